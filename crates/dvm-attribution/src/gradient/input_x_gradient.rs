@@ -1,0 +1,22 @@
+//! Input times gradient.
+
+use dvm_engine::rules::true_gradient;
+
+use super::{GradientMethod, OPTIONS};
+use crate::registry::{Entry, Reference};
+
+/// Each value of the normalised picture times its gradient.
+pub const INPUT_X_GRADIENT: Entry = Entry {
+    name: "input-x-gradient",
+    title: "input × gradient",
+    summary: "each value of the normalised picture times its gradient: its share of the logit, to first order",
+    reference: Reference {
+        authors: "Shrikumar, Greenside, Shcherbina, Kundaje",
+        year: 2016,
+        title: "Not Just a Black Box: Learning Important Features Through Propagating Activation Differences",
+        arxiv: "1605.01713",
+    },
+    options: OPTIONS,
+    presets: &[],
+    build: |settings| GradientMethod::boxed(settings, &true_gradient, |x, g| x * g, false),
+};

@@ -1,0 +1,212 @@
+//! Methods that walk the network backwards once: the gradient of a class's logit with respect to
+//! the picture, by the true rules or by replaced ones.
+//!
+//! A method here is a table of rules and a formula; the walk is the engine's.
+
+mod deconvnet;
+mod guided_backprop;
+mod input_x_gradient;
+mod plain;
+
+use std::sync::Arc;
+
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::rules::Composite;
+use dvm_engine::{Activations, Graph, Keep, Mode, Request, Tensor};
+use serde_json::{Map, Value};
+
+pub use deconvnet::DECONVNET;
+pub use guided_backprop::GUIDED_BACKPROP;
+pub use input_x_gradient::INPUT_X_GRADIENT;
+pub use plain::GRADIENT;
+
+use crate::method::finite;
+use crate::settings::words;
+use crate::{Attribution, Error, Method, Nature, OptionSpec, Raw, Scene, SettingError, Settings};
+
+/// Options that all gradient methods share.
+const OPTIONS: &[OptionSpec] = &[OptionSpec {
+    name: "channels",
+    value: "max-abs|sum",
+    default: "max-abs",
+    help: "how the three colour channels become one map: the largest absolute value (Simonyan \
+           et al. 2013) or the signed sum",
+}];
+
+words! {
+    /// How the channels of a gradient become one map.
+    enum Channels {
+        /// The largest absolute value.
+        MaxAbs = "max-abs",
+        /// The signed sum.
+        Sum = "sum",
+    }
+}
+
+/// A gradient method: which rules, and what is made of the gradient.
+struct GradientMethod {
+    rules: &'static Composite<'static>,
+    /// What is made of a value of the picture and its gradient.
+    formula: fn(x: f32, gradient: f32) -> f32,
+    /// Whether the rules are those of a paper about ReLU.
+    replaces_rectifiers: bool,
+    channels: Channels,
+}
+
+impl GradientMethod {
+    fn boxed(
+        settings: &Settings,
+        rules: &'static Composite<'static>,
+        formula: fn(f32, f32) -> f32,
+        replaces_rectifiers: bool,
+    ) -> Result<Box<dyn Method>, SettingError> {
+        Ok(Box::new(Self {
+            rules,
+            formula,
+            replaces_rectifiers,
+            channels: settings.get("channels", Channels::MaxAbs)?,
+        }))
+    }
+}
+
+impl Method for GradientMethod {
+    fn attribute(&self, scene: &Scene, targets: &[usize]) -> Result<Vec<Attribution>, Error> {
+        let graph = scene.network.folded();
+        let forward = graph.forward(&scene.batch_of_one(), Mode::Inference, Keep::All)?;
+        finite("the picture itself", forward.output().data())?;
+        let warnings = if self.replaces_rectifiers {
+            rectifier_warnings(graph)
+        } else {
+            Vec::new()
+        };
+        let [c, h, w] = scene.input.shape();
+        let mut maps = Vec::with_capacity(targets.len());
+        for (done, &target) in targets.iter().enumerate() {
+            let gradient = class_gradient(graph, &forward, target, self.rules)?.to_nchw();
+            finite("the gradient", &gradient)?;
+            let values: Vec<f32> = scene
+                .input
+                .values()
+                .iter()
+                .zip(&gradient)
+                .map(|(&x, &g)| (self.formula)(x, g))
+                .collect();
+            let map = reduced(&values, h * w, self.channels);
+            let raw = Raw {
+                shape: vec![c, h, w],
+                values: Arc::new(values),
+            };
+            let nature = match self.channels {
+                Channels::MaxAbs => Nature::Magnitude,
+                Channels::Sum => Nature::Signed,
+            };
+            let mut attribution = Attribution::per_pixel(target, (h, w), map, raw, nature);
+            attribution.warnings.extend_from_slice(&warnings);
+            maps.push(attribution);
+            (scene.progress)(done + 1, targets.len());
+        }
+        Ok(maps)
+    }
+
+    fn parameters(&self) -> Map<String, Value> {
+        [
+            ("channels".into(), self.channels.word().into()),
+            ("score".into(), "logit".into()),
+        ]
+        .into_iter()
+        .collect()
+    }
+}
+
+/// The gradient of one class's logit with respect to the picture, `[1, 3, H, W]`.
+fn class_gradient(
+    graph: &Graph,
+    forward: &Activations,
+    target: usize,
+    rules: &Composite,
+) -> Result<Tensor, Error> {
+    let logits = forward.output();
+    let classes = logits.shape()[1];
+    if target >= classes {
+        return Err(Error::Class {
+            class: target,
+            classes,
+        });
+    }
+    let mut seed = Tensor::zeros(logits.shape());
+    seed.data_mut()[target] = 1.0;
+    let input = graph.input();
+    let request = Request {
+        nodes: &[input],
+        parameters: &|_| false,
+        rules,
+    };
+    let gradients = graph.backward(forward, &[(graph.output(), seed)], &request)?;
+    let picture = forward.get(input).expect("everything was kept");
+    Ok(gradients
+        .node(input)
+        .cloned()
+        .unwrap_or_else(|| Tensor::zeros(picture.shape())))
+}
+
+/// `[3, H, W]` as one map `[H, W]`.
+fn reduced(values: &[f32], pixels: usize, channels: Channels) -> Vec<f32> {
+    let mut map = vec![0.0f32; pixels];
+    for plane in values.chunks_exact(pixels) {
+        for (m, &v) in map.iter_mut().zip(plane) {
+            *m = match channels {
+                Channels::MaxAbs => m.max(v.abs()),
+                Channels::Sum => *m + v,
+            };
+        }
+    }
+    map
+}
+
+/// What must be said where the papers' rule, which is about ReLU, meets other activations.
+fn rectifier_warnings(graph: &Graph) -> Vec<String> {
+    let mut kinds: Vec<Activation> = Vec::new();
+    for activation in graph.nodes().iter().filter_map(|n| n.op_as::<Activation>()) {
+        if !kinds.contains(activation) {
+            kinds.push(*activation);
+        }
+    }
+    let names = |of: &dyn Fn(&Activation) -> bool| {
+        let names: Vec<&str> = kinds.iter().filter(|a| of(a)).map(|a| a.name()).collect();
+        names.join(", ")
+    };
+    let defined = |a: &Activation| matches!(a, Activation::Relu | Activation::Relu6);
+    let extended = names(&|a| a.is_rectifier() && !defined(a));
+    let gates = names(&|a| !a.is_rectifier());
+    let mut warnings = Vec::new();
+    if !kinds.iter().any(|a| a.is_rectifier()) {
+        warnings.push(
+            "the network has no rectifier: the rule applies nowhere, this is the plain gradient"
+                .into(),
+        );
+    }
+    if !extended.is_empty() {
+        warnings.push(format!(
+            "the network uses {extended}; the paper defines the rule for ReLU only, here it also \
+             holds back negative gradients at these"
+        ));
+    }
+    if !gates.is_empty() {
+        warnings.push(format!(
+            "{gates} are gates, not rectifiers, and keep their true gradient"
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_become_the_largest_absolute_value_or_the_sum() {
+        let values = [1.0, -2.0, -3.0, 0.5, 1.0, 1.0]; // [3, 1, 2]
+        assert_eq!(reduced(&values, 2, Channels::MaxAbs), [3.0, 2.0]);
+        assert_eq!(reduced(&values, 2, Channels::Sum), [-1.0, -0.5]);
+    }
+}

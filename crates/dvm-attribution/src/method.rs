@@ -1,0 +1,171 @@
+//! What a method is given and what it returns.
+
+use std::sync::Arc;
+
+use dvm_engine::{Graph, Network, Tensor};
+use dvm_image::{HeatMap, Input, Preprocess};
+use serde_json::{Map, Value};
+
+use crate::Error;
+
+/// What a method works on.
+pub struct Scene<'a> {
+    /// The network; it is never changed.
+    pub network: &'a Network,
+    /// The prepared picture.
+    pub input: &'a Input,
+    /// How the picture was prepared, to prepare covered versions of it alike.
+    pub preprocess: &'a Preprocess,
+    /// Bytes that activations may take at once. At least one picture is always worked on, however
+    /// little this is.
+    pub memory: usize,
+    /// Told how far the method is.
+    pub progress: &'a Progress<'a>,
+}
+
+/// Called with the number of steps done and of all steps, from any thread.
+pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
+
+impl Scene<'_> {
+    /// The normalised picture as a batch of one, `[1, 3, H, W]`.
+    pub fn batch_of_one(&self) -> Tensor {
+        let [c, h, w] = self.input.shape();
+        Tensor::from_nchw(&[1, c, h, w], self.input.values())
+    }
+
+    /// The logits `[K]` of the picture.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] if any of them is not a number; [`Error::Network`].
+    pub fn logits(&self) -> Result<Vec<f32>, Error> {
+        let logits = self.network.fused().logits(&self.batch_of_one())?;
+        finite("the picture itself", logits.data())?;
+        Ok(logits.data().to_vec())
+    }
+
+    /// How many pictures may be worked on at once so that `graph`'s activations stay within
+    /// [`Scene::memory`].
+    ///
+    /// # Errors
+    /// [`Error::Network`] if the graph cannot take the picture.
+    pub fn batch_size(&self, graph: &Graph) -> Result<usize, Error> {
+        let [c, h, w] = self.input.shape();
+        let values = graph.peak_values(&[1, c, h, w])?;
+        Ok((self.memory / (values * size_of::<f32>())).clamp(1, LARGEST_BATCH))
+    }
+}
+
+/// Larger batches make nothing faster: the caches are full long before.
+const LARGEST_BATCH: usize = 32;
+
+/// Refuses numbers that are none.
+pub(crate) fn finite(what: &str, values: &[f32]) -> Result<(), Error> {
+    if values.iter().all(|v| v.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::NotFinite { what: what.into() })
+}
+
+/// A way of finding out what in the picture moved the network.
+pub trait Method: Send + Sync {
+    /// One map for each class of `targets`, in their order.
+    ///
+    /// # Errors
+    /// [`Error`]: rather none than a wrong map.
+    fn attribute(&self, scene: &Scene, targets: &[usize]) -> Result<Vec<Attribution>, Error>;
+
+    /// Every setting that shapes the map, with its value, for the record.
+    fn parameters(&self) -> Map<String, Value>;
+}
+
+/// What a map's numbers mean, and so how it is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// From 0, nothing, upwards.
+    Magnitude,
+    /// Above 0 for the class, below 0 against it.
+    Signed,
+    /// A score that is neither: low means that covering this place hurt the class.
+    Level,
+}
+
+/// The map of one class.
+#[derive(Clone, Debug)]
+pub struct Attribution {
+    /// Index of the class.
+    pub target: usize,
+    /// One value per pixel of the network's input, `[H, W]`, row-major, never rescaled.
+    pub map: Vec<f32>,
+    /// Rows and columns of `map`.
+    pub size: (usize, usize),
+    /// The same for the eye, where the map is coarse: smooth between the cells, `[H, W]`.
+    pub smooth: Option<Vec<f32>>,
+    /// What was computed before it was reduced to one map.
+    pub raw: Raw,
+    /// What the numbers mean.
+    pub nature: Nature,
+    /// What a reader of the map must know.
+    pub warnings: Vec<String>,
+}
+
+/// An array as it was computed, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raw {
+    /// `[3, H, W]` for gradients, `[classes, rows, columns]` for occlusion.
+    pub shape: Vec<usize>,
+    /// The values; maps of several classes share them.
+    pub values: Arc<Vec<f32>>,
+}
+
+impl Attribution {
+    /// A map with one value per pixel.
+    pub(crate) fn per_pixel(
+        target: usize,
+        size: (usize, usize),
+        map: Vec<f32>,
+        raw: Raw,
+        nature: Nature,
+    ) -> Self {
+        Self {
+            target,
+            map,
+            size,
+            smooth: None,
+            raw,
+            nature,
+            warnings: Vec::new(),
+        }
+        .checked()
+    }
+
+    /// A map made of cells, drawn where each lies.
+    pub(crate) fn of_cells(
+        target: usize,
+        size: (usize, usize),
+        cells: &HeatMap,
+        (ys, xs): (&[f64], &[f64]),
+        raw: Raw,
+        nature: Nature,
+    ) -> Self {
+        Self {
+            target,
+            map: cells.nearest_at(ys, xs),
+            size,
+            smooth: Some(cells.smooth_at(ys, xs)),
+            raw,
+            nature,
+            warnings: Vec::new(),
+        }
+        .checked()
+    }
+
+    fn checked(mut self) -> Self {
+        if self.nature != Nature::Level && self.map.iter().all(|&v| v == 0.0) {
+            self.warnings.push(
+                "the map is zero everywhere: by this method nothing in the picture moves this class"
+                    .into(),
+            );
+        }
+        self
+    }
+}

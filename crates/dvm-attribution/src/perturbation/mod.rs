@@ -1,0 +1,5 @@
+//! Methods that change the picture and look at what the network then says.
+
+mod occlusion;
+
+pub use occlusion::OCCLUSION;

@@ -1,0 +1,204 @@
+//! The walk back from the logits: gradients of the input, of any node and of any parameter.
+
+use std::collections::BTreeMap;
+
+use crate::graph::{Graph, NodeId, Parameter};
+use crate::ops::{self, Site};
+use crate::rules::{self, Composite};
+use crate::{Activations, Error, Tensor};
+
+/// What a backward pass is to find.
+pub struct Request<'a> {
+    /// Nodes whose gradients are wanted, such as [`Graph::input`].
+    pub nodes: &'a [NodeId],
+    /// Whether a parameter's gradient is wanted.
+    pub parameters: &'a dyn Fn(&Parameter) -> bool,
+    /// Which rule each node gets.
+    pub rules: &'a Composite<'a>,
+}
+
+impl Request<'_> {
+    /// The true gradients of these nodes and of no parameter.
+    pub fn nodes(nodes: &[NodeId]) -> Request<'_> {
+        Request {
+            nodes,
+            parameters: &|_| false,
+            rules: &rules::true_gradient,
+        }
+    }
+}
+
+/// What a backward pass found.
+pub struct Gradients {
+    nodes: BTreeMap<NodeId, Tensor>,
+    parameters: BTreeMap<usize, Tensor>,
+}
+
+impl Gradients {
+    /// The gradient of a node that was asked for; `None` if it has no influence on the seeds.
+    pub fn node(&self, id: NodeId) -> Option<&Tensor> {
+        self.nodes.get(&id)
+    }
+
+    /// The gradient of the parameter of this index, if it was asked for and has an influence.
+    pub fn parameter(&self, index: usize) -> Option<&Tensor> {
+        self.parameters.get(&index)
+    }
+}
+
+impl Graph {
+    /// Walks back from `seeds`, gradients of some score with respect to the values of nodes
+    /// (usually one, of the logits). Nothing is computed that nobody asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotKept`] if the forward pass did not keep what is needed, [`Error::Node`] where a
+    /// node cannot be walked backwards.
+    pub fn backward(
+        &self,
+        activations: &Activations,
+        seeds: &[(NodeId, Tensor)],
+        request: &Request,
+    ) -> Result<Gradients, Error> {
+        let count = self.nodes().len();
+        let leads_to_request = self.leads_to_request(request);
+        let mut pending: Vec<Option<Tensor>> = vec![None; count];
+        for (id, seed) in seeds {
+            let value = self.value(activations, *id)?;
+            if value.shape() != seed.shape() {
+                return Err(self.error(
+                    *id,
+                    format!(
+                        "has the value {:?}, its gradient {:?}",
+                        value.shape(),
+                        seed.shape()
+                    ),
+                ));
+            }
+            accumulate(&mut pending[id.0], seed.clone());
+        }
+        let mut found = Gradients {
+            nodes: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+        };
+        for id in (0..count).rev() {
+            let Some(grad_output) = pending[id].take() else {
+                continue;
+            };
+            let node = self.node(NodeId(id));
+            if leads_to_request[id] && !node.inputs.is_empty() {
+                let wants_input: Vec<bool> =
+                    node.inputs.iter().map(|i| leads_to_request[i.0]).collect();
+                let wants_parameter: Vec<bool> = node
+                    .parameters
+                    .iter()
+                    .map(|&p| self.wants(request, p))
+                    .collect();
+                let gradients = self.step(
+                    activations,
+                    NodeId(id),
+                    &grad_output,
+                    (&wants_input, &wants_parameter),
+                    request.rules,
+                )?;
+                for ((input, gradient), wanted) in
+                    node.inputs.iter().zip(gradients.inputs).zip(wants_input)
+                {
+                    if let (Some(gradient), true) = (gradient, wanted) {
+                        accumulate(&mut pending[input.0], gradient);
+                    }
+                }
+                for (&parameter, gradient) in node.parameters.iter().zip(gradients.parameters) {
+                    if let Some(gradient) = gradient {
+                        let mut sum = found.parameters.remove(&parameter);
+                        accumulate(&mut sum, gradient);
+                        found.parameters.extend(sum.map(|sum| (parameter, sum)));
+                    }
+                }
+            }
+            if request.nodes.contains(&NodeId(id)) {
+                found.nodes.insert(NodeId(id), grad_output);
+            }
+        }
+        Ok(found)
+    }
+
+    fn wants(&self, request: &Request, parameter: usize) -> bool {
+        let parameter = &self.parameters()[parameter];
+        parameter.role != crate::Role::Statistic && (request.parameters)(parameter)
+    }
+
+    /// Whether a gradient at a node is of use: the node, one of its parameters or something before
+    /// it was asked for.
+    fn leads_to_request(&self, request: &Request) -> Vec<bool> {
+        let mut leads = vec![false; self.nodes().len()];
+        for (id, node) in self.nodes().iter().enumerate() {
+            leads[id] = request.nodes.contains(&NodeId(id))
+                || node.inputs.iter().any(|i| leads[i.0])
+                || node.parameters.iter().any(|&p| self.wants(request, p));
+        }
+        leads
+    }
+
+    /// One node: by its rule, or else by its op.
+    fn step(
+        &self,
+        activations: &Activations,
+        id: NodeId,
+        grad_output: &Tensor,
+        (wants_input, wants_parameter): (&[bool], &[bool]),
+        composite: &Composite,
+    ) -> Result<ops::Gradients, Error> {
+        let node = self.node(id);
+        let inputs = node
+            .inputs
+            .iter()
+            .map(|&input| self.value(activations, input))
+            .collect::<Result<Vec<_>, _>>()?;
+        let site = Site {
+            node,
+            inputs: &inputs,
+            parameters: &self.parameters_of(node),
+            output: self.value(activations, id)?,
+            saved: &activations.saved[id.0],
+            mode: activations.mode,
+            wants_input,
+            wants_parameter,
+        };
+        let gradients = match composite(node) {
+            Some(rule) => rule
+                .backward(&site, grad_output)
+                .map(|inputs| ops::Gradients {
+                    inputs,
+                    parameters: Vec::new(),
+                }),
+            None => node.op.backward(&site, grad_output),
+        };
+        gradients.map_err(|detail| self.error(id, detail))
+    }
+
+    fn value<'a>(&self, activations: &'a Activations, id: NodeId) -> Result<&'a Tensor, Error> {
+        activations.get(id).ok_or_else(|| Error::NotKept {
+            node: self.node(id).name.clone(),
+        })
+    }
+
+    fn error(&self, id: NodeId, detail: String) -> Error {
+        let node = self.node(id);
+        Error::Node {
+            node: node.name.clone(),
+            kind: node.op.kind(),
+            detail,
+        }
+    }
+}
+
+fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) {
+    match sum {
+        None => *sum = Some(gradient),
+        Some(sum) => {
+            for (s, &g) in sum.data_mut().iter_mut().zip(gradient.data()) {
+                *s += g;
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The walk from the picture to the logits.
+
+use crate::graph::{Graph, NodeId, shape_of};
+use crate::ops::{Call, Mode};
+use crate::{Error, Tensor};
+
+/// Which values a forward pass holds on to; all others are given back as soon as the last node
+/// that reads them is done.
+#[derive(Clone, Copy, Debug)]
+pub enum Keep<'a> {
+    /// Only the logits.
+    Output,
+    /// The logits and these.
+    Nodes(&'a [NodeId]),
+    /// Everything: what a backward pass needs.
+    All,
+}
+
+/// The values that a forward pass kept.
+pub struct Activations {
+    pub(crate) values: Vec<Option<Tensor>>,
+    pub(crate) saved: Vec<Vec<Tensor>>,
+    pub(crate) mode: Mode,
+    statistics: Vec<(usize, Tensor)>,
+    output: NodeId,
+}
+
+impl Activations {
+    /// The logits, `[N, K]`.
+    pub fn output(&self) -> &Tensor {
+        self.values[self.output.0]
+            .as_ref()
+            .expect("the output is always kept")
+    }
+
+    /// The value of a node, if it was kept.
+    pub fn get(&self, id: NodeId) -> Option<&Tensor> {
+        self.values[id.0].as_ref()
+    }
+
+    /// New values of running statistics, as (index of the parameter, value): the caller of a
+    /// training step stores them with [`Graph::set_value`]. Empty in inference.
+    pub fn statistics(&self) -> &[(usize, Tensor)] {
+        &self.statistics
+    }
+}
+
+impl Graph {
+    /// The logits `[N, K]` of normalised pictures `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// [`Error::Node`] at the first node that cannot work on what reaches it.
+    pub fn logits(&self, pictures: &Tensor) -> Result<Tensor, Error> {
+        Ok(self
+            .forward(pictures, Mode::Inference, Keep::Output)?
+            .output()
+            .clone())
+    }
+
+    /// Walks the graph and keeps what is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Node`] at the first node that cannot work on what reaches it.
+    pub fn forward(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {
+        let nodes = self.nodes();
+        let last_use = self.last_use(keep);
+        let mut values: Vec<Option<Tensor>> = vec![None; nodes.len()];
+        let mut saved = vec![Vec::new(); nodes.len()];
+        let mut statistics = Vec::new();
+        for (id, node) in nodes.iter().enumerate() {
+            let inputs: Vec<&Tensor> = if node.inputs.is_empty() {
+                vec![pictures]
+            } else {
+                node.inputs
+                    .iter()
+                    .map(|i| {
+                        values[i.0]
+                            .as_ref()
+                            .expect("inputs come first and are kept")
+                    })
+                    .collect()
+            };
+            let parameters = self.parameters_of(node);
+            let input_shapes: Vec<&[usize]> = inputs.iter().map(|i| i.shape()).collect();
+            let parameter_shapes: Vec<&[usize]> = parameters.iter().map(|p| p.shape()).collect();
+            let output_shape = shape_of(node, &input_shapes, &parameter_shapes)?;
+            let outcome = node.op.forward(&Call {
+                inputs: &inputs,
+                parameters: &parameters,
+                prepared: self.prepared(NodeId(id)),
+                output_shape: &output_shape,
+                mode,
+                node: id,
+            });
+            debug_assert_eq!(outcome.value.shape(), output_shape);
+            let moving = node
+                .parameters
+                .iter()
+                .filter(|&&p| self.parameters()[p].role == crate::Role::Statistic);
+            statistics.extend(moving.copied().zip(outcome.statistics));
+            values[id] = Some(outcome.value);
+            saved[id] = outcome.saved;
+            for input in &node.inputs {
+                if last_use[input.0] == id {
+                    values[input.0] = None;
+                }
+            }
+            if last_use[id] == id {
+                values[id] = None;
+            }
+        }
+        Ok(Activations {
+            values,
+            saved,
+            mode,
+            statistics,
+            output: self.output(),
+        })
+    }
+
+    /// For each node the last node that reads it (itself, if none does); beyond the end if its
+    /// value is to be kept.
+    fn last_use(&self, keep: Keep) -> Vec<usize> {
+        let count = self.nodes().len();
+        let mut last: Vec<usize> = (0..count).collect();
+        for (id, node) in self.nodes().iter().enumerate() {
+            for input in &node.inputs {
+                last[input.0] = id;
+            }
+        }
+        last[self.output().0] = count;
+        match keep {
+            Keep::Output => {}
+            Keep::Nodes(nodes) => nodes.iter().for_each(|id| last[id.0] = count),
+            Keep::All => last.fill(count),
+        }
+        last
+    }
+
+    /// The largest number of values that are alive at once in a forward pass that keeps only the
+    /// logits: what one picture of a batch costs, in f32 values.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn peak_values(&self, input: &[usize]) -> Result<usize, Error> {
+        let shapes = self.shapes(input)?;
+        let sizes: Vec<usize> = shapes.iter().map(|s| s.iter().product()).collect();
+        let last_use = self.last_use(Keep::Output);
+        let (mut alive, mut peak) = (0, 0);
+        for (id, node) in self.nodes().iter().enumerate() {
+            alive += sizes[id];
+            peak = peak.max(alive);
+            let mut done: Vec<usize> = node.inputs.iter().map(|i| i.0).chain([id]).collect();
+            done.sort_unstable();
+            done.dedup();
+            alive -= done
+                .into_iter()
+                .filter(|&d| last_use[d] == id)
+                .map(|d| sizes[d])
+                .sum::<usize>();
+        }
+        Ok(peak)
+    }
+}

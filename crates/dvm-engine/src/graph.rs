@@ -1,0 +1,301 @@
+//! The network: named nodes in the order in which they are computed, and their parameters.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::ops::Op;
+use crate::{Blueprint, Error, Tensor};
+
+/// A node's position in its graph. The input is always the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(crate) usize);
+
+impl NodeId {
+    /// The position, from 0.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// One step of the computation: an op, what it reads, and a name to ask for it by.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The name: the state-dict path of the layer, such as `layer1.0.conv1`.
+    pub name: String,
+    /// What is computed.
+    pub op: Arc<dyn Op>,
+    /// The nodes whose values it reads.
+    pub inputs: Vec<NodeId>,
+    /// Positions of its parameters in [`Graph::parameters`], in the op's order.
+    pub parameters: Vec<usize>,
+    /// Names of nodes that a pass merged into this one; their own values no longer exist.
+    pub merged: Vec<String>,
+}
+
+impl Node {
+    /// The op as a certain type, if it is of that type.
+    pub fn op_as<T: Op>(&self) -> Option<&T> {
+        let any: &dyn std::any::Any = &*self.op;
+        any.downcast_ref()
+    }
+}
+
+/// What a parameter is to training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The weights of a convolution or linear layer.
+    Weight,
+    /// An additive bias.
+    Bias,
+    /// The factor of a normalisation.
+    Scale,
+    /// A running statistic: saved and loaded, but moved by the forward pass instead of a gradient.
+    Statistic,
+}
+
+/// A parameter's name, shape and role, as an architecture declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// State-dict name, such as `layer1.0.conv1.weight`.
+    pub name: String,
+    /// Shape as in the state dict.
+    pub shape: Vec<usize>,
+    /// What it is to training.
+    pub role: Role,
+}
+
+/// A network with its weights: what every walk (forward, backward, occlusion) goes over. It never
+/// changes while it is walked.
+pub struct Graph {
+    nodes: Vec<Node>,
+    output: NodeId,
+    parameters: Vec<Parameter>,
+    values: Vec<Tensor>,
+    /// Per node, its parameters as its forward kernel wants them, made at first use.
+    prepared: Vec<OnceLock<Option<Tensor>>>,
+}
+
+impl Graph {
+    /// Gives a blueprint its weights.
+    ///
+    /// # Errors
+    /// What `value` returns, or [`Error::Parameter`] if a value's shape is not the declared one.
+    pub fn new<E: From<Error>>(
+        blueprint: Blueprint,
+        mut value: impl FnMut(&Parameter) -> Result<Tensor, E>,
+    ) -> Result<Self, E> {
+        let (nodes, parameters, output) = blueprint.into_parts();
+        let mut values = Vec::with_capacity(parameters.len());
+        for parameter in &parameters {
+            let value = value(parameter)?;
+            check(parameter, &value)?;
+            values.push(value);
+        }
+        Ok(Self::from_parts(nodes, output, parameters, values))
+    }
+
+    pub(crate) fn from_parts(
+        nodes: Vec<Node>,
+        output: NodeId,
+        parameters: Vec<Parameter>,
+        values: Vec<Tensor>,
+    ) -> Self {
+        let prepared = nodes.iter().map(|_| OnceLock::new()).collect();
+        Self {
+            nodes,
+            output,
+            parameters,
+            values,
+            prepared,
+        }
+    }
+
+    /// The nodes in the order in which they are computed; the input is the first.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Ids of all nodes, in order.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId)
+    }
+
+    /// One node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// The node that stands for the picture.
+    pub fn input(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// The node that holds the logits.
+    pub fn output(&self) -> NodeId {
+        self.output
+    }
+
+    /// The node of this name.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchNode`], saying into which node it was merged, or naming some that come near.
+    pub fn find(&self, name: &str) -> Result<NodeId, Error> {
+        if let Some(id) = self.nodes.iter().position(|node| node.name == name) {
+            return Ok(NodeId(id));
+        }
+        let merged = self
+            .nodes
+            .iter()
+            .find(|n| n.merged.iter().any(|m| m == name));
+        let hint = if let Some(node) = merged {
+            format!(": it was merged into `{}`; keep it when fusing", node.name)
+        } else {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            let near: Vec<&str> = self
+                .nodes
+                .iter()
+                .map(|node| node.name.as_str())
+                .filter(|known| known.contains(last) || name.contains(*known))
+                .take(5)
+                .collect();
+            if near.is_empty() {
+                String::new()
+            } else {
+                format!("; near are `{}`", near.join("`, `"))
+            }
+        };
+        Err(Error::NoSuchNode {
+            name: name.into(),
+            hint,
+        })
+    }
+
+    /// Names, shapes and roles of all parameters.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// Values of all parameters, in the order of [`Graph::parameters`].
+    pub fn values(&self) -> &[Tensor] {
+        &self.values
+    }
+
+    /// Replaces a parameter's value, as a training step does.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the shape differs.
+    ///
+    /// # Panics
+    /// If there is no parameter of this index.
+    pub fn set_value(&mut self, index: usize, value: Tensor) -> Result<(), Error> {
+        check(&self.parameters[index], &value)?;
+        self.values[index] = value;
+        for (node, prepared) in self.nodes.iter().zip(&mut self.prepared) {
+            if node.parameters.contains(&index) {
+                prepared.take();
+            }
+        }
+        Ok(())
+    }
+
+    /// The shape of every node's value for an input `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// [`Error::Node`] at the first node that cannot work on what reaches it.
+    pub fn shapes(&self, input: &[usize]) -> Result<Vec<Vec<usize>>, Error> {
+        let mut shapes: Vec<Vec<usize>> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            shapes.push(if node.inputs.is_empty() {
+                shape_of(node, &[input], &[])?
+            } else {
+                let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
+                let parameters: Vec<&[usize]> = node
+                    .parameters
+                    .iter()
+                    .map(|&p| &self.parameters[p].shape[..])
+                    .collect();
+                shape_of(node, &inputs, &parameters)?
+            });
+        }
+        Ok(shapes)
+    }
+
+    /// For each node, the nodes that read it.
+    pub fn consumers(&self) -> Vec<Vec<NodeId>> {
+        let mut consumers = vec![Vec::new(); self.nodes.len()];
+        for (id, node) in self.nodes.iter().enumerate() {
+            for input in &node.inputs {
+                consumers[input.0].push(NodeId(id));
+            }
+        }
+        consumers
+    }
+
+    /// Number of multiply-adds that convolutions and linear layers make for one input of this
+    /// shape.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn multiply_adds(&self, input: &[usize]) -> Result<u64, Error> {
+        let shapes = self.shapes(input)?;
+        Ok(self
+            .nodes
+            .iter()
+            .zip(&shapes)
+            .filter(|(node, _)| matches!(node.op.kind(), "conv2d" | "linear"))
+            .map(|(node, shape)| {
+                let weight = &self.parameters[node.parameters[0]].shape;
+                let per_value: usize = weight[1..].iter().product();
+                (shape.iter().product::<usize>() * per_value) as u64
+            })
+            .sum())
+    }
+
+    pub(crate) fn parameters_of(&self, node: &Node) -> Vec<&Tensor> {
+        node.parameters.iter().map(|&p| &self.values[p]).collect()
+    }
+
+    pub(crate) fn prepared(&self, id: NodeId) -> Option<&Tensor> {
+        self.prepared[id.0]
+            .get_or_init(|| {
+                let node = &self.nodes[id.0];
+                node.op.prepare(&self.parameters_of(node))
+            })
+            .as_ref()
+    }
+
+    /// All parameters by name.
+    pub fn state(&self) -> BTreeMap<&str, &Tensor> {
+        self.parameters
+            .iter()
+            .map(|parameter| parameter.name.as_str())
+            .zip(&self.values)
+            .collect()
+    }
+}
+
+/// The shape of a node's value, with the node named in what goes wrong.
+pub(crate) fn shape_of(
+    node: &Node,
+    inputs: &[&[usize]],
+    parameters: &[&[usize]],
+) -> Result<Vec<usize>, Error> {
+    node.op
+        .output_shape(inputs, parameters)
+        .map_err(|detail| Error::Node {
+            node: node.name.clone(),
+            kind: node.op.kind(),
+            detail,
+        })
+}
+
+fn check(parameter: &Parameter, value: &Tensor) -> Result<(), Error> {
+    if value.shape() == parameter.shape {
+        return Ok(());
+    }
+    Err(Error::Parameter {
+        name: parameter.name.clone(),
+        expected: parameter.shape.clone(),
+        found: value.shape().to_vec(),
+    })
+}

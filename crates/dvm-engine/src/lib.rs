@@ -1,0 +1,28 @@
+//! The network as a graph of named nodes, its kernels, and the ways of walking it.
+//!
+//! An architecture is written down as a [`Blueprint`]; with weights it becomes a [`Graph`]. A
+//! graph is walked forward ([`Graph::forward`]), backward with the true gradients or with replaced
+//! [`rules`] ([`Graph::backward`]), and rewritten by [`passes`]. No walk changes it. Everything is
+//! f32; feature maps are `[N, C, H, W]` (see [`Tensor`] for how they lie in memory).
+
+mod backward;
+mod blueprint;
+mod error;
+mod forward;
+mod graph;
+mod network;
+pub mod ops;
+pub mod passes;
+pub mod rules;
+pub mod seeded;
+mod tensor;
+pub mod weights;
+
+pub use backward::{Gradients, Request};
+pub use blueprint::Blueprint;
+pub use error::Error;
+pub use forward::{Activations, Keep};
+pub use graph::{Graph, Node, NodeId, Parameter, Role};
+pub use network::Network;
+pub use ops::Mode;
+pub use tensor::Tensor;

@@ -1,0 +1,41 @@
+//! One network in the forms in which it is walked.
+
+use std::sync::OnceLock;
+
+use crate::{Graph, passes};
+
+/// A network with its weights, ready for use. The rewritten forms are made when first asked for
+/// and then kept.
+pub struct Network {
+    graph: Graph,
+    folded: OnceLock<Graph>,
+    fused: OnceLock<Graph>,
+}
+
+impl Network {
+    /// Takes a graph as its architecture wrote it.
+    pub fn new(graph: Graph) -> Self {
+        Self {
+            graph,
+            folded: OnceLock::new(),
+            fused: OnceLock::new(),
+        }
+    }
+
+    /// Every layer a node of its own, parameters as in the weight file.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// Batch-norms folded into convolutions, activations still nodes: for backward walks.
+    pub fn folded(&self) -> &Graph {
+        self.folded
+            .get_or_init(|| passes::fold_batch_norm(&self.graph, &|_| false))
+    }
+
+    /// Convolutions with all that follows them in one node: for forward walks.
+    pub fn fused(&self) -> &Graph {
+        self.fused
+            .get_or_init(|| passes::fuse(self.folded(), &|_| false))
+    }
+}

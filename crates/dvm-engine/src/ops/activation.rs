@@ -1,0 +1,238 @@
+//! Activation functions.
+
+use super::{Call, Gradients, Op, Outcome, Site, map, map2};
+use crate::Tensor;
+
+/// A function applied to every value alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// min(max(x, 0), 6).
+    Relu6,
+    /// x · σ(x), arXiv 1702.03118.
+    Silu,
+    /// x · Φ(x) with the exact normal distribution function, arXiv 1606.08415.
+    Gelu,
+    /// GELU by its tanh approximation.
+    GeluTanh,
+    /// σ(x) = 1 / (1 + e⁻ˣ).
+    Sigmoid,
+    /// x · min(max(x + 3, 0), 6) / 6, arXiv 1905.02244.
+    Hardswish,
+    /// min(max(x + 3, 0), 6) / 6.
+    Hardsigmoid,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+impl Activation {
+    /// The function.
+    #[inline(always)]
+    pub fn value(self, x: f32) -> f32 {
+        match self {
+            // A NaN stays one: a broken network must not look like a dead one.
+            Self::Relu => {
+                if x < 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
+            Self::Relu6 => {
+                if x < 0.0 {
+                    0.0
+                } else if x > 6.0 {
+                    6.0
+                } else {
+                    x
+                }
+            }
+            Self::Silu => x * sigmoid(x),
+            Self::Gelu => x * normal_cdf(x),
+            Self::GeluTanh => 0.5 * x * (1.0 + gelu_tanh_argument(x).tanh()),
+            Self::Sigmoid => sigmoid(x),
+            Self::Hardswish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+            Self::Hardsigmoid => (x + 3.0).clamp(0.0, 6.0) / 6.0,
+            Self::Tanh => x.tanh(),
+        }
+    }
+
+    /// The derivative; at a kink the value that PyTorch takes (ReLU 0 at 0, ReLU6 0 at 0 and 6).
+    #[inline(always)]
+    pub fn derivative(self, x: f32) -> f32 {
+        match self {
+            Self::Relu => f32::from(x > 0.0),
+            Self::Relu6 => f32::from(x > 0.0 && x < 6.0),
+            Self::Silu => {
+                let s = sigmoid(x);
+                s * (1.0 + x * (1.0 - s))
+            }
+            Self::Gelu => normal_cdf(x) + x * normal_density(x),
+            Self::GeluTanh => {
+                let t = gelu_tanh_argument(x).tanh();
+                let inner = SQRT_2_OVER_PI * (1.0 + 3.0 * 0.044_715 * x * x);
+                0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner
+            }
+            Self::Sigmoid => {
+                let s = sigmoid(x);
+                s * (1.0 - s)
+            }
+            Self::Hardswish => {
+                if x <= -3.0 {
+                    0.0
+                } else if x < 3.0 {
+                    x / 3.0 + 0.5
+                } else {
+                    1.0
+                }
+            }
+            Self::Hardsigmoid => {
+                if x > -3.0 && x < 3.0 {
+                    1.0 / 6.0
+                } else {
+                    0.0
+                }
+            }
+            Self::Tanh => {
+                let t = x.tanh();
+                1.0 - t * t
+            }
+        }
+    }
+
+    /// Whether it passes what is positive and holds back what is negative, as the rules of guided
+    /// backprop and deconvnet need it; sigmoids and tanh are gates and keep their true gradient.
+    pub fn is_rectifier(self) -> bool {
+        !matches!(self, Self::Sigmoid | Self::Hardsigmoid | Self::Tanh)
+    }
+
+    /// The name, as PyTorch's functional API spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::Relu6 => "relu6",
+            Self::Silu => "silu",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
+            Self::Sigmoid => "sigmoid",
+            Self::Hardswish => "hardswish",
+            Self::Hardsigmoid => "hardsigmoid",
+            Self::Tanh => "tanh",
+        }
+    }
+
+    /// Runs `f` on every value of a slice, with the choice of function made once outside the loop.
+    #[inline(always)]
+    pub(super) fn apply(self, values: &mut [f32]) {
+        match self {
+            Self::Relu => values.iter_mut().for_each(|v| *v = Self::Relu.value(*v)),
+            Self::Relu6 => values.iter_mut().for_each(|v| *v = Self::Relu6.value(*v)),
+            other => values.iter_mut().for_each(|v| *v = other.value(*v)),
+        }
+    }
+}
+
+const SQRT_2_OVER_PI: f32 = 0.797_884_6;
+
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+#[inline(always)]
+fn gelu_tanh_argument(x: f32) -> f32 {
+    SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x)
+}
+
+fn normal_cdf(x: f32) -> f32 {
+    (0.5 * libm::erfc(-f64::from(x) * std::f64::consts::FRAC_1_SQRT_2)) as f32
+}
+
+fn normal_density(x: f32) -> f32 {
+    const ONE_OVER_SQRT_TAU: f32 = 0.398_942_3;
+    ONE_OVER_SQRT_TAU * (-0.5 * x * x).exp()
+}
+
+impl Op for Activation {
+    fn kind(&self) -> &'static str {
+        self.name()
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        match inputs {
+            [x] => Ok(x.to_vec()),
+            _ => Err(format!("takes one input, not {}", inputs.len())),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        match self {
+            Self::Relu => map(
+                x,
+                #[inline(always)]
+                |x| Self::Relu.value(x),
+            ),
+            Self::Relu6 => map(
+                x,
+                #[inline(always)]
+                |x| Self::Relu6.value(x),
+            ),
+            other => map(x, |x| other.value(x)),
+        }
+        .into()
+    }
+
+    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+        Ok(Gradients::input(self.scaled(
+            site.inputs[0],
+            grad_output,
+            |g| g,
+        )))
+    }
+}
+
+impl Activation {
+    /// `pass(g) · f′(x)`: the true gradient where `pass` is the identity, guided backprop where it
+    /// keeps what is positive.
+    pub(crate) fn scaled(
+        self,
+        input: &Tensor,
+        grad_output: &Tensor,
+        pass: impl Fn(f32) -> f32 + Sync,
+    ) -> Tensor {
+        match self {
+            Self::Relu => map2(
+                input,
+                grad_output,
+                |x, g| {
+                    if x > 0.0 { pass(g) } else { 0.0 }
+                },
+            ),
+            Self::Relu6 => map2(input, grad_output, |x, g| {
+                if x > 0.0 && x < 6.0 { pass(g) } else { 0.0 }
+            }),
+            other => map2(input, grad_output, |x, g| pass(g) * other.derivative(x)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relu_keeps_a_nan() {
+        assert!(Activation::Relu.value(f32::NAN).is_nan());
+        assert!(Activation::Relu6.value(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn kinks_have_the_derivative_that_pytorch_takes() {
+        assert_eq!(Activation::Relu.derivative(0.0), 0.0);
+        assert_eq!(Activation::Relu6.derivative(6.0), 0.0);
+        assert_eq!(Activation::Hardswish.derivative(-3.0), 0.0);
+        assert_eq!(Activation::Hardswish.derivative(3.0), 1.0);
+    }
+}

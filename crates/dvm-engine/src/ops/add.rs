@@ -1,0 +1,32 @@
+//! Addition.
+
+use super::{Call, Gradients, Op, Outcome, Site, map2};
+use crate::Tensor;
+
+/// The sum of two inputs of the same shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Add;
+
+impl Op for Add {
+    fn kind(&self) -> &'static str {
+        "add"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        match inputs {
+            [a, b] if a == b => Ok(a.to_vec()),
+            _ => Err(format!("adds two inputs of one shape, not {inputs:?}")),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        map2(call.inputs[0], call.inputs[1], |a, b| a + b).into()
+    }
+
+    fn backward(&self, _: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+        Ok(Gradients {
+            inputs: vec![Some(grad_output.clone()), Some(grad_output.clone())],
+            parameters: Vec::new(),
+        })
+    }
+}

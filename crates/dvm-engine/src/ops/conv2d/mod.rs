@@ -1,0 +1,321 @@
+//! Two-dimensional convolution.
+
+mod backward;
+mod depthwise;
+mod gather;
+
+use std::ops::Range;
+
+use super::activation::Activation;
+use super::{Call, Gradients, Op, Outcome, Site, feature_map, vectorised};
+use crate::Tensor;
+
+/// A convolution (cross-correlation, as every framework means it) of feature maps
+/// `[N, C, H, W]` with weights `[O, C / groups, kh, kw]` and, if there is a second parameter, a
+/// bias `[O]`.
+///
+/// After fusion it may also add a residual (a second input of the output's shape) and apply an
+/// activation: `activation(conv(x) + bias + residual)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conv2d {
+    /// Rows and columns of the kernel.
+    pub kernel: (usize, usize),
+    /// Rows and columns from one output value's window to the next.
+    pub stride: (usize, usize),
+    /// Zeros around the input.
+    pub padding: Padding,
+    /// Rows and columns from one tap of the kernel to the next.
+    pub dilation: (usize, usize),
+    /// Number of groups; input and output channels are split evenly among them.
+    pub groups: usize,
+    /// Whether a second input is added before the activation (set by fusion).
+    pub residual: bool,
+    /// What is applied last (set by fusion).
+    pub activation: Option<Activation>,
+}
+
+/// Pixels around a feature map: zeros for convolutions, nothing at all for max pools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Border {
+    /// Rows above.
+    pub top: usize,
+    /// Columns to the left.
+    pub left: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Columns to the right.
+    pub right: usize,
+}
+
+impl Border {
+    /// The same on all four sides.
+    pub fn all(pixels: usize) -> Self {
+        Self::symmetric(pixels, pixels)
+    }
+
+    /// `rows` above and below, `columns` left and right, as PyTorch's `padding=(rows, columns)`.
+    pub fn symmetric(rows: usize, columns: usize) -> Self {
+        Self {
+            top: rows,
+            left: columns,
+            bottom: rows,
+            right: columns,
+        }
+    }
+}
+
+/// How a convolution pads its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// Always the same.
+    Fixed(Border),
+    /// TensorFlow's `SAME`: as much as makes the output `ceil(input / stride)`, the odd pixel
+    /// below and to the right.
+    Same,
+}
+
+/// Output length of a window that slides along one axis.
+///
+/// # Errors
+/// If the window is longer than the padded input.
+pub(crate) fn slide(
+    length: usize,
+    before: usize,
+    after: usize,
+    kernel: usize,
+    dilation: usize,
+    stride: usize,
+) -> Result<usize, String> {
+    let reach = dilation * (kernel - 1) + 1;
+    let padded = length + before + after;
+    if padded < reach {
+        return Err(format!(
+            "its window reaches over {reach} pixels but the padded input has {padded}"
+        ));
+    }
+    Ok((padded - reach) / stride + 1)
+}
+
+impl Conv2d {
+    /// A square kernel with stride 1, no padding, no dilation, one group.
+    pub fn square(kernel: usize) -> Self {
+        Self {
+            kernel: (kernel, kernel),
+            stride: (1, 1),
+            padding: Padding::Fixed(Border::default()),
+            dilation: (1, 1),
+            groups: 1,
+            residual: false,
+            activation: None,
+        }
+    }
+
+    /// The same with this stride along both axes.
+    pub fn stride(self, stride: usize) -> Self {
+        Self {
+            stride: (stride, stride),
+            ..self
+        }
+    }
+
+    /// The same with this padding.
+    pub fn padding(self, padding: Padding) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// The same with this many groups.
+    pub fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// One filter per channel: the case with a kernel of its own.
+    fn is_depthwise(&self, channels: usize, outputs: usize) -> bool {
+        self.groups == channels && outputs == channels && channels > 1
+    }
+
+    /// The padding of an `h × w` input.
+    fn border(&self, h: usize, w: usize) -> Border {
+        match self.padding {
+            Padding::Fixed(border) => border,
+            Padding::Same => {
+                let total = |length: usize, kernel: usize, dilation: usize, stride: usize| {
+                    let reach = (length.div_ceil(stride).max(1) - 1) * stride;
+                    (reach + dilation * (kernel - 1) + 1).saturating_sub(length)
+                };
+                let rows = total(h, self.kernel.0, self.dilation.0, self.stride.0);
+                let columns = total(w, self.kernel.1, self.dilation.1, self.stride.1);
+                Border {
+                    top: rows / 2,
+                    left: columns / 2,
+                    bottom: rows - rows / 2,
+                    right: columns - columns / 2,
+                }
+            }
+        }
+    }
+
+    /// `(input row − output row · stride, input column − output column · stride)` of each tap.
+    fn taps(&self, border: Border) -> Vec<(isize, isize)> {
+        let mut taps = Vec::with_capacity(self.kernel.0 * self.kernel.1);
+        for ky in 0..self.kernel.0 {
+            for kx in 0..self.kernel.1 {
+                taps.push((
+                    (ky * self.dilation.0) as isize - border.top as isize,
+                    (kx * self.dilation.1) as isize - border.left as isize,
+                ));
+            }
+        }
+        taps
+    }
+
+    /// Adds bias and residual and applies the activation to the values `range` of the output.
+    #[inline(always)]
+    fn finish(&self, call: &Call, range: Range<usize>, block: &mut [f32]) {
+        let bias = call.parameters.get(1).map(|bias| bias.data());
+        if bias.is_none() && !self.residual && self.activation.is_none() {
+            return;
+        }
+        vectorised(
+            #[inline(always)]
+            || {
+                if let Some(bias) = bias {
+                    for row in block.chunks_exact_mut(bias.len()) {
+                        for (value, b) in row.iter_mut().zip(bias) {
+                            *value += b;
+                        }
+                    }
+                }
+                if self.residual {
+                    for (value, r) in block.iter_mut().zip(&call.inputs[1].data()[range]) {
+                        *value += r;
+                    }
+                }
+                if let Some(activation) = self.activation {
+                    activation.apply(block);
+                }
+            },
+        );
+    }
+}
+
+impl Op for Conv2d {
+    fn kind(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn output_shape(
+        &self,
+        inputs: &[&[usize]],
+        parameters: &[&[usize]],
+    ) -> Result<Vec<usize>, String> {
+        let expected = 1 + usize::from(self.residual);
+        if inputs.len() != expected {
+            return Err(format!("takes {expected} input(s), not {}", inputs.len()));
+        }
+        let (n, c, h, w) = feature_map(inputs[0])?;
+        let (o, i, kh, kw) = match parameters {
+            [weight] => feature_map(weight)?,
+            [weight, bias] if bias.len() == 1 && bias[0] == weight[0] => feature_map(weight)?,
+            _ => {
+                return Err(format!(
+                    "takes a weight [O, I, kh, kw] and perhaps a bias [O], not {parameters:?}"
+                ));
+            }
+        };
+        if (kh, kw) != self.kernel {
+            return Err(format!(
+                "its kernel is {:?}, its weight {:?}",
+                self.kernel, parameters[0]
+            ));
+        }
+        if c != i * self.groups || o % self.groups != 0 {
+            return Err(format!(
+                "weight {:?} in {} group(s) takes {} channels, the input {:?} has {c}",
+                parameters[0],
+                self.groups,
+                i * self.groups,
+                inputs[0],
+            ));
+        }
+        let p = self.border(h, w);
+        let oh = slide(h, p.top, p.bottom, kh, self.dilation.0, self.stride.0)?;
+        let ow = slide(w, p.left, p.right, kw, self.dilation.1, self.stride.1)?;
+        let output = vec![n, o, oh, ow];
+        if self.residual && inputs[1] != output {
+            return Err(format!("adds {:?} to its output {output:?}", inputs[1]));
+        }
+        Ok(output)
+    }
+
+    /// Ordinary convolutions want, group after group, `[kh·kw·I, O / groups]`; depthwise ones
+    /// `[kh·kw, C]`.
+    fn prepare(&self, parameters: &[&Tensor]) -> Option<Tensor> {
+        let weight = parameters[0];
+        let &[outputs, per_group, kh, kw] = weight.shape() else {
+            unreachable!("output_shape checked the rank");
+        };
+        // Depthwise weights are the case of one value per tap and group count = channels: seen as
+        // a single matrix [C, kh·kw], their transpose is what the depthwise kernel reads.
+        let groups = if self.is_depthwise(per_group * self.groups, outputs) {
+            1
+        } else {
+            self.groups
+        };
+        let depth = kh * kw * per_group;
+        let rows = outputs / groups;
+        let mut prepared = vec![0.0; weight.len()];
+        for (group, stored) in prepared
+            .chunks_exact_mut(depth * rows)
+            .zip(weight.data().chunks_exact(depth * rows))
+        {
+            for (o, filter) in stored.chunks_exact(depth).enumerate() {
+                for (k, value) in filter.iter().enumerate() {
+                    group[k * rows + o] = *value;
+                }
+            }
+        }
+        Some(Tensor::from_stored(&[groups * depth, rows], prepared))
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let (_, channels, ..) = feature_map(call.inputs[0].shape()).expect("checked");
+        if self.is_depthwise(channels, call.output_shape[1]) {
+            depthwise::forward(self, call)
+        } else {
+            gather::forward(self, call)
+        }
+        .into()
+    }
+
+    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+        if self.residual || self.activation.is_some() {
+            return Err(
+                "was fused for inference; walk the graph backwards as it was before fusion".into(),
+            );
+        }
+        let mut gradients = Gradients {
+            inputs: vec![None],
+            parameters: vec![None; site.parameters.len()],
+        };
+        let (_, channels, ..) = feature_map(site.inputs[0].shape())?;
+        let depthwise = self.is_depthwise(channels, grad_output.shape()[1]);
+        if site.wants_input[0] {
+            gradients.inputs[0] = Some(if depthwise {
+                depthwise::input_gradient(self, site, grad_output)
+            } else {
+                backward::input_gradient(self, site, grad_output)
+            });
+        }
+        if site.wants_parameter[0] {
+            gradients.parameters[0] = Some(if depthwise {
+                depthwise::weight_gradient(self, site, grad_output)
+            } else {
+                backward::weight_gradient(self, site, grad_output)
+            });
+        }
+        if site.wants_parameter.get(1) == Some(&true) {
+            gradients.parameters[1] = Some(super::channel_sums(grad_output));
+        }
+        Ok(gradients)
+    }
+}

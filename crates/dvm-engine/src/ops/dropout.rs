@@ -1,0 +1,59 @@
+//! Dropout.
+
+use super::{Call, Gradients, Mode, Op, Outcome, Site, map2};
+use crate::{Tensor, seeded};
+
+/// In training, zeroes each value with probability `p` and divides the rest by `1 − p`
+/// (arXiv 1207.0580); in inference, nothing.
+///
+/// The mask follows from the step's seed and the node's position alone, so it does not depend on
+/// threads, and a resumed training draws the same masks.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    /// Probability that a value is dropped, in [0, 1).
+    pub p: f32,
+}
+
+impl Op for Dropout {
+    fn kind(&self) -> &'static str {
+        "dropout"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        if !(0.0..1.0).contains(&self.p) {
+            return Err(format!(
+                "its probability is {}, which is not in [0, 1)",
+                self.p
+            ));
+        }
+        match inputs {
+            [x] => Ok(x.to_vec()),
+            _ => Err(format!("takes one input, not {}", inputs.len())),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        let Mode::Training { seed } = call.mode else {
+            return x.clone().into();
+        };
+        let kept = 1.0 / (1.0 - self.p);
+        let mask = seeded::unit(&format!("dropout {seed} {}", call.node), x.len())
+            .into_iter()
+            .map(|u| if u < self.p { 0.0 } else { kept })
+            .collect();
+        let mask = Tensor::from_stored(x.shape(), mask);
+        Outcome {
+            value: map2(x, &mask, |x, m| x * m),
+            saved: vec![mask],
+            statistics: Vec::new(),
+        }
+    }
+
+    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+        Ok(Gradients::input(match site.saved {
+            [mask] => map2(grad_output, mask, |g, m| g * m),
+            _ => grad_output.clone(),
+        }))
+    }
+}

@@ -1,0 +1,35 @@
+//! The place where a picture enters.
+
+use super::{Call, Gradients, Op, Outcome, Site};
+use crate::Tensor;
+
+/// The input of a network: pictures `[N, C, H, W]` with a fixed number of channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Input {
+    /// Channels that the network takes.
+    pub channels: usize,
+}
+
+impl Op for Input {
+    fn kind(&self) -> &'static str {
+        "input"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        match inputs {
+            [[n, c, h, w]] if *c == self.channels && n * h * w > 0 => Ok(inputs[0].to_vec()),
+            _ => Err(format!(
+                "the network takes [N, {}, H, W], not {inputs:?}",
+                self.channels
+            )),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        call.inputs[0].clone().into()
+    }
+
+    fn backward(&self, _: &Site, _: &Tensor) -> Result<Gradients, String> {
+        Ok(Gradients::default())
+    }
+}

@@ -1,0 +1,152 @@
+//! Matrix products on the `gemm` crate.
+
+/// A matrix inside a slice: element `(i, j)` is `values[i * row_stride + j * column_stride]`.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub row_stride: usize,
+    pub column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows one after the other, `columns` values each.
+    pub fn rows(values: &'a [f32], columns: usize) -> Self {
+        Self {
+            values,
+            row_stride: columns,
+            column_stride: 1,
+        }
+    }
+
+    /// The transpose.
+    pub fn transposed(self) -> Self {
+        Self {
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    fn holds(&self, rows: usize, columns: usize) -> bool {
+        (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.values.len()
+    }
+}
+
+/// `c = a · b`, or `c += a · b` with `accumulate`, on the calling thread. `a` is `[m, k]`, `b` is
+/// `[k, n]`, `c` is `[m, n]` with `c_stride` values from row to row.
+///
+/// The order in which the `k` products are summed depends on the sizes only.
+///
+/// # Panics
+/// If a matrix does not fit its slice.
+pub(super) fn matmul(
+    (m, n, k): (usize, usize, usize),
+    a: Matrix,
+    b: Matrix,
+    c: &mut [f32],
+    c_stride: usize,
+    accumulate: bool,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(
+        n <= c_stride && (m - 1) * c_stride + n <= c.len(),
+        "c is too small"
+    );
+    if k == 0 {
+        if !accumulate {
+            for row in c.chunks_mut(c_stride).take(m) {
+                row[..n].fill(0.0);
+            }
+        }
+        return;
+    }
+    assert!(a.holds(m, k), "a is too small");
+    assert!(b.holds(k, n), "b is too small");
+    // SAFETY: the assertions above bound every element that the strides can reach; `c` is
+    // borrowed mutably, so it overlaps neither `a` nor `b`; slices of f32 are aligned, and their
+    // lengths keep the strides within isize. With `accumulate` false, `c` is only written.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            c.as_mut_ptr(),
+            1,
+            c_stride as isize,
+            accumulate,
+            a.values.as_ptr(),
+            a.column_stride as isize,
+            a.row_stride as isize,
+            b.values.as_ptr(),
+            b.column_stride as isize,
+            b.row_stride as isize,
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_is_the_sum_of_products() {
+        let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]; // [2, 3]
+        let b = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0]; // [3, 2]
+        let mut c = [10.0; 4];
+        matmul(
+            (2, 2, 3),
+            Matrix::rows(&a, 3),
+            Matrix::rows(&b, 2),
+            &mut c,
+            2,
+            false,
+        );
+        assert_eq!(c, [4.0, 5.0, 10.0, 11.0]);
+        matmul(
+            (2, 2, 3),
+            Matrix::rows(&a, 3),
+            Matrix::rows(&b, 2),
+            &mut c,
+            2,
+            true,
+        );
+        assert_eq!(c, [8.0, 10.0, 20.0, 22.0]);
+    }
+
+    #[test]
+    fn a_transposed_matrix_is_read_by_columns() {
+        let a = [1.0, 2.0, 3.0, 4.0]; // [2, 2]
+        let one = [1.0, 0.0, 0.0, 1.0];
+        let mut c = [0.0; 4];
+        matmul(
+            (2, 2, 2),
+            Matrix::rows(&a, 2).transposed(),
+            Matrix::rows(&one, 2),
+            &mut c,
+            2,
+            false,
+        );
+        assert_eq!(c, [1.0, 3.0, 2.0, 4.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "b is too small")]
+    fn a_matrix_beyond_its_slice_is_refused() {
+        matmul(
+            (1, 2, 2),
+            Matrix::rows(&[1.0, 2.0], 2),
+            Matrix::rows(&[1.0, 2.0, 3.0], 2),
+            &mut [0.0; 2],
+            2,
+            false,
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! The operations: one file each, holding its kernel, its type, its forward and its backward.
+//!
+//! A new operation is a new file here with a type that implements [`Op`], a constructor line in
+//! [`crate::Blueprint`] and a reference case in `references/ops.py`.
+
+pub mod activation;
+pub mod add;
+pub mod batch_norm;
+pub mod concat;
+pub mod conv2d;
+pub mod dropout;
+pub mod flatten;
+pub mod input;
+pub mod linear;
+mod matmul;
+pub mod mul;
+pub mod pool;
+pub mod softmax;
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use rayon::prelude::*;
+
+use crate::{Node, Tensor};
+
+/// What a graph computes at one node.
+///
+/// [`Op::output_shape`] is asked before every [`Op::forward`], so kernels may rely on shapes that
+/// fit. An op never changes its parameters: what training would update (the statistics of
+/// batch-norm) comes back in [`Outcome::statistics`].
+pub trait Op: Any + Debug + Send + Sync {
+    /// The kind, for messages and tables, such as `conv2d`.
+    fn kind(&self) -> &'static str;
+
+    /// The shape of the output for these inputs and parameters.
+    ///
+    /// # Errors
+    /// What does not fit, with the shapes, as the end of a sentence.
+    fn output_shape(
+        &self,
+        inputs: &[&[usize]],
+        parameters: &[&[usize]],
+    ) -> Result<Vec<usize>, String>;
+
+    /// Parameters rearranged once for the forward kernel, if it wants them otherwise than stored.
+    fn prepare(&self, _parameters: &[&Tensor]) -> Option<Tensor> {
+        None
+    }
+
+    /// The value of the node.
+    fn forward(&self, call: &Call) -> Outcome;
+
+    /// The true gradients, by the chain rule.
+    ///
+    /// # Errors
+    /// Where the op cannot be walked backwards, as the end of a sentence.
+    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String>;
+}
+
+/// Whether the network is being used or trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch-norm uses its running statistics; dropout does nothing.
+    Inference,
+    /// Batch-norm uses the statistics of the batch; dropout draws its mask from `seed`.
+    Training {
+        /// One number per step: the same seed draws the same masks.
+        seed: u64,
+    },
+}
+
+/// One forward call of an op.
+pub struct Call<'a> {
+    /// Values of the inputs.
+    pub inputs: &'a [&'a Tensor],
+    /// Values of the parameters, in the order in which the node lists them.
+    pub parameters: &'a [&'a Tensor],
+    /// What [`Op::prepare`] returned for these parameters.
+    pub prepared: Option<&'a Tensor>,
+    /// The shape that [`Op::output_shape`] returned.
+    pub output_shape: &'a [usize],
+    /// Inference or training.
+    pub mode: Mode,
+    /// Position of the node in its graph: with the step's seed it selects a random stream.
+    pub node: usize,
+}
+
+/// What a forward call returns.
+pub struct Outcome {
+    /// The value of the node.
+    pub value: Tensor,
+    /// What backward will want to see again, in the op's own order.
+    pub saved: Vec<Tensor>,
+    /// New values of the statistics among the parameters, in their order (training only).
+    pub statistics: Vec<Tensor>,
+}
+
+impl From<Tensor> for Outcome {
+    fn from(value: Tensor) -> Self {
+        Self {
+            value,
+            saved: Vec::new(),
+            statistics: Vec::new(),
+        }
+    }
+}
+
+/// The place in a network where a gradient arrives: all that a backward rule may look at.
+pub struct Site<'a> {
+    /// The node.
+    pub node: &'a Node,
+    /// Values of its inputs.
+    pub inputs: &'a [&'a Tensor],
+    /// Values of its parameters.
+    pub parameters: &'a [&'a Tensor],
+    /// Its own value.
+    pub output: &'a Tensor,
+    /// What its forward call saved.
+    pub saved: &'a [Tensor],
+    /// The mode of the forward pass.
+    pub mode: Mode,
+    /// For each input, whether anybody wants its gradient; the rest is not computed.
+    pub wants_input: &'a [bool],
+    /// For each parameter, whether anybody wants its gradient; the rest is not computed.
+    pub wants_parameter: &'a [bool],
+}
+
+/// Gradients at one node; `None` where nobody asked or where it is not defined (statistics).
+#[derive(Debug, Default)]
+pub struct Gradients {
+    /// One per input.
+    pub inputs: Vec<Option<Tensor>>,
+    /// One per parameter; may be shorter than the list of parameters.
+    pub parameters: Vec<Option<Tensor>>,
+}
+
+impl Gradients {
+    /// The gradient of a node with one input and no parameters.
+    pub fn input(gradient: Tensor) -> Self {
+        Self {
+            inputs: vec![Some(gradient)],
+            parameters: Vec::new(),
+        }
+    }
+}
+
+/// `(N, C, H, W)` of a rank-4 shape.
+///
+/// # Errors
+/// If the rank is not 4.
+fn feature_map(shape: &[usize]) -> Result<(usize, usize, usize, usize), String> {
+    match *shape {
+        [n, c, h, w] => Ok((n, c, h, w)),
+        _ => Err(format!("takes feature maps [N, C, H, W], not {shape:?}")),
+    }
+}
+
+/// Values that one task works on: large enough that handing out tasks costs nothing.
+const TASK: usize = 1 << 14;
+
+/// Runs `work` with the widest vector instructions of this machine, chosen at run time. The
+/// compiler vectorises the loops inside, so they must be inlined into the closure.
+#[inline(always)]
+fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+/// Fills `output` from `input`, value by value, in parallel.
+pub(crate) fn map(input: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {
+    let mut output = vec![0.0; input.len()];
+    output
+        .par_chunks_mut(TASK)
+        .zip(input.data().par_chunks(TASK))
+        .for_each(|(output, input)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (o, &i) in output.iter_mut().zip(input) {
+                        *o = f(i);
+                    }
+                },
+            );
+        });
+    Tensor::from_stored(input.shape(), output)
+}
+
+/// Fills a tensor from two of the same shape, value by value, in parallel.
+fn map2(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -> Tensor {
+    debug_assert_eq!(a.shape(), b.shape());
+    let mut output = vec![0.0; a.len()];
+    output
+        .par_chunks_mut(TASK)
+        .zip(a.data().par_chunks(TASK))
+        .zip(b.data().par_chunks(TASK))
+        .for_each(|((output, a), b)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((o, &a), &b) in output.iter_mut().zip(a).zip(b) {
+                        *o = f(a, b);
+                    }
+                },
+            );
+        });
+    Tensor::from_stored(a.shape(), output)
+}
+
+/// Rows that are summed as one partial sum.
+const SUMMED_ROWS: usize = 256;
+
+/// Sums over everything but the channels, `[C]`: of feature maps `[N, C, H, W]` or rows `[N, C]`.
+/// Partial sums of a fixed number of rows are added in f64, in order.
+fn channel_sums(tensor: &Tensor) -> Tensor {
+    let sums = channel_sums_of(tensor, &|_, value| f64::from(value));
+    let sums = sums.into_iter().map(|sum| sum as f32).collect();
+    Tensor::from_stored(&[tensor.shape()[1]], sums)
+}
+
+/// For each channel the sum of `f(position in storage, value)`.
+fn channel_sums_of(tensor: &Tensor, f: &(impl Fn(usize, f32) -> f64 + Sync)) -> Vec<f64> {
+    let channels = tensor.shape()[1];
+    let partial: Vec<Vec<f64>> = tensor
+        .data()
+        .par_chunks(SUMMED_ROWS * channels)
+        .enumerate()
+        .map(|(block, rows)| {
+            let mut sums = vec![0.0; channels];
+            let first = block * SUMMED_ROWS * channels;
+            for (row, values) in rows.chunks_exact(channels).enumerate() {
+                let at = first + row * channels;
+                for (channel, (sum, &value)) in sums.iter_mut().zip(values).enumerate() {
+                    *sum += f(at + channel, value);
+                }
+            }
+            sums
+        })
+        .collect();
+    let mut total = vec![0.0; channels];
+    for sums in partial {
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total += sum;
+        }
+    }
+    total
+}

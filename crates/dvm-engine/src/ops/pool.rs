@@ -1,0 +1,306 @@
+//! Pooling: the largest or the mean value under a window, sliding, adaptive or global.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::conv2d::Border;
+use super::{Call, Gradients, Op, Outcome, Site, feature_map, vectorised};
+use crate::Tensor;
+
+/// What a pool takes from its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// The largest value. Padding never wins.
+    Max,
+    /// The mean.
+    Mean {
+        /// Whether padding counts as zeros (PyTorch's default) or not at all.
+        count_padding: bool,
+    },
+}
+
+/// Where the windows of a pool lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Windows {
+    /// A window that slides.
+    Sliding {
+        /// Rows and columns of the window.
+        kernel: (usize, usize),
+        /// Rows and columns from window to window.
+        stride: (usize, usize),
+        /// Pixels around the input.
+        padding: Border,
+        /// Whether a last window that hangs over the edge is kept.
+        ceil: bool,
+    },
+    /// Windows that divide the input into this many rows and columns, as PyTorch's adaptive
+    /// pools: cell `i` covers `floor(i·L/n) .. ceil((i+1)·L/n)`. `(1, 1)` is global pooling.
+    Adaptive {
+        /// Rows and columns of the output.
+        output: (usize, usize),
+    },
+}
+
+/// A pool over feature maps `[N, C, H, W]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// What is taken from a window.
+    pub reduction: Reduction,
+    /// Where the windows lie.
+    pub windows: Windows,
+}
+
+impl Pool {
+    /// The largest value under a square window.
+    pub fn max(kernel: usize, stride: usize, padding: usize, ceil: bool) -> Self {
+        Self {
+            reduction: Reduction::Max,
+            windows: Windows::Sliding {
+                kernel: (kernel, kernel),
+                stride: (stride, stride),
+                padding: Border::all(padding),
+                ceil,
+            },
+        }
+    }
+
+    /// The mean of each whole feature map, `[N, C, 1, 1]`.
+    pub fn global_mean() -> Self {
+        Self {
+            reduction: Reduction::Mean {
+                count_padding: false,
+            },
+            windows: Windows::Adaptive { output: (1, 1) },
+        }
+    }
+
+    /// The windows along both axes of an `h × w` map.
+    fn axes(&self, h: usize, w: usize) -> Result<(Vec<Span>, Vec<Span>), String> {
+        match self.windows {
+            Windows::Adaptive { output } => Ok((adaptive(h, output.0)?, adaptive(w, output.1)?)),
+            Windows::Sliding {
+                kernel,
+                stride,
+                padding: p,
+                ceil,
+            } => Ok((
+                sliding(h, kernel.0, stride.0, (p.top, p.bottom), ceil)?,
+                sliding(w, kernel.1, stride.1, (p.left, p.right), ceil)?,
+            )),
+        }
+    }
+
+    /// The number that a window's sum is divided by.
+    fn divisor(&self, rows: &Span, columns: &Span) -> f32 {
+        let count = match self.reduction {
+            Reduction::Mean {
+                count_padding: true,
+            } => rows.padded * columns.padded,
+            _ => rows.inside.len() * columns.inside.len(),
+        };
+        count as f32
+    }
+}
+
+/// One window along one axis.
+struct Span {
+    /// The pixels of the input that it covers.
+    inside: Range<usize>,
+    /// Its length with the padding that it covers (but not what hangs over the padding).
+    padded: usize,
+}
+
+fn adaptive(length: usize, outputs: usize) -> Result<Vec<Span>, String> {
+    if length == 0 || outputs == 0 {
+        return Err(format!(
+            "cannot divide {length} pixels into {outputs} windows"
+        ));
+    }
+    Ok((0..outputs)
+        .map(|i| {
+            let inside = i * length / outputs..((i + 1) * length).div_ceil(outputs);
+            Span {
+                padded: inside.len(),
+                inside,
+            }
+        })
+        .collect())
+}
+
+fn sliding(
+    length: usize,
+    kernel: usize,
+    stride: usize,
+    (before, after): (usize, usize),
+    ceil: bool,
+) -> Result<Vec<Span>, String> {
+    // A window wholly inside the padding would have no value at all.
+    if before >= kernel || after >= kernel {
+        return Err(format!(
+            "its padding {before}, {after} is not smaller than its window {kernel}"
+        ));
+    }
+    let mut outputs = super::conv2d::slide(length, before, after, kernel, 1, stride)?;
+    // A window that hangs over the edge is kept only if it starts inside the input or the padding
+    // before it (PyTorch's rule).
+    let rest = (length + before + after - kernel) % stride;
+    if ceil && rest > 0 && outputs * stride < length + before {
+        outputs += 1;
+    }
+    Ok((0..outputs)
+        .map(|i| {
+            let start = i * stride;
+            let end = (start + kernel).min(length + before + after);
+            let inside = start.saturating_sub(before)..end.saturating_sub(before).min(length);
+            Span {
+                inside,
+                padded: end - start,
+            }
+        })
+        .collect())
+}
+
+impl Op for Pool {
+    fn kind(&self) -> &'static str {
+        match self.reduction {
+            Reduction::Max => "max_pool",
+            Reduction::Mean { .. } => "avg_pool",
+        }
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let [x] = inputs else {
+            return Err(format!("takes one input, not {}", inputs.len()));
+        };
+        let (n, c, h, w) = feature_map(x)?;
+        let (rows, columns) = self.axes(h, w)?;
+        Ok(vec![n, c, rows.len(), columns.len()])
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let (_, c, h, w) = feature_map(call.inputs[0].shape()).expect("checked");
+        let (rows, columns) = self.axes(h, w).expect("checked");
+        let input = call.inputs[0].data();
+        let mut output = vec![0.0; call.output_shape.iter().product()];
+        output
+            .par_chunks_mut(columns.len() * c)
+            .enumerate()
+            .for_each(|(index, values)| {
+                let map = &input[index / rows.len() * h * w * c..][..h * w * c];
+                let row = &rows[index % rows.len()];
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (pixel, column) in values.chunks_exact_mut(c).zip(&columns) {
+                            self.window(map, (w, c), row, column, pixel);
+                        }
+                    },
+                );
+            });
+        Tensor::from_stored(call.output_shape, output).into()
+    }
+
+    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+        let shape = site.inputs[0].shape();
+        let (_, c, h, w) = feature_map(shape)?;
+        let (rows, columns) = self.axes(h, w)?;
+        let windows = rows.len() * columns.len() * c;
+        let mut gradient = vec![0.0; site.inputs[0].len()];
+        gradient
+            .par_chunks_mut(h * w * c)
+            .zip(site.inputs[0].data().par_chunks(h * w * c))
+            .zip(grad_output.data().par_chunks(windows))
+            .for_each(|((gradient, input), grad_output)| {
+                let mut grads = grad_output.chunks_exact(c);
+                for row in &rows {
+                    for column in &columns {
+                        let grad = grads.next().expect("one gradient per window");
+                        match self.reduction {
+                            Reduction::Max => {
+                                to_largest(input, (w, c), row, column, grad, gradient)
+                            }
+                            Reduction::Mean { .. } => {
+                                let share = 1.0 / self.divisor(row, column);
+                                for y in row.inside.clone() {
+                                    for x in column.inside.clone() {
+                                        let pixel = &mut gradient[(y * w + x) * c..][..c];
+                                        for (p, &g) in pixel.iter_mut().zip(grad) {
+                                            *p += g * share;
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            });
+        Ok(Gradients::input(Tensor::from_stored(shape, gradient)))
+    }
+}
+
+impl Pool {
+    /// The value of one window, for all channels.
+    #[inline(always)]
+    fn window(
+        &self,
+        map: &[f32],
+        (w, c): (usize, usize),
+        row: &Span,
+        column: &Span,
+        pixel: &mut [f32],
+    ) {
+        let start = if self.reduction == Reduction::Max {
+            f32::NEG_INFINITY
+        } else {
+            0.0
+        };
+        pixel.fill(start);
+        for y in row.inside.clone() {
+            for x in column.inside.clone() {
+                let values = &map[(y * w + x) * c..][..c];
+                if self.reduction == Reduction::Max {
+                    for (p, &v) in pixel.iter_mut().zip(values) {
+                        // A NaN wins, as in PyTorch, and is not hidden.
+                        *p = if v > *p || v.is_nan() { v } else { *p };
+                    }
+                } else {
+                    for (p, &v) in pixel.iter_mut().zip(values) {
+                        *p += v;
+                    }
+                }
+            }
+        }
+        if self.reduction != Reduction::Max {
+            let divisor = self.divisor(row, column);
+            pixel.iter_mut().for_each(|p| *p /= divisor);
+        }
+    }
+}
+
+/// Adds a window's gradient to the largest value under it (the first one, where several tie).
+fn to_largest(
+    input: &[f32],
+    (w, c): (usize, usize),
+    row: &Span,
+    column: &Span,
+    grad: &[f32],
+    gradient: &mut [f32],
+) {
+    for (channel, &g) in grad.iter().enumerate() {
+        let mut largest = (
+            f32::NEG_INFINITY,
+            (row.inside.start * w + column.inside.start) * c,
+        );
+        for y in row.inside.clone() {
+            for x in column.inside.clone() {
+                let at = (y * w + x) * c;
+                let value = input[at + channel];
+                if value > largest.0 || value.is_nan() {
+                    largest = (value, at);
+                }
+            }
+        }
+        gradient[largest.1 + channel] += g;
+    }
+}

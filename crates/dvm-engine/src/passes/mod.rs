@@ -1,0 +1,13 @@
+//! Rewrites of a graph that compute the same with less work. Each takes a graph and returns
+//! another; nodes that `keep` names stay nodes of their own, so that they can still be read.
+
+mod fold_batch_norm;
+mod fuse;
+
+pub use fold_batch_norm::fold_batch_norm;
+pub use fuse::fuse;
+
+use crate::Node;
+
+/// Whether a node must stay a node of its own.
+pub type KeepNode<'a> = dyn Fn(&Node) -> bool + 'a;

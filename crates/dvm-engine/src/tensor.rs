@@ -1,0 +1,127 @@
+//! Numbers with a shape.
+
+use std::sync::Arc;
+
+/// An f32 array with a shape, cheap to clone (the values are shared until one side changes them).
+///
+/// **Layout.** A tensor of rank 4 is a batch of feature maps, `[N, C, H, W]` by name and always
+/// *stored channels last* (`N, H, W, C`), so that a pixel's channels lie side by side: a 1×1
+/// convolution is then one matrix product, and every pool, depthwise convolution and Winograd
+/// transform runs along the channels. Convolution weights `[O, I, kh, kw]` follow the same rule
+/// and lie as `O, kh, kw, I`. Every other rank is row-major. [`Tensor::from_nchw`] and
+/// [`Tensor::to_nchw`] cross the border to the rest of the world, which is row-major throughout.
+#[derive(Clone, PartialEq)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    data: Arc<Vec<f32>>,
+}
+
+impl Tensor {
+    /// Wraps values that already lie as this crate stores them (see [`Tensor`]).
+    ///
+    /// # Panics
+    /// If the number of values is not the product of `shape`.
+    pub fn from_stored(shape: &[usize], data: Vec<f32>) -> Self {
+        assert_eq!(
+            data.len(),
+            shape.iter().product::<usize>(),
+            "values do not fill the shape {shape:?}"
+        );
+        Self {
+            shape: shape.to_vec(),
+            data: Arc::new(data),
+        }
+    }
+
+    /// Takes row-major values, as PyTorch and NumPy write them.
+    ///
+    /// # Panics
+    /// If the number of values is not the product of `shape`.
+    pub fn from_nchw(shape: &[usize], values: &[f32]) -> Self {
+        let &[n, c, h, w] = shape else {
+            return Self::from_stored(shape, values.to_vec());
+        };
+        assert_eq!(
+            values.len(),
+            n * c * h * w,
+            "values do not fill the shape {shape:?}"
+        );
+        let mut data = vec![0.0; values.len()];
+        if c > 0 && h * w > 0 {
+            for (map, stored) in values
+                .chunks_exact(c * h * w)
+                .zip(data.chunks_exact_mut(c * h * w))
+            {
+                for (channel, plane) in map.chunks_exact(h * w).enumerate() {
+                    for (pixel, value) in plane.iter().enumerate() {
+                        stored[pixel * c + channel] = *value;
+                    }
+                }
+            }
+        }
+        Self::from_stored(shape, data)
+    }
+
+    /// The values in row-major order, as PyTorch and NumPy read them.
+    pub fn to_nchw(&self) -> Vec<f32> {
+        let &[n, c, h, w] = &self.shape[..] else {
+            return self.data.to_vec();
+        };
+        let mut values = vec![0.0; n * c * h * w];
+        if c > 0 && h * w > 0 {
+            for (map, stored) in values
+                .chunks_exact_mut(c * h * w)
+                .zip(self.data.chunks_exact(c * h * w))
+            {
+                for (channel, plane) in map.chunks_exact_mut(h * w).enumerate() {
+                    for (pixel, value) in plane.iter_mut().enumerate() {
+                        *value = stored[pixel * c + channel];
+                    }
+                }
+            }
+        }
+        values
+    }
+
+    /// All values alike.
+    pub fn full(shape: &[usize], value: f32) -> Self {
+        Self::from_stored(shape, vec![value; shape.iter().product()])
+    }
+
+    /// All zero.
+    pub fn zeros(shape: &[usize]) -> Self {
+        Self::full(shape, 0.0)
+    }
+
+    /// The shape; `[N, C, H, W]` for feature maps, whatever the storage.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether there is no value at all.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// The values as stored (rank 4: channels last).
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The values as stored, to be changed in place; copies them first if they are shared.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        Arc::make_mut(&mut self.data).as_mut_slice()
+    }
+}
+
+impl std::fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let head = &self.data[..self.data.len().min(4)];
+        write!(f, "Tensor{:?} {head:?}…", self.shape)
+    }
+}

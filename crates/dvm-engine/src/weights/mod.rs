@@ -1,0 +1,195 @@
+//! Trained weights, read from the files people have: `.safetensors` and everything `torch.save`
+//! has ever written.
+//!
+//! The format is told from the content, never from the name. Reading a `.pth` runs no code: its
+//! pickle is interpreted by `pytorch-reader`, which knows how tensors and modules are written and
+//! treats every other Python object as opaque. What that crate leaves open to a hostile file
+//! (total size, work out of proportion to the file) is bounded here, see [`inspection`].
+
+mod element;
+mod error;
+mod format;
+mod inspection;
+mod matching;
+mod operands;
+mod pickle;
+mod safetensors;
+mod torch;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+pub use error::{Stranger, WeightsError};
+pub use matching::Mismatch;
+
+use format::Format;
+
+/// The values of one parameter or buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Extents, outermost first (`[O, I, kh, kw]` for a convolution); empty for a scalar.
+    pub shape: Vec<usize>,
+    /// Row-major; as many as the product of `shape`.
+    pub values: Vec<f32>,
+}
+
+/// Named arrays read from one file, sorted by name.
+///
+/// Every element type is converted to f32: f64 and integers are rounded to the nearest f32,
+/// f16 and bf16 are exact, `false` and `true` become 0 and 1. Complex, quantised and 8-bit
+/// floating-point tensors are refused.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    file: String,
+    sha256: String,
+    metadata: BTreeMap<String, String>,
+    arrays: BTreeMap<String, Array>,
+}
+
+impl Weights {
+    /// Reads a file of any known format: `.safetensors`, or a PyTorch checkpoint as a zip archive
+    /// (1.6 and later), a pickle stream (0.1.10 to 1.5) or a tar archive (before).
+    ///
+    /// Dictionaries within dictionaries become dotted names (`state_dict.conv1.weight`), and a
+    /// module that was pickled whole becomes its state dict.
+    ///
+    /// # Errors
+    /// [`WeightsError`] names the file and says what to do. A file that claims more than its
+    /// length can justify is refused before memory is spent on it.
+    pub fn read(path: &Path) -> Result<Self, WeightsError> {
+        let file = path.display().to_string();
+        let failed = |source: io::Error| WeightsError::Io {
+            file: file.clone(),
+            source,
+        };
+        // A named pipe or a device would block for ever, so nothing but a file is opened.
+        let facts = std::fs::metadata(path).map_err(failed)?;
+        if !facts.is_file() {
+            return Err(WeightsError::NotAFile { file });
+        }
+        let mut opened = File::open(path).map_err(failed)?;
+        let mut head = Vec::new();
+        (&mut opened)
+            .take(format::HEAD)
+            .read_to_end(&mut head)
+            .map_err(failed)?;
+        let format = Format::of(&head).map_err(|stranger| WeightsError::NotWeights {
+            file: file.clone(),
+            stranger,
+        })?;
+        opened.seek(SeekFrom::Start(0)).map_err(failed)?;
+
+        if format == Format::Safetensors {
+            let mut bytes = Vec::new();
+            opened.read_to_end(&mut bytes).map_err(failed)?;
+            return Self::from_safetensors(&bytes, &file);
+        }
+        let (sha256, length) = digest(&mut opened).map_err(failed)?;
+        Ok(Self {
+            sha256,
+            metadata: BTreeMap::new(),
+            arrays: torch::read(path, &file, format, length)?,
+            file,
+        })
+    }
+
+    /// Reads the bytes of a `.safetensors` file; `name` stands for the file in messages.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub fn from_safetensors(bytes: &[u8], name: &str) -> Result<Self, WeightsError> {
+        let (arrays, metadata) = safetensors::read(bytes, name)?;
+        Ok(Self {
+            file: name.to_owned(),
+            sha256: hexadecimal(&Sha256::digest(bytes)),
+            metadata,
+            arrays,
+        })
+    }
+
+    /// The file's name as it was given.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// SHA-256 of the file's bytes, 64 lower-case hexadecimal digits.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The `__metadata__` of a `.safetensors` file; empty for every other format.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The array of that name.
+    pub fn get(&self, name: &str) -> Option<&Array> {
+        self.arrays.get(name)
+    }
+
+    /// All arrays with their names, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Array)> {
+        self.arrays.iter().map(|(name, array)| (&name[..], array))
+    }
+
+    /// All names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.arrays.keys().map(String::as_str)
+    }
+
+    /// Number of arrays.
+    pub fn len(&self) -> usize {
+        self.arrays.len()
+    }
+
+    /// Whether there is no array at all.
+    pub fn is_empty(&self) -> bool {
+        self.arrays.is_empty()
+    }
+
+    /// The arrays a network asks for, by the network's own names.
+    ///
+    /// `wanted` is the network's state dict in its order: names and shapes. Training scripts wrap
+    /// a state dict in dictionaries (`state_dict`, `model`, `model_state_dict`, `net`, `ema` …)
+    /// and networks in networks (`module.`, `backbone.`, `model.`, `_orig_mod.`, `encoder.` …);
+    /// any nesting of these is stripped, by whichever prefix finds most of the wanted names, then
+    /// leaves fewest names over, then is shortest; among equals a model goes before its moving
+    /// average. What lies beside the chosen dictionary (an optimiser's state, say) is ignored;
+    /// names beside a chosen network prefix keep theirs.
+    ///
+    /// Names that end in `num_batches_tracked` are counters of training, not weights: they are
+    /// neither missing nor unexpected, and returned only when wanted and found.
+    ///
+    /// # Errors
+    /// [`Mismatch`] unless names and shapes correspond one to one.
+    pub fn matched(
+        self,
+        wanted: &[(String, Vec<usize>)],
+    ) -> Result<BTreeMap<String, Array>, Mismatch> {
+        matching::matched(&self.file, self.arrays, wanted)
+    }
+}
+
+/// SHA-256 and length of all that `reader` yields.
+fn digest(reader: &mut impl Read) -> io::Result<(String, u64)> {
+    let mut digest = Sha256::new();
+    let mut length = 0;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok((hexadecimal(&digest.finalize()), length)),
+            read => {
+                digest.update(&buffer[..read]);
+                length += read as u64;
+            }
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

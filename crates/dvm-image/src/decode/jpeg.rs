@@ -1,0 +1,94 @@
+//! JPEG files, whole or cut off within the scan.
+
+use image::metadata::Orientation;
+use image::{DynamicImage, RgbImage};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+
+use super::{DecodeError, Limits};
+
+const NAME: &str = "JPEG";
+
+/// Decodes to RGB, the right way up.
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, DecodeError> {
+    // Not being strict is what lets a file end within its scan.
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_height(usize::from(u16::MAX))
+        .set_max_width(usize::from(u16::MAX))
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(explain)?;
+    let info = decoder.info().expect("the headers were decoded");
+    let (height, width) = (u32::from(info.height), u32::from(info.width));
+    let pixels = u64::from(height) * u64::from(width);
+    // Three bytes of colour, and for progressive files every coefficient as two bytes.
+    let memory = pixels * (3 + 2 * u64::from(info.components));
+    limits.check(NAME, height, width, memory)?;
+
+    let mut rgb = RgbImage::new(width, height);
+    if let Err(error) = decoder.decode_into(&mut rgb) {
+        // A file of several scans can end within what stands between two of them.
+        let mut whole_scans = whole_scans(bytes).ok_or_else(|| explain(error))?.to_vec();
+        whole_scans.extend(END_OF_IMAGE);
+        JpegDecoder::new_with_options(ZCursor::new(&whole_scans), options)
+            .decode_into(&mut rgb)
+            .map_err(explain)?;
+    }
+    let mut image = DynamicImage::ImageRgb8(rgb);
+    let orientation = info.exif_data.as_deref();
+    if let Some(orientation) = orientation.and_then(Orientation::from_exif_chunk) {
+        image.apply_orientation(orientation);
+    }
+    Ok(image)
+}
+
+const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+
+/// The file up to the end of the last scan that is followed by another marker or by the end of the
+/// file; none if there is no such scan.
+fn whole_scans(bytes: &[u8]) -> Option<&[u8]> {
+    let mut at = 2;
+    let mut end = None;
+    while let [0xff, marker, high, low, ..] = bytes.get(at..)? {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        at += 2 + length;
+        if at > bytes.len() {
+            break;
+        }
+        if *marker == START_OF_SCAN {
+            at += entropy_coded(&bytes[at..]);
+            end = Some(at);
+        }
+    }
+    end.map(|end| &bytes[..end])
+}
+
+const START_OF_SCAN: u8 = 0xda;
+
+/// Bytes before the next marker, those of restarts not counted.
+fn entropy_coded(bytes: &[u8]) -> usize {
+    let is_end = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
+    let end = bytes.windows(2).position(is_end);
+    end.unwrap_or(bytes.len() - usize::from(bytes.ends_with(&[0xff])))
+}
+
+fn explain(error: DecodeErrors) -> DecodeError {
+    let format = NAME;
+    match error {
+        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => {
+            DecodeError::EndsTooEarly { format }
+        }
+        DecodeErrors::Unsupported(scheme) => DecodeError::Unsupported {
+            format,
+            detail: format!("{scheme:?}"),
+        },
+        error => DecodeError::Damaged {
+            format,
+            detail: format!("{error:?}"),
+        },
+    }
+}

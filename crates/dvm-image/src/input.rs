@@ -1,0 +1,173 @@
+//! What a network is given, and where it lies on the picture it was made from.
+
+use std::ops::Range;
+
+use crate::Picture;
+
+/// A picture prepared for a network: the pixels at each step and the numbers of the last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    pub(crate) original: Picture,
+    pub(crate) crop: Picture,
+    pub(crate) values: Vec<f32>,
+    pub(crate) placement: Placement,
+}
+
+impl Input {
+    /// The picture as it was decoded.
+    pub fn original(&self) -> &Picture {
+        &self.original
+    }
+
+    /// The pixels that the network sees, before they are normalised.
+    pub fn crop(&self) -> &Picture {
+        &self.crop
+    }
+
+    /// The normalised crop, `[3, height, width]`.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// `[3, height, width]`, the shape of [`Input::values`].
+    pub fn shape(&self) -> [usize; 3] {
+        [3, self.crop.height(), self.crop.width()]
+    }
+
+    /// Rows and columns of the resized picture that the crop was cut from.
+    pub fn resized(&self) -> (usize, usize) {
+        self.placement.resized
+    }
+
+    /// Where the crop lies on the original.
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+}
+
+/// Where a crop lies on the picture that was resized and cropped.
+///
+/// Coordinates are in pixels, continuous, `(y, x)`, with the origin at the outer corner of the top
+/// left pixel: pixel `i` covers `i .. i + 1` and has its centre at `i + 0.5`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    pub(crate) original: (usize, usize),
+    pub(crate) resized: (usize, usize),
+    pub(crate) crop: (usize, usize),
+    pub(crate) origin: (isize, isize),
+}
+
+impl Placement {
+    /// Rows and columns of the original.
+    pub fn original_size(&self) -> (usize, usize) {
+        self.original
+    }
+
+    /// Rows and columns after resizing, before the crop.
+    pub fn resized_size(&self) -> (usize, usize) {
+        self.resized
+    }
+
+    /// Rows and columns of the crop.
+    pub fn crop_size(&self) -> (usize, usize) {
+        self.crop
+    }
+
+    /// Row and column of the resized picture at which the crop begins; negative where the crop is
+    /// larger and was padded with black.
+    pub fn origin(&self) -> (isize, isize) {
+        self.origin
+    }
+
+    /// Pixels of the crop per pixel of the original, down and across.
+    pub fn scale(&self) -> (f64, f64) {
+        (
+            self.resized.0 as f64 / self.original.0 as f64,
+            self.resized.1 as f64 / self.original.1 as f64,
+        )
+    }
+
+    /// The point of the crop that shows the point `(y, x)` of the original; outside the crop where
+    /// that point was cut off.
+    pub fn crop_from_original(&self, (y, x): (f64, f64)) -> (f64, f64) {
+        let scale = self.scale();
+        (
+            y * scale.0 - self.origin.0 as f64,
+            x * scale.1 - self.origin.1 as f64,
+        )
+    }
+
+    /// The point of the original that the point `(y, x)` of the crop shows; outside the original
+    /// where the crop was padded.
+    pub fn original_from_crop(&self, (y, x): (f64, f64)) -> (f64, f64) {
+        let scale = self.scale();
+        (
+            (y + self.origin.0 as f64) / scale.0,
+            (x + self.origin.1 as f64) / scale.1,
+        )
+    }
+
+    /// A rectangle (rows, columns) of the original as one of the crop, clipped to the crop; empty
+    /// if it was cut off.
+    pub fn crop_rectangle(&self, rows: Range<f64>, columns: Range<f64>) -> Rectangle {
+        let start = self.crop_from_original((rows.start, columns.start));
+        let end = self.crop_from_original((rows.end, columns.end));
+        clipped(start, end, self.crop)
+    }
+
+    /// A rectangle (rows, columns) of the crop as one of the original, clipped to the original;
+    /// empty if it lies in the padding.
+    pub fn original_rectangle(&self, rows: Range<f64>, columns: Range<f64>) -> Rectangle {
+        let start = self.original_from_crop((rows.start, columns.start));
+        let end = self.original_from_crop((rows.end, columns.end));
+        clipped(start, end, self.original)
+    }
+}
+
+/// Rows, then columns, in continuous pixel coordinates.
+pub type Rectangle = (Range<f64>, Range<f64>);
+
+fn clipped(start: (f64, f64), end: (f64, f64), size: (usize, usize)) -> Rectangle {
+    let (height, width) = (size.0 as f64, size.1 as f64);
+    (
+        start.0.clamp(0.0, height)..end.0.clamp(0.0, height),
+        start.1.clamp(0.0, width)..end.1.clamp(0.0, width),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALVED: Placement = Placement {
+        original: (40, 60),
+        resized: (20, 30),
+        crop: (20, 20),
+        origin: (0, 5),
+    };
+
+    #[test]
+    fn the_corners_of_the_crop_are_found_on_the_original_and_back() {
+        assert_eq!(HALVED.original_from_crop((0.0, 0.0)), (0.0, 10.0));
+        assert_eq!(HALVED.original_from_crop((20.0, 20.0)), (40.0, 50.0));
+        assert_eq!(HALVED.crop_from_original((40.0, 50.0)), (20.0, 20.0));
+    }
+
+    #[test]
+    fn a_rectangle_that_was_cut_off_is_empty() {
+        let (rows, columns) = HALVED.crop_rectangle(0.0..10.0, 0.0..10.0);
+        assert_eq!((rows, columns), (0.0..5.0, 0.0..0.0));
+    }
+
+    #[test]
+    fn a_rectangle_over_padding_is_clipped_to_the_original() {
+        let padded = Placement {
+            original: (2, 10),
+            resized: (2, 10),
+            crop: (10, 10),
+            origin: (-4, 0),
+        };
+        let (rows, columns) = padded.original_rectangle(0.0..5.0, 3.0..4.0);
+        assert_eq!((rows, columns), (0.0..1.0, 3.0..4.0));
+    }
+}

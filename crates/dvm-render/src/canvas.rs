@@ -1,0 +1,110 @@
+//! Filling and pasting on a picture, clipped at its border.
+
+use dvm_image::Picture;
+
+/// A rectangle in pixels of the canvas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Area {
+    pub left: usize,
+    pub top: usize,
+    pub width: usize,
+    pub height: usize,
+}
+
+impl Area {
+    pub fn right(&self) -> usize {
+        self.left + self.width
+    }
+
+    pub fn bottom(&self) -> usize {
+        self.top + self.height
+    }
+}
+
+/// Fills the part of `area` that lies on the canvas.
+pub(crate) fn fill(canvas: &mut Picture, area: Area, colour: [u8; 3]) {
+    for y in area.top..area.bottom().min(canvas.height()) {
+        for x in area.left..area.right().min(canvas.width()) {
+            canvas.set_pixel(y, x, colour);
+        }
+    }
+}
+
+/// Draws a frame of `thickness` pixels just outside `area`, none of whose pixels it covers.
+pub(crate) fn frame(canvas: &mut Picture, area: Area, thickness: usize, colour: [u8; 3]) {
+    let left = area.left.saturating_sub(thickness);
+    let top = area.top.saturating_sub(thickness);
+    let width = area.right() + thickness - left;
+    let height = area.bottom() + thickness - top;
+    let mut side = |left, top, width, height| {
+        let side = Area {
+            left,
+            top,
+            width,
+            height,
+        };
+        fill(canvas, side, colour);
+    };
+    side(left, top, width, area.top - top);
+    side(left, area.bottom(), width, thickness);
+    side(left, top, area.left - left, height);
+    side(area.right(), top, thickness, height);
+}
+
+/// Copies the part of `picture` that lies on the canvas, its upper left corner at `(top, left)`.
+pub(crate) fn paste(canvas: &mut Picture, picture: &Picture, top: usize, left: usize) {
+    for y in 0..picture.height().min(canvas.height().saturating_sub(top)) {
+        for x in 0..picture.width().min(canvas.width().saturating_sub(left)) {
+            canvas.set_pixel(top + y, left + x, picture.pixel(y, x));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHITE: [u8; 3] = [255; 3];
+    const BLACK: [u8; 3] = [0; 3];
+
+    #[test]
+    fn a_frame_surrounds_its_area_and_covers_none_of_it() {
+        let mut canvas = Picture::filled(5, 6, WHITE);
+        let area = Area {
+            left: 2,
+            top: 1,
+            width: 3,
+            height: 2,
+        };
+        frame(&mut canvas, area, 1, BLACK);
+        let drawn: Vec<String> = (0..5)
+            .map(|y| {
+                (0..6)
+                    .map(|x| {
+                        if canvas.pixel(y, x) == BLACK {
+                            '#'
+                        } else {
+                            '.'
+                        }
+                    })
+                    .collect()
+            })
+            .collect();
+        assert_eq!(drawn, [".#####", ".#...#", ".#...#", ".#####", "......"]);
+    }
+
+    #[test]
+    fn what_lies_outside_the_canvas_is_left_out() {
+        let mut canvas = Picture::filled(2, 2, WHITE);
+        paste(&mut canvas, &Picture::filled(5, 5, BLACK), 1, 1);
+        let outside = Area {
+            left: 7,
+            top: 7,
+            width: 9,
+            height: 9,
+        };
+        fill(&mut canvas, outside, BLACK);
+        assert_eq!(canvas.pixel(1, 1), BLACK);
+        assert_eq!(canvas.pixel(0, 1), WHITE);
+    }
+}

@@ -1,0 +1,124 @@
+//! The colour bar beside a panel.
+
+use dvm_image::Picture;
+
+use crate::Scale;
+use crate::canvas::{Area, fill, frame};
+use crate::panel::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP};
+use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
+use crate::ticks::Tick;
+
+/// From the picture to the bar.
+const GAP: usize = 20;
+const WIDTH: usize = 22;
+/// From the tick labels to the label of the bar.
+const LABEL_GAP: usize = 14;
+/// The smallest distance of ticks.
+const TICK_DISTANCE: usize = 52;
+
+/// A colour bar of a given height.
+pub(crate) struct ColourBar<'a> {
+    scale: &'a Scale,
+    ticks: Vec<Tick>,
+    label: Option<String>,
+    height: usize,
+}
+
+impl<'a> ColourBar<'a> {
+    pub fn new(scale: &'a Scale, label: Option<&str>, height: usize) -> Self {
+        Self {
+            scale,
+            ticks: scale.ticks(height / TICK_DISTANCE),
+            label: label
+                .map(|label| text::fitted(label, LABEL, height as f32))
+                .filter(|label| !label.trim().is_empty()),
+            height,
+        }
+    }
+
+    /// The width of everything right of the picture.
+    pub fn width(&self) -> usize {
+        let label = match self.label {
+            Some(_) => LABEL_GAP + LABEL as usize,
+            None => 0,
+        };
+        self.ticks_end() + label
+    }
+
+    /// Draws the bar beside a picture that ends at column `right` and begins at row `top`.
+    pub fn draw(&self, canvas: &mut Picture, top: usize, right: usize) {
+        let bar = Area {
+            left: right + GAP,
+            top,
+            width: WIDTH,
+            height: self.height,
+        };
+        for y in 0..self.height {
+            let t = 1.0 - (y as f32 + 0.5) / self.height as f32;
+            let line = Area {
+                top: top + y,
+                height: 1,
+                ..bar
+            };
+            fill(canvas, line, self.colour(t));
+        }
+        frame(canvas, bar, LINE, INK);
+        for tick in &self.ticks {
+            // The two ends are marked on the frame itself.
+            let y = bar.bottom() as f32 - tick.position * self.height as f32;
+            let mark = Area {
+                left: bar.right(),
+                top: (y.round() as usize).saturating_sub(LINE / 2),
+                width: TICK,
+                height: LINE,
+            };
+            fill(canvas, mark, INK);
+            let baseline = (y + CAP_HEIGHT * LABEL / 2.0).round() as usize;
+            let at = (mark.right() + TICK_GAP, baseline);
+            let label = &tick.label;
+            text::draw(
+                canvas,
+                label,
+                LABEL,
+                at,
+                Anchor::Start,
+                Direction::Across,
+                SOFT,
+            );
+        }
+        if let Some(label) = &self.label {
+            // Upright text hangs by four fifths above its baseline.
+            let baseline = right + self.ticks_end() + LABEL_GAP + (LABEL * 0.8) as usize;
+            let at = (baseline, top + self.height / 2);
+            // The anchor's row counts upwards from here, the middle of the bar.
+            text::draw(
+                canvas,
+                label,
+                LABEL,
+                at,
+                Anchor::Middle,
+                Direction::Upwards,
+                INK,
+            );
+        }
+    }
+
+    /// From the picture to the end of the longest tick label.
+    fn ticks_end(&self) -> usize {
+        let longest = self
+            .ticks
+            .iter()
+            .map(|tick| text::length(&tick.label, LABEL))
+            .fold(0.0, f32::max);
+        GAP + WIDTH + TICK + TICK_GAP + longest.ceil() as usize
+    }
+
+    /// The colour at height `t`; a scale without length has only one colour.
+    fn colour(&self, t: f32) -> [u8; 3] {
+        if self.scale.high() > self.scale.low() {
+            self.scale.map().at(t)
+        } else {
+            self.scale.colour(self.scale.low())
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Panels side by side on a white page.
+
+use dvm_image::Picture;
+
+use crate::Panel;
+use crate::panel::{INK, Measured};
+use crate::text::{self, Anchor, Direction};
+
+const WHITE: [u8; 3] = [255; 3];
+/// White around everything.
+const MARGIN: usize = 36;
+/// White between neighbouring panels.
+const GAP: usize = 48;
+const HEADING: f32 = 29.0;
+/// From the top of the heading to the top of the first row.
+const HEADING_ROOM: usize = 62;
+/// From the top of the heading to its baseline.
+const HEADING_BASELINE: usize = 25;
+
+const PANELS_PER_ROW: usize = 4;
+/// Rows are not filled beyond this width.
+const PAGE: usize = 3200;
+/// Small pictures are enlarged to at least this height, so that text beside them is crisp.
+const LOWEST: usize = 400;
+/// Large pictures are reduced to at most this height.
+const HIGHEST: usize = 800;
+
+/// A figure of `panels` in reading order, with an optional `heading` above them.
+///
+/// All pictures are equally high: a whole multiple of the pixels of the tallest, at least 400 and
+/// at most 800 (448 for 224). They keep their proportions; one that would be wider than 1200 is
+/// drawn less high. More than four panels, or fewer that are wide, continue in further rows.
+pub fn figure(heading: Option<&str>, panels: &[Panel]) -> Picture {
+    let tallest = panels.iter().map(|panel| panel.picture.height()).max();
+    let height = drawn_height(tallest.unwrap_or(1));
+    let panels: Vec<_> = panels
+        .iter()
+        .map(|panel| Measured::new(panel, height))
+        .collect();
+    let table = Table::new(&panels);
+
+    let width = table.width() + 2 * MARGIN;
+    let heading = heading
+        .map(|text| text::fitted(text, HEADING, (width - 2 * MARGIN) as f32))
+        .filter(|text| !text.trim().is_empty());
+    let top = MARGIN + if heading.is_some() { HEADING_ROOM } else { 0 };
+
+    let mut page = Picture::filled(top + table.height() + MARGIN, width, WHITE);
+    if let Some(heading) = heading {
+        let at = (width / 2, MARGIN + HEADING_BASELINE);
+        text::draw(
+            &mut page,
+            &heading,
+            HEADING,
+            at,
+            Anchor::Middle,
+            Direction::Across,
+            INK,
+        );
+    }
+    table.draw(&mut page, top, MARGIN);
+    page
+}
+
+/// The figure of a single panel.
+pub fn with_bar(panel: &Panel) -> Picture {
+    figure(None, std::slice::from_ref(panel))
+}
+
+/// The height at which pictures of `rows` pixels are drawn: a whole multiple or a whole part.
+fn drawn_height(rows: usize) -> usize {
+    if rows <= HIGHEST {
+        rows * LOWEST.div_ceil(rows)
+    } else {
+        rows / rows.div_ceil(HIGHEST)
+    }
+}
+
+/// Panels in rows and columns; the pictures of a column stand exactly one above the other.
+struct Table<'a> {
+    rows: Vec<&'a [Measured<'a>]>,
+    columns: Vec<Column>,
+}
+
+/// The widths that a column needs: left of the pictures, the pictures, right of them.
+#[derive(Clone, Copy, Default)]
+struct Column {
+    left: usize,
+    centre: usize,
+    right: usize,
+}
+
+impl Column {
+    fn width(self) -> usize {
+        self.left + self.centre + self.right
+    }
+}
+
+impl<'a> Table<'a> {
+    /// The fewest rows whose columns fit the page, evenly filled.
+    fn new(panels: &'a [Measured<'a>]) -> Self {
+        let mut row_count = panels.len().div_ceil(PANELS_PER_ROW).max(1);
+        loop {
+            let per_row = panels.len().div_ceil(row_count).max(1);
+            let table = Self::with(panels, per_row);
+            if per_row == 1 || table.width() + 2 * MARGIN <= PAGE {
+                return table;
+            }
+            row_count += 1;
+        }
+    }
+
+    fn with(panels: &'a [Measured<'a>], per_row: usize) -> Self {
+        let rows: Vec<_> = panels.chunks(per_row).collect();
+        let mut columns = vec![Column::default(); per_row.min(panels.len())];
+        for row in &rows {
+            for (column, panel) in columns.iter_mut().zip(*row) {
+                // A title wider than its picture may reach over the axis labels.
+                let beside = (panel.centre() - panel.width) / 2;
+                column.left = column.left.max(panel.left.saturating_sub(beside));
+                column.centre = column.centre.max(panel.centre());
+                column.right = column.right.max(panel.right.saturating_sub(beside));
+            }
+        }
+        Self { rows, columns }
+    }
+
+    fn width(&self) -> usize {
+        let columns: usize = self.columns.iter().map(|column| column.width()).sum();
+        columns + GAP * self.columns.len().saturating_sub(1)
+    }
+
+    fn height(&self) -> usize {
+        let rows: usize = self.rows.iter().map(|row| row_height(row)).sum();
+        rows + GAP * self.rows.len().saturating_sub(1)
+    }
+
+    fn draw(&self, page: &mut Picture, mut top: usize, left: usize) {
+        for row in &self.rows {
+            let mut x = left;
+            for (column, panel) in self.columns.iter().zip(*row) {
+                let indent = (column.centre - panel.width) / 2;
+                panel.draw(page, top + above(row), x + column.left + indent);
+                x += column.width() + GAP;
+            }
+            top += row_height(row) + GAP;
+        }
+    }
+}
+
+fn above(row: &[Measured]) -> usize {
+    if row.iter().any(Measured::has_title) {
+        Measured::ABOVE
+    } else {
+        0
+    }
+}
+
+fn row_height(row: &[Measured]) -> usize {
+    let tallest = row.iter().map(|panel| panel.height + panel.below()).max();
+    above(row) + tallest.unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panel(height: usize, width: usize) -> Panel {
+        Panel {
+            title: "title".into(),
+            note: None,
+            picture: Picture::filled(height, width, [200, 30, 30]),
+            bar: None,
+            bar_label: None,
+            pixel_axes: (height, width),
+        }
+    }
+
+    #[test]
+    fn pictures_are_drawn_at_whole_factors() {
+        for (rows, drawn) in [
+            (1, 400),
+            (7, 406),
+            (32, 416),
+            (224, 448),
+            (299, 598),
+            (384, 768),
+            (512, 512),
+            (1024, 512),
+            (1600, 800),
+            (1601, 533),
+        ] {
+            assert_eq!(drawn_height(rows), drawn, "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn panels_wrap_into_even_rows() {
+        for (count, rows) in [
+            (1, vec![1]),
+            (4, vec![4]),
+            (5, vec![3, 2]),
+            (7, vec![4, 3]),
+            (9, vec![3, 3, 3]),
+        ] {
+            let panels = vec![panel(20, 20); count];
+            let panels: Vec<_> = panels.iter().map(|p| Measured::new(p, 400)).collect();
+            let lengths: Vec<_> = Table::new(&panels).rows.iter().map(|r| r.len()).collect();
+            assert_eq!(lengths, rows);
+        }
+    }
+
+    #[test]
+    fn wide_panels_take_more_rows_instead_of_a_wider_page() {
+        let drawn = figure(None, &vec![panel(100, 1000); 4]);
+        assert!(drawn.width() <= PAGE, "{drawn:?}");
+    }
+
+    #[test]
+    fn extreme_proportions_and_counts_are_drawn() {
+        for panels in [
+            vec![],
+            vec![panel(1, 1)],
+            vec![panel(1, 3000), panel(3000, 1)],
+            vec![panel(2, 2); 30],
+        ] {
+            let drawn = figure(Some("heading"), &panels);
+            assert!(drawn.width() < 4000 && drawn.height() < 6000, "{drawn:?}");
+        }
+    }
+
+    #[test]
+    fn axes_of_zero_pixels_are_drawn_as_one() {
+        let mut empty = panel(5, 5);
+        empty.pixel_axes = (0, 0);
+        assert!(with_bar(&empty).width() > 400);
+    }
+
+    #[test]
+    fn the_figure_is_framed_in_white() {
+        let mut bar = panel(50, 80);
+        bar.title = "a title that is far too long for the picture below it ".repeat(9);
+        bar.note = Some("a long note ".repeat(99));
+        bar.bar = Some(crate::Scale::range(
+            &[-1e-30, 1e-31],
+            crate::ColourMap::Viridis,
+        ));
+        bar.bar_label = Some("a long label ".repeat(99));
+        let drawn = figure(Some(&"a long heading ".repeat(99)), &[bar.clone(), bar]);
+        for y in 0..drawn.height() {
+            for x in 0..drawn.width() {
+                let inside = (MARGIN - 8..drawn.height() - MARGIN + 8).contains(&y)
+                    && (MARGIN - 8..drawn.width() - MARGIN + 8).contains(&x);
+                assert!(inside || drawn.pixel(y, x) == WHITE, "row {y}, column {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_pixel_of_a_picture_is_covered() {
+        let drawn = with_bar(&panel(224, 224));
+        let red = drawn.rgb().chunks_exact(3).filter(|p| p == &[200, 30, 30]);
+        assert_eq!(red.count(), 448 * 448);
+    }
+}

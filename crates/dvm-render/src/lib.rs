@@ -1,0 +1,50 @@
+//! Heat maps made visible.
+//!
+//! A heat map is a grid of raw numbers; a picture of it needs three decisions, and each is one
+//! type here: which colours ([`ColourMap`]), which number gets which colour ([`Scale`]), and what
+//! is drawn around the coloured pixels ([`Panel`], [`figure`]).
+//!
+//! - [`heat_picture`] colours a map, pixel by pixel.
+//! - [`overlay_grey`] lays it over the grey photograph, [`overlay_colour`] over the colour one.
+//! - [`figure`] sets titled panels side by side, with pixel axes and colour bars;
+//!   [`with_bar`] is the figure of one panel.
+//!
+//! This crate sees numbers and pictures, never a network. All drawing is scalar arithmetic on
+//! one thread: the same input gives the same bytes on every machine.
+//!
+//! ```
+//! use dvm_render::{ColourMap, Panel, Scale, figure, heat_picture};
+//!
+//! let values = [0.0, 0.1, 0.2, 0.4];
+//! let scale = Scale::sequential(&values, ColourMap::Inferno, 100.0);
+//! let panel = Panel {
+//!     title: "saliency · daisy 0.97".into(),
+//!     note: None,
+//!     picture: heat_picture(&values, 2, 2, &scale),
+//!     bar: Some(scale),
+//!     bar_label: Some("largest |gradient|".into()),
+//!     pixel_axes: (2, 2),
+//! };
+//! assert!(figure(None, &[panel]).width() > 400);
+//! ```
+
+mod canvas;
+mod colour_bar;
+mod colour_map;
+mod facts;
+mod figure;
+mod heat;
+mod overlay;
+mod panel;
+mod resample;
+mod scale;
+mod text;
+mod ticks;
+
+pub use colour_map::{ColourMap, UnknownColourMap};
+pub use figure::{figure, with_bar};
+pub use heat::heat_picture;
+pub use overlay::{overlay_colour, overlay_grey};
+pub use panel::Panel;
+pub use scale::{NOT_FINITE, Neutral, Scale};
+pub use ticks::Tick;

@@ -1,0 +1,299 @@
+//! One panel of a figure: a picture with its title, axes, colour bar and notes.
+
+use dvm_image::Picture;
+
+use crate::Scale;
+use crate::canvas::{Area, fill, frame, paste};
+use crate::colour_bar::ColourBar;
+use crate::resample::resampled;
+use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
+use crate::ticks::whole_step;
+
+/// The colour of frames and titles.
+pub(crate) const INK: [u8; 3] = [38, 38, 38];
+/// The colour of tick labels and notes.
+pub(crate) const SOFT: [u8; 3] = [77, 77, 77];
+/// Thickness of frames and ticks.
+pub(crate) const LINE: usize = 2;
+/// Length of ticks.
+pub(crate) const TICK: usize = 8;
+/// From a tick to its label.
+pub(crate) const TICK_GAP: usize = 6;
+/// Text size of tick labels, bar labels and notes, in pixels per em.
+pub(crate) const LABEL: f32 = 18.0;
+
+const TITLE: f32 = 23.0;
+/// From the baseline of the title to the picture.
+const TITLE_GAP: usize = 16;
+/// The room that titles and notes have over a picture narrower than this.
+const NARROWEST: usize = 260;
+/// The longest a drawn picture may be; a longer one is drawn less high than its neighbours.
+const WIDEST: usize = 1200;
+/// No side is drawn shorter, however long the other.
+const THINNEST: usize = 16;
+/// The smallest distance of ticks on the pixel axes.
+const TICK_DISTANCE: f64 = 70.0;
+const NOTE_LINE: usize = 25;
+const NOTE_LINES: usize = 3;
+
+/// A picture with what is written around it.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// Stands above the picture, cut with an ellipsis if it is wider.
+    pub title: String,
+    /// Stands below the picture, in at most three lines. What the scale has to say of itself
+    /// ([`Scale::note`]) follows by itself.
+    pub note: Option<String>,
+    /// The pixels, drawn as large as the figure needs.
+    pub picture: Picture,
+    /// The scale of the colour bar; no bar for a photograph.
+    pub bar: Option<Scale>,
+    /// What the numbers of the colour bar are, running up its side.
+    pub bar_label: Option<String>,
+    /// Rows and columns that the axes count, whatever the size of `picture`; they also give the
+    /// drawn picture its proportions.
+    pub pixel_axes: (usize, usize),
+}
+
+/// A panel whose parts have their sizes.
+pub(crate) struct Measured<'a> {
+    panel: &'a Panel,
+    /// Rows and columns of the picture as drawn.
+    pub height: usize,
+    pub width: usize,
+    /// Width of what stands left and right of the picture.
+    pub left: usize,
+    pub right: usize,
+    bar: Option<ColourBar<'a>>,
+    notes: Vec<String>,
+    /// Pixels from one tick of the axes to the next.
+    step: usize,
+}
+
+impl<'a> Measured<'a> {
+    /// Measures `panel` with its picture `height` pixels high.
+    pub fn new(panel: &'a Panel, height: usize) -> Self {
+        let (rows, columns) = axes(panel);
+        let (height, width) = drawn_size(rows, columns, height);
+        let bar = panel
+            .bar
+            .as_ref()
+            .map(|scale| ColourBar::new(scale, panel.bar_label.as_deref(), height));
+        let scale_note = panel.bar.as_ref().and_then(Scale::note);
+        let room = width.max(NARROWEST) as f32;
+        let notes = [panel.note.as_deref(), scale_note.as_deref()]
+            .into_iter()
+            .flatten()
+            .flat_map(|note| text::wrapped(note, LABEL, room, NOTE_LINES))
+            .collect();
+        let pixels_per_row = (height as f64 / rows as f64).min(width as f64 / columns as f64);
+        let mut measured = Self {
+            panel,
+            height,
+            width,
+            left: 0,
+            right: bar.as_ref().map_or(0, ColourBar::width),
+            bar,
+            notes,
+            step: whole_step(TICK_DISTANCE / pixels_per_row),
+        };
+        let (label_width, overhang) = measured.axis_labels();
+        measured.left = LINE + TICK + TICK_GAP + label_width;
+        measured.right = measured.right.max(overhang).max(LINE);
+        measured
+    }
+
+    /// Height of what stands above a picture with a title.
+    pub const ABOVE: usize = TITLE as usize + TITLE_GAP;
+
+    pub fn has_title(&self) -> bool {
+        !self.panel.title.trim().is_empty()
+    }
+
+    /// Width that the picture and the texts centred on it need.
+    pub fn centre(&self) -> usize {
+        let texts = if self.has_title() || !self.notes.is_empty() {
+            NARROWEST
+        } else {
+            0
+        };
+        self.width.max(texts)
+    }
+
+    /// Height of what stands below the picture.
+    pub fn below(&self) -> usize {
+        let notes = match self.notes.len() {
+            0 => 0,
+            n => n * NOTE_LINE + TICK_GAP,
+        };
+        LINE + TICK + TICK_GAP + LABEL as usize + notes
+    }
+
+    /// Draws the panel with the upper left pixel of its picture at `(top, left)`.
+    pub fn draw(&self, canvas: &mut Picture, top: usize, left: usize) {
+        let area = Area {
+            left,
+            top,
+            width: self.width,
+            height: self.height,
+        };
+        paste(
+            canvas,
+            &resampled(&self.panel.picture, self.height, self.width),
+            top,
+            left,
+        );
+        frame(canvas, area, LINE, INK);
+        self.draw_axes(canvas, area);
+        if let Some(bar) = &self.bar {
+            bar.draw(canvas, top, area.right());
+        }
+        let middle = left + self.width / 2;
+        let title = text::fitted(&self.panel.title, TITLE, self.centre() as f32);
+        let at = (middle, top.saturating_sub(TITLE_GAP));
+        text::draw(
+            canvas,
+            &title,
+            TITLE,
+            at,
+            Anchor::Middle,
+            Direction::Across,
+            INK,
+        );
+        let mut baseline = self.x_baseline(area) + TICK_GAP;
+        for note in &self.notes {
+            baseline += NOTE_LINE;
+            let at = (middle, baseline);
+            text::draw(
+                canvas,
+                note,
+                LABEL,
+                at,
+                Anchor::Middle,
+                Direction::Across,
+                SOFT,
+            );
+        }
+    }
+
+    fn draw_axes(&self, canvas: &mut Picture, area: Area) {
+        let (rows, columns) = axes(self.panel);
+        for row in (0..rows).step_by(self.step) {
+            let y = pixel_centre(row, rows, self.height) + area.top as f64;
+            let mark = Area {
+                left: area.left.saturating_sub(LINE + TICK),
+                top: (y.round() as usize).saturating_sub(LINE / 2),
+                width: TICK,
+                height: LINE,
+            };
+            fill(canvas, mark, INK);
+            let baseline = (y + f64::from(CAP_HEIGHT * LABEL) / 2.0).round() as usize;
+            let at = (mark.left.saturating_sub(TICK_GAP), baseline);
+            let label = row.to_string();
+            text::draw(
+                canvas,
+                &label,
+                LABEL,
+                at,
+                Anchor::End,
+                Direction::Across,
+                SOFT,
+            );
+        }
+        for column in (0..columns).step_by(self.step) {
+            let x = pixel_centre(column, columns, self.width) + area.left as f64;
+            let mark = Area {
+                left: (x.round() as usize).saturating_sub(LINE / 2),
+                top: area.bottom() + LINE,
+                width: LINE,
+                height: TICK,
+            };
+            fill(canvas, mark, INK);
+            let at = (x.round() as usize, self.x_baseline(area));
+            let label = column.to_string();
+            text::draw(
+                canvas,
+                &label,
+                LABEL,
+                at,
+                Anchor::Middle,
+                Direction::Across,
+                SOFT,
+            );
+        }
+    }
+
+    fn x_baseline(&self, area: Area) -> usize {
+        area.bottom() + LINE + TICK + TICK_GAP + (CAP_HEIGHT * LABEL).ceil() as usize
+    }
+
+    /// The width of the longest label of the rows, and by how much the last label of the columns
+    /// reaches beyond the picture.
+    fn axis_labels(&self) -> (usize, usize) {
+        let (rows, columns) = axes(self.panel);
+        let last = |count: usize| (count - 1) / self.step * self.step;
+        let row = text::length(&last(rows).to_string(), LABEL);
+        let column = f64::from(text::length(&last(columns).to_string(), LABEL));
+        let end = pixel_centre(last(columns), columns, self.width) + column / 2.0;
+        let overhang = (end - self.width as f64).max(0.0);
+        (row.ceil() as usize, overhang.ceil() as usize)
+    }
+}
+
+/// The counted rows and columns, at least one each.
+fn axes(panel: &Panel) -> (usize, usize) {
+    let (rows, columns) = panel.pixel_axes;
+    (rows.max(1), columns.max(1))
+}
+
+/// Where the middle of pixel `index` of `count` lies on a side of `length`.
+fn pixel_centre(index: usize, count: usize, length: usize) -> f64 {
+    (index as f64 + 0.5) * length as f64 / count as f64
+}
+
+/// The size of a picture of `rows × columns` that is to be `height` pixels high.
+fn drawn_size(rows: usize, columns: usize, height: usize) -> (usize, usize) {
+    let proportion = columns as f64 / rows as f64;
+    let width = height as f64 * proportion;
+    let (height, width) = if width > WIDEST as f64 {
+        (WIDEST as f64 / proportion, WIDEST as f64)
+    } else {
+        (height as f64, width)
+    };
+    let side = |length: f64| (length.round() as usize).max(THINNEST);
+    (side(height), side(width))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proportions_are_kept_up_to_the_widest_and_thinnest() {
+        assert_eq!(drawn_size(224, 224, 448), (448, 448));
+        assert_eq!(drawn_size(200, 300, 400), (400, 600));
+        assert_eq!(drawn_size(100, 1000, 400), (120, 1200));
+        assert_eq!(drawn_size(1, 100_000, 400), (16, 1200));
+        assert_eq!(drawn_size(100_000, 1, 400), (400, 16));
+    }
+
+    #[test]
+    fn the_axes_count_pixels_at_round_steps() {
+        for ((rows, columns), step) in [
+            ((224, 224), 50),
+            ((7, 7), 2),
+            ((384, 384), 100),
+            ((1, 1), 1),
+        ] {
+            let panel = Panel {
+                title: String::new(),
+                note: None,
+                picture: Picture::filled(rows, columns, [0; 3]),
+                bar: None,
+                bar_label: None,
+                pixel_axes: (rows, columns),
+            };
+            assert_eq!(Measured::new(&panel, 448).step, step);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Pictures are drawn as they were when somebody last looked at them.
+//!
+//! Each test draws from a made-up map and compares with `tests/golden/<name>.png`. On failure the
+//! expected picture, the actual one and their difference are written to the target folder and
+//! named. After an intended change run the tests with `DVM_BLESS=1`, which overwrites the golden
+//! pictures, and look at every one of them before committing.
+
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+use dvm_image::{Grid, HeatMap, Picture};
+use dvm_render::{
+    ColourMap, Neutral, Panel, Scale, figure, heat_picture, overlay_colour, overlay_grey, with_bar,
+};
+
+/// Largest difference of a channel. Drawing is scalar arithmetic, so that pictures should be
+/// equal; one unit is left for a compiler that rounds a colour the other way.
+const TOLERANCE: u8 = 1;
+
+const SIDE: usize = 32;
+
+#[test]
+fn a_sequential_map_with_its_bar_and_a_clipped_end() {
+    let values = magnitudes();
+    let scale = Scale::sequential(&values, ColourMap::Inferno, 99.0);
+    let mut panel = heat_panel("guided backprop · daisy 0.97", &values, scale);
+    panel.bar_label = Some("largest |gradient|".into());
+    check("sequential", &with_bar(&panel));
+}
+
+#[test]
+fn a_diverging_map_of_cells_with_zero_in_white() {
+    let grid = Grid {
+        height: SIDE,
+        width: SIDE,
+        window: (8, 8),
+        stride: (4, 4),
+    };
+    let cells = (0..grid.rows() * grid.columns())
+        .map(|i| {
+            let (row, column) = (i / grid.columns(), i % grid.columns());
+            0.4 * bump(row, column, 2, 3) - 0.2 * bump(row, column, 6, 1)
+        })
+        .collect();
+    let values = HeatMap::new(grid, cells).nearest();
+    let scale = Scale::diverging(&values, ColourMap::RdBu);
+    let mut panel = heat_panel("occlusion 8/4 · daisy 0.97", &values, scale);
+    panel.bar_label = Some("drop in probability".into());
+    check("diverging", &with_bar(&panel));
+}
+
+#[test]
+fn raw_probabilities_in_the_colours_of_the_seed() {
+    let values: Vec<f32> = (0..SIDE * SIDE)
+        .map(|i| 0.999_99 - 0.000_28 * bump(i / SIDE / 4, i % SIDE / 4, 5, 2))
+        .collect();
+    let scale = Scale::range(&values, ColourMap::YlGnBu).with_neutral(Neutral::High);
+    check(
+        "probabilities",
+        &with_bar(&heat_panel("p(daisy)", &values, scale)),
+    );
+}
+
+#[test]
+fn a_grey_and_a_colour_overlay_under_a_heading() {
+    let values = magnitudes();
+    let hot = Scale::sequential(&values, ColourMap::Hot, 99.0);
+    let signed: Vec<f32> = values.iter().map(|v| v - 0.001).collect();
+    let both = Scale::diverging(&signed, ColourMap::RdBu);
+    let photograph = photograph(SIDE, SIDE);
+    let panels = [
+        panel("crop", photograph.clone()),
+        Panel {
+            bar: Some(hot.clone()),
+            ..panel("grey, 45 %", overlay_grey(&photograph, &values, &hot, 0.45))
+        },
+        Panel {
+            bar: Some(both.clone()),
+            ..panel("colour", overlay_colour(&photograph, &signed, &both))
+        },
+    ];
+    check("overlays", &figure(Some("daisy 0.97"), &panels));
+}
+
+#[test]
+fn an_all_zero_map_says_so() {
+    let values = [0.0; SIDE * SIDE];
+    let scale = Scale::sequential(&values, ColourMap::Inferno, 99.8);
+    let mut panel = heat_panel("Grad-CAM · daisy 0.97", &values, scale);
+    panel.note = Some("no feature map speaks for this class".into());
+    check("all_zero", &with_bar(&panel));
+}
+
+#[test]
+fn values_that_are_not_finite_are_grey_and_counted() {
+    let mut values = magnitudes();
+    for i in 0..40 {
+        values[SIDE * 20 + i * 3] = [f32::NAN, f32::INFINITY][i % 2];
+    }
+    let scale = Scale::sequential(&values, ColourMap::Viridis, 100.0);
+    check(
+        "not_finite",
+        &with_bar(&heat_panel("gradient", &values, scale)),
+    );
+}
+
+#[test]
+fn panels_that_are_not_square_wrap_into_rows() {
+    let scale = Scale::between(-1.0, 1.0, &[], ColourMap::PuOr);
+    let panels = [
+        panel("landscape", photograph(20, 30)),
+        panel("portrait, and a title too long for it", photograph(30, 12)),
+        panel("a strip", photograph(6, 90)),
+        Panel {
+            bar: Some(scale),
+            ..panel("with a bar", photograph(30, 30))
+        },
+        panel("猫 Кошка γάτα \u{7}kot", photograph(30, 30)),
+    ];
+    check("not_square", &figure(None, &panels));
+}
+
+/// 1 at `(y0, x0)`, falling off around it.
+fn bump(y: usize, x: usize, y0: usize, x0: usize) -> f32 {
+    let square = y.abs_diff(y0).pow(2) + x.abs_diff(x0).pow(2);
+    1.0 / (1.0 + square as f32 / 2.0)
+}
+
+/// A ring of speckles, `[SIDE, SIDE]`, up to about 0.004.
+fn magnitudes() -> Vec<f32> {
+    (0..SIDE * SIDE)
+        .map(|i| {
+            let (y, x) = (i / SIDE, i % SIDE);
+            let square = y.abs_diff(14).pow(2) + x.abs_diff(17).pow(2);
+            let ring = 1.0 / (1.0 + (square as f32 - 80.0).powi(2) / 900.0);
+            let speckle = (i * 7919 % 101) as f32 / 100.0;
+            0.004 * ring * speckle
+        })
+        .collect()
+}
+
+fn photograph(height: usize, width: usize) -> Picture {
+    let rgb = (0..height * width)
+        .flat_map(|i| {
+            let (y, x) = (i / width, i % width);
+            let petal = (y * 8 / height + x * 8 / width).is_multiple_of(2);
+            let shade = (120 * y / height) as u8;
+            if petal {
+                [235 - shade, 225 - shade, 205 - shade]
+            } else {
+                [30, 130 - shade, 40 + shade]
+            }
+        })
+        .collect();
+    Picture::new(height, width, rgb)
+}
+
+fn panel(title: &str, picture: Picture) -> Panel {
+    Panel {
+        title: title.into(),
+        note: None,
+        pixel_axes: (picture.height(), picture.width()),
+        picture,
+        bar: None,
+        bar_label: None,
+    }
+}
+
+fn heat_panel(title: &str, values: &[f32], scale: Scale) -> Panel {
+    let picture = heat_picture(values, SIDE, SIDE, &scale);
+    Panel {
+        bar: Some(scale),
+        ..panel(title, picture)
+    }
+}
+
+/// Fails unless `actual` is the golden picture `name`.
+fn check(name: &str, actual: &Picture) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(format!("{name}.png"));
+    if std::env::var_os("DVM_BLESS").is_some_and(|v| v == "1") {
+        write(&golden, actual);
+        return;
+    }
+    let expected = read(&golden);
+    let sizes = [&expected, actual].map(|p| (p.height(), p.width()));
+    let worst = if sizes[0] == sizes[1] {
+        expected
+            .rgb()
+            .iter()
+            .zip(actual.rgb())
+            .map(|(a, b)| a.abs_diff(*b))
+            .max()
+    } else {
+        None
+    };
+    if worst.is_some_and(|worst| worst <= TOLERANCE) {
+        return;
+    }
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden");
+    fs::create_dir_all(&folder).expect("the target folder can be written");
+    let file = |kind: &str| folder.join(format!("{name}.{kind}.png"));
+    write(&file("expected"), &expected);
+    write(&file("actual"), actual);
+    match worst {
+        None => panic!(
+            "{name}: {:?} rows and columns expected, {:?} drawn; see {}",
+            sizes[0],
+            sizes[1],
+            file("{expected,actual}").display()
+        ),
+        Some(worst) => {
+            write(&file("difference"), &difference(&expected, actual));
+            panic!(
+                "{name}: a channel differs by {worst}, more than {TOLERANCE}; see {}",
+                file("{expected,actual,difference}").display()
+            );
+        }
+    }
+}
+
+/// Black where two pictures of one size agree, the brighter the more they differ.
+fn difference(a: &Picture, b: &Picture) -> Picture {
+    let rgb = a
+        .rgb()
+        .iter()
+        .zip(b.rgb())
+        .map(|(a, b)| match a.abs_diff(*b) {
+            0 => 0,
+            // Even a difference of one unit must be seen.
+            d => 63 + d / 4 * 3,
+        })
+        .collect();
+    Picture::new(a.height(), a.width(), rgb)
+}
+
+fn read(path: &Path) -> Picture {
+    let file = File::open(path)
+        .unwrap_or_else(|e| panic!("{}: {e}; draw it with DVM_BLESS=1", path.display()));
+    let mut reader = png::Decoder::new(BufReader::new(file)).read_info().unwrap();
+    let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut rgb).unwrap();
+    assert_eq!(info.color_type, png::ColorType::Rgb, "{}", path.display());
+    Picture::new(info.height as usize, info.width as usize, rgb)
+}
+
+fn write(path: &Path, picture: &Picture) {
+    let file = BufWriter::new(File::create(path).unwrap());
+    let mut encoder = png::Encoder::new(file, picture.width() as u32, picture.height() as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::High);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(picture.rgb()).unwrap();
+    writer.finish().unwrap();
+}

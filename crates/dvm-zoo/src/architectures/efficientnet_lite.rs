@@ -1,0 +1,145 @@
+//! EfficientNet-Lite: the EfficientNets of Tan and Le 2019 (arXiv 1905.11946) as Google's
+//! TensorFlow team trimmed them for phones: no squeeze-and-excite, ReLU6, fixed stem and head.
+//! Names as timm's `tf_efficientnet_lite0`.
+
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::conv2d::{Conv2d, Padding};
+use dvm_engine::ops::pool::Pool;
+use dvm_engine::{Blueprint, NodeId};
+
+/// Batch-norm epsilon of the TensorFlow original.
+const EPS: f32 = 1e-3;
+
+/// One stage of inverted residual blocks.
+struct Stage {
+    repeats: usize,
+    kernel: usize,
+    stride: usize,
+    expansion: usize,
+    channels: usize,
+}
+
+const fn stage(
+    repeats: usize,
+    kernel: usize,
+    stride: usize,
+    expansion: usize,
+    channels: usize,
+) -> Stage {
+    Stage {
+        repeats,
+        kernel,
+        stride,
+        expansion,
+        channels,
+    }
+}
+
+/// The stages of EfficientNet-B0, which Lite0 keeps.
+const STAGES: [Stage; 7] = [
+    stage(1, 3, 1, 1, 16),
+    stage(2, 3, 2, 6, 24),
+    stage(2, 5, 2, 6, 40),
+    stage(3, 3, 2, 6, 80),
+    stage(3, 5, 1, 6, 112),
+    stage(4, 5, 2, 6, 192),
+    stage(1, 3, 1, 6, 320),
+];
+
+/// EfficientNet-Lite0.
+pub fn efficientnet_lite0(classes: usize) -> Blueprint {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let stem = same(3).stride(2);
+    let mut x = normalised(&mut net, ("conv_stem", "bn1"), x, stem, (3, 32), true);
+    let mut channels = 32;
+    for (index, stage) in STAGES.iter().enumerate() {
+        for repeat in 0..stage.repeats {
+            let path = format!("blocks.{index}.{repeat}");
+            let stride = if repeat == 0 { stage.stride } else { 1 };
+            x = inverted_residual(&mut net, &path, x, channels, stage, stride);
+            channels = stage.channels;
+        }
+    }
+    let x = normalised(
+        &mut net,
+        ("conv_head", "bn2"),
+        x,
+        same(1),
+        (channels, 1280),
+        true,
+    );
+    let x = net.pool("global_pool", x, Pool::global_mean());
+    let x = net.flatten("flatten", x);
+    let x = net.dropout("dropout", x, 0.2);
+    let x = net.linear("classifier", x, 1280, classes, true);
+    net.ending_at(x)
+}
+
+/// A convolution with TensorFlow's `SAME` padding.
+fn same(kernel: usize) -> Conv2d {
+    Conv2d::square(kernel).padding(Padding::Same)
+}
+
+/// Convolution, batch-norm and, if `activated`, ReLU6 (named after the batch-norm).
+fn normalised(
+    net: &mut Blueprint,
+    (conv_name, norm_name): (&str, &str),
+    x: NodeId,
+    conv: Conv2d,
+    (inputs, outputs): (usize, usize),
+    activated: bool,
+) -> NodeId {
+    let x = net.conv2d(conv_name, x, conv, inputs, outputs, false);
+    let x = net.batch_norm(norm_name, x, outputs, EPS);
+    if activated {
+        net.activation(&format!("{norm_name}.act"), x, Activation::Relu6)
+    } else {
+        x
+    }
+}
+
+/// Expand by 1×1, filter each channel, project by 1×1; with a shortcut where shapes allow it.
+fn inverted_residual(
+    net: &mut Blueprint,
+    path: &str,
+    x: NodeId,
+    inputs: usize,
+    stage: &Stage,
+    stride: usize,
+) -> NodeId {
+    let wide = inputs * stage.expansion;
+    let name = |layer: &str| format!("{path}.{layer}");
+    let mut norms = (1..).map(|i| format!("{path}.bn{i}"));
+    let mut norm = || norms.next().expect("endless");
+    let depthwise = same(stage.kernel).stride(stride).groups(wide);
+    let mut y = x;
+    // The first stage does not expand, and timm names its projection like an expansion.
+    let project = if stage.expansion == 1 {
+        "conv_pw"
+    } else {
+        y = normalised(
+            net,
+            (&name("conv_pw"), &norm()),
+            y,
+            same(1),
+            (inputs, wide),
+            true,
+        );
+        "conv_pwl"
+    };
+    y = normalised(
+        net,
+        (&name("conv_dw"), &norm()),
+        y,
+        depthwise,
+        (wide, wide),
+        true,
+    );
+    let outputs = (wide, stage.channels);
+    y = normalised(net, (&name(project), &norm()), y, same(1), outputs, false);
+    if stride == 1 && inputs == stage.channels {
+        y = net.add(&name("add"), y, x);
+    }
+    y
+}

@@ -1,0 +1,11 @@
+"""Writes every reference file anew: `python references/all.py`."""
+
+import methods
+import networks
+import ops
+import pictures
+
+if __name__ == "__main__":
+    for script in (pictures, ops, methods, networks):
+        print(f"== {script.__name__}")
+        script.main()

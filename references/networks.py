@@ -1,0 +1,309 @@
+"""Logits and input gradients of whole networks, and one training step of ResNet18, in f64.
+
+Parameters follow from their state-dict names (`seeded.fill`), the input from `<network>.input`.
+"""
+
+import contextlib
+import copy
+
+import numpy as np
+import timm
+import torch
+import torchvision
+from torch import nn
+
+import seeded
+import store
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "safetensors")
+CLASSES = 10
+TARGET = 3
+# A prime, so that the sample meets every channel, row and column.
+SAMPLE_STRIDE = 251
+# Number of images, and the input's range ± limit. SqueezeNet has no batch-norm: seeded weights
+# halve the signal per layer, and only a large input is still seen beside the biases.
+INPUTS = {
+    "squeezenet1_1": (2, 64.0),
+    "resnet18": (2, 2.0),
+    "resnet34": (1, 2.0),
+    "resnet50": (1, 2.0),
+    "resnet101": (1, 2.0),
+    "resnet152": (1, 2.0),
+    "tf_efficientnet_lite0": (2, 2.0),
+}
+# How far the outputs of a sound f32 convolution may be off, relative to the largest: sums in
+# another order, and Winograd. One ReLU near zero that flips changes whole patches of a gradient.
+ROUNDINGS = (1e-6, 1e-5)
+ROUNDING_DRAWS = 3
+# Autograd nodes of every rectifier; none may be left once the rules are in place.
+RECTIFIER_NODES = ("Relu", "Hardtanh", "Clamp", "Threshold")
+
+
+class GuidedRectifier(torch.autograd.Function):
+    """max(g, 0) where 0 < x < limit."""
+
+    @staticmethod
+    def forward(context, x, limit):
+        context.save_for_backward((x > 0) & (x < limit))
+        return x.clamp(0, limit)
+
+    @staticmethod
+    def backward(context, grad):
+        (open_gate,) = context.saved_tensors
+        return grad.clamp(min=0) * open_gate, None
+
+
+class DeconvnetRectifier(torch.autograd.Function):
+    """max(g, 0), whatever x was."""
+
+    @staticmethod
+    def forward(context, x, limit):
+        return x.clamp(0, limit)
+
+    @staticmethod
+    def backward(context, grad):
+        return grad.clamp(min=0), None
+
+
+class RuledActivation(nn.Module):
+    """A ReLU (limit infinity) or ReLU6 (limit 6) with another backward rule."""
+
+    def __init__(self, rectifier, limit):
+        super().__init__()
+        self.rectifier, self.limit = rectifier, limit
+
+    def forward(self, x):
+        return self.rectifier.apply(x, self.limit)
+
+
+def with_rule(network, rectifier):
+    """A copy of `network` whose ReLU and ReLU6 modules go backward by `rectifier`."""
+    network = copy.deepcopy(network)
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU6):
+                setattr(module, name, RuledActivation(rectifier, 6.0))
+            elif isinstance(child, nn.ReLU):
+                setattr(module, name, RuledActivation(rectifier, float("inf")))
+    return network
+
+
+def build(name):
+    """The network in evaluation mode, f64, filled with seeded parameters."""
+    if name.startswith("tf_"):
+        network = timm.create_model(name, pretrained=False, num_classes=CLASSES)
+    else:
+        network = torchvision.models.get_model(name, weights=None, num_classes=CLASSES)
+    with torch.no_grad():
+        seeded.fill(network)
+    return network.double().eval()
+
+
+def autograd_nodes(output):
+    """The names of all autograd nodes behind `output`."""
+    names, seen, open_nodes = [], set(), [output.grad_fn]
+    while open_nodes:
+        node = open_nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        names.append(node.name())
+        open_nodes += [parent for parent, _ in node.next_functions]
+    return names
+
+
+def logits_and_gradient(network, values, precision=torch.float64):
+    """Logits, the gradient of `logits[:, TARGET].sum()`, and the autograd nodes on the way."""
+    x = torch.from_numpy(values).to(precision).requires_grad_()
+    logits = network(x)
+    nodes = autograd_nodes(logits)
+    logits[:, TARGET].sum().backward()
+    return logits.detach().numpy(), x.grad.numpy(), nodes
+
+
+@contextlib.contextmanager
+def rounded_convolutions(network, amplitude, seed):
+    """Adds noise up to `amplitude` times the largest output to what every convolution returns."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def add_noise(_module, _input, output):
+        noise = 2 * torch.rand(output.shape, generator=generator, dtype=output.dtype) - 1
+        return output + amplitude * output.detach().abs().max() * noise
+
+    hooks = [m.register_forward_hook(add_noise) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    yield
+    for hook in hooks:
+        hook.remove()
+
+
+def sample(gradient):
+    return gradient.reshape(-1)[::SAMPLE_STRIDE]
+
+
+def check_health(name, network, values, logits, gradient):
+    """Raises unless the signal gets through: no dead network can tell right from wrong."""
+    alive = []
+    hooks = [
+        module.register_forward_hook(lambda _module, _input, output: alive.append((output > 0).double().mean().item()))
+        for module in network.modules()
+        if isinstance(module, (nn.ReLU, nn.ReLU6))
+    ]
+    with torch.no_grad():
+        network(torch.from_numpy(values).double())
+    for hook in hooks:
+        hook.remove()
+    spread = logits.std(axis=1).min() / np.abs(logits).max()
+    between = np.abs(logits[0] - logits[-1]).max() / np.abs(logits).max()
+    print(
+        f"{name}: |logit| ≤ {np.abs(logits).max():.3g}, spread {spread:.2g}, between images {between:.2g}, "
+        f"|gradient| ≤ {np.abs(gradient).max():.3g}, zeros {np.mean(gradient == 0):.1%}, "
+        f"positive after ReLU {min(alive):.0%}…{max(alive):.0%}"
+    )
+    assert np.isfinite(logits).all() and spread > 1e-3
+    assert len(logits) == 1 or between > 1e-3
+    assert min(alive) > 0.02 and np.mean(gradient == 0) < 0.2
+
+
+def inference(name):
+    """Tensors and description of one network in evaluation mode."""
+    network = build(name)
+    images, limit = INPUTS[name]
+    shape = (images, 3, 224, 224)
+    values = seeded.uniform(f"{name}.input", shape, -limit, limit)
+    logits, gradient, _ = logits_and_gradient(network, values)
+    check_health(name, network, values, logits, gradient)
+
+    tensors = {f"{name}.logits": logits}
+    single_logits = logits_and_gradient(copy.deepcopy(network).float(), values, torch.float32)[0]
+    tensors[f"{name}.logits_f32_error"] = relative_error(single_logits, logits)
+    add_gradient(tensors, f"{name}.input_grad", gradient, network, values)
+    for rule, rectifier in (("guided", GuidedRectifier), ("deconvnet", DeconvnetRectifier)):
+        ruled = with_rule(network, rectifier)
+        ruled_logits, ruled_gradient, nodes = logits_and_gradient(ruled, values)
+        left = [node for node in nodes if node.startswith(RECTIFIER_NODES)]
+        assert not left, f"{name}: {left} kept their own rule"
+        assert any(rectifier.__name__ in node for node in nodes)
+        assert np.array_equal(ruled_logits, logits), f"{name}: {rule} changed the forward pass"
+        add_gradient(tensors, f"{name}.{rule}.input_grad", ruled_gradient, ruled, values)
+    described = {
+        "name": name,
+        "classes": CLASSES,
+        "input": {"name": f"{name}.input", "shape": shape, "low": -limit, "high": limit},
+        "target": TARGET,
+        "sample_stride": SAMPLE_STRIDE,
+        "roundings": ROUNDINGS,
+    }
+    return tensors, described
+
+
+def add_gradient(tensors, key, gradient, network, values):
+    """Adds the sample, norm and maximum, and how far f32 arithmetic may be off."""
+    assert np.linalg.norm(gradient) > 0
+    single = logits_and_gradient(copy.deepcopy(network).float(), values, torch.float32)[1]
+    tensors[key] = sample(gradient)
+    tensors[f"{key}_norm"] = np.array([np.linalg.norm(gradient)])
+    tensors[f"{key}_max"] = np.array([np.abs(gradient).max()])
+    tensors[f"{key}_f32_error"] = relative_error(single, gradient)
+    tensors[f"{key}_f32_sample_error"] = relative_error(sample(single), sample(gradient))
+    tensors[f"{key}_rounding_l2"] = rounding_error(gradient, network, values)
+    print(
+        f"    {key}: norm {np.linalg.norm(gradient):.3g}, PyTorch's f32 is off by "
+        f"{tensors[f'{key}_f32_error'][0]:.1e} (sample {tensors[f'{key}_f32_sample_error'][0]:.1e}), "
+        f"rounding allows {tensors[f'{key}_rounding_l2']} of the sample's norm"
+    )
+
+
+def rounding_error(gradient, network, values):
+    """The worst |sample of rounded − sample| / |sample| (L2), one number per rounding."""
+    worst = []
+    for amplitude in ROUNDINGS:
+        errors = []
+        for seed in range(ROUNDING_DRAWS):
+            with rounded_convolutions(network, amplitude, seed):
+                rounded = logits_and_gradient(network, values)[1]
+            errors.append(np.linalg.norm(sample(rounded - gradient)) / np.linalg.norm(sample(gradient)))
+        worst.append(max(errors))
+    return np.array(worst)
+
+
+def relative_error(single, exact):
+    """max |f32 − f64| / max |f64|, as an array of one number."""
+    return np.array([np.abs(single - exact).max() / np.abs(exact).max()])
+
+
+def train_step(network, values, labels, precision):
+    """Loss, logits, gradients by parameter name, and running statistics after one forward."""
+    network = copy.deepcopy(network).to(precision).train()
+    logits = network(torch.from_numpy(values).to(precision))
+    loss = nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    gradients = {name: parameter.grad.numpy() for name, parameter in network.named_parameters()}
+    statistics = {name: b.numpy() for name, b in network.named_buffers() if "running_" in name}
+    return np.array([loss.item()]), logits.detach().numpy(), gradients, statistics
+
+
+def digest(arrays):
+    """Norm of each array, and its dot product with `seeded.uniform("probe.<name>", …, -1, 1)`."""
+    norms = [np.linalg.norm(array) for array in arrays.values()]
+    probes = [
+        np.sum(array.astype(np.float64) * seeded.uniform(f"probe.{name}", array.shape, -1.0, 1.0))
+        for name, array in arrays.items()
+    ]
+    return np.array(norms), np.array(probes)
+
+
+def training(name):
+    """Tensors and description of one training step: cross-entropy, labels 0, 1, 2, 3."""
+    network = build(name)
+    shape = (4, 3, 64, 64)
+    values = seeded.uniform(f"{name}.train_input", shape, -2.0, 2.0)
+    labels = torch.arange(4)
+    loss, logits, gradients, statistics = train_step(network, values, labels, torch.float64)
+    single_loss, single_logits, single_gradients, _ = train_step(network, values, labels, torch.float32)
+    errors = [relative_error(single_gradients[key], gradients[key])[0] for key in gradients]
+    norms, probes = digest(gradients)
+    statistic_norms, statistic_probes = digest(statistics)
+    print(
+        f"{name} training: loss {loss[0]:.4f}, gradient norms {norms.min():.3g}…{norms.max():.3g}, "
+        f"PyTorch's f32 off by {min(errors):.1e}…{max(errors):.1e}"
+    )
+    assert norms.min() > 1e-6
+    tensors = {
+        "loss": loss,
+        "loss_f32_error": relative_error(single_loss, loss),
+        "logits": logits,
+        "logits_f32_error": relative_error(single_logits, logits),
+        "gradient_norms": norms,
+        "gradient_probes": probes,
+        "gradient_f32_errors": np.array(errors),
+        "statistic_norms": statistic_norms,
+        "statistic_probes": statistic_probes,
+    }
+    described = {
+        "name": name,
+        "classes": CLASSES,
+        "input": {"name": f"{name}.train_input", "shape": shape, "low": -2.0, "high": 2.0},
+        "labels": labels.tolist(),
+        "parameters": list(gradients),
+        "statistics": list(statistics),
+    }
+    return {f"{name}.train.{key}": tensor for key, tensor in tensors.items()}, described
+
+
+def main():
+    torch.set_num_threads(1)
+    tensors, inferences = {}, []
+    for name in INPUTS:
+        more, described = inference(name)
+        tensors |= more
+        inferences.append(described)
+    more, trained = training("resnet18")
+    tensors |= more
+    store.save_tensors(store.destination("dvm-zoo", "networks.safetensors"), tensors, "networks.py", PACKAGES)
+    store.save_json(
+        store.destination("dvm-zoo", "networks.json"), {"inference": inferences, "training": [trained]}
+    )
+
+
+if __name__ == "__main__":
+    main()
