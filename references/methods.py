@@ -13,7 +13,8 @@ import seeded
 import store
 
 PACKAGES = ("torch", "captum", "numpy", "safetensors")
-INPUT = {"name": "small.input", "shape": [1, 3, 32, 28], "low": -2.0, "high": 2.0}
+# An 8-bit picture, [H, W, 3], normalised as ImageNet's are: what dvm's own preprocessing gives.
+INPUT = {"name": "small.input", "shape": [32, 28, 3], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 TARGETS = (0, 3)
 # Window and stride, rows then columns: both ways without a rest, columns with, both with.
 OCCLUSIONS = {
@@ -21,7 +22,8 @@ OCCLUSIONS = {
     "ragged_columns": ((8, 6), (4, 3)),
     "ragged": ((7, 6), (6, 4)),
 }
-FILL = (0.5, -0.25, 1.0)
+# The colour that covers a window, R, G, B.
+FILL = (200, 60, 130)
 
 
 class SmallNetwork(nn.Module):
@@ -57,6 +59,18 @@ class TinyNetwork(nn.Module):
 
     def forward(self, x):
         return self.relu2(self.fc1(self.relu1(self.conv1(x)).flatten(1)))
+
+
+def normalised(colours):
+    """`(p / 255 − mean) / std` of 8-bit colours `[..., 3]`, each step in f32."""
+    mean, std = (np.array(INPUT[key], dtype=np.float32) for key in ("mean", "std"))
+    return (np.asarray(colours, dtype=np.float32) / np.float32(255) - mean) / std
+
+
+def picture():
+    """Colours `[H, W, 3]` that follow from the name: floor(256 · unit)."""
+    values = seeded.unit(INPUT["name"], int(np.prod(INPUT["shape"])))
+    return np.floor(256 * values).astype(np.uint8).reshape(INPUT["shape"])
 
 
 def gradient_maps(network, x):
@@ -104,7 +118,7 @@ def occluded_logits(network, x, window, stride, fill):
     """Logits `[rows, columns, classes]` with one window covered at a time; slow on purpose."""
     rows = window_corners(x.shape[2], window[0], stride[0])
     columns = window_corners(x.shape[3], window[1], stride[1])
-    colour = torch.tensor(fill, dtype=x.dtype).reshape(3, 1, 1)
+    colour = torch.as_tensor(fill, dtype=x.dtype).reshape(3, 1, 1)
     scores = []
     for top in rows:
         for left in columns:
@@ -144,7 +158,7 @@ def occlusion_maps(network, x):
         assert np.allclose(slow, captum, rtol=0, atol=rounding), f"{name}: the slow loop disagrees with Captum"
         assert captum.std() > 1e-3, f"{name}: the map is all but flat"
         tensors[f"occlusion.{name}.captum"] = captum
-        logits = occluded_logits(network, x, window, stride, FILL)
+        logits = occluded_logits(network, x, window, stride, normalised(FILL))
         tensors[f"occlusion.{name}.window_logits"] = logits
         tensors[f"occlusion.{name}.window_probabilities"] = softmax(logits)
     return tensors
@@ -192,8 +206,8 @@ def main():
     with torch.no_grad():
         seeded.fill(network)
     network = network.double().eval()
-    values = seeded.uniform(INPUT["name"], INPUT["shape"], INPUT["low"], INPUT["high"])
-    x = torch.from_numpy(values).double().requires_grad_()
+    values = normalised(picture()).transpose(2, 0, 1)[None]
+    x = torch.from_numpy(np.ascontiguousarray(values)).double().requires_grad_()
     logits = network(x).detach().numpy()
     tensors = {"logits": logits, "probabilities": softmax(logits)}
     tensors |= gradient_maps(network, x)

@@ -1,6 +1,6 @@
 """Writes crates/dvm-engine/tests/references/weights: tiny files of weights in every format.
 
-All values follow from `ramp`, which crates/dvm-engine/tests/weights.rs repeats, so the tests
+All values follow from `ramp`, which crates/dvm-engine/tests/weights repeats, so the tests
 compare exact values. No file is made from random numbers. The container made before PyTorch
 0.1.10 (tar) is put together by hand here, since no PyTorch of today writes it. The legacy format
 and TorchScript keep memory addresses, so those files differ from run to run, but not in values.
@@ -13,6 +13,7 @@ import struct
 import tarfile
 import tempfile
 from collections import OrderedDict
+from unittest import mock
 
 import torch
 from safetensors.torch import save
@@ -164,6 +165,13 @@ def saved_tar() -> bytes:
     return content
 
 
+def saved_with_source(model: nn.Module) -> bytes:
+    """A whole module as saved before 1.6, with a short source in place of PyTorch's own."""
+    source = (["class Linear(Module):\n", "    pass\n"], 1, "linear.py")
+    with mock.patch("torch.serialization.get_source_lines_and_file", lambda _: source):
+        return saved(model, _use_new_zipfile_serialization=False)
+
+
 class Attack:
     """Runs a shell command when it is unpickled by Python."""
 
@@ -212,7 +220,7 @@ def main() -> None:
         ),
         "data_parallel.pth": saved(nn.DataParallel(module()).state_dict()),
         "module_zip.pth": saved(module()),
-        "module_legacy.pth": saved(module().fc, **legacy),
+        "module_legacy.pth": saved_with_source(module().fc),
         "torchscript.pt": torch.jit.script(nn.Linear(2, 3)).save_to_buffer(),
         "complex.pth": saved(imaginary),
         "complex.safetensors": safetensors(imaginary),

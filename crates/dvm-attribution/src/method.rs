@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dvm_engine::{Graph, Network, Tensor};
-use dvm_image::{HeatMap, Input, Preprocess};
+use dvm_image::{Input, Preprocess};
 use serde_json::{Map, Value};
 
 use crate::Error;
@@ -94,6 +94,10 @@ pub enum Nature {
 pub struct Attribution {
     /// Index of the class.
     pub target: usize,
+    /// The name above the map, with the settings that matter most: `occlusion 20/10`.
+    pub title: String,
+    /// What is measured, for the colour bar: `drop in probability`.
+    pub quantity: String,
     /// One value per pixel of the network's input, `[H, W]`, row-major, never rescaled.
     pub map: Vec<f32>,
     /// Rows and columns of `map`.
@@ -118,48 +122,9 @@ pub struct Raw {
 }
 
 impl Attribution {
-    /// A map with one value per pixel.
-    pub(crate) fn per_pixel(
-        target: usize,
-        size: (usize, usize),
-        map: Vec<f32>,
-        raw: Raw,
-        nature: Nature,
-    ) -> Self {
-        Self {
-            target,
-            map,
-            size,
-            smooth: None,
-            raw,
-            nature,
-            warnings: Vec::new(),
-        }
-        .checked()
-    }
-
-    /// A map made of cells, drawn where each lies.
-    pub(crate) fn of_cells(
-        target: usize,
-        size: (usize, usize),
-        cells: &HeatMap,
-        (ys, xs): (&[f64], &[f64]),
-        raw: Raw,
-        nature: Nature,
-    ) -> Self {
-        Self {
-            target,
-            map: cells.nearest_at(ys, xs),
-            size,
-            smooth: Some(cells.smooth_at(ys, xs)),
-            raw,
-            nature,
-            warnings: Vec::new(),
-        }
-        .checked()
-    }
-
-    fn checked(mut self) -> Self {
+    /// The same with a warning if the map says nothing.
+    #[must_use]
+    pub(crate) fn checked(mut self) -> Self {
         if self.nature != Nature::Level && self.map.iter().all(|&v| v == 0.0) {
             self.warnings.push(
                 "the map is zero everywhere: by this method nothing in the picture moves this class"

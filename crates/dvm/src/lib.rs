@@ -1,1 +1,54 @@
-//! Being written.
+//! Deep Vision Mask: see what an image classifier looks at.
+//!
+//! ```
+//! # fn main() -> Result<(), dvm::Error> {
+//! # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let out = folder.path().join("coffee");
+//! let classifier = dvm::Classifier::embedded()?;
+//! let picture = dvm::read("assets/samples/coffee.png")?;
+//! let options = dvm::Explain::methods("guided-backprop")?;
+//! let explanations = classifier.explain(picture, &options)?;
+//! explanations[0].save(&out)?;
+//! # assert_eq!(explanations[0].class_name(), "espresso");
+//! # assert!(out.join("figure.png").exists());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Classifier`] is a network with its classes and its preprocessing. It tells what it sees
+//! ([`Classifier::classify`]) and what it looked at ([`Classifier::explain`]); an [`Explanation`]
+//! holds the maps as numbers and saves them as pictures, arrays and a record of how they were made.
+//! Methods are listed in [`methods`], networks in [`models`].
+
+mod classes;
+mod classifier;
+mod drawing;
+mod error;
+mod explain;
+mod explanation;
+
+pub use classes::{ClassChoice, read_class_names};
+pub use classifier::{Classifier, Prediction, Ranked, read_preprocess};
+pub use drawing::OverlayStyle;
+pub use error::Error;
+pub use explain::{Explain, Progress};
+pub use explanation::Explanation;
+
+pub use dvm_attribution::registry as methods;
+pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};
+pub use dvm_engine as engine;
+pub use dvm_image::{Input, Limits, Picture, Preprocess, encode_png, write_atomic};
+pub use dvm_render::ColourMap;
+pub use dvm_zoo as models;
+
+/// The network that is used when none is named.
+pub const DEFAULT_MODEL: &str = "efficientnet_lite0";
+
+/// Reads a picture within the usual limits of size.
+///
+/// # Errors
+/// [`Error::Picture`], naming the file and what is wrong with it.
+pub fn read(path: impl AsRef<std::path::Path>) -> Result<Picture, Error> {
+    Ok(dvm_image::read(path.as_ref(), &Limits::default())?)
+}

@@ -2,7 +2,7 @@
 
 use dvm_engine::rules::deconvnet;
 
-use super::{GradientMethod, OPTIONS};
+use super::{Channels, GradientMethod, OPTIONS};
 use crate::registry::{Entry, Reference};
 
 /// The gradient with its own sign as the only gate at every rectifier.
@@ -18,5 +18,15 @@ pub const DECONVNET: Entry = Entry {
     },
     options: OPTIONS,
     presets: &[],
-    build: |settings| GradientMethod::boxed(settings, &deconvnet, |_, g| g, true),
+    build: |settings| {
+        let method = GradientMethod {
+            title: "deconvnet",
+            quantity: "gradient",
+            rules: &deconvnet,
+            formula: |_, g| g,
+            replaces_rectifiers: true,
+            channels: Channels::MaxAbs,
+        };
+        method.boxed(settings)
+    },
 };

@@ -2,7 +2,7 @@
 
 use dvm_engine::rules::guided_backprop;
 
-use super::{GradientMethod, OPTIONS};
+use super::{Channels, GradientMethod, OPTIONS};
 use crate::registry::{Entry, Reference};
 
 /// The gradient with negative signals held back at every rectifier.
@@ -18,5 +18,15 @@ pub const GUIDED_BACKPROP: Entry = Entry {
     },
     options: OPTIONS,
     presets: &[],
-    build: |settings| GradientMethod::boxed(settings, &guided_backprop, |_, g| g, true),
+    build: |settings| {
+        let method = GradientMethod {
+            title: "guided backprop",
+            quantity: "gradient",
+            rules: &guided_backprop,
+            formula: |_, g| g,
+            replaces_rectifiers: true,
+            channels: Channels::MaxAbs,
+        };
+        method.boxed(settings)
+    },
 };

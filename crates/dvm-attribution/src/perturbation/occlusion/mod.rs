@@ -153,7 +153,11 @@ impl FromStr for Extent {
 
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}×{}", self.0, self.1)
+        if self.0 == self.1 {
+            write!(f, "{}", self.0)
+        } else {
+            write!(f, "{}×{}", self.0, self.1)
+        }
     }
 }
 
@@ -193,6 +197,21 @@ impl Occlusion {
             ));
         }
         Ok(occlusion)
+    }
+
+    /// What a value of the map is.
+    fn quantity(&self) -> String {
+        let of = match self.value {
+            Value::Drop => "drop in ",
+            Value::Raw => "",
+        };
+        let under = match (self.overlap, self.value) {
+            (Overlap::Average, _) => ", mean over windows",
+            (Overlap::Sum, _) => ", sum over windows",
+            (Overlap::Cell, Value::Raw) => " with the window covered",
+            (Overlap::Cell, Value::Drop) => "",
+        };
+        format!("{of}{}{under}", self.score.word())
     }
 
     fn leaves_gaps(&self) -> bool {
@@ -272,11 +291,23 @@ impl Method for Occlusion {
                 Value::Drop => scores.iter().map(|&s| whole[target] - s).collect(),
                 Value::Raw => scores.to_vec(),
             };
-            let map = HeatMap::new(grid, values);
-            let mut attribution = match self.overlap.combined(&map, &ys, &xs) {
-                None => Attribution::of_cells(target, size, &map, (&ys, &xs), raw.clone(), nature),
-                Some(map) => Attribution::per_pixel(target, size, map, raw.clone(), nature),
+            let cells = HeatMap::new(grid, values);
+            let (map, smooth) = match self.overlap.combined(&cells, &ys, &xs) {
+                Some(map) => (map, None),
+                None => (cells.nearest_at(&ys, &xs), Some(cells.smooth_at(&ys, &xs))),
             };
+            let mut attribution = Attribution {
+                target,
+                title: format!("occlusion {}/{}", self.window, self.stride),
+                quantity: self.quantity(),
+                map,
+                size,
+                smooth,
+                raw: raw.clone(),
+                nature,
+                warnings: Vec::new(),
+            }
+            .checked();
             if self.leaves_gaps() {
                 attribution.warnings.push(format!(
                     "windows of {} lie {} apart: the pixels between them were never covered",

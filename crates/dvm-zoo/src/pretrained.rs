@@ -1,0 +1,295 @@
+//! A weight file becomes a network that knows its classes and how to prepare pictures.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dvm_engine::weights::{Mismatch, Weights, WeightsError};
+use dvm_engine::{Graph, Network, Parameter, Tensor};
+use dvm_image::Preprocess;
+
+use crate::{ALL, Architecture};
+
+/// Metadata keys of a `.safetensors` file that carries all it needs: the architecture's name.
+pub const ARCHITECTURE_KEY: &str = "dvm.architecture";
+/// The class names, a JSON list of strings.
+pub const CLASSES_KEY: &str = "dvm.classes";
+/// The preprocessing, in the JSON form of [`Preprocess`].
+pub const PREPROCESS_KEY: &str = "dvm.preprocess";
+
+/// A network with its weights and all that belongs to them.
+pub struct Pretrained {
+    /// Its architecture.
+    pub architecture: &'static Architecture,
+    /// The network.
+    pub network: Network,
+    /// Names of the classes, by index.
+    pub classes: Vec<String>,
+    /// How its pictures are prepared.
+    pub preprocess: Preprocess,
+    /// The file that the weights came from; `embedded` names a network of this crate.
+    pub file: String,
+    /// SHA-256 of that file.
+    pub sha256: String,
+}
+
+/// Why a network could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The file does not fit the architecture.
+    #[error("these weights do not fit {architecture}: {mismatch}")]
+    Mismatch {
+        /// Name of the architecture.
+        architecture: &'static str,
+        /// What is missing, unexpected or of another shape.
+        mismatch: Mismatch,
+    },
+    /// The file does not say its architecture and fits none.
+    #[error(
+        "{file}: says no architecture and its names are of none that this program knows ({known}); \
+         name one of these with the file as its weights"
+    )]
+    Unrecognised {
+        /// The file.
+        file: String,
+        /// Names of all architectures.
+        known: String,
+    },
+    /// The file says another architecture than was asked for, or one that does not exist.
+    #[error("{file}: holds a network of architecture `{found}`, not {expected}")]
+    Architecture {
+        /// The file.
+        file: String,
+        /// What its metadata says.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// The file's metadata is damaged.
+    #[error("{file}: its metadata `{key}` {detail}")]
+    Metadata {
+        /// The file.
+        file: String,
+        /// Which entry.
+        key: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// No weights are at hand for this architecture.
+    #[error(
+        "{architecture} has no weights of its own here; give a weight file, such as the published \
+         {published}, or choose {embedded}, which come with the program"
+    )]
+    NoWeights {
+        /// Name of the architecture.
+        architecture: &'static str,
+        /// The published file's name.
+        published: &'static str,
+        /// Networks that are embedded.
+        embedded: String,
+    },
+}
+
+impl Architecture {
+    /// The network that comes with this crate.
+    ///
+    /// # Errors
+    /// [`LoadError::NoWeights`] if none does.
+    pub fn embedded(&'static self) -> Result<Pretrained, LoadError> {
+        let Some(bytes) = self.embedded else {
+            let embedded: Vec<&str> = ALL
+                .iter()
+                .filter(|a| a.embedded.is_some())
+                .map(|a| a.name)
+                .collect();
+            return Err(LoadError::NoWeights {
+                architecture: self.name,
+                published: self.published.file,
+                embedded: embedded.join(" or "),
+            });
+        };
+        Pretrained::new(Weights::from_safetensors(bytes, "embedded")?, Some(self))
+    }
+}
+
+impl Pretrained {
+    /// Reads a weight file. Without `architecture`, the file's metadata says it, or else the names
+    /// of its tensors do.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the file and what does not fit.
+    pub fn read(
+        path: &Path,
+        architecture: Option<&'static Architecture>,
+    ) -> Result<Self, LoadError> {
+        Self::new(Weights::read(path)?, architecture)
+    }
+
+    fn new(
+        weights: Weights,
+        architecture: Option<&'static Architecture>,
+    ) -> Result<Self, LoadError> {
+        let architecture = architecture_of(&weights, architecture)?;
+        let file = weights.file().to_owned();
+        let sha256 = weights.sha256().to_owned();
+        let metadata = weights.metadata().clone();
+        // Where the file has no such layer, the mismatch below says so.
+        let outputs = outputs_of(&weights, architecture.head).unwrap_or(IMAGENET_CLASSES);
+        let network = network(weights, architecture, outputs)?;
+        Ok(Self {
+            classes: classes(&metadata, &file, outputs)?,
+            preprocess: preprocess(&metadata, &file, architecture)?,
+            architecture,
+            network,
+            file,
+            sha256,
+        })
+    }
+}
+
+/// Number of classes of ImageNet-1k.
+const IMAGENET_CLASSES: usize = 1000;
+
+/// The class names of ImageNet-1k, in torchvision's order.
+pub fn imagenet_classes() -> Vec<String> {
+    serde_json::from_str(include_str!("imagenet_classes.json")).expect("a list of strings")
+}
+
+fn architecture_of(
+    weights: &Weights,
+    asked: Option<&'static Architecture>,
+) -> Result<&'static Architecture, LoadError> {
+    let said = weights.metadata().get(ARCHITECTURE_KEY);
+    let wrong = |found: &str, expected: String| LoadError::Architecture {
+        file: weights.file().into(),
+        found: found.into(),
+        expected,
+    };
+    let names = || ALL.iter().map(|a| a.name).collect::<Vec<_>>().join(", ");
+    match (said, asked) {
+        (Some(said), Some(asked)) if said == asked.name => Ok(asked),
+        (Some(said), Some(asked)) => Err(wrong(said, format!("`{}`", asked.name))),
+        (Some(said), None) => {
+            crate::find(said).ok_or_else(|| wrong(said, format!("one of {}", names())))
+        }
+        (None, Some(asked)) => Ok(asked),
+        (None, None) => recognised(weights).ok_or_else(|| LoadError::Unrecognised {
+            file: weights.file().into(),
+            known: names(),
+        }),
+    }
+}
+
+/// The architecture whose every parameter has a tensor of its name, perhaps behind a prefix; of
+/// several (the names of ResNet-18 are among those of ResNet-34) the one with most parameters.
+fn recognised(weights: &Weights) -> Option<&'static Architecture> {
+    // Every name and what is left of it after each dot.
+    let mut endings: Vec<&str> = Vec::new();
+    for name in weights.names() {
+        endings.push(name);
+        endings.extend(name.match_indices('.').map(|(dot, _)| &name[dot + 1..]));
+    }
+    endings.sort_unstable();
+    ALL.iter()
+        .filter_map(|architecture| {
+            let blueprint = (architecture.build)(1);
+            let parameters = blueprint.parameters();
+            parameters
+                .iter()
+                .all(|p| endings.binary_search(&p.name.as_str()).is_ok())
+                .then_some((parameters.len(), architecture))
+        })
+        .max_by_key(|(count, _)| *count)
+        .map(|(_, architecture)| architecture)
+}
+
+/// Number of outputs of the layer `head`.
+fn outputs_of(weights: &Weights, head: &str) -> Option<usize> {
+    let name = format!("{head}.weight");
+    weights
+        .iter()
+        .find(|(found, _)| {
+            found
+                .strip_suffix(&name)
+                .is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+        })
+        .and_then(|(_, array)| array.shape.first().copied())
+        .filter(|&outputs| outputs > 0)
+}
+
+fn network(
+    weights: Weights,
+    architecture: &'static Architecture,
+    outputs: usize,
+) -> Result<Network, LoadError> {
+    let blueprint = (architecture.build)(outputs);
+    let wanted: Vec<(String, Vec<usize>)> = blueprint
+        .parameters()
+        .iter()
+        .map(|p| (p.name.clone(), p.shape.clone()))
+        .collect();
+    let mut arrays = weights
+        .matched(&wanted)
+        .map_err(|mismatch| LoadError::Mismatch {
+            architecture: architecture.name,
+            mismatch,
+        })?;
+    let value = |parameter: &Parameter| {
+        let array = arrays.remove(&parameter.name).expect("all were matched");
+        Ok::<_, dvm_engine::Error>(Tensor::from_nchw(&array.shape, &array.values))
+    };
+    let graph = Graph::new(blueprint, value).expect("shapes were matched");
+    Ok(Network::new(graph))
+}
+
+fn classes(
+    metadata: &BTreeMap<String, String>,
+    file: &str,
+    outputs: usize,
+) -> Result<Vec<String>, LoadError> {
+    let Some(text) = metadata.get(CLASSES_KEY) else {
+        return Ok(if outputs == IMAGENET_CLASSES {
+            imagenet_classes()
+        } else {
+            (0..outputs).map(|index| format!("class {index}")).collect()
+        });
+    };
+    let damaged = |detail: String| LoadError::Metadata {
+        file: file.into(),
+        key: CLASSES_KEY,
+        detail,
+    };
+    let names: Vec<String> = serde_json::from_str(text)
+        .map_err(|error| damaged(format!("is not a JSON list of names: {error}")))?;
+    if names.len() != outputs {
+        return Err(damaged(format!(
+            "names {} classes, the network has {outputs}",
+            names.len()
+        )));
+    }
+    Ok(names)
+}
+
+fn preprocess(
+    metadata: &BTreeMap<String, String>,
+    file: &str,
+    architecture: &Architecture,
+) -> Result<Preprocess, LoadError> {
+    let Some(text) = metadata.get(PREPROCESS_KEY) else {
+        return Ok((architecture.published.preprocess)());
+    };
+    let damaged = |detail: String| LoadError::Metadata {
+        file: file.into(),
+        key: PREPROCESS_KEY,
+        detail,
+    };
+    let preprocess: Preprocess =
+        serde_json::from_str(text).map_err(|error| damaged(format!("cannot be read: {error}")))?;
+    preprocess
+        .validate()
+        .map_err(|error| damaged(format!("cannot be used: {error}")))?;
+    Ok(preprocess)
+}

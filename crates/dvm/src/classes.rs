@@ -1,0 +1,235 @@
+//! Names of classes, and which of them to explain.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::Error;
+
+/// Longest file of class names that is read, in bytes.
+const LONGEST: u64 = 16 << 20;
+
+/// Which classes to explain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClassChoice {
+    /// The most probable one.
+    Top,
+    /// Every one.
+    All,
+    /// The one of this name, or else of this index.
+    Named(String),
+}
+
+impl FromStr for ClassChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "top" => Self::Top,
+            "all" => Self::All,
+            name => Self::Named(name.into()),
+        })
+    }
+}
+
+impl ClassChoice {
+    /// The indices of the classes meant, given the names of all and the most probable one.
+    pub(crate) fn resolve(&self, names: &[String], top: usize) -> Result<Vec<usize>, Error> {
+        let text = match self {
+            Self::Top => return Ok(vec![top]),
+            Self::All => return Ok((0..names.len()).collect()),
+            Self::Named(text) => text,
+        };
+        let matches = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            (0..names.len()).filter(|&i| same(&names[i])).collect()
+        };
+        let plain = |name: &str| name.replace('_', " ").to_lowercase();
+        let mut found = matches(&|name| name == text);
+        if found.is_empty() {
+            found = matches(&|name| plain(name) == plain(text));
+        }
+        match found[..] {
+            [index] => return Ok(vec![index]),
+            [] => {}
+            _ => {
+                return Err(Error::Usage(format!(
+                    "several classes are named `{text}`: ask for one of them by index: {found:?}"
+                )));
+            }
+        }
+        if let Ok(index) = text.parse::<usize>() {
+            if index < names.len() {
+                return Ok(vec![index]);
+            }
+            return Err(Error::Usage(format!(
+                "there is no class {index}: the network has {}, 0 to {}",
+                names.len(),
+                names.len() - 1
+            )));
+        }
+        let near = matches(&|name| plain(name).contains(&plain(text)));
+        let hint = if near.is_empty() {
+            "`dvm models show` lists them".to_owned()
+        } else {
+            let near: Vec<&str> = near.iter().take(5).map(|&i| names[i].as_str()).collect();
+            format!("did you mean {}?", near.join(", "))
+        };
+        Err(Error::Usage(format!(
+            "there is no class named `{text}`; {hint}"
+        )))
+    }
+}
+
+/// The JSON forms in which class names are found.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Listed {
+    /// `["daisy", "roses"]`
+    Names(Vec<String>),
+    /// `{"0": "daisy"}`
+    ByIndex(BTreeMap<String, String>),
+    /// `{"0": ["n01440764", "tench"]}`, Keras' list of ImageNet.
+    WithIds(BTreeMap<String, (String, String)>),
+    /// `{"daisy": 0}`, torchvision's `class_to_idx`.
+    Indices(BTreeMap<String, usize>),
+}
+
+/// Reads class names, in the order of their indices: a text file with one name per line, or JSON:
+/// a list of names, `{"0": "daisy", …}`, `{"0": ["n11939491", "daisy"], …}` or `{"daisy": 0, …}`.
+///
+/// # Errors
+/// [`Error::File`] for a file that cannot be read or has gaps.
+pub fn read_class_names(path: &Path) -> Result<Vec<String>, Error> {
+    let fail = |detail: String| Error::File {
+        file: path.to_owned(),
+        detail,
+    };
+    let length = std::fs::metadata(path)
+        .map_err(|e| fail(e.to_string()))?
+        .len();
+    if length > LONGEST {
+        return Err(fail(format!(
+            "has {length} bytes, too many for a list of class names"
+        )));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        fail(format!(
+            "is not a text or JSON file of class names: {error}"
+        ))
+    })?;
+    let trimmed = text.trim_start_matches('\u{feff}').trim();
+    let names = if trimmed.starts_with(['[', '{']) {
+        from_json(trimmed).map_err(fail)?
+    } else {
+        trimmed.lines().map(|line| line.trim().to_owned()).collect()
+    };
+    match names.iter().position(String::is_empty) {
+        _ if names.is_empty() => Err(fail("names no class".into())),
+        Some(index) => Err(fail(format!("has no name for class {index}"))),
+        None => Ok(names),
+    }
+}
+
+fn from_json(text: &str) -> Result<Vec<String>, String> {
+    let listed: Listed = serde_json::from_str(text).map_err(|_| {
+        "is JSON, but not a list of names, {\"0\": \"name\"} or {\"name\": 0}".to_owned()
+    })?;
+    let indexed: BTreeMap<usize, String> = match listed {
+        Listed::Names(names) => return Ok(names),
+        Listed::ByIndex(names) => by_number(names)?,
+        Listed::WithIds(names) => {
+            by_number(names.into_iter().map(|(i, (_, name))| (i, name)).collect())?
+        }
+        Listed::Indices(indices) => {
+            let count = indices.len();
+            let names: BTreeMap<usize, String> = indices
+                .into_iter()
+                .map(|(name, index)| (index, name))
+                .collect();
+            if names.len() != count {
+                return Err("gives two classes the same index".into());
+            }
+            names
+        }
+    };
+    match indexed.keys().enumerate().find(|(i, index)| i != *index) {
+        Some((missing, _)) => Err(format!("has no name for class {missing}")),
+        None => Ok(indexed.into_values().collect()),
+    }
+}
+
+fn by_number(names: BTreeMap<String, String>) -> Result<BTreeMap<usize, String>, String> {
+    names
+        .into_iter()
+        .map(|(index, name)| match index.trim().parse() {
+            Ok(index) => Ok((index, name)),
+            Err(_) => Err(format!("has the key `{index}`, which is not an index")),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Vec<String> {
+        ["daisy", "tiger_cat", "crane", "crane", "0"]
+            .map(String::from)
+            .to_vec()
+    }
+
+    fn resolve(text: &str) -> Result<Vec<usize>, String> {
+        let choice: ClassChoice = text.parse().unwrap();
+        choice.resolve(&names(), 3).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_class_is_found_by_name_by_index_or_by_its_place() {
+        assert_eq!(resolve("daisy"), Ok(vec![0]));
+        assert_eq!(resolve("Tiger Cat"), Ok(vec![1]));
+        assert_eq!(resolve("2"), Ok(vec![2]));
+        assert_eq!(resolve("top"), Ok(vec![3]));
+        assert_eq!(resolve("all"), Ok(vec![0, 1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn a_name_that_looks_like_an_index_is_a_name_first() {
+        assert_eq!(resolve("0"), Ok(vec![4]));
+    }
+
+    #[test]
+    fn a_name_of_two_classes_is_refused_with_their_indices() {
+        assert!(resolve("crane").unwrap_err().contains("[2, 3]"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_what_comes_near() {
+        assert!(
+            resolve("cat")
+                .unwrap_err()
+                .contains("did you mean tiger_cat?")
+        );
+        assert!(resolve("7").unwrap_err().contains("0 to 4"));
+    }
+
+    #[test]
+    fn names_are_read_from_every_json_form() {
+        let expected = Ok(vec!["daisy".to_owned(), "roses".to_owned()]);
+        for json in [
+            r#"["daisy", "roses"]"#,
+            r#"{"1": "roses", "0": "daisy"}"#,
+            r#"{"0": ["n1", "daisy"], "1": ["n2", "roses"]}"#,
+            r#"{"roses": 1, "daisy": 0}"#,
+        ] {
+            assert_eq!(from_json(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_gap_in_the_indices_is_named() {
+        let error = from_json(r#"{"0": "daisy", "2": "roses"}"#).unwrap_err();
+        assert_eq!(error, "has no name for class 1");
+    }
+}

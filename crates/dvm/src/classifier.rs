@@ -1,0 +1,208 @@
+//! A network that knows its classes and how to prepare a picture.
+
+use std::path::Path;
+
+use dvm_engine::ops::softmax::probabilities;
+use dvm_engine::{Network, Tensor};
+use dvm_image::{Input, Picture, Preprocess};
+use dvm_zoo::{Architecture, Pretrained};
+use serde::Serialize;
+
+use crate::{DEFAULT_MODEL, Error};
+
+/// A network with its classes and its preprocessing.
+pub struct Classifier {
+    pretrained: Pretrained,
+}
+
+/// What a network says of one picture.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// One logit per class.
+    pub logits: Vec<f32>,
+    /// One probability per class, by softmax.
+    pub probabilities: Vec<f32>,
+    ranked: Vec<Ranked>,
+}
+
+/// A class with its probability.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ranked {
+    /// Index of the class.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Its probability, 0 … 1.
+    pub probability: f32,
+}
+
+impl Prediction {
+    /// The `count` most probable classes, most probable first; of equal ones the first by index.
+    pub fn top(&self, count: usize) -> &[Ranked] {
+        &self.ranked[..count.min(self.ranked.len())]
+    }
+}
+
+impl Classifier {
+    /// The default network, which comes with the program: [`DEFAULT_MODEL`], trained on ImageNet.
+    ///
+    /// # Errors
+    /// None in practice; the embedded file is checked like any other.
+    pub fn embedded() -> Result<Self, Error> {
+        Self::open(DEFAULT_MODEL, None)
+    }
+
+    /// A network by name, with its embedded weights or those of a file; or a weight file alone,
+    /// whose metadata or names say what it is.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a name that is neither, [`Error::Load`] for weights that do not fit.
+    pub fn open(model: &str, weights: Option<&Path>) -> Result<Self, Error> {
+        let pretrained = match (dvm_zoo::find(model), weights) {
+            (Some(architecture), None) => architecture.embedded()?,
+            (Some(architecture), Some(weights)) => Pretrained::read(weights, Some(architecture))?,
+            (None, None) if Path::new(model).exists() => Pretrained::read(Path::new(model), None)?,
+            (None, Some(weights)) if Path::new(model).exists() => {
+                return Err(Error::Usage(format!(
+                    "both {model} and {} hold weights; name the architecture, or give one file",
+                    weights.display()
+                )));
+            }
+            (None, _) => {
+                let names: Vec<&str> = dvm_zoo::ALL.iter().map(|a| a.name).collect();
+                return Err(Error::Usage(format!(
+                    "there is neither a model nor a file named `{model}`; models are {}",
+                    names.join(", ")
+                )));
+            }
+        };
+        Ok(Self { pretrained })
+    }
+
+    /// The same with other names for the classes.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if there are fewer or more than the network has.
+    pub fn with_classes(mut self, names: Vec<String>) -> Result<Self, Error> {
+        let classes = self.classes().len();
+        if names.len() != classes {
+            return Err(Error::Usage(format!(
+                "{} class names were given, but the network has {classes} classes",
+                names.len()
+            )));
+        }
+        self.pretrained.classes = names;
+        Ok(self)
+    }
+
+    /// The same with another preprocessing.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for one that no picture can go through or that the network cannot take.
+    pub fn with_preprocess(mut self, preprocess: Preprocess) -> Result<Self, Error> {
+        preprocess
+            .validate()
+            .map_err(|error| Error::Usage(error.to_string()))?;
+        let (height, width) = preprocess.crop;
+        self.network().graph().shapes(&[1, 3, height, width])?;
+        self.pretrained.preprocess = preprocess;
+        Ok(self)
+    }
+
+    /// The architecture.
+    pub fn architecture(&self) -> &'static Architecture {
+        self.pretrained.architecture
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.pretrained.network
+    }
+
+    /// Names of the classes, by index.
+    pub fn classes(&self) -> &[String] {
+        &self.pretrained.classes
+    }
+
+    /// How pictures are prepared.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.pretrained.preprocess
+    }
+
+    /// The file that the weights came from, `embedded` for those that come with the program.
+    pub fn weights_file(&self) -> &str {
+        &self.pretrained.file
+    }
+
+    /// SHA-256 of the weight file, in hexadecimal.
+    pub fn weights_sha256(&self) -> &str {
+        &self.pretrained.sha256
+    }
+
+    /// Resizes, crops and normalises a picture.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a preprocessing that no picture can go through.
+    pub fn prepare(&self, picture: Picture) -> Result<Input, Error> {
+        self.preprocess()
+            .apply(picture)
+            .map_err(|error| Error::Usage(error.to_string()))
+    }
+
+    /// What the network says of a prepared picture.
+    ///
+    /// # Errors
+    /// [`Error::Network`] if it cannot take the picture, [`Error::Usage`] if its answer is not a
+    /// number.
+    pub fn classify(&self, input: &Input) -> Result<Prediction, Error> {
+        let [c, h, w] = input.shape();
+        let picture = Tensor::from_nchw(&[1, c, h, w], input.values());
+        let logits = self.network().fused().logits(&picture)?.data().to_vec();
+        if logits.iter().any(|l| !l.is_finite()) {
+            return Err(Error::Usage(format!(
+                "{}: the network answers with NaN or infinity; these weights are damaged or do not \
+                 belong to {}",
+                self.weights_file(),
+                self.architecture().name
+            )));
+        }
+        let probabilities = probabilities(&logits);
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+        let ranked = order
+            .into_iter()
+            .map(|index| Ranked {
+                index,
+                name: self.classes()[index].clone(),
+                probability: probabilities[index],
+            })
+            .collect();
+        Ok(Prediction {
+            logits,
+            probabilities,
+            ranked,
+        })
+    }
+}
+
+/// Reads a preprocessing: `imagenet`, or a file with the JSON form of [`Preprocess`].
+///
+/// # Errors
+/// [`Error::File`] for a file that cannot be read or used.
+pub fn read_preprocess(name_or_file: &str) -> Result<Preprocess, Error> {
+    if name_or_file == "imagenet" {
+        return Ok(Preprocess::imagenet());
+    }
+    let fail = |detail: String| Error::File {
+        file: name_or_file.into(),
+        detail,
+    };
+    let text = std::fs::read_to_string(name_or_file)
+        .map_err(|error| fail(format!("{error}; give `imagenet` or a JSON file")))?;
+    let preprocess: Preprocess = serde_json::from_str(&text)
+        .map_err(|error| fail(format!("is not a preprocessing: {error}")))?;
+    preprocess
+        .validate()
+        .map_err(|error| fail(error.to_string()))?;
+    Ok(preprocess)
+}

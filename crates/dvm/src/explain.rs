@@ -1,0 +1,161 @@
+//! From a picture to its explanations.
+
+use std::time::Instant;
+
+use dvm_attribution::registry::{self, Entry};
+use dvm_attribution::{Method, Scene, Settings};
+use dvm_image::Picture;
+use dvm_render::ColourMap;
+
+use crate::drawing::OverlayStyle;
+use crate::explanation::{Map, Subject};
+use crate::{ClassChoice, Classifier, Error, Explanation};
+
+/// What to explain, and how.
+pub struct Explain {
+    methods: Vec<(&'static Entry, Box<dyn Method>)>,
+    /// The classes to explain, each once.
+    pub classes: Vec<ClassChoice>,
+    /// Bytes that activations may take at once.
+    pub memory: usize,
+    /// How maps are laid over the picture.
+    pub overlay: OverlayStyle,
+    /// Colours for the maps that they suit (a diverging map for signed ones), instead of the usual.
+    pub colours: Option<ColourMap>,
+}
+
+/// Told which method is how far: its title, steps done, all steps. Called from any thread.
+pub type Progress<'a> = dyn Fn(&'static str, usize, usize) + Sync + 'a;
+
+impl Default for Explain {
+    /// Guided backprop and occlusion 20/10 of the most probable class, within 1 GiB.
+    fn default() -> Self {
+        Self::methods("guided-backprop,occlusion").expect("these are registered")
+    }
+}
+
+impl Explain {
+    /// These methods, separated by commas, with their default settings.
+    ///
+    /// # Errors
+    /// As [`Explain::with_settings`].
+    pub fn methods(names: &str) -> Result<Self, Error> {
+        Self::with_settings(names, &Settings::new())
+    }
+
+    /// These methods, separated by commas, each with those of the settings that it has.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a method that does not exist or is named twice, or a setting that none
+    /// of the methods has; [`Error::Setting`] for a value that a setting does not take.
+    pub fn with_settings(names: &str, settings: &Settings) -> Result<Self, Error> {
+        let mut methods: Vec<(&'static Entry, Box<dyn Method>)> = Vec::new();
+        for name in names.split(',').map(str::trim) {
+            let entry = registry::find(name).ok_or_else(|| {
+                let known: Vec<&str> = registry::ALL.iter().map(|e| e.name).collect();
+                Error::Usage(format!(
+                    "there is no method named `{name}`; methods are {}",
+                    known.join(", ")
+                ))
+            })?;
+            if methods.iter().any(|(known, _)| known.name == entry.name) {
+                return Err(Error::Usage(format!("method `{name}` is named twice")));
+            }
+            methods.push((entry, entry.method(settings)?));
+        }
+        for option in settings.names() {
+            let takes = |entry: &Entry| {
+                entry.options.iter().any(|o| o.name == option)
+                    || option == "preset" && !entry.presets.is_empty()
+            };
+            if !methods.iter().any(|(entry, _)| takes(entry)) {
+                let owners: Vec<&str> = registry::ALL
+                    .iter()
+                    .filter(|e| takes(e))
+                    .map(|e| e.name)
+                    .collect();
+                return Err(Error::Usage(format!(
+                    "--{option} is an option of {}, which is not among the methods asked for",
+                    if owners.is_empty() {
+                        "no method".into()
+                    } else {
+                        owners.join(", ")
+                    }
+                )));
+            }
+        }
+        Ok(Self {
+            methods,
+            classes: vec![ClassChoice::Top],
+            memory: 1 << 30,
+            overlay: OverlayStyle::Grey,
+            colours: None,
+        })
+    }
+}
+
+impl Classifier {
+    /// Explains one picture: one explanation per class asked for, in that order.
+    ///
+    /// # Errors
+    /// [`Error`]; rather none than a wrong map.
+    pub fn explain(&self, picture: Picture, options: &Explain) -> Result<Vec<Explanation>, Error> {
+        self.explain_with_progress(picture, options, &|_, _, _| {})
+    }
+
+    /// As [`Classifier::explain`], telling `progress` how far it is.
+    ///
+    /// # Errors
+    /// As [`Classifier::explain`].
+    pub fn explain_with_progress(
+        &self,
+        picture: Picture,
+        options: &Explain,
+        progress: &Progress,
+    ) -> Result<Vec<Explanation>, Error> {
+        let input = self.prepare(picture)?;
+        let prediction = self.classify(&input)?;
+        let top = prediction.top(1)[0].index;
+        let mut targets: Vec<usize> = Vec::new();
+        for choice in &options.classes {
+            for target in choice.resolve(self.classes(), top)? {
+                if !targets.contains(&target) {
+                    targets.push(target);
+                }
+            }
+        }
+        let subject = std::sync::Arc::new(Subject::new(self, input, prediction, options));
+        let mut maps: Vec<Vec<Map>> = targets.iter().map(|_| Vec::new()).collect();
+        for (entry, method) in &options.methods {
+            let start = Instant::now();
+            let scene = Scene {
+                network: self.network(),
+                input: subject.input(),
+                preprocess: self.preprocess(),
+                memory: options.memory,
+                progress: &|done, all| progress(entry.title, done, all),
+            };
+            let attributions =
+                method
+                    .attribute(&scene, &targets)
+                    .map_err(|source| Error::Method {
+                        method: entry.name,
+                        source,
+                    })?;
+            let seconds = start.elapsed().as_secs_f64();
+            for (maps, attribution) in maps.iter_mut().zip(attributions) {
+                maps.push(Map {
+                    entry,
+                    parameters: method.parameters(),
+                    attribution,
+                    seconds,
+                });
+            }
+        }
+        Ok(targets
+            .into_iter()
+            .zip(maps)
+            .map(|(target, maps)| Explanation::new(subject.clone(), target, maps))
+            .collect())
+    }
+}

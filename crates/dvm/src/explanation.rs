@@ -1,0 +1,245 @@
+//! The explanation of one class of one picture: maps, figure, record, files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dvm_attribution::Attribution;
+use dvm_attribution::registry::Entry;
+use dvm_image::{Input, Picture, encode_npy, encode_png, write_atomic};
+use dvm_render::ColourMap;
+use serde_json::{Value, json};
+
+use crate::drawing::{self, OverlayStyle};
+use crate::{Classifier, Error, Explain, Prediction};
+
+/// What all explanations of one picture share.
+pub(crate) struct Subject {
+    input: Input,
+    prediction: Prediction,
+    names: Vec<String>,
+    model: Value,
+    model_name: &'static str,
+    overlay: OverlayStyle,
+    colours: Option<ColourMap>,
+}
+
+impl Subject {
+    pub(crate) fn new(
+        classifier: &Classifier,
+        input: Input,
+        prediction: Prediction,
+        options: &Explain,
+    ) -> Self {
+        let architecture = classifier.architecture();
+        Self {
+            input,
+            prediction,
+            names: classifier.classes().to_vec(),
+            model: json!({
+                "architecture": architecture.name,
+                "weights": classifier.weights_file(),
+                "weights_sha256": classifier.weights_sha256(),
+                "classes": classifier.classes().len(),
+                "preprocess": classifier.preprocess(),
+            }),
+            model_name: architecture.name,
+            overlay: options.overlay,
+            colours: options.colours,
+        }
+    }
+
+    pub(crate) fn input(&self) -> &Input {
+        &self.input
+    }
+}
+
+/// One method's map, with how it was made.
+pub(crate) struct Map {
+    pub entry: &'static Entry,
+    pub parameters: serde_json::Map<String, Value>,
+    pub attribution: Attribution,
+    pub seconds: f64,
+}
+
+/// What the network looked at for one class of one picture.
+pub struct Explanation {
+    subject: Arc<Subject>,
+    target: usize,
+    maps: Vec<Map>,
+}
+
+impl Explanation {
+    pub(crate) fn new(subject: Arc<Subject>, target: usize, maps: Vec<Map>) -> Self {
+        Self {
+            subject,
+            target,
+            maps,
+        }
+    }
+
+    /// Index of the class.
+    pub fn class(&self) -> usize {
+        self.target
+    }
+
+    /// Name of the class.
+    pub fn class_name(&self) -> &str {
+        &self.subject.names[self.target]
+    }
+
+    /// Probability of the class, 0 … 1.
+    pub fn probability(&self) -> f32 {
+        self.subject.prediction.probabilities[self.target]
+    }
+
+    /// What the network says of the picture.
+    pub fn prediction(&self) -> &Prediction {
+        &self.subject.prediction
+    }
+
+    /// The pixels that the network saw.
+    pub fn crop(&self) -> &Picture {
+        self.subject.input.crop()
+    }
+
+    /// The maps, by the method's name.
+    pub fn maps(&self) -> impl Iterator<Item = (&'static str, &Attribution)> {
+        self.maps
+            .iter()
+            .map(|map| (map.entry.name, &map.attribution))
+    }
+
+    /// What the methods want their readers to know.
+    pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.maps.iter().flat_map(|map| {
+            let name = map.entry.name;
+            map.attribution
+                .warnings
+                .iter()
+                .map(move |w| (name, w.as_str()))
+        })
+    }
+
+    /// The crop and all maps side by side, titled, with the class and its probability.
+    pub fn figure(&self) -> Picture {
+        let heading = format!(
+            "{}  ·  {}  ·  {}",
+            self.class_name().replace('_', " "),
+            percent(self.probability()),
+            self.subject.model_name
+        );
+        let attributions: Vec<&Attribution> = self.maps.iter().map(|m| &m.attribution).collect();
+        drawing::figure(&heading, self.crop(), &attributions, self.subject.colours)
+    }
+
+    /// The record of how the maps were made, as saved in `explanation.json`. Only its `seconds`
+    /// differ from run to run.
+    pub fn record(&self) -> Value {
+        let prediction = &self.subject.prediction;
+        let methods: Vec<Value> = self
+            .maps
+            .iter()
+            .map(|map| {
+                let attribution = &map.attribution;
+                let values = &attribution.map;
+                let reference = &map.entry.reference;
+                json!({
+                    "name": map.entry.name,
+                    "reference": format!(
+                        "{} {}, {}, arXiv {}",
+                        reference.authors, reference.year, reference.title, reference.arxiv
+                    ),
+                    "parameters": map.parameters,
+                    "quantity": attribution.quantity,
+                    "map": {
+                        "shape": attribution.size,
+                        "min": values.iter().copied().fold(f32::INFINITY, f32::min),
+                        "max": values.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+                    },
+                    "raw": { "shape": attribution.raw.shape },
+                    "warnings": attribution.warnings,
+                    "seconds": map.seconds,
+                })
+            })
+            .collect();
+        json!({
+            "dvm": env!("CARGO_PKG_VERSION"),
+            "image": {
+                "width": self.subject.input.original().width(),
+                "height": self.subject.input.original().height(),
+                "resized": self.subject.input.resized(),
+                "crop_origin": self.subject.input.placement().origin(),
+            },
+            "model": self.subject.model,
+            "class": {
+                "index": self.target,
+                "name": self.class_name(),
+            },
+            "baseline": {
+                "probability": self.probability(),
+                "logit": prediction.logits[self.target],
+            },
+            "top": prediction.top(5),
+            "methods": methods,
+            "seconds": self.maps.iter().map(|m| m.seconds).sum::<f64>(),
+        })
+    }
+
+    /// Writes all files into `folder`, which is made if missing: `input.png`; for each method
+    /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`;
+    /// and last `explanation.json`. Each file appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Save`], naming the file.
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        self.save_with(folder, |_| {})
+    }
+
+    /// As [`Explanation::save`], with a chance to add to the record, such as the picture's file.
+    ///
+    /// # Errors
+    /// As [`Explanation::save`].
+    pub fn save_with(&self, folder: &Path, complete: impl FnOnce(&mut Value)) -> Result<(), Error> {
+        let failed = |path: PathBuf| |source| Error::Save { path, source };
+        fs::create_dir_all(folder).map_err(failed(folder.to_owned()))?;
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            write_atomic(&path, bytes).map_err(failed(path))
+        };
+        write("input.png", &encode_png(self.crop()))?;
+        for map in &self.maps {
+            let (name, attribution) = (map.entry.name, &map.attribution);
+            let (height, width) = attribution.size;
+            write(
+                &format!("{name}.npy"),
+                &encode_npy(&[height, width], &attribution.map),
+            )?;
+            write(
+                &format!("{name}.raw.npy"),
+                &encode_npy(&attribution.raw.shape, &attribution.raw.values),
+            )?;
+            let colours = self.subject.colours;
+            let picture = drawing::map(attribution, colours);
+            write(&format!("{name}.png"), &encode_png(&picture))?;
+            let overlay = drawing::overlay(attribution, self.crop(), self.subject.overlay, colours);
+            write(&format!("{name}.overlay.png"), &encode_png(&overlay))?;
+        }
+        write("figure.png", &encode_png(&self.figure()))?;
+        let mut record = self.record();
+        complete(&mut record);
+        let mut text = serde_json::to_string_pretty(&record).expect("a record is plain data");
+        text.push('\n');
+        write("explanation.json", text.as_bytes())
+    }
+}
+
+/// A probability for people: `96.2 %`, `0.013 %`.
+fn percent(probability: f32) -> String {
+    let percent = 100.0 * f64::from(probability);
+    if percent >= 0.1 || percent == 0.0 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.1e} %")
+    }
+}
