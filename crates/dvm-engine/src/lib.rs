@@ -7,6 +7,7 @@
 
 mod backward;
 mod blueprint;
+mod buffer;
 mod error;
 mod forward;
 mod graph;

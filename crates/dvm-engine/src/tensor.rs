@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::buffer::Buffer;
+
 /// An f32 array with a shape, cheap to clone (the values are shared until one side changes them).
 ///
 /// **Layout.** A tensor of rank 4 is a batch of feature maps, `[N, C, H, W]` by name and always
@@ -10,10 +12,10 @@ use std::sync::Arc;
 /// transform runs along the channels. Convolution weights `[O, I, kh, kw]` follow the same rule
 /// and lie as `O, kh, kw, I`. Every other rank is row-major. [`Tensor::from_nchw`] and
 /// [`Tensor::to_nchw`] cross the border to the rest of the world, which is row-major throughout.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Tensor {
     shape: Vec<usize>,
-    data: Arc<Vec<f32>>,
+    data: Arc<Buffer>,
 }
 
 impl Tensor {
@@ -22,6 +24,10 @@ impl Tensor {
     /// # Panics
     /// If the number of values is not the product of `shape`.
     pub fn from_stored(shape: &[usize], data: Vec<f32>) -> Self {
+        Self::from_buffer(shape, data.into())
+    }
+
+    pub(crate) fn from_buffer(shape: &[usize], data: Buffer) -> Self {
         assert_eq!(
             data.len(),
             shape.iter().product::<usize>(),
@@ -46,7 +52,7 @@ impl Tensor {
             n * c * h * w,
             "values do not fill the shape {shape:?}"
         );
-        let mut data = vec![0.0; values.len()];
+        let mut data = Buffer::stale(values.len());
         if c > 0 && h * w > 0 {
             for (map, stored) in values
                 .chunks_exact(c * h * w)
@@ -59,13 +65,13 @@ impl Tensor {
                 }
             }
         }
-        Self::from_stored(shape, data)
+        Self::from_buffer(shape, data)
     }
 
     /// The values in row-major order, as PyTorch and NumPy read them.
     pub fn to_nchw(&self) -> Vec<f32> {
         let &[n, c, h, w] = &self.shape[..] else {
-            return self.data.to_vec();
+            return self.data().to_vec();
         };
         let mut values = vec![0.0; n * c * h * w];
         if c > 0 && h * w > 0 {
@@ -115,7 +121,14 @@ impl Tensor {
 
     /// The values as stored, to be changed in place; copies them first if they are shared.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        Arc::make_mut(&mut self.data).as_mut_slice()
+        let data: &mut Buffer = Arc::make_mut(&mut self.data);
+        data
+    }
+}
+
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.data() == other.data()
     }
 }
 

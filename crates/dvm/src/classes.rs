@@ -35,8 +35,12 @@ impl FromStr for ClassChoice {
 }
 
 impl ClassChoice {
-    /// The indices of the classes meant, given the names of all and the most probable one.
-    pub(crate) fn resolve(&self, names: &[String], top: usize) -> Result<Vec<usize>, Error> {
+    /// The indices of the classes meant, given the names of all and the index of the most probable
+    /// one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a name that no class or several have, or an index that is too large.
+    pub fn resolve(&self, names: &[String], top: usize) -> Result<Vec<usize>, Error> {
         let text = match self {
             Self::Top => return Ok(vec![top]),
             Self::All => return Ok((0..names.len()).collect()),
@@ -71,7 +75,7 @@ impl ClassChoice {
         }
         let near = matches(&|name| plain(name).contains(&plain(text)));
         let hint = if near.is_empty() {
-            "`dvm models show` lists them".to_owned()
+            "`dvm models show --class-names` lists them".to_owned()
         } else {
             let near: Vec<&str> = near.iter().take(5).map(|&i| names[i].as_str()).collect();
             format!("did you mean {}?", near.join(", "))

@@ -9,7 +9,7 @@ use dvm_render::ColourMap;
 
 use crate::drawing::OverlayStyle;
 use crate::explanation::{Map, Subject};
-use crate::{ClassChoice, Classifier, Error, Explanation};
+use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation};
 
 /// What to explain, and how.
 pub struct Explain {
@@ -28,9 +28,9 @@ pub struct Explain {
 pub type Progress<'a> = dyn Fn(&'static str, usize, usize) + Sync + 'a;
 
 impl Default for Explain {
-    /// Guided backprop and occlusion 20/10 of the most probable class, within 1 GiB.
+    /// [`DEFAULT_METHODS`] (occlusion 20/10) of the most probable class, within 1 GiB.
     fn default() -> Self {
-        Self::methods("guided-backprop,occlusion").expect("these are registered")
+        Self::methods(DEFAULT_METHODS).expect("these are registered")
     }
 }
 

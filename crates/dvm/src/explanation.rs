@@ -188,11 +188,12 @@ impl Explanation {
 
     /// Writes all files into `folder`, which is made if missing: `input.png`; for each method
     /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`;
-    /// and last `explanation.json`. Each file appears whole or not at all.
+    /// and last `explanation.json`. Each file appears whole or not at all. Returns their paths in
+    /// the order in which they were written.
     ///
     /// # Errors
     /// [`Error::Save`], naming the file.
-    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+    pub fn save(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
         self.save_with(folder, |_| {})
     }
 
@@ -200,12 +201,19 @@ impl Explanation {
     ///
     /// # Errors
     /// As [`Explanation::save`].
-    pub fn save_with(&self, folder: &Path, complete: impl FnOnce(&mut Value)) -> Result<(), Error> {
+    pub fn save_with(
+        &self,
+        folder: &Path,
+        complete: impl FnOnce(&mut Value),
+    ) -> Result<Vec<PathBuf>, Error> {
         let failed = |path: PathBuf| |source| Error::Save { path, source };
         fs::create_dir_all(folder).map_err(failed(folder.to_owned()))?;
-        let write = |name: &str, bytes: &[u8]| {
+        let mut written = Vec::new();
+        let mut write = |name: &str, bytes: &[u8]| -> Result<(), Error> {
             let path = folder.join(name);
-            write_atomic(&path, bytes).map_err(failed(path))
+            write_atomic(&path, bytes).map_err(failed(path.clone()))?;
+            written.push(path);
+            Ok(())
         };
         write("input.png", &encode_png(self.crop()))?;
         for map in &self.maps {
@@ -230,16 +238,35 @@ impl Explanation {
         complete(&mut record);
         let mut text = serde_json::to_string_pretty(&record).expect("a record is plain data");
         text.push('\n');
-        write("explanation.json", text.as_bytes())
+        write("explanation.json", text.as_bytes())?;
+        Ok(written)
     }
 }
 
-/// A probability for people: `96.2 %`, `0.013 %`.
-fn percent(probability: f32) -> String {
+/// A probability for people: `96.2 %`, `0.013 %`, `4.1e-7 %`.
+pub fn percent(probability: f32) -> String {
     let percent = 100.0 * f64::from(probability);
     if percent >= 0.1 || percent == 0.0 {
         format!("{percent:.1} %")
+    } else if percent >= 1e-4 {
+        // Two digits that count, wherever they begin.
+        let decimals = 1 - percent.log10().floor() as i32;
+        format!("{percent:.*} %", decimals as usize)
     } else {
         format!("{percent:.1e} %")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_written_for_people() {
+        let written = [1.0, 0.95093, 0.001, 0.00013, 0.000_004_1, 4.1e-9, 0.0].map(percent);
+        let expected = [
+            "100.0 %", "95.1 %", "0.1 %", "0.013 %", "0.00041 %", "4.1e-7 %", "0.0 %",
+        ];
+        assert_eq!(written, expected);
     }
 }

@@ -33,17 +33,22 @@ pub use classifier::{Classifier, Prediction, Ranked, read_preprocess};
 pub use drawing::OverlayStyle;
 pub use error::Error;
 pub use explain::{Explain, Progress};
-pub use explanation::Explanation;
+pub use explanation::{Explanation, percent};
 
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};
 pub use dvm_engine as engine;
-pub use dvm_image::{Input, Limits, Picture, Preprocess, encode_png, write_atomic};
+pub use dvm_image::{
+    Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png, write_atomic,
+};
 pub use dvm_render::ColourMap;
 pub use dvm_zoo as models;
 
 /// The network that is used when none is named.
 pub const DEFAULT_MODEL: &str = "efficientnet_lite0";
+
+/// The methods that are used when none is named.
+pub const DEFAULT_METHODS: &str = "guided-backprop,occlusion";
 
 /// Reads a picture within the usual limits of size.
 ///

@@ -39,15 +39,7 @@ impl Activation {
                     x
                 }
             }
-            Self::Relu6 => {
-                if x < 0.0 {
-                    0.0
-                } else if x > 6.0 {
-                    6.0
-                } else {
-                    x
-                }
-            }
+            Self::Relu6 => x.clamp(0.0, 6.0),
             Self::Silu => x * sigmoid(x),
             Self::Gelu => x * normal_cdf(x),
             Self::GeluTanh => 0.5 * x * (1.0 + gelu_tanh_argument(x).tanh()),

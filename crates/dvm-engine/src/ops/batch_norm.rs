@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::{Call, Gradients, Mode, Op, Outcome, Site, TASK, channel_sums_of, vectorised};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
 /// `(x − mean) / √(variance + eps) · weight + bias` per channel (arXiv 1502.03167) of feature maps
 /// `[N, C, H, W]` or rows `[N, C]`; parameters weight, bias, running mean, running variance, all
@@ -42,7 +43,7 @@ impl BatchNorm {
 fn scale_and_shift(x: &Tensor, factors: &[f32], shifts: &[f32]) -> Tensor {
     let channels = factors.len();
     let rows = TASK.div_ceil(channels);
-    let mut output = vec![0.0; x.len()];
+    let mut output = Buffer::stale(x.len());
     output
         .par_chunks_mut(rows * channels)
         .zip(x.data().par_chunks(rows * channels))
@@ -63,7 +64,7 @@ fn scale_and_shift(x: &Tensor, factors: &[f32], shifts: &[f32]) -> Tensor {
                 },
             );
         });
-    Tensor::from_stored(x.shape(), output)
+    Tensor::from_buffer(x.shape(), output)
 }
 
 impl Op for BatchNorm {

@@ -2,6 +2,7 @@
 
 use super::{Call, Gradients, Op, Outcome, Site};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
 /// Inputs `[N, Cᵢ, …]` side by side, `[N, Σ Cᵢ, …]`.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ impl Op for Concat {
 
     fn forward(&self, call: &Call) -> Outcome {
         let channels = call.output_shape[1];
-        let mut output = vec![0.0; call.output_shape.iter().product()];
+        let mut output = Buffer::stale(call.output_shape.iter().product());
         let mut first = 0;
         for input in call.inputs {
             let c = input.shape()[1];
@@ -43,7 +44,7 @@ impl Op for Concat {
             }
             first += c;
         }
-        Tensor::from_stored(call.output_shape, output).into()
+        Tensor::from_buffer(call.output_shape, output).into()
     }
 
     fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {

@@ -22,6 +22,7 @@ use std::fmt::Debug;
 
 use rayon::prelude::*;
 
+use crate::buffer::Buffer;
 use crate::{Node, Tensor};
 
 /// What a graph computes at one node.
@@ -168,7 +169,7 @@ fn vectorised<R>(work: impl FnOnce() -> R) -> R {
 
 /// Fills `output` from `input`, value by value, in parallel.
 pub(crate) fn map(input: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {
-    let mut output = vec![0.0; input.len()];
+    let mut output = Buffer::stale(input.len());
     output
         .par_chunks_mut(TASK)
         .zip(input.data().par_chunks(TASK))
@@ -182,13 +183,13 @@ pub(crate) fn map(input: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {
                 },
             );
         });
-    Tensor::from_stored(input.shape(), output)
+    Tensor::from_buffer(input.shape(), output)
 }
 
 /// Fills a tensor from two of the same shape, value by value, in parallel.
 fn map2(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -> Tensor {
     debug_assert_eq!(a.shape(), b.shape());
-    let mut output = vec![0.0; a.len()];
+    let mut output = Buffer::stale(a.len());
     output
         .par_chunks_mut(TASK)
         .zip(a.data().par_chunks(TASK))
@@ -203,7 +204,7 @@ fn map2(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -> Tensor {
                 },
             );
         });
-    Tensor::from_stored(a.shape(), output)
+    Tensor::from_buffer(a.shape(), output)
 }
 
 /// Rows that are summed as one partial sum.

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::{Call, Gradients, Op, Outcome, Site, feature_map, map2};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
 /// The product of two inputs of the same shape, or of feature maps `[N, C, H, W]` and one number
 /// per channel, `[N, C, 1, 1]` (squeeze-and-excite), in either order.
@@ -27,7 +28,7 @@ fn per_channel(a: &[usize], b: &[usize]) -> Option<usize> {
 /// `f(map value, scale)` at every value of `map` `[N, C, H, W]`, `scale` being `[N, C, 1, 1]`.
 fn scaled(map: &Tensor, scale: &Tensor) -> Tensor {
     let (_, c, h, w) = feature_map(map.shape()).expect("checked");
-    let mut output = vec![0.0; map.len()];
+    let mut output = Buffer::stale(map.len());
     output
         .par_chunks_mut(h * w * c)
         .zip(map.data().par_chunks(h * w * c))
@@ -39,7 +40,7 @@ fn scaled(map: &Tensor, scale: &Tensor) -> Tensor {
                 }
             }
         });
-    Tensor::from_stored(map.shape(), output)
+    Tensor::from_buffer(map.shape(), output)
 }
 
 /// `Σ a · b` over the pixels of each channel, `[N, C, 1, 1]`.

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::conv2d::Border;
 use super::{Call, Gradients, Op, Outcome, Site, feature_map, vectorised};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
 /// What a pool takes from its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +183,7 @@ impl Op for Pool {
         let (_, c, h, w) = feature_map(call.inputs[0].shape()).expect("checked");
         let (rows, columns) = self.axes(h, w).expect("checked");
         let input = call.inputs[0].data();
-        let mut output = vec![0.0; call.output_shape.iter().product()];
+        let mut output = Buffer::stale(call.output_shape.iter().product());
         output
             .par_chunks_mut(columns.len() * c)
             .enumerate()
@@ -198,7 +199,7 @@ impl Op for Pool {
                     },
                 );
             });
-        Tensor::from_stored(call.output_shape, output).into()
+        Tensor::from_buffer(call.output_shape, output).into()
     }
 
     fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
@@ -206,7 +207,7 @@ impl Op for Pool {
         let (_, c, h, w) = feature_map(shape)?;
         let (rows, columns) = self.axes(h, w)?;
         let windows = rows.len() * columns.len() * c;
-        let mut gradient = vec![0.0; site.inputs[0].len()];
+        let mut gradient = Buffer::zeroed(site.inputs[0].len());
         gradient
             .par_chunks_mut(h * w * c)
             .zip(site.inputs[0].data().par_chunks(h * w * c))
@@ -235,7 +236,7 @@ impl Op for Pool {
                     }
                 }
             });
-        Ok(Gradients::input(Tensor::from_stored(shape, gradient)))
+        Ok(Gradients::input(Tensor::from_buffer(shape, gradient)))
     }
 }
 

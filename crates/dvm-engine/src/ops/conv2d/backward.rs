@@ -7,6 +7,7 @@ use super::super::matmul::{Matrix, matmul};
 use super::gather::{Gather, block_rows};
 use super::{Border, Conv2d, feature_map};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
 /// One of the `stride × stride` interleaved sub-lattices of the input. Within it every pixel
 /// meets the same taps of the kernel, so its gradient is a stride-1 convolution of the output's
@@ -80,7 +81,7 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
     let columns = w.div_ceil(sx);
     let depth = phases.iter().map(|p| p.taps.len()).max().unwrap_or(0) * group_out;
     let band = (block_rows(depth.max(1)) / columns).clamp(1, h.div_ceil(sy).div_ceil(2).max(1));
-    let mut gradient = vec![0.0; site.inputs[0].len()];
+    let mut gradient = Buffer::zeroed(site.inputs[0].len());
     gradient
         .par_chunks_mut(h * w * c)
         .enumerate()
@@ -90,7 +91,7 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
                 .map(move |(index, rows)| (n, index * band, rows))
         })
         .for_each_init(
-            || (Vec::new(), Vec::new()),
+            || (Buffer::stale(0), Buffer::stale(0)),
             |(scratch, product), (n, first, rows)| {
                 let height = rows.len() / (w * c);
                 for phase in &phases {
@@ -119,7 +120,7 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
                         let depth = gather.depth();
                         let weights =
                             &phase.weights[group * depth * group_in..][..depth * group_in];
-                        product.resize(count * group_in, 0.0);
+                        product.resize(count * group_in);
                         matmul(
                             (count, group_in, depth),
                             Matrix::rows(gather.rows(0..count, scratch), depth),
@@ -138,7 +139,7 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
                 }
             },
         );
-    Tensor::from_stored(shape, gradient)
+    Tensor::from_buffer(shape, gradient)
 }
 
 /// Rows of the weight gradient that one task sums.
@@ -156,7 +157,7 @@ pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) 
     let windows = n * oh * ow;
     let mut gradient = vec![0.0; outputs * depth];
     let rows = 2 * block_rows(depth);
-    let mut panel = vec![0.0; rows.min(windows) * depth];
+    let mut panel = Buffer::stale(rows.min(windows) * depth);
     for (group, gradient) in gradient.chunks_exact_mut(group_out * depth).enumerate() {
         let gather = Gather {
             input: input.data(),
@@ -172,10 +173,15 @@ pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) 
             panel[..count * depth]
                 .par_chunks_mut(slice * depth)
                 .enumerate()
-                .for_each_init(Vec::new, |scratch, (index, part)| {
-                    let first = first + index * slice;
-                    part.copy_from_slice(gather.rows(first..first + part.len() / depth, scratch));
-                });
+                .for_each_init(
+                    || Buffer::stale(0),
+                    |scratch, (index, part)| {
+                        let first = first + index * slice;
+                        part.copy_from_slice(
+                            gather.rows(first..first + part.len() / depth, scratch),
+                        );
+                    },
+                );
             gradient
                 .par_chunks_mut(FILTERS * depth)
                 .enumerate()

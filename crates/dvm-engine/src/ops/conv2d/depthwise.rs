@@ -5,18 +5,107 @@ use rayon::prelude::*;
 use super::super::{Call, Site, vectorised};
 use super::{Conv2d, feature_map};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
-/// The taps of one axis that fall inside an input of `length` pixels, as `(tap, input position)`.
+/// Pairs of a tap and the position in the source that it reads, for each position of the target
+/// along one axis.
+type Taps = Vec<Vec<(usize, usize)>>;
+
+/// For each output position, the taps that fall inside an input of `length` pixels.
 fn inside(
-    origin: isize,
-    kernel: usize,
-    dilation: usize,
+    outputs: usize,
     length: usize,
-) -> impl Iterator<Item = (usize, usize)> + Clone {
-    (0..kernel).filter_map(move |k| {
-        let at = origin + (k * dilation) as isize;
-        (at >= 0 && at < length as isize).then_some((k, at as usize))
-    })
+    before: usize,
+    (kernel, dilation, stride): (usize, usize, usize),
+) -> Taps {
+    (0..outputs)
+        .map(|output| {
+            (0..kernel)
+                .filter_map(|k| {
+                    let at = (output * stride + k * dilation).checked_sub(before)?;
+                    (at < length).then_some((k, at))
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// For each input position, the outputs whose windows hold it: [`inside`] seen from the other end.
+fn windows_over(
+    outputs: usize,
+    length: usize,
+    before: usize,
+    (kernel, dilation, stride): (usize, usize, usize),
+) -> Taps {
+    let mut taps = vec![Vec::new(); length];
+    let forward = inside(outputs, length, before, (kernel, dilation, stride));
+    for (output, reads) in forward.into_iter().enumerate() {
+        for (k, at) in reads {
+            taps[at].push((k, output));
+        }
+    }
+    taps
+}
+
+impl Conv2d {
+    fn along_rows(&self) -> (usize, usize, usize) {
+        (self.kernel.0, self.dilation.0, self.stride.0)
+    }
+
+    fn along_columns(&self) -> (usize, usize, usize) {
+        (self.kernel.1, self.dilation.1, self.stride.1)
+    }
+}
+
+/// What one row of the target is computed from.
+struct Row<'a> {
+    /// One map of the source, `rows, width, c`.
+    source: &'a [f32],
+    width: usize,
+    channels: usize,
+    /// The taps of this row.
+    rows: &'a [(usize, usize)],
+    /// The taps of each column.
+    columns: &'a Taps,
+    /// `[kh·kw, C]`
+    weights: &'a [f32],
+    kernel_width: usize,
+}
+
+impl Row<'_> {
+    /// `Σ source · weight` over the taps, for every pixel of the row and every channel: along the
+    /// channels in pieces whose sums stay in registers.
+    #[inline(always)]
+    fn compute(&self, target: &mut [f32]) {
+        let mut first = 0;
+        while first < self.channels {
+            first += match self.channels - first {
+                32.. => self.lanes::<32>(first, target),
+                16.. => self.lanes::<16>(first, target),
+                8.. => self.lanes::<8>(first, target),
+                _ => self.lanes::<1>(first, target),
+            };
+        }
+    }
+
+    #[inline(always)]
+    fn lanes<const L: usize>(&self, first: usize, target: &mut [f32]) -> usize {
+        let c = self.channels;
+        for (pixel, columns) in target.chunks_exact_mut(c).zip(self.columns) {
+            let mut sums = [0.0f32; L];
+            for &(ky, y) in self.rows {
+                for &(kx, x) in columns {
+                    let source = &self.source[(y * self.width + x) * c + first..][..L];
+                    let weight = &self.weights[(ky * self.kernel_width + kx) * c + first..][..L];
+                    for lane in 0..L {
+                        sums[lane] += source[lane] * weight[lane];
+                    }
+                }
+            }
+            pixel[first..first + L].copy_from_slice(&sums);
+        }
+        L
+    }
 }
 
 /// The convolution with everything that was fused into it.
@@ -24,104 +113,63 @@ pub(super) fn forward(conv: &Conv2d, call: &Call) -> Tensor {
     let input = call.inputs[0].data();
     let (_, c, h, w) = feature_map(call.inputs[0].shape()).expect("checked");
     let (n, _, oh, ow) = feature_map(call.output_shape).expect("checked");
-    // [kh·kw, C]
-    let weights = call
-        .prepared
-        .expect("a convolution prepares its weights")
-        .data();
-    let p = conv.border(h, w);
-    let mut output = vec![0.0; n * oh * ow * c];
+    let border = conv.border(h, w);
+    let rows = inside(oh, h, border.top, conv.along_rows());
+    let columns = inside(ow, w, border.left, conv.along_columns());
+    let prepared = call.prepared.expect("a convolution prepares its weights");
+    let mut output = Buffer::stale(n * oh * ow * c);
     output
         .par_chunks_mut(ow * c)
         .enumerate()
         .for_each(|(index, values)| {
-            let (map, y) = (&input[index / oh * h * w * c..][..h * w * c], index % oh);
-            let top = (y * conv.stride.0) as isize - p.top as isize;
+            let row = Row {
+                source: &input[index / oh * h * w * c..][..h * w * c],
+                width: w,
+                channels: c,
+                rows: &rows[index % oh],
+                columns: &columns,
+                weights: prepared.data(),
+                kernel_width: conv.kernel.1,
+            };
             vectorised(
                 #[inline(always)]
-                || {
-                    for (x, pixel) in values.chunks_exact_mut(c).enumerate() {
-                        let left = (x * conv.stride.1) as isize - p.left as isize;
-                        for (ky, iy) in inside(top, conv.kernel.0, conv.dilation.0, h) {
-                            for (kx, ix) in inside(left, conv.kernel.1, conv.dilation.1, w) {
-                                let source = &map[(iy * w + ix) * c..][..c];
-                                let weight = &weights[(ky * conv.kernel.1 + kx) * c..][..c];
-                                for ((o, &i), &k) in pixel.iter_mut().zip(source).zip(weight) {
-                                    *o += i * k;
-                                }
-                            }
-                        }
-                    }
-                },
+                || row.compute(values),
             );
             let start = index * ow * c;
             conv.finish(call, start..start + ow * c, values);
         });
-    Tensor::from_stored(call.output_shape, output)
-}
-
-/// The output positions along one axis whose windows hold input position `at`, as `(tap, output)`.
-fn windows_over(
-    at: usize,
-    padding: usize,
-    kernel: usize,
-    dilation: usize,
-    stride: usize,
-    outputs: usize,
-) -> impl Iterator<Item = (usize, usize)> {
-    (0..kernel).filter_map(move |k| {
-        let distance = (at + padding).checked_sub(k * dilation)?;
-        (distance % stride == 0 && distance / stride < outputs).then(|| (k, distance / stride))
-    })
+    Tensor::from_buffer(call.output_shape, output)
 }
 
 /// The gradient with respect to the input.
 pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
     let shape = site.inputs[0].shape();
-    let (_, c, h, w) = feature_map(shape).expect("checked");
+    let (n, c, h, w) = feature_map(shape).expect("checked");
     let (_, _, oh, ow) = feature_map(grad_output.shape()).expect("checked");
-    let weights = super::super::Op::prepare(conv, site.parameters).expect("weights");
-    let weights = weights.data();
-    let p = conv.border(h, w);
-    let mut gradient = vec![0.0; site.inputs[0].len()];
+    let prepared = super::super::Op::prepare(conv, site.parameters).expect("weights");
+    let border = conv.border(h, w);
+    let rows = windows_over(oh, h, border.top, conv.along_rows());
+    let columns = windows_over(ow, w, border.left, conv.along_columns());
+    let mut gradient = Buffer::stale(n * h * w * c);
     gradient
         .par_chunks_mut(w * c)
         .enumerate()
         .for_each(|(index, values)| {
-            let (n, y) = (index / h, index % h);
-            let map = &grad_output.data()[n * oh * ow * c..][..oh * ow * c];
+            let row = Row {
+                source: &grad_output.data()[index / h * oh * ow * c..][..oh * ow * c],
+                width: ow,
+                channels: c,
+                rows: &rows[index % h],
+                columns: &columns,
+                weights: prepared.data(),
+                kernel_width: conv.kernel.1,
+            };
             vectorised(
                 #[inline(always)]
-                || {
-                    for (x, pixel) in values.chunks_exact_mut(c).enumerate() {
-                        for (ky, oy) in windows_over(
-                            y,
-                            p.top,
-                            conv.kernel.0,
-                            conv.dilation.0,
-                            conv.stride.0,
-                            oh,
-                        ) {
-                            for (kx, ox) in windows_over(
-                                x,
-                                p.left,
-                                conv.kernel.1,
-                                conv.dilation.1,
-                                conv.stride.1,
-                                ow,
-                            ) {
-                                let source = &map[(oy * ow + ox) * c..][..c];
-                                let weight = &weights[(ky * conv.kernel.1 + kx) * c..][..c];
-                                for ((o, &g), &k) in pixel.iter_mut().zip(source).zip(weight) {
-                                    *o += g * k;
-                                }
-                            }
-                        }
-                    }
-                },
+                || row.compute(values),
             );
         });
-    Tensor::from_stored(shape, gradient)
+    Tensor::from_buffer(shape, gradient)
 }
 
 /// The gradient with respect to the weights, `[C, 1, kh, kw]`. Each map of the batch gives a
@@ -130,22 +178,22 @@ pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) 
     let input = site.inputs[0].data();
     let (n, c, h, w) = feature_map(site.inputs[0].shape()).expect("checked");
     let (_, _, oh, ow) = feature_map(grad_output.shape()).expect("checked");
-    let p = conv.border(h, w);
+    let border = conv.border(h, w);
+    let rows = inside(oh, h, border.top, conv.along_rows());
+    let columns = inside(ow, w, border.left, conv.along_columns());
     let taps = conv.kernel.0 * conv.kernel.1;
     let partial: Vec<Vec<f32>> = (0..n)
         .into_par_iter()
         .map(|map| {
             let mut sums = vec![0.0; taps * c];
-            for y in 0..oh {
-                let top = (y * conv.stride.0) as isize - p.top as isize;
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for x in 0..ow {
-                            let left = (x * conv.stride.1) as isize - p.left as isize;
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (y, rows) in rows.iter().enumerate() {
+                        for (x, columns) in columns.iter().enumerate() {
                             let grad = &grad_output.data()[((map * oh + y) * ow + x) * c..][..c];
-                            for (ky, iy) in inside(top, conv.kernel.0, conv.dilation.0, h) {
-                                for (kx, ix) in inside(left, conv.kernel.1, conv.dilation.1, w) {
+                            for &(ky, iy) in rows {
+                                for &(kx, ix) in columns {
                                     let source = &input[((map * h + iy) * w + ix) * c..][..c];
                                     let sum = &mut sums[(ky * conv.kernel.1 + kx) * c..][..c];
                                     for ((s, &i), &g) in sum.iter_mut().zip(source).zip(grad) {
@@ -154,9 +202,9 @@ pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) 
                                 }
                             }
                         }
-                    },
-                );
-            }
+                    }
+                },
+            );
             sums
         })
         .collect();

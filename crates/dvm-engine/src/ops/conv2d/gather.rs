@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::super::matmul::{Matrix, matmul};
 use super::{Call, Conv2d, feature_map};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
 /// Values of a panel: 1.5 MB, about a core's share of cache.
 const PANEL: usize = 400_000;
@@ -46,19 +47,17 @@ impl Gather<'_> {
 
     /// The rows of the panel for these windows (numbered through all maps): gathered into
     /// `scratch`, or, where they lie in the input just so, borrowed from there.
-    pub fn rows<'s>(&'s self, windows: Range<usize>, scratch: &'s mut Vec<f32>) -> &'s [f32] {
+    pub fn rows<'s>(&'s self, windows: Range<usize>, scratch: &'s mut Buffer) -> &'s [f32] {
         let depth = self.depth();
         if self.is_plain() {
             return &self.input[windows.start * depth..windows.end * depth];
         }
         let len = windows.len() * depth;
-        if scratch.len() < len {
-            scratch.resize(len, 0.0);
-        }
-        for (window, row) in windows.zip(scratch[..len].chunks_exact_mut(depth)) {
+        scratch.resize(len);
+        for (window, row) in windows.zip(scratch.chunks_exact_mut(depth)) {
             self.row(window, row);
         }
-        &scratch[..len]
+        scratch
     }
 
     fn row(&self, window: usize, row: &mut [f32]) {
@@ -132,7 +131,7 @@ pub(super) fn forward(conv: &Conv2d, call: &Call) -> Tensor {
     };
     let depth = taps.len() * group_in;
     let windows = n * oh * ow;
-    let mut output = vec![0.0; windows * outputs];
+    let mut output = Buffer::stale(windows * outputs);
     let rows = block_rows(depth);
     if conv.groups == 1 && is_narrow(windows, depth, outputs) {
         narrow(&gather(0), windows, weights, outputs, &mut output);
@@ -147,27 +146,30 @@ pub(super) fn forward(conv: &Conv2d, call: &Call) -> Tensor {
         output
             .par_chunks_mut(rows * outputs)
             .enumerate()
-            .for_each_init(Vec::new, |scratch, (block, values)| {
-                let first = block * rows;
-                let count = values.len() / outputs;
-                for group in 0..conv.groups {
-                    let gather = gather(group);
-                    let panel = gather.rows(first..first + count, scratch);
-                    let weights = &weights[group * depth * group_out..][..depth * group_out];
-                    matmul(
-                        (count, group_out, depth),
-                        Matrix::rows(panel, depth),
-                        Matrix::rows(weights, group_out),
-                        &mut values[group * group_out..],
-                        outputs,
-                        false,
-                    );
-                }
-                let start = first * outputs;
-                conv.finish(call, start..start + values.len(), values);
-            });
+            .for_each_init(
+                || Buffer::stale(0),
+                |scratch, (block, values)| {
+                    let first = block * rows;
+                    let count = values.len() / outputs;
+                    for group in 0..conv.groups {
+                        let gather = gather(group);
+                        let panel = gather.rows(first..first + count, scratch);
+                        let weights = &weights[group * depth * group_out..][..depth * group_out];
+                        matmul(
+                            (count, group_out, depth),
+                            Matrix::rows(panel, depth),
+                            Matrix::rows(weights, group_out),
+                            &mut values[group * group_out..],
+                            outputs,
+                            false,
+                        );
+                    }
+                    let start = first * outputs;
+                    conv.finish(call, start..start + values.len(), values);
+                },
+            );
     }
-    Tensor::from_stored(call.output_shape, output)
+    Tensor::from_buffer(call.output_shape, output)
 }
 
 /// A product with few windows and many output channels, split by output channels.
@@ -177,7 +179,7 @@ fn narrow(gather: &Gather, windows: usize, weights: &[f32], outputs: usize, outp
     let panel: &[f32] = if gather.is_plain() {
         gather.input
     } else {
-        gathered = vec![0.0; windows * depth];
+        gathered = Buffer::stale(windows * depth);
         gathered
             .par_chunks_mut(depth)
             .with_min_len(8)
@@ -185,12 +187,12 @@ fn narrow(gather: &Gather, windows: usize, weights: &[f32], outputs: usize, outp
             .for_each(|(window, row)| gather.row(window, row));
         &gathered
     };
-    let columns: Vec<Vec<f32>> = (0..outputs.div_ceil(COLUMNS))
+    let columns: Vec<Buffer> = (0..outputs.div_ceil(COLUMNS))
         .into_par_iter()
         .map(|block| {
             let first = block * COLUMNS;
             let count = COLUMNS.min(outputs - first);
-            let mut product = vec![0.0; windows * count];
+            let mut product = Buffer::stale(windows * count);
             matmul(
                 (windows, count, depth),
                 Matrix::rows(panel, depth),

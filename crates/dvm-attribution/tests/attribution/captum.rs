@@ -1,0 +1,187 @@
+//! Maps of the small network against Captum's, as `references/methods.py` stored them.
+
+use std::path::Path;
+
+use dvm_engine::weights::{Array, Weights};
+use serde::Deserialize;
+
+use crate::subject::{Subject, relative_error, small};
+
+/// What f32 may be off from the references' f64, relative to the largest value. Direct sums are
+/// off by 6e-7.
+const TOLERANCE: f32 = 1e-5;
+
+/// The same for drops: differences of logits that are themselves over ten times as large. Direct
+/// sums are off by 8e-6.
+const TOLERANCE_OF_DROPS: f32 = 1e-4;
+
+/// The part of `methods.json` that the tests set up.
+#[derive(Deserialize)]
+struct Described {
+    input: DescribedInput,
+    targets: Vec<usize>,
+    fill: [u8; 3],
+    occlusions: std::collections::BTreeMap<String, Windows>,
+}
+
+#[derive(Deserialize)]
+struct DescribedInput {
+    name: String,
+    /// `[H, W, 3]`.
+    shape: [usize; 3],
+    mean: [f32; 3],
+    std: [f32; 3],
+}
+
+#[derive(Deserialize)]
+struct Windows {
+    window: [usize; 2],
+    stride: [usize; 2],
+    target: usize,
+}
+
+impl Windows {
+    /// The options `window` and `stride`.
+    fn options(&self) -> [String; 2] {
+        [self.window, self.stride].map(|[rows, columns]| format!("{rows}x{columns}"))
+    }
+}
+
+fn path(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/references")
+        .join(name)
+}
+
+fn described() -> Described {
+    let json = std::fs::read(path("methods.json")).unwrap();
+    serde_json::from_slice(&json).unwrap()
+}
+
+fn references() -> Weights {
+    Weights::read(&path("methods.safetensors")).unwrap()
+}
+
+fn reference<'a>(references: &'a Weights, name: &str) -> &'a Array {
+    references.get(&format!("small.{name}")).unwrap()
+}
+
+/// `[rows, columns, classes]` as `[classes, rows, columns]`.
+fn classes_first(array: &Array) -> (Vec<usize>, Vec<f32>) {
+    let &[rows, columns, classes] = &array.shape[..] else {
+        panic!("{:?}", array.shape)
+    };
+    let values = (0..classes)
+        .flat_map(|class| array.values.iter().skip(class).step_by(classes))
+        .copied()
+        .collect();
+    (vec![classes, rows, columns], values)
+}
+
+fn assert_close(what: &str, actual: &[f32], expected: &[f32]) {
+    let error = relative_error(actual, expected);
+    assert!(error <= TOLERANCE, "{what} is off by {error:e}");
+}
+
+/// The array `[3, H, W]` of a gradient method is Captum's, and the map its largest magnitude.
+fn assert_captums_gradient(method: &str) {
+    let (subject, references) = (small(), references());
+    for target in described().targets {
+        let name = format!("{}.{target}", method.replace('-', "_"));
+        let expected = reference(&references, &name);
+        let attribution = subject.map_of(target, method, &[]);
+        assert_eq!(attribution.raw.shape, expected.shape[1..]);
+        assert_close(&name, &attribution.raw.values, &expected.values);
+        let pixels = 32 * 28;
+        let reduced: Vec<f32> = (0..pixels)
+            .map(|at| {
+                let channels = expected.values.iter().skip(at).step_by(pixels);
+                channels.fold(0.0, |m: f32, v| m.max(v.abs()))
+            })
+            .collect();
+        assert_eq!(attribution.size, (32, 28));
+        assert_close(&format!("the map of {name}"), &attribution.map, &reduced);
+    }
+}
+
+/// Scores of every class with each window covered by the colour of the references.
+fn assert_window_scores(score: &str, stored: &str) {
+    let (subject, references, described) = (small(), references(), described());
+    let [r, g, b] = described.fill;
+    let fill = format!("#{r:02x}{g:02x}{b:02x}");
+    for (name, windows) in &described.occlusions {
+        let [window, stride] = &windows.options();
+        let options = [
+            ("window", &window[..]),
+            ("stride", stride),
+            ("fill", &fill),
+            ("score", score),
+            ("value", "raw"),
+        ];
+        let attribution = subject.map_of(windows.target, "occlusion", &options);
+        let name = format!("occlusion.{name}.{stored}");
+        let (shape, expected) = classes_first(reference(&references, &name));
+        assert_eq!(attribution.raw.shape, shape);
+        assert_close(&name, &attribution.raw.values, &expected);
+    }
+}
+
+#[test]
+fn the_small_network_and_its_picture_are_those_of_the_references() {
+    let (subject, described): (Subject, _) = (small(), described());
+    assert_eq!(described.input.name, "small.input");
+    assert_eq!(described.input.shape, [32, 28, 3]);
+    assert_eq!(described.input.mean, subject.preprocess.mean);
+    assert_eq!(described.input.std, subject.preprocess.std);
+    let logits = subject.scene().logits().unwrap();
+    assert_close(
+        "logits",
+        &logits,
+        &reference(&references(), "logits").values,
+    );
+}
+
+#[test]
+fn the_gradient_is_captums_saliency() {
+    assert_captums_gradient("gradient");
+}
+
+#[test]
+fn guided_backprop_is_captums() {
+    assert_captums_gradient("guided-backprop");
+}
+
+#[test]
+fn deconvnet_is_captums() {
+    assert_captums_gradient("deconvnet");
+}
+
+#[test]
+fn input_times_gradient_is_captums() {
+    assert_captums_gradient("input-x-gradient");
+}
+
+#[test]
+fn occlusion_by_the_preset_captum_is_captums_also_where_windows_are_clipped() {
+    let (subject, references) = (small(), references());
+    for (name, windows) in &described().occlusions {
+        let [window, stride] = &windows.options();
+        let options = [("preset", "captum"), ("window", window), ("stride", stride)];
+        let attribution = subject.map_of(windows.target, "occlusion", &options);
+        let name = format!("occlusion.{name}.captum");
+        let expected = reference(&references, &name);
+        assert_eq!([attribution.size.0, attribution.size.1], expected.shape[..]);
+        let error = relative_error(&attribution.map, &expected.values);
+        assert!(error <= TOLERANCE_OF_DROPS, "{name} is off by {error:e}");
+    }
+}
+
+#[test]
+fn logits_under_each_window_are_those_of_a_slow_loop() {
+    assert_window_scores("logit", "window_logits");
+}
+
+#[test]
+fn probabilities_under_each_window_are_those_of_a_slow_loop() {
+    assert_window_scores("probability", "window_probabilities");
+}

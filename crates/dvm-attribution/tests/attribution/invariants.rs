@@ -1,0 +1,265 @@
+//! What holds for every network and picture.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use dvm_attribution::{Attribution, Scene, registry};
+use dvm_image::Picture;
+
+use crate::subject::{
+    GRADIENTS, Subject, as_it_is, linear_network, made, noise_picture, relative_error, small,
+};
+
+/// Overlapping windows of which the last are clipped.
+const WINDOWS: [(&str, &str); 2] = [("window", "7x6"), ("stride", "6x4")];
+
+/// One `[classes, rows, columns]` array of 5 · 6 · 7 scores, in bytes: with so little memory the
+/// small network sees one picture at a time.
+const SCORES: usize = 5 * 6 * 7 * size_of::<f32>();
+
+/// Maps of classes 0 and 3 by every method, in both spaces.
+fn all_maps(subject: &Subject) -> Vec<Attribution> {
+    let mut maps = Vec::new();
+    for entry in registry::ALL {
+        for space in ["input", "image"] {
+            let options = [&WINDOWS[..], &[("space", space)]].concat();
+            maps.extend(subject.explain(entry.name, &options, &[0, 3]).unwrap());
+        }
+    }
+    assert_eq!(maps.len(), registry::ALL.len() * 4);
+    maps
+}
+
+fn assert_same_bytes(a: &Attribution, b: &Attribution) {
+    let bits = |values: &[f32]| -> Vec<u32> { values.iter().map(|v| v.to_bits()).collect() };
+    assert_eq!(a.target, b.target);
+    assert_eq!(bits(&a.map), bits(&b.map));
+    assert_eq!(a.smooth.as_deref().map(bits), b.smooth.as_deref().map(bits));
+    assert_eq!(bits(&a.raw.values), bits(&b.raw.values));
+    assert_eq!(a.warnings, b.warnings);
+}
+
+#[test]
+fn maps_do_not_change_with_the_batch_size() {
+    let largest = small();
+    let fused = largest.network.fused();
+    assert_eq!(largest.scene().batch_size(fused).unwrap(), 32);
+    let single = Subject {
+        memory: SCORES,
+        ..small()
+    };
+    assert_eq!(single.scene().batch_size(fused).unwrap(), 1);
+    let picture = fused.peak_values(&[1, 3, 32, 28]).unwrap() * size_of::<f32>();
+    let five = Subject {
+        memory: 5 * picture,
+        ..small()
+    };
+    assert_eq!(five.scene().batch_size(fused).unwrap(), 5);
+    let expected = all_maps(&largest);
+    for subject in [single, five] {
+        for (actual, expected) in all_maps(&subject).iter().zip(&expected) {
+            assert!(relative_error(&actual.map, &expected.map) <= 1e-6);
+            assert!(relative_error(&actual.raw.values, &expected.raw.values) <= 1e-6);
+        }
+    }
+}
+
+#[test]
+fn gradients_need_no_memory_to_be_allowed() {
+    let subject = Subject {
+        memory: 0,
+        ..small()
+    };
+    for method in GRADIENTS {
+        assert_same_bytes(
+            &subject.map_of(0, method, &[]),
+            &small().map_of(0, method, &[]),
+        );
+    }
+}
+
+#[test]
+fn maps_are_the_same_bytes_whatever_the_number_of_threads() {
+    let subject = small();
+    let maps = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(|| all_maps(&subject))
+    };
+    let expected = maps(1);
+    for threads in [2, 3] {
+        for (actual, expected) in maps(threads).iter().zip(&expected) {
+            assert_same_bytes(actual, expected);
+        }
+    }
+}
+
+#[test]
+fn windows_side_by_side_over_a_linear_model_lose_its_weights_times_the_change() {
+    let (size, patch) = ((6, 8), (3, 2));
+    let weight = dvm_engine::seeded::uniform("linear", 2 * 3 * 48, -1.0, 1.0);
+    let graph = linear_network(size, &weight);
+    let subject = Subject::new(graph, as_it_is(size), noise_picture("linear", size));
+    let options = [
+        ("window", "3x2"),
+        ("stride", "3x2"),
+        ("fill", "#204060"),
+        ("score", "logit"),
+    ];
+    let baseline = subject.preprocess.normalise_colour([32.0, 64.0, 96.0]);
+    for target in [0, 1] {
+        let map = subject.map_of(target, "occlusion", &options).map;
+        for (y, x) in (0..size.0).flat_map(|y| (0..size.1).map(move |x| (y, x))) {
+            let (top, left) = (y / patch.0 * patch.0, x / patch.1 * patch.1);
+            let mut expected = 0.0;
+            for (channel, baseline) in baseline.iter().enumerate() {
+                for y in top..top + patch.0 {
+                    for x in left..left + patch.1 {
+                        let at = (channel * size.0 + y) * size.1 + x;
+                        let change = subject.input.values()[at] - baseline;
+                        expected += f64::from(weight[target * 144 + at]) * f64::from(change);
+                    }
+                }
+            }
+            let actual = f64::from(map[y * size.1 + x]);
+            assert!((actual - expected).abs() < 1e-5, "{actual}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn explaining_changes_neither_weights_nor_later_answers() {
+    let subject = small();
+    let walks = |subject: &Subject| {
+        let batch = subject.scene().batch_of_one();
+        let network = &subject.network;
+        [network.graph(), network.folded(), network.fused()]
+            .map(|graph| (graph.logits(&batch).unwrap(), graph.values().to_vec()))
+    };
+    let before = walks(&subject);
+    all_maps(&subject);
+    assert!(walks(&subject) == before);
+}
+
+#[test]
+fn all_classes_from_one_sweep_are_those_of_one_sweep_each() {
+    let subject = small();
+    let classes = [0, 1, 2, 3, 4];
+    for entry in registry::ALL {
+        let together = subject.explain(entry.name, &WINDOWS, &classes).unwrap();
+        for (class, map) in classes.into_iter().zip(&together) {
+            assert_same_bytes(map, &subject.map_of(class, entry.name, &WINDOWS));
+        }
+    }
+}
+
+#[test]
+fn maps_of_several_classes_come_in_the_order_asked_for_and_share_the_sweep() {
+    let maps = small().explain("occlusion", &WINDOWS, &[4, 0, 4]).unwrap();
+    let targets: Vec<usize> = maps.iter().map(|m| m.target).collect();
+    assert_eq!(targets, [4, 0, 4]);
+    assert!(Arc::ptr_eq(&maps[0].raw.values, &maps[1].raw.values));
+    assert_same_bytes(&maps[0], &maps[2]);
+}
+
+#[test]
+fn a_drop_and_a_raw_score_add_up_to_the_score_of_the_whole_picture() {
+    let subject = small();
+    for score in ["logit", "probability"] {
+        let map = |value| {
+            let options = [&WINDOWS[..], &[("score", score), ("value", value)]].concat();
+            subject.map_of(2, "occlusion", &options).map
+        };
+        let whole = match score {
+            "logit" => f64::from(subject.logits_of(subject.input.crop())[2]),
+            _ => subject.probabilities_of(subject.input.crop())[2],
+        };
+        for (drop, raw) in map("drop").iter().zip(map("raw")) {
+            assert!((f64::from(drop + raw) - whole).abs() < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn the_signed_sum_of_input_times_gradient_of_a_linear_model_is_its_logit() {
+    let size = (4, 5);
+    let weight = dvm_engine::seeded::uniform("sum", 3 * 20, -1.0, 1.0);
+    let graph = linear_network(size, &weight);
+    let subject = Subject::new(graph, as_it_is(size), noise_picture("sum", size));
+    let map = subject
+        .map_of(0, "input-x-gradient", &[("channels", "sum")])
+        .map;
+    let logit = subject.scene().logits().unwrap()[0];
+    assert!((map.iter().sum::<f32>() - logit).abs() < 1e-5);
+}
+
+/// A network that reads the green value at `(y, x)` of a picture of `size`, and nothing else.
+fn reader_of(size: (usize, usize), (y, x): (usize, usize)) -> Subject {
+    let mut weight = vec![0.0; 3 * size.0 * size.1];
+    weight[(size.0 + y) * size.1 + x] = 1.0;
+    let picture = Picture::filled(size.0, size.1, [255; 3]);
+    Subject::new(linear_network(size, &weight), as_it_is(size), picture)
+}
+
+#[test]
+fn a_network_that_reads_one_pixel_lights_up_exactly_the_windows_over_it() {
+    let (size, window, stride) = ((11, 17), (3, 5), (2, 3));
+    for space in ["input", "image"] {
+        for pixel in [(9, 1), (2, 15), (5, 8)] {
+            let subject = reader_of(size, pixel);
+            let options = [
+                ("window", "3x5"),
+                ("stride", "2x3"),
+                ("fill", "black"),
+                ("score", "logit"),
+                ("space", space),
+                ("overlap", "sum"),
+            ];
+            let attribution = subject.map_of(0, "occlusion", &options);
+            assert_eq!(attribution.raw.shape, [1, 5, 5]);
+            let whole = subject.scene().logits().unwrap()[0];
+            for (cell, &score) in attribution.raw.values.iter().enumerate() {
+                let (top, left) = (cell / 5 * stride.0, cell % 5 * stride.1);
+                let over = (top..top + window.0).contains(&pixel.0)
+                    && (left..left + window.1).contains(&pixel.1);
+                assert_eq!(score != whole, over, "{pixel:?}, window at {top}, {left}");
+            }
+            assert_eq!(attribution.size, size);
+            let largest = attribution.map.iter().copied().fold(0.0, f32::max);
+            assert_eq!(attribution.map[pixel.0 * size.1 + pixel.1], largest);
+        }
+    }
+}
+
+#[test]
+fn a_network_that_reads_one_pixel_has_its_gradient_there_and_nowhere_else() {
+    let (size, pixel) = ((11, 17), (9, 14));
+    for method in GRADIENTS {
+        let attribution = reader_of(size, pixel).map_of(0, method, &[]);
+        assert_eq!(attribution.size, size);
+        assert_eq!(attribution.raw.shape, [3, 11, 17]);
+        let lit: Vec<usize> = (0..187).filter(|&at| attribution.map[at] != 0.0).collect();
+        assert_eq!(lit, [9 * 17 + 14], "{method}");
+    }
+}
+
+#[test]
+fn progress_counts_up_to_the_number_of_steps() {
+    let subject = Subject {
+        memory: SCORES,
+        ..small()
+    };
+    let steps = Mutex::new(Vec::new());
+    let scene = Scene {
+        progress: &|done, all| steps.lock().unwrap().push((done, all)),
+        ..subject.scene()
+    };
+    for (method, all) in [("occlusion", 42), ("gradient", 2)] {
+        steps.lock().unwrap().clear();
+        made(method, &WINDOWS)
+            .unwrap()
+            .attribute(&scene, &[0, 3])
+            .unwrap();
+        let expected: Vec<_> = (1..=all).map(|done| (done, all)).collect();
+        assert_eq!(*steps.lock().unwrap(), expected);
+    }
+}

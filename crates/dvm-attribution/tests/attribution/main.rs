@@ -1,0 +1,11 @@
+//! Tests of the attribution methods: against Captum, against what a person can work out by hand,
+//! and against what must hold for every network and picture.
+
+mod captum;
+mod fills;
+mod image_space;
+mod invariants;
+mod oracles;
+mod refusals;
+mod subject;
+mod warnings;

@@ -1,0 +1,320 @@
+//! `dvm explain`: what the network looked at in each picture.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum, ValueHint};
+use dvm::{ClassChoice, Classifier, ColourMap, Explain, Explanation, OverlayStyle, Ranked};
+use serde::Serialize;
+
+use crate::failure::{Failure, in_words_about};
+use crate::images::{self, Folders, Image};
+use crate::method_options::MethodOptions;
+use crate::options::{ModelOptions, RunOptions};
+use crate::report::{self, Progress};
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Pictures, or folders of pictures
+    #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    images: Vec<PathBuf>,
+    /// Methods, separated by commas (see `dvm methods list`)
+    #[arg(long = "method", value_name = "METHOD", value_delimiter = ',')]
+    #[arg(value_parser = crate::methods::names(), default_value = dvm::DEFAULT_METHODS)]
+    methods: Vec<String>,
+    /// The class to explain, by name or index: `top` is the most probable one, `all` every one; can
+    /// be given several times
+    #[arg(
+        long = "class",
+        value_name = "NAME|INDEX|top|all",
+        default_value = "top"
+    )]
+    classes: Vec<ClassChoice>,
+    /// Folder for the results; each picture gets a folder in it
+    #[arg(long, value_name = "DIR", default_value = "explanations", value_hint = ValueHint::DirPath)]
+    out: PathBuf,
+    /// How maps lie over the picture: it in grey and the map half transparent, or it in colour and
+    /// the map where it says something
+    #[arg(
+        long,
+        value_name = "STYLE",
+        default_value = "grey",
+        hide_possible_values = true
+    )]
+    #[arg(
+        help = "How maps lie over the picture: `grey` (the map half transparent over the picture in grey) or `colour` (over its colours, where the map says something)"
+    )]
+    overlay: Overlay,
+    /// Colours for the maps that they suit, instead of the usual
+    #[arg(long, alias = "color-map", value_name = "NAME", value_parser = colour_maps())]
+    colour_map: Option<ColourMap>,
+    #[command(flatten)]
+    model: ModelOptions,
+    #[command(flatten)]
+    method_options: MethodOptions,
+    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "1GiB",
+        help_heading = "Running"
+    )]
+    memory: ByteSize,
+    #[command(flatten, next_help_heading = "Running")]
+    run: RunOptions,
+    /// Print errors only
+    #[arg(long, short, help_heading = "Running")]
+    quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dvm explain photo.jpg
+      What the network looked at for the class it found, in explanations/photo/figure.png
+
+  dvm explain photos/ --out maps --method occlusion --window 32 --stride 16
+      A coarser and faster occlusion for all pictures of a folder
+
+  dvm explain photo.jpg --class \"tiger cat\" --class tabby
+      Two classes side by side: what speaks for each?
+
+  dvm explain scan.png --model resnet18 --weights trained.pth --classes names.txt
+      A network of your own";
+
+/// [`OverlayStyle`] as an argument.
+#[derive(Clone, Copy, ValueEnum)]
+enum Overlay {
+    #[value(alias = "gray")]
+    Grey,
+    #[value(alias = "color")]
+    Colour,
+}
+
+impl From<Overlay> for OverlayStyle {
+    fn from(overlay: Overlay) -> Self {
+        match overlay {
+            Overlay::Grey => Self::Grey,
+            Overlay::Colour => Self::Colour,
+        }
+    }
+}
+
+fn colour_maps() -> impl TypedValueParser<Value = ColourMap> {
+    let names = ColourMap::ALL.map(|map| PossibleValue::new(map.name()));
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<ColourMap>())
+}
+
+/// What is done with each picture.
+struct Task {
+    classifier: Classifier,
+    explain: Explain,
+    out: PathBuf,
+    /// Whether each class gets a folder of its own.
+    several_classes: bool,
+    json: bool,
+    quiet: bool,
+    progress: Progress,
+}
+
+/// What became of one class of one picture, or of one picture.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Explained {
+        image: String,
+        folder: String,
+        class: Ranked,
+        top: Vec<Ranked>,
+        files: Vec<String>,
+        warnings: Vec<String>,
+    },
+    Failed {
+        image: String,
+        error: String,
+    },
+}
+
+/// Why a picture is not done.
+enum Interruption {
+    /// Something about this picture; the others can still be done.
+    Picture(dvm::Error),
+    /// Nobody reads the output any more.
+    Output(io::Error),
+}
+
+impl From<dvm::Error> for Interruption {
+    fn from(error: dvm::Error) -> Self {
+        Self::Picture(error)
+    }
+}
+
+/// Explains all pictures; one that fails does not stop the others.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let given = arguments.images.clone();
+    let mut folders = Folders::default();
+    let mut outcomes = Vec::new();
+    let mut failed = false;
+    let images = images::expand(&given);
+    let task = Task::new(arguments, images.len())?;
+    for (position, image) in images.iter().enumerate() {
+        task.progress.picture(position, &image.name());
+        let path = image.path().display().to_string();
+        let result = match image {
+            Image::Nothing { why, .. } => Err(why.clone()),
+            Image::File(file) => {
+                let folder = task.folder(file, &mut folders);
+                match task.explain(file, &image.name(), &folder, &mut outcomes) {
+                    Ok(()) => Ok(()),
+                    Err(Interruption::Picture(error)) => Err(in_words_about(file, &error)),
+                    Err(Interruption::Output(error)) => return Err(error.into()),
+                }
+            }
+        };
+        if let Err(error) = result {
+            failed = true;
+            let line = format!("error: {path}: {error}");
+            task.progress.aside(|| report::say(&line));
+            outcomes.push(Outcome::Failed { image: path, error });
+        }
+    }
+    let json = task.json;
+    drop(task);
+    if json {
+        report::print_json(&outcomes)?;
+    }
+    if failed {
+        return Err(Failure::SomePictures);
+    }
+    Ok(())
+}
+
+impl Task {
+    /// Turns arguments into what they mean; all that is wrong with the request is found here.
+    fn new(arguments: Arguments, pictures: usize) -> Result<Self, Failure> {
+        let settings = &arguments.method_options.settings;
+        let mut explain = Explain::with_settings(&arguments.methods.join(","), settings)?;
+        explain.memory = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
+        explain.overlay = arguments.overlay.into();
+        explain.colours = arguments.colour_map;
+        arguments.run.start_threads()?;
+        let classifier = arguments.model.open()?;
+        for class in &arguments.classes {
+            class.resolve(classifier.classes(), 0)?;
+        }
+        let several_classes =
+            arguments.classes.len() > 1 || arguments.classes.contains(&ClassChoice::All);
+        explain.classes = arguments.classes;
+        fs::create_dir_all(&arguments.out).map_err(|source| dvm::Error::Save {
+            path: arguments.out.clone(),
+            source,
+        })?;
+        Ok(Self {
+            classifier,
+            explain,
+            out: arguments.out,
+            several_classes,
+            json: arguments.run.json,
+            quiet: arguments.quiet,
+            progress: Progress::new(pictures, !arguments.quiet),
+        })
+    }
+
+    /// The folder of this picture, with a note if it is not named like the picture.
+    fn folder(&self, picture: &Path, folders: &mut Folders) -> PathBuf {
+        let (name, taken) = folders.next(picture);
+        let folder = self.out.join(name);
+        if taken {
+            self.note(&format!(
+                "{}: another picture has this name too; this one goes to {}",
+                picture.display(),
+                folder.display()
+            ));
+        }
+        folder
+    }
+
+    fn explain(
+        &self,
+        file: &Path,
+        name: &str,
+        folder: &Path,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), Interruption> {
+        let picture = dvm::read(file)?;
+        let update = |title: &'static str, done, all| self.progress.update(title, done, all);
+        let explanations =
+            self.classifier
+                .explain_with_progress(picture, &self.explain, &update)?;
+        let mut noted: Vec<String> = Vec::new();
+        for explanation in &explanations {
+            let class = Ranked {
+                index: explanation.class(),
+                name: explanation.class_name().to_owned(),
+                probability: explanation.probability(),
+            };
+            let folder = if self.several_classes {
+                folder.join(images::class_folder(class.index, &class.name))
+            } else {
+                folder.to_owned()
+            };
+            let files = save(explanation, file, &folder)?;
+            let warnings: Vec<String> = explanation
+                .warnings()
+                .map(|(method, warning)| format!("{method}: {warning}"))
+                .collect();
+            for warning in &warnings {
+                // Most are about the network and hold for all classes.
+                if !noted.contains(warning) {
+                    noted.push(warning.clone());
+                    self.note(&format!("{name}: {warning}"));
+                }
+            }
+            self.line(&format!(
+                "{name}: {} {} → {}\n",
+                class.name,
+                dvm::percent(class.probability),
+                folder.join("figure.png").display()
+            ))
+            .map_err(Interruption::Output)?;
+            outcomes.push(Outcome::Explained {
+                image: file.display().to_string(),
+                folder: folder.display().to_string(),
+                class,
+                top: explanation.prediction().top(5).to_vec(),
+                files,
+                warnings,
+            });
+        }
+        Ok(())
+    }
+
+    fn note(&self, note: &str) {
+        if !self.quiet {
+            self.progress
+                .aside(|| report::say(&format!("note: {note}")));
+        }
+    }
+
+    fn line(&self, line: &str) -> io::Result<()> {
+        if self.quiet || self.json {
+            return Ok(());
+        }
+        self.progress.aside(|| report::print(line))
+    }
+}
+
+/// Writes the files and gives their names.
+fn save(explanation: &Explanation, file: &Path, folder: &Path) -> Result<Vec<String>, dvm::Error> {
+    let written = explanation.save_with(folder, |record| {
+        record["image"]["file"] = file.display().to_string().into();
+    })?;
+    let name = |path: &PathBuf| {
+        let name = path.file_name().expect("each is a file in the folder");
+        name.to_string_lossy().into_owned()
+    };
+    Ok(written.iter().map(name).collect())
+}

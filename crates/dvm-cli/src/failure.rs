@@ -1,0 +1,107 @@
+//! How the program ends when not all went well.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::report::say;
+
+/// What keeps a command from being carried out.
+#[derive(Debug)]
+pub enum Failure {
+    /// The request cannot be carried out for any picture: exit code 2.
+    Request(String),
+    /// Some pictures failed, and each was named when it did: exit code 1.
+    SomePictures,
+    /// What was asked for cannot be printed.
+    Output(io::Error),
+}
+
+impl Failure {
+    /// Says what must still be said and gives the exit code.
+    pub fn end(self) -> ExitCode {
+        match self {
+            Self::Request(why) => {
+                say(&format!("error: {why}"));
+                ExitCode::from(2)
+            }
+            Self::SomePictures => ExitCode::from(1),
+            // Whoever reads the output has read enough, as in `dvm methods list | head -1`.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Self::Output(error) => {
+                say(&format!("error: cannot write to standard output: {error}"));
+                ExitCode::from(1)
+            }
+        }
+    }
+}
+
+impl From<dvm::Error> for Failure {
+    fn from(error: dvm::Error) -> Self {
+        Self::Request(in_words(&error))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// An error with all its causes, each said once.
+pub fn in_words(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let why = error.to_string();
+        if !words.contains(&why) {
+            words = format!("{words}: {why}");
+        }
+        cause = error.source();
+    }
+    words
+}
+
+/// The same without the file's name at its beginning, for lines that begin with it anyway.
+pub fn in_words_about(file: &Path, error: &dyn Error) -> String {
+    let words = in_words(error);
+    match words.strip_prefix(&file.display().to_string()) {
+        Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
+        None => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn save_error() -> dvm::Error {
+        dvm::Error::Save {
+            path: "maps/input.png".into(),
+            source: io::Error::other("disk full"),
+        }
+    }
+
+    #[test]
+    fn a_cause_that_the_message_has_is_not_repeated() {
+        assert_eq!(
+            in_words(&save_error()),
+            "cannot write maps/input.png: disk full"
+        );
+    }
+
+    #[test]
+    fn the_file_is_named_once() {
+        let file = Path::new("no such file.png");
+        let error = dvm::read(file).unwrap_err();
+        let words = in_words_about(file, &error);
+        assert!(words.starts_with("cannot be read: "), "{words}");
+    }
+
+    #[test]
+    fn a_message_about_another_file_is_kept() {
+        let words = in_words_about(Path::new("coffee.png"), &save_error());
+        assert_eq!(words, "cannot write maps/input.png: disk full");
+    }
+}

@@ -1,0 +1,70 @@
+//! `dvm`: see what an image classifier looks at. One file per subcommand.
+
+mod classify;
+mod completions;
+mod explain;
+mod failure;
+mod images;
+mod man;
+mod method_options;
+mod methods;
+mod models;
+mod options;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// See what an image classifier looks at.
+#[derive(Parser)]
+#[command(name = "dvm", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit status: 0 all done, 1 some pictures failed (each is named), 2 the \
+                        request itself cannot be carried out."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Draw what the network looked at in each picture
+    Explain(explain::Arguments),
+    /// Say what the network sees in each picture
+    Classify(classify::Arguments),
+    /// Networks: what there is, and how each is built
+    #[command(subcommand)]
+    Models(models::Command),
+    /// Methods: what there is, where it was published, its options
+    #[command(subcommand)]
+    Methods(methods::Command),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+    /// Print the manual pages, or write them into a folder
+    Man(man::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Classify(arguments) => classify::run(arguments),
+        Command::Models(command) => models::run(command),
+        Command::Methods(command) => methods::run(command),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
+    };
+    outcome.map_or_else(failure::Failure::end, |()| ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_option_of_a_method_has_the_name_of_one_of_the_program() {
+        Cli::command().debug_assert();
+    }
+}

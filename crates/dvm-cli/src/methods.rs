@@ -1,0 +1,162 @@
+//! `dvm methods`: what the registry says of each method.
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use dvm::methods::{self, Entry};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use crate::failure::Failure;
+use crate::report::{self, Align, table};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// All methods, with what each shows
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One method: what it shows, where it was published, its options
+    Show {
+        /// Name of the method
+        #[arg(value_parser = names())]
+        name: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Takes the name of a method.
+pub fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(methods::ALL.iter().map(|entry| entry.name))
+}
+
+/// Prints one method or all.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List { json: true } => {
+            let all: Vec<Described> = methods::ALL.iter().map(described).collect();
+            report::print_json(&all)
+        }
+        Command::List { json: false } => Ok(report::print(&list())?),
+        Command::Show { name, json } => {
+            let entry = methods::find(&name).expect("only these names are taken");
+            if json {
+                report::print_json(&described(entry))
+            } else {
+                Ok(report::print(&shown(entry))?)
+            }
+        }
+    }
+}
+
+/// A method as JSON.
+#[derive(Serialize)]
+struct Described {
+    name: &'static str,
+    title: &'static str,
+    summary: &'static str,
+    reference: Reference,
+    options: Vec<Opt>,
+    presets: Vec<Preset>,
+}
+
+#[derive(Serialize)]
+struct Reference {
+    authors: &'static str,
+    year: u16,
+    title: &'static str,
+    arxiv: &'static str,
+}
+
+#[derive(Serialize)]
+struct Opt {
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+}
+
+#[derive(Serialize)]
+struct Preset {
+    name: &'static str,
+    summary: &'static str,
+    options: BTreeMap<&'static str, &'static str>,
+}
+
+fn described(entry: &Entry) -> Described {
+    let reference = &entry.reference;
+    let options = entry.options.iter().map(|option| Opt {
+        name: option.name,
+        value: option.value,
+        default: option.default,
+        help: option.help,
+    });
+    let presets = entry.presets.iter().map(|preset| Preset {
+        name: preset.name,
+        summary: preset.summary,
+        options: preset.options.iter().copied().collect(),
+    });
+    Described {
+        name: entry.name,
+        title: entry.title,
+        summary: entry.summary,
+        reference: Reference {
+            authors: reference.authors,
+            year: reference.year,
+            title: reference.title,
+            arxiv: reference.arxiv,
+        },
+        options: options.collect(),
+        presets: presets.collect(),
+    }
+}
+
+fn list() -> String {
+    let rows: Vec<[String; 2]> = methods::ALL
+        .iter()
+        .map(|entry| [entry.name.into(), entry.summary.into()])
+        .collect();
+    table([Align::Left; 2], &rows)
+}
+
+fn shown(entry: &Entry) -> String {
+    let reference = &entry.reference;
+    let mut text = format!(
+        "{}: {}\n\n{} {}, {}, https://arxiv.org/abs/{}\n",
+        entry.name,
+        entry.summary,
+        reference.authors,
+        reference.year,
+        reference.title,
+        reference.arxiv
+    );
+    if !entry.options.is_empty() {
+        text += "\nOptions:\n";
+    }
+    for option in entry.options {
+        text += &format!(
+            "  --{} <{}>  [default: {}]\n      {}\n",
+            option.name, option.value, option.default, option.help
+        );
+    }
+    if !entry.presets.is_empty() {
+        text += "\nPresets (--preset NAME; options given beside it win):\n";
+    }
+    for preset in entry.presets {
+        let options: Vec<String> = preset
+            .options
+            .iter()
+            .map(|(name, value)| format!("--{name} {value}"))
+            .collect();
+        text += &format!(
+            "  {}\n      {}\n      {}\n",
+            preset.name,
+            preset.summary,
+            options.join(" ")
+        );
+    }
+    text
+}

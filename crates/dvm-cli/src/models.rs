@@ -1,0 +1,334 @@
+//! `dvm models`: which networks there are and how each is built.
+
+use clap::{Subcommand, ValueHint};
+use dvm::engine::{self, Graph, Role, Tensor};
+use dvm::models::{self, Architecture};
+use dvm::{Classifier, Interpolation, Preprocess, Resize};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::report::{self, Align, table};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// All networks, with size, accuracy and paper
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One network: facts, preprocessing, classes, layers
+    Show {
+        /// Name of the network, or a weight file
+        #[arg(value_name = "NAME|FILE", default_value = dvm::DEFAULT_MODEL)]
+        #[arg(value_hint = ValueHint::FilePath)]
+        name: String,
+        /// List the names of the classes instead, each after its index
+        #[arg(long)]
+        class_names: bool,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Prints one network or all.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List { json } => {
+            let all = models::ALL.iter().map(Summary::of);
+            let all: Vec<Summary> = all.collect::<Result<_, _>>()?;
+            if json {
+                return report::print_json(&all);
+            }
+            Ok(report::print(&list(&all))?)
+        }
+        Command::Show {
+            name,
+            class_names,
+            json,
+        } => {
+            let details = Details::of(&name, class_names)?;
+            if json {
+                return report::print_json(&details);
+            }
+            Ok(report::print(&if class_names {
+                numbered(&details.class_names.unwrap_or_default())
+            } else {
+                shown(&details)
+            })?)
+        }
+    }
+}
+
+/// A network in one line.
+#[derive(Serialize)]
+struct Summary {
+    name: &'static str,
+    parameters: usize,
+    /// Of one picture of the size it was published for.
+    multiply_adds: u64,
+    /// Top-1 accuracy on ImageNet's validation set in percent.
+    top1: f32,
+    embedded: bool,
+    paper: Paper,
+}
+
+#[derive(Serialize)]
+struct Paper {
+    title: &'static str,
+    arxiv: &'static str,
+}
+
+impl Summary {
+    fn of(architecture: &'static Architecture) -> Result<Self, Failure> {
+        let graph = unweighted(architecture)?;
+        Self::with(architecture, &graph, &(architecture.published.preprocess)())
+    }
+
+    fn with(
+        architecture: &'static Architecture,
+        graph: &Graph,
+        preprocess: &Preprocess,
+    ) -> Result<Self, Failure> {
+        let (height, width) = preprocess.crop;
+        Ok(Self {
+            name: architecture.name,
+            parameters: trained(graph, 0..graph.parameters().len()),
+            multiply_adds: graph
+                .multiply_adds(&[1, 3, height, width])
+                .map_err(dvm::Error::from)?,
+            top1: architecture.published.top1,
+            embedded: architecture.embedded.is_some(),
+            paper: Paper {
+                title: architecture.paper.title,
+                arxiv: architecture.paper.arxiv,
+            },
+        })
+    }
+}
+
+/// A network in full.
+#[derive(Serialize)]
+struct Details {
+    #[serde(flatten)]
+    summary: Summary,
+    published: Published,
+    preprocess: Preprocess,
+    classes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class_names: Option<Vec<String>>,
+    nodes: Vec<Layer>,
+}
+
+#[derive(Serialize)]
+struct Published {
+    file: &'static str,
+    licence: &'static str,
+}
+
+#[derive(Serialize)]
+struct Layer {
+    name: String,
+    kind: &'static str,
+    shape: Vec<usize>,
+    parameters: usize,
+}
+
+impl Details {
+    /// Of a network by name, or of one in a weight file.
+    fn of(name: &str, with_class_names: bool) -> Result<Self, Failure> {
+        match models::find(name) {
+            Some(architecture) if architecture.embedded.is_none() => {
+                let graph = unweighted(architecture)?;
+                let preprocess = (architecture.published.preprocess)();
+                let classes = models::imagenet_classes();
+                Self::with(architecture, &graph, preprocess, classes, with_class_names)
+            }
+            _ => {
+                let classifier = Classifier::open(name, None)?;
+                Self::with(
+                    classifier.architecture(),
+                    classifier.network().graph(),
+                    classifier.preprocess().clone(),
+                    classifier.classes().to_vec(),
+                    with_class_names,
+                )
+            }
+        }
+    }
+
+    fn with(
+        architecture: &'static Architecture,
+        graph: &Graph,
+        preprocess: Preprocess,
+        classes: Vec<String>,
+        with_class_names: bool,
+    ) -> Result<Self, Failure> {
+        let (height, width) = preprocess.crop;
+        let shapes = graph
+            .shapes(&[1, 3, height, width])
+            .map_err(dvm::Error::from)?;
+        let nodes = graph.nodes().iter().zip(shapes).map(|(node, shape)| Layer {
+            name: node.name.clone(),
+            kind: node.op.kind(),
+            shape,
+            parameters: trained(graph, node.parameters.iter().copied()),
+        });
+        Ok(Self {
+            summary: Summary::with(architecture, graph, &preprocess)?,
+            published: Published {
+                file: architecture.published.file,
+                licence: architecture.published.licence,
+            },
+            classes: classes.len(),
+            class_names: with_class_names.then_some(classes),
+            nodes: nodes.collect(),
+            preprocess,
+        })
+    }
+}
+
+/// The graph as published, with zeros for weights: enough to count.
+fn unweighted(architecture: &Architecture) -> Result<Graph, Failure> {
+    let classes = models::imagenet_classes().len();
+    let zeros = |parameter: &engine::Parameter| Ok(Tensor::zeros(&parameter.shape));
+    let graph: Result<Graph, engine::Error> = Graph::new((architecture.build)(classes), zeros);
+    Ok(graph.map_err(dvm::Error::from)?)
+}
+
+/// Number of values in these of the graph's parameters; running statistics are not trained and, as
+/// in the papers, not counted.
+fn trained(graph: &Graph, indices: impl Iterator<Item = usize>) -> usize {
+    indices
+        .map(|index| &graph.parameters()[index])
+        .filter(|parameter| parameter.role != Role::Statistic)
+        .map(|parameter| parameter.shape.iter().product::<usize>())
+        .sum()
+}
+
+fn millions(count: usize) -> String {
+    format!("{:.2} M", count as f64 / 1e6)
+}
+
+fn giga(count: u64) -> String {
+    format!("{:.2} G", count as f64 / 1e9)
+}
+
+fn list(all: &[Summary]) -> String {
+    let head = [
+        "name",
+        "parameters",
+        "multiply-adds",
+        "top-1",
+        "weights",
+        "paper",
+    ];
+    let mut rows = vec![head.map(String::from)];
+    rows.extend(all.iter().map(|model| {
+        [
+            model.name.into(),
+            millions(model.parameters),
+            giga(model.multiply_adds),
+            format!("{:.1} %", model.top1),
+            if model.embedded { "embedded" } else { "a file" }.into(),
+            format!("arXiv:{}", model.paper.arxiv),
+        ]
+    }));
+    let [left, right] = [Align::Left, Align::Right];
+    table([left, right, right, right, left, left], &rows)
+}
+
+fn shown(model: &Details) -> String {
+    let summary = &model.summary;
+    let facts = [
+        (
+            "paper",
+            format!(
+                "{}, https://arxiv.org/abs/{}",
+                summary.paper.title, summary.paper.arxiv
+            ),
+        ),
+        ("parameters", millions(summary.parameters)),
+        ("multiply-adds", giga(summary.multiply_adds)),
+        (
+            "top-1",
+            format!("{:.1} % on ImageNet, as published", summary.top1),
+        ),
+        (
+            "weights",
+            format!(
+                "{}{}",
+                model.published.file,
+                if summary.embedded {
+                    ", embedded"
+                } else {
+                    ", to be given with --weights"
+                }
+            ),
+        ),
+        ("licence", model.published.licence.into()),
+        ("pictures", prepared(&model.preprocess)),
+        (
+            "classes",
+            format!("{} (--class-names lists them)", model.classes),
+        ),
+    ];
+    let facts: Vec<[String; 2]> = facts.map(|(fact, value)| [fact.into(), value]).into();
+    let mut rows = vec![["layer", "kind", "output", "parameters"].map(String::from)];
+    rows.extend(model.nodes.iter().map(|layer| {
+        let shape: Vec<String> = layer.shape[1..].iter().map(usize::to_string).collect();
+        [
+            layer.name.clone(),
+            layer.kind.into(),
+            shape.join(" × "),
+            layer.parameters.to_string(),
+        ]
+    }));
+    let [left, right] = [Align::Left, Align::Right];
+    format!(
+        "{}\n\n{}\n{}",
+        summary.name,
+        table([left; 2], &facts),
+        table([left, left, right, right], &rows)
+    )
+}
+
+/// The preprocessing in one line.
+fn prepared(preprocess: &Preprocess) -> String {
+    let (height, width) = preprocess.crop;
+    let resize = match preprocess.resize {
+        Resize::ShortSide(side) => format!("short side to {side}, {}", filter(preprocess)),
+        Resize::Exact(h, w) => format!("resized to {h} × {w}, {}", filter(preprocess)),
+        Resize::None => "not resized".into(),
+    };
+    format!(
+        "{resize}; centre of {height} × {width}; mean {}; standard deviation {}",
+        rgb(preprocess.mean),
+        rgb(preprocess.std)
+    )
+}
+
+fn filter(preprocess: &Preprocess) -> &'static str {
+    match preprocess.interpolation {
+        Interpolation::Bilinear => "bilinear",
+        Interpolation::Bicubic => "bicubic",
+    }
+}
+
+fn rgb(values: [f32; 3]) -> String {
+    let values = values.map(|value| format!("{value:.3}"));
+    if values[0] == values[1] && values[1] == values[2] {
+        return values[0].clone();
+    }
+    values.join(", ")
+}
+
+fn numbered(names: &[String]) -> String {
+    let rows: Vec<[String; 2]> = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| [index.to_string(), name.clone()])
+        .collect();
+    table([Align::Right, Align::Left], &rows)
+}

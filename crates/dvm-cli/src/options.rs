@@ -1,0 +1,75 @@
+//! Options that several commands share, made into what they mean.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use dvm::{Classifier, DEFAULT_MODEL};
+
+use crate::failure::Failure;
+
+/// Which network, with which classes and preprocessing.
+#[derive(Args)]
+#[command(next_help_heading = "Network")]
+pub struct ModelOptions {
+    /// A network by name (see `dvm models list`), or a weight file that says what it is
+    #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
+    #[arg(help = format!(
+        "A network by name (see `dvm models list`), or a weight file that says what it is [default: {DEFAULT_MODEL}]"
+    ))]
+    model: Option<String>,
+    /// Weights for it: .safetensors, or .pth with a state dict
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    weights: Option<PathBuf>,
+    /// Names of its classes: one per line, or JSON
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    classes: Option<PathBuf>,
+    /// How pictures are prepared, if not as the weights say: `imagenet`, or a JSON file
+    #[arg(long, value_name = "imagenet|FILE", value_hint = ValueHint::FilePath)]
+    preprocess: Option<String>,
+}
+
+impl ModelOptions {
+    /// Loads the network.
+    pub fn open(&self) -> Result<Classifier, Failure> {
+        let mut classifier = match (&self.model, &self.weights) {
+            (Some(model), weights) => Classifier::open(model, weights.as_deref())?,
+            // The file alone says which network it is for.
+            (None, Some(weights)) => Classifier::open(&weights.to_string_lossy(), None)?,
+            (None, None) => Classifier::embedded()?,
+        };
+        if let Some(file) = &self.classes {
+            let names = dvm::read_class_names(file)?;
+            classifier = classifier
+                .with_classes(names)
+                .map_err(|error| Failure::Request(format!("{}: {error}", file.display())))?;
+        }
+        if let Some(preprocess) = &self.preprocess {
+            classifier = classifier.with_preprocess(dvm::read_preprocess(preprocess)?)?;
+        }
+        Ok(classifier)
+    }
+}
+
+/// How the program runs.
+#[derive(Args)]
+pub struct RunOptions {
+    /// How many threads compute; results do not depend on it [default: one per processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RunOptions {
+    /// Starts the threads. Only the first call has an effect.
+    pub fn start_threads(&self) -> Result<(), Failure> {
+        let Some(threads) = self.threads else {
+            return Ok(());
+        };
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .map_err(|error| Failure::Request(format!("cannot start {threads} threads: {error}")))
+    }
+}

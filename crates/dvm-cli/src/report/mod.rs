@@ -1,0 +1,32 @@
+//! What people and programs read: lines, notes, errors, tables, JSON, progress.
+
+mod progress;
+mod table;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+pub use progress::Progress;
+pub use table::{Align, table};
+
+use crate::failure::Failure;
+
+/// Prints a line for people who watch. If nobody can read it, the work goes on all the same.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Prints the result.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Prints the result as JSON.
+pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(value).expect("results are plain data");
+    text.push('\n');
+    Ok(print(&text)?)
+}

@@ -1,0 +1,288 @@
+//! Rewritten graphs: the same logits, with less work.
+
+mod accuracy;
+mod nets;
+
+use accuracy::relative_error;
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::conv2d::Conv2d;
+use dvm_engine::passes::{fold_batch_norm, fuse};
+use dvm_engine::{Blueprint, Error, Graph, Keep, Mode, Network, Node, Request, Tensor, seeded};
+use nets::seeded_tensor;
+
+/// Largest change of a value by a pass, relative to the largest value.
+const TOLERANCE: f64 = 1e-5;
+
+fn nothing(_: &Node) -> bool {
+    false
+}
+
+fn off(found: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(found.shape(), expected.shape());
+    let expected: Vec<f64> = expected.to_nchw().into_iter().map(f64::from).collect();
+    relative_error(&found.to_nchw(), &expected)
+}
+
+fn branching() -> Graph {
+    seeded::graph(nets::branching(Activation::Relu6))
+}
+
+fn input() -> Tensor {
+    seeded_tensor("input of the passes", &[2, 3, 37, 29])
+}
+
+fn count(graph: &Graph, kind: &str) -> usize {
+    let kinds = graph.nodes().iter().map(|node| node.op.kind());
+    kinds.filter(|k| *k == kind).count()
+}
+
+fn value(graph: &Graph, name: &str) -> Tensor {
+    let id = graph.find(name).unwrap();
+    let activations = graph
+        .forward(&input(), Mode::Inference, Keep::Nodes(&[id]))
+        .unwrap();
+    activations.get(id).unwrap().clone()
+}
+
+#[test]
+fn folding_leaves_no_batch_norm_and_the_same_logits() {
+    let graph = branching();
+    let folded = fold_batch_norm(&graph, &nothing);
+    assert_eq!(
+        (count(&graph, "batch_norm"), count(&folded, "batch_norm")),
+        (7, 0)
+    );
+    let expected = graph.logits(&input()).unwrap();
+    assert!(off(&folded.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+}
+
+#[test]
+fn a_folded_node_has_the_name_and_the_value_of_the_batch_norm() {
+    let graph = branching();
+    let folded = fold_batch_norm(&graph, &nothing);
+    for name in ["stem.bn", "residual.1.bn", "gated.bn", "wide.bn"] {
+        assert!(
+            off(&value(&folded, name), &value(&graph, name)) <= TOLERANCE,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn folding_takes_a_bias_of_the_convolution_along() {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.conv2d("conv", x, nets::padded(3), 3, 5, true);
+    let x = net.batch_norm("bn", x, 5, 1e-3);
+    let graph = seeded::graph(net.ending_at(x));
+    let folded = fold_batch_norm(&graph, &nothing);
+    assert_eq!(folded.nodes().len(), 2);
+    let expected = graph.logits(&input()).unwrap();
+    assert!(off(&folded.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+}
+
+#[test]
+fn a_batch_norm_stays_where_its_convolution_is_read_by_others() {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.conv2d("conv", x, nets::padded(3), 3, 5, true);
+    let y = net.batch_norm("bn", x, 5, 1e-3);
+    let x = net.add("add", x, y);
+    let graph = seeded::graph(net.ending_at(x));
+    let folded = fold_batch_norm(&graph, &nothing);
+    assert_eq!(count(&folded, "batch_norm"), 1);
+    assert_eq!(
+        folded.logits(&input()).unwrap(),
+        graph.logits(&input()).unwrap()
+    );
+}
+
+#[test]
+fn a_batch_norm_without_a_convolution_stays() {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.batch_norm("bn", x, 3, 1e-3);
+    let x = net.activation("act", x, Activation::Relu);
+    let x = net.conv2d("conv", x, nets::padded(3), 3, 5, true);
+    let graph = seeded::graph(net.ending_at(x));
+    let rewritten = fuse(&fold_batch_norm(&graph, &nothing), &nothing);
+    assert_eq!(rewritten.nodes().len(), graph.nodes().len());
+    assert_eq!(
+        rewritten.logits(&input()).unwrap(),
+        graph.logits(&input()).unwrap()
+    );
+}
+
+#[test]
+fn fusing_leaves_the_same_logits() {
+    let graph = branching();
+    let fused = fuse(&fold_batch_norm(&graph, &nothing), &nothing);
+    let expected = graph.logits(&input()).unwrap();
+    assert!(off(&fused.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+}
+
+#[test]
+fn fusing_without_folding_leaves_the_same_logits() {
+    let graph = branching();
+    let fused = fuse(&graph, &nothing);
+    let expected = graph.logits(&input()).unwrap();
+    assert!(off(&fused.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+}
+
+#[test]
+fn fusing_takes_the_residual_sum_and_the_activation_into_the_convolution() {
+    let fused = fuse(&fold_batch_norm(&branching(), &nothing), &nothing);
+    let block = fused.node(fused.find("residual.act").unwrap());
+    let conv = block.op_as::<Conv2d>().expect("it became a convolution");
+    assert!(conv.residual);
+    assert_eq!(conv.activation, Some(Activation::Relu6));
+    assert_eq!(
+        block.merged,
+        ["residual.1.conv", "residual.1.bn", "residual.add"]
+    );
+    let inputs: Vec<&str> = block
+        .inputs
+        .iter()
+        .map(|&i| fused.node(i).name.as_str())
+        .collect();
+    assert_eq!(inputs, ["residual.0.act", "residual.shortcut.bn"]);
+}
+
+#[test]
+fn a_shortcut_that_comes_first_is_fused_as_well() {
+    // Here the shortcut's convolution stands before the branch's, and takes the sum.
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let shortcut = net.conv2d("shortcut", x, Conv2d::square(1), 3, 6, true);
+    let y = net.conv2d("branch.0", x, nets::padded(3), 3, 4, true);
+    let y = net.activation("branch.act", y, Activation::Relu);
+    let y = net.conv2d("branch.1", y, nets::padded(3), 4, 6, true);
+    let x = net.add("add", y, shortcut);
+    let x = net.activation("act", x, Activation::Relu);
+    let graph = seeded::graph(net.ending_at(x));
+    let fused = fuse(&graph, &nothing);
+    assert_eq!(count(&fused, "add"), 0);
+    let expected = graph.logits(&input()).unwrap();
+    assert!(off(&fused.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+}
+
+#[test]
+fn a_sum_of_a_value_with_itself_stays() {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.conv2d("conv", x, nets::padded(3), 3, 4, true);
+    let x = net.add("add", x, x);
+    let graph = seeded::graph(net.ending_at(x));
+    let fused = fuse(&graph, &nothing);
+    assert_eq!(count(&fused, "add"), 1);
+    assert_eq!(
+        fused.logits(&input()).unwrap(),
+        graph.logits(&input()).unwrap()
+    );
+}
+
+#[test]
+fn a_node_that_is_to_be_kept_can_be_read_and_has_its_value() {
+    let graph = branching();
+    for name in [
+        "stem.conv",
+        "stem.bn",
+        "residual.1.conv",
+        "residual.1.bn",
+        "residual.add",
+        "gated.bn",
+        "wide.conv",
+    ] {
+        let keep = |node: &Node| node.name == name;
+        let fused = fuse(&fold_batch_norm(&graph, &keep), &keep);
+        let error = off(&value(&fused, name), &value(&graph, name));
+        assert!(error <= TOLERANCE, "{name} is off by {error:.1e}");
+        let expected = graph.logits(&input()).unwrap();
+        let error = off(&fused.logits(&input()).unwrap(), &expected);
+        assert!(
+            error <= TOLERANCE,
+            "keeping {name} changed the logits by {error:.1e}"
+        );
+    }
+}
+
+#[test]
+fn asking_for_a_merged_node_says_where_it_went() {
+    let fused = fuse(&fold_batch_norm(&branching(), &nothing), &nothing);
+    assert_eq!(
+        fused.find("stem.conv").unwrap_err().to_string(),
+        "the network has no node `stem.conv`: it was merged into `stem.act`; keep it when fusing"
+    );
+}
+
+#[test]
+fn asking_for_a_node_that_never_was_names_some_that_come_near() {
+    let error = branching().find("residual.2.conv").unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("the network has no node `residual.2.conv`; near are `stem.conv`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn walking_back_over_a_fused_graph_is_an_error_that_names_the_node() {
+    let fused = fuse(&fold_batch_norm(&branching(), &nothing), &nothing);
+    let activations = fused.forward(&input(), Mode::Inference, Keep::All).unwrap();
+    let seeds = [(fused.output(), activations.output().clone())];
+    let nodes = [fused.input()];
+    let error = fused
+        .backward(&activations, &seeds, &Request::nodes(&nodes))
+        .err()
+        .unwrap();
+    let Error::Node { node, kind, detail } = error else {
+        panic!("{error}");
+    };
+    assert_eq!((node.as_str(), kind), ("wide.act", "conv2d"));
+    assert!(detail.contains("fused"), "{detail}");
+}
+
+#[test]
+fn a_folded_graph_has_the_input_gradient_of_the_original() {
+    let graph = seeded::graph(nets::branching(Activation::Silu));
+    let gradient = |graph: &Graph| {
+        let activations = graph.forward(&input(), Mode::Inference, Keep::All).unwrap();
+        let seed = seeded_tensor("seed of the passes", activations.output().shape());
+        let nodes = [graph.input()];
+        let found = graph
+            .backward(
+                &activations,
+                &[(graph.output(), seed)],
+                &Request::nodes(&nodes),
+            )
+            .unwrap();
+        found.node(graph.input()).unwrap().clone()
+    };
+    let error = off(
+        &gradient(&fold_batch_norm(&graph, &nothing)),
+        &gradient(&graph),
+    );
+    assert!(error <= TOLERANCE, "off by {error:.1e}");
+}
+
+#[test]
+fn the_forms_of_a_network_agree() {
+    let network = Network::new(branching());
+    let expected = network.graph().logits(&input()).unwrap();
+    for form in [network.folded(), network.fused()] {
+        assert!(off(&form.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+    }
+}
+
+#[test]
+fn a_rewritten_graph_declares_the_parameters_that_it_reads() {
+    let folded = fold_batch_norm(&branching(), &nothing);
+    let mut read = vec![false; folded.parameters().len()];
+    for node in folded.nodes() {
+        node.parameters.iter().for_each(|&p| read[p] = true);
+    }
+    assert!(read.into_iter().all(|r| r));
+    for (parameter, value) in folded.parameters().iter().zip(folded.values()) {
+        assert_eq!(parameter.shape, value.shape(), "{}", parameter.name);
+    }
+}
