@@ -573,6 +573,20 @@ fn every_bit_is_the_same_with_one_two_and_three_threads() {
 }
 
 #[test]
+fn a_pass_leaves_nothing_behind_for_the_next() {
+    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let x = seeded_tensor("repeated input", &ODD);
+    let before = everything(&graph, &x);
+    for shape in [ODD, [1, 3, 61, 83]] {
+        everything(&graph, &Tensor::full(&shape, f32::NAN));
+        let after = everything(&graph, &x);
+        for ((name, one), (_, again)) in before.iter().zip(&after) {
+            assert!(one == again, "{name} differs after NaN in {shape:?}");
+        }
+    }
+}
+
+#[test]
 fn a_batch_gives_what_its_pictures_give_one_by_one() {
     let graph = seeded::graph(nets::branching(Activation::Relu));
     let [_, c, h, w] = ODD;

@@ -1,13 +1,13 @@
 //! The weight files that this crate carries.
 
-mod reference;
+mod accuracy;
 
 use std::path::Path;
 
+use accuracy::{relative_error, wide};
 use dvm_engine::weights::Weights;
 use dvm_engine::{Error, Graph, Network, Tensor, seeded};
 use dvm_zoo::{ALL, Architecture};
-use reference::{relative_error, wide};
 use safetensors::{Dtype, SafeTensors};
 
 fn embedded() -> impl Iterator<Item = (&'static Architecture, &'static [u8])> {

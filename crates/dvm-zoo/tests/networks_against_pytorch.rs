@@ -1,10 +1,12 @@
 //! Whole networks with seeded weights against PyTorch in f64 (`references/networks.py`).
 
+mod accuracy;
 mod reference;
 
+use accuracy::{relative_error, wide};
 use dvm_engine::rules::{self, Composite};
 use dvm_engine::{Graph, Keep, Mode, Network, Request, Role, Tensor, seeded};
-use reference::{Described, described, norm, relative_error, wide};
+use reference::{Described, described};
 
 /// Largest difference of a logit from PyTorch's in f64, relative to the largest logit.
 const LOGITS: f64 = 1e-4;
@@ -47,6 +49,11 @@ fn check(name: &str) {
             check_gradient(&described, &format!("{name} {form}"), key, &gradient);
         }
     }
+}
+
+/// The length of a vector.
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 
 /// One at the target class of every picture.

@@ -265,7 +265,13 @@ mod tests {
     fn probabilities_are_written_for_people() {
         let written = [1.0, 0.95093, 0.001, 0.00013, 0.000_004_1, 4.1e-9, 0.0].map(percent);
         let expected = [
-            "100.0 %", "95.1 %", "0.1 %", "0.013 %", "0.00041 %", "4.1e-7 %", "0.0 %",
+            "100.0 %",
+            "95.1 %",
+            "0.1 %",
+            "0.013 %",
+            "0.00041 %",
+            "4.1e-7 %",
+            "0.0 %",
         ];
         assert_eq!(written, expected);
     }

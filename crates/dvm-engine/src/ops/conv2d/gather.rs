@@ -107,6 +107,9 @@ fn is_narrow(windows: usize, depth: usize, outputs: usize) -> bool {
     windows <= 3 * block_rows(depth) && outputs >= 2 * COLUMNS && depth >= 64
 }
 
+/// Tasks that even a small layer is split into, so that cores that are done early find more to do.
+const TASKS: usize = 32;
+
 /// Output channels of one task of a narrow product.
 const COLUMNS: usize = 64;
 
@@ -132,14 +135,14 @@ pub(super) fn forward(conv: &Conv2d, call: &Call) -> Tensor {
     let depth = taps.len() * group_in;
     let windows = n * oh * ow;
     let mut output = Buffer::stale(windows * outputs);
-    let rows = block_rows(depth);
+    let rows = block_rows(depth).min(windows.div_ceil(TASKS)).max(64);
     if conv.groups == 1 && is_narrow(windows, depth, outputs) {
         narrow(&gather(0), windows, weights, outputs, &mut output);
         output
-            .par_chunks_mut(rows.min(64) * outputs)
+            .par_chunks_mut(rows * outputs)
             .enumerate()
             .for_each(|(block, values)| {
-                let start = block * rows.min(64) * outputs;
+                let start = block * rows * outputs;
                 conv.finish(call, start..start + values.len(), values);
             });
     } else {

@@ -1,0 +1,31 @@
+# What people and CI run. `make check` before every commit.
+
+CARGO ?= cargo
+PYTHON ?= .venv/bin/python
+
+.PHONY: check test lint docs licences bench references
+
+check: lint test docs
+
+test:
+	$(CARGO) test --workspace
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+licences:
+	$(CARGO) fetch --locked
+	cargo deny --offline check bans licenses sources
+
+# Needs the packages of benches/peers/requirements.txt.
+bench:
+	$(CARGO) build --release
+	$(PYTHON) benches/peers/compare.py
+
+# Needs the packages of references/requirements.txt; about three minutes.
+references:
+	$(PYTHON) references/all.py
