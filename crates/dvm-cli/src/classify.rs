@@ -22,7 +22,7 @@ pub struct Arguments {
     top: u32,
     #[command(flatten)]
     model: ModelOptions,
-    #[command(flatten, next_help_heading = "Running")]
+    #[command(flatten)]
     run: RunOptions,
 }
 

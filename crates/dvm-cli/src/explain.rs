@@ -23,31 +23,22 @@ pub struct Arguments {
     #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     images: Vec<PathBuf>,
     /// Methods, separated by commas (see `dvm methods list`)
-    #[arg(long = "method", value_name = "METHOD", value_delimiter = ',')]
+    #[arg(id = "method", long, value_name = "METHOD", value_delimiter = ',')]
     #[arg(value_parser = crate::methods::names(), default_value = dvm::DEFAULT_METHODS)]
     methods: Vec<String>,
     /// The class to explain, by name or index: `top` is the most probable one, `all` every one; can
     /// be given several times
-    #[arg(
-        long = "class",
-        value_name = "NAME|INDEX|top|all",
-        default_value = "top"
-    )]
+    #[arg(id = "class", long, value_name = "NAME|INDEX|top|all")]
+    #[arg(default_value = "top")]
     classes: Vec<ClassChoice>,
     /// Folder for the results; each picture gets a folder in it
-    #[arg(long, value_name = "DIR", default_value = "explanations", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(default_value = "explanations")]
     out: PathBuf,
-    /// How maps lie over the picture: it in grey and the map half transparent, or it in colour and
-    /// the map where it says something
-    #[arg(
-        long,
-        value_name = "STYLE",
-        default_value = "grey",
-        hide_possible_values = true
-    )]
-    #[arg(
-        help = "How maps lie over the picture: `grey` (the map half transparent over the picture in grey) or `colour` (over its colours, where the map says something)"
-    )]
+    /// How maps lie over the picture: half transparent over the picture in `grey`, or over the
+    /// picture in `colour` where the map says something
+    #[arg(long, value_name = "grey|colour", hide_possible_values = true)]
+    #[arg(default_value = "grey")]
     overlay: Overlay,
     /// Colours for the maps that they suit, instead of the usual
     #[arg(long, alias = "color-map", value_name = "NAME", value_parser = colour_maps())]
@@ -56,16 +47,12 @@ pub struct Arguments {
     model: ModelOptions,
     #[command(flatten)]
     method_options: MethodOptions,
-    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
-    #[arg(
-        long,
-        value_name = "SIZE",
-        default_value = "1GiB",
-        help_heading = "Running"
-    )]
-    memory: ByteSize,
-    #[command(flatten, next_help_heading = "Running")]
+    #[command(flatten)]
     run: RunOptions,
+    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
+    #[arg(long, value_name = "SIZE", help_heading = "Running")]
+    #[arg(default_value = "1GiB")]
+    memory: ByteSize,
     /// Print errors only
     #[arg(long, short, help_heading = "Running")]
     quiet: bool,

@@ -82,7 +82,7 @@ struct Paper {
 
 impl Summary {
     fn of(architecture: &'static Architecture) -> Result<Self, Failure> {
-        let graph = unweighted(architecture)?;
+        let graph = graph(architecture)?;
         Self::with(architecture, &graph, &(architecture.published.preprocess)())
     }
 
@@ -108,12 +108,17 @@ impl Summary {
     }
 }
 
+/// What stands for the file's name where the weights come with the program.
+const EMBEDDED: &str = "embedded";
+
 /// A network in full.
 #[derive(Serialize)]
 struct Details {
     #[serde(flatten)]
     summary: Summary,
     published: Published,
+    /// The weights at hand, if there are any.
+    weights: Option<Weights>,
     preprocess: Preprocess,
     classes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +133,12 @@ struct Published {
 }
 
 #[derive(Serialize)]
+struct Weights {
+    file: String,
+    sha256: String,
+}
+
+#[derive(Serialize)]
 struct Layer {
     name: String,
     kind: &'static str,
@@ -138,32 +149,34 @@ struct Layer {
 impl Details {
     /// Of a network by name, or of one in a weight file.
     fn of(name: &str, with_class_names: bool) -> Result<Self, Failure> {
-        match models::find(name) {
-            Some(architecture) if architecture.embedded.is_none() => {
-                let graph = unweighted(architecture)?;
-                let preprocess = (architecture.published.preprocess)();
-                let classes = models::imagenet_classes();
-                Self::with(architecture, &graph, preprocess, classes, with_class_names)
-            }
-            _ => {
-                let classifier = Classifier::open(name, None)?;
-                Self::with(
-                    classifier.architecture(),
-                    classifier.network().graph(),
-                    classifier.preprocess().clone(),
-                    classifier.classes().to_vec(),
-                    with_class_names,
-                )
-            }
-        }
+        let unweighted = models::find(name).filter(|a| a.embedded.is_none());
+        let (mut details, classes) = if let Some(architecture) = unweighted {
+            let preprocess = (architecture.published.preprocess)();
+            (
+                Self::with(architecture, &graph(architecture)?, preprocess)?,
+                models::imagenet_classes(),
+            )
+        } else {
+            let model = Classifier::open(name, None)?;
+            let graph = model.network().graph();
+            let details = Self::with(model.architecture(), graph, model.preprocess().clone())?;
+            let weights = Weights {
+                file: model.weights_file().into(),
+                sha256: model.weights_sha256().into(),
+            };
+            let weights = Some(weights);
+            (Self { weights, ..details }, model.classes().to_vec())
+        };
+        details.classes = classes.len();
+        details.class_names = with_class_names.then_some(classes);
+        Ok(details)
     }
 
+    /// All but weights and classes.
     fn with(
         architecture: &'static Architecture,
         graph: &Graph,
         preprocess: Preprocess,
-        classes: Vec<String>,
-        with_class_names: bool,
     ) -> Result<Self, Failure> {
         let (height, width) = preprocess.crop;
         let shapes = graph
@@ -181,8 +194,9 @@ impl Details {
                 file: architecture.published.file,
                 licence: architecture.published.licence,
             },
-            classes: classes.len(),
-            class_names: with_class_names.then_some(classes),
+            weights: None,
+            classes: 0,
+            class_names: None,
             nodes: nodes.collect(),
             preprocess,
         })
@@ -190,7 +204,7 @@ impl Details {
 }
 
 /// The graph as published, with zeros for weights: enough to count.
-fn unweighted(architecture: &Architecture) -> Result<Graph, Failure> {
+fn graph(architecture: &Architecture) -> Result<Graph, Failure> {
     let classes = models::imagenet_classes().len();
     let zeros = |parameter: &engine::Parameter| Ok(Tensor::zeros(&parameter.shape));
     let graph: Result<Graph, engine::Error> = Graph::new((architecture.build)(classes), zeros);
@@ -240,41 +254,46 @@ fn list(all: &[Summary]) -> String {
 }
 
 fn shown(model: &Details) -> String {
-    let summary = &model.summary;
-    let facts = [
+    let (summary, published) = (&model.summary, &model.published);
+    let paper = &summary.paper;
+    let mut facts = vec![
         (
             "paper",
-            format!(
-                "{}, https://arxiv.org/abs/{}",
-                summary.paper.title, summary.paper.arxiv
-            ),
+            format!("{}, https://arxiv.org/abs/{}", paper.title, paper.arxiv),
         ),
         ("parameters", millions(summary.parameters)),
         ("multiply-adds", giga(summary.multiply_adds)),
-        (
-            "top-1",
-            format!("{:.1} % on ImageNet, as published", summary.top1),
-        ),
-        (
-            "weights",
-            format!(
-                "{}{}",
-                model.published.file,
-                if summary.embedded {
-                    ", embedded"
-                } else {
-                    ", to be given with --weights"
-                }
+    ];
+    match &model.weights {
+        Some(own) if own.file != EMBEDDED => {
+            facts.push(("weights", format!("{}, SHA-256 {}", own.file, own.sha256)));
+        }
+        at_hand => facts.extend([
+            (
+                "weights",
+                match at_hand {
+                    Some(_) => format!("embedded, from {}", published.file),
+                    None => format!("published as {}; give it with --weights", published.file),
+                },
             ),
-        ),
-        ("licence", model.published.licence.into()),
+            (
+                "top-1",
+                format!("{:.1} % on ImageNet, as published", summary.top1),
+            ),
+            ("licence", published.licence.into()),
+        ]),
+    }
+    facts.extend([
         ("pictures", prepared(&model.preprocess)),
         (
             "classes",
-            format!("{} (--class-names lists them)", model.classes),
+            format!("{}; --class-names lists them", model.classes),
         ),
-    ];
-    let facts: Vec<[String; 2]> = facts.map(|(fact, value)| [fact.into(), value]).into();
+    ]);
+    let facts: Vec<[String; 2]> = facts
+        .into_iter()
+        .map(|(fact, value)| [fact.into(), value])
+        .collect();
     let mut rows = vec![["layer", "kind", "output", "parameters"].map(String::from)];
     rows.extend(model.nodes.iter().map(|layer| {
         let shape: Vec<String> = layer.shape[1..].iter().map(usize::to_string).collect();

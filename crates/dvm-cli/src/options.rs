@@ -11,10 +11,12 @@ use crate::failure::Failure;
 #[derive(Args)]
 #[command(next_help_heading = "Network")]
 pub struct ModelOptions {
-    /// A network by name (see `dvm models list`), or a weight file that says what it is
+    // A default of clap's would be taken for given, and the file of --weights could not say itself
+    // which network it holds.
     #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
     #[arg(help = format!(
-        "A network by name (see `dvm models list`), or a weight file that says what it is [default: {DEFAULT_MODEL}]"
+        "A network by name (see `dvm models list`), or a weight file that says what it is \
+         [default: {DEFAULT_MODEL}]"
     ))]
     model: Option<String>,
     /// Weights for it: .safetensors, or .pth with a state dict
@@ -52,6 +54,7 @@ impl ModelOptions {
 
 /// How the program runs.
 #[derive(Args)]
+#[command(next_help_heading = "Running")]
 pub struct RunOptions {
     /// How many threads compute; results do not depend on it [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -62,7 +65,7 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// Starts the threads. Only the first call has an effect.
+    /// Starts the threads; called once.
     pub fn start_threads(&self) -> Result<(), Failure> {
         let Some(threads) = self.threads else {
             return Ok(());

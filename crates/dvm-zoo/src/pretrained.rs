@@ -45,7 +45,7 @@ pub enum LoadError {
         /// Name of the architecture.
         architecture: &'static str,
         /// What is missing, unexpected or of another shape.
-        mismatch: Mismatch,
+        mismatch: Box<Mismatch>,
     },
     /// The file does not say its architecture and fits none.
     #[error(
@@ -235,7 +235,7 @@ fn network(
         .matched(&wanted)
         .map_err(|mismatch| LoadError::Mismatch {
             architecture: architecture.name,
-            mismatch,
+            mismatch: Box::new(mismatch),
         })?;
     let value = |parameter: &Parameter| {
         let array = arrays.remove(&parameter.name).expect("all were matched");

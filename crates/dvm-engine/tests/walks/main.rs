@@ -1,0 +1,49 @@
+//! Walks over whole graphs: forward, backward, with rules, with any number of threads.
+
+#[path = "../accuracy/mod.rs"]
+mod accuracy;
+mod errors;
+mod gradients;
+mod kept;
+#[path = "../nets/mod.rs"]
+mod nets;
+mod repeatable;
+mod rules;
+mod slopes;
+
+use accuracy::relative_error;
+use dvm_engine::{Graph, Mode, NodeId, Tensor};
+use nets::seeded_tensor;
+
+const TRAINING: Mode = Mode::Training { seed: 11 };
+
+/// An odd size, so that every stride leaves a rest.
+const ODD: [usize; 4] = [2, 3, 37, 29];
+
+fn wide(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_nchw().into_iter().map(f64::from).collect()
+}
+
+/// How far `found` is from `expected`, relative to the largest value.
+fn off(found: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(found.shape(), expected.shape());
+    relative_error(&found.to_nchw(), &wide(expected))
+}
+
+fn bits(tensor: &Tensor) -> Vec<u32> {
+    tensor.data().iter().map(|v| v.to_bits()).collect()
+}
+
+/// A seed on the logits that tells the classes apart.
+fn seed(graph: &Graph, logits: &Tensor) -> [(NodeId, Tensor); 1] {
+    let seed = seeded_tensor("the gradient of the logits", logits.shape());
+    [(graph.output(), seed)]
+}
+
+fn moved(at: &Tensor, direction: &Tensor, by: f32) -> Tensor {
+    let mut moved = at.clone();
+    for (value, d) in moved.data_mut().iter_mut().zip(direction.data()) {
+        *value += by * d;
+    }
+    moved
+}
