@@ -12,7 +12,7 @@ pub struct Request<'a> {
     /// Nodes whose gradients are wanted, such as [`Graph::input`].
     pub nodes: &'a [NodeId],
     /// Whether a parameter's gradient is wanted.
-    pub parameters: &'a dyn Fn(&Parameter) -> bool,
+    pub parameters: &'a (dyn Fn(&Parameter) -> bool + Sync),
     /// Which rule each node gets.
     pub rules: &'a Composite<'a>,
 }
@@ -54,6 +54,16 @@ impl Graph {
     /// [`Error::NotKept`] if the forward pass did not keep what is needed, [`Error::Node`] where a
     /// node cannot be walked backwards.
     pub fn backward(
+        &self,
+        activations: &Activations,
+        seeds: &[(NodeId, Tensor)],
+        request: &Request,
+    ) -> Result<Gradients, Error> {
+        // Inside the pool a parallel loop costs no change of threads.
+        rayon::scope(|_| self.walk_back(activations, seeds, request))
+    }
+
+    fn walk_back(
         &self,
         activations: &Activations,
         seeds: &[(NodeId, Tensor)],
@@ -195,10 +205,6 @@ impl Graph {
 fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) {
     match sum {
         None => *sum = Some(gradient),
-        Some(sum) => {
-            for (s, &g) in sum.data_mut().iter_mut().zip(gradient.data()) {
-                *s += g;
-            }
-        }
+        Some(sum) => *sum = ops::map2(sum, &gradient, |a, b| a + b),
     }
 }

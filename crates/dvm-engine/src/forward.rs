@@ -62,6 +62,11 @@ impl Graph {
     /// # Errors
     /// [`Error::Node`] at the first node that cannot work on what reaches it.
     pub fn forward(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {
+        // Inside the pool a parallel loop costs no change of threads.
+        rayon::scope(|_| self.walk(pictures, mode, keep))
+    }
+
+    fn walk(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {
         let nodes = self.nodes();
         let last_use = self.last_use(keep);
         let mut values: Vec<Option<Tensor>> = vec![None; nodes.len()];

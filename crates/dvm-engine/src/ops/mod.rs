@@ -187,7 +187,7 @@ pub(crate) fn map(input: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {
 }
 
 /// Fills a tensor from two of the same shape, value by value, in parallel.
-fn map2(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -> Tensor {
+pub(crate) fn map2(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -> Tensor {
     debug_assert_eq!(a.shape(), b.shape());
     let mut output = Buffer::stale(a.len());
     output

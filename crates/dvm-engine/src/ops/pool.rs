@@ -213,28 +213,26 @@ impl Op for Pool {
             .zip(site.inputs[0].data().par_chunks(h * w * c))
             .zip(grad_output.data().par_chunks(windows))
             .for_each(|((gradient, input), grad_output)| {
-                let mut grads = grad_output.chunks_exact(c);
-                for row in &rows {
-                    for column in &columns {
-                        let grad = grads.next().expect("one gradient per window");
-                        match self.reduction {
-                            Reduction::Max => {
-                                to_largest(input, (w, c), row, column, grad, gradient)
-                            }
-                            Reduction::Mean { .. } => {
-                                let share = 1.0 / self.divisor(row, column);
-                                for y in row.inside.clone() {
-                                    for x in column.inside.clone() {
-                                        let pixel = &mut gradient[(y * w + x) * c..][..c];
-                                        for (p, &g) in pixel.iter_mut().zip(grad) {
-                                            *p += g * share;
-                                        }
-                                    }
+                let mut largest = vec![0.0; c];
+                let mut pixels = vec![0; c];
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let mut grads = grad_output.chunks_exact(c);
+                        for row in &rows {
+                            for column in &columns {
+                                let grad = grads.next().expect("one gradient per window");
+                                if self.reduction == Reduction::Max {
+                                    let found = (&mut largest[..], &mut pixels[..]);
+                                    to_largest(input, (w, c), row, column, grad, gradient, found);
+                                } else {
+                                    let share = 1.0 / self.divisor(row, column);
+                                    spread(grad, share, (w, c), row, column, gradient);
                                 }
                             }
                         }
-                    }
-                }
+                    },
+                );
             });
         Ok(Gradients::input(Tensor::from_buffer(shape, gradient)))
     }
@@ -279,7 +277,28 @@ impl Pool {
     }
 }
 
+/// Adds a window's gradient, times `share`, to every pixel under it.
+#[inline(always)]
+fn spread(
+    grad: &[f32],
+    share: f32,
+    (w, c): (usize, usize),
+    row: &Span,
+    column: &Span,
+    gradient: &mut [f32],
+) {
+    for y in row.inside.clone() {
+        for x in column.inside.clone() {
+            let pixel = &mut gradient[(y * w + x) * c..][..c];
+            for (p, &g) in pixel.iter_mut().zip(grad) {
+                *p += g * share;
+            }
+        }
+    }
+}
+
 /// Adds a window's gradient to the largest value under it (the first one, where several tie).
+#[inline(always)]
 fn to_largest(
     input: &[f32],
     (w, c): (usize, usize),
@@ -287,21 +306,22 @@ fn to_largest(
     column: &Span,
     grad: &[f32],
     gradient: &mut [f32],
+    (largest, pixels): (&mut [f32], &mut [u32]),
 ) {
-    for (channel, &g) in grad.iter().enumerate() {
-        let mut largest = (
-            f32::NEG_INFINITY,
-            (row.inside.start * w + column.inside.start) * c,
-        );
-        for y in row.inside.clone() {
-            for x in column.inside.clone() {
-                let at = (y * w + x) * c;
-                let value = input[at + channel];
-                if value > largest.0 || value.is_nan() {
-                    largest = (value, at);
-                }
+    largest.fill(f32::NEG_INFINITY);
+    pixels.fill((row.inside.start * w + column.inside.start) as u32);
+    for y in row.inside.clone() {
+        for x in column.inside.clone() {
+            let pixel = y * w + x;
+            let values = &input[pixel * c..][..c];
+            for ((largest, at), &value) in largest.iter_mut().zip(pixels.iter_mut()).zip(values) {
+                let wins = value > *largest || value.is_nan();
+                *largest = if wins { value } else { *largest };
+                *at = if wins { pixel as u32 } else { *at };
             }
         }
-        gradient[largest.1 + channel] += g;
+    }
+    for (channel, (&g, &pixel)) in grad.iter().zip(pixels.iter()).enumerate() {
+        gradient[pixel as usize * c + channel] += g;
     }
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::super::Site;
 use super::super::matmul::{Matrix, matmul};
+use super::depthwise::windows_over;
 use super::gather::{Gather, block_rows};
 use super::{Border, Conv2d, feature_map};
 use crate::Tensor;
@@ -16,16 +17,12 @@ struct Phase {
     /// Row and column of the phase's first pixel.
     origin: (usize, usize),
     /// Offsets into the gradient of the output.
-    taps: Vec<(isize, isize)>,
-    /// Group after group, `[taps · O / groups, I]`.
-    weights: Vec<f32>,
+    offsets: Vec<(isize, isize)>,
+    /// For each offset, the tap of the kernel, numbered `ky · kw + kx`.
+    taps: Vec<usize>,
 }
 
-fn phases(conv: &Conv2d, border: Border, weight: &Tensor) -> Vec<Phase> {
-    let &[outputs, inputs, kh, kw] = weight.shape() else {
-        unreachable!("output_shape checked the rank");
-    };
-    let group_out = outputs / conv.groups;
+fn phases(conv: &Conv2d, border: Border) -> Vec<Phase> {
     // The taps that fall on phase `origin` along one axis, as (offset, tap), ascending by offset
     // so that neighbours are gathered as one run.
     let along = |origin: usize, kernel: usize, padding: usize, dilation: usize, stride: usize| {
@@ -39,48 +36,45 @@ fn phases(conv: &Conv2d, border: Border, weight: &Tensor) -> Vec<Phase> {
         taps.sort_unstable();
         taps
     };
+    let (kh, kw) = conv.kernel;
     let mut phases = Vec::new();
     for qy in 0..conv.stride.0 {
         let ys = along(qy, kh, border.top, conv.dilation.0, conv.stride.0);
         for qx in 0..conv.stride.1 {
             let xs = along(qx, kw, border.left, conv.dilation.1, conv.stride.1);
-            let mut taps = Vec::new();
-            let mut weights = Vec::new();
-            for group in 0..conv.groups {
-                for &(dy, ky) in &ys {
-                    for &(dx, kx) in &xs {
-                        if group == 0 {
-                            taps.push((dy, dx));
-                        }
-                        for o in group * group_out..(group + 1) * group_out {
-                            let start = ((o * kh + ky) * kw + kx) * inputs;
-                            weights.extend_from_slice(&weight.data()[start..start + inputs]);
-                        }
-                    }
-                }
-            }
+            let pairs = || ys.iter().flat_map(|y| xs.iter().map(move |x| (y, x)));
             phases.push(Phase {
                 origin: (qy, qx),
-                taps,
-                weights,
+                offsets: pairs().map(|(y, x)| (y.0, x.0)).collect(),
+                taps: pairs().map(|(y, x)| y.1 * kw + x.1).collect(),
             });
         }
     }
     phases
 }
 
+/// Up to this many channels, as in the layer that sees the picture, a product with one column per
+/// channel would leave most of each vector register empty.
+const FEW_CHANNELS: usize = 8;
+
 /// The gradient with respect to the input.
 pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
+    if conv.groups == 1 && site.inputs[0].shape()[1] <= FEW_CHANNELS {
+        return input_gradient_of_few_channels(conv, site, grad_output);
+    }
     let shape = site.inputs[0].shape();
     let (_, c, h, w) = feature_map(shape).expect("checked");
     let (_, outputs, oh, ow) = feature_map(grad_output.shape()).expect("checked");
     let (group_in, group_out) = (c / conv.groups, outputs / conv.groups);
-    let phases = phases(conv, conv.border(h, w), site.parameters[0]);
+    let weight = site.parameters[0].data();
+    let filter = conv.kernel.0 * conv.kernel.1 * group_in;
+    let phases = phases(conv, conv.border(h, w));
     let (sy, sx) = conv.stride;
     // A task is a band of whole rows of one map: `band` rows of each phase's lattice.
     let columns = w.div_ceil(sx);
     let depth = phases.iter().map(|p| p.taps.len()).max().unwrap_or(0) * group_out;
-    let band = (block_rows(depth.max(1)) / columns).clamp(1, h.div_ceil(sy).div_ceil(2).max(1));
+    let rows = block_rows(depth.max(1)) / columns;
+    let band = rows.clamp(1, h.div_ceil(sy).div_ceil(BANDS));
     let mut gradient = Buffer::zeroed(site.inputs[0].len());
     gradient
         .par_chunks_mut(h * w * c)
@@ -100,9 +94,9 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
                         continue;
                     }
                     let lattice = ((height - qy).div_ceil(sy), (w - qx).div_ceil(sx));
-                    // The band's lattice starts `first` rows down: its taps do, too.
-                    let taps: Vec<(isize, isize)> = phase
-                        .taps
+                    // The band's lattice starts `first` rows down: its offsets do, too.
+                    let offsets: Vec<(isize, isize)> = phase
+                        .offsets
                         .iter()
                         .map(|&(dy, dx)| (dy + first as isize, dx))
                         .collect();
@@ -115,25 +109,102 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
                             channels: group * group_out..(group + 1) * group_out,
                             lattice,
                             step: (1, 1),
-                            taps: &taps,
+                            taps: &offsets,
                         };
-                        let depth = gather.depth();
-                        let weights =
-                            &phase.weights[group * depth * group_in..][..depth * group_in];
+                        let panel = gather.rows(0..count, scratch);
                         product.resize(count * group_in);
-                        matmul(
-                            (count, group_in, depth),
-                            Matrix::rows(gather.rows(0..count, scratch), depth),
-                            Matrix::rows(weights, group_in),
-                            product,
-                            group_in,
-                            false,
-                        );
+                        // One product per tap reads the weights where they lie.
+                        for (index, tap) in phase.taps.iter().enumerate() {
+                            let start = group * group_out * filter + tap * group_in;
+                            matmul(
+                                (count, group_in, group_out),
+                                Matrix {
+                                    values: &panel[index * group_out..],
+                                    row_stride: gather.depth(),
+                                    column_stride: 1,
+                                },
+                                Matrix {
+                                    values: &weight[start..],
+                                    row_stride: filter,
+                                    column_stride: 1,
+                                },
+                                product,
+                                group_in,
+                                index > 0,
+                            );
+                        }
                         for (pixel, values) in product.chunks_exact(group_in).enumerate() {
                             let y = pixel / lattice.1 * sy + qy;
                             let x = pixel % lattice.1 * sx + qx;
                             let at = (y * w + x) * c + group * group_in;
                             rows[at..at + group_in].copy_from_slice(values);
+                        }
+                    }
+                }
+            },
+        );
+    Tensor::from_buffer(shape, gradient)
+}
+
+/// Bands that even a small map is split into.
+const BANDS: usize = 4;
+
+/// Rows of the input that one task of [`input_gradient_of_few_channels`] computes.
+const FEW_CHANNELS_BAND: usize = 16;
+
+/// The same for an input of few channels: what every window hands to every pixel under it is one
+/// product (its columns are taps × channels), and each pixel then sums what it was handed.
+fn input_gradient_of_few_channels(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
+    let shape = site.inputs[0].shape();
+    let (_, c, h, w) = feature_map(shape).expect("checked");
+    let (_, outputs, oh, ow) = feature_map(grad_output.shape()).expect("checked");
+    let weight = site.parameters[0].data();
+    let filter = conv.kernel.0 * conv.kernel.1 * c;
+    let border = conv.border(h, w);
+    let columns = windows_over(ow, w, border.left, conv.along_columns());
+    let reads = windows_over(oh, h, border.top, conv.along_rows());
+    let mut gradient = Buffer::zeroed(site.inputs[0].len());
+    gradient
+        .par_chunks_mut(h * w * c)
+        .enumerate()
+        .flat_map(|(n, map)| {
+            map.par_chunks_mut(FEW_CHANNELS_BAND * w * c)
+                .enumerate()
+                .map(move |(index, rows)| (n, index * FEW_CHANNELS_BAND, rows))
+        })
+        .for_each_init(
+            || Buffer::stale(0),
+            |handed, (n, first, rows)| {
+                let height = rows.len() / (w * c);
+                let reads = &reads[first..first + height];
+                let all = || reads.iter().flatten().map(|&(_, oy)| oy);
+                let (Some(low), Some(high)) = (all().min(), all().max()) else {
+                    return;
+                };
+                let count = (high + 1 - low) * ow;
+                handed.resize(count * filter);
+                matmul(
+                    (count, filter, outputs),
+                    Matrix::rows(
+                        &grad_output.data()[(n * oh + low) * ow * outputs..],
+                        outputs,
+                    ),
+                    Matrix::rows(weight, filter),
+                    handed,
+                    filter,
+                    false,
+                );
+                for (row, reads) in rows.chunks_exact_mut(w * c).zip(reads) {
+                    for (pixel, columns) in row.chunks_exact_mut(c).zip(&columns) {
+                        for &(ky, oy) in reads {
+                            for &(kx, ox) in columns {
+                                let window = ((oy - low) * ow + ox) * filter;
+                                let tap = (ky * conv.kernel.1 + kx) * c;
+                                let values = &handed[window + tap..][..c];
+                                for (p, v) in pixel.iter_mut().zip(values) {
+                                    *p += v;
+                                }
+                            }
                         }
                     }
                 }

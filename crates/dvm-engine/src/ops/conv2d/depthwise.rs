@@ -9,7 +9,7 @@ use crate::buffer::Buffer;
 
 /// Pairs of a tap and the position in the source that it reads, for each position of the target
 /// along one axis.
-type Taps = Vec<Vec<(usize, usize)>>;
+pub(super) type Taps = Vec<Vec<(usize, usize)>>;
 
 /// For each output position, the taps that fall inside an input of `length` pixels.
 fn inside(
@@ -31,7 +31,7 @@ fn inside(
 }
 
 /// For each input position, the outputs whose windows hold it: [`inside`] seen from the other end.
-fn windows_over(
+pub(super) fn windows_over(
     outputs: usize,
     length: usize,
     before: usize,
@@ -48,11 +48,11 @@ fn windows_over(
 }
 
 impl Conv2d {
-    fn along_rows(&self) -> (usize, usize, usize) {
+    pub(super) fn along_rows(&self) -> (usize, usize, usize) {
         (self.kernel.0, self.dilation.0, self.stride.0)
     }
 
-    fn along_columns(&self) -> (usize, usize, usize) {
+    pub(super) fn along_columns(&self) -> (usize, usize, usize) {
         (self.kernel.1, self.dilation.1, self.stride.1)
     }
 }
