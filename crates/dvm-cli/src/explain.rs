@@ -51,7 +51,7 @@ pub struct Arguments {
     run: RunOptions,
     /// Memory that the network's activations may take at once, such as 512MB or 2GiB
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
-    #[arg(default_value = "1GiB")]
+    #[arg(default_value = "1GiB", value_parser = size)]
     memory: ByteSize,
     /// Print errors only
     #[arg(long, short, help_heading = "Running")]
@@ -93,6 +93,11 @@ impl From<Overlay> for OverlayStyle {
 fn colour_maps() -> impl TypedValueParser<Value = ColourMap> {
     let names = ColourMap::ALL.map(|map| PossibleValue::new(map.name()));
     PossibleValuesParser::new(names).try_map(|name| name.parse::<ColourMap>())
+}
+
+fn size(text: &str) -> Result<ByteSize, &'static str> {
+    text.parse()
+        .map_err(|_| "it is a number of bytes, or a size such as 512MB or 2GiB")
 }
 
 /// What is done with each picture.
@@ -141,11 +146,10 @@ impl From<dvm::Error> for Interruption {
 
 /// Explains all pictures; one that fails does not stop the others.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let given = arguments.images.clone();
+    let images = images::expand(&arguments.images);
     let mut folders = Folders::default();
     let mut outcomes = Vec::new();
     let mut failed = false;
-    let images = images::expand(&given);
     let task = Task::new(arguments, images.len())?;
     for (position, image) in images.iter().enumerate() {
         task.progress.picture(position, &image.name());

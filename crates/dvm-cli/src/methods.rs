@@ -1,10 +1,11 @@
 //! `dvm methods`: what the registry says of each method.
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use dvm::methods::{self, Entry};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 use crate::failure::Failure;
 use crate::report::{self, Align, table};

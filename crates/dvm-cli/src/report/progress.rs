@@ -42,6 +42,7 @@ impl Progress {
 
     /// Begins with a picture, counted from 0.
     pub fn picture(&self, position: usize, name: &str) {
+        self.bar.reset();
         self.bar.set_prefix(if self.pictures > 1 {
             format!("{name} ({} of {})", position + 1, self.pictures)
         } else {

@@ -1,0 +1,56 @@
+//! What `dvm classify` prints.
+
+use crate::{CHELSEA, COFFEE, dvm};
+
+#[test]
+fn the_default_network_knows_coffee_and_cats() {
+    let run = dvm(&["classify", COFFEE, CHELSEA, "--json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let answers = run.json();
+    assert_eq!(answers.as_array().unwrap().len(), 2);
+    assert_eq!(answers[0]["image"], COFFEE);
+    assert_eq!(answers[0]["top"][0]["name"], "espresso");
+    assert_eq!(answers[0]["top"][0]["index"], 967);
+    let cat = answers[1]["top"][0]["name"].as_str().unwrap();
+    assert!(
+        ["tabby", "tiger_cat", "Egyptian_cat"].contains(&cat),
+        "{cat}"
+    );
+    for answer in answers.as_array().unwrap() {
+        let probabilities: Vec<f64> = answer["top"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|class| class["probability"].as_f64().unwrap())
+            .collect();
+        assert_eq!(probabilities.len(), 5);
+        assert!(probabilities.is_sorted_by(|a, b| a >= b));
+        assert!(probabilities.iter().sum::<f64>() <= 1.0);
+    }
+}
+
+#[test]
+fn people_get_a_small_table() {
+    let run = dvm(&["classify", COFFEE, "--top", "2", "--model", "squeezenet1_1"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", run.stdout);
+    assert_eq!(lines[0], "coffee.png");
+    assert!(lines[1].contains(" %  espresso"), "{}", lines[1]);
+    assert_eq!(lines[1].chars().count(), lines[2].chars().count());
+}
+
+#[test]
+fn a_picture_that_fails_does_not_stop_the_others() {
+    let given = ["missing.png", "Cargo.toml", COFFEE];
+    let arguments = [&["classify", "--json"], &given[..]].concat();
+    let run = dvm(&arguments);
+    assert_eq!(run.code, Some(1));
+    let answers = run.json();
+    for (answer, image) in answers.as_array().unwrap().iter().zip(given) {
+        assert_eq!(answer["image"], image);
+        assert_eq!(answer["error"].is_string(), image != COFFEE);
+        assert_eq!(answer["top"].is_array(), image == COFFEE);
+    }
+    assert_eq!(run.stderr.lines().count(), 2, "{}", run.stderr);
+}

@@ -1,0 +1,149 @@
+//! What the program says of itself: help, methods, models, completions, manual.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::{dvm, names, program, text};
+
+#[test]
+fn every_option_of_every_method_is_in_the_help() {
+    let help = dvm(&["explain", "--help"]).stdout;
+    let words: Vec<&str> = help.split_whitespace().collect();
+    let help = words.join(" ");
+    for entry in dvm::methods::ALL {
+        assert!(help.contains(entry.name), "{}", entry.name);
+        for option in entry.options {
+            assert!(
+                help.contains(&format!("--{} <", option.name)),
+                "{}",
+                option.name
+            );
+            assert!(help.contains(&format!("[default: {}]", option.default)));
+        }
+        for preset in entry.presets {
+            assert!(
+                help.contains(&format!("`{}`", preset.name)),
+                "{}",
+                preset.name
+            );
+        }
+    }
+    assert!(help.contains("Examples:"));
+}
+
+#[test]
+fn methods_are_listed_and_described() {
+    let list = dvm(&["methods", "list"]).stdout;
+    let listed: Vec<&str> = list.lines().filter_map(|l| l.split(' ').next()).collect();
+    let known: Vec<&str> = dvm::methods::ALL.iter().map(|entry| entry.name).collect();
+    assert_eq!(listed, known);
+
+    let shown = dvm(&["methods", "show", "occlusion"]).stdout;
+    assert!(shown.contains("Zeiler, Fergus 2013"), "{shown}");
+    assert!(shown.contains("--stride <N|HxW>  [default: 10]"), "{shown}");
+    let json = dvm(&["methods", "show", "occlusion", "--json"]).json();
+    assert_eq!(json["reference"]["arxiv"], "1311.2901");
+    assert_eq!(json["options"][0]["name"], "window");
+    assert_eq!(json["presets"][0]["options"]["fill"], "black");
+    let all = dvm(&["methods", "list", "--json"]).json();
+    assert_eq!(all.as_array().unwrap().len(), known.len());
+    assert_eq!(dvm(&["methods", "show", "magic"]).code, Some(2));
+}
+
+#[test]
+fn models_are_counted_as_their_papers_do() {
+    let all = dvm(&["models", "list", "--json"]).json();
+    let model = |name: &str| {
+        let all = all.as_array().unwrap();
+        all.iter().find(|m| m["name"] == name).unwrap().clone()
+    };
+    // Figures of torchvision's documentation of these weights.
+    assert_eq!(model("resnet18")["parameters"], 11_689_512);
+    assert_eq!(model("resnet50")["parameters"], 25_557_032);
+    assert_eq!(model("squeezenet1_1")["parameters"], 1_235_496);
+    let giga = model("resnet18")["multiply_adds"].as_f64().unwrap() / 1e9;
+    assert!((giga - 1.81).abs() < 0.01, "{giga}");
+    assert_eq!(model("resnet18")["embedded"], false);
+    assert_eq!(model("efficientnet_lite0")["embedded"], true);
+    let list = dvm(&["models", "list"]).stdout;
+    assert_eq!(list.lines().count(), dvm::models::ALL.len() + 1);
+    assert!(list.contains("11.69 M"), "{list}");
+}
+
+#[test]
+fn a_model_is_shown_layer_by_layer() {
+    let shown = dvm(&["models", "show", "resnet18"]).stdout;
+    assert!(shown.contains("resnet18-f37072fd.pth"), "{shown}");
+    let layer = shown
+        .lines()
+        .find(|line| line.starts_with("conv1 "))
+        .unwrap();
+    let words: Vec<&str> = layer.split_whitespace().collect();
+    assert_eq!(
+        words,
+        ["conv1", "conv2d", "64", "×", "112", "×", "112", "9408"]
+    );
+    let json = dvm(&["models", "show", "--json", "--class-names"]).json();
+    assert_eq!(json["name"], "efficientnet_lite0");
+    assert_eq!(json["classes"], 1000);
+    assert_eq!(json["class_names"][967], "espresso");
+    let sum: u64 = json["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| node["parameters"].as_u64().unwrap())
+        .sum();
+    assert_eq!(json["parameters"], sum);
+    let classes = dvm(&["models", "show", "squeezenet1_1", "--class-names"]).stdout;
+    assert_eq!(classes.lines().count(), 1000);
+    assert_eq!(classes.lines().nth(967), Some("967  espresso"));
+    assert_eq!(dvm(&["models", "show", "vgg99"]).code, Some(2));
+}
+
+#[test]
+fn a_weight_file_is_shown_as_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.safetensors");
+    let embedded = dvm::models::find("squeezenet1_1").unwrap().embedded;
+    fs::write(&file, embedded.unwrap()).unwrap();
+    let json = dvm(&["models", "show", text(&file), "--json"]).json();
+    assert_eq!(json["name"], "squeezenet1_1");
+    assert_eq!(json["weights"]["file"], text(&file));
+    let shown = dvm(&["models", "show", text(&file)]).stdout;
+    assert!(shown.contains("SHA-256"), "{shown}");
+}
+
+#[test]
+fn completions_and_manual_know_the_options_of_methods() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = dvm(&["completions", shell]);
+        assert_eq!(script.code, Some(0));
+        assert!(script.stdout.contains("window"), "{shell}");
+    }
+    assert_eq!(dvm(&["completions", "tcsh"]).code, Some(2));
+    let manual = dvm(&["man"]).stdout;
+    assert!(manual.contains(r"\-\-window"));
+    let folder = tempfile::tempdir().unwrap();
+    let run = dvm(&["man", "--out", text(folder.path())]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let pages = names(folder.path());
+    for page in ["dvm.1", "dvm-explain.1", "dvm-models-show.1"] {
+        assert!(pages.iter().any(|name| name == page), "{pages:?}");
+    }
+    let explain = fs::read_to_string(folder.path().join("dvm-explain.1")).unwrap();
+    assert!(explain.contains(r"\-\-window"));
+}
+
+#[test]
+fn a_reader_that_leaves_early_ends_the_program_quietly() {
+    let mut child = program()
+        .args(["models", "show", "--class-names"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(output.status.code(), Some(0));
+}

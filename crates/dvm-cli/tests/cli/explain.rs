@@ -1,0 +1,251 @@
+//! What `dvm explain` writes.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{CHELSEA, COFFEE, FAST, explain, names, text};
+
+/// Occlusion in sixteen windows.
+const COARSE: [&str; 8] = [
+    "--model",
+    "squeezenet1_1",
+    "--method",
+    "occlusion",
+    "--window",
+    "64",
+    "--stride",
+    "64",
+];
+
+fn with<'a>(given: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [given, more].concat()
+}
+
+/// The shape that the header of a `.npy` file states.
+fn shape(file: &Path) -> String {
+    let bytes = fs::read(file).unwrap();
+    let header = String::from_utf8_lossy(&bytes[10..128]).into_owned();
+    assert!(header.contains("'<f4'"), "{header}");
+    let (_, shape) = header.split_once("'shape': (").unwrap();
+    shape.split_once(')').unwrap().0.to_owned()
+}
+
+fn record(folder: &Path) -> Value {
+    serde_json::from_slice(&fs::read(folder.join("explanation.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn one_picture_gives_maps_figure_and_record() {
+    let out = tempfile::tempdir().unwrap();
+    let run = explain(out.path(), &with(&[COFFEE], &FAST));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(names(out.path()), ["coffee"]);
+    let folder = out.path().join("coffee");
+    assert_eq!(
+        names(&folder),
+        [
+            "explanation.json",
+            "figure.png",
+            "guided-backprop.npy",
+            "guided-backprop.overlay.png",
+            "guided-backprop.png",
+            "guided-backprop.raw.npy",
+            "input.png",
+        ]
+    );
+    assert_eq!(shape(&folder.join("guided-backprop.npy")), "224, 224");
+    assert_eq!(
+        shape(&folder.join("guided-backprop.raw.npy")),
+        "3, 224, 224"
+    );
+    let crop = dvm::read(folder.join("input.png")).unwrap();
+    assert_eq!((crop.height(), crop.width()), (224, 224));
+
+    let record = record(&folder);
+    assert_eq!(record["image"]["file"], COFFEE);
+    assert_eq!(record["image"]["width"], 600);
+    assert_eq!(record["model"]["architecture"], "squeezenet1_1");
+    assert_eq!(record["class"]["name"], "espresso");
+    assert_eq!(record["class"]["index"], 967);
+    assert_eq!(record["top"].as_array().unwrap().len(), 5);
+    assert_eq!(record["methods"][0]["parameters"]["channels"], "max-abs");
+    let figure = folder.join("figure.png");
+    let line = format!("→ {}\n", figure.display());
+    assert!(
+        run.stdout.starts_with("coffee.png: espresso "),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.ends_with(&line), "{}", run.stdout);
+    assert_eq!(run.stdout.lines().count(), 1);
+}
+
+#[test]
+fn occlusion_keeps_every_class_of_every_window() {
+    let out = tempfile::tempdir().unwrap();
+    let run = explain(out.path(), &with(&[COFFEE], &COARSE));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let folder = out.path().join("coffee");
+    assert_eq!(shape(&folder.join("occlusion.raw.npy")), "1000, 4, 4");
+    assert_eq!(shape(&folder.join("occlusion.npy")), "224, 224");
+    let record = record(&folder);
+    assert_eq!(
+        record["methods"][0]["parameters"]["window"],
+        serde_json::json!([64, 64])
+    );
+}
+
+#[test]
+fn several_methods_share_one_figure() {
+    let out = tempfile::tempdir().unwrap();
+    let mut arguments = with(&[COFFEE], &COARSE);
+    arguments[4] = "gradient,occlusion";
+    let run = explain(out.path(), &arguments);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let methods = record(&out.path().join("coffee"))["methods"].clone();
+    assert_eq!(methods[0]["name"], "gradient");
+    assert_eq!(methods[1]["name"], "occlusion");
+    let alone = tempfile::tempdir().unwrap();
+    explain(alone.path(), &with(&[COFFEE], &COARSE));
+    let width = |folder: &Path| {
+        let figure = dvm::read(folder.join("coffee/figure.png")).unwrap();
+        figure.width()
+    };
+    assert!(width(out.path()) > width(alone.path()));
+}
+
+/// Takes away what may differ from run to run.
+fn without_seconds(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.remove("seconds");
+            map.values_mut().for_each(without_seconds);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_seconds),
+        _ => {}
+    }
+}
+
+#[test]
+fn results_are_the_same_bytes_whatever_the_number_of_threads() {
+    let folders = ["1", "2"].map(|threads| {
+        let out = tempfile::tempdir().unwrap();
+        let mut arguments = with(&[CHELSEA, "--threads", threads], &COARSE);
+        arguments[6] = "guided-backprop,occlusion";
+        let run = explain(out.path(), &arguments);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        out
+    });
+    let [one, two] = folders.each_ref().map(|out| out.path().join("chelsea"));
+    assert_eq!(names(&one), names(&two));
+    for name in names(&one).iter().filter(|n| *n != "explanation.json") {
+        let same = fs::read(one.join(name)).unwrap() == fs::read(two.join(name)).unwrap();
+        assert!(same, "{name}");
+    }
+    let [mut one, mut two] = [record(&one), record(&two)];
+    without_seconds(&mut one);
+    without_seconds(&mut two);
+    assert_eq!(one, two);
+}
+
+#[test]
+fn several_classes_get_a_folder_each() {
+    let out = tempfile::tempdir().unwrap();
+    let classes = ["--class", "espresso", "--class", "968"];
+    let run = explain(out.path(), &with(&with(&[COFFEE], &classes), &FAST));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let folder = out.path().join("coffee");
+    assert_eq!(names(&folder), ["967-espresso", "968-cup"]);
+    let maps = ["967-espresso", "968-cup"]
+        .map(|class| fs::read(folder.join(class).join("guided-backprop.npy")).unwrap());
+    assert!(maps[0] != maps[1]);
+    assert_eq!(run.stdout.lines().count(), 2);
+}
+
+#[test]
+fn pictures_of_one_stem_get_folders_of_their_own_and_it_is_said() {
+    let out = tempfile::tempdir().unwrap();
+    let run = explain(out.path(), &with(&[COFFEE, COFFEE], &FAST));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(names(out.path()), ["coffee", "coffee-2"]);
+    let note = format!("note: {COFFEE}: another picture has this name too");
+    assert!(run.stderr.contains(&note), "{}", run.stderr);
+    let first = fs::read(out.path().join("coffee/figure.png")).unwrap();
+    assert!(first == fs::read(out.path().join("coffee-2/figure.png")).unwrap());
+}
+
+#[test]
+fn json_is_one_array_with_what_was_done_and_what_was_not() {
+    let out = tempfile::tempdir().unwrap();
+    let run = explain(out.path(), &with(&[COFFEE, "missing.png", "--json"], &FAST));
+    assert_eq!(run.code, Some(1));
+    let results = run.json();
+    assert_eq!(results.as_array().unwrap().len(), 2);
+    assert_eq!(results[0]["image"], COFFEE);
+    assert_eq!(results[0]["class"]["name"], "espresso");
+    assert_eq!(results[0]["top"][0], results[0]["class"]);
+    assert!(results[0]["class"]["probability"].as_f64().unwrap() > 0.5);
+    let folder = Path::new(results[0]["folder"].as_str().unwrap());
+    assert_eq!(folder, out.path().join("coffee"));
+    let mut files: Vec<String> = serde_json::from_value(results[0]["files"].clone()).unwrap();
+    files.sort();
+    assert_eq!(files, names(folder));
+    assert_eq!(results[1]["image"], "missing.png");
+    let error = results[1]["error"].as_str().unwrap();
+    assert!(error.starts_with("cannot be read"), "{error}");
+}
+
+#[test]
+fn quiet_says_nothing_but_errors() {
+    let out = tempfile::tempdir().unwrap();
+    let run = explain(
+        out.path(),
+        &with(&[COFFEE, COFFEE, "missing.png", "--quiet"], &FAST),
+    );
+    assert_eq!(run.stdout, "");
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    assert!(run.stderr.starts_with("error: missing.png: "));
+}
+
+#[test]
+fn a_map_of_another_colour_is_another_picture_of_the_same_numbers() {
+    let out = tempfile::tempdir().unwrap();
+    let (usual, other) = (out.path().join("usual"), out.path().join("other"));
+    explain(&usual, &with(&[COFFEE], &FAST));
+    let styled = ["--colour-map", "viridis", "--overlay", "colour"];
+    let run = explain(&other, &with(&with(&[COFFEE], &styled), &FAST));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let same = |name: &str| {
+        let [usual, other] = [&usual, &other].map(|f| fs::read(f.join("coffee").join(name)));
+        usual.unwrap() == other.unwrap()
+    };
+    assert!(same("guided-backprop.npy"));
+    assert!(!same("guided-backprop.png"));
+    assert!(!same("guided-backprop.overlay.png"));
+}
+
+#[test]
+fn names_of_classes_and_preprocessing_come_from_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let classes = folder.path().join("classes.txt");
+    let list: Vec<String> = (0..1000).map(|i| format!("Klasse {i}")).collect();
+    fs::write(&classes, list.join("\n")).unwrap();
+    let preprocess = folder.path().join("preprocess.json");
+    let json = r#"{"resize": {"exact": [160, 192]}, "interpolation": "bilinear",
+        "crop": [160, 192], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}"#;
+    fs::write(&preprocess, json).unwrap();
+    let files = [
+        "--classes",
+        text(&classes),
+        "--preprocess",
+        text(&preprocess),
+    ];
+    let out = folder.path().join("out");
+    let run = explain(&out, &with(&with(&[COFFEE], &files), &FAST));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains("Klasse 967"), "{}", run.stdout);
+    let map = out.join("coffee/guided-backprop.npy");
+    assert_eq!(shape(&map), "160, 192");
+}
