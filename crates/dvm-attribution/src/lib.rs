@@ -14,5 +14,5 @@ pub mod registry;
 mod settings;
 
 pub use error::Error;
-pub use method::{Attribution, Method, Nature, Progress, Raw, Scene};
+pub use method::{Attribution, Method, Nature, Observation, Progress, Raw, Scene};
 pub use settings::{OptionSpec, SettingError, Settings};

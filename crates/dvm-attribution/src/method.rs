@@ -16,8 +16,8 @@ pub struct Scene<'a> {
     pub input: &'a Input,
     /// How the picture was prepared, to prepare covered versions of it alike.
     pub preprocess: &'a Preprocess,
-    /// Bytes that activations may take at once. At least one picture is always worked on, however
-    /// little this is.
+    /// Bytes that activations, and scores kept for every class, may take at once. At least one
+    /// picture is always worked on, however little this is; scores that need more are refused.
     pub memory: usize,
     /// Told how far the method is.
     pub progress: &'a Progress<'a>,
@@ -68,14 +68,36 @@ pub(crate) fn finite(what: &str, values: &[f32]) -> Result<(), Error> {
 
 /// A way of finding out what in the picture moved the network.
 pub trait Method: Send + Sync {
-    /// One map for each class of `targets`, in their order.
+    /// Asks the network all that has to be asked once, whatever the class.
     ///
     /// # Errors
     /// [`Error`]: rather none than a wrong map.
-    fn attribute(&self, scene: &Scene, targets: &[usize]) -> Result<Vec<Attribution>, Error>;
+    fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error>;
 
     /// Every setting that shapes the map, with its value, for the record.
     fn parameters(&self) -> Map<String, Value>;
+
+    /// One map for each class of `targets`, in their order.
+    ///
+    /// # Errors
+    /// As [`Method::observe`] and [`Observation::attribution`].
+    fn attribute(&self, scene: &Scene, targets: &[usize]) -> Result<Vec<Attribution>, Error> {
+        let observation = self.observe(scene)?;
+        targets
+            .iter()
+            .map(|&target| observation.attribution(target))
+            .collect()
+    }
+}
+
+/// What a method knows of one picture, from which the map of any class follows. Maps are made one
+/// at a time, so that a thousand classes take no more memory than one.
+pub trait Observation {
+    /// The map of one class.
+    ///
+    /// # Errors
+    /// [`Error`]: rather none than a wrong map.
+    fn attribution(&self, target: usize) -> Result<Attribution, Error>;
 }
 
 /// What a map's numbers mean, and so how it is drawn.

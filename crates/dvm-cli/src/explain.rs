@@ -237,11 +237,8 @@ impl Task {
     ) -> Result<(), Interruption> {
         let picture = dvm::read(file)?;
         let update = |title: &'static str, done, all| self.progress.update(title, done, all);
-        let explanations =
-            self.classifier
-                .explain_with_progress(picture, &self.explain, &update)?;
         let mut noted: Vec<String> = Vec::new();
-        for explanation in &explanations {
+        let each = |explanation: Explanation| {
             let class = Ranked {
                 index: explanation.class(),
                 name: explanation.class_name().to_owned(),
@@ -252,7 +249,7 @@ impl Task {
             } else {
                 folder.to_owned()
             };
-            let files = save(explanation, file, &folder)?;
+            let files = save(&explanation, file, &folder)?;
             let warnings: Vec<String> = explanation
                 .warnings()
                 .map(|(method, warning)| format!("{method}: {warning}"))
@@ -279,8 +276,10 @@ impl Task {
                 files,
                 warnings,
             });
-        }
-        Ok(())
+            Ok::<_, Interruption>(())
+        };
+        self.classifier
+            .explain_each(picture, &self.explain, &update, each)
     }
 
     fn note(&self, note: &str) {

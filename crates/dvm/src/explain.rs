@@ -1,5 +1,6 @@
 //! From a picture to its explanations.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use dvm_attribution::registry::{self, Entry};
@@ -9,7 +10,7 @@ use dvm_render::ColourMap;
 
 use crate::drawing::OverlayStyle;
 use crate::explanation::{Map, Subject};
-use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation};
+use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction};
 
 /// What to explain, and how.
 pub struct Explain {
@@ -24,7 +25,8 @@ pub struct Explain {
     pub colours: Option<ColourMap>,
 }
 
-/// Told which method is how far: its title, steps done, all steps. Called from any thread.
+/// Told what is how far: the title of a method (its windows), or `classes`; steps done, all steps.
+/// Called from any thread.
 pub type Progress<'a> = dyn Fn(&'static str, usize, usize) + Sync + 'a;
 
 impl Default for Explain {
@@ -100,62 +102,94 @@ impl Classifier {
     /// # Errors
     /// [`Error`]; rather none than a wrong map.
     pub fn explain(&self, picture: Picture, options: &Explain) -> Result<Vec<Explanation>, Error> {
-        self.explain_with_progress(picture, options, &|_, _, _| {})
+        let mut explanations = Vec::new();
+        self.explain_each(picture, options, &|_, _, _| {}, |explanation| {
+            explanations.push(explanation);
+            Ok::<_, Error>(())
+        })?;
+        Ok(explanations)
     }
 
-    /// As [`Classifier::explain`], telling `progress` how far it is.
+    /// As [`Classifier::explain`], but hands each explanation to `each` as it comes, so that a
+    /// thousand classes take no more memory than one, and tells `progress` how far it is.
     ///
     /// # Errors
-    /// As [`Classifier::explain`].
-    pub fn explain_with_progress(
+    /// As [`Classifier::explain`], and whatever `each` returns.
+    pub fn explain_each<E: From<Error>>(
         &self,
         picture: Picture,
         options: &Explain,
         progress: &Progress,
-    ) -> Result<Vec<Explanation>, Error> {
+        mut each: impl FnMut(Explanation) -> Result<(), E>,
+    ) -> Result<(), E> {
         let input = self.prepare(picture)?;
         let prediction = self.classify(&input)?;
+        let targets = self.targets(&options.classes, &prediction)?;
+        let subject = Arc::new(Subject::new(self, input, prediction, options));
+        let tell: Vec<_> = options
+            .methods
+            .iter()
+            .map(|(entry, _)| move |done, all| progress(entry.title, done, all))
+            .collect();
+        let scenes: Vec<Scene> = tell
+            .iter()
+            .map(|tell| Scene {
+                network: self.network(),
+                input: subject.input(),
+                preprocess: self.preprocess(),
+                memory: options.memory,
+                progress: tell,
+            })
+            .collect();
+        let mut observations = Vec::with_capacity(scenes.len());
+        for ((entry, method), scene) in options.methods.iter().zip(&scenes) {
+            let start = Instant::now();
+            let observation = method.observe(scene).map_err(|e| failed(entry, e))?;
+            observations.push((*entry, method, observation, start.elapsed()));
+        }
+        let count = targets.len();
+        for (done, target) in targets.into_iter().enumerate() {
+            let mut maps = Vec::with_capacity(observations.len());
+            for (entry, method, observation, observing) in &observations {
+                let start = Instant::now();
+                let attribution = observation
+                    .attribution(target)
+                    .map_err(|e| failed(entry, e))?;
+                maps.push(Map {
+                    entry,
+                    parameters: method.parameters(),
+                    attribution,
+                    seconds: (*observing + start.elapsed()).as_secs_f64(),
+                });
+            }
+            each(Explanation::new(subject.clone(), target, maps))?;
+            progress("classes", done + 1, count);
+        }
+        Ok(())
+    }
+
+    /// The classes meant, each once, in the order asked for.
+    fn targets(
+        &self,
+        choices: &[ClassChoice],
+        prediction: &Prediction,
+    ) -> Result<Vec<usize>, Error> {
         let top = prediction.top(1)[0].index;
         let mut targets: Vec<usize> = Vec::new();
-        for choice in &options.classes {
+        for choice in choices {
             for target in choice.resolve(self.classes(), top)? {
                 if !targets.contains(&target) {
                     targets.push(target);
                 }
             }
         }
-        let subject = std::sync::Arc::new(Subject::new(self, input, prediction, options));
-        let mut maps: Vec<Vec<Map>> = targets.iter().map(|_| Vec::new()).collect();
-        for (entry, method) in &options.methods {
-            let start = Instant::now();
-            let scene = Scene {
-                network: self.network(),
-                input: subject.input(),
-                preprocess: self.preprocess(),
-                memory: options.memory,
-                progress: &|done, all| progress(entry.title, done, all),
-            };
-            let attributions =
-                method
-                    .attribute(&scene, &targets)
-                    .map_err(|source| Error::Method {
-                        method: entry.name,
-                        source,
-                    })?;
-            let seconds = start.elapsed().as_secs_f64();
-            for (maps, attribution) in maps.iter_mut().zip(attributions) {
-                maps.push(Map {
-                    entry,
-                    parameters: method.parameters(),
-                    attribution,
-                    seconds,
-                });
-            }
-        }
-        Ok(targets
-            .into_iter()
-            .zip(maps)
-            .map(|(target, maps)| Explanation::new(subject.clone(), target, maps))
-            .collect())
+        Ok(targets)
+    }
+}
+
+fn failed(entry: &'static Entry, source: dvm_attribution::Error) -> Error {
+    Error::Method {
+        method: entry.name,
+        source,
     }
 }

@@ -1,13 +1,14 @@
 //! The explanation of one class of one picture: maps, figure, record, files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use dvm_attribution::Attribution;
 use dvm_attribution::registry::Entry;
 use dvm_image::{Input, Picture, encode_npy, encode_png, write_atomic};
 use dvm_render::ColourMap;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::drawing::{self, OverlayStyle};
@@ -41,7 +42,7 @@ impl Subject {
                 "weights": classifier.weights_file(),
                 "weights_sha256": classifier.weights_sha256(),
                 "classes": classifier.classes().len(),
-                "preprocess": classifier.preprocess(),
+                "preprocess": written(classifier.preprocess()),
             }),
             model_name: architecture.name,
             overlay: options.overlay,
@@ -154,8 +155,8 @@ impl Explanation {
                     "quantity": attribution.quantity,
                     "map": {
                         "shape": attribution.size,
-                        "min": values.iter().copied().fold(f32::INFINITY, f32::min),
-                        "max": values.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+                        "min": written(values.iter().copied().fold(f32::INFINITY, f32::min)),
+                        "max": written(values.iter().copied().fold(f32::NEG_INFINITY, f32::max)),
                     },
                     "raw": { "shape": attribution.raw.shape },
                     "warnings": attribution.warnings,
@@ -175,12 +176,13 @@ impl Explanation {
             "class": {
                 "index": self.target,
                 "name": self.class_name(),
+                "probability": written(self.probability()),
             },
             "baseline": {
-                "probability": self.probability(),
-                "logit": prediction.logits[self.target],
+                "probability": written(self.probability()),
+                "logit": written(prediction.logits[self.target]),
             },
-            "top": prediction.top(5),
+            "top": written(prediction.top(5)),
             "methods": methods,
             "seconds": self.maps.iter().map(|m| m.seconds).sum::<f64>(),
         })
@@ -208,11 +210,19 @@ impl Explanation {
     ) -> Result<Vec<PathBuf>, Error> {
         let failed = |path: PathBuf| |source| Error::Save { path, source };
         fs::create_dir_all(folder).map_err(failed(folder.to_owned()))?;
-        let mut written = Vec::new();
+        // The record says that all is there: an old one must not speak for new maps.
+        let record = folder.join("explanation.json");
+        match fs::remove_file(&record) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(record)(error));
+            }
+            _ => {}
+        }
+        let mut files = Vec::new();
         let mut write = |name: &str, bytes: &[u8]| -> Result<(), Error> {
             let path = folder.join(name);
             write_atomic(&path, bytes).map_err(failed(path.clone()))?;
-            written.push(path);
+            files.push(path);
             Ok(())
         };
         write("input.png", &encode_png(self.crop()))?;
@@ -239,8 +249,15 @@ impl Explanation {
         let mut text = serde_json::to_string_pretty(&record).expect("a record is plain data");
         text.push('\n');
         write("explanation.json", text.as_bytes())?;
-        Ok(written)
+        Ok(files)
     }
+}
+
+/// A value as JSON writes it. `json!` would widen each f32 to the f64 nearest to it, and 0.485 would
+/// be recorded as 0.48500001430511475.
+fn written(value: impl Serialize) -> Value {
+    let text = serde_json::to_string(&value).expect("plain data");
+    serde_json::from_str(&text).expect("it was just written")
 }
 
 /// A probability for people: `96.2 %`, `0.013 %`, `4.1e-7 %`.

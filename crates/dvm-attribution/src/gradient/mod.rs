@@ -22,7 +22,9 @@ pub use plain::GRADIENT;
 
 use crate::method::finite;
 use crate::settings::words;
-use crate::{Attribution, Error, Method, Nature, OptionSpec, Raw, Scene, SettingError, Settings};
+use crate::{
+    Attribution, Error, Method, Nature, Observation, OptionSpec, Raw, Scene, SettingError, Settings,
+};
 
 /// Options that all gradient methods share.
 const OPTIONS: &[OptionSpec] = &[OptionSpec {
@@ -67,54 +69,20 @@ impl GradientMethod {
 }
 
 impl Method for GradientMethod {
-    fn attribute(&self, scene: &Scene, targets: &[usize]) -> Result<Vec<Attribution>, Error> {
+    fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error> {
         let graph = scene.network.folded();
         let forward = graph.forward(&scene.batch_of_one(), Mode::Inference, Keep::All)?;
         finite("the picture itself", forward.output().data())?;
-        let warnings = if self.replaces_rectifiers {
-            rectifier_warnings(graph)
-        } else {
-            Vec::new()
-        };
-        let [c, h, w] = scene.input.shape();
-        let mut maps = Vec::with_capacity(targets.len());
-        for (done, &target) in targets.iter().enumerate() {
-            let gradient = class_gradient(graph, &forward, target, self.rules)?.to_nchw();
-            finite("the gradient", &gradient)?;
-            let values: Vec<f32> = scene
-                .input
-                .values()
-                .iter()
-                .zip(&gradient)
-                .map(|(&x, &g)| (self.formula)(x, g))
-                .collect();
-            let map = reduced(&values, h * w, self.channels);
-            let raw = Raw {
-                shape: vec![c, h, w],
-                values: Arc::new(values),
-            };
-            let nature = match self.channels {
-                Channels::MaxAbs => Nature::Magnitude,
-                Channels::Sum => Nature::Signed,
-            };
-            let attribution = Attribution {
-                target,
-                title: self.title.into(),
-                quantity: match self.channels {
-                    Channels::MaxAbs => format!("max |{}| over channels", self.quantity),
-                    Channels::Sum => format!("sum of {} over channels", self.quantity),
-                },
-                map,
-                size: (h, w),
-                smooth: None,
-                raw,
-                nature,
-                warnings: warnings.clone(),
-            };
-            maps.push(attribution.checked());
-            (scene.progress)(done + 1, targets.len());
-        }
-        Ok(maps)
+        Ok(Box::new(Forward {
+            method: self,
+            scene,
+            warnings: if self.replaces_rectifiers {
+                rectifier_warnings(graph)
+            } else {
+                Vec::new()
+            },
+            activations: forward,
+        }))
     }
 
     fn parameters(&self) -> Map<String, Value> {
@@ -124,6 +92,52 @@ impl Method for GradientMethod {
         ]
         .into_iter()
         .collect()
+    }
+}
+
+/// The forward pass of one picture, to be walked back for any class.
+struct Forward<'a> {
+    method: &'a GradientMethod,
+    scene: &'a Scene<'a>,
+    activations: Activations,
+    warnings: Vec<String>,
+}
+
+impl Observation for Forward<'_> {
+    fn attribution(&self, target: usize) -> Result<Attribution, Error> {
+        let Self { method, scene, .. } = self;
+        let graph = scene.network.folded();
+        let gradient = class_gradient(graph, &self.activations, target, method.rules)?.to_nchw();
+        finite("the gradient", &gradient)?;
+        let values: Vec<f32> = scene
+            .input
+            .values()
+            .iter()
+            .zip(&gradient)
+            .map(|(&x, &g)| (method.formula)(x, g))
+            .collect();
+        let [c, h, w] = scene.input.shape();
+        let attribution = Attribution {
+            target,
+            title: method.title.into(),
+            quantity: match method.channels {
+                Channels::MaxAbs => format!("max |{}| over channels", method.quantity),
+                Channels::Sum => format!("sum of {} over channels", method.quantity),
+            },
+            map: reduced(&values, h * w, method.channels),
+            size: (h, w),
+            smooth: None,
+            raw: Raw {
+                shape: vec![c, h, w],
+                values: Arc::new(values),
+            },
+            nature: match method.channels {
+                Channels::MaxAbs => Nature::Magnitude,
+                Channels::Sum => Nature::Signed,
+            },
+            warnings: self.warnings.clone(),
+        };
+        Ok(attribution.checked())
     }
 }
 

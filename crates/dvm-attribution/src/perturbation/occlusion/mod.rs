@@ -16,7 +16,9 @@ use self::fill::Fill;
 use self::sweep::{Score, Sweep};
 use crate::registry::{Entry, Preset, Reference};
 use crate::settings::words;
-use crate::{Attribution, Error, Method, Nature, OptionSpec, Raw, Scene, SettingError, Settings};
+use crate::{
+    Attribution, Error, Method, Nature, Observation, OptionSpec, Raw, Scene, SettingError, Settings,
+};
 
 /// What the network loses when a window of the picture is covered.
 pub const OCCLUSION: Entry = Entry {
@@ -259,64 +261,25 @@ impl Occlusion {
 }
 
 impl Method for Occlusion {
-    fn attribute(&self, scene: &Scene, targets: &[usize]) -> Result<Vec<Attribution>, Error> {
+    fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error> {
         let grid = self.grid(scene)?;
-        let logits = scene.logits()?;
-        if let Some(&class) = targets.iter().find(|&&t| t >= logits.len()) {
-            return Err(Error::Class {
-                class,
-                classes: logits.len(),
-            });
-        }
-        let whole = self.score.of(&logits);
+        let whole = self.score.of(&scene.logits()?);
         let covered = match self.space {
             Space::Input => Sweep::over_input(scene, grid, self.fill, self.noise_seed),
             Space::Image => Sweep::over_image(scene, grid, self.fill, self.noise_seed),
         }
         .scores(scene, self.score, &whole)?;
-        let cells = grid.rows() * grid.columns();
-        let raw = Raw {
-            shape: vec![whole.len(), grid.rows(), grid.columns()],
-            values: Arc::new(covered),
-        };
-        let (ys, xs) = self.points(scene);
-        let nature = match self.value {
-            Value::Drop => Nature::Signed,
-            Value::Raw => Nature::Level,
-        };
-        let size = (scene.input.crop().height(), scene.input.crop().width());
-        let map = |&target: &usize| {
-            let scores = &raw.values[target * cells..(target + 1) * cells];
-            let values = match self.value {
-                Value::Drop => scores.iter().map(|&s| whole[target] - s).collect(),
-                Value::Raw => scores.to_vec(),
-            };
-            let cells = HeatMap::new(grid, values);
-            let (map, smooth) = match self.overlap.combined(&cells, &ys, &xs) {
-                Some(map) => (map, None),
-                None => (cells.nearest_at(&ys, &xs), Some(cells.smooth_at(&ys, &xs))),
-            };
-            let mut attribution = Attribution {
-                target,
-                title: format!("occlusion {}/{}", self.window, self.stride),
-                quantity: self.quantity(),
-                map,
-                size,
-                smooth,
-                raw: raw.clone(),
-                nature,
-                warnings: Vec::new(),
-            }
-            .checked();
-            if self.leaves_gaps() {
-                attribution.warnings.push(format!(
-                    "windows of {} lie {} apart: the pixels between them were never covered",
-                    self.window, self.stride
-                ));
-            }
-            attribution
-        };
-        Ok(targets.iter().map(map).collect())
+        Ok(Box::new(Scores {
+            method: self,
+            grid,
+            points: self.points(scene),
+            size: (scene.input.crop().height(), scene.input.crop().width()),
+            raw: Raw {
+                shape: vec![whole.len(), grid.rows(), grid.columns()],
+                values: Arc::new(covered),
+            },
+            whole,
+        }))
     }
 
     fn parameters(&self) -> Map<String, Json> {
@@ -334,5 +297,63 @@ impl Method for Occlusion {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
+    }
+}
+
+/// The scores of all classes under all windows of one picture.
+struct Scores<'a> {
+    method: &'a Occlusion,
+    grid: Grid,
+    /// The scores of the whole picture, `[K]`.
+    whole: Vec<f32>,
+    /// `[K, rows, columns]`
+    raw: Raw,
+    /// Where the rows and columns of the map lie on the picture under the windows.
+    points: (Vec<f64>, Vec<f64>),
+    /// Rows and columns of the map.
+    size: (usize, usize),
+}
+
+impl Observation for Scores<'_> {
+    fn attribution(&self, target: usize) -> Result<Attribution, Error> {
+        let method = self.method;
+        let whole = *self.whole.get(target).ok_or(Error::Class {
+            class: target,
+            classes: self.whole.len(),
+        })?;
+        let count = self.grid.rows() * self.grid.columns();
+        let scores = &self.raw.values[target * count..(target + 1) * count];
+        let values = match method.value {
+            Value::Drop => scores.iter().map(|&s| whole - s).collect(),
+            Value::Raw => scores.to_vec(),
+        };
+        let cells = HeatMap::new(self.grid, values);
+        let (ys, xs) = &self.points;
+        let (map, smooth) = match method.overlap.combined(&cells, ys, xs) {
+            Some(map) => (map, None),
+            None => (cells.nearest_at(ys, xs), Some(cells.smooth_at(ys, xs))),
+        };
+        let mut warnings = Vec::new();
+        if method.leaves_gaps() {
+            warnings.push(format!(
+                "windows of {} lie {} apart: the pixels between them were never covered",
+                method.window, method.stride
+            ));
+        }
+        let attribution = Attribution {
+            target,
+            title: format!("occlusion {}/{}", method.window, method.stride),
+            quantity: method.quantity(),
+            map,
+            size: self.size,
+            smooth,
+            raw: self.raw.clone(),
+            nature: match method.value {
+                Value::Drop => Nature::Signed,
+                Value::Raw => Nature::Level,
+            },
+            warnings,
+        };
+        Ok(attribution.checked())
     }
 }
