@@ -56,7 +56,7 @@ impl Scene<'_> {
 }
 
 /// Larger batches make nothing faster: the caches are full long before.
-const LARGEST_BATCH: usize = 32;
+const LARGEST_BATCH: usize = 8;
 
 /// Refuses numbers that are none.
 pub(crate) fn finite(what: &str, values: &[f32]) -> Result<(), Error> {

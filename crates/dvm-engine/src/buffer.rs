@@ -4,51 +4,59 @@
 //! from the operating system costs a page fault every 4 KiB, which took a third of the time of a
 //! small network; so what is given back is kept for the next one who asks.
 
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Shorter arrays are cheap to allocate: 64 KiB.
 const SHORTEST: usize = 1 << 14;
 
-/// Values kept at most: 1 GiB, as much as the default limit for activations.
-const MOST: usize = 1 << 28;
+/// Values kept at most: 256 MiB. What has waited longest goes first, so arrays of a batch size that
+/// is no longer used do not stay.
+const MOST: usize = 1 << 26;
 
 /// An array of f32 whose memory is used again after it is dropped.
-pub(crate) struct Buffer(Vec<f32>);
+pub(crate) struct Buffer {
+    /// At least `len` values; what lies beyond is left from earlier use.
+    array: Vec<f32>,
+    len: usize,
+}
 
-/// Arrays waiting to be used again, by capacity.
+/// Arrays waiting to be used again, the longest waiting first.
 struct Shelf {
-    arrays: BTreeMap<usize, Vec<Vec<f32>>>,
+    arrays: Vec<Vec<f32>>,
     values: usize,
 }
 
 static SHELF: Mutex<Shelf> = Mutex::new(Shelf {
-    arrays: BTreeMap::new(),
+    arrays: Vec::new(),
     values: 0,
 });
 
 impl Shelf {
-    /// The shortest array that holds `len` values without wasting more than half of itself.
+    /// The shortest array that holds `len` values. However much longer it is: a pass has only a
+    /// few arrays in use at a time, and the next pass finds all of them here again.
     fn take(&mut self, len: usize) -> Option<Vec<f32>> {
-        let (&capacity, arrays) = self.arrays.range_mut(len..=2 * len).next()?;
-        let array = arrays.pop()?;
-        if arrays.is_empty() {
-            self.arrays.remove(&capacity);
-        }
-        self.values -= capacity;
+        let (index, _) = self
+            .arrays
+            .iter()
+            .enumerate()
+            .filter(|(_, array)| array.len() >= len)
+            .min_by_key(|(_, array)| array.len())?;
+        let array = self.arrays.remove(index);
+        self.values -= array.len();
         Some(array)
     }
 
     fn put(&mut self, array: Vec<f32>) {
-        if self.values + array.capacity() <= MOST {
-            self.values += array.capacity();
-            self.arrays.entry(array.capacity()).or_default().push(array);
+        self.values += array.len();
+        self.arrays.push(array);
+        while self.values > MOST {
+            self.values -= self.arrays.remove(0).len();
         }
     }
 }
 
-fn shelf() -> std::sync::MutexGuard<'static, Shelf> {
+fn shelf() -> MutexGuard<'static, Shelf> {
     // A panic elsewhere cannot leave the shelf half changed in a way that matters.
     SHELF.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -61,9 +69,8 @@ impl Buffer {
         } else {
             shelf().take(len)
         };
-        let mut array = taken.unwrap_or_default();
-        array.resize(len, 0.0);
-        Self(array)
+        let array = taken.unwrap_or_else(|| vec![0.0; len]);
+        Self { array, len }
     }
 
     /// `len` zeros.
@@ -73,19 +80,19 @@ impl Buffer {
         buffer
     }
 
-    /// Changes the number of values; new ones are left open.
+    /// Changes the number of values; all of them are then left open.
     pub fn resize(&mut self, len: usize) {
-        if len > self.0.capacity() {
+        if len > self.array.len() {
             *self = Self::stale(len);
-        } else {
-            self.0.resize(len, 0.0);
         }
+        self.len = len;
     }
 }
 
 impl From<Vec<f32>> for Buffer {
-    fn from(values: Vec<f32>) -> Self {
-        Self(values)
+    fn from(array: Vec<f32>) -> Self {
+        let len = array.len();
+        Self { array, len }
     }
 }
 
@@ -93,28 +100,28 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.0
+        &self.array[..self.len]
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+        &mut self.array[..self.len]
     }
 }
 
 impl Clone for Buffer {
     fn clone(&self) -> Self {
-        let mut copy = Self::stale(self.0.len());
-        copy.copy_from_slice(&self.0);
+        let mut copy = Self::stale(self.len);
+        copy.copy_from_slice(self);
         copy
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if self.0.capacity() >= SHORTEST {
-            shelf().put(std::mem::take(&mut self.0));
+        if self.array.len() >= SHORTEST {
+            shelf().put(std::mem::take(&mut self.array));
         }
     }
 }
@@ -123,18 +130,33 @@ impl Drop for Buffer {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_array_given_back_serves_the_next_of_about_its_size() {
+    fn shelf_of(lengths: &[usize]) -> Shelf {
         let mut shelf = Shelf {
-            arrays: BTreeMap::new(),
+            arrays: Vec::new(),
             values: 0,
         };
-        shelf.put(Vec::with_capacity(100));
-        assert!(shelf.take(101).is_none());
-        assert!(shelf.take(49).is_none());
-        assert_eq!(shelf.take(50).map(|a| a.capacity()), Some(100));
-        assert!(shelf.take(50).is_none());
-        assert_eq!(shelf.values, 0);
+        for &length in lengths {
+            shelf.put(vec![0.0; length]);
+        }
+        shelf
+    }
+
+    #[test]
+    fn the_shortest_array_that_is_long_enough_is_used_again() {
+        let mut shelf = shelf_of(&[300, 100, 200]);
+        assert_eq!(shelf.take(301), None);
+        assert_eq!(shelf.take(101).map(|a| a.len()), Some(200));
+        assert_eq!(shelf.take(101).map(|a| a.len()), Some(300));
+        assert_eq!(shelf.take(101), None);
+        assert_eq!(shelf.values, 100);
+    }
+
+    #[test]
+    fn what_waited_longest_makes_room() {
+        let shelf = shelf_of(&[MOST / 2, MOST / 4, MOST / 2]);
+        let lengths: Vec<usize> = shelf.arrays.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [MOST / 4, MOST / 2]);
+        assert_eq!(shelf.values, 3 * MOST / 4);
     }
 
     #[test]
