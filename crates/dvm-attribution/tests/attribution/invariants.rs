@@ -43,7 +43,7 @@ fn assert_same_bytes(a: &Attribution, b: &Attribution) {
 fn maps_do_not_change_with_the_batch_size() {
     let largest = small();
     let fused = largest.network.fused();
-    assert_eq!(largest.scene().batch_size(fused).unwrap(), 32);
+    assert_eq!(largest.scene().batch_size(fused).unwrap(), 8);
     let single = Subject {
         memory: SCORES,
         ..small()

@@ -37,6 +37,28 @@ fn record(folder: &Path) -> Value {
 }
 
 #[test]
+fn an_old_record_does_not_outlive_maps_that_could_not_be_written() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("coffee");
+    fs::create_dir_all(folder.join("figure.png/obstacle")).unwrap();
+    fs::write(folder.join("explanation.json"), "{}").unwrap();
+    let run = explain(out.path(), &with(&[COFFEE], &FAST));
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("figure.png"), "{}", run.stderr);
+    assert!(folder.join("guided-backprop.npy").exists());
+    assert!(!folder.join("explanation.json").exists());
+}
+
+#[test]
+fn the_record_holds_numbers_as_they_were_meant() {
+    let out = tempfile::tempdir().unwrap();
+    explain(out.path(), &with(&[COFFEE], &FAST));
+    let record = record(&out.path().join("coffee"));
+    let mean = &record["model"]["preprocess"]["mean"];
+    assert_eq!(mean.to_string(), "[0.485,0.456,0.406]");
+}
+
+#[test]
 fn one_picture_gives_maps_figure_and_record() {
     let out = tempfile::tempdir().unwrap();
     let run = explain(out.path(), &with(&[COFFEE], &FAST));
