@@ -4,8 +4,9 @@ import methods
 import networks
 import ops
 import pictures
+import weights
 
 if __name__ == "__main__":
-    for script in (pictures, ops, methods, networks):
+    for script in (pictures, weights, ops, methods, networks):
         print(f"== {script.__name__}")
         script.main()
