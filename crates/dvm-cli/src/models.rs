@@ -136,6 +136,8 @@ struct Published {
 struct Weights {
     file: String,
     sha256: String,
+    source: Option<String>,
+    licence: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -163,6 +165,8 @@ impl Details {
             let weights = Weights {
                 file: model.weights_file().into(),
                 sha256: model.weights_sha256().into(),
+                source: model.weights_source().map(Into::into),
+                licence: model.weights_licence().map(Into::into),
             };
             let weights = Some(weights);
             (Self { weights, ..details }, model.classes().to_vec())
@@ -264,24 +268,19 @@ fn shown(model: &Details) -> String {
         ("parameters", millions(summary.parameters)),
         ("multiply-adds", giga(summary.multiply_adds)),
     ];
-    match &model.weights {
-        Some(own) if own.file != EMBEDDED => {
-            facts.push(("weights", format!("{}, SHA-256 {}", own.file, own.sha256)));
+    let top1 = format!("{:.1} % on ImageNet, as published", summary.top1);
+    if let Some(own) = &model.weights {
+        let from = own.source.iter().map(|source| format!(", from {source}"));
+        let weights = [own.file.clone()].into_iter().chain(from).collect();
+        facts.extend([("weights", weights), ("SHA-256", own.sha256.clone())]);
+        facts.extend(own.licence.iter().map(|l| ("licence", l.clone())));
+        if own.file == EMBEDDED {
+            facts.push(("top-1", top1));
         }
-        at_hand => facts.extend([
-            (
-                "weights",
-                match at_hand {
-                    Some(_) => format!("embedded, from {}", published.file),
-                    None => format!("published as {}; give it with --weights", published.file),
-                },
-            ),
-            (
-                "top-1",
-                format!("{:.1} % on ImageNet, as published", summary.top1),
-            ),
-            ("licence", published.licence.into()),
-        ]),
+    } else {
+        let weights = format!("published as {}; give it with --weights", published.file);
+        facts.extend([("weights", weights), ("licence", published.licence.into())]);
+        facts.push(("top-1", top1));
     }
     facts.extend([
         ("pictures", prepared(&model.preprocess)),

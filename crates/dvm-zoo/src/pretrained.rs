@@ -30,6 +30,10 @@ pub struct Pretrained {
     pub file: String,
     /// SHA-256 of that file.
     pub sha256: String,
+    /// Where its metadata says that the weights were published.
+    pub source: Option<String>,
+    /// Under which licence, by its metadata.
+    pub licence: Option<String>,
 }
 
 /// Why a network could not be loaded.
@@ -146,6 +150,8 @@ impl Pretrained {
             network,
             file,
             sha256,
+            source: metadata.get("source").cloned(),
+            licence: metadata.get("licence").cloned(),
         })
     }
 }

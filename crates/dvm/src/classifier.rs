@@ -139,6 +139,16 @@ impl Classifier {
         &self.pretrained.sha256
     }
 
+    /// Where the weight file's metadata says that its weights were published.
+    pub fn weights_source(&self) -> Option<&str> {
+        self.pretrained.source.as_deref()
+    }
+
+    /// The licence of the weights, by the file's metadata.
+    pub fn weights_licence(&self) -> Option<&str> {
+        self.pretrained.licence.as_deref()
+    }
+
     /// Resizes, crops and normalises a picture.
     ///
     /// # Errors

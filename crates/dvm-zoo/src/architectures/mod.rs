@@ -74,7 +74,7 @@ pub static ALL: &[Architecture] = &[
             file: "squeezenet1_1-b8a52dc0.pth",
             top1: 58.178,
             preprocess: Preprocess::imagenet,
-            licence: "BSD-3-Clause (torchvision); the embedded conversion MIT",
+            licence: "BSD-3-Clause (torchvision)",
         },
         embedded: Some(include_bytes!("../../embedded/squeezenet1_1.safetensors")),
     },
