@@ -137,6 +137,10 @@ impl Pretrained {
         architecture: Option<&'static Architecture>,
     ) -> Result<Self, LoadError> {
         let architecture = architecture_of(&weights, architecture)?;
+        let weights = match architecture.other_names {
+            Some(here) => weights.renamed(here),
+            None => weights,
+        };
         let file = weights.file().to_owned();
         let sha256 = weights.sha256().to_owned();
         let metadata = weights.metadata().clone();
@@ -192,20 +196,25 @@ fn architecture_of(
 /// The architecture whose every parameter has a tensor of its name, perhaps behind a prefix; of
 /// several (the names of ResNet-18 are among those of ResNet-34) the one with most parameters.
 fn recognised(weights: &Weights) -> Option<&'static Architecture> {
-    // Every name and what is left of it after each dot.
-    let mut endings: Vec<&str> = Vec::new();
-    for name in weights.names() {
-        endings.push(name);
-        endings.extend(name.match_indices('.').map(|(dot, _)| &name[dot + 1..]));
-    }
-    endings.sort_unstable();
     ALL.iter()
         .filter_map(|architecture| {
+            let other_names = architecture.other_names.unwrap_or(|_| None);
+            // Every name and what is left of it after each dot.
+            let mut endings: Vec<String> = Vec::new();
+            for name in weights.names() {
+                let name = other_names(name).unwrap_or_else(|| name.to_owned());
+                endings.extend(
+                    name.match_indices('.')
+                        .map(|(dot, _)| name[dot + 1..].to_owned()),
+                );
+                endings.push(name);
+            }
+            endings.sort_unstable();
             let blueprint = (architecture.build)(1);
             let parameters = blueprint.parameters();
             parameters
                 .iter()
-                .all(|p| endings.binary_search(&p.name.as_str()).is_ok())
+                .all(|p| endings.binary_search(&p.name).is_ok())
                 .then_some((parameters.len(), architecture))
         })
         .max_by_key(|(count, _)| *count)

@@ -152,6 +152,17 @@ impl Weights {
         self.arrays.is_empty()
     }
 
+    /// The same with another name for each array that `rename` has one for.
+    #[must_use]
+    pub fn renamed(mut self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        self.arrays = self
+            .arrays
+            .into_iter()
+            .map(|(name, array)| (rename(&name).unwrap_or(name), array))
+            .collect();
+        self
+    }
+
     /// The arrays a network asks for, by the network's own names.
     ///
     /// `wanted` is the network's state dict in its order: names and shapes. Training scripts wrap

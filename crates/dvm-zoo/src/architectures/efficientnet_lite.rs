@@ -76,6 +76,44 @@ pub fn efficientnet_lite0(classes: usize) -> Blueprint {
     net.ending_at(x)
 }
 
+/// The name here of a parameter in the files of the `efficientnet_pytorch` family of ports, which
+/// number blocks through and begin each name with an underscore: `_blocks.3._bn0.weight`.
+pub fn from_efficientnet_pytorch(name: &str) -> Option<String> {
+    let (layer, value) = name.rsplit_once('.')?;
+    let here = match layer {
+        "_conv_stem" => "conv_stem".into(),
+        "_bn0" => "bn1".into(),
+        "_conv_head" => "conv_head".into(),
+        "_bn1" => "bn2".into(),
+        "_fc" => "classifier".into(),
+        _ => {
+            let (number, layer) = layer.strip_prefix("_blocks.")?.split_once('.')?;
+            let mut number: usize = number.parse().ok()?;
+            let stage = STAGES.iter().position(|stage| {
+                let here = number < stage.repeats;
+                if !here {
+                    number -= stage.repeats;
+                }
+                here
+            })?;
+            // The first stage does not expand: its norms are numbered one lower here, and its
+            // projection is named like an expansion.
+            let expands = STAGES[stage].expansion > 1;
+            let layer = match (layer, expands) {
+                ("_expand_conv", true) | ("_project_conv", false) => "conv_pw",
+                ("_depthwise_conv", _) => "conv_dw",
+                ("_project_conv", true) => "conv_pwl",
+                ("_bn0", true) | ("_bn1", false) => "bn1",
+                ("_bn1", true) | ("_bn2", false) => "bn2",
+                ("_bn2", true) => "bn3",
+                _ => return None,
+            };
+            format!("blocks.{stage}.{number}.{layer}")
+        }
+    };
+    Some(format!("{here}.{value}"))
+}
+
 /// A convolution with TensorFlow's `SAME` padding.
 fn same(kernel: usize) -> Conv2d {
     Conv2d::square(kernel).padding(Padding::Same)

@@ -19,6 +19,9 @@ pub struct Architecture {
     /// The layer whose outputs are the classes: the first dimension of `<head>.weight` is their
     /// number.
     pub head: &'static str,
+    /// What another port of the network, whose weight files people have, calls a parameter: from
+    /// its name there to the name here.
+    pub other_names: Option<fn(&str) -> Option<String>>,
     /// The weights that its authors or torchvision published.
     pub published: Published,
     /// A weight file that this crate carries: safetensors with metadata.
@@ -52,6 +55,7 @@ pub static ALL: &[Architecture] = &[
         paper: EFFICIENTNET,
         build: efficientnet_lite::efficientnet_lite0,
         head: "classifier",
+        other_names: Some(efficientnet_lite::from_efficientnet_pytorch),
         published: Published {
             file: "tf_efficientnet_lite0-0aa007d2.pth",
             top1: 75.1,
@@ -70,6 +74,7 @@ pub static ALL: &[Architecture] = &[
         },
         build: squeezenet::squeezenet1_1,
         head: "classifier.1",
+        other_names: None,
         published: Published {
             file: "squeezenet1_1-b8a52dc0.pth",
             top1: 58.178,
@@ -124,6 +129,7 @@ const fn resnet(
         },
         build,
         head: "fc",
+        other_names: None,
         published: Published {
             file,
             top1,

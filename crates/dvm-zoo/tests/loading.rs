@@ -1,0 +1,180 @@
+//! How a weight file becomes a network.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use dvm_engine::{Tensor, seeded};
+use dvm_zoo::{ARCHITECTURE_KEY, CLASSES_KEY, PREPROCESS_KEY, Pretrained, find};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use tempfile::TempDir;
+
+/// Writes SqueezeNet with seeded weights for `classes` classes, every name behind `prefix`.
+fn squeezenet(
+    folder: &TempDir,
+    prefix: &str,
+    classes: usize,
+    metadata: &[(&str, &str)],
+) -> PathBuf {
+    let blueprint = (find("squeezenet1_1").unwrap().build)(classes);
+    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = blueprint
+        .parameters()
+        .iter()
+        .map(|p| {
+            let values = seeded::parameter(&p.name, &p.shape);
+            let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            (format!("{prefix}{}", p.name), p.shape.clone(), bytes)
+        })
+        .collect();
+    let views = bytes.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+        (name.as_str(), view)
+    });
+    let metadata: HashMap<String, String> = metadata
+        .iter()
+        .map(|&(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+    let path = folder.path().join("network.safetensors");
+    std::fs::write(
+        &path,
+        safetensors::serialize(views, Some(metadata)).unwrap(),
+    )
+    .unwrap();
+    path
+}
+
+fn failure(path: &Path, architecture: Option<&str>) -> String {
+    let architecture = architecture.map(|name| find(name).unwrap());
+    match Pretrained::read(path, architecture) {
+        Ok(_) => panic!("it was loaded"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_bare_file_is_recognised_by_its_names_behind_any_prefix() {
+    let folder = TempDir::new().unwrap();
+    for prefix in ["", "module.", "module.backbone."] {
+        let network = Pretrained::read(&squeezenet(&folder, prefix, 5, &[]), None).unwrap();
+        assert_eq!(network.architecture.name, "squeezenet1_1");
+        assert_eq!(network.classes.len(), 5);
+        assert_eq!(network.classes[4], "class 4");
+        let expected = (network.architecture.published.preprocess)();
+        assert_eq!(network.preprocess, expected);
+    }
+}
+
+#[test]
+fn metadata_says_architecture_classes_and_preprocessing() {
+    let folder = TempDir::new().unwrap();
+    let preprocess = r#"{"resize": "none", "interpolation": "bilinear", "crop": [64, 96],
+                         "mean": [0.5, 0.5, 0.5], "std": [1, 1, 1]}"#;
+    let metadata = [
+        (ARCHITECTURE_KEY, "squeezenet1_1"),
+        (CLASSES_KEY, r#"["daisy", "roses"]"#),
+        (PREPROCESS_KEY, preprocess),
+    ];
+    let network = Pretrained::read(&squeezenet(&folder, "", 2, &metadata), None).unwrap();
+    assert_eq!(network.classes, ["daisy", "roses"]);
+    assert_eq!(network.preprocess.crop, (64, 96));
+}
+
+#[test]
+fn class_names_of_another_number_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let file = squeezenet(&folder, "", 3, &[(CLASSES_KEY, r#"["daisy", "roses"]"#)]);
+    let error = failure(&file, None);
+    assert!(
+        error.contains("names 2 classes, the network has 3"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_of_another_architecture_than_it_says_or_than_asked_for_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let file = squeezenet(&folder, "", 2, &[(ARCHITECTURE_KEY, "vgg99")]);
+    assert!(failure(&file, None).contains("architecture `vgg99`, not one of"));
+    let file = squeezenet(&folder, "", 2, &[(ARCHITECTURE_KEY, "squeezenet1_1")]);
+    assert!(failure(&file, Some("resnet18")).contains("not `resnet18`"));
+    let file = squeezenet(&folder, "", 2, &[]);
+    assert!(failure(&file, Some("resnet18")).contains("do not fit resnet18"));
+}
+
+#[test]
+fn a_file_of_no_known_architecture_is_refused_with_the_names_of_all() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("other.safetensors");
+    let view = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
+    std::fs::write(
+        &path,
+        safetensors::serialize([("head.weight", view)], None).unwrap(),
+    )
+    .unwrap();
+    let error = failure(&path, None);
+    assert!(error.contains("squeezenet1_1, resnet18"), "{error}");
+}
+
+#[test]
+fn a_network_without_weights_says_which_have_some() {
+    let error = match find("resnet18").unwrap().embedded() {
+        Ok(_) => panic!("resnet18 is not embedded"),
+        Err(error) => error.to_string(),
+    };
+    assert!(error.contains("resnet18-f37072fd.pth"), "{error}");
+    assert!(
+        error.contains("efficientnet_lite0 or squeezenet1_1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn names_of_the_other_efficientnet_port_become_ours() {
+    let here = find("efficientnet_lite0").unwrap().other_names.unwrap();
+    for (there, expected) in [
+        ("_conv_stem.weight", Some("conv_stem.weight")),
+        ("_bn0.running_var", Some("bn1.running_var")),
+        (
+            "_blocks.0._depthwise_conv.weight",
+            Some("blocks.0.0.conv_dw.weight"),
+        ),
+        ("_blocks.0._bn2.bias", Some("blocks.0.0.bn2.bias")),
+        (
+            "_blocks.0._project_conv.weight",
+            Some("blocks.0.0.conv_pw.weight"),
+        ),
+        ("_blocks.2._bn0.weight", Some("blocks.1.1.bn1.weight")),
+        (
+            "_blocks.15._project_conv.weight",
+            Some("blocks.6.0.conv_pwl.weight"),
+        ),
+        ("_bn1.weight", Some("bn2.weight")),
+        ("_fc.bias", Some("classifier.bias")),
+        ("_blocks.16._bn0.weight", None),
+        ("_blocks.0._expand_conv.weight", None),
+        ("conv_stem.weight", None),
+    ] {
+        assert_eq!(here(there).as_deref(), expected, "{there}");
+    }
+}
+
+#[test]
+#[ignore = "needs shared/weights beside the checkout"]
+fn the_published_efficientnet_file_is_the_embedded_network() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../shared/weights/efficientnet-lite0-57934424.pth"
+    );
+    let published = Pretrained::read(Path::new(path), None).unwrap();
+    assert_eq!(published.architecture.name, "efficientnet_lite0");
+    let embedded = published.architecture.embedded().unwrap();
+    let picture = seeded::uniform("picture", 3 * 224 * 224, -1.0, 1.0);
+    let picture = Tensor::from_nchw(&[1, 3, 224, 224], &picture);
+    let logits = |network: &Pretrained| network.network.fused().logits(&picture).unwrap();
+    let (a, b) = (logits(&published), logits(&embedded));
+    let largest = a.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    for (a, b) in a.data().iter().zip(b.data()) {
+        // What half precision changes, see `embedded.rs`.
+        assert!((a - b).abs() <= 1e-2 * largest);
+    }
+}
