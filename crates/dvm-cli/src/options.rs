@@ -46,7 +46,8 @@ impl ModelOptions {
                 .map_err(|error| Failure::Request(format!("{}: {error}", file.display())))?;
         }
         if let Some(preprocess) = &self.preprocess {
-            classifier = classifier.with_preprocess(dvm::read_preprocess(preprocess)?)?;
+            let preprocess = dvm::read_preprocess(preprocess, classifier.preprocess())?;
+            classifier = classifier.with_preprocess(preprocess)?;
         }
         Ok(classifier)
     }

@@ -1,5 +1,6 @@
 //! A network that knows its classes and how to prepare a picture.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use dvm_engine::ops::softmax::probabilities;
@@ -7,6 +8,7 @@ use dvm_engine::{Network, Tensor};
 use dvm_image::{Input, Picture, Preprocess};
 use dvm_zoo::{Architecture, Pretrained};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{DEFAULT_MODEL, Error};
 
@@ -195,11 +197,12 @@ impl Classifier {
     }
 }
 
-/// Reads a preprocessing: `imagenet`, or a file with the JSON form of [`Preprocess`].
+/// Reads a preprocessing: `imagenet`, or a file with the JSON form of [`Preprocess`], in which what
+/// is left out stays as in `usual`.
 ///
 /// # Errors
 /// [`Error::File`] for a file that cannot be read or used.
-pub fn read_preprocess(name_or_file: &str) -> Result<Preprocess, Error> {
+pub fn read_preprocess(name_or_file: &str, usual: &Preprocess) -> Result<Preprocess, Error> {
     if name_or_file == "imagenet" {
         return Ok(Preprocess::imagenet());
     }
@@ -209,10 +212,42 @@ pub fn read_preprocess(name_or_file: &str) -> Result<Preprocess, Error> {
     };
     let text = std::fs::read_to_string(name_or_file)
         .map_err(|error| fail(format!("{error}; give `imagenet` or a JSON file")))?;
-    let preprocess: Preprocess = serde_json::from_str(&text)
-        .map_err(|error| fail(format!("is not a preprocessing: {error}")))?;
-    preprocess
-        .validate()
-        .map_err(|error| fail(error.to_string()))?;
+    merged(&text, usual).map_err(fail)
+}
+
+fn merged(text: &str, usual: &Preprocess) -> Result<Preprocess, String> {
+    let wrong = |error: serde_json::Error| format!("is not a preprocessing: {error}");
+    let given: BTreeMap<String, Value> = serde_json::from_str(text).map_err(wrong)?;
+    let mut all = serde_json::to_value(usual).map_err(wrong)?;
+    for (field, value) in given {
+        all[field] = value;
+    }
+    let preprocess: Preprocess = serde_json::from_value(all).map_err(wrong)?;
+    preprocess.validate().map_err(|error| error.to_string())?;
     Ok(preprocess)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_preprocessing_leaves_out_stays_as_usual() {
+        let usual = Preprocess::imagenet();
+        let given = merged(r#"{"crop": [96, 128], "std": [1, 1, 1]}"#, &usual).unwrap();
+        let expected = Preprocess {
+            crop: (96, 128),
+            std: [1.0; 3],
+            ..usual
+        };
+        assert_eq!(given, expected);
+    }
+
+    #[test]
+    fn a_preprocessing_with_an_unknown_field_or_no_sense_is_refused() {
+        let refused = |text| merged(text, &Preprocess::imagenet()).unwrap_err();
+        assert!(refused(r#"{"size": 224}"#).contains("unknown field `size`"));
+        assert!(refused(r#"{"std": [0, 1, 1]}"#).contains("std"));
+        assert!(refused("[1, 2]").contains("is not a preprocessing"));
+    }
 }
