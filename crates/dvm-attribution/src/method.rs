@@ -29,8 +29,12 @@ pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
 impl Scene<'_> {
     /// The normalised picture as a batch of one, `[1, 3, H, W]`.
     pub fn batch_of_one(&self) -> Tensor {
+        Tensor::from_nchw(&self.shape_of_one(), self.input.values())
+    }
+
+    pub(crate) fn shape_of_one(&self) -> [usize; 4] {
         let [c, h, w] = self.input.shape();
-        Tensor::from_nchw(&[1, c, h, w], self.input.values())
+        [1, c, h, w]
     }
 
     /// The logits `[K]` of the picture.
@@ -38,7 +42,9 @@ impl Scene<'_> {
     /// # Errors
     /// [`Error::NotFinite`] if any of them is not a number; [`Error::Network`].
     pub fn logits(&self) -> Result<Vec<f32>, Error> {
-        let logits = self.network.fused().logits(&self.batch_of_one())?;
+        let graph = self.network.fused();
+        self.allow(graph.peak_values(&self.shape_of_one())?)?;
+        let logits = graph.logits(&self.batch_of_one())?;
         finite("the picture itself", logits.data())?;
         Ok(logits.data().to_vec())
     }
@@ -49,11 +55,30 @@ impl Scene<'_> {
     /// # Errors
     /// [`Error::Network`] if the graph cannot take the picture.
     pub fn batch_size(&self, graph: &Graph) -> Result<usize, Error> {
-        let [c, h, w] = self.input.shape();
-        let values = graph.peak_values(&[1, c, h, w])?;
+        let values = graph.peak_values(&self.shape_of_one())?;
         Ok((self.memory / (values * size_of::<f32>())).clamp(1, LARGEST_BATCH))
     }
 }
+
+impl Scene<'_> {
+    /// Refuses work on one picture that takes more memory than is allowed. What every machine has
+    /// is always allowed: [`ALWAYS_ALLOWED`].
+    pub(crate) fn allow(&self, values: usize) -> Result<(), Error> {
+        let bytes = values.saturating_mul(size_of::<f32>());
+        if bytes <= self.memory.max(ALWAYS_ALLOWED) {
+            return Ok(());
+        }
+        let (height, width) = self.preprocess.crop;
+        Err(Error::Unfit(format!(
+            "on a crop of {height}×{width} pixels the network's activations take {} MiB; choose a \
+             smaller crop or more --memory",
+            bytes.div_ceil(1 << 20)
+        )))
+    }
+}
+
+/// Bytes that one picture may take whatever [`Scene::memory`] says: 1 GiB.
+const ALWAYS_ALLOWED: usize = 1 << 30;
 
 /// Larger batches make nothing faster: the caches are full long before.
 const LARGEST_BATCH: usize = 8;

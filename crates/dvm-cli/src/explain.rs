@@ -1,7 +1,6 @@
 //! `dvm explain`: what the network looked at in each picture.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
@@ -130,20 +129,6 @@ enum Outcome {
     },
 }
 
-/// Why a picture is not done.
-enum Interruption {
-    /// Something about this picture; the others can still be done.
-    Picture(dvm::Error),
-    /// Nobody reads the output any more.
-    Output(io::Error),
-}
-
-impl From<dvm::Error> for Interruption {
-    fn from(error: dvm::Error) -> Self {
-        Self::Picture(error)
-    }
-}
-
 /// Explains all pictures; one that fails does not stop the others.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let images = images::expand(&arguments.images);
@@ -158,11 +143,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Image::Nothing { why, .. } => Err(why.clone()),
             Image::File(file) => {
                 let folder = task.folder(file, &mut folders);
-                match task.explain(file, &image.name(), &folder, &mut outcomes) {
-                    Ok(()) => Ok(()),
-                    Err(Interruption::Picture(error)) => Err(in_words_about(file, &error)),
-                    Err(Interruption::Output(error)) => return Err(error.into()),
-                }
+                task.explain(file, &image.name(), &folder, &mut outcomes)
+                    .map_err(|error| in_words_about(file, &error))
             }
         };
         if let Err(error) = result {
@@ -174,13 +156,15 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let json = task.json;
     drop(task);
-    if json {
-        report::print_json(&outcomes)?;
-    }
+    let printed = if json {
+        report::print_json(&outcomes)
+    } else {
+        Ok(())
+    };
     if failed {
         return Err(Failure::SomePictures);
     }
-    Ok(())
+    printed
 }
 
 impl Task {
@@ -234,7 +218,7 @@ impl Task {
         name: &str,
         folder: &Path,
         outcomes: &mut Vec<Outcome>,
-    ) -> Result<(), Interruption> {
+    ) -> Result<(), dvm::Error> {
         let picture = dvm::read(file)?;
         let update = |title: &'static str, done, all| self.progress.update(title, done, all);
         let mut noted: Vec<String> = Vec::new();
@@ -266,8 +250,7 @@ impl Task {
                 class.name,
                 dvm::percent(class.probability),
                 folder.join("figure.png").display()
-            ))
-            .map_err(Interruption::Output)?;
+            ));
             outcomes.push(Outcome::Explained {
                 image: file.display().to_string(),
                 folder: folder.display().to_string(),
@@ -276,7 +259,7 @@ impl Task {
                 files,
                 warnings,
             });
-            Ok::<_, Interruption>(())
+            Ok::<_, dvm::Error>(())
         };
         self.classifier
             .explain_each(picture, &self.explain, &update, each)
@@ -289,11 +272,11 @@ impl Task {
         }
     }
 
-    fn line(&self, line: &str) -> io::Result<()> {
-        if self.quiet || self.json {
-            return Ok(());
+    /// Prints a line. The files are the result: if nobody reads the line, the work goes on.
+    fn line(&self, line: &str) {
+        if !self.quiet && !self.json {
+            let _ = self.progress.aside(|| report::print(line));
         }
-        self.progress.aside(|| report::print(line))
     }
 }
 

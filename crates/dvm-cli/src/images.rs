@@ -93,6 +93,11 @@ impl Folders {
     /// The picture's stem, followed by `-2`, `-3`, … where that is taken; and whether it was.
     pub fn next(&mut self, picture: &Path) -> (String, bool) {
         let stem = picture.file_stem().unwrap_or_default().to_string_lossy();
+        // The stem of `...png` is `..`, which would lead out of the folder for results.
+        let stem = match stem.trim_matches('.') {
+            "" => "picture".into(),
+            _ => stem,
+        };
         let names = (1..).map(|n| match n {
             1 => stem.to_string(),
             n => format!("{stem}-{n}"),

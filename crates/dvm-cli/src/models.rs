@@ -68,8 +68,9 @@ struct Summary {
     parameters: usize,
     /// Of one picture of the size it was published for.
     multiply_adds: u64,
-    /// Top-1 accuracy on ImageNet's validation set in percent.
-    top1: f32,
+    /// Top-1 accuracy on ImageNet's validation set in percent, of the published weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top1: Option<f32>,
     embedded: bool,
     paper: Paper,
 }
@@ -98,7 +99,7 @@ impl Summary {
             multiply_adds: graph
                 .multiply_adds(&[1, 3, height, width])
                 .map_err(dvm::Error::from)?,
-            top1: architecture.published.top1,
+            top1: Some(architecture.published.top1),
             embedded: architecture.embedded.is_some(),
             paper: Paper {
                 title: architecture.paper.title,
@@ -168,8 +169,15 @@ impl Details {
                 source: model.weights_source().map(Into::into),
                 licence: model.weights_licence().map(Into::into),
             };
-            let weights = Some(weights);
-            (Self { weights, ..details }, model.classes().to_vec())
+            let mut details = Self {
+                weights: Some(weights),
+                ..details
+            };
+            if model.weights_file() != EMBEDDED {
+                // Of these weights nobody has said how good they are.
+                details.summary.top1 = None;
+            }
+            (details, model.classes().to_vec())
         };
         details.classes = classes.len();
         details.class_names = with_class_names.then_some(classes);
@@ -229,6 +237,10 @@ fn millions(count: usize) -> String {
     format!("{:.2} M", count as f64 / 1e6)
 }
 
+fn percent(value: f32) -> String {
+    format!("{value:.1} %")
+}
+
 fn giga(count: u64) -> String {
     format!("{:.2} G", count as f64 / 1e9)
 }
@@ -248,7 +260,7 @@ fn list(all: &[Summary]) -> String {
             model.name.into(),
             millions(model.parameters),
             giga(model.multiply_adds),
-            format!("{:.1} %", model.top1),
+            model.top1.map(percent).unwrap_or_default(),
             if model.embedded { "embedded" } else { "a file" }.into(),
             format!("arXiv:{}", model.paper.arxiv),
         ]
@@ -268,20 +280,18 @@ fn shown(model: &Details) -> String {
         ("parameters", millions(summary.parameters)),
         ("multiply-adds", giga(summary.multiply_adds)),
     ];
-    let top1 = format!("{:.1} % on ImageNet, as published", summary.top1);
+    let top1 = summary.top1.map(percent).into_iter();
+    let top1 = top1.map(|top1| ("top-1", format!("{top1} on ImageNet, as published")));
     if let Some(own) = &model.weights {
         let from = own.source.iter().map(|source| format!(", from {source}"));
         let weights = [own.file.clone()].into_iter().chain(from).collect();
         facts.extend([("weights", weights), ("SHA-256", own.sha256.clone())]);
         facts.extend(own.licence.iter().map(|l| ("licence", l.clone())));
-        if own.file == EMBEDDED {
-            facts.push(("top-1", top1));
-        }
     } else {
         let weights = format!("published as {}; give it with --weights", published.file);
         facts.extend([("weights", weights), ("licence", published.licence.into())]);
-        facts.push(("top-1", top1));
     }
+    facts.extend(top1);
     facts.extend([
         ("pictures", prepared(&model.preprocess)),
         (

@@ -36,7 +36,7 @@ impl ModelOptions {
         let mut classifier = match (&self.model, &self.weights) {
             (Some(model), weights) => Classifier::open(model, weights.as_deref())?,
             // The file alone says which network it is for.
-            (None, Some(weights)) => Classifier::open(&weights.to_string_lossy(), None)?,
+            (None, Some(weights)) => Classifier::read(weights)?,
             (None, None) => Classifier::embedded()?,
         };
         if let Some(file) = &self.classes {

@@ -57,7 +57,8 @@ impl Rule for Rectified {
             .node
             .op_as::<Activation>()
             .ok_or("is not an activation")?;
-        let positive = |g: f32| if g > 0.0 { g } else { 0.0 };
+        // A NaN stays one: what overflowed must not look like what is held back.
+        let positive = |g: f32| if g < 0.0 { 0.0 } else { g };
         Ok(vec![Some(match self {
             Self::Guided => activation.scaled(site.inputs[0], grad_output, positive),
             Self::Deconvnet => crate::ops::map(grad_output, positive),

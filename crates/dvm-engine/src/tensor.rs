@@ -8,8 +8,8 @@ use crate::buffer::Buffer;
 ///
 /// **Layout.** A tensor of rank 4 is a batch of feature maps, `[N, C, H, W]` by name and always
 /// *stored channels last* (`N, H, W, C`), so that a pixel's channels lie side by side: a 1×1
-/// convolution is then one matrix product, and every pool, depthwise convolution and Winograd
-/// transform runs along the channels. Convolution weights `[O, I, kh, kw]` follow the same rule
+/// convolution is then one matrix product, and every pool and depthwise convolution runs along
+/// the channels. Convolution weights `[O, I, kh, kw]` follow the same rule
 /// and lie as `O, kh, kw, I`. Every other rank is row-major. [`Tensor::from_nchw`] and
 /// [`Tensor::to_nchw`] cross the border to the rest of the world, which is row-major throughout.
 #[derive(Clone)]

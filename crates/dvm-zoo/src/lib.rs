@@ -11,7 +11,8 @@ mod pretrained;
 
 pub use architectures::{ALL, Architecture, Paper, Published};
 pub use pretrained::{
-    ARCHITECTURE_KEY, CLASSES_KEY, LoadError, PREPROCESS_KEY, Pretrained, imagenet_classes,
+    ARCHITECTURE_KEY, CLASSES_KEY, LoadError, PREPROCESS_KEY, Pretrained, check_class_names,
+    imagenet_classes,
 };
 
 /// The architecture of this name.

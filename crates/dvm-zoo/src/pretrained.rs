@@ -168,6 +168,30 @@ pub fn imagenet_classes() -> Vec<String> {
     serde_json::from_str(include_str!("imagenet_classes.json")).expect("a list of strings")
 }
 
+/// Whether class names can be shown in tables, figures and folder names: each has 1 to 200
+/// characters, none of which is a control character.
+///
+/// # Errors
+/// Which one is not fit, as the end of a sentence.
+pub fn check_class_names(names: &[String]) -> Result<(), String> {
+    for (index, name) in names.iter().enumerate() {
+        if name.is_empty() {
+            return Err(format!("has no name for class {index}"));
+        }
+        if name.chars().count() > 200 {
+            return Err(format!(
+                "has a name of more than 200 characters for class {index}"
+            ));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(format!(
+                "has a control character in the name of class {index}: {name:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn architecture_of(
     weights: &Weights,
     asked: Option<&'static Architecture>,
@@ -226,11 +250,12 @@ fn outputs_of(weights: &Weights, head: &str) -> Option<usize> {
     let name = format!("{head}.weight");
     weights
         .iter()
-        .find(|(found, _)| {
+        .filter(|(found, _)| {
             found
                 .strip_suffix(&name)
                 .is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
         })
+        .min_by_key(|(found, _)| found.len())
         .and_then(|(_, array)| array.shape.first().copied())
         .filter(|&outputs| outputs > 0)
 }
@@ -279,6 +304,7 @@ fn classes(
     };
     let names: Vec<String> = serde_json::from_str(text)
         .map_err(|error| damaged(format!("is not a JSON list of names: {error}")))?;
+    check_class_names(&names).map_err(damaged)?;
     if names.len() != outputs {
         return Err(damaged(format!(
             "names {} classes, the network has {outputs}",

@@ -1,6 +1,8 @@
 //! Names of classes, and which of them to explain.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -8,7 +10,7 @@ use serde::Deserialize;
 
 use crate::Error;
 
-/// Longest file of class names that is read, in bytes.
+/// Longest text file that is read, in bytes.
 const LONGEST: u64 = 16 << 20;
 
 /// Which classes to explain.
@@ -110,15 +112,7 @@ pub fn read_class_names(path: &Path) -> Result<Vec<String>, Error> {
         file: path.to_owned(),
         detail,
     };
-    let length = std::fs::metadata(path)
-        .map_err(|e| fail(e.to_string()))?
-        .len();
-    if length > LONGEST {
-        return Err(fail(format!(
-            "has {length} bytes, too many for a list of class names"
-        )));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = read_text(path).map_err(|error| {
         fail(format!(
             "is not a text or JSON file of class names: {error}"
         ))
@@ -129,11 +123,25 @@ pub fn read_class_names(path: &Path) -> Result<Vec<String>, Error> {
     } else {
         trimmed.lines().map(|line| line.trim().to_owned()).collect()
     };
-    match names.iter().position(String::is_empty) {
-        _ if names.is_empty() => Err(fail("names no class".into())),
-        Some(index) => Err(fail(format!("has no name for class {index}"))),
-        None => Ok(names),
+    // An empty file has one empty line.
+    if names.iter().all(String::is_empty) {
+        return Err(fail("names no class".into()));
     }
+    dvm_zoo::check_class_names(&names).map_err(fail)?;
+    Ok(names)
+}
+
+/// A text file of no more than [`LONGEST`] bytes, whatever the file claims about itself.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?
+        .take(LONGEST + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        let why = format!("it has more than {} MiB", LONGEST >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(text)
 }
 
 fn from_json(text: &str) -> Result<Vec<String>, String> {

@@ -10,6 +10,7 @@ use dvm_zoo::{Architecture, Pretrained};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::classes::read_text;
 use crate::{DEFAULT_MODEL, Error};
 
 /// A network with its classes and its preprocessing.
@@ -81,11 +82,23 @@ impl Classifier {
         Ok(Self { pretrained })
     }
 
+    /// A weight file whose metadata or names say which network it is.
+    ///
+    /// # Errors
+    /// [`Error::Load`] for a file that is no such thing.
+    pub fn read(weights: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            pretrained: Pretrained::read(weights, None)?,
+        })
+    }
+
     /// The same with other names for the classes.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there are fewer or more than the network has.
+    /// [`Error::Usage`] if there are fewer or more than the network has, or if one is not fit to be
+    /// shown ([`dvm_zoo::check_class_names`]).
     pub fn with_classes(mut self, names: Vec<String>) -> Result<Self, Error> {
+        dvm_zoo::check_class_names(&names).map_err(Error::Usage)?;
         let classes = self.classes().len();
         if names.len() != classes {
             return Err(Error::Usage(format!(
@@ -164,19 +177,29 @@ impl Classifier {
     /// What the network says of a prepared picture.
     ///
     /// # Errors
-    /// [`Error::Network`] if it cannot take the picture, [`Error::Usage`] if its answer is not a
-    /// number.
+    /// [`Error::Network`] if it cannot take the picture, [`Error::TooLarge`] if that would take too
+    /// much memory, [`Error::NotFinite`] if its answer is not a number.
     pub fn classify(&self, input: &Input) -> Result<Prediction, Error> {
         let [c, h, w] = input.shape();
+        let bytes = self
+            .network()
+            .fused()
+            .peak_values(&[1, c, h, w])?
+            .saturating_mul(4);
+        if bytes > MOST {
+            return Err(Error::TooLarge {
+                height: h,
+                width: w,
+                mebibytes: bytes >> 20,
+            });
+        }
         let picture = Tensor::from_nchw(&[1, c, h, w], input.values());
         let logits = self.network().fused().logits(&picture)?.data().to_vec();
         if logits.iter().any(|l| !l.is_finite()) {
-            return Err(Error::Usage(format!(
-                "{}: the network answers with NaN or infinity; these weights are damaged or do not \
-                 belong to {}",
-                self.weights_file(),
-                self.architecture().name
-            )));
+            return Err(Error::NotFinite {
+                weights: self.weights_file().into(),
+                architecture: self.architecture().name,
+            });
         }
         let probabilities = probabilities(&logits);
         let mut order: Vec<usize> = (0..logits.len()).collect();
@@ -197,6 +220,10 @@ impl Classifier {
     }
 }
 
+/// Bytes that the activations of one picture may take to classify it: 4 GiB, so that a crop that a
+/// hostile weight file asks for cannot exhaust the machine.
+const MOST: usize = 4 << 30;
+
 /// Reads a preprocessing: `imagenet`, or a file with the JSON form of [`Preprocess`], in which what
 /// is left out stays as in `usual`.
 ///
@@ -210,7 +237,7 @@ pub fn read_preprocess(name_or_file: &str, usual: &Preprocess) -> Result<Preproc
         file: name_or_file.into(),
         detail,
     };
-    let text = std::fs::read_to_string(name_or_file)
+    let text = read_text(Path::new(name_or_file))
         .map_err(|error| fail(format!("{error}; give `imagenet` or a JSON file")))?;
     merged(&text, usual).map_err(fail)
 }

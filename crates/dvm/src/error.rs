@@ -15,6 +15,29 @@ pub enum Error {
     /// The network cannot be run on this picture.
     #[error(transparent)]
     Network(#[from] dvm_engine::Error),
+    /// The network's answer is no number.
+    #[error(
+        "the network answers with NaN or infinity: the weights in {weights} are damaged or do not \
+         belong to {architecture}"
+    )]
+    NotFinite {
+        /// The weight file.
+        weights: String,
+        /// Name of the architecture.
+        architecture: &'static str,
+    },
+    /// The picture's crop is too large for the network to be run on it.
+    #[error(
+        "a crop of {height}×{width} pixels takes {mebibytes} MiB to classify; choose a smaller one"
+    )]
+    TooLarge {
+        /// Rows of the crop.
+        height: usize,
+        /// Columns of the crop.
+        width: usize,
+        /// What activations would take.
+        mebibytes: usize,
+    },
     /// A method could not make its map.
     #[error("{method}: {source}")]
     Method {
@@ -45,11 +68,4 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
-}
-
-impl Error {
-    /// Whether the request itself was wrong, so that no picture could have been explained.
-    pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Usage(_) | Self::Setting(_) | Self::File { .. })
-    }
 }

@@ -1,10 +1,10 @@
 //! From a picture to its explanations.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dvm_attribution::registry::{self, Entry};
-use dvm_attribution::{Method, Scene, Settings};
+use dvm_attribution::{Method, Observation, Scene, Settings};
 use dvm_image::Picture;
 use dvm_render::ColourMap;
 
@@ -141,27 +141,23 @@ impl Classifier {
                 progress: tell,
             })
             .collect();
-        let mut observations = Vec::with_capacity(scenes.len());
-        for ((entry, method), scene) in options.methods.iter().zip(&scenes) {
-            let start = Instant::now();
-            let observation = method.observe(scene).map_err(|e| failed(entry, e))?;
-            observations.push((*entry, method, observation, start.elapsed()));
+        let with_scenes = || options.methods.iter().zip(&scenes);
+        if let [target] = targets[..] {
+            // What a method observed is given back before the next one observes.
+            let maps = with_scenes()
+                .map(|((entry, method), scene)| Observed::new(entry, &**method, scene)?.map(target))
+                .collect::<Result<_, Error>>()?;
+            return each(Explanation::new(subject.clone(), target, maps));
         }
+        let observed = with_scenes()
+            .map(|((entry, method), scene)| Observed::new(entry, &**method, scene))
+            .collect::<Result<Vec<_>, Error>>()?;
         let count = targets.len();
         for (done, target) in targets.into_iter().enumerate() {
-            let mut maps = Vec::with_capacity(observations.len());
-            for (entry, method, observation, observing) in &observations {
-                let start = Instant::now();
-                let attribution = observation
-                    .attribution(target)
-                    .map_err(|e| failed(entry, e))?;
-                maps.push(Map {
-                    entry,
-                    parameters: method.parameters(),
-                    attribution,
-                    seconds: (*observing + start.elapsed()).as_secs_f64(),
-                });
-            }
+            let maps = observed
+                .iter()
+                .map(|observed| observed.map(target))
+                .collect::<Result<_, Error>>()?;
             each(Explanation::new(subject.clone(), target, maps))?;
             progress("classes", done + 1, count);
         }
@@ -184,6 +180,42 @@ impl Classifier {
             }
         }
         Ok(targets)
+    }
+}
+
+/// What one method knows of one picture.
+struct Observed<'a> {
+    entry: &'static Entry,
+    method: &'a dyn Method,
+    observation: Box<dyn Observation + 'a>,
+    took: Duration,
+}
+
+impl<'a> Observed<'a> {
+    fn new(
+        entry: &'static Entry,
+        method: &'a dyn Method,
+        scene: &'a Scene<'a>,
+    ) -> Result<Self, Error> {
+        let start = Instant::now();
+        let observation = method.observe(scene).map_err(|e| failed(entry, e))?;
+        Ok(Self {
+            entry,
+            method,
+            observation,
+            took: start.elapsed(),
+        })
+    }
+
+    fn map(&self, target: usize) -> Result<Map, Error> {
+        let start = Instant::now();
+        let attribution = self.observation.attribution(target);
+        Ok(Map {
+            entry: self.entry,
+            parameters: self.method.parameters(),
+            attribution: attribution.map_err(|e| failed(self.entry, e))?,
+            seconds: (self.took + start.elapsed()).as_secs_f64(),
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The explanation of one class of one picture: maps, figure, record, files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
 use dvm_attribution::Attribution;
@@ -23,7 +24,13 @@ pub(crate) struct Subject {
     model_name: &'static str,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
+    /// Raw arrays that were written last, by method, and where: those of occlusion are the same for
+    /// all classes.
+    written: Mutex<BTreeMap<&'static str, WrittenRaw>>,
 }
+
+/// A raw array and the file that holds it.
+type WrittenRaw = (Arc<Vec<f32>>, PathBuf);
 
 impl Subject {
     pub(crate) fn new(
@@ -47,6 +54,7 @@ impl Subject {
             model_name: architecture.name,
             overlay: options.overlay,
             colours: options.colours,
+            written: Mutex::default(),
         }
     }
 
@@ -219,37 +227,65 @@ impl Explanation {
             _ => {}
         }
         let mut files = Vec::new();
-        let mut write = |name: &str, bytes: &[u8]| -> Result<(), Error> {
+        let write = |name: &str, bytes: &[u8]| -> Result<PathBuf, Error> {
             let path = folder.join(name);
             write_atomic(&path, bytes).map_err(failed(path.clone()))?;
-            files.push(path);
-            Ok(())
+            Ok(path)
         };
-        write("input.png", &encode_png(self.crop()))?;
+        files.push(write("input.png", &encode_png(self.crop()))?);
         for map in &self.maps {
             let (name, attribution) = (map.entry.name, &map.attribution);
             let (height, width) = attribution.size;
-            write(
+            files.push(write(
                 &format!("{name}.npy"),
                 &encode_npy(&[height, width], &attribution.map),
-            )?;
-            write(
-                &format!("{name}.raw.npy"),
-                &encode_npy(&attribution.raw.shape, &attribution.raw.values),
-            )?;
+            )?);
+            files.push(self.save_raw(map, folder.join(format!("{name}.raw.npy")))?);
             let colours = self.subject.colours;
             let picture = drawing::map(attribution, colours);
-            write(&format!("{name}.png"), &encode_png(&picture))?;
+            files.push(write(&format!("{name}.png"), &encode_png(&picture))?);
             let overlay = drawing::overlay(attribution, self.crop(), self.subject.overlay, colours);
-            write(&format!("{name}.overlay.png"), &encode_png(&overlay))?;
+            files.push(write(
+                &format!("{name}.overlay.png"),
+                &encode_png(&overlay),
+            )?);
         }
-        write("figure.png", &encode_png(&self.figure()))?;
+        files.push(write("figure.png", &encode_png(&self.figure()))?);
         let mut record = self.record();
         complete(&mut record);
         let mut text = serde_json::to_string_pretty(&record).expect("a record is plain data");
         text.push('\n');
-        write("explanation.json", text.as_bytes())?;
+        files.push(write("explanation.json", text.as_bytes())?);
         Ok(files)
+    }
+}
+
+impl Explanation {
+    /// Writes a raw array. One that another class has just written is linked, so that a thousand
+    /// classes do not take a thousand times its room.
+    fn save_raw(&self, map: &Map, path: PathBuf) -> Result<PathBuf, Error> {
+        let raw = &map.attribution.raw;
+        let mut written = self
+            .subject
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some((values, first)) = written.get(map.entry.name)
+            && Arc::ptr_eq(values, &raw.values)
+            && *first != path
+        {
+            let _ = fs::remove_file(&path);
+            if fs::hard_link(first, &path).is_ok() {
+                return Ok(path);
+            }
+        }
+        let bytes = encode_npy(&raw.shape, &raw.values);
+        write_atomic(&path, &bytes).map_err(|source| Error::Save {
+            path: path.clone(),
+            source,
+        })?;
+        written.insert(map.entry.name, (raw.values.clone(), path.clone()));
+        Ok(path)
     }
 }
 

@@ -71,6 +71,10 @@ impl GradientMethod {
 impl Method for GradientMethod {
     fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error> {
         let graph = scene.network.folded();
+        // Backward, a gradient stands beside each value that the forward pass keeps.
+        let kept = graph.shapes(&scene.shape_of_one())?;
+        let kept: usize = kept.iter().map(|s| s.iter().product::<usize>()).sum();
+        scene.allow(kept.saturating_mul(2))?;
         let forward = graph.forward(&scene.batch_of_one(), Mode::Inference, Keep::All)?;
         finite("the picture itself", forward.output().data())?;
         Ok(Box::new(Forward {
@@ -108,7 +112,6 @@ impl Observation for Forward<'_> {
         let Self { method, scene, .. } = self;
         let graph = scene.network.folded();
         let gradient = class_gradient(graph, &self.activations, target, method.rules)?.to_nchw();
-        finite("the gradient", &gradient)?;
         let values: Vec<f32> = scene
             .input
             .values()
@@ -116,6 +119,7 @@ impl Observation for Forward<'_> {
             .zip(&gradient)
             .map(|(&x, &g)| (method.formula)(x, g))
             .collect();
+        finite("the gradient", &values)?;
         let [c, h, w] = scene.input.shape();
         let attribution = Attribution {
             target,

@@ -50,6 +50,41 @@ fn an_old_record_does_not_outlive_maps_that_could_not_be_written() {
 }
 
 #[test]
+fn maps_are_the_same_bytes_whatever_the_memory() {
+    let raw = |memory: &str| {
+        let out = tempfile::tempdir().unwrap();
+        let options = [
+            "--method",
+            "occlusion",
+            "--window",
+            "64",
+            "--stride",
+            "64",
+            "--memory",
+        ];
+        let run = explain(out.path(), &with(&[COFFEE], &with(&options, &[memory])));
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        fs::read(out.path().join("coffee/occlusion.raw.npy")).unwrap()
+    };
+    assert!(raw("1MB") == raw("1GB"));
+}
+
+#[test]
+fn a_picture_named_by_dots_alone_stays_inside_the_folder_for_results() {
+    let pictures = tempfile::tempdir().unwrap();
+    let picture = pictures.path().join("...png");
+    let coffee = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../assets/samples/coffee.png"
+    );
+    fs::copy(coffee, &picture).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let run = explain(out.path(), &with(&[picture.to_str().unwrap()], &FAST));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(names(out.path()), ["picture"]);
+}
+
+#[test]
 fn the_record_holds_numbers_as_they_were_meant() {
     let out = tempfile::tempdir().unwrap();
     explain(out.path(), &with(&[COFFEE], &FAST));

@@ -35,7 +35,7 @@ impl<'a> Matrix<'a> {
 /// `c = a · b`, or `c += a · b` with `accumulate`, on the calling thread. `a` is `[m, k]`, `b` is
 /// `[k, n]`, `c` is `[m, n]` with `c_stride` values from row to row.
 ///
-/// The order in which the `k` products are summed depends on the sizes only.
+/// The order in which the `k` products are summed depends on `k` only.
 ///
 /// # Panics
 /// If a matrix does not fit its slice.
@@ -64,33 +64,45 @@ pub(super) fn matmul(
     }
     assert!(a.holds(m, k), "a is too small");
     assert!(b.holds(k, n), "b is too small");
-    // SAFETY: the assertions above bound every element that the strides can reach; `c` is
-    // borrowed mutably, so it overlaps neither `a` nor `b`; slices of f32 are aligned, and their
-    // lengths keep the strides within isize. With `accumulate` false, `c` is only written.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            c.as_mut_ptr(),
-            1,
-            c_stride as isize,
-            accumulate,
-            a.values.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.values.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
+    let strides = (a, b);
+    for first in (0..k).step_by(DEPTH) {
+        let depth = DEPTH.min(k - first);
+        let a = &a.values[first * a.column_stride..];
+        let b = &b.values[first * b.row_stride..];
+        let accumulate = accumulate || first > 0;
+        // SAFETY: the assertions above bound every element that the strides can reach from the
+        // first of this stretch; `c` is borrowed mutably, so it overlaps neither `a` nor `b`;
+        // slices of f32 are aligned, and their lengths keep the strides within isize. With
+        // `accumulate` false, `c` is only written.
+        unsafe {
+            gemm::gemm(
+                m,
+                n,
+                depth,
+                c.as_mut_ptr(),
+                1,
+                c_stride as isize,
+                accumulate,
+                a.as_ptr(),
+                strides.0.column_stride as isize,
+                strides.0.row_stride as isize,
+                b.as_ptr(),
+                strides.1.column_stride as isize,
+                strides.1.row_stride as isize,
+                1.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
     }
 }
+
+/// Products that are summed in one stretch. Left to itself, `gemm` chooses the stretch by the number
+/// of rows, and a picture's logits would differ in their last bits from batch size to batch size.
+const DEPTH: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -19,8 +19,13 @@ words! {
 impl Overlap {
     /// One value at each pair of `ys` and `xs` (points of the picture that windows are laid on, in
     /// pixels); `None` where the map stays one of cells. A point beyond the picture is under no
-    /// window and gets 0.
-    pub fn combined(self, cells: &HeatMap, ys: &[f64], xs: &[f64]) -> Option<Vec<f32>> {
+    /// window; its mean is `uncovered`, what a window would have that changes nothing.
+    pub fn combined(
+        self,
+        cells: &HeatMap,
+        (ys, xs): (&[f64], &[f64]),
+        uncovered: f32,
+    ) -> Option<Vec<f32>> {
         if self == Self::Cell {
             return None;
         }
@@ -47,9 +52,10 @@ impl Overlap {
                     .flat_map(|r| columns.iter().map(move |c| r * grid.columns() + c))
                     .map(|cell| f64::from(cells.values()[cell]))
                     .sum();
-                let count = (rows.len() * columns.len()).max(1) as f64;
+                let count = rows.len() * columns.len();
                 map.push(match self {
-                    Self::Average => (sum / count) as f32,
+                    Self::Average if count == 0 => uncovered,
+                    Self::Average => (sum / count as f64) as f32,
                     Self::Cell | Self::Sum => sum as f32,
                 });
             }
@@ -77,7 +83,7 @@ mod tests {
     #[test]
     fn windows_over_a_pixel_are_averaged_or_summed() {
         let (ys, xs) = three_windows().grid().pixel_centres();
-        let combined = |overlap: Overlap| overlap.combined(&three_windows(), &ys, &xs);
+        let combined = |overlap: Overlap| overlap.combined(&three_windows(), (&ys, &xs), 0.0);
         assert_eq!(combined(Overlap::Average).unwrap(), [1.0, 2.0, 4.0, 5.0]);
         assert_eq!(combined(Overlap::Sum).unwrap(), [1.0, 4.0, 8.0, 5.0]);
         assert_eq!(combined(Overlap::Cell), None);
@@ -85,7 +91,10 @@ mod tests {
 
     #[test]
     fn a_point_beyond_the_picture_is_under_no_window() {
-        let combined = Overlap::Average.combined(&three_windows(), &[0.5], &[-1.0, 4.5]);
-        assert_eq!(combined.unwrap(), [0.0, 0.0]);
+        let points: (&[f64], &[f64]) = (&[0.5], &[-1.0, 1.5, 4.5]);
+        let mean = Overlap::Average.combined(&three_windows(), points, 9.0);
+        assert_eq!(mean.unwrap(), [9.0, 2.0, 9.0]);
+        let sum = Overlap::Sum.combined(&three_windows(), points, 9.0);
+        assert_eq!(sum.unwrap(), [0.0, 4.0, 0.0]);
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use dvm_engine::seeded;
 use dvm_image::{Picture, Preprocess};
+use rayon::prelude::*;
 
 /// What covers a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +22,15 @@ pub(super) enum Fill {
     Noise,
     /// One colour.
     Colour([u8; 3]),
+}
+
+/// What shows where a window covers the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Cover {
+    /// Everywhere the same.
+    Colour([f32; 3]),
+    /// `[H, W, 3]`
+    Picture(Vec<f32>),
 }
 
 const BLACK: Fill = Fill::Colour([0; 3]);
@@ -71,26 +81,28 @@ impl fmt::Display for Fill {
 }
 
 impl Fill {
-    /// The covering picture, `[H, W, 3]`, values 0 … 255 that need not be whole.
+    /// What covers `picture`, values 0 … 255 that need not be whole.
     pub fn over(
         self,
         picture: &Picture,
         preprocess: &Preprocess,
         window: (usize, usize),
         noise_seed: u64,
-    ) -> Vec<f32> {
-        let pixels = picture.height() * picture.width();
-        let one = |colour: [f32; 3]| colour.repeat(pixels);
+    ) -> Cover {
         match self {
-            Self::Mean => one(mean(picture)),
-            Self::Grey => one([127.5; 3]),
-            Self::Zero => one(preprocess.mean.map(|m| m * 255.0)),
-            Self::Colour(colour) => one(colour.map(f32::from)),
+            Self::Mean => Cover::Colour(mean(picture)),
+            Self::Grey => Cover::Colour([127.5; 3]),
+            Self::Zero => Cover::Colour(preprocess.mean.map(|m| m * 255.0)),
+            Self::Colour(colour) => Cover::Colour(colour.map(f32::from)),
             Self::Noise => {
                 let name = format!("occlusion noise {noise_seed}");
-                seeded::uniform(&name, pixels * 3, 0.0, 255.0)
+                let values = picture.height() * picture.width() * 3;
+                Cover::Picture(seeded::uniform(&name, values, 0.0, 255.0))
             }
-            Self::Blur => blurred(picture, window.0.max(window.1) as f64 * BLUR),
+            Self::Blur => {
+                let sigma = window.0.max(window.1) as f64 * BLUR;
+                Cover::Picture(blurred(picture, sigma))
+            }
         }
     }
 }
@@ -117,20 +129,19 @@ fn blurred(picture: &Picture, sigma: f64) -> Vec<f32> {
     let total: f64 = weights.iter().sum();
     // One pass along an axis of `length` positions that lie `step` values apart.
     let pass = |values: &[f32], length: usize, step: usize| -> Vec<f32> {
-        (0..values.len())
-            .map(|at| {
-                let position = (at / step % length) as isize;
-                let sum: f64 = (-radius..=radius)
-                    .zip(&weights)
-                    .map(|(d, weight)| {
-                        let there = (position + d).clamp(0, length as isize - 1);
-                        let from = at as isize + (there - position) * step as isize;
-                        weight * f64::from(values[from as usize])
-                    })
-                    .sum();
-                (sum / total) as f32
-            })
-            .collect()
+        let blur = |at: usize| {
+            let position = (at / step % length) as isize;
+            let sum: f64 = (-radius..=radius)
+                .zip(&weights)
+                .map(|(d, weight)| {
+                    let there = (position + d).clamp(0, length as isize - 1);
+                    let from = at as isize + (there - position) * step as isize;
+                    weight * f64::from(values[from as usize])
+                })
+                .sum();
+            (sum / total) as f32
+        };
+        (0..values.len()).into_par_iter().map(blur).collect()
     };
     let values: Vec<f32> = picture.rgb().iter().map(|&v| f32::from(v)).collect();
     pass(&pass(&values, w, 3), h, 3 * w)
@@ -151,7 +162,7 @@ mod tests {
     fn the_mean_is_taken_per_channel() {
         let picture = Picture::new(1, 2, vec![0, 10, 255, 100, 30, 255]);
         let fill = Fill::Mean.over(&picture, &Preprocess::imagenet(), (1, 1), 0);
-        assert_eq!(fill, [50.0, 20.0, 255.0, 50.0, 20.0, 255.0]);
+        assert_eq!(fill, Cover::Colour([50.0, 20.0, 255.0]));
     }
 
     #[test]

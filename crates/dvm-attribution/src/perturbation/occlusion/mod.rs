@@ -323,13 +323,13 @@ impl Observation for Scores<'_> {
         })?;
         let count = self.grid.rows() * self.grid.columns();
         let scores = &self.raw.values[target * count..(target + 1) * count];
-        let values = match method.value {
-            Value::Drop => scores.iter().map(|&s| whole - s).collect(),
-            Value::Raw => scores.to_vec(),
+        let (values, uncovered) = match method.value {
+            Value::Drop => (scores.iter().map(|&s| whole - s).collect(), 0.0),
+            Value::Raw => (scores.to_vec(), whole),
         };
         let cells = HeatMap::new(self.grid, values);
         let (ys, xs) = &self.points;
-        let (map, smooth) = match method.overlap.combined(&cells, ys, xs) {
+        let (map, smooth) = match method.overlap.combined(&cells, (ys, xs), uncovered) {
             Some(map) => (map, None),
             None => (cells.nearest_at(ys, xs), Some(cells.smooth_at(ys, xs))),
         };
