@@ -45,7 +45,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     for (position, image) in images.iter().enumerate() {
         progress.picture(position, &image.name());
         let path = image.path().display().to_string();
-        let seen = top(&classifier, image, arguments.top as usize);
+        let seen = top(&classifier, image, arguments.top as usize, &progress);
         if let Err(error) = &seen {
             failed = true;
             progress.aside(|| report::say(&format!("error: {path}: {error}")));
@@ -70,13 +70,22 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn top(classifier: &Classifier, image: &Image, count: usize) -> Result<Vec<Ranked>, String> {
+fn top(
+    classifier: &Classifier,
+    image: &Image,
+    count: usize,
+    progress: &Progress,
+) -> Result<Vec<Ranked>, String> {
     let path = match image {
         Image::File(path) => path,
         Image::Nothing { why, .. } => return Err(why.clone()),
     };
     let answer = || {
-        let input = classifier.prepare(dvm::read(path)?)?;
+        let picture = dvm::read(path)?;
+        if !picture.is_whole() {
+            progress.aside(|| report::say(&format!("note: {}: {}", image.name(), dvm::CUT_OFF)));
+        }
+        let input = classifier.prepare(picture)?;
         Ok(classifier.classify(&input)?.top(count).to_vec())
     };
     answer().map_err(|error: dvm::Error| in_words_about(path, &error))

@@ -165,6 +165,11 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, Error> {
         path: path.to_owned(),
         reason,
     };
+    // A named pipe or a device would block for ever or never end.
+    let kind = std::fs::metadata(path).map_err(unreadable)?;
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(unreadable(std::io::Error::other("it is not a file")));
+    }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| {
@@ -193,7 +198,8 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, Error> {
 /// - 16 bits `v` become `v · 255 / 65535`, rounded (Pillow cuts coloured ones to the upper byte, up
 ///   to 1 less, and clips grey ones at 255);
 /// - of a truncated JPEG what is there is decoded, as by Pillow with `LOAD_TRUNCATED_IMAGES`: the
-///   rows that are missing stay grey, the row of blocks with the cut is undefined behind the cut.
+///   rows that are missing stay grey, the row of blocks with the cut is undefined behind the cut,
+///   and [`Picture::is_whole`] tells.
 ///   Every other truncated file is an error.
 ///
 /// # Errors
@@ -219,7 +225,11 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
         })
     })?;
     let (height, width) = (image.height() as usize, image.width() as usize);
-    Ok(Picture::new(height, width, image.into_rgb8().into_raw()))
+    let picture = Picture::new(height, width, image.into_rgb8().into_raw());
+    if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
+        return Ok(picture.cut_off());
+    }
+    Ok(picture)
 }
 
 fn other(

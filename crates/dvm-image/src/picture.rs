@@ -6,6 +6,7 @@ pub struct Picture {
     width: usize,
     height: usize,
     rgb: Vec<u8>,
+    whole: bool,
 }
 
 impl Picture {
@@ -20,12 +21,30 @@ impl Picture {
             height * width * 3,
             "an {height} × {width} picture has height × width × 3 bytes"
         );
-        Self { width, height, rgb }
+        Self {
+            width,
+            height,
+            rgb,
+            whole: true,
+        }
     }
 
     /// A picture of one colour.
     pub fn filled(height: usize, width: usize, colour: [u8; 3]) -> Self {
         Self::new(height, width, colour.repeat(height * width))
+    }
+
+    /// The same, known to be what is left of a file that was cut off.
+    pub(crate) fn cut_off(self) -> Self {
+        Self {
+            whole: false,
+            ..self
+        }
+    }
+
+    /// Whether the file had the whole picture; if not, what was missing is grey.
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Number of columns.

@@ -130,9 +130,14 @@ fn a_jpeg_cut_anywhere_within_or_between_its_scans_is_accepted() {
             .windows(2)
             .position(|two| two == [0xff, 0xda])
             .unwrap();
+        assert!(decode(&bytes, &Limits::default()).unwrap().is_whole());
+        let with_more = [&bytes[..], b"what some cameras append"].concat();
+        let with_more = decode(&with_more, &Limits::default()).unwrap();
+        assert!(with_more.is_whole(), "{name} with more behind it");
         for length in scan + 40..bytes.len() {
-            if let Err(error) = decode(&bytes[..length], &Limits::default()) {
-                panic!("{name} cut at {length} of {}: {error}", bytes.len());
+            match decode(&bytes[..length], &Limits::default()) {
+                Ok(picture) => assert!(!picture.is_whole(), "{name} cut at {length}"),
+                Err(error) => panic!("{name} cut at {length} of {}: {error}", bytes.len()),
             }
         }
     }

@@ -78,6 +78,9 @@ pub struct Explanation {
     maps: Vec<Map>,
 }
 
+/// What is said of a picture whose file ends before it does.
+pub const CUT_OFF: &str = "the file ends before its picture does: what is missing is grey";
+
 impl Explanation {
     pub(crate) fn new(subject: Arc<Subject>, target: usize, maps: Vec<Map>) -> Self {
         Self {
@@ -119,15 +122,17 @@ impl Explanation {
             .map(|map| (map.entry.name, &map.attribution))
     }
 
-    /// What the methods want their readers to know.
+    /// What readers of the maps must know, and who says so: `picture` or a method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.maps.iter().flat_map(|map| {
+        let cut_off = !self.subject.input.original().is_whole();
+        let of_picture = cut_off.then_some(("picture", CUT_OFF)).into_iter();
+        of_picture.chain(self.maps.iter().flat_map(|map| {
             let name = map.entry.name;
             map.attribution
                 .warnings
                 .iter()
                 .map(move |w| (name, w.as_str()))
-        })
+        }))
     }
 
     /// The crop and all maps side by side, titled, with the class and its probability.
@@ -178,6 +183,7 @@ impl Explanation {
                 "width": self.subject.input.original().width(),
                 "height": self.subject.input.original().height(),
                 "resized": self.subject.input.resized(),
+                "whole": self.subject.input.original().is_whole(),
                 "crop_origin": self.subject.input.placement().origin(),
             },
             "model": self.subject.model,

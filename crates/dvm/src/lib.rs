@@ -33,7 +33,7 @@ pub use classifier::{Classifier, Prediction, Ranked, read_preprocess};
 pub use drawing::OverlayStyle;
 pub use error::Error;
 pub use explain::{Explain, Progress};
-pub use explanation::{Explanation, percent};
+pub use explanation::{CUT_OFF, Explanation, percent};
 
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};

@@ -67,6 +67,14 @@ fn whole_scans(bytes: &[u8]) -> Option<&[u8]> {
     end.map(|end| &bytes[..end])
 }
 
+/// Whether the file has the marker that ends its picture.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    let Some(scans) = whole_scans(bytes) else {
+        return false;
+    };
+    bytes[scans.len()..].starts_with(&END_OF_IMAGE)
+}
+
 const START_OF_SCAN: u8 = 0xda;
 
 /// Bytes before the next marker, those of restarts not counted.
