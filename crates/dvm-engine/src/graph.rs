@@ -1,6 +1,5 @@
 //! The network: named nodes in the order in which they are computed, and their parameters.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::ops::Op;
@@ -262,15 +261,6 @@ impl Graph {
                 node.op.prepare(&self.parameters_of(node))
             })
             .as_ref()
-    }
-
-    /// All parameters by name.
-    pub fn state(&self) -> BTreeMap<&str, &Tensor> {
-        self.parameters
-            .iter()
-            .map(|parameter| parameter.name.as_str())
-            .zip(&self.values)
-            .collect()
     }
 }
 

@@ -264,9 +264,7 @@ impl Explanation {
         files.push(write("explanation.json", text.as_bytes())?);
         Ok(files)
     }
-}
 
-impl Explanation {
     /// Writes a raw array. One that another class has just written is linked, so that a thousand
     /// classes do not take a thousand times its room.
     fn save_raw(&self, map: &Map, path: PathBuf) -> Result<PathBuf, Error> {

@@ -14,26 +14,9 @@ pub struct Linear;
 /// Output columns of one task.
 const COLUMNS: usize = 128;
 
-/// Rows of the smallest product that is made.
-const ROWS: usize = 8;
-
 /// `a · b` for `a` `[m, k]`, split by the columns of `b` so that a single row keeps several cores
 /// busy; always the same blocks, whatever the number of threads.
 fn product(a: &[f32], b: Matrix, (m, n, k): (usize, usize, usize)) -> Vec<f32> {
-    // A product of one row is summed in another order than one of several: rows of zeros keep a
-    // picture's logits the same bits whatever the batch.
-    let rows = m.max(ROWS);
-    let padded: Vec<f32>;
-    let a = if rows == m {
-        a
-    } else {
-        padded = a
-            .iter()
-            .copied()
-            .chain(std::iter::repeat_n(0.0, (rows - m) * k))
-            .collect();
-        &padded
-    };
     let blocks: Vec<Vec<f32>> = (0..n.div_ceil(COLUMNS))
         .into_par_iter()
         .map(|block| {
@@ -43,9 +26,9 @@ fn product(a: &[f32], b: Matrix, (m, n, k): (usize, usize, usize)) -> Vec<f32> {
                 values: &b.values[first * b.column_stride..],
                 ..b
             };
-            let mut c = vec![0.0; rows * count];
+            let mut c = vec![0.0; m * count];
             matmul(
-                (rows, count, k),
+                (m, count, k),
                 Matrix::rows(a, k),
                 part,
                 &mut c,

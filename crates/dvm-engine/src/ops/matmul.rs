@@ -64,6 +64,32 @@ pub(super) fn matmul(
     }
     assert!(a.holds(m, k), "a is too small");
     assert!(b.holds(k, n), "b is too small");
+    if m < ROWS {
+        // `gemm` sums a product of a single row in another order: rows of zeros join it.
+        let mut rows = vec![0.0; ROWS * k];
+        for (i, row) in rows.chunks_exact_mut(k).take(m).enumerate() {
+            for (j, value) in row.iter_mut().enumerate() {
+                *value = a.values[i * a.row_stride + j * a.column_stride];
+            }
+        }
+        let mut product = vec![0.0; ROWS * n];
+        let row_of = |i: usize| i * c_stride..i * c_stride + n;
+        for (i, row) in product.chunks_exact_mut(n).take(m).enumerate() {
+            row.copy_from_slice(&c[row_of(i)]);
+        }
+        matmul(
+            (ROWS, n, k),
+            Matrix::rows(&rows, k),
+            b,
+            &mut product,
+            n,
+            accumulate,
+        );
+        for (i, row) in product.chunks_exact(n).take(m).enumerate() {
+            c[row_of(i)].copy_from_slice(row);
+        }
+        return;
+    }
     let strides = (a, b);
     for first in (0..k).step_by(DEPTH) {
         let depth = DEPTH.min(k - first);
@@ -100,6 +126,9 @@ pub(super) fn matmul(
     }
 }
 
+/// Rows of the smallest product that `gemm` is asked for.
+const ROWS: usize = 8;
+
 /// Products that are summed in one stretch. Left to itself, `gemm` chooses the stretch by the number
 /// of rows, and a picture's logits would differ in their last bits from batch size to batch size.
 const DEPTH: usize = 256;
@@ -131,6 +160,24 @@ mod tests {
             true,
         );
         assert_eq!(c, [8.0, 10.0, 20.0, 22.0]);
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_however_many_rows_there_are() {
+        for (n, k) in [(1, 700), (3, 27), (16, 256), (70, 300), (512, 1100)] {
+            let a = crate::seeded::uniform("a", 90 * k, -1.0, 1.0);
+            let b = crate::seeded::uniform("b", k * n, -1.0, 1.0);
+            let product = |m: usize| {
+                let mut c = vec![0.5; m * n];
+                let (a, b) = (Matrix::rows(&a, k), Matrix::rows(&b, n));
+                matmul((m, n, k), a, b, &mut c, n, true);
+                c
+            };
+            let all = product(90);
+            for m in [1, 2, 5, 7, 8, 9, 33, 64] {
+                assert!(product(m) == all[..m * n], "{m} rows of [{k}, {n}]");
+            }
+        }
     }
 
     #[test]
