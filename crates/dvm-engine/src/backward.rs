@@ -171,6 +171,7 @@ impl Graph {
             output: self.value(activations, id)?,
             saved: &activations.saved[id.0],
             mode: activations.mode,
+            arithmetic: self.arithmetic(),
             wants_input,
             wants_parameter,
         };

@@ -95,6 +95,7 @@ impl Graph {
                 prepared: self.prepared(NodeId(id)),
                 output_shape: &output_shape,
                 mode,
+                arithmetic: self.arithmetic(),
                 node: id,
             });
             debug_assert_eq!(outcome.value.shape(), output_shape);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::ops::Op;
+use crate::ops::{Arithmetic, Op};
 use crate::{Blueprint, Error, Tensor};
 
 /// A node's position in its graph. The input is always the first.
@@ -70,6 +70,7 @@ pub struct Graph {
     output: NodeId,
     parameters: Vec<Parameter>,
     values: Vec<Tensor>,
+    arithmetic: Arithmetic,
     /// Per node, its parameters as its forward kernel wants them, made at first use.
     prepared: Vec<OnceLock<Option<Tensor>>>,
 }
@@ -105,8 +106,20 @@ impl Graph {
             output,
             parameters,
             values,
+            arithmetic: Arithmetic::default(),
             prepared,
         }
+    }
+
+    /// The same graph computed with these kernels.
+    #[must_use]
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
+        Self { arithmetic, ..self }
+    }
+
+    /// Which kernels compute it.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     /// The nodes in the order in which they are computed; the input is the first.

@@ -25,5 +25,5 @@ pub use error::Error;
 pub use forward::{Activations, Keep};
 pub use graph::{Graph, Node, NodeId, Parameter, Role};
 pub use network::Network;
-pub use ops::Mode;
+pub use ops::{Arithmetic, Mode};
 pub use tensor::Tensor;

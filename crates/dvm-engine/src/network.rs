@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::{Graph, passes};
+use crate::{Arithmetic, Graph, passes};
 
 /// A network with its weights, ready for use. The rewritten forms are made when first asked for
 /// and then kept.
@@ -20,6 +20,12 @@ impl Network {
             folded: OnceLock::new(),
             fused: OnceLock::new(),
         }
+    }
+
+    /// The same network computed with these kernels in every form.
+    #[must_use]
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
+        Self::new(self.graph.with_arithmetic(arithmetic))
     }
 
     /// Every layer a node of its own, parameters as in the weight file.

@@ -71,6 +71,18 @@ pub enum Mode {
     },
 }
 
+/// How far kernels may depart from summing products one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// Whatever is fastest and keeps a convolution within 1e-4 of the direct one, relative to its
+    /// largest value: Winograd's transforms, and kernels chosen by the size of the batch.
+    #[default]
+    Fast,
+    /// Direct kernels only, every sum in one fixed order: a value has the same bits in whatever
+    /// batch or part of a picture it is computed.
+    Exact,
+}
+
 /// One forward call of an op.
 pub struct Call<'a> {
     /// Values of the inputs.
@@ -83,6 +95,8 @@ pub struct Call<'a> {
     pub output_shape: &'a [usize],
     /// Inference or training.
     pub mode: Mode,
+    /// Which kernels may be used.
+    pub arithmetic: Arithmetic,
     /// Position of the node in its graph: with the step's seed it selects a random stream.
     pub node: usize,
 }
@@ -121,6 +135,8 @@ pub struct Site<'a> {
     pub saved: &'a [Tensor],
     /// The mode of the forward pass.
     pub mode: Mode,
+    /// Which kernels may be used.
+    pub arithmetic: Arithmetic,
     /// For each input, whether anybody wants its gradient; the rest is not computed.
     pub wants_input: &'a [bool],
     /// For each parameter, whether anybody wants its gradient; the rest is not computed.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dvm_engine::ops::{Call, Gradients, Mode, Op, Outcome, Site};
+use dvm_engine::ops::{Arithmetic, Call, Gradients, Mode, Op, Outcome, Site};
 use dvm_engine::{Node, Tensor};
 
 /// An op with what it reads.
@@ -30,6 +30,7 @@ impl Alone {
             prepared: self.op.prepare(&parameters).as_ref(),
             output_shape: &output_shape,
             mode: self.mode,
+            arithmetic: Arithmetic::Fast,
             node: 7,
         });
         assert_eq!(
@@ -56,6 +57,7 @@ impl Alone {
             output: &outcome.value,
             saved: &outcome.saved,
             mode: self.mode,
+            arithmetic: Arithmetic::Fast,
             wants_input: &vec![true; self.inputs.len()],
             wants_parameter: &vec![true; self.parameters.len()],
         };
