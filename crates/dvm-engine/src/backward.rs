@@ -168,6 +168,7 @@ impl Graph {
             node,
             inputs: &inputs,
             parameters: &self.parameters_of(node),
+            prepared: self.prepared(id),
             output: self.value(activations, id)?,
             saved: &activations.saved[id.0],
             mode: activations.mode,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::ops::{Arithmetic, Op};
+use crate::ops::{Arithmetic, Op, Prepared};
 use crate::{Blueprint, Error, Tensor};
 
 /// A node's position in its graph. The input is always the first.
@@ -71,8 +71,8 @@ pub struct Graph {
     parameters: Vec<Parameter>,
     values: Vec<Tensor>,
     arithmetic: Arithmetic,
-    /// Per node, its parameters as its forward kernel wants them, made at first use.
-    prepared: Vec<OnceLock<Option<Tensor>>>,
+    /// Per node, its parameters as its kernels want them, made at first use.
+    prepared: Vec<OnceLock<Option<Prepared>>>,
 }
 
 impl Graph {
@@ -267,12 +267,9 @@ impl Graph {
         node.parameters.iter().map(|&p| &self.values[p]).collect()
     }
 
-    pub(crate) fn prepared(&self, id: NodeId) -> Option<&Tensor> {
+    pub(crate) fn prepared(&self, id: NodeId) -> Option<&Prepared> {
         self.prepared[id.0]
-            .get_or_init(|| {
-                let node = &self.nodes[id.0];
-                node.op.prepare(&self.parameters_of(node))
-            })
+            .get_or_init(|| self.nodes[id.0].op.prepare())
             .as_ref()
     }
 }

@@ -1,10 +1,16 @@
 //! The fully connected layer.
 
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::matmul::{Matrix, matmul};
+use super::panels::load;
+use super::simd::{InstructionSet, Shared};
 use super::{Call, Gradients, Op, Outcome, Site, channel_sums};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
 /// `x · Wᵀ + b` for `x` `[N, I]`, weights `[O, I]` and, if there is a second parameter, a bias
 /// `[O]`.
@@ -48,6 +54,140 @@ fn product(a: &[f32], b: Matrix, (m, n, k): (usize, usize, usize)) -> Vec<f32> {
     c
 }
 
+/// `rows · weightsᵀ + bias`, all read where they lie: a network's last layers are used once per
+/// pass, so rearranging their weights would cost more than it saves, and twice the memory.
+struct Dots<'a> {
+    /// `[N, I]`
+    rows: &'a [f32],
+    /// `[O, I]`
+    weights: &'a [f32],
+    bias: Option<&'a [f32]>,
+    /// `(N, O, I)`
+    size: (usize, usize, usize),
+}
+
+/// Outputs of one task.
+const OUTPUTS: usize = 16;
+
+/// Products that are summed in one stretch: so many of a task's weights stay in cache while all rows
+/// pass by.
+const STRETCH: usize = 4096;
+
+/// Rows and outputs whose sums are kept in registers at a time.
+const TILE: (usize, usize) = (3, 4);
+
+impl Dots<'_> {
+    fn compute(&self, set: InstructionSet, output: &mut [f32]) {
+        let (n, o, i) = self.size;
+        assert_eq!(self.rows.len(), n * i);
+        assert_eq!(self.weights.len(), o * i);
+        assert_eq!(output.len(), n * o);
+        let output = Shared::new(output);
+        (0..o.div_ceil(OUTPUTS)).into_par_iter().for_each(|task| {
+            let outputs = task * OUTPUTS..((task + 1) * OUTPUTS).min(o);
+            let mut sums = vec![0.0; n * outputs.len()];
+            set.run(Stretches {
+                dots: self,
+                outputs: outputs.clone(),
+                sums: &mut sums,
+            });
+            for (row, sums) in sums.chunks_exact(outputs.len()).enumerate() {
+                // SAFETY: these outputs of each row are this task's alone, and lie inside.
+                let target = unsafe {
+                    let first = output.at(row * o + outputs.start);
+                    std::slice::from_raw_parts_mut(first, outputs.len())
+                };
+                target.copy_from_slice(sums);
+                if let Some(bias) = self.bias {
+                    for (value, b) in target.iter_mut().zip(&bias[outputs.clone()]) {
+                        *value += b;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// One task of [`Dots`].
+struct Stretches<'a> {
+    dots: &'a Dots<'a>,
+    outputs: Range<usize>,
+    /// `[N, outputs]`
+    sums: &'a mut [f32],
+}
+
+impl WithSimd for Stretches<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (n, _, i) = self.dots.size;
+        for start in (0..i).step_by(STRETCH) {
+            let stretch = start..(start + STRETCH).min(i);
+            for row in (0..n).step_by(TILE.0) {
+                for output in self.outputs.clone().step_by(TILE.1) {
+                    match n - row {
+                        1 => self.tile::<S, 1>(simd, row, output, stretch.clone()),
+                        2 => self.tile::<S, 2>(simd, row, output, stretch.clone()),
+                        _ => self.tile::<S, 3>(simd, row, output, stretch.clone()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Stretches<'_> {
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize>(
+        &mut self,
+        simd: S,
+        row: usize,
+        output: usize,
+        stretch: Range<usize>,
+    ) {
+        const O: usize = TILE.1;
+        let (_, _, i) = self.dots.size;
+        let lanes = S::F32_LANES;
+        let part = |values: &'_ [f32], line: usize| values[line * i..][stretch.clone()].as_ptr();
+        let rows: [*const f32; R] = std::array::from_fn(|r| part(self.dots.rows, row + r));
+        // A tile that has fewer outputs computes its last one again.
+        let last = self.outputs.end - 1;
+        let weights: [*const f32; O] =
+            std::array::from_fn(|o| part(self.dots.weights, (output + o).min(last)));
+        let mut sums = [[simd.splat_f32s(0.0); O]; R];
+        let whole = stretch.len() / lanes * lanes;
+        for k in (0..whole).step_by(lanes) {
+            // SAFETY: each pointer is the start of a slice of the stretch's length.
+            unsafe {
+                let mut columns = [simd.splat_f32s(0.0); O];
+                for o in 0..O {
+                    columns[o] = load::<S>(weights[o].add(k));
+                }
+                for r in 0..R {
+                    let value = load::<S>(rows[r].add(k));
+                    for o in 0..O {
+                        sums[r][o] = simd.mul_add_e_f32s(value, columns[o], sums[r][o]);
+                    }
+                }
+            }
+        }
+        let width = self.outputs.len();
+        for r in 0..R {
+            for o in 0..O {
+                let mut sum = simd.reduce_sum_f32s(sums[r][o]);
+                for k in whole..stretch.len() {
+                    // SAFETY: as above.
+                    sum += unsafe { *rows[r].add(k) * *weights[o].add(k) };
+                }
+                if output + o <= last {
+                    self.sums[(row + r) * width + output + o - self.outputs.start] += sum;
+                }
+            }
+        }
+    }
+}
+
 impl Op for Linear {
     fn kind(&self) -> &'static str {
         "linear"
@@ -73,39 +213,20 @@ impl Op for Linear {
         }
     }
 
-    fn prepare(&self, parameters: &[&Tensor]) -> Option<Tensor> {
-        let &[o, i] = parameters[0].shape() else {
-            unreachable!("output_shape checked the rank");
-        };
-        // [O, I] => [I, O]: a row of the product then reads contiguous weights.
-        let mut prepared = vec![0.0; o * i];
-        for (row, weights) in parameters[0].data().chunks_exact(i).enumerate() {
-            for (column, &weight) in weights.iter().enumerate() {
-                prepared[column * o + row] = weight;
-            }
-        }
-        Some(Tensor::from_stored(&[i, o], prepared))
-    }
-
     fn forward(&self, call: &Call) -> Outcome {
         let &[n, i] = call.inputs[0].shape() else {
             unreachable!("output_shape checked the rank");
         };
         let o = call.output_shape[1];
-        let weights = call.prepared.expect("a linear layer prepares its weights");
-        let mut output = product(
-            call.inputs[0].data(),
-            Matrix::rows(weights.data(), o),
-            (n, o, i),
-        );
-        if let Some(bias) = call.parameters.get(1) {
-            for row in output.chunks_exact_mut(o) {
-                for (value, b) in row.iter_mut().zip(bias.data()) {
-                    *value += b;
-                }
-            }
-        }
-        Tensor::from_stored(call.output_shape, output).into()
+        let mut output = Buffer::stale(n * o);
+        let dots = Dots {
+            rows: call.inputs[0].data(),
+            weights: call.parameters[0].data(),
+            bias: call.parameters.get(1).map(|bias| bias.data()),
+            size: (n, o, i),
+        };
+        dots.compute(InstructionSet::best(), &mut output);
+        Tensor::from_buffer(call.output_shape, output).into()
     }
 
     fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {

@@ -14,7 +14,9 @@ pub mod input;
 pub mod linear;
 mod matmul;
 pub mod mul;
+mod panels;
 pub mod pool;
+mod simd;
 pub mod softmax;
 
 use std::any::Any;
@@ -23,6 +25,7 @@ use std::fmt::Debug;
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
+pub use simd::InstructionSet;
 use crate::{Node, Tensor};
 
 /// What a graph computes at one node.
@@ -44,8 +47,9 @@ pub trait Op: Any + Debug + Send + Sync {
         parameters: &[&[usize]],
     ) -> Result<Vec<usize>, String>;
 
-    /// Parameters rearranged once for the forward kernel, if it wants them otherwise than stored.
-    fn prepare(&self, _parameters: &[&Tensor]) -> Option<Tensor> {
+    /// A place where the op keeps what its kernels make of its parameters, if they want them
+    /// otherwise than stored. The graph holds it as long as the parameters stay the same.
+    fn prepare(&self) -> Option<Prepared> {
         None
     }
 
@@ -58,6 +62,9 @@ pub trait Op: Any + Debug + Send + Sync {
     /// Where the op cannot be walked backwards, as the end of a sentence.
     fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String>;
 }
+
+/// What an op keeps between calls: forms of its parameters, each made when first needed.
+pub type Prepared = Box<dyn Any + Send + Sync>;
 
 /// Whether the network is being used or trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +97,7 @@ pub struct Call<'a> {
     /// Values of the parameters, in the order in which the node lists them.
     pub parameters: &'a [&'a Tensor],
     /// What [`Op::prepare`] returned for these parameters.
-    pub prepared: Option<&'a Tensor>,
+    pub prepared: Option<&'a Prepared>,
     /// The shape that [`Op::output_shape`] returned.
     pub output_shape: &'a [usize],
     /// Inference or training.
@@ -129,6 +136,8 @@ pub struct Site<'a> {
     pub inputs: &'a [&'a Tensor],
     /// Values of its parameters.
     pub parameters: &'a [&'a Tensor],
+    /// What [`Op::prepare`] returned for these parameters.
+    pub prepared: Option<&'a Prepared>,
     /// Its own value.
     pub output: &'a Tensor,
     /// What its forward call saved.

@@ -27,7 +27,7 @@ impl Alone {
         let outcome = self.op.forward(&Call {
             inputs: &inputs,
             parameters: &parameters,
-            prepared: self.op.prepare(&parameters).as_ref(),
+            prepared: self.op.prepare().as_ref(),
             output_shape: &output_shape,
             mode: self.mode,
             arithmetic: Arithmetic::Fast,
@@ -50,10 +50,12 @@ impl Alone {
             parameters: (0..self.parameters.len()).collect(),
             merged: Vec::new(),
         };
+        let prepared = self.op.prepare();
         let site = Site {
             node: &node,
             inputs: &self.inputs.iter().collect::<Vec<_>>(),
             parameters: &self.parameters.iter().collect::<Vec<_>>(),
+            prepared: prepared.as_ref(),
             output: &outcome.value,
             saved: &outcome.saved,
             mode: self.mode,

@@ -2,10 +2,13 @@
 
 use rayon::prelude::*;
 
-use super::super::Site;
 use super::super::matmul::{Matrix, matmul};
+use super::super::panels::{Finish, Panels};
+use super::super::{Arithmetic, Site};
 use super::depthwise::windows_over;
+use super::direct::Lattice;
 use super::gather::{Gather, block_rows};
+use super::winograd::{self, Winograd};
 use super::{Border, Conv2d, feature_map};
 use crate::Tensor;
 use crate::buffer::Buffer;
@@ -13,44 +16,64 @@ use crate::buffer::Buffer;
 /// One of the `stride × stride` interleaved sub-lattices of the input. Within it every pixel
 /// meets the same taps of the kernel, so its gradient is a stride-1 convolution of the output's
 /// gradient with those taps: nothing is scattered, and no product with an inserted zero is made.
-struct Phase {
+pub(super) struct Phase {
     /// Row and column of the phase's first pixel.
     origin: (usize, usize),
     /// Offsets into the gradient of the output.
     offsets: Vec<(isize, isize)>,
-    /// For each offset, the tap of the kernel, numbered `ky · kw + kx`.
-    taps: Vec<usize>,
+    /// For each group, `[taps · O, I / groups]`.
+    filters: Vec<Panels>,
 }
 
-fn phases(conv: &Conv2d, border: Border) -> Vec<Phase> {
-    // The taps that fall on phase `origin` along one axis, as (offset, tap), ascending by offset
-    // so that neighbours are gathered as one run.
-    let along = |origin: usize, kernel: usize, padding: usize, dilation: usize, stride: usize| {
-        let mut taps: Vec<(isize, usize)> = (0..kernel)
-            .filter_map(|k| {
-                let distance = (origin + padding) as isize - (k * dilation) as isize;
-                (distance.rem_euclid(stride as isize) == 0)
-                    .then(|| (distance.div_euclid(stride as isize), k))
-            })
-            .collect();
-        taps.sort_unstable();
-        taps
-    };
-    let (kh, kw) = conv.kernel;
-    let mut phases = Vec::new();
-    for qy in 0..conv.stride.0 {
-        let ys = along(qy, kh, border.top, conv.dilation.0, conv.stride.0);
-        for qx in 0..conv.stride.1 {
-            let xs = along(qx, kw, border.left, conv.dilation.1, conv.stride.1);
-            let pairs = || ys.iter().flat_map(|y| xs.iter().map(move |x| (y, x)));
-            phases.push(Phase {
-                origin: (qy, qx),
-                offsets: pairs().map(|(y, x)| (y.0, x.0)).collect(),
-                taps: pairs().map(|(y, x)| y.1 * kw + x.1).collect(),
-            });
+impl Phase {
+    /// The phases of a convolution whose input has this border.
+    fn all(conv: &Conv2d, border: Border, weight: &Tensor) -> Vec<Self> {
+        // The taps that fall on phase `origin` along one axis, as (offset, tap), ascending by
+        // offset so that neighbours are read as one run.
+        let along = |origin: usize, kernel: usize, padding: usize, dilation: usize, stride: usize| {
+            let mut taps: Vec<(isize, usize)> = (0..kernel)
+                .filter_map(|k| {
+                    let distance = (origin + padding) as isize - (k * dilation) as isize;
+                    (distance.rem_euclid(stride as isize) == 0)
+                        .then(|| (distance.div_euclid(stride as isize), k))
+                })
+                .collect();
+            taps.sort_unstable();
+            taps
+        };
+        let (kh, kw) = conv.kernel;
+        let mut phases = Vec::new();
+        for qy in 0..conv.stride.0 {
+            let ys = along(qy, kh, border.top, conv.dilation.0, conv.stride.0);
+            for qx in 0..conv.stride.1 {
+                let xs = along(qx, kw, border.left, conv.dilation.1, conv.stride.1);
+                let pairs = || ys.iter().flat_map(|y| xs.iter().map(move |x| (y, x)));
+                let taps: Vec<usize> = pairs().map(|(y, x)| y.1 * kw + x.1).collect();
+                phases.push(Self {
+                    origin: (qy, qx),
+                    offsets: pairs().map(|(y, x)| (y.0, x.0)).collect(),
+                    filters: Self::filters(conv, weight, &taps),
+                });
+            }
         }
+        phases
     }
-    phases
+
+    fn filters(conv: &Conv2d, weight: &Tensor, taps: &[usize]) -> Vec<Panels> {
+        let outputs = weight.shape()[0] / conv.groups;
+        let inputs = weight.shape()[1];
+        let filter = conv.kernel.0 * conv.kernel.1 * inputs;
+        (0..conv.groups)
+            .map(|group| {
+                let weight = &weight.data()[group * outputs * filter..];
+                let size = (1, taps.len() * outputs, inputs);
+                Panels::pack(super::InstructionSet::best(), size, |k, first, row| {
+                    let at = k % outputs * filter + taps[k / outputs] * inputs + first;
+                    row.copy_from_slice(&weight[at..at + row.len()]);
+                })
+            })
+            .collect()
+    }
 }
 
 /// Up to this many channels, as in the layer that sees the picture, a product with one column per
@@ -59,95 +82,61 @@ const FEW_CHANNELS: usize = 8;
 
 /// The gradient with respect to the input.
 pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
-    if conv.groups == 1 && site.inputs[0].shape()[1] <= FEW_CHANNELS {
+    let shape = site.inputs[0].shape();
+    let (n, c, h, w) = feature_map(shape).expect("checked");
+    let (_, outputs, oh, ow) = feature_map(grad_output.shape()).expect("checked");
+    let filters = super::filters(site.prepared);
+    let weight = site.parameters[0];
+    let border = conv.border(h, w);
+    if conv.groups == 1 && c <= FEW_CHANNELS {
         return input_gradient_of_few_channels(conv, site, grad_output);
     }
-    let shape = site.inputs[0].shape();
-    let (_, c, h, w) = feature_map(shape).expect("checked");
-    let (_, outputs, oh, ow) = feature_map(grad_output.shape()).expect("checked");
-    let (group_in, group_out) = (c / conv.groups, outputs / conv.groups);
-    let weight = site.parameters[0].data();
-    let filter = conv.kernel.0 * conv.kernel.1 * group_in;
-    let phases = phases(conv, conv.border(h, w));
-    let (sy, sx) = conv.stride;
-    // A task is a band of whole rows of one map: `band` rows of each phase's lattice.
-    let columns = w.div_ceil(sx);
-    let depth = phases.iter().map(|p| p.taps.len()).max().unwrap_or(0) * group_out;
-    let rows = block_rows(depth.max(1)) / columns;
-    let band = rows.clamp(1, h.div_ceil(sy).div_ceil(BANDS));
-    let mut gradient = Buffer::zeroed(site.inputs[0].len());
-    gradient
-        .par_chunks_mut(h * w * c)
-        .enumerate()
-        .flat_map(|(n, map)| {
-            map.par_chunks_mut(band * sy * w * c)
-                .enumerate()
-                .map(move |(index, rows)| (n, index * band, rows))
-        })
-        .for_each_init(
-            || (Buffer::stale(0), Buffer::stale(0)),
-            |(scratch, product), (n, first, rows)| {
-                let height = rows.len() / (w * c);
-                for phase in &phases {
-                    let (qy, qx) = phase.origin;
-                    if qy >= height || qx >= w || phase.taps.is_empty() {
-                        continue;
-                    }
-                    let lattice = ((height - qy).div_ceil(sy), (w - qx).div_ceil(sx));
-                    // The band's lattice starts `first` rows down: its offsets do, too.
-                    let offsets: Vec<(isize, isize)> = phase
-                        .offsets
-                        .iter()
-                        .map(|&(dy, dx)| (dy + first as isize, dx))
-                        .collect();
-                    let count = lattice.0 * lattice.1;
-                    for group in 0..conv.groups {
-                        let gather = Gather {
-                            input: &grad_output.data()[n * oh * ow * outputs..]
-                                [..oh * ow * outputs],
-                            map: (oh, ow, outputs),
-                            channels: group * group_out..(group + 1) * group_out,
-                            lattice,
-                            step: (1, 1),
-                            taps: &offsets,
-                        };
-                        let panel = gather.rows(0..count, scratch);
-                        product.resize(count * group_in);
-                        // One product per tap reads the weights where they lie.
-                        for (index, tap) in phase.taps.iter().enumerate() {
-                            let start = group * group_out * filter + tap * group_in;
-                            matmul(
-                                (count, group_in, group_out),
-                                Matrix {
-                                    values: &panel[index * group_out..],
-                                    row_stride: gather.depth(),
-                                    column_stride: 1,
-                                },
-                                Matrix {
-                                    values: &weight[start..],
-                                    row_stride: filter,
-                                    column_stride: 1,
-                                },
-                                product,
-                                group_in,
-                                index > 0,
-                            );
-                        }
-                        for (pixel, values) in product.chunks_exact(group_in).enumerate() {
-                            let y = pixel / lattice.1 * sy + qy;
-                            let x = pixel % lattice.1 * sx + qx;
-                            let at = (y * w + x) * c + group * group_in;
-                            rows[at..at + group_in].copy_from_slice(values);
-                        }
-                    }
-                }
-            },
-        );
+    if conv.is_three_by_three()
+        && site.arithmetic == Arithmetic::Fast
+        && border.top <= 2
+        && border.left <= 2
+        && winograd::is_cheaper(n, (h, w), (outputs, c))
+    {
+        let mut gradient = Buffer::stale(site.inputs[0].len());
+        Winograd {
+            input: grad_output.data(),
+            maps: (n, oh, ow, outputs),
+            border: (2 - border.top, 2 - border.left),
+            filters: filters.turned(weight),
+            results: (h, w),
+            finish: Finish::default(),
+        }
+        .convolve(&mut gradient);
+        return Tensor::from_buffer(shape, gradient);
+    }
+    let phases = filters.phases((border.top, border.left), || Phase::all(conv, border, weight));
+    // A phase that no tap falls on is all zeros.
+    let mut gradient = if phases.iter().all(|phase| !phase.offsets.is_empty()) {
+        Buffer::stale(site.inputs[0].len())
+    } else {
+        Buffer::zeroed(site.inputs[0].len())
+    };
+    for phase in phases.iter() {
+        let (qy, qx) = phase.origin;
+        if phase.offsets.is_empty() || qy >= h || qx >= w {
+            continue;
+        }
+        Lattice {
+            input: grad_output.data(),
+            maps: (n, oh, ow, outputs),
+            windows: (
+                (h - qy).div_ceil(conv.stride.0),
+                (w - qx).div_ceil(conv.stride.1),
+            ),
+            step: (1, 1),
+            taps: &phase.offsets,
+            results: (h, w, c),
+            places: (phase.origin, conv.stride),
+        }
+        .convolve(&phase.filters, Finish::default(), &mut gradient);
+    }
     Tensor::from_buffer(shape, gradient)
 }
-
-/// Bands that even a small map is split into.
-const BANDS: usize = 4;
 
 /// Rows of the input that one task of [`input_gradient_of_few_channels`] computes.
 const FEW_CHANNELS_BAND: usize = 16;

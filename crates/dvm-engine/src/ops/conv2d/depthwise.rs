@@ -1,7 +1,12 @@
 //! Depthwise convolution: one filter per channel, computed directly along the channels.
 
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::super::panels::{Finish, activate, is_vectorised, load, store};
+use super::super::simd::InstructionSet;
 use super::super::{Call, Site, vectorised};
 use super::{Conv2d, feature_map};
 use crate::Tensor;
@@ -57,88 +62,204 @@ impl Conv2d {
     }
 }
 
-/// What one row of the target is computed from.
-struct Row<'a> {
-    /// One map of the source, `rows, width, c`.
-    source: &'a [f32],
-    width: usize,
-    channels: usize,
-    /// The taps of this row.
-    rows: &'a [(usize, usize)],
-    /// The taps of each column.
-    columns: &'a Taps,
+/// A depthwise convolution of feature maps `N, H, W, C` as stored.
+struct Depthwise<'a> {
+    input: &'a [f32],
+    /// Number, rows, columns and channels of the maps.
+    maps: (usize, usize, usize, usize),
+    /// Rows and columns of an output map.
+    results: (usize, usize),
     /// `[kh·kw, C]`
     weights: &'a [f32],
-    kernel_width: usize,
+    kernel: (usize, usize),
+    /// Columns from window to window, and columns before the map that count as zeros.
+    slide: (usize, usize),
+    /// The taps of every row and of every column.
+    rows: &'a Taps,
+    columns: &'a Taps,
+    /// Whether neighbouring taps look at neighbouring pixels, in this order.
+    is_dense: bool,
+    finish: Finish<'a>,
 }
 
-impl Row<'_> {
-    /// `Σ source · weight` over the taps, for every pixel of the row and every channel: along the
-    /// channels in pieces whose sums stay in registers.
-    #[inline(always)]
-    fn compute(&self, target: &mut [f32]) {
-        let mut first = 0;
-        while first < self.channels {
-            first += match self.channels - first {
-                32.. => self.lanes::<32>(first, target),
-                16.. => self.lanes::<16>(first, target),
-                8.. => self.lanes::<8>(first, target),
-                _ => self.lanes::<1>(first, target),
-            };
-        }
+impl Depthwise<'_> {
+    fn convolve(&self, set: InstructionSet, output: &mut [f32]) {
+        let (_, _, _, c) = self.maps;
+        output
+            .par_chunks_mut(self.results.1 * c)
+            .with_min_len(1 + 4096 / (self.results.1 * c))
+            .enumerate()
+            .for_each(|(index, values)| {
+                set.run(DepthwiseRow {
+                    depthwise: self,
+                    map: index / self.results.0,
+                    y: index % self.results.0,
+                    values,
+                });
+            });
     }
+}
+
+/// One row of the output.
+struct DepthwiseRow<'a> {
+    depthwise: &'a Depthwise<'a>,
+    map: usize,
+    y: usize,
+    values: &'a mut [f32],
+}
+
+impl WithSimd for DepthwiseRow<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn lanes<const L: usize>(&self, first: usize, target: &mut [f32]) -> usize {
-        let c = self.channels;
-        for (pixel, columns) in target.chunks_exact_mut(c).zip(self.columns) {
-            let mut sums = [0.0f32; L];
-            for &(ky, y) in self.rows {
-                for &(kx, x) in columns {
-                    let source = &self.source[(y * self.width + x) * c + first..][..L];
-                    let weight = &self.weights[(ky * self.kernel_width + kx) * c + first..][..L];
-                    for lane in 0..L {
-                        sums[lane] += source[lane] * weight[lane];
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Depthwise {
+            input,
+            maps: (_, h, w, c),
+            ..
+        } = *self.depthwise;
+        let source = &input[self.map * h * w * c..][..h * w * c];
+        let (done, fused) = match (self.depthwise.is_dense, self.depthwise.kernel.1, self.depthwise.slide.0) {
+            (true, 3, 1) => self.inner::<S, 3, 1>(simd, source),
+            (true, 3, 2) => self.inner::<S, 3, 2>(simd, source),
+            (true, 5, 1) => self.inner::<S, 5, 1>(simd, source),
+            (true, 5, 2) => self.inner::<S, 5, 2>(simd, source),
+            _ => (0..0, 0),
+        };
+        // The pixels at the border, and the channels that fill no vector.
+        self.outer(simd, source, 0..done.start, 0);
+        self.outer(simd, source, done.clone(), fused);
+        self.outer(simd, source, done.end..self.depthwise.results.1, 0);
+    }
+}
+
+/// Pixels whose sums are kept in registers at a time.
+const PIXELS: usize = 8;
+
+impl DepthwiseRow<'_> {
+    /// The pixels whose windows lie inside the map along the row, as many as fill whole groups of
+    /// [`PIXELS`], and all channels that fill whole vectors, finished. Returns which pixels and how
+    /// many channels these are.
+    #[inline(always)]
+    fn inner<S: Simd, const K: usize, const STRIDE: usize>(
+        &mut self,
+        simd: S,
+        source: &[f32],
+    ) -> (Range<usize>, usize) {
+        let Depthwise {
+            maps: (_, _, w, c),
+            results,
+            weights,
+            slide: (_, before),
+            rows,
+            finish,
+            ..
+        } = *self.depthwise;
+        let lanes = S::F32_LANES;
+        let whole = c / lanes * lanes;
+        let start = before.div_ceil(STRIDE).min(results.1);
+        let end = ((w + before).saturating_sub(K) / STRIDE + 1).min(results.1);
+        let fusable = finish.residual.is_none() && finish.activation.is_none_or(is_vectorised);
+        if w + before < K || end < start + PIXELS || !fusable {
+            return (0..0, 0);
+        }
+        let rows = &rows[self.y];
+        let zero = simd.splat_f32s(0.0);
+        
+        for first in (0..whole).step_by(lanes) {
+            let bias = finish.bias.map_or(zero, |bias| {
+                simd.partial_load_f32s(&bias[first..first + lanes])
+            });
+            let mut x = start;
+            while x < end {
+                // The last group may do some pixels again.
+                let at = x.min(end - PIXELS);
+                let mut sums = [zero; PIXELS];
+                for &(ky, y) in rows {
+                    let column = at * STRIDE - before;
+                    let reach = (PIXELS - 1) * STRIDE + K;
+                    let pixels = &source[(y * w + column) * c..][..(reach - 1) * c + first + lanes];
+                    let taps = &weights[ky * K * c..][..(K - 1) * c + first + lanes];
+                    // SAFETY: both slices were cut to hold the vector at `first` of their last
+                    // pixel and tap.
+                    unsafe {
+                        let pixels = pixels.as_ptr().add(first);
+                        let taps = taps.as_ptr().add(first);
+                        let mut factors = [zero; K];
+                        for (k, factor) in factors.iter_mut().enumerate() {
+                            *factor = load::<S>(taps.add(k * c));
+                        }
+                        for i in 0..reach {
+                            let value = load::<S>(pixels.add(i * c));
+                            for p in 0..PIXELS {
+                                if i >= p * STRIDE && i - p * STRIDE < K {
+                                    let factor = factors[i - p * STRIDE];
+                                    sums[p] = simd.mul_add_e_f32s(value, factor, sums[p]);
+                                }
+                            }
+                        }
                     }
                 }
+                for (p, sum) in sums.into_iter().enumerate() {
+                    let sum = activate(simd, finish.activation, simd.add_f32s(sum, bias));
+                    // SAFETY: pixels up to `end` lie inside the row, and `first + lanes ≤ c`.
+                    unsafe { store::<S>(self.values.as_mut_ptr().add((at + p) * c + first), sum) };
+                }
+                x += PIXELS;
             }
-            pixel[first..first + L].copy_from_slice(&sums);
         }
-        L
+        (start..end, whole)
+    }
+
+    /// These pixels, for all channels from `first` on.
+    #[inline(always)]
+    fn outer<S: Simd>(&mut self, simd: S, source: &[f32], pixels: Range<usize>, first: usize) {
+        let Depthwise {
+            maps: (_, _, w, c),
+            weights,
+            kernel,
+            ..
+        } = *self.depthwise;
+        let lanes = S::F32_LANES;
+        for x in pixels {
+            let pixel = &mut self.values[x * c..][..c];
+            for channel in (first..c).step_by(lanes) {
+                let used = lanes.min(c - channel);
+                let mut sum = simd.splat_f32s(0.0);
+                for &(ky, iy) in &self.depthwise.rows[self.y] {
+                    for &(kx, ix) in &self.depthwise.columns[x] {
+                        let value = &source[(iy * w + ix) * c + channel..][..used];
+                        let factor = &weights[(ky * kernel.1 + kx) * c + channel..][..used];
+                        let value = simd.partial_load_f32s(value);
+                        sum = simd.mul_add_e_f32s(value, simd.partial_load_f32s(factor), sum);
+                    }
+                }
+                simd.partial_store_f32s(&mut pixel[channel..channel + used], sum);
+            }
+            self.depthwise.finish.row(simd, first, &mut pixel[first..]);
+        }
     }
 }
 
 /// The convolution with everything that was fused into it.
-pub(super) fn forward(conv: &Conv2d, call: &Call) -> Tensor {
-    let input = call.inputs[0].data();
-    let (_, c, h, w) = feature_map(call.inputs[0].shape()).expect("checked");
-    let (n, _, oh, ow) = feature_map(call.output_shape).expect("checked");
+pub(super) fn forward(conv: &Conv2d, call: &Call, finish: Finish, output: &mut [f32]) {
+    let (n, c, h, w) = feature_map(call.inputs[0].shape()).expect("checked");
+    let (_, _, oh, ow) = feature_map(call.output_shape).expect("checked");
     let border = conv.border(h, w);
-    let rows = inside(oh, h, border.top, conv.along_rows());
-    let columns = inside(ow, w, border.left, conv.along_columns());
-    let prepared = call.prepared.expect("a convolution prepares its weights");
-    let mut output = Buffer::stale(n * oh * ow * c);
-    output
-        .par_chunks_mut(ow * c)
-        .enumerate()
-        .for_each(|(index, values)| {
-            let row = Row {
-                source: &input[index / oh * h * w * c..][..h * w * c],
-                width: w,
-                channels: c,
-                rows: &rows[index % oh],
-                columns: &columns,
-                weights: prepared.data(),
-                kernel_width: conv.kernel.1,
-            };
-            vectorised(
-                #[inline(always)]
-                || row.compute(values),
-            );
-            let start = index * ow * c;
-            conv.finish(call, start..start + ow * c, values);
-        });
-    Tensor::from_buffer(call.output_shape, output)
+    let filters = super::filters(call.prepared);
+    Depthwise {
+        input: call.inputs[0].data(),
+        maps: (n, h, w, c),
+        results: (oh, ow),
+        weights: filters.by_tap(call.parameters[0]),
+        kernel: conv.kernel,
+        slide: (conv.stride.1, border.left),
+        rows: &inside(oh, h, border.top, conv.along_rows()),
+        columns: &inside(ow, w, border.left, conv.along_columns()),
+        is_dense: conv.dilation.1 == 1,
+        finish,
+    }
+    .convolve(filters.set(), output);
 }
 
 /// The gradient with respect to the input.
@@ -146,29 +267,42 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
     let shape = site.inputs[0].shape();
     let (n, c, h, w) = feature_map(shape).expect("checked");
     let (_, _, oh, ow) = feature_map(grad_output.shape()).expect("checked");
-    let prepared = super::super::Op::prepare(conv, site.parameters).expect("weights");
     let border = conv.border(h, w);
-    let rows = windows_over(oh, h, border.top, conv.along_rows());
-    let columns = windows_over(ow, w, border.left, conv.along_columns());
+    let filters = super::filters(site.prepared);
+    let mut rows = windows_over(oh, h, border.top, conv.along_rows());
+    let mut columns = windows_over(ow, w, border.left, conv.along_columns());
+    // Turned by half a turn, the filters of a stride of 1 look at neighbouring pixels in order.
+    let mut weights = filters.by_tap(site.parameters[0]).to_vec();
+    let turned = conv.stride == (1, 1) && conv.dilation == (1, 1) && border.left < conv.kernel.1;
+    if turned {
+        let taps = weights.len() / c;
+        for tap in 0..taps / 2 {
+            for channel in 0..c {
+                weights.swap(tap * c + channel, (taps - 1 - tap) * c + channel);
+            }
+        }
+        let turn = |taps: &mut Taps, kernel: usize| {
+            for (k, _) in taps.iter_mut().flatten() {
+                *k = kernel - 1 - *k;
+            }
+        };
+        turn(&mut rows, conv.kernel.0);
+        turn(&mut columns, conv.kernel.1);
+    }
     let mut gradient = Buffer::stale(n * h * w * c);
-    gradient
-        .par_chunks_mut(w * c)
-        .enumerate()
-        .for_each(|(index, values)| {
-            let row = Row {
-                source: &grad_output.data()[index / h * oh * ow * c..][..oh * ow * c],
-                width: ow,
-                channels: c,
-                rows: &rows[index % h],
-                columns: &columns,
-                weights: prepared.data(),
-                kernel_width: conv.kernel.1,
-            };
-            vectorised(
-                #[inline(always)]
-                || row.compute(values),
-            );
-        });
+    Depthwise {
+        input: grad_output.data(),
+        maps: (n, oh, ow, c),
+        results: (h, w),
+        weights: &weights,
+        kernel: conv.kernel,
+        slide: (1, (conv.kernel.1 - 1).saturating_sub(border.left)),
+        rows: &rows,
+        columns: &columns,
+        is_dense: turned,
+        finish: Finish::default(),
+    }
+    .convolve(filters.set(), &mut gradient);
     Tensor::from_buffer(shape, gradient)
 }
 

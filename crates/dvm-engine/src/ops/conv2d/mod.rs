@@ -2,13 +2,20 @@
 
 mod backward;
 mod depthwise;
+mod direct;
+mod filters;
 mod gather;
+mod winograd;
 
-use std::ops::Range;
-
+use self::direct::Lattice;
+use self::filters::Filters;
+use self::winograd::Winograd;
 use super::activation::Activation;
-use super::{Call, Gradients, Op, Outcome, Site, feature_map, vectorised};
+use super::panels::{Finish, Residual};
+use super::simd::InstructionSet;
+use super::{Arithmetic, Call, Gradients, Op, Outcome, Prepared, Site, feature_map};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
 /// A convolution (cross-correlation, as every framework means it) of feature maps
 /// `[N, C, H, W]` with weights `[O, C / groups, kh, kw]` and, if there is a second parameter, a
@@ -168,34 +175,28 @@ impl Conv2d {
         taps
     }
 
-    /// Adds bias and residual and applies the activation to the values `range` of the output.
-    #[inline(always)]
-    fn finish(&self, call: &Call, range: Range<usize>, block: &mut [f32]) {
-        let bias = call.parameters.get(1).map(|bias| bias.data());
-        if bias.is_none() && !self.residual && self.activation.is_none() {
-            return;
-        }
-        vectorised(
-            #[inline(always)]
-            || {
-                if let Some(bias) = bias {
-                    for row in block.chunks_exact_mut(bias.len()) {
-                        for (value, b) in row.iter_mut().zip(bias) {
-                            *value += b;
-                        }
-                    }
-                }
-                if self.residual {
-                    for (value, r) in block.iter_mut().zip(&call.inputs[1].data()[range]) {
-                        *value += r;
-                    }
-                }
-                if let Some(activation) = self.activation {
-                    activation.apply(block);
-                }
-            },
-        );
+    /// Whether Winograd's algorithm computes it.
+    fn is_three_by_three(&self) -> bool {
+        (self.kernel, self.stride, self.dilation, self.groups) == ((3, 3), (1, 1), (1, 1), 1)
     }
+
+    /// What is fused into the convolution that writes `output`.
+    fn finish<'a>(&self, call: &Call<'a>, output: &[f32]) -> Finish<'a> {
+        Finish {
+            bias: call.parameters.get(1).map(|bias| bias.data()),
+            residual: self
+                .residual
+                .then(|| Residual::new(call.inputs[1].data(), output)),
+            activation: self.activation,
+        }
+    }
+}
+
+/// The forms of the weights that the graph keeps.
+fn filters(prepared: Option<&Prepared>) -> &Filters {
+    prepared
+        .and_then(|prepared| prepared.downcast_ref())
+        .expect("a convolution prepares its filters")
 }
 
 impl Op for Conv2d {
@@ -247,44 +248,46 @@ impl Op for Conv2d {
         Ok(output)
     }
 
-    /// Ordinary convolutions want, group after group, `[kh·kw·I, O / groups]`; depthwise ones
-    /// `[kh·kw, C]`.
-    fn prepare(&self, parameters: &[&Tensor]) -> Option<Tensor> {
-        let weight = parameters[0];
-        let &[outputs, per_group, kh, kw] = weight.shape() else {
-            unreachable!("output_shape checked the rank");
-        };
-        // Depthwise weights are the case of one value per tap and group count = channels: seen as
-        // a single matrix [C, kh·kw], their transpose is what the depthwise kernel reads.
-        let groups = if self.is_depthwise(per_group * self.groups, outputs) {
-            1
-        } else {
-            self.groups
-        };
-        let depth = kh * kw * per_group;
-        let rows = outputs / groups;
-        let mut prepared = vec![0.0; weight.len()];
-        for (group, stored) in prepared
-            .chunks_exact_mut(depth * rows)
-            .zip(weight.data().chunks_exact(depth * rows))
-        {
-            for (o, filter) in stored.chunks_exact(depth).enumerate() {
-                for (k, value) in filter.iter().enumerate() {
-                    group[k * rows + o] = *value;
-                }
-            }
-        }
-        Some(Tensor::from_stored(&[groups * depth, rows], prepared))
+    fn prepare(&self) -> Option<Prepared> {
+        Some(Box::new(Filters::new(InstructionSet::best())))
     }
 
     fn forward(&self, call: &Call) -> Outcome {
-        let (_, channels, ..) = feature_map(call.inputs[0].shape()).expect("checked");
-        if self.is_depthwise(channels, call.output_shape[1]) {
-            depthwise::forward(self, call)
+        let input = call.inputs[0];
+        let (n, c, h, w) = feature_map(input.shape()).expect("checked");
+        let (_, o, oh, ow) = feature_map(call.output_shape).expect("checked");
+        let (filters, weight) = (filters(call.prepared), call.parameters[0]);
+        let border = self.border(h, w);
+        let mut output = Buffer::stale(n * o * oh * ow);
+        let finish = self.finish(call, &output);
+        if self.is_depthwise(c, o) {
+            depthwise::forward(self, call, finish, &mut output);
+        } else if self.is_three_by_three()
+            && call.arithmetic == Arithmetic::Fast
+            && winograd::is_cheaper(n, (oh, ow), (c, o))
+        {
+            Winograd {
+                input: input.data(),
+                maps: (n, h, w, c),
+                border: (border.top, border.left),
+                filters: filters.transformed(weight),
+                results: (oh, ow),
+                finish,
+            }
+            .convolve(&mut output);
         } else {
-            gather::forward(self, call)
+            Lattice {
+                input: input.data(),
+                maps: (n, h, w, c),
+                windows: (oh, ow),
+                step: self.stride,
+                taps: &self.taps(border),
+                results: (oh, ow, o),
+                places: ((0, 0), (1, 1)),
+            }
+            .convolve(filters.direct(self, weight), finish, &mut output);
         }
-        .into()
+        Tensor::from_buffer(call.output_shape, output).into()
     }
 
     fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {

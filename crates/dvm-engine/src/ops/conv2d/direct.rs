@@ -1,0 +1,197 @@
+//! Convolution computed directly: what each window sees, times the filters.
+
+use rayon::prelude::*;
+
+use super::super::panels::{Finish, Panels, Product};
+use super::super::simd::Shared;
+use crate::buffer::Buffer;
+
+/// Windows on a lattice over feature maps, and where their results go.
+pub(super) struct Lattice<'a> {
+    /// Feature maps as stored, `N, H, W, C`.
+    pub input: &'a [f32],
+    /// Number, rows, columns and channels of the maps.
+    pub maps: (usize, usize, usize, usize),
+    /// Rows and columns of the lattice in each map.
+    pub windows: (usize, usize),
+    /// Rows and columns of input pixels from one window to the next.
+    pub step: (usize, usize),
+    /// Offset of each tap from its window's origin.
+    pub taps: &'a [(isize, isize)],
+    /// Rows, columns and channels of one map of the results.
+    pub results: (usize, usize, usize),
+    /// Where the results of a map start, and rows and columns from one to the next.
+    pub places: ((usize, usize), (usize, usize)),
+}
+
+/// Windows that one task takes through all its panels, so that each panel is read from cache once
+/// for all of them.
+const TASK: usize = 14 * 8;
+
+/// Tasks that even a small layer is split into, so that no core waits long for the last one.
+const TASKS: usize = 12;
+
+impl Lattice<'_> {
+    /// The result of every window for every filter; group after group, `filters` has one matrix
+    /// `[taps · channels of the group, filters of the group]`.
+    pub fn convolve(&self, filters: &[Panels], finish: Finish, output: &mut [f32]) {
+        if self.is_shallow() {
+            self.padded(|padded| padded.convolve_runs(filters, finish, output));
+        } else {
+            self.convolve_runs(filters, finish, output);
+        }
+    }
+
+    /// Whether single taps would be too short runs for the kernel.
+    fn is_shallow(&self) -> bool {
+        self.maps.3 < 16 && self.taps.len() > 1
+    }
+
+    /// Calls `then` with the same lattice over maps that hold all that the windows look at, so that
+    /// taps side by side are one run.
+    fn padded(&self, then: impl FnOnce(&Lattice)) {
+        let (n, h, w, c) = self.maps;
+        let reach = |of: fn(&(isize, isize)) -> isize, windows: usize, step: usize, length: usize| {
+            let lowest = self.taps.iter().map(of).min().unwrap_or(0).min(0);
+            let highest = self.taps.iter().map(of).max().unwrap_or(0);
+            let end = (windows.saturating_sub(1) * step) as isize + highest + 1;
+            (lowest.unsigned_abs(), (end.max(length as isize) - lowest) as usize)
+        };
+        let (top, rows) = reach(|t| t.0, self.windows.0, self.step.0, h);
+        let (left, columns) = reach(|t| t.1, self.windows.1, self.step.1, w);
+        let mut input = Buffer::stale(n * rows * columns * c);
+        input
+            .par_chunks_mut(columns * c)
+            .with_min_len(16)
+            .enumerate()
+            .for_each(|(row, values)| {
+                let (map, y) = (row / rows, row % rows);
+                if y < top || y >= top + h {
+                    values.fill(0.0);
+                    return;
+                }
+                let source = &self.input[(map * h + y - top) * w * c..][..w * c];
+                values[..left * c].fill(0.0);
+                values[left * c..(left + w) * c].copy_from_slice(source);
+                values[(left + w) * c..].fill(0.0);
+            });
+        let taps: Vec<(isize, isize)> = self
+            .taps
+            .iter()
+            .map(|&(dy, dx)| (dy + top as isize, dx + left as isize))
+            .collect();
+        then(&Lattice {
+            input: &input,
+            maps: (n, rows, columns, c),
+            taps: &taps,
+            ..*self
+        });
+    }
+
+    /// The taps where a run of values starts, and how many taps it takes: all runs are equally
+    /// long.
+    fn runs(&self, channels: usize) -> (Vec<(isize, isize)>, usize) {
+        let follows = |i: usize| {
+            let ((y, x), (before, left)) = (self.taps[i], self.taps[i - 1]);
+            y == before && x == left + 1
+        };
+        // Runs over the edge of a map would read the next row.
+        let inside = |&(y, x): &(isize, isize)| {
+            let end = |windows: usize, step: usize| (windows.saturating_sub(1) * step) as isize;
+            y >= 0
+                && x >= 0
+                && y + end(self.windows.0, self.step.0) < self.maps.1 as isize
+                && x + end(self.windows.1, self.step.1) < self.maps.2 as isize
+        };
+        let mut length = 1;
+        if channels == self.maps.3 && self.taps.iter().all(inside) {
+            let first = (1..self.taps.len()).take_while(|&i| follows(i)).count() + 1;
+            let even = self.taps.len().is_multiple_of(first)
+                && (1..self.taps.len()).all(|i| i % first == 0 || follows(i));
+            if even {
+                length = first;
+            }
+        }
+        (self.taps.iter().copied().step_by(length).collect(), length)
+    }
+
+    fn convolve_runs(&self, filters: &[Panels], finish: Finish, output: &mut [f32]) {
+        let (n, h, w, c) = self.maps;
+        let (rows, columns, channels) = self.results;
+        let windows = n * self.windows.0 * self.windows.1;
+        if windows == 0 || filters.is_empty() {
+            return;
+        }
+        assert_eq!(self.input.len(), n * h * w * c, "the maps are all there");
+        assert_eq!(output.len(), n * rows * columns * channels);
+        let (origin, spread) = self.places;
+        assert!(
+            origin.0 + (self.windows.0 - 1) * spread.0 < rows
+                && origin.1 + (self.windows.1 - 1) * spread.1 < columns
+                && filters.iter().map(Panels::columns).sum::<usize>() == channels,
+            "the results have their places"
+        );
+        let group = c / filters.len();
+        let (runs, taps) = self.runs(group);
+        assert_eq!(filters[0].depth(), self.taps.len() * group);
+        let zeros = vec![0.0; if taps == 1 { group } else { 0 }];
+        let output = Shared::new(output);
+        let input = self.input;
+        // The work is split by windows, and where these are few, by filters, too.
+        let blocks = windows.div_ceil(TASK.min(windows.div_ceil(TASKS).next_multiple_of(14)));
+        let panels = filters[0].count();
+        let parts = TASKS.div_ceil(blocks).min(panels);
+        (0..blocks * parts).into_par_iter().for_each_init(
+            || (Vec::new(), Vec::new()),
+            |(sources, targets), task| {
+                let (block, part) = (task / parts, task % parts);
+                let block = block * windows / blocks..(block + 1) * windows / blocks;
+                let place = |window: usize| {
+                    let x = window % self.windows.1;
+                    let y = window / self.windows.1 % self.windows.0;
+                    (window / (self.windows.0 * self.windows.1), y, x)
+                };
+                for (index, filters) in filters.iter().enumerate() {
+                    sources.clear();
+                    targets.clear();
+                    for (map, y, x) in block.clone().map(place) {
+                        for &(dy, dx) in &runs {
+                            let y = (y * self.step.0) as isize + dy;
+                            let x = (x * self.step.1) as isize + dx;
+                            let inside =
+                                y >= 0 && x >= 0 && y < h as isize && x < w as isize;
+                            sources.push(if inside {
+                                let pixel = (map * h + y as usize) * w + x as usize;
+                                input[pixel * c + index * group..].as_ptr()
+                            } else {
+                                zeros.as_ptr()
+                            });
+                        }
+                        let y = origin.0 + y * spread.0;
+                        let x = origin.1 + x * spread.1;
+                        let pixel = (map * rows + y) * columns + x;
+                        targets.push(output.at(pixel * channels + index * filters.columns()));
+                    }
+                    let bias = finish
+                        .bias
+                        .map(|bias| &bias[index * filters.columns()..][..filters.columns()]);
+                    let product = Product {
+                        weights: filters,
+                        matrix: 0,
+                        panels: part * panels / parts..(part + 1) * panels / parts,
+                        sources,
+                        run: taps * group,
+                        targets,
+                        finish: Finish { bias, ..finish },
+                    };
+                    // SAFETY: every source is the start of a run inside one row of a map (where
+                    // runs are longer than a tap, `runs` saw to it that all windows lie inside the
+                    // maps), or of as many zeros. Every target is the pixel of one window, whose
+                    // columns of this group and these panels no other task writes; the assertions
+                    // above bound them. A residual has the shape of the output.
+                    unsafe { product.compute() };
+                }
+            },
+        );
+    }
+}

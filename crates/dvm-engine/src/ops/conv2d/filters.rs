@@ -1,0 +1,110 @@
+//! The weights of a convolution as its kernels want them, each form made when it is first asked for.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::super::panels::Panels;
+use super::super::simd::InstructionSet;
+use super::backward::Phase;
+use super::{Conv2d, winograd};
+use crate::Tensor;
+
+/// The forms of one convolution's weights.
+pub(super) struct Filters {
+    set: InstructionSet,
+    direct: OnceLock<Vec<Panels>>,
+    transformed: OnceLock<Panels>,
+    turned: OnceLock<Panels>,
+    phases: Mutex<Option<((usize, usize), Arc<Vec<Phase>>)>>,
+    by_tap: OnceLock<Vec<f32>>,
+}
+
+impl Filters {
+    /// Nothing yet; everything will be made for these instructions.
+    pub fn new(set: InstructionSet) -> Self {
+        Self {
+            set,
+            direct: OnceLock::new(),
+            transformed: OnceLock::new(),
+            turned: OnceLock::new(),
+            phases: Mutex::new(None),
+            by_tap: OnceLock::new(),
+        }
+    }
+
+    /// The instructions that the kernels use.
+    pub fn set(&self) -> InstructionSet {
+        self.set
+    }
+
+    /// For each group `[kh·kw·I, O / groups]`.
+    pub fn direct(&self, conv: &Conv2d, weight: &Tensor) -> &[Panels] {
+        self.direct.get_or_init(|| {
+            let filters = weight.shape()[0] / conv.groups;
+            let depth = weight.len() / weight.shape()[0];
+            let pack = |group: usize| {
+                let weight = &weight.data()[group * filters * depth..];
+                Panels::pack(self.set, (1, depth, filters), |k, first, row| {
+                    for (o, value) in (first..).zip(row) {
+                        *value = weight[o * depth + k];
+                    }
+                })
+            };
+            (0..conv.groups).map(pack).collect()
+        })
+    }
+
+    /// For Winograd.
+    pub fn transformed(&self, weight: &Tensor) -> &Panels {
+        self.transformed.get_or_init(|| {
+            let &[filters, channels, ..] = weight.shape() else {
+                unreachable!("output_shape checked the rank");
+            };
+            winograd::transformed(self.set, (channels, filters), |o, i| {
+                std::array::from_fn(|tap| weight.data()[(o * 9 + tap) * channels + i])
+            })
+        })
+    }
+
+    /// For Winograd on the way back: each filter turned by half a turn, outputs in the place of
+    /// inputs.
+    pub fn turned(&self, weight: &Tensor) -> &Panels {
+        self.turned.get_or_init(|| {
+            let &[filters, channels, ..] = weight.shape() else {
+                unreachable!("output_shape checked the rank");
+            };
+            winograd::transformed(self.set, (filters, channels), |i, o| {
+                std::array::from_fn(|tap| weight.data()[(o * 9 + 8 - tap) * channels + i])
+            })
+        })
+    }
+
+    /// For the way back through any stride, where the input has so many rows above and columns to
+    /// the left of it: these depend on its size, if the padding does.
+    pub fn phases(
+        &self,
+        border: (usize, usize),
+        make: impl FnOnce() -> Vec<Phase>,
+    ) -> Arc<Vec<Phase>> {
+        let mut known = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, phases) = known.get_or_insert_with(|| (border, Arc::new(Vec::new())));
+        if phases.is_empty() || *of != border {
+            (*of, *phases) = (border, Arc::new(make()));
+        }
+        Arc::clone(phases)
+    }
+
+    /// Depthwise filters `[kh·kw, C]`.
+    pub fn by_tap(&self, weight: &Tensor) -> &[f32] {
+        self.by_tap.get_or_init(|| {
+            let channels = weight.shape()[0];
+            let taps = weight.len() / channels;
+            let mut by_tap = vec![0.0; weight.len()];
+            for (channel, filter) in weight.data().chunks_exact(taps).enumerate() {
+                for (tap, value) in filter.iter().enumerate() {
+                    by_tap[tap * channels + channel] = *value;
+                }
+            }
+            by_tap
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! The transforms of one line of a tile, along rows or columns alike.
+//!
+//! A tile of 2, 3 or 4 outputs is the product of two polynomials evaluated at the points 0, 1, −1,
+//! 2, −2 and ∞ (Toom–Cook): 4 outputs need all six, 3 go without −2, and 2 without 2 and −2. The
+//! filter's values at these points are the same whatever the tile, so one set of transformed
+//! filters serves tiles of all sizes; the factors that depend on the tile are in the transform of
+//! its input.
+
+use pulp::Simd;
+
+/// The points.
+pub(super) const POINTS: usize = 6;
+
+/// Outputs along one side of the largest tile.
+pub(super) const LARGEST: usize = 4;
+
+/// The least number of outputs of a tile that needs the point.
+pub(super) const NEEDED_BY: [usize; POINTS] = [2, 2, 2, 3, 4, 2];
+
+/// The filter's values at the points, `G g`, scaled as by Lavin and Gray (arXiv 1509.09308).
+pub(super) fn filter(g: [f64; 3]) -> [f64; POINTS] {
+    let [a, b, c] = g;
+    [
+        a / 4.0,
+        -(a + b + c) / 6.0,
+        -(a - b + c) / 6.0,
+        (a + 2.0 * b + 4.0 * c) / 24.0,
+        (a - 2.0 * b + 4.0 * c) / 24.0,
+        c,
+    ]
+}
+
+/// Arithmetic on vectors.
+#[derive(Clone, Copy)]
+struct Vectors<S>(S);
+
+impl<S: Simd> Vectors<S> {
+    #[inline(always)]
+    fn add(self, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.add_f32s(a, b)
+    }
+
+    #[inline(always)]
+    fn sub(self, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.sub_f32s(a, b)
+    }
+
+    #[inline(always)]
+    fn times(self, factor: f32, a: S::f32s) -> S::f32s {
+        self.0.mul_f32s(self.0.splat_f32s(factor), a)
+    }
+
+    /// `factor · a + b`
+    #[inline(always)]
+    fn fma(self, factor: f32, a: S::f32s, b: S::f32s) -> S::f32s {
+        self.0.mul_add_e_f32s(self.0.splat_f32s(factor), a, b)
+    }
+}
+
+/// `Bᵀ d` for a tile of `M` outputs, which reads the first `M + 2` of `d`; points that it does not
+/// need are left as they come.
+#[inline(always)]
+pub(super) fn input<S: Simd, const M: usize>(simd: S, d: [S::f32s; POINTS]) -> [S::f32s; POINTS] {
+    let v = Vectors(simd);
+    match M {
+        2 => [
+            v.times(4.0, v.sub(d[0], d[2])),
+            v.times(-3.0, v.add(d[1], d[2])),
+            v.times(3.0, v.sub(d[1], d[2])),
+            d[0],
+            d[0],
+            v.sub(d[3], d[1]),
+        ],
+        3 => {
+            let low = v.sub(d[0], d[2]);
+            let high = v.sub(d[3], d[1]);
+            [
+                v.fma(4.0, low, v.times(2.0, high)),
+                v.times(3.0, v.fma(-2.0, d[1], v.sub(d[3], d[2]))),
+                v.fma(2.0, d[1], v.fma(-3.0, d[2], d[3])),
+                v.times(4.0, high),
+                d[0],
+                v.fma(-2.0, high, v.sub(d[4], d[2])),
+            ]
+        }
+        _ => {
+            let even = v.fma(-4.0, d[2], d[4]);
+            let odd = v.fma(-4.0, d[1], d[3]);
+            let outer = v.sub(d[4], d[2]);
+            let inner = v.times(2.0, v.sub(d[3], d[1]));
+            [
+                v.fma(4.0, d[0], v.fma(-5.0, d[2], d[4])),
+                v.add(even, odd),
+                v.sub(even, odd),
+                v.add(outer, inner),
+                v.sub(outer, inner),
+                v.fma(4.0, d[1], v.fma(-5.0, d[3], d[5])),
+            ]
+        }
+    }
+}
+
+/// `Aᵀ m` for a tile of `M` outputs: the first `M` of what is returned.
+#[inline(always)]
+pub(super) fn output<S: Simd, const M: usize>(
+    simd: S,
+    m: [S::f32s; POINTS],
+) -> [S::f32s; LARGEST] {
+    let v = Vectors(simd);
+    let sum = v.add(m[1], m[2]);
+    let difference = v.sub(m[1], m[2]);
+    match M {
+        2 => [v.add(m[0], sum), v.add(difference, m[5]), m[0], m[0]],
+        3 => [
+            v.add(v.add(m[0], sum), m[3]),
+            v.fma(2.0, m[3], difference),
+            v.add(v.fma(4.0, m[3], sum), m[5]),
+            m[0],
+        ],
+        _ => {
+            let outer = v.add(m[3], m[4]);
+            let inner = v.sub(m[3], m[4]);
+            [
+                v.add(v.add(m[0], sum), outer),
+                v.fma(2.0, inner, difference),
+                v.fma(4.0, outer, sum),
+                v.add(v.fma(8.0, inner, difference), m[5]),
+            ]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::Scalar256b as Eight;
+    use pulp::Simd;
+
+    use super::*;
+
+    /// `Aᵀ (G g ⊙ Bᵀ d)` of small whole numbers.
+    fn tile<const M: usize>(d: [f32; POINTS], g: [f64; 3]) -> Vec<f32> {
+        let simd = Eight;
+        let transformed = input::<_, M>(simd, d.map(|d| simd.splat_f32s(d)));
+        let filter = filter(g);
+        let mut product = [simd.splat_f32s(0.0); POINTS];
+        for point in (0..POINTS).filter(|&p| M >= NEEDED_BY[p]) {
+            let factor = simd.splat_f32s(filter[point] as f32);
+            product[point] = simd.mul_f32s(factor, transformed[point]);
+        }
+        let result = output::<_, M>(simd, product);
+        let first = |v| pulp::bytemuck::cast::<_, [f32; 8]>(v)[0];
+        result[..M].iter().map(|&v| first(v)).collect()
+    }
+
+    #[test]
+    fn a_line_of_two_three_or_four_outputs_is_the_sliding_product() {
+        let d = [3.0, -1.0, 4.0, 1.0, -5.0, 9.0];
+        let g = [2.0, -7.0, 1.0];
+        let expected: Vec<f32> = (0..4)
+            .map(|i| (0..3).map(|k| d[i + k] * g[k] as f32).sum())
+            .collect();
+        let near = |found: Vec<f32>| {
+            found
+                .iter()
+                .zip(&expected)
+                .all(|(f, e)| (f - e).abs() < 1e-4)
+        };
+        assert!(near(tile::<2>(d, g)), "{:?}", tile::<2>(d, g));
+        assert!(near(tile::<3>(d, g)), "{:?}", tile::<3>(d, g));
+        assert!(near(tile::<4>(d, g)), "{:?}", tile::<4>(d, g));
+    }
+}

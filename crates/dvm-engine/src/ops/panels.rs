@@ -1,0 +1,392 @@
+//! The product that convolutions are made of: rows of activations, wherever they lie, times
+//! weights packed into panels.
+//!
+//! The idea is that of Goto and van de Geijn (ACM TOMS 34, 2008): a small tile of the result stays
+//! in registers while the depth runs by. The rows are reached through pointers, so that what a
+//! convolution sees under its windows is multiplied where it lies: no panel of activations is
+//! gathered, nothing is copied. Every value of the result is one sum in the order of the depth,
+//! whichever rows stand beside it.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::activation::Activation;
+use super::simd::InstructionSet;
+use crate::buffer::Buffer;
+
+/// Vectors side by side in a panel.
+const WIDE: usize = 2;
+
+/// One or several weight matrices `[depth, columns]` packed into panels of [`WIDE`] vectors' columns
+/// (the last one perhaps of one vector): `[panels][matrices][depth][columns of the panel]`, filled
+/// up with zeros.
+pub(super) struct Panels {
+    set: InstructionSet,
+    matrices: usize,
+    depth: usize,
+    columns: usize,
+    values: Buffer,
+}
+
+/// One panel of a matrix.
+#[derive(Clone, Copy)]
+struct Panel {
+    /// Its first column.
+    first: usize,
+    /// Vectors in a row.
+    vectors: usize,
+    /// Columns that are not filling.
+    used: usize,
+}
+
+impl Panels {
+    /// Packs matrices. `fill(k, first, rows)` writes the weights of row `k` from column `first` on
+    /// into `rows`, `[matrices][columns of the panel]`.
+    pub fn pack(
+        set: InstructionSet,
+        (matrices, depth, columns): (usize, usize, usize),
+        fill: impl Fn(usize, usize, &mut [f32]) + Sync,
+    ) -> Self {
+        let lanes = set.lanes();
+        let mut panels = Self {
+            set,
+            matrices,
+            depth,
+            columns,
+            values: Buffer::zeroed(columns.div_ceil(lanes) * lanes * depth * matrices),
+        };
+        let wide = (WIDE * lanes * depth * matrices).max(1);
+        let mut values = std::mem::replace(&mut panels.values, Buffer::stale(0));
+        values
+            .par_chunks_mut(wide)
+            .enumerate()
+            .for_each(|(index, values)| {
+                let panel = panels.panel(index);
+                let width = panel.vectors * lanes;
+                let mut rows = vec![0.0; matrices * panel.used];
+                for k in 0..depth {
+                    fill(k, panel.first, &mut rows);
+                    for (matrix, row) in rows.chunks_exact(panel.used).enumerate() {
+                        values[(matrix * depth + k) * width..][..panel.used].copy_from_slice(row);
+                    }
+                }
+            });
+        panels.values = values;
+        panels
+    }
+
+    /// The instructions that the panels are packed for.
+    pub fn set(&self) -> InstructionSet {
+        self.set
+    }
+
+    /// Products that one value of the result is the sum of.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Columns of a matrix.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Number of panels of a matrix.
+    pub fn count(&self) -> usize {
+        self.columns.div_ceil(WIDE * self.set.lanes())
+    }
+
+    fn panel(&self, index: usize) -> Panel {
+        let lanes = self.set.lanes();
+        let first = index * WIDE * lanes;
+        let used = (self.columns - first).min(WIDE * lanes);
+        Panel {
+            first,
+            vectors: used.div_ceil(lanes),
+            used,
+        }
+    }
+
+    /// The values of one matrix in a panel, `[depth][columns of the panel]`.
+    fn values(&self, panel: Panel, matrix: usize) -> &[f32] {
+        let size = panel.vectors * self.set.lanes() * self.depth;
+        &self.values[panel.first * self.depth * self.matrices + matrix * size..][..size]
+    }
+}
+
+/// What is done to a sum before it is stored: `activation(sum + bias + residual)`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Finish<'a> {
+    /// One per column.
+    pub bias: Option<&'a [f32]>,
+    /// Added value by value.
+    pub residual: Option<Residual<'a>>,
+    /// Applied last.
+    pub activation: Option<Activation>,
+}
+
+/// An array of the shape of the output.
+#[derive(Clone, Copy)]
+pub(super) struct Residual<'a> {
+    values: &'a [f32],
+    /// The address of the output's first value.
+    output: usize,
+}
+
+impl<'a> Residual<'a> {
+    /// Values that are added to those of `output`, each to its own.
+    pub fn new(values: &'a [f32], output: &[f32]) -> Self {
+        assert_eq!(values.len(), output.len(), "the residual has the output's shape");
+        Self {
+            values,
+            output: output.as_ptr().addr(),
+        }
+    }
+
+    /// What belongs to this part of the output.
+    #[inline(always)]
+    pub fn of(&self, part: &[f32]) -> &'a [f32] {
+        let first = (part.as_ptr().addr() - self.output) / size_of::<f32>();
+        &self.values[first..first + part.len()]
+    }
+}
+
+/// Rows of activations times packed weights.
+pub(super) struct Product<'a> {
+    /// The weights.
+    pub weights: &'a Panels,
+    /// Which of their matrices.
+    pub matrix: usize,
+    /// The panels that are multiplied.
+    pub panels: Range<usize>,
+    /// Where the runs of each row start: `[rows][runs]`.
+    pub sources: &'a [*const f32],
+    /// Values of one run; the runs of a row together have the depth of the weights.
+    pub run: usize,
+    /// Where the result of each row starts: there column 0 is stored.
+    pub targets: &'a [*mut f32],
+    /// What is done before a sum is stored.
+    pub finish: Finish<'a>,
+}
+
+impl Product<'_> {
+    /// Computes and stores the product.
+    ///
+    /// # Safety
+    /// Every pointer of `sources` must be valid for reads of `run` values, every one of `targets`
+    /// for writes of the columns of `panels` (counted from column 0), and nobody else may access
+    /// these meanwhile.
+    ///
+    /// # Panics
+    /// If numbers of rows, runs or columns do not fit together.
+    pub unsafe fn compute(&self) {
+        let rows = self.targets.len();
+        if rows == 0 {
+            return;
+        }
+        let runs = self.weights.depth / self.run.max(1);
+        assert_eq!(runs * self.run, self.weights.depth, "the depth is all runs");
+        assert_eq!(self.sources.len(), rows * runs, "each row has its runs");
+        assert!(self.panels.end <= self.weights.count(), "no such panel");
+        if let Some(bias) = self.finish.bias {
+            assert_eq!(bias.len(), self.weights.columns, "one bias per column");
+        }
+        assert!(self.matrix < self.weights.matrices, "no such matrix");
+        self.weights.set.run(Kernel {
+            product: self,
+            runs,
+        });
+    }
+}
+
+struct Kernel<'a> {
+    product: &'a Product<'a>,
+    runs: usize,
+}
+
+impl WithSimd for Kernel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let rows = self.product.targets.len();
+        // Tiles as large as the registers allow, of nearly equal heights.
+        let most = if S::REGISTER_COUNT >= 32 { 14 } else { 6 };
+        let tiles = rows.div_ceil(most);
+        for index in self.product.panels.clone() {
+            let panel = self.product.weights.panel(index);
+            let values = self.product.weights.values(panel, self.product.matrix);
+            for tile in 0..tiles {
+                let range = tile * rows / tiles..(tile + 1) * rows / tiles;
+                macro_rules! of_height {
+                    ($($height:literal)*) => {
+                        match range.len() {
+                            $(..=$height => if panel.vectors == WIDE {
+                                self.tile::<S, $height, WIDE>(simd, range, panel, values);
+                            } else {
+                                self.tile::<S, $height, 1>(simd, range, panel, values);
+                            })*
+                            _ => unreachable!("no tile is higher"),
+                        }
+                    };
+                }
+                if S::REGISTER_COUNT >= 32 {
+                    of_height!(1 2 4 6 8 10 12 14);
+                } else {
+                    of_height!(1 2 4 6);
+                }
+            }
+        }
+    }
+}
+
+impl Kernel<'_> {
+    /// A tile of up to `M` rows and `V` vectors of columns.
+    #[inline(always)]
+    fn tile<S: Simd, const M: usize, const V: usize>(
+        &self,
+        simd: S,
+        rows: Range<usize>,
+        panel: Panel,
+        values: &[f32],
+    ) {
+        let Product {
+            sources,
+            run,
+            targets,
+            finish,
+            ..
+        } = *self.product;
+        let lanes = S::F32_LANES;
+        let mut sums = [[simd.splat_f32s(0.0); V]; M];
+        // SAFETY: `compute` asserts that there are `runs` sources per row and targets for all rows,
+        // and its caller that they may be read and written. A tile that has fewer than `M` rows
+        // reads its last row again, and stores its own rows only. `values` holds `runs · run` rows
+        // of `V` vectors.
+        unsafe {
+            let mut weights = values.as_ptr();
+            let source = sources.as_ptr().add(rows.start * self.runs);
+            let last = rows.len() - 1;
+            for index in 0..self.runs {
+                let mut row = [std::ptr::null::<f32>(); M];
+                for (m, row) in row.iter_mut().enumerate() {
+                    *row = *source.add(m.min(last) * self.runs + index);
+                }
+                for k in 0..run {
+                    let mut columns = [simd.splat_f32s(0.0); V];
+                    for (v, column) in columns.iter_mut().enumerate() {
+                        *column = load::<S>(weights.add(v * lanes));
+                    }
+                    for m in 0..M {
+                        let value = simd.splat_f32s(*row[m].add(k));
+                        for v in 0..V {
+                            sums[m][v] = simd.mul_add_e_f32s(value, columns[v], sums[m][v]);
+                        }
+                    }
+                    weights = weights.add(V * lanes);
+                }
+            }
+            // What lies beyond the tile's rows or the matrix's columns goes to waste.
+            let mut waste = [[const { MaybeUninit::<f32>::uninit() }; WIDE * MOST_LANES]; M];
+            let full = panel.used == V * lanes;
+            let targets = &targets[rows];
+            for m in 0..M {
+                let mut target: *mut f32 = waste[m].as_mut_ptr().cast();
+                if full && m <= last {
+                    target = targets.get_unchecked(m).add(panel.first);
+                }
+                for v in 0..V {
+                    store::<S>(target.add(v * lanes), sums[m][v]);
+                }
+            }
+            for (m, target) in targets.iter().enumerate() {
+                let target = target.add(panel.first);
+                if !full {
+                    let sums: *const f32 = waste[m].as_ptr().cast();
+                    target.copy_from_nonoverlapping(sums, panel.used);
+                }
+                finish.row(simd, panel.first, std::slice::from_raw_parts_mut(target, panel.used));
+            }
+        }
+    }
+}
+
+/// Values in the longest vector that there is.
+const MOST_LANES: usize = 16;
+
+impl Finish<'_> {
+    /// Finishes one row's sums, of which the first belongs to column `first`.
+    #[inline(always)]
+    pub fn row<S: Simd>(&self, simd: S, first: usize, sums: &mut [f32]) {
+        if self.bias.is_none() && self.residual.is_none() && self.activation.is_none() {
+            return;
+        }
+        let residual = self.residual.map(|residual| residual.of(sums));
+        let bias = self.bias.map(|bias| &bias[first..first + sums.len()]);
+        let lanes = S::F32_LANES;
+        for (index, sums) in sums.chunks_mut(lanes).enumerate() {
+            let range = index * lanes..index * lanes + sums.len();
+            let mut sum = simd.partial_load_f32s(sums);
+            if let Some(bias) = bias {
+                sum = simd.add_f32s(sum, simd.partial_load_f32s(&bias[range.clone()]));
+            }
+            if let Some(residual) = residual {
+                sum = simd.add_f32s(sum, simd.partial_load_f32s(&residual[range]));
+            }
+            simd.partial_store_f32s(sums, activate(simd, self.activation, sum));
+        }
+        if let Some(activation) = self.activation
+            && !is_vectorised(activation)
+        {
+            activation.apply(sums);
+        }
+    }
+}
+
+/// Reads a vector.
+///
+/// # Safety
+/// `at` must be valid for reads of a vector's values.
+#[inline(always)]
+pub(super) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
+    // SAFETY: the caller's; a vector of f32 is any bits, and the read asks for no alignment.
+    unsafe { at.cast::<S::f32s>().read_unaligned() }
+}
+
+/// Writes a vector.
+///
+/// # Safety
+/// `at` must be valid for writes of a vector's values.
+#[inline(always)]
+pub(super) unsafe fn store<S: Simd>(at: *mut f32, vector: S::f32s) {
+    // SAFETY: the caller's; the write asks for no alignment.
+    unsafe { at.cast::<S::f32s>().write_unaligned(vector) }
+}
+
+/// Whether [`activate`] does it; others are applied to what was stored.
+pub(super) fn is_vectorised(activation: Activation) -> bool {
+    matches!(activation, Activation::Relu | Activation::Relu6)
+}
+
+/// Rectifies a vector; a NaN stays one.
+#[inline(always)]
+pub(super) fn activate<S: Simd>(
+    simd: S,
+    activation: Option<Activation>,
+    values: S::f32s,
+) -> S::f32s {
+    let zero = simd.splat_f32s(0.0);
+    match activation {
+        Some(Activation::Relu) => {
+            simd.select_f32s(simd.less_than_f32s(values, zero), zero, values)
+        }
+        Some(Activation::Relu6) => {
+            let six = simd.splat_f32s(6.0);
+            let low = simd.select_f32s(simd.less_than_f32s(values, zero), zero, values);
+            simd.select_f32s(simd.less_than_f32s(six, low), six, low)
+        }
+        _ => values,
+    }
+}
