@@ -120,10 +120,10 @@ impl WithSimd for DepthwiseRow<'_> {
         } = *self.depthwise;
         let source = &input[self.map * h * w * c..][..h * w * c];
         let (done, fused) = match (self.depthwise.is_dense, self.depthwise.kernel.1, self.depthwise.slide.0) {
-            (true, 3, 1) => self.inner::<S, 3, 1>(simd, source),
-            (true, 3, 2) => self.inner::<S, 3, 2>(simd, source),
-            (true, 5, 1) => self.inner::<S, 5, 1>(simd, source),
-            (true, 5, 2) => self.inner::<S, 5, 2>(simd, source),
+            (true, 3, 1) => self.inner::<S, 3, 1, 8>(simd, source),
+            (true, 3, 2) => self.inner::<S, 3, 2, 4>(simd, source),
+            (true, 5, 1) => self.inner::<S, 5, 1, 5>(simd, source),
+            (true, 5, 2) => self.inner::<S, 5, 2, 4>(simd, source),
             _ => (0..0, 0),
         };
         // The pixels at the border, and the channels that fill no vector.
@@ -133,15 +133,12 @@ impl WithSimd for DepthwiseRow<'_> {
     }
 }
 
-/// Pixels whose sums are kept in registers at a time.
-const PIXELS: usize = 8;
-
 impl DepthwiseRow<'_> {
-    /// The pixels whose windows lie inside the map along the row, as many as fill whole groups of
-    /// [`PIXELS`], and all channels that fill whole vectors, finished. Returns which pixels and how
-    /// many channels these are.
+    /// The pixels whose windows lie inside the map along the row, `PIXELS` at a time, and all
+    /// channels that fill whole vectors, finished. Returns which pixels and how many channels these
+    /// are.
     #[inline(always)]
-    fn inner<S: Simd, const K: usize, const STRIDE: usize>(
+    fn inner<S: Simd, const K: usize, const STRIDE: usize, const PIXELS: usize>(
         &mut self,
         simd: S,
         source: &[f32],
@@ -167,9 +164,11 @@ impl DepthwiseRow<'_> {
         let zero = simd.splat_f32s(0.0);
         
         for first in (0..whole).step_by(lanes) {
-            let bias = finish.bias.map_or(zero, |bias| {
-                simd.partial_load_f32s(&bias[first..first + lanes])
-            });
+            let bias = match finish.bias {
+                // SAFETY: the slice has the values of a vector.
+                Some(bias) => unsafe { load::<S>(bias[first..first + lanes].as_ptr()) },
+                None => zero,
+            };
             let mut x = start;
             while x < end {
                 // The last group may do some pixels again.
@@ -225,16 +224,28 @@ impl DepthwiseRow<'_> {
             let pixel = &mut self.values[x * c..][..c];
             for channel in (first..c).step_by(lanes) {
                 let used = lanes.min(c - channel);
+                // SAFETY: a full slice has the values of a vector.
+                let read = |slice: &[f32]| unsafe {
+                    if used == lanes {
+                        load::<S>(slice.as_ptr())
+                    } else {
+                        simd.partial_load_f32s(slice)
+                    }
+                };
                 let mut sum = simd.splat_f32s(0.0);
                 for &(ky, iy) in &self.depthwise.rows[self.y] {
                     for &(kx, ix) in &self.depthwise.columns[x] {
                         let value = &source[(iy * w + ix) * c + channel..][..used];
                         let factor = &weights[(ky * kernel.1 + kx) * c + channel..][..used];
-                        let value = simd.partial_load_f32s(value);
-                        sum = simd.mul_add_e_f32s(value, simd.partial_load_f32s(factor), sum);
+                        sum = simd.mul_add_e_f32s(read(value), read(factor), sum);
                     }
                 }
-                simd.partial_store_f32s(&mut pixel[channel..channel + used], sum);
+                if used == lanes {
+                    // SAFETY: `used` values of the pixel lie from `channel` on.
+                    unsafe { store::<S>(pixel[channel..].as_mut_ptr(), sum) };
+                } else {
+                    simd.partial_store_f32s(&mut pixel[channel..], sum);
+                }
             }
             self.depthwise.finish.row(simd, first, &mut pixel[first..]);
         }

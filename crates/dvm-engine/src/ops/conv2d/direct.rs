@@ -146,31 +146,39 @@ impl Lattice<'_> {
             |(sources, targets), task| {
                 let (block, part) = (task / parts, task % parts);
                 let block = block * windows / blocks..(block + 1) * windows / blocks;
-                let place = |window: usize| {
-                    let x = window % self.windows.1;
-                    let y = window / self.windows.1 % self.windows.0;
-                    (window / (self.windows.0 * self.windows.1), y, x)
-                };
                 for (index, filters) in filters.iter().enumerate() {
                     sources.clear();
+                    sources.resize(block.len() * runs.len(), zeros.as_ptr());
                     targets.clear();
-                    for (map, y, x) in block.clone().map(place) {
-                        for &(dy, dx) in &runs {
+                    // The windows of a block are taken row by row.
+                    let mut first = block.start;
+                    while first < block.end {
+                        let x = first % self.windows.1;
+                        let y = first / self.windows.1 % self.windows.0;
+                        let map = first / (self.windows.0 * self.windows.1);
+                        let count = (self.windows.1 - x).min(block.end - first);
+                        let sources = &mut sources[(first - block.start) * runs.len()..];
+                        for (index_of_run, &(dy, dx)) in runs.iter().enumerate() {
                             let y = (y * self.step.0) as isize + dy;
-                            let x = (x * self.step.1) as isize + dx;
-                            let inside =
-                                y >= 0 && x >= 0 && y < h as isize && x < w as isize;
-                            sources.push(if inside {
-                                let pixel = (map * h + y as usize) * w + x as usize;
-                                input[pixel * c + index * group..].as_ptr()
-                            } else {
-                                zeros.as_ptr()
-                            });
+                            if y < 0 || y >= h as isize {
+                                continue;
+                            }
+                            let row = &input[(map * h + y as usize) * w * c..][..w * c];
+                            let row = &row[index * group..];
+                            let sources = sources[index_of_run..].iter_mut().step_by(runs.len());
+                            for (source, x) in sources.take(count).zip(x..) {
+                                let x = (x * self.step.1) as isize + dx;
+                                if x >= 0 && x < w as isize {
+                                    *source = row[x as usize * c..].as_ptr();
+                                }
+                            }
                         }
-                        let y = origin.0 + y * spread.0;
-                        let x = origin.1 + x * spread.1;
-                        let pixel = (map * rows + y) * columns + x;
-                        targets.push(output.at(pixel * channels + index * filters.columns()));
+                        let row = (map * rows + origin.0 + y * spread.0) * columns + origin.1;
+                        targets.extend((x..x + count).map(|x| {
+                            let pixel = row + x * spread.1;
+                            output.at(pixel * channels + index * filters.columns())
+                        }));
+                        first += count;
                     }
                     let bias = finish
                         .bias

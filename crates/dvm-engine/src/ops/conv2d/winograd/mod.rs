@@ -183,7 +183,7 @@ impl Place {
 }
 
 /// Values of transformed tiles that a core keeps close.
-const CLOSE: usize = 1 << 18;
+const CLOSE: usize = 1 << 16;
 
 /// Values of transformed filters up to which every block of tiles goes through all of them alone.
 const LIGHT: usize = 1 << 20;
@@ -261,14 +261,17 @@ impl Winograd<'_> {
 
     /// Transforms the inputs of tiles; `first` is the one at the start of the room.
     fn enter(&self, tiles: &Tiles, range: Range<usize>, first: usize, zeros: &[f32], to: Place) {
-        self.filters.set().run(Enter {
+        let work = Enter {
             winograd: self,
-            tiles,
-            range,
-            first,
             zeros,
             to,
-        });
+        };
+        let each = Each {
+            work,
+            tiles: range,
+            first,
+        };
+        each.run(self.filters.set(), tiles);
     }
 
     /// Multiplies the tiles' values at one pair of points by the filters'.
@@ -301,14 +304,17 @@ impl Winograd<'_> {
 
     /// Transforms the products of tiles back into the output.
     fn leave(&self, tiles: &Tiles, range: Range<usize>, first: usize, from: Place, to: Shared) {
-        self.filters.set().run(Leave {
+        let work = Leave {
             winograd: self,
-            tiles,
-            range,
-            first,
             from,
             to,
-        });
+        };
+        let each = Each {
+            work,
+            tiles: range,
+            first,
+        };
+        each.run(self.filters.set(), tiles);
     }
 }
 
@@ -332,47 +338,66 @@ impl Rows {
     }
 }
 
-/// Calls a method with a tile's numbers of rows and columns as constants.
-macro_rules! by_size {
-    ($tile:expr, $self:ident . $method:ident ($($argument:expr),*)) => {
-        match ($tile.rows.1, $tile.columns.1) {
-            (2, 2) => $self.$method::<S, 2, 2>($($argument),*),
-            (2, 3) => $self.$method::<S, 2, 3>($($argument),*),
-            (2, 4) => $self.$method::<S, 2, 4>($($argument),*),
-            (3, 2) => $self.$method::<S, 3, 2>($($argument),*),
-            (3, 3) => $self.$method::<S, 3, 3>($($argument),*),
-            (3, 4) => $self.$method::<S, 3, 4>($($argument),*),
-            (4, 2) => $self.$method::<S, 4, 2>($($argument),*),
-            (4, 3) => $self.$method::<S, 4, 3>($($argument),*),
-            _ => $self.$method::<S, 4, 4>($($argument),*),
-        }
-    };
+/// Something done to one tile of `Y` × `X` outputs.
+trait ByTile: Copy {
+    fn tile<S: Simd, const Y: usize, const X: usize>(self, simd: S, tile: Tile, place: usize);
 }
 
-struct Enter<'a> {
-    winograd: &'a Winograd<'a>,
-    tiles: &'a Tiles,
-    range: Range<usize>,
+/// Runs `work` on tiles; `first` is the one at place 0. The kernels are called through their
+/// addresses: inlined side by side, the compiler would merge them.
+struct Each<W> {
+    work: W,
+    tiles: Range<usize>,
     first: usize,
-    zeros: &'a [f32],
-    to: Place,
 }
 
-impl WithSimd for Enter<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        for index in self.range.clone() {
-            let tile = self.tiles.get(index);
-            by_size!(tile, self.tile(simd, tile, index - self.first));
+impl<W: ByTile> Each<W> {
+    fn run(self, set: InstructionSet, tiles: &Tiles) {
+        for index in self.tiles {
+            let tile = tiles.get(index);
+            macro_rules! of_size {
+                ($($y:literal $x:literal,)*) => {
+                    match (tile.rows.1, tile.columns.1) {
+                        $(($y, $x) => run_tile::<W, $y, $x>,)*
+                        _ => unreachable!("sides are cut into 2 to 4"),
+                    }
+                };
+            }
+            let run = of_size!(2 2, 2 3, 2 4, 3 2, 3 3, 3 4, 4 2, 4 3, 4 4,);
+            run(set, self.work, tile, index - self.first);
         }
     }
 }
 
-impl Enter<'_> {
+#[inline(never)]
+fn run_tile<W: ByTile, const Y: usize, const X: usize>(
+    set: InstructionSet,
+    work: W,
+    tile: Tile,
+    place: usize,
+) {
+    struct One<W, const Y: usize, const X: usize>(W, Tile, usize);
+    impl<W: ByTile, const Y: usize, const X: usize> WithSimd for One<W, Y, X> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            self.0.tile::<S, Y, X>(simd, self.1, self.2);
+        }
+    }
+    set.run(One::<W, Y, X>(work, tile, place));
+}
+
+/// The transform of a tile's input.
+#[derive(Clone, Copy)]
+struct Enter<'a> {
+    winograd: &'a Winograd<'a>,
+    zeros: &'a [f32],
+    to: Place,
+}
+
+impl ByTile for Enter<'_> {
     #[inline(always)]
-    fn tile<S: Simd, const Y: usize, const X: usize>(&self, simd: S, tile: Tile, place: usize) {
+    fn tile<S: Simd, const Y: usize, const X: usize>(self, simd: S, tile: Tile, place: usize) {
         let (_, h, w, c) = self.winograd.maps;
         let mut pixels = [[self.zeros.as_ptr(); POINTS]; POINTS];
         for (i, row) in pixels.iter_mut().take(Y + 2).enumerate() {
@@ -397,7 +422,9 @@ impl Enter<'_> {
             self.vector::<S, Y, X, false>(simd, &pixels, place, whole, c - whole);
         }
     }
+}
 
+impl Enter<'_> {
     /// One vector of channels, of which `used` are there (all of them, if `FULL`).
     #[inline(always)]
     fn vector<S: Simd, const Y: usize, const X: usize, const FULL: bool>(
@@ -455,30 +482,17 @@ impl Enter<'_> {
     }
 }
 
+/// The transform of a tile's products into the output.
+#[derive(Clone, Copy)]
 struct Leave<'a> {
     winograd: &'a Winograd<'a>,
-    tiles: &'a Tiles,
-    range: Range<usize>,
-    first: usize,
     from: Place,
     to: Shared,
 }
 
-impl WithSimd for Leave<'_> {
-    type Output = ();
-
+impl ByTile for Leave<'_> {
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        for index in self.range.clone() {
-            let tile = self.tiles.get(index);
-            by_size!(tile, self.tile(simd, tile, index - self.first));
-        }
-    }
-}
-
-impl Leave<'_> {
-    #[inline(always)]
-    fn tile<S: Simd, const Y: usize, const X: usize>(&self, simd: S, tile: Tile, place: usize) {
+    fn tile<S: Simd, const Y: usize, const X: usize>(self, simd: S, tile: Tile, place: usize) {
         let filters = self.from.channels;
         let lanes = S::F32_LANES;
         let whole = filters / lanes * lanes;
@@ -501,7 +515,9 @@ impl Leave<'_> {
             }
         }
     }
+}
 
+impl Leave<'_> {
     /// Where a pixel of the tile is stored, if it is inside the output.
     #[inline(always)]
     fn pixel(&self, tile: Tile, i: usize, j: usize) -> Option<*mut f32> {
@@ -547,9 +563,18 @@ impl Leave<'_> {
             }
         }
         let finish = &self.winograd.finish;
-        let bias = finish.bias.map_or(zero, |bias| {
-            simd.partial_load_f32s(&bias[filter..filter + used])
-        });
+        // SAFETY: the slice has the values of a vector, if `FULL`.
+        let read = |slice: &[f32]| unsafe {
+            if FULL {
+                load::<S>(slice.as_ptr())
+            } else {
+                simd.partial_load_f32s(slice)
+            }
+        };
+        let bias = match finish.bias {
+            Some(bias) => read(&bias[filter..filter + used]),
+            None => zero,
+        };
         for i in 0..Y {
             let line = transform::output::<S, X>(simd, lines[i]);
             for j in 0..X {
@@ -560,10 +585,15 @@ impl Leave<'_> {
                 let target = unsafe { std::slice::from_raw_parts_mut(at.add(filter), used) };
                 let mut sum = simd.add_f32s(line[j], bias);
                 if let Some(residual) = finish.residual {
-                    sum = simd.add_f32s(sum, simd.partial_load_f32s(residual.of(target)));
+                    sum = simd.add_f32s(sum, read(residual.of(target)));
                 }
                 sum = activate(simd, finish.activation, sum);
-                simd.partial_store_f32s(target, sum);
+                if FULL {
+                    // SAFETY: as above.
+                    unsafe { store::<S>(target.as_mut_ptr(), sum) };
+                } else {
+                    simd.partial_store_f32s(target, sum);
+                }
             }
         }
     }
