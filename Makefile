@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: check test lint docs licences bench references
+.PHONY: check test lint docs licences bench bench-kernels references
 
 check: lint test docs
 
@@ -25,6 +25,10 @@ licences:
 bench:
 	$(CARGO) build --release
 	$(PYTHON) benches/peers/compare.py
+
+# Every kernel alone; about six minutes. `make bench-kernels ONLY=forward/3x3` takes some of them.
+bench-kernels:
+	$(CARGO) bench -p dvm-engine --bench kernels -- $(ONLY)
 
 # Needs the packages of references/requirements.txt; about three minutes.
 references:
