@@ -21,10 +21,10 @@ licences:
 	$(CARGO) fetch --locked
 	cargo deny --offline check bans licenses sources
 
-# Needs the packages of benches/peers/requirements.txt.
+# Needs the packages of benches/peers/requirements.txt; `make bench ONLY=forward` takes some rows.
 bench:
 	$(CARGO) build --release
-	$(PYTHON) benches/peers/compare.py
+	$(PYTHON) benches/peers/compare.py $(if $(ONLY),--only $(ONLY))
 
 # Every kernel alone; about six minutes. `make bench-kernels ONLY=forward/3x3` takes some of them.
 bench-kernels:
