@@ -271,19 +271,20 @@ impl Graph {
             .nodes
             .iter()
             .zip(&shapes)
-            .map(|(node, shape)| self.node_multiply_adds(node, shape))
+            .map(|(node, shape)| {
+                shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node)
+            })
             .sum())
     }
 
-    /// Multiply-adds of the direct computation of a value of this shape; 0 but for convolutions and
-    /// linear layers.
-    pub(crate) fn node_multiply_adds(&self, node: &Node, shape: &[usize]) -> u64 {
+    /// Multiply-adds of a convolution or linear layer for each value of its output; 0 for other
+    /// nodes.
+    pub(crate) fn multiply_adds_per_value(&self, node: &Node) -> u64 {
         if !matches!(node.op.kind(), "conv2d" | "linear") {
             return 0;
         }
         let weight = &self.parameters[node.parameters[0]].shape;
-        let per_value: usize = weight[1..].iter().product();
-        (shape.iter().product::<usize>() * per_value) as u64
+        weight[1..].iter().product::<usize>() as u64
     }
 
     pub(crate) fn parameters_of(&self, node: &Node) -> Vec<&Tensor> {

@@ -116,6 +116,7 @@ impl Graph {
         let result = work();
         let seconds = start.elapsed().as_secs_f64();
         let node = self.node(id);
+        let values: usize = shape.iter().product();
         stopwatch.add(Lap {
             walk,
             node: node.name.clone(),
@@ -123,7 +124,7 @@ impl Graph {
             shape: shape.to_vec(),
             calls: 1,
             seconds,
-            multiply_adds: products as u64 * self.node_multiply_adds(node, shape),
+            multiply_adds: (products * values) as u64 * self.multiply_adds_per_value(node),
         });
         result
     }
