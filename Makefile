@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: check test lint docs licences bench references
+.PHONY: check test lint docs licences bench bench-kernels references
 
 check: lint test docs
 
@@ -21,10 +21,14 @@ licences:
 	$(CARGO) fetch --locked
 	cargo deny --offline check bans licenses sources
 
-# Needs the packages of benches/peers/requirements.txt.
+# Needs the packages of benches/peers/requirements.txt; `make bench ONLY=forward` takes some rows.
 bench:
 	$(CARGO) build --release
-	$(PYTHON) benches/peers/compare.py
+	$(PYTHON) benches/peers/compare.py $(if $(ONLY),--only $(ONLY))
+
+# Every kernel alone; about six minutes. `make bench-kernels ONLY=forward/3x3` takes some of them.
+bench-kernels:
+	$(CARGO) bench -p dvm-engine --bench kernels -- $(ONLY)
 
 # Needs the packages of references/requirements.txt; about three minutes.
 references:

@@ -20,16 +20,25 @@ CLASSES = 10
 TARGET = 3
 # A prime, so that the sample meets every channel, row and column.
 SAMPLE_STRIDE = 251
-# Number of images, and the input's range ± limit. SqueezeNet has no batch-norm: seeded weights
-# halve the signal per layer, and only a large input is still seen beside the biases.
+# Number of images, their side in pixels, and the input's range ± limit. SqueezeNet and the plain VGGs
+# have no batch-norm: seeded weights halve the signal per layer, and only a large input is still seen
+# beside the biases. VGG takes 15 GMAC at 224 pixels; at 96 its adaptive pool has something to do, too.
 INPUTS = {
-    "squeezenet1_1": (2, 64.0),
-    "resnet18": (2, 2.0),
-    "resnet34": (1, 2.0),
-    "resnet50": (1, 2.0),
-    "resnet101": (1, 2.0),
-    "resnet152": (1, 2.0),
-    "tf_efficientnet_lite0": (2, 2.0),
+    "squeezenet1_1": (2, 224, 64.0),
+    "resnet18": (2, 224, 2.0),
+    "resnet34": (1, 224, 2.0),
+    "resnet50": (1, 224, 2.0),
+    "resnet101": (1, 224, 2.0),
+    "resnet152": (1, 224, 2.0),
+    "tf_efficientnet_lite0": (2, 224, 2.0),
+    "vgg11": (2, 96, 64.0),
+    "vgg11_bn": (1, 96, 2.0),
+    "vgg13": (1, 96, 64.0),
+    "vgg13_bn": (1, 96, 2.0),
+    "vgg16": (2, 96, 64.0),
+    "vgg16_bn": (1, 96, 2.0),
+    "vgg19": (1, 96, 64.0),
+    "vgg19_bn": (1, 96, 2.0),
 }
 # How far the outputs of a sound f32 convolution may be off, relative to the largest: sums in
 # another order, and Winograd. One ReLU near zero that flips changes whole patches of a gradient.
@@ -166,9 +175,9 @@ def check_health(name, network, values, logits, gradient):
 
 def inference(name):
     """Tensors and description of one network in evaluation mode."""
-    network = build(name)
-    images, limit = INPUTS[name]
-    shape = (images, 3, 224, 224)
+    network = build(name).requires_grad_(False)
+    images, side, limit = INPUTS[name]
+    shape = (images, 3, side, side)
     values = seeded.uniform(f"{name}.input", shape, -limit, limit)
     logits, gradient, _ = logits_and_gradient(network, values)
     check_health(name, network, values, logits, gradient)

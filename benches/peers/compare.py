@@ -1,141 +1,217 @@
 """Sets `dvm` beside PyTorch, ONNX Runtime and Captum, in one run, pair by pair.
 
-    python benches/peers/compare.py [--rounds 5] [--only forward,guided,occlusion,cold]
+    python benches/peers/compare.py [--rounds 3] [--only forward,guided,…] [--dvm PATH] [--dry]
 
 Machines drift, so each figure is taken `rounds` times, the contestants taking turns, each in a
-process of its own; quoted are medians, and the median of the ratios pair by pair. Prints the tables
-of docs/benchmarks.md.
+process of its own; kept are all of them, quoted are medians and the median of the ratios pair by
+pair. Each row is saved to `results.json` as soon as it is there; at the end the tables of
+docs/benchmarks.md and its plot are drawn anew from that file (`python tables.py` does only that).
+With --dry nothing is saved: the tables of this run are printed.
 """
 
 import argparse
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+
+import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 COFFEE = ROOT / "assets" / "samples" / "coffee.png"
+PARTS = ("forward", "guided", "occlusion", "occlusion-vgg16", "command", "cold", "memory")
+SMALL = ("squeezenet1_1", "efficientnet_lite0")
+# What a peer is called in the tables.
+PYTORCH, ONNX, CAPTUM, SCRIPT = "PyTorch", "ONNX Runtime", "Captum", "Python script"
 
 
-def run(command):
-    """The last line of a command's output as JSON."""
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(output.strip().splitlines()[-1])
+def reported(command):
+    """The JSON at the end of a command's output."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{done.stderr}")
+    text = done.stdout.strip()
+    # A peer's libraries may have had something to say before.
+    return json.loads(text if text.startswith("{") else text.splitlines()[-1])
 
 
-def ours(work, model, batch, runs):
-    return run([TARGET / "examples" / "measure", work, model, str(batch), str(runs)])["median"]
+class Contestants:
+    """How each kind of work is asked of `dvm` and of its peers."""
 
+    def __init__(self, dvm):
+        self.program = dvm
 
-def theirs(peer, work, model, batch, runs):
-    return run([sys.executable, HERE / "peer.py", peer, work, model, str(batch), str(runs)])["median"]
+    def bench(self, work, model, batch=1, runs=1):
+        return reported(
+            [self.program, "bench", work, "--model", model, "--random-weights", "--json"]
+            + ["--batch", batch, "--runs", runs]
+        )
+
+    def dvm(self, *work):
+        return lambda: self.bench(*work)["seconds"]["median"]
+
+    @staticmethod
+    def peer(peer, work, model, batch=1, runs=1):
+        command = [sys.executable, HERE / "peer.py", peer, work, model, batch, runs]
+        return lambda: reported(command)["seconds"]["median"]
+
+    def explain(self, picture, methods, folder, model=None):
+        """A cold process from picture to figure: `dvm` and the script. `model` is a name and a
+        weight file."""
+        options = ["--method", methods] if model else []
+        dvm = [self.program, "explain", picture, "--quiet", "--out", folder, *options]
+        script = [sys.executable, HERE / "explain.py", picture, methods, folder]
+        if model:
+            dvm += ["--model", model[0], "--weights", model[1]]
+            script += model
+        return lambda: whole(dvm), lambda: whole(script)
 
 
 def whole(command):
-    """Wall seconds and peak memory in MB of a whole process."""
-    import time
-
+    """Wall seconds and peak memory in bytes of a whole process."""
     start = time.perf_counter()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     if status != 0:
-        raise SystemExit(f"{command} failed")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+        raise SystemExit(f"{' '.join(map(str, command))} failed")
+    return time.perf_counter() - start, usage.ru_maxrss * 1024
 
 
 def paired(rounds, contestants):
     """`rounds` turns of every contestant: one list of figures each."""
-    figures = [[] for _ in contestants]
+    figures = {name: [] for name in contestants}
     for _ in range(rounds):
-        for figure, contestant in zip(figures, contestants):
-            figure.append(contestant())
+        for name, contestant in contestants.items():
+            figures[name].append(contestant())
     return figures
 
 
-def ratio(a, b):
-    return statistics.median(x / y for x, y in zip(a, b))
-
-
-def row(name, unit, scale, mine, others):
-    cells = [f"{statistics.median(mine) * scale:.1f} {unit}"]
-    for other in others:
-        if other is None:
-            cells.append("–")
-        else:
-            cells.append(f"{statistics.median(other) * scale:.1f} {unit} (**{ratio(mine, other):.2f}**)")
-    print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
-
-
-def forward(rounds):
-    print("\n| forward, per image | dvm | PyTorch | ONNX Runtime |\n|---|---|---|---|")
-    for model in ("squeezenet1_1", "efficientnet_lite0", "resnet18"):
-        for batch in (1, 16):
-            runs = 15 if batch == 1 else 5
-            mine, torch, onnx = paired(
-                rounds,
-                [
-                    lambda: ours("forward", model, batch, runs),
-                    lambda: theirs("torch", "forward", model, batch, runs),
-                    lambda: theirs("onnxruntime", "forward", model, batch, runs),
-                ],
-            )
-            row(f"{model}, batch {batch}", "ms", 1e3 / batch, mine, [torch, onnx])
-
-
-def guided(rounds):
-    print("\n| guided backprop of one photo | dvm | PyTorch, same rule |\n|---|---|---|")
-    for model in ("squeezenet1_1", "efficientnet_lite0", "resnet18"):
-        mine, torch = paired(
-            rounds,
-            [
-                lambda: ours("guided-backprop", model, 1, 9),
-                lambda: theirs("torch", "guided-backprop", model, 1, 9),
-            ],
+def forward(take, on):
+    cases = [(model, batch) for model in (*SMALL, "resnet18") for batch in (1, 16)]
+    for model, batch in [*cases, ("vgg16", 8)]:
+        runs = 15 if batch == 1 else 5
+        take(
+            f"{model}, batch {batch}",
+            {
+                "dvm": on.dvm("forward", model, batch, runs),
+                PYTORCH: on.peer("torch", "forward", model, batch, runs),
+                ONNX: on.peer("onnxruntime", "forward", model, batch, runs),
+            },
+            per=batch,
         )
-        row(model, "ms", 1e3, mine, [torch])
 
 
-def occlusion(rounds):
-    print("\n| occlusion 20/10, 484 windows | dvm | Captum |\n|---|---|---|")
-    for model in ("squeezenet1_1", "efficientnet_lite0", "resnet18"):
-        mine, captum = paired(
-            rounds,
-            [
-                lambda: ours("occlusion", model, 1, 1),
-                lambda: theirs("captum", "occlusion", model, 1, 1),
-            ],
+def guided(take, on):
+    for model in (*SMALL, "resnet18"):
+        take(
+            model,
+            {
+                "dvm": on.dvm("backward", model, 1, 9),
+                PYTORCH: on.peer("torch", "guided-backprop", model, 1, 9),
+            },
         )
-        row(model, "s", 1, mine, [captum])
 
 
-def cold(rounds):
-    print("\n| whole process: coffee.png to figure | dvm | Python script |\n|---|---|---|")
-    with tempfile.TemporaryDirectory() as out:
-        for methods in ("guided-backprop", "guided-backprop,occlusion"):
-            dvm = [TARGET / "dvm", "explain", COFFEE, "--quiet", "--method", methods, "--out", out]
-            python = [sys.executable, HERE / "explain.py", COFFEE, methods, out]
-            mine, others = paired(rounds, [lambda: whole(dvm), lambda: whole(python)])
-            seconds = [[second for second, _ in each] for each in (mine, others)]
-            memory = [[size for _, size in each] for each in (mine, others)]
-            row(f"{methods}, seconds", "s", 1, seconds[0], [seconds[1]])
-            row(f"{methods}, peak memory", "MB", 1, memory[0], [memory[1]])
+def occlusion(take, on):
+    for model in (*SMALL, "resnet18"):
+        take(
+            model,
+            {
+                "dvm": on.dvm("occlusion", model),
+                CAPTUM: on.peer("captum", "occlusion", model),
+                ONNX: on.peer("onnxruntime", "occlusion", model),
+            },
+        )
+
+
+def occlusion_vgg16(take, on):
+    # Captum takes minutes.
+    contestants = {"dvm": on.dvm("occlusion", "vgg16"), CAPTUM: on.peer("captum", "occlusion", "vgg16")}
+    take("vgg16", contestants, rounds=1)
+
+
+def command(take, on):
+    with tempfile.TemporaryDirectory() as folder:
+        dvm, script = on.explain(COFFEE, "guided-backprop,occlusion", folder)
+        take_whole(take, "efficientnet_lite0, guided backprop and occlusion 20/10", dvm, script)
+
+
+def cold(take, on):
+    with tempfile.TemporaryDirectory() as folder:
+        weights = os.path.join(folder, "resnet18.safetensors")
+        subprocess.run([sys.executable, HERE / "networks.py", "resnet18", weights], check=True)
+        dvm, script = on.explain(COFFEE, "guided-backprop", folder, ["resnet18", weights])
+        take_whole(take, "resnet18, guided backprop", dvm, script)
+
+
+def take_whole(take, name, dvm, script):
+    figures = take.paired({"dvm": dvm, SCRIPT: script})
+    for index, what in enumerate(("seconds", "peak memory")):
+        take.keep(f"{name}: {what}", {who: [both[index] for both in all] for who, all in figures.items()})
+
+
+def memory(take, on):
+    def peer():
+        report = reported([sys.executable, HERE / "peer.py", "captum", "occlusion", "resnet18", 1, 1])
+        return report["peak_memory_bytes"] - report["weights_bytes"]
+
+    take(
+        "resnet18",
+        {
+            "dvm": lambda: on.bench("occlusion", "resnet18")["peak_beyond_weights_bytes"],
+            CAPTUM: peer,
+        },
+        rounds=1,
+    )
+
+
+class Take:
+    """Takes the figures of one part, row by row, and keeps them."""
+
+    def __init__(self, part, rounds, results, save):
+        self.part, self.rounds, self.results, self.save = part, rounds, results, save
+
+    def __call__(self, name, contestants, per=1, rounds=None):
+        figures = paired(min(rounds or self.rounds, self.rounds), contestants)
+        self.keep(name, {who: [figure / per for figure in all] for who, all in figures.items()})
+
+    def paired(self, contestants):
+        return paired(self.rounds, contestants)
+
+    def keep(self, name, figures):
+        self.results.setdefault("figures", {}).setdefault(self.part, {})[name] = figures
+        print(f"{self.part}: {name}: {figures}", file=sys.stderr, flush=True)
+        self.save(self.results)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="forward,guided,occlusion,cold")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas")
+    parser.add_argument("--dvm", type=Path, help="the program, release build")
+    parser.add_argument("--dry", action="store_true", help="save nothing, print the tables of this run")
     arguments = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {arguments.rounds} rounds")
-    for part in arguments.only.split(","):
-        rounds = min(arguments.rounds, 3) if part == "occlusion" else arguments.rounds
-        {"forward": forward, "guided": guided, "occlusion": occlusion, "cold": cold}[part](rounds)
+    parts = arguments.only.split(",")
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; parts are {', '.join(PARTS)}")
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    program = (arguments.dvm or target / "release" / "dvm").resolve()
+    if not program.exists():
+        parser.error(f"{program} is not there: cargo build --release, or give --dvm")
+    results = {} if arguments.dry else tables.load()
+    results["machine"] = tables.machine(arguments.rounds)
+    for part in parts:
+        save = (lambda _: None) if arguments.dry else tables.save
+        take = Take(part, arguments.rounds, results, save)
+        globals()[part.replace("-", "_")](take, Contestants(program))
+    if arguments.dry:
+        print(tables.written(results))
+    else:
+        tables.publish(results)
 
 
 if __name__ == "__main__":

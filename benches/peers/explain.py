@@ -1,9 +1,10 @@
 """What `dvm explain` does, as a person would write it in Python: picture in, figure out.
 
-    python explain.py PICTURE METHODS FOLDER
+    python explain.py PICTURE METHODS FOLDER [resnet18 WEIGHTS.safetensors]
 
-EfficientNet-Lite0 with the weights that `dvm` embeds, guided backprop and, if METHODS names it,
-Captum's occlusion 20/10; the figure by matplotlib.
+EfficientNet-Lite0 with the weights that `dvm` embeds, or torchvision's ResNet18 with those of a file;
+guided backprop and, if METHODS names it, Captum's occlusion 20/10; the figure by matplotlib. Nothing
+is imported that is not used.
 """
 
 import os
@@ -14,38 +15,50 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-import timm
 import torch
-from captum.attr import Occlusion
 from PIL import Image
 from safetensors.torch import load_file
 from torchvision import transforms
 
 from networks import guided
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "crates/dvm-zoo/embedded/efficientnet_lite0.safetensors"
+LITE = Path(__file__).resolve().parents[2] / "crates/dvm-zoo/embedded/efficientnet_lite0.safetensors"
 
 
-def main(picture, methods, folder):
-    torch.set_num_threads(os.cpu_count())
+def efficientnet_lite0():
+    """The network, the size and filter of its resizing, its mean and standard deviation."""
+    import timm
+
     net = timm.create_model("tf_efficientnet_lite0")
-    state = {name: value.float() for name, value in load_file(WEIGHTS).items()}
+    state = {name: value.float() for name, value in load_file(LITE).items()}
     net.load_state_dict(state, strict=False)
+    return net, transforms.InterpolationMode.BICUBIC, [127 / 255] * 3, [128 / 255] * 3
+
+
+def resnet18(weights):
+    import torchvision
+
+    net = torchvision.models.resnet18()
+    net.load_state_dict(load_file(weights))
+    return net, transforms.InterpolationMode.BILINEAR, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+
+def main(picture, methods, folder, model="efficientnet_lite0", *weights):
+    torch.set_num_threads(os.cpu_count())
+    net, interpolation, mean, std = {"efficientnet_lite0": efficientnet_lite0, "resnet18": resnet18}[model](*weights)
     net.eval()
-    prepare = transforms.Compose(
-        [
-            transforms.Resize(256, transforms.InterpolationMode.BICUBIC),
-            transforms.CenterCrop(224),
-            transforms.ToTensor(),
-        ]
+    cut = transforms.Compose(
+        [transforms.Resize(256, interpolation), transforms.CenterCrop(224), transforms.ToTensor()]
     )
-    crop = prepare(Image.open(picture).convert("RGB"))
-    x = ((crop * 255 - 127) / 128)[None]
+    crop = cut(Image.open(picture).convert("RGB"))
+    x = transforms.Normalize(mean, std)(crop)[None]
     with torch.inference_mode():
         probabilities = net(x).softmax(1)
     target = int(probabilities.argmax())
     panels = [("input", crop.permute(1, 2, 0), None)]
     if "occlusion" in methods:
+        from captum.attr import Occlusion
+
         with torch.inference_mode():
             fill = x.mean((2, 3), keepdim=True)
             method = Occlusion(lambda v: net(v).softmax(1))

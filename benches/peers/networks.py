@@ -1,4 +1,11 @@
-"""The peers' networks, with random weights: speed does not depend on them."""
+"""The peers' networks, with random weights: speed does not depend on them.
+
+    python networks.py MODEL FILE.safetensors
+
+saves one with its weights, for both sides of a comparison to load.
+"""
+
+import sys
 
 
 def network(name):
@@ -28,3 +35,9 @@ def guided(model):
             module.inplace = False
             module.register_full_backward_hook(rule)
     return model
+
+
+if __name__ == "__main__":
+    from safetensors.torch import save_file
+
+    save_file(network(sys.argv[1]).state_dict(), sys.argv[2])

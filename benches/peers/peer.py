@@ -1,10 +1,11 @@
-"""Times one kind of work of one peer and prints JSON, as the example `measure` of `dvm` does.
+"""Times one kind of work of one peer and prints JSON, as `dvm bench --json` does.
 
     python peer.py torch|onnxruntime|captum forward|guided-backprop|occlusion MODEL BATCH RUNS
 """
 
 import json
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -13,13 +14,15 @@ import time
 from networks import guided, network
 
 CORES = os.cpu_count()
+SIDE, WINDOW, STRIDE, TARGET = 224, 20, 10, 3
+# Covered pictures per forward pass, of all who cover.
+TOGETHER = 16
 
 
-def torch_forward(model, batch):
+def torch_forward(net, batch):
     import torch
 
-    net = network(model)
-    x = torch.randn(batch, 3, 224, 224)
+    x = torch.randn(batch, 3, SIDE, SIDE)
 
     def step():
         with torch.inference_mode():
@@ -28,51 +31,83 @@ def torch_forward(model, batch):
     return step
 
 
-def torch_guided(model, batch):
+def torch_guided(net, batch):
     import torch
 
-    net = guided(network(model))
-    x = torch.randn(batch, 3, 224, 224)
+    net = guided(net)
+    x = torch.randn(batch, 3, SIDE, SIDE)
 
     def step():
         picture = x.clone().requires_grad_()
-        net(picture)[:, 3].sum().backward()
+        net(picture)[:, TARGET].sum().backward()
 
     return step
 
 
-def onnxruntime_forward(model, batch):
-    import numpy as np
+def onnx_session(net, batch, **export):
+    """The network in ONNX Runtime, on all cores."""
     import onnxruntime
     import torch
 
-    net = network(model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = CORES
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.onnx")
-        x = torch.randn(batch, 3, 224, 224)
-        torch.onnx.export(net, (x,), path, input_names=["x"], dynamo=False)
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    feed = {"x": np.random.randn(batch, 3, 224, 224).astype(np.float32)}
+        x = torch.randn(batch, 3, SIDE, SIDE)
+        torch.onnx.export(net, (x,), path, input_names=["x"], dynamo=False, **export)
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def onnxruntime_forward(net, batch):
+    import numpy as np
+
+    session = onnx_session(net, batch)
+    feed = {"x": np.random.randn(batch, 3, SIDE, SIDE).astype(np.float32)}
     return lambda: session.run(None, feed)
 
 
-def captum_occlusion(model, batch):
+def onnxruntime_occlusion(net, _batch):
+    """Brute force: every window is a picture of its own, covered beforehand."""
+    import numpy as np
+
+    session = onnx_session(net, TOGETHER, dynamic_axes={"x": {0: "n"}})
+    picture = np.random.randn(3, SIDE, SIDE).astype(np.float32)
+    corners = range(0, STRIDE * (-(-(SIDE - WINDOW) // STRIDE) + 1), STRIDE)
+    covered = []
+    for top in corners:
+        for left in corners:
+            copy = picture.copy()
+            copy[:, top : top + WINDOW, left : left + WINDOW] = 0
+            covered.append(copy)
+    assert len(covered) == 484
+    batches = [np.stack(covered[i : i + TOGETHER]) for i in range(0, len(covered), TOGETHER)]
+    del covered
+    session.run(None, {"x": batches[0]})
+
+    def step():
+        for batch in batches:
+            session.run(None, {"x": batch})[0][:, TARGET]
+
+    return step
+
+
+def captum_occlusion(net, batch):
     import torch
     from captum.attr import Occlusion
 
-    method = Occlusion(network(model))
-    x = torch.randn(batch, 3, 224, 224)
+    method = Occlusion(net)
+    x = torch.randn(batch, 3, SIDE, SIDE)
+    with torch.inference_mode():
+        net(x)
 
     def step():
         with torch.inference_mode():
             method.attribute(
                 x,
-                sliding_window_shapes=(3, 20, 20),
-                strides=(3, 10, 10),
-                target=3,
-                perturbations_per_eval=16,
+                sliding_window_shapes=(3, WINDOW, WINDOW),
+                strides=(3, STRIDE, STRIDE),
+                target=TARGET,
+                perturbations_per_eval=TOGETHER,
             )
 
     return step
@@ -82,6 +117,7 @@ WORK = {
     ("torch", "forward"): torch_forward,
     ("torch", "guided-backprop"): torch_guided,
     ("onnxruntime", "forward"): onnxruntime_forward,
+    ("onnxruntime", "occlusion"): onnxruntime_occlusion,
     ("captum", "occlusion"): captum_occlusion,
 }
 
@@ -90,14 +126,22 @@ def main(peer, work, model, batch, runs):
     import torch
 
     torch.set_num_threads(CORES)
-    step = WORK[peer, work](model, int(batch))
-    step()
+    net = network(model)
+    weights = sum(value.nbytes for value in net.state_dict().values())
+    step = WORK[peer, work](net, int(batch))
+    # Occlusion is many passes, and was warmed up by one.
+    if work != "occlusion":
+        step()
     seconds = []
     for _ in range(int(runs)):
         start = time.perf_counter()
         step()
         seconds.append(time.perf_counter() - start)
-    result = {"min": min(seconds), "median": statistics.median(seconds), "max": max(seconds)}
+    result = {
+        "seconds": {"min": min(seconds), "median": statistics.median(seconds), "max": max(seconds)},
+        "weights_bytes": weights,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
     print(json.dumps(result))
 
 

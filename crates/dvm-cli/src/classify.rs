@@ -37,7 +37,7 @@ enum Answer {
 /// Prints the most probable classes of each picture.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     arguments.run.start_threads()?;
-    let classifier = arguments.model.open()?;
+    let classifier = arguments.model.open(&arguments.run)?;
     let images = images::expand(&arguments.images);
     let progress = Progress::new(images.len(), true);
     let mut answers = Vec::new();

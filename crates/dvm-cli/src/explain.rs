@@ -176,7 +176,7 @@ impl Task {
         explain.overlay = arguments.overlay.into();
         explain.colours = arguments.colour_map;
         arguments.run.start_threads()?;
-        let classifier = arguments.model.open()?;
+        let classifier = arguments.model.open(&arguments.run)?;
         for class in &arguments.classes {
             class.resolve(classifier.classes(), 0)?;
         }

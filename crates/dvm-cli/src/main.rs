@@ -1,5 +1,6 @@
 //! `dvm`: see what an image classifier looks at. One file per subcommand.
 
+mod bench;
 mod classify;
 mod completions;
 mod explain;
@@ -34,6 +35,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Say what the network sees in each picture
     Classify(classify::Arguments),
+    /// Say how long a network takes, and which of its nodes
+    Bench(bench::Arguments),
     /// Networks: what there is, and how each is built
     #[command(subcommand)]
     Models(models::Command),
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Models(command) => models::run(command),
         Command::Methods(command) => methods::run(command),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use dvm::engine::Arithmetic;
 use dvm::{Classifier, DEFAULT_MODEL};
 
 use crate::failure::Failure;
@@ -31,8 +32,8 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
-    /// Loads the network.
-    pub fn open(&self) -> Result<Classifier, Failure> {
+    /// Loads the network, to be run as `run` says.
+    pub fn open(&self, run: &RunOptions) -> Result<Classifier, Failure> {
         let mut classifier = match (&self.model, &self.weights) {
             (Some(model), weights) => Classifier::open(model, weights.as_deref())?,
             // The file alone says which network it is for.
@@ -49,7 +50,23 @@ impl ModelOptions {
             let preprocess = dvm::read_preprocess(preprocess, classifier.preprocess())?;
             classifier = classifier.with_preprocess(preprocess)?;
         }
-        Ok(classifier)
+        Ok(classifier.with_arithmetic(run.arithmetic()))
+    }
+
+    /// Whether a network is named that needs a weight file, and none is.
+    pub fn lacks_weights(&self) -> bool {
+        let named = self.model.as_deref().and_then(dvm::models::find);
+        self.weights.is_none() && named.is_some_and(|a| a.embedded.is_none())
+    }
+
+    /// The network of that name with random weights, to be run as `run` says.
+    pub fn random(&self, run: &RunOptions) -> Result<Classifier, Failure> {
+        let mut classifier = Classifier::random(self.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+        if let Some(preprocess) = &self.preprocess {
+            let preprocess = dvm::read_preprocess(preprocess, classifier.preprocess())?;
+            classifier = classifier.with_preprocess(preprocess)?;
+        }
+        Ok(classifier.with_arithmetic(run.arithmetic()))
     }
 }
 
@@ -60,12 +77,24 @@ pub struct RunOptions {
     /// How many threads compute; results do not depend on it [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Direct kernels and one fixed order of summation: slower, same bits in every batch
+    #[arg(long)]
+    exact: bool,
     /// Print the results as JSON
     #[arg(long)]
     pub json: bool,
 }
 
 impl RunOptions {
+    /// Which kernels may be used.
+    pub fn arithmetic(&self) -> Arithmetic {
+        if self.exact {
+            Arithmetic::Exact
+        } else {
+            Arithmetic::Fast
+        }
+    }
+
     /// Starts the threads; called once.
     pub fn start_threads(&self) -> Result<(), Failure> {
         let Some(threads) = self.threads else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::graph::{Graph, NodeId, Parameter};
 use crate::ops::{self, Site};
 use crate::rules::{self, Composite};
-use crate::{Activations, Error, Tensor};
+use crate::{Activations, Error, Tensor, Walk};
 
 /// What a backward pass is to find.
 pub struct Request<'a> {
@@ -176,7 +176,7 @@ impl Graph {
             wants_input,
             wants_parameter,
         };
-        let gradients = match composite(node) {
+        let work = || match composite(node) {
             Some(rule) => rule
                 .backward(&site, grad_output)
                 .map(|inputs| ops::Gradients {
@@ -185,6 +185,10 @@ impl Graph {
                 }),
             None => node.op.backward(&site, grad_output),
         };
+        // The input and the weight: the gradient of a bias multiplies nothing.
+        let wanted = [wants_input, wants_parameter].map(|wants| wants.first() == Some(&true));
+        let products = wanted.into_iter().filter(|&w| w).count();
+        let gradients = self.timed((Walk::Backward, id), grad_output.shape(), products, work);
         gradients.map_err(|detail| self.error(id, detail))
     }
 

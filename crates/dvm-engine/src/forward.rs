@@ -2,7 +2,7 @@
 
 use crate::graph::{Graph, NodeId, shape_of};
 use crate::ops::{Call, Mode};
-use crate::{Error, Tensor};
+use crate::{Error, Tensor, Walk};
 
 /// Which values a forward pass holds on to; all others are given back as soon as the last node
 /// that reads them is done.
@@ -89,7 +89,7 @@ impl Graph {
             let input_shapes: Vec<&[usize]> = inputs.iter().map(|i| i.shape()).collect();
             let parameter_shapes: Vec<&[usize]> = parameters.iter().map(|p| p.shape()).collect();
             let output_shape = shape_of(node, &input_shapes, &parameter_shapes)?;
-            let outcome = node.op.forward(&Call {
+            let call = Call {
                 inputs: &inputs,
                 parameters: &parameters,
                 prepared: self.prepared(NodeId(id)),
@@ -97,6 +97,9 @@ impl Graph {
                 mode,
                 arithmetic: self.arithmetic(),
                 node: id,
+            };
+            let outcome = self.timed((Walk::Forward, NodeId(id)), &output_shape, 1, || {
+                node.op.forward(&call)
             });
             debug_assert_eq!(outcome.value.shape(), output_shape);
             let moving = node

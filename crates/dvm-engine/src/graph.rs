@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::ops::{Arithmetic, Op, Prepared};
-use crate::{Blueprint, Error, Tensor};
+use crate::{Blueprint, Error, Stopwatch, Tensor};
 
 /// A node's position in its graph. The input is always the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +71,7 @@ pub struct Graph {
     parameters: Vec<Parameter>,
     values: Vec<Tensor>,
     arithmetic: Arithmetic,
+    stopwatch: Option<Stopwatch>,
     /// Per node, its parameters as its kernels want them, made at first use.
     prepared: Vec<OnceLock<Option<Prepared>>>,
 }
@@ -107,6 +108,7 @@ impl Graph {
             parameters,
             values,
             arithmetic: Arithmetic::default(),
+            stopwatch: None,
             prepared,
         }
     }
@@ -120,6 +122,21 @@ impl Graph {
     /// Which kernels compute it.
     pub fn arithmetic(&self) -> Arithmetic {
         self.arithmetic
+    }
+
+    /// The same graph with another stopwatch, or none.
+    pub(crate) fn with_stopwatch(self, stopwatch: Option<Stopwatch>) -> Self {
+        Self { stopwatch, ..self }
+    }
+
+    pub(crate) fn stopwatch(&self) -> Option<&Stopwatch> {
+        self.stopwatch.as_ref()
+    }
+
+    /// The same graph run as `other` is: with its kernels, under its stopwatch.
+    pub(crate) fn run_like(self, other: &Self) -> Self {
+        self.with_arithmetic(other.arithmetic)
+            .with_stopwatch(other.stopwatch.clone())
     }
 
     /// The nodes in the order in which they are computed; the input is the first.
@@ -254,13 +271,20 @@ impl Graph {
             .nodes
             .iter()
             .zip(&shapes)
-            .filter(|(node, _)| matches!(node.op.kind(), "conv2d" | "linear"))
             .map(|(node, shape)| {
-                let weight = &self.parameters[node.parameters[0]].shape;
-                let per_value: usize = weight[1..].iter().product();
-                (shape.iter().product::<usize>() * per_value) as u64
+                shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node)
             })
             .sum())
+    }
+
+    /// Multiply-adds of a convolution or linear layer for each value of its output; 0 for other
+    /// nodes.
+    pub(crate) fn multiply_adds_per_value(&self, node: &Node) -> u64 {
+        if !matches!(node.op.kind(), "conv2d" | "linear") {
+            return 0;
+        }
+        let weight = &self.parameters[node.parameters[0]].shape;
+        weight[1..].iter().product::<usize>() as u64
     }
 
     pub(crate) fn parameters_of(&self, node: &Node) -> Vec<&Tensor> {

@@ -16,6 +16,7 @@ pub mod ops;
 pub mod passes;
 pub mod rules;
 pub mod seeded;
+mod stopwatch;
 mod tensor;
 pub mod weights;
 
@@ -25,5 +26,7 @@ pub use error::Error;
 pub use forward::{Activations, Keep};
 pub use graph::{Graph, Node, NodeId, Parameter, Role};
 pub use network::Network;
+pub use ops::InstructionSet;
 pub use ops::{Arithmetic, Mode};
+pub use stopwatch::{Lap, Stopwatch, Walk};
 pub use tensor::Tensor;

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::{Arithmetic, Graph, passes};
+use crate::{Arithmetic, Graph, Stopwatch, passes};
 
 /// A network with its weights, ready for use. The rewritten forms are made when first asked for
 /// and then kept.
@@ -26,6 +26,17 @@ impl Network {
     #[must_use]
     pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
         Self::new(self.graph.with_arithmetic(arithmetic))
+    }
+
+    /// The same network with a stopwatch that every walk of every form reports to.
+    #[must_use]
+    pub fn with_stopwatch(self, stopwatch: Stopwatch) -> Self {
+        Self::new(self.graph.with_stopwatch(Some(stopwatch)))
+    }
+
+    /// The stopwatch, if there is one.
+    pub fn stopwatch(&self) -> Option<&Stopwatch> {
+        self.graph.stopwatch()
     }
 
     /// Every layer a node of its own, parameters as in the weight file.

@@ -8,6 +8,7 @@
 //! - [`overlay_grey`] lays it over the grey photograph, [`overlay_colour`] over the colour one.
 //! - [`figure`] sets titled panels side by side, with pixel axes and colour bars;
 //!   [`with_bar`] is the figure of one panel.
+//! - [`bar_chart`] draws named amounts that are no map.
 //!
 //! This crate sees numbers and pictures, never a network. All drawing is scalar arithmetic on
 //! one thread: the same input gives the same bytes on every machine.
@@ -28,6 +29,7 @@
 //! assert!(figure(None, &[panel]).width() > 400);
 //! ```
 
+mod bar_chart;
 mod canvas;
 mod colour_bar;
 mod colour_map;
@@ -41,6 +43,7 @@ mod scale;
 mod text;
 mod ticks;
 
+pub use bar_chart::{Bar, bar_chart};
 pub use colour_map::{ColourMap, UnknownColourMap};
 pub use figure::{figure, with_bar};
 pub use heat::heat_picture;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dvm_engine::weights::{Mismatch, Weights, WeightsError};
-use dvm_engine::{Graph, Network, Parameter, Tensor};
+use dvm_engine::{Graph, Network, Parameter, Tensor, seeded};
 use dvm_image::Preprocess;
 
 use crate::{ALL, Architecture};
@@ -26,9 +26,10 @@ pub struct Pretrained {
     pub classes: Vec<String>,
     /// How its pictures are prepared.
     pub preprocess: Preprocess,
-    /// The file that the weights came from; `embedded` names a network of this crate.
+    /// The file that the weights came from; `embedded` names a network of this crate, `random` weights
+    /// of no file.
     pub file: String,
-    /// SHA-256 of that file.
+    /// SHA-256 of that file; empty if there is none.
     pub sha256: String,
     /// Where its metadata says that the weights were published.
     pub source: Option<String>,
@@ -116,6 +117,21 @@ impl Architecture {
             });
         };
         Pretrained::new(Weights::from_safetensors(bytes, "embedded")?, Some(self))
+    }
+
+    /// The network for ImageNet's classes with weights that follow from their names
+    /// ([`dvm_engine::seeded`]): they know nothing, but take as long to compute with as any.
+    pub fn random(&'static self) -> Pretrained {
+        Pretrained {
+            architecture: self,
+            network: Network::new(seeded::graph((self.build)(IMAGENET_CLASSES))),
+            classes: imagenet_classes(),
+            preprocess: (self.published.preprocess)(),
+            file: "random".into(),
+            sha256: String::new(),
+            source: None,
+            licence: None,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a weight file becomes a network.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use dvm_engine::{Tensor, seeded};
@@ -113,6 +113,23 @@ fn a_file_of_no_known_architecture_is_refused_with_the_names_of_all() {
     .unwrap();
     let error = failure(&path, None);
     assert!(error.contains("squeezenet1_1, resnet18"), "{error}");
+}
+
+#[test]
+fn the_names_of_parameters_tell_architectures_apart() {
+    let names = |architecture: &dvm_zoo::Architecture| -> BTreeSet<String> {
+        let blueprint = (architecture.build)(1);
+        blueprint
+            .parameters()
+            .iter()
+            .map(|p| p.name.clone())
+            .collect()
+    };
+    for one in dvm_zoo::ALL {
+        for other in dvm_zoo::ALL.iter().filter(|other| other.name != one.name) {
+            assert_ne!(names(one), names(other), "{} and {}", one.name, other.name);
+        }
+    }
 }
 
 #[test]

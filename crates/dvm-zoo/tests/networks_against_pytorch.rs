@@ -131,6 +131,52 @@ fn efficientnet_lite0_gives_what_pytorch_gives() {
 }
 
 #[test]
+#[ignore = "as slow as vgg16 and vgg11_bn, which are of the same table"]
+fn vgg11_gives_what_pytorch_gives() {
+    check("vgg11");
+}
+
+#[test]
+fn vgg11_bn_gives_what_pytorch_gives() {
+    check("vgg11_bn");
+}
+
+#[test]
+#[ignore = "as slow as vgg16 and vgg11_bn, which are of the same table"]
+fn vgg13_gives_what_pytorch_gives() {
+    check("vgg13");
+}
+
+#[test]
+#[ignore = "as slow as vgg16 and vgg11_bn, which are of the same table"]
+fn vgg13_bn_gives_what_pytorch_gives() {
+    check("vgg13_bn");
+}
+
+#[test]
+fn vgg16_gives_what_pytorch_gives() {
+    check("vgg16");
+}
+
+#[test]
+#[ignore = "as slow as vgg16 and vgg11_bn, which are of the same table"]
+fn vgg16_bn_gives_what_pytorch_gives() {
+    check("vgg16_bn");
+}
+
+#[test]
+#[ignore = "as slow as vgg16 and vgg11_bn, which are of the same table"]
+fn vgg19_gives_what_pytorch_gives() {
+    check("vgg19");
+}
+
+#[test]
+#[ignore = "as slow as vgg16 and vgg11_bn, which are of the same table"]
+fn vgg19_bn_gives_what_pytorch_gives() {
+    check("vgg19_bn");
+}
+
+#[test]
 fn every_architecture_has_a_reference() {
     let mut references = reference::names();
     for name in &mut references {
@@ -153,6 +199,14 @@ fn every_architecture_has_the_published_number_of_learned_parameters() {
         ("resnet50", 25_557_032),
         ("resnet101", 44_549_160),
         ("resnet152", 60_192_808),
+        ("vgg11", 132_863_336),
+        ("vgg11_bn", 132_868_840),
+        ("vgg13", 133_047_848),
+        ("vgg13_bn", 133_053_736),
+        ("vgg16", 138_357_544),
+        ("vgg16_bn", 138_365_992),
+        ("vgg19", 143_667_240),
+        ("vgg19_bn", 143_678_248),
     ] {
         let blueprint = (reference::architecture(name).build)(1000);
         let count: usize = blueprint

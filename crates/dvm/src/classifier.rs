@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dvm_engine::ops::softmax::probabilities;
-use dvm_engine::{Network, Tensor};
+use dvm_engine::{Arithmetic, Network, Stopwatch, Tensor};
 use dvm_image::{Input, Picture, Preprocess};
 use dvm_zoo::{Architecture, Pretrained};
 use serde::Serialize;
@@ -82,6 +82,24 @@ impl Classifier {
         Ok(Self { pretrained })
     }
 
+    /// A network by name, of 1000 classes, with weights that mean nothing but are always the same: to
+    /// time it, for speed does not depend on them.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a name that is not in the zoo.
+    pub fn random(model: &str) -> Result<Self, Error> {
+        let Some(architecture) = dvm_zoo::find(model) else {
+            let names: Vec<&str> = dvm_zoo::ALL.iter().map(|a| a.name).collect();
+            return Err(Error::Usage(format!(
+                "there is no model named `{model}`; models are {}",
+                names.join(", ")
+            )));
+        };
+        Ok(Self {
+            pretrained: architecture.random(),
+        })
+    }
+
     /// A weight file whose metadata or names say which network it is.
     ///
     /// # Errors
@@ -122,6 +140,21 @@ impl Classifier {
         self.network().graph().shapes(&[1, 3, height, width])?;
         self.pretrained.preprocess = preprocess;
         Ok(self)
+    }
+
+    /// The same computed with these kernels: [`Arithmetic::Exact`] is slower and gives the same bits
+    /// in every batch.
+    #[must_use]
+    pub fn with_arithmetic(mut self, arithmetic: Arithmetic) -> Self {
+        self.pretrained.network = self.pretrained.network.with_arithmetic(arithmetic);
+        self
+    }
+
+    /// The same with a stopwatch that every walk over the network reports to.
+    #[must_use]
+    pub fn with_stopwatch(mut self, stopwatch: Stopwatch) -> Self {
+        self.pretrained.network = self.pretrained.network.with_stopwatch(stopwatch);
+        self
     }
 
     /// The architecture.

@@ -96,6 +96,15 @@ impl Explain {
     }
 }
 
+impl Explain {
+    /// One of its methods, with its settings.
+    pub(crate) fn method(&self, entry: &Entry) -> Option<&dyn Method> {
+        let mut methods = self.methods.iter();
+        let (_, method) = methods.find(|(known, _)| known.name == entry.name)?;
+        Some(&**method)
+    }
+}
+
 impl Classifier {
     /// Explains one picture: one explanation per class asked for, in that order.
     ///

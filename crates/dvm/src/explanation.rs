@@ -7,6 +7,7 @@ use std::{fs, io};
 
 use dvm_attribution::Attribution;
 use dvm_attribution::registry::Entry;
+use dvm_engine::Arithmetic;
 use dvm_image::{Input, Picture, encode_npy, encode_png, write_atomic};
 use dvm_render::ColourMap;
 use serde::Serialize;
@@ -49,6 +50,7 @@ impl Subject {
                 "weights": classifier.weights_file(),
                 "weights_sha256": classifier.weights_sha256(),
                 "classes": classifier.classes().len(),
+                "arithmetic": arithmetic(classifier),
                 "preprocess": written(classifier.preprocess()),
             }),
             model_name: architecture.name,
@@ -290,6 +292,14 @@ impl Explanation {
         })?;
         written.insert(map.entry.name, (raw.values.clone(), path.clone()));
         Ok(path)
+    }
+}
+
+/// Which kernels computed the network, for the record.
+fn arithmetic(classifier: &Classifier) -> &'static str {
+    match classifier.network().graph().arithmetic() {
+        Arithmetic::Fast => "fast",
+        Arithmetic::Exact => "exact",
     }
 }
 

@@ -21,6 +21,7 @@
 //! holds the maps as numbers and saves them as pictures, arrays and a record of how they were made.
 //! Methods are listed in [`methods`], networks in [`models`].
 
+mod bench;
 mod classes;
 mod classifier;
 mod drawing;
@@ -28,6 +29,7 @@ mod error;
 mod explain;
 mod explanation;
 
+pub use bench::{Bench, Measured, Work};
 pub use classes::{ClassChoice, read_class_names};
 pub use classifier::{Classifier, Prediction, Ranked, read_preprocess};
 pub use drawing::OverlayStyle;
@@ -41,7 +43,7 @@ pub use dvm_engine as engine;
 pub use dvm_image::{
     Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png, write_atomic,
 };
-pub use dvm_render::ColourMap;
+pub use dvm_render::{Bar, ColourMap, bar_chart};
 pub use dvm_zoo as models;
 
 /// The network that is used when none is named.

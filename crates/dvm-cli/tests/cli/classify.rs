@@ -54,3 +54,17 @@ fn a_picture_that_fails_does_not_stop_the_others() {
     }
     assert_eq!(run.stderr.lines().count(), 2, "{}", run.stderr);
 }
+
+#[test]
+fn exact_kernels_see_the_same_classes() {
+    let seen = |more: &[&str]| {
+        let first = ["classify", COFFEE, "--json", "--model", "squeezenet1_1"];
+        let run = dvm(&[&first[..], more].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        run.json()[0]["top"][0].clone()
+    };
+    let (fast, exact) = (seen(&[]), seen(&["--exact"]));
+    assert_eq!(fast["name"], exact["name"]);
+    let probability = |class: &serde_json::Value| class["probability"].as_f64().unwrap();
+    assert!((probability(&fast) - probability(&exact)).abs() < 1e-4);
+}

@@ -124,6 +124,7 @@ fn one_picture_gives_maps_figure_and_record() {
     assert_eq!(record["image"]["file"], COFFEE);
     assert_eq!(record["image"]["width"], 600);
     assert_eq!(record["model"]["architecture"], "squeezenet1_1");
+    assert_eq!(record["model"]["arithmetic"], "fast");
     assert_eq!(record["class"]["name"], "espresso");
     assert_eq!(record["class"]["index"], 967);
     assert_eq!(record["top"].as_array().unwrap().len(), 5);
@@ -305,4 +306,18 @@ fn names_of_classes_and_preprocessing_come_from_files() {
     assert!(run.stdout.contains("Klasse 967"), "{}", run.stdout);
     let map = out.join("coffee/guided-backprop.npy");
     assert_eq!(shape(&map), "160, 192");
+}
+
+#[test]
+fn exact_kernels_are_recorded_and_give_the_same_bytes_in_every_batch() {
+    let raw = |memory: &str| {
+        let out = tempfile::tempdir().unwrap();
+        let options = ["--exact", "--memory", memory];
+        let run = explain(out.path(), &with(&with(&[COFFEE], &COARSE), &options));
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let folder = out.path().join("coffee");
+        assert_eq!(record(&folder)["model"]["arithmetic"], "exact");
+        fs::read(folder.join("occlusion.raw.npy")).unwrap()
+    };
+    assert!(raw("65kB") == raw("1GiB"));
 }

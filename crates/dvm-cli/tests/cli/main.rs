@@ -1,5 +1,6 @@
 //! The program as people run it: arguments in, files, lines and exit codes out.
 
+mod bench;
 mod classify;
 mod descriptions;
 mod explain;

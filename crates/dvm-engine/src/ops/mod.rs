@@ -25,8 +25,8 @@ use std::fmt::Debug;
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
-pub use simd::InstructionSet;
 use crate::{Node, Tensor};
+pub use simd::InstructionSet;
 
 /// What a graph computes at one node.
 ///

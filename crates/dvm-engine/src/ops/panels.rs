@@ -138,7 +138,11 @@ pub(super) struct Residual<'a> {
 impl<'a> Residual<'a> {
     /// Values that are added to those of `output`, each to its own.
     pub fn new(values: &'a [f32], output: &[f32]) -> Self {
-        assert_eq!(values.len(), output.len(), "the residual has the output's shape");
+        assert_eq!(
+            values.len(),
+            output.len(),
+            "the residual has the output's shape"
+        );
         Self {
             values,
             output: output.as_ptr().addr(),
@@ -230,7 +234,11 @@ impl WithSimd for Kernel<'_> {
                         rows,
                         panel,
                         values,
-                        ahead: if tile + 1 == tiles { ahead } else { values.as_ptr() },
+                        ahead: if tile + 1 == tiles {
+                            ahead
+                        } else {
+                            values.as_ptr()
+                        },
                     },
                 );
             }
@@ -512,9 +520,7 @@ pub(super) fn activate<S: Simd>(
 ) -> S::f32s {
     let zero = simd.splat_f32s(0.0);
     match activation {
-        Some(Activation::Relu) => {
-            simd.select_f32s(simd.less_than_f32s(values, zero), zero, values)
-        }
+        Some(Activation::Relu) => simd.select_f32s(simd.less_than_f32s(values, zero), zero, values),
         Some(Activation::Relu6) => {
             let six = simd.splat_f32s(6.0);
             let low = simd.select_f32s(simd.less_than_f32s(values, zero), zero, values);

@@ -62,7 +62,7 @@ pub fn fold_batch_norm(graph: &Graph, keep: &KeepNode) -> Graph {
     }
     let output = moved[graph.output().0];
     let (parameters, values) = used(&mut nodes, parameters, values);
-    Graph::from_parts(nodes, output, parameters, values).with_arithmetic(graph.arithmetic())
+    Graph::from_parts(nodes, output, parameters, values).run_like(graph)
 }
 
 /// Weight and bias of the convolution with the batch-norm in them, computed in f64.

@@ -76,7 +76,7 @@ pub fn fuse(graph: &Graph, keep: &KeepNode) -> Graph {
         graph.parameters().to_vec(),
         graph.values().to_vec(),
     )
-    .with_arithmetic(graph.arithmetic())
+    .run_like(graph)
 }
 
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 mod efficientnet_lite;
 mod resnet;
 mod squeezenet;
+mod vgg;
 
 use dvm_engine::Blueprint;
 use dvm_image::{Interpolation, Preprocess, Resize};
@@ -108,6 +109,14 @@ pub static ALL: &[Architecture] = &[
         "resnet152-394f9c45.pth",
         78.312,
     ),
+    vgg("vgg11", vgg::vgg11, "vgg11-8a719046.pth", 69.02),
+    vgg("vgg11_bn", vgg::vgg11_bn, "vgg11_bn-6002323d.pth", 70.37),
+    vgg("vgg13", vgg::vgg13, "vgg13-19584684.pth", 69.928),
+    vgg("vgg13_bn", vgg::vgg13_bn, "vgg13_bn-abd245e5.pth", 71.586),
+    vgg("vgg16", vgg::vgg16, "vgg16-397923af.pth", 71.592),
+    vgg("vgg16_bn", vgg::vgg16_bn, "vgg16_bn-6c64b313.pth", 73.36),
+    vgg("vgg19", vgg::vgg19, "vgg19-dcbb9e9d.pth", 72.376),
+    vgg("vgg19_bn", vgg::vgg19_bn, "vgg19_bn-c79401a0.pth", 74.218),
 ];
 
 const EFFICIENTNET: Paper = Paper {
@@ -121,14 +130,40 @@ const fn resnet(
     file: &'static str,
     top1: f32,
 ) -> Architecture {
+    let paper = Paper {
+        title: "Deep Residual Learning for Image Recognition",
+        arxiv: "1512.03385",
+    };
+    torchvision(name, paper, build, "fc", file, top1)
+}
+
+const fn vgg(
+    name: &'static str,
+    build: fn(usize) -> Blueprint,
+    file: &'static str,
+    top1: f32,
+) -> Architecture {
+    let paper = Paper {
+        title: "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+        arxiv: "1409.1556",
+    };
+    torchvision(name, paper, build, "classifier.6", file, top1)
+}
+
+/// An architecture whose first ImageNet weights torchvision published.
+const fn torchvision(
+    name: &'static str,
+    paper: Paper,
+    build: fn(usize) -> Blueprint,
+    head: &'static str,
+    file: &'static str,
+    top1: f32,
+) -> Architecture {
     Architecture {
         name,
-        paper: Paper {
-            title: "Deep Residual Learning for Image Recognition",
-            arxiv: "1512.03385",
-        },
+        paper,
         build,
-        head: "fc",
+        head,
         other_names: None,
         published: Published {
             file,

@@ -30,17 +30,18 @@ impl Phase {
     fn all(conv: &Conv2d, border: Border, weight: &Tensor) -> Vec<Self> {
         // The taps that fall on phase `origin` along one axis, as (offset, tap), ascending by
         // offset so that neighbours are read as one run.
-        let along = |origin: usize, kernel: usize, padding: usize, dilation: usize, stride: usize| {
-            let mut taps: Vec<(isize, usize)> = (0..kernel)
-                .filter_map(|k| {
-                    let distance = (origin + padding) as isize - (k * dilation) as isize;
-                    (distance.rem_euclid(stride as isize) == 0)
-                        .then(|| (distance.div_euclid(stride as isize), k))
-                })
-                .collect();
-            taps.sort_unstable();
-            taps
-        };
+        let along =
+            |origin: usize, kernel: usize, padding: usize, dilation: usize, stride: usize| {
+                let mut taps: Vec<(isize, usize)> = (0..kernel)
+                    .filter_map(|k| {
+                        let distance = (origin + padding) as isize - (k * dilation) as isize;
+                        (distance.rem_euclid(stride as isize) == 0)
+                            .then(|| (distance.div_euclid(stride as isize), k))
+                    })
+                    .collect();
+                taps.sort_unstable();
+                taps
+            };
         let (kh, kw) = conv.kernel;
         let mut phases = Vec::new();
         for qy in 0..conv.stride.0 {
@@ -109,7 +110,9 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
         .convolve(&mut gradient);
         return Tensor::from_buffer(shape, gradient);
     }
-    let phases = filters.phases((border.top, border.left), || Phase::all(conv, border, weight));
+    let phases = filters.phases((border.top, border.left), || {
+        Phase::all(conv, border, weight)
+    });
     // A phase that no tap falls on is all zeros.
     let mut gradient = if phases.iter().all(|phase| !phase.offsets.is_empty()) {
         Buffer::stale(site.inputs[0].len())

@@ -119,7 +119,11 @@ impl WithSimd for DepthwiseRow<'_> {
             ..
         } = *self.depthwise;
         let source = &input[self.map * h * w * c..][..h * w * c];
-        let (done, fused) = match (self.depthwise.is_dense, self.depthwise.kernel.1, self.depthwise.slide.0) {
+        let (done, fused) = match (
+            self.depthwise.is_dense,
+            self.depthwise.kernel.1,
+            self.depthwise.slide.0,
+        ) {
             (true, 3, 1) => self.inner::<S, 3, 1, 8>(simd, source),
             (true, 3, 2) => self.inner::<S, 3, 2, 4>(simd, source),
             (true, 5, 1) => self.inner::<S, 5, 1, 5>(simd, source),
@@ -162,7 +166,7 @@ impl DepthwiseRow<'_> {
         }
         let rows = &rows[self.y];
         let zero = simd.splat_f32s(0.0);
-        
+
         for first in (0..whole).step_by(lanes) {
             let bias = match finish.bias {
                 // SAFETY: the slice has the values of a vector.

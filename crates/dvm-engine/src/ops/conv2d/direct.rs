@@ -51,12 +51,16 @@ impl Lattice<'_> {
     /// taps side by side are one run.
     fn padded(&self, then: impl FnOnce(&Lattice)) {
         let (n, h, w, c) = self.maps;
-        let reach = |of: fn(&(isize, isize)) -> isize, windows: usize, step: usize, length: usize| {
-            let lowest = self.taps.iter().map(of).min().unwrap_or(0).min(0);
-            let highest = self.taps.iter().map(of).max().unwrap_or(0);
-            let end = (windows.saturating_sub(1) * step) as isize + highest + 1;
-            (lowest.unsigned_abs(), (end.max(length as isize) - lowest) as usize)
-        };
+        let reach =
+            |of: fn(&(isize, isize)) -> isize, windows: usize, step: usize, length: usize| {
+                let lowest = self.taps.iter().map(of).min().unwrap_or(0).min(0);
+                let highest = self.taps.iter().map(of).max().unwrap_or(0);
+                let end = (windows.saturating_sub(1) * step) as isize + highest + 1;
+                (
+                    lowest.unsigned_abs(),
+                    (end.max(length as isize) - lowest) as usize,
+                )
+            };
         let (top, rows) = reach(|t| t.0, self.windows.0, self.step.0, h);
         let (left, columns) = reach(|t| t.1, self.windows.1, self.step.1, w);
         let mut input = Buffer::stale(n * rows * columns * c);

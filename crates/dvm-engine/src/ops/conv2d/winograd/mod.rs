@@ -32,8 +32,8 @@ pub(super) fn transformed(
         let columns = rows.len() / PAIRS;
         for column in 0..columns {
             let w = weight(first + column, channel).map(f64::from);
-            let lines = [[w[0], w[1], w[2]], [w[3], w[4], w[5]], [w[6], w[7], w[8]]]
-                .map(transform::filter);
+            let lines =
+                [[w[0], w[1], w[2]], [w[3], w[4], w[5]], [w[6], w[7], w[8]]].map(transform::filter);
             for x in 0..POINTS {
                 let line = transform::filter([lines[0][x], lines[1][x], lines[2][x]]);
                 for (y, value) in line.into_iter().enumerate() {
@@ -94,7 +94,12 @@ pub(super) fn is_cheaper(
     (rows, columns): (usize, usize),
     (channels, filters): (usize, usize),
 ) -> bool {
-    let along = |length: usize| sides(length).iter().map(|(_, size)| size + 2).sum::<usize>();
+    let along = |length: usize| {
+        sides(length)
+            .iter()
+            .map(|(_, size)| size + 2)
+            .sum::<usize>()
+    };
     let transformed = maps * along(rows) * along(columns);
     let weights = channels * filters;
     let direct = (maps * rows * columns * 9 + 30 * 9) * weights;
@@ -196,7 +201,11 @@ impl Winograd<'_> {
     pub fn convolve(&self, output: &mut [f32]) {
         let (n, h, w, channels) = self.maps;
         let filters = self.filters.columns();
-        assert_eq!(self.input.len(), n * h * w * channels, "the maps are all there");
+        assert_eq!(
+            self.input.len(),
+            n * h * w * channels,
+            "the maps are all there"
+        );
         assert_eq!(output.len(), n * self.results.0 * self.results.1 * filters);
         assert_eq!(self.filters.depth(), channels);
         let tiles = Tiles {
@@ -208,11 +217,12 @@ impl Winograd<'_> {
         let output = Shared::new(output);
         let room = CLOSE / (PAIRS * channels.max(filters));
         if PAIRS * channels * filters <= LIGHT {
-            let most = (tiles.count().div_ceil(TASKS)).min(room).next_multiple_of(14);
+            let most = (tiles.count().div_ceil(TASKS))
+                .min(room)
+                .next_multiple_of(14);
             let blocks = tiles.count().div_ceil(most);
-            let block = |index: usize| {
-                index * tiles.count() / blocks..(index + 1) * tiles.count() / blocks
-            };
+            let block =
+                |index: usize| index * tiles.count() / blocks..(index + 1) * tiles.count() / blocks;
             (0..blocks).into_par_iter().for_each_init(
                 || (Room::new(), Room::new()),
                 |(inputs, products), index| {
@@ -243,10 +253,12 @@ impl Winograd<'_> {
                 let first = range.start;
                 let parts = |step: usize| {
                     let range = range.clone();
-                    (0..range.len().div_ceil(step)).into_par_iter().map(move |part| {
-                        let start = range.start + part * step;
-                        start..(start + step).min(range.end)
-                    })
+                    (0..range.len().div_ceil(step))
+                        .into_par_iter()
+                        .map(move |part| {
+                            let start = range.start + part * step;
+                            start..(start + step).min(range.end)
+                        })
                 };
                 parts(4).for_each(|part| self.enter(&tiles, part, first, &zeros, inputs));
                 let rows = Rows::of(&tiles, range.clone());
@@ -524,7 +536,10 @@ impl Leave<'_> {
         let (rows, columns) = self.winograd.results;
         let (y, x) = (tile.rows.0 + i, tile.columns.0 + j);
         let inside = y < rows && x < columns;
-        inside.then(|| self.to.at(((tile.map * rows + y) * columns + x) * self.from.channels))
+        inside.then(|| {
+            self.to
+                .at(((tile.map * rows + y) * columns + x) * self.from.channels)
+        })
     }
 
     #[inline(always)]

@@ -102,10 +102,7 @@ pub(super) fn input<S: Simd, const M: usize>(simd: S, d: [S::f32s; POINTS]) -> [
 
 /// `Aᵀ m` for a tile of `M` outputs: the first `M` of what is returned.
 #[inline(always)]
-pub(super) fn output<S: Simd, const M: usize>(
-    simd: S,
-    m: [S::f32s; POINTS],
-) -> [S::f32s; LARGEST] {
+pub(super) fn output<S: Simd, const M: usize>(simd: S, m: [S::f32s; POINTS]) -> [S::f32s; LARGEST] {
     let v = Vectors(simd);
     let sum = v.add(m[1], m[2]);
     let difference = v.sub(m[1], m[2]);

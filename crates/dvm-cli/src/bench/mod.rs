@@ -1,0 +1,242 @@
+//! `dvm bench`: how long a network takes, and which of its nodes.
+
+mod profile;
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueHint};
+use dvm::engine::{Arithmetic, InstructionSet, Stopwatch};
+use dvm::{Bench, Classifier, Measured, Settings, Work};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::options::{ModelOptions, RunOptions};
+use crate::report::{self, Align, table};
+use profile::Profile;
+
+#[derive(Args)]
+#[command(after_help = NOTES)]
+pub struct Arguments {
+    /// What is timed
+    #[arg(value_parser = works())]
+    work: Work,
+    #[command(flatten)]
+    model: ModelOptions,
+    /// Weights that mean nothing, for a network whose weights are not at hand: speed does not depend
+    /// on them
+    #[arg(long, help_heading = "Network", conflicts_with_all = ["weights", "classes"])]
+    random_weights: bool,
+    /// Pictures at once; of forward and backward
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    batch: u16,
+    /// How often the work is done and timed, after once that is not
+    #[arg(long, value_name = "N", default_value = "5")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    runs: u16,
+    /// Rows and columns of an occlusion window [default: 20]
+    #[arg(long, value_name = "N|HxW")]
+    window: Option<String>,
+    /// Rows and columns from one occlusion window to the next [default: 10]
+    #[arg(long, value_name = "N|HxW")]
+    stride: Option<String>,
+    /// Say what each node of the network took, longest first
+    #[arg(long)]
+    profile: bool,
+    /// Draw the profile as bars into an SVG file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "profile")]
+    chart: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+const NOTES: &str = "\
+GFLOP/s count two operations for each multiply-add that computing everything directly would take (of \
+occlusion, a whole forward pass per window), so that whatever computes less shows more of them. Peak \
+memory is that of the whole process while it works, weights included, as Linux counts it; elsewhere \
+it is not known.
+
+Examples:
+  dvm bench forward --model resnet18 --random-weights --batch 16
+  dvm bench occlusion --window 20 --stride 10 --json
+  dvm bench backward --model vgg16 --random-weights --profile --chart backward.svg";
+
+fn works() -> impl TypedValueParser<Value = Work> {
+    let values = Work::ALL.map(|work| PossibleValue::new(work.name()).help(work.summary()));
+    PossibleValuesParser::new(values).map(|name| {
+        let mut all = Work::ALL.into_iter();
+        all.find(|w| w.name() == name).expect("it is one of these")
+    })
+}
+
+/// Times the work and prints what was found.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let bench = arguments.bench()?;
+    arguments.run.start_threads()?;
+    let mut classifier = arguments.classifier()?;
+    if arguments.profile {
+        classifier = classifier.with_stopwatch(Stopwatch::default());
+    }
+    let measured = classifier.bench(&bench)?;
+    let profile = arguments
+        .profile
+        .then(|| Profile::new(&measured.laps, measured.seconds.len()));
+    let report = Report::new(&arguments, &classifier, &measured);
+    if let (Some(file), Some(profile)) = (&arguments.chart, &profile) {
+        let svg = profile.chart(&report.title());
+        dvm::write_atomic(file, svg.as_bytes()).map_err(|source| dvm::Error::Save {
+            path: file.clone(),
+            source,
+        })?;
+    }
+    if arguments.run.json {
+        return report::print_json(&WithProfile { report, profile });
+    }
+    let mut text = report.as_text();
+    if let Some(profile) = profile {
+        text = format!("{text}\n{}", profile.as_text());
+    }
+    Ok(report::print(&text)?)
+}
+
+impl Arguments {
+    fn bench(&self) -> Result<Bench, Failure> {
+        let mut settings = Settings::new();
+        for (option, value) in [("window", &self.window), ("stride", &self.stride)] {
+            if let Some(value) = value {
+                settings = settings.with(option, value);
+            }
+        }
+        Ok(Bench::new(self.work)
+            .with_settings(&settings)?
+            .with_batch(self.batch.into())?
+            .with_runs(self.runs.into()))
+    }
+
+    fn classifier(&self) -> Result<Classifier, Failure> {
+        if self.random_weights {
+            return self.model.random(&self.run);
+        }
+        self.model.open(&self.run).map_err(|failure| match failure {
+            Failure::Request(why) if self.model.lacks_weights() => {
+                Failure::Request(format!("{why}; or time it with --random-weights"))
+            }
+            other => other,
+        })
+    }
+}
+
+/// What was timed, on what, and how long it took.
+#[derive(Serialize)]
+struct Report {
+    work: &'static str,
+    model: &'static str,
+    weights: String,
+    batch: u16,
+    runs: u16,
+    threads: usize,
+    arithmetic: &'static str,
+    instruction_set: &'static str,
+    seconds: Seconds,
+    multiply_adds: Option<u64>,
+    gflops: Option<f64>,
+    weights_bytes: usize,
+    peak_memory_bytes: Option<usize>,
+    /// The peak without the weights, counted once.
+    peak_beyond_weights_bytes: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Seconds {
+    min: f64,
+    median: f64,
+    max: f64,
+}
+
+#[derive(Serialize)]
+struct WithProfile {
+    #[serde(flatten)]
+    report: Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<Profile>,
+}
+
+impl Report {
+    fn new(arguments: &Arguments, classifier: &Classifier, measured: &Measured) -> Self {
+        let peak = measured.peak_memory_bytes;
+        Self {
+            work: arguments.work.name(),
+            model: classifier.architecture().name,
+            weights: classifier.weights_file().into(),
+            batch: arguments.batch,
+            runs: arguments.runs,
+            threads: rayon::current_num_threads(),
+            arithmetic: match arguments.run.arithmetic() {
+                Arithmetic::Fast => "fast",
+                Arithmetic::Exact => "exact",
+            },
+            instruction_set: InstructionSet::best().name(),
+            seconds: Seconds {
+                min: measured.seconds[0],
+                median: measured.median(),
+                max: measured.seconds[measured.seconds.len() - 1],
+            },
+            multiply_adds: measured.multiply_adds,
+            gflops: measured.gflops(),
+            weights_bytes: measured.weights_bytes,
+            peak_memory_bytes: peak,
+            peak_beyond_weights_bytes: peak.map(|p| p.saturating_sub(measured.weights_bytes)),
+        }
+    }
+
+    /// What was timed on what, in one line.
+    fn title(&self) -> String {
+        let batch = match self.batch {
+            1 => String::new(),
+            batch => format!(", batch {batch}"),
+        };
+        let threads = match self.threads {
+            1 => "1 thread".into(),
+            threads => format!("{threads} threads"),
+        };
+        format!("{} {}{batch}, {threads}", self.work, self.model)
+    }
+
+    fn as_text(&self) -> String {
+        let mut rows = vec![
+            ("median", milliseconds(self.seconds.median)),
+            ("shortest", milliseconds(self.seconds.min)),
+            ("longest", milliseconds(self.seconds.max)),
+        ];
+        rows.extend(self.gflops.map(|g| ("GFLOP/s", format!("{g:.1}"))));
+        rows.push(("weights", megabytes(self.weights_bytes)));
+        rows.extend(
+            self.peak_memory_bytes
+                .map(|b| ("peak memory", megabytes(b))),
+        );
+        let rows: Vec<[String; 2]> = rows
+            .into_iter()
+            .map(|(name, value)| [format!("  {name}"), value])
+            .collect();
+        let table = table([Align::Left, Align::Right], &rows);
+        let Self {
+            runs,
+            arithmetic,
+            instruction_set,
+            ..
+        } = self;
+        format!(
+            "{}\n{table}  runs {runs}, kernels {arithmetic}, {instruction_set}\n",
+            self.title()
+        )
+    }
+}
+
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.2} ms", seconds * 1e3)
+}
+
+fn megabytes(bytes: usize) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}

@@ -1,0 +1,143 @@
+//! What `dvm bench` prints: facts, never how fast it was.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::{Run, dvm, text};
+
+/// The smallest network, once.
+fn bench(work: &str, more: &[&str]) -> Run {
+    let first = ["bench", work, "--model", "squeezenet1_1", "--runs", "1"];
+    dvm(&[&first[..], more].concat())
+}
+
+/// Its report as JSON, with what holds for every kind of work checked.
+fn report(work: &str, more: &[&str]) -> Value {
+    let run = bench(work, &[more, &["--json"]].concat());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let report = run.json();
+    assert_eq!(report["work"], work);
+    assert_eq!(report["model"], "squeezenet1_1");
+    assert_eq!(report["runs"], 1);
+    let seconds = |which: &str| report["seconds"][which].as_f64().unwrap();
+    assert!(seconds("min") > 0.0);
+    assert!(seconds("min") <= seconds("median") && seconds("median") <= seconds("max"));
+    assert!(report["instruction_set"].is_string());
+    // As many as torchvision documents, four bytes each.
+    assert_eq!(report["weights_bytes"], 4 * 1_235_496);
+    if cfg!(target_os = "linux") {
+        let bytes = |which: &str| report[which].as_u64().unwrap();
+        let beyond = bytes("peak_beyond_weights_bytes");
+        assert_eq!(bytes("peak_memory_bytes") - beyond, 4 * 1_235_496);
+    }
+    report
+}
+
+/// Multiply-adds of SqueezeNet 1.1 for one picture, by `dvm models`.
+fn multiply_adds() -> u64 {
+    let model = dvm(&["models", "show", "squeezenet1_1", "--json"]).json();
+    model["multiply_adds"].as_u64().unwrap()
+}
+
+#[test]
+fn forward_counts_the_whole_batch() {
+    let report = report("forward", &["--batch", "2", "--threads", "1", "--exact"]);
+    assert_eq!(report["batch"], 2);
+    assert_eq!(report["threads"], 1);
+    assert_eq!(report["arithmetic"], "exact");
+    assert_eq!(report["weights"], "embedded");
+    assert_eq!(report["multiply_adds"], 2 * multiply_adds());
+    let median = report["seconds"]["median"].as_f64().unwrap();
+    let expected = 4.0 * multiply_adds() as f64 / median / 1e9;
+    let gflops = report["gflops"].as_f64().unwrap();
+    assert!((gflops / expected - 1.0).abs() < 1e-9, "{gflops}");
+    assert!(report["profile"].is_null());
+}
+
+#[test]
+fn backward_makes_every_product_twice_and_its_profile_says_so() {
+    let report = report("backward", &["--random-weights", "--profile"]);
+    assert_eq!(report["weights"], "random");
+    assert_eq!(report["multiply_adds"], 2 * multiply_adds());
+    let rows = report["profile"].as_array().unwrap();
+    let walk = |of: &str| rows.iter().filter(|row| row["walk"] == of).count();
+    assert!(walk("forward") > 60 && walk("backward") > 60);
+    let seconds: Vec<f64> = rows
+        .iter()
+        .map(|r| r["seconds"].as_f64().unwrap())
+        .collect();
+    assert!(seconds.is_sorted_by(|a, b| a >= b));
+    // The products of all nodes together are those of the whole.
+    let products: f64 = rows
+        .iter()
+        .filter_map(|row| Some(row["gflops"].as_f64()? * row["seconds"].as_f64()? * 1e9 / 2.0))
+        .sum();
+    assert!((products / (2 * multiply_adds()) as f64 - 1.0).abs() < 1e-6);
+    let shares: f64 = rows.iter().map(|r| r["share"].as_f64().unwrap()).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+    assert!(seconds.iter().sum::<f64>() <= report["seconds"]["max"].as_f64().unwrap());
+}
+
+#[test]
+fn occlusion_counts_one_forward_pass_per_window_and_one_for_the_picture() {
+    let report = report("occlusion", &["--window", "64", "--stride", "64"]);
+    assert_eq!(report["multiply_adds"], (4 * 4 + 1) * multiply_adds());
+}
+
+#[test]
+fn explaining_is_timed_as_a_whole() {
+    let report = report("explain", &["--window", "64", "--stride", "64"]);
+    assert!(report["multiply_adds"].is_null() && report["gflops"].is_null());
+}
+
+#[test]
+fn people_get_lines_and_a_chart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chart.svg");
+    let run = bench("forward", &["--profile", "--chart", text(&file)]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let mut lines = run.stdout.lines();
+    assert!(lines.next().unwrap().starts_with("forward squeezenet1_1, "));
+    assert!(run.stdout.contains("GFLOP/s"), "{}", run.stdout);
+    let head = run.stdout.lines().find(|l| l.starts_with("node ")).unwrap();
+    let words: Vec<&str> = head.split_whitespace().collect();
+    let expected = ["node", "walk", "op", "shape", "calls", "ms", "%", "GFLOP/s"];
+    assert_eq!(words, expected);
+    let svg = fs::read_to_string(&file).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert!(svg.contains(">features.3.concat<"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    for (work, more, why) in [
+        (
+            "forward",
+            &["--window", "9"][..],
+            "--window is an option of",
+        ),
+        ("occlusion", &["--batch", "2"], "batch of 2"),
+        ("occlusion", &["--stride", "0"], "--stride"),
+        ("forward", &["--chart", "x.svg"], "--profile"),
+        (
+            "forward",
+            &["--random-weights", "--weights", "x"],
+            "--weights",
+        ),
+        ("backward", &["--runs", "0"], "--runs"),
+        ("training", &[], "training"),
+    ] {
+        let run = bench(work, more);
+        assert_eq!(run.code, Some(2), "{work} {more:?}");
+        assert!(run.stderr.contains(why), "{why}: {}", run.stderr);
+        assert_eq!(run.stdout, "");
+    }
+    let run = dvm(&["bench", "forward", "--model", "resnet18"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("--random-weights"), "{}", run.stderr);
+    let run = dvm(&["bench", "forward", "--model", "vgg99", "--random-weights"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("vgg16"), "{}", run.stderr);
+}

@@ -1,0 +1,92 @@
+//! VGG: "Very Deep Convolutional Networks for Large-Scale Image Recognition", Simonyan and Zisserman
+//! 2014, arXiv 1409.1556: configurations A, B, D and E, and the same with batch-norms, as torchvision
+//! builds and names them.
+
+use dvm_engine::Blueprint;
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::pool::{Pool, Reduction, Windows};
+
+/// Channels of the five stages; a max-pool halves the map after each.
+const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
+/// Batch-norm epsilon of the variants that have any.
+const EPS: f32 = 1e-5;
+
+/// VGG-11: configuration A.
+pub fn vgg11(classes: usize) -> Blueprint {
+    vgg([1, 1, 2, 2, 2], false, classes)
+}
+
+/// VGG-11 with batch-norms.
+pub fn vgg11_bn(classes: usize) -> Blueprint {
+    vgg([1, 1, 2, 2, 2], true, classes)
+}
+
+/// VGG-13: configuration B.
+pub fn vgg13(classes: usize) -> Blueprint {
+    vgg([2, 2, 2, 2, 2], false, classes)
+}
+
+/// VGG-13 with batch-norms.
+pub fn vgg13_bn(classes: usize) -> Blueprint {
+    vgg([2, 2, 2, 2, 2], true, classes)
+}
+
+/// VGG-16: configuration D.
+pub fn vgg16(classes: usize) -> Blueprint {
+    vgg([2, 2, 3, 3, 3], false, classes)
+}
+
+/// VGG-16 with batch-norms.
+pub fn vgg16_bn(classes: usize) -> Blueprint {
+    vgg([2, 2, 3, 3, 3], true, classes)
+}
+
+/// VGG-19: configuration E.
+pub fn vgg19(classes: usize) -> Blueprint {
+    vgg([2, 2, 4, 4, 4], false, classes)
+}
+
+/// VGG-19 with batch-norms.
+pub fn vgg19_bn(classes: usize) -> Blueprint {
+    vgg([2, 2, 4, 4, 4], true, classes)
+}
+
+/// `depths` 3×3 convolutions per stage, then three linear layers.
+fn vgg(depths: [usize; 5], normalised: bool, classes: usize) -> Blueprint {
+    let mut net = Blueprint::new(3);
+    let mut x = net.input();
+    let mut inputs = 3;
+    // torchvision numbers all layers through, whether they have parameters or not.
+    let mut numbers = 0..;
+    let mut feature = || format!("features.{}", numbers.next().expect("endless"));
+    for (depth, channels) in depths.into_iter().zip(CHANNELS) {
+        for _ in 0..depth {
+            let conv = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
+            x = net.conv2d(&feature(), x, conv, inputs, channels, true);
+            if normalised {
+                x = net.batch_norm(&feature(), x, channels, EPS);
+            }
+            x = net.activation(&feature(), x, Activation::Relu);
+            inputs = channels;
+        }
+        x = net.pool(&feature(), x, Pool::max(2, 2, 0, false));
+    }
+    // Pictures of 224 pixels come out as 7×7 and pass unchanged; others are fitted to the weights.
+    let seven = Pool {
+        reduction: Reduction::Mean {
+            count_padding: false,
+        },
+        windows: Windows::Adaptive { output: (7, 7) },
+    };
+    x = net.pool("avgpool", x, seven);
+    x = net.flatten("flatten", x);
+    x = net.linear("classifier.0", x, 512 * 7 * 7, 4096, true);
+    x = net.activation("classifier.1", x, Activation::Relu);
+    x = net.dropout("classifier.2", x, 0.5);
+    x = net.linear("classifier.3", x, 4096, 4096, true);
+    x = net.activation("classifier.4", x, Activation::Relu);
+    x = net.dropout("classifier.5", x, 0.5);
+    x = net.linear("classifier.6", x, 4096, classes, true);
+    net.ending_at(x)
+}

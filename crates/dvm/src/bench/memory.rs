@@ -1,0 +1,39 @@
+//! How much memory the process holds, by Linux's own account; elsewhere nothing is known.
+
+use std::fs;
+
+/// The most memory held since the beginning or the last [`forget_peak`], in bytes.
+pub(super) fn peak() -> Option<usize> {
+    high_water_mark(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// Lets the peak begin anew at what is held now. Where the system does not allow that, it stays that
+/// of the whole process.
+pub(super) fn forget_peak() {
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+fn high_water_mark(status: &str) -> Option<usize> {
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let kibibytes: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_high_water_mark_is_read_in_kibibytes() {
+        let status = "Name:\tdvm\nVmPeak:\t  99 kB\nVmHWM:\t  1200 kB\nVmRSS:\t 7 kB\n";
+        assert_eq!(high_water_mark(status), Some(1200 << 10));
+        assert_eq!(high_water_mark("Name:\tdvm\n"), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_peak_is_no_less_than_what_was_held() {
+        let held = vec![1u8; 64 << 20];
+        assert!(peak().unwrap() >= std::hint::black_box(held).len());
+    }
+}
