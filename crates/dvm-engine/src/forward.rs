@@ -1,5 +1,9 @@
 //! The walk from the picture to the logits.
 
+mod parts;
+
+use std::ops::Range;
+
 use crate::graph::{Graph, NodeId, shape_of};
 use crate::ops::{Call, Mode};
 use crate::{Error, Tensor, Walk};
@@ -45,6 +49,81 @@ impl Activations {
     }
 }
 
+/// A forward pass under way.
+struct Pass<'g> {
+    graph: &'g Graph,
+    mode: Mode,
+    last_use: Vec<usize>,
+    values: Vec<Option<Tensor>>,
+    saved: Vec<Vec<Tensor>>,
+    statistics: Vec<(usize, Tensor)>,
+}
+
+impl<'g> Pass<'g> {
+    fn new(graph: &'g Graph, mode: Mode, keep: Keep) -> Self {
+        let count = graph.nodes().len();
+        Self {
+            graph,
+            mode,
+            last_use: graph.last_use(keep),
+            values: vec![None; count],
+            saved: vec![Vec::new(); count],
+            statistics: Vec::new(),
+        }
+    }
+
+    /// Computes these nodes; what they read from before them must be among the values.
+    fn run(&mut self, nodes: Range<usize>, pictures: &Tensor) -> Result<(), Error> {
+        let graph = self.graph;
+        for id in nodes {
+            let node = graph.node(NodeId(id));
+            let inputs: Vec<&Tensor> = if node.inputs.is_empty() {
+                vec![pictures]
+            } else {
+                let value = |i: &NodeId| {
+                    let value = self.values[i.0].as_ref();
+                    value.expect("inputs come first and are kept")
+                };
+                node.inputs.iter().map(value).collect()
+            };
+            let parameters = graph.parameters_of(node);
+            let input_shapes: Vec<&[usize]> = inputs.iter().map(|i| i.shape()).collect();
+            let parameter_shapes: Vec<&[usize]> = parameters.iter().map(|p| p.shape()).collect();
+            let output_shape = shape_of(node, &input_shapes, &parameter_shapes)?;
+            let call = Call {
+                inputs: &inputs,
+                parameters: &parameters,
+                prepared: graph.prepared(NodeId(id)),
+                output_shape: &output_shape,
+                mode: self.mode,
+                arithmetic: graph.arithmetic(),
+                node: id,
+            };
+            let outcome = graph.timed((Walk::Forward, NodeId(id)), &output_shape, 1, || {
+                node.op.forward(&call)
+            });
+            debug_assert_eq!(outcome.value.shape(), output_shape);
+            let moving = node
+                .parameters
+                .iter()
+                .filter(|&&p| graph.parameters()[p].role == crate::Role::Statistic);
+            self.statistics
+                .extend(moving.copied().zip(outcome.statistics));
+            self.values[id] = Some(outcome.value);
+            self.saved[id] = outcome.saved;
+            for input in &node.inputs {
+                if self.last_use[input.0] == id {
+                    self.values[input.0] = None;
+                }
+            }
+            if self.last_use[id] == id {
+                self.values[id] = None;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Graph {
     /// The logits `[N, K]` of normalised pictures `[N, C, H, W]`.
     ///
@@ -67,62 +146,17 @@ impl Graph {
     }
 
     fn walk(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {
-        let nodes = self.nodes();
-        let last_use = self.last_use(keep);
-        let mut values: Vec<Option<Tensor>> = vec![None; nodes.len()];
-        let mut saved = vec![Vec::new(); nodes.len()];
-        let mut statistics = Vec::new();
-        for (id, node) in nodes.iter().enumerate() {
-            let inputs: Vec<&Tensor> = if node.inputs.is_empty() {
-                vec![pictures]
-            } else {
-                node.inputs
-                    .iter()
-                    .map(|i| {
-                        values[i.0]
-                            .as_ref()
-                            .expect("inputs come first and are kept")
-                    })
-                    .collect()
-            };
-            let parameters = self.parameters_of(node);
-            let input_shapes: Vec<&[usize]> = inputs.iter().map(|i| i.shape()).collect();
-            let parameter_shapes: Vec<&[usize]> = parameters.iter().map(|p| p.shape()).collect();
-            let output_shape = shape_of(node, &input_shapes, &parameter_shapes)?;
-            let call = Call {
-                inputs: &inputs,
-                parameters: &parameters,
-                prepared: self.prepared(NodeId(id)),
-                output_shape: &output_shape,
-                mode,
-                arithmetic: self.arithmetic(),
-                node: id,
-            };
-            let outcome = self.timed((Walk::Forward, NodeId(id)), &output_shape, 1, || {
-                node.op.forward(&call)
-            });
-            debug_assert_eq!(outcome.value.shape(), output_shape);
-            let moving = node
-                .parameters
-                .iter()
-                .filter(|&&p| self.parameters()[p].role == crate::Role::Statistic);
-            statistics.extend(moving.copied().zip(outcome.statistics));
-            values[id] = Some(outcome.value);
-            saved[id] = outcome.saved;
-            for input in &node.inputs {
-                if last_use[input.0] == id {
-                    values[input.0] = None;
-                }
-            }
-            if last_use[id] == id {
-                values[id] = None;
-            }
-        }
+        let mut pass = Pass::new(self, mode, keep);
+        let start = match (mode, keep) {
+            (Mode::Inference, Keep::Output) => parts::start(&mut pass, pictures)?,
+            _ => 0,
+        };
+        pass.run(start..self.nodes().len(), pictures)?;
         Ok(Activations {
-            values,
-            saved,
+            values: pass.values,
+            saved: pass.saved,
             mode,
-            statistics,
+            statistics: pass.statistics,
             output: self.output(),
         })
     }

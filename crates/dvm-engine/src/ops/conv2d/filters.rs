@@ -37,8 +37,8 @@ impl Filters {
     }
 
     /// For each group `[kh·kw·I, O / groups]`.
-    pub fn direct(&self, conv: &Conv2d, weight: &Tensor) -> &[Panels] {
-        self.direct.get_or_init(|| {
+    pub fn direct(&self, conv: &Conv2d, weight: &Tensor) -> &Vec<Panels> {
+        made_once(&self.direct, || {
             let filters = weight.shape()[0] / conv.groups;
             let depth = weight.len() / weight.shape()[0];
             let pack = |group: usize| {
@@ -55,7 +55,7 @@ impl Filters {
 
     /// For Winograd.
     pub fn transformed(&self, weight: &Tensor) -> &Panels {
-        self.transformed.get_or_init(|| {
+        made_once(&self.transformed, || {
             let &[filters, channels, ..] = weight.shape() else {
                 unreachable!("output_shape checked the rank");
             };
@@ -68,7 +68,7 @@ impl Filters {
     /// For Winograd on the way back: each filter turned by half a turn, outputs in the place of
     /// inputs.
     pub fn turned(&self, weight: &Tensor) -> &Panels {
-        self.turned.get_or_init(|| {
+        made_once(&self.turned, || {
             let &[filters, channels, ..] = weight.shape() else {
                 unreachable!("output_shape checked the rank");
             };
@@ -85,17 +85,19 @@ impl Filters {
         border: (usize, usize),
         make: impl FnOnce() -> Vec<Phase>,
     ) -> Arc<Vec<Phase>> {
-        let mut known = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of, phases) = known.get_or_insert_with(|| (border, Arc::new(Vec::new())));
-        if phases.is_empty() || *of != border {
-            (*of, *phases) = (border, Arc::new(make()));
-        }
-        Arc::clone(phases)
+        let known = || self.phases.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known().clone().filter(|(of, _)| *of == border);
+        let (_, phases) = found.unwrap_or_else(|| {
+            let made = (border, Arc::new(make()));
+            *known() = Some(made.clone());
+            made
+        });
+        phases
     }
 
     /// Depthwise filters `[kh·kw, C]`.
-    pub fn by_tap(&self, weight: &Tensor) -> &[f32] {
-        self.by_tap.get_or_init(|| {
+    pub fn by_tap(&self, weight: &Tensor) -> &Vec<f32> {
+        made_once(&self.by_tap, || {
             let channels = weight.shape()[0];
             let taps = weight.len() / channels;
             let mut by_tap = vec![0.0; weight.len()];
@@ -106,5 +108,17 @@ impl Filters {
             }
             by_tap
         })
+    }
+}
+
+/// What is in the cell, made if there is nothing. It is made in parallel, so no lock may be held
+/// meanwhile: a core that waits for others takes up other work, which may ask for the same.
+fn made_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    match cell.get() {
+        Some(made) => made,
+        None => {
+            let made = make();
+            cell.get_or_init(|| made)
+        }
     }
 }
