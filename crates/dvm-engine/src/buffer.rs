@@ -33,15 +33,20 @@ static SHELF: Mutex<Shelf> = Mutex::new(Shelf {
 });
 
 impl Shelf {
-    /// The shortest array that holds `len` values. However much longer it is: a pass has only a
-    /// few arrays in use at a time, and the next pass finds all of them here again.
+    /// An array that holds `len` values: of those not more than twice as long the one that was used
+    /// last, for its values are most likely still in cache; or else the shortest. However much
+    /// longer that is: a pass has only a few arrays in use at a time, and the next pass finds all
+    /// of them here again.
     fn take(&mut self, len: usize) -> Option<Vec<f32>> {
-        let (index, _) = self
+        let near = self
             .arrays
             .iter()
-            .enumerate()
-            .filter(|(_, array)| array.len() >= len)
-            .min_by_key(|(_, array)| array.len())?;
+            .rposition(|array| array.len() >= len && array.len() <= 2 * len);
+        let index = near.or_else(|| {
+            let long = self.arrays.iter().enumerate();
+            let long = long.filter(|(_, array)| array.len() >= len);
+            Some(long.min_by_key(|(_, array)| array.len())?.0)
+        })?;
         let array = self.arrays.remove(index);
         self.values -= array.len();
         Some(array)
@@ -142,13 +147,19 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_array_that_is_long_enough_is_used_again() {
-        let mut shelf = shelf_of(&[300, 100, 200]);
-        assert_eq!(shelf.take(301), None);
-        assert_eq!(shelf.take(101).map(|a| a.len()), Some(200));
-        assert_eq!(shelf.take(101).map(|a| a.len()), Some(300));
-        assert_eq!(shelf.take(101), None);
-        assert_eq!(shelf.values, 100);
+    fn the_array_used_last_of_about_the_length_is_used_again() {
+        let mut shelf = shelf_of(&[300, 200, 250]);
+        assert_eq!(shelf.take(150).map(|a| a.len()), Some(250));
+        assert_eq!(shelf.take(150).map(|a| a.len()), Some(200));
+        assert_eq!(shelf.values, 300);
+    }
+
+    #[test]
+    fn a_much_longer_array_is_better_than_none_and_the_shortest_is_best() {
+        let mut shelf = shelf_of(&[400, 300, 500]);
+        assert_eq!(shelf.take(501), None);
+        assert_eq!(shelf.take(100).map(|a| a.len()), Some(300));
+        assert_eq!(shelf.take(100).map(|a| a.len()), Some(400));
     }
 
     #[test]

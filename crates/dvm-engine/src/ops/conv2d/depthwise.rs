@@ -1,7 +1,5 @@
 //! Depthwise convolution: one filter per channel, computed directly along the channels.
 
-use std::ops::Range;
-
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -77,6 +75,8 @@ struct Depthwise<'a> {
     /// The taps of every row and of every column.
     rows: &'a Taps,
     columns: &'a Taps,
+    /// At least as many as there are channels.
+    zeros: &'a [f32],
     /// Whether neighbouring taps look at neighbouring pixels, in this order.
     is_dense: bool,
     finish: Finish<'a>,
@@ -119,38 +119,39 @@ impl WithSimd for DepthwiseRow<'_> {
             ..
         } = *self.depthwise;
         let source = &input[self.map * h * w * c..][..h * w * c];
-        let (done, fused) = match (
+        let done = match (
             self.depthwise.is_dense,
             self.depthwise.kernel.1,
             self.depthwise.slide.0,
         ) {
-            (true, 3, 1) => self.inner::<S, 3, 1, 8>(simd, source),
-            (true, 3, 2) => self.inner::<S, 3, 2, 4>(simd, source),
-            (true, 5, 1) => self.inner::<S, 5, 1, 5>(simd, source),
-            (true, 5, 2) => self.inner::<S, 5, 2, 4>(simd, source),
-            _ => (0..0, 0),
+            (true, 3, 1) => self.inner::<S, 3, 1, 9>(simd, source),
+            (true, 3, 2) => self.inner::<S, 3, 2, 15>(simd, source),
+            (true, 5, 1) => self.inner::<S, 5, 1, 11>(simd, source),
+            (true, 5, 2) => self.inner::<S, 5, 2, 17>(simd, source),
+            _ => 0,
         };
-        // The pixels at the border, and the channels that fill no vector.
-        self.outer(simd, source, 0..done.start, 0);
-        self.outer(simd, source, done.clone(), fused);
-        self.outer(simd, source, done.end..self.depthwise.results.1, 0);
+        // The channels that fill no vector, and other kernels.
+        self.outer(simd, source, done);
     }
 }
 
+/// Pixels whose sums are kept in registers at a time: 7 divides the sides of most feature maps.
+const PIXELS: usize = 7;
+
 impl DepthwiseRow<'_> {
-    /// The pixels whose windows lie inside the map along the row, `PIXELS` at a time, and all
-    /// channels that fill whole vectors, finished. Returns which pixels and how many channels these
-    /// are.
+    /// All pixels of the row, for the channels that fill whole vectors, finished; returns how many
+    /// channels these are. `REACH` is the number of columns that [`PIXELS`] windows see.
     #[inline(always)]
-    fn inner<S: Simd, const K: usize, const STRIDE: usize, const PIXELS: usize>(
+    fn inner<S: Simd, const K: usize, const STRIDE: usize, const REACH: usize>(
         &mut self,
         simd: S,
         source: &[f32],
-    ) -> (Range<usize>, usize) {
+    ) -> usize {
         let Depthwise {
             maps: (_, _, w, c),
             results,
             weights,
+            zeros,
             slide: (_, before),
             rows,
             finish,
@@ -158,42 +159,42 @@ impl DepthwiseRow<'_> {
         } = *self.depthwise;
         let lanes = S::F32_LANES;
         let whole = c / lanes * lanes;
-        let start = before.div_ceil(STRIDE).min(results.1);
-        let end = ((w + before).saturating_sub(K) / STRIDE + 1).min(results.1);
-        let fusable = finish.residual.is_none() && finish.activation.is_none_or(is_vectorised);
-        if w + before < K || end < start + PIXELS || !fusable {
-            return (0..0, 0);
-        }
         let rows = &rows[self.y];
+        let fusable = finish.residual.is_none() && finish.activation.is_none_or(is_vectorised);
+        if whole == 0 || rows.len() > K || !fusable {
+            return 0;
+        }
+        assert_eq!(REACH, (PIXELS - 1) * STRIDE + K);
+        assert!(zeros.len() >= c && weights.len() == self.depthwise.kernel.0 * K * c);
         let zero = simd.splat_f32s(0.0);
-
-        for first in (0..whole).step_by(lanes) {
-            let bias = match finish.bias {
-                // SAFETY: the slice has the values of a vector.
-                Some(bias) => unsafe { load::<S>(bias[first..first + lanes].as_ptr()) },
-                None => zero,
-            };
-            let mut x = start;
-            while x < end {
-                // The last group may do some pixels again.
-                let at = x.min(end - PIXELS);
+        for start in (0..results.1).step_by(PIXELS) {
+            let pixels = PIXELS.min(results.1 - start);
+            // What each row of the kernel sees; beyond the map, zeros.
+            let mut seen = [[zeros.as_ptr(); REACH]; K];
+            for (seen, &(_, y)) in seen.iter_mut().zip(rows) {
+                for (i, seen) in seen.iter_mut().enumerate() {
+                    if let Some(x) = (start * STRIDE + i).checked_sub(before)
+                        && x < w
+                    {
+                        *seen = source[(y * w + x) * c..][..c].as_ptr();
+                    }
+                }
+            }
+            let target = self.values[start * c..][..pixels * c].as_mut_ptr();
+            for first in (0..whole).step_by(lanes) {
                 let mut sums = [zero; PIXELS];
-                for &(ky, y) in rows {
-                    let column = at * STRIDE - before;
-                    let reach = (PIXELS - 1) * STRIDE + K;
-                    let pixels = &source[(y * w + column) * c..][..(reach - 1) * c + first + lanes];
-                    let taps = &weights[ky * K * c..][..(K - 1) * c + first + lanes];
-                    // SAFETY: both slices were cut to hold the vector at `first` of their last
-                    // pixel and tap.
+                for (seen, &(ky, _)) in seen.iter().zip(rows) {
+                    // SAFETY: each pointer is that of the channels of a pixel, or of as many zeros,
+                    // `weights` has `K` taps for each row of the kernel, and
+                    // `first + lanes ≤ c`.
                     unsafe {
-                        let pixels = pixels.as_ptr().add(first);
-                        let taps = taps.as_ptr().add(first);
+                        let taps = weights.as_ptr().add(ky * K * c + first);
                         let mut factors = [zero; K];
-                        for (k, factor) in factors.iter_mut().enumerate() {
-                            *factor = load::<S>(taps.add(k * c));
+                        for k in 0..K {
+                            factors[k] = load::<S>(taps.add(k * c));
                         }
-                        for i in 0..reach {
-                            let value = load::<S>(pixels.add(i * c));
+                        for i in 0..REACH {
+                            let value = load::<S>(seen[i].add(first));
                             for p in 0..PIXELS {
                                 if i >= p * STRIDE && i - p * STRIDE < K {
                                     let factor = factors[i - p * STRIDE];
@@ -203,20 +204,28 @@ impl DepthwiseRow<'_> {
                         }
                     }
                 }
-                for (p, sum) in sums.into_iter().enumerate() {
-                    let sum = activate(simd, finish.activation, simd.add_f32s(sum, bias));
-                    // SAFETY: pixels up to `end` lie inside the row, and `first + lanes ≤ c`.
-                    unsafe { store::<S>(self.values.as_mut_ptr().add((at + p) * c + first), sum) };
+                let bias = match finish.bias {
+                    // SAFETY: the slice has the values of a vector.
+                    Some(bias) => unsafe { load::<S>(bias[first..first + lanes].as_ptr()) },
+                    None => zero,
+                };
+                for p in 0..PIXELS {
+                    sums[p] = activate(simd, finish.activation, simd.add_f32s(sums[p], bias));
                 }
-                x += PIXELS;
+                for p in 0..PIXELS {
+                    if p < pixels {
+                        // SAFETY: `target` has `pixels · c` values.
+                        unsafe { store::<S>(target.add(p * c + first), sums[p]) };
+                    }
+                }
             }
         }
-        (start..end, whole)
+        whole
     }
 
-    /// These pixels, for all channels from `first` on.
+    /// All pixels of the row, for the channels from `first` on.
     #[inline(always)]
-    fn outer<S: Simd>(&mut self, simd: S, source: &[f32], pixels: Range<usize>, first: usize) {
+    fn outer<S: Simd>(&mut self, simd: S, source: &[f32], first: usize) {
         let Depthwise {
             maps: (_, _, w, c),
             weights,
@@ -224,7 +233,10 @@ impl DepthwiseRow<'_> {
             ..
         } = *self.depthwise;
         let lanes = S::F32_LANES;
-        for x in pixels {
+        if first == c {
+            return;
+        }
+        for x in 0..self.depthwise.results.1 {
             let pixel = &mut self.values[x * c..][..c];
             for channel in (first..c).step_by(lanes) {
                 let used = lanes.min(c - channel);
@@ -271,6 +283,7 @@ pub(super) fn forward(conv: &Conv2d, call: &Call, finish: Finish, output: &mut [
         slide: (conv.stride.1, border.left),
         rows: &inside(oh, h, border.top, conv.along_rows()),
         columns: &inside(ow, w, border.left, conv.along_columns()),
+        zeros: &vec![0.0; c],
         is_dense: conv.dilation.1 == 1,
         finish,
     }
@@ -314,6 +327,7 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
         slide: (1, (conv.kernel.1 - 1).saturating_sub(border.left)),
         rows: &rows,
         columns: &columns,
+        zeros: &vec![0.0; c],
         is_dense: turned,
         finish: Finish::default(),
     }
