@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::awake::awake;
 use crate::graph::{Graph, NodeId, Parameter};
 use crate::ops::{self, Site};
 use crate::rules::{self, Composite};
@@ -59,8 +60,7 @@ impl Graph {
         seeds: &[(NodeId, Tensor)],
         request: &Request,
     ) -> Result<Gradients, Error> {
-        // Inside the pool a parallel loop costs no change of threads.
-        rayon::scope(|_| self.walk_back(activations, seeds, request))
+        awake(|| self.walk_back(activations, seeds, request))
     }
 
     fn walk_back(

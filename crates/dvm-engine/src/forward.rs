@@ -4,6 +4,7 @@ mod parts;
 
 use std::ops::Range;
 
+use crate::awake::awake;
 use crate::graph::{Graph, NodeId, shape_of};
 use crate::ops::{Call, Mode};
 use crate::{Error, Tensor, Walk};
@@ -141,8 +142,7 @@ impl Graph {
     /// # Errors
     /// [`Error::Node`] at the first node that cannot work on what reaches it.
     pub fn forward(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {
-        // Inside the pool a parallel loop costs no change of threads.
-        rayon::scope(|_| self.walk(pictures, mode, keep))
+        awake(|| self.walk(pictures, mode, keep))
     }
 
     fn walk(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {

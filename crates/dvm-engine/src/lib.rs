@@ -5,6 +5,7 @@
 //! [`rules`] ([`Graph::backward`]), and rewritten by [`passes`]. No walk changes it. Everything is
 //! f32; feature maps are `[N, C, H, W]` (see [`Tensor`] for how they lie in memory).
 
+mod awake;
 mod backward;
 mod blueprint;
 mod buffer;
