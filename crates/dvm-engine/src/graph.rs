@@ -218,7 +218,7 @@ impl Graph {
         let mut shapes: Vec<Vec<usize>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             shapes.push(if node.inputs.is_empty() {
-                shape_of(node, &[input], &[])?
+                shape_of(&*node.op, &node.name, &[input], &[])?
             } else {
                 let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
                 let parameters: Vec<&[usize]> = node
@@ -226,7 +226,7 @@ impl Graph {
                     .iter()
                     .map(|&p| &self.parameters[p].shape[..])
                     .collect();
-                shape_of(node, &inputs, &parameters)?
+                shape_of(&*node.op, &node.name, &inputs, &parameters)?
             });
         }
         Ok(shapes)
@@ -254,13 +254,20 @@ impl Graph {
             .nodes
             .iter()
             .zip(&shapes)
-            .filter(|(node, _)| matches!(node.op.kind(), "conv2d" | "linear"))
             .map(|(node, shape)| {
-                let weight = &self.parameters[node.parameters[0]].shape;
-                let per_value: usize = weight[1..].iter().product();
-                (shape.iter().product::<usize>() * per_value) as u64
+                shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node)
             })
             .sum())
+    }
+
+    /// Multiply-adds of a convolution or linear layer for each value of its output; 0 for other
+    /// nodes.
+    pub(crate) fn multiply_adds_per_value(&self, node: &Node) -> u64 {
+        if !matches!(node.op.kind(), "conv2d" | "linear") {
+            return 0;
+        }
+        let weight = &self.parameters[node.parameters[0]].shape;
+        weight[1..].iter().product::<usize>() as u64
     }
 
     pub(crate) fn parameters_of(&self, node: &Node) -> Vec<&Tensor> {
@@ -277,17 +284,18 @@ impl Graph {
     }
 }
 
-/// The shape of a node's value, with the node named in what goes wrong.
+/// The shape of what `op`, the op of the node of this name, makes of these inputs, with the node
+/// named in what goes wrong.
 pub(crate) fn shape_of(
-    node: &Node,
+    op: &dyn Op,
+    name: &str,
     inputs: &[&[usize]],
     parameters: &[&[usize]],
 ) -> Result<Vec<usize>, Error> {
-    node.op
-        .output_shape(inputs, parameters)
+    op.output_shape(inputs, parameters)
         .map_err(|detail| Error::Node {
-            node: node.name.clone(),
-            kind: node.op.kind(),
+            node: name.to_owned(),
+            kind: op.kind(),
             detail,
         })
 }
