@@ -5,6 +5,7 @@
 //! cargo run --release -p dvm --example measure -- forward resnet18 16 5
 //! cargo run --release -p dvm --example measure -- guided-backprop resnet18 1 5
 //! cargo run --release -p dvm --example measure -- occlusion resnet18 1 1
+//! cargo run --release -p dvm --example measure -- occlusion:brute-force resnet18 1 1
 //! ```
 
 use std::time::Instant;
@@ -64,7 +65,12 @@ fn work_of<'a>(
         colours.iter().map(|u| (u * 256.0) as u8).collect(),
     );
     let input: Input = preprocess.apply(picture).expect("it is valid");
-    let method = dvm::methods::find(work)
+    // `occlusion:brute-force` computes every covered picture as a whole.
+    let (name, incremental) = match work.strip_suffix(":brute-force") {
+        Some(name) => (name, false),
+        None => (work, true),
+    };
+    let method = dvm::methods::find(name)
         .expect("the work is `forward` or a method")
         .method(&dvm::Settings::new())
         .expect("defaults are valid");
@@ -75,6 +81,7 @@ fn work_of<'a>(
             input: &input,
             preprocess: &preprocess,
             memory,
+            incremental,
             progress: &|_, _| {},
         };
         method.attribute(&scene, &[3]).expect("the method works");
