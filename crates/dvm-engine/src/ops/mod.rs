@@ -15,6 +15,7 @@ pub mod linear;
 mod matmul;
 pub mod mul;
 pub mod pool;
+mod reach;
 pub mod softmax;
 
 use std::any::Any;
@@ -22,6 +23,7 @@ use std::fmt::Debug;
 
 use rayon::prelude::*;
 
+pub use self::reach::{Axis, Reach};
 use crate::buffer::Buffer;
 use crate::{Node, Tensor};
 
@@ -51,6 +53,13 @@ pub trait Op: Any + Debug + Send + Sync {
 
     /// The value of the node.
     fn forward(&self, call: &Call) -> Outcome;
+
+    /// How far the op looks at one of its inputs, counted from 0, in inference; `inputs` are the
+    /// shapes of all of them, which fit. Where only a part of a picture changes, no more is computed
+    /// again than this says. To look at everything is always right.
+    fn reach(&self, _input: usize, _inputs: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
 
     /// The true gradients, by the chain rule.
     ///

@@ -5,9 +5,10 @@ mod depthwise;
 mod gather;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::activation::Activation;
-use super::{Call, Gradients, Op, Outcome, Site, feature_map, vectorised};
+use super::{Axis, Call, Gradients, Op, Outcome, Reach, Site, feature_map, vectorised};
 use crate::Tensor;
 
 /// A convolution (cross-correlation, as every framework means it) of feature maps
@@ -317,5 +318,25 @@ impl Op for Conv2d {
             gradients.parameters[1] = Some(super::channel_sums(grad_output));
         }
         Ok(gradients)
+    }
+
+    fn reach(&self, input: usize, inputs: &[&[usize]]) -> Reach {
+        if input > 0 {
+            return Reach::Pointwise; // The residual.
+        }
+        let (_, _, h, w) = feature_map(inputs[0]).expect("checked");
+        let border = self.border(h, w);
+        let axis = |kernel: usize, dilation: usize, stride, before| Axis {
+            kernel: dilation * (kernel - 1) + 1,
+            stride,
+            before,
+        };
+        let (kernel, dilation, stride) = (self.kernel, self.dilation, self.stride);
+        Reach::Sliding {
+            rows: axis(kernel.0, dilation.0, stride.0, border.top),
+            columns: axis(kernel.1, dilation.1, stride.1, border.left),
+            border: 0.0,
+            unpadded: Arc::new(self.clone().padding(Padding::Fixed(Border::default()))),
+        }
     }
 }
