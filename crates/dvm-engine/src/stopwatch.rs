@@ -59,7 +59,8 @@ pub struct Lap {
     pub shape: Vec<usize>,
     /// How often it was walked over.
     pub calls: usize,
-    /// Seconds, all calls together.
+    /// Seconds, all calls together. Walks that run side by side each count, so the sum over all nodes
+    /// can be more than the time that passed.
     pub seconds: f64,
     /// Multiply-adds of the direct computation, all calls together; 0 but for convolutions and
     /// linear layers. Kernels that get by with fewer are credited with all.
