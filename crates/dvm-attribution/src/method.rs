@@ -19,6 +19,10 @@ pub struct Scene<'a> {
     /// Bytes that activations, and scores kept for every class, may take at once. At least one
     /// picture is always worked on, however little this is; scores that need more are refused.
     pub memory: usize,
+    /// Whether only those values of the network are computed that a change of the picture can
+    /// reach. Otherwise every changed picture is computed as a whole, which takes longer and, but
+    /// for rounding, gives the same.
+    pub incremental: bool,
     /// Told how far the method is.
     pub progress: &'a Progress<'a>,
 }

@@ -52,6 +52,10 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     #[arg(default_value = "1GiB", value_parser = size)]
     memory: ByteSize,
+    /// Let occlusion compute every covered picture as a whole instead of only what a window can
+    /// change: slower, and but for rounding the same
+    #[arg(long, help_heading = "Running")]
+    no_incremental: bool,
     /// Print errors only
     #[arg(long, short, help_heading = "Running")]
     quiet: bool,
@@ -173,6 +177,7 @@ impl Task {
         let settings = &arguments.method_options.settings;
         let mut explain = Explain::with_settings(&arguments.methods.join(","), settings)?;
         explain.memory = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
+        explain.incremental = !arguments.no_incremental;
         explain.overlay = arguments.overlay.into();
         explain.colours = arguments.colour_map;
         arguments.run.start_threads()?;

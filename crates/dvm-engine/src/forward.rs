@@ -90,7 +90,7 @@ impl<'g> Pass<'g> {
             let parameters = graph.parameters_of(node);
             let input_shapes: Vec<&[usize]> = inputs.iter().map(|i| i.shape()).collect();
             let parameter_shapes: Vec<&[usize]> = parameters.iter().map(|p| p.shape()).collect();
-            let output_shape = shape_of(node, &input_shapes, &parameter_shapes)?;
+            let output_shape = shape_of(&*node.op, &node.name, &input_shapes, &parameter_shapes)?;
             let call = Call {
                 inputs: &inputs,
                 parameters: &parameters,
@@ -112,13 +112,8 @@ impl<'g> Pass<'g> {
                 .extend(moving.copied().zip(outcome.statistics));
             self.values[id] = Some(outcome.value);
             self.saved[id] = outcome.saved;
-            for input in &node.inputs {
-                if self.last_use[input.0] == id {
-                    self.values[input.0] = None;
-                }
-            }
-            if self.last_use[id] == id {
-                self.values[id] = None;
+            for done in graph.done_after(id, &self.last_use) {
+                self.values[done] = None;
             }
         }
         Ok(())
@@ -163,7 +158,7 @@ impl Graph {
 
     /// For each node the last node that reads it (itself, if none does); beyond the end if its
     /// value is to be kept.
-    fn last_use(&self, keep: Keep) -> Vec<usize> {
+    pub(crate) fn last_use(&self, keep: Keep) -> Vec<usize> {
         let count = self.nodes().len();
         let mut last: Vec<usize> = (0..count).collect();
         for (id, node) in self.nodes().iter().enumerate() {
@@ -180,6 +175,21 @@ impl Graph {
         last
     }
 
+    /// The nodes whose values nobody reads any more once node `id` has been computed, each once,
+    /// given their [`Graph::last_use`].
+    pub(crate) fn done_after(
+        &self,
+        id: usize,
+        last_use: &[usize],
+    ) -> impl Iterator<Item = usize> + use<> {
+        let mut done: Vec<usize> = self.nodes()[id].inputs.iter().map(|i| i.0).collect();
+        done.push(id);
+        done.sort_unstable();
+        done.dedup();
+        done.retain(|&d| last_use[d] == id);
+        done.into_iter()
+    }
+
     /// The largest number of values that are alive at once in a forward pass that keeps only the
     /// logits: what one picture of a batch costs, in f32 values.
     ///
@@ -190,17 +200,11 @@ impl Graph {
         let sizes: Vec<usize> = shapes.iter().map(|s| s.iter().product()).collect();
         let last_use = self.last_use(Keep::Output);
         let (mut alive, mut peak) = (0, 0);
-        for (id, node) in self.nodes().iter().enumerate() {
-            alive += sizes[id];
+        for (id, size) in sizes.iter().enumerate() {
+            alive += size;
             peak = peak.max(alive);
-            let mut done: Vec<usize> = node.inputs.iter().map(|i| i.0).chain([id]).collect();
-            done.sort_unstable();
-            done.dedup();
-            alive -= done
-                .into_iter()
-                .filter(|&d| last_use[d] == id)
-                .map(|d| sizes[d])
-                .sum::<usize>();
+            let done = self.done_after(id, &last_use);
+            alive -= done.map(|d| sizes[d]).sum::<usize>();
         }
         Ok(peak)
     }

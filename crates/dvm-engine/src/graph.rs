@@ -235,7 +235,7 @@ impl Graph {
         let mut shapes: Vec<Vec<usize>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             shapes.push(if node.inputs.is_empty() {
-                shape_of(node, &[input], &[])?
+                shape_of(&*node.op, &node.name, &[input], &[])?
             } else {
                 let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
                 let parameters: Vec<&[usize]> = node
@@ -243,7 +243,7 @@ impl Graph {
                     .iter()
                     .map(|&p| &self.parameters[p].shape[..])
                     .collect();
-                shape_of(node, &inputs, &parameters)?
+                shape_of(&*node.op, &node.name, &inputs, &parameters)?
             });
         }
         Ok(shapes)
@@ -298,17 +298,18 @@ impl Graph {
     }
 }
 
-/// The shape of a node's value, with the node named in what goes wrong.
+/// The shape of what `op`, the op of the node of this name, makes of these inputs, with the node
+/// named in what goes wrong.
 pub(crate) fn shape_of(
-    node: &Node,
+    op: &dyn Op,
+    name: &str,
     inputs: &[&[usize]],
     parameters: &[&[usize]],
 ) -> Result<Vec<usize>, Error> {
-    node.op
-        .output_shape(inputs, parameters)
+    op.output_shape(inputs, parameters)
         .map_err(|detail| Error::Node {
-            node: node.name.clone(),
-            kind: node.op.kind(),
+            node: name.to_owned(),
+            kind: op.kind(),
             detail,
         })
 }

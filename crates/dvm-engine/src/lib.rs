@@ -2,7 +2,8 @@
 //!
 //! An architecture is written down as a [`Blueprint`]; with weights it becomes a [`Graph`]. A
 //! graph is walked forward ([`Graph::forward`]), backward with the true gradients or with replaced
-//! [`rules`] ([`Graph::backward`]), and rewritten by [`passes`]. No walk changes it. Everything is
+//! [`rules`] ([`Graph::backward`]), forward again where a part of the picture changed
+//! ([`incremental`]), and rewritten by [`passes`]. No walk changes it. Everything is
 //! f32; feature maps are `[N, C, H, W]` (see [`Tensor`] for how they lie in memory).
 
 mod awake;
@@ -12,6 +13,7 @@ mod buffer;
 mod error;
 mod forward;
 mod graph;
+pub mod incremental;
 mod network;
 pub mod ops;
 pub mod passes;

@@ -42,6 +42,8 @@ pub enum Walk {
     Forward,
     /// From the logits to the picture.
     Backward,
+    /// From changes of the picture to the logits, where they reach.
+    Incremental,
 }
 
 /// What one node cost on all walks of one kind.

@@ -19,6 +19,9 @@ pub struct Explain {
     pub classes: Vec<ClassChoice>,
     /// Bytes that activations may take at once.
     pub memory: usize,
+    /// Whether occlusion computes only what a window can change; otherwise it computes every covered
+    /// picture as a whole, which takes longer and, but for rounding, gives the same.
+    pub incremental: bool,
     /// How maps are laid over the picture.
     pub overlay: OverlayStyle,
     /// Colours for the maps that they suit (a diverging map for signed ones), instead of the usual.
@@ -90,6 +93,7 @@ impl Explain {
             methods,
             classes: vec![ClassChoice::Top],
             memory: 1 << 30,
+            incremental: true,
             overlay: OverlayStyle::Grey,
             colours: None,
         })
@@ -147,6 +151,7 @@ impl Classifier {
                 input: subject.input(),
                 preprocess: self.preprocess(),
                 memory: options.memory,
+                incremental: options.incremental,
                 progress: tell,
             })
             .collect();

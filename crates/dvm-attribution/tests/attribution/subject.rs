@@ -32,6 +32,7 @@ impl Subject {
             input: &self.input,
             preprocess: &self.preprocess,
             memory: self.memory,
+            incremental: true,
             progress: &|_, _| {},
         }
     }

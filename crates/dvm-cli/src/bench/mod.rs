@@ -41,6 +41,10 @@ pub struct Arguments {
     /// Rows and columns from one occlusion window to the next [default: 10]
     #[arg(long, value_name = "N|HxW")]
     stride: Option<String>,
+    /// Let occlusion compute every covered picture as a whole instead of only what a window can
+    /// change
+    #[arg(long)]
+    no_incremental: bool,
     /// Say what each node of the network took, longest first
     #[arg(long)]
     profile: bool,
@@ -108,10 +112,23 @@ impl Arguments {
                 settings = settings.with(option, value);
             }
         }
-        Ok(Bench::new(self.work)
+        let mut bench = Bench::new(self.work)
             .with_settings(&settings)?
             .with_batch(self.batch.into())?
-            .with_runs(self.runs.into()))
+            .with_runs(self.runs.into());
+        if self.no_incremental && !self.covers() {
+            return Err(Failure::Request(format!(
+                "--no-incremental is an option of occlusion and explain, not of {}",
+                self.work.name()
+            )));
+        }
+        bench.explain.incremental = !self.no_incremental;
+        Ok(bench)
+    }
+
+    /// Whether parts of the picture are covered.
+    fn covers(&self) -> bool {
+        matches!(self.work, Work::Occlusion | Work::Explain)
     }
 
     fn classifier(&self) -> Result<Classifier, Failure> {
@@ -137,6 +154,9 @@ struct Report {
     runs: u16,
     threads: usize,
     arithmetic: &'static str,
+    /// Only where parts of the picture are covered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incremental: Option<bool>,
     instruction_set: &'static str,
     seconds: Seconds,
     multiply_adds: Option<u64>,
@@ -176,6 +196,7 @@ impl Report {
                 Arithmetic::Fast => "fast",
                 Arithmetic::Exact => "exact",
             },
+            incremental: arguments.covers().then_some(!arguments.no_incremental),
             instruction_set: InstructionSet::best().name(),
             seconds: Seconds {
                 min: measured.seconds[0],

@@ -39,6 +39,7 @@ impl Profile {
                 walk: match lap.walk {
                     Walk::Forward => "forward",
                     Walk::Backward => "backward",
+                    Walk::Incremental => "incremental",
                 },
                 node: lap.node.clone(),
                 op: lap.kind,

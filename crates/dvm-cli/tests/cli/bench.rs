@@ -81,8 +81,18 @@ fn backward_makes_every_product_twice_and_its_profile_says_so() {
 
 #[test]
 fn occlusion_counts_one_forward_pass_per_window_and_one_for_the_picture() {
-    let report = report("occlusion", &["--window", "64", "--stride", "64"]);
-    assert_eq!(report["multiply_adds"], (4 * 4 + 1) * multiply_adds());
+    let coarse = ["--window", "64", "--stride", "64", "--profile"];
+    let incremental = report("occlusion", &coarse);
+    let brute_force = report("occlusion", &[&coarse[..], &["--no-incremental"]].concat());
+    let walks_incrementally = |report: &Value| {
+        let rows = report["profile"].as_array().unwrap();
+        rows.iter().any(|row| row["walk"] == "incremental")
+    };
+    for (report, expected) in [(incremental, true), (brute_force, false)] {
+        assert_eq!(report["multiply_adds"], (4 * 4 + 1) * multiply_adds());
+        assert_eq!(report["incremental"], expected);
+        assert_eq!(walks_incrementally(&report), expected);
+    }
 }
 
 #[test]
@@ -119,6 +129,11 @@ fn what_does_not_go_together_is_refused() {
             "--window is an option of",
         ),
         ("occlusion", &["--batch", "2"], "batch of 2"),
+        (
+            "backward",
+            &["--no-incremental"],
+            "--no-incremental is an option of",
+        ),
         ("occlusion", &["--stride", "0"], "--stride"),
         ("forward", &["--chart", "x.svg"], "--profile"),
         (

@@ -1,6 +1,6 @@
 //! Activation functions.
 
-use super::{Call, Gradients, Op, Outcome, Site, map, map2};
+use super::{Call, Gradients, Op, Outcome, Reach, Site, map, map2};
 use crate::Tensor;
 
 /// A function applied to every value alone.
@@ -182,6 +182,10 @@ impl Op for Activation {
             grad_output,
             |g| g,
         )))
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+        Reach::Pointwise
     }
 }
 

@@ -1,6 +1,6 @@
 //! Addition.
 
-use super::{Call, Gradients, Op, Outcome, Site, map2};
+use super::{Call, Gradients, Op, Outcome, Reach, Site, map2};
 use crate::Tensor;
 
 /// The sum of two inputs of the same shape.
@@ -28,5 +28,9 @@ impl Op for Add {
             inputs: vec![Some(grad_output.clone()), Some(grad_output.clone())],
             parameters: Vec::new(),
         })
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+        Reach::Pointwise
     }
 }

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Mode, Op, Outcome, Site, TASK, channel_sums_of, vectorised};
+use super::{Call, Gradients, Mode, Op, Outcome, Reach, Site, TASK, channel_sums_of, vectorised};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -223,5 +223,9 @@ impl Op for BatchNorm {
             gradients.parameters[1] = Some(single(&bias_gradient));
         }
         Ok(gradients)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+        Reach::Pointwise
     }
 }

@@ -1,6 +1,6 @@
 //! Concatenation along the channels.
 
-use super::{Call, Gradients, Op, Outcome, Site};
+use super::{Call, Gradients, Op, Outcome, Reach, Site};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -63,5 +63,9 @@ impl Op for Concat {
             first += c;
         }
         Ok(gradients)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+        Reach::Pointwise
     }
 }

@@ -1,6 +1,6 @@
 //! Dropout.
 
-use super::{Call, Gradients, Mode, Op, Outcome, Site, map2};
+use super::{Call, Gradients, Mode, Op, Outcome, Reach, Site, map2};
 use crate::{Tensor, seeded};
 
 /// In training, zeroes each value with probability `p` and divides the rest by `1 − p`
@@ -55,5 +55,9 @@ impl Op for Dropout {
             [mask] => map2(grad_output, mask, |g, m| g * m),
             _ => grad_output.clone(),
         }))
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+        Reach::Pointwise
     }
 }

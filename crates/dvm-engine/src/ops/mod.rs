@@ -16,6 +16,7 @@ mod matmul;
 pub mod mul;
 mod panels;
 pub mod pool;
+mod reach;
 mod simd;
 pub mod softmax;
 
@@ -24,6 +25,7 @@ use std::fmt::Debug;
 
 use rayon::prelude::*;
 
+pub use self::reach::{Axis, Reach};
 use crate::buffer::Buffer;
 use crate::{Node, Tensor};
 pub use simd::InstructionSet;
@@ -55,6 +57,13 @@ pub trait Op: Any + Debug + Send + Sync {
 
     /// The value of the node.
     fn forward(&self, call: &Call) -> Outcome;
+
+    /// How far the op looks at one of its inputs, counted from 0, in inference; `inputs` are the
+    /// shapes of all of them, which fit. Where only a part of a picture changes, no more is computed
+    /// again than this says. To look at everything is always right.
+    fn reach(&self, _input: usize, _inputs: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
 
     /// The true gradients, by the chain rule.
     ///

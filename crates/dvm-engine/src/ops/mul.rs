@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Op, Outcome, Site, feature_map, map2};
+use super::{Call, Gradients, Op, Outcome, Reach, Site, feature_map, map2};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -108,5 +108,13 @@ impl Op for Mul {
                 .collect(),
             parameters: Vec::new(),
         })
+    }
+
+    fn reach(&self, input: usize, inputs: &[&[usize]]) -> Reach {
+        if per_channel(inputs[0], inputs[1]) == Some(input) {
+            Reach::Everything
+        } else {
+            Reach::Pointwise
+        }
     }
 }

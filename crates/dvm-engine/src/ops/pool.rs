@@ -1,11 +1,12 @@
 //! Pooling: the largest or the mean value under a window, sliding, adaptive or global.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::conv2d::Border;
-use super::{Call, Gradients, Op, Outcome, Site, feature_map, vectorised};
+use super::{Axis, Call, Gradients, Op, Outcome, Reach, Site, feature_map, vectorised};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -235,6 +236,54 @@ impl Op for Pool {
                 );
             });
         Ok(Gradients::input(Tensor::from_buffer(shape, gradient)))
+    }
+
+    fn reach(&self, _: usize, inputs: &[&[usize]]) -> Reach {
+        let Windows::Sliding {
+            kernel,
+            stride,
+            padding,
+            ..
+        } = self.windows
+        else {
+            return Reach::Everything;
+        };
+        let border = match self.reduction {
+            Reduction::Max => f32::NEG_INFINITY,
+            Reduction::Mean { .. } => {
+                let (_, _, h, w) = feature_map(inputs[0]).expect("checked");
+                let (rows, columns) = self.axes(h, w).expect("checked");
+                let divisor = |row, column| self.divisor(row, column) as usize;
+                let alike = rows.iter().all(|row| {
+                    let full = kernel.0 * kernel.1;
+                    columns.iter().all(|column| divisor(row, column) == full)
+                });
+                // Without its border a mean is always divided by the number of all its pixels.
+                if !alike {
+                    return Reach::Everything;
+                }
+                0.0
+            }
+        };
+        let axis = |kernel, stride, before| Axis {
+            kernel,
+            stride,
+            before,
+        };
+        Reach::Sliding {
+            rows: axis(kernel.0, stride.0, padding.top),
+            columns: axis(kernel.1, stride.1, padding.left),
+            border,
+            unpadded: Arc::new(Self {
+                reduction: self.reduction,
+                windows: Windows::Sliding {
+                    kernel,
+                    stride,
+                    padding: Border::default(),
+                    ceil: false,
+                },
+            }),
+        }
     }
 }
 

@@ -221,6 +221,7 @@ impl Classifier {
                         input: &input,
                         preprocess: self.preprocess(),
                         memory: bench.explain.memory,
+                        incremental: bench.explain.incremental,
                         progress: &|_, _| {},
                     };
                     let maps = method.attribute(&scene, &[target]).map_err(|source| {

@@ -1,8 +1,10 @@
 //! Occlusion: cover the picture window by window and see what the network loses.
 
+mod asking;
 mod cells;
 mod fill;
 mod sweep;
+mod windows;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +15,8 @@ use serde_json::{Map, Value as Json};
 
 use self::cells::Overlap;
 use self::fill::Fill;
-use self::sweep::{Score, Sweep};
+use self::sweep::Score;
+use self::windows::Windows;
 use crate::registry::{Entry, Preset, Reference};
 use crate::settings::words;
 use crate::{
@@ -264,11 +267,11 @@ impl Method for Occlusion {
     fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error> {
         let grid = self.grid(scene)?;
         let whole = self.score.of(&scene.logits()?);
-        let covered = match self.space {
-            Space::Input => Sweep::over_input(scene, grid, self.fill, self.noise_seed),
-            Space::Image => Sweep::over_image(scene, grid, self.fill, self.noise_seed),
-        }
-        .scores(scene, self.score, &whole)?;
+        let windows = match self.space {
+            Space::Input => Windows::over_input(scene, grid, self.fill, self.noise_seed),
+            Space::Image => Windows::over_image(scene, grid, self.fill, self.noise_seed),
+        };
+        let covered = sweep::scores(scene, &windows, self.score, &whole)?;
         Ok(Box::new(Scores {
             method: self,
             grid,

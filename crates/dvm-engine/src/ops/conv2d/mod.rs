@@ -7,13 +7,15 @@ mod filters;
 mod gather;
 mod winograd;
 
+use std::sync::Arc;
+
 use self::direct::Lattice;
 use self::filters::Filters;
 use self::winograd::Winograd;
 use super::activation::Activation;
 use super::panels::{Finish, Residual};
 use super::simd::InstructionSet;
-use super::{Arithmetic, Call, Gradients, Op, Outcome, Prepared, Site, feature_map};
+use super::{Arithmetic, Axis, Call, Gradients, Op, Outcome, Prepared, Reach, Site, feature_map};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -320,5 +322,25 @@ impl Op for Conv2d {
             gradients.parameters[1] = Some(super::channel_sums(grad_output));
         }
         Ok(gradients)
+    }
+
+    fn reach(&self, input: usize, inputs: &[&[usize]]) -> Reach {
+        if input > 0 {
+            return Reach::Pointwise; // The residual.
+        }
+        let (_, _, h, w) = feature_map(inputs[0]).expect("checked");
+        let border = self.border(h, w);
+        let axis = |kernel: usize, dilation: usize, stride, before| Axis {
+            kernel: dilation * (kernel - 1) + 1,
+            stride,
+            before,
+        };
+        let (kernel, dilation, stride) = (self.kernel, self.dilation, self.stride);
+        Reach::Sliding {
+            rows: axis(kernel.0, dilation.0, stride.0, border.top),
+            columns: axis(kernel.1, dilation.1, stride.1, border.left),
+            border: 0.0,
+            unpadded: Arc::new(self.clone().padding(Padding::Fixed(Border::default()))),
+        }
     }
 }

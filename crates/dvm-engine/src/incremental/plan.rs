@@ -1,0 +1,220 @@
+//! What is computed at each node for a group of changes: pure geometry, no values.
+
+use super::Rectangle;
+use crate::ops::{Op, Reach};
+use crate::{Graph, Node, NodeId};
+
+/// A graph for pictures of one shape: all that planning needs to know of it.
+pub(super) struct Layout {
+    /// One per node.
+    pub nodes: Vec<Place>,
+}
+
+/// One node of a [`Layout`].
+pub(super) struct Place {
+    /// The shape of its value for one picture.
+    pub shape: Vec<usize>,
+    /// How far it looks at each input.
+    pub reaches: Vec<Reach>,
+    /// Multiply-adds per value.
+    pub multiply_adds: u64,
+}
+
+impl Place {
+    /// Rows and columns of its map; a value that is no map counts as one pixel.
+    pub fn extent(&self) -> (usize, usize) {
+        match self.shape[..] {
+            [_, _, h, w] => (h, w),
+            _ => (1, 1),
+        }
+    }
+
+    /// Values per pixel.
+    pub fn channels(&self) -> usize {
+        let (h, w) = self.extent();
+        self.shape[1..].iter().product::<usize>() / (h * w)
+    }
+
+    /// The shape of a batch of patches of this size.
+    pub fn patches(&self, batch: usize, size: (usize, usize)) -> Vec<usize> {
+        let mut shape = self.shape.clone();
+        shape[0] = batch;
+        if let [_, _, h, w] = &mut shape[..] {
+            (*h, *w) = size;
+        }
+        shape
+    }
+}
+
+impl Layout {
+    /// For values of these shapes, the graph's for one picture.
+    pub fn new(graph: &Graph, shapes: Vec<Vec<usize>>) -> Self {
+        let place = |(node, shape): (&Node, &Vec<usize>)| {
+            let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
+            let reach = |input| node.op.reach(input, &inputs);
+            Place {
+                shape: shape.clone(),
+                reaches: (0..inputs.len()).map(reach).collect(),
+                multiply_adds: graph.multiply_adds_per_value(node),
+            }
+        };
+        let nodes = graph.nodes().iter().zip(&shapes).map(place).collect();
+        Self { nodes }
+    }
+
+    /// For each change, what of each node's value can differ.
+    fn exact(&self, graph: &Graph, rectangles: &[Rectangle]) -> Vec<Vec<Rectangle>> {
+        let mut exact: Vec<Vec<Rectangle>> = Vec::with_capacity(self.nodes.len());
+        for (node, place) in graph.nodes().iter().zip(&self.nodes) {
+            if node.inputs.is_empty() {
+                exact.push(rectangles.to_vec());
+                continue;
+            }
+            let reached = |change: usize| {
+                node.inputs
+                    .iter()
+                    .zip(&place.reaches)
+                    .map(|(input, reach)| exact[input.0][change].reached(reach, place.extent()))
+                    .fold(Rectangle::EMPTY, Rectangle::union)
+            };
+            exact.push((0..rectangles.len()).map(reached).collect());
+        }
+        exact
+    }
+}
+
+/// What is computed at each node for a group of changes.
+pub(super) struct Plan {
+    /// Per node; `None` where nothing differs for any change of the group.
+    pub nodes: Vec<Option<Patches>>,
+}
+
+/// The part of a node's value that is computed: a patch of one size for every change of a group.
+pub(super) struct Patches {
+    /// Rows and columns of the patch.
+    pub size: (usize, usize),
+    /// Where each patch lies on the map.
+    pub origins: Vec<(usize, usize)>,
+    /// What of each patch can differ: only this is handed on.
+    pub exact: Vec<Rectangle>,
+}
+
+/// A patch of at least this part of a map's pixels is computed as the whole map, which needs no
+/// border put together.
+const NEARLY_WHOLE: (usize, usize) = (9, 10);
+
+impl Plan {
+    /// For changes of these rectangles of the picture.
+    pub fn new(graph: &Graph, layout: &Layout, rectangles: &[Rectangle]) -> Self {
+        let patches = |(exact, place): (Vec<Rectangle>, &Place)| {
+            let rows = exact.iter().map(|r| r.rows.len()).max().unwrap_or(0);
+            let columns = exact.iter().map(|r| r.columns.len()).max().unwrap_or(0);
+            if rows == 0 {
+                return None;
+            }
+            let whole = place.extent();
+            let nearly = rows * columns * NEARLY_WHOLE.1 >= whole.0 * whole.1 * NEARLY_WHOLE.0;
+            let size = if nearly { whole } else { (rows, columns) };
+            Some(Patches {
+                size,
+                origins: exact.iter().map(|r| r.placed(size, whole)).collect(),
+                exact,
+            })
+        };
+        let exact = layout.exact(graph, rectangles);
+        let nodes = exact.into_iter().zip(&layout.nodes).map(patches).collect();
+        Self { nodes }
+    }
+
+    /// What one change of the group costs in multiply-adds.
+    pub fn multiply_adds(&self, layout: &Layout) -> u64 {
+        let cost = |(patches, place): (&Option<Patches>, &Place)| {
+            let Some(patches) = patches else { return 0 };
+            let values = patches.size.0 * patches.size.1 * place.channels();
+            values as u64 * place.multiply_adds
+        };
+        self.nodes.iter().zip(&layout.nodes).map(cost).sum()
+    }
+
+    /// The largest number of values that one change of the group has alive at once.
+    pub fn peak_values(&self, graph: &Graph, layout: &Layout, last_use: &[usize]) -> usize {
+        let places = &layout.nodes;
+        let values = |id: usize, size: (usize, usize)| size.0 * size.1 * places[id].channels();
+        let own = |id: usize| self.nodes[id].as_ref().map_or(0, |p| values(id, p.size));
+        let (mut alive, mut peak) = (0, places[graph.output().0].channels());
+        for (id, node) in graph.nodes().iter().enumerate() {
+            let Some(patches) = &self.nodes[id] else {
+                continue;
+            };
+            alive += own(id);
+            let read = |(input, &from): (usize, &NodeId)| {
+                let needed = patches.needed(&places[id], input, places[from.0].extent());
+                values(from.0, needed.size)
+            };
+            let assembled: usize = node.inputs.iter().enumerate().map(read).sum();
+            peak = peak.max(alive + assembled);
+            alive -= graph.done_after(id, last_use).map(own).sum::<usize>();
+        }
+        peak
+    }
+}
+
+/// The part of an input that patches of one node are computed from.
+pub(super) struct Needed {
+    /// Rows and columns.
+    pub size: (usize, usize),
+    /// The top left corner for each change; outside the map where the window hangs over its edge.
+    pub origins: Vec<(isize, isize)>,
+    /// What stands outside the map.
+    pub border: f32,
+}
+
+impl Patches {
+    /// Whether the patches are the whole map of this node.
+    pub fn are_whole(&self, place: &Place) -> bool {
+        self.size == place.extent()
+    }
+
+    /// What `place`, the node that these patches belong to, reads of one of its inputs, a map of
+    /// this extent.
+    pub fn needed(&self, place: &Place, input: usize, extent: (usize, usize)) -> Needed {
+        let origins = |origin: &dyn Fn((usize, usize)) -> (isize, isize)| {
+            self.origins.iter().map(|&at| origin(at)).collect()
+        };
+        match &place.reaches[input] {
+            // The op itself knows best what lies around a whole map.
+            reach if self.are_whole(place) || matches!(reach, Reach::Everything) => Needed {
+                size: extent,
+                origins: origins(&|_| (0, 0)),
+                border: 0.0,
+            },
+            Reach::Pointwise | Reach::Everything => Needed {
+                size: self.size,
+                origins: origins(&|(y, x)| (y as isize, x as isize)),
+                border: 0.0,
+            },
+            Reach::Sliding {
+                rows,
+                columns,
+                border,
+                ..
+            } => Needed {
+                size: (rows.span(self.size.0), columns.span(self.size.1)),
+                origins: origins(&|(y, x)| (rows.origin(y), columns.origin(x))),
+                border: *border,
+            },
+        }
+    }
+
+    /// The op that computes the patches from what is [`Patches::needed`] of each input.
+    pub fn op<'a>(&self, node: &'a Node, place: &'a Place) -> &'a dyn Op {
+        let unpadded = place.reaches.iter().find_map(|reach| match reach {
+            Reach::Sliding { unpadded, .. } => Some(unpadded),
+            _ => None,
+        });
+        match unpadded {
+            Some(unpadded) if !self.are_whole(place) => &**unpadded,
+            _ => &*node.op,
+        }
+    }
+}
