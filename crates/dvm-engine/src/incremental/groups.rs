@@ -21,23 +21,18 @@ type Profile = Vec<usize>;
 
 /// The positions in `rectangles`, group by group.
 pub(super) fn groups(graph: &Graph, layout: &Layout, rectangles: &[Rectangle]) -> Vec<Vec<usize>> {
-    let picture = Rectangle::whole(layout.nodes[graph.input().0].extent());
-    let along_rows = profiles(
-        rectangles.iter().map(|r| &r.rows),
-        &|rows| Rectangle {
-            rows,
-            columns: picture.columns.clone(),
-        },
-        &|rectangles| sizes(graph, layout, rectangles, |r| r.rows.len()),
-    );
-    let along_columns = profiles(
-        rectangles.iter().map(|r| &r.columns),
-        &|columns| Rectangle {
-            rows: picture.rows.clone(),
-            columns,
-        },
-        &|rectangles| sizes(graph, layout, rectangles, |r| r.columns.len()),
-    );
+    let whole = Rectangle::whole(layout.nodes[graph.input().0].extent());
+    let along_rows = profiles(rectangles.iter().map(|r| &r.rows), &|rows| {
+        let columns = whole.columns.clone();
+        let exact = layout.exact(graph, &[Rectangle { rows, columns }]);
+        exact.iter().rev().map(|node| node[0].rows.len()).collect()
+    });
+    let along_columns = profiles(rectangles.iter().map(|r| &r.columns), &|columns| {
+        let rows = whole.rows.clone();
+        let exact = layout.exact(graph, &[Rectangle { rows, columns }]);
+        let columns = exact.iter().rev().map(|node| node[0].columns.len());
+        columns.collect()
+    });
     let profile = |index: usize| {
         let Rectangle { rows, columns } = &rectangles[index];
         (
@@ -73,27 +68,15 @@ pub(super) fn groups(graph: &Graph, layout: &Layout, rectangles: &[Rectangle]) -
 /// The profile of each stretch of rows (or columns) that occurs.
 fn profiles<'a>(
     stretches: impl Iterator<Item = &'a Range<usize>>,
-    rectangle: &dyn Fn(Range<usize>) -> Rectangle,
-    sizes: &dyn Fn(&[Rectangle]) -> Vec<Profile>,
+    profile: &dyn Fn(Range<usize>) -> Profile,
 ) -> BTreeMap<(usize, usize), Profile> {
-    let mut known: Vec<(usize, usize)> = stretches.map(|s| (s.start, s.end)).collect();
-    known.sort_unstable();
-    known.dedup();
-    let rectangles: Vec<Rectangle> = known.iter().map(|&(s, e)| rectangle(s..e)).collect();
-    known.into_iter().zip(sizes(&rectangles)).collect()
-}
-
-/// For each rectangle, from the last node to the first, one side of what can differ.
-fn sizes(
-    graph: &Graph,
-    layout: &Layout,
-    rectangles: &[Rectangle],
-    side: impl Fn(&Rectangle) -> usize,
-) -> Vec<Profile> {
-    let exact = layout.exact(graph, rectangles);
-    (0..rectangles.len())
-        .map(|change| exact.iter().rev().map(|node| side(&node[change])).collect())
-        .collect()
+    let mut profiles = BTreeMap::new();
+    for stretch in stretches {
+        profiles
+            .entry((stretch.start, stretch.end))
+            .or_insert_with(|| profile(stretch.clone()));
+    }
+    profiles
 }
 
 /// In the order of rows and columns at the last node, then at the one before it, and so on.

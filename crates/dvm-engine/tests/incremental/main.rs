@@ -122,7 +122,7 @@ fn random_changes_need_fewer_multiply_adds_than_whole_pictures() {
     assert!(fewer > 100, "only {fewer} changes were computed in patches");
 }
 
-/// A 3×3 convolution of 3 to 4 channels that keeps the size, its mean, and 4 × 2 weights.
+/// A 3×3 convolution from 3 to 4 channels that keeps the size, its mean, and two classes.
 fn one_convolution() -> Graph {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -142,11 +142,14 @@ fn only_what_a_window_can_reach_is_computed() {
     // Two rows and three columns more than the window has inside, one less where it is clipped.
     let inside = at(5..8, 6..10);
     let clipped = at(0..3, 6..10);
-    let cost = |rectangles: &[Rectangle]| incremental.multiply_adds(rectangles);
-    assert_eq!(cost(&[inside.clone()]), 5 * 6 * 4 * 27 + 8);
-    assert_eq!(cost(&[clipped.clone()]), 4 * 6 * 4 * 27 + 8);
-    assert_eq!(cost(&[inside, clipped]), 2 * (5 * 6 * 4 * 27 + 8));
-    assert_eq!(cost(&[Rectangle::whole((20, 20))]), 400 * 4 * 27 + 8);
+    let cost = |rectangles: &[&Rectangle]| {
+        let rectangles: Vec<Rectangle> = rectangles.iter().copied().cloned().collect();
+        incremental.multiply_adds(&rectangles)
+    };
+    assert_eq!(cost(&[&inside]), 5 * 6 * 4 * 27 + 8);
+    assert_eq!(cost(&[&clipped]), 4 * 6 * 4 * 27 + 8);
+    assert_eq!(cost(&[&inside, &clipped]), 2 * (5 * 6 * 4 * 27 + 8));
+    assert_eq!(cost(&[&Rectangle::whole((20, 20))]), 400 * 4 * 27 + 8);
 }
 
 #[test]
