@@ -1,6 +1,7 @@
 //! Tests of the attribution methods: against Captum, against what a person can work out by hand,
 //! and against what must hold for every network and picture.
 
+mod brute_force;
 mod captum;
 mod fills;
 mod image_space;

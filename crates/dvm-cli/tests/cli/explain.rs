@@ -70,6 +70,29 @@ fn maps_are_the_same_bytes_whatever_the_memory() {
 }
 
 #[test]
+fn whole_covered_pictures_give_the_same_map_and_record() {
+    let explained = |more: &[&str]| {
+        let out = tempfile::tempdir().unwrap();
+        let run = explain(out.path(), &with(&[COFFEE], &with(&COARSE, more)));
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let folder = out.path().join("coffee");
+        let bytes = fs::read(folder.join("occlusion.npy")).unwrap();
+        let values = bytes[128..].as_chunks::<4>().0.iter();
+        let map: Vec<f32> = values.map(|&b| f32::from_le_bytes(b)).collect();
+        (map, record(&folder)["methods"][0]["parameters"].clone())
+    };
+    let (map, parameters) = explained(&[]);
+    let (expected, expected_parameters) = explained(&["--no-incremental"]);
+    assert_eq!(parameters, expected_parameters);
+    assert!(parameters.is_object(), "{parameters}");
+    let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    assert!(largest > 0.01, "{largest}");
+    let off = map.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+    let off = off.fold(0.0, f32::max) / largest;
+    assert!(off <= 1e-5, "off by {off}");
+}
+
+#[test]
 fn a_picture_named_by_dots_alone_stays_inside_the_folder_for_results() {
     let pictures = tempfile::tempdir().unwrap();
     let picture = pictures.path().join("...png");

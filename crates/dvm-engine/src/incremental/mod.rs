@@ -9,6 +9,7 @@
 //! computed together.
 
 mod assemble;
+mod groups;
 mod plan;
 mod rectangle;
 
@@ -77,10 +78,6 @@ impl Change {
     }
 }
 
-/// Changes that are computed with patches of one size: more make nothing faster, and rectangles
-/// that are less alike make patches larger.
-const LARGEST_GROUP: usize = 32;
-
 /// A graph with all its values for one picture: what changes of the picture are computed from.
 pub struct Incremental<'g> {
     graph: &'g Graph,
@@ -118,8 +115,7 @@ impl<'g> Incremental<'g> {
     /// Splits changes of these rectangles into groups to be computed together, whose rectangles are
     /// nearly alike at every node. Gives their positions in `rectangles`.
     pub fn groups(&self, rectangles: &[Rectangle]) -> Vec<Vec<usize>> {
-        let all: Vec<usize> = (0..rectangles.len()).collect();
-        all.chunks(LARGEST_GROUP).map(<[usize]>::to_vec).collect()
+        groups::groups(self.graph, &self.layout, rectangles)
     }
 
     /// Multiply-adds that [`Incremental::logits`] makes for changes of these rectangles, one group.

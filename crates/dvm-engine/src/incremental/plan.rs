@@ -17,7 +17,7 @@ pub(super) struct Place {
     /// How far it looks at each input.
     pub reaches: Vec<Reach>,
     /// Multiply-adds per value.
-    pub multiply_adds: u64,
+    multiply_adds: u64,
 }
 
 impl Place {
@@ -33,6 +33,21 @@ impl Place {
     pub fn channels(&self) -> usize {
         let (h, w) = self.extent();
         self.shape[1..].iter().product::<usize>() / (h * w)
+    }
+
+    /// Rows and columns that are computed where this many can differ.
+    pub fn computed(&self, (rows, columns): (usize, usize)) -> (usize, usize) {
+        let (height, width) = self.extent();
+        if rows * columns * NEARLY_WHOLE.1 >= height * width * NEARLY_WHOLE.0 {
+            (height, width)
+        } else {
+            (rows, columns)
+        }
+    }
+
+    /// Multiply-adds of a patch of this size.
+    pub fn multiply_adds(&self, (rows, columns): (usize, usize)) -> u64 {
+        (rows * columns * self.channels()) as u64 * self.multiply_adds
     }
 
     /// The shape of a batch of patches of this size.
@@ -63,7 +78,7 @@ impl Layout {
     }
 
     /// For each change, what of each node's value can differ.
-    fn exact(&self, graph: &Graph, rectangles: &[Rectangle]) -> Vec<Vec<Rectangle>> {
+    pub fn exact(&self, graph: &Graph, rectangles: &[Rectangle]) -> Vec<Vec<Rectangle>> {
         let mut exact: Vec<Vec<Rectangle>> = Vec::with_capacity(self.nodes.len());
         for (node, place) in graph.nodes().iter().zip(&self.nodes) {
             if node.inputs.is_empty() {
@@ -112,12 +127,13 @@ impl Plan {
             if rows == 0 {
                 return None;
             }
-            let whole = place.extent();
-            let nearly = rows * columns * NEARLY_WHOLE.1 >= whole.0 * whole.1 * NEARLY_WHOLE.0;
-            let size = if nearly { whole } else { (rows, columns) };
+            let size = place.computed((rows, columns));
             Some(Patches {
                 size,
-                origins: exact.iter().map(|r| r.placed(size, whole)).collect(),
+                origins: exact
+                    .iter()
+                    .map(|r| r.placed(size, place.extent()))
+                    .collect(),
                 exact,
             })
         };
@@ -129,9 +145,8 @@ impl Plan {
     /// What one change of the group costs in multiply-adds.
     pub fn multiply_adds(&self, layout: &Layout) -> u64 {
         let cost = |(patches, place): (&Option<Patches>, &Place)| {
-            let Some(patches) = patches else { return 0 };
-            let values = patches.size.0 * patches.size.1 * place.channels();
-            values as u64 * place.multiply_adds
+            let patches = patches.as_ref();
+            patches.map_or(0, |patches| place.multiply_adds(patches.size))
         };
         self.nodes.iter().zip(&layout.nodes).map(cost).sum()
     }

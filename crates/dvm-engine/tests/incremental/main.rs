@@ -3,7 +3,9 @@
 mod random;
 
 use dvm_engine::incremental::{Change, Incremental, Rectangle};
-use dvm_engine::{Arithmetic, Graph, Network, Tensor, seeded};
+use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::pool::Pool;
+use dvm_engine::{Arithmetic, Blueprint, Graph, Network, Tensor, seeded};
 
 use self::random::{Draw, changed, network};
 
@@ -85,4 +87,107 @@ fn with_exact_arithmetic_every_bit_is_that_of_the_picture_computed_anew() {
             kinds(graph)
         );
     }
+}
+
+#[test]
+fn how_many_are_computed_at_a_time_and_on_how_many_threads_makes_no_difference() {
+    for seed in 0..40 {
+        let (graph, picture, changes) = drawn(seed);
+        let logits = |threads, values| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let incremental = Incremental::new(&graph, &picture).unwrap();
+                incremental.logits(&changes, values).unwrap()
+            })
+        };
+        let expected = logits(1, usize::MAX);
+        assert!(logits(1, 0) == expected, "seed {seed}, one at a time");
+        assert!(logits(3, usize::MAX) == expected, "seed {seed}, threads");
+    }
+}
+
+#[test]
+fn random_changes_need_fewer_multiply_adds_than_whole_pictures() {
+    let mut fewer = 0;
+    for seed in 0..100 {
+        let (graph, picture, changes) = drawn(seed);
+        let incremental = Incremental::new(&graph, &picture).unwrap();
+        let whole = graph.multiply_adds(picture.shape()).unwrap();
+        for change in changes {
+            let needed = incremental.multiply_adds(&[change.rectangle]);
+            assert!(needed <= whole, "seed {seed}");
+            fewer += usize::from(needed < whole);
+        }
+    }
+    assert!(fewer > 100, "only {fewer} changes were computed in patches");
+}
+
+/// A 3×3 convolution from 3 to 4 channels that keeps the size, its mean, and two classes.
+fn one_convolution() -> Graph {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let same = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
+    let x = net.conv2d("conv", x, same, 3, 4, true);
+    let x = net.pool("mean", x, Pool::global_mean());
+    let x = net.flatten("flatten", x);
+    let x = net.linear("head", x, 4, 2, true);
+    seeded::graph(net.ending_at(x))
+}
+
+#[test]
+fn only_what_a_window_can_reach_is_computed() {
+    let graph = one_convolution();
+    let incremental = Incremental::new(&graph, &picture("reach", (20, 20))).unwrap();
+    let at = |rows, columns| Rectangle { rows, columns };
+    // Two rows and three columns more than the window has inside, one less where it is clipped.
+    let inside = at(5..8, 6..10);
+    let clipped = at(0..3, 6..10);
+    let cost = |rectangles: &[&Rectangle]| {
+        let rectangles: Vec<Rectangle> = rectangles.iter().copied().cloned().collect();
+        incremental.multiply_adds(&rectangles)
+    };
+    assert_eq!(cost(&[&inside]), 5 * 6 * 4 * 27 + 8);
+    assert_eq!(cost(&[&clipped]), 4 * 6 * 4 * 27 + 8);
+    assert_eq!(cost(&[&inside, &clipped]), 2 * (5 * 6 * 4 * 27 + 8));
+    assert_eq!(cost(&[&Rectangle::whole((20, 20))]), 400 * 4 * 27 + 8);
+}
+
+#[test]
+fn groups_hold_every_change_once_and_only_changes_that_are_nearly_alike() {
+    let graph = one_convolution();
+    let incremental = Incremental::new(&graph, &picture("groups", (64, 64))).unwrap();
+    let rectangles: Vec<Rectangle> = (0..20)
+        .flat_map(|y| (0..20).map(move |x| (3 * y, 3 * x)))
+        .map(|(y, x)| Rectangle {
+            rows: y..(y + 12).min(64),
+            columns: x..(x + 12).min(64),
+        })
+        .collect();
+    let groups = incremental.groups(&rectangles);
+    let mut all: Vec<usize> = groups.concat();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..400));
+    let cost = |group: &[usize]| -> u64 {
+        let members: Vec<Rectangle> = group.iter().map(|&i| rectangles[i].clone()).collect();
+        incremental.multiply_adds(&members)
+    };
+    let alone: u64 = (0..400).map(|i| cost(&[i])).sum();
+    let together: u64 = groups.iter().map(|group| cost(group)).sum();
+    assert!(groups.len() < 60, "{} groups", groups.len());
+    assert!(together * 10 <= alone * 11, "{together} instead of {alone}");
+}
+
+#[test]
+fn a_change_is_the_smallest_rectangle_around_the_pixels_that_differ() {
+    let base = [0.0; 4 * 5 * 2];
+    let mut changed = base;
+    assert_eq!(Change::between(&base, &changed, 5, 2), None);
+    // Row 1, column 3, and row 2, column 1.
+    changed[(5 + 3) * 2 + 1] = 1.0;
+    changed[(2 * 5 + 1) * 2] = 2.0;
+    let change = Change::between(&base, &changed, 5, 2).unwrap();
+    assert_eq!(change.rectangle.rows, 1..3);
+    assert_eq!(change.rectangle.columns, 1..4);
+    let expected = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    assert_eq!(change.values, expected);
 }

@@ -99,7 +99,7 @@ impl Sketch<'_> {
         };
         let groups = if depthwise {
             channels
-        } else if channels % 2 == 0 && self.draw.chance(25) {
+        } else if channels.is_multiple_of(2) && self.draw.chance(25) {
             2
         } else {
             1
