@@ -42,11 +42,12 @@ fn convolve(layer: &Layer, set: InstructionSet) -> Vec<f32> {
     output
 }
 
-/// Compares every `step`-th pixel.
+/// Compares every `step`-th pixel, and sees to it that the others were computed, too.
 fn check(layer: &Layer, step: usize) {
     let expected = layer.expected(step);
     for set in InstructionSet::available() {
         let found = convolve(layer, set);
+        assert!(!found.iter().any(|v| v.is_nan()), "{layer:?} has a gap");
         let pixels = found.chunks_exact(layer.outputs).step_by(step);
         let found: Vec<f32> = pixels.flatten().copied().collect();
         let error = expected.error_of(&found);
@@ -103,7 +104,7 @@ fn a_padding_of_zero_one_or_two_has_the_direct_values() {
 #[test]
 fn blocks_of_tiles_under_few_filters_have_the_direct_values() {
     let layer = layer([2, 24, 27, 30], 40, Border::all(1));
-    check(&layer, 5);
+    check(&layer, 1);
 }
 
 /// Many filters are shared by all cores, block after block: here one block and two.
