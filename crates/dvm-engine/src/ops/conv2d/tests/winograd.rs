@@ -118,6 +118,14 @@ fn tiles_under_many_filters_have_the_direct_values() {
     }
 }
 
+/// So many that not even one transformed tile fits what a core keeps close.
+#[test]
+fn a_layer_from_very_many_channels_to_few_filters_has_the_direct_values() {
+    let layer = layer([1, 2048, 16, 16], 8, Border::all(1));
+    assert!(winograd::is_cheaper(1, (16, 16), (2048, 8)));
+    check(&layer, 7);
+}
+
 #[test]
 fn the_same_bits_come_from_one_and_two_threads() {
     for (maps, outputs) in [([2, 24, 27, 30], 40), ([3, 40, 18, 19], 1024)] {
