@@ -86,6 +86,7 @@ def all_cases():
         conv2d("conv2d_3x3_even_size", (2, 4, 8, 12), 6, (3, 3), padding=(1, 1, 1, 1)),
         conv2d("conv2d_3x3_smaller_than_a_tile", (1, 4, 2, 3), 5, (3, 3), padding=(1, 1, 1, 1)),
         conv2d("conv2d_3x3_32_channels", (1, 32, 14, 14), 32, (3, 3), padding=(1, 1, 1, 1), bias=False),
+        conv2d("conv2d_3x3_48_filters", (2, 32, 13, 17), 48, (3, 3), padding=(1, 1, 1, 1)),
         conv2d("conv2d_3x3_asymmetric_padding", x, 5, (3, 3), padding=(0, 0, 1, 1)),
         conv2d("conv2d_3x3_stride2", x, 6, (3, 3), two, (1, 1, 1, 1)),
         conv2d("conv2d_3x3_stride2_asymmetric_padding", (2, 4, 8, 12), 6, (3, 3), two, (0, 0, 1, 1)),
@@ -104,6 +105,9 @@ def all_cases():
         conv2d("depthwise_3x3_stride2_asymmetric_padding", (2, 6, 8, 12), 6, (3, 3), two, (0, 0, 1, 1), groups=6),
         conv2d("depthwise_5x5", (2, 6, 9, 11), 6, (5, 5), padding=(2, 2, 2, 2), groups=6, bias=False),
         conv2d("depthwise_5x5_stride2_asymmetric_padding", (2, 6, 8, 12), 6, (5, 5), two, (1, 1, 2, 2), groups=6),
+        # Whole vectors of channels, and a rest.
+        conv2d("depthwise_3x3_20_channels", (1, 20, 9, 14), 20, (3, 3), padding=(1, 1, 1, 1), groups=20),
+        conv2d("depthwise_5x5_20_channels", (1, 20, 14, 14), 20, (5, 5), padding=(2, 2, 2, 2), groups=20),
         conv2d("depthwise_3x3_multiplier2", (2, 4, 9, 11), 8, (3, 3), padding=(1, 1, 1, 1), groups=4),
         linear("linear", (4, 16), 10, bias=True),
         linear("linear_no_bias", (3, 33), 17, bias=False),

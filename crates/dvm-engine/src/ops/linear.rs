@@ -265,3 +265,6 @@ impl Op for Linear {
         Ok(gradients)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -529,3 +529,6 @@ pub(super) fn activate<S: Simd>(
         _ => values,
     }
 }
+
+#[cfg(test)]
+mod tests;

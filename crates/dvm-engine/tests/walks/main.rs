@@ -3,6 +3,7 @@
 #[path = "../accuracy/mod.rs"]
 mod accuracy;
 mod errors;
+mod exact;
 mod gradients;
 mod kept;
 #[path = "../nets/mod.rs"]

@@ -264,3 +264,23 @@ pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) 
     }
     Tensor::from_stored(site.parameters[0].shape(), gradient)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::InstructionSet;
+    use super::super::filters::Filters;
+    use super::*;
+
+    #[test]
+    fn the_way_back_uses_the_instructions_that_the_filters_are_for() {
+        let conv = Conv2d::square(3).stride(2);
+        let weight = crate::Tensor::full(&[16, 16, 3, 3], 1.0);
+        for set in InstructionSet::available() {
+            let filters = Filters::new(set);
+            let phases = filters.phases((0, 0), || Phase::all(&conv, Border::default(), &weight));
+            for panels in phases.iter().flat_map(|phase| &phase.filters) {
+                assert_eq!(panels.set(), set);
+            }
+        }
+    }
+}

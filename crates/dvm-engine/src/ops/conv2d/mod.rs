@@ -5,6 +5,8 @@ mod depthwise;
 mod direct;
 mod filters;
 mod gather;
+#[cfg(test)]
+mod tests;
 mod winograd;
 
 use std::sync::Arc;

@@ -1,0 +1,101 @@
+use super::*;
+use crate::seeded;
+
+/// Largest difference from the sum in f64, relative to the largest value. Measured: 6e-7.
+const TOLERANCE: f64 = 2e-6;
+
+/// Inputs of a layer: less than a vector, whole vectors and a rest, up to three stretches.
+const INPUTS: [usize; 8] = [1, 7, 16, 33, 100, 1024, 4097, 9000];
+
+struct Layer {
+    rows: Vec<f32>,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    size: (usize, usize, usize),
+}
+
+impl Layer {
+    fn seeded((n, o, i): (usize, usize, usize)) -> Self {
+        let values =
+            |name: &str, len: usize| seeded::uniform(&format!("{name} {i}"), len, -1.0, 1.0);
+        Self {
+            rows: values("rows", n * i),
+            weights: values("weights", o * i),
+            bias: values("bias", o),
+            size: (n, o, i),
+        }
+    }
+
+    /// The output of rows from `first` on.
+    fn output(&self, set: InstructionSet, first: usize, count: usize) -> Vec<f32> {
+        let (_, o, i) = self.size;
+        let mut output = vec![f32::NAN; count * o];
+        let dots = Dots {
+            rows: &self.rows[first * i..][..count * i],
+            weights: &self.weights,
+            bias: (o % 5 != 0).then_some(&self.bias),
+            size: (count, o, i),
+        };
+        dots.compute(set, &mut output);
+        output
+    }
+
+    fn expected(&self) -> Vec<f64> {
+        let (_, o, i) = self.size;
+        let mut expected = Vec::new();
+        for row in self.rows.chunks_exact(i) {
+            for (output, weights) in self.weights.chunks_exact(i).enumerate() {
+                let products = row.iter().zip(weights);
+                let sum: f64 = products.map(|(&r, &w)| f64::from(r) * f64::from(w)).sum();
+                let bias = if o % 5 != 0 { self.bias[output] } else { 0.0 };
+                expected.push(sum + f64::from(bias));
+            }
+        }
+        expected
+    }
+}
+
+#[test]
+fn every_output_is_the_sum_of_products() {
+    for n in 1..=7 {
+        for o in 1..=40 {
+            let layer = Layer::seeded((n, o, INPUTS[(n + o) % INPUTS.len()]));
+            let expected = layer.expected();
+            let scale = expected.iter().fold(1.0f64, |most, e| most.max(e.abs()));
+            for set in InstructionSet::available() {
+                let found = layer.output(set, 0, n);
+                let near = |(&f, &e): (&f32, &f64)| (f64::from(f) - e).abs() <= TOLERANCE * scale;
+                assert!(
+                    found.iter().zip(&expected).all(near),
+                    "{}: {:?}",
+                    set.name(),
+                    layer.size
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_alone_has_the_bits_that_it_has_in_a_batch() {
+    for (o, i) in [(10, 33), (17, 512), (40, 9000)] {
+        let layer = Layer::seeded((7, o, i));
+        for set in InstructionSet::available() {
+            let batch = layer.output(set, 0, 7);
+            for (row, expected) in batch.chunks_exact(o).enumerate() {
+                assert!(layer.output(set, row, 1) == expected, "{}", set.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_bits_come_from_one_and_two_threads() {
+    let layer = Layer::seeded((7, 40, 9000));
+    let [one, two] = [1, 2].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap()
+            .install(|| layer.output(InstructionSet::best(), 0, 7))
+    });
+    assert!(one == two);
+}
