@@ -10,9 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Shorter arrays are cheap to allocate: 64 KiB.
 const SHORTEST: usize = 1 << 14;
 
-/// Values kept at most: 256 MiB. What has waited longest goes first, so arrays of a batch size that
+/// Values kept at most: 64 MiB. What has waited longest goes first, so arrays of a batch size that
 /// is no longer used do not stay.
-const MOST: usize = 1 << 26;
+const MOST: usize = 1 << 24;
 
 /// An array of f32 whose memory is used again after it is dropped.
 pub(crate) struct Buffer {

@@ -13,7 +13,7 @@ const LARGEST: usize = 32;
 
 /// What it costs to begin a group, in parts of what one of its changes costs: a group reads all
 /// weights, and small products use a processor badly.
-const BEGINNING: f64 = 0.2;
+const BEGINNING: f64 = 0.6;
 
 /// For each node, how many rows (or columns) of its map can differ. Compared from the last node to
 /// the first: where maps are small and channels many, a row more or less costs most.

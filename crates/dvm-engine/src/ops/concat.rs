@@ -1,6 +1,8 @@
 //! Concatenation along the channels.
 
-use super::{Call, Gradients, Op, Outcome, Reach, Site};
+use rayon::prelude::*;
+
+use super::{Call, Gradients, Op, Outcome, Reach, Site, TASK};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -33,17 +35,22 @@ impl Op for Concat {
     fn forward(&self, call: &Call) -> Outcome {
         let channels = call.output_shape[1];
         let mut output = Buffer::stale(call.output_shape.iter().product());
-        let mut first = 0;
-        for input in call.inputs {
-            let c = input.shape()[1];
-            for (joined, own) in output
-                .chunks_exact_mut(channels)
-                .zip(input.data().chunks_exact(c))
-            {
-                joined[first..first + c].copy_from_slice(own);
-            }
-            first += c;
-        }
+        let rows = (TASK / channels.max(1)).max(1);
+        output
+            .par_chunks_mut((rows * channels).max(1))
+            .enumerate()
+            .for_each(|(task, output)| {
+                let pixels = output.chunks_exact_mut(channels);
+                for (pixel, joined) in (task * rows..).zip(pixels) {
+                    let mut rest = joined;
+                    for input in call.inputs {
+                        let c = input.shape()[1];
+                        let (own, others) = rest.split_at_mut(c);
+                        own.copy_from_slice(&input.data()[pixel * c..(pixel + 1) * c]);
+                        rest = others;
+                    }
+                }
+            });
         Tensor::from_buffer(call.output_shape, output).into()
     }
 

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::matmul::{Matrix, matmul};
 use super::panels::load;
-use super::simd::{InstructionSet, Shared};
+use super::simd::{InstructionSet, Shared, multiply_add};
 use super::{Call, Gradients, Op, Outcome, Site, channel_sums};
 use crate::Tensor;
 use crate::buffer::Buffer;
@@ -73,8 +73,8 @@ const OUTPUTS: usize = 16;
 /// pass by.
 const STRETCH: usize = 4096;
 
-/// Rows and outputs whose sums are kept in registers at a time.
-const TILE: (usize, usize) = (3, 4);
+/// Outputs whose sums are kept in registers at a time, for as many rows as there is room for.
+const TILE: usize = 4;
 
 impl Dots<'_> {
     fn compute(&self, set: InstructionSet, output: &mut [f32]) {
@@ -124,12 +124,17 @@ impl WithSimd for Stretches<'_> {
         let (n, _, i) = self.dots.size;
         for start in (0..i).step_by(STRETCH) {
             let stretch = start..(start + STRETCH).min(i);
-            for row in (0..n).step_by(TILE.0) {
-                for output in self.outputs.clone().step_by(TILE.1) {
-                    match n - row {
-                        1 => self.tile::<S, 1>(simd, row, output, stretch.clone()),
-                        2 => self.tile::<S, 2>(simd, row, output, stretch.clone()),
-                        _ => self.tile::<S, 3>(simd, row, output, stretch.clone()),
+            let most = if S::REGISTER_COUNT >= 32 { 6 } else { 3 };
+            for row in (0..n).step_by(most) {
+                for output in self.outputs.clone().step_by(TILE) {
+                    let stretch = stretch.clone();
+                    match most.min(n - row) {
+                        1 => self.tile::<S, 1>(simd, row, output, stretch),
+                        2 => self.tile::<S, 2>(simd, row, output, stretch),
+                        3 => self.tile::<S, 3>(simd, row, output, stretch),
+                        4 => self.tile::<S, 4>(simd, row, output, stretch),
+                        5 => self.tile::<S, 5>(simd, row, output, stretch),
+                        _ => self.tile::<S, 6>(simd, row, output, stretch),
                     }
                 }
             }
@@ -146,7 +151,7 @@ impl Stretches<'_> {
         output: usize,
         stretch: Range<usize>,
     ) {
-        const O: usize = TILE.1;
+        const O: usize = TILE;
         let (_, _, i) = self.dots.size;
         let lanes = S::F32_LANES;
         let part = |values: &'_ [f32], line: usize| values[line * i..][stretch.clone()].as_ptr();
@@ -167,7 +172,7 @@ impl Stretches<'_> {
                 for r in 0..R {
                     let value = load::<S>(rows[r].add(k));
                     for o in 0..O {
-                        sums[r][o] = simd.mul_add_e_f32s(value, columns[o], sums[r][o]);
+                        sums[r][o] = multiply_add(simd, value, columns[o], sums[r][o]);
                     }
                 }
             }

@@ -7,12 +7,14 @@
 //! gathered, nothing is copied. Every value of the result is one sum in the order of the depth,
 //! whichever rows stand beside it.
 
-use std::mem::MaybeUninit;
+mod tile;
+
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use self::tile::{Ahead, Tile, tile_of};
 use super::activation::Activation;
 use super::simd::InstructionSet;
 use crate::buffer::Buffer;
@@ -234,11 +236,7 @@ impl WithSimd for Kernel<'_> {
                         rows,
                         panel,
                         values,
-                        ahead: if tile + 1 == tiles {
-                            ahead
-                        } else {
-                            values.as_ptr()
-                        },
+                        ahead: ahead.of_tile(tile, tiles, values.len()),
                     },
                 );
             }
@@ -249,7 +247,7 @@ impl WithSimd for Kernel<'_> {
 impl Kernel<'_> {
     /// The weights that will be wanted after those of this panel: the next panel's, or those of the
     /// next matrix.
-    fn ahead(&self, panel: usize) -> *const f32 {
+    fn ahead(&self, panel: usize) -> Ahead {
         let weights = self.product.weights;
         let (panel, matrix) = if panel + 1 < self.product.panels.end {
             (panel + 1, self.product.matrix)
@@ -257,181 +255,12 @@ impl Kernel<'_> {
             let matrix = (self.product.matrix + 1) % weights.matrices;
             (self.product.panels.start, matrix)
         };
-        weights.values(weights.panel(panel), matrix).as_ptr()
-    }
-}
-
-/// The kernel for tiles of so many rows and vectors. It is called through its address: inlined side
-/// by side, the compiler would merge the kernels and keep their sums in memory.
-#[inline(always)]
-fn tile_of<S: Simd>(rows: usize, vectors: usize) -> fn(S, Tile<'_>) {
-    macro_rules! table {
-        ($($height:literal)*) => {
-            match rows {
-                $(..=$height => [
-                    compute_tile::<S, $height, 1> as fn(S, Tile<'_>),
-                    compute_tile::<S, $height, WIDE>,
-                ],)*
-                _ => unreachable!("no tile is higher"),
-            }
-        };
-    }
-    let kernels = if S::REGISTER_COUNT >= 32 {
-        table!(1 2 4 6 8 10 12 14)
-    } else {
-        table!(1 2 4 6)
-    };
-    kernels[vectors - 1]
-}
-
-#[inline(never)]
-fn compute_tile<S: Simd, const M: usize, const V: usize>(simd: S, tile: Tile<'_>) {
-    struct Compute<'a, const M: usize, const V: usize>(Tile<'a>);
-    impl<const M: usize, const V: usize> WithSimd for Compute<'_, M, V> {
-        type Output = ();
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, simd: S) {
-            self.0.compute::<S, M, V>(simd);
-        }
-    }
-    simd.vectorize(Compute::<M, V>(tile));
-}
-
-/// A part of the result that is computed in registers.
-struct Tile<'a> {
-    product: &'a Product<'a>,
-    runs: usize,
-    rows: Range<usize>,
-    panel: Panel,
-    /// The weights of the panel, `[depth][columns of the panel]`.
-    values: &'a [f32],
-    /// What is fetched into cache meanwhile, as many values as `values` has.
-    ahead: *const f32,
-}
-
-impl Tile<'_> {
-    /// The tile, of up to `M` rows and `V` vectors of columns.
-    #[inline(always)]
-    fn compute<S: Simd, const M: usize, const V: usize>(self, simd: S) {
-        let Product {
-            sources,
-            run,
-            targets,
-            finish,
-            ..
-        } = *self.product;
-        let (rows, panel) = (self.rows, self.panel);
-        let lanes = S::F32_LANES;
-        let mut sums = [[simd.splat_f32s(0.0); V]; M];
-        // SAFETY: `Product::compute` asserts that there are `runs` sources per row and targets for
-        // all rows, and its caller that they may be read and written. A tile that has fewer than
-        // `M` rows reads its last row again, and stores its own rows only. `values` holds
-        // `runs · run` rows of `V` vectors.
-        unsafe {
-            let mut weights = self.values.as_ptr();
-            let mut ahead = self.ahead;
-            let source = sources.as_ptr().add(rows.start * self.runs);
-            let last = rows.len() - 1;
-            let mut row = [std::ptr::null::<f32>(); M];
-            for index in 0..self.runs {
-                for (m, row) in row.iter_mut().enumerate() {
-                    *row = *source.add(m.min(last) * self.runs + index);
-                }
-                for k in 0..run {
-                    let mut columns = [simd.splat_f32s(0.0); V];
-                    for (v, column) in columns.iter_mut().enumerate() {
-                        *column = load::<S>(weights.add(v * lanes));
-                    }
-                    for m in 0..M {
-                        let value = simd.splat_f32s(*row[m].add(k));
-                        for v in 0..V {
-                            sums[m][v] = simd.mul_add_e_f32s(value, columns[v], sums[m][v]);
-                        }
-                    }
-                    for v in 0..V {
-                        prefetch(ahead.wrapping_add(v * lanes));
-                    }
-                    ahead = ahead.wrapping_add(V * lanes);
-                    weights = weights.add(V * lanes);
-                }
-            }
-            let targets = &targets[rows];
-            // Loops as short as these are unrolled, and the sums stay in registers.
-            if panel.used == V * lanes && targets.len() == M {
-                if let Some(bias) = finish.bias {
-                    let bias = bias[panel.first..panel.first + V * lanes].as_ptr();
-                    for v in 0..V {
-                        let bias = load::<S>(bias.add(v * lanes));
-                        for m in 0..M {
-                            sums[m][v] = simd.add_f32s(sums[m][v], bias);
-                        }
-                    }
-                }
-                if let Some(residual) = finish.residual {
-                    for (m, &target) in targets.iter().enumerate().take(M) {
-                        let part = std::slice::from_raw_parts(target.add(panel.first), V * lanes);
-                        row[m] = residual.of(part).as_ptr();
-                    }
-                    for m in 0..M {
-                        for v in 0..V {
-                            let residual = load::<S>(row[m].add(v * lanes));
-                            sums[m][v] = simd.add_f32s(sums[m][v], residual);
-                        }
-                    }
-                }
-                match finish.activation {
-                    Some(Activation::Relu) => {
-                        for m in 0..M {
-                            for v in 0..V {
-                                sums[m][v] = activate(simd, Some(Activation::Relu), sums[m][v]);
-                            }
-                        }
-                    }
-                    Some(Activation::Relu6) => {
-                        for m in 0..M {
-                            for v in 0..V {
-                                sums[m][v] = activate(simd, Some(Activation::Relu6), sums[m][v]);
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-                for m in 0..M {
-                    let target = targets.get_unchecked(m).add(panel.first);
-                    for v in 0..V {
-                        store::<S>(target.add(v * lanes), sums[m][v]);
-                    }
-                }
-                if let Some(activation) = finish.activation
-                    && !is_vectorised(activation)
-                {
-                    for target in targets {
-                        let target = target.add(panel.first);
-                        activation.apply(std::slice::from_raw_parts_mut(target, panel.used));
-                    }
-                }
-                return;
-            }
-            // What lies beyond the tile's rows or the matrix's columns goes to waste.
-            let mut waste = [[const { MaybeUninit::<f32>::uninit() }; WIDE * MOST_LANES]; M];
-            for m in 0..M {
-                let waste: *mut f32 = waste[m].as_mut_ptr().cast();
-                for v in 0..V {
-                    store::<S>(waste.add(v * lanes), sums[m][v]);
-                }
-            }
-            for (target, sums) in targets.iter().zip(&waste) {
-                let target = target.add(panel.first);
-                target.copy_from_nonoverlapping(sums.as_ptr().cast(), panel.used);
-                let sums = std::slice::from_raw_parts_mut(target, panel.used);
-                finish.row(simd, panel.first, sums);
-            }
+        Ahead {
+            at: weights.values(weights.panel(panel), matrix).as_ptr(),
+            step: WIDE * weights.set.lanes(),
         }
     }
 }
-
-/// Values in the longest vector that there is.
-const MOST_LANES: usize = 16;
 
 impl Finish<'_> {
     /// Finishes one row's sums, of which the first belongs to column `first`.
@@ -472,18 +301,6 @@ impl Finish<'_> {
             activation.apply(sums);
         }
     }
-}
-
-/// Asks for what lies at an address, which may be any.
-#[inline(always)]
-fn prefetch(at: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing that the program sees and faults on no address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }
 
 /// Reads a vector.

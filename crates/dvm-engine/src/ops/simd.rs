@@ -3,6 +3,7 @@
 //! A kernel is written once, generic over [`Simd`], and compiled for every instruction set of its
 //! platform. Which one runs is found out when the program runs.
 
+use std::any::TypeId;
 use std::sync::OnceLock;
 
 use pulp::{Scalar256b, Simd, WithSimd};
@@ -91,6 +92,17 @@ impl InstructionSet {
             #[cfg(target_arch = "aarch64")]
             Self::Neon => Simd::vectorize(pulp::aarch64::Neon::try_new().expect(MISSING), kernel),
         }
+    }
+}
+
+/// `a · b + c`, in one rounding where the instructions have it.
+#[inline(always)]
+pub(super) fn multiply_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, c: S::f32s) -> S::f32s {
+    if TypeId::of::<S>() == TypeId::of::<Scalar256b>() {
+        // In one rounding it would be a call of a function for every value.
+        simd.add_f32s(simd.mul_f32s(a, b), c)
+    } else {
+        simd.mul_add_e_f32s(a, b, c)
     }
 }
 

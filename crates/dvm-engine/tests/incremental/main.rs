@@ -90,19 +90,26 @@ fn with_exact_arithmetic_every_bit_is_that_of_the_picture_computed_anew() {
 }
 
 #[test]
-fn how_many_are_computed_at_a_time_and_on_how_many_threads_makes_no_difference() {
+fn the_number_of_threads_makes_no_difference_and_in_exact_arithmetic_that_of_a_batch_neither() {
     for seed in 0..40 {
         let (graph, picture, changes) = drawn(seed);
-        let logits = |threads, values| {
+        let exact = drawn(seed).0.with_arithmetic(Arithmetic::Exact);
+        let logits = |graph: &Graph, threads, values| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             pool.build().unwrap().install(|| {
-                let incremental = Incremental::new(&graph, &picture).unwrap();
+                let incremental = Incremental::new(graph, &picture).unwrap();
                 incremental.logits(&changes, values).unwrap()
             })
         };
-        let expected = logits(1, usize::MAX);
-        assert!(logits(1, 0) == expected, "seed {seed}, one at a time");
-        assert!(logits(3, usize::MAX) == expected, "seed {seed}, threads");
+        let expected = logits(&exact, 1, usize::MAX);
+        assert!(
+            logits(&exact, 1, 0) == expected,
+            "seed {seed}, one at a time"
+        );
+        for graph in [&graph, &exact] {
+            let one = logits(graph, 1, usize::MAX);
+            assert!(logits(graph, 3, usize::MAX) == one, "seed {seed}, threads");
+        }
     }
 }
 

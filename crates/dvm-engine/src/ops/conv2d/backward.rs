@@ -9,7 +9,7 @@ use super::depthwise::windows_over;
 use super::direct::Lattice;
 use super::gather::{Gather, block_rows};
 use super::winograd::{self, Winograd};
-use super::{Border, Conv2d, feature_map};
+use super::{Border, Conv2d, InstructionSet, feature_map};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -27,7 +27,7 @@ pub(super) struct Phase {
 
 impl Phase {
     /// The phases of a convolution whose input has this border.
-    fn all(conv: &Conv2d, border: Border, weight: &Tensor) -> Vec<Self> {
+    fn all(set: InstructionSet, conv: &Conv2d, border: Border, weight: &Tensor) -> Vec<Self> {
         // The taps that fall on phase `origin` along one axis, as (offset, tap), ascending by
         // offset so that neighbours are read as one run.
         let along =
@@ -53,14 +53,14 @@ impl Phase {
                 phases.push(Self {
                     origin: (qy, qx),
                     offsets: pairs().map(|(y, x)| (y.0, x.0)).collect(),
-                    filters: Self::filters(conv, weight, &taps),
+                    filters: Self::filters(set, conv, weight, &taps),
                 });
             }
         }
         phases
     }
 
-    fn filters(conv: &Conv2d, weight: &Tensor, taps: &[usize]) -> Vec<Panels> {
+    fn filters(set: InstructionSet, conv: &Conv2d, weight: &Tensor, taps: &[usize]) -> Vec<Panels> {
         let outputs = weight.shape()[0] / conv.groups;
         let inputs = weight.shape()[1];
         let filter = conv.kernel.0 * conv.kernel.1 * inputs;
@@ -68,7 +68,7 @@ impl Phase {
             .map(|group| {
                 let weight = &weight.data()[group * outputs * filter..];
                 let size = (1, taps.len() * outputs, inputs);
-                Panels::pack(super::InstructionSet::best(), size, |k, first, row| {
+                Panels::pack(set, size, |k, first, row| {
                     let at = k % outputs * filter + taps[k / outputs] * inputs + first;
                     row.copy_from_slice(&weight[at..at + row.len()]);
                 })
@@ -111,7 +111,7 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
         return Tensor::from_buffer(shape, gradient);
     }
     let phases = filters.phases((border.top, border.left), || {
-        Phase::all(conv, border, weight)
+        Phase::all(filters.set(), conv, border, weight)
     });
     // A phase that no tap falls on is all zeros.
     let mut gradient = if phases.iter().all(|phase| !phase.offsets.is_empty()) {
@@ -267,17 +267,18 @@ pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::InstructionSet;
     use super::super::filters::Filters;
     use super::*;
 
     #[test]
     fn the_way_back_uses_the_instructions_that_the_filters_are_for() {
         let conv = Conv2d::square(3).stride(2);
-        let weight = crate::Tensor::full(&[16, 16, 3, 3], 1.0);
+        let weight = Tensor::full(&[16, 16, 3, 3], 1.0);
         for set in InstructionSet::available() {
             let filters = Filters::new(set);
-            let phases = filters.phases((0, 0), || Phase::all(&conv, Border::default(), &weight));
+            let phases = filters.phases((0, 0), || {
+                Phase::all(set, &conv, Border::default(), &weight)
+            });
             for panels in phases.iter().flat_map(|phase| &phase.filters) {
                 assert_eq!(panels.set(), set);
             }

@@ -1,10 +1,15 @@
 //! Depthwise convolution: one filter per channel, computed directly along the channels.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "with constant bounds and indices, the sums stay in registers"
+)]
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::panels::{Finish, activate, is_vectorised, load, store};
-use super::super::simd::InstructionSet;
+use super::super::simd::{InstructionSet, multiply_add};
 use super::super::{Call, Site, vectorised};
 use super::{Conv2d, feature_map};
 use crate::Tensor;
@@ -198,7 +203,7 @@ impl DepthwiseRow<'_> {
                             for p in 0..PIXELS {
                                 if i >= p * STRIDE && i - p * STRIDE < K {
                                     let factor = factors[i - p * STRIDE];
-                                    sums[p] = simd.mul_add_e_f32s(value, factor, sums[p]);
+                                    sums[p] = multiply_add(simd, value, factor, sums[p]);
                                 }
                             }
                         }
@@ -253,7 +258,7 @@ impl DepthwiseRow<'_> {
                     for &(kx, ix) in &self.depthwise.columns[x] {
                         let value = &source[(iy * w + ix) * c + channel..][..used];
                         let factor = &weights[(ky * kernel.1 + kx) * c + channel..][..used];
-                        sum = simd.mul_add_e_f32s(read(value), read(factor), sum);
+                        sum = multiply_add(simd, read(value), read(factor), sum);
                     }
                 }
                 if used == lanes {

@@ -14,9 +14,12 @@ pub(super) struct Filters {
     direct: OnceLock<Vec<Panels>>,
     transformed: OnceLock<Panels>,
     turned: OnceLock<Panels>,
-    phases: Mutex<Option<((usize, usize), Arc<Vec<Phase>>)>>,
+    phases: Mutex<Option<Phases>>,
     by_tap: OnceLock<Vec<f32>>,
 }
+
+/// The phases for a border of so many rows above and columns to the left.
+type Phases = ((usize, usize), Arc<Vec<Phase>>);
 
 impl Filters {
     /// Nothing yet; everything will be made for these instructions.

@@ -3,8 +3,9 @@
 use super::super::winograd;
 use super::*;
 
-/// What is promised is 1e-4 of the largest value (DESIGN.md, Numerics). Measured: 4.3e-6.
-const TOLERANCE: f64 = 1e-5;
+/// What is promised is 1e-4 of the largest value (DESIGN.md, Numerics). Measured: 4.3e-6; 1.9e-5 for
+/// 2048 channels with the portable instructions, which round products before they add them.
+const TOLERANCE: f64 = 3e-5;
 
 fn layer(maps: [usize; 4], outputs: usize, border: Border) -> Layer {
     Layer {

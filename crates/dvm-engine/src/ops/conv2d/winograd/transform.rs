@@ -8,6 +8,8 @@
 
 use pulp::Simd;
 
+use super::super::super::simd::multiply_add;
+
 /// The points.
 pub(super) const POINTS: usize = 6;
 
@@ -53,7 +55,7 @@ impl<S: Simd> Vectors<S> {
     /// `factor · a + b`
     #[inline(always)]
     fn fma(self, factor: f32, a: S::f32s, b: S::f32s) -> S::f32s {
-        self.0.mul_add_e_f32s(self.0.splat_f32s(factor), a, b)
+        multiply_add(self.0, self.0.splat_f32s(factor), a, b)
     }
 }
 
