@@ -207,28 +207,40 @@ impl Op for Pool {
         let shape = site.inputs[0].shape();
         let (_, c, h, w) = feature_map(shape)?;
         let (rows, columns) = self.axes(h, w)?;
-        let windows = rows.len() * columns.len() * c;
+        let windows = columns.len() * c;
+        let band = h.div_ceil(BANDS).max(1);
         let mut gradient = Buffer::zeroed(site.inputs[0].len());
         gradient
             .par_chunks_mut(h * w * c)
-            .zip(site.inputs[0].data().par_chunks(h * w * c))
-            .zip(grad_output.data().par_chunks(windows))
-            .for_each(|((gradient, input), grad_output)| {
+            .enumerate()
+            .flat_map(|(map, gradient)| {
+                let bands = gradient.par_chunks_mut(band * w * c).enumerate();
+                bands.map(move |(index, gradient)| (map, index * band, gradient))
+            })
+            .for_each(|(map, first, gradient)| {
+                let input = &site.inputs[0].data()[map * h * w * c..][..h * w * c];
+                let grad_output = &grad_output.data()[map * rows.len() * windows..];
+                let own = first..first + gradient.len() / (w * c);
                 let mut largest = vec![0.0; c];
                 let mut pixels = vec![0; c];
                 vectorised(
                     #[inline(always)]
                     || {
-                        let mut grads = grad_output.chunks_exact(c);
-                        for row in &rows {
-                            for column in &columns {
-                                let grad = grads.next().expect("one gradient per window");
+                        // A window over the edge of the band is looked at by both bands, and each
+                        // keeps what falls on its own rows.
+                        let over =
+                            |row: &Span| row.inside.start < own.end && row.inside.end > own.start;
+                        let all = rows.iter().zip(grad_output.chunks_exact(windows));
+                        for (row, grads) in all.filter(|(row, _)| over(row)) {
+                            for (column, grad) in columns.iter().zip(grads.chunks_exact(c)) {
                                 if self.reduction == Reduction::Max {
                                     let found = (&mut largest[..], &mut pixels[..]);
-                                    to_largest(input, (w, c), row, column, grad, gradient, found);
+                                    find_largest(input, (w, c), row, column, found);
+                                    let span = (row, column);
+                                    to_largest(grad, &pixels, w, span, &own, gradient);
                                 } else {
                                     let share = 1.0 / self.divisor(row, column);
-                                    spread(grad, share, (w, c), row, column, gradient);
+                                    spread(grad, share, w, (row, column), &own, gradient);
                                 }
                             }
                         }
@@ -326,19 +338,24 @@ impl Pool {
     }
 }
 
-/// Adds a window's gradient, times `share`, to every pixel under it.
+/// Bands of rows that a map's gradient is computed in.
+const BANDS: usize = 8;
+
+/// Adds a window's gradient, times `share`, to every pixel under it in the rows `own`, of which
+/// `gradient` holds the pixels.
 #[inline(always)]
 fn spread(
     grad: &[f32],
     share: f32,
-    (w, c): (usize, usize),
-    row: &Span,
-    column: &Span,
+    w: usize,
+    (row, column): (&Span, &Span),
+    own: &Range<usize>,
     gradient: &mut [f32],
 ) {
-    for y in row.inside.clone() {
+    let c = grad.len();
+    for y in row.inside.start.max(own.start)..row.inside.end.min(own.end) {
         for x in column.inside.clone() {
-            let pixel = &mut gradient[(y * w + x) * c..][..c];
+            let pixel = &mut gradient[((y - own.start) * w + x) * c..][..c];
             for (p, &g) in pixel.iter_mut().zip(grad) {
                 *p += g * share;
             }
@@ -346,15 +363,14 @@ fn spread(
     }
 }
 
-/// Adds a window's gradient to the largest value under it (the first one, where several tie).
+/// Finds the pixel of the largest value under a window, channel by channel (the first one, where
+/// several tie).
 #[inline(always)]
-fn to_largest(
+fn find_largest(
     input: &[f32],
     (w, c): (usize, usize),
     row: &Span,
     column: &Span,
-    grad: &[f32],
-    gradient: &mut [f32],
     (largest, pixels): (&mut [f32], &mut [u32]),
 ) {
     largest.fill(f32::NEG_INFINITY);
@@ -370,7 +386,28 @@ fn to_largest(
             }
         }
     }
-    for (channel, (&g, &pixel)) in grad.iter().zip(pixels.iter()).enumerate() {
-        gradient[pixel as usize * c + channel] += g;
+}
+
+/// Adds a window's gradient to the pixels found, those of them in the rows `own`, of which `gradient`
+/// holds the pixels.
+#[inline(always)]
+fn to_largest(
+    grad: &[f32],
+    found: &[u32],
+    w: usize,
+    (row, column): (&Span, &Span),
+    own: &Range<usize>,
+    gradient: &mut [f32],
+) {
+    let c = grad.len();
+    for y in row.inside.start.max(own.start)..row.inside.end.min(own.end) {
+        for x in column.inside.clone() {
+            let here = (y * w + x) as u32;
+            let pixel = &mut gradient[((y - own.start) * w + x) * c..][..c];
+            // Every channel is asked, so that the compiler can take many at a time.
+            for ((p, &g), &found) in pixel.iter_mut().zip(grad).zip(found) {
+                *p += if found == here { g } else { 0.0 };
+            }
+        }
     }
 }

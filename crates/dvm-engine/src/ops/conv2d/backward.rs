@@ -142,7 +142,7 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
 }
 
 /// Rows of the input that one task of [`input_gradient_of_few_channels`] computes.
-const FEW_CHANNELS_BAND: usize = 16;
+const FEW_CHANNELS_BAND: usize = 28;
 
 /// The same for an input of few channels: what every window hands to every pixel under it is one
 /// product (its columns are taps × channels), and each pixel then sums what it was handed.

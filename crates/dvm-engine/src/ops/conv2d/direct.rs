@@ -141,10 +141,12 @@ impl Lattice<'_> {
         let zeros = vec![0.0; if taps == 1 { group } else { 0 }];
         let output = Shared::new(output);
         let input = self.input;
-        // The work is split by windows, and where these are few, by filters, too.
-        let blocks = windows.div_ceil(TASK.min(windows.div_ceil(TASKS).next_multiple_of(14)));
+        // The work is split by windows, and where these are few, by filters, so that each filter
+        // is read once; and again by windows, where there are few filters, too.
         let panels = filters[0].count();
+        let blocks = windows.div_ceil(TASK);
         let parts = TASKS.div_ceil(blocks).min(panels);
+        let blocks = blocks.max(TASKS.div_ceil(parts).min(windows.div_ceil(14)));
         (0..blocks * parts).into_par_iter().for_each_init(
             || (Vec::new(), Vec::new()),
             |(sources, targets), task| {
