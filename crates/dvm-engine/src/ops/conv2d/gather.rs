@@ -1,6 +1,5 @@
-//! Convolution as matrix products: the pixels under each window are gathered into rows of a
-//! panel (im2col), a block of rows at a time so that the panel stays in cache, and multiplied by
-//! the weights.
+//! What stands under each window of a convolution, gathered into rows (im2col): the gradient of the
+//! weights is a product over all windows of a batch, which wants them side by side.
 
 use std::ops::Range;
 
