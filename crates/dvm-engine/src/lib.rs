@@ -14,6 +14,7 @@ mod error;
 mod forward;
 mod graph;
 pub mod incremental;
+mod made_once;
 mod network;
 pub mod ops;
 pub mod passes;

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use crate::made_once::made_once;
 use crate::{Arithmetic, Graph, Stopwatch, passes};
 
 /// A network with its weights, ready for use. The rewritten forms are made when first asked for
@@ -46,13 +47,13 @@ impl Network {
 
     /// Batch-norms folded into convolutions, activations still nodes: for backward walks.
     pub fn folded(&self) -> &Graph {
-        self.folded
-            .get_or_init(|| passes::fold_batch_norm(&self.graph, &|_| false))
+        made_once(&self.folded, || {
+            passes::fold_batch_norm(&self.graph, &|_| false)
+        })
     }
 
     /// Convolutions with all that follows them in one node: for forward walks.
     pub fn fused(&self) -> &Graph {
-        self.fused
-            .get_or_init(|| passes::fuse(self.folded(), &|_| false))
+        made_once(&self.fused, || passes::fuse(self.folded(), &|_| false))
     }
 }

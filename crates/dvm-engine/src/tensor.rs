@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use crate::buffer::Buffer;
 
 /// An f32 array with a shape, cheap to clone (the values are shared until one side changes them).
@@ -54,16 +56,15 @@ impl Tensor {
         );
         let mut data = Buffer::stale(values.len());
         if c > 0 && h * w > 0 {
-            for (map, stored) in values
-                .chunks_exact(c * h * w)
-                .zip(data.chunks_exact_mut(c * h * w))
-            {
-                for (channel, plane) in map.chunks_exact(h * w).enumerate() {
-                    for (pixel, value) in plane.iter().enumerate() {
-                        stored[pixel * c + channel] = *value;
+            let maps = values.par_chunks_exact(c * h * w).with_min_len(16);
+            maps.zip(data.par_chunks_exact_mut(c * h * w))
+                .for_each(|(map, stored)| {
+                    for (channel, plane) in map.chunks_exact(h * w).enumerate() {
+                        for (pixel, value) in plane.iter().enumerate() {
+                            stored[pixel * c + channel] = *value;
+                        }
                     }
-                }
-            }
+                });
         }
         Self::from_buffer(shape, data)
     }

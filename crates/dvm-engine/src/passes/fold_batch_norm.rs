@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::KeepNode;
+use crate::buffer::Buffer;
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::conv2d::Conv2d;
 use crate::{Graph, Node, NodeId, Parameter, Role, Tensor};
@@ -70,14 +73,16 @@ fn folded(norm: &BatchNorm, norm_parameters: &[&Tensor], conv: &[&Tensor]) -> (T
     let affine = norm.affine(norm_parameters);
     let weight = conv[0];
     let per_filter = weight.len() / affine.len();
-    let scaled = weight
-        .data()
-        .chunks_exact(per_filter)
+    let mut scaled = Buffer::stale(weight.len());
+    scaled
+        .par_chunks_exact_mut(per_filter)
+        .zip(weight.data().par_chunks_exact(per_filter))
         .zip(&affine)
-        .flat_map(|(filter, (factor, _))| {
-            filter.iter().map(move |&w| (f64::from(w) * factor) as f32)
-        })
-        .collect();
+        .for_each(|((scaled, filter), (factor, _))| {
+            for (scaled, &w) in scaled.iter_mut().zip(filter) {
+                *scaled = (f64::from(w) * factor) as f32;
+            }
+        });
     let bias = affine
         .iter()
         .enumerate()
@@ -87,7 +92,7 @@ fn folded(norm: &BatchNorm, norm_parameters: &[&Tensor], conv: &[&Tensor]) -> (T
         })
         .collect();
     (
-        Tensor::from_stored(weight.shape(), scaled),
+        Tensor::from_buffer(weight.shape(), scaled),
         Tensor::from_stored(&[affine.len()], bias),
     )
 }

@@ -103,10 +103,14 @@ impl Weights {
     /// # Errors
     /// As [`Weights::read`].
     pub fn from_safetensors(bytes: &[u8], name: &str) -> Result<Self, WeightsError> {
-        let (arrays, metadata) = safetensors::read(bytes, name)?;
+        let (read, sha256) = rayon::join(
+            || safetensors::read(bytes, name),
+            || hexadecimal(&Sha256::digest(bytes)),
+        );
+        let (arrays, metadata) = read?;
         Ok(Self {
             file: name.to_owned(),
-            sha256: hexadecimal(&Sha256::digest(bytes)),
+            sha256,
             metadata,
             arrays,
         })

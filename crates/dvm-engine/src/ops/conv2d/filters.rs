@@ -7,6 +7,7 @@ use super::super::simd::InstructionSet;
 use super::backward::Phase;
 use super::{Conv2d, winograd};
 use crate::Tensor;
+use crate::made_once::made_once;
 
 /// The forms of one convolution's weights.
 pub(super) struct Filters {
@@ -111,17 +112,5 @@ impl Filters {
             }
             by_tap
         })
-    }
-}
-
-/// What is in the cell, made if there is nothing. It is made in parallel, so no lock may be held
-/// meanwhile: a core that waits for others takes up other work, which may ask for the same.
-fn made_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
-    match cell.get() {
-        Some(made) => made,
-        None => {
-            let made = make();
-            cell.get_or_init(|| made)
-        }
     }
 }
