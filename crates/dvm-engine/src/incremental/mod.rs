@@ -18,6 +18,7 @@ use std::ops::Range;
 use self::assemble::{Piece, Source};
 use self::plan::{Layout, Needed, Patches, Plan};
 pub use self::rectangle::Rectangle;
+use crate::awake::awake;
 use crate::graph::shape_of;
 use crate::ops::{Call, Mode};
 use crate::{Activations, Error, Graph, Keep, NodeId, Tensor};
@@ -153,8 +154,7 @@ impl<'g> Incremental<'g> {
         let mut logits = Vec::with_capacity(changes.len() * classes);
         for first in (0..changes.len()).step_by(at_once) {
             let batch = first..(first + at_once).min(changes.len());
-            // Inside the pool a parallel loop costs no change of threads.
-            let walked = rayon::scope(|_| self.walk(&plan, changes, batch))?;
+            let walked = awake(|| self.walk(&plan, changes, batch))?;
             logits.extend_from_slice(walked.data());
         }
         let mut shape = self.base.output().shape().to_vec();

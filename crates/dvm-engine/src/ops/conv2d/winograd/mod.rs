@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use self::kernels::{Each, Enter, Leave};
+use self::kernels::{ByTile, Each, Enter, Leave};
 use self::tiles::{Rows, Tiles, sides};
 use self::transform::POINTS;
 use super::super::panels::{Finish, Panels, Product};
@@ -64,8 +64,8 @@ pub(super) struct Winograd<'a> {
 }
 
 /// Cost in multiply-adds, by the size of what is worked on: the direct and the transformed way.
-/// Measured on two kinds of machines: a value read from memory costs about as much as 30
-/// multiply-adds, a transformed value about as much as 8.
+/// Rough figures for a core with AVX-512: a value read from memory counts as 30 multiply-adds, a
+/// transformed value as 8.
 pub(super) fn is_cheaper(
     maps: usize,
     (rows, columns): (usize, usize),
@@ -181,13 +181,14 @@ impl Winograd<'_> {
                     inputs.resize(range.len(), channels);
                     products.resize(range.len(), filters);
                     let (inputs, products) = (inputs.place(), products.place());
-                    self.enter(&tiles, range.clone(), range.start, &zeros, inputs);
+                    let (enter, leave) = (self.enter(&zeros, inputs), self.leave(products, output));
+                    self.each(enter, &tiles, range.clone(), range.start);
                     let rows = Rows::of(&tiles, range.clone());
                     let mut pointers = (Vec::new(), Vec::new());
                     for pair in 0..PAIRS {
                         self.multiply(pair, &rows, inputs, products, &mut pointers);
                     }
-                    self.leave(&tiles, range.clone(), range.start, products, output);
+                    self.each(leave, &tiles, range.clone(), range.start);
                 },
             );
         } else {
@@ -211,24 +212,38 @@ impl Winograd<'_> {
                             start..(start + step).min(range.end)
                         })
                 };
-                parts(4).for_each(|part| self.enter(&tiles, part, first, &zeros, inputs));
+                let (enter, leave) = (self.enter(&zeros, inputs), self.leave(products, output));
+                parts(4).for_each(|part| self.each(enter, &tiles, part, first));
                 let rows = Rows::of(&tiles, range.clone());
                 (0..PAIRS).into_par_iter().with_max_len(1).for_each_init(
                     || (Vec::new(), Vec::new()),
                     |pointers, pair| self.multiply(pair, &rows, inputs, products, pointers),
                 );
-                parts(4).for_each(|part| self.leave(&tiles, part, first, products, output));
+                parts(4).for_each(|part| self.each(leave, &tiles, part, first));
             }
         }
     }
 
-    /// Transforms the inputs of tiles; `first` is the one at the start of the room.
-    fn enter(&self, tiles: &Tiles, range: Range<usize>, first: usize, zeros: &[f32], to: Place) {
-        let work = Enter {
+    /// The transform of tiles' inputs into a room.
+    fn enter<'a>(&'a self, zeros: &'a [f32], to: Place) -> Enter<'a> {
+        Enter {
             winograd: self,
             zeros,
             to,
-        };
+        }
+    }
+
+    /// The transform of tiles' products in a room into the output.
+    fn leave(&self, from: Place, to: Shared) -> Leave<'_> {
+        Leave {
+            winograd: self,
+            from,
+            to,
+        }
+    }
+
+    /// Does this to each tile of a range; `first` is the one at the start of the room.
+    fn each(&self, work: impl ByTile, tiles: &Tiles, range: Range<usize>, first: usize) {
         let each = Each {
             work,
             tiles: range,
@@ -263,20 +278,5 @@ impl Winograd<'_> {
         // SAFETY: both rooms hold a row for every pair and tile; the inputs were written before,
         // and no other task writes to this pair's products.
         unsafe { product.compute() };
-    }
-
-    /// Transforms the products of tiles back into the output.
-    fn leave(&self, tiles: &Tiles, range: Range<usize>, first: usize, from: Place, to: Shared) {
-        let work = Leave {
-            winograd: self,
-            from,
-            to,
-        };
-        let each = Each {
-            work,
-            tiles: range,
-            first,
-        };
-        each.run(self.filters.set(), tiles);
     }
 }
