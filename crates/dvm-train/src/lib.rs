@@ -1,0 +1,1 @@
+//! Training: what is minimised, how weights move, and what is kept of a run.
