@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use crate::ops::{Arithmetic, Op, Prepared};
 use crate::{Blueprint, Error, Stopwatch, Tensor};
 
@@ -243,6 +245,19 @@ impl Graph {
         }
         let (nodes, parameters) = (self.nodes.clone(), self.parameters.clone());
         Ok(Self::from_parts(nodes, self.output, parameters, values).run_like(self))
+    }
+
+    /// Changes the values of all parameters in place and in parallel: `change` gets each parameter's
+    /// index, its declaration and its values as stored.
+    pub fn update(&mut self, change: impl Fn(usize, &Parameter, &mut [f32]) + Sync) {
+        let parameters = &self.parameters;
+        self.values
+            .par_iter_mut()
+            .enumerate()
+            .for_each(|(index, value)| change(index, &parameters[index], value.data_mut()));
+        for prepared in &mut self.prepared {
+            prepared.take();
+        }
     }
 
     /// The shape of every node's value for an input `[N, C, H, W]`.

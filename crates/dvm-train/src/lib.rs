@@ -1,1 +1,19 @@
 //! Training: what is minimised, how weights move, and what is kept of a run.
+//!
+//! One step is: pictures go forward through the graph; the [`CrossEntropy`] of the logits gives the
+//! seed of the backward walk; the [`Optimiser`] moves the weights by the learning rate that a
+//! [`Schedule`] says.
+
+mod error;
+mod loss;
+pub mod optimisers;
+mod option;
+pub mod schedules;
+mod validation;
+
+pub use error::Error;
+pub use loss::{CrossEntropy, LossValue, Mixture, Targets};
+pub use optimisers::Optimiser;
+pub use option::{OptionSpec, OptionValue, Options, Takes};
+pub use schedules::Schedule;
+pub use validation::{Criterion, Validation};
