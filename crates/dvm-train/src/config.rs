@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use dvm_data::OnBroken;
 use dvm_data::augment::Augment;
 use dvm_image::Preprocess;
 use serde::{Deserialize, Serialize};
@@ -88,16 +89,6 @@ pub enum Balance {
     None,
     /// Each class counts the same: pictures / (classes · pictures of the class).
     Balanced,
-}
-
-/// What happens when a picture cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnBroken {
-    /// Training stops and names it.
-    Fail,
-    /// It is named and left out.
-    Skip,
 }
 
 /// An optimiser by name, with its learning rate and options.
