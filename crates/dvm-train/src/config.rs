@@ -173,7 +173,11 @@ impl Config {
             let preset = preset.ok_or_else(|| Error::Unknown {
                 kind: "preset",
                 name: name.into(),
-                known: PRESETS.iter().map(|p| p.name).collect::<Vec<_>>().join(", "),
+                known: PRESETS
+                    .iter()
+                    .map(|p| p.name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
             })?;
             merge(&mut table, parse(preset.text)?);
         }
@@ -304,7 +308,9 @@ fn set(table: &mut Table, path: &str, value: Value) -> Result<(), Error> {
         .or_insert_with(|| Value::Table(Table::new()));
     match below {
         Value::Table(below) => set(below, rest, value),
-        _ => Err(Error::Config(format!("`{first}` has a value, so `{path}` cannot be set"))),
+        _ => Err(Error::Config(format!(
+            "`{first}` has a value, so `{path}` cannot be set"
+        ))),
     }
 }
 
@@ -365,7 +371,10 @@ mod tests {
             ("train", "last-stage"),
         ])
         .unwrap();
-        assert_eq!(config.augment.random_resized_crop.unwrap().scale, (0.5, 1.0));
+        assert_eq!(
+            config.augment.random_resized_crop.unwrap().scale,
+            (0.5, 1.0)
+        );
         assert_eq!(config.class_weights, ClassWeights::Named(Balance::Balanced));
         assert_eq!(config.learning_rate(), 1e-3);
         assert_eq!(config.train, Part::LastStage);
