@@ -7,7 +7,7 @@ use regex_lite::Regex;
 use crate::Error;
 use crate::corpora::source::{Class, classes};
 use crate::corpora::{Corpus, OptionSpec, Settings, Share};
-use crate::prepare::{Content, Plan, Planned};
+use crate::prepare::Plan;
 use crate::splitting::{Shares, by_group, by_picture};
 
 /// One folder per class.
@@ -58,14 +58,7 @@ fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
             .collect(),
     };
     for (class, splits) in classes.into_iter().zip(splits) {
-        for (name, split) in class.pictures.into_iter().zip(splits) {
-            plan.pictures.push(Planned {
-                split,
-                class: class.name.clone(),
-                content: Content::File(class.folder.join(&name)),
-                name,
-            });
-        }
+        class.plan(splits, &mut plan);
     }
     Ok(plan)
 }

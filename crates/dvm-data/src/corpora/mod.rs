@@ -1,6 +1,8 @@
 //! The list of all corpora. A new corpus is one file and one line in [`ALL`].
 
+mod flower_5;
 mod folder;
+mod pathology;
 mod settings;
 mod source;
 
@@ -26,7 +28,7 @@ pub struct Corpus {
 }
 
 /// All corpora.
-pub static ALL: &[Corpus] = &[folder::FOLDER];
+pub static ALL: &[Corpus] = &[folder::FOLDER, flower_5::FLOWER_5, pathology::PATHOLOGY];
 
 /// The corpus of this name.
 pub fn find(name: &str) -> Option<&'static Corpus> {

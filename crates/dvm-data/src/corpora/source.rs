@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::Error;
 use crate::dataset::entries;
-use crate::prepare::Plan;
+use crate::prepare::{Content, Plan, Planned};
+use crate::{Error, Split};
 
 /// A folder of pictures.
 #[derive(Debug)]
@@ -14,6 +14,20 @@ pub(super) struct Class {
     pub(super) folder: PathBuf,
     /// Names of the pictures, sorted.
     pub(super) pictures: Vec<String>,
+}
+
+impl Class {
+    /// Puts its pictures into these splits.
+    pub(super) fn plan(self, splits: impl IntoIterator<Item = Split>, plan: &mut Plan) {
+        for (name, split) in self.pictures.into_iter().zip(splits) {
+            plan.pictures.push(Planned {
+                split,
+                class: self.name.clone(),
+                content: Content::File(self.folder.join(&name)),
+                name,
+            });
+        }
+    }
 }
 
 /// Names of folders that are no classes but splits.
@@ -42,15 +56,7 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
                 .into(),
         });
     }
-    if let Some(empty) = classes.iter().find(|class| class.pictures.is_empty()) {
-        return Err(Error::Layout {
-            path: empty.folder.clone(),
-            detail: format!(
-                "holds no picture ({}); a class needs some: add them, or remove the folder",
-                dvm_image::ENDINGS.join(", ")
-            ),
-        });
-    }
+    refuse_empty(&classes)?;
     if classes.len() < 2 {
         return Err(Error::Layout {
             path: source.into(),
@@ -66,11 +72,67 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
     Ok(classes)
 }
 
+/// The folders of `source` that are named here, each with the name of its class. Other folders and
+/// files are counted in the plan.
+///
+/// # Errors
+/// [`Error::Layout`] if one is missing or empty; [`Error::File`] for what cannot be read.
+pub(super) fn named(
+    source: &Path,
+    folders: &[(&str, &str)],
+    plan: &mut Plan,
+) -> Result<Vec<Class>, Error> {
+    for path in entries(source)? {
+        let name = path.file_name().unwrap_or_default();
+        if !path.is_dir() {
+            plan.leave_out("files beside the class folders");
+        } else if folders.iter().all(|(folder, _)| name != *folder) {
+            plan.leave_out("folders of no class of this corpus");
+        }
+    }
+    let absent = |(folder, _): &&(&str, &str)| !source.join(folder).is_dir();
+    let missing: Vec<&str> = folders.iter().filter(absent).map(|(f, _)| *f).collect();
+    if !missing.is_empty() {
+        let all: Vec<&str> = folders.iter().map(|(folder, _)| *folder).collect();
+        return Err(Error::Layout {
+            path: source.into(),
+            detail: format!(
+                "lacks the class folder {}; it must hold {}",
+                missing.join(", "),
+                all.join(", ")
+            ),
+        });
+    }
+    let class = |(folder, name): &(&str, &str)| {
+        let class = class(&source.join(folder), plan)?;
+        Ok(Class {
+            name: (*name).into(),
+            ..class
+        })
+    };
+    let classes: Vec<Class> = folders.iter().map(class).collect::<Result<_, Error>>()?;
+    refuse_empty(&classes)?;
+    Ok(classes)
+}
+
+fn refuse_empty(classes: &[Class]) -> Result<(), Error> {
+    match classes.iter().find(|class| class.pictures.is_empty()) {
+        None => Ok(()),
+        Some(empty) => Err(Error::Layout {
+            path: empty.folder.clone(),
+            detail: format!(
+                "holds no picture ({}); a class needs some: add them, or remove the folder",
+                dvm_image::ENDINGS.join(", ")
+            ),
+        }),
+    }
+}
+
 /// One class folder. Folders in it are not entered.
 ///
 /// # Errors
 /// As [`classes`].
-pub(super) fn class(folder: &Path, plan: &mut Plan) -> Result<Class, Error> {
+fn class(folder: &Path, plan: &mut Plan) -> Result<Class, Error> {
     let name = folder.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Error::Layout {
         path: folder.into(),
