@@ -4,9 +4,10 @@ import methods
 import networks
 import ops
 import pictures
+import tensorboard_events
 import weights
 
 if __name__ == "__main__":
-    for script in (pictures, weights, ops, methods, networks):
+    for script in (pictures, weights, ops, methods, networks, tensorboard_events):
         print(f"== {script.__name__}")
         script.main()

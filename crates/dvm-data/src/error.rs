@@ -45,6 +45,12 @@ pub enum Error {
     /// A picture cannot be decoded.
     #[error(transparent)]
     Picture(#[from] dvm_image::Error),
+    /// Preprocessing that no picture can go through.
+    #[error(transparent)]
+    Preprocess(#[from] dvm_image::PreprocessError),
+    /// An augmentation with an option that makes no sense.
+    #[error(transparent)]
+    Augment(#[from] crate::augment::AugmentError),
 }
 
 impl Error {
