@@ -29,6 +29,7 @@ mod drawing;
 mod error;
 mod explain;
 mod explanation;
+pub mod training;
 
 pub use bench::{Bench, Measured, Work};
 pub use classes::{ClassChoice, read_class_names};
@@ -46,6 +47,7 @@ pub use dvm_image::{
     ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png,
     is_named_as_picture, write_atomic,
 };
+pub use dvm_train as train;
 pub use dvm_render::{Bar, ColourMap, bar_chart};
 pub use dvm_zoo as models;
 
