@@ -1,14 +1,16 @@
 """The mathematics of training by PyTorch: losses, optimisers, schedules."""
 
 import numpy as np
+import timm
 import torch
+import torchvision
 from torch import nn
 
 import seeded
 from store import destination, save_json, save_tensors
 
 SCRIPT = "training.py"
-PACKAGES = ["torch", "numpy"]
+PACKAGES = ["numpy", "timm", "torch", "torchvision"]
 
 LOSS_CASES = [
     {"name": "plain", "smoothing": 0.0, "weighted": False, "mixed": False},
@@ -243,6 +245,28 @@ def plateaus():
         }
 
 
+def initialisations():
+    """How the layers of networks begin in torchvision and timm with ten classes: standard deviation
+    and largest magnitude of every weight with enough values to measure. VGG's largest layers are left
+    out: they take long and are drawn as the smaller one is."""
+    torch.manual_seed(1)
+    networks = {
+        "resnet18": torchvision.models.resnet18(num_classes=10),
+        "vgg11_bn": torchvision.models.vgg11_bn(num_classes=10),
+        "squeezenet1_1": torchvision.models.squeezenet1_1(num_classes=10),
+        "efficientnet_lite0": timm.create_model("tf_efficientnet_lite0", num_classes=10),
+    }
+    for model, network in networks.items():
+        yield {
+            "model": model,
+            "weights": {
+                name: [value.std(correction=0).item(), value.abs().max().item()]
+                for name, value in network.named_parameters()
+                if value.dim() > 1 and 2000 <= value.numel() <= 5_000_000
+            },
+        }
+
+
 def main():
     torch.set_num_threads(1)
     tensors = {}
@@ -250,6 +274,7 @@ def main():
     save_json(destination("dvm-train", "optimisers.json"), list(optimisers(tensors)))
     save_json(destination("dvm-train", "schedules.json"), list(schedules()))
     save_json(destination("dvm-train", "plateaus.json"), list(plateaus()))
+    save_json(destination("dvm-train", "initialisations.json"), list(initialisations()))
     save_tensors(destination("dvm-train", "optimisers.safetensors"), tensors, SCRIPT, PACKAGES)
 
 

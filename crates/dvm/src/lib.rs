@@ -47,8 +47,8 @@ pub use dvm_image::{
     ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png,
     is_named_as_picture, write_atomic,
 };
-pub use dvm_train as train;
 pub use dvm_render::{Bar, ColourMap, bar_chart};
+pub use dvm_train as train;
 pub use dvm_zoo as models;
 
 /// The network that is used when none is named.

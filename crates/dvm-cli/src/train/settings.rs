@@ -22,33 +22,141 @@ struct Flag {
 }
 
 /// (name, key, value, help, heading)
-type Plain = (&'static str, &'static str, &'static str, &'static str, &'static str);
+type Plain = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
 
 const NETWORK: &str = "Network";
 const LEARNING: &str = "Learning";
 const WATCHING: &str = "TensorBoard";
 
 const PLAIN: &[Plain] = &[
-    ("model", "model", "NAME", "A network by name, see `dvm models list`", NETWORK),
-    ("weights", "weights", "pretrained|none|FILE", "Where its weights begin: published ones that come with the program, none at all, or a file", NETWORK),
-    ("train", "train", "all|head|last-stage", "Which layers learn; for `head`, features are computed once unless pictures are augmented", NETWORK),
-    ("epochs", "epochs", "N", "How often every training picture is seen", LEARNING),
+    (
+        "model",
+        "model",
+        "NAME",
+        "A network by name, see `dvm models list`",
+        NETWORK,
+    ),
+    (
+        "weights",
+        "weights",
+        "pretrained|none|FILE",
+        "Where its weights begin: published ones that come with the program, none at all, or a file",
+        NETWORK,
+    ),
+    (
+        "train",
+        "train",
+        "all|head|last-stage",
+        "Which layers learn; for `head`, features are computed once unless pictures are augmented",
+        NETWORK,
+    ),
+    (
+        "epochs",
+        "epochs",
+        "N",
+        "How often every training picture is seen",
+        LEARNING,
+    ),
     ("batch", "batch", "N", "Pictures per forward pass", LEARNING),
-    ("accumulate", "accumulate", "N", "Forward passes per step of the optimiser", LEARNING),
-    ("seed", "seed", "N", "Where all random numbers begin", LEARNING),
-    ("label-smoothing", "label_smoothing", "SHARE", "Share of the target that is spread over all classes, 0 to below 1", LEARNING),
-    ("class-weights", "class_weights", "none|balanced|LIST", "How much classes count: as often as they come, all alike, or [1, 2.5, …]", LEARNING),
-    ("clip", "clip", "NORM", "Largest norm of all gradients together; 0 for no limit", LEARNING),
-    ("ema", "ema", "DECAY", "Decay of a moving average of the weights, which is then what is validated and kept; 0 for none", LEARNING),
-    ("mixup", "mixup", "ALPHA", "Mix pictures by shares of a beta distribution (arXiv 1710.09412); 0 for none", LEARNING),
-    ("patience", "patience", "EPOCHS", "Epochs without a better one after which training stops; 0 for never", LEARNING),
-    ("on-broken", "on_broken", "fail|skip", "What happens when a picture cannot be read", LEARNING),
+    (
+        "accumulate",
+        "accumulate",
+        "N",
+        "Forward passes per step of the optimiser",
+        LEARNING,
+    ),
+    (
+        "seed",
+        "seed",
+        "N",
+        "Where all random numbers begin",
+        LEARNING,
+    ),
+    (
+        "label-smoothing",
+        "label_smoothing",
+        "SHARE",
+        "Share of the target that is spread over all classes, 0 to below 1",
+        LEARNING,
+    ),
+    (
+        "class-weights",
+        "class_weights",
+        "none|balanced|LIST",
+        "How much classes count: as often as they come, all alike, or [1, 2.5, …]",
+        LEARNING,
+    ),
+    (
+        "clip",
+        "clip",
+        "NORM",
+        "Largest norm of all gradients together; 0 for no limit",
+        LEARNING,
+    ),
+    (
+        "ema",
+        "ema",
+        "DECAY",
+        "Decay of a moving average of the weights, which is then what is validated and kept; 0 for none",
+        LEARNING,
+    ),
+    (
+        "mixup",
+        "mixup",
+        "ALPHA",
+        "Mix pictures by shares of a beta distribution (arXiv 1710.09412); 0 for none",
+        LEARNING,
+    ),
+    (
+        "patience",
+        "patience",
+        "EPOCHS",
+        "Epochs without a better one after which training stops; 0 for never",
+        LEARNING,
+    ),
+    (
+        "on-broken",
+        "on_broken",
+        "fail|skip",
+        "What happens when a picture cannot be read",
+        LEARNING,
+    ),
     ("optimiser", "optimiser.name", "NAME", "", LEARNING),
-    ("learning-rate", "optimiser.learning_rate", "RATE", "The learning rate that the schedule takes its shares of", LEARNING),
+    (
+        "learning-rate",
+        "optimiser.learning_rate",
+        "RATE",
+        "The learning rate that the schedule takes its shares of",
+        LEARNING,
+    ),
     ("schedule", "schedule.name", "NAME", "", LEARNING),
-    ("tensorboard-names", "tensorboard.names", "dvm|seed", "Names of the scalars; `seed` for train_epoch_loss and the like", WATCHING),
-    ("images-every", "tensorboard.images_every", "EPOCHS", "Epochs from one set of pictures with their maps to the next; 0 for none", WATCHING),
-    ("images", "tensorboard.images", "N", "How many validation pictures are followed", WATCHING),
+    (
+        "tensorboard-names",
+        "tensorboard.names",
+        "dvm|seed",
+        "Names of the scalars; `seed` for train_epoch_loss and the like",
+        WATCHING,
+    ),
+    (
+        "images-every",
+        "tensorboard.images_every",
+        "EPOCHS",
+        "Epochs from one set of pictures with their maps to the next; 0 for none",
+        WATCHING,
+    ),
+    (
+        "images",
+        "tensorboard.images",
+        "N",
+        "How many validation pictures are followed",
+        WATCHING,
+    ),
 ];
 
 /// Every flag, in the order of help.
@@ -69,19 +177,35 @@ fn flags() -> Vec<Flag> {
         .collect();
     for entry in optimisers::ALL {
         for option in entry.all_options() {
-            add(&mut flags, "", "optimiser", "Options of optimisers", entry.name, option);
+            add(
+                &mut flags,
+                "",
+                "optimiser",
+                "Options of optimisers",
+                entry.name,
+                option,
+            );
         }
     }
     for entry in schedules::ALL {
         for option in entry.options {
-            add(&mut flags, "schedule-", "schedule", "Options of schedules", entry.name, option);
+            add(
+                &mut flags,
+                "schedule-",
+                "schedule",
+                "Options of schedules",
+                entry.name,
+                option,
+            );
         }
     }
     flags
 }
 
 fn listed<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let entries: Vec<String> = entries.map(|(name, what)| format!("`{name}` ({what})")).collect();
+    let entries: Vec<String> = entries
+        .map(|(name, what)| format!("`{name}` ({what})"))
+        .collect();
     entries.join(", ")
 }
 
@@ -255,6 +379,9 @@ mod tests {
         assert_eq!(on, ["augment.rotation", "augment.colour_jitter"]);
         assert_eq!(values.len(), augment::ALL.len() + 2);
         let error = parse("train --augment zoom").unwrap_err().to_string();
-        assert!(error.contains("zoom") && error.contains("rotation"), "{error}");
+        assert!(
+            error.contains("zoom") && error.contains("rotation"),
+            "{error}"
+        );
     }
 }

@@ -54,5 +54,8 @@ fn fresh_head(_config: &Config, p: &Parameter) -> Tensor {
     let fan = p.shape.get(1).copied().unwrap_or(1280);
     let bound = 1.0 / (fan as f64).sqrt();
     let len = p.shape.iter().product();
-    Tensor::from_nchw(&p.shape, &dvm_engine::seeded::uniform(&p.name, len, -bound, bound))
+    Tensor::from_nchw(
+        &p.shape,
+        &dvm_engine::seeded::uniform(&p.name, len, -bound, bound),
+    )
 }
