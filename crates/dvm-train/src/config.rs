@@ -386,7 +386,8 @@ mod tests {
         let head = resolve(&[("train", "head")]).unwrap();
         assert_eq!(head.augment, Augment::none());
         let asked = resolve(&[("train", "head"), ("augment.vertical_flip", "true")]).unwrap();
-        assert!(asked.augment.vertical_flip.is_some() && asked.augment.horizontal_flip.is_some());
+        let augment = asked.augment;
+        assert!(augment.vertical_flip.is_some() && augment.horizontal_flip.is_some());
     }
 
     #[test]
@@ -399,7 +400,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(
-            config.augment.random_resized_crop.unwrap().scale,
+            config.augment.random_resized_crop.clone().unwrap().scale,
             (0.5, 1.0)
         );
         assert_eq!(config.class_weights, ClassWeights::Named(Balance::Balanced));
