@@ -1,5 +1,7 @@
 //! `dvm prepare`: from pictures as people have them to a data set.
 
+mod audit;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -13,16 +15,22 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::report::{self, Align, Progress, table};
 
-/// What to prepare a data set from: one subcommand per corpus of the registry.
-pub struct Command {
-    corpus: &'static Corpus,
-    settings: Settings,
-    arguments: Arguments,
+/// What to do: one subcommand per corpus of the registry, and one that looks over the result.
+pub enum Command {
+    Prepare {
+        corpus: &'static Corpus,
+        settings: Settings,
+        arguments: Arguments,
+    },
+    Audit(audit::Arguments),
 }
+
+/// Name of the command that looks over a data set.
+const AUDIT: &str = "audit";
 
 /// What all corpora are asked.
 #[derive(Args)]
-struct Arguments {
+pub struct Arguments {
     /// Where the pictures are
     #[arg(value_name = "SOURCE", value_hint = ValueHint::DirPath)]
     source: PathBuf,
@@ -77,7 +85,10 @@ fn help_of(option: &OptionSpec) -> String {
 
 impl Subcommand for Command {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
-        command.subcommands(corpora::ALL.iter().map(self::command))
+        let audit = audit::Arguments::augment_args(clap::Command::new(AUDIT));
+        command
+            .subcommands(corpora::ALL.iter().map(self::command))
+            .subcommand(audit)
     }
 
     fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
@@ -85,7 +96,7 @@ impl Subcommand for Command {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        corpora::find(name).is_some()
+        name == AUDIT || corpora::find(name).is_some()
     }
 }
 
@@ -93,12 +104,15 @@ impl FromArgMatches for Command {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
         let (name, matches) = matches.subcommand().ok_or_else(missing)?;
+        if name == AUDIT {
+            return Ok(Self::Audit(audit::Arguments::from_arg_matches(matches)?));
+        }
         let corpus = corpora::find(name).ok_or_else(missing)?;
         let given = corpus.options.iter().filter_map(|option| {
             let value = matches.get_one::<String>(option.name)?;
             Some((option.name, value))
         });
-        Ok(Self {
+        Ok(Self::Prepare {
             corpus,
             settings: given.fold(Settings::new(), |all, (name, value)| all.with(name, value)),
             arguments: Arguments::from_arg_matches(matches)?,
@@ -111,14 +125,21 @@ impl FromArgMatches for Command {
     }
 }
 
-/// Prepares a data set and says what it holds.
+/// Prepares a data set, or looks one over.
 pub fn run(command: Command) -> Result<(), Failure> {
-    let Command {
-        corpus,
-        settings,
-        arguments,
-    } = command;
-    let plan = corpus.plan(&arguments.source, &settings)?;
+    match command {
+        Command::Prepare {
+            corpus,
+            settings,
+            arguments,
+        } => prepare(corpus, &settings, &arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+    }
+}
+
+/// Prepares a data set and says what it holds.
+fn prepare(corpus: &Corpus, settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
+    let plan = corpus.plan(&arguments.source, settings)?;
     let progress = Progress::new(1, !arguments.quiet);
     progress.picture(0, &arguments.destination.display().to_string());
     let how = Writing {
