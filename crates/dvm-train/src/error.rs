@@ -52,6 +52,9 @@ pub enum Error {
         /// What does not fit, and what to do.
         detail: String,
     },
+    /// Logits and labels that cannot be compared.
+    #[error("evaluation: {0}")]
+    Evaluation(String),
     /// The network cannot be walked.
     #[error(transparent)]
     Engine(#[from] dvm_engine::Error),
