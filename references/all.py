@@ -1,12 +1,14 @@
 """Writes every reference file anew: `python references/all.py`."""
 
+import augmentations
 import methods
 import networks
 import ops
 import pictures
+import tensorboard_events
 import weights
 
 if __name__ == "__main__":
-    for script in (pictures, weights, ops, methods, networks):
+    for script in (pictures, weights, ops, methods, networks, tensorboard_events, augmentations):
         print(f"== {script.__name__}")
         script.main()

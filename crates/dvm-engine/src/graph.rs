@@ -230,6 +230,24 @@ impl Graph {
         Ok(())
     }
 
+    /// The same graph with other values, such as those of a moving average.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a value's shape is not the declared one.
+    pub fn with_values(
+        &self,
+        mut value: impl FnMut(usize, &Parameter) -> Tensor,
+    ) -> Result<Self, Error> {
+        let mut values = Vec::with_capacity(self.values.len());
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            let value = value(index, parameter);
+            check(parameter, &value)?;
+            values.push(value);
+        }
+        let (nodes, parameters) = (self.nodes.clone(), self.parameters.clone());
+        Ok(Self::from_parts(nodes, self.output, parameters, values).run_like(self))
+    }
+
     /// Changes parameters in place, several at a time: `change` gets each one's index, what it is
     /// and its values as stored (rank 4: channels last). What kernels had made of the old values is
     /// made anew at the next walk.

@@ -15,6 +15,7 @@ mod forward;
 mod graph;
 pub mod incremental;
 mod initialisation;
+mod last_stage;
 mod made_once;
 mod network;
 pub mod ops;
