@@ -1,5 +1,6 @@
 """Writes every reference file anew: `python references/all.py`."""
 
+import augmentations
 import methods
 import networks
 import ops
@@ -8,6 +9,6 @@ import tensorboard_events
 import weights
 
 if __name__ == "__main__":
-    for script in (pictures, weights, ops, methods, networks, tensorboard_events):
+    for script in (pictures, weights, ops, methods, networks, tensorboard_events, augmentations):
         print(f"== {script.__name__}")
         script.main()

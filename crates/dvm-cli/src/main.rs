@@ -12,6 +12,7 @@ mod methods;
 mod models;
 mod options;
 mod report;
+mod train;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Say what the network sees in each picture
     Classify(classify::Arguments),
+    /// Train a network on a folder of pictures
+    Train(train::Arguments),
     /// Say how long a network takes, and which of its nodes
     Bench(bench::Arguments),
     /// Networks: what there is, and how each is built
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
+        Command::Train(arguments) => train::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Models(command) => models::run(command),
         Command::Methods(command) => methods::run(command),
