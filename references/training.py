@@ -1,16 +1,19 @@
 """The mathematics of training by PyTorch: losses, optimisers, schedules."""
 
+import warnings
+
 import numpy as np
 import timm
 import torch
 import torchvision
+from sklearn import metrics
 from torch import nn
 
 import seeded
 from store import destination, save_json, save_tensors
 
 SCRIPT = "training.py"
-PACKAGES = ["numpy", "timm", "torch", "torchvision"]
+PACKAGES = ["numpy", "scikit-learn", "timm", "torch", "torchvision"]
 
 LOSS_CASES = [
     {"name": "plain", "smoothing": 0.0, "weighted": False, "mixed": False},
@@ -267,6 +270,59 @@ def initialisations():
         }
 
 
+def evaluation():
+    """Scores of 300 pictures among seven classes by scikit-learn. Logits are
+    seeded.uniform("metrics.logits", [300, 7], -4, 4) with 2 added at the class of every second
+    picture; picture i is of class ⌊6 · unit²⌋, so that classes differ in size and the last has no
+    picture."""
+    count, kinds = 300, 7
+    classes = np.floor(6 * seeded.unit("metrics.classes", count) ** 2).astype(int)
+    logits = seeded.uniform("metrics.logits", (count, kinds), -4, 4)
+    logits[np.arange(0, count, 2), classes[::2]] += np.float32(2)
+    predicted = logits.argmax(1)
+    probabilities = torch.softmax(torch.tensor(logits, dtype=torch.float64), 1).numpy()
+    confidence = probabilities.max(1)
+    everything = list(range(kinds))
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        classes, predicted, labels=everything, zero_division=np.nan
+    )
+    # As in the code of arXiv 1706.04599.
+    borders = np.linspace(0, 1, 16)
+    error = 0.0
+    for low, high in zip(borders[:-1], borders[1:]):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            gap = abs(confidence[inside].mean() - (predicted == classes)[inside].mean())
+            error += gap * inside.mean()
+
+    def listed(values):
+        return [None if np.isnan(value) else float(value) for value in values]
+
+    # scikit-learn warns that the last class has no pictures, and leaves it out.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        balanced = metrics.balanced_accuracy_score(classes, predicted)
+    return {
+        "count": count,
+        "kinds": kinds,
+        "classes": classes.tolist(),
+        "accuracy": metrics.accuracy_score(classes, predicted),
+        "balanced_accuracy": balanced,
+        "macro_f1": metrics.f1_score(classes, predicted, average="macro"),
+        "loss": metrics.log_loss(classes, probabilities, labels=everything),
+        "top_k": {
+            str(k): metrics.top_k_accuracy_score(classes, logits, k=k, labels=everything)
+            for k in (1, 2, 3, 5)
+        },
+        "calibration_error": error,
+        "precision": listed(precision),
+        "recall": listed(recall),
+        "f1": listed(f1),
+        "support": support.tolist(),
+        "confusion": metrics.confusion_matrix(classes, predicted, labels=everything).tolist(),
+    }
+
+
 def main():
     torch.set_num_threads(1)
     tensors = {}
@@ -275,6 +331,7 @@ def main():
     save_json(destination("dvm-train", "schedules.json"), list(schedules()))
     save_json(destination("dvm-train", "plateaus.json"), list(plateaus()))
     save_json(destination("dvm-train", "initialisations.json"), list(initialisations()))
+    save_json(destination("dvm-train", "evaluation.json"), evaluation())
     save_tensors(destination("dvm-train", "optimisers.safetensors"), tensors, SCRIPT, PACKAGES)
 
 
