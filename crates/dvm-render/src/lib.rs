@@ -9,6 +9,7 @@
 //! - [`figure`] sets titled panels side by side, with pixel axes and colour bars;
 //!   [`with_bar`] is the figure of one panel.
 //! - [`bar_chart`] draws named amounts that are no map.
+//! - [`contact_sheet`] sets many small pictures in a grid, each with a caption.
 //!
 //! This crate sees numbers and pictures, never a network. All drawing is scalar arithmetic on
 //! one thread: the same input gives the same bytes on every machine.
@@ -33,6 +34,7 @@ mod bar_chart;
 mod canvas;
 mod colour_bar;
 mod colour_map;
+mod contact_sheet;
 mod facts;
 mod figure;
 mod heat;
@@ -45,6 +47,7 @@ mod ticks;
 
 pub use bar_chart::{Bar, bar_chart};
 pub use colour_map::{ColourMap, UnknownColourMap};
+pub use contact_sheet::contact_sheet;
 pub use figure::{figure, with_bar};
 pub use heat::heat_picture;
 pub use overlay::{overlay_colour, overlay_grey};

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use dvm_image::{Grid, HeatMap, Picture};
 use dvm_render::{
-    ColourMap, Neutral, Panel, Scale, figure, heat_picture, overlay_colour, overlay_grey, with_bar,
+    ColourMap, Neutral, Panel, Scale, contact_sheet, figure, heat_picture, overlay_colour,
+    overlay_grey, with_bar,
 };
 
 /// Largest difference of a channel. Drawing is scalar arithmetic, so that pictures should be
@@ -119,6 +120,18 @@ fn panels_that_are_not_square_wrap_into_rows() {
         panel("猫 Кошка γάτα \u{7}kot", photograph(30, 30)),
     ];
     check("not_square", &figure(None, &panels));
+}
+
+#[test]
+fn a_contact_sheet_of_pictures_of_several_sizes() {
+    let pictures = [
+        (photograph(96, 96), "tulips · epoch 0".to_owned()),
+        (photograph(96, 60), "roses · epoch 0".to_owned()),
+        (photograph(40, 96), "a caption that is too long".to_owned()),
+        (photograph(96, 96), String::new()),
+        (photograph(70, 96), "daisy".to_owned()),
+    ];
+    check("contact_sheet", &contact_sheet(&pictures, 3));
 }
 
 /// 1 at `(y0, x0)`, falling off around it.
