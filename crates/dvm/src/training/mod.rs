@@ -1,6 +1,7 @@
 //! From a folder of pictures to a network that has learnt them.
 
 mod network;
+pub mod report;
 
 use std::path::{Path, PathBuf};
 
