@@ -60,10 +60,10 @@ fn transfer() -> impl TypedValueParser<Value = Transfer> {
 
 /// The command of a corpus.
 fn command(corpus: &'static Corpus) -> clap::Command {
-    let command = clap::Command::new(corpus.name)
+    // The description of the arguments themselves would be taken for that of the command.
+    let command = Arguments::augment_args(clap::Command::new(corpus.name))
         .about(corpus.summary)
-        .long_about(format!("{}\n\n{}", corpus.summary, corpus.rule));
-    let command = Arguments::augment_args(command);
+        .long_about(format!("{}.\n\n{}", corpus.summary, corpus.rule));
     corpus.options.iter().fold(command, |command, option| {
         command.arg(
             Arg::new(option.name)
