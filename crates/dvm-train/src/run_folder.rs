@@ -203,7 +203,10 @@ mod tests {
         for epoch in 1..=3 {
             run.add_record(&record(epoch)).unwrap();
         }
-        let mut file = OpenOptions::new().append(true).open(run.metrics_path()).unwrap();
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(run.metrics_path())
+            .unwrap();
         file.write_all(b"{\"epoch\": 4, \"tr").unwrap();
         assert_eq!(run.records(2).unwrap(), [record(1), record(2)]);
         run.add_record(&record(3)).unwrap();
