@@ -146,7 +146,7 @@ fn prepare(corpus: &Corpus, settings: &Settings, arguments: &Arguments) -> Resul
         transfer: arguments.link,
         replace: arguments.replace,
     };
-    let update = |done, all| progress.update(doing(arguments.link), done, all);
+    let update = |done, all| progress.update("pictures", done, all);
     let written = plan.write(&arguments.destination, &how, &update)?;
     drop(progress);
     if arguments.json {
@@ -154,19 +154,11 @@ fn prepare(corpus: &Corpus, settings: &Settings, arguments: &Arguments) -> Resul
     }
     if !arguments.quiet {
         for (why, count) in &written.record.left_out {
-            report::say(&format!("note: left out: {count} {why}"));
+            report::say(&format!("note: left out: {why} ({count})"));
         }
         report::print(&as_text(&arguments.destination, &written))?;
     }
     Ok(())
-}
-
-fn doing(transfer: Transfer) -> &'static str {
-    match transfer {
-        Transfer::Copy => "copied",
-        Transfer::Hard => "linked",
-        Transfer::Manifest => "listed",
-    }
 }
 
 /// What was prepared, for programs.
