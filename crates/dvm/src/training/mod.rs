@@ -9,6 +9,7 @@ use std::path::Path;
 use dvm_data::{Dataset, Loader, Loading, OnBroken, Split};
 use dvm_engine::Arithmetic;
 use dvm_image::Picture;
+use dvm_render::contact_sheet;
 use dvm_train::fit::{self, Task};
 
 pub use dvm_train::fit::Outcome;
@@ -119,11 +120,11 @@ impl Training {
     }
 
     /// What the network will see of `count` training pictures, spread over the classes, in the first
-    /// epoch: each with the name of its class.
+    /// epoch, on one sheet, each with the name of its class.
     ///
     /// # Errors
     /// [`Error::Data`] for a picture that cannot be read.
-    pub fn preview(config: &Config, count: usize) -> Result<Vec<(String, Picture)>, Error> {
+    pub fn preview(config: &Config, count: usize) -> Result<Picture, Error> {
         let data = Dataset::open(&config.data)?;
         let pretrained = network::of(config, &data, true)?;
         let samples = data.samples(Split::Train);
@@ -133,13 +134,15 @@ impl Training {
         };
         let loader = Loader::new(samples, loading)?;
         let count = count.min(samples.len());
-        (0..count)
-            .map(|index| {
-                let position = index * samples.len() / count;
-                let class = data.classes[samples[position].class].clone();
-                Ok((class, loader.preview(position, 0)?))
-            })
-            .collect()
+        let seen = |index: usize| -> Result<(Picture, String), Error> {
+            let position = index * samples.len() / count;
+            let class = data.classes[samples[position].class].clone();
+            Ok((loader.preview(position, 0)?, class))
+        };
+        let seen: Vec<_> = (0..count).map(seen).collect::<Result<_, _>>()?;
+        // About as wide as high.
+        let columns = (count as f64).sqrt().ceil().max(1.0) as usize;
+        Ok(contact_sheet(&seen, columns))
     }
 
     /// Evaluates the best weights of the run on the validation pictures, if there are any.
