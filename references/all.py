@@ -5,9 +5,20 @@ import methods
 import networks
 import ops
 import pictures
+import tensorboard_events
+import training
 import weights
 
 if __name__ == "__main__":
-    for script in (pictures, augmentations, weights, ops, methods, networks):
+    for script in (
+        pictures,
+        weights,
+        ops,
+        methods,
+        networks,
+        training,
+        tensorboard_events,
+        augmentations,
+    ):
         print(f"== {script.__name__}")
         script.main()

@@ -11,7 +11,9 @@ mod method_options;
 mod methods;
 mod models;
 mod options;
+mod prepare;
 mod report;
+mod train;
 
 use std::process::ExitCode;
 
@@ -35,8 +37,13 @@ enum Command {
     Explain(explain::Arguments),
     /// Say what the network sees in each picture
     Classify(classify::Arguments),
+    /// Train a network on a folder of pictures
+    Train(train::Arguments),
     /// Say how long a network takes, and which of its nodes
     Bench(bench::Arguments),
+    /// Make a data set of labelled pictures: classes, splits
+    #[command(subcommand)]
+    Prepare(prepare::Command),
     /// Networks: what there is, and how each is built
     #[command(subcommand)]
     Models(models::Command),
@@ -53,7 +60,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
+        Command::Train(arguments) => train::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),
         Command::Methods(command) => methods::run(command),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dvm_image::{Limits, Picture, Preprocess};
 use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
 
 use crate::augment::{Augment, Seen};
 use crate::{Error, Sample, random};
@@ -80,7 +81,8 @@ pub enum Rest {
 
 /// What becomes of a picture that cannot be read or decoded. Truncated JPEGs can (see
 /// `dvm_image::decode`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnBroken {
     /// The epoch ends with the error, which names the file, in the place of its batch.
     Fail,
@@ -157,6 +159,13 @@ impl Loader {
     /// Number of batches of an epoch, the same in all.
     pub fn batches(&self) -> usize {
         self.source.bounds().len()
+    }
+
+    /// Positions of the samples of each batch of an epoch.
+    pub fn plan(&self, epoch: u64) -> Vec<Vec<usize>> {
+        let order = self.source.order(epoch);
+        let bounds = self.source.bounds().into_iter();
+        bounds.map(|range| order[range].to_vec()).collect()
     }
 
     /// The batches of an epoch from `first_batch` on, decoded and augmented ahead by threads of

@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
+use crate::awake::awake;
 use crate::ops::{Arithmetic, Op, Prepared};
 use crate::{Blueprint, Error, Stopwatch, Tensor};
 
@@ -225,6 +228,39 @@ impl Graph {
             }
         }
         Ok(())
+    }
+
+    /// The same graph with other values, such as those of a moving average.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a value's shape is not the declared one.
+    pub fn with_values(
+        &self,
+        mut value: impl FnMut(usize, &Parameter) -> Tensor,
+    ) -> Result<Self, Error> {
+        let mut values = Vec::with_capacity(self.values.len());
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            let value = value(index, parameter);
+            check(parameter, &value)?;
+            values.push(value);
+        }
+        let (nodes, parameters) = (self.nodes.clone(), self.parameters.clone());
+        Ok(Self::from_parts(nodes, self.output, parameters, values).run_like(self))
+    }
+
+    /// Changes parameters in place, several at a time: `change` gets each one's index, what it is
+    /// and its values as stored (rank 4: channels last). What kernels had made of the old values is
+    /// made anew at the next walk.
+    pub fn update(&mut self, change: impl Fn(usize, &Parameter, &mut [f32]) + Sync) {
+        let Self {
+            values, parameters, ..
+        } = self;
+        awake(|| {
+            let all = values.par_iter_mut().zip(&parameters[..]).enumerate();
+            all.with_max_len(1)
+                .for_each(|(index, (value, parameter))| change(index, parameter, value.data_mut()));
+        });
+        self.prepared = self.nodes.iter().map(|_| OnceLock::new()).collect();
     }
 
     /// The shape of every node's value for an input `[N, C, H, W]`.

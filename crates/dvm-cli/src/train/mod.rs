@@ -1,0 +1,3 @@
+//! `dvm train`: from a folder of pictures to a network that has learnt them.
+
+mod settings;

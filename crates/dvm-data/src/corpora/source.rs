@@ -1,0 +1,160 @@
+//! Folders of pictures as people have them.
+
+use std::path::{Path, PathBuf};
+
+use crate::dataset::entries;
+use crate::prepare::{Content, Plan, Planned};
+use crate::{Error, Split};
+
+/// A folder of pictures.
+#[derive(Debug)]
+pub(super) struct Class {
+    /// The folder's name.
+    pub(super) name: String,
+    pub(super) folder: PathBuf,
+    /// Names of the pictures, sorted.
+    pub(super) pictures: Vec<String>,
+}
+
+impl Class {
+    /// Puts its pictures into these splits.
+    pub(super) fn plan(self, splits: impl IntoIterator<Item = Split>, plan: &mut Plan) {
+        for (name, split) in self.pictures.into_iter().zip(splits) {
+            plan.pictures.push(Planned {
+                split,
+                class: self.name.clone(),
+                content: Content::File(self.folder.join(&name)),
+                name,
+            });
+        }
+    }
+}
+
+/// Names of folders that are no classes but splits.
+const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "test", "testing"];
+
+/// The class folders of `source`, sorted by name. What is no picture is counted in the plan.
+///
+/// # Errors
+/// [`Error::Layout`] if there are less than two, one is empty, has a name that is no UTF-8, or they
+/// are splits; [`Error::File`] for what cannot be read.
+pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Error> {
+    let mut classes = Vec::new();
+    for path in entries(source)? {
+        if !path.is_dir() {
+            plan.leave_out("files beside the class folders");
+            continue;
+        }
+        classes.push(class(&path, plan)?);
+    }
+    let is_split = |class: &Class| SPLITS.contains(&class.name.to_lowercase().as_str());
+    if classes.len() > 1 && classes.iter().all(is_split) {
+        return Err(Error::Layout {
+            path: source.into(),
+            detail: "is split already; it needs no preparing if each of its folders holds one \
+                     folder per class: look it over with `dvm prepare audit`"
+                .into(),
+        });
+    }
+    refuse_empty(&classes)?;
+    if classes.len() < 2 {
+        return Err(Error::Layout {
+            path: source.into(),
+            detail: format!(
+                "holds {} with pictures; it must hold one per class, at least two",
+                match classes.len() {
+                    0 => "no folder",
+                    _ => "one folder",
+                }
+            ),
+        });
+    }
+    Ok(classes)
+}
+
+/// The folders of `source` that are named here, each with the name of its class. Other folders and
+/// files are counted in the plan.
+///
+/// # Errors
+/// [`Error::Layout`] if one is missing or empty; [`Error::File`] for what cannot be read.
+pub(super) fn named(
+    source: &Path,
+    folders: &[(&str, &str)],
+    plan: &mut Plan,
+) -> Result<Vec<Class>, Error> {
+    for path in entries(source)? {
+        let name = path.file_name().unwrap_or_default();
+        if !path.is_dir() {
+            plan.leave_out("files beside the class folders");
+        } else if folders.iter().all(|(folder, _)| name != *folder) {
+            plan.leave_out("folders of no class of this corpus");
+        }
+    }
+    let absent = |(folder, _): &&(&str, &str)| !source.join(folder).is_dir();
+    let missing: Vec<&str> = folders.iter().filter(absent).map(|(f, _)| *f).collect();
+    if !missing.is_empty() {
+        let all: Vec<&str> = folders.iter().map(|(folder, _)| *folder).collect();
+        return Err(Error::Layout {
+            path: source.into(),
+            detail: format!(
+                "lacks the class folder {}; it must hold {}",
+                missing.join(", "),
+                all.join(", ")
+            ),
+        });
+    }
+    let class = |(folder, name): &(&str, &str)| {
+        let class = class(&source.join(folder), plan)?;
+        Ok(Class {
+            name: (*name).into(),
+            ..class
+        })
+    };
+    let classes: Vec<Class> = folders.iter().map(class).collect::<Result<_, Error>>()?;
+    refuse_empty(&classes)?;
+    Ok(classes)
+}
+
+fn refuse_empty(classes: &[Class]) -> Result<(), Error> {
+    match classes.iter().find(|class| class.pictures.is_empty()) {
+        None => Ok(()),
+        Some(empty) => Err(Error::Layout {
+            path: empty.folder.clone(),
+            detail: format!(
+                "holds no picture ({}); a class needs some: add them, or remove the folder",
+                dvm_image::ENDINGS.join(", ")
+            ),
+        }),
+    }
+}
+
+/// One class folder. Folders in it are not entered.
+///
+/// # Errors
+/// As [`classes`].
+fn class(folder: &Path, plan: &mut Plan) -> Result<Class, Error> {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Error::Layout {
+        path: folder.into(),
+        detail: "has a name that is no UTF-8 and cannot name a class; rename it".into(),
+    })?;
+    let mut pictures = Vec::new();
+    for path in entries(folder)? {
+        if path.is_dir() {
+            plan.leave_out("folders within class folders");
+        } else if !dvm_image::is_named_as_picture(&path) {
+            plan.leave_out("files that are no pictures by their names");
+        } else if !path.is_file() {
+            plan.leave_out("links that lead nowhere, and things that are no files");
+        } else if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+            pictures.push(name.to_owned());
+        } else {
+            plan.leave_out("files whose names are no UTF-8");
+        }
+    }
+    Ok(Class {
+        name: name.into(),
+        folder: folder.into(),
+        pictures,
+    })
+}
