@@ -13,8 +13,8 @@ use crate::checkpoint::{Checkpoint, Position};
 use crate::progress::{EpochRecord, TrainingEvent};
 use crate::tensorboard::Events;
 use crate::{
-    Accumulation, CrossEntropy, EarlyStopping, Ema, Error, Mixup, Optimiser, Schedule, Targets,
-    Validation, clip_gradient_norm, evaluate, schedules,
+    Accumulation, CrossEntropy, EarlyStopping, Ema, Error, Evaluation, Mixup, Optimiser, Schedule,
+    Targets, clip_gradient_norm, evaluate, schedules,
 };
 
 /// Time from one checkpoint in the middle of an epoch to the next.
@@ -138,7 +138,8 @@ impl<'a> Run<'a> {
         self.position.batch = 0;
         self.position.epoch += 1;
         let network = Network::new(self.learner.whole(self.averages())?);
-        let validation = self.validate(&network, watcher)?;
+        let evaluation = self.validate(&network, watcher)?;
+        let validation = evaluation.as_ref().map(Evaluation::validation);
         let pictures = running.pictures.max(1) as f64;
         let mut record = EpochRecord {
             epoch: number as usize + 1,
@@ -169,10 +170,12 @@ impl<'a> Run<'a> {
             });
         }
         self.note(&record)?;
-        watcher.epoch(number + 1, &network, &mut self.events)?;
+        let events = &mut self.events;
+        watcher
+            .epoch(number + 1, &network, evaluation.as_ref(), events)
+            .and_then(|()| events.flush())
+            .map_err(Error::file(self.task.folder.path()))?;
         drop(network);
-        let folder = self.task.folder.path();
-        self.events.flush().map_err(Error::file(folder))?;
         self.save()?;
         watcher.event(&TrainingEvent::Epoch(record));
         if stop {
@@ -257,7 +260,7 @@ impl<'a> Run<'a> {
         &self,
         network: &Network,
         watcher: &mut dyn Watcher,
-    ) -> Result<Option<Validation>, Error> {
+    ) -> Result<Option<Evaluation>, Error> {
         let Some(supply) = &self.validation else {
             return Ok(None);
         };
@@ -284,7 +287,8 @@ impl<'a> Run<'a> {
         if answers.is_empty() {
             return Ok(None);
         }
-        answers.validation().map(Some)
+        let (logits, names) = (answers.logits(), &self.task.data.classes);
+        Evaluation::new(&logits, &answers.classes, names, None).map(Some)
     }
 
     /// Writes down what an epoch measured.
