@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
+use crate::awake::awake;
 use crate::ops::{Arithmetic, Op, Prepared};
 use crate::{Blueprint, Error, Stopwatch, Tensor};
 
@@ -74,6 +77,14 @@ pub struct Graph {
     stopwatch: Option<Stopwatch>,
     /// Per node, its parameters as its kernels want them, made at first use.
     prepared: Vec<OnceLock<Option<Prepared>>>,
+}
+
+/// The values are shared until one side changes them.
+impl Clone for Graph {
+    fn clone(&self) -> Self {
+        let parts = (self.nodes.clone(), self.output, self.parameters.clone());
+        Self::from_parts(parts.0, parts.1, parts.2, self.values.clone()).run_like(self)
+    }
 }
 
 impl Graph {
@@ -227,6 +238,21 @@ impl Graph {
         Ok(())
     }
 
+    /// Changes parameters in place, several at a time: `change` gets each one's index, what it is
+    /// and its values as stored (rank 4: channels last). What kernels had made of the old values is
+    /// made anew at the next walk.
+    pub fn update(&mut self, change: impl Fn(usize, &Parameter, &mut [f32]) + Sync) {
+        let Self {
+            values, parameters, ..
+        } = self;
+        awake(|| {
+            let all = values.par_iter_mut().zip(&parameters[..]).enumerate();
+            all.with_max_len(1)
+                .for_each(|(index, (value, parameter))| change(index, parameter, value.data_mut()));
+        });
+        self.prepared = self.nodes.iter().map(|_| OnceLock::new()).collect();
+    }
+
     /// The shape of every node's value for an input `[N, C, H, W]`.
     ///
     /// # Errors
@@ -275,6 +301,25 @@ impl Graph {
                 shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node)
             })
             .sum())
+    }
+
+    /// Number of multiply-adds of a forward pass and of a walk back to all parameters for one input of
+    /// this shape; the gradient of the input itself is not among them.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn training_multiply_adds(&self, input: &[usize]) -> Result<u64, Error> {
+        let shapes = self.shapes(input)?;
+        let mut leads = vec![false; self.nodes.len()];
+        let mut sum = 0;
+        for (id, (node, shape)) in self.nodes.iter().zip(&shapes).enumerate() {
+            let before = node.inputs.iter().any(|input| leads[input.0]);
+            leads[id] = before || !node.parameters.is_empty();
+            let products =
+                shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node);
+            sum += products * (2 + u64::from(before));
+        }
+        Ok(sum)
     }
 
     /// Multiply-adds of a convolution or linear layer for each value of its output; 0 for other

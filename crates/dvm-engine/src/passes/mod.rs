@@ -5,7 +5,7 @@ mod fold_batch_norm;
 mod fuse;
 
 pub use fold_batch_norm::fold_batch_norm;
-pub use fuse::fuse;
+pub use fuse::{fuse, fuse_for_training};
 
 use crate::Node;
 
