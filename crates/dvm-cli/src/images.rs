@@ -5,9 +5,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Endings of the files of a folder that are taken for pictures.
-const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "gif"];
-
 /// A file that was asked for, or why there is none.
 #[derive(Debug, PartialEq)]
 pub enum Image {
@@ -53,7 +50,7 @@ pub fn expand(given: &[PathBuf]) -> Vec<Image> {
             found => images.push(Image::Nothing {
                 folder: path.clone(),
                 why: match found {
-                    Ok(_) => format!("the folder holds no picture ({})", ENDINGS.join(", ")),
+                    Ok(_) => format!("the folder holds no picture ({})", dvm::ENDINGS.join(", ")),
                     Err(error) => format!("the folder cannot be read: {error}"),
                 },
             }),
@@ -66,15 +63,7 @@ fn pictures_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut pictures = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let is_picture = path.extension().is_some_and(|ending| {
-            let ending = ending.to_string_lossy().to_lowercase();
-            ENDINGS.contains(&ending.as_str())
-        });
-        // Some systems keep `._photo.jpg`, which is no picture, beside each `photo.jpg`.
-        let is_hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if is_picture && !is_hidden && path.is_file() {
+        if dvm::is_named_as_picture(&path) && path.is_file() {
             pictures.push(path);
         }
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::prepare::{Record, Transfer};
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,12 +55,40 @@ pub struct Dataset {
 
 impl Dataset {
     /// Reads the layout `train/<class>/<picture>`, `val/…`, `test/…` (any of them may be missing,
-    /// but not all), or a manifest written by `dvm prepare … --link manifest`.
+    /// but not all), or a manifest written by `dvm prepare … --link manifest`. Files that are no
+    /// pictures by their names are passed over.
+    ///
+    /// What `dvm prepare` was killed at is never such a folder: it grows in one of another name.
     ///
     /// # Errors
     /// [`Error::Layout`] for a folder that has neither, or one in which a split has a class that
     /// `train` does not have; [`Error::File`] for what cannot be read.
     pub fn open(folder: &Path) -> Result<Self, Error> {
+        match Record::read(folder)? {
+            Some(record) if record.transfer == Transfer::Manifest => {
+                Ok(Self::of_manifest(folder, record))
+            }
+            _ => Self::of_folders(folder),
+        }
+    }
+
+    fn of_manifest(folder: &Path, record: Record) -> Self {
+        let samples = Split::ALL.map(|split| {
+            let classes = record.classes.iter().enumerate();
+            let of = classes.flat_map(|(class, name)| {
+                let paths = record.paths(folder, split, name).into_iter();
+                paths.map(move |path| Sample { path, class })
+            });
+            of.collect()
+        });
+        Self {
+            folder: folder.into(),
+            classes: record.classes,
+            samples,
+        }
+    }
+
+    fn of_folders(folder: &Path) -> Result<Self, Error> {
         let mut splits = Vec::new();
         for split in Split::ALL {
             let path = folder.join(split.name());
@@ -68,6 +97,8 @@ impl Dataset {
             }
         }
         if splits.is_empty() {
+            // To say that a folder has no splits needs a folder.
+            entries(folder)?;
             return Err(Error::Layout {
                 path: folder.into(),
                 detail: "has no folder `train`, `val` or `test`; `dvm prepare folder` makes them \
@@ -104,23 +135,28 @@ impl Dataset {
     }
 }
 
-/// Names of the folders in a folder, sorted; hidden ones are left out.
+/// Names of the folders in a folder, sorted.
 fn class_folders(folder: &Path) -> Result<Vec<String>, Error> {
-    Ok(entries(folder)?
-        .into_iter()
-        .filter(|path| path.is_dir())
-        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
-        .collect())
+    let name = |path: PathBuf| match path.file_name().and_then(|name| name.to_str()) {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(Error::Layout {
+            path,
+            detail: "has a name that is no UTF-8 and cannot name a class; rename it".into(),
+        }),
+    };
+    let folders = entries(folder)?.into_iter().filter(|path| path.is_dir());
+    folders.map(name).collect()
 }
 
-/// The files in a folder, sorted; hidden ones are left out.
+/// The pictures in a folder, sorted.
 fn pictures(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = entries(folder)?;
-    files.retain(|path| path.is_file());
+    files.retain(|path| dvm_image::is_named_as_picture(path) && path.is_file());
     Ok(files)
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+/// What is in a folder, sorted; hidden things are left out.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::file(folder))? {
         let entry = entry.map_err(Error::file(folder))?;
@@ -143,7 +179,8 @@ mod tests {
             "train/b/2.png",
             "train/b/1.png",
             "train/a/x.png",
-            "val/b/.hidden",
+            "val/b/.hidden.png",
+            "val/b/notes.txt",
             "val/b/v.png",
         ] {
             let path = folder.path().join(file);

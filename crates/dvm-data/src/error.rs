@@ -22,6 +22,26 @@ pub enum Error {
         /// What is wrong and what to do.
         detail: String,
     },
+    /// There is no room for what is to be written.
+    #[error(
+        "{}: the disk is full, and what was written of it was removed again; free some space, choose \
+         another disk, or have nothing copied (--link hard or manifest)",
+        path.display()
+    )]
+    Full {
+        /// The folder that was to be written.
+        path: PathBuf,
+    },
+    /// An option has a value that it does not take.
+    #[error("--{option} does not take `{value}`: {expected}")]
+    Setting {
+        /// Name of the option.
+        option: &'static str,
+        /// The value given.
+        value: String,
+        /// What it takes.
+        expected: String,
+    },
     /// A picture cannot be decoded.
     #[error(transparent)]
     Picture(#[from] dvm_image::Error),

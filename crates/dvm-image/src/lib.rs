@@ -10,6 +10,7 @@
 //! puts them on disk whole or not at all.
 
 mod decode;
+mod endings;
 mod file;
 mod heatmap;
 mod input;
@@ -20,6 +21,7 @@ mod preprocess;
 mod resize;
 
 pub use decode::{DecodeError, Error, Limits, decode, read};
+pub use endings::{ENDINGS, is_named_as_picture};
 pub use file::write_atomic;
 pub use heatmap::{Grid, HeatMap};
 pub use input::{Input, Placement, Rectangle};

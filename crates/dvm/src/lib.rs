@@ -19,7 +19,8 @@
 //! A [`Classifier`] is a network with its classes and its preprocessing. It tells what it sees
 //! ([`Classifier::classify`]) and what it looked at ([`Classifier::explain`]); an [`Explanation`]
 //! holds the maps as numbers and saves them as pictures, arrays and a record of how they were made.
-//! Methods are listed in [`methods`], networks in [`models`].
+//! Methods are listed in [`methods`], networks in [`models`]; sets of labelled pictures are prepared
+//! and looked over by [`data`].
 
 mod bench;
 mod classes;
@@ -39,9 +40,11 @@ pub use explanation::{CUT_OFF, Explanation, percent};
 
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};
+pub use dvm_data as data;
 pub use dvm_engine as engine;
 pub use dvm_image::{
-    Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png, write_atomic,
+    ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png,
+    is_named_as_picture, write_atomic,
 };
 pub use dvm_render::{Bar, ColourMap, bar_chart};
 pub use dvm_zoo as models;

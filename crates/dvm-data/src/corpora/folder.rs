@@ -1,0 +1,105 @@
+//! Any set with one folder of pictures per class.
+
+use std::path::Path;
+
+use regex_lite::Regex;
+
+use crate::Error;
+use crate::corpora::source::{Class, classes};
+use crate::corpora::{Corpus, OptionSpec, Settings, Share};
+use crate::prepare::{Content, Plan, Planned};
+use crate::splitting::{Shares, by_group, by_picture};
+
+/// One folder per class.
+pub(super) const FOLDER: Corpus = Corpus {
+    name: "folder",
+    summary: "Any set with one folder of pictures per class",
+    rule: "SOURCE holds one folder per class, and each of these holds pictures. Every class is \
+           shuffled and split by itself, so that all splits have the same mix of classes. With \
+           --group, pictures of one group, such as one patient's, stay together.",
+    options: &[VAL, TEST, OptionSpec::SEED, GROUP],
+    plan,
+};
+
+const VAL: OptionSpec = OptionSpec {
+    name: "val",
+    value: "SHARE",
+    default: "0.2",
+    help: "Which part of each class is for validation",
+};
+
+const TEST: OptionSpec = OptionSpec {
+    name: "test",
+    value: "SHARE",
+    default: "0",
+    help: "Which part of each class is for the test at the end",
+};
+
+const GROUP: OptionSpec = OptionSpec {
+    name: "group",
+    value: "PATTERN",
+    default: "",
+    help: "A regular expression whose one pair of parentheses finds a picture's group in its file \
+           name, such as `^(TCGA-..-....)`; no group is on both sides",
+};
+
+fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
+    let (val, test): (Share, Share) = (VAL.of(settings)?, TEST.of(settings)?);
+    let shares = Shares::new(val.0, test.0)
+        .ok_or_else(|| VAL.refuse(&val.0.to_string(), "with --test it leaves nothing to train"))?;
+    let seed = OptionSpec::SEED.of(settings)?;
+    let mut plan = Plan::new(FOLDER.name, source);
+    let classes = classes(source, &mut plan)?;
+    let splits = match settings.text(GROUP.name) {
+        Some(pattern) => by_group(&groups(&classes, pattern)?, shares, seed),
+        None => classes
+            .iter()
+            .map(|class| by_picture(&class.name, class.pictures.len(), shares, seed))
+            .collect(),
+    };
+    for (class, splits) in classes.into_iter().zip(splits) {
+        for (name, split) in class.pictures.into_iter().zip(splits) {
+            plan.pictures.push(Planned {
+                split,
+                class: class.name.clone(),
+                content: Content::File(class.folder.join(&name)),
+                name,
+            });
+        }
+    }
+    Ok(plan)
+}
+
+/// The group of each picture of each class.
+fn groups(classes: &[Class], pattern: &str) -> Result<Vec<Vec<String>>, Error> {
+    let pattern = group_pattern(pattern)?;
+    let group = |class: &Class, name: &String| {
+        let group = pattern.captures(name).and_then(|found| found.get(1));
+        let group = group.ok_or_else(|| Error::Layout {
+            path: class.folder.join(name),
+            detail: format!("does not match --group {pattern}: which group is it of?"),
+        })?;
+        Ok(group.as_str().to_owned())
+    };
+    let of = |class: &Class| {
+        let names = class.pictures.iter();
+        names.map(|name| group(class, name)).collect()
+    };
+    classes.iter().map(of).collect()
+}
+
+/// A pattern with one pair of parentheses.
+///
+/// # Errors
+/// [`Error::Setting`] for any other.
+pub(crate) fn group_pattern(text: &str) -> Result<Regex, Error> {
+    let pattern = Regex::new(text)
+        .map_err(|why| GROUP.refuse(text, format!("it is no regular expression: {why}")))?;
+    match pattern.captures_len() {
+        2 => Ok(pattern),
+        _ => Err(GROUP.refuse(
+            text,
+            "it needs one pair of parentheses, around what names the group",
+        )),
+    }
+}

@@ -1,0 +1,52 @@
+//! The list of all corpora. A new corpus is one file and one line in [`ALL`].
+
+mod folder;
+mod settings;
+mod source;
+
+use std::path::Path;
+
+pub use settings::{OptionSpec, Settings, Share};
+
+use crate::Error;
+use crate::prepare::Plan;
+
+/// A kind of source that a data set can be prepared from.
+pub struct Corpus {
+    /// The name to ask for it by.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    /// What the source looks like and what is done with it, in a few sentences.
+    pub rule: &'static str,
+    /// Its options.
+    pub options: &'static [OptionSpec],
+    /// Looks at the source and decides what goes where; options of other corpora are ignored.
+    pub plan: fn(source: &Path, settings: &Settings) -> Result<Plan, Error>,
+}
+
+/// All corpora.
+pub static ALL: &[Corpus] = &[folder::FOLDER];
+
+/// The corpus of this name.
+pub fn find(name: &str) -> Option<&'static Corpus> {
+    ALL.iter().find(|corpus| corpus.name == name)
+}
+
+impl Corpus {
+    /// The plan for a source, with what was asked for in its record.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a value that an option does not take, [`Error::Layout`] for a source
+    /// that is not as the corpus expects, [`Error::File`] for what cannot be read.
+    pub fn plan(&self, source: &Path, settings: &Settings) -> Result<Plan, Error> {
+        let mut plan = (self.plan)(source, settings)?;
+        for option in self.options {
+            let value = settings.text(option.name).unwrap_or(option.default);
+            if !value.is_empty() {
+                plan.settings.insert(option.name.into(), value.into());
+            }
+        }
+        Ok(plan)
+    }
+}

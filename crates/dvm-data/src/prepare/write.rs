@@ -1,0 +1,447 @@
+//! Carrying a plan out: the data set is there whole, or not at all.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::prepare::staging::{Staging, is_free};
+use crate::prepare::{Content, Plan, Planned, RECORD, Record, Transfer};
+use crate::{Error, Split};
+
+/// How a plan is carried out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Writing {
+    /// How pictures get there.
+    pub transfer: Transfer,
+    /// Whether another data set that dvm prepared may be replaced.
+    pub replace: bool,
+}
+
+/// A data set that is there now.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// What was done.
+    pub outcome: Outcome,
+    /// What it holds.
+    pub record: Record,
+}
+
+/// What carrying out a plan came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was made.
+    Made,
+    /// It took the place of another.
+    Replaced,
+    /// It was there already, and nothing was done.
+    AlreadyThere,
+}
+
+/// Told of how many pictures of how many are done; called from any thread.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+impl Plan {
+    /// Makes the data set in the folder `destination`.
+    ///
+    /// It grows in a hidden folder beside it, `.<name>.part`, and is renamed when all of it is on
+    /// the disk: a folder of the final name is whole, whatever happens. If the same data set is
+    /// there already, nothing is done; nothing that dvm did not write is ever removed.
+    ///
+    /// # Errors
+    /// [`Error::Layout`] if the plan is none (see [`Plan`]), or if something else is in the folder,
+    /// [`Error::Full`] if the disk is, [`Error::File`] for what cannot be read or written, and what
+    /// [`Content::Made`] fails with. What was written is removed again.
+    pub fn write(
+        &self,
+        destination: &Path,
+        how: &Writing,
+        progress: Progress<'_>,
+    ) -> Result<Written, Error> {
+        let pictures = self.sorted()?;
+        let destination = fs::canonicalize(destination).unwrap_or_else(|_| destination.into());
+        self.check_apart(&destination)?;
+        Staging::recover(&destination)?;
+        let free = is_free(&destination)?;
+        if !free {
+            let there = self.look(&destination, &pictures, how, progress)?;
+            if let Some(record) = there {
+                return Ok(Written {
+                    outcome: Outcome::AlreadyThere,
+                    record,
+                });
+            }
+        }
+        let staging = Staging::begin(&destination)?;
+        let prints = self
+            .fill(&staging.folder(), &pictures, how.transfer, progress)
+            .map_err(|error| full_if_full(error, &destination))?;
+        let record = self.record(&pictures, &prints, how.transfer)?;
+        let path = staging.folder().join(RECORD);
+        dvm_image::write_atomic(&path, &record.bytes())
+            .map_err(|error| full_if_full(Error::file(path)(error), &destination))?;
+        staging.publish(!free)?;
+        Ok(Written {
+            outcome: if free {
+                Outcome::Made
+            } else {
+                Outcome::Replaced
+            },
+            record,
+        })
+    }
+
+    /// A data set within its own source would be part of the source the next time.
+    fn check_apart(&self, destination: &Path) -> Result<(), Error> {
+        let Ok(source) = fs::canonicalize(&self.source) else {
+            return Ok(());
+        };
+        let whole = std::path::absolute(destination).map_err(Error::file(destination))?;
+        // Of a destination that is not there yet, the part that is.
+        let real = whole
+            .ancestors()
+            .find_map(|path| fs::canonicalize(path).ok());
+        if source.is_dir() && real.is_some_and(|real| real.starts_with(&source)) {
+            return Err(Error::Layout {
+                path: destination.into(),
+                detail: format!(
+                    "lies within the source {}; choose a folder outside",
+                    self.source.display()
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// What to do about a folder that is not empty: the record if it is this data set already, none
+    /// if it may be replaced, else an error.
+    fn look(
+        &self,
+        destination: &Path,
+        pictures: &[&Planned],
+        how: &Writing,
+        progress: Progress<'_>,
+    ) -> Result<Option<Record>, Error> {
+        let fail = |detail: String| {
+            Err(Error::Layout {
+                path: destination.into(),
+                detail,
+            })
+        };
+        let Some(record) = Record::read(destination)? else {
+            return fail(
+                "is not empty, and dvm did not write it; choose another folder or empty this one"
+                    .into(),
+            );
+        };
+        let prints = each(pictures, progress, |picture| picture.fingerprint())?;
+        let planned = self.record(pictures, &prints, how.transfer)?;
+        let same = record.transfer == planned.transfer
+            && record.sha256 == planned.sha256
+            && record.splits == planned.splits;
+        let stranger = stranger(destination, &record)?;
+        let missing = missing(destination, &record);
+        if same
+            && stranger.is_none()
+            && missing.is_none()
+            && !is_cut(destination, pictures, &prints, &record)
+        {
+            return Ok(Some(record));
+        }
+        if let Some(stranger) = stranger {
+            return fail(format!(
+                "holds {}, which dvm did not put there, so the folder is not touched; choose \
+                 another one, or move that away",
+                stranger.display()
+            ));
+        }
+        if how.replace {
+            return Ok(None);
+        }
+        if same {
+            let example = missing.map_or(String::new(), |m| format!(" ({})", m.display()));
+            return fail(format!(
+                "was prepared like this, but pictures have been removed or changed since{example}; \
+                 --replace makes it anew"
+            ));
+        }
+        let settings = record.settings.iter().map(|(k, v)| format!(" --{k} {v}"));
+        fail(format!(
+            "holds another data set, of `{}{}` with {} pictures; --replace puts the new one in its \
+             place, or choose another folder",
+            record.corpus,
+            settings.collect::<String>(),
+            record.pictures(),
+        ))
+    }
+
+    /// Writes all pictures below `folder`.
+    fn fill(
+        &self,
+        folder: &Path,
+        pictures: &[&Planned],
+        transfer: Transfer,
+        progress: Progress<'_>,
+    ) -> Result<Vec<Fingerprint>, Error> {
+        if transfer == Transfer::Manifest {
+            if let Some(made) = pictures.iter().find(|p| p.origin_file().is_none()) {
+                return Err(Error::Layout {
+                    path: self.source.clone(),
+                    detail: format!(
+                        "pictures such as {} are made, not found: a manifest cannot point at them; \
+                         use --link copy",
+                        made.name
+                    ),
+                });
+            }
+            return each(pictures, progress, |picture| picture.fingerprint());
+        }
+        for picture in pictures {
+            let folder = picture.folder(folder);
+            fs::create_dir_all(&folder).map_err(Error::file(folder))?;
+        }
+        each(pictures, progress, |picture| {
+            let path = picture.folder(folder).join(&picture.name);
+            match (&picture.content, transfer) {
+                (Content::File(from), Transfer::Hard) => link(from, &path),
+                (Content::File(from), _) => copy(from, Some(&path)),
+                (Content::Made(make), _) => {
+                    let bytes = make()?;
+                    put(&path, &bytes)?;
+                    Ok(Fingerprint::of(&bytes))
+                }
+            }
+        })
+    }
+
+    fn record(
+        &self,
+        pictures: &[&Planned],
+        prints: &[Fingerprint],
+        transfer: Transfer,
+    ) -> Result<Record, Error> {
+        let mut whole = Sha256::new();
+        let mut splits: BTreeMap<Split, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+        for (picture, print) in pictures.iter().zip(prints) {
+            // No name has a zero byte in it, so that no two lists of names give the same bytes.
+            let place = [picture.split.name(), &picture.class, &picture.name, ""];
+            whole.update(place.join("\0"));
+            whole.update(print.sha256);
+            let name = match (transfer, &picture.content) {
+                (Transfer::Manifest, Content::File(path)) => absolute(path)?,
+                _ => picture.name.clone(),
+            };
+            let classes = splits.entry(picture.split).or_default();
+            classes.entry(picture.class.clone()).or_default().push(name);
+        }
+        let mut record = Record::new(self.corpus, transfer, hexadecimal(&whole.finalize()));
+        record.settings = self.settings.clone();
+        record.left_out = self.left_out.clone();
+        record.classes = splits[&Split::Train].keys().cloned().collect();
+        record.splits = splits;
+        Ok(record)
+    }
+}
+
+impl Planned {
+    fn folder(&self, base: &Path) -> PathBuf {
+        base.join(self.split.name()).join(&self.class)
+    }
+
+    fn origin_file(&self) -> Option<&Path> {
+        match &self.content {
+            Content::File(path) => Some(path),
+            Content::Made(_) => None,
+        }
+    }
+
+    fn fingerprint(&self) -> Result<Fingerprint, Error> {
+        match &self.content {
+            Content::File(path) => copy(path, None),
+            Content::Made(make) => Ok(Fingerprint::of(&make()?)),
+        }
+    }
+}
+
+/// What the bytes of a picture are known by.
+struct Fingerprint {
+    sha256: [u8; 32],
+    length: u64,
+}
+
+impl Fingerprint {
+    fn of(bytes: &[u8]) -> Self {
+        Self {
+            sha256: Sha256::digest(bytes).into(),
+            length: bytes.len() as u64,
+        }
+    }
+}
+
+/// Does something with every picture, in parallel; the results are in the pictures' order.
+fn each<T: Send>(
+    pictures: &[&Planned],
+    progress: Progress<'_>,
+    work: impl Fn(&Planned) -> Result<T, Error> + Sync,
+) -> Result<Vec<T>, Error> {
+    let done = AtomicUsize::new(0);
+    let step = |picture: &&Planned| {
+        let result = work(picture)?;
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, pictures.len());
+        Ok(result)
+    };
+    pictures.par_iter().map(step).collect()
+}
+
+/// Reads a file to its end, and writes it to another one on the way if there is one.
+fn copy(from: &Path, to: Option<&Path>) -> Result<Fingerprint, Error> {
+    let read = Error::file(from);
+    // A named pipe would block for ever.
+    match fs::metadata(from) {
+        Ok(kind) if !kind.is_file() => return Err(read(std::io::Error::other("it is no file"))),
+        Ok(_) => {}
+        Err(error) => return Err(read(error)),
+    }
+    let mut source = File::open(from).map_err(Error::file(from))?;
+    let mut target = to
+        .map(|to| File::create_new(to).map_err(Error::file(to)))
+        .transpose()?;
+    let written = || Error::file(to.unwrap_or(from));
+    let (mut hash, mut length) = (Sha256::new(), 0);
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        let count = match source.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::file(from)(error)),
+        };
+        hash.update(&chunk[..count]);
+        length += count as u64;
+        if let Some(target) = &mut target {
+            target.write_all(&chunk[..count]).map_err(written())?;
+        }
+    }
+    if let Some(target) = target {
+        target.sync_all().map_err(written())?;
+    }
+    Ok(Fingerprint {
+        sha256: hash.finalize().into(),
+        length,
+    })
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    File::create_new(path)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .map_err(Error::file(path))
+}
+
+fn link(from: &Path, to: &Path) -> Result<Fingerprint, Error> {
+    // A second name of a symbolic link would lead nowhere from its new place.
+    let real = fs::canonicalize(from).map_err(Error::file(from))?;
+    let print = copy(&real, None)?;
+    fs::hard_link(&real, to).map_err(|error| match error.kind() {
+        ErrorKind::CrossesDevices | ErrorKind::Unsupported | ErrorKind::PermissionDenied => {
+            Error::Layout {
+                path: from.into(),
+                detail: format!(
+                    "cannot have a second name there ({error}): hard links need one disk that \
+                     knows them, and files that you may write; use --link copy or manifest"
+                ),
+            }
+        }
+        _ => Error::file(to)(error),
+    })?;
+    Ok(print)
+}
+
+fn absolute(path: &Path) -> Result<String, Error> {
+    let real = fs::canonicalize(path).map_err(Error::file(path))?;
+    real.into_os_string()
+        .into_string()
+        .map_err(|path| Error::Layout {
+            path: path.into(),
+            detail: "is no UTF-8 and cannot stand in a manifest; use --link copy or hard".into(),
+        })
+}
+
+fn full_if_full(error: Error, destination: &Path) -> Error {
+    match error {
+        Error::File { source, .. }
+            if matches!(
+                source.kind(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded
+            ) =>
+        {
+            Error::Full {
+                path: destination.into(),
+            }
+        }
+        error => error,
+    }
+}
+
+/// Files that systems put into folders by themselves.
+const LITTER: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
+
+/// A file in the folder that its record does not know.
+fn stranger(folder: &Path, record: &Record) -> Result<Option<PathBuf>, Error> {
+    let mut known: HashSet<PathBuf> = HashSet::from([folder.join(RECORD)]);
+    let mut folders = vec![folder.to_owned()];
+    if record.transfer != Transfer::Manifest {
+        for (split, classes) in &record.splits {
+            folders.push(folder.join(split.name()));
+            for class in classes.keys() {
+                folders.push(folder.join(split.name()).join(class));
+                known.extend(record.paths(folder, *split, class));
+            }
+        }
+    }
+    let within: HashSet<PathBuf> = folders.iter().cloned().collect();
+    for folder in folders {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        for entry in entries {
+            let entry = entry.map_err(Error::file(&folder))?;
+            let path = entry.path();
+            let litter = LITTER.iter().any(|name| entry.file_name() == *name);
+            if !litter && !known.contains(&path) && !within.contains(&path) {
+                return Ok(Some(path));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A picture that the record lists and that is not there.
+fn missing(folder: &Path, record: &Record) -> Option<PathBuf> {
+    let mut lists = record.splits.iter();
+    lists.find_map(|(split, classes)| {
+        let mut paths = classes
+            .keys()
+            .flat_map(|class| record.paths(folder, *split, class));
+        paths.find(|path| !path.is_file())
+    })
+}
+
+/// Whether a file of the folder has not the length it should have.
+fn is_cut(folder: &Path, pictures: &[&Planned], prints: &[Fingerprint], record: &Record) -> bool {
+    record.transfer != Transfer::Manifest
+        && pictures.iter().zip(prints).any(|(picture, print)| {
+            let path = picture.folder(folder).join(&picture.name);
+            fs::metadata(path).map_or(true, |file| file.len() != print.length)
+        })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

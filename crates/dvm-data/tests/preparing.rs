@@ -1,0 +1,215 @@
+//! Plans carried out: what is written, what is refused, what a second run does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dvm_data::corpora::{Settings, find};
+use dvm_data::prepare::{Content, Outcome, Plan, Planned, RECORD, Transfer, Writing, Written};
+use dvm_data::{Dataset, Error, Split};
+
+/// A folder with two classes of ten and five files, whose bytes are their names.
+fn source(home: &Path) -> PathBuf {
+    let source = home.join("source");
+    for (class, count) in [("cats", 10), ("dogs", 5)] {
+        fs::create_dir_all(source.join(class)).unwrap();
+        for n in 0..count {
+            let name = format!("{class}{n}.jpg");
+            fs::write(source.join(class).join(&name), &name).unwrap();
+        }
+    }
+    source
+}
+
+fn plan(source: &Path) -> Plan {
+    let folder = find("folder").unwrap();
+    folder.plan(source, &Settings::new()).unwrap()
+}
+
+fn write(plan: &Plan, destination: &Path, transfer: Transfer) -> Result<Written, Error> {
+    let how = Writing {
+        transfer,
+        replace: false,
+    };
+    plan.write(destination, &how, &|_, _| {})
+}
+
+fn replace(plan: &Plan, destination: &Path) -> Result<Written, Error> {
+    let how = Writing {
+        replace: true,
+        ..Writing::default()
+    };
+    plan.write(destination, &how, &|_, _| {})
+}
+
+/// Class and file name of the pictures of a split.
+fn names(data: &Dataset, split: Split) -> Vec<(usize, String)> {
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let samples = data.samples(split).iter();
+    samples.map(|s| (s.class, name(&s.path))).collect()
+}
+
+#[test]
+fn every_way_gives_the_same_data_set() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    let plan = plan(&source);
+    let mut all = Vec::new();
+    for transfer in Transfer::ALL {
+        let destination = home.path().join(transfer.name());
+        let written = write(&plan, &destination, transfer).unwrap();
+        assert_eq!(written.outcome, Outcome::Made);
+        let data = Dataset::open(&destination).unwrap();
+        assert_eq!(data.classes, ["cats", "dogs"]);
+        for split in Split::ALL {
+            for sample in data.samples(split) {
+                let name = sample.path.file_name().unwrap().to_str().unwrap();
+                assert_eq!(fs::read(&sample.path).unwrap(), name.as_bytes());
+            }
+        }
+        let [train, val, test] = Split::ALL.map(|split| names(&data, split));
+        assert_eq!((train.len(), val.len(), test.len()), (12, 3, 0));
+        all.push((train, val, written.record.sha256));
+    }
+    assert_eq!(all[0], all[1]);
+    assert_eq!(all[0], all[2]);
+    let manifest = fs::read_dir(home.path().join("manifest")).unwrap();
+    assert_eq!(manifest.count(), 1, "a manifest is one file");
+}
+
+#[test]
+fn nothing_is_left_beside_the_data_set() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    write(&plan(&source), &home.path().join("a/b/set"), Transfer::Copy).unwrap();
+    assert_eq!(fs::read_dir(home.path().join("a/b")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_second_run_does_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    for transfer in Transfer::ALL {
+        let set = home.path().join(transfer.name());
+        let first = write(&plan(&source), &set, transfer).unwrap();
+        let time = fs::metadata(set.join(RECORD)).unwrap().modified().unwrap();
+        let second = write(&plan(&source), &set, transfer).unwrap();
+        assert_eq!(second.outcome, Outcome::AlreadyThere);
+        assert_eq!(second.record, first.record);
+        assert_eq!(
+            fs::metadata(set.join(RECORD)).unwrap().modified().unwrap(),
+            time
+        );
+    }
+}
+
+#[test]
+fn another_data_set_is_replaced_only_when_asked() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    let set = home.path().join("set");
+    write(&plan(&source), &set, Transfer::Copy).unwrap();
+    let bytes = fs::read(source.join("cats/cats0.jpg")).unwrap();
+    fs::write(source.join("cats/new.jpg"), bytes).unwrap();
+    let error = write(&plan(&source), &set, Transfer::Copy).unwrap_err();
+    assert!(error.to_string().contains("--replace"), "{error}");
+    assert!(error.to_string().contains("15 pictures"), "{error}");
+    let written = replace(&plan(&source), &set).unwrap();
+    assert_eq!(written.outcome, Outcome::Replaced);
+    assert_eq!(written.record.pictures(), 16);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn files_of_other_origin_are_never_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    let set = home.path().join("set");
+    fs::create_dir(&set).unwrap();
+    fs::write(set.join("thesis.tex"), b"").unwrap();
+    let error = replace(&plan(&source), &set).unwrap_err().to_string();
+    assert!(error.contains("dvm did not write it"), "{error}");
+    fs::remove_file(set.join("thesis.tex")).unwrap();
+    write(&plan(&source), &set, Transfer::Copy).unwrap();
+    for stray in ["notes.txt", "train/cats/mine.jpg", "train/birds"] {
+        fs::create_dir_all(set.join("train")).unwrap();
+        fs::write(set.join(stray), b"").unwrap();
+        let error = replace(&plan(&source), &set).unwrap_err().to_string();
+        assert!(error.contains(stray), "{error}");
+        fs::remove_file(set.join(stray)).unwrap();
+    }
+    let again = write(&plan(&source), &set, Transfer::Copy).unwrap();
+    assert_eq!(again.outcome, Outcome::AlreadyThere);
+}
+
+#[test]
+fn a_picture_that_was_removed_or_cut_is_noticed() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    let set = home.path().join("set");
+    let record = write(&plan(&source), &set, Transfer::Copy).unwrap().record;
+    let picture = format!("train/cats/{}", record.splits[&Split::Train]["cats"][0]);
+    fs::write(set.join(&picture), b"cut").unwrap();
+    let error = write(&plan(&source), &set, Transfer::Copy).unwrap_err();
+    assert!(error.to_string().contains("removed or changed"), "{error}");
+    fs::remove_file(set.join(&picture)).unwrap();
+    let error = write(&plan(&source), &set, Transfer::Copy).unwrap_err();
+    assert!(error.to_string().contains(&picture), "{error}");
+    let again = replace(&plan(&source), &set).unwrap();
+    assert_eq!(again.outcome, Outcome::Replaced);
+    assert!(set.join(&picture).exists());
+}
+
+#[test]
+fn a_failure_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    let mut plan = plan(&source);
+    plan.pictures.push(Planned {
+        split: Split::Val,
+        class: "dogs".into(),
+        name: "made.png".into(),
+        content: Content::Made(Box::new(|| {
+            Err(Error::Layout {
+                path: "array.pkl".into(),
+                detail: "is no array".into(),
+            })
+        })),
+    });
+    let error = write(&plan, &home.path().join("set"), Transfer::Copy).unwrap_err();
+    assert_eq!(error.to_string(), "array.pkl: is no array");
+    assert_eq!(
+        fs::read_dir(home.path()).unwrap().count(),
+        1,
+        "only the source"
+    );
+}
+
+#[test]
+fn pictures_that_are_made_are_written_but_not_pointed_at() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    let mut plan = plan(&source);
+    plan.pictures.push(Planned {
+        split: Split::Train,
+        class: "dogs".into(),
+        name: "made.png".into(),
+        content: Content::Made(Box::new(|| Ok(b"made".to_vec()))),
+    });
+    let set = home.path().join("set");
+    write(&plan, &set, Transfer::Hard).unwrap();
+    assert_eq!(fs::read(set.join("train/dogs/made.png")).unwrap(), b"made");
+    let again = write(&plan, &set, Transfer::Hard).unwrap();
+    assert_eq!(again.outcome, Outcome::AlreadyThere);
+    let error = write(&plan, &home.path().join("other"), Transfer::Manifest).unwrap_err();
+    assert!(error.to_string().contains("--link copy"), "{error}");
+}
+
+#[test]
+fn a_destination_within_the_source_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    for inside in [source.join("split"), source.join("a/b"), source.clone()] {
+        let error = write(&plan(&source), &inside, Transfer::Copy).unwrap_err();
+        assert!(error.to_string().contains("lies within"), "{error}");
+    }
+}
