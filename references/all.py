@@ -1,5 +1,6 @@
 """Writes every reference file anew: `python references/all.py`."""
 
+import data_files
 import methods
 import networks
 import ops
@@ -7,6 +8,6 @@ import pictures
 import weights
 
 if __name__ == "__main__":
-    for script in (pictures, weights, ops, methods, networks):
+    for script in (pictures, weights, data_files, ops, methods, networks):
         print(f"== {script.__name__}")
         script.main()

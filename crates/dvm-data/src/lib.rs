@@ -7,6 +7,7 @@
 pub mod corpora;
 mod dataset;
 mod error;
+pub mod formats;
 pub mod prepare;
 pub mod random;
 mod splitting;
