@@ -5,9 +5,10 @@ import methods
 import networks
 import ops
 import pictures
+import tensorboard_events
 import weights
 
 if __name__ == "__main__":
-    for script in (pictures, weights, data_files, ops, methods, networks):
+    for script in (pictures, weights, data_files, ops, methods, networks, tensorboard_events):
         print(f"== {script.__name__}")
         script.main()

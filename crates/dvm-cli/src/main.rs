@@ -11,6 +11,7 @@ mod method_options;
 mod methods;
 mod models;
 mod options;
+mod prepare;
 mod report;
 
 use std::process::ExitCode;
@@ -37,6 +38,9 @@ enum Command {
     Classify(classify::Arguments),
     /// Say how long a network takes, and which of its nodes
     Bench(bench::Arguments),
+    /// Make a data set of labelled pictures: classes, splits
+    #[command(subcommand)]
+    Prepare(prepare::Command),
     /// Networks: what there is, and how each is built
     #[command(subcommand)]
     Models(models::Command),
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),
         Command::Methods(command) => methods::run(command),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -24,6 +24,16 @@ pub enum Error {
         /// What is wrong and what to do.
         detail: String,
     },
+    /// A folder has no splits in it.
+    #[error(
+        "{}: has no folder `train`, `val` or `test`; `dvm prepare folder` makes them from one folder \
+         per class",
+        path.display()
+    )]
+    NotSplit {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There is no room for what is to be written.
     #[error(
         "{}: the disk is full, and what was written of it was removed again; free some space, choose \
@@ -55,6 +65,12 @@ pub enum Error {
     /// A picture cannot be decoded.
     #[error(transparent)]
     Picture(#[from] dvm_image::Error),
+    /// Preprocessing that no picture can go through.
+    #[error(transparent)]
+    Preprocess(#[from] dvm_image::PreprocessError),
+    /// An augmentation with an option that makes no sense.
+    #[error(transparent)]
+    Augment(#[from] crate::augment::AugmentError),
 }
 
 impl Error {

@@ -56,6 +56,16 @@ pub(crate) fn by_picture(class: &str, count: usize, shares: Shares, seed: u64) -
     splits
 }
 
+/// A random part of what is counted from 0 to `count`, in order; of anything at least one. `of` names
+/// what is counted: each name has a random order of its own.
+pub(crate) fn part(of: &str, count: usize, fraction: f64, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.shuffle(&mut stream(seed, &[number(of)]));
+    order.truncate(((count as f64 * fraction).round() as usize).max(1));
+    order.sort_unstable();
+    order
+}
+
 /// The splits of pictures whose groups are `groups[class][picture]`: a group is in one split.
 ///
 /// Groups come in a random order, the largest first, and each goes where it brings the classes'
@@ -119,4 +129,118 @@ pub(crate) fn by_group(groups: &[Vec<String>], shares: Shares, seed: u64) -> Vec
 fn number(name: &str) -> u64 {
     let hash = Sha256::digest(name);
     u64::from_le_bytes(*hash.first_chunk().expect("a SHA-256 has 32 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIFTH: Shares = Shares {
+        val: 0.2,
+        test: 0.0,
+    };
+
+    fn count(splits: &[Split], split: Split) -> usize {
+        splits.iter().filter(|s| **s == split).count()
+    }
+
+    #[test]
+    fn training_gets_its_share_rounded_down_but_never_nothing() {
+        let thirds = Shares::new(0.2, 0.1).unwrap();
+        // By hand: what 80 % or 70 % of the count are.
+        for (count, expected, expected_thirds) in [
+            (0, [0, 0, 0], [0, 0, 0]),
+            (1, [1, 0, 0], [1, 0, 0]),
+            (2, [1, 1, 0], [1, 1, 0]),
+            (5, [4, 1, 0], [3, 1, 1]),
+            (9, [7, 2, 0], [6, 2, 1]),
+            (10, [8, 2, 0], [7, 2, 1]),
+            (593, [474, 119, 0], [415, 119, 59]),
+        ] {
+            assert_eq!(FIFTH.of(count), expected, "{count}");
+            assert_eq!(thirds.of(count), expected_thirds, "{count}");
+        }
+        assert_eq!(Shares::new(0.0, 0.0).unwrap().of(3), [3, 0, 0]);
+        assert_eq!(Shares::new(0.5, 0.5), None);
+        assert_eq!(Shares::new(-0.1, 0.5), None);
+        assert_eq!(Shares::new(f64::NAN, 0.5), None);
+    }
+
+    #[test]
+    fn a_split_depends_on_seed_and_class_only() {
+        let splits = by_picture("cats", 100, FIFTH, 1);
+        assert_eq!(count(&splits, Split::Train), 80);
+        assert_eq!(splits, by_picture("cats", 100, FIFTH, 1));
+        assert_ne!(splits, by_picture("cats", 100, FIFTH, 2));
+        assert_ne!(splits, by_picture("dogs", 100, FIFTH, 1));
+        // Not simply the last ones.
+        assert!(splits[..50].contains(&Split::Val));
+        assert!(splits[50..].contains(&Split::Val));
+    }
+
+    #[test]
+    fn a_part_is_random_in_order_and_never_nothing() {
+        let tenth = part("train/cats", 200, 0.1, 1);
+        assert_eq!(tenth.len(), 20);
+        assert!(tenth.is_sorted_by(|a, b| a < b));
+        assert!(tenth.iter().any(|n| *n < 100) && tenth.iter().any(|n| *n >= 100));
+        assert_ne!(tenth, part("train/cats", 200, 0.1, 2));
+        assert_ne!(tenth, part("train/dogs", 200, 0.1, 1));
+        assert_eq!(part("train/cats", 3, 0.01, 1).len(), 1);
+        assert_eq!(part("train/cats", 3, 1.0, 1), [0, 1, 2]);
+    }
+
+    /// Two classes of 40 and 10 patients, patient n with 1 + n % 7 pictures; every fifth patient of
+    /// the first class has pictures of the second, too.
+    fn patients() -> Vec<Vec<String>> {
+        let of = |prefix: &str, count: usize| {
+            let patients = (0..count).map(|n| (format!("{prefix}{n}"), 1 + n % 7));
+            patients
+                .flat_map(|(name, n)| vec![name; n])
+                .collect::<Vec<_>>()
+        };
+        let (mut first, mut second) = (of("a", 40), of("b", 10));
+        for n in (0..40).step_by(5) {
+            second.push(format!("a{n}"));
+        }
+        first.reverse();
+        vec![first, second]
+    }
+
+    #[test]
+    fn no_group_is_on_both_sides_and_classes_keep_their_shares() {
+        let groups = patients();
+        let shares = Shares::new(0.2, 0.1).unwrap();
+        for seed in 0..20 {
+            let splits = by_group(&groups, shares, seed);
+            let mut of: BTreeMap<&str, Split> = BTreeMap::new();
+            for (groups, splits) in groups.iter().zip(&splits) {
+                assert_eq!(groups.len(), splits.len());
+                for (group, split) in groups.iter().zip(splits) {
+                    assert_eq!(of.entry(group).or_insert(*split), split, "{group}");
+                }
+                // A split can miss its share by the size of a group.
+                let all = splits.len() as f64;
+                for (split, share) in [(Split::Val, 0.2), (Split::Test, 0.1)] {
+                    let found = count(splits, split) as f64;
+                    assert!(
+                        (found - share * all).abs() <= 4.0,
+                        "{seed} {split:?} {found}"
+                    );
+                }
+            }
+            assert_eq!(splits, by_group(&groups, shares, seed));
+        }
+        assert_ne!(by_group(&groups, shares, 1), by_group(&groups, shares, 2));
+    }
+
+    #[test]
+    fn a_class_of_one_group_is_in_train() {
+        let many: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+        for seed in 0..20 {
+            let splits = by_group(&[many.clone(), vec!["only".into(); 3]], FIFTH, seed);
+            assert_eq!(splits[1], [Split::Train; 3]);
+            assert_eq!(count(&splits[0], Split::Val), 2);
+        }
+    }
 }

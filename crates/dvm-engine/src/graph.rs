@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use crate::ops::{Arithmetic, Op, Prepared};
 use crate::{Blueprint, Error, Stopwatch, Tensor};
 
@@ -225,6 +227,37 @@ impl Graph {
             }
         }
         Ok(())
+    }
+
+    /// The same graph with other values, such as those of a moving average.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a value's shape is not the declared one.
+    pub fn with_values(
+        &self,
+        mut value: impl FnMut(usize, &Parameter) -> Tensor,
+    ) -> Result<Self, Error> {
+        let mut values = Vec::with_capacity(self.values.len());
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            let value = value(index, parameter);
+            check(parameter, &value)?;
+            values.push(value);
+        }
+        let (nodes, parameters) = (self.nodes.clone(), self.parameters.clone());
+        Ok(Self::from_parts(nodes, self.output, parameters, values).run_like(self))
+    }
+
+    /// Changes the values of all parameters in place and in parallel: `change` gets each parameter's
+    /// index, its declaration and its values as stored.
+    pub fn update(&mut self, change: impl Fn(usize, &Parameter, &mut [f32]) + Sync) {
+        let parameters = &self.parameters;
+        self.values
+            .par_iter_mut()
+            .enumerate()
+            .for_each(|(index, value)| change(index, &parameters[index], value.data_mut()));
+        for prepared in &mut self.prepared {
+            prepared.take();
+        }
     }
 
     /// The shape of every node's value for an input `[N, C, H, W]`.

@@ -14,6 +14,7 @@ mod error;
 mod forward;
 mod graph;
 pub mod incremental;
+mod last_stage;
 mod made_once;
 mod network;
 pub mod ops;

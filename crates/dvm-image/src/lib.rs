@@ -29,4 +29,4 @@ pub use npy::encode_npy;
 pub use picture::Picture;
 pub use png::{encode_grey_png, encode_png};
 pub use preprocess::{Preprocess, PreprocessError, Resize};
-pub use resize::{Interpolation, resize, resize_region};
+pub use resize::{Interpolation, resize, resize_crop, resize_region};

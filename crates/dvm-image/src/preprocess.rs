@@ -145,15 +145,19 @@ impl Preprocess {
 
     /// `(p / 255 − mean) / std` of each value, `[3, H, W]`, in `f32` in that order of operations.
     pub fn normalise(&self, picture: &Picture) -> Vec<f32> {
-        let tables: [[f32; 256]; 3] = std::array::from_fn(|channel| {
-            std::array::from_fn(|value| self.normalised(channel, value as f32))
-        });
         let mut values = Vec::with_capacity(picture.rgb().len());
-        for (channel, table) in tables.iter().enumerate() {
+        for (channel, table) in self.tables().iter().enumerate() {
             let pixels = picture.rgb().as_chunks::<3>().0;
             values.extend(pixels.iter().map(|p| table[usize::from(p[channel])]));
         }
         values
+    }
+
+    /// What each of the 256 values of a pixel becomes in each channel by [`Self::normalise`].
+    pub fn tables(&self) -> [[f32; 256]; 3] {
+        std::array::from_fn(|channel| {
+            std::array::from_fn(|value| self.normalised(channel, value as f32))
+        })
     }
 
     /// A colour `R G B` of 0 … 255, which need not be whole numbers, as the network would see it.

@@ -70,16 +70,80 @@ pub fn resize_region(
     columns: Range<usize>,
     interpolation: Interpolation,
 ) -> Picture {
+    let whole = Cut::new(picture, 0..picture.height(), 0..picture.width());
+    resized(&whole, size, rows, columns, interpolation)
+}
+
+/// The part `rows` × `columns` of `picture` cut out and then brought to `size` (height, width) by
+/// [`resize`]: torchvision's `resized_crop`. What lies around the part has no influence.
+///
+/// # Panics
+/// If the part is empty or reaches beyond the picture, or a side of `size` is zero.
+pub fn resize_crop(
+    picture: &Picture,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    size: (usize, usize),
+    interpolation: Interpolation,
+) -> Picture {
+    let cut = Cut::new(picture, rows, columns);
+    resized(&cut, size, 0..size.0, 0..size.1, interpolation)
+}
+
+/// A part of a picture, as if it were all there is.
+struct Cut<'a> {
+    picture: &'a Picture,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl<'a> Cut<'a> {
+    fn new(picture: &'a Picture, rows: Range<usize>, columns: Range<usize>) -> Self {
+        assert!(
+            !rows.is_empty() && !columns.is_empty(),
+            "the part {rows:?} × {columns:?} is empty"
+        );
+        assert!(
+            rows.end <= picture.height() && columns.end <= picture.width(),
+            "the part {rows:?} × {columns:?} reaches beyond {picture:?}"
+        );
+        Self {
+            picture,
+            rows,
+            columns,
+        }
+    }
+
+    fn height(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    fn row(&self, y: usize) -> &'a [u8] {
+        let start = (self.rows.start + y) * self.picture.width() + self.columns.start;
+        &self.picture.rgb()[start * 3..(start + self.width()) * 3]
+    }
+}
+
+fn resized(
+    cut: &Cut,
+    size: (usize, usize),
+    rows: Range<usize>,
+    columns: Range<usize>,
+    interpolation: Interpolation,
+) -> Picture {
     assert!(
         rows.end <= size.0 && columns.end <= size.1,
         "the part {rows:?} × {columns:?} reaches beyond {size:?}"
     );
-    let vertical = Taps::new(picture.height(), size.0, rows.clone(), interpolation);
-    let horizontal = Taps::new(picture.width(), size.1, columns.clone(), interpolation);
-    let row = |y: usize| &picture.rgb()[y * picture.width() * 3..][..picture.width() * 3];
-    let rgb = if rows_come_first(picture, size) {
+    let vertical = Taps::new(cut.height(), size.0, rows.clone(), interpolation);
+    let horizontal = Taps::new(cut.width(), size.1, columns.clone(), interpolation);
+    let rgb = if rows_come_first(cut, size) {
         let needed = horizontal.inputs();
-        let shortened = vertical.down(|y| &row(y)[needed.start * 3..needed.end * 3]);
+        let shortened = vertical.down(|y| &cut.row(y)[needed.start * 3..needed.end * 3]);
         shortened
             .chunks_exact(needed.len() * 3)
             .flat_map(|row| horizontal.along(row, needed.start))
@@ -88,7 +152,7 @@ pub fn resize_region(
         let needed = vertical.inputs();
         let narrowed: Vec<u8> = needed
             .clone()
-            .flat_map(|y| horizontal.along(row(y), 0))
+            .flat_map(|y| horizontal.along(cut.row(y), 0))
             .collect();
         let stride = columns.len() * 3;
         vertical.down(|y| &narrowed[(y - needed.start) * stride..][..stride])
@@ -98,9 +162,9 @@ pub fn resize_region(
 
 /// Whether Pillow 13 makes the pass over the rows first: if it takes away more than twice as many
 /// rows as columns.
-fn rows_come_first(picture: &Picture, (height, width): (usize, usize)) -> bool {
+fn rows_come_first(cut: &Cut, (height, width): (usize, usize)) -> bool {
     let taken = |from: usize, to: usize| from as i128 - to as i128;
-    height < picture.height() && taken(picture.height(), height) > 2 * taken(picture.width(), width)
+    height < cut.height() && taken(cut.height(), height) > 2 * taken(cut.width(), width)
 }
 
 /// Bits behind the point of a weight: 8 for the value and 2 for overshoot are left of 32.

@@ -1,1 +1,34 @@
 //! Training: what is minimised, how weights move, and what is kept of a run.
+//!
+//! One step is: pictures go forward through the graph; the [`CrossEntropy`] of the logits gives the
+//! seed of the backward walk; the [`Optimiser`] moves the weights by the learning rate that a
+//! [`Schedule`] says. [`fit`] makes steps until a [`Config`] is done, and keeps a [`RunFolder`] from
+//! which it can go on wherever it was stopped.
+
+mod checkpoint;
+mod config;
+mod error;
+mod evaluate;
+pub mod fit;
+mod loss;
+pub mod optimisers;
+mod option;
+mod progress;
+mod run_folder;
+pub mod schedules;
+pub mod tensorboard;
+mod validation;
+
+pub use checkpoint::PREFIX as TRAINING_PREFIX;
+pub use config::{
+    Balance, Choice, ClassWeights, Config, OptimiserChoice, PRESETS, Part, Preset, TensorBoard,
+};
+pub use error::Error;
+pub use evaluate::{Answers, answers};
+pub use loss::{CrossEntropy, LossValue, Mixture, Targets};
+pub use optimisers::Optimiser;
+pub use option::{OptionSpec, OptionValue, Options, Takes};
+pub use progress::{EpochRecord, TrainingEvent};
+pub use run_folder::RunFolder;
+pub use schedules::Schedule;
+pub use validation::{Criterion, Validation};

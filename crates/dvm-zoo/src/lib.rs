@@ -7,12 +7,13 @@
 //! ```
 
 pub mod architectures;
+mod fine_tune;
 mod pretrained;
 
 pub use architectures::{ALL, Architecture, Paper, Published};
 pub use pretrained::{
-    ARCHITECTURE_KEY, CLASSES_KEY, LoadError, PREPROCESS_KEY, Pretrained, check_class_names,
-    imagenet_classes,
+    ARCHITECTURE_KEY, CLASSES_KEY, LoadError, PREPROCESS_KEY, Pretrained, TRAINING_PREFIX,
+    check_class_names, imagenet_classes,
 };
 
 /// The architecture of this name.

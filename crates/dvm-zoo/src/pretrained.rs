@@ -16,6 +16,10 @@ pub const CLASSES_KEY: &str = "dvm.classes";
 /// The preprocessing, in the JSON form of [`Preprocess`].
 pub const PREPROCESS_KEY: &str = "dvm.preprocess";
 
+/// What the names of tensors begin with that a checkpoint holds for training to go on (the state of
+/// the optimiser, moving averages): they are no weights of the network.
+pub const TRAINING_PREFIX: &str = "dvm.training.";
+
 /// A network with its weights and all that belongs to them.
 pub struct Pretrained {
     /// Its architecture.
@@ -152,6 +156,7 @@ impl Pretrained {
         weights: Weights,
         architecture: Option<&'static Architecture>,
     ) -> Result<Self, LoadError> {
+        let (_, weights) = weights.split_off(TRAINING_PREFIX);
         let architecture = architecture_of(&weights, architecture)?;
         let weights = match architecture.other_names {
             Some(here) => weights.renamed(here),

@@ -1,10 +1,13 @@
 //! Folders of pictures as people have them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::Error;
+use crate::corpora::volumes::Volumes;
 use crate::dataset::entries;
-use crate::prepare::Plan;
+use crate::formats::volume_name;
+use crate::prepare::{Content, Plan, Planned};
+use crate::{Error, Split};
 
 /// A folder of pictures.
 #[derive(Debug)]
@@ -16,10 +19,54 @@ pub(super) struct Class {
     pub(super) pictures: Vec<String>,
 }
 
+impl Class {
+    /// Puts its pictures into these splits.
+    pub(super) fn plan(self, splits: impl IntoIterator<Item = Split>, plan: &mut Plan) {
+        for (name, split) in self.pictures.into_iter().zip(splits) {
+            plan.pictures.push(Planned {
+                split,
+                class: self.name.clone(),
+                content: Content::File(self.folder.join(&name)),
+                name,
+            });
+        }
+    }
+
+    /// The same where some of its files are volumes; all slices of one go where the volume goes.
+    ///
+    /// # Errors
+    /// As [`Volumes::pictures`].
+    pub(super) fn plan_slices(
+        self,
+        splits: impl IntoIterator<Item = Split>,
+        volumes: &Arc<Volumes>,
+        plan: &mut Plan,
+    ) -> Result<(), Error> {
+        for (name, split) in self.pictures.into_iter().zip(splits) {
+            let path = self.folder.join(&name);
+            let pictures = if volume_name(&path).is_some() {
+                volumes.pictures(&path)?
+            } else {
+                vec![(name, Content::File(path))]
+            };
+            for (name, content) in pictures {
+                plan.pictures.push(Planned {
+                    split,
+                    class: self.name.clone(),
+                    name,
+                    content,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Names of folders that are no classes but splits.
 const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "test", "testing"];
 
-/// The class folders of `source`, sorted by name. What is no picture is counted in the plan.
+/// The class folders of `source`, sorted by name, with the pictures and volumes in them. What is
+/// neither is counted in the plan.
 ///
 /// # Errors
 /// [`Error::Layout`] if there are less than two, one is empty, has a name that is no UTF-8, or they
@@ -31,7 +78,7 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
             plan.leave_out("files beside the class folders");
             continue;
         }
-        classes.push(class(&path, plan)?);
+        classes.push(class(&path, true, plan)?);
     }
     let is_split = |class: &Class| SPLITS.contains(&class.name.to_lowercase().as_str());
     if classes.len() > 1 && classes.iter().all(is_split) {
@@ -42,15 +89,7 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
                 .into(),
         });
     }
-    if let Some(empty) = classes.iter().find(|class| class.pictures.is_empty()) {
-        return Err(Error::Layout {
-            path: empty.folder.clone(),
-            detail: format!(
-                "holds no picture ({}); a class needs some: add them, or remove the folder",
-                dvm_image::ENDINGS.join(", ")
-            ),
-        });
-    }
+    refuse_empty(&classes)?;
     if classes.len() < 2 {
         return Err(Error::Layout {
             path: source.into(),
@@ -66,11 +105,67 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
     Ok(classes)
 }
 
-/// One class folder. Folders in it are not entered.
+/// The folders of `source` that are named here, each with the name of its class. Other folders and
+/// files are counted in the plan.
+///
+/// # Errors
+/// [`Error::Layout`] if one is missing or empty; [`Error::File`] for what cannot be read.
+pub(super) fn named(
+    source: &Path,
+    folders: &[(&str, &str)],
+    plan: &mut Plan,
+) -> Result<Vec<Class>, Error> {
+    for path in entries(source)? {
+        let name = path.file_name().unwrap_or_default();
+        if !path.is_dir() {
+            plan.leave_out("files beside the class folders");
+        } else if folders.iter().all(|(folder, _)| name != *folder) {
+            plan.leave_out("folders of no class of this corpus");
+        }
+    }
+    let absent = |(folder, _): &&(&str, &str)| !source.join(folder).is_dir();
+    let missing: Vec<&str> = folders.iter().filter(absent).map(|(f, _)| *f).collect();
+    if !missing.is_empty() {
+        let all: Vec<&str> = folders.iter().map(|(folder, _)| *folder).collect();
+        return Err(Error::Layout {
+            path: source.into(),
+            detail: format!(
+                "lacks the class folder {}; it must hold {}",
+                missing.join(", "),
+                all.join(", ")
+            ),
+        });
+    }
+    let class = |(folder, name): &(&str, &str)| {
+        let class = class(&source.join(folder), false, plan)?;
+        Ok(Class {
+            name: (*name).into(),
+            ..class
+        })
+    };
+    let classes: Vec<Class> = folders.iter().map(class).collect::<Result<_, Error>>()?;
+    refuse_empty(&classes)?;
+    Ok(classes)
+}
+
+fn refuse_empty(classes: &[Class]) -> Result<(), Error> {
+    match classes.iter().find(|class| class.pictures.is_empty()) {
+        None => Ok(()),
+        Some(empty) => Err(Error::Layout {
+            path: empty.folder.clone(),
+            detail: format!(
+                "holds no picture ({}); a class needs some: add them, or remove the folder",
+                dvm_image::ENDINGS.join(", ")
+            ),
+        }),
+    }
+}
+
+/// One class folder, with pictures and perhaps `volumes`. Folders in it are not entered.
 ///
 /// # Errors
 /// As [`classes`].
-pub(super) fn class(folder: &Path, plan: &mut Plan) -> Result<Class, Error> {
+fn class(folder: &Path, volumes: bool, plan: &mut Plan) -> Result<Class, Error> {
     let name = folder.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Error::Layout {
         path: folder.into(),
@@ -80,7 +175,9 @@ pub(super) fn class(folder: &Path, plan: &mut Plan) -> Result<Class, Error> {
     for path in entries(folder)? {
         if path.is_dir() {
             plan.leave_out("folders within class folders");
-        } else if !dvm_image::is_named_as_picture(&path) {
+        } else if !(dvm_image::is_named_as_picture(&path)
+            || volumes && volume_name(&path).is_some())
+        {
             plan.leave_out("files that are no pictures by their names");
         } else if !path.is_file() {
             plan.leave_out("links that lead nowhere, and things that are no files");

@@ -17,4 +17,4 @@ mod slices;
 pub use array::{Array, read_array};
 pub use error::FormatError;
 pub use grey::Slice;
-pub use slices::{Wanted, is_volume, read_slices, slice_count};
+pub use slices::{Wanted, read_slices, slice_count, volume_name};

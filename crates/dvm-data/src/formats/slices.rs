@@ -79,7 +79,7 @@ impl Kind {
 
 /// Whether a file's name says that it is a NIfTI volume or a DICOM file, and if so its name without
 /// the ending.
-pub fn is_volume(path: &Path) -> Option<&str> {
+pub fn volume_name(path: &Path) -> Option<&str> {
     Kind::of(path)?;
     let name = path.file_name()?.to_str()?;
     let cut = |ending: &str| {
@@ -161,7 +161,7 @@ mod tests {
             ("nii", None),
             ("b.gz", None),
         ] {
-            assert_eq!(is_volume(Path::new(name)), stem, "{name}");
+            assert_eq!(volume_name(Path::new(name)), stem, "{name}");
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Rewrites of a graph that compute the same with less work. Each takes a graph and returns
 //! another; nodes that `keep` names stay nodes of their own, so that they can still be read.
 
+mod cut;
 mod fold_batch_norm;
 mod fuse;
 
+pub use cut::{cut, last_cut};
 pub use fold_batch_norm::fold_batch_norm;
 pub use fuse::fuse;
 

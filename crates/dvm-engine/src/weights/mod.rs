@@ -15,6 +15,7 @@ mod inspection;
 mod matching;
 mod safetensors;
 mod torch;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -25,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::{Stranger, WeightsError};
 pub use matching::Mismatch;
+pub use writing::to_safetensors;
 
 use format::Format;
 
@@ -164,6 +166,22 @@ impl Weights {
             .map(|(name, array)| (rename(&name).unwrap_or(name), array))
             .collect();
         self
+    }
+
+    /// The arrays whose names begin so, without that beginning, and all others.
+    pub fn split_off(self, prefix: &str) -> (BTreeMap<String, Array>, Self) {
+        let (mut beginning, mut others) = (BTreeMap::new(), BTreeMap::new());
+        for (name, array) in self.arrays {
+            match name.strip_prefix(prefix) {
+                Some(rest) => beginning.insert(rest.to_owned(), array),
+                None => others.insert(name, array),
+            };
+        }
+        let rest = Self {
+            arrays: others,
+            ..self
+        };
+        (beginning, rest)
     }
 
     /// The arrays a network asks for, by the network's own names.

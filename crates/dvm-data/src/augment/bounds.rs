@@ -1,0 +1,48 @@
+//! What options may be.
+
+use super::Invalid;
+
+pub(super) fn probability(option: &'static str, p: f64) -> Result<(), Invalid> {
+    check(
+        (0.0..=1.0).contains(&p),
+        option,
+        p,
+        "a probability of 0 to 1",
+    )
+}
+
+/// A part of the picture's area, from the first to the second.
+pub(super) fn scale(option: &'static str, scale: (f64, f64)) -> Result<(), Invalid> {
+    check(
+        scale.0 > 0.0 && scale.0 <= scale.1 && scale.1 <= 1.0,
+        option,
+        scale,
+        "two shares of the area, above 0 and up to 1, the smaller first",
+    )
+}
+
+/// Width by height, or the reverse, from the first to the second.
+pub(super) fn ratio(option: &'static str, ratio: (f64, f64)) -> Result<(), Invalid> {
+    check(
+        ratio.0 >= 0.01 && ratio.0 <= ratio.1 && ratio.1 <= 100.0,
+        option,
+        ratio,
+        "two ratios of the sides, 0.01 to 100, the smaller first",
+    )
+}
+
+pub(super) fn check(
+    holds: bool,
+    option: &'static str,
+    value: impl std::fmt::Debug,
+    expected: &'static str,
+) -> Result<(), Invalid> {
+    if holds {
+        return Ok(());
+    }
+    Err(Invalid {
+        option,
+        value: format!("{value:?}"),
+        expected,
+    })
+}

@@ -1,0 +1,124 @@
+//! A part of random size, proportions and place, brought to the size of the crop.
+
+use std::ops::Range;
+
+use dvm_image::resize_crop;
+use rand::{Rng, RngExt};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::view::View;
+use super::{AugmentOption, Augmentation, Description, Invalid, bounds};
+
+/// The "Inception crop" (Szegedy et al. 2014, arXiv 1409.4842), as torchvision's
+/// `RandomResizedCrop` takes it: a rectangle of the decoded picture, straight to the size of the
+/// crop with the interpolation of the preprocessing, whatever that resizes to.
+///
+/// Ten times an area and a ratio are drawn; the first rectangle that fits is taken, at a random
+/// place. If none fits: the largest in the middle whose ratio is allowed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RandomResizedCrop {
+    /// Least and greatest share of the picture's area, evenly distributed.
+    pub scale: (f64, f64),
+    /// Least and greatest width divided by height, its logarithm evenly distributed.
+    pub ratio: (f64, f64),
+}
+
+impl Default for RandomResizedCrop {
+    fn default() -> Self {
+        Self {
+            scale: (0.08, 1.0),
+            ratio: (3.0 / 4.0, 4.0 / 3.0),
+        }
+    }
+}
+
+impl Augmentation for RandomResizedCrop {
+    const DESCRIPTION: Description = Description {
+        name: "random_resized_crop",
+        paper: "1409.4842 (2014)",
+        summary: "shows a part of random size, proportions and place",
+        options: &[
+            AugmentOption {
+                name: "scale",
+                default: "[0.08, 1.0]",
+                meaning: "least and greatest share of the picture's area",
+            },
+            AugmentOption {
+                name: "ratio",
+                default: "[0.75, 1.3333333333333333]",
+                meaning: "least and greatest width divided by height",
+            },
+        ],
+    };
+
+    fn validate(&self) -> Result<(), Invalid> {
+        bounds::scale("scale", self.scale)?;
+        bounds::ratio("ratio", self.ratio)
+    }
+
+    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
+        let (rows, columns) = self.rectangle(view.original.height(), view.original.width(), random);
+        view.set_crop(resize_crop(
+            view.original,
+            rows,
+            columns,
+            view.preprocess.crop,
+            view.preprocess.interpolation,
+        ));
+    }
+}
+
+impl RandomResizedCrop {
+    /// Rows and columns of the part of a picture of `height` × `width` pixels.
+    fn rectangle(
+        &self,
+        height: usize,
+        width: usize,
+        random: &mut impl Rng,
+    ) -> (Range<usize>, Range<usize>) {
+        const TRIES: usize = 10;
+        let area = (height * width) as f64;
+        for _ in 0..TRIES {
+            let (across, down) = sides(area, self.scale, self.ratio, random);
+            if (1..=width).contains(&across) && (1..=height).contains(&down) {
+                let top = random.random_range(0..=height - down);
+                let left = random.random_range(0..=width - across);
+                return (top..top + down, left..left + across);
+            }
+        }
+        let (down, across) = self.central(height, width);
+        let (top, left) = ((height - down) / 2, (width - across) / 2);
+        (top..top + down, left..left + across)
+    }
+
+    /// Height and width of the largest rectangle whose ratio is allowed.
+    fn central(&self, height: usize, width: usize) -> (usize, usize) {
+        let ratio = width as f64 / height as f64;
+        if ratio < self.ratio.0 {
+            let down = (width as f64 / self.ratio.0).round_ties_even() as usize;
+            (down.clamp(1, height), width)
+        } else if ratio > self.ratio.1 {
+            let across = (height as f64 * self.ratio.1).round_ties_even() as usize;
+            (height, across.clamp(1, width))
+        } else {
+            (height, width)
+        }
+    }
+}
+
+/// Two sides of a rectangle whose area is a share, drawn from `scale`, of `area`, the first divided
+/// by the second being drawn from `ratio`; rounded, and so perhaps zero.
+pub(super) fn sides(
+    area: f64,
+    scale: (f64, f64),
+    ratio: (f64, f64),
+    random: &mut impl Rng,
+) -> (usize, usize) {
+    let area = area * random.random_range(scale.0..=scale.1);
+    // `libm` has the same bits on every machine, the system's functions do not.
+    let ratio = libm::exp(random.random_range(libm::log(ratio.0)..=libm::log(ratio.1)));
+    let rounded = |side: f64| side.sqrt().round_ties_even() as usize;
+    (rounded(area * ratio), rounded(area / ratio))
+}

@@ -1,0 +1,96 @@
+//! A network in two: the part that stays as it is, and the part that is trained.
+
+use crate::ops::input::Input;
+use crate::{Error, Graph, Node, NodeId, Tensor};
+
+/// Cuts a graph after the node `at`: the first graph ends there, the second begins with its value
+/// `[N, C, H, W]` and ends where the whole one does. Names stay. Running one after the other is
+/// running the whole.
+///
+/// # Errors
+/// [`Error::Node`] if a node after `at` reads something before it, or if the value of `at`, for an
+/// input of this shape, is no feature map.
+pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph), Error> {
+    let shape = &graph.shapes(input)?[at.0];
+    let refuse = |node: &Node, detail: String| Error::Node {
+        node: node.name.clone(),
+        kind: node.op.kind(),
+        detail,
+    };
+    let &[_, channels, _, _] = &shape[..] else {
+        let detail = format!("gives {shape:?}, but a network is cut at feature maps [N, C, H, W]");
+        return Err(refuse(graph.node(at), detail));
+    };
+    let front = graph.part(graph.nodes()[..=at.0].to_vec(), at);
+    let mut nodes = vec![Node {
+        name: graph.node(NodeId(0)).name.clone(),
+        op: std::sync::Arc::new(Input { channels }),
+        inputs: Vec::new(),
+        parameters: Vec::new(),
+        merged: Vec::new(),
+    }];
+    for node in &graph.nodes()[at.0 + 1..] {
+        let mut node = node.clone();
+        for place in &mut node.inputs {
+            let Some(moved) = place.0.checked_sub(at.0) else {
+                let before = &graph.node(*place).name;
+                let detail = format!(
+                    "reads `{before}`, which comes before `{}`, where the network was to be cut",
+                    graph.node(at).name
+                );
+                return Err(refuse(&node, detail));
+            };
+            *place = NodeId(moved);
+        }
+        nodes.push(node);
+    }
+    let output = NodeId(graph.output().0 - at.0);
+    Ok((front, graph.part(nodes, output)))
+}
+
+/// The last node at which the network can be cut in front of everything that `moves` names: no node
+/// after it reads anything before it, its value is a feature map, and no parameter before it is to
+/// move. The input if there is no other.
+///
+/// # Errors
+/// As [`Graph::shapes`].
+pub fn last_cut(
+    graph: &Graph,
+    input: &[usize],
+    moves: impl Fn(&crate::Parameter) -> bool,
+) -> Result<NodeId, Error> {
+    let shapes = graph.shapes(input)?;
+    let moving = |node: &Node| {
+        let mut parameters = node.parameters.iter();
+        parameters.any(|&p| moves(&graph.parameters()[p]))
+    };
+    let end = graph.nodes().iter().position(moving);
+    let end = end.unwrap_or(graph.nodes().len());
+    // How far back the nodes from each on read.
+    let mut reads_from = vec![usize::MAX; graph.nodes().len() + 1];
+    for (id, node) in graph.nodes().iter().enumerate().rev() {
+        let nearest = node.inputs.iter().map(|i| i.0).min();
+        reads_from[id] = reads_from[id + 1].min(nearest.unwrap_or(usize::MAX));
+    }
+    let random = |node: &Node| node.op_as::<crate::ops::dropout::Dropout>().is_some();
+    let dropout = graph.nodes().iter().position(random);
+    let end = end.min(dropout.unwrap_or(end));
+    let fits = |id: &usize| shapes[*id].len() == 4 && reads_from[id + 1] >= *id;
+    Ok(NodeId((0..end).rev().find(fits).unwrap_or(0)))
+}
+
+impl Graph {
+    /// Some of its nodes as a graph of their own, with the parameters that they read.
+    fn part(&self, mut nodes: Vec<Node>, output: NodeId) -> Graph {
+        let mut places: Vec<usize> = nodes.iter().flat_map(|n| n.parameters.clone()).collect();
+        places.sort_unstable();
+        places.dedup();
+        for place in nodes.iter_mut().flat_map(|node| &mut node.parameters) {
+            *place = places.binary_search(place).expect("all are listed");
+        }
+        let parameters = places.iter().map(|&p| self.parameters()[p].clone());
+        let values = places.iter().map(|&p| self.values()[p].clone());
+        let (parameters, values) = (parameters.collect(), values.collect::<Vec<Tensor>>());
+        Graph::from_parts(nodes, output, parameters, values).run_like(self)
+    }
+}

@@ -1,0 +1,92 @@
+//! Weights as the bytes of a `.safetensors` file.
+
+use std::collections::BTreeMap;
+
+use ::safetensors::tensor::{Dtype, TensorInfo};
+use serde::Serialize;
+
+use crate::Tensor;
+
+/// The bytes of a `.safetensors` file with these tensors, f32 and row-major as PyTorch reads them,
+/// and this metadata. The same tensors and metadata give the same bytes.
+///
+/// The crate `safetensors` writes metadata in the order of a hash map, which differs from run to
+/// run; hence the header is written here.
+pub fn to_safetensors<'a>(
+    tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
+    metadata: &BTreeMap<String, String>,
+) -> Vec<u8> {
+    let tensors: BTreeMap<String, &Tensor> = tensors.into_iter().collect();
+    let mut end = 0;
+    let entries = tensors.iter().map(|(name, tensor)| {
+        let start = end;
+        end += tensor.len() * size_of::<f32>();
+        let info = TensorInfo {
+            dtype: Dtype::F32,
+            shape: tensor.shape().to_vec(),
+            data_offsets: (start, end),
+        };
+        (name.as_str(), info)
+    });
+    let header = Header {
+        metadata,
+        tensors: entries.collect(),
+    };
+    let mut text = serde_json::to_vec(&header).expect("names and numbers can be written");
+    // What follows is to be aligned to 8 bytes.
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut bytes = Vec::with_capacity(8 + text.len() + end);
+    bytes.extend((text.len() as u64).to_le_bytes());
+    bytes.extend(text);
+    for tensor in tensors.values() {
+        bytes.extend(tensor.to_nchw().into_iter().flat_map(f32::to_le_bytes));
+    }
+    bytes
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    #[serde(rename = "__metadata__")]
+    metadata: &'a BTreeMap<String, String>,
+    #[serde(flatten)]
+    tensors: BTreeMap<&'a str, TensorInfo>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::Weights;
+
+    #[test]
+    fn what_is_written_is_read_again_row_major_with_its_metadata() {
+        let values: Vec<f32> = (0..24_u8).map(f32::from).collect();
+        let filters = Tensor::from_nchw(&[2, 3, 2, 2], &values);
+        let bias = Tensor::from_nchw(&[2], &[0.5, -1.0]);
+        let metadata =
+            BTreeMap::from([("b".to_owned(), "é\"".to_owned()), ("a".into(), "1".into())]);
+        let named = [
+            ("z.weight".to_owned(), &filters),
+            ("a.bias".to_owned(), &bias),
+        ];
+        let bytes = to_safetensors(named, &metadata);
+        let read = Weights::from_safetensors(&bytes, "bytes").unwrap();
+        assert_eq!(read.metadata(), &metadata);
+        assert_eq!(read.len(), 2);
+        let array = read.get("z.weight").unwrap();
+        assert_eq!(
+            (&array.shape[..], &array.values),
+            (&[2, 3, 2, 2][..], &values)
+        );
+        assert_eq!(read.get("a.bias").unwrap().values, [0.5, -1.0]);
+    }
+
+    #[test]
+    fn numbers_begin_at_a_multiple_of_eight_bytes() {
+        let tensor = Tensor::zeros(&[1]);
+        for length in 0..9 {
+            let named = [("x".repeat(length + 1), &tensor)];
+            let bytes = to_safetensors(named, &BTreeMap::new());
+            assert_eq!((bytes.len() - size_of::<f32>()) % 8, 0);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! All that shapes a training, as a configuration file and the command line say it.
+
+use std::path::PathBuf;
+
+use dvm_data::OnBroken;
+use dvm_data::augment::Augment;
+use dvm_image::Preprocess;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::tensorboard::Names;
+use crate::{Error, Options, optimisers, schedules};
+
+/// All that shapes a training but the number of threads and where results go: the same
+/// configuration, data and program give the same weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The folder of pictures, as `dvm prepare` leaves it.
+    pub data: PathBuf,
+    /// Name of the architecture.
+    pub model: String,
+    /// Where weights begin: `pretrained`, `none`, or a weight file.
+    pub weights: String,
+    /// Which layers learn.
+    pub train: Part,
+    /// How often every training picture is seen.
+    pub epochs: u64,
+    /// Pictures per forward pass.
+    pub batch: usize,
+    /// Forward passes per step of the optimiser.
+    pub accumulate: usize,
+    /// Where all random numbers begin.
+    pub seed: u64,
+    /// Share of the target that is spread over all classes, 0 … 1 (arXiv 1512.00567).
+    pub label_smoothing: f32,
+    /// How much the classes count.
+    pub class_weights: ClassWeights,
+    /// Largest norm of all gradients together; 0 for no limit.
+    pub clip: f64,
+    /// Decay of the moving average of weights, 0 … 1; 0 for none.
+    pub ema: f64,
+    /// Alpha of mixup (arXiv 1710.09412); 0 for none.
+    pub mixup: f64,
+    /// Epochs without a better validation after which training stops; 0 for never.
+    pub patience: u64,
+    /// What happens when a picture cannot be read.
+    pub on_broken: OnBroken,
+    /// How pictures are prepared, if not as the architecture's published weights want it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocess: Option<Preprocess>,
+    /// The optimiser.
+    pub optimiser: OptimiserChoice,
+    /// The schedule of the learning rate.
+    pub schedule: Choice,
+    /// How training pictures are changed at random.
+    pub augment: Augment,
+    /// What TensorBoard is told.
+    pub tensorboard: TensorBoard,
+}
+
+/// Which layers learn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// All of them.
+    All,
+    /// The last layer only.
+    Head,
+    /// The layers at the coarsest resolution, and the last one.
+    LastStage,
+}
+
+/// How much the classes count in the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClassWeights {
+    /// `none`: each picture the same; `balanced`: each class the same.
+    Named(Balance),
+    /// A weight for each class, in the order of the classes.
+    Each(Vec<f32>),
+}
+
+/// A rule for class weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Balance {
+    /// Each picture counts the same.
+    None,
+    /// Each class counts the same: pictures / (classes · pictures of the class).
+    Balanced,
+}
+
+/// An optimiser by name, with its learning rate and options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OptimiserChoice {
+    /// Its name in [`optimisers::ALL`].
+    pub name: String,
+    /// The learning rate; the optimiser's own default if none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Its options.
+    #[serde(flatten)]
+    pub options: Options,
+}
+
+/// An entry of a registry by name, with its options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Its name.
+    pub name: String,
+    /// Its options.
+    #[serde(flatten)]
+    pub options: Options,
+}
+
+/// What TensorBoard is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TensorBoard {
+    /// Names of the scalars.
+    pub names: Names,
+    /// Epochs from one set of pictures to the next; 0 for no pictures.
+    pub images_every: u64,
+    /// How many validation pictures are followed.
+    pub images: usize,
+}
+
+/// A set of values to begin with, by name.
+pub struct Preset {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in one sentence.
+    pub summary: &'static str,
+    text: &'static str,
+}
+
+/// All presets; the first holds the defaults, and the others say what they have otherwise.
+pub static PRESETS: &[Preset] = &[
+    Preset {
+        name: "fine-tune",
+        summary: "the default: a pretrained network, all layers, SGD in one cycle",
+        text: include_str!("presets/fine-tune.toml"),
+    },
+    Preset {
+        name: "from-scratch",
+        summary: "a network that knows nothing: higher learning rate, more epochs, wider crops",
+        text: include_str!("presets/from-scratch.toml"),
+    },
+    Preset {
+        name: "seed",
+        summary: "as the scripts that this program grew from: Adam, a tenth every 30 epochs",
+        text: include_str!("presets/seed.toml"),
+    },
+];
+
+impl Config {
+    /// The configuration of a preset (the first, if none is named), then a file's, then single
+    /// values as (`optimiser.learning_rate`, `0.02`), each going before what comes earlier. Another
+    /// optimiser or schedule than before comes without the options of the one before.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for what is not TOML, not known or missing; [`Error::Unknown`],
+    /// [`Error::UnknownOption`], [`Error::OptionValue`] for values that make no sense.
+    pub fn resolve(
+        preset: Option<&str>,
+        file: Option<&str>,
+        values: &[(String, String)],
+    ) -> Result<Self, Error> {
+        let mut table = parse(PRESETS[0].text)?;
+        if let Some(name) = preset {
+            let preset = PRESETS.iter().find(|preset| preset.name == name);
+            let preset = preset.ok_or_else(|| Error::Unknown {
+                kind: "preset",
+                name: name.into(),
+                known: PRESETS.iter().map(|p| p.name).collect::<Vec<_>>().join(", "),
+            })?;
+            merge(&mut table, parse(preset.text)?);
+        }
+        if let Some(text) = file {
+            merge(&mut table, parse(text)?);
+        }
+        let mut given = Table::new();
+        for (key, text) in values {
+            set(&mut given, key, value_of(text))?;
+        }
+        merge(&mut table, given);
+        let config: Self = table.try_into().map_err(wrong)?;
+        config.checked()
+    }
+
+    /// The configuration that a run keeps: every value said.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("numbers and words can be written")
+    }
+
+    /// Reads what [`Config::to_toml`] wrote.
+    ///
+    /// # Errors
+    /// As [`Config::resolve`].
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        let config: Self = toml::from_str(text).map_err(wrong)?;
+        config.checked()
+    }
+
+    /// The learning rate that the schedule takes its shares of.
+    pub fn learning_rate(&self) -> f64 {
+        self.optimiser.learning_rate.unwrap_or_else(|| {
+            let entry = optimisers::find(&self.optimiser.name);
+            entry.expect("it was checked").learning_rate
+        })
+    }
+
+    /// The same with every option of optimiser and schedule said, if all values make sense.
+    fn checked(mut self) -> Result<Self, Error> {
+        let optimiser = optimisers::find(&self.optimiser.name)?;
+        self.optimiser.options = optimiser
+            .optimiser(&self.optimiser.options)?
+            .options()
+            .clone();
+        self.optimiser.learning_rate = Some(self.learning_rate());
+        let schedule = schedules::find(&self.schedule.name)?;
+        self.schedule.options = schedule.schedule(&self.schedule.options)?.1;
+        let refuse = |detail: &str| Err(Error::Config(detail.into()));
+        if self.data.as_os_str().is_empty() {
+            return refuse("`data` is missing: name the folder of pictures");
+        }
+        if self.epochs == 0 || self.batch == 0 || self.accumulate == 0 {
+            return refuse("`epochs`, `batch` and `accumulate` are 1 or more");
+        }
+        if self.batch == 1 && self.train == Part::All {
+            return refuse("`batch` is 1, but batch normalisation needs two pictures or more");
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            return refuse("`label_smoothing` is from 0 to below 1");
+        }
+        if !(0.0..1.0).contains(&self.ema) {
+            return refuse("`ema` is from 0 to below 1");
+        }
+        if !(self.clip >= 0.0 && self.clip.is_finite()) {
+            return refuse("`clip` is 0 (no limit) or more");
+        }
+        if !(self.mixup >= 0.0 && self.mixup.is_finite()) {
+            return refuse("`mixup` is 0 (none) or more");
+        }
+        if !self.learning_rate().is_finite() || self.learning_rate() <= 0.0 {
+            return refuse("`optimiser.learning_rate` is above 0");
+        }
+        if let ClassWeights::Each(weights) = &self.class_weights
+            && weights.iter().any(|w| !w.is_finite() || *w < 0.0)
+        {
+            return refuse("`class_weights` are numbers, none below 0");
+        }
+        self.augment
+            .validate()
+            .map_err(|error| Error::Config(error.to_string()))?;
+        if let Some(preprocess) = &self.preprocess {
+            preprocess
+                .validate()
+                .map_err(|error| Error::Config(error.to_string()))?;
+        }
+        Ok(self)
+    }
+}
+
+fn wrong(error: toml::de::Error) -> Error {
+    Error::Config(error.to_string().trim_end().into())
+}
+
+fn parse(text: &str) -> Result<Table, Error> {
+    text.parse().map_err(wrong)
+}
+
+/// Tables in which another name means that nothing else of the table before holds.
+const CHOICES: [&str; 2] = ["optimiser", "schedule"];
+
+/// Lays `over` over `table`.
+fn merge(table: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => {
+                let other = |name: &Value| below.get("name").is_some_and(|old| old != name);
+                if CHOICES.contains(&key.as_str()) && above.get("name").is_some_and(other) {
+                    *below = above;
+                } else {
+                    merge(below, above);
+                }
+            }
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Sets the value at a path of names with dots between them.
+fn set(table: &mut Table, path: &str, value: Value) -> Result<(), Error> {
+    let Some((first, rest)) = path.split_once('.') else {
+        table.insert(path.into(), value);
+        return Ok(());
+    };
+    let below = table
+        .entry(first)
+        .or_insert_with(|| Value::Table(Table::new()));
+    match below {
+        Value::Table(below) => set(below, rest, value),
+        _ => Err(Error::Config(format!("`{first}` has a value, so `{path}` cannot be set"))),
+    }
+}
+
+/// What TOML makes of a value on the command line; a word needs no quotes there.
+fn value_of(text: &str) -> Value {
+    let line = format!("value = {text}");
+    match line.parse::<Table>() {
+        Ok(mut table) if table.len() == 1 => table.remove("value").expect("it is the only one"),
+        _ => Value::String(text.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(values: &[(&str, &str)]) -> Result<Config, Error> {
+        let mut all = vec![("data".to_owned(), "flowers".to_owned())];
+        all.extend(values.iter().map(|&(k, v)| (k.into(), v.into())));
+        Config::resolve(None, None, &all)
+    }
+
+    #[test]
+    fn every_preset_makes_sense_and_what_a_run_keeps_reads_as_the_same() {
+        for preset in PRESETS {
+            let data = [("data".to_owned(), "flowers".to_owned())];
+            let config = Config::resolve(Some(preset.name), None, &data).unwrap();
+            assert_eq!(Config::from_toml(&config.to_toml()).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn single_values_go_before_the_file_and_the_file_before_the_preset() {
+        let file = "data = \"a\"\nepochs = 3\nbatch = 7\n";
+        let values = [("epochs".to_owned(), "4".to_owned())];
+        let config = Config::resolve(Some("seed"), Some(file), &values).unwrap();
+        assert_eq!((config.epochs, config.batch), (4, 7));
+        assert_eq!(config.optimiser.name, "adam");
+    }
+
+    #[test]
+    fn another_optimiser_comes_without_the_options_of_the_one_before() {
+        let before = resolve(&[]).unwrap();
+        assert_eq!(before.optimiser.name, "sgd");
+        let after = resolve(&[("optimiser.name", "rmsprop")]).unwrap();
+        let entry = optimisers::find("rmsprop").unwrap();
+        assert_eq!(after.learning_rate(), entry.learning_rate);
+        let same = resolve(&[("optimiser.name", "sgd")]).unwrap();
+        assert_eq!(same.optimiser, before.optimiser);
+    }
+
+    #[test]
+    fn lists_numbers_and_words_are_taken_as_they_are_typed() {
+        let config = resolve(&[
+            ("augment.random_resized_crop.scale", "[0.5, 1]"),
+            ("class_weights", "balanced"),
+            ("optimiser.learning_rate", "1e-3"),
+            ("train", "last-stage"),
+        ])
+        .unwrap();
+        assert_eq!(config.augment.random_resized_crop.unwrap().scale, (0.5, 1.0));
+        assert_eq!(config.class_weights, ClassWeights::Named(Balance::Balanced));
+        assert_eq!(config.learning_rate(), 1e-3);
+        assert_eq!(config.train, Part::LastStage);
+    }
+
+    #[test]
+    fn what_is_unknown_or_makes_no_sense_is_refused_by_name() {
+        for (key, value, expected) in [
+            ("epoch", "3", "epoch"),
+            ("epochs", "0", "`epochs`"),
+            ("optimiser.name", "sdg", "there is no optimiser `sdg`"),
+            ("optimiser.momentun", "0.5", "momentun"),
+            ("schedule.name", "cosinus", "cosinus"),
+            ("label_smoothing", "1", "label_smoothing"),
+            ("augment.zoom", "true", "zoom"),
+            ("ema", "nan", "`ema`"),
+            ("epochs.more", "1", "epochs"),
+        ] {
+            let error = resolve(&[(key, value)]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{key}: {error}");
+        }
+    }
+}

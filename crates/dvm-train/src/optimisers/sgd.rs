@@ -1,0 +1,75 @@
+//! Stochastic gradient descent with momentum.
+
+use super::{DECAYS_GRADIENT, Entry, Rule, Step, weight_decay};
+use crate::option::{OptionSpec, OptionValue, Takes};
+
+/// `v ← momentum · v + g`, `w ← w − rate · v`, or `w − rate · (g + momentum · v)` in Nesterov's form;
+/// as PyTorch's `SGD` without dampening.
+#[derive(Debug)]
+struct Sgd {
+    momentum: f32,
+    nesterov: bool,
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "sgd",
+    summary: "Stochastic gradient descent, with momentum and Nesterov's look ahead if wanted",
+    paper: "On the importance of initialization and momentum in deep learning (Sutskever et al. 2013)",
+    learning_rate: 1e-3,
+    options: &[
+        OptionSpec {
+            name: "momentum",
+            default: OptionValue::Number(0.0),
+            takes: Takes::From(0.0, 1.0),
+            help: "share of the last step's direction that is kept",
+        },
+        OptionSpec {
+            name: "nesterov",
+            default: OptionValue::Flag(false),
+            takes: Takes::Flag,
+            help: "look ahead along the momentum",
+        },
+        weight_decay(0.0, DECAYS_GRADIENT),
+    ],
+    build: |options| {
+        let momentum = options.number("momentum") as f32;
+        let nesterov = options.flag("nesterov");
+        if nesterov && momentum == 0.0 {
+            return Err(options.refuse("nesterov", "`true` only with a momentum above 0"));
+        }
+        Ok(Box::new(Sgd { momentum, nesterov }))
+    },
+};
+
+impl Rule for Sgd {
+    fn slots(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 {
+            &[]
+        } else {
+            &["momentum_buffer"]
+        }
+    }
+
+    fn update(&self, step: &Step, slots: &mut [&mut [f32]], values: &mut [f32], gradients: &[f32]) {
+        let rate = step.learning_rate as f32;
+        let decay = step.weight_decay as f32;
+        let momentum = self.momentum;
+        let [buffer] = slots else {
+            for (value, gradient) in values.iter_mut().zip(gradients) {
+                *value -= rate * (gradient + decay * *value);
+            }
+            return;
+        };
+        // How much of the plain gradient goes into the step beside the buffer, and of the buffer.
+        let (plain, kept) = if self.nesterov {
+            (1.0, momentum)
+        } else {
+            (0.0, 1.0)
+        };
+        for ((value, gradient), buffer) in values.iter_mut().zip(gradients).zip(&mut **buffer) {
+            let gradient = gradient + decay * *value;
+            *buffer = momentum * *buffer + gradient;
+            *value -= rate * (plain * gradient + kept * *buffer);
+        }
+    }
+}

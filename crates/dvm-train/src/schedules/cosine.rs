@@ -1,0 +1,56 @@
+//! A linear warm-up, then down along half a cosine.
+
+use super::{Entry, Position, Schedule, along_cosine};
+use crate::option::{OptionSpec, OptionValue, Takes};
+
+/// arXiv 1608.03983 without restarts, the warm-up of arXiv 1706.02677: PyTorch's `LinearLR` followed
+/// by `CosineAnnealingLR`, stepped after every optimiser step.
+struct Cosine {
+    warm_up: f64,
+    start: f64,
+    end: f64,
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "cosine",
+    summary: "A linear warm-up, then down to nothing along half a cosine",
+    options: &[
+        OptionSpec {
+            name: "warm_up",
+            default: OptionValue::Number(0.05),
+            takes: Takes::From(0.0, 1.0),
+            help: "share of the steps in which the learning rate rises",
+        },
+        OptionSpec {
+            name: "start",
+            default: OptionValue::Number(0.01),
+            takes: Takes::Between(0.0, 1.0),
+            help: "share of the learning rate that the warm-up starts from",
+        },
+        OptionSpec {
+            name: "end",
+            default: OptionValue::Number(0.0),
+            takes: Takes::Between(0.0, 1.0),
+            help: "share of the learning rate that the cosine ends at",
+        },
+    ],
+    build: |options| {
+        Ok(Box::new(Cosine {
+            warm_up: options.number("warm_up"),
+            start: options.number("start"),
+            end: options.number("end"),
+        }))
+    },
+};
+
+impl Schedule for Cosine {
+    fn factor(&self, at: Position) -> f64 {
+        let rising = (self.warm_up * at.steps as f64).round() as u64;
+        if at.step < rising {
+            return self.start + (1.0 - self.start) * at.step as f64 / rising as f64;
+        }
+        let falling = at.steps.saturating_sub(rising).max(1);
+        let progress = (at.step - rising) as f64 / falling as f64;
+        along_cosine(1.0, self.end, progress.min(1.0))
+    }
+}

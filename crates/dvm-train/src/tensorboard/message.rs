@@ -1,0 +1,137 @@
+//! TensorBoard's messages in protobuf's wire format, each field in the order of its number.
+//!
+//! Fields and numbers are those of `event.proto`, `summary.proto` and `tensor.proto` in
+//! <https://github.com/tensorflow/tensorboard/tree/master/tensorboard/compat/proto>. As protobuf's
+//! third version wants it, a number that is zero is left out unless it is the one of several
+//! alternatives that was chosen.
+
+/// The version that makes TensorBoard heed a start (see [`What::Start`]).
+const FILE_VERSION: &str = "brain.Event:2";
+
+/// What happened.
+pub(super) enum What<'a> {
+    /// The first record of every file.
+    Version,
+    /// A run goes on: everything shown for this step and later is out of date.
+    Start,
+    Scalar {
+        tag: &'a str,
+        value: f32,
+    },
+    /// A PNG of the given size in pixels.
+    Image {
+        tag: &'a str,
+        png: &'a [u8],
+        width: u32,
+        height: u32,
+    },
+    Text {
+        tag: &'a str,
+        markdown: &'a str,
+    },
+}
+
+/// An `Event`: `what` happened at `step`, at `wall_time` in seconds since 1970.
+pub(super) fn event(wall_time: f64, step: u64, what: &What) -> Vec<u8> {
+    let mut event = Message::default();
+    if wall_time != 0.0 {
+        event.double(1, wall_time);
+    }
+    event.integer_unless_zero(2, step);
+    match what {
+        What::Version => event.bytes(3, FILE_VERSION.as_bytes()),
+        What::Start => {
+            let mut session_log = Message::default();
+            session_log.integer(1, 1); // status: START
+            event.message(7, &session_log);
+        }
+        What::Scalar { tag, value } => event.summary(tag, |summary| summary.float(2, *value)),
+        What::Image {
+            tag,
+            png,
+            width,
+            height,
+        } => event.summary(tag, |summary| {
+            let mut image = Message::default();
+            image.integer_unless_zero(1, u64::from(*height));
+            image.integer_unless_zero(2, u64::from(*width));
+            image.integer(3, 3); // colour space: RGB
+            image.bytes(4, png);
+            summary.message(4, &image);
+        }),
+        What::Text { tag, markdown } => event.summary(tag, |summary| {
+            let mut dimension = Message::default();
+            dimension.integer(1, 1);
+            let mut shape = Message::default();
+            shape.message(2, &dimension);
+            let mut tensor = Message::default();
+            tensor.integer(1, 7); // type: strings
+            tensor.message(2, &shape);
+            tensor.bytes(8, markdown.as_bytes());
+            summary.message(8, &tensor);
+
+            let mut plugin = Message::default();
+            plugin.bytes(1, b"text");
+            let mut metadata = Message::default();
+            metadata.message(1, &plugin);
+            summary.message(9, &metadata);
+        }),
+    }
+    event.0
+}
+
+/// A message as it grows.
+#[derive(Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    /// Field 5 of an event: a `Summary` with one `Value` of name `tag`, whose rest `fill` writes.
+    fn summary(&mut self, tag: &str, fill: impl FnOnce(&mut Message)) {
+        let mut value = Message::default();
+        value.bytes(1, tag.as_bytes());
+        fill(&mut value);
+        let mut summary = Message::default();
+        summary.message(1, &value);
+        self.message(5, &summary);
+    }
+
+    fn message(&mut self, field: u64, message: &Message) {
+        self.bytes(field, &message.0);
+    }
+
+    fn bytes(&mut self, field: u64, bytes: &[u8]) {
+        self.varint(field << 3 | 2);
+        self.varint(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn double(&mut self, field: u64, value: f64) {
+        self.varint(field << 3 | 1);
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn float(&mut self, field: u64, value: f32) {
+        self.varint(field << 3 | 5);
+        self.0.extend_from_slice(&value.to_le_bytes());
+    }
+
+    fn integer_unless_zero(&mut self, field: u64, value: u64) {
+        if value != 0 {
+            self.integer(field, value);
+        }
+    }
+
+    fn integer(&mut self, field: u64, value: u64) {
+        self.varint(field << 3);
+        self.varint(value);
+    }
+
+    /// Seven bits a byte, the lowest first; the eighth says that more follow.
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+}

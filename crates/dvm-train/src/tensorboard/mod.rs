@@ -1,0 +1,9 @@
+//! TensorBoard: what a run measures, as event files that the `tensorboard` program shows.
+
+mod events;
+mod message;
+mod names;
+mod record;
+
+pub use events::Events;
+pub use names::{Metric, Names};
