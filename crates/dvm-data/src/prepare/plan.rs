@@ -19,6 +19,8 @@ pub struct Plan {
     pub pictures: Vec<Planned>,
     /// How many things of the source are in no split, by the reason.
     pub left_out: BTreeMap<String, usize>,
+    /// What is wrong with the source, though the data set can be made.
+    pub warnings: Vec<String>,
 }
 
 /// One picture of a plan.
@@ -64,6 +66,7 @@ impl Plan {
             settings: BTreeMap::new(),
             pictures: Vec::new(),
             left_out: BTreeMap::new(),
+            warnings: Vec::new(),
         }
     }
 
