@@ -6,9 +6,19 @@ import networks
 import ops
 import pictures
 import tensorboard_events
+import training
 import weights
 
 if __name__ == "__main__":
-    for script in (pictures, weights, ops, methods, networks, tensorboard_events, augmentations):
+    for script in (
+        pictures,
+        weights,
+        ops,
+        methods,
+        networks,
+        training,
+        tensorboard_events,
+        augmentations,
+    ):
         print(f"== {script.__name__}")
         script.main()

@@ -11,6 +11,7 @@ mod method_options;
 mod methods;
 mod models;
 mod options;
+mod prepare;
 mod report;
 mod train;
 
@@ -40,6 +41,9 @@ enum Command {
     Train(train::Arguments),
     /// Say how long a network takes, and which of its nodes
     Bench(bench::Arguments),
+    /// Make a data set of labelled pictures: classes, splits
+    #[command(subcommand)]
+    Prepare(prepare::Command),
     /// Networks: what there is, and how each is built
     #[command(subcommand)]
     Models(models::Command),
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
         Command::Classify(arguments) => classify::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),
         Command::Methods(command) => methods::run(command),
         Command::Completions(arguments) => completions::run(&arguments),

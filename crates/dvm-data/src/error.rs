@@ -22,6 +22,16 @@ pub enum Error {
         /// What is wrong and what to do.
         detail: String,
     },
+    /// A folder has no splits in it.
+    #[error(
+        "{}: has no folder `train`, `val` or `test`; `dvm prepare folder` makes them from one folder \
+         per class",
+        path.display()
+    )]
+    NotSplit {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There is no room for what is to be written.
     #[error(
         "{}: the disk is full, and what was written of it was removed again; free some space, choose \

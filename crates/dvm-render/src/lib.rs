@@ -10,6 +10,8 @@
 //!   [`with_bar`] is the figure of one panel.
 //! - [`bar_chart`] draws named amounts that are no map, [`line_charts`] curves,
 //!   [`confusion_matrix`] what was taken for what, [`reliability`] how far confidence can be trusted.
+//! - [`bar_chart`] draws named amounts that are no map.
+//! - [`contact_sheet`] sets many small pictures in a grid, each with a caption.
 //!
 //! This crate sees numbers and pictures, never a network. All drawing is scalar arithmetic on
 //! one thread: the same input gives the same bytes on every machine.
@@ -36,6 +38,7 @@ mod canvas;
 mod colour_bar;
 mod colour_map;
 mod confusion_matrix;
+mod contact_sheet;
 mod facts;
 mod figure;
 mod heat;
@@ -52,6 +55,7 @@ mod ticks;
 pub use bar_chart::{Bar, bar_chart};
 pub use colour_map::{ColourMap, UnknownColourMap};
 pub use confusion_matrix::confusion_matrix;
+pub use contact_sheet::contact_sheet;
 pub use figure::{figure, with_bar};
 pub use heat::heat_picture;
 pub use line_chart::{LineChart, Series, line_charts};

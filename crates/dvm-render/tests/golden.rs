@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use dvm_image::{Grid, HeatMap, Picture};
 use dvm_render::{
-    ColourMap, LineChart, Neutral, Panel, ReliabilityBin, Scale, Series, confusion_matrix, figure,
+    ColourMap, LineChart, Neutral, Panel, ReliabilityBin, Scale, Series, confusion_matrix, contact_sheet, figure,
     heat_picture, line_charts, overlay_colour, overlay_grey, reliability, with_bar,
 };
 
@@ -224,6 +224,18 @@ fn the_reliability_of_a_classifier_that_is_too_sure() {
         "reliability",
         &reliability("a classifier that is too sure of itself", &bins),
     );
+}
+
+#[test]
+fn a_contact_sheet_of_pictures_of_several_sizes() {
+    let pictures = [
+        (photograph(96, 96), "tulips · epoch 0".to_owned()),
+        (photograph(96, 60), "roses · epoch 0".to_owned()),
+        (photograph(40, 96), "a caption that is too long".to_owned()),
+        (photograph(96, 96), String::new()),
+        (photograph(70, 96), "daisy".to_owned()),
+    ];
+    check("contact_sheet", &contact_sheet(&pictures, 3));
 }
 
 /// 1 at `(y0, x0)`, falling off around it.

@@ -8,6 +8,7 @@ mod source;
 
 use std::path::Path;
 
+pub(crate) use folder::group_pattern;
 pub use settings::{OptionSpec, Settings, Share};
 
 use crate::Error;

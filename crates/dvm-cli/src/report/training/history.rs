@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dvm::train::{EpochRecord, TrainingEvent};
+use dvm::training::{EpochRecord, TrainingEvent};
 
 use super::curve::Curve;
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use dvm::train::{EpochRecord, TrainingEvent};
+use dvm::training::{EpochRecord, TrainingEvent};
 
 use super::{History, percent, spoken};
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use dvm::train::TrainingEvent;
+use dvm::training::TrainingEvent;
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Widget, Wrap};

@@ -9,7 +9,7 @@ mod view;
 use std::io::{self, IsTerminal, Stderr};
 use std::time::Instant;
 
-use dvm::train::TrainingEvent;
+use dvm::training::TrainingEvent;
 
 use history::History;
 use lines::Lines;

@@ -193,7 +193,7 @@ impl Panel<'_> {
 mod tests {
     use super::super::history::tests::{record, started, step};
     use super::*;
-    use dvm::train::TrainingEvent;
+    use dvm::training::TrainingEvent;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
