@@ -43,6 +43,12 @@ impl From<dvm::Error> for Failure {
     }
 }
 
+impl From<dvm::data::Error> for Failure {
+    fn from(error: dvm::data::Error) -> Self {
+        Self::Request(in_words(&error))
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)

@@ -3,6 +3,7 @@
 mod bench;
 mod classify;
 mod completions;
+mod evaluate;
 mod explain;
 mod failure;
 mod images;
@@ -11,6 +12,7 @@ mod method_options;
 mod methods;
 mod models;
 mod options;
+mod prepare;
 mod report;
 mod train;
 
@@ -38,8 +40,13 @@ enum Command {
     Classify(classify::Arguments),
     /// Train a network on a folder of pictures
     Train(train::Arguments),
+    /// Say how good a network is on labelled pictures
+    Evaluate(evaluate::Arguments),
     /// Say how long a network takes, and which of its nodes
     Bench(bench::Arguments),
+    /// Make a data set of labelled pictures: classes, splits
+    #[command(subcommand)]
+    Prepare(prepare::Command),
     /// Networks: what there is, and how each is built
     #[command(subcommand)]
     Models(models::Command),
@@ -57,7 +64,9 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Train(arguments) => train::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),
         Command::Methods(command) => methods::run(command),
         Command::Completions(arguments) => completions::run(&arguments),

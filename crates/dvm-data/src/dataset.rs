@@ -61,8 +61,8 @@ impl Dataset {
     /// What `dvm prepare` was killed at is never such a folder: it grows in one of another name.
     ///
     /// # Errors
-    /// [`Error::Layout`] for a folder that has neither, or one in which a split has a class that
-    /// `train` does not have; [`Error::File`] for what cannot be read.
+    /// [`Error::NotSplit`] for a folder that has neither, [`Error::Layout`] for one in which a split
+    /// has a class that `train` does not have, [`Error::File`] for what cannot be read.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         match Record::read(folder)? {
             Some(record) if record.transfer == Transfer::Manifest => {
@@ -70,6 +70,30 @@ impl Dataset {
             }
             _ => Self::of_folders(folder),
         }
+    }
+
+    /// Reads one folder per class; all pictures are in `train`.
+    ///
+    /// # Errors
+    /// [`Error::Layout`] if there is no class folder, [`Error::File`] for what cannot be read.
+    pub fn open_unsplit(folder: &Path) -> Result<Self, Error> {
+        let classes = class_folders(folder)?;
+        if classes.is_empty() {
+            return Err(Error::Layout {
+                path: folder.into(),
+                detail: "holds no folder; it must hold one folder of pictures per class".into(),
+            });
+        }
+        let mut train = Vec::new();
+        for (class, name) in classes.iter().enumerate() {
+            let pictures = pictures(&folder.join(name))?.into_iter();
+            train.extend(pictures.map(|path| Sample { path, class }));
+        }
+        Ok(Self {
+            folder: folder.into(),
+            classes,
+            samples: [train, Vec::new(), Vec::new()],
+        })
     }
 
     fn of_manifest(folder: &Path, record: Record) -> Self {
@@ -99,11 +123,8 @@ impl Dataset {
         if splits.is_empty() {
             // To say that a folder has no splits needs a folder.
             entries(folder)?;
-            return Err(Error::Layout {
+            return Err(Error::NotSplit {
                 path: folder.into(),
-                detail: "has no folder `train`, `val` or `test`; `dvm prepare folder` makes them \
-                         from one folder per class"
-                    .into(),
             });
         }
         let classes = splits[0].1.clone();

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::formats::FormatError;
+
 /// Why a data set could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +24,16 @@ pub enum Error {
         /// What is wrong and what to do.
         detail: String,
     },
+    /// A folder has no splits in it.
+    #[error(
+        "{}: has no folder `train`, `val` or `test`; `dvm prepare folder` makes them from one folder \
+         per class",
+        path.display()
+    )]
+    NotSplit {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There is no room for what is to be written.
     #[error(
         "{}: the disk is full, and what was written of it was removed again; free some space, choose \
@@ -41,6 +53,14 @@ pub enum Error {
         value: String,
         /// What it takes.
         expected: String,
+    },
+    /// A file of arrays or slices is not read.
+    #[error("{}: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: FormatError,
     },
     /// A picture cannot be decoded.
     #[error(transparent)]

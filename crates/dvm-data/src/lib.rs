@@ -3,12 +3,14 @@
 //! A [`Dataset`] is what training reads: classes, and for each [`Split`] the pictures with their
 //! class. One is made from a source by a [`corpora::Corpus`], which plans what goes where, and
 //! [`prepare::Plan::write`], which carries that out. A [`Loader`] makes batches of pictures, changed
-//! at random by [`augment`] if wanted.
+//! at random by [`augment`] if wanted. [`audit`] tells what will hurt before that is done.
 
+pub mod audit;
 pub mod augment;
 pub mod corpora;
 mod dataset;
 mod error;
+pub mod formats;
 mod loader;
 pub mod prepare;
 pub mod random;

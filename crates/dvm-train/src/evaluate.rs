@@ -3,7 +3,7 @@
 use dvm_data::Batch;
 use dvm_engine::{Network, Tensor};
 
-use crate::{CrossEntropy, Error, Targets, Validation};
+use crate::Error;
 
 /// What a network says of labelled pictures, in the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,33 +37,6 @@ impl Answers {
     /// The logits as a tensor `[N, K]`.
     pub fn logits(&self) -> Tensor {
         Tensor::from_stored(&[self.len(), self.outputs()], self.logits.clone())
-    }
-
-    /// Loss and accuracies of these answers.
-    ///
-    /// # Errors
-    /// [`Error::Loss`] if a class is not among the outputs.
-    pub fn validation(&self) -> Result<Validation, Error> {
-        let targets = Targets::Classes(self.classes.clone());
-        let loss = CrossEntropy::default().value_and_gradient(&self.logits(), &targets)?;
-        let mut found = vec![(0_usize, 0_usize); self.outputs()];
-        for (row, &class) in self.logits.chunks_exact(self.outputs()).zip(&self.classes) {
-            let better = |best: usize, k: usize| if row[k] > row[best] { k } else { best };
-            let top = (0..row.len()).fold(0, better);
-            found[class].0 += usize::from(top == class);
-            found[class].1 += 1;
-        }
-        let right: usize = found.iter().map(|(right, _)| right).sum();
-        let recalls: Vec<f64> = found
-            .iter()
-            .filter(|(_, all)| *all > 0)
-            .map(|&(right, all)| right as f64 / all as f64)
-            .collect();
-        Ok(Validation {
-            loss: loss.mean,
-            accuracy: right as f64 / self.len() as f64,
-            balanced_accuracy: recalls.iter().sum::<f64>() / recalls.len() as f64,
-        })
     }
 
     pub(crate) fn extend(&mut self, logits: &Tensor, classes: &[usize], samples: &[usize]) {

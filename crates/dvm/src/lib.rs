@@ -48,7 +48,6 @@ pub use dvm_image::{
     is_named_as_picture, write_atomic,
 };
 pub use dvm_render::{Bar, ColourMap, bar_chart};
-pub use dvm_train as train;
 pub use dvm_zoo as models;
 
 /// The network that is used when none is named.

@@ -3,7 +3,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use dvm::data::augment;
-use dvm::train::{OptionSpec, optimisers, schedules};
+use dvm::training::{OptionSpec, optimisers, schedules};
 
 /// Values of the configuration that were given as flags: (`optimiser.momentum`, `0.9`).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -322,7 +322,7 @@ impl FromArgMatches for SettingFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dvm::train::Config;
+    use dvm::training::{Config, PRESETS};
 
     fn parse(line: &str) -> Result<Vec<(String, String)>, clap::Error> {
         let command = SettingFlags::augment_args(Command::new("train"));
@@ -344,7 +344,7 @@ mod tests {
     #[test]
     fn every_value_of_every_preset_has_a_flag() {
         let flags = flags();
-        for preset in dvm::train::PRESETS {
+        for preset in PRESETS {
             let data = [("data".to_owned(), "flowers".to_owned())];
             let config = Config::resolve(Some(preset.name), None, &data).unwrap();
             let mut all = Vec::new();

@@ -6,6 +6,7 @@ mod start;
 mod supply;
 
 use std::collections::BTreeMap;
+use std::io;
 
 use dvm_data::Dataset;
 use dvm_engine::{Graph, Network};
@@ -13,7 +14,7 @@ use dvm_image::Preprocess;
 
 use crate::progress::{EpochRecord, TrainingEvent};
 use crate::tensorboard::Events;
-use crate::{Config, Error, RunFolder};
+use crate::{Config, Error, Evaluation, RunFolder};
 
 /// What is to be trained, on what, and where the run is kept.
 pub struct Task<'a> {
@@ -40,16 +41,18 @@ pub trait Watcher {
     /// Something happened.
     fn event(&mut self, event: &TrainingEvent);
 
-    /// An epoch was validated with this network; `events` is open for more than scalars.
+    /// An epoch was validated with this network, unless there are no validation pictures; `events`
+    /// is open for more than scalars.
     ///
     /// # Errors
-    /// What ends the run.
+    /// If the events cannot be written.
     fn epoch(
         &mut self,
         _epoch: u64,
         _network: &Network,
+        _evaluation: Option<&Evaluation>,
         _events: &mut Events,
-    ) -> Result<(), Error> {
+    ) -> io::Result<()> {
         Ok(())
     }
 

@@ -12,7 +12,10 @@ use super::{Outcome, Task, Watcher};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::progress::{EpochRecord, TrainingEvent};
 use crate::tensorboard::Events;
-use crate::{CrossEntropy, Error, Optimiser, Schedule, Targets, Validation, evaluate, schedules};
+use crate::{
+    Accumulation, CrossEntropy, EarlyStopping, Ema, Error, Evaluation, Mixup, Optimiser, Schedule,
+    Targets, clip_gradient_norm, evaluate, schedules,
+};
 
 /// Time from one checkpoint in the middle of an epoch to the next.
 const SAVE_EVERY: Duration = Duration::from_secs(300);
@@ -24,6 +27,10 @@ pub(super) struct Run<'a> {
     pub(super) optimiser: Optimiser,
     pub(super) schedule: Box<dyn Schedule>,
     pub(super) loss: CrossEntropy,
+    pub(super) accumulation: Accumulation,
+    pub(super) average: Option<Ema>,
+    pub(super) mixup: Option<Mixup>,
+    pub(super) stopping: EarlyStopping,
     pub(super) training: Arc<Supply>,
     pub(super) validation: Option<Supply>,
     pub(super) position: Position,
@@ -73,7 +80,14 @@ impl<'a> Run<'a> {
         let first = self.position.batch;
         let batches = self.training.batches();
         let front = self.learner.front.clone();
-        let mix = |_: usize, batch: &mut Batch| Targets::Classes(batch.classes.clone());
+        let (mixup, seed) = (self.mixup, config.seed);
+        let mix = |index: usize, batch: &mut Batch| match mixup {
+            Some(mixup) => {
+                let number = number * batches as u64 + index as u64;
+                mixup.mix(&mut batch.values, &batch.classes, seed, number)
+            }
+            None => Targets::Classes(batch.classes.clone()),
+        };
         let training = Arc::clone(&self.training);
         let seen_before = self.position.running.pictures;
         let mut learning_rate = 0.0;
@@ -83,9 +97,8 @@ impl<'a> Run<'a> {
             say_skipped(watcher, &given.skipped);
             self.position.batch += 1;
             if !given.samples.is_empty() {
-                let steps = batches;
-                learning_rate = self.learning_rate(steps);
-                let (loss, found) = self.step(&given, learning_rate)?;
+                learning_rate = self.learning_rate();
+                let (loss, found) = self.walk(&given, learning_rate)?;
                 let count = given.samples.len();
                 let running = &mut self.position.running;
                 running.loss += loss * count as f64;
@@ -94,7 +107,7 @@ impl<'a> Run<'a> {
                 watcher.event(&TrainingEvent::Step {
                     epoch: number as usize + 1,
                     step: self.position.batch,
-                    steps,
+                    steps: batches,
                     loss,
                     accuracy: found / count as f64,
                     learning_rate,
@@ -102,7 +115,12 @@ impl<'a> Run<'a> {
                         / start.elapsed().as_secs_f64(),
                 });
             }
-            if self.position.batch < batches {
+            let full = self.accumulation.batches() >= config.accumulate;
+            if full || (self.position.batch == batches && self.accumulation.batches() > 0) {
+                self.step(learning_rate);
+            }
+            // A checkpoint holds no half of a step.
+            if self.position.batch < batches && self.accumulation.batches() == 0 {
                 stopped = watcher.stops();
                 if stopped || self.saved.elapsed() >= SAVE_EVERY {
                     self.save()?;
@@ -119,8 +137,9 @@ impl<'a> Run<'a> {
         let running = std::mem::take(&mut self.position.running);
         self.position.batch = 0;
         self.position.epoch += 1;
-        let network = Network::new(self.learner.whole(None)?);
-        let validation = self.validate(&network, watcher)?;
+        let network = Network::new(self.learner.whole(self.averages())?);
+        let evaluation = self.validate(&network, watcher)?;
+        let validation = evaluation.as_ref().map(Evaluation::validation);
         let pictures = running.pictures.max(1) as f64;
         let mut record = EpochRecord {
             epoch: number as usize + 1,
@@ -133,8 +152,12 @@ impl<'a> Run<'a> {
             images_per_second: (running.pictures - seen_before) as f64 / trained,
             best: false,
         };
-        record.best = is_better(&record, self.position.best.as_ref());
+        // Without validation the last epoch is the best.
+        record.best = true;
+        let mut stop = false;
         if let Some(validation) = &validation {
+            let verdict = self.stopping.observe(validation);
+            (record.best, stop) = (verdict.best, verdict.stop);
             self.schedule.observe(validation);
         }
         if record.best {
@@ -147,13 +170,15 @@ impl<'a> Run<'a> {
             });
         }
         self.note(&record)?;
-        watcher.epoch(number + 1, &network, &mut self.events)?;
+        let events = &mut self.events;
+        watcher
+            .epoch(number + 1, &network, evaluation.as_ref(), events)
+            .and_then(|()| events.flush())
+            .map_err(Error::file(self.task.folder.path()))?;
         drop(network);
-        let folder = self.task.folder.path();
-        self.events.flush().map_err(Error::file(folder))?;
         self.save()?;
         watcher.event(&TrainingEvent::Epoch(record));
-        if config.patience > 0 && self.out_of_patience() {
+        if stop {
             watcher.event(&TrainingEvent::Message(format!(
                 "no better epoch for {}: training ends here",
                 config.patience
@@ -163,23 +188,28 @@ impl<'a> Run<'a> {
         Ok(!watcher.stops() || self.position.epoch == config.epochs)
     }
 
-    fn out_of_patience(&self) -> bool {
-        let best = self.position.best.map_or(0, |record| record.epoch as u64);
-        self.position.epoch >= best + self.task.config.patience
+    /// Values that are validated and kept in place of the last ones.
+    fn averages(&self) -> Option<&[Tensor]> {
+        self.average.as_ref().map(Ema::values)
     }
 
-    fn learning_rate(&self, steps_per_epoch: usize) -> f64 {
+    fn learning_rate(&self) -> f64 {
+        let config = self.task.config;
+        let steps = self.training.batches().div_ceil(config.accumulate);
         let at = schedules::Position {
             step: self.position.step,
-            steps: self.task.config.epochs * steps_per_epoch as u64,
+            steps: config.epochs * steps as u64,
             epoch: self.position.epoch,
         };
         self.task.config.learning_rate() * self.schedule.factor(at)
     }
 
-    /// Moves the weights once; the mean loss and how many pictures were found.
-    fn step(&mut self, given: &Given, learning_rate: f64) -> Result<(f64, f64), Error> {
-        let seed = self.task.config.seed ^ self.position.step.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    /// Walks there and back; the mean loss and how many pictures were found.
+    fn walk(&mut self, given: &Given, learning_rate: f64) -> Result<(f64, f64), Error> {
+        let config = self.task.config;
+        let walks =
+            self.position.step * config.accumulate as u64 + self.accumulation.batches() as u64;
+        let seed = config.seed ^ walks.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let graph = &self.learner.back;
         let activations = graph.forward(&given.inputs, Mode::Training { seed }, Keep::All)?;
         let logits = activations.output().clone();
@@ -202,28 +232,42 @@ impl<'a> Run<'a> {
         let gradients = graph.backward(&activations, &seeds, &request)?;
         let statistics = activations.statistics().to_vec();
         drop(activations);
+        let count = self.learner.back.parameters().len();
+        self.accumulation.add(gradients, 0..count);
         for (index, value) in statistics {
             self.learner.back.set_value(index, value)?;
         }
-        let gradient = |index| gradients.parameter(index);
+        Ok((value.mean, found(&logits, &given.targets)))
+    }
+
+    /// Moves the weights once, against the gradients that were accumulated.
+    fn step(&mut self, learning_rate: f64) {
+        let mut gradients = self.accumulation.take();
+        let clip = self.task.config.clip;
+        if clip > 0.0 {
+            clip_gradient_norm(&mut gradients, clip);
+        }
+        let gradient = |index| gradients.get(&index);
         self.optimiser
             .step(&mut self.learner.back, gradient, learning_rate);
+        if let Some(average) = &mut self.average {
+            average.update(&self.learner.back);
+        }
         self.position.step += 1;
-        Ok((value.mean, found(&logits, &given.targets)))
     }
 
     fn validate(
         &self,
         network: &Network,
         watcher: &mut dyn Watcher,
-    ) -> Result<Option<Validation>, Error> {
+    ) -> Result<Option<Evaluation>, Error> {
         let Some(supply) = &self.validation else {
             return Ok(None);
         };
         let answers = match supply {
             Supply::Pictures(loader) => evaluate::answers(network, loader.epoch(0, 0), |_| {})?,
             Supply::Features { .. } => {
-                let back = Network::new(self.learner.back_with(None)?);
+                let back = Network::new(self.learner.back_with(self.averages())?);
                 let mut answers = evaluate::Answers::default();
                 let mix = |_: usize, batch: &mut Batch| Targets::Classes(batch.classes.clone());
                 for given in supply.epoch(0, 0, None, &mix) {
@@ -243,7 +287,8 @@ impl<'a> Run<'a> {
         if answers.is_empty() {
             return Ok(None);
         }
-        answers.validation().map(Some)
+        let (logits, names) = (answers.logits(), &self.task.data.classes);
+        Evaluation::new(&logits, &answers.classes, names, None).map(Some)
     }
 
     /// Writes down what an epoch measured.
@@ -268,12 +313,17 @@ impl<'a> Run<'a> {
 
     fn save(&mut self) -> Result<(), Error> {
         self.position.schedule = self.schedule.state();
+        self.position.stopping = self.stopping.state();
+        self.position.averaged = self.average.as_ref().map_or(0, Ema::updates);
+        let back = &self.learner.back;
+        let mut state = self.optimiser.state(back).slots;
+        state.extend(self.average.iter().flat_map(|average| average.state(back)));
         let whole = self.learner.whole(None)?;
         let names = whole.parameters().iter().map(|p| p.name.clone());
         let checkpoint = Checkpoint {
             position: self.position.clone(),
             weights: names.zip(whole.values().iter().cloned()).collect(),
-            state: self.optimiser.state(&self.learner.back).slots,
+            state,
         };
         let bytes = checkpoint.to_bytes(self.task.metadata);
         drop((checkpoint, whole));
@@ -281,17 +331,6 @@ impl<'a> Run<'a> {
         folder.write(&folder.last_path(), &bytes)?;
         self.saved = Instant::now();
         Ok(())
-    }
-}
-
-/// Whether an epoch is better than the best before: more validation pictures found, or as many with
-/// less loss. Without validation the last epoch is the best.
-fn is_better(now: &EpochRecord, best: Option<&EpochRecord>) -> bool {
-    let Some(best) = best else { return true };
-    match (now.val_accuracy, best.val_accuracy) {
-        (Some(a), Some(b)) if a == b => now.val_loss < best.val_loss,
-        (Some(a), Some(b)) => a > b,
-        _ => true,
     }
 }
 
@@ -336,36 +375,6 @@ pub(super) fn now() -> f64 {
 mod tests {
     use super::*;
     use crate::Mixture;
-
-    fn record(val_accuracy: Option<f64>, val_loss: Option<f64>) -> EpochRecord {
-        EpochRecord {
-            epoch: 1,
-            train_loss: 0.0,
-            train_accuracy: 0.0,
-            val_loss,
-            val_accuracy,
-            learning_rate: 0.0,
-            seconds: 0.0,
-            images_per_second: 0.0,
-            best: false,
-        }
-    }
-
-    #[test]
-    fn the_best_epoch_finds_most_and_among_equals_has_the_least_loss() {
-        let best = record(Some(0.9), Some(0.5));
-        assert!(is_better(&best, None));
-        assert!(is_better(&record(Some(0.91), Some(0.9)), Some(&best)));
-        assert!(is_better(&record(Some(0.9), Some(0.4)), Some(&best)));
-        assert!(!is_better(&best, Some(&best)));
-        assert!(!is_better(&record(Some(0.8), Some(0.1)), Some(&best)));
-    }
-
-    #[test]
-    fn without_validation_the_last_epoch_is_the_best() {
-        let any = record(None, None);
-        assert!(is_better(&any, Some(&any)));
-    }
 
     #[test]
     fn of_a_mixture_the_share_of_the_class_found_counts() {

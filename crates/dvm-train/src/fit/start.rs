@@ -14,7 +14,10 @@ use super::{Task, Watcher};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::progress::TrainingEvent;
 use crate::tensorboard::Events;
-use crate::{Balance, ClassWeights, CrossEntropy, Error, Part, optimisers, schedules};
+use crate::{
+    Accumulation, Balance, ClassWeights, CrossEntropy, EarlyStopping, Ema, Error, Mixup, Part,
+    optimisers, schedules,
+};
 
 impl<'a> Run<'a> {
     /// A run from the checkpoint in its folder, or from the beginning.
@@ -34,6 +37,8 @@ impl<'a> Run<'a> {
             optimisers::find(&config.optimiser.name)?.optimiser(&config.optimiser.options)?;
         let (mut schedule, _) =
             schedules::find(&config.schedule.name)?.schedule(&config.schedule.options)?;
+        let mut average = (config.ema > 0.0).then(|| Ema::new(&learner.back, config.ema, true));
+        let mut stopping = EarlyStopping::new(config.criterion(), config.patience);
         let mut position = Position {
             pictures: digest(task.data),
             ..Position::default()
@@ -50,14 +55,15 @@ impl<'a> Run<'a> {
             }
             position = checkpoint.position;
             schedule.restore(&position.schedule)?;
-            let slots = checkpoint.state.into_iter();
-            let state = optimisers::State {
-                steps: position.step,
-                slots: slots
-                    .filter(|(name, _)| name.starts_with("optimiser."))
-                    .collect(),
-            };
-            optimiser.restore(&learner.back, state)?;
+            stopping.restore(&position.stopping)?;
+            let is_slot = |name: &String, _: &mut _| name.starts_with("optimiser.");
+            let mut averages = checkpoint.state;
+            let slots = averages.extract_if(.., is_slot).collect();
+            let steps = position.step;
+            optimiser.restore(&learner.back, optimisers::State { steps, slots })?;
+            if let Some(average) = &mut average {
+                average.restore(&learner.back, position.averaged, averages)?;
+            }
         }
         let records = task.folder.records(position.epoch)?;
         let (training, validation) = supplies(task, &learner, watcher)?;
@@ -80,6 +86,12 @@ impl<'a> Run<'a> {
                 label_smoothing: config.label_smoothing,
                 class_weights: class_weights(&config.class_weights, task.data)?,
             },
+            accumulation: Accumulation::new(),
+            average,
+            mixup: (config.mixup > 0.0)
+                .then(|| Mixup::new(config.mixup))
+                .transpose()?,
+            stopping,
             task,
             learner,
             optimiser,

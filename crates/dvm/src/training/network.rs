@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dvm_data::Dataset;
-use dvm_engine::{Parameter, Tensor};
+use dvm_engine::{Initialisation, Parameter, Spread, Tensor};
 use dvm_train::Config;
 use dvm_zoo::{Architecture, Pretrained};
 
@@ -21,14 +21,24 @@ pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
 pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
     let architecture = architecture(&config.model)?;
     let classes = data.classes.clone();
+    let untrained = architecture.initialisation.with_head(Spread::XavierUniform);
+    let fine_tuned = architecture
+        .initialisation
+        .with_head(Spread::UniformByInputs);
+    let fresh = |initialisation: Initialisation| {
+        move |parameter: &Parameter| {
+            let is_head = architecture.is_in_head(&parameter.name);
+            dvm_train::fresh(parameter, &initialisation, is_head, config.seed)
+        }
+    };
     let mut pretrained = match config.weights.as_str() {
         _ if begun => architecture.untrained(classes, |p| Tensor::zeros(&p.shape)),
-        "none" => architecture.untrained(classes, |p| fresh(config, p)),
+        "none" => architecture.untrained(classes, fresh(untrained)),
         "pretrained" => architecture
             .embedded()?
-            .for_classes(classes, |p| fresh_head(config, p)),
+            .for_classes(classes, fresh(fine_tuned)),
         file => Pretrained::read(Path::new(file), Some(architecture))?
-            .for_classes(classes, |p| fresh_head(config, p)),
+            .for_classes(classes, fresh(fine_tuned)),
     };
     if let Some(preprocess) = &config.preprocess {
         pretrained.preprocess = preprocess.clone();
@@ -44,18 +54,4 @@ fn architecture(model: &str) -> Result<&'static Architecture, Error> {
             names.join(", ")
         ))
     })
-}
-
-fn fresh(_config: &Config, p: &Parameter) -> Tensor {
-    Tensor::from_nchw(&p.shape, &dvm_engine::seeded::parameter(&p.name, &p.shape))
-}
-
-fn fresh_head(_config: &Config, p: &Parameter) -> Tensor {
-    let fan = p.shape.get(1).copied().unwrap_or(1280);
-    let bound = 1.0 / (fan as f64).sqrt();
-    let len = p.shape.iter().product();
-    Tensor::from_nchw(
-        &p.shape,
-        &dvm_engine::seeded::uniform(&p.name, len, -bound, bound),
-    )
 }

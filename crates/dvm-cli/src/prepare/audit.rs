@@ -1,0 +1,127 @@
+//! `dvm prepare audit`: what will hurt when a network is trained on these pictures.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use dvm::data::audit::{self, Finding, Group, Place, Report, Severity};
+
+use crate::failure::Failure;
+use crate::report::{self, Align, Progress, table};
+
+#[derive(Args)]
+#[command(about = "Tell what will hurt when a network is trained on these pictures")]
+#[command(
+    after_help = "Exit status: 0 nothing serious, 1 something serious, 2 the request itself \
+                        cannot be carried out."
+)]
+pub struct Arguments {
+    /// A prepared data set, or a folder with one folder of pictures per class
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    folder: PathBuf,
+    /// A regular expression whose one pair of parentheses finds a picture's group, such as the
+    /// patient, in its file name: no group should be in two splits
+    #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
+    group: Option<String>,
+    /// List all pictures of each finding, not only the first ones
+    #[arg(long)]
+    all: bool,
+    /// Print the findings as JSON
+    #[arg(long, help_heading = "Running")]
+    json: bool,
+    /// Print serious findings only
+    #[arg(long, short, help_heading = "Running")]
+    quiet: bool,
+}
+
+/// How many pictures, or sets of them, of a finding are listed.
+const FIRST: usize = 4;
+
+/// Prints what was found.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let progress = Progress::new(1, !arguments.quiet);
+    progress.picture(0, &arguments.folder.display().to_string());
+    let update = |done, all| progress.update("read", done, all);
+    let mut report = audit::audit(&arguments.folder, arguments.group.as_deref(), &update)?;
+    drop(progress);
+    let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
+    if arguments.quiet {
+        report.findings.retain(is_serious);
+    }
+    if arguments.json {
+        report::print_json(&report)?;
+    } else if !arguments.quiet || !report.findings.is_empty() {
+        let most = if arguments.all { usize::MAX } else { FIRST };
+        report::print(&as_text(&report, most))?;
+    }
+    match report.findings.iter().any(is_serious) {
+        true => Err(Failure::SomePictures),
+        false => Ok(()),
+    }
+}
+
+fn as_text(report: &Report, most: usize) -> String {
+    let mut text = format!(
+        "{}: {} pictures of {} classes, {}\n",
+        report.folder.display(),
+        report.pictures,
+        report.classes.len(),
+        match report.findings.len() {
+            0 => "nothing found".into(),
+            1 => "1 finding".to_owned(),
+            count => format!("{count} findings"),
+        }
+    );
+    if report.findings.is_empty() {
+        return text;
+    }
+    let rows: Vec<[String; 3]> = report
+        .findings
+        .iter()
+        .map(|f| [f.severity.name().into(), f.kind.into(), f.what.clone()])
+        .collect();
+    text += "\n";
+    text += &table([Align::Left; 3], &rows);
+    for finding in &report.findings {
+        text += &format!(
+            "\n{}: {}\n→ {}\n",
+            finding.kind, finding.what, finding.advice
+        );
+        for group in finding.groups.iter().take(most) {
+            text += &lines(group, most);
+        }
+        let more = finding.groups.len().saturating_sub(most);
+        if more > 0 {
+            text += &format!("  … and {more} more; --all lists them\n");
+        }
+    }
+    text
+}
+
+/// A group as one line, or as one line per picture where several belong together.
+fn lines(group: &Group, most: usize) -> String {
+    let detail = match group.detail.as_str() {
+        "" => String::new(),
+        detail => format!("  ({detail})"),
+    };
+    match group.pictures.as_slice() {
+        [one] => format!("  {}{detail}\n", one.path.display()),
+        several => {
+            // What leaks is not to be seen in pictures of one split only.
+            let mut first: Vec<&Place> = several.iter().take(most).collect();
+            if let (Some(last), true) = (several.last(), several.len() > most) {
+                first.pop();
+                first.push(last);
+            }
+            let mut text = String::new();
+            for (position, place) in first.into_iter().enumerate() {
+                let mark = if position == 0 { "-" } else { " " };
+                let detail = if position == 0 { detail.as_str() } else { "" };
+                text += &format!("  {mark} {}{detail}\n", place.path.display());
+            }
+            if several.len() > most {
+                text += &format!("    … {} in all\n", several.len());
+            }
+            text
+        }
+    }
+}

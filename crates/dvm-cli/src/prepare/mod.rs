@@ -1,0 +1,262 @@
+//! `dvm prepare`: from pictures as people have them to a data set.
+
+mod audit;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgMatches, Args, FromArgMatches, Subcommand, ValueHint};
+use dvm::data::Split;
+use dvm::data::corpora::{self, Corpus, OptionSpec, Settings};
+use dvm::data::prepare::{Outcome, Record, Transfer, Writing, Written};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::report::{self, Align, Progress, table};
+
+/// What to do: one subcommand per corpus of the registry, and one that looks over the result.
+pub enum Command {
+    Prepare {
+        corpus: &'static Corpus,
+        settings: Settings,
+        arguments: Arguments,
+    },
+    Audit(audit::Arguments),
+}
+
+/// Name of the command that looks over a data set.
+const AUDIT: &str = "audit";
+
+/// What all corpora are asked.
+#[derive(Args)]
+pub struct Arguments {
+    /// Where the pictures are
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::DirPath)]
+    source: PathBuf,
+    /// The data set's folder; it appears when all of it is written
+    #[arg(value_name = "DEST", value_hint = ValueHint::DirPath)]
+    destination: PathBuf,
+    /// Copy the files, give them a second name (a hard link), or write one file that says where
+    /// they are
+    #[arg(long, value_name = "copy|hard|manifest", hide_possible_values = true)]
+    #[arg(default_value = "copy", value_parser = transfer())]
+    link: Transfer,
+    /// Put it in the place of another data set that dvm prepared
+    #[arg(long)]
+    replace: bool,
+    /// Print what it holds as JSON
+    #[arg(long, help_heading = "Running")]
+    json: bool,
+    /// Print errors only
+    #[arg(long, short, help_heading = "Running")]
+    quiet: bool,
+}
+
+fn transfer() -> impl TypedValueParser<Value = Transfer> {
+    PossibleValuesParser::new(Transfer::ALL.map(Transfer::name))
+        .map(|word| word.parse().expect("only these words pass"))
+}
+
+/// The command of a corpus.
+fn command(corpus: &'static Corpus) -> clap::Command {
+    // The description of the arguments themselves would be taken for that of the command.
+    let command = Arguments::augment_args(clap::Command::new(corpus.name))
+        .about(corpus.summary)
+        .long_about(format!("{}.\n\n{}", corpus.summary, corpus.rule));
+    corpus.options.iter().fold(command, |command, option| {
+        command.arg(
+            Arg::new(option.name)
+                .long(option.name)
+                .value_name(option.value)
+                .allow_hyphen_values(true)
+                .help(help_of(option))
+                .help_heading("What goes where"),
+        )
+    })
+}
+
+fn help_of(option: &OptionSpec) -> String {
+    match option.default {
+        "" => option.help.into(),
+        default => format!("{} [default: {default}]", option.help),
+    }
+}
+
+impl Subcommand for Command {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        let audit = audit::Arguments::augment_args(clap::Command::new(AUDIT));
+        command
+            .subcommands(corpora::ALL.iter().map(self::command))
+            .subcommand(audit)
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        name == AUDIT || corpora::find(name).is_some()
+    }
+}
+
+impl FromArgMatches for Command {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+        let (name, matches) = matches.subcommand().ok_or_else(missing)?;
+        if name == AUDIT {
+            return Ok(Self::Audit(audit::Arguments::from_arg_matches(matches)?));
+        }
+        let corpus = corpora::find(name).ok_or_else(missing)?;
+        let given = corpus.options.iter().filter_map(|option| {
+            let value = matches.get_one::<String>(option.name)?;
+            Some((option.name, value))
+        });
+        Ok(Self::Prepare {
+            corpus,
+            settings: given.fold(Settings::new(), |all, (name, value)| all.with(name, value)),
+            arguments: Arguments::from_arg_matches(matches)?,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Prepares a data set, or looks one over.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Prepare {
+            corpus,
+            settings,
+            arguments,
+        } => prepare(corpus, &settings, &arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+    }
+}
+
+/// Prepares the data sets of a source and says what they hold.
+fn prepare(corpus: &Corpus, settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
+    let sets = corpus.sets(&arguments.source, settings)?;
+    let mut answers = Vec::new();
+    for (place, settings) in &sets {
+        // Joining nothing would add a slash.
+        let destination = match place.as_os_str().is_empty() {
+            true => arguments.destination.clone(),
+            false => arguments.destination.join(place),
+        };
+        let (written, warnings) = prepare_one(corpus, settings, &destination, arguments)?;
+        if arguments.json {
+            let answer = Answer::of(&destination, &written, &warnings);
+            answers.push(serde_json::to_value(answer).expect("results are plain data"));
+        } else if !arguments.quiet {
+            for (why, count) in &written.record.left_out {
+                report::say(&format!("note: left out: {why} ({count})"));
+            }
+            report::print(&as_text(&destination, &written))?;
+        }
+    }
+    match (arguments.json, answers.as_slice()) {
+        (false, _) => Ok(()),
+        (true, [one]) => report::print_json(one),
+        (true, several) => report::print_json(&several),
+    }
+}
+
+/// Prepares one data set; what it holds, and warnings.
+fn prepare_one(
+    corpus: &Corpus,
+    settings: &Settings,
+    destination: &Path,
+    arguments: &Arguments,
+) -> Result<(Written, Vec<String>), Failure> {
+    let plan = corpus.plan(&arguments.source, settings)?;
+    for warning in &plan.warnings {
+        report::say(&format!("warning: {warning}"));
+    }
+    let progress = Progress::new(1, !arguments.quiet);
+    progress.picture(0, &destination.display().to_string());
+    let how = Writing {
+        transfer: arguments.link,
+        replace: arguments.replace,
+    };
+    let update = |done, all| progress.update("pictures", done, all);
+    let written = plan.write(destination, &how, &update)?;
+    Ok((written, plan.warnings))
+}
+
+/// What was prepared, for programs.
+#[derive(Serialize)]
+struct Answer<'a> {
+    folder: String,
+    outcome: &'static str,
+    corpus: &'a str,
+    settings: &'a BTreeMap<String, String>,
+    link: Transfer,
+    sha256: &'a str,
+    classes: &'a [String],
+    /// Number of pictures of each class in each split.
+    pictures: BTreeMap<&'static str, BTreeMap<&'a str, usize>>,
+    left_out: &'a BTreeMap<String, usize>,
+    warnings: &'a [String],
+}
+
+impl<'a> Answer<'a> {
+    fn of(folder: &Path, written: &'a Written, warnings: &'a [String]) -> Self {
+        let record = &written.record;
+        let of = |split: Split| {
+            let classes = record.classes.iter().map(String::as_str);
+            (split.name(), classes.zip(record.counts(split)).collect())
+        };
+        Self {
+            folder: folder.display().to_string(),
+            outcome: match written.outcome {
+                Outcome::Made => "made",
+                Outcome::Replaced => "replaced",
+                Outcome::AlreadyThere => "already there",
+            },
+            corpus: &record.corpus,
+            settings: &record.settings,
+            link: record.transfer,
+            sha256: &record.sha256,
+            classes: &record.classes,
+            pictures: record.splits.keys().map(|split| of(*split)).collect(),
+            left_out: &record.left_out,
+            warnings,
+        }
+    }
+}
+
+fn as_text(folder: &Path, written: &Written) -> String {
+    let record = &written.record;
+    let outcome = match written.outcome {
+        Outcome::Made => "made",
+        Outcome::Replaced => "made in the place of another",
+        Outcome::AlreadyThere => "is there already, nothing was done",
+    };
+    format!(
+        "{}: {} pictures of {} classes, {outcome}\n{}",
+        folder.display(),
+        record.pictures(),
+        record.classes.len(),
+        counts(record)
+    )
+}
+
+/// Number of pictures by class and split.
+fn counts(record: &Record) -> String {
+    let of = Split::ALL.map(|split| record.counts(split));
+    let row = |name: &str, counts: [usize; 3]| {
+        let [train, val, test] = counts.map(|count| count.to_string());
+        [name.to_owned(), train, val, test]
+    };
+    let head = ["class", "train", "val", "test"].map(String::from);
+    let classes = record.classes.iter().enumerate();
+    let rows = classes.map(|(class, name)| row(name, of.each_ref().map(|counts| counts[class])));
+    let sum = row("all", of.each_ref().map(|counts| counts.iter().sum()));
+    let rows: Vec<[String; 4]> = [head].into_iter().chain(rows).chain([sum]).collect();
+    let [left, right] = [Align::Left, Align::Right];
+    table([left, right, right, right], &rows)
+}

@@ -1,0 +1,36 @@
+//! Files of the same bytes.
+
+use std::collections::BTreeMap;
+
+use crate::audit::copies::{Words, findings};
+use crate::audit::{Kind, Severity, Survey};
+
+pub(super) const EXACT_DUPLICATES: Kind = Kind {
+    name: "exact-duplicates",
+    summary: "files of the same bytes",
+    find: |survey, _| {
+        let mut sets = sets(survey);
+        sets.retain(|set| set.len() > 1);
+        let words = Words {
+            one: "byte for byte the same scene",
+            more: "byte for byte the same scenes",
+            conflicting: Severity::Serious,
+            across: Severity::Serious,
+        };
+        findings(survey, sets, EXACT_DUPLICATES.name, &words)
+    },
+};
+
+/// The pictures that can be read, those of the same bytes together, in the order of the first.
+pub(super) fn sets(survey: &Survey) -> Vec<Vec<usize>> {
+    let mut of: BTreeMap<[u8; 32], usize> = BTreeMap::new();
+    let mut sets: Vec<Vec<usize>> = Vec::new();
+    for (index, _, facts) in survey.readable() {
+        let set = *of.entry(facts.sha256).or_insert_with(|| {
+            sets.push(Vec::new());
+            sets.len() - 1
+        });
+        sets[set].push(index);
+    }
+    sets
+}

@@ -1,0 +1,145 @@
+//! All pictures of a set, each read once.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dvm_image::{Limits, Picture};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::audit::look::Look;
+use crate::{Dataset, Error, Split};
+
+/// A set of labelled pictures with all that findings are made from.
+pub(super) struct Survey {
+    pub(super) folder: PathBuf,
+    pub(super) classes: Vec<String>,
+    /// Whether it is split; if not, all pictures count as training pictures.
+    pub(super) is_split: bool,
+    /// By split, class and path.
+    pub(super) pictures: Vec<Surveyed>,
+}
+
+/// One picture.
+pub(super) struct Surveyed {
+    pub(super) path: PathBuf,
+    pub(super) split: Split,
+    /// Index of its class.
+    pub(super) class: usize,
+    /// What is on it, or why that cannot be told.
+    pub(super) facts: Result<Facts, String>,
+}
+
+/// What is known of a picture that can be read.
+pub(super) struct Facts {
+    pub(super) sha256: [u8; 32],
+    pub(super) height: usize,
+    pub(super) width: usize,
+    /// Whether no part of the file is missing.
+    pub(super) is_whole: bool,
+    pub(super) is_grey: bool,
+    pub(super) look: Look,
+}
+
+impl Survey {
+    /// Reads a prepared data set, or a folder with one folder per class.
+    pub(super) fn of(
+        folder: &Path,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, Error> {
+        let (data, is_split) = match Dataset::open(folder) {
+            Err(Error::NotSplit { .. }) => (Dataset::open_unsplit(folder)?, false),
+            opened => (opened?, true),
+        };
+        let all: Vec<_> = Split::ALL
+            .into_iter()
+            .flat_map(|split| {
+                data.samples(split)
+                    .iter()
+                    .map(move |sample| (split, sample))
+            })
+            .collect();
+        let done = AtomicUsize::new(0);
+        let survey = |(split, sample): &(Split, &crate::Sample)| {
+            let facts = Facts::of(&sample.path);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, all.len());
+            Surveyed {
+                path: sample.path.clone(),
+                split: *split,
+                class: sample.class,
+                facts,
+            }
+        };
+        let pictures = all.par_iter().map(survey).collect();
+        Ok(Self {
+            folder: data.folder,
+            classes: data.classes,
+            is_split,
+            pictures,
+        })
+    }
+
+    /// The pictures that can be read, with their indices.
+    pub(super) fn readable(&self) -> impl Iterator<Item = (usize, &Surveyed, &Facts)> {
+        let pictures = self.pictures.iter().enumerate();
+        pictures.filter_map(|(index, picture)| Some((index, picture, picture.facts.as_ref().ok()?)))
+    }
+
+    /// Number of pictures of each class in a split.
+    pub(super) fn counts(&self, split: Split) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for picture in self
+            .pictures
+            .iter()
+            .filter(|picture| picture.split == split)
+        {
+            counts[picture.class] += 1;
+        }
+        counts
+    }
+}
+
+impl Facts {
+    fn of(path: &Path) -> Result<Self, String> {
+        let limits = Limits::default();
+        let bytes = bytes(path, limits.file_bytes)?;
+        let picture = dvm_image::decode(&bytes, &limits).map_err(|why| why.to_string())?;
+        Ok(Self {
+            sha256: Sha256::digest(&bytes).into(),
+            height: picture.height(),
+            width: picture.width(),
+            is_whole: picture.is_whole(),
+            is_grey: is_grey(&picture),
+            look: Look::of(&picture),
+        })
+    }
+}
+
+fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let unreadable = |why: std::io::Error| format!("cannot be read: {why}");
+    // A named pipe would block for ever.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err("is no file".into());
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(format!("has more than {most} bytes"));
+    }
+    Ok(bytes)
+}
+
+/// What the channels of a grey pixel may differ by: a JPEG that stores colours rounds them.
+const GREY: u8 = 4;
+
+fn is_grey(picture: &Picture) -> bool {
+    picture.rgb().chunks_exact(3).all(|rgb| {
+        let [r, g, b] = [rgb[0], rgb[1], rgb[2]];
+        r.max(g).max(b) - r.min(g).min(b) <= GREY
+    })
+}

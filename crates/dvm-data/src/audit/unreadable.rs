@@ -1,0 +1,28 @@
+//! Files that give no picture.
+
+use crate::audit::{Finding, Kind, Severity, counted};
+
+pub(super) const UNREADABLE: Kind = Kind {
+    name: "unreadable",
+    summary: "files that give no picture",
+    find: |survey, _| {
+        let pictures = survey.pictures.iter();
+        let broken: Vec<_> = pictures
+            .filter_map(|picture| {
+                let why = picture.facts.as_ref().err()?;
+                Some(survey.alone(picture, why))
+            })
+            .collect();
+        if broken.is_empty() {
+            return Vec::new();
+        }
+        let count = counted(broken.len(), "file cannot", "files cannot");
+        vec![Finding {
+            kind: UNREADABLE.name,
+            severity: Severity::Serious,
+            what: format!("{count} be read as a picture"),
+            advice: "get them again, or remove them",
+            groups: broken,
+        }]
+    },
+};
