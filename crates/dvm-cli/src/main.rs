@@ -13,6 +13,7 @@ mod models;
 mod options;
 mod prepare;
 mod report;
+mod train;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Say what the network sees in each picture
     Classify(classify::Arguments),
+    /// Train a network on a folder of pictures
+    Train(train::Arguments),
     /// Say how long a network takes, and which of its nodes
     Bench(bench::Arguments),
     /// Make a data set of labelled pictures: classes, splits
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
+        Command::Train(arguments) => train::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),

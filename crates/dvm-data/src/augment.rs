@@ -4,9 +4,15 @@
 //! list in this one.
 
 mod bounds;
+mod colour_jitter;
 mod horizontal_flip;
+mod random_erasing;
 mod random_resized_crop;
+#[cfg(test)]
+mod references;
+mod rotation;
 mod switch;
+mod vertical_flip;
 mod view;
 
 use dvm_image::{Picture, Preprocess};
@@ -16,8 +22,12 @@ use serde::{Deserialize, Serialize};
 use crate::random;
 use view::View;
 
+pub use colour_jitter::ColourJitter;
 pub use horizontal_flip::HorizontalFlip;
+pub use random_erasing::RandomErasing;
 pub use random_resized_crop::RandomResizedCrop;
+pub use rotation::Rotation;
+pub use vertical_flip::VerticalFlip;
 pub use view::Seen;
 
 /// What the lists and help texts say of an augmentation.
@@ -175,4 +185,11 @@ macro_rules! augmentations {
 augmentations! {
     1 random_resized_crop: RandomResizedCrop = Some(RandomResizedCrop::default());
     2 horizontal_flip: HorizontalFlip = Some(HorizontalFlip::default());
+    3 vertical_flip: VerticalFlip = None;
+    4 rotation: Rotation = None;
+    5 colour_jitter: ColourJitter = None;
+    6 random_erasing: RandomErasing = None;
 }
+
+#[cfg(test)]
+mod tests;

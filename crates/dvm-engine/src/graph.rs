@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
+use crate::awake::awake;
 use crate::ops::{Arithmetic, Op, Prepared};
 use crate::{Blueprint, Error, Stopwatch, Tensor};
 
@@ -247,17 +248,19 @@ impl Graph {
         Ok(Self::from_parts(nodes, self.output, parameters, values).run_like(self))
     }
 
-    /// Changes the values of all parameters in place and in parallel: `change` gets each parameter's
-    /// index, its declaration and its values as stored.
+    /// Changes parameters in place, several at a time: `change` gets each one's index, what it is
+    /// and its values as stored (rank 4: channels last). What kernels had made of the old values is
+    /// made anew at the next walk.
     pub fn update(&mut self, change: impl Fn(usize, &Parameter, &mut [f32]) + Sync) {
-        let parameters = &self.parameters;
-        self.values
-            .par_iter_mut()
-            .enumerate()
-            .for_each(|(index, value)| change(index, &parameters[index], value.data_mut()));
-        for prepared in &mut self.prepared {
-            prepared.take();
-        }
+        let Self {
+            values, parameters, ..
+        } = self;
+        awake(|| {
+            let all = values.par_iter_mut().zip(&parameters[..]).enumerate();
+            all.with_max_len(1)
+                .for_each(|(index, (value, parameter))| change(index, parameter, value.data_mut()));
+        });
+        self.prepared = self.nodes.iter().map(|_| OnceLock::new()).collect();
     }
 
     /// The shape of every node's value for an input `[N, C, H, W]`.

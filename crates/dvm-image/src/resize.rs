@@ -143,19 +143,16 @@ fn resized(
     let horizontal = Taps::new(cut.width(), size.1, columns.clone(), interpolation);
     let rgb = if rows_come_first(cut, size) {
         let needed = horizontal.inputs();
-        let shortened = vertical.down(|y| &cut.row(y)[needed.start * 3..needed.end * 3]);
-        shortened
-            .chunks_exact(needed.len() * 3)
-            .flat_map(|row| horizontal.along(row, needed.start))
-            .collect()
+        let bytes = needed.start * 3..needed.end * 3;
+        let shortened = vertical.down(|y| &cut.row(y)[bytes.clone()], bytes.len());
+        let rows = shortened.chunks_exact(bytes.len());
+        horizontal.along(rows, needed.start)
     } else {
         let needed = vertical.inputs();
-        let narrowed: Vec<u8> = needed
-            .clone()
-            .flat_map(|y| horizontal.along(cut.row(y), 0))
-            .collect();
+        let narrowed = horizontal.along(needed.clone().map(|y| cut.row(y)), 0);
         let stride = columns.len() * 3;
-        vertical.down(|y| &narrowed[(y - needed.start) * stride..][..stride])
+        let row = |y| &narrowed[(y - needed.start) * stride..][..stride];
+        vertical.down(row, stride)
     };
     Picture::new(rows.len(), columns.len(), rgb)
 }
@@ -211,37 +208,117 @@ impl Taps {
         start.unwrap_or(0)..end.unwrap_or(0)
     }
 
-    /// A row of pixels, `[W, 3]`, the first of which is input `offset`, made `[positions, 3]`.
-    fn along<'a>(&'a self, row: &'a [u8], offset: usize) -> impl Iterator<Item = u8> + 'a {
-        let pixels = row.as_chunks::<3>().0;
-        self.spans.iter().flat_map(move |(first, at)| {
-            let mut sums = [HALF; 3];
-            let pixels = &pixels[first - offset..];
-            for (pixel, &weight) in pixels.iter().zip(&self.weights[at.clone()]) {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(value) * weight;
-                }
-            }
-            sums.map(clip)
-        })
+    /// Rows of pixels, `[W, 3]`, the first of which is input `offset`, each made `[positions, 3]`.
+    fn along<'a>(&self, rows: impl ExactSizeIterator<Item = &'a [u8]>, offset: usize) -> Vec<u8> {
+        // All positions get as many weights as the one with most, the rest zero: how often the
+        // innermost loop runs is then no surprise to the processor.
+        let count = self.spans.iter().map(|(_, at)| at.len()).max();
+        let count = count.unwrap_or(0);
+        let starts: Vec<usize> = self
+            .spans
+            .iter()
+            .map(|(first, _)| (first - offset) * 3)
+            .collect();
+        let mut weights = Vec::with_capacity(starts.len() * count);
+        for (position, (_, at)) in self.spans.iter().enumerate() {
+            weights.extend_from_slice(&self.weights[at.clone()]);
+            weights.resize((position + 1) * count, 0);
+        }
+        let stride = self.spans.len() * 3;
+        let mut out = vec![0; rows.len() * stride + 1];
+        let mut padded = Vec::new();
+        for (index, row) in rows.enumerate() {
+            padded.clear();
+            padded.extend_from_slice(row);
+            padded.resize(row.len() + count * 3 + 1, 0);
+            let (row, starts, weights) = (&padded[..], &starts[..], &weights[..]);
+            let out = &mut out[index * stride..][..stride + 1];
+            vectorised(
+                #[inline(always)]
+                || match count {
+                    // The same, with loops that can be unrolled.
+                    2 => narrow(row, starts, weights, 2, out),
+                    3 => narrow(row, starts, weights, 3, out),
+                    4 => narrow(row, starts, weights, 4, out),
+                    _ => narrow(row, starts, weights, count, out),
+                },
+            );
+        }
+        out.pop();
+        out
     }
 
-    /// The rows of bytes that `row` gives for each input, made as many rows as positions.
-    fn down<'a>(&self, row: impl Fn(usize) -> &'a [u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut sums = Vec::new();
-        for (first, at) in &self.spans {
-            sums.clear();
-            sums.resize(row(*first).len(), HALF);
-            for (y, &weight) in (*first..).zip(&self.weights[at.clone()]) {
-                for (sum, &value) in sums.iter_mut().zip(row(y)) {
-                    *sum += i32::from(value) * weight;
-                }
-            }
-            out.extend(sums.iter().map(|&sum| clip(sum)));
+    /// The rows of `stride` bytes that `row` gives for each input, made as many rows as positions.
+    fn down<'a>(&self, row: impl Fn(usize) -> &'a [u8], stride: usize) -> Vec<u8> {
+        let mut out = vec![0; self.spans.len() * stride];
+        let mut rows = Vec::new();
+        for ((first, at), out) in self.spans.iter().zip(out.chunks_exact_mut(stride)) {
+            let weights = &self.weights[at.clone()];
+            rows.clear();
+            rows.extend(
+                (*first..)
+                    .map(&row)
+                    .zip(weights.iter().copied())
+                    .take(weights.len()),
+            );
+            let rows = rows.as_slice();
+            vectorised(
+                #[inline(always)]
+                || weighted_sum(rows, out),
+            );
         }
         out
     }
+}
+
+/// Of each pixel that begins at a byte of `starts` and the ones behind it, the sum, times `count`
+/// weights. Pixels are read and written four bytes at a time: `row` has bytes to spare and `out` one.
+#[inline(always)]
+fn narrow(row: &[u8], starts: &[usize], weights: &[i32], count: usize, out: &mut [u8]) {
+    for (position, (&start, weights)) in starts.iter().zip(weights.chunks_exact(count)).enumerate()
+    {
+        let pixels = &row[start..][..count * 3 + 1];
+        let mut sums = [HALF; 4];
+        for (tap, &weight) in weights.iter().enumerate() {
+            for (sum, &value) in sums.iter_mut().zip(&pixels[tap * 3..][..4]) {
+                *sum += i32::from(value) * weight;
+            }
+        }
+        for (byte, sum) in out[position * 3..][..4].iter_mut().zip(sums) {
+            *byte = clip(sum);
+        }
+    }
+}
+
+/// The sum of `rows`, each times its weight, all as long as `out`.
+#[inline(always)]
+fn weighted_sum(rows: &[(&[u8], i32)], out: &mut [u8]) {
+    /// Sums that stay in registers.
+    const TOGETHER: usize = 32;
+    let (blocks, rest) = out.as_chunks_mut::<TOGETHER>();
+    for (index, block) in blocks.iter_mut().enumerate() {
+        let mut sums = [HALF; TOGETHER];
+        for (row, weight) in rows {
+            let values = &row.as_chunks::<TOGETHER>().0[index];
+            for (sum, &value) in sums.iter_mut().zip(values) {
+                *sum += i32::from(value) * weight;
+            }
+        }
+        for (value, sum) in block.iter_mut().zip(sums) {
+            *value = clip(sum);
+        }
+    }
+    for (at, value) in (blocks.len() * TOGETHER..).zip(rest) {
+        let products = rows.iter().map(|(row, weight)| i32::from(row[at]) * weight);
+        *value = clip(products.fold(HALF, |sum, product| sum + product));
+    }
+}
+
+/// Runs `work` with the widest vector instructions of this machine, chosen at run time. The
+/// compiler vectorises the loops inside; on integers they give the same on every machine.
+#[inline(always)]
+fn vectorised(work: impl FnOnce()) {
+    pulp::Arch::new().dispatch(work);
 }
 
 /// One half, so that cutting off the bits behind the point rounds.
@@ -256,6 +333,7 @@ fn fixed_point(weight: f64) -> i32 {
     }) as i32
 }
 
+#[inline(always)]
 fn clip(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }

@@ -1,4 +1,4 @@
-//! Filling and pasting on a picture, clipped at its border.
+//! Filling, blending and pasting on a picture, clipped at its border.
 
 use dvm_image::Picture;
 
@@ -58,6 +58,23 @@ pub(crate) fn paste(canvas: &mut Picture, picture: &Picture, top: usize, left: u
             canvas.set_pixel(top + y, left + x, picture.pixel(y, x));
         }
     }
+}
+
+/// Puts `colour` on a pixel by its `coverage` (0..=1).
+pub(crate) fn blend(canvas: &mut Picture, row: i64, column: i64, coverage: f32, colour: [u8; 3]) {
+    let (Ok(row), Ok(column)) = (usize::try_from(row), usize::try_from(column)) else {
+        return;
+    };
+    if row >= canvas.height() || column >= canvas.width() {
+        return;
+    }
+    let below = canvas.pixel(row, column);
+    let coverage = coverage.clamp(0.0, 1.0);
+    let mixed = std::array::from_fn(|c| {
+        let (below, above) = (f32::from(below[c]), f32::from(colour[c]));
+        (below + (above - below) * coverage).round() as u8
+    });
+    canvas.set_pixel(row, column, mixed);
 }
 
 #[cfg(test)]

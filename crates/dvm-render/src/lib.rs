@@ -8,7 +8,10 @@
 //! - [`overlay_grey`] lays it over the grey photograph, [`overlay_colour`] over the colour one.
 //! - [`figure`] sets titled panels side by side, with pixel axes and colour bars;
 //!   [`with_bar`] is the figure of one panel.
+//! - [`bar_chart`] draws named amounts that are no map, [`line_charts`] curves,
+//!   [`confusion_matrix`] what was taken for what, [`reliability`] how far confidence can be trusted.
 //! - [`bar_chart`] draws named amounts that are no map.
+//! - [`contact_sheet`] sets many small pictures in a grid, each with a caption.
 //!
 //! This crate sees numbers and pictures, never a network. All drawing is scalar arithmetic on
 //! one thread: the same input gives the same bytes on every machine.
@@ -29,25 +32,35 @@
 //! assert!(figure(None, &[panel]).width() > 400);
 //! ```
 
+mod axes;
 mod bar_chart;
 mod canvas;
 mod colour_bar;
 mod colour_map;
+mod confusion_matrix;
+mod contact_sheet;
 mod facts;
 mod figure;
 mod heat;
+mod line_chart;
 mod overlay;
 mod panel;
+mod reliability;
 mod resample;
 mod scale;
+mod stroke;
 mod text;
 mod ticks;
 
 pub use bar_chart::{Bar, bar_chart};
 pub use colour_map::{ColourMap, UnknownColourMap};
+pub use confusion_matrix::confusion_matrix;
+pub use contact_sheet::contact_sheet;
 pub use figure::{figure, with_bar};
 pub use heat::heat_picture;
+pub use line_chart::{LineChart, Series, line_charts};
 pub use overlay::{overlay_colour, overlay_grey};
 pub use panel::Panel;
+pub use reliability::{ReliabilityBin, reliability};
 pub use scale::{NOT_FINITE, Neutral, Scale};
 pub use ticks::Tick;

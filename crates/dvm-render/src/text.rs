@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
 use dvm_image::Picture;
 
+use crate::canvas::blend;
+
 /// The height of capitals and digits, as a share of the text size.
 pub(crate) const CAP_HEIGHT: f32 = 0.729;
 
@@ -183,23 +185,6 @@ impl Walk {
         self.x += font.h_advance(id);
         glyph
     }
-}
-
-/// Puts `colour` on a pixel by its `coverage` (0..=1).
-fn blend(canvas: &mut Picture, row: i64, column: i64, coverage: f32, colour: [u8; 3]) {
-    let (Ok(row), Ok(column)) = (usize::try_from(row), usize::try_from(column)) else {
-        return;
-    };
-    if row >= canvas.height() || column >= canvas.width() {
-        return;
-    }
-    let below = canvas.pixel(row, column);
-    let coverage = coverage.clamp(0.0, 1.0);
-    let mixed = std::array::from_fn(|c| {
-        let (below, above) = (f32::from(below[c]), f32::from(colour[c]));
-        (below + (above - below) * coverage).round() as u8
-    });
-    canvas.set_pixel(row, column, mixed);
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use dvm_image::{Grid, HeatMap, Picture};
 use dvm_render::{
-    ColourMap, Neutral, Panel, Scale, figure, heat_picture, overlay_colour, overlay_grey, with_bar,
+    ColourMap, LineChart, Neutral, Panel, ReliabilityBin, Scale, Series, confusion_matrix, contact_sheet, figure,
+    heat_picture, line_charts, overlay_colour, overlay_grey, reliability, with_bar,
 };
 
 /// Largest difference of a channel. Drawing is scalar arithmetic, so that pictures should be
@@ -119,6 +120,122 @@ fn panels_that_are_not_square_wrap_into_rows() {
         panel("猫 Кошка γάτα \u{7}kot", photograph(30, 30)),
     ];
     check("not_square", &figure(None, &panels));
+}
+
+#[test]
+fn curves_of_a_training_with_a_gap_and_a_mark() {
+    let series = |name: &str, value: &dyn Fn(f64) -> f64| Series {
+        name: name.into(),
+        points: (1..=12)
+            .map(|epoch| (f64::from(epoch), value(f64::from(epoch))))
+            .collect(),
+    };
+    let chart = |title: &str, y_name: &str, series| LineChart {
+        title: title.into(),
+        x_name: "epoch".into(),
+        y_name: y_name.into(),
+        series,
+        mark: Some((9.0, "best: epoch 9".into())),
+    };
+    let loss = vec![
+        series("training", &|epoch| 1.6 / epoch + 0.05),
+        series("validation", &|epoch| match epoch {
+            4.0 => f64::NAN,
+            epoch => 1.3 / epoch + 0.02 * epoch + 0.1,
+        }),
+    ];
+    let accuracy = vec![
+        series("training", &|epoch| 97.0 - 40.0 / epoch),
+        series("validation", &|epoch| {
+            94.0 - 20.0 / epoch + (epoch * 7.0 % 3.0)
+        }),
+    ];
+    let charts = [
+        chart("loss", "cross-entropy", loss),
+        chart("accuracy", "right, in %", accuracy),
+    ];
+    check(
+        "curves",
+        &line_charts(Some("resnet18 on flower_5"), &charts),
+    );
+}
+
+#[test]
+fn a_confusion_matrix_of_five_classes() {
+    let classes = [
+        "daisy",
+        "dandelion",
+        "rose",
+        "sunflower",
+        "a tulip with a name far too long",
+    ];
+    let counts = [
+        [121, 3, 1, 0, 2],
+        [2, 170, 0, 5, 1],
+        [0, 0, 98, 1, 27],
+        [1, 6, 0, 133, 0],
+        [0, 0, 14, 1, 1104],
+    ];
+    check(
+        "confusion",
+        &confusion_matrix(
+            "96.2 % of 1690 pictures right",
+            &classes.map(String::from),
+            &counts.map(Vec::from),
+        ),
+    );
+}
+
+#[test]
+fn a_confusion_matrix_of_forty_classes() {
+    let classes: Vec<_> = (0..40).map(|i| format!("species {i}")).collect();
+    let counts: Vec<Vec<u64>> = (0..40)
+        .map(|i| {
+            let wrong = |j: usize| (i * 31 + j * 17).is_multiple_of(23) || i.abs_diff(j) == 1;
+            (0..40)
+                .map(|j| match j {
+                    j if j == i => 80 + i as u64,
+                    j if wrong(j) => 1 + (i as u64 + j as u64) % 9,
+                    _ => 0,
+                })
+                .collect()
+        })
+        .collect();
+    check(
+        "confusion_40",
+        &confusion_matrix("forty species", &classes, &counts),
+    );
+}
+
+#[test]
+fn the_reliability_of_a_classifier_that_is_too_sure() {
+    let bins: Vec<_> = (0..10)
+        .map(|i| {
+            let low = f64::from(i) / 10.0;
+            ReliabilityBin {
+                bounds: (low, low + 0.1),
+                confidence: low + 0.06,
+                accuracy: 0.85 * low,
+                count: [0, 0, 2, 9, 20, 31, 40, 60, 150, 900][i as usize],
+            }
+        })
+        .collect();
+    check(
+        "reliability",
+        &reliability("a classifier that is too sure of itself", &bins),
+    );
+}
+
+#[test]
+fn a_contact_sheet_of_pictures_of_several_sizes() {
+    let pictures = [
+        (photograph(96, 96), "tulips · epoch 0".to_owned()),
+        (photograph(96, 60), "roses · epoch 0".to_owned()),
+        (photograph(40, 96), "a caption that is too long".to_owned()),
+        (photograph(96, 96), String::new()),
+        (photograph(70, 96), "daisy".to_owned()),
+    ];
+    check("contact_sheet", &contact_sheet(&pictures, 3));
 }
 
 /// 1 at `(y0, x0)`, falling off around it.

@@ -66,7 +66,10 @@ impl Checkpoint {
     pub fn to_bytes(&self, metadata: &BTreeMap<String, String>) -> Vec<u8> {
         let mut metadata = metadata.clone();
         let position = serde_json::to_string(&self.position);
-        metadata.insert(POSITION_KEY.into(), position.expect("numbers can be written"));
+        metadata.insert(
+            POSITION_KEY.into(),
+            position.expect("numbers can be written"),
+        );
         let weights = self.weights.iter().map(|(name, t)| (name.clone(), t));
         let state = self.state.iter();
         let state = state.map(|(name, t)| (format!("{PREFIX}{name}"), t));
@@ -84,7 +87,9 @@ impl Checkpoint {
         };
         let weights = Weights::read(path).map_err(|error| refuse(error.to_string()))?;
         let position = weights.metadata().get(POSITION_KEY).ok_or_else(|| {
-            refuse("holds a network, but not the state of a run; only `last.safetensors` does".into())
+            refuse(
+                "holds a network, but not the state of a run; only `last.safetensors` does".into(),
+            )
         })?;
         let position = serde_json::from_str(position)
             .map_err(|error| refuse(format!("says no position that can be read: {error}")))?;
@@ -163,6 +168,9 @@ mod tests {
         let path = folder.path().join("best.safetensors");
         std::fs::write(&path, bytes).unwrap();
         let error = Checkpoint::read(&path).err().unwrap().to_string();
-        assert!(error.contains("best.safetensors") && error.contains("last.safetensors"), "{error}");
+        assert!(
+            error.contains("best.safetensors") && error.contains("last.safetensors"),
+            "{error}"
+        );
     }
 }

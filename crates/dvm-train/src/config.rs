@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::tensorboard::Names;
-use crate::{Error, Options, optimisers, schedules};
+use crate::{Criterion, Error, Options, optimisers, schedules};
 
 /// All that shapes a training but the number of threads and where results go: the same
 /// configuration, data and program give the same weights.
@@ -42,6 +42,8 @@ pub struct Config {
     pub ema: f64,
     /// Alpha of mixup (arXiv 1710.09412); 0 for none.
     pub mixup: f64,
+    /// What makes an epoch the best: `accuracy`, `balanced_accuracy` or `loss` of validation.
+    pub best_by: String,
     /// Epochs without a better validation after which training stops; 0 for never.
     pub patience: u64,
     /// What happens when a picture cannot be read.
@@ -157,7 +159,8 @@ pub static PRESETS: &[Preset] = &[
 impl Config {
     /// The configuration of a preset (the first, if none is named), then a file's, then single
     /// values as (`optimiser.learning_rate`, `0.02`), each going before what comes earlier. Another
-    /// optimiser or schedule than before comes without the options of the one before.
+    /// optimiser or schedule than before comes without the options of the one before. Where only the
+    /// last layer learns, pictures are not augmented unless the file or a value says how.
     ///
     /// # Errors
     /// [`Error::Config`] for what is not TOML, not known or missing; [`Error::Unknown`],
@@ -173,7 +176,11 @@ impl Config {
             let preset = preset.ok_or_else(|| Error::Unknown {
                 kind: "preset",
                 name: name.into(),
-                known: PRESETS.iter().map(|p| p.name).collect::<Vec<_>>().join(", "),
+                known: PRESETS
+                    .iter()
+                    .map(|p| p.name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
             })?;
             merge(&mut table, parse(preset.text)?);
         }
@@ -184,8 +191,15 @@ impl Config {
         for (key, text) in values {
             set(&mut given, key, value_of(text))?;
         }
+        let augments = |table: &Table| table.contains_key("augment");
+        let asked =
+            augments(&given) || file.is_some_and(|text| parse(text).is_ok_and(|t| augments(&t)));
         merge(&mut table, given);
-        let config: Self = table.try_into().map_err(wrong)?;
+        let mut config: Self = table.try_into().map_err(wrong)?;
+        if config.train == Part::Head && !asked {
+            // Features of pictures that stay the same are computed once.
+            config.augment = Augment::none();
+        }
         config.checked()
     }
 
@@ -211,6 +225,11 @@ impl Config {
         })
     }
 
+    /// What makes an epoch the best.
+    pub fn criterion(&self) -> Criterion {
+        Criterion::find(&self.best_by).expect("it was checked")
+    }
+
     /// The same with every option of optimiser and schedule said, if all values make sense.
     fn checked(mut self) -> Result<Self, Error> {
         let optimiser = optimisers::find(&self.optimiser.name)?;
@@ -230,6 +249,10 @@ impl Config {
         }
         if self.batch == 1 && self.train == Part::All {
             return refuse("`batch` is 1, but batch normalisation needs two pictures or more");
+        }
+        if Criterion::find(&self.best_by).is_none() {
+            let words = Criterion::WORDS.join("`, `");
+            return refuse(&format!("`best_by` is one of `{words}`"));
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
             return refuse("`label_smoothing` is from 0 to below 1");
@@ -304,7 +327,9 @@ fn set(table: &mut Table, path: &str, value: Value) -> Result<(), Error> {
         .or_insert_with(|| Value::Table(Table::new()));
     match below {
         Value::Table(below) => set(below, rest, value),
-        _ => Err(Error::Config(format!("`{first}` has a value, so `{path}` cannot be set"))),
+        _ => Err(Error::Config(format!(
+            "`{first}` has a value, so `{path}` cannot be set"
+        ))),
     }
 }
 
@@ -357,6 +382,15 @@ mod tests {
     }
 
     #[test]
+    fn pictures_for_the_last_layer_are_augmented_only_where_it_is_said() {
+        let head = resolve(&[("train", "head")]).unwrap();
+        assert_eq!(head.augment, Augment::none());
+        let asked = resolve(&[("train", "head"), ("augment.vertical_flip", "true")]).unwrap();
+        let augment = asked.augment;
+        assert!(augment.vertical_flip.is_some() && augment.horizontal_flip.is_some());
+    }
+
+    #[test]
     fn lists_numbers_and_words_are_taken_as_they_are_typed() {
         let config = resolve(&[
             ("augment.random_resized_crop.scale", "[0.5, 1]"),
@@ -365,7 +399,10 @@ mod tests {
             ("train", "last-stage"),
         ])
         .unwrap();
-        assert_eq!(config.augment.random_resized_crop.unwrap().scale, (0.5, 1.0));
+        assert_eq!(
+            config.augment.random_resized_crop.clone().unwrap().scale,
+            (0.5, 1.0)
+        );
         assert_eq!(config.class_weights, ClassWeights::Named(Balance::Balanced));
         assert_eq!(config.learning_rate(), 1e-3);
         assert_eq!(config.train, Part::LastStage);

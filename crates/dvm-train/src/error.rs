@@ -55,6 +55,9 @@ pub enum Error {
         /// What does not fit, and what to do.
         detail: String,
     },
+    /// Logits and labels that cannot be compared.
+    #[error("evaluation: {0}")]
+    Evaluation(String),
     /// The configuration makes no sense.
     #[error("configuration: {0}")]
     Config(String),

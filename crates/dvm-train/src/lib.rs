@@ -5,12 +5,19 @@
 //! [`Schedule`] says. [`fit`] makes steps until a [`Config`] is done, and keeps a [`RunFolder`] from
 //! which it can go on wherever it was stopped.
 
+mod accumulate;
 mod checkpoint;
+mod clip;
 mod config;
+mod early_stopping;
+mod ema;
 mod error;
 mod evaluate;
 pub mod fit;
+mod initialise;
 mod loss;
+pub mod metrics;
+mod mixup;
 pub mod optimisers;
 mod option;
 mod progress;
@@ -19,13 +26,20 @@ pub mod schedules;
 pub mod tensorboard;
 mod validation;
 
+pub use accumulate::Accumulation;
 pub use checkpoint::PREFIX as TRAINING_PREFIX;
+pub use clip::{clip_gradient_norm, gradient_norm};
 pub use config::{
     Balance, Choice, ClassWeights, Config, OptimiserChoice, PRESETS, Part, Preset, TensorBoard,
 };
+pub use early_stopping::{EarlyStopping, Verdict};
+pub use ema::Ema;
 pub use error::Error;
 pub use evaluate::{Answers, answers};
+pub use initialise::fresh;
 pub use loss::{CrossEntropy, LossValue, Mixture, Targets};
+pub use metrics::Evaluation;
+pub use mixup::Mixup;
 pub use optimisers::Optimiser;
 pub use option::{OptionSpec, OptionValue, Options, Takes};
 pub use progress::{EpochRecord, TrainingEvent};

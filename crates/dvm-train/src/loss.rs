@@ -169,7 +169,7 @@ impl CrossEntropy {
 }
 
 /// Logarithms of the softmax probabilities.
-fn log_softmax(row: &[f32]) -> Vec<f64> {
+pub(crate) fn log_softmax(row: &[f32]) -> Vec<f64> {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let shifted = || row.iter().map(|&z| f64::from(z) - f64::from(largest));
     let log_sum = shifted().map(f64::exp).sum::<f64>().ln();

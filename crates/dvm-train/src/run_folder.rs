@@ -65,6 +65,14 @@ impl RunFolder {
                 detail: "another process is training there; wait for it, or stop it".into(),
             });
         }
+        // What a process that was killed had not finished writing.
+        for entry in fs::read_dir(folder).map_err(Error::file(folder))?.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(".dvm-") && name.ends_with(".part") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         Ok(Self {
             folder: folder.into(),
             _lock: lock,
@@ -181,12 +189,14 @@ mod tests {
     fn a_second_run_in_the_same_folder_is_refused_and_the_first_can_go_on() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(folder.path(), &config()).unwrap();
+        fs::write(folder.path().join(".dvm-x.part"), b"half").unwrap();
         let busy = RunFolder::open(folder.path()).err().unwrap().to_string();
         assert!(busy.contains("another process"), "{busy}");
         drop(run);
         let taken = RunFolder::create(folder.path(), &config()).err().unwrap();
         assert!(taken.to_string().contains("--resume"), "{taken}");
         assert_eq!(RunFolder::open(folder.path()).unwrap().1, config());
+        assert!(!folder.path().join(".dvm-x.part").exists());
     }
 
     #[test]
@@ -203,7 +213,10 @@ mod tests {
         for epoch in 1..=3 {
             run.add_record(&record(epoch)).unwrap();
         }
-        let mut file = OpenOptions::new().append(true).open(run.metrics_path()).unwrap();
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(run.metrics_path())
+            .unwrap();
         file.write_all(b"{\"epoch\": 4, \"tr").unwrap();
         assert_eq!(run.records(2).unwrap(), [record(1), record(2)]);
         run.add_record(&record(3)).unwrap();

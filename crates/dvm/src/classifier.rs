@@ -82,6 +82,11 @@ impl Classifier {
         Ok(Self { pretrained })
     }
 
+    /// A network that training has at hand.
+    pub(crate) fn of(pretrained: Pretrained) -> Self {
+        Self { pretrained }
+    }
+
     /// A network by name, of 1000 classes, with weights that mean nothing but are always the same: to
     /// time it, for speed does not depend on them.
     ///

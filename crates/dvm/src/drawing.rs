@@ -67,6 +67,21 @@ pub(crate) fn map(attribution: &Attribution, colours: Option<ColourMap>) -> Pict
     with_bar(&map_panel(attribution, colours))
 }
 
+fn overlay_panel(
+    attribution: &Attribution,
+    crop: &Picture,
+    style: OverlayStyle,
+    colours: Option<ColourMap>,
+) -> Panel {
+    let scale = scale(attribution, colours);
+    let values = attribution.smooth.as_ref().unwrap_or(&attribution.map);
+    let picture = match style {
+        OverlayStyle::Grey => overlay_grey(crop, values, &scale, OPACITY),
+        OverlayStyle::Colour => overlay_colour(crop, values, &scale),
+    };
+    panel(attribution, picture, scale)
+}
+
 /// The map over the picture, with its colour bar; a map of cells is drawn smooth.
 pub(crate) fn overlay(
     attribution: &Attribution,
@@ -74,20 +89,15 @@ pub(crate) fn overlay(
     style: OverlayStyle,
     colours: Option<ColourMap>,
 ) -> Picture {
-    let scale = scale(attribution, colours);
-    let values = attribution.smooth.as_ref().unwrap_or(&attribution.map);
-    let picture = match style {
-        OverlayStyle::Grey => overlay_grey(crop, values, &scale, OPACITY),
-        OverlayStyle::Colour => overlay_colour(crop, values, &scale),
-    };
-    with_bar(&panel(attribution, picture, scale))
+    with_bar(&overlay_panel(attribution, crop, style, colours))
 }
 
-/// The crop and all maps side by side.
+/// The crop and all maps side by side; over the crop, where an overlay's style is given.
 pub(crate) fn figure(
     heading: &str,
     crop: &Picture,
     attributions: &[&Attribution],
+    overlaid: Option<OverlayStyle>,
     colours: Option<ColourMap>,
 ) -> Picture {
     let input = Panel {
@@ -98,7 +108,10 @@ pub(crate) fn figure(
         bar_label: None,
         pixel_axes: (crop.height(), crop.width()),
     };
-    let maps = attributions.iter().map(|a| map_panel(a, colours));
+    let maps = attributions.iter().map(|a| match overlaid {
+        Some(style) => overlay_panel(a, crop, style, colours),
+        None => map_panel(a, colours),
+    });
     let panels: Vec<Panel> = std::iter::once(input).chain(maps).collect();
     draw_figure(Some(heading), &panels)
 }

@@ -49,6 +49,12 @@ pub enum Error {
     /// An option of a method has a value it does not take.
     #[error(transparent)]
     Setting(#[from] dvm_attribution::SettingError),
+    /// The pictures of a data set cannot be used.
+    #[error(transparent)]
+    Data(#[from] dvm_data::Error),
+    /// Training cannot begin or go on.
+    #[error(transparent)]
+    Training(#[from] dvm_train::Error),
     /// What was asked for does not exist or does not go together.
     #[error("{0}")]
     Usage(String),

@@ -139,6 +139,15 @@ impl Explanation {
 
     /// The crop and all maps side by side, titled, with the class and its probability.
     pub fn figure(&self) -> Picture {
+        self.figure_with(None)
+    }
+
+    /// As [`Explanation::figure`], with each map over the crop.
+    pub fn overlay_figure(&self) -> Picture {
+        self.figure_with(Some(self.subject.overlay))
+    }
+
+    fn figure_with(&self, overlaid: Option<OverlayStyle>) -> Picture {
         let heading = format!(
             "{}  ·  {}  ·  {}",
             self.class_name().replace('_', " "),
@@ -146,7 +155,13 @@ impl Explanation {
             self.subject.model_name
         );
         let attributions: Vec<&Attribution> = self.maps.iter().map(|m| &m.attribution).collect();
-        drawing::figure(&heading, self.crop(), &attributions, self.subject.colours)
+        drawing::figure(
+            &heading,
+            self.crop(),
+            &attributions,
+            overlaid,
+            self.subject.colours,
+        )
     }
 
     /// The record of how the maps were made, as saved in `explanation.json`. Only its `seconds`

@@ -29,6 +29,7 @@ mod drawing;
 mod error;
 mod explain;
 mod explanation;
+pub mod training;
 
 pub use bench::{Bench, Measured, Work};
 pub use classes::{ClassChoice, read_class_names};

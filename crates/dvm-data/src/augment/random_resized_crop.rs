@@ -122,3 +122,67 @@ pub(super) fn sides(
     let rounded = |side: f64| side.sqrt().round_ties_even() as usize;
     (rounded(area * ratio), rounded(area / ratio))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::references;
+    use super::*;
+
+    #[test]
+    fn crops_are_torchvisions() {
+        for case in references::cases("crop") {
+            let [top, left, height, width]: [usize; 4] = case.parameter("box");
+            let cropped = resize_crop(
+                case.original(),
+                top..top + height,
+                left..left + width,
+                case.parameter("size"),
+                case.parameter("interpolation"),
+            );
+            case.check(&cropped);
+        }
+    }
+
+    #[test]
+    fn rectangles_have_areas_ratios_and_places_as_asked() {
+        const DRAWS: usize = 4000;
+        let crop = RandomResizedCrop {
+            scale: (0.1, 0.3),
+            ..RandomResizedCrop::default()
+        };
+        let mut random = crate::random::stream(1, &[]);
+        let (mut area, mut logarithm, mut middle) = (0.0, 0.0, (0.0, 0.0));
+        for _ in 0..DRAWS {
+            let (rows, columns) = crop.rectangle(1000, 800, &mut random);
+            assert!(rows.end <= 1000 && columns.end <= 800);
+            let (height, width) = (rows.len() as f64, columns.len() as f64);
+            let share = height * width / 8e5;
+            assert!((0.099..0.301).contains(&share), "{share}");
+            assert!((0.745..1.34).contains(&(width / height)));
+            area += share;
+            logarithm += (width / height).ln();
+            middle.0 += (rows.start + rows.end) as f64 / 2000.0;
+            middle.1 += (columns.start + columns.end) as f64 / 1600.0;
+        }
+        let mean = |sum: f64| sum / DRAWS as f64;
+        // More than five standard deviations of a mean of 4000.
+        assert!((mean(area) - 0.2).abs() < 0.005);
+        assert!(mean(logarithm).abs() < 0.015);
+        assert!((mean(middle.0) - 0.5).abs() < 0.015);
+        assert!((mean(middle.1) - 0.5).abs() < 0.015);
+    }
+
+    #[test]
+    fn a_picture_that_is_too_long_gives_the_largest_allowed_part_of_its_middle() {
+        let crop = RandomResizedCrop {
+            scale: (1.0, 1.0),
+            ..RandomResizedCrop::default()
+        };
+        let mut random = crate::random::stream(1, &[]);
+        let mut rectangle = |height, width| crop.rectangle(height, width, &mut random);
+        assert_eq!(rectangle(30, 300), (0..30, 130..170));
+        assert_eq!(rectangle(301, 30), (130..170, 0..30));
+        assert_eq!(rectangle(1, 50), (0..1, 24..25));
+        assert_eq!(rectangle(1, 1), (0..1, 0..1));
+    }
+}

@@ -54,6 +54,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Rows and columns that are erased.
+    pub fn erased(&self) -> Option<(Range<usize>, Range<usize>)> {
+        self.erased.clone()
+    }
+
     /// Its pixels; what is erased has the mean colour, whose normalised value is nearest to zero.
     pub fn picture(mut self, preprocess: &Preprocess) -> Picture {
         if let Some((rows, columns)) = self.erased {

@@ -5,7 +5,15 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, NodeId};
+use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+
+/// As timm, after the TensorFlow original: its batch-norms add 1e-3 to a variance, beside which what
+/// torchvision's way leaves of a depthwise convolution's would be little.
+pub const INITIALISATION: Initialisation = Initialisation {
+    convolutions: Spread::KaimingNormalPerGroup,
+    linear: Spread::UniformByOutputs,
+    head: Spread::UniformByOutputs,
+};
 
 /// Batch-norm epsilon of the TensorFlow original.
 const EPS: f32 = 1e-3;

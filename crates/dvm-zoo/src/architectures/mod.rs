@@ -6,7 +6,7 @@ mod resnet;
 mod squeezenet;
 mod vgg;
 
-use dvm_engine::Blueprint;
+use dvm_engine::{Blueprint, Initialisation};
 use dvm_image::{Interpolation, Preprocess, Resize};
 
 /// An architecture and the facts about its published weights.
@@ -20,6 +20,8 @@ pub struct Architecture {
     /// The layer whose outputs are the classes: the first dimension of `<head>.weight` is their
     /// number.
     pub head: &'static str,
+    /// How its weights begin when nothing is learnt yet.
+    pub initialisation: Initialisation,
     /// What another port of the network, whose weight files people have, calls a parameter: from
     /// its name there to the name here.
     pub other_names: Option<fn(&str) -> Option<String>>,
@@ -56,6 +58,7 @@ pub static ALL: &[Architecture] = &[
         paper: EFFICIENTNET,
         build: efficientnet_lite::efficientnet_lite0,
         head: "classifier",
+        initialisation: efficientnet_lite::INITIALISATION,
         other_names: Some(efficientnet_lite::from_efficientnet_pytorch),
         published: Published {
             file: "tf_efficientnet_lite0-0aa007d2.pth",
@@ -75,6 +78,7 @@ pub static ALL: &[Architecture] = &[
         },
         build: squeezenet::squeezenet1_1,
         head: "classifier.1",
+        initialisation: squeezenet::INITIALISATION,
         other_names: None,
         published: Published {
             file: "squeezenet1_1-b8a52dc0.pth",
@@ -134,7 +138,8 @@ const fn resnet(
         title: "Deep Residual Learning for Image Recognition",
         arxiv: "1512.03385",
     };
-    torchvision(name, paper, build, "fc", file, top1)
+    let initialisation = resnet::INITIALISATION;
+    torchvision(name, paper, build, ("fc", initialisation), file, top1)
 }
 
 const fn vgg(
@@ -147,7 +152,15 @@ const fn vgg(
         title: "Very Deep Convolutional Networks for Large-Scale Image Recognition",
         arxiv: "1409.1556",
     };
-    torchvision(name, paper, build, "classifier.6", file, top1)
+    let initialisation = vgg::INITIALISATION;
+    torchvision(
+        name,
+        paper,
+        build,
+        ("classifier.6", initialisation),
+        file,
+        top1,
+    )
 }
 
 /// An architecture whose first ImageNet weights torchvision published.
@@ -155,7 +168,7 @@ const fn torchvision(
     name: &'static str,
     paper: Paper,
     build: fn(usize) -> Blueprint,
-    head: &'static str,
+    (head, initialisation): (&'static str, Initialisation),
     file: &'static str,
     top1: f32,
 ) -> Architecture {
@@ -164,6 +177,7 @@ const fn torchvision(
         paper,
         build,
         head,
+        initialisation,
         other_names: None,
         published: Published {
             file,

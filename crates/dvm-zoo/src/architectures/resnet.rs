@@ -5,7 +5,14 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, NodeId};
+use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+
+/// As torchvision; it leaves the last layer to PyTorch.
+pub const INITIALISATION: Initialisation = Initialisation {
+    convolutions: Spread::KaimingNormal,
+    linear: Spread::UniformByInputs,
+    head: Spread::UniformByInputs,
+};
 
 /// Batch-norm epsilon of every ResNet.
 const EPS: f32 = 1e-5;

@@ -4,7 +4,14 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, NodeId};
+use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+
+/// As torchvision; the last layer is a convolution.
+pub const INITIALISATION: Initialisation = Initialisation {
+    convolutions: Spread::KaimingUniform,
+    linear: Spread::UniformByInputs,
+    head: Spread::Normal(0.01),
+};
 
 /// SqueezeNet 1.1.
 pub fn squeezenet1_1(classes: usize) -> Blueprint {

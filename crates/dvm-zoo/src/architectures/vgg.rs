@@ -2,10 +2,17 @@
 //! 2014, arXiv 1409.1556: configurations A, B, D and E, and the same with batch-norms, as torchvision
 //! builds and names them.
 
-use dvm_engine::Blueprint;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
+use dvm_engine::{Blueprint, Initialisation, Spread};
+
+/// As torchvision.
+pub const INITIALISATION: Initialisation = Initialisation {
+    convolutions: Spread::KaimingNormal,
+    linear: Spread::Normal(0.01),
+    head: Spread::Normal(0.01),
+};
 
 /// Channels of the five stages; a max-pool halves the map after each.
 const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];

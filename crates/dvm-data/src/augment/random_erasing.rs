@@ -1,0 +1,81 @@
+//! A rectangle that is not there.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::random_resized_crop::sides;
+use super::view::View;
+use super::{AugmentOption, Augmentation, Description, Invalid, bounds};
+
+/// Random erasing (Zhong et al. 2017, arXiv 1708.04896), as torchvision's `RandomErasing` with the
+/// value 0: a rectangle of random size, proportions and place is zero after normalising, which is
+/// the mean colour. If none of ten rectangles fits, nothing is erased.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RandomErasing {
+    /// How probable it is, 0 … 1.
+    pub p: f64,
+    /// Least and greatest share of the crop's area, evenly distributed.
+    pub scale: (f64, f64),
+    /// Least and greatest height divided by width, its logarithm evenly distributed.
+    pub ratio: (f64, f64),
+}
+
+impl Default for RandomErasing {
+    fn default() -> Self {
+        Self {
+            p: 0.5,
+            scale: (0.02, 0.33),
+            ratio: (0.3, 3.3),
+        }
+    }
+}
+
+impl Augmentation for RandomErasing {
+    const DESCRIPTION: Description = Description {
+        name: "random_erasing",
+        paper: "1708.04896 (2017)",
+        summary: "sets a rectangle of random size and place to the mean colour",
+        options: &[
+            AugmentOption {
+                name: "p",
+                default: "0.5",
+                meaning: "how probable it is, 0 to 1",
+            },
+            AugmentOption {
+                name: "scale",
+                default: "[0.02, 0.33]",
+                meaning: "least and greatest share of the picture's area",
+            },
+            AugmentOption {
+                name: "ratio",
+                default: "[0.3, 3.3]",
+                meaning: "least and greatest height divided by width",
+            },
+        ],
+    };
+
+    fn validate(&self) -> Result<(), Invalid> {
+        bounds::probability("p", self.p)?;
+        bounds::scale("scale", self.scale)?;
+        bounds::ratio("ratio", self.ratio)
+    }
+
+    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
+        const TRIES: usize = 10;
+        if random.random::<f64>() >= self.p {
+            return;
+        }
+        let (height, width) = view.preprocess.crop;
+        for _ in 0..TRIES {
+            let (down, across) = sides((height * width) as f64, self.scale, self.ratio, random);
+            if down < height && across < width {
+                let top = random.random_range(0..=height - down);
+                let left = random.random_range(0..=width - across);
+                view.erased = Some((top..top + down, left..left + across));
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What holds for all augmentations.
+
+use dvm_image::{Interpolation, Resize};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn preprocess() -> Preprocess {
+    Preprocess {
+        resize: Resize::ShortSide(20),
+        interpolation: Interpolation::Bilinear,
+        crop: (16, 14),
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+    }
+}
+
+fn picture() -> Picture {
+    let rgb = (0..40 * 30 * 3).map(|i| (i * 7919 % 251) as u8).collect();
+    Picture::new(40, 30, rgb)
+}
+
+/// `apply` of `augment` to the same picture in many epochs.
+fn seen(augment: &Augment) -> Vec<Seen> {
+    (0..20)
+        .map(|epoch| augment.apply(&picture(), &preprocess(), 1, epoch, 5))
+        .collect()
+}
+
+fn only(name: &str) -> Augment {
+    let mut augment = Augment::none();
+    assert!(augment.switch(name, true));
+    augment
+}
+
+#[test]
+fn with_none_a_picture_is_as_validation_sees_it() {
+    for seen in seen(&Augment::none()) {
+        assert_eq!(
+            seen.picture(&preprocess()),
+            preprocess().crop_of(&picture())
+        );
+    }
+}
+
+#[test]
+fn each_changes_the_picture_and_draws_anew_in_every_epoch() {
+    for description in ALL {
+        let all = seen(&only(description.name));
+        let different = all.iter().filter(|seen| **seen != all[0]).count();
+        assert!(different > 0, "{}", description.name);
+        assert_eq!(all, seen(&only(description.name)), "{}", description.name);
+    }
+}
+
+#[test]
+fn another_seed_and_another_sample_draw_something_else() {
+    let augment = Augment::default();
+    let with = |seed, position| augment.apply(&picture(), &preprocess(), seed, 0, position);
+    assert_ne!(with(1, 0), with(2, 0));
+    assert_ne!(with(1, 0), with(1, 1));
+}
+
+#[test]
+fn turning_one_off_changes_nothing_of_what_the_others_draw() {
+    let mut without_crop = Augment::none();
+    for description in ALL {
+        without_crop.switch(description.name, true);
+    }
+    let all = without_crop.clone();
+    assert!(without_crop.switch("random_resized_crop", false));
+    for (with, without) in seen(&all).into_iter().zip(seen(&without_crop)) {
+        assert_eq!(with.erased(), without.erased());
+    }
+    // A flip of what the crop alone shows is what the crop and the flip show.
+    let (crop, both) = (
+        seen(&only("random_resized_crop")),
+        seen(&Augment::default()),
+    );
+    let mut flipped = 0;
+    for (crop, both) in crop.into_iter().zip(both) {
+        let (crop, both) = (crop.picture(&preprocess()), both.picture(&preprocess()));
+        let mirrored: Vec<[u8; 3]> = (0..16 * 14)
+            .map(|i| crop.pixel(i / 14, 13 - i % 14))
+            .collect();
+        if both.rgb().as_chunks().0 == mirrored {
+            flipped += 1;
+        } else {
+            assert_eq!(both, crop);
+        }
+    }
+    assert!((1..20).contains(&flipped));
+}
+
+#[test]
+fn flips_are_torchvisions() {
+    for name in ["horizontal_flip", "vertical_flip"] {
+        let config =
+            json!({"random_resized_crop": false, "horizontal_flip": false, (name): {"p": 1}});
+        let augment: Augment = serde_json::from_value(config).unwrap();
+        for case in references::cases(name) {
+            let original = case.original();
+            let preprocess = Preprocess {
+                resize: Resize::None,
+                crop: (original.height(), original.width()),
+                ..preprocess()
+            };
+            let seen = augment.apply(original, &preprocess, 0, 0, 0);
+            case.check(&seen.picture(&preprocess));
+        }
+    }
+}
+
+#[test]
+fn what_is_erased_is_zero_among_the_values_and_the_mean_colour_on_the_preview() {
+    let preprocess = preprocess();
+    let mut erased = 0;
+    for (seen, plain) in seen(&only("random_erasing"))
+        .into_iter()
+        .zip(seen(&Augment::none()))
+    {
+        let (mut values, mut expected) = (vec![7.0], vec![7.0]);
+        seen.append_to(&mut values, &preprocess.tables());
+        plain.append_to(&mut expected, &preprocess.tables());
+        let (rows, columns) = seen.erased().unwrap_or((0..0, 0..0));
+        let mut shown = plain.picture(&preprocess);
+        for y in rows.clone() {
+            for x in columns.clone() {
+                let at = 1 + (y * 14 + x) * 3;
+                expected[at..at + 3].fill(0.0);
+                // 0.485 · 255 = 123.7, 0.456 · 255 = 116.3, 0.406 · 255 = 103.5
+                shown.set_pixel(y, x, [124, 116, 104]);
+            }
+        }
+        assert_eq!(values, expected);
+        let share = rows.len() * columns.len();
+        assert_eq!(seen.picture(&preprocess), shown);
+        erased += usize::from(share > 0);
+    }
+    assert!((2..19).contains(&erased), "{erased} of 20");
+}
+
+#[test]
+fn the_list_has_every_field_once_with_its_options_and_defaults() {
+    let Value::Object(fields) = serde_json::to_value(Augment::none()).unwrap() else {
+        panic!("an object");
+    };
+    assert_eq!(fields.len(), ALL.len());
+    for description in ALL {
+        let name = description.name;
+        let on = serde_json::to_value(only(name)).unwrap();
+        let expected: serde_json::Map<String, Value> = description
+            .options
+            .iter()
+            .map(|option| {
+                let default = serde_json::from_str(option.default).unwrap();
+                (option.name.to_owned(), default)
+            })
+            .collect();
+        assert_eq!(on[name], Value::Object(expected), "{name}");
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back_as_the_same() {
+    for augment in [Augment::default(), Augment::none(), only("colour_jitter")] {
+        let json = serde_json::to_value(&augment).unwrap();
+        assert_eq!(serde_json::from_value::<Augment>(json).unwrap(), augment);
+    }
+}
+
+#[test]
+fn what_is_not_mentioned_is_as_by_default() {
+    let read = |json: Value| serde_json::from_value::<Augment>(json).unwrap();
+    assert_eq!(read(json!({})), Augment::default());
+    let rotation = read(json!({"rotation": true, "horizontal_flip": {}}));
+    let expected = Augment {
+        rotation: Some(Rotation { degrees: 15.0 }),
+        ..Augment::default()
+    };
+    assert_eq!(rotation, expected);
+}
+
+#[test]
+fn names_that_do_not_exist_are_refused() {
+    let refused = |json: Value| {
+        let error = serde_json::from_value::<Augment>(json).unwrap_err();
+        error.to_string()
+    };
+    assert!(refused(json!({"flip": true})).contains("flip"));
+    let option = refused(json!({"rotation": {"angle": 3}}));
+    assert!(
+        option.contains("angle") && option.contains("degrees"),
+        "{option}"
+    );
+    let kind = refused(json!({"rotation": 3}));
+    assert!(kind.contains("true, false or a table of options"), "{kind}");
+    assert!(!Augment::none().switch("flip", true));
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_by_name() {
+    for (name, option, value) in [
+        ("random_resized_crop", "scale", json!([0.0, 1.0])),
+        ("random_resized_crop", "scale", json!([0.5, 1.1])),
+        ("random_resized_crop", "ratio", json!([2.0, 1.0])),
+        ("horizontal_flip", "p", json!(1.5)),
+        ("vertical_flip", "p", json!(-0.1)),
+        ("rotation", "degrees", json!(181)),
+        ("colour_jitter", "hue", json!(0.6)),
+        ("colour_jitter", "contrast", json!(-1)),
+        ("random_erasing", "p", json!(2)),
+        ("random_erasing", "ratio", json!([0.0, 1.0])),
+    ] {
+        let config = json!({(name): {(option): value}});
+        let augment: Augment = serde_json::from_value(config).unwrap();
+        let error = augment.validate().unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("augmentation {name}: \"{option}\" is ")),
+            "{error}"
+        );
+    }
+    let nan = Augment {
+        rotation: Some(Rotation { degrees: f64::NAN }),
+        ..Augment::none()
+    };
+    assert!(nan.validate().is_err());
+    assert_eq!(Augment::default().validate(), Ok(()));
+}

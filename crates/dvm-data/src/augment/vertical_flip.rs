@@ -1,0 +1,53 @@
+//! Top becomes bottom.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::view::View;
+use super::{AugmentOption, Augmentation, Description, Invalid, bounds};
+
+/// Mirrors a picture top to bottom, as torchvision's `RandomVerticalFlip`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerticalFlip {
+    /// How probable it is, 0 … 1.
+    pub p: f64,
+}
+
+impl Default for VerticalFlip {
+    fn default() -> Self {
+        Self { p: 0.5 }
+    }
+}
+
+impl Augmentation for VerticalFlip {
+    const DESCRIPTION: Description = Description {
+        name: "vertical_flip",
+        paper: "torchvision RandomVerticalFlip",
+        summary: "mirrors the picture top to bottom",
+        options: &[AugmentOption {
+            name: "p",
+            default: "0.5",
+            meaning: "how probable it is, 0 to 1",
+        }],
+    };
+
+    fn validate(&self) -> Result<(), Invalid> {
+        bounds::probability("p", self.p)
+    }
+
+    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
+        if random.random::<f64>() < self.p {
+            let crop = view.crop();
+            let (half, stride) = (crop.height() / 2, crop.width() * 3);
+            let rgb = crop.rgb_mut();
+            let below = rgb.len() - half * stride;
+            let (above, below) = rgb.split_at_mut(below);
+            let above = above.chunks_exact_mut(stride);
+            for (a, b) in above.zip(below.chunks_exact_mut(stride).rev()) {
+                a.swap_with_slice(b);
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! How weights begin when nothing is learnt yet: data beside an architecture. Numbers are drawn by
+//! who trains.
+
+/// A distribution of fresh weights, by the shape `[O, I, kh, kw]` or `[O, I]` of the parameter;
+/// fan-in is the product of all but the first dimension, fan-out of all but the second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Spread {
+    /// Normal of variance 2 / fan-out (arXiv 1502.01852), as `torch.nn.init.kaiming_normal_`.
+    KaimingNormal,
+    /// As [`Spread::KaimingNormal`], but a filter that sees one channel is taken for depthwise, and
+    /// its fan-out is its size: TensorFlow's and timm's way.
+    KaimingNormalPerGroup,
+    /// Uniform of variance 2 / fan-in (arXiv 1502.01852), as `torch.nn.init.kaiming_uniform_`.
+    KaimingUniform,
+    /// Uniform of variance 2 / (fan-in + fan-out), by Glorot and Bengio 2010, as
+    /// `torch.nn.init.xavier_uniform_`.
+    XavierUniform,
+    /// Uniform in ±1/√fan-in: what a layer of PyTorch begins with.
+    UniformByInputs,
+    /// Uniform in ±1/√O.
+    UniformByOutputs,
+    /// Normal of this standard deviation.
+    Normal(f64),
+}
+
+/// How the weights of an architecture begin. Biases are 0, normalisations change nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Initialisation {
+    /// Weights of convolutions.
+    pub convolutions: Spread,
+    /// Weights of fully connected layers.
+    pub linear: Spread,
+    /// Weights of the layer whose outputs are the classes.
+    pub head: Spread,
+}
+
+impl Initialisation {
+    /// The same with another last layer.
+    #[must_use]
+    pub fn with_head(self, head: Spread) -> Self {
+        Self { head, ..self }
+    }
+}

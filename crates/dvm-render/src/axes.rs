@@ -1,0 +1,308 @@
+//! The frame of a chart: its title, its two axes with their ticks, and a light grid.
+
+use dvm_image::Picture;
+
+use crate::canvas::{Area, fill, frame};
+use crate::panel::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP};
+use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
+use crate::ticks::{Clipped, Tick, ticks};
+
+const TITLE: f32 = 23.0;
+/// From the baseline of the title to what stands under it.
+const TITLE_GAP: usize = 16;
+/// From tick labels to the name of their axis.
+const NAME_GAP: usize = 12;
+const GRID: [u8; 3] = [232, 232, 232];
+/// The smallest distances of ticks, in pixels.
+const TICK_DISTANCE: (usize, usize) = (70, 52);
+
+/// Axes around an area whose size is known.
+pub(crate) struct Axes<'a> {
+    title: &'a str,
+    names: (&'a str, &'a str),
+    pub size: (usize, usize),
+    x: Range,
+    y: Range,
+    ticks: (Vec<Tick>, Vec<Tick>),
+}
+
+/// The values between two ends of an axis; `low` is below `high`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Range {
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Range {
+    /// The range of the finite `values`, with `margin` (a share of it) at both ends. Equal values
+    /// get room on both sides, none at all are shown on an axis from 0 to 1.
+    pub fn of(values: impl Iterator<Item = f64>, margin: f64) -> Self {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for value in values.filter(|value| value.is_finite()) {
+            (low, high) = (low.min(value), high.max(value));
+        }
+        if low > high {
+            return Self {
+                low: 0.0,
+                high: 1.0,
+            };
+        }
+        // Beyond that, differences and their parts would no longer be numbers.
+        let (low, high) = (low.max(-1e300), high.min(1e300));
+        let room = if high > low {
+            margin * (high - low)
+        } else {
+            0.5 * low.abs().max(1e-300)
+        };
+        let wider = |room: f64| Self {
+            low: low - room,
+            high: high + room,
+        };
+        let range = wider(room);
+        // Neighbouring numbers are too close to set ticks between them.
+        if range.high - range.low <= 1e-9 * low.abs().max(high.abs()) {
+            wider(1e-6 * low.abs().max(high.abs()))
+        } else {
+            range
+        }
+    }
+
+    fn position(self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+}
+
+impl<'a> Axes<'a> {
+    /// Axes named `names` (across, upwards) around an area of `size` (width, height).
+    ///
+    /// `whole` leaves only whole numbers on the axis across.
+    pub fn new(
+        title: &'a str,
+        names: (&'a str, &'a str),
+        size: (usize, usize),
+        (x, y): (Range, Range),
+        whole: bool,
+    ) -> Self {
+        let mut count = size.0 / TICK_DISTANCE.0;
+        if whole {
+            count = count.min(((x.high - x.low) as usize).max(1));
+        }
+        Self {
+            title,
+            names,
+            size,
+            x,
+            y,
+            ticks: (
+                ticks(x.low, x.high, count, Clipped::default()),
+                ticks(y.low, y.high, size.1 / TICK_DISTANCE.1, Clipped::default()),
+            ),
+        }
+    }
+
+    /// Height of the title.
+    pub const ABOVE: usize = TITLE as usize + TITLE_GAP;
+
+    /// Width of what stands left of the area.
+    pub fn left(&self) -> usize {
+        self.labels_end() + self.name(self.names.1)
+    }
+
+    /// Width of what stands right of the area.
+    pub fn right(&self) -> usize {
+        let last = self.ticks.0.last();
+        let overhang = last.map_or(0.0, |tick| {
+            let half = text::length(&tick.label, LABEL) / 2.0;
+            half - (1.0 - tick.position) * self.size.0 as f32
+        });
+        LINE.max(overhang.ceil().max(0.0) as usize)
+    }
+
+    /// Height of what stands below the area.
+    pub fn below(&self) -> usize {
+        LINE + TICK + TICK_GAP + (LABEL * CAP_HEIGHT).ceil() as usize + 6 + self.name(self.names.0)
+    }
+
+    /// Draws everything but the curves; the upper left pixel of the area is at `(top, left)`, and
+    /// `gap` pixels are kept free between it and the title. Returns the area.
+    pub fn draw(&self, canvas: &mut Picture, top: usize, left: usize, gap: usize) -> Area {
+        let (width, height) = self.size;
+        let area = Area {
+            left,
+            top,
+            width,
+            height,
+        };
+        self.draw_ticks_across(canvas, area);
+        self.draw_ticks_upwards(canvas, area);
+        frame(canvas, area, LINE, INK);
+
+        let mut write = |words: &str, size, at, direction, room: usize| {
+            let words = text::fitted(words, size, room as f32);
+            text::draw(canvas, &words, size, at, Anchor::Middle, direction, INK);
+        };
+        let middle = left + width / 2;
+        let baseline = top.saturating_sub(gap + TITLE_GAP);
+        write(
+            self.title,
+            TITLE,
+            (middle, baseline),
+            Direction::Across,
+            width,
+        );
+        let baseline = area.bottom() + self.below();
+        write(
+            self.names.0,
+            LABEL,
+            (middle, baseline),
+            Direction::Across,
+            width,
+        );
+        let column = left.saturating_sub(self.labels_end() + NAME_GAP + (LABEL * 0.2) as usize);
+        let at = (column, top + height / 2);
+        write(self.names.1, LABEL, at, Direction::Upwards, height);
+        area
+    }
+
+    /// Column and row of a point within `area`.
+    pub fn at(&self, area: Area, x: f64, y: f64) -> (f32, f32) {
+        let across = self.x.position(x) * area.width as f64;
+        let upwards = self.y.position(y) * area.height as f64;
+        (
+            (area.left as f64 + across) as f32,
+            (area.bottom() as f64 - upwards) as f32,
+        )
+    }
+
+    fn draw_ticks_across(&self, canvas: &mut Picture, area: Area) {
+        for tick in &self.ticks.0 {
+            let x = area.left + (tick.position * area.width as f32).round() as usize;
+            let line = Area {
+                left: x.saturating_sub(LINE / 2),
+                top: area.top,
+                width: LINE,
+                height: area.height,
+            };
+            fill(canvas, line, GRID);
+            let mark = Area {
+                top: area.bottom() + LINE,
+                height: TICK,
+                ..line
+            };
+            fill(canvas, mark, INK);
+            let baseline = mark.bottom() + TICK_GAP + (CAP_HEIGHT * LABEL).ceil() as usize;
+            let at = (x, baseline);
+            let (anchor, direction) = (Anchor::Middle, Direction::Across);
+            text::draw(canvas, &tick.label, LABEL, at, anchor, direction, SOFT);
+        }
+    }
+
+    fn draw_ticks_upwards(&self, canvas: &mut Picture, area: Area) {
+        for tick in &self.ticks.1 {
+            let y = area.bottom() - (tick.position * area.height as f32).round() as usize;
+            let line = Area {
+                left: area.left,
+                top: y.saturating_sub(LINE / 2),
+                width: area.width,
+                height: LINE,
+            };
+            fill(canvas, line, GRID);
+            let mark = Area {
+                left: area.left.saturating_sub(LINE + TICK),
+                width: TICK,
+                ..line
+            };
+            fill(canvas, mark, INK);
+            let baseline = (y as f32 + CAP_HEIGHT * LABEL / 2.0).round() as usize;
+            let at = (mark.left.saturating_sub(TICK_GAP), baseline);
+            let (anchor, direction) = (Anchor::End, Direction::Across);
+            text::draw(canvas, &tick.label, LABEL, at, anchor, direction, SOFT);
+        }
+    }
+
+    /// From the area to the far end of the longest label on its left.
+    fn labels_end(&self) -> usize {
+        let lengths = self.ticks.1.iter();
+        let longest = lengths
+            .map(|tick| text::length(&tick.label, LABEL))
+            .fold(0.0, f32::max);
+        LINE + TICK + TICK_GAP + longest.ceil() as usize
+    }
+
+    /// The room that the name of an axis takes.
+    fn name(&self, name: &str) -> usize {
+        if name.is_empty() {
+            0
+        } else {
+            NAME_GAP + LABEL as usize
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_holds_what_is_finite_and_is_never_empty() {
+        let of = |values: &[f64]| Range::of(values.iter().copied(), 0.1);
+        let range = of(&[1.0, f64::NAN, 3.0, f64::INFINITY]);
+        assert_eq!((range.low, range.high), (0.8, 3.2));
+        for values in [
+            &[][..],
+            &[f64::NAN],
+            &[0.0],
+            &[5.0],
+            &[-5.0, -5.0],
+            &[1.0, 1.0 + f64::EPSILON],
+            &[f64::MIN, f64::MAX],
+            &[1e-320, 2e-320],
+        ] {
+            let range = of(values);
+            assert!(range.low < range.high, "{values:?}: {range:?}");
+            assert!(
+                (range.high - range.low).is_finite(),
+                "{values:?}: {range:?}"
+            );
+            let marks = ticks(range.low, range.high, 6, Clipped::default());
+            assert!(marks.len() < 20, "{values:?}: {marks:?}");
+        }
+    }
+
+    #[test]
+    fn epochs_are_counted_in_whole_numbers() {
+        for (low, high, labels) in [
+            (1.0, 3.0, vec!["1", "2", "3"]),
+            (0.5, 1.5, vec!["1"]),
+            (1.0, 50.0, vec!["10", "20", "30", "40", "50"]),
+        ] {
+            let ranges = (
+                Range { low, high },
+                Range {
+                    low: 0.0,
+                    high: 1.0,
+                },
+            );
+            let axes = Axes::new("", ("", ""), (640, 400), ranges, true);
+            let found: Vec<_> = axes.ticks.0.iter().map(|tick| &tick.label).collect();
+            assert_eq!(found, labels.iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_point_stands_where_its_ticks_say() {
+        let range = Range {
+            low: 0.0,
+            high: 10.0,
+        };
+        let axes = Axes::new("", ("", ""), (100, 50), (range, range), false);
+        let area = Area {
+            left: 20,
+            top: 30,
+            width: 100,
+            height: 50,
+        };
+        assert_eq!(axes.at(area, 0.0, 0.0), (20.0, 80.0));
+        assert_eq!(axes.at(area, 5.0, 10.0), (70.0, 30.0));
+    }
+}

@@ -1,0 +1,256 @@
+//! Curves over a common axis, as training draws them.
+
+use dvm_image::Picture;
+
+use crate::axes::{Axes, Range};
+use crate::canvas::{Area, fill};
+use crate::panel::{INK, LABEL, SOFT};
+use crate::stroke::{disc, polyline};
+use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
+
+const WHITE: [u8; 3] = [255; 3];
+const MARGIN: usize = 36;
+const GAP: usize = 56;
+const HEADING: f32 = 29.0;
+const HEADING_ROOM: usize = 62;
+const HEADING_BASELINE: usize = 25;
+/// Width and height of what the axes enclose.
+const PLOT: (usize, usize) = (640, 400);
+const CHARTS_PER_ROW: usize = 3;
+
+const THICKNESS: f32 = 3.0;
+/// Points are marked as long as they are few.
+const MARKED: usize = 40;
+const MARK_RADIUS: f32 = 4.5;
+/// Room between title and axes for the names of the curves.
+const LEGEND: usize = 34;
+const SAMPLE: usize = 30;
+const SAMPLE_GAP: usize = 8;
+const ENTRY_GAP: usize = 26;
+
+/// Colours that differ in hue and lightness, after seaborn's `deep`.
+pub(crate) const COLOURS: [[u8; 3]; 6] = [
+    [76, 114, 176],
+    [221, 132, 82],
+    [85, 168, 104],
+    [196, 78, 82],
+    [129, 114, 179],
+    [147, 120, 96],
+];
+
+/// A curve.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// What it shows, for the legend.
+    pub name: String,
+    /// Its points (x, y) in the order in which they are joined; where one is not finite, the curve
+    /// is interrupted.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Curves between common axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineChart {
+    /// Stands above.
+    pub title: String,
+    /// What is counted across, such as `epoch`; only whole numbers get ticks.
+    pub x_name: String,
+    /// What is measured upwards, with its unit.
+    pub y_name: String,
+    /// The curves, each in a colour of its own.
+    pub series: Vec<Series>,
+    /// A place on the axis across that is marked by a dashed line, and what is written beside it.
+    pub mark: Option<(f64, String)>,
+}
+
+/// Charts side by side on a white page, at most three in a row, under an optional `heading`.
+///
+/// ```
+/// use dvm_render::{LineChart, Series, line_charts};
+///
+/// let points = vec![(1.0, 0.9), (2.0, f64::NAN), (3.0, 0.5)];
+/// let loss = LineChart {
+///     title: "loss".into(),
+///     x_name: "epoch".into(),
+///     y_name: "cross-entropy".into(),
+///     series: vec![Series { name: "training".into(), points }],
+///     mark: None,
+/// };
+/// assert!(line_charts(None, &[loss]).width() > 640);
+/// ```
+pub fn line_charts(heading: Option<&str>, charts: &[LineChart]) -> Picture {
+    let axes: Vec<Axes> = charts.iter().map(LineChart::axes).collect();
+    let left = axes.iter().map(Axes::left).max().unwrap_or(0);
+    let right = axes.iter().map(Axes::right).max().unwrap_or(0);
+    let below = axes.iter().map(Axes::below).max().unwrap_or(0);
+    let above = Axes::ABOVE + LEGEND;
+
+    let columns = charts.len().clamp(1, CHARTS_PER_ROW);
+    let rows = charts.len().div_ceil(CHARTS_PER_ROW);
+    let (wide, high) = (left + PLOT.0 + right, above + PLOT.1 + below);
+    let first = MARGIN + if heading.is_some() { HEADING_ROOM } else { 0 };
+    let width = columns * (wide + GAP) - GAP + 2 * MARGIN;
+    let height = first + (rows * (high + GAP)).saturating_sub(GAP) + MARGIN;
+    let mut page = Picture::filled(height, width, WHITE);
+
+    if let Some(heading) = heading {
+        let words = text::fitted(heading, HEADING, (width - 2 * MARGIN) as f32);
+        let at = (width / 2, MARGIN + HEADING_BASELINE);
+        let (anchor, direction) = (Anchor::Middle, Direction::Across);
+        text::draw(&mut page, &words, HEADING, at, anchor, direction, INK);
+    }
+    for (i, (chart, axes)) in charts.iter().zip(&axes).enumerate() {
+        let x = MARGIN + (i % CHARTS_PER_ROW) * (wide + GAP) + left;
+        let y = first + (i / CHARTS_PER_ROW) * (high + GAP) + above;
+        chart.draw(&mut page, axes, y, x);
+    }
+    page
+}
+
+impl LineChart {
+    fn axes(&self) -> Axes<'_> {
+        let points = || self.series.iter().flat_map(|series| &series.points);
+        let marked = self.mark.iter().map(|(x, _)| *x);
+        let x = Range::of(points().map(|point| point.0).chain(marked), 0.03);
+        let y = Range::of(points().map(|point| point.1), 0.06);
+        let names = (self.x_name.as_str(), self.y_name.as_str());
+        Axes::new(&self.title, names, PLOT, (x, y), true)
+    }
+
+    /// Draws the chart with the upper left pixel of its curves at `(top, left)`.
+    fn draw(&self, page: &mut Picture, axes: &Axes, top: usize, left: usize) {
+        let area = axes.draw(page, top, left, LEGEND);
+        self.draw_mark(page, axes, area);
+        for (series, colour) in self.series.iter().zip(COLOURS.iter().cycle()) {
+            let marked = series.points.len() <= MARKED;
+            let pieces = series
+                .points
+                .split(|(x, y)| !(x.is_finite() && y.is_finite()));
+            for piece in pieces {
+                let drawn: Vec<_> = piece.iter().map(|&(x, y)| axes.at(area, x, y)).collect();
+                polyline(page, &drawn, THICKNESS, *colour);
+                // A lone point between two gaps would be a speck.
+                if marked || drawn.len() == 1 {
+                    for &point in &drawn {
+                        disc(page, point, MARK_RADIUS, *colour);
+                    }
+                }
+            }
+        }
+        self.draw_legend(page, area);
+    }
+
+    fn draw_mark(&self, page: &mut Picture, axes: &Axes, area: Area) {
+        let Some((x, words)) = self.mark.as_ref().filter(|(x, _)| x.is_finite()) else {
+            return;
+        };
+        let column = axes.at(area, *x, 0.0).0.round() as usize;
+        for dash in (0..area.height).step_by(12) {
+            let dash = Area {
+                left: column.saturating_sub(1),
+                top: area.top + dash,
+                width: 2,
+                height: 6.min(area.height - dash),
+            };
+            fill(page, dash, SOFT);
+        }
+        // The words stand on the side that has more room.
+        let (before, after) = (column - area.left, area.right().saturating_sub(column));
+        let baseline = area.bottom() - 12;
+        let (at, anchor, room) = if before > after {
+            ((column.saturating_sub(8), baseline), Anchor::End, before)
+        } else {
+            ((column + 8, baseline), Anchor::Start, after)
+        };
+        let words = text::fitted(words, LABEL, room.saturating_sub(16) as f32);
+        text::draw(page, &words, LABEL, at, anchor, Direction::Across, SOFT);
+    }
+
+    /// The names of the curves in a row above the axes, as many as fit.
+    fn draw_legend(&self, page: &mut Picture, area: Area) {
+        let lengths = self.series.iter().map(|s| text::length(&s.name, LABEL));
+        let entry = SAMPLE + SAMPLE_GAP + ENTRY_GAP;
+        let whole: usize = lengths.map(|length| entry + length.ceil() as usize).sum();
+        let unused = (area.width + ENTRY_GAP).saturating_sub(whole);
+        let mut x = area.left + unused / 2;
+        let baseline = area.top - LEGEND + (CAP_HEIGHT * LABEL) as usize;
+        let middle = baseline as f32 - CAP_HEIGHT * LABEL / 2.0;
+        for (series, colour) in self.series.iter().zip(COLOURS.iter().cycle()) {
+            let words_at = x + SAMPLE + SAMPLE_GAP;
+            let Some(room) = area.right().checked_sub(words_at).filter(|&room| room > 20) else {
+                return;
+            };
+            let words = text::fitted(&series.name, LABEL, room as f32);
+            let (from, to) = (x as f32 + THICKNESS, (x + SAMPLE) as f32 - THICKNESS);
+            polyline(page, &[(from, middle), (to, middle)], THICKNESS, *colour);
+            disc(page, ((from + to) / 2.0, middle), MARK_RADIUS, *colour);
+            let at = (words_at, baseline);
+            let (anchor, direction) = (Anchor::Start, Direction::Across);
+            text::draw(page, &words, LABEL, at, anchor, direction, INK);
+            x = words_at + text::length(&words, LABEL).ceil() as usize + ENTRY_GAP;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(series: Vec<Vec<(f64, f64)>>) -> LineChart {
+        LineChart {
+            title: "loss".into(),
+            x_name: "epoch".into(),
+            y_name: "cross-entropy".into(),
+            series: series
+                .into_iter()
+                .enumerate()
+                .map(|(i, points)| Series {
+                    name: format!("curve {i}"),
+                    points,
+                })
+                .collect(),
+            mark: None,
+        }
+    }
+
+    fn count(picture: &Picture, colour: [u8; 3]) -> usize {
+        let pixels = picture.rgb().chunks_exact(3);
+        pixels.filter(|pixel| *pixel == colour).count()
+    }
+
+    #[test]
+    fn charts_without_numbers_are_drawn() {
+        for series in [
+            vec![],
+            vec![vec![]],
+            vec![vec![(f64::NAN, 1.0), (1.0, f64::INFINITY)]],
+            vec![vec![(1.0, -1e308), (2.0, 1e308)]],
+            vec![vec![(1.0, 3.0)]; 20],
+        ] {
+            let mut chart = chart(series);
+            chart.mark = Some((f64::NAN, "nowhere".into()));
+            let drawn = line_charts(Some("heading"), &vec![chart; 4]);
+            assert!(drawn.width() < 3000 && drawn.height() < 1500);
+        }
+        assert!(line_charts(None, &[]).height() > 0);
+    }
+
+    #[test]
+    fn a_curve_is_interrupted_where_it_is_not_a_number() {
+        let whole = chart(vec![vec![(1.0, 1.0), (2.0, 1.5), (3.0, 2.0)]]);
+        let mut gap = whole.clone();
+        gap.series[0].points[1].1 = f64::NAN;
+        let ink =
+            |chart: &LineChart| count(&line_charts(None, std::slice::from_ref(chart)), COLOURS[0]);
+        let lone_points = 2.0 * std::f32::consts::PI * MARK_RADIUS * MARK_RADIUS;
+        assert!(ink(&gap) < 5 * lone_points as usize);
+        assert!(ink(&whole) > 1500);
+    }
+
+    #[test]
+    fn each_curve_has_a_colour_of_its_own() {
+        let drawn = line_charts(None, &[chart(vec![vec![(1.0, 1.0)], vec![(2.0, 2.0)]])]);
+        assert!(count(&drawn, COLOURS[0]) > 50 && count(&drawn, COLOURS[1]) > 50);
+        assert_eq!(count(&drawn, COLOURS[2]), 0);
+    }
+}

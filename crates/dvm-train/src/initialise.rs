@@ -1,0 +1,76 @@
+//! Weights of a network that has learnt nothing yet.
+
+use dvm_data::random;
+use dvm_engine::{Initialisation, Parameter, Role, Spread, Tensor};
+use rand_distr::{Distribution, Normal, Uniform};
+
+/// The first value of a parameter, drawn from a stream of its own that depends on `seed` and its name
+/// only: neither order nor other layers change it. `is_head` says whether the parameter is of the
+/// layer whose outputs are the classes.
+///
+/// Biases and running means are 0; scales and running variances 1.
+pub fn fresh(
+    parameter: &Parameter,
+    initialisation: &Initialisation,
+    is_head: bool,
+    seed: u64,
+) -> Tensor {
+    let shape = &parameter.shape;
+    let spread = match parameter.role {
+        Role::Weight if is_head => initialisation.head,
+        Role::Weight if shape.len() == 2 => initialisation.linear,
+        Role::Weight => initialisation.convolutions,
+        Role::Scale => return Tensor::full(shape, 1.0),
+        Role::Statistic if parameter.name.ends_with("running_var") => {
+            return Tensor::full(shape, 1.0);
+        }
+        Role::Bias | Role::Statistic => return Tensor::zeros(shape),
+    };
+    let mut of = vec![STREAM];
+    of.extend(parameter.name.as_bytes().chunks(8).map(|part| {
+        let mut bytes = [0; 8];
+        bytes[..part.len()].copy_from_slice(part);
+        u64::from_be_bytes(bytes)
+    }));
+    let mut stream = random::stream(seed, &of);
+    let mut values = vec![0.0; shape.iter().product()];
+    match spread_of(spread, shape) {
+        Drawn::Normal(deviation) => {
+            let normal = Normal::new(0.0, deviation).expect("a deviation is finite");
+            values.fill_with(|| normal.sample(&mut stream) as f32);
+        }
+        Drawn::Uniform(bound) => {
+            let uniform = Uniform::new_inclusive(-bound, bound).expect("a bound is finite");
+            values.fill_with(|| uniform.sample(&mut stream) as f32);
+        }
+    }
+    Tensor::from_nchw(shape, &values)
+}
+
+/// Sets these streams apart from others of the same seed.
+const STREAM: u64 = u64::from_be_bytes(*b"initial ");
+
+/// What is drawn, with its standard deviation or its bound.
+enum Drawn {
+    Normal(f64),
+    Uniform(f64),
+}
+
+fn spread_of(spread: Spread, shape: &[usize]) -> Drawn {
+    let area: usize = shape.iter().skip(2).product();
+    let outputs = shape[0] as f64;
+    let fan_in = (shape[1] * area) as f64;
+    let fan_out = (shape[0] * area) as f64;
+    // A uniform distribution in ±b has the variance b² / 3.
+    match spread {
+        Spread::KaimingNormalPerGroup if shape[1] == 1 => Drawn::Normal((2.0 / area as f64).sqrt()),
+        Spread::KaimingNormal | Spread::KaimingNormalPerGroup => {
+            Drawn::Normal((2.0 / fan_out).sqrt())
+        }
+        Spread::KaimingUniform => Drawn::Uniform((6.0 / fan_in).sqrt()),
+        Spread::XavierUniform => Drawn::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
+        Spread::UniformByInputs => Drawn::Uniform(1.0 / fan_in.sqrt()),
+        Spread::UniformByOutputs => Drawn::Uniform(1.0 / outputs.sqrt()),
+        Spread::Normal(deviation) => Drawn::Normal(deviation),
+    }
+}

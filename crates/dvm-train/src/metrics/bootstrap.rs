@@ -1,0 +1,173 @@
+//! How far scores may be off because these pictures were chosen and not others.
+
+use dvm_data::random;
+use rand_distr::{Distribution, Uniform};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{Confusion, Prediction};
+
+/// Confidence intervals by the percentile bootstrap (Efron 1979): scores of as many pictures, drawn
+/// again and again from those there are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bootstrap {
+    /// How often pictures are drawn; at least 1.
+    pub resamples: usize,
+    /// Share of resamples within the interval, such as 0.95.
+    pub level: f64,
+    /// Where the draws begin.
+    pub seed: u64,
+}
+
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self {
+            resamples: 1000,
+            level: 0.95,
+            seed: 0,
+        }
+    }
+}
+
+/// Confidence intervals of the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intervals {
+    /// Share of resamples within them.
+    pub level: f64,
+    /// Number of resamples.
+    pub resamples: usize,
+    /// Of the accuracy.
+    pub accuracy: Interval,
+    /// Of the balanced accuracy.
+    pub balanced_accuracy: Interval,
+    /// Of the mean F1.
+    pub macro_f1: Interval,
+}
+
+/// From here to there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+/// Sets these streams apart from others of the same seed.
+const STREAM: u64 = u64::from_be_bytes(*b"bootstra");
+
+impl Bootstrap {
+    /// The intervals for these predictions among `kinds` classes. Every resample has a stream of its
+    /// own, so that the numbers do not depend on threads.
+    pub(super) fn intervals(&self, kinds: usize, predictions: &[Prediction]) -> Intervals {
+        let index = Uniform::new(0, predictions.len() as u64).expect("there is a picture");
+        let scores: Vec<[f64; 3]> = (0..self.resamples as u64)
+            .into_par_iter()
+            .map(|resample| {
+                let mut stream = random::stream(self.seed, &[STREAM, resample]);
+                let drawn = (0..predictions.len()).map(|_| {
+                    let prediction = &predictions[index.sample(&mut stream) as usize];
+                    (prediction.class, prediction.predicted)
+                });
+                let confusion = Confusion::new(kinds, drawn);
+                [
+                    confusion.accuracy(),
+                    confusion.balanced_accuracy(),
+                    confusion.macro_f1(),
+                ]
+            })
+            .collect();
+        let interval = |score: usize| {
+            let mut all: Vec<f64> = scores.iter().map(|scores| scores[score]).collect();
+            all.sort_by(f64::total_cmp);
+            Interval {
+                low: quantile(&all, (1.0 - self.level) / 2.0),
+                high: quantile(&all, (1.0 + self.level) / 2.0),
+            }
+        };
+        Intervals {
+            level: self.level,
+            resamples: self.resamples,
+            accuracy: interval(0),
+            balanced_accuracy: interval(1),
+            macro_f1: interval(2),
+        }
+    }
+}
+
+/// The quantile of sorted numbers, straight lines between them, as NumPy's.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn predictions(found: usize, all: usize) -> Vec<Prediction> {
+        let prediction = |index| Prediction {
+            class: 0,
+            predicted: usize::from(index >= found),
+            confidence: 0.5,
+            loss: 0.0,
+            rank: 0,
+        };
+        (0..all).map(prediction).collect()
+    }
+
+    #[test]
+    fn quantiles_are_numpys() {
+        // numpy.quantile([1, 2, 4, 8], [0, 0.1, 0.5, 0.975, 1])
+        let sorted = [1.0, 2.0, 4.0, 8.0];
+        let shares = [0.0, 0.1, 0.5, 0.975, 1.0];
+        for (share, expected) in shares.into_iter().zip([1.0, 1.3, 3.0, 7.7, 8.0]) {
+            assert!(
+                (quantile(&sorted, share) - expected).abs() < 1e-12,
+                "{share}"
+            );
+        }
+        assert_eq!(quantile(&[5.0], 0.3), 5.0);
+    }
+
+    #[test]
+    fn the_interval_of_an_accuracy_is_that_of_a_binomial_share() {
+        let many = Bootstrap {
+            resamples: 10_000,
+            ..Bootstrap::default()
+        };
+        let found = many.intervals(2, &predictions(800, 1000));
+        // 0.8 ± 1.96 √(0.8 · 0.2 / 1000); 10,000 resamples know the ends to about 3 % of that.
+        let half = 1.96 * (0.8f64 * 0.2 / 1000.0).sqrt();
+        let Interval { low, high } = found.accuracy;
+        assert!((low - (0.8 - half)).abs() < 0.1 * half, "{low}");
+        assert!((high - (0.8 + half)).abs() < 0.1 * half, "{high}");
+    }
+
+    #[test]
+    fn a_network_that_is_always_right_leaves_no_doubt() {
+        let found = Bootstrap::default().intervals(2, &predictions(50, 50));
+        let sure = Interval {
+            low: 1.0,
+            high: 1.0,
+        };
+        assert_eq!(found.accuracy, sure);
+        assert_eq!(found.balanced_accuracy, sure);
+        assert_eq!(found.macro_f1, sure);
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let draw = |seed| {
+            let bootstrap = Bootstrap {
+                seed,
+                ..Bootstrap::default()
+            };
+            bootstrap.intervals(2, &predictions(311, 577))
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+}

@@ -1,0 +1,117 @@
+//! Scores against those of scikit-learn.
+
+use dvm_engine::{Tensor, seeded};
+use dvm_train::Evaluation;
+use dvm_train::metrics::Bootstrap;
+use serde_json::Value;
+
+static EXPECTED: &str = include_str!("references/evaluation.json");
+
+/// The pictures that `references/training.py` describes, and what scikit-learn says of them.
+fn case() -> (Tensor, Vec<usize>, Vec<String>, Value) {
+    let expected: Value = serde_json::from_str(EXPECTED).unwrap();
+    let (count, kinds) = (300, 7);
+    let classes = expected["classes"].as_array().unwrap().iter();
+    let classes: Vec<usize> = classes.map(|c| c.as_u64().unwrap() as usize).collect();
+    let mut logits = seeded::uniform("metrics.logits", count * kinds, -4.0, 4.0);
+    for picture in (0..count).step_by(2) {
+        logits[picture * kinds + classes[picture]] += 2.0;
+    }
+    let names = (0..kinds).map(|kind| format!("kind {kind}")).collect();
+    let logits = Tensor::from_stored(&[count, kinds], logits);
+    (logits, classes, names, expected)
+}
+
+fn evaluation() -> (Evaluation, Value) {
+    let (logits, classes, names, expected) = case();
+    let evaluation = Evaluation::new(&logits, &classes, &names, None).unwrap();
+    (evaluation, expected)
+}
+
+fn assert_near(what: &str, found: f64, expected: &Value) {
+    let expected = expected.as_f64().unwrap();
+    assert!(
+        (found - expected).abs() < 1e-12,
+        "{what}: {found}, not {expected}"
+    );
+}
+
+#[test]
+fn scores_of_all_pictures_are_scikit_learns() {
+    let (found, expected) = evaluation();
+    assert_eq!(found.pictures, 300);
+    assert_near("accuracy", found.accuracy, &expected["accuracy"]);
+    let balanced = &expected["balanced_accuracy"];
+    assert_near("balanced accuracy", found.balanced_accuracy, balanced);
+    assert_near("macro F1", found.macro_f1, &expected["macro_f1"]);
+    assert_near("loss", found.loss, &expected["loss"]);
+    let error = &expected["calibration_error"];
+    assert_near("calibration", found.calibration.error, error);
+    let top = expected["top_k"].as_object().unwrap();
+    assert_eq!(found.top_k.len(), top.len());
+    for (k, share) in &found.top_k {
+        assert_near(&format!("top {k}"), *share, &top[&k.to_string()]);
+    }
+}
+
+#[test]
+fn scores_of_every_class_are_scikit_learns() {
+    let (found, expected) = evaluation();
+    for (index, class) in found.classes.iter().enumerate() {
+        for (score, value) in [
+            ("precision", class.precision),
+            ("recall", class.recall),
+            ("f1", class.f1),
+        ] {
+            let expected = &expected[score][index];
+            match value {
+                Some(value) => assert_near(&format!("{score} of {index}"), value, expected),
+                None => assert!(expected.is_null(), "{score} of {index}"),
+            }
+        }
+        assert_eq!(class.support, expected["support"][index].as_u64().unwrap());
+    }
+    let confusion = serde_json::to_value(&found.confusion).unwrap();
+    assert_eq!(confusion, expected["confusion"]);
+}
+
+#[test]
+fn intervals_lie_around_their_scores() {
+    let (logits, classes, names, _) = case();
+    let bootstrap = Bootstrap::default();
+    let found = Evaluation::new(&logits, &classes, &names, Some(&bootstrap)).unwrap();
+    let intervals = found.intervals.unwrap();
+    for (score, interval) in [
+        (found.accuracy, intervals.accuracy),
+        (found.balanced_accuracy, intervals.balanced_accuracy),
+        (found.macro_f1, intervals.macro_f1),
+    ] {
+        assert!(
+            interval.low < score && score < interval.high,
+            "{interval:?}"
+        );
+        assert!(interval.high - interval.low < 0.2, "{interval:?}");
+    }
+}
+
+#[test]
+fn an_evaluation_is_written_and_read_as_json() {
+    let (logits, classes, names, _) = case();
+    let bootstrap = Bootstrap::default();
+    let found = Evaluation::new(&logits, &classes, &names, Some(&bootstrap)).unwrap();
+    let text = serde_json::to_string(&found).unwrap();
+    let read: Evaluation = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, found);
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["accuracy"].as_f64(), Some(found.accuracy));
+}
+
+#[test]
+fn names_that_do_not_fit_are_refused() {
+    let (logits, classes, names, _) = case();
+    let error = Evaluation::new(&logits, &classes, &names[1..], None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "evaluation: there are 6 class names for 7 logits"
+    );
+}

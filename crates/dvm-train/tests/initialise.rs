@@ -1,0 +1,106 @@
+//! Fresh weights against those that torchvision and timm begin with.
+
+use dvm_engine::{Initialisation, Parameter, Role, Spread, Tensor};
+use dvm_train::fresh;
+use serde_json::Value;
+
+static NETWORKS: &str = include_str!("references/initialisations.json");
+
+fn networks() -> Vec<Value> {
+    serde_json::from_str(NETWORKS).unwrap()
+}
+
+/// Standard deviation around zero, and largest magnitude.
+fn measure(value: &Tensor) -> (f64, f64) {
+    let squares = value.data().iter().map(|&x| f64::from(x).powi(2));
+    let deviation = (squares.sum::<f64>() / value.len() as f64).sqrt();
+    let largest = value.data().iter().fold(0.0f32, |m, x| m.max(x.abs()));
+    (deviation, f64::from(largest))
+}
+
+#[test]
+fn weights_spread_as_torchvisions_and_timms() {
+    for network in networks() {
+        let architecture = dvm_zoo::find(network["model"].as_str().unwrap()).unwrap();
+        let blueprint = (architecture.build)(10);
+        for (name, expected) in network["weights"].as_object().unwrap() {
+            let mut parameters = blueprint.parameters().iter();
+            let parameter = parameters.find(|p| p.name == *name).unwrap();
+            let is_head = name.starts_with(&format!("{}.", architecture.head));
+            let value = fresh(parameter, &architecture.initialisation, is_head, 3);
+            let (deviation, largest) = measure(&value);
+            let number = |index: usize| expected[index].as_f64().unwrap();
+            // Two samples of n values differ in their deviation by 1/√n on average; five times that.
+            let near = 5.0 / (value.len() as f64).sqrt();
+            let ratio = deviation / number(0);
+            assert!((ratio - 1.0).abs() < near, "{name}: {ratio} times as wide");
+            // A uniform distribution ends at √3 deviations, a normal one of 2000 values beyond 3.
+            let uniform = number(1) / number(0) < 1.8;
+            assert_eq!(largest / deviation < 1.8, uniform, "{name}: {largest}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_spread_has_its_variance() {
+    let fully_connected = |spread| Initialisation {
+        convolutions: Spread::Normal(f64::MAX),
+        linear: spread,
+        head: Spread::Normal(f64::MAX),
+    };
+    // 80 inputs, 120 outputs.
+    for (spread, variance) in [
+        (Spread::KaimingNormal, 2.0 / 120.0),
+        (Spread::KaimingUniform, 2.0 / 80.0),
+        (Spread::XavierUniform, 2.0 / 200.0),
+        (Spread::UniformByInputs, 1.0 / (3.0 * 80.0)),
+        (Spread::UniformByOutputs, 1.0 / (3.0 * 120.0)),
+        (Spread::Normal(0.3), 0.09),
+    ] {
+        let value = fresh(&weight("fc.weight"), &fully_connected(spread), false, 1);
+        let ratio = measure(&value).0.powi(2) / variance;
+        assert!((ratio - 1.0).abs() < 0.06, "{spread:?}: {ratio}");
+    }
+}
+
+fn weight(name: &str) -> Parameter {
+    Parameter {
+        name: name.into(),
+        shape: vec![120, 80],
+        role: Role::Weight,
+    }
+}
+
+#[test]
+fn weights_depend_on_seed_and_name_only() {
+    let initialisation = dvm_zoo::find("resnet18").unwrap().initialisation;
+    let draw = |name: &str, seed| fresh(&weight(name), &initialisation, false, seed);
+    assert_eq!(draw("fc1.weight", 1), draw("fc1.weight", 1));
+    assert_ne!(draw("fc1.weight", 1), draw("fc2.weight", 1));
+    assert_ne!(draw("fc1.weight", 1), draw("fc1.weight", 2));
+}
+
+#[test]
+fn what_is_no_weight_changes_nothing() {
+    let architecture = dvm_zoo::find("resnet18").unwrap();
+    let blueprint = (architecture.build)(10);
+    for parameter in blueprint.parameters() {
+        let expected = match &parameter.name {
+            name if name.ends_with("running_mean") || name.ends_with("bias") => 0.0,
+            name if name.ends_with("running_var") || parameter.role == Role::Scale => 1.0,
+            _ => continue,
+        };
+        let value = fresh(parameter, &architecture.initialisation, false, 1);
+        assert_eq!(value, Tensor::full(&parameter.shape, expected));
+    }
+}
+
+#[test]
+fn a_last_layer_may_begin_otherwise() {
+    let initialisation = dvm_zoo::find("vgg11").unwrap().initialisation;
+    let initialisation = initialisation.with_head(Spread::XavierUniform);
+    let value = fresh(&weight("fc.weight"), &initialisation, true, 1);
+    let bound = (6.0f64 / 200.0).sqrt();
+    let (_, largest) = measure(&value);
+    assert!(largest <= bound && largest > 0.99 * bound, "{largest}");
+}

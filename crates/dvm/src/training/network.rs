@@ -1,0 +1,57 @@
+//! The network that a training begins with.
+
+use std::path::Path;
+
+use dvm_data::Dataset;
+use dvm_engine::{Initialisation, Parameter, Spread, Tensor};
+use dvm_train::Config;
+use dvm_zoo::{Architecture, Pretrained};
+
+use crate::Error;
+
+/// Whether the architecture is known and the classes can be shown.
+pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
+    architecture(&config.model)?;
+    dvm_zoo::check_class_names(&data.classes)
+        .map_err(|detail| Error::Usage(format!("{}: {detail}", data.folder.display())))
+}
+
+/// The network of the configuration for the classes of the data. Where the run has `begun`, its
+/// weights are in the checkpoint, and only the form matters.
+pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
+    let architecture = architecture(&config.model)?;
+    let classes = data.classes.clone();
+    let untrained = architecture.initialisation.with_head(Spread::XavierUniform);
+    let fine_tuned = architecture
+        .initialisation
+        .with_head(Spread::UniformByInputs);
+    let fresh = |initialisation: Initialisation| {
+        move |parameter: &Parameter| {
+            let is_head = architecture.is_in_head(&parameter.name);
+            dvm_train::fresh(parameter, &initialisation, is_head, config.seed)
+        }
+    };
+    let mut pretrained = match config.weights.as_str() {
+        _ if begun => architecture.untrained(classes, |p| Tensor::zeros(&p.shape)),
+        "none" => architecture.untrained(classes, fresh(untrained)),
+        "pretrained" => architecture
+            .embedded()?
+            .for_classes(classes, fresh(fine_tuned)),
+        file => Pretrained::read(Path::new(file), Some(architecture))?
+            .for_classes(classes, fresh(fine_tuned)),
+    };
+    if let Some(preprocess) = &config.preprocess {
+        pretrained.preprocess = preprocess.clone();
+    }
+    Ok(pretrained)
+}
+
+fn architecture(model: &str) -> Result<&'static Architecture, Error> {
+    dvm_zoo::find(model).ok_or_else(|| {
+        let names: Vec<&str> = dvm_zoo::ALL.iter().map(|a| a.name).collect();
+        Error::Usage(format!(
+            "there is no model named `{model}`; models are {}",
+            names.join(", ")
+        ))
+    })
+}

@@ -1,0 +1,123 @@
+//! What TensorBoard is shown of a run besides curves: where the network looks, epoch by epoch, and
+//! what it takes for what.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dvm_data::{Dataset, Sample, Split};
+use dvm_engine::Network;
+use dvm_image::{Limits, Picture, encode_png};
+use dvm_render::confusion_matrix;
+use dvm_train::fit::Watcher;
+use dvm_train::tensorboard::Events;
+use dvm_train::{Config, Evaluation, TrainingEvent};
+use dvm_zoo::Pretrained;
+
+use crate::{ClassChoice, Classifier, Error, Explain};
+
+/// Hands on what happens, and draws pictures of validation samples each few epochs.
+pub(super) struct Watching<'a> {
+    pub config: &'a Config,
+    pub data: &'a Dataset,
+    /// The network as training began: its form, classes and preprocessing.
+    pub begun: &'a Pretrained,
+    pub tell: &'a mut dyn FnMut(&TrainingEvent),
+    pub stops: &'a dyn Fn() -> bool,
+}
+
+impl Watcher for Watching<'_> {
+    fn event(&mut self, event: &TrainingEvent) {
+        (self.tell)(event);
+    }
+
+    fn epoch(
+        &mut self,
+        epoch: u64,
+        network: &Network,
+        evaluation: Option<&Evaluation>,
+        events: &mut Events,
+    ) -> std::io::Result<()> {
+        let every = self.config.tensorboard.images_every;
+        if every == 0 || !(epoch.is_multiple_of(every) || epoch == 1 || epoch == self.config.epochs)
+        {
+            return Ok(());
+        }
+        if let Some(evaluation) = evaluation {
+            let title = format!("validation after epoch {epoch}");
+            let counts = evaluation.confusion.counts();
+            let picture = confusion_matrix(&title, &self.data.classes, counts);
+            show(events, "confusion", epoch, &picture)?;
+        }
+        let followed = followed(self.data, self.config.tensorboard.images);
+        if followed.is_empty() {
+            return Ok(());
+        }
+        let classifier = self.classifier(network);
+        for sample in followed {
+            let class = &self.data.classes[sample.class];
+            let name = sample
+                .path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy();
+            match looked_at(&classifier, sample, class) {
+                Ok(picture) => show(events, &format!("{class}/{name}"), epoch, &picture)?,
+                // A picture that cannot be drawn is no reason to end a training.
+                Err(error) => {
+                    (self.tell)(&TrainingEvent::Message(format!("not drawn: {error}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stops(&self) -> bool {
+        (self.stops)()
+    }
+}
+
+impl Watching<'_> {
+    fn classifier(&self, network: &Network) -> Classifier {
+        let graph = network.graph();
+        let graph = graph.with_values(|index, _| graph.values()[index].clone());
+        let begun = self.begun;
+        Classifier::of(Pretrained {
+            architecture: begun.architecture,
+            network: Network::new(graph.expect("these are its own values")),
+            classes: begun.classes.clone(),
+            preprocess: begun.preprocess.clone(),
+            file: "training".into(),
+            sha256: String::new(),
+            source: None,
+            licence: None,
+        })
+    }
+}
+
+/// Validation pictures that are looked at each time: of one class after the other.
+fn followed(data: &Dataset, count: usize) -> Vec<&Sample> {
+    let samples = data.samples(Split::Val);
+    let of = |class| samples.iter().filter(move |sample| sample.class == class);
+    let mut classes: Vec<_> = (0..data.classes.len()).map(of).collect();
+    let mut followed = Vec::new();
+    let count = count.min(samples.len());
+    while followed.len() < count {
+        let missing = count - followed.len();
+        followed.extend(classes.iter_mut().filter_map(Iterator::next).take(missing));
+    }
+    followed
+}
+
+/// Overlays of the usual methods for the class that the picture is of.
+fn looked_at(classifier: &Classifier, sample: &Sample, class: &str) -> Result<Picture, Error> {
+    let picture = dvm_image::read(&sample.path, &Limits::default())?;
+    let mut options = Explain::default();
+    options.classes = vec![ClassChoice::Named(class.to_owned())];
+    Ok(classifier.explain(picture, &options)?[0].overlay_figure())
+}
+
+fn show(events: &mut Events, tag: &str, epoch: u64, picture: &Picture) -> std::io::Result<()> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = since.unwrap_or_default().as_secs_f64();
+    let (width, height) = (picture.width() as u32, picture.height() as u32);
+    events.image(tag, epoch, now, &encode_png(picture), width, height)
+}
