@@ -60,10 +60,10 @@ fn transfer() -> impl TypedValueParser<Value = Transfer> {
 
 /// The command of a corpus.
 fn command(corpus: &'static Corpus) -> clap::Command {
-    let command = clap::Command::new(corpus.name)
+    // The description of the arguments themselves would be taken for that of the command.
+    let command = Arguments::augment_args(clap::Command::new(corpus.name))
         .about(corpus.summary)
-        .long_about(format!("{}\n\n{}", corpus.summary, corpus.rule));
-    let command = Arguments::augment_args(command);
+        .long_about(format!("{}.\n\n{}", corpus.summary, corpus.rule));
     corpus.options.iter().fold(command, |command, option| {
         command.arg(
             Arg::new(option.name)
@@ -153,7 +153,7 @@ fn prepare(corpus: &Corpus, settings: &Settings, arguments: &Arguments) -> Resul
             answers.push(serde_json::to_value(answer).expect("results are plain data"));
         } else if !arguments.quiet {
             for (why, count) in &written.record.left_out {
-                report::say(&format!("note: left out: {count} {why}"));
+                report::say(&format!("note: left out: {why} ({count})"));
             }
             report::print(&as_text(&destination, &written))?;
         }
@@ -182,17 +182,9 @@ fn prepare_one(
         transfer: arguments.link,
         replace: arguments.replace,
     };
-    let update = |done, all| progress.update(doing(arguments.link), done, all);
+    let update = |done, all| progress.update("pictures", done, all);
     let written = plan.write(destination, &how, &update)?;
     Ok((written, plan.warnings))
-}
-
-fn doing(transfer: Transfer) -> &'static str {
-    match transfer {
-        Transfer::Copy => "copied",
-        Transfer::Hard => "linked",
-        Transfer::Manifest => "listed",
-    }
 }
 
 /// What was prepared, for programs.

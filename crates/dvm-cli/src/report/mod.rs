@@ -2,6 +2,7 @@
 
 mod progress;
 mod table;
+mod training;
 
 use std::io::{self, Write};
 
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 pub use progress::Progress;
 pub use table::{Align, table};
+pub use training::Watch;
 
 use crate::failure::Failure;
 

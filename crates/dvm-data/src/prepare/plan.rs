@@ -71,7 +71,7 @@ impl Plan {
     }
 
     /// One more thing of the source that is in no split, and why: a phrase in the plural such as
-    /// `files that are no pictures`, which follows a number.
+    /// `files that are no pictures`.
     pub fn leave_out(&mut self, reason: &str) {
         *self.left_out.entry(reason.to_owned()).or_default() += 1;
     }

@@ -1,0 +1,94 @@
+//! A training as it runs: live curves on a terminal, plain lines elsewhere.
+
+mod curve;
+mod history;
+mod lines;
+mod live;
+mod view;
+
+use std::io::{self, IsTerminal, Stderr};
+use std::time::Instant;
+
+use dvm::training::TrainingEvent;
+
+use history::History;
+use lines::Lines;
+use live::Live;
+
+/// Whoever watches a training on standard error.
+pub struct Watch {
+    begun: Instant,
+    screen: Screen,
+}
+
+enum Screen {
+    Live(Box<Live<Stderr>>),
+    Lines(Lines<Stderr>),
+}
+
+impl Watch {
+    /// Live curves if `live` is wanted and a terminal can show them, otherwise plain lines.
+    pub fn new(live: bool) -> Self {
+        // Where the view is to be drawn is asked through standard output.
+        let terminal = io::stderr().is_terminal() && io::stdout().is_terminal();
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let screen = (live && terminal && !dumb)
+            .then(|| Live::begin(io::stderr()))
+            .flatten();
+        Self {
+            begun: Instant::now(),
+            screen: screen.map_or_else(
+                || Screen::Lines(Lines::new(io::stderr())),
+                |live| Screen::Live(Box::new(live)),
+            ),
+        }
+    }
+
+    /// Shows what happened. If nobody can read it, the training goes on all the same.
+    pub fn see(&mut self, event: &TrainingEvent) {
+        let now = self.begun.elapsed();
+        let _ = match &mut self.screen {
+            Screen::Live(live) => live.see(event, now),
+            Screen::Lines(lines) => lines.see(event, now),
+        };
+    }
+}
+
+/// A duration as people say it.
+fn spoken(seconds: f64) -> String {
+    let seconds = if seconds.is_finite() {
+        seconds.clamp(0.0, 1e9).round() as u64
+    } else {
+        return "?".into();
+    };
+    match seconds {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3600 => format!("{} min {:02} s", s / 60, s % 60),
+        s => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+/// A share in percent.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_said_in_two_units() {
+        for (seconds, words) in [
+            (0.4, "0 s"),
+            (59.4, "59 s"),
+            (59.6, "1 min 00 s"),
+            (3599.0, "59 min 59 s"),
+            (7260.0, "2 h 01 min"),
+            (f64::NAN, "?"),
+            (f64::INFINITY, "?"),
+        ] {
+            assert_eq!(spoken(seconds), words);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! How a training looks on a terminal: where it is, and its curves.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, LineGauge, Paragraph};
+
+use super::{History, percent, spoken};
+
+/// Lines of the view; a terminal that has fewer gets plain lines.
+pub const HEIGHT: u16 = 16;
+
+const TRAINING: Color = Color::Cyan;
+const VALIDATION: Color = Color::Yellow;
+/// Two charts need so many columns side by side.
+const TWO_CHARTS: u16 = 72;
+
+/// Draws what is known, `now` after the process began. The last line stays empty: there the cursor
+/// waits, and there a shell goes on, however the program ends.
+pub fn draw(frame: &mut Frame, history: &History, now: Duration) {
+    let [state, gauge, charts, last] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
+    frame.render_widget(Paragraph::new(state_line(history)), state);
+    frame.render_widget(steps(history, now), gauge);
+    let loss = Panel {
+        title: "loss",
+        curves: [history.train_loss.points(), history.val_loss.points()],
+        epochs: history.epochs,
+        share: false,
+    };
+    let accuracy = Panel {
+        title: "right",
+        curves: [
+            history.train_accuracy.points(),
+            history.val_accuracy.points(),
+        ],
+        epochs: history.epochs,
+        share: true,
+    };
+    if charts.width < TWO_CHARTS {
+        accuracy.draw(frame, charts);
+    } else {
+        let [left, right] = Layout::horizontal([Constraint::Fill(1); 2])
+            .spacing(1)
+            .areas(charts);
+        loss.draw(frame, left);
+        accuracy.draw(frame, right);
+    }
+    frame.set_cursor_position((last.x, last.y));
+}
+
+fn state_line(history: &History) -> Line<'static> {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let mut spans = vec![
+        Span::styled(history.model.clone(), bold),
+        Span::raw(format!(
+            "  epoch {} of {}  ",
+            history.epoch.max(1),
+            history.epochs
+        )),
+    ];
+    let both = |loss: f64, accuracy: f64| format!("loss {loss:.3}, {} right", percent(accuracy));
+    if let (Some(loss), Some(accuracy)) = (history.train_loss.last(), history.train_accuracy.last())
+    {
+        spans.push(Span::styled("● ", Style::new().fg(TRAINING)));
+        spans.push(Span::raw(format!("training: {}  ", both(loss, accuracy))));
+    }
+    let validated = history
+        .last
+        .and_then(|last| Some((last.val_loss?, last.val_accuracy?)));
+    if let Some((loss, accuracy)) = validated {
+        spans.push(Span::styled("● ", Style::new().fg(VALIDATION)));
+        spans.push(Span::raw(format!("validation: {}  ", both(loss, accuracy))));
+    }
+    if let Some((epoch, Some(accuracy))) = history.best {
+        spans.push(Span::raw(format!(
+            "best: {} in epoch {epoch}",
+            percent(accuracy)
+        )));
+    }
+    Line::from(spans)
+}
+
+fn steps(history: &History, now: Duration) -> LineGauge<'static> {
+    let left = history.seconds_left(now);
+    let left = left.map_or_else(String::new, |s| format!("  {} left", spoken(s)));
+    let label = format!(
+        "step {} of {}  {:.1} images/s  learning rate {}{left} ",
+        history.step,
+        history.steps,
+        history.images_per_second,
+        rate(history.learning_rate),
+    );
+    LineGauge::default()
+        .ratio(history.epoch_done())
+        .filled_symbol("━")
+        .unfilled_symbol("─")
+        .label(label)
+        .filled_style(Style::new().fg(TRAINING))
+        .unfilled_style(Style::new().fg(Color::DarkGray))
+}
+
+/// A learning rate in three digits.
+fn rate(rate: f64) -> String {
+    if rate == 0.0 || (1e-3..1e3).contains(&rate) {
+        let text = format!("{rate:.5}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        format!("{rate:.2e}")
+    }
+}
+
+/// The curves of one number, over training and validation pictures.
+struct Panel<'a> {
+    title: &'static str,
+    curves: [&'a [(f64, f64)]; 2],
+    epochs: usize,
+    /// Whether the number is a share, written in percent and never beyond 0 and 1.
+    share: bool,
+}
+
+impl Panel<'_> {
+    fn draw(&self, frame: &mut Frame, area: Rect) {
+        let (low, high) = self.bounds();
+        let label = |value: f64| match (self.share, high - low) {
+            (true, range) if range < 0.05 => format!("{:.1} %", 100.0 * value),
+            (true, _) => format!("{:.0} %", 100.0 * value),
+            (false, range) if range < 0.05 => format!("{value:.4}"),
+            (false, range) if range < 50.0 => format!("{value:.2}"),
+            (false, _) => format!("{value:.3e}"),
+        };
+        let colours = [TRAINING, VALIDATION];
+        let datasets = self.curves.iter().zip(colours).map(|(points, colour)| {
+            // A line needs two points.
+            let kind = if points.len() > 1 {
+                GraphType::Line
+            } else {
+                GraphType::Scatter
+            };
+            Dataset::default()
+                .marker(Marker::Braille)
+                .graph_type(kind)
+                .style(Style::new().fg(colour))
+                .data(points)
+        });
+        let last = self.epochs.max(1) as f64;
+        let soft = Style::new().fg(Color::DarkGray);
+        let chart = Chart::new(datasets.collect())
+            .block(Block::new().title(self.title))
+            .x_axis(
+                Axis::default()
+                    .style(soft)
+                    .bounds([0.0, last])
+                    .labels(["0".to_owned(), format!("epoch {last}")]),
+            )
+            .y_axis(
+                Axis::default()
+                    .style(soft)
+                    .bounds([low, high])
+                    .labels([low, (low + high) / 2.0, high].map(label)),
+            );
+        frame.render_widget(chart, area);
+    }
+
+    /// The values between which the curves lie, with a little room.
+    fn bounds(&self) -> (f64, f64) {
+        let values = self.curves.iter().flat_map(|points| points.iter());
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), point| {
+            (low.min(point.1), high.max(point.1))
+        });
+        if low > high {
+            return (0.0, 1.0);
+        }
+        let room = 0.05 * (high - low).max(0.01 * high.abs()).max(1e-3);
+        if self.share {
+            ((low - room).max(0.0), (high + room).min(1.0))
+        } else {
+            ((low - room).max(0.0), high + room)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::tests::{record, started, step};
+    use super::*;
+    use dvm::training::TrainingEvent;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    fn drawn(history: &History, width: u16, height: u16) -> Vec<String> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let now = Duration::from_secs(25);
+        terminal.draw(|frame| draw(frame, history, now)).unwrap();
+        let buffer = terminal.backend().buffer();
+        let rows = buffer.content().chunks(usize::from(width));
+        rows.map(|row| {
+            let text: String = row.iter().map(|cell| cell.symbol()).collect();
+            text.trim_end().to_owned()
+        })
+        .collect()
+    }
+
+    fn history() -> History {
+        let mut history = History::new();
+        history.take(&started(), Duration::ZERO);
+        for epoch in 1..=2 {
+            for i in 1..=4 {
+                history.take(&step(epoch, i), Duration::from_secs(2 * i as u64));
+            }
+            history.take(
+                &TrainingEvent::Epoch(record(epoch)),
+                Duration::from_secs(10 * epoch as u64),
+            );
+        }
+        history.take(&step(3, 2), Duration::from_secs(25));
+        history
+    }
+
+    #[test]
+    fn curves_stand_under_the_numbers_of_the_moment() {
+        assert_eq!(drawn(&history(), 132, HEIGHT), SNAPSHOT);
+    }
+
+    #[test]
+    fn both_curves_are_drawn_in_their_colours() {
+        let mut terminal = Terminal::new(TestBackend::new(132, HEIGHT)).unwrap();
+        let history = history();
+        terminal
+            .draw(|frame| draw(frame, &history, Duration::ZERO))
+            .unwrap();
+        let cells = terminal.backend().buffer().content();
+        for colour in [TRAINING, VALIDATION] {
+            let dots = cells.iter().filter(|cell| {
+                let braille =
+                    ('\u{2801}'..='\u{28ff}').contains(&cell.symbol().chars().next().unwrap());
+                braille && cell.fg == colour
+            });
+            assert!(dots.count() > 20, "{colour}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_the_cursor_is_left_empty() {
+        let mut terminal = Terminal::new(TestBackend::new(80, HEIGHT)).unwrap();
+        let history = history();
+        terminal
+            .draw(|frame| draw(frame, &history, Duration::ZERO))
+            .unwrap();
+        terminal
+            .backend_mut()
+            .assert_cursor_position((0, HEIGHT - 1));
+        assert_eq!(drawn(&history, 80, HEIGHT).last().unwrap(), "");
+    }
+
+    #[test]
+    fn terminals_of_any_size_and_trainings_without_numbers_are_drawn() {
+        let mut strange = History::new();
+        for history in [&history(), &strange] {
+            for (width, height) in [(1, 1), (20, 5), (72, 16), (300, 80)] {
+                drawn(history, width, height);
+            }
+        }
+        let mut event = step(1, 1);
+        if let TrainingEvent::Step { loss, accuracy, .. } = &mut event {
+            (*loss, *accuracy) = (f64::INFINITY, f64::NAN);
+        }
+        strange.take(&event, Duration::ZERO);
+        drawn(&strange, 80, 16);
+    }
+
+    #[test]
+    fn learning_rates_are_short() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.02, "0.02"),
+            (0.012_345_6, "0.01235"),
+            (1e-5, "1.00e-5"),
+        ] {
+            assert_eq!(rate(value), text);
+        }
+    }
+
+    const SNAPSHOT: [&str; HEIGHT as usize] = [
+        "resnet18  epoch 3 of 3  ● training: loss 0.635, 76.7 % right  ● validation: loss 0.450, 85.0 % right  best: 85.0 % in epoch 2",
+        "step 2 of 4  17.2 images/s  learning rate 0.02  5 s left  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━─────────────────────────────────────",
+        "loss                                                               right",
+        "1.38│     ⢄⡀                                                       86 %│                                      ⢀⡠",
+        "    │      ⠈⠒⢄                                                         │                                  ⢀⡠⠔⠊⠁",
+        "    │         ⠉⠒⠤⣀                                                     │                               ⣀⠤⠊⠁",
+        "    │             ⠉⠒⠤⣀                                                 │                           ⣀⠤⠒⠉       ⢀⣀⣀⣀⡠⠤⠤⠤⠤⠔⠒⠒",
+        "    │                 ⠉⠑⠢⣀⣀⣀                                           │                       ⢀⡠⠔⠊    ⣀⡠⠤⠒⠒⠉⠉⠁",
+        "0.89│                     ⠉⠒⠤⣀⡀⠤⠤⣀⣀                                72 %│                    ⡠⠔⠊⠁⡠⠤⠔⠒⠒⠉⠉",
+        "    │                         ⠈⠑⠢⠤⣀⠉⠉⠒⠒⠢⠤⠤⣀⣀⡀                          │                ⣀⣀⠤⠔⠒⠉⠉",
+        "    │                              ⠉⠒⠤⢄⡀    ⠈⠉⠉⠉⠑⠒⠒⠒⠒⠢⠤⠤               │           ⣀⠤⠔⠊⠉",
+        "    │                                  ⠈⠑⠒⠤⣀                           │       ⣀⠤⠒⠉",
+        "0.41│                                       ⠉⠒                     59 %│     ⠒⠉",
+        "    └─────────────────────────────────────────────────────────────     └────────────────────────────────────────────────────────────",
+        "    0                                                      epoch 3     0                                                     epoch 3",
+        "",
+    ];
+}

@@ -1,0 +1,244 @@
+//! The page of a report.
+
+use std::fmt::Write;
+use std::path::{Path, absolute};
+
+use dvm_train::metrics::Interval;
+
+use super::{Report, percent};
+
+impl Report<'_> {
+    /// The page, in Markdown.
+    pub(super) fn markdown(&self) -> String {
+        let mut page = format!("# {}\n\n", text(self.title));
+        self.headline(&mut page);
+        self.training(&mut page);
+        self.classes(&mut page);
+        page += "## Calibration\n\nOf the pictures recognised with 80 % confidence, are 80 % \
+                 right?\n\n![Confidence against accuracy](calibration.png)\n";
+        self.wrong(&mut page);
+        page
+    }
+
+    fn headline(&self, page: &mut String) {
+        let evaluation = self.evaluation;
+        let intervals = evaluation.intervals.as_ref();
+        let between = |interval: Option<Interval>| {
+            interval.map_or_else(String::new, |i| {
+                format!("{} to {}", percent(i.low), percent(i.high))
+            })
+        };
+        let level = intervals.map_or_else(String::new, |intervals| {
+            format!("{:.0} % of resamples", 100.0 * intervals.level)
+        });
+        line(
+            page,
+            &format!("| {} pictures | | {level} |", evaluation.pictures),
+        );
+        line(page, "|---|---:|---|");
+        let rows = [
+            (
+                "accuracy",
+                evaluation.accuracy,
+                intervals.map(|i| i.accuracy),
+            ),
+            (
+                "balanced accuracy",
+                evaluation.balanced_accuracy,
+                intervals.map(|i| i.balanced_accuracy),
+            ),
+            (
+                "mean F1",
+                evaluation.macro_f1,
+                intervals.map(|i| i.macro_f1),
+            ),
+        ];
+        for (name, value, interval) in rows {
+            let row = format!(
+                "| {name} | **{}** | {} |",
+                percent(value),
+                between(interval)
+            );
+            line(page, &row);
+        }
+        for (k, share) in evaluation.top_k.iter().filter(|(k, _)| **k > 1) {
+            line(
+                page,
+                &format!("| among the first {k} | {} | |", percent(*share)),
+            );
+        }
+        line(page, &format!("| loss | {:.4} | |", evaluation.loss));
+        let error = percent(evaluation.calibration.error);
+        line(page, &format!("| calibration error | {error} | |\n"));
+    }
+
+    fn training(&self, page: &mut String) {
+        if !self.has_curves() {
+            return;
+        }
+        let records = self.records;
+        let seconds: f64 = records.iter().map(|record| record.seconds).sum();
+        let each = seconds / records.len() as f64;
+        let mut words = format!(
+            "{} epochs took {:.1} minutes, {each:.1} seconds each.",
+            records.len(),
+            seconds / 60.0
+        );
+        if let Some(best) = records.iter().rfind(|record| record.best) {
+            words += &format!(" Epoch {} was the best", best.epoch);
+            words += &best.val_accuracy.map_or_else(
+                || ".".into(),
+                |accuracy| format!(": {} of the validation pictures.", percent(accuracy)),
+            );
+        }
+        line(page, &format!("## Training\n\n{words}\n"));
+        line(page, "![Loss, accuracy and learning rate](curves.png)\n");
+    }
+
+    fn classes(&self, page: &mut String) {
+        line(page, "## Classes\n");
+        line(
+            page,
+            "| class | pictures | recall | precision | F1 | most often taken for |",
+        );
+        line(page, "|---|---:|---:|---:|---:|---|");
+        let classes = &self.evaluation.classes;
+        for (i, class) in classes.iter().enumerate() {
+            let counts = &self.evaluation.confusion.counts()[i];
+            // Of equal counts the first class.
+            let most = (0..counts.len())
+                .filter(|&j| j != i && counts[j] > 0)
+                .min_by_key(|&j| std::cmp::Reverse(counts[j]));
+            let taken = most.map_or_else(String::new, |j| {
+                format!("{} ({})", text(&classes[j].name), counts[j])
+            });
+            let score = |score: Option<f64>| score.map_or_else(|| "–".into(), percent);
+            let row = format!(
+                "| {} | {} | {} | {} | {} | {taken} |",
+                text(&class.name),
+                class.support,
+                score(class.recall),
+                score(class.precision),
+                score(class.f1),
+            );
+            line(page, &row);
+        }
+        let tables = "as tables: [per_class.csv](per_class.csv), [confusion.csv](confusion.csv)";
+        if self.has_matrix() {
+            line(page, "\n![What was taken for what](confusion.png)");
+        }
+        line(page, &format!("\nThe same {tables}.\n"));
+    }
+
+    fn wrong(&self, page: &mut String) {
+        if self.most_wrong.is_empty() {
+            return;
+        }
+        line(page, "\n## Most wrong\n");
+        line(
+            page,
+            "Pictures of which the network was wrong and most sure.",
+        );
+        for (i, picture) in self.most_wrong.iter().enumerate() {
+            let name = picture.path.file_name().unwrap_or(picture.path.as_os_str());
+            let path = absolute(&picture.path).unwrap_or_else(|_| picture.path.clone());
+            let words = format!(
+                "\n{}. [{}]({}): {}, taken for {} with {}",
+                i + 1,
+                text(&name.to_string_lossy()),
+                link(&path),
+                text(&picture.class),
+                text(&picture.predicted),
+                percent(picture.probability),
+            );
+            line(page, &words);
+            if let Some(figure) = &picture.figure {
+                let figure = link(figure);
+                line(
+                    page,
+                    &format!("\n   ![What the network looked at]({figure})"),
+                );
+            }
+        }
+    }
+}
+
+fn line(page: &mut String, words: &str) {
+    writeln!(page, "{words}").expect("a string takes all that is written");
+}
+
+/// Text that stays text: whatever would be markup is escaped, line breaks are spaces.
+fn text(words: &str) -> String {
+    let mut escaped = String::with_capacity(words.len());
+    for character in words.chars() {
+        match character {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '&' | '#' | '!' | '~' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// A path as the target of a link: whatever is not plain is percent-encoded.
+fn link(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let path = if cfg!(windows) {
+        path.replace('\\', "/")
+    } else {
+        path.into_owned()
+    };
+    let mut link = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/.-_~:".contains(&byte) {
+            link.push(char::from(byte));
+        } else {
+            write!(link, "%{byte:02X}").expect("a string takes all that is written");
+        }
+    }
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{evaluation, records, wrong};
+    use super::*;
+
+    #[test]
+    fn the_page_says_what_the_numbers_say() {
+        let evaluation = evaluation();
+        let report = Report {
+            title: "resnet18 on my_flowers",
+            records: &records(),
+            evaluation: &evaluation,
+            most_wrong: &wrong(),
+        };
+        let page = report.markdown();
+        for expected in [
+            "# resnet18 on my\\_flowers\n",
+            "| 6 pictures | | 95 % of resamples |\n",
+            "| accuracy | **66.7 %** |",
+            "| balanced accuracy | **55.6 %** |",
+            "3 epochs took 3.0 minutes, 61.0 seconds each. Epoch 2 was the best: 80.0 % of the \
+             validation pictures.\n",
+            "| daisy, \"white\" | 3 | 66.7 % | 66.7 % | 66.7 % | a\\|b \\<i\\> (1) |\n",
+            "| a\\|b \\<i\\> | 2 | 100.0 % | 66.7 % | 80.0 % |  |\n",
+            "| rose | 1 | 0.0 % | – | 0.0 % | daisy, \"white\" (1) |\n",
+            "1. [my photo (1).jpg](/data/val/rose/my%20photo%20%281%29.jpg): rose, taken for a\\|b \
+             \\<i\\> with 98.7 %\n",
+            "   ![What the network looked at](wrong/1/figure.png)\n",
+            "2. [2.jpg](/data/val/rose/2.jpg): rose, taken for daisy, \"white\" with 50.0 %\n",
+        ] {
+            assert!(page.contains(expected), "{expected:?} is not in\n{page}");
+        }
+    }
+
+    #[test]
+    fn names_cannot_become_markup() {
+        assert_eq!(text("a*b\n![x](y)"), "a\\*b \\!\\[x\\](y)");
+        assert_eq!(link(Path::new("ä (1)|.png")), "%C3%A4%20%281%29%7C.png");
+    }
+}

@@ -1,0 +1,214 @@
+//! The report of a run: pictures, tables, and a page that shows them.
+
+mod markdown;
+mod pictures;
+mod tables;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dvm_image::{encode_png, write_atomic};
+use dvm_train::{EpochRecord, Evaluation};
+
+use crate::Error;
+
+pub use pictures::{calibration_picture, confusion_picture, curves_picture};
+pub use tables::{confusion_csv, per_class_csv};
+
+/// More classes than this are not drawn as a matrix: it would be larger than any screen.
+pub const DRAWN_CLASSES: usize = 2000;
+
+/// What a report tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// What was trained on what, such as `resnet18 on flower_5`.
+    pub title: &'a str,
+    /// The record of each epoch; none if the network was only evaluated.
+    pub records: &'a [EpochRecord],
+    /// How good the network is.
+    pub evaluation: &'a Evaluation,
+    /// The pictures of which it was wrong and most sure, worst first.
+    pub most_wrong: &'a [WrongPicture],
+}
+
+/// A picture that was taken for something else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrongPicture {
+    /// Its file.
+    pub path: PathBuf,
+    /// Name of its class.
+    pub class: String,
+    /// Name of the class that it was taken for.
+    pub predicted: String,
+    /// Probability of the predicted class, 0…1.
+    pub probability: f64,
+    /// Its maps, relative to the folder of the report.
+    pub figure: Option<PathBuf>,
+}
+
+impl Report<'_> {
+    /// Writes `curves.png` (if there are records), `confusion.png` (if there are at most
+    /// [`DRAWN_CLASSES`]), `confusion.csv`, `per_class.csv`, `calibration.png` and at last
+    /// `report.md` into `folder`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// [`Error::Save`], naming the file.
+    pub fn write(&self, folder: &Path) -> Result<(), Error> {
+        fs::create_dir_all(folder).map_err(|source| Error::Save {
+            path: folder.into(),
+            source,
+        })?;
+        let save = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            write_atomic(&path, bytes).map_err(|source| Error::Save { path, source })
+        };
+        if self.has_curves() {
+            let curves = curves_picture(self.title, self.records);
+            save("curves.png", &encode_png(&curves))?;
+        }
+        if self.has_matrix() {
+            save(
+                "confusion.png",
+                &encode_png(&confusion_picture(self.evaluation)),
+            )?;
+        }
+        save("confusion.csv", confusion_csv(self.evaluation).as_bytes())?;
+        save("per_class.csv", per_class_csv(self.evaluation).as_bytes())?;
+        let calibration = calibration_picture(self.evaluation);
+        save("calibration.png", &encode_png(&calibration))?;
+        save("report.md", self.markdown().as_bytes())
+    }
+
+    fn has_curves(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    fn has_matrix(&self) -> bool {
+        self.evaluation.classes.len() <= DRAWN_CLASSES
+    }
+}
+
+/// A share in percent, with one decimal.
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use dvm_engine::Tensor;
+    use dvm_train::metrics::Bootstrap;
+
+    /// Six pictures of three classes, whose names are not kind: two of the first are found, one is
+    /// taken for the second; both of the second are found; the only one of the third is not.
+    pub fn evaluation() -> Evaluation {
+        let labels = [0, 0, 0, 1, 1, 2];
+        let found = [0, 0, 1, 1, 1, 0];
+        let logits = found
+            .iter()
+            .flat_map(|&class| (0..3).map(move |c| if c == class { 3.0 } else { 0.0 }))
+            .collect();
+        let names = ["daisy, \"white\"", "a|b <i>", "rose"].map(String::from);
+        let logits = Tensor::from_stored(&[6, 3], logits);
+        Evaluation::new(&logits, &labels, &names, Some(&Bootstrap::default())).unwrap()
+    }
+
+    pub fn records() -> Vec<EpochRecord> {
+        (1..=3)
+            .map(|epoch| EpochRecord {
+                epoch,
+                train_loss: 1.0 / epoch as f64,
+                train_accuracy: 0.5 + 0.1 * epoch as f64,
+                val_loss: Some(1.1 / epoch as f64),
+                val_accuracy: Some([0.6, 0.8, 0.7][epoch - 1]),
+                learning_rate: 0.02,
+                seconds: 61.0,
+                images_per_second: 17.0,
+                best: epoch < 3,
+            })
+            .collect()
+    }
+
+    pub fn wrong() -> Vec<WrongPicture> {
+        vec![
+            WrongPicture {
+                path: "/data/val/rose/my photo (1).jpg".into(),
+                class: "rose".into(),
+                predicted: "a|b <i>".into(),
+                probability: 0.987,
+                figure: Some("wrong/1/figure.png".into()),
+            },
+            WrongPicture {
+                path: "/data/val/rose/2.jpg".into(),
+                class: "rose".into(),
+                predicted: "daisy, \"white\"".into(),
+                probability: 0.5,
+                figure: None,
+            },
+        ]
+    }
+
+    #[test]
+    fn all_files_are_written_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("run/report");
+        let evaluation = evaluation();
+        let report = Report {
+            title: "resnet18 on flowers",
+            records: &records(),
+            evaluation: &evaluation,
+            most_wrong: &wrong(),
+        };
+        report.write(&folder).unwrap();
+        for name in ["curves.png", "confusion.png", "calibration.png"] {
+            assert!(
+                crate::read(folder.join(name)).unwrap().width() > 400,
+                "{name}"
+            );
+        }
+        let page = fs::read_to_string(folder.join("report.md")).unwrap();
+        for name in [
+            "curves.png",
+            "confusion.png",
+            "calibration.png",
+            "confusion.csv",
+            "per_class.csv",
+        ] {
+            assert!(page.contains(&format!("({name})")), "{name}");
+            assert!(folder.join(name).exists(), "{name}");
+        }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 6);
+    }
+
+    #[test]
+    fn an_evaluation_without_a_training_has_no_curves() {
+        let folder = tempfile::tempdir().unwrap();
+        let evaluation = evaluation();
+        let report = Report {
+            title: "resnet18 on flowers",
+            records: &[],
+            evaluation: &evaluation,
+            most_wrong: &[],
+        };
+        report.write(folder.path()).unwrap();
+        assert!(!folder.path().join("curves.png").exists());
+        assert!(!report.markdown().contains("curves.png"));
+        assert!(!report.markdown().contains("Most wrong"));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        fs::write(&taken, "").unwrap();
+        let evaluation = evaluation();
+        let report = Report {
+            title: "",
+            records: &[],
+            evaluation: &evaluation,
+            most_wrong: &[],
+        };
+        let error = report.write(&taken).unwrap_err().to_string();
+        assert!(error.contains("taken"), "{error}");
+    }
+}
