@@ -101,9 +101,16 @@ fn a_folder_is_split_class_by_class() {
             ("folders within class folders", 1),
         ]
     );
-    for (option, value) in [("seed", "7"), ("test", "0.25"), ("val", "0.25")] {
-        assert_eq!(plan.settings[option], value);
-    }
+    let settings = [
+        ("seed", "7"),
+        ("slices", "all"),
+        ("test", "0.25"),
+        ("val", "0.25"),
+    ];
+    assert_eq!(
+        plan.settings,
+        settings.map(|(k, v)| (k.into(), v.into())).into()
+    );
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! against its length before memory is taken for it.
 
 mod array;
+mod collected;
 mod dicom;
+mod dtype;
 mod element;
 mod error;
 mod grey;

@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use super::FormatError;
 use super::array::{Array, Stop, count};
-use super::numpy::{DType, Plain};
+use super::dtype::{DType, Plain};
 
 /// The first bytes of every such file.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";

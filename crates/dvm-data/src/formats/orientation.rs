@@ -27,15 +27,16 @@ impl Axial {
         let steps = [1, sides[0], sides[0] * sides[1]];
         let mut axes = [None; 3];
         let mut free = [true; 3];
-        for axis in 0..3 {
+        let columns = [0, 1, 2].map(|axis| affine.map(|row| row[axis]));
+        for (axis, column) in columns.iter().enumerate() {
             // As nibabel: each axis takes the direction, of those left, that it is nearest to.
-            let length = |direction: usize| affine[direction][axis].abs();
+            let length = |direction: usize| column[direction].abs();
             let nearest = (0..3)
                 .filter(|&direction| free[direction])
                 .max_by(|&a, &b| length(a).total_cmp(&length(b)).then(b.cmp(&a)));
             if let Some(direction) = nearest {
                 free[direction] = false;
-                axes[direction] = Some((axis, affine[direction][axis] >= 0.0));
+                axes[direction] = Some((axis, column[direction] >= 0.0));
             }
         }
         let mut start = 0;

@@ -12,10 +12,18 @@ use super::{cases, folder};
 /// The error for a file of these bytes, which must not take long.
 fn refused<T>(name: &str, bytes: &[u8], read: impl Fn(&Path) -> Result<T, Error>) -> FormatError {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(name);
-    fs::write(&path, bytes).unwrap();
+    refused_at(&folder.path().join(name), bytes, read)
+}
+
+fn refused_at<T>(
+    path: &Path,
+    bytes: &[u8],
+    read: impl Fn(&Path) -> Result<T, Error>,
+) -> FormatError {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    fs::write(path, bytes).unwrap();
     let start = Instant::now();
-    let error = read(&path)
+    let error = read(path)
         .err()
         .unwrap_or_else(|| panic!("{name} was read"));
     assert!(start.elapsed() < Duration::from_secs(10), "{error}");
@@ -36,19 +44,24 @@ fn slices_refused(name: &str, bytes: &[u8]) -> FormatError {
 
 #[test]
 fn a_file_cut_short_is_an_error_wherever_it_is_cut() {
+    let parts = tempfile::tempdir().unwrap();
     for case in cases("arrays") {
         let name = case["file"].as_str().unwrap();
+        let path = parts.path().join(name);
         let bytes = fs::read(folder().join(name)).unwrap();
-        for length in (0..bytes.len()).step_by(5) {
-            array_refused(&bytes[..length]);
+        for length in (0..bytes.len()).step_by(29).chain([bytes.len() - 1]) {
+            refused_at(&path, &bytes[..length], read_array);
         }
     }
     for case in cases("volumes") {
         let name = case["file"].as_str().unwrap();
+        let path = parts.path().join(name);
         let bytes = fs::read(folder().join(name)).unwrap();
         // pydicom pads the pixels to an even number of bytes; gzip ends in a checksum.
-        for length in (0..bytes.len() - 9).step_by(7) {
-            slices_refused(name, &bytes[..length]);
+        for length in (0..bytes.len() - 9).step_by(31) {
+            refused_at(&path, &bytes[..length], |path| {
+                read_slices(path, &Wanted::All)
+            });
         }
     }
 }
@@ -63,7 +76,7 @@ fn a_file_with_flipped_bits_is_read_or_refused_but_never_crashes() {
         state as usize
     };
     let folder_of_flipped = tempfile::tempdir().unwrap();
-    for (list, rounds) in [("arrays", 40), ("volumes", 150)] {
+    for (list, rounds) in [("arrays", 10), ("volumes", 40)] {
         for case in cases(list) {
             let name = case["file"].as_str().unwrap();
             let bytes = fs::read(folder().join(name)).unwrap();
