@@ -7,6 +7,7 @@ mod explain;
 mod pictures;
 mod prepare;
 mod requests;
+mod train;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,0 +1,344 @@
+//! What `dvm train` and `dvm evaluate` leave, print and refuse.
+
+use std::fs;
+use std::path::Path;
+
+use crate::{Run, dvm, text};
+
+/// A set of two classes, one blue, one red, with some noise: three pictures each to learn, two each
+/// to validate.
+fn colours(home: &Path) -> std::path::PathBuf {
+    let set = home.join("colours");
+    for (split, count) in [("train", 3_u8), ("val", 2)] {
+        for (class, colour) in [("blue", [60_u8, 80, 190]), ("red", [190, 70, 60])] {
+            let folder = set.join(split).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            for n in 0..count {
+                let mut picture = dvm::Picture::filled(40, 40, colour);
+                for (at, value) in picture.rgb_mut().iter_mut().enumerate() {
+                    *value += (at * usize::from(7 + n) % 41) as u8;
+                }
+                fs::write(folder.join(format!("{n}.png")), dvm::encode_png(&picture)).unwrap();
+            }
+        }
+    }
+    set
+}
+
+/// Two epochs on pictures of 32 pixels.
+fn train(set: &Path, out: &Path, more: &[&str]) -> Run {
+    let mut all = vec!["train", text(set), "--out", text(out), "--plain"];
+    all.extend(["--model", "squeezenet1_1", "--epochs", "2", "--batch", "3"]);
+    all.extend([
+        "--set",
+        "preprocess.resize.short_side=32",
+        "--set",
+        "preprocess.crop=[32,32]",
+    ]);
+    all.extend(["--set", "preprocess.interpolation=bilinear"]);
+    all.extend([
+        "--set",
+        "preprocess.mean=[0.5,0.5,0.5]",
+        "--set",
+        "preprocess.std=[0.3,0.3,0.3]",
+    ]);
+    all.extend([
+        "--images-every",
+        "2",
+        "--images",
+        "1",
+        "--learning-rate",
+        "0.001",
+    ]);
+    all.extend(more);
+    dvm(&all)
+}
+
+/// `metrics.jsonl` without what differs from run to run.
+fn metrics(run: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let mut records: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for record in &mut records {
+        let record = record.as_object_mut().unwrap();
+        record.remove("seconds").unwrap();
+        record.remove("images_per_second").unwrap();
+    }
+    records
+}
+
+#[test]
+fn a_run_leaves_all_that_is_promised_and_its_weights_explain_themselves() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let out = home.path().join("run");
+    let run = train(&set, &out, &["--json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(run.json()["done"], true);
+    assert_eq!(run.json()["epochs"], 2);
+    for file in [
+        "config.toml",
+        "best.safetensors",
+        "last.safetensors",
+        "report/report.md",
+        "report/curves.png",
+        "report/confusion.png",
+        "report/confusion.csv",
+        "report/per_class.csv",
+    ] {
+        assert!(out.join(file).metadata().unwrap().len() > 0, "{file}");
+    }
+    let records = metrics(&out);
+    assert_eq!(records.len(), 2);
+    assert!(
+        records
+            .iter()
+            .all(|record| record["train_loss"].as_f64().unwrap().is_finite())
+    );
+    let events = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().contains("tfevents");
+    assert_eq!(
+        fs::read_dir(&out).unwrap().flatten().filter(events).count(),
+        1
+    );
+
+    let best = out.join("best.safetensors");
+    let evaluated = dvm(&["evaluate", text(&best), text(&set), "--json"]);
+    assert_eq!(evaluated.code, Some(0), "{}", evaluated.stderr);
+    let best_accuracy = records
+        .iter()
+        .map(|record| record["val_accuracy"].as_f64().unwrap())
+        .fold(0.0, f64::max);
+    assert_eq!(evaluated.json()["accuracy"].as_f64(), Some(best_accuracy));
+    let seen = dvm(&[
+        "classify",
+        text(&set.join("val/red/0.png")),
+        "--model",
+        text(&best),
+        "--json",
+    ]);
+    let names = ["blue", "red"].map(serde_json::Value::from);
+    assert!(
+        names.contains(&seen.json()[0]["top"][0]["name"]),
+        "{}",
+        seen.stdout
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads_and_workers() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let runs = [("1", "1"), ("3", "2")].map(|(threads, workers)| {
+        let out = home.path().join(threads);
+        let run = train(&set, &out, &["--threads", threads, "--workers", workers]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        ["best.safetensors", "last.safetensors"].map(|file| fs::read(out.join(file)).unwrap())
+    });
+    assert!(runs[0] == runs[1]);
+}
+
+#[test]
+fn a_run_that_was_cut_short_goes_on_to_the_bytes_of_one_that_was_not() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let (whole, cut) = (home.path().join("whole"), home.path().join("cut"));
+    let more = [
+        "--optimiser",
+        "adam",
+        "--ema",
+        "0.5",
+        "--mixup",
+        "0.3",
+        "--epochs",
+        "3",
+    ];
+    let without = |out: &Path| {
+        // The last of a flag given twice would win, but clap refuses it.
+        let mut all = vec![
+            "train",
+            text(&set),
+            "--out",
+            text(out),
+            "--plain",
+            "--batch",
+            "3",
+        ];
+        all.extend(["--model", "squeezenet1_1", "--images-every", "0"]);
+        all.extend(more);
+        all.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()
+    };
+    let run = crate::program().args(without(&whole)).output().unwrap();
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let mut child = crate::program()
+        .args(without(&cut))
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // Killed as soon as there is a checkpoint.
+    while !cut.join("last.safetensors").exists() {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before its first checkpoint"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let resumed = dvm(&["train", "--resume", text(&cut), "--plain"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+    for file in ["best.safetensors", "last.safetensors"] {
+        assert!(
+            fs::read(whole.join(file)).unwrap() == fs::read(cut.join(file)).unwrap(),
+            "{file}"
+        );
+    }
+    assert_eq!(metrics(&whole), metrics(&cut));
+}
+
+#[test]
+fn only_the_last_layer_moves_where_only_it_is_to_learn() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let out = home.path().join("run");
+    let run = train(&set, &out, &["--train", "head"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("features of training pictures: 6 of 6"),
+        "{}",
+        run.stderr
+    );
+    let trained = dvm::Classifier::read(&out.join("best.safetensors")).unwrap();
+    let before = dvm::Classifier::open("squeezenet1_1", None).unwrap();
+    let (trained, before) = (trained.network().graph(), before.network().graph());
+    for (index, parameter) in before.parameters().iter().enumerate() {
+        let same = trained.values()[index] == before.values()[index];
+        assert_eq!(
+            same,
+            !parameter.name.starts_with("classifier.1."),
+            "{}",
+            parameter.name
+        );
+    }
+}
+
+#[test]
+fn a_broken_picture_ends_a_run_by_name_or_is_left_out_where_that_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    fs::write(set.join("train/red/broken.png"), b"no picture").unwrap();
+    let out = home.path().join("run");
+    let run = train(&set, &out, &[]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("broken.png"), "{}", run.stderr);
+    let out = home.path().join("skipping");
+    let run = train(&set, &out, &["--on-broken", "skip"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("left out: ") && run.stderr.contains("broken.png"));
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_said_and_nothing_of_it_is_saved() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let out = home.path().join("run");
+    let rate = [
+        "--schedule",
+        "constant",
+        "--optimiser",
+        "sgd",
+        "--set",
+        "optimiser.weight_decay=0",
+    ];
+    let mut all = vec![
+        "train",
+        text(&set),
+        "--out",
+        text(&out),
+        "--plain",
+        "--learning-rate",
+        "1e30",
+    ];
+    all.extend(["--model", "squeezenet1_1", "--epochs", "3", "--batch", "3"]);
+    all.extend(rate);
+    let run = dvm(&all);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("the loss became"), "{}", run.stderr);
+    assert!(!out.join("last.safetensors").exists());
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused_before_anything_is_written() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let out = home.path().join("run");
+    for (more, expected) in [
+        (vec!["--optimiser", "sdg"], "there is no optimiser `sdg`"),
+        (vec!["--set", "epoch=3"], "epoch"),
+        (vec!["--augment", "zoom"], "there is no augmentation `zoom`"),
+        (vec!["--weights", "missing.pth"], "missing.pth"),
+    ] {
+        let mut all = vec!["train", text(&set), "--out", text(&out), "--plain"];
+        all.extend(&more);
+        let run = dvm(&all);
+        assert_eq!(run.code, Some(2), "{more:?}: {}", run.stderr);
+        assert!(run.stderr.contains(expected), "{more:?}: {}", run.stderr);
+    }
+    let missing = dvm(&[
+        "train",
+        text(&home.path().join("nothing")),
+        "--out",
+        text(&out),
+    ]);
+    assert_eq!(missing.code, Some(2));
+    assert!(missing.stderr.contains("nothing"), "{}", missing.stderr);
+    assert!(!out.join("last.safetensors").exists());
+}
+
+#[test]
+fn a_folder_with_a_run_is_not_trained_into_again() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let out = home.path().join("run");
+    assert_eq!(train(&set, &out, &[]).code, Some(0));
+    let before = fs::read(out.join("best.safetensors")).unwrap();
+    let again = train(&set, &out, &[]);
+    assert_eq!(again.code, Some(2));
+    assert!(again.stderr.contains("--resume"), "{}", again.stderr);
+    assert!(fs::read(out.join("best.safetensors")).unwrap() == before);
+}
+
+#[test]
+fn a_preview_shows_what_the_network_will_see_and_begins_no_run() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let out = home.path().join("sheet");
+    let run = dvm(&["train", text(&set), "--preview", "4", "--out", text(&out)]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let sheet = dvm::read(out.join("preview.png")).unwrap();
+    assert!(sheet.width() >= 2 * 224 && sheet.height() >= 2 * 224);
+    assert!(!out.join("config.toml").exists());
+}
+
+#[test]
+fn an_evaluation_of_classes_that_the_network_does_not_know_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let weights = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../dvm-zoo/embedded/squeezenet1_1.safetensors"
+    );
+    let run = dvm(&["evaluate", weights, text(&set)]);
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr.contains("does not know the class `blue`"),
+        "{}",
+        run.stderr
+    );
+}
