@@ -51,6 +51,10 @@ pub struct Config {
     /// How pictures are prepared, if not as the architecture's published weights want it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<Preprocess>,
+    /// Rows and columns of the random crops that are trained on, if not those that are used: a
+    /// network that learns from smaller ones learns faster, and sees things as large as in use, where
+    /// random crops enlarge them (arXiv 1906.06423). 0 for those that are used.
+    pub train_side: usize,
     /// The optimiser.
     pub optimiser: OptimiserChoice,
     /// The schedule of the learning rate.
@@ -253,6 +257,15 @@ impl Config {
         if Criterion::find(&self.best_by).is_none() {
             let words = Criterion::WORDS.join("`, `");
             return refuse(&format!("`best_by` is one of `{words}`"));
+        }
+        if self.train_side > 0 && self.augment.random_resized_crop.is_none() {
+            return refuse(
+                "`train_side` is of random resized crops; turn those on, or leave it out",
+            );
+        }
+        if self.train_side > Preprocess::MAX_SIDE {
+            let most = Preprocess::MAX_SIDE;
+            return refuse(&format!("`train_side` is {most} or less"));
         }
         if !(0.0..1.0).contains(&self.label_smoothing) {
             return refuse("`label_smoothing` is from 0 to below 1");

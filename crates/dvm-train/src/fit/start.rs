@@ -130,7 +130,11 @@ fn supplies(
         seed: config.seed,
         ..Loading::training(task.preprocess.clone(), config.batch, config.seed)
     };
-    let training = Loader::new(training, loading.clone())?;
+    let mut training_loading = loading.clone();
+    if config.train_side > 0 {
+        training_loading.preprocess.crop = (config.train_side, config.train_side);
+    }
+    let training = Loader::new(training, training_loading)?;
     let validation = match task.data.samples(Split::Val) {
         [] => None,
         samples => {
