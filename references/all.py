@@ -1,6 +1,7 @@
 """Writes every reference file anew: `python references/all.py`."""
 
 import augmentations
+import data_files
 import methods
 import networks
 import ops
@@ -13,6 +14,7 @@ if __name__ == "__main__":
     for script in (
         pictures,
         weights,
+        data_files,
         ops,
         methods,
         networks,

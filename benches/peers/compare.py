@@ -23,7 +23,8 @@ import tables
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 COFFEE = ROOT / "assets" / "samples" / "coffee.png"
-PARTS = ("forward", "guided", "occlusion", "occlusion-vgg16", "command", "cold", "memory")
+PARTS = ("forward", "guided", "train", "train-memory", "occlusion", "occlusion-vgg16", "command", "cold", "memory")
+TRAINED = ("resnet18", "efficientnet_lite0")
 SMALL = ("squeezenet1_1", "efficientnet_lite0")
 # What a peer is called in the tables.
 PYTORCH, ONNX, CAPTUM, SCRIPT = "PyTorch", "ONNX Runtime", "Captum", "Python script"
@@ -113,6 +114,30 @@ def guided(take, on):
                 "dvm": on.dvm("backward", model, 1, 9),
                 PYTORCH: on.peer("torch", "guided-backprop", model, 1, 9),
             },
+        )
+
+
+def train(take, on):
+    for model in TRAINED:
+        take(
+            f"{model}, batch 20",
+            {
+                "dvm": on.dvm("train", model, 20, 3),
+                PYTORCH: on.peer("torch", "train", model, 20, 3),
+            },
+        )
+
+
+def train_memory(take, on):
+    for model in TRAINED:
+        peer = [sys.executable, HERE / "peer.py", "torch", "train", model, 20, 2]
+        take(
+            f"{model}, batch 20",
+            {
+                "dvm": lambda: on.bench("train", model, 20, 2)["peak_memory_bytes"],
+                PYTORCH: lambda: reported(peer)["peak_memory_bytes"],
+            },
+            rounds=1,
         )
 
 

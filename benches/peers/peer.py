@@ -1,6 +1,6 @@
 """Times one kind of work of one peer and prints JSON, as `dvm bench --json` does.
 
-    python peer.py torch|onnxruntime|captum forward|guided-backprop|occlusion MODEL BATCH RUNS
+    python peer.py torch|onnxruntime|captum forward|guided-backprop|train|occlusion MODEL BATCH RUNS
 """
 
 import json
@@ -40,6 +40,23 @@ def torch_guided(net, batch):
     def step():
         picture = x.clone().requires_grad_()
         net(picture)[:, TARGET].sum().backward()
+
+    return step
+
+
+def torch_train(net, batch):
+    """A step of training: forward, cross-entropy, back to all parameters, Adam."""
+    import torch
+
+    net.train()
+    x = torch.randn(batch, 3, SIDE, SIDE)
+    labels = torch.randint(0, 1000, (batch,))
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
+
+    def step():
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(net(x), labels).backward()
+        optimiser.step()
 
     return step
 
@@ -116,6 +133,7 @@ def captum_occlusion(net, batch):
 WORK = {
     ("torch", "forward"): torch_forward,
     ("torch", "guided-backprop"): torch_guided,
+    ("torch", "train"): torch_train,
     ("onnxruntime", "forward"): onnxruntime_forward,
     ("onnxruntime", "occlusion"): onnxruntime_occlusion,
     ("captum", "occlusion"): captum_occlusion,

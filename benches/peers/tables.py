@@ -34,6 +34,20 @@ PARTS = (
         1e3,
     ),
     (
+        "train",
+        "A step of training",
+        "Forward in training mode, cross-entropy, back to all parameters, Adam; random weights.",
+        "s",
+        1.0,
+    ),
+    (
+        "train-memory",
+        "Memory of training",
+        "The most that the whole process held, weights, libraries and all.",
+        "MB",
+        1e-6,
+    ),
+    (
         "occlusion",
         "Occlusion, window 20, stride 10: 484 windows",
         "Captum with `perturbations_per_eval=16` in inference mode; ONNX Runtime on all 484 covered "
@@ -77,6 +91,10 @@ TARGETS = {
     ("forward", "squeezenet1_1, batch 1"): [("ONNX Runtime", 0.85)],
     ("forward", "squeezenet1_1, batch 16"): [("ONNX Runtime", 0.85)],
     ("guided", "resnet18"): [("PyTorch", 0.35)],
+    ("train", "resnet18, batch 20"): [("PyTorch", 0.50)],
+    ("train", "efficientnet_lite0, batch 20"): [("PyTorch", 0.40)],
+    ("train-memory", "resnet18, batch 20"): [("PyTorch", 1.0)],
+    ("train-memory", "efficientnet_lite0, batch 20"): [("PyTorch", 1.0)],
     ("occlusion", "resnet18"): [("Captum", 0.10), ("ONNX Runtime", 0.18)],
     ("occlusion-vgg16", "vgg16"): [("Captum", 0.04)],
     ("command", "efficientnet_lite0, guided backprop and occlusion 20/10: seconds"): [(None, 2.5)],

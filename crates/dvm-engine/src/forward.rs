@@ -17,14 +17,17 @@ pub enum Keep<'a> {
     Output,
     /// The logits and these.
     Nodes(&'a [NodeId]),
-    /// Everything: what a backward pass needs.
+    /// Everything: what a backward pass needs, whatever its rules.
     All,
+    /// The logits, and what a walk back with the true gradients needs: as a step of training does.
+    Backward,
 }
 
 /// The values that a forward pass kept.
 pub struct Activations {
     pub(crate) values: Vec<Option<Tensor>>,
     pub(crate) saved: Vec<Vec<Tensor>>,
+    pub(crate) shapes: Vec<Vec<usize>>,
     pub(crate) mode: Mode,
     statistics: Vec<(usize, Tensor)>,
     output: NodeId,
@@ -57,6 +60,7 @@ struct Pass<'g> {
     last_use: Vec<usize>,
     values: Vec<Option<Tensor>>,
     saved: Vec<Vec<Tensor>>,
+    shapes: Vec<Vec<usize>>,
     statistics: Vec<(usize, Tensor)>,
 }
 
@@ -69,6 +73,7 @@ impl<'g> Pass<'g> {
             last_use: graph.last_use(keep),
             values: vec![None; count],
             saved: vec![Vec::new(); count],
+            shapes: vec![Vec::new(); count],
             statistics: Vec::new(),
         }
     }
@@ -112,6 +117,7 @@ impl<'g> Pass<'g> {
                 .extend(moving.copied().zip(outcome.statistics));
             self.values[id] = Some(outcome.value);
             self.saved[id] = outcome.saved;
+            self.shapes[id] = output_shape;
             for done in graph.done_after(id, &self.last_use) {
                 self.values[done] = None;
             }
@@ -150,6 +156,7 @@ impl Graph {
         Ok(Activations {
             values: pass.values,
             saved: pass.saved,
+            shapes: pass.shapes,
             mode,
             statistics: pass.statistics,
             output: self.output(),
@@ -171,6 +178,17 @@ impl Graph {
             Keep::Output => {}
             Keep::Nodes(nodes) => nodes.iter().for_each(|id| last[id.0] = count),
             Keep::All => last.fill(count),
+            Keep::Backward => {
+                for (id, node) in self.nodes().iter().enumerate() {
+                    let needs = node.op.needs();
+                    if needs.output {
+                        last[id] = count;
+                    }
+                    if needs.inputs {
+                        node.inputs.iter().for_each(|input| last[input.0] = count);
+                    }
+                }
+            }
         }
         last
     }

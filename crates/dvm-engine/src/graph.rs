@@ -79,6 +79,14 @@ pub struct Graph {
     prepared: Vec<OnceLock<Option<Prepared>>>,
 }
 
+/// The values are shared until one side changes them.
+impl Clone for Graph {
+    fn clone(&self) -> Self {
+        let parts = (self.nodes.clone(), self.output, self.parameters.clone());
+        Self::from_parts(parts.0, parts.1, parts.2, self.values.clone()).run_like(self)
+    }
+}
+
 impl Graph {
     /// Gives a blueprint its weights.
     ///
@@ -311,6 +319,25 @@ impl Graph {
                 shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node)
             })
             .sum())
+    }
+
+    /// Number of multiply-adds of a forward pass and of a walk back to all parameters for one input of
+    /// this shape; the gradient of the input itself is not among them.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn training_multiply_adds(&self, input: &[usize]) -> Result<u64, Error> {
+        let shapes = self.shapes(input)?;
+        let mut leads = vec![false; self.nodes.len()];
+        let mut sum = 0;
+        for (id, (node, shape)) in self.nodes.iter().zip(&shapes).enumerate() {
+            let before = node.inputs.iter().any(|input| leads[input.0]);
+            leads[id] = before || !node.parameters.is_empty();
+            let products =
+                shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node);
+            sum += products * (2 + u64::from(before));
+        }
+        Ok(sum)
     }
 
     /// Multiply-adds of a convolution or linear layer for each value of its output; 0 for other

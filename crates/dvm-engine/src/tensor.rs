@@ -41,6 +41,14 @@ impl Tensor {
         }
     }
 
+    /// The shape of a tensor whose values nobody holds any more: it has no data.
+    pub(crate) fn hollow(shape: &[usize]) -> Self {
+        Self {
+            shape: shape.to_vec(),
+            data: Arc::new(Buffer::stale(0)),
+        }
+    }
+
     /// Takes row-major values, as PyTorch and NumPy write them.
     ///
     /// # Panics
@@ -124,6 +132,17 @@ impl Tensor {
     pub fn data_mut(&mut self) -> &mut [f32] {
         let data: &mut Buffer = Arc::make_mut(&mut self.data);
         data
+    }
+
+    /// Whether nobody else holds the values.
+    pub(crate) fn is_held_once(&self) -> bool {
+        Arc::strong_count(&self.data) == 1
+    }
+
+    /// The values as stored, to be changed in place, if nobody else holds them.
+    pub(crate) fn own_data_mut(&mut self) -> Option<&mut [f32]> {
+        let data: &mut Buffer = Arc::get_mut(&mut self.data)?;
+        Some(data)
     }
 }
 

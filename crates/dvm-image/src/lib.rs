@@ -27,6 +27,6 @@ pub use heatmap::{Grid, HeatMap};
 pub use input::{Input, Placement, Rectangle};
 pub use npy::encode_npy;
 pub use picture::Picture;
-pub use png::encode_png;
+pub use png::{encode_grey_png, encode_png};
 pub use preprocess::{Preprocess, PreprocessError, Resize};
 pub use resize::{Interpolation, resize, resize_crop, resize_region};

@@ -12,11 +12,25 @@ use crate::Picture;
 /// # Panics
 /// If a side has 2³¹ pixels or more, which PNG cannot express.
 pub fn encode_png(picture: &Picture) -> Vec<u8> {
+    let (height, width) = (picture.height(), picture.width());
+    encode(height, width, picture.rgb(), ExtendedColorType::Rgb8)
+}
+
+/// The bytes of a PNG file, 8-bit grey, the same for the same `grey`, an array `[height, width]`.
+///
+/// # Panics
+/// If `grey` has not as many bytes, or a side has 2³¹ pixels or more.
+pub fn encode_grey_png(height: usize, width: usize, grey: &[u8]) -> Vec<u8> {
+    assert_eq!(grey.len(), height * width, "{height} × {width} bytes");
+    encode(height, width, grey, ExtendedColorType::L8)
+}
+
+fn encode(height: usize, width: usize, values: &[u8], colours: ExtendedColorType) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let width = u32::try_from(picture.width()).expect("a PNG has fewer than 2^31 columns");
-    let height = u32::try_from(picture.height()).expect("a PNG has fewer than 2^31 rows");
+    let width = u32::try_from(width).expect("a PNG has fewer than 2^31 columns");
+    let height = u32::try_from(height).expect("a PNG has fewer than 2^31 rows");
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
-        .write_image(picture.rgb(), width, height, ExtendedColorType::Rgb8)
+        .write_image(values, width, height, colours)
         .expect("writing to memory does not fail");
     bytes
 }
@@ -33,5 +47,14 @@ mod tests {
         let bytes = encode_png(&picture);
         assert_eq!(decode(&bytes, &Limits::default()).unwrap(), picture);
         assert_eq!(encode_png(&picture), bytes);
+    }
+
+    #[test]
+    fn grey_is_read_back_as_grey() {
+        let grey: Vec<u8> = (0..31 * 17).map(|i| (i * i % 256) as u8).collect();
+        let bytes = encode_grey_png(17, 31, &grey);
+        let read = decode(&bytes, &Limits::default()).unwrap();
+        let rgb: Vec<u8> = grey.iter().flat_map(|&value| [value; 3]).collect();
+        assert_eq!(read, Picture::new(17, 31, rgb));
     }
 }

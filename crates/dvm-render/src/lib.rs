@@ -10,7 +10,6 @@
 //!   [`with_bar`] is the figure of one panel.
 //! - [`bar_chart`] draws named amounts that are no map, [`line_charts`] curves,
 //!   [`confusion_matrix`] what was taken for what, [`reliability`] how far confidence can be trusted.
-//! - [`bar_chart`] draws named amounts that are no map.
 //! - [`contact_sheet`] sets many small pictures in a grid, each with a caption.
 //!
 //! This crate sees numbers and pictures, never a network. All drawing is scalar arithmetic on

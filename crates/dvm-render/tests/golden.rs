@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use dvm_image::{Grid, HeatMap, Picture};
 use dvm_render::{
-    ColourMap, LineChart, Neutral, Panel, ReliabilityBin, Scale, Series, confusion_matrix, contact_sheet, figure,
-    heat_picture, line_charts, overlay_colour, overlay_grey, reliability, with_bar,
+    ColourMap, LineChart, Neutral, Panel, ReliabilityBin, Scale, Series, confusion_matrix,
+    contact_sheet, figure, heat_picture, line_charts, overlay_colour, overlay_grey, reliability,
+    with_bar,
 };
 
 /// Largest difference of a channel. Drawing is scalar arithmetic, so that pictures should be

@@ -27,7 +27,7 @@ pub struct Arguments {
     /// on them
     #[arg(long, help_heading = "Network", conflicts_with_all = ["weights", "classes"])]
     random_weights: bool,
-    /// Pictures at once; of forward and backward
+    /// Pictures at once; of forward, backward and train
     #[arg(long, value_name = "N", default_value = "1")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -63,6 +63,7 @@ it is not known.
 
 Examples:
   dvm bench forward --model resnet18 --random-weights --batch 16
+  dvm bench train --model resnet18 --random-weights --batch 20 --json
   dvm bench occlusion --window 20 --stride 10 --json
   dvm bench backward --model vgg16 --random-weights --profile --chart backward.svg";
 

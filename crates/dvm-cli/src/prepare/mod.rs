@@ -60,10 +60,10 @@ fn transfer() -> impl TypedValueParser<Value = Transfer> {
 
 /// The command of a corpus.
 fn command(corpus: &'static Corpus) -> clap::Command {
-    let command = clap::Command::new(corpus.name)
+    // The description of the arguments themselves would be taken for that of the command.
+    let command = Arguments::augment_args(clap::Command::new(corpus.name))
         .about(corpus.summary)
-        .long_about(format!("{}\n\n{}", corpus.summary, corpus.rule));
-    let command = Arguments::augment_args(command);
+        .long_about(format!("{}.\n\n{}", corpus.summary, corpus.rule));
     corpus.options.iter().fold(command, |command, option| {
         command.arg(
             Arg::new(option.name)
@@ -137,36 +137,54 @@ pub fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Prepares a data set and says what it holds.
+/// Prepares the data sets of a source and says what they hold.
 fn prepare(corpus: &Corpus, settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
+    let sets = corpus.sets(&arguments.source, settings)?;
+    let mut answers = Vec::new();
+    for (place, settings) in &sets {
+        // Joining nothing would add a slash.
+        let destination = match place.as_os_str().is_empty() {
+            true => arguments.destination.clone(),
+            false => arguments.destination.join(place),
+        };
+        let (written, warnings) = prepare_one(corpus, settings, &destination, arguments)?;
+        if arguments.json {
+            let answer = Answer::of(&destination, &written, &warnings);
+            answers.push(serde_json::to_value(answer).expect("results are plain data"));
+        } else if !arguments.quiet {
+            for (why, count) in &written.record.left_out {
+                report::say(&format!("note: left out: {why} ({count})"));
+            }
+            report::print(&as_text(&destination, &written))?;
+        }
+    }
+    match (arguments.json, answers.as_slice()) {
+        (false, _) => Ok(()),
+        (true, [one]) => report::print_json(one),
+        (true, several) => report::print_json(&several),
+    }
+}
+
+/// Prepares one data set; what it holds, and warnings.
+fn prepare_one(
+    corpus: &Corpus,
+    settings: &Settings,
+    destination: &Path,
+    arguments: &Arguments,
+) -> Result<(Written, Vec<String>), Failure> {
     let plan = corpus.plan(&arguments.source, settings)?;
+    for warning in &plan.warnings {
+        report::say(&format!("warning: {warning}"));
+    }
     let progress = Progress::new(1, !arguments.quiet);
-    progress.picture(0, &arguments.destination.display().to_string());
+    progress.picture(0, &destination.display().to_string());
     let how = Writing {
         transfer: arguments.link,
         replace: arguments.replace,
     };
-    let update = |done, all| progress.update(doing(arguments.link), done, all);
-    let written = plan.write(&arguments.destination, &how, &update)?;
-    drop(progress);
-    if arguments.json {
-        return report::print_json(&Answer::of(&arguments.destination, &written));
-    }
-    if !arguments.quiet {
-        for (why, count) in &written.record.left_out {
-            report::say(&format!("note: left out: {count} {why}"));
-        }
-        report::print(&as_text(&arguments.destination, &written))?;
-    }
-    Ok(())
-}
-
-fn doing(transfer: Transfer) -> &'static str {
-    match transfer {
-        Transfer::Copy => "copied",
-        Transfer::Hard => "linked",
-        Transfer::Manifest => "listed",
-    }
+    let update = |done, all| progress.update("pictures", done, all);
+    let written = plan.write(destination, &how, &update)?;
+    Ok((written, plan.warnings))
 }
 
 /// What was prepared, for programs.
@@ -182,10 +200,11 @@ struct Answer<'a> {
     /// Number of pictures of each class in each split.
     pictures: BTreeMap<&'static str, BTreeMap<&'a str, usize>>,
     left_out: &'a BTreeMap<String, usize>,
+    warnings: &'a [String],
 }
 
 impl<'a> Answer<'a> {
-    fn of(folder: &Path, written: &'a Written) -> Self {
+    fn of(folder: &Path, written: &'a Written, warnings: &'a [String]) -> Self {
         let record = &written.record;
         let of = |split: Split| {
             let classes = record.classes.iter().map(String::as_str);
@@ -205,6 +224,7 @@ impl<'a> Answer<'a> {
             classes: &record.classes,
             pictures: record.splits.keys().map(|split| of(*split)).collect(),
             left_out: &record.left_out,
+            warnings,
         }
     }
 }

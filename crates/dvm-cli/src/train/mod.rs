@@ -13,8 +13,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::options::RunOptions;
-use crate::report::training::Watch;
-use crate::report::{self, Align, table};
+use crate::report::{self, Align, Watch, table};
 use settings::SettingFlags;
 
 #[derive(Args)]
@@ -112,7 +111,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let outcome = outcome?;
     let folder = training.folder().path();
     let evaluated = if outcome.done {
-        training.report()?
+        training.evaluate_best()?.map(|(_, evaluated)| evaluated.evaluation)
     } else {
         None
     };

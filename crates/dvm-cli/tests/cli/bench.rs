@@ -80,6 +80,22 @@ fn backward_makes_every_product_twice_and_its_profile_says_so() {
 }
 
 #[test]
+fn a_step_of_training_makes_every_product_three_times_but_for_the_pictures_gradient() {
+    let report = report("train", &["--random-weights", "--batch", "2", "--profile"]);
+    assert_eq!(report["batch"], 2);
+    let products = report["multiply_adds"].as_u64().unwrap();
+    // The first layer, 3×3 of stride 2 from 3 channels to 64, sees 111×111 windows.
+    let first = 111 * 111 * 9 * 3 * 64;
+    assert_eq!(products, 2 * (3 * multiply_adds() - first));
+    let rows = report["profile"].as_array().unwrap();
+    let of_nodes: f64 = rows
+        .iter()
+        .filter_map(|row| Some(row["gflops"].as_f64()? * row["seconds"].as_f64()? * 1e9 / 2.0))
+        .sum();
+    assert!((of_nodes / products as f64 - 1.0).abs() < 1e-6);
+}
+
+#[test]
 fn occlusion_counts_one_forward_pass_per_window_and_one_for_the_picture() {
     let coarse = ["--window", "64", "--stride", "64", "--profile"];
     let incremental = report("occlusion", &coarse);

@@ -5,6 +5,7 @@ mod classify;
 mod descriptions;
 mod explain;
 mod pictures;
+mod prepare;
 mod requests;
 
 use std::path::Path;

@@ -16,6 +16,7 @@ pub(super) const FLOWER_5: Corpus = Corpus {
            left out. Each class is shuffled, the first 80 % are for training, the others for \
            validation.",
     options: &[OptionSpec::SEED],
+    sets: None,
     plan,
 };
 

@@ -6,6 +6,7 @@ use regex_lite::Regex;
 
 use crate::Error;
 use crate::corpora::source::{Class, classes};
+use crate::corpora::volumes::Volumes;
 use crate::corpora::{Corpus, OptionSpec, Settings, Share};
 use crate::prepare::Plan;
 use crate::splitting::{Shares, by_group, by_picture};
@@ -16,8 +17,11 @@ pub(super) const FOLDER: Corpus = Corpus {
     summary: "Any set with one folder of pictures per class",
     rule: "SOURCE holds one folder per class, and each of these holds pictures. Every class is \
            shuffled and split by itself, so that all splits have the same mix of classes. With \
-           --group, pictures of one group, such as one patient's, stay together.",
-    options: &[VAL, TEST, OptionSpec::SEED, GROUP],
+           --group, pictures of one group, such as one patient's, stay together. \
+           NIfTI volumes and DICOM files (.nii, .nii.gz, .dcm) become grey PNG files, one per slice, \
+           and those of one file stay together.",
+    options: &[VAL, TEST, OptionSpec::SEED, GROUP, SLICES],
+    sets: None,
     plan,
 };
 
@@ -43,11 +47,20 @@ const GROUP: OptionSpec = OptionSpec {
            name, such as `^(TCGA-..-....)`; no group is on both sides",
 };
 
+const SLICES: OptionSpec = OptionSpec {
+    name: "slices",
+    value: "all|middle|A..B",
+    default: "all",
+    help: "Which slices of each volume are taken; 40..60 are the slices 40 to 59, counted from 0 at \
+           the feet",
+};
+
 fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
     let (val, test): (Share, Share) = (VAL.of(settings)?, TEST.of(settings)?);
     let shares = Shares::new(val.0, test.0)
         .ok_or_else(|| VAL.refuse(&val.0.to_string(), "with --test it leaves nothing to train"))?;
     let seed = OptionSpec::SEED.of(settings)?;
+    let volumes = Volumes::new(SLICES.of(settings)?);
     let mut plan = Plan::new(FOLDER.name, source);
     let classes = classes(source, &mut plan)?;
     let splits = match settings.text(GROUP.name) {
@@ -58,7 +71,7 @@ fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
             .collect(),
     };
     for (class, splits) in classes.into_iter().zip(splits) {
-        class.plan(splits, &mut plan);
+        class.plan_slices(splits, &volumes, &mut plan)?;
     }
     Ok(plan)
 }

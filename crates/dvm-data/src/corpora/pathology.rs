@@ -17,6 +17,7 @@ pub(super) const PATHOLOGY: Corpus = Corpus {
            LUSC and NORM. The beginning of a file's name says its split: train, valid or test; \
            other files are left out.",
     options: &[FRACTION, OptionSpec::SEED],
+    sets: None,
     plan,
 };
 

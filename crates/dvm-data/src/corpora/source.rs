@@ -1,8 +1,11 @@
 //! Folders of pictures as people have them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::corpora::volumes::Volumes;
 use crate::dataset::entries;
+use crate::formats::volume_name;
 use crate::prepare::{Content, Plan, Planned};
 use crate::{Error, Split};
 
@@ -28,12 +31,42 @@ impl Class {
             });
         }
     }
+
+    /// The same where some of its files are volumes; all slices of one go where the volume goes.
+    ///
+    /// # Errors
+    /// As [`Volumes::pictures`].
+    pub(super) fn plan_slices(
+        self,
+        splits: impl IntoIterator<Item = Split>,
+        volumes: &Arc<Volumes>,
+        plan: &mut Plan,
+    ) -> Result<(), Error> {
+        for (name, split) in self.pictures.into_iter().zip(splits) {
+            let path = self.folder.join(&name);
+            let pictures = if volume_name(&path).is_some() {
+                volumes.pictures(&path)?
+            } else {
+                vec![(name, Content::File(path))]
+            };
+            for (name, content) in pictures {
+                plan.pictures.push(Planned {
+                    split,
+                    class: self.name.clone(),
+                    name,
+                    content,
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Names of folders that are no classes but splits.
 const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "test", "testing"];
 
-/// The class folders of `source`, sorted by name. What is no picture is counted in the plan.
+/// The class folders of `source`, sorted by name, with the pictures and volumes in them. What is
+/// neither is counted in the plan.
 ///
 /// # Errors
 /// [`Error::Layout`] if there are less than two, one is empty, has a name that is no UTF-8, or they
@@ -45,7 +78,7 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
             plan.leave_out("files beside the class folders");
             continue;
         }
-        classes.push(class(&path, plan)?);
+        classes.push(class(&path, true, plan)?);
     }
     let is_split = |class: &Class| SPLITS.contains(&class.name.to_lowercase().as_str());
     if classes.len() > 1 && classes.iter().all(is_split) {
@@ -104,7 +137,7 @@ pub(super) fn named(
         });
     }
     let class = |(folder, name): &(&str, &str)| {
-        let class = class(&source.join(folder), plan)?;
+        let class = class(&source.join(folder), false, plan)?;
         Ok(Class {
             name: (*name).into(),
             ..class
@@ -128,11 +161,11 @@ fn refuse_empty(classes: &[Class]) -> Result<(), Error> {
     }
 }
 
-/// One class folder. Folders in it are not entered.
+/// One class folder, with pictures and perhaps `volumes`. Folders in it are not entered.
 ///
 /// # Errors
 /// As [`classes`].
-fn class(folder: &Path, plan: &mut Plan) -> Result<Class, Error> {
+fn class(folder: &Path, volumes: bool, plan: &mut Plan) -> Result<Class, Error> {
     let name = folder.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Error::Layout {
         path: folder.into(),
@@ -142,7 +175,9 @@ fn class(folder: &Path, plan: &mut Plan) -> Result<Class, Error> {
     for path in entries(folder)? {
         if path.is_dir() {
             plan.leave_out("folders within class folders");
-        } else if !dvm_image::is_named_as_picture(&path) {
+        } else if !(dvm_image::is_named_as_picture(&path)
+            || volumes && volume_name(&path).is_some())
+        {
             plan.leave_out("files that are no pictures by their names");
         } else if !path.is_file() {
             plan.leave_out("links that lead nowhere, and things that are no files");

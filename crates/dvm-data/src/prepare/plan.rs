@@ -19,6 +19,8 @@ pub struct Plan {
     pub pictures: Vec<Planned>,
     /// How many things of the source are in no split, by the reason.
     pub left_out: BTreeMap<String, usize>,
+    /// What is wrong with the source, though the data set can be made.
+    pub warnings: Vec<String>,
 }
 
 /// One picture of a plan.
@@ -64,11 +66,12 @@ impl Plan {
             settings: BTreeMap::new(),
             pictures: Vec::new(),
             left_out: BTreeMap::new(),
+            warnings: Vec::new(),
         }
     }
 
     /// One more thing of the source that is in no split, and why: a phrase in the plural such as
-    /// `files that are no pictures`, which follows a number.
+    /// `files that are no pictures`.
     pub fn leave_out(&mut self, reason: &str) {
         *self.left_out.entry(reason.to_owned()).or_default() += 1;
     }

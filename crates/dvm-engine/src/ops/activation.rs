@@ -1,6 +1,6 @@
 //! Activation functions.
 
-use super::{Call, Gradients, Op, Outcome, Reach, Site, map, map2};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2, map2_into};
 use crate::Tensor;
 
 /// A function applied to every value alone.
@@ -176,12 +176,28 @@ impl Op for Activation {
         .into()
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
-        Ok(Gradients::input(self.scaled(
-            site.inputs[0],
-            grad_output,
-            |g| g,
-        )))
+    fn needs(&self) -> Needs {
+        if self.is_clamp() {
+            Needs::OUTPUT
+        } else {
+            Needs::INPUTS
+        }
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        Ok(Gradients::input(match self {
+            Self::Relu => map2_into(
+                grad_output,
+                site.output,
+                |g, y| {
+                    if y > 0.0 { g } else { 0.0 }
+                },
+            ),
+            Self::Relu6 => map2_into(grad_output, site.output, |g, y| {
+                if y > 0.0 && y < 6.0 { g } else { 0.0 }
+            }),
+            other => map2_into(grad_output, site.inputs[0], |g, x| g * other.derivative(x)),
+        }))
     }
 
     fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
@@ -190,6 +206,11 @@ impl Op for Activation {
 }
 
 impl Activation {
+    /// Whether its output tells its derivative: 1 strictly between its bounds, 0 elsewhere.
+    pub(crate) fn is_clamp(self) -> bool {
+        matches!(self, Self::Relu | Self::Relu6)
+    }
+
     /// `pass(g) · f′(x)`: the true gradient where `pass` is the identity, guided backprop where it
     /// keeps what is positive.
     pub(crate) fn scaled(

@@ -1,6 +1,6 @@
 //! Addition.
 
-use super::{Call, Gradients, Op, Outcome, Reach, Site, map2};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map2};
 use crate::Tensor;
 
 /// The sum of two inputs of the same shape.
@@ -23,9 +23,13 @@ impl Op for Add {
         map2(call.inputs[0], call.inputs[1], |a, b| a + b).into()
     }
 
-    fn backward(&self, _: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, _: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         Ok(Gradients {
-            inputs: vec![Some(grad_output.clone()), Some(grad_output.clone())],
+            inputs: vec![Some(grad_output.clone()), Some(grad_output)],
             parameters: Vec::new(),
         })
     }

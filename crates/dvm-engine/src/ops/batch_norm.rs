@@ -1,10 +1,11 @@
 //! Batch normalisation.
 
-use rayon::prelude::*;
+mod kernels;
 
-use super::{Call, Gradients, Mode, Op, Outcome, Reach, Site, TASK, channel_sums_of, vectorised};
+use self::kernels::{Affine, Moments, Slopes, apply, apply_back, moments, sums_back};
+use super::activation::Activation;
+use super::{Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site};
 use crate::Tensor;
-use crate::buffer::Buffer;
 
 /// `(x − mean) / √(variance + eps) · weight + bias` per channel (arXiv 1502.03167) of feature maps
 /// `[N, C, H, W]` or rows `[N, C]`; parameters weight, bias, running mean, running variance, all
@@ -13,15 +14,37 @@ use crate::buffer::Buffer;
 /// In inference mean and variance are the running ones. In training they are those of the batch
 /// (variance divided by the count), and the running ones move by `momentum` towards them (there
 /// the variance is divided by the count less one), as in PyTorch.
+///
+/// After fusion for training it may also add a residual (a second input of the same shape) and apply
+/// a ReLU or ReLU6: `activation(batch_norm(x) + residual)`.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNorm {
     /// Added to the variance.
     pub eps: f32,
     /// How far the running statistics move towards those of a batch.
     pub momentum: f32,
+    /// Whether a second input is added before the activation (set by fusion).
+    pub residual: bool,
+    /// What is applied last (set by fusion): a function whose output tells its derivative.
+    pub activation: Option<Activation>,
 }
 
 impl BatchNorm {
+    /// Nothing else fused into it.
+    pub fn new(eps: f32, momentum: f32) -> Self {
+        Self {
+            eps,
+            momentum,
+            residual: false,
+            activation: None,
+        }
+    }
+
+    /// Whether it does more than its name says.
+    pub(crate) fn is_fused(&self) -> bool {
+        self.residual || self.activation.is_some()
+    }
+
     /// `(factor, shift)` per channel such that the output in inference is `x · factor + shift`,
     /// in f64.
     pub(crate) fn affine(&self, parameters: &[&Tensor]) -> Vec<(f64, f64)> {
@@ -39,34 +62,6 @@ impl BatchNorm {
     }
 }
 
-/// `x · factor + shift` with both per channel.
-fn scale_and_shift(x: &Tensor, factors: &[f32], shifts: &[f32]) -> Tensor {
-    let channels = factors.len();
-    let rows = TASK.div_ceil(channels);
-    let mut output = Buffer::stale(x.len());
-    output
-        .par_chunks_mut(rows * channels)
-        .zip(x.data().par_chunks(rows * channels))
-        .for_each(|(output, input)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (output, input) in output
-                        .chunks_exact_mut(channels)
-                        .zip(input.chunks_exact(channels))
-                    {
-                        for (((o, &i), &f), &s) in
-                            output.iter_mut().zip(input).zip(factors).zip(shifts)
-                        {
-                            *o = i * f + s;
-                        }
-                    }
-                },
-            );
-        });
-    Tensor::from_buffer(x.shape(), output)
-}
-
 impl Op for BatchNorm {
     fn kind(&self) -> &'static str {
         "batch_norm"
@@ -77,9 +72,11 @@ impl Op for BatchNorm {
         inputs: &[&[usize]],
         parameters: &[&[usize]],
     ) -> Result<Vec<usize>, String> {
-        let [x] = inputs else {
-            return Err(format!("takes one input, not {}", inputs.len()));
-        };
+        let expected = 1 + usize::from(self.residual);
+        if inputs.len() != expected {
+            return Err(format!("takes {expected} input(s), not {}", inputs.len()));
+        }
+        let x = inputs[0];
         if !matches!(x.len(), 2 | 4) {
             return Err(format!("takes [N, C, H, W] or [N, C], not {x:?}"));
         }
@@ -89,46 +86,38 @@ impl Op for BatchNorm {
                 x[1]
             ));
         }
+        if self.residual && inputs[1] != x {
+            return Err(format!("adds {:?} to its output {x:?}", inputs[1]));
+        }
         Ok(x.to_vec())
     }
 
     fn forward(&self, call: &Call) -> Outcome {
         let x = call.inputs[0];
-        let split = |pairs: Vec<(f64, f64)>| -> (Vec<f32>, Vec<f32>) {
-            pairs.into_iter().map(|(f, s)| (f as f32, s as f32)).unzip()
+        let residual = self.residual.then(|| call.inputs[1]);
+        let normalised = |pairs: Vec<(f64, f64)>| {
+            let affine: Affine = pairs.into_iter().map(|(f, s)| (f as f32, s as f32)).unzip();
+            apply(x, &affine, residual, self.activation)
         };
         if call.mode == Mode::Inference {
-            let (factors, shifts) = split(self.affine(call.parameters));
-            return scale_and_shift(x, &factors, &shifts).into();
+            return normalised(self.affine(call.parameters)).into();
         }
         let channels = x.shape()[1];
-        let count = (x.len() / channels) as f64;
-        let mean: Vec<f64> = channel_sums_of(x, &|_, v| f64::from(v))
-            .into_iter()
-            .map(|sum| sum / count)
-            .collect();
-        let variance: Vec<f64> = channel_sums_of(x, &|at, v| {
-            let d = f64::from(v) - mean[at % channels];
-            d * d
-        })
-        .into_iter()
-        .map(|sum| sum / count)
-        .collect();
+        let Moments {
+            count,
+            mean,
+            variance,
+        } = moments(x);
         let inverse: Vec<f64> = variance
             .iter()
             .map(|v| 1.0 / (v + f64::from(self.eps)).sqrt())
             .collect();
-        let (factors, shifts) = split(
-            (0..channels)
-                .map(|c| {
-                    let factor = f64::from(call.parameters[0].data()[c]) * inverse[c];
-                    (
-                        factor,
-                        f64::from(call.parameters[1].data()[c]) - mean[c] * factor,
-                    )
-                })
-                .collect(),
-        );
+        let pairs = (0..channels).map(|c| {
+            let factor = f64::from(call.parameters[0].data()[c]) * inverse[c];
+            let shift = f64::from(call.parameters[1].data()[c]) - mean[c] * factor;
+            (factor, shift)
+        });
+        let value = normalised(pairs.collect());
         let momentum = f64::from(self.momentum);
         let moved = |running: &Tensor, batch: &[f64], correction: f64| {
             let values = running
@@ -139,11 +128,8 @@ impl Op for BatchNorm {
                 .collect();
             Tensor::from_stored(running.shape(), values)
         };
-        let single = |values: &[f64]| {
-            Tensor::from_stored(&[channels], values.iter().map(|&v| v as f32).collect())
-        };
         Outcome {
-            value: scale_and_shift(x, &factors, &shifts),
+            value,
             saved: vec![single(&mean), single(&inverse)],
             statistics: vec![
                 moved(call.parameters[2], &mean, 1.0),
@@ -156,7 +142,14 @@ impl Op for BatchNorm {
         }
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs {
+            inputs: true,
+            output: self.activation.is_some(),
+        }
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         let x = site.inputs[0];
         let channels = x.shape()[1];
         let weight = site.parameters[0].data();
@@ -174,48 +167,47 @@ impl Op for BatchNorm {
                 })
                 .unzip()
         };
+        let clamped = self.activation.map(|activation| (activation, site.output));
         let mut gradients = Gradients {
-            inputs: vec![None],
+            inputs: vec![None; site.inputs.len()],
             parameters: vec![None; 4],
         };
         let training = !site.saved.is_empty();
         let wants_parameters = site.wants_parameter.iter().any(|&w| w);
-        let mut bias_gradient = Vec::new();
-        let mut weight_gradient = Vec::new();
+        let (mut bias_gradient, mut weight_gradient) = (vec![0.0; channels], vec![0.0; channels]);
         if training || wants_parameters {
-            bias_gradient = channel_sums_of(grad_output, &|_, g| f64::from(g));
-            weight_gradient = channel_sums_of(grad_output, &|at, g| {
-                let c = at % channels;
-                f64::from(g) * (f64::from(x.data()[at]) - mean[c]) * inverse[c]
-            });
+            let centre: Vec<f32> = mean.iter().map(|&mean| mean as f32).collect();
+            (bias_gradient, weight_gradient) = sums_back(&grad_output, clamped, x, &centre);
+            for (sum, inverse) in weight_gradient.iter_mut().zip(&inverse) {
+                *sum *= inverse;
+            }
         }
-        if site.wants_input[0] {
-            let factors: Vec<f32> = (0..channels)
-                .map(|c| (f64::from(weight[c]) * inverse[c]) as f32)
-                .collect();
-            gradients.inputs[0] = Some(if training {
-                // g·γ/σ − γ/(σ·count)·(Σg + x̂·Σ(g·x̂)): the batch's own statistics depend on x.
+        if site.wants_input.iter().any(|&wanted| wanted) {
+            // g·γ/σ − γ/(σ·count)·(Σg + x̂·Σ(g·x̂)): the batch's own statistics depend on x.
+            let slopes = training.then(|| {
                 let count = (x.len() / channels) as f64;
-                let (slopes, shifts): (Vec<f32>, Vec<f32>) = (0..channels)
-                    .map(|c| {
-                        let factor = f64::from(weight[c]) * inverse[c] / count;
-                        let slope = -factor * weight_gradient[c] * inverse[c];
-                        (
-                            (slope) as f32,
-                            (-factor * bias_gradient[c] - slope * mean[c]) as f32,
-                        )
-                    })
-                    .unzip();
-                let own = scale_and_shift(grad_output, &factors, &vec![0.0; channels]);
-                let through_statistics = scale_and_shift(x, &slopes, &shifts);
-                super::map2(&own, &through_statistics, |a, b| a + b)
-            } else {
-                scale_and_shift(grad_output, &factors, &vec![0.0; channels])
+                let slope = |c: usize| {
+                    let factor = f64::from(weight[c]) * inverse[c] / count;
+                    let slope = -factor * weight_gradient[c] * inverse[c];
+                    (
+                        slope as f32,
+                        (-factor * bias_gradient[c] - slope * mean[c]) as f32,
+                    )
+                };
+                (0..channels).map(slope).unzip()
             });
+            let slopes = Slopes {
+                factors: (0..channels)
+                    .map(|c| (f64::from(weight[c]) * inverse[c]) as f32)
+                    .collect(),
+                through_statistics: slopes.map(|affine| (x, affine)),
+            };
+            let (own, residual) = apply_back(grad_output, clamped, &slopes, self.residual);
+            gradients.inputs[0] = Some(own);
+            if self.residual {
+                gradients.inputs[1] = residual;
+            }
         }
-        let single = |values: &[f64]| {
-            Tensor::from_stored(&[channels], values.iter().map(|&v| v as f32).collect())
-        };
         if site.wants_parameter[0] {
             gradients.parameters[0] = Some(single(&weight_gradient));
         }
@@ -228,4 +220,9 @@ impl Op for BatchNorm {
     fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
         Reach::Pointwise
     }
+}
+
+fn single(values: &[f64]) -> Tensor {
+    let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+    Tensor::from_stored(&[values.len()], values)
 }

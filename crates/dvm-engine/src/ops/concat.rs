@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Op, Outcome, Reach, Site, TASK};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -54,14 +54,18 @@ impl Op for Concat {
         Tensor::from_buffer(call.output_shape, output).into()
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         let channels = grad_output.shape()[1];
         let mut first = 0;
         let mut gradients = Gradients::default();
         for (input, wanted) in site.inputs.iter().zip(site.wants_input) {
             let c = input.shape()[1];
             gradients.inputs.push(wanted.then(|| {
-                let mut own = Vec::with_capacity(input.len());
+                let mut own = Vec::with_capacity(input.shape().iter().product());
                 for joined in grad_output.data().chunks_exact(channels) {
                     own.extend_from_slice(&joined[first..first + c]);
                 }

@@ -1,6 +1,6 @@
 //! Dropout.
 
-use super::{Call, Gradients, Mode, Op, Outcome, Reach, Site, map2};
+use super::{Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site, map2, map2_into};
 use crate::{Tensor, seeded};
 
 /// In training, zeroes each value with probability `p` and divides the rest by `1 − p`
@@ -50,10 +50,14 @@ impl Op for Dropout {
         }
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         Ok(Gradients::input(match site.saved {
-            [mask] => map2(grad_output, mask, |g, m| g * m),
-            _ => grad_output.clone(),
+            [mask] => map2_into(grad_output, mask, |g, m| g * m),
+            _ => grad_output,
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Flattening.
 
-use super::{Call, Gradients, Op, Outcome, Site};
+use super::{Call, Gradients, Needs, Op, Outcome, Site};
 use crate::Tensor;
 
 /// `[N, …]` as `[N, D]`, in row-major order of the named shape (so feature maps flatten channel
@@ -24,7 +24,11 @@ impl Op for Flatten {
         Tensor::from_stored(call.output_shape, call.inputs[0].to_nchw()).into()
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         Ok(Gradients::input(Tensor::from_nchw(
             site.inputs[0].shape(),
             grad_output.data(),

@@ -1,6 +1,6 @@
 //! The place where a picture enters.
 
-use super::{Call, Gradients, Op, Outcome, Site};
+use super::{Call, Gradients, Needs, Op, Outcome, Site};
 use crate::Tensor;
 
 /// The input of a network: pictures `[N, C, H, W]` with a fixed number of channels.
@@ -29,7 +29,11 @@ impl Op for Input {
         call.inputs[0].clone().into()
     }
 
-    fn backward(&self, _: &Site, _: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, _: &Site, _: Tensor) -> Result<Gradients, String> {
         Ok(Gradients::default())
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::matmul::{Matrix, matmul};
 use super::panels::load;
 use super::simd::{InstructionSet, Shared, multiply_add};
-use super::{Call, Gradients, Op, Outcome, Site, channel_sums};
+use super::{Call, Gradients, Needs, Op, Outcome, Site, channel_sums};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -234,7 +234,11 @@ impl Op for Linear {
         Tensor::from_buffer(call.output_shape, output).into()
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs::INPUTS
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         let (x, weight) = (site.inputs[0], site.parameters[0]);
         let &[o, i] = weight.shape() else {
             unreachable!("output_shape checked the rank");
@@ -265,7 +269,7 @@ impl Op for Linear {
             gradients.parameters[0] = Some(Tensor::from_stored(weight.shape(), g));
         }
         if site.wants_parameter.get(1) == Some(&true) {
-            gradients.parameters[1] = Some(channel_sums(grad_output));
+            gradients.parameters[1] = Some(channel_sums(&grad_output));
         }
         Ok(gradients)
     }

@@ -14,6 +14,7 @@ pub mod input;
 pub mod linear;
 mod matmul;
 pub mod mul;
+mod outer;
 mod panels;
 pub mod pool;
 mod reach;
@@ -65,11 +66,53 @@ pub trait Op: Any + Debug + Send + Sync {
         Reach::Everything
     }
 
-    /// The true gradients, by the chain rule.
+    /// Which values [`Op::backward`] looks at: in training all others are given back before. Shapes
+    /// are always there.
+    fn needs(&self) -> Needs {
+        Needs::INPUTS_AND_OUTPUT
+    }
+
+    /// The true gradients, by the chain rule. The gradient of the output may be changed in place
+    /// where nobody else holds it.
     ///
     /// # Errors
     /// Where the op cannot be walked backwards, as the end of a sentence.
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String>;
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String>;
+}
+
+/// What a walk back has to find of the walk forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// The values of the node's inputs.
+    pub inputs: bool,
+    /// The node's own value.
+    pub output: bool,
+}
+
+impl Needs {
+    /// Shapes alone, and what the forward call saved.
+    pub const NOTHING: Self = Self {
+        inputs: false,
+        output: false,
+    };
+
+    /// Both.
+    pub const INPUTS_AND_OUTPUT: Self = Self {
+        inputs: true,
+        output: true,
+    };
+
+    /// The inputs.
+    pub const INPUTS: Self = Self {
+        inputs: true,
+        output: false,
+    };
+
+    /// The output.
+    pub const OUTPUT: Self = Self {
+        inputs: false,
+        output: true,
+    };
 }
 
 /// What an op keeps between calls: forms of its parameters, each made when first needed.
@@ -239,6 +282,32 @@ pub(crate) fn map2(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -
             );
         });
     Tensor::from_buffer(a.shape(), output)
+}
+
+/// Changes `values` by those of `other`, value by value, in parallel: in place where nobody else
+/// holds them.
+pub(crate) fn map2_into(
+    mut values: Tensor,
+    other: &Tensor,
+    f: impl Fn(f32, f32) -> f32 + Sync,
+) -> Tensor {
+    debug_assert_eq!(values.shape(), other.shape());
+    let Some(own) = values.own_data_mut() else {
+        return map2(&values, other, f);
+    };
+    own.par_chunks_mut(TASK)
+        .zip(other.data().par_chunks(TASK))
+        .for_each(|(own, other)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (a, &b) in own.iter_mut().zip(other) {
+                        *a = f(*a, b);
+                    }
+                },
+            );
+        });
+    values
 }
 
 /// Rows that are summed as one partial sum.

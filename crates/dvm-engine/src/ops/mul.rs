@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Op, Outcome, Reach, Site, feature_map, map2};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map, map2};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -92,14 +92,18 @@ impl Op for Mul {
         .into()
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs::INPUTS
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         let (a, b) = (site.inputs[0], site.inputs[1]);
         let gradient = |of: usize| {
             let other = if of == 0 { b } else { a };
             match per_channel(a.shape(), b.shape()) {
-                None => map2(other, grad_output, |x, g| x * g),
-                Some(scale) if scale == of => summed(other, grad_output),
-                Some(_) => scaled(grad_output, other),
+                None => map2(other, &grad_output, |x, g| x * g),
+                Some(scale) if scale == of => summed(other, &grad_output),
+                Some(_) => scaled(&grad_output, other),
             }
         };
         Ok(Gradients {

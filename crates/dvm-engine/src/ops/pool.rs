@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::conv2d::Border;
-use super::{Axis, Call, Gradients, Op, Outcome, Reach, Site, feature_map, vectorised};
+use super::{Axis, Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map, vectorised};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -203,13 +203,20 @@ impl Op for Pool {
         Tensor::from_buffer(call.output_shape, output).into()
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        match self.reduction {
+            Reduction::Max => Needs::INPUTS,
+            Reduction::Mean { .. } => Needs::NOTHING,
+        }
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         let shape = site.inputs[0].shape();
         let (_, c, h, w) = feature_map(shape)?;
         let (rows, columns) = self.axes(h, w)?;
         let windows = columns.len() * c;
         let band = h.div_ceil(BANDS).max(1);
-        let mut gradient = Buffer::zeroed(site.inputs[0].len());
+        let mut gradient = Buffer::zeroed(shape.iter().product());
         gradient
             .par_chunks_mut(h * w * c)
             .enumerate()
@@ -218,7 +225,10 @@ impl Op for Pool {
                 bands.map(move |(index, gradient)| (map, index * band, gradient))
             })
             .for_each(|(map, first, gradient)| {
-                let input = &site.inputs[0].data()[map * h * w * c..][..h * w * c];
+                let input = match self.reduction {
+                    Reduction::Max => &site.inputs[0].data()[map * h * w * c..][..h * w * c],
+                    Reduction::Mean { .. } => &[],
+                };
                 let grad_output = &grad_output.data()[map * rows.len() * windows..];
                 let own = first..first + gradient.len() / (w * c);
                 let mut largest = vec![0.0; c];

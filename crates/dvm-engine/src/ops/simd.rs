@@ -122,6 +122,11 @@ impl Shared {
         Self(values.as_mut_ptr())
     }
 
+    /// The place of the values from `index` on.
+    pub fn from(self, index: usize) -> Self {
+        Self(self.at(index))
+    }
+
     /// The address of the value at `index`.
     pub fn at(self, index: usize) -> *mut f32 {
         self.0.wrapping_add(index)

@@ -1,6 +1,6 @@
 //! Softmax over the classes.
 
-use super::{Call, Gradients, Op, Outcome, Site};
+use super::{Call, Gradients, Needs, Op, Outcome, Site};
 use crate::Tensor;
 
 /// `exp(x) / Σ exp(x)` over the classes of logits `[N, K]`.
@@ -41,7 +41,11 @@ impl Op for Softmax {
         Tensor::from_stored(call.output_shape, output).into()
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs::OUTPUT
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         let classes = grad_output.shape()[1];
         let mut gradient = Vec::with_capacity(grad_output.len());
         for (p, g) in site

@@ -27,8 +27,12 @@ pub fn fold_batch_norm(graph: &Graph, keep: &KeepNode) -> Graph {
             let before = node.inputs[0];
             let conv = graph.node(before).op_as::<Conv2d>()?;
             let private = consumers[before.0].len() == 1 && !keep(graph.node(before));
-            (private && before != graph.output() && !conv.residual && conv.activation.is_none())
-                .then_some((norm, before))
+            (private
+                && !norm.is_fused()
+                && before != graph.output()
+                && !conv.residual
+                && conv.activation.is_none())
+            .then_some((norm, before))
         });
         if let Some((norm, before)) = foldable {
             let place = moved[before.0];

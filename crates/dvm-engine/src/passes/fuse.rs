@@ -1,10 +1,13 @@
-//! A convolution can add a residual and apply an activation while its result is still in cache.
+//! A convolution can add a residual and apply an activation while its result is still in cache; so can
+//! a batch-norm in training.
 
 use std::sync::Arc;
 
 use super::KeepNode;
+use crate::ops::Op;
 use crate::ops::activation::Activation;
 use crate::ops::add::Add;
+use crate::ops::batch_norm::BatchNorm;
 use crate::ops::conv2d::Conv2d;
 use crate::{Graph, Node, NodeId};
 
@@ -12,28 +15,88 @@ use crate::{Graph, Node, NodeId};
 /// with the last one's name and value, wherever nobody else reads what lies between and `keep`
 /// does not ask for it. The result can only be walked forwards.
 pub fn fuse(graph: &Graph, keep: &KeepNode) -> Graph {
+    merge::<Conv2d>(graph, keep)
+}
+
+/// The same with `batch-norm → add → activation`, of activations that are undone by looking at their
+/// output: for training, where no value between is then kept. Parameters stay as they are, so the
+/// graph can be trained in the place of the one that it came from.
+pub fn fuse_for_training(graph: &Graph) -> Graph {
+    merge::<BatchNorm>(graph, &|_| false)
+}
+
+/// An op that can add a residual and apply an activation.
+trait Start: Op + Sized {
+    /// Whether it adds a residual already, and what it applies.
+    fn fused(&self) -> (bool, Option<Activation>);
+
+    /// Whether it can apply this.
+    fn applies(activation: Activation) -> bool;
+
+    /// The same with these.
+    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Self;
+}
+
+impl Start for Conv2d {
+    fn fused(&self) -> (bool, Option<Activation>) {
+        (self.residual, self.activation)
+    }
+
+    fn applies(_: Activation) -> bool {
+        true
+    }
+
+    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Self {
+        Self {
+            residual,
+            activation,
+            ..self.clone()
+        }
+    }
+}
+
+impl Start for BatchNorm {
+    fn fused(&self) -> (bool, Option<Activation>) {
+        (self.residual, self.activation)
+    }
+
+    fn applies(activation: Activation) -> bool {
+        activation.is_clamp()
+    }
+
+    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Self {
+        Self {
+            residual,
+            activation,
+            ..*self
+        }
+    }
+}
+
+fn merge<T: Start>(graph: &Graph, keep: &KeepNode) -> Graph {
     let consumers = graph.consumers();
     // The only reader of a node whose own value nobody asks for.
     let next = |id: NodeId| match consumers[id.0][..] {
         [only] if id != graph.output() && !keep(graph.node(id)) => Some(only),
         _ => None,
     };
-    // For each node, the chain that ends there: the convolution, the residual, the activation.
+    // For each node, the chain that ends there: its start, the residual, the activation.
     let mut chains: Vec<Option<Chain>> = vec![None; graph.nodes().len()];
     let mut taken = vec![false; graph.nodes().len()];
     for id in graph.ids() {
-        let Some(conv) = graph.node(id).op_as::<Conv2d>() else {
+        let Some(start) = graph.node(id).op_as::<T>() else {
             continue;
         };
+        let (has_residual, activation) = start.fused();
         let mut chain = Chain {
             nodes: vec![id],
             residual: None,
-            activation: conv.activation,
+            activation,
         };
         let mut end = id;
         if let Some(add) = next(end).filter(|add| !taken[add.0])
-            && conv.activation.is_none()
-            && !conv.residual
+            && activation.is_none()
+            && !has_residual
             && graph.node(add).op_as::<Add>().is_some()
         {
             chain.residual = graph.node(add).inputs.iter().copied().find(|&i| i != end);
@@ -45,6 +108,7 @@ pub fn fuse(graph: &Graph, keep: &KeepNode) -> Graph {
         if let Some(follower) = next(end)
             && chain.activation.is_none()
             && let Some(&activation) = graph.node(follower).op_as::<Activation>()
+            && T::applies(activation)
         {
             chain.activation = Some(activation);
             chain.nodes.push(follower);
@@ -59,7 +123,7 @@ pub fn fuse(graph: &Graph, keep: &KeepNode) -> Graph {
     let mut nodes: Vec<Node> = Vec::new();
     for id in graph.ids() {
         let node = match &chains[id.0] {
-            Some(chain) => chain.node(graph, &moved),
+            Some(chain) => chain.node::<T>(graph, &moved),
             None if taken[id.0] => continue,
             None => {
                 let mut copy = graph.node(id).clone();
@@ -88,21 +152,17 @@ struct Chain {
 
 impl Chain {
     /// The one node that computes the whole chain.
-    fn node(&self, graph: &Graph, moved: &[NodeId]) -> Node {
+    fn node<T: Start>(&self, graph: &Graph, moved: &[NodeId]) -> Node {
         let (first, last) = (self.nodes[0], self.nodes[self.nodes.len() - 1]);
         let start = graph.node(first);
-        let conv = start.op_as::<Conv2d>().expect("a chain starts with one");
+        let op = start.op_as::<T>().expect("a chain starts with one");
         let mut merged = start.merged.clone();
         for &between in &self.nodes[..self.nodes.len() - 1] {
             merged.push(graph.node(between).name.clone());
         }
         Node {
             name: graph.node(last).name.clone(),
-            op: Arc::new(Conv2d {
-                residual: conv.residual || self.residual.is_some(),
-                activation: self.activation,
-                ..conv.clone()
-            }),
+            op: Arc::new(op.fusing(op.fused().0 || self.residual.is_some(), self.activation)),
             inputs: start
                 .inputs
                 .iter()

@@ -7,7 +7,7 @@ mod fuse;
 
 pub use cut::{cut, last_cut};
 pub use fold_batch_norm::fold_batch_norm;
-pub use fuse::fuse;
+pub use fuse::{fuse, fuse_for_training};
 
 use crate::Node;
 

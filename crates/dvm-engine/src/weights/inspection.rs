@@ -9,9 +9,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use super::census::{Census, Passed};
 use super::format::Format;
-use super::operands::number;
-use super::pickle::{Census, Passed};
 
 /// What is wrong with a file's claims.
 pub(super) enum Objection {
@@ -120,12 +119,12 @@ fn inspect_tar(file: BufReader<File>, length: u64, census: &mut Census) -> Resul
             }
             // A count, then a description and the values of each, then a list of views.
             "storages" => inspect_table(&mut entry, census, |class, entry| {
-                let bytes = number(entry, 8)?.saturating_mul(element_size(class));
+                let bytes = count(entry)?.saturating_mul(element_size(class));
                 io::copy(&mut entry.take(bytes), &mut io::sink())
             })?,
             // A count, then a description, rank, extents, strides and offset of each.
             "tensors" => inspect_table(&mut entry, census, |_, entry| {
-                let rank = number(entry, 8)? & 0xFFFF_FFFF;
+                let rank = count(entry)? & 0xFFFF_FFFF;
                 let bytes = rank.saturating_mul(16).saturating_add(8);
                 io::copy(&mut entry.take(bytes), &mut io::sink())
             })?,
@@ -150,6 +149,13 @@ fn inspect_table<R: Read>(
         }
     }
     Ok(())
+}
+
+/// A number of eight bytes.
+fn count(reader: &mut impl Read) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    reader.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 /// Bytes per element of a `torch.FloatStorage` and its like.

@@ -7,13 +7,12 @@
 //! (total size, work out of proportion to the file) is bounded here, in `inspection`.
 
 mod attack;
+mod census;
 mod element;
 mod error;
 mod format;
 mod inspection;
 mod matching;
-mod operands;
-mod pickle;
 mod safetensors;
 mod torch;
 mod writing;

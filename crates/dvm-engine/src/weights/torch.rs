@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader, Tensor};
 
+use super::census::Census;
 use super::element::Element;
 use super::format::Format;
 use super::inspection::{self, Objection};
-use super::pickle::Census;
 use super::{Array, Stranger, WeightsError};
 
 /// Shortest time after which reading is given up. A hostile file can have thousands of tensors

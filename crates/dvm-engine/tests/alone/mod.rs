@@ -64,7 +64,7 @@ impl Alone {
             wants_parameter: &vec![true; self.parameters.len()],
         };
         self.op
-            .backward(&site, grad_output)
+            .backward(&site, grad_output.clone())
             .expect("the op can be walked backwards")
     }
 }

@@ -12,10 +12,7 @@ use crate::{FORWARD, TRAINING, alone, check};
 /// A batch-norm over feature maps or rows, with a batch that is not a single value.
 fn any_batch_norm(round: usize, mode: Mode) -> (BatchNorm, Alone) {
     let mut draw = Draw::new("batch_norm", round);
-    let op = BatchNorm {
-        eps: [1e-5, 1e-3][round % 2],
-        momentum: [0.1, 0.01, 1.0][round % 3],
-    };
+    let op = BatchNorm::new([1e-5, 1e-3][round % 2], [0.1, 0.01, 1.0][round % 3]);
     let channels = draw.number(1, 5);
     let shape = if draw.flag() {
         vec![

@@ -94,10 +94,7 @@ impl Case {
             "linear" => ("linear", Arc::new(Linear)),
             "batch_norm" => (
                 "batch_norm",
-                Arc::new(BatchNorm {
-                    eps: number("eps"),
-                    momentum: number("momentum"),
-                }),
+                Arc::new(BatchNorm::new(number("eps"), number("momentum"))),
             ),
             "max_pool" => ("pool", Arc::new(self.sliding(Reduction::Max))),
             "avg_pool" => {

@@ -1,6 +1,7 @@
 //! How long a network takes for each kind of work.
 
 mod memory;
+mod train;
 
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use dvm_engine::rules::guided_backprop;
 use dvm_engine::{Keep, Lap, Mode, Request, Tensor, seeded};
 use dvm_image::{Limits, Picture, decode, encode_png};
 
+use self::train::Training;
 use crate::{Classifier, DEFAULT_METHODS, Error, Explain, Settings};
 
 /// What is timed.
@@ -18,6 +20,8 @@ pub enum Work {
     Forward,
     /// Guided backprop of a batch: forward, keeping what backward needs, and back to the pictures.
     Backward,
+    /// A step of training on a batch, from scratch, by Adam.
+    Train,
     /// The occlusion map of one prepared picture, all classes at once.
     Occlusion,
     /// The file of a picture to the file of a figure, both in memory, by [`DEFAULT_METHODS`].
@@ -26,9 +30,10 @@ pub enum Work {
 
 impl Work {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Forward,
         Self::Backward,
+        Self::Train,
         Self::Occlusion,
         Self::Explain,
     ];
@@ -38,6 +43,7 @@ impl Work {
         match self {
             Self::Forward => "forward",
             Self::Backward => "backward",
+            Self::Train => "train",
             Self::Occlusion => "occlusion",
             Self::Explain => "explain",
         }
@@ -48,6 +54,7 @@ impl Work {
         match self {
             Self::Forward => "A batch of pictures to its logits",
             Self::Backward => "Guided backprop of a batch: forward, and back to the pictures",
+            Self::Train => "A step of training: forward, back to all parameters, and Adam",
             Self::Occlusion => "The occlusion map of one picture, all classes at once",
             Self::Explain => "The bytes of a picture to those of a figure, by the usual methods",
         }
@@ -56,7 +63,7 @@ impl Work {
     /// The methods whose settings shape it, separated by commas.
     fn methods(self) -> Option<&'static str> {
         match self {
-            Self::Forward | Self::Backward => None,
+            Self::Forward | Self::Backward | Self::Train => None,
             Self::Occlusion => Some("occlusion"),
             Self::Explain => Some(DEFAULT_METHODS),
         }
@@ -109,7 +116,7 @@ impl Bench {
     pub fn with_batch(mut self, batch: usize) -> Result<Self, Error> {
         if batch == 0 || batch > 1 && self.work.methods().is_some() {
             return Err(Error::Usage(format!(
-                "a batch of {batch} cannot be had of {}: batches are of forward and backward",
+                "a batch of {batch} cannot be had of {}: batches are of forward, backward and train",
                 self.work.name()
             )));
         }
@@ -208,6 +215,10 @@ impl Classifier {
                     // As many for the gradients of inputs; those of weights are not computed.
                     Ok(Some(2 * products))
                 })
+            }
+            Work::Train => {
+                let mut training = Training::new(self, self.pictures(bench.batch))?;
+                Box::new(move || training.step().map(Some))
             }
             Work::Occlusion => {
                 let input = self.prepare(noise())?;

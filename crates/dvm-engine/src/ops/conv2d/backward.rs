@@ -1,4 +1,4 @@
-//! Gradients of an ordinary (not depthwise) convolution.
+//! Gradients of the input of an ordinary (not depthwise) convolution.
 
 use rayon::prelude::*;
 
@@ -7,7 +7,6 @@ use super::super::panels::{Finish, Panels};
 use super::super::{Arithmetic, Site};
 use super::depthwise::windows_over;
 use super::direct::Lattice;
-use super::gather::{Gather, block_rows};
 use super::winograd::{self, Winograd};
 use super::{Border, Conv2d, InstructionSet, feature_map};
 use crate::Tensor;
@@ -203,66 +202,6 @@ fn input_gradient_of_few_channels(conv: &Conv2d, site: &Site, grad_output: &Tens
             },
         );
     Tensor::from_buffer(shape, gradient)
-}
-
-/// Rows of the weight gradient that one task sums.
-const FILTERS: usize = 16;
-
-/// The gradient with respect to the weights, `[O, I, kh, kw]`: for each group one product
-/// `gradᵀ · panel` over all pixels of the batch, summed block after block.
-pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
-    let input = site.inputs[0];
-    let (n, c, h, w) = feature_map(input.shape()).expect("checked");
-    let (_, outputs, oh, ow) = feature_map(grad_output.shape()).expect("checked");
-    let (group_in, group_out) = (c / conv.groups, outputs / conv.groups);
-    let taps = conv.taps(conv.border(h, w));
-    let depth = taps.len() * group_in;
-    let windows = n * oh * ow;
-    let mut gradient = vec![0.0; outputs * depth];
-    let rows = 2 * block_rows(depth);
-    let mut panel = Buffer::stale(rows.min(windows) * depth);
-    for (group, gradient) in gradient.chunks_exact_mut(group_out * depth).enumerate() {
-        let gather = Gather {
-            input: input.data(),
-            map: (h, w, c),
-            channels: group * group_in..(group + 1) * group_in,
-            lattice: (oh, ow),
-            step: conv.stride,
-            taps: &taps,
-        };
-        for first in (0..windows).step_by(rows) {
-            let count = rows.min(windows - first);
-            let slice = count.div_ceil(16);
-            panel[..count * depth]
-                .par_chunks_mut(slice * depth)
-                .enumerate()
-                .for_each_init(
-                    || Buffer::stale(0),
-                    |scratch, (index, part)| {
-                        let first = first + index * slice;
-                        part.copy_from_slice(
-                            gather.rows(first..first + part.len() / depth, scratch),
-                        );
-                    },
-                );
-            gradient
-                .par_chunks_mut(FILTERS * depth)
-                .enumerate()
-                .for_each(|(index, part)| {
-                    let filters = part.len() / depth;
-                    let start = first * outputs + group * group_out + index * FILTERS;
-                    matmul(
-                        (filters, depth, count),
-                        Matrix::rows(&grad_output.data()[start..], outputs).transposed(),
-                        Matrix::rows(&panel[..count * depth], depth),
-                        part,
-                        depth,
-                        true,
-                    );
-                });
-        }
-    }
-    Tensor::from_stored(site.parameters[0].shape(), gradient)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::super::panels::{Finish, activate, is_vectorised, load, store};
 use super::super::simd::{InstructionSet, multiply_add};
-use super::super::{Call, Site, vectorised};
+use super::super::{Call, Site};
 use super::{Conv2d, feature_map};
 use crate::Tensor;
 use crate::buffer::Buffer;
@@ -20,7 +20,7 @@ use crate::buffer::Buffer;
 pub(super) type Taps = Vec<Vec<(usize, usize)>>;
 
 /// For each output position, the taps that fall inside an input of `length` pixels.
-fn inside(
+pub(super) fn inside(
     outputs: usize,
     length: usize,
     before: usize,
@@ -338,51 +338,4 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
     }
     .convolve(filters.set(), &mut gradient);
     Tensor::from_buffer(shape, gradient)
-}
-
-/// The gradient with respect to the weights, `[C, 1, kh, kw]`. Each map of the batch gives a
-/// partial sum; these are added in order, so the result does not depend on the threads.
-pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
-    let input = site.inputs[0].data();
-    let (n, c, h, w) = feature_map(site.inputs[0].shape()).expect("checked");
-    let (_, _, oh, ow) = feature_map(grad_output.shape()).expect("checked");
-    let border = conv.border(h, w);
-    let rows = inside(oh, h, border.top, conv.along_rows());
-    let columns = inside(ow, w, border.left, conv.along_columns());
-    let taps = conv.kernel.0 * conv.kernel.1;
-    let partial: Vec<Vec<f32>> = (0..n)
-        .into_par_iter()
-        .map(|map| {
-            let mut sums = vec![0.0; taps * c];
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (y, rows) in rows.iter().enumerate() {
-                        for (x, columns) in columns.iter().enumerate() {
-                            let grad = &grad_output.data()[((map * oh + y) * ow + x) * c..][..c];
-                            for &(ky, iy) in rows {
-                                for &(kx, ix) in columns {
-                                    let source = &input[((map * h + iy) * w + ix) * c..][..c];
-                                    let sum = &mut sums[(ky * conv.kernel.1 + kx) * c..][..c];
-                                    for ((s, &i), &g) in sum.iter_mut().zip(source).zip(grad) {
-                                        *s += i * g;
-                                    }
-                                }
-                            }
-                        }
-                    }
-                },
-            );
-            sums
-        })
-        .collect();
-    let mut gradient = vec![0.0; taps * c];
-    for sums in partial {
-        for (tap, sums) in sums.chunks_exact(c).enumerate() {
-            for (channel, sum) in sums.iter().enumerate() {
-                gradient[channel * taps + tap] += sum; // [kh·kw, C] => [C, kh·kw]
-            }
-        }
-    }
-    Tensor::from_stored(site.parameters[0].shape(), gradient)
 }

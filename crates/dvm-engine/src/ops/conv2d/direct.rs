@@ -43,13 +43,13 @@ impl Lattice<'_> {
     }
 
     /// Whether single taps would be too short runs for the kernel.
-    fn is_shallow(&self) -> bool {
+    pub(super) fn is_shallow(&self) -> bool {
         self.maps.3 < 16 && self.taps.len() > 1
     }
 
     /// Calls `then` with the same lattice over maps that hold all that the windows look at, so that
     /// taps side by side are one run.
-    fn padded(&self, then: impl FnOnce(&Lattice)) {
+    pub(super) fn padded<R>(&self, then: impl FnOnce(&Lattice) -> R) -> R {
         let (n, h, w, c) = self.maps;
         let reach =
             |of: fn(&(isize, isize)) -> isize, windows: usize, step: usize, length: usize| {
@@ -89,12 +89,12 @@ impl Lattice<'_> {
             maps: (n, rows, columns, c),
             taps: &taps,
             ..*self
-        });
+        })
     }
 
     /// The taps where a run of values starts, and how many taps it takes: all runs are equally
     /// long.
-    fn runs(&self, channels: usize) -> (Vec<(isize, isize)>, usize) {
+    pub(super) fn runs(&self, channels: usize) -> (Vec<(isize, isize)>, usize) {
         let follows = |i: usize| {
             let ((y, x), (before, left)) = (self.taps[i], self.taps[i - 1]);
             y == before && x == left + 1

@@ -4,9 +4,9 @@ mod backward;
 mod depthwise;
 mod direct;
 mod filters;
-mod gather;
 #[cfg(test)]
 mod tests;
+mod weights;
 mod winograd;
 
 use std::sync::Arc;
@@ -17,7 +17,9 @@ use self::winograd::Winograd;
 use super::activation::Activation;
 use super::panels::{Finish, Residual};
 use super::simd::InstructionSet;
-use super::{Arithmetic, Axis, Call, Gradients, Op, Outcome, Prepared, Reach, Site, feature_map};
+use super::{
+    Arithmetic, Axis, Call, Gradients, Needs, Op, Outcome, Prepared, Reach, Site, feature_map,
+};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -294,7 +296,11 @@ impl Op for Conv2d {
         Tensor::from_buffer(call.output_shape, output).into()
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Gradients, String> {
+    fn needs(&self) -> Needs {
+        Needs::INPUTS
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         if self.residual || self.activation.is_some() {
             return Err(
                 "was fused for inference; walk the graph backwards as it was before fusion".into(),
@@ -308,20 +314,16 @@ impl Op for Conv2d {
         let depthwise = self.is_depthwise(channels, grad_output.shape()[1]);
         if site.wants_input[0] {
             gradients.inputs[0] = Some(if depthwise {
-                depthwise::input_gradient(self, site, grad_output)
+                depthwise::input_gradient(self, site, &grad_output)
             } else {
-                backward::input_gradient(self, site, grad_output)
+                backward::input_gradient(self, site, &grad_output)
             });
         }
         if site.wants_parameter[0] {
-            gradients.parameters[0] = Some(if depthwise {
-                depthwise::weight_gradient(self, site, grad_output)
-            } else {
-                backward::weight_gradient(self, site, grad_output)
-            });
+            gradients.parameters[0] = Some(weights::weight_gradient(self, site, &grad_output));
         }
         if site.wants_parameter.get(1) == Some(&true) {
-            gradients.parameters[1] = Some(super::channel_sums(grad_output));
+            gradients.parameters[1] = Some(super::channel_sums(&grad_output));
         }
         Ok(gradients)
     }

@@ -4,6 +4,7 @@ mod depthwise;
 mod direct;
 mod exact;
 mod gradients;
+mod weights;
 mod winograd;
 
 use std::sync::Arc;
@@ -90,6 +91,22 @@ impl Layer {
 
     /// The gradient of the input as the op computes it.
     fn input_gradient(&self, prepared: &Prepared, arithmetic: Arithmetic) -> Tensor {
+        let mut gradients = self.gradients(prepared, arithmetic, (true, false));
+        gradients.inputs.remove(0).expect("was asked for")
+    }
+
+    /// The gradient of the weight as the op computes it.
+    fn weight_gradient(&self, prepared: &Prepared, arithmetic: Arithmetic) -> Tensor {
+        let mut gradients = self.gradients(prepared, arithmetic, (false, true));
+        gradients.parameters.remove(0).expect("was asked for")
+    }
+
+    fn gradients(
+        &self,
+        prepared: &Prepared,
+        arithmetic: Arithmetic,
+        (input, weight): (bool, bool),
+    ) -> Gradients {
         let node = Node {
             name: "conv".into(),
             op: Arc::new(self.conv.clone()),
@@ -107,12 +124,11 @@ impl Layer {
             saved: &[],
             mode: Mode::Inference,
             arithmetic,
-            wants_input: &[true],
-            wants_parameter: &[false, false],
+            wants_input: &[input],
+            wants_parameter: &[weight, false],
         };
-        let gradients = self.conv.backward(&site, &self.grad_output());
-        let mut gradients = gradients.expect("it is not fused");
-        gradients.inputs.remove(0).expect("was asked for")
+        let gradients = self.conv.backward(&site, self.grad_output());
+        gradients.expect("it is not fused")
     }
 
     /// Calls `visit(position in the input, position in the weight, output channel)` for every
@@ -211,6 +227,22 @@ impl Layer {
             let grad = &grad.data()[index * self.outputs..][..self.outputs];
             self.products(pixel, |i, w, o| {
                 values[i] += f64::from(grad[o]) * f64::from(parameters[0].data()[w]);
+            });
+        }
+        let largest = values.iter().fold(0.0, |most, v| v.abs().max(most));
+        Expected { values, largest }
+    }
+}
+
+impl Layer {
+    /// The gradient of the weight in f64.
+    fn expected_weight_gradient(&self) -> Expected {
+        let (x, grad) = (self.input(), self.grad_output());
+        let mut values = vec![0.0f64; self.parameters()[0].len()];
+        for (index, pixel) in self.pixels().enumerate() {
+            let grad = &grad.data()[index * self.outputs..][..self.outputs];
+            self.products(pixel, |i, w, o| {
+                values[w] += f64::from(grad[o]) * f64::from(x.data()[i]);
             });
         }
         let largest = values.iter().fold(0.0, |most, v| v.abs().max(most));

@@ -64,10 +64,50 @@ pub(super) fn run_tile<W: ByTile, const Y: usize, const X: usize>(
     set.run(One::<W, Y, X>(work, tile, place));
 }
 
+/// Feature maps `N, H, W, C` as stored.
+#[derive(Clone, Copy)]
+pub(super) struct Pixels<'a> {
+    pub values: &'a [f32],
+    /// Number, rows, columns and channels of the maps.
+    pub maps: (usize, usize, usize, usize),
+    /// Rows above and columns to the left of the maps that count as zeros.
+    pub border: (usize, usize),
+}
+
+impl Pixels<'_> {
+    /// Where the channels of the first pixels of a tile are, so many rows and columns; beyond the
+    /// maps, zeros.
+    #[inline(always)]
+    fn of_tile(
+        &self,
+        tile: Tile,
+        (rows, columns): (usize, usize),
+        zeros: &[f32],
+    ) -> [[*const f32; POINTS]; POINTS] {
+        let (_, h, w, c) = self.maps;
+        let mut pixels = [[zeros.as_ptr(); POINTS]; POINTS];
+        for (i, row) in pixels.iter_mut().take(rows).enumerate() {
+            let Some(y) = (tile.rows.0 + i).checked_sub(self.border.0) else {
+                continue;
+            };
+            for (j, pixel) in row.iter_mut().take(columns).enumerate() {
+                if let Some(x) = (tile.columns.0 + j).checked_sub(self.border.1)
+                    && y < h
+                    && x < w
+                {
+                    *pixel = self.values[((tile.map * h + y) * w + x) * c..].as_ptr();
+                }
+            }
+        }
+        pixels
+    }
+}
+
 /// The transform of a tile's input.
 #[derive(Clone, Copy)]
 pub(super) struct Enter<'a> {
-    pub winograd: &'a Winograd<'a>,
+    pub maps: Pixels<'a>,
+    /// At least as many as there are channels.
     pub zeros: &'a [f32],
     pub to: Place,
 }
@@ -75,21 +115,8 @@ pub(super) struct Enter<'a> {
 impl ByTile for Enter<'_> {
     #[inline(always)]
     fn tile<S: Simd, const Y: usize, const X: usize>(self, simd: S, tile: Tile, place: usize) {
-        let (_, h, w, c) = self.winograd.maps;
-        let mut pixels = [[self.zeros.as_ptr(); POINTS]; POINTS];
-        for (i, row) in pixels.iter_mut().take(Y + 2).enumerate() {
-            let Some(y) = (tile.rows.0 + i).checked_sub(self.winograd.border.0) else {
-                continue;
-            };
-            for (j, pixel) in row.iter_mut().take(X + 2).enumerate() {
-                if let Some(x) = (tile.columns.0 + j).checked_sub(self.winograd.border.1)
-                    && y < h
-                    && x < w
-                {
-                    *pixel = self.winograd.input[((tile.map * h + y) * w + x) * c..].as_ptr();
-                }
-            }
-        }
+        let c = self.maps.maps.3;
+        let pixels = self.maps.of_tile(tile, (Y + 2, X + 2), self.zeros);
         let lanes = S::F32_LANES;
         let whole = c / lanes * lanes;
         for channel in (0..whole).step_by(lanes) {
@@ -119,14 +146,7 @@ impl Enter<'_> {
             for j in 0..X + 2 {
                 // SAFETY: each pointer is that of a pixel's channels, or of as many zeros; `used`
                 // of them lie from `channel` on.
-                line[j] = unsafe {
-                    let at = pixels[i][j].add(channel);
-                    if FULL {
-                        load::<S>(at)
-                    } else {
-                        simd.partial_load_f32s(std::slice::from_raw_parts(at, used))
-                    }
-                };
+                line[j] = unsafe { read::<S, FULL>(simd, pixels[i][j].add(channel), used) };
             }
             lines[i] = transform::input::<S, X>(simd, line);
         }
@@ -147,14 +167,112 @@ impl Enter<'_> {
                 // no other task writes to this tile.
                 unsafe {
                     let at = self.to.at(y * POINTS + x, place).add(channel);
-                    if FULL {
-                        store::<S>(at, column[y]);
-                    } else {
-                        let slice = std::slice::from_raw_parts_mut(at, used);
-                        simd.partial_store_f32s(slice, column[y]);
-                    }
+                    write::<S, FULL>(simd, at, used, column[y]);
                 }
             }
+        }
+    }
+}
+
+/// The transform of the gradient of a tile's output.
+#[derive(Clone, Copy)]
+pub(super) struct EnterGradient<'a> {
+    pub maps: Pixels<'a>,
+    /// At least as many as there are channels.
+    pub zeros: &'a [f32],
+    pub to: Place,
+}
+
+impl ByTile for EnterGradient<'_> {
+    #[inline(always)]
+    fn tile<S: Simd, const Y: usize, const X: usize>(self, simd: S, tile: Tile, place: usize) {
+        let c = self.maps.maps.3;
+        let pixels = self.maps.of_tile(tile, (Y, X), self.zeros);
+        let lanes = S::F32_LANES;
+        let whole = c / lanes * lanes;
+        for channel in (0..whole).step_by(lanes) {
+            self.vector::<S, Y, X, true>(simd, &pixels, place, channel, lanes);
+        }
+        if whole < c {
+            self.vector::<S, Y, X, false>(simd, &pixels, place, whole, c - whole);
+        }
+    }
+}
+
+impl EnterGradient<'_> {
+    /// One vector of channels, of which `used` are there (all of them, if `FULL`).
+    #[inline(always)]
+    fn vector<S: Simd, const Y: usize, const X: usize, const FULL: bool>(
+        &self,
+        simd: S,
+        pixels: &[[*const f32; POINTS]; POINTS],
+        place: usize,
+        channel: usize,
+        used: usize,
+    ) {
+        let zero = simd.splat_f32s(0.0);
+        let mut lines = [[zero; POINTS]; LARGEST];
+        for i in 0..Y {
+            let mut line = [zero; LARGEST];
+            for j in 0..X {
+                // SAFETY: each pointer is that of a pixel's channels, or of as many zeros; `used`
+                // of them lie from `channel` on.
+                line[j] = unsafe { read::<S, FULL>(simd, pixels[i][j].add(channel), used) };
+            }
+            lines[i] = transform::output_back::<S, X>(simd, line);
+        }
+        for x in 0..POINTS {
+            if X < NEEDED_BY[x] {
+                continue;
+            }
+            let mut column = [zero; LARGEST];
+            for i in 0..Y {
+                column[i] = lines[i][x];
+            }
+            let column = transform::output_back::<S, Y>(simd, column);
+            for y in 0..POINTS {
+                if Y < NEEDED_BY[y] {
+                    continue;
+                }
+                // SAFETY: the room holds the channels of this tile at this pair of points, and
+                // no other task writes to this tile.
+                unsafe {
+                    let at = self.to.at(y * POINTS + x, place).add(channel);
+                    write::<S, FULL>(simd, at, used, column[y]);
+                }
+            }
+        }
+    }
+}
+
+/// Reads `used` values, a whole vector if `FULL`.
+///
+/// # Safety
+/// The address must be valid for reading them.
+#[inline(always)]
+unsafe fn read<S: Simd, const FULL: bool>(simd: S, at: *const f32, used: usize) -> S::f32s {
+    // SAFETY: the caller's.
+    unsafe {
+        if FULL {
+            load::<S>(at)
+        } else {
+            simd.partial_load_f32s(std::slice::from_raw_parts(at, used))
+        }
+    }
+}
+
+/// Writes `used` values, a whole vector if `FULL`.
+///
+/// # Safety
+/// The address must be valid for writing them.
+#[inline(always)]
+unsafe fn write<S: Simd, const FULL: bool>(simd: S, at: *mut f32, used: usize, values: S::f32s) {
+    // SAFETY: the caller's.
+    unsafe {
+        if FULL {
+            store::<S>(at, values);
+        } else {
+            simd.partial_store_f32s(std::slice::from_raw_parts_mut(at, used), values);
         }
     }
 }

@@ -9,14 +9,16 @@
 mod kernels;
 mod tiles;
 mod transform;
+mod weights;
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use self::kernels::{ByTile, Each, Enter, Leave};
+use self::kernels::{ByTile, Each, Enter, Leave, Pixels};
 use self::tiles::{Rows, Tiles, sides};
 use self::transform::POINTS;
+pub(super) use self::weights::{WeightGradient, weight_gradient_is_cheaper};
 use super::super::panels::{Finish, Panels, Product};
 use super::super::simd::{InstructionSet, Shared};
 use crate::buffer::Buffer;
@@ -77,16 +79,15 @@ pub(super) fn is_cheaper(
     if filters >= 4 * channels {
         return false;
     }
-    let along = |length: usize| {
-        sides(length)
-            .iter()
-            .map(|(_, size)| size + 2)
-            .sum::<usize>()
-    };
-    let transformed = maps * along(rows) * along(columns);
+    let transformed = maps * transformed_pixels(rows) * transformed_pixels(columns);
     let weights = channels * filters;
     let direct = (maps * rows * columns * 9 + 30 * 9) * weights;
     direct > (transformed + 30 * PAIRS) * weights + 8 * transformed * (channels + filters)
+}
+
+/// Points of all tiles along one side.
+fn transformed_pixels(length: usize) -> usize {
+    sides(length).iter().map(|(_, size)| size + 2).sum()
 }
 
 /// Room for the transformed values of a block of tiles: `[pairs][tiles][channels]`.
@@ -227,7 +228,11 @@ impl Winograd<'_> {
     /// The transform of tiles' inputs into a room.
     fn enter<'a>(&'a self, zeros: &'a [f32], to: Place) -> Enter<'a> {
         Enter {
-            winograd: self,
+            maps: Pixels {
+                values: self.input,
+                maps: self.maps,
+                border: self.border,
+            },
             zeros,
             to,
         }

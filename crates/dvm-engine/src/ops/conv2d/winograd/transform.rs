@@ -127,6 +127,52 @@ pub(super) fn output<S: Simd, const M: usize>(simd: S, m: [S::f32s; POINTS]) -> 
     }
 }
 
+/// `A g`, the transpose of [`output`]: reads the first `M` of `g`; points that a tile of `M` does not
+/// need are left as they come.
+#[inline(always)]
+pub(super) fn output_back<S: Simd, const M: usize>(
+    simd: S,
+    g: [S::f32s; LARGEST],
+) -> [S::f32s; POINTS] {
+    let v = Vectors(simd);
+    match M {
+        2 => [g[0], v.add(g[0], g[1]), v.sub(g[0], g[1]), g[0], g[0], g[1]],
+        3 => {
+            let even = v.add(g[0], g[2]);
+            [
+                g[0],
+                v.add(even, g[1]),
+                v.sub(even, g[1]),
+                v.fma(0.25, g[2], v.fma(0.5, g[1], g[0])),
+                g[0],
+                g[2],
+            ]
+        }
+        _ => {
+            let (even, odd) = (v.add(g[0], g[2]), v.add(g[1], g[3]));
+            let half = v.fma(0.125, g[3], v.fma(0.25, g[2], v.fma(0.5, g[1], g[0])));
+            let two = v.fma(-8.0, g[3], v.fma(4.0, g[2], v.fma(-2.0, g[1], g[0])));
+            [g[0], v.add(even, odd), v.sub(even, odd), half, two, g[3]]
+        }
+    }
+}
+
+/// `Gᵀ q`, the transpose of [`filter`].
+#[inline(always)]
+pub(super) fn filter_back<S: Simd>(simd: S, q: [S::f32s; POINTS]) -> [S::f32s; 3] {
+    let v = Vectors(simd);
+    let difference = v.times(1.0 / 3.0, v.sub(q[1], q[2]));
+    let sum = v.times(1.0 / 3.0, v.add(q[1], q[2]));
+    let outer = v.fma(-16.0 / 15.0, q[3], v.times(1.0 / 15.0, q[4]));
+    let middle = v.fma(-8.0 / 15.0, q[3], v.times(-2.0 / 15.0, q[4]));
+    let inner = v.fma(-4.0 / 15.0, q[3], v.times(4.0 / 15.0, q[4]));
+    [
+        v.add(v.add(q[0], difference), outer),
+        v.add(sum, middle),
+        v.add(v.add(q[5], difference), inner),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use pulp::Scalar256b as Eight;
@@ -147,6 +193,38 @@ mod tests {
         let result = output::<_, M>(simd, product);
         let first = |v| pulp::bytemuck::cast::<_, [f32; 8]>(v)[0];
         result[..M].iter().map(|&v| first(v)).collect()
+    }
+
+    /// `Gᵀ (A g ⊙ Bᵀ d)` of small whole numbers.
+    fn tile_back<const M: usize>(d: [f32; POINTS], g: [f32; LARGEST]) -> [f32; 3] {
+        let simd = Eight;
+        let transformed = input::<_, M>(simd, d.map(|d| simd.splat_f32s(d)));
+        let gradient = output_back::<_, M>(simd, g.map(|g| simd.splat_f32s(g)));
+        let mut product = [simd.splat_f32s(0.0); POINTS];
+        for point in (0..POINTS).filter(|&p| M >= NEEDED_BY[p]) {
+            product[point] = simd.mul_f32s(gradient[point], transformed[point]);
+        }
+        let first = |v| pulp::bytemuck::cast::<_, [f32; 8]>(v)[0];
+        filter_back(simd, product).map(first)
+    }
+
+    #[test]
+    fn the_way_back_hands_every_tap_what_it_saw_times_the_gradient() {
+        let d = [3.0, -1.0, 4.0, 1.0, -5.0, 9.0];
+        let g = [2.0, -7.0, 1.0, 5.0];
+        let expected = |m: usize, k: usize| (0..m).map(|i| d[i + k] * g[i]).sum::<f32>();
+        for (m, found) in [
+            (2, tile_back::<2>(d, g)),
+            (3, tile_back::<3>(d, g)),
+            (4, tile_back::<4>(d, g)),
+        ] {
+            for (k, found) in found.into_iter().enumerate() {
+                assert!(
+                    (found - expected(m, k)).abs() < 1e-4,
+                    "{m}, tap {k}: {found}"
+                );
+            }
+        }
     }
 
     #[test]

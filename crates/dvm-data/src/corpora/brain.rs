@@ -1,0 +1,61 @@
+//! Slices of brain tumours in magnetic resonance, one data set per modality.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::Error;
+use crate::corpora::triples::{triples, warn_of_leaks};
+use crate::corpora::{Corpus, OptionSpec, Settings};
+use crate::prepare::{Content, Plan, Planned};
+
+/// One data set per modality.
+pub(super) const BRAIN: Corpus = Corpus {
+    name: "brain",
+    summary: "Brain slices in pickled NumPy arrays, one data set per modality",
+    rule: "SOURCE holds folders such as T1_all and T1_FL_all, and each of these pickled arrays (of \
+           Python 2 or 3; .npy will do) named <split>_<modality>_<x, y or ID>: slices, one-hot \
+           labels or classes, and patients, of the splits train, validation and testing. Slices of \
+           class 2 are left out; the others become 8-bit grey PNG files, each scaled from its least \
+           value to its largest. Every modality becomes a data set of its own, DEST/<modality>.",
+    options: &[MODALITY],
+    sets: Some((&MODALITY, modalities)),
+    plan,
+};
+
+const MODALITY: OptionSpec = OptionSpec {
+    name: "modality",
+    value: "NAME",
+    default: "",
+    help: "Only this modality, such as T1_FL, as the data set DEST itself",
+};
+
+fn modalities(source: &Path) -> Result<Vec<String>, Error> {
+    let found = triples(source, &mut Plan::new(BRAIN.name, source))?;
+    Ok(found.into_keys().collect())
+}
+
+fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
+    let mut plan = Plan::new(BRAIN.name, source);
+    let mut found = triples(source, &mut plan)?;
+    let modality = settings.text(MODALITY.name).unwrap_or_default();
+    let triples = found.remove(modality).ok_or_else(|| {
+        let known: Vec<&str> = found.keys().map(String::as_str).collect();
+        MODALITY.refuse(modality, format!("the source has {}", known.join(", ")))
+    })?;
+    let mut patients = Vec::new();
+    for triple in triples {
+        for slice in triple.read(&mut plan)? {
+            let png = Arc::new(slice.png);
+            plan.pictures.push(Planned {
+                split: triple.split,
+                class: slice.class,
+                name: format!("{}_{}.png", slice.patient, slice.row),
+                content: Content::Made(Box::new(move || Ok(png.to_vec()))),
+            });
+            patients.push((slice.patient, triple.split));
+        }
+    }
+    let patients = patients.iter().map(|(name, split)| (name.as_str(), *split));
+    warn_of_leaks(patients, &mut plan.warnings);
+    Ok(plan)
+}

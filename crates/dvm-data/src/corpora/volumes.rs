@@ -1,0 +1,72 @@
+//! Slices of volumes in class folders, made when they are written.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::Error;
+use crate::formats::{Slice, Wanted, read_slices, slice_count, volume_name};
+use crate::prepare::Content;
+
+/// The volumes that were cut last: the slices of one are written one after the other, and cutting it
+/// anew for each would unpack it as often.
+pub(super) struct Volumes {
+    wanted: Wanted,
+    recent: Mutex<VecDeque<(PathBuf, Cut)>>,
+}
+
+/// The slices of a volume, once they are made. Whoever needs them first makes them; the others wait.
+type Cut = Arc<Mutex<Option<Arc<Vec<Slice>>>>>;
+
+impl Volumes {
+    /// Of which these slices are wanted.
+    pub(super) fn new(wanted: Wanted) -> Arc<Self> {
+        Arc::new(Self {
+            wanted,
+            recent: Mutex::default(),
+        })
+    }
+
+    /// The files that the volume at `path` becomes, by name.
+    ///
+    /// # Errors
+    /// As [`slice_count`].
+    pub(super) fn pictures(self: &Arc<Self>, path: &Path) -> Result<Vec<(String, Content)>, Error> {
+        let stem = volume_name(path).unwrap_or_default();
+        let picture = |index: usize| {
+            let (volumes, path) = (self.clone(), path.to_owned());
+            let make = move || volumes.png(&path, index);
+            (format!("{stem}_{index}.png"), Content::Made(Box::new(make)))
+        };
+        Ok(self.wanted.of(slice_count(path)?).map(picture).collect())
+    }
+
+    fn png(&self, path: &Path, index: usize) -> Result<Vec<u8>, Error> {
+        let cut = self.cut(path);
+        let mut slices = cut.lock().unwrap_or_else(PoisonError::into_inner);
+        let slices = match &*slices {
+            Some(slices) => slices.clone(),
+            None => slices
+                .insert(Arc::new(read_slices(path, &self.wanted)?))
+                .clone(),
+        };
+        let slice = slices.iter().find(|slice| slice.index == index);
+        let slice = slice.ok_or_else(|| Error::Layout {
+            path: path.into(),
+            detail: "has changed while its slices were written".into(),
+        })?;
+        Ok(slice.png())
+    }
+
+    fn cut(&self, path: &Path) -> Cut {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = recent.iter().position(|(known, _)| known == path);
+        let entry = place.and_then(|place| recent.remove(place));
+        let entry = entry.unwrap_or_else(|| (path.to_owned(), Cut::default()));
+        let cut = entry.1.clone();
+        recent.push_front(entry);
+        // Every thread may be at a volume of its own.
+        recent.truncate(rayon::current_num_threads() + 1);
+        cut
+    }
+}

@@ -1,0 +1,207 @@
+//! NIfTI-1 volumes, `.nii` and `.nii.gz`: <https://nifti.nimh.nih.gov/nifti-1>.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use nifti::{Endianness, NiftiError, NiftiHeader, NiftiType};
+
+use super::FormatError;
+use super::array::Stop;
+use super::element::Element;
+use super::grey::Slice;
+use super::orientation::{Axial, directions};
+use super::slices::{MOST_BYTES, Wanted};
+
+const FORMAT: &str = "NIfTI";
+
+/// Bytes before anything else may come: the header and four that announce extensions.
+const HEADER: u64 = 348;
+
+/// How many bytes one byte of gzip can become, at most.
+const DEFLATION: u64 = 1032;
+
+/// A volume whose header was read and believed.
+struct Volume {
+    source: Box<dyn Read>,
+    element: Element,
+    big_endian: bool,
+    /// What a stored value is multiplied with, and what is added then.
+    slope: f64,
+    intercept: f64,
+    axial: Axial,
+    /// Volumes one after the other, such as times.
+    times: usize,
+    /// Where the voxels begin.
+    offset: u64,
+}
+
+/// How many axial slices the volume has.
+pub(super) fn slice_count(path: &Path) -> Result<usize, Stop> {
+    let volume = Volume::open(path)?;
+    Ok(volume.axial.depth * volume.times)
+}
+
+/// Axial slices; those of a second volume in the same file follow those of the first.
+pub(super) fn read_slices(path: &Path, wanted: &Wanted) -> Result<Vec<Slice>, Stop> {
+    let mut volume = Volume::open(path)?;
+    let gap = volume.offset - HEADER;
+    let skipped = io::copy(&mut (&mut volume.source).take(gap), &mut io::sink());
+    skipped.map_err(Stop::reading(FORMAT))?;
+    let axial = &volume.axial;
+    let (voxels, size) = (
+        axial.width * axial.height * axial.depth,
+        volume.element.size(),
+    );
+    let indices = wanted.of(axial.depth * volume.times);
+    let mut slices = Vec::new();
+    let mut bytes = Vec::new();
+    for time in 0..volume.times {
+        bytes.clear();
+        let read = (&mut volume.source).take((voxels * size) as u64);
+        let read = { read }.read_to_end(&mut bytes);
+        read.map_err(Stop::reading(FORMAT))?;
+        if bytes.len() < voxels * size {
+            return Err(damaged("it ends before its last voxel".into()));
+        }
+        for index in indices.clone().filter(|index| index / axial.depth == time) {
+            let values: Vec<f64> = axial
+                .places(index % axial.depth)
+                .map(|place| {
+                    let stored = volume
+                        .element
+                        .value(&bytes[place * size..], volume.big_endian);
+                    stored * volume.slope + volume.intercept
+                })
+                .collect();
+            slices.push(Slice::scaled(index, axial.height, axial.width, &values)?);
+        }
+    }
+    Ok(slices)
+}
+
+fn damaged(detail: String) -> Stop {
+    FormatError::Damaged {
+        format: FORMAT,
+        detail,
+    }
+    .into()
+}
+
+impl Volume {
+    fn open(path: &Path) -> Result<Self, Stop> {
+        let file = File::open(path).map_err(Stop::Io)?;
+        let length = file.metadata().map_err(Stop::Io)?.len();
+        let mut file = BufReader::with_capacity(1 << 16, file);
+        let zipped = file
+            .fill_buf()
+            .map_err(Stop::Io)?
+            .starts_with(&[0x1f, 0x8b]);
+        let (mut source, most): (Box<dyn Read>, u64) = if zipped {
+            let most = length.saturating_mul(DEFLATION);
+            (Box::new(MultiGzDecoder::new(file)), most)
+        } else {
+            (Box::new(file), length)
+        };
+        let mut start = [0; HEADER as usize];
+        source
+            .read_exact(&mut start)
+            .map_err(Stop::reading(FORMAT))?;
+        let size = i32::from_le_bytes([start[0], start[1], start[2], start[3]]);
+        if size == 540 || size.swap_bytes() == 540 {
+            return Err(unsupported(
+                "a NIfTI-2 volume".into(),
+                "save it as NIfTI-1, in Python: nibabel.Nifti1Image(image.dataobj, image.affine)",
+            ));
+        }
+        let header = NiftiHeader::from_reader(&start[..]).map_err(|error| match error {
+            NiftiError::InvalidFormat => damaged("its header has no magic `n+1`".into()),
+            other => damaged(other.to_string()),
+        })?;
+        if &header.magic == b"ni1\0" {
+            return Err(unsupported(
+                "a NIfTI header whose voxels are in a file of their own".into(),
+                "save both as one .nii file, in Python: nibabel.save(nibabel.load(…), 'one.nii')",
+            ));
+        }
+        Self::new(source, &header, most)
+    }
+
+    /// The volume that the header describes, if it can come from a file that holds at most `most`
+    /// bytes.
+    fn new(source: Box<dyn Read>, header: &NiftiHeader, most: u64) -> Result<Self, Stop> {
+        let dim = header.dim().map_err(|error| damaged(error.to_string()))?;
+        let side = |axis: usize| usize::from(dim.get(axis).copied().unwrap_or(1).max(1));
+        let sides = [side(0), side(1), side(2)];
+        let times: u64 = dim.iter().skip(3).fold(1, |times: u64, &side| {
+            times.saturating_mul(u64::from(side.max(1)))
+        });
+        let element = element(header)?;
+        let voxels: u64 = sides.iter().map(|&side| side as u64).product();
+        let bytes = voxels.saturating_mul(element.size() as u64);
+        let all = bytes.saturating_mul(times);
+        let offset = f64::from(header.vox_offset);
+        if !(0.0..=1e9).contains(&offset) {
+            return Err(damaged(format!("its voxels are said to begin at {offset}")));
+        }
+        let offset = (offset as u64).max(HEADER + 4);
+        if all.saturating_add(offset) > most {
+            return Err(damaged(format!(
+                "its header claims voxels of {all} bytes ({dim:?}), more than the file can hold"
+            )));
+        }
+        if bytes > MOST_BYTES {
+            let claim = format!("a volume of {bytes} bytes, the limit is {MOST_BYTES}");
+            return Err(FormatError::Excessive { claim }.into());
+        }
+        // As in nibabel, a slope that is zero or no number says that nothing is scaled.
+        let (slope, intercept) = match (header.scl_slope, header.scl_inter) {
+            (slope, _) if slope == 0.0 || !slope.is_finite() => (1.0, 0.0),
+            (slope, intercept) if intercept.is_finite() => (slope.into(), intercept.into()),
+            (slope, intercept) => {
+                return Err(damaged(format!(
+                    "its values are scaled by {slope} and shifted by {intercept}"
+                )));
+            }
+        };
+        Ok(Self {
+            source,
+            element,
+            big_endian: header.endianness == Endianness::Big,
+            slope,
+            intercept,
+            axial: Axial::new(sides, directions(header)),
+            times: usize::try_from(times).unwrap_or(usize::MAX),
+            offset,
+        })
+    }
+}
+
+fn unsupported(what: String, advice: &'static str) -> Stop {
+    FormatError::Unsupported { what, advice }.into()
+}
+
+fn element(header: &NiftiHeader) -> Result<Element, Stop> {
+    let kind = header
+        .data_type()
+        .map_err(|error| damaged(error.to_string()))?;
+    Ok(match kind {
+        NiftiType::Uint8 => Element::U8,
+        NiftiType::Int8 => Element::I8,
+        NiftiType::Uint16 => Element::U16,
+        NiftiType::Int16 => Element::I16,
+        NiftiType::Uint32 => Element::U32,
+        NiftiType::Int32 => Element::I32,
+        NiftiType::Uint64 => Element::U64,
+        NiftiType::Int64 => Element::I64,
+        NiftiType::Float32 => Element::F32,
+        NiftiType::Float64 => Element::F64,
+        other => {
+            return Err(unsupported(
+                format!("voxels of type {other:?}"),
+                "save it with real numbers, in Python: image.set_data_dtype('float32')",
+            ));
+        }
+    })
+}

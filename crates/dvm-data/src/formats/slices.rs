@@ -1,0 +1,167 @@
+//! Slices of whatever is cut into slices.
+
+use std::ops::Range;
+use std::path::Path;
+use std::str::FromStr;
+
+use super::grey::Slice;
+use super::{dicom, nifti};
+use crate::Error;
+
+/// Most bytes that the voxels of one volume may take: 512 slices of 512 × 512 doubles.
+pub(super) const MOST_BYTES: u64 = 1 << 30;
+
+/// Which slices of a volume are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Every one.
+    All,
+    /// The one in the middle; of an even number, the upper of the two.
+    Middle,
+    /// Those of these numbers, from 0, as far as there are any.
+    Range(Range<usize>),
+}
+
+impl Wanted {
+    /// Their numbers in a volume of `count` slices.
+    pub fn of(&self, count: usize) -> Range<usize> {
+        match self {
+            Self::All => 0..count,
+            Self::Middle if count == 0 => 0..0,
+            Self::Middle => count / 2..count / 2 + 1,
+            Self::Range(range) => range.start.min(count)..range.end.min(count),
+        }
+    }
+}
+
+impl FromStr for Wanted {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str =
+            "it is `all`, `middle`, or numbers such as 40..60, which are the slices 40 to 59";
+        match text {
+            "all" => return Ok(Self::All),
+            "middle" => return Ok(Self::Middle),
+            _ => {}
+        }
+        let (start, end) = text.split_once("..").ok_or(EXPECTED)?;
+        match (start.parse(), end.parse()) {
+            (Ok(start), Ok(end)) if start < end => Ok(Self::Range(start..end)),
+            _ => Err(EXPECTED),
+        }
+    }
+}
+
+/// Endings of the names of files that hold slices, in lower case.
+const ENDINGS: [(&str, Kind); 4] = [
+    (".nii", Kind::Nifti),
+    (".nii.gz", Kind::Nifti),
+    (".dcm", Kind::Dicom),
+    (".dicom", Kind::Dicom),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Nifti,
+    Dicom,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_lowercase();
+        let found = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending));
+        found
+            .filter(|_| !name.starts_with('.'))
+            .map(|(_, kind)| *kind)
+    }
+}
+
+/// Whether a file's name says that it is a NIfTI volume or a DICOM file, and if so its name without
+/// the ending.
+pub fn volume_name(path: &Path) -> Option<&str> {
+    Kind::of(path)?;
+    let name = path.file_name()?.to_str()?;
+    let cut = |ending: &str| {
+        let stem = name.len().checked_sub(ending.len())?;
+        let end = name.get(stem..)?;
+        end.eq_ignore_ascii_case(ending).then(|| &name[..stem])
+    };
+    ENDINGS.iter().find_map(|(ending, _)| cut(ending))
+}
+
+/// How many slices a NIfTI volume (axial ones) or a DICOM file (its frames) has, from its header.
+///
+/// # Errors
+/// As [`read_slices`].
+pub fn slice_count(path: &Path) -> Result<usize, Error> {
+    let count = match kind(path)? {
+        Kind::Nifti => nifti::slice_count(path),
+        Kind::Dicom => dicom::slice_count(path),
+    };
+    count.map_err(|stop| stop.at(path))
+}
+
+/// The slices of a NIfTI volume or of a DICOM file as grey pictures, each scaled by itself.
+///
+/// NIfTI: axial slices from the feet to the head, the patient's front at the top and the right side on
+/// the left, whatever the order in the file. DICOM: the frames as they are stored, turned to black
+/// where 0 means white. Scales and intercepts are applied.
+///
+/// # Errors
+/// [`Error::File`] for what cannot be read, [`Error::Format`] for what is damaged, claims more than
+/// its length allows, is not finite or of a kind that is not read.
+pub fn read_slices(path: &Path, wanted: &Wanted) -> Result<Vec<Slice>, Error> {
+    let slices = match kind(path)? {
+        Kind::Nifti => nifti::read_slices(path, wanted),
+        Kind::Dicom => dicom::read_slices(path, wanted),
+    };
+    slices.map_err(|stop| stop.at(path))
+}
+
+fn kind(path: &Path) -> Result<Kind, Error> {
+    let is_file = std::fs::metadata(path)
+        .map_err(Error::file(path))?
+        .is_file();
+    Kind::of(path)
+        .filter(|_| is_file)
+        .ok_or_else(|| Error::Layout {
+            path: path.into(),
+            detail: "is no file that ends in .nii, .nii.gz, .dcm or .dicom".into(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_chosen_by_word_or_number() {
+        let of = |text: &str, count| text.parse::<Wanted>().map(|wanted| wanted.of(count));
+        assert_eq!(of("all", 5), Ok(0..5));
+        assert_eq!(of("middle", 5), Ok(2..3));
+        assert_eq!(of("middle", 4), Ok(2..3));
+        assert_eq!(of("middle", 0), Ok(0..0));
+        assert_eq!(of("1..3", 5), Ok(1..3));
+        assert_eq!(of("3..9", 5), Ok(3..5));
+        assert_eq!(of("7..9", 5), Ok(5..5));
+        for text in ["", "none", "3", "3..", "5..3", "-1..3", "3..3"] {
+            assert!(of(text, 5).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn volumes_are_known_by_their_names() {
+        for (name, stem) in [
+            ("a/b.nii", Some("b")),
+            ("b.NII.gz", Some("b")),
+            ("b.c.dcm", Some("b.c")),
+            ("b.png", None),
+            (".b.nii", None),
+            ("nii", None),
+            ("b.gz", None),
+        ] {
+            assert_eq!(volume_name(Path::new(name)), stem, "{name}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Files that NumPy, nibabel and pydicom wrote, compared with what they read back themselves; and
+//! files that nobody should have written. Made by `references/data_files.py`.
+
+mod hostile;
+
+use std::path::{Path, PathBuf};
+
+use dvm_data::formats::{Wanted, read_array, read_slices, slice_count};
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references/formats")
+}
+
+fn cases(list: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder().join("data_files.json")).unwrap();
+    let all: Value = serde_json::from_str(&text).unwrap();
+    let cases = all[list].as_array().unwrap().clone();
+    assert!(cases.len() > 10, "{list} is complete");
+    cases
+}
+
+fn numbers<T>(list: &Value, number: impl Fn(&Value) -> T) -> Vec<T> {
+    list.as_array().unwrap().iter().map(number).collect()
+}
+
+#[test]
+fn arrays_are_what_numpy_reads() {
+    for case in cases("arrays") {
+        let name = case["file"].as_str().unwrap();
+        let array = read_array(&folder().join(name)).unwrap_or_else(|error| panic!("{error}"));
+        let shape = numbers(&case["shape"], |side| side.as_u64().unwrap() as usize);
+        assert_eq!(array.shape(), shape, "{name}");
+        if case["texts"].is_array() {
+            let texts = numbers(&case["texts"], |text| text.as_str().unwrap().to_owned());
+            assert_eq!(array.texts(), Some(&texts[..]), "{name}");
+            assert_eq!(array.row(0), None, "{name}");
+        } else {
+            let rows = (0..array.rows()).flat_map(|row| array.row(row).unwrap());
+            let values = numbers(&case["numbers"], |number| number.as_f64().unwrap());
+            assert_eq!(rows.collect::<Vec<f64>>(), values, "{name}");
+            assert_eq!(array.texts(), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn slices_are_what_nibabel_and_pydicom_read() {
+    for case in cases("volumes") {
+        let name = case["file"].as_str().unwrap();
+        let path = folder().join(name);
+        let side = |key: &str| case[key].as_u64().unwrap() as usize;
+        let expected = numbers(&case["slices"], |slice| {
+            numbers(slice, |value| value.as_u64().unwrap() as u8)
+        });
+        assert_eq!(slice_count(&path).unwrap(), expected.len(), "{name}");
+        let slices = read_slices(&path, &Wanted::All).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(slices.len(), expected.len(), "{name}");
+        for (index, (slice, grey)) in slices.iter().zip(&expected).enumerate() {
+            assert_eq!(slice.index, index, "{name}");
+            assert_eq!((slice.height, slice.width), (side("height"), side("width")));
+            assert_eq!(&slice.grey, grey, "{name}, slice {index}");
+        }
+        let middle = read_slices(&path, &Wanted::Middle).unwrap();
+        assert_eq!(middle, [slices[slices.len() / 2].clone()], "{name}");
+    }
+}
+
+#[test]
+fn what_is_compressed_or_coloured_is_refused_with_what_to_do() {
+    let refusal = |name: &str| {
+        let error = read_slices(&folder().join(name), &Wanted::All).unwrap_err();
+        error.to_string()
+    };
+    let rle = refusal("rle.dcm");
+    assert!(rle.contains("rle.dcm"), "{rle}");
+    assert!(rle.contains("transfer syntax RLE Lossless"), "{rle}");
+    assert!(rle.contains("gdcmconv --raw"), "{rle}");
+    let rgb = refusal("rgb.dcm");
+    assert!(rgb.contains("\"RGB\" with 3 values per pixel"), "{rgb}");
+}
