@@ -323,6 +323,85 @@ def evaluation():
     }
 
 
+PARITY = {"batches": 5, "pictures": 8, "size": 64, "block": 16, "classes": 5, "steps": 20}
+
+# (optimiser, learning rate, largest norm of the gradients or 0, options as dvm calls them). The rates
+# are those at which PyTorch's own f32 keeps to its f64: at ten times as much a ReLU that flips by a
+# rounding error is a different training a few steps later.
+PARITY_CASES = [
+    ("sgd", 1e-5, 0, {"momentum": 0.9, "nesterov": True}),
+    ("sgd", 1e-3, 1, {"momentum": 0.9, "nesterov": True}),
+    ("adam", 1e-5, 0, {}),
+    ("rmsprop", 1e-6, 0, {}),
+]
+
+
+def parity_batch(index):
+    """Pictures of coarse patches with noise on them, and a class each."""
+    count, size, block = PARITY["pictures"], PARITY["size"], PARITY["block"]
+    coarse = (count, 3, size // block, size // block)
+    patches = seeded.uniform(f"parity.patches{index}", coarse, -1, 1)
+    noise = seeded.uniform(f"parity.noise{index}", (count, 3, size, size), -1, 1)
+    pictures = patches.repeat(block, axis=2).repeat(block, axis=3) + noise
+    classes = [(3 * index + 2 * picture) % PARITY["classes"] for picture in range(count)]
+    return pictures, classes
+
+
+def train_resnet18(dtype, optimiser, rate, clip, options):
+    """Losses of the steps, and the running statistics after them."""
+    network = torchvision.models.resnet18(num_classes=PARITY["classes"])
+    seeded.fill(network)
+    network = network.to(dtype).train()
+    torch_optimiser = OPTIMISERS[optimiser](network.parameters(), lr=rate, **torch_options(options))
+    losses = []
+    for step in range(PARITY["steps"]):
+        pictures, classes = parity_batch(step % PARITY["batches"])
+        logits = network(torch.tensor(pictures).to(dtype))
+        loss = nn.functional.cross_entropy(logits, torch.tensor(classes))
+        torch_optimiser.zero_grad()
+        loss.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(network.parameters(), clip)
+        torch_optimiser.step()
+        losses.append(loss.item())
+    statistics = {
+        name: value.double().numpy()
+        for name, value in network.state_dict().items()
+        if "running" in name
+    }
+    return np.array(losses), statistics
+
+
+def parity_case(optimiser, rate, clip, options):
+    """ResNet18 trained for some steps, in f64, and how far PyTorch's own f32 is off."""
+    losses, statistics = train_resnet18(torch.float64, optimiser, rate, clip, options)
+    losses_f32, statistics_f32 = train_resnet18(torch.float32, optimiser, rate, clip, options)
+
+    def measure(name, values):
+        probe = seeded.uniform(f"probe.{name}", values.shape, -1, 1).astype(np.float64)
+        return [float(np.linalg.norm(values)), float(values @ probe)]
+
+    off = [
+        np.linalg.norm(statistics_f32[name] - value) / np.linalg.norm(value)
+        for name, value in statistics.items()
+    ]
+    return {
+        "optimiser": optimiser,
+        "learning_rate": rate,
+        "clip": clip,
+        "options": options,
+        "losses": losses.tolist(),
+        "losses_f32": losses_f32.tolist(),
+        "losses_f32_error": float(np.abs(losses_f32 / losses - 1).max()),
+        "statistics_f32_error": float(max(off)),
+        "statistics": {name: measure(name, value) for name, value in statistics.items()},
+    }
+
+
+def parity():
+    return [PARITY, *(parity_case(*case) for case in PARITY_CASES)]
+
+
 def main():
     torch.set_num_threads(1)
     tensors = {}
@@ -332,6 +411,7 @@ def main():
     save_json(destination("dvm-train", "plateaus.json"), list(plateaus()))
     save_json(destination("dvm-train", "initialisations.json"), list(initialisations()))
     save_json(destination("dvm-train", "evaluation.json"), evaluation())
+    save_json(destination("dvm-train", "parity.json"), parity())
     save_tensors(destination("dvm-train", "optimisers.safetensors"), tensors, SCRIPT, PACKAGES)
 
 

@@ -1,7 +1,6 @@
 //! `dvm evaluate`: how good a network is on labelled pictures.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -26,7 +25,7 @@ pub struct Arguments {
     /// Which part of it [default: test if there is one, or else val]
     #[arg(long, value_name = "train|val|test", value_parser = split())]
     split: Option<Split>,
-    /// Folder for the confusion matrix (PNG, CSV) and the table of classes (CSV)
+    /// Folder for a report: confusion matrix (PNG, CSV), table of classes, the most wrong pictures
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
     /// Resamples of the bootstrap that gives 95 % intervals; 0 for none
@@ -102,9 +101,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         report::say(&format!("left out: {why}"));
     }
     if let Some(folder) = &arguments.out {
-        fs::create_dir_all(folder)
-            .map_err(|error| Failure::Request(format!("{}: {error}", folder.display())))?;
-        // SAVE
+        let file = arguments.checkpoint.file_name().unwrap_or_default();
+        let title = format!("{} on {}", file.display(), arguments.data.display());
+        evaluated.report(&classifier, &title, &[], folder)?;
     }
     if arguments.run.json {
         report::print_json(&Answer {

@@ -185,6 +185,70 @@ fn a_failure_leaves_nothing() {
 }
 
 #[test]
+fn a_full_disk_is_called_that() {
+    let home = tempfile::tempdir().unwrap();
+    let source = source(home.path());
+    let mut plan = plan(&source);
+    plan.pictures.push(Planned {
+        split: Split::Val,
+        class: "dogs".into(),
+        name: "made.png".into(),
+        content: Content::Made(Box::new(|| {
+            Err(Error::File {
+                path: "somewhere/deep".into(),
+                source: std::io::ErrorKind::StorageFull.into(),
+            })
+        })),
+    });
+    let set = home.path().join("set");
+    let error = write(&plan, &set, Transfer::Copy).unwrap_err();
+    assert!(
+        matches!(&error, Error::Full { path } if *path == set),
+        "{error}"
+    );
+    assert!(error.to_string().contains("the disk is full"), "{error}");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_record_that_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = |text: &str| {
+        fs::write(folder.path().join(RECORD), text).unwrap();
+        Dataset::open(folder.path()).unwrap_err().to_string()
+    };
+    for damaged in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{\"format\": 1}",
+        &"[".repeat(100_000),
+    ] {
+        let error = refusal(damaged);
+        assert!(error.contains("is no record of a data set"), "{error}");
+    }
+    let record = |format: u32, classes: &str, class: &str| {
+        format!(
+            r#"{{"format": {format}, "corpus": "folder", "transfer": "manifest", "sha256": "",
+                 "classes": {classes}, "splits": {{"train": {{"{class}": ["a.png"]}}}}}}"#
+        )
+    };
+    let later = refusal(&record(2, r#"["cats"]"#, "cats"));
+    assert!(later.contains("form 2"), "{later}");
+    let stray = refusal(&record(1, r#"["cats"]"#, "dogs"));
+    assert!(stray.contains("`dogs` in train"), "{stray}");
+    let twice = refusal(&record(1, r#"["cats", "cats"]"#, "cats"));
+    assert!(twice.contains("alphabetical"), "{twice}");
+    fs::write(folder.path().join(RECORD), record(1, r#"["cats"]"#, "cats")).unwrap();
+    let data = Dataset::open(folder.path()).unwrap();
+    assert_eq!(
+        data.samples(Split::Train)[0].path,
+        folder.path().join("a.png")
+    );
+}
+
+#[test]
 fn pictures_that_are_made_are_written_but_not_pointed_at() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());

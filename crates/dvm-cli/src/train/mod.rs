@@ -111,7 +111,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let outcome = outcome?;
     let folder = training.folder().path();
     let evaluated = if outcome.done {
-        training.evaluate_best()?.map(|(_, evaluated)| evaluated.evaluation)
+        training.report(&outcome.records)?
     } else {
         None
     };

@@ -31,8 +31,8 @@ pub(super) fn findings(
     }
     let about = |groups: &[Group], where_: &str| {
         let pictures: usize = groups.iter().map(|group| group.pictures.len()).sum();
-        let scenes = counted(groups.len(), words.one, words.more);
-        format!("{pictures} pictures show {scenes}{where_}")
+        let sets = counted(groups.len(), words.one, words.more);
+        format!("{pictures} pictures make {sets}{where_}")
     };
     let [conflicting, across, within] = sorted;
     [
@@ -70,9 +70,9 @@ pub(super) fn findings(
 
 /// How findings of a kind are worded and how much they matter.
 pub(super) struct Words {
-    /// What a set of copies shows.
+    /// What a set of copies is.
     pub(super) one: &'static str,
-    /// What several sets show.
+    /// What several sets are.
     pub(super) more: &'static str,
     /// How much copies in different classes matter.
     pub(super) conflicting: Severity,

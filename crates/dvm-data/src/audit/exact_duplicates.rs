@@ -12,8 +12,8 @@ pub(super) const EXACT_DUPLICATES: Kind = Kind {
         let mut sets = sets(survey);
         sets.retain(|set| set.len() > 1);
         let words = Words {
-            one: "byte for byte the same scene",
-            more: "byte for byte the same scenes",
+            one: "set of the same bytes",
+            more: "sets of the same bytes",
             conflicting: Severity::Serious,
             across: Severity::Serious,
         };

@@ -12,8 +12,8 @@ pub(super) const NEAR_DUPLICATES: Kind = Kind {
     summary: "pictures that show the same though their files differ",
     find: |survey, _| {
         let words = Words {
-            one: "nearly the same scene",
-            more: "nearly the same scenes",
+            one: "set of nearly the same scene",
+            more: "sets of nearly the same scene",
             conflicting: Severity::Warning,
             across: Severity::Warning,
         };

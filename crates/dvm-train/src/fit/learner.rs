@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dvm_engine::passes::{cut, last_cut};
+use dvm_engine::passes::{cut, fuse_for_training, last_cut};
 use dvm_engine::{Graph, Network, Parameter, Tensor};
 
 use crate::{Error, Part};
@@ -14,8 +14,10 @@ pub(super) struct Learner {
     whole: Graph,
     /// The part that stays; none if everything learns.
     pub front: Option<Arc<Network>>,
-    /// The part that learns.
+    /// The part that learns, in the form in which it is trained.
     pub back: Graph,
+    /// The same in the form in which it is used.
+    used: Graph,
     /// Of each parameter of `back`, its place in `whole`.
     places: Vec<usize>,
     /// Whether each parameter of `back` learns: a last layer may have others around it.
@@ -49,7 +51,8 @@ impl Learner {
             front: (at != whole.input()).then(|| Arc::new(Network::new(front))),
             places: back.parameters().iter().map(place).collect(),
             learns: back.parameters().iter().map(learns).collect(),
-            back,
+            back: fuse_for_training(&back),
+            used: back,
             whole,
         })
     }
@@ -72,10 +75,10 @@ impl Learner {
         Ok(self.whole.with_values(|index, _| all[index].clone())?)
     }
 
-    /// The back with these values in place of its own.
+    /// The back in the form in which it is used, as it is now or with these values.
     pub fn back_with(&self, values: Option<&[Tensor]>) -> Result<Graph, Error> {
         let values = values.unwrap_or(self.back.values());
-        Ok(self.back.with_values(|index, _| values[index].clone())?)
+        Ok(self.used.with_values(|index, _| values[index].clone())?)
     }
 }
 
@@ -153,5 +156,6 @@ mod tests {
         let learner = learner(Part::All);
         assert!(learner.front.is_none());
         assert_eq!(learner.back.parameters(), network().parameters());
+        assert_eq!(learner.used.parameters(), learner.back.parameters());
     }
 }

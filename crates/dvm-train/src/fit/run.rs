@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
             self.position.step * config.accumulate as u64 + self.accumulation.batches() as u64;
         let seed = config.seed ^ walks.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let graph = &self.learner.back;
-        let activations = graph.forward(&given.inputs, Mode::Training { seed }, Keep::All)?;
+        let activations = graph.forward(&given.inputs, Mode::Training { seed }, Keep::Backward)?;
         let logits = activations.output().clone();
         let value = self.loss.value_and_gradient(&logits, &given.targets)?;
         if !value.mean.is_finite() {
@@ -228,10 +228,9 @@ impl<'a> Run<'a> {
             parameters: &|parameter| learner.learns(parameter),
             rules: &rules::true_gradient,
         };
-        let seeds = [(graph.output(), value.gradient)];
-        let gradients = graph.backward(&activations, &seeds, &request)?;
         let statistics = activations.statistics().to_vec();
-        drop(activations);
+        let seeds = vec![(graph.output(), value.gradient)];
+        let gradients = graph.backward_releasing(activations, seeds, &request)?;
         let count = self.learner.back.parameters().len();
         self.accumulation.add(gradients, 0..count);
         for (index, value) in statistics {

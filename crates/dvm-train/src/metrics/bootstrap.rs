@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Confusion, Prediction};
+use crate::Error;
 
 /// Confidence intervals by the percentile bootstrap (Efron 1979): scores of as many pictures, drawn
 /// again and again from those there are.
@@ -57,6 +58,17 @@ pub struct Interval {
 const STREAM: u64 = u64::from_be_bytes(*b"bootstra");
 
 impl Bootstrap {
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.resamples == 0 || !(self.level > 0.0 && self.level < 1.0) {
+            return Err(Error::Evaluation(format!(
+                "confidence intervals want at least one resample and a level between 0 and 1, not \
+                 {} and {}",
+                self.resamples, self.level
+            )));
+        }
+        Ok(())
+    }
+
     /// The intervals for these predictions among `kinds` classes. Every resample has a stream of its
     /// own, so that the numbers do not depend on threads.
     pub(super) fn intervals(&self, kinds: usize, predictions: &[Prediction]) -> Intervals {
@@ -156,6 +168,19 @@ mod tests {
         assert_eq!(found.accuracy, sure);
         assert_eq!(found.balanced_accuracy, sure);
         assert_eq!(found.macro_f1, sure);
+    }
+
+    #[test]
+    fn intervals_of_no_resamples_or_of_everything_are_refused() {
+        for (resamples, level) in [(0, 0.95), (10, 0.0), (10, 1.0), (10, f64::NAN)] {
+            let bootstrap = Bootstrap {
+                resamples,
+                level,
+                seed: 0,
+            };
+            assert!(bootstrap.check().is_err(), "{bootstrap:?}");
+        }
+        assert!(Bootstrap::default().check().is_ok());
     }
 
     #[test]

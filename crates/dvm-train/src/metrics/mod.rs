@@ -49,7 +49,8 @@ impl Evaluation {
     /// Compares `logits` `[N, K]` with the class of every picture. `names` are the K classes'.
     ///
     /// # Errors
-    /// [`Error::Evaluation`] if there is no picture, these do not fit, or a logit is not finite.
+    /// [`Error::Evaluation`] if there is no picture, these do not fit, a logit is not finite, or the
+    /// bootstrap makes no sense.
     pub fn new(
         logits: &Tensor,
         labels: &[usize],
@@ -63,6 +64,9 @@ impl Evaluation {
                 "there are {} class names for {kinds} logits",
                 names.len()
             )));
+        }
+        if let Some(bootstrap) = bootstrap {
+            bootstrap.check()?;
         }
         let confusion = Confusion::new(kinds, predictions.iter().map(|p| (p.class, p.predicted)));
         let count = predictions.len() as f64;

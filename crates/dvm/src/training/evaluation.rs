@@ -1,12 +1,17 @@
 //! How good a network is on labelled pictures.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split};
+use dvm_engine::ops::softmax::probabilities;
+use dvm_image::{Limits, encode_png, write_atomic};
 use dvm_train::metrics::Bootstrap;
-use dvm_train::{Answers, Evaluation, answers};
+use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
-use crate::{Classifier, Error};
+use super::report::{Report, WrongPicture};
+use crate::{ClassChoice, Classifier, Error, Explain};
 
 /// How a network did on the pictures of a split.
 pub struct Evaluated {
@@ -97,37 +102,75 @@ fn shortened(names: &[String]) -> String {
     format!("`{}`{more}", first.join("`, `"))
 }
 
+/// How many of the most wrong pictures a report shows.
+const SHOWN: usize = 12;
+
 impl Evaluated {
-    /// Positions in `answers` of the pictures that were taken for another class, the most certain of
-    /// its mistake first.
-    pub fn most_wrong(&self, count: usize) -> Vec<Mistake> {
-        let mut mistakes = Vec::new();
+    /// Writes a report into `folder`: figures, tables, and the maps of the pictures that `classifier`,
+    /// which was evaluated, took for something else and was most sure of.
+    ///
+    /// # Errors
+    /// [`Error::Save`].
+    pub fn report(
+        &self,
+        classifier: &Classifier,
+        title: &str,
+        records: &[EpochRecord],
+        folder: &Path,
+    ) -> Result<(), Error> {
+        let mut most_wrong = self.most_wrong(classifier.classes());
+        let maps = folder.join(MAPS);
+        fs::create_dir_all(&maps).map_err(|source| Error::Save {
+            path: maps.clone(),
+            source,
+        })?;
+        for (index, wrong) in most_wrong.iter_mut().enumerate() {
+            let picture = match dvm_image::read(&wrong.path, &Limits::default()) {
+                Ok(picture) => picture,
+                // It was read a moment ago: without its maps the report is still true.
+                Err(_) => continue,
+            };
+            // Why it was taken for what it is not.
+            let mut options = Explain::default();
+            options.classes = vec![ClassChoice::Named(wrong.predicted.clone())];
+            let figure = classifier.explain(picture, &options)?[0].overlay_figure();
+            let name = format!("{:02}.png", index + 1);
+            let path = maps.join(&name);
+            write_atomic(&path, &encode_png(&figure))
+                .map_err(|source| Error::Save { path, source })?;
+            wrong.figure = Some(Path::new(MAPS).join(name));
+        }
+        Report {
+            title,
+            records,
+            evaluation: &self.evaluation,
+            most_wrong: &most_wrong,
+        }
+        .write(folder)
+    }
+
+    /// The pictures that were taken for another class, the most certain of its mistake first.
+    fn most_wrong(&self, names: &[String]) -> Vec<WrongPicture> {
+        let mut wrong = Vec::new();
         let rows = self.answers.logits.chunks_exact(self.answers.outputs());
         for ((row, &class), &sample) in rows.zip(&self.answers.classes).zip(&self.answers.samples) {
-            let probabilities = dvm_engine::ops::softmax::probabilities(row);
             let top = |best: usize, k: usize| if row[k] > row[best] { k } else { best };
             let predicted = (0..row.len()).fold(0, top);
             if predicted != class {
-                mistakes.push(Mistake {
-                    sample: self.samples[sample].clone(),
-                    predicted,
-                    probability: probabilities[predicted],
+                wrong.push(WrongPicture {
+                    path: self.samples[sample].path.clone(),
+                    class: names[class].clone(),
+                    predicted: names[predicted].clone(),
+                    probability: f64::from(probabilities(row)[predicted]),
+                    figure: None,
                 });
             }
         }
-        mistakes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        mistakes.truncate(count);
-        mistakes
+        wrong.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        wrong.truncate(SHOWN);
+        wrong
     }
 }
 
-/// A picture that was taken for another class.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mistake {
-    /// The picture with its true class, by the network's list.
-    pub sample: Sample,
-    /// The class it was taken for.
-    pub predicted: usize,
-    /// With which probability, 0 … 1.
-    pub probability: f32,
-}
+/// The folder of maps in that of a report.
+const MAPS: &str = "most_wrong";

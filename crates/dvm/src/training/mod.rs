@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod network;
+pub mod report;
 mod watching;
 
 use std::path::Path;
@@ -19,7 +20,7 @@ pub use dvm_train::{
     Config, EpochRecord, Evaluation, OptionSpec, PRESETS, RunFolder, TrainingEvent, optimisers,
     schedules,
 };
-pub use evaluation::{Evaluated, Mistake};
+pub use evaluation::Evaluated;
 
 use crate::{Classifier, Error};
 use watching::Watching;
@@ -145,19 +146,35 @@ impl Training {
         Ok(contact_sheet(&seen, columns))
     }
 
-    /// Evaluates the best weights of the run on the validation pictures, if there are any.
+    /// Evaluates the best weights of the run on the validation pictures, if there are any, and writes
+    /// the report with the maps of the most wrong pictures.
     ///
     /// # Errors
-    /// [`Error::Load`] if there are no such weights, and those of [`Classifier::evaluate`].
-    pub fn evaluate_best(&self) -> Result<Option<(Classifier, Evaluated)>, Error> {
+    /// [`Error::Load`] if there are no such weights, those of [`Classifier::evaluate`], and
+    /// [`Error::Save`].
+    pub fn report(&self, records: &[EpochRecord]) -> Result<Option<Evaluation>, Error> {
         if self.data.samples(Split::Val).is_empty() {
             return Ok(None);
         }
         let classifier = Classifier::read(&self.folder.best_path())?;
+        let classifier = classifier.with_arithmetic(self.arithmetic);
         let bootstrap = Bootstrap::default();
-        let split = Split::Val;
-        let evaluated =
-            classifier.evaluate(&self.data, split, Some(&bootstrap), OnBroken::Skip, |_| {})?;
-        Ok(Some((classifier, evaluated)))
+        let (data, split, skip) = (&self.data, Split::Val, OnBroken::Skip);
+        let evaluated = classifier.evaluate(data, split, Some(&bootstrap), skip, |_| {})?;
+        let title = format!("{} on {}", self.config.model, name_of(&self.data.folder));
+        let folder = self.folder.report_path();
+        evaluated.report(&classifier, &title, records, &folder)?;
+        Ok(Some(evaluated.evaluation))
     }
+}
+
+/// The last part of a path.
+fn name_of(folder: &Path) -> String {
+    let whole = folder.canonicalize();
+    let whole = whole.as_deref().unwrap_or(folder);
+    whole
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }

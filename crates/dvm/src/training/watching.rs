@@ -6,12 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dvm_data::{Dataset, Sample, Split};
 use dvm_engine::Network;
 use dvm_image::{Limits, Picture, encode_png};
-use dvm_render::confusion_matrix;
 use dvm_train::fit::Watcher;
 use dvm_train::tensorboard::Events;
 use dvm_train::{Config, Evaluation, TrainingEvent};
 use dvm_zoo::Pretrained;
 
+use super::report::confusion_picture;
 use crate::{ClassChoice, Classifier, Error, Explain};
 
 /// Hands on what happens, and draws pictures of validation samples each few epochs.
@@ -42,10 +42,7 @@ impl Watcher for Watching<'_> {
             return Ok(());
         }
         if let Some(evaluation) = evaluation {
-            let title = format!("validation after epoch {epoch}");
-            let counts = evaluation.confusion.counts();
-            let picture = confusion_matrix(&title, &self.data.classes, counts);
-            show(events, "confusion", epoch, &picture)?;
+            show(events, "confusion", epoch, &confusion_picture(evaluation))?;
         }
         let followed = followed(self.data, self.config.tensorboard.images);
         if followed.is_empty() {
