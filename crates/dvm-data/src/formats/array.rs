@@ -38,13 +38,14 @@ pub(super) enum Content {
 /// # Errors
 /// [`Error::File`] for what cannot be read, [`Error::Format`] for what is no array.
 pub fn read_array(path: &Path) -> Result<Array, Error> {
-    let mut file = File::open(path).map_err(Error::file(path))?;
-    let metadata = file.metadata().map_err(Error::file(path))?;
+    let metadata = std::fs::metadata(path).map_err(Error::file(path))?;
+    // Opening a named pipe would wait for ever.
     if !metadata.is_file() {
         let detail = "is no file; give a pickled array or an .npy file".into();
         let path = path.into();
         return Err(Error::Layout { path, detail });
     }
+    let mut file = File::open(path).map_err(Error::file(path))?;
     let mut magic = Vec::new();
     let read = (&mut file)
         .take(npy::MAGIC.len() as u64)
