@@ -228,11 +228,15 @@ impl Graph {
             .collect::<Result<Vec<_>, _>>()?;
         let inputs: Vec<&Tensor> = inputs.iter().collect();
         let output = value(id, needs.output)?;
+        let own = (held.mode != Mode::Inference).then(|| node.op.prepare());
         let site = Site {
             node,
             inputs: &inputs,
             parameters: &self.parameters_of(node),
-            prepared: self.prepared(id),
+            prepared: match &own {
+                Some(own) => own.as_ref(),
+                None => self.prepared(id),
+            },
             output: &output,
             saved: &held.saved[id.0],
             mode: held.mode,

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const SHORTEST: usize = 1 << 14;
 
 /// Values kept at most: 64 MiB. What has waited longest goes first, so arrays of a batch size that
-/// is no longer used do not stay.
+/// is no longer used do not stay. A network under training keeps more, see [`for_training`].
 const MOST: usize = 1 << 24;
 
 /// An array of f32 whose memory is used again after it is dropped.
@@ -24,25 +24,51 @@ pub(crate) struct Buffer {
 /// Arrays waiting to be used again, the longest waiting first.
 struct Shelf {
     arrays: Vec<Vec<f32>>,
+    /// Values of these.
     values: usize,
+    /// Values of the arrays in use.
+    used: usize,
+    /// In training, the most that were in use at a time.
+    peak: Option<usize>,
 }
 
-static SHELF: Mutex<Shelf> = Mutex::new(Shelf {
-    arrays: Vec::new(),
-    values: 0,
-});
+static SHELF: Mutex<Shelf> = Mutex::new(Shelf::new());
+
+/// What a step of training gives back on its way back, the next step takes on its way forward: as long
+/// as steps follow each other, as much is kept as they had in use at a time, and no more. The first
+/// walk for another purpose ends this.
+pub(crate) fn for_training(training: bool) {
+    let mut shelf = shelf();
+    if training != shelf.peak.is_some() {
+        shelf.peak = training.then_some(shelf.used);
+        shelf.make_room();
+    }
+}
 
 impl Shelf {
+    const fn new() -> Self {
+        Self {
+            arrays: Vec::new(),
+            values: 0,
+            used: 0,
+            peak: None,
+        }
+    }
+
     /// An array that holds `len` values: of those not more than twice as long the one that was used
     /// last, for its values are most likely still in cache; or else the shortest. However much
     /// longer that is: a pass has only a few arrays in use at a time, and the next pass finds all
-    /// of them here again.
+    /// of them here again. A step of training has many in use and would be without the long ones, so
+    /// it takes none that are too long.
     fn take(&mut self, len: usize) -> Option<Vec<f32>> {
         let near = self
             .arrays
             .iter()
             .rposition(|array| array.len() >= len && array.len() <= 2 * len);
         let index = near.or_else(|| {
+            if self.peak.is_some() {
+                return None;
+            }
             let long = self.arrays.iter().enumerate();
             let long = long.filter(|(_, array)| array.len() >= len);
             Some(long.min_by_key(|(_, array)| array.len())?.0)
@@ -55,9 +81,19 @@ impl Shelf {
     fn put(&mut self, array: Vec<f32>) {
         self.values += array.len();
         self.arrays.push(array);
-        while self.values > MOST {
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        let peak = self.peak.unwrap_or(0);
+        while self.values > MOST && self.values + self.used > peak {
             self.values -= self.arrays.remove(0).len();
         }
+    }
+
+    fn count(&mut self, values: usize) {
+        self.used += values;
+        self.peak = self.peak.map(|peak| peak.max(self.used));
     }
 }
 
@@ -69,10 +105,14 @@ fn shelf() -> MutexGuard<'static, Shelf> {
 impl Buffer {
     /// `len` values that are to be overwritten: what they are is left open.
     pub fn stale(len: usize) -> Self {
-        let taken = if len < SHORTEST {
-            None
-        } else {
-            shelf().take(len)
+        if len < SHORTEST {
+            return vec![0.0; len].into();
+        }
+        let taken = {
+            let mut shelf = shelf();
+            let taken = shelf.take(len);
+            shelf.count(taken.as_ref().map_or(len, Vec::len));
+            taken
         };
         let array = taken.unwrap_or_else(|| vec![0.0; len]);
         Self { array, len }
@@ -97,6 +137,9 @@ impl Buffer {
 impl From<Vec<f32>> for Buffer {
     fn from(array: Vec<f32>) -> Self {
         let len = array.len();
+        if len >= SHORTEST {
+            shelf().count(len);
+        }
         Self { array, len }
     }
 }
@@ -126,7 +169,9 @@ impl Clone for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if self.array.len() >= SHORTEST {
-            shelf().put(std::mem::take(&mut self.array));
+            let mut shelf = shelf();
+            shelf.used -= self.array.len();
+            shelf.put(std::mem::take(&mut self.array));
         }
     }
 }
@@ -136,10 +181,7 @@ mod tests {
     use super::*;
 
     fn shelf_of(lengths: &[usize]) -> Shelf {
-        let mut shelf = Shelf {
-            arrays: Vec::new(),
-            values: 0,
-        };
+        let mut shelf = Shelf::new();
         for &length in lengths {
             shelf.put(vec![0.0; length]);
         }
@@ -168,6 +210,23 @@ mod tests {
         let lengths: Vec<usize> = shelf.arrays.iter().map(Vec::len).collect();
         assert_eq!(lengths, [MOST / 4, MOST / 2]);
         assert_eq!(shelf.values, 3 * MOST / 4);
+    }
+
+    #[test]
+    fn steps_of_training_find_all_that_they_had_in_use() {
+        let mut shelf = Shelf::new();
+        shelf.peak = Some(0);
+        shelf.count(MOST);
+        shelf.count(MOST);
+        for _ in 0..2 {
+            shelf.used -= MOST;
+            shelf.put(vec![0.0; MOST]);
+        }
+        assert_eq!(shelf.values, 2 * MOST);
+        assert_eq!(shelf.take(MOST / 4), None);
+        shelf.peak = None;
+        shelf.make_room();
+        assert_eq!(shelf.values, MOST);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod parts;
 use std::ops::Range;
 
 use crate::awake::awake;
+use crate::buffer::for_training;
 use crate::graph::{Graph, NodeId, shape_of};
 use crate::ops::{Call, Mode};
 use crate::{Error, Tensor, Walk};
@@ -96,10 +97,15 @@ impl<'g> Pass<'g> {
             let input_shapes: Vec<&[usize]> = inputs.iter().map(|i| i.shape()).collect();
             let parameter_shapes: Vec<&[usize]> = parameters.iter().map(|p| p.shape()).collect();
             let output_shape = shape_of(&*node.op, &node.name, &input_shapes, &parameter_shapes)?;
+            // A step of training uses what kernels make of the parameters only once.
+            let own = (self.mode != Mode::Inference).then(|| node.op.prepare());
             let call = Call {
                 inputs: &inputs,
                 parameters: &parameters,
-                prepared: graph.prepared(NodeId(id)),
+                prepared: match &own {
+                    Some(own) => own.as_ref(),
+                    None => graph.prepared(NodeId(id)),
+                },
                 output_shape: &output_shape,
                 mode: self.mode,
                 arithmetic: graph.arithmetic(),
@@ -143,6 +149,7 @@ impl Graph {
     /// # Errors
     /// [`Error::Node`] at the first node that cannot work on what reaches it.
     pub fn forward(&self, pictures: &Tensor, mode: Mode, keep: Keep) -> Result<Activations, Error> {
+        for_training(mode != Mode::Inference);
         awake(|| self.walk(pictures, mode, keep))
     }
 

@@ -20,6 +20,7 @@ pub mod pool;
 mod reach;
 mod simd;
 pub mod softmax;
+mod transpose;
 
 use std::any::Any;
 use std::fmt::Debug;

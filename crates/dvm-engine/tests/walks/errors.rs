@@ -22,7 +22,7 @@ fn walking_back_over_values_that_were_not_kept_is_an_error_that_names_the_node()
     assert_eq!(
         error,
         Error::NotKept {
-            node: "head".into()
+            node: "dropout".into()
         }
     );
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::super::panels::Panels;
 use super::super::simd::InstructionSet;
+use super::super::transpose::transposed;
 use super::backward::Phase;
 use super::{Conv2d, winograd};
 use crate::Tensor;
@@ -46,11 +47,10 @@ impl Filters {
             let filters = weight.shape()[0] / conv.groups;
             let depth = weight.len() / weight.shape()[0];
             let pack = |group: usize| {
-                let weight = &weight.data()[group * filters * depth..];
+                let weight = &weight.data()[group * filters * depth..][..filters * depth];
+                let by_product = transposed(weight, filters, depth);
                 Panels::pack(self.set, (1, depth, filters), |k, first, row| {
-                    for (o, value) in (first..).zip(row) {
-                        *value = weight[o * depth + k];
-                    }
+                    row.copy_from_slice(&by_product[k * filters + first..][..row.len()]);
                 })
             };
             (0..conv.groups).map(pack).collect()
@@ -63,8 +63,10 @@ impl Filters {
             let &[filters, channels, ..] = weight.shape() else {
                 unreachable!("output_shape checked the rank");
             };
-            winograd::transformed(self.set, (channels, filters), |o, i| {
-                std::array::from_fn(|tap| weight.data()[(o * 9 + tap) * channels + i])
+            let by_tap = transposed(weight.data(), filters, 9 * channels);
+            winograd::transformed(self.set, (channels, filters), |i, tap, first| {
+                let row = tap * channels + i;
+                &by_tap[row * filters..(row + 1) * filters][first..]
             })
         })
     }
@@ -76,8 +78,9 @@ impl Filters {
             let &[filters, channels, ..] = weight.shape() else {
                 unreachable!("output_shape checked the rank");
             };
-            winograd::transformed(self.set, (filters, channels), |i, o| {
-                std::array::from_fn(|tap| weight.data()[(o * 9 + 8 - tap) * channels + i])
+            winograd::transformed(self.set, (filters, channels), |o, tap, first| {
+                let row = o * 9 + 8 - tap;
+                &weight.data()[row * channels..(row + 1) * channels][first..]
             })
         })
     }

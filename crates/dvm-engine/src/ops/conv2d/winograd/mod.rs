@@ -21,31 +21,48 @@ use self::transform::POINTS;
 pub(super) use self::weights::{WeightGradient, weight_gradient_is_cheaper};
 use super::super::panels::{Finish, Panels, Product};
 use super::super::simd::{InstructionSet, Shared};
+use super::super::vectorised;
 use crate::buffer::Buffer;
 
 /// Pairs of points.
 const PAIRS: usize = POINTS * POINTS;
 
-/// Filters at the pairs of points, one matrix `[channels, filters]` each. `weight(filter, channel)`
-/// are the nine weights, row by row.
-pub(super) fn transformed(
+/// Filters at the pairs of points, one matrix `[channels, filters]` each. `weights(channel, tap, first)`
+/// are the weights of a tap, counted row by row, from the filter `first` on.
+pub(super) fn transformed<'w>(
     set: InstructionSet,
     (channels, filters): (usize, usize),
-    weight: impl Fn(usize, usize) -> [f32; 9] + Sync,
+    weights: impl Fn(usize, usize, usize) -> &'w [f32] + Sync,
 ) -> Panels {
     Panels::pack(set, (PAIRS, channels, filters), |channel, first, rows| {
         let columns = rows.len() / PAIRS;
-        for column in 0..columns {
-            let w = weight(first + column, channel).map(f64::from);
-            let lines =
-                [[w[0], w[1], w[2]], [w[3], w[4], w[5]], [w[6], w[7], w[8]]].map(transform::filter);
-            for x in 0..POINTS {
-                let line = transform::filter([lines[0][x], lines[1][x], lines[2][x]]);
-                for (y, value) in line.into_iter().enumerate() {
-                    rows[(y * POINTS + x) * columns + column] = value as f32;
+        let taps: [&[f32]; 9] = std::array::from_fn(|tap| &weights(channel, tap, first)[..columns]);
+        vectorised(
+            #[inline(always)]
+            || {
+                for start in (0..columns).step_by(transform::SEVERAL) {
+                    let used = transform::SEVERAL.min(columns - start);
+                    let taps = taps.map(|tap| {
+                        let mut several = [0.0f32; transform::SEVERAL];
+                        several[..used].copy_from_slice(&tap[start..start + used]);
+                        several.map(f64::from)
+                    });
+                    let lines = [
+                        transform::filters([taps[0], taps[1], taps[2]]),
+                        transform::filters([taps[3], taps[4], taps[5]]),
+                        transform::filters([taps[6], taps[7], taps[8]]),
+                    ];
+                    for x in 0..POINTS {
+                        let line = transform::filters(lines.map(|line| line[x]));
+                        for (y, values) in line.into_iter().enumerate() {
+                            let values = values.map(|value| value as f32);
+                            rows[(y * POINTS + x) * columns + start..][..used]
+                                .copy_from_slice(&values[..used]);
+                        }
+                    }
                 }
-            }
-        }
+            },
+        );
     })
 }
 

@@ -22,6 +22,7 @@ pub(super) const NEEDED_BY: [usize; POINTS] = [2, 2, 2, 3, 4, 2];
 
 /// The filter's values at the points, `G g`, each with the factor that makes the transform of a tile
 /// of 4 simplest.
+#[inline(always)]
 pub(super) fn filter(g: [f64; 3]) -> [f64; POINTS] {
     let [a, b, c] = g;
     [
@@ -32,6 +33,22 @@ pub(super) fn filter(g: [f64; 3]) -> [f64; POINTS] {
         (a - 2.0 * b + 4.0 * c) / 15.0,
         c,
     ]
+}
+
+/// Filters that are transformed side by side.
+pub(super) const SEVERAL: usize = 16;
+
+/// [`filter`] of several filters.
+#[inline(always)]
+pub(super) fn filters(g: [[f64; SEVERAL]; 3]) -> [[f64; SEVERAL]; POINTS] {
+    let mut points = [[0.0; SEVERAL]; POINTS];
+    for several in 0..SEVERAL {
+        let values = filter([g[0][several], g[1][several], g[2][several]]);
+        for (point, value) in points.iter_mut().zip(values) {
+            point[several] = value;
+        }
+    }
+    points
 }
 
 /// Arithmetic on vectors.
