@@ -114,6 +114,20 @@ const PLAIN: &[Plain] = &[
         LEARNING,
     ),
     (
+        "train-side",
+        "train_side",
+        "PIXELS",
+        "Rows and columns of the random crops that are trained on; 0 for those that are used",
+        LEARNING,
+    ),
+    (
+        "best-by",
+        "best_by",
+        "accuracy|balanced_accuracy|loss",
+        "What of validation makes an epoch the best",
+        LEARNING,
+    ),
+    (
         "patience",
         "patience",
         "EPOCHS",

@@ -127,11 +127,14 @@ impl Training {
     /// [`Error::Data`] for a picture that cannot be read.
     pub fn preview(config: &Config, count: usize) -> Result<Picture, Error> {
         let data = Dataset::open(&config.data)?;
-        let pretrained = network::of(config, &data, true)?;
+        let mut preprocess = network::of(config, &data, true)?.preprocess;
+        if config.train_side > 0 {
+            preprocess.crop = (config.train_side, config.train_side);
+        }
         let samples = data.samples(Split::Train);
         let loading = Loading {
             augment: Some(config.augment.clone()),
-            ..Loading::training(pretrained.preprocess, config.batch, config.seed)
+            ..Loading::training(preprocess, config.batch, config.seed)
         };
         let loader = Loader::new(samples, loading)?;
         let count = count.min(samples.len());
