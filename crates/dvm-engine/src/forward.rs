@@ -109,7 +109,7 @@ impl<'g> Pass<'g> {
                 output_shape: &output_shape,
                 mode: self.mode,
                 arithmetic: graph.arithmetic(),
-                node: id,
+                node: graph.place(NodeId(id)),
             };
             let outcome = graph.timed((Walk::Forward, NodeId(id)), &output_shape, 1, || {
                 node.op.forward(&call)

@@ -354,6 +354,12 @@ impl Graph {
         node.parameters.iter().map(|&p| &self.values[p]).collect()
     }
 
+    /// The node's position before passes merged others into it and into those before it.
+    pub(crate) fn place(&self, id: NodeId) -> usize {
+        let merged = self.nodes[..=id.0].iter().map(|node| node.merged.len());
+        id.0 + merged.sum::<usize>()
+    }
+
     pub(crate) fn prepared(&self, id: NodeId) -> Option<&Prepared> {
         self.prepared[id.0]
             .get_or_init(|| self.nodes[id.0].op.prepare())

@@ -157,7 +157,7 @@ pub struct Call<'a> {
     pub mode: Mode,
     /// Which kernels may be used.
     pub arithmetic: Arithmetic,
-    /// Position of the node in its graph: with the step's seed it selects a random stream.
+    /// Position of the node in its graph as it was before passes merged nodes: with the step's seed it selects a random stream.
     pub node: usize,
 }
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::panels::{load, store};
+use super::panels::{load, prefetch, store};
 use super::simd::{InstructionSet, Shared, multiply_add};
 
 /// Rows `[M]` and `[N]` of each pixel; the result `[M, N]` is the sum of their products.
@@ -127,6 +127,9 @@ impl WithSimd for Kernel<'_> {
     }
 }
 
+/// Pixels from the one whose rows are multiplied to the one whose rows are fetched into cache.
+const AHEAD: usize = 6;
+
 /// A part of the result that is computed in registers.
 struct Tile<'a> {
     outer: &'a Outer<'a>,
@@ -193,7 +196,13 @@ impl Tile<'_> {
         // SAFETY: the caller of `Outer::compute` vouches for rows of `M` and `N` values at each pixel
         // and for the target; tiles lie inside: `row + M ≤ M` of the whole, `first + used ≤ N`.
         unsafe {
-            for &(a, b) in pixels {
+            for (index, &(a, b)) in pixels.iter().enumerate() {
+                // Rows lie far apart, so the machine does not foresee them.
+                let (next_a, next_b) = pixels[(index + AHEAD).min(pixels.len() - 1)];
+                prefetch(next_a.wrapping_add(self.row));
+                for v in 0..V {
+                    prefetch(next_b.wrapping_add(self.first + v * lanes));
+                }
                 let (a, b) = (a.add(self.row), b.add(self.first));
                 let mut columns = [simd.splat_f32s(0.0); V];
                 for v in 0..V {

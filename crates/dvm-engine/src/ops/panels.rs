@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use self::tile::{Ahead, Tile, tile_of};
 use super::activation::Activation;
 use super::simd::InstructionSet;
+use super::vectorised;
 use crate::buffer::Buffer;
 
 /// Vectors side by side in a panel.
@@ -58,7 +59,7 @@ impl Panels {
             matrices,
             depth,
             columns,
-            values: Buffer::zeroed(columns.div_ceil(lanes) * lanes * depth * matrices),
+            values: Buffer::stale(columns.div_ceil(lanes) * lanes * depth * matrices),
         };
         let wide = (WIDE * lanes * depth * matrices).max(1);
         let mut values = std::mem::replace(&mut panels.values, Buffer::stale(0));
@@ -68,12 +69,36 @@ impl Panels {
             .for_each(|(index, values)| {
                 let panel = panels.panel(index);
                 let width = panel.vectors * lanes;
+                if panel.used < width {
+                    values.fill(0.0);
+                }
+                if matrices == 1 {
+                    for (k, row) in values.chunks_exact_mut(width).enumerate() {
+                        fill(k, panel.first, &mut row[..panel.used]);
+                    }
+                    return;
+                }
                 let mut rows = vec![0.0; matrices * panel.used];
                 for k in 0..depth {
                     fill(k, panel.first, &mut rows);
-                    for (matrix, row) in rows.chunks_exact(panel.used).enumerate() {
-                        values[(matrix * depth + k) * width..][..panel.used].copy_from_slice(row);
-                    }
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for (matrix, row) in rows.chunks_exact(panel.used).enumerate() {
+                                let target = &mut values[(matrix * depth + k) * width..];
+                                // Whole vectors, so that nobody is called for so few values.
+                                let (row, rest) = row.as_chunks::<16>();
+                                let (whole, beyond) = target.as_chunks_mut::<16>();
+                                for (target, row) in whole.iter_mut().zip(row) {
+                                    *target = *row;
+                                }
+                                match whole.get_mut(row.len()) {
+                                    Some(target) => target[..rest.len()].copy_from_slice(rest),
+                                    None => beyond[..rest.len()].copy_from_slice(rest),
+                                }
+                            }
+                        },
+                    );
                 }
             });
         panels.values = values;
@@ -321,6 +346,18 @@ pub(super) unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
 pub(super) unsafe fn store<S: Simd>(at: *mut f32, vector: S::f32s) {
     // SAFETY: the caller's; the write asks for no alignment.
     unsafe { at.cast::<S::f32s>().write_unaligned(vector) }
+}
+
+/// Asks for what lies at an address, which may be any.
+#[inline(always)]
+pub(super) fn prefetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing that the program sees and faults on no address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// Whether [`activate`] does it; others are applied to what was stored.

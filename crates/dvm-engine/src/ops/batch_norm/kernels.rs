@@ -241,10 +241,13 @@ pub(super) fn sums_back(
                         let mut gradient = gradient;
                         if let Some((activation, output)) = clamped {
                             let passed = &mut passed[..gradient.len()];
-                            passed.copy_from_slice(gradient);
                             let first = block * length + index * stretch;
                             let output = &output.data()[first..first + passed.len()];
-                            let_through(passed, output, bounds(activation));
+                            let (low, high) = bounds(activation);
+                            let all = passed.iter_mut().zip(gradient).zip(output);
+                            for ((passed, &g), &y) in all {
+                                *passed = if y > low && y < high { g } else { 0.0 };
+                            }
                             gradient = passed;
                         }
                         let sums = sums.iter_mut().zip(&mut products);
@@ -330,16 +333,21 @@ impl Back<'_> {
                         let_through(gradient, &output[there.clone()], bounds);
                     }
                     let own: &mut [f32] = match &mut apart {
-                        None => gradient,
+                        None => {
+                            for (g, &f) in gradient.iter_mut().zip(&self.factors) {
+                                *g *= f;
+                            }
+                            gradient
+                        }
                         Some(apart) => {
                             let own = &mut apart[here];
-                            own.copy_from_slice(gradient);
+                            let scaled = gradient.iter().zip(&self.factors);
+                            for (own, (&g, &f)) in own.iter_mut().zip(scaled) {
+                                *own = g * f;
+                            }
                             own
                         }
                     };
-                    for (g, &f) in own.iter_mut().zip(&self.factors) {
-                        *g *= f;
-                    }
                     if let Some((x, slopes, shifts)) = &self.through_statistics {
                         let affine = slopes.iter().zip(shifts);
                         for ((g, &x), (&f, &s)) in own.iter_mut().zip(&x[there]).zip(affine) {

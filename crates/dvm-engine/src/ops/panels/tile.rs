@@ -12,7 +12,7 @@ use pulp::{Simd, WithSimd};
 
 use super::super::activation::Activation;
 use super::super::simd::multiply_add;
-use super::{Panel, Product, WIDE, activate, is_vectorised, load, store};
+use super::{Panel, Product, WIDE, activate, is_vectorised, load, prefetch, store};
 
 /// The kernel for tiles of so many rows and vectors. It is called through its address: inlined side
 /// by side, the compiler would merge the kernels and keep their sums in memory.
@@ -211,16 +211,4 @@ impl Ahead {
             step: self.step / shares,
         }
     }
-}
-
-/// Asks for what lies at an address, which may be any.
-#[inline(always)]
-fn prefetch(at: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing that the program sees and faults on no address.
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }

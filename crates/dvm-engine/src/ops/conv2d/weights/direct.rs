@@ -11,7 +11,7 @@ use crate::buffer::Buffer;
 
 /// Windows that are multiplied at a time, so that what they see stays in cache while all tiles of the
 /// result look at it.
-const STRETCH: usize = 256;
+const STRETCH: usize = 128;
 
 /// Windows of one partial sum, at least.
 const SHORTEST: usize = 1024;

@@ -40,26 +40,31 @@ pub(super) fn transformed<'w>(
         vectorised(
             #[inline(always)]
             || {
-                for start in (0..columns).step_by(transform::SEVERAL) {
-                    let used = transform::SEVERAL.min(columns - start);
-                    let taps = taps.map(|tap| {
-                        let mut several = [0.0f32; transform::SEVERAL];
-                        several[..used].copy_from_slice(&tap[start..start + used]);
-                        several.map(f64::from)
-                    });
-                    let lines = [
-                        transform::filters([taps[0], taps[1], taps[2]]),
-                        transform::filters([taps[3], taps[4], taps[5]]),
-                        transform::filters([taps[6], taps[7], taps[8]]),
-                    ];
-                    for x in 0..POINTS {
-                        let line = transform::filters(lines.map(|line| line[x]));
-                        for (y, values) in line.into_iter().enumerate() {
-                            let values = values.map(|value| value as f32);
-                            rows[(y * POINTS + x) * columns + start..][..used]
-                                .copy_from_slice(&values[..used]);
+                let whole = columns / transform::SEVERAL * transform::SEVERAL;
+                for start in (0..whole).step_by(transform::SEVERAL) {
+                    let mut several = [[0.0; transform::SEVERAL]; 9];
+                    for (several, tap) in several.iter_mut().zip(&taps) {
+                        let tap = &tap[start..start + transform::SEVERAL];
+                        for (value, &weight) in several.iter_mut().zip(tap) {
+                            *value = weight;
                         }
                     }
+                    transform::filters(&several, |point, values| {
+                        let row = &mut rows[point * columns + start..][..transform::SEVERAL];
+                        for (target, &value) in row.iter_mut().zip(values) {
+                            *target = value;
+                        }
+                    });
+                }
+                if whole < columns {
+                    let mut several = [[0.0; transform::SEVERAL]; 9];
+                    for (several, tap) in several.iter_mut().zip(&taps) {
+                        several[..columns - whole].copy_from_slice(&tap[whole..]);
+                    }
+                    transform::filters(&several, |point, values| {
+                        rows[point * columns + whole..(point + 1) * columns]
+                            .copy_from_slice(&values[..columns - whole]);
+                    });
                 }
             },
         );

@@ -7,6 +7,11 @@
 //! its input. With 1/2 in the place of the usual 2 less is lost to rounding (Barabasz et al., arXiv
 //! 1803.10986).
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "with constant bounds and indices, the compiler takes several filters at a time"
+)]
+
 use pulp::Simd;
 
 use super::super::super::simd::multiply_add;
@@ -38,17 +43,32 @@ pub(super) fn filter(g: [f64; 3]) -> [f64; POINTS] {
 /// Filters that are transformed side by side.
 pub(super) const SEVERAL: usize = 16;
 
-/// [`filter`] of several filters.
+/// [`filter`] along both axes of several filters, given tap by tap; `store` gets their values at each
+/// pair of points, in the order of the pairs' rows.
 #[inline(always)]
-pub(super) fn filters(g: [[f64; SEVERAL]; 3]) -> [[f64; SEVERAL]; POINTS] {
-    let mut points = [[0.0; SEVERAL]; POINTS];
-    for several in 0..SEVERAL {
-        let values = filter([g[0][several], g[1][several], g[2][several]]);
-        for (point, value) in points.iter_mut().zip(values) {
-            point[several] = value;
+pub(super) fn filters(taps: &[[f32; SEVERAL]; 9], mut store: impl FnMut(usize, &[f32; SEVERAL])) {
+    let mut lines = [[[0.0f64; SEVERAL]; 3]; POINTS];
+    for row in 0..3 {
+        for f in 0..SEVERAL {
+            let [a, b, c] = [taps[3 * row][f], taps[3 * row + 1][f], taps[3 * row + 2][f]];
+            let points = filter([f64::from(a), f64::from(b), f64::from(c)]);
+            for x in 0..POINTS {
+                lines[x][row][f] = points[x];
+            }
         }
     }
-    points
+    for x in 0..POINTS {
+        let mut columns = [[0.0f32; SEVERAL]; POINTS];
+        for f in 0..SEVERAL {
+            let points = filter([lines[x][0][f], lines[x][1][f], lines[x][2][f]]);
+            for y in 0..POINTS {
+                columns[y][f] = points[y] as f32;
+            }
+        }
+        for y in 0..POINTS {
+            store(y * POINTS + x, &columns[y]);
+        }
+    }
 }
 
 /// Arithmetic on vectors.

@@ -59,7 +59,7 @@ const PARTIAL: usize = 8;
 const HELD: usize = 1 << 24;
 
 /// Tiles whose products are summed at a time, so that they stay in cache.
-const STRETCH: usize = 256;
+const STRETCH: usize = 128;
 
 impl WeightGradient<'_> {
     /// The gradient as weights are stored, `[O, 3, 3, I]`.

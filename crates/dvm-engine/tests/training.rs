@@ -1,0 +1,124 @@
+//! A step of training by the walks that are made for it.
+
+mod accuracy;
+mod nets;
+
+use accuracy::relative_error;
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::passes::fuse_for_training;
+use dvm_engine::rules::{guided_backprop, true_gradient};
+use dvm_engine::{Error, Gradients, Graph, Keep, Mode, Request, Role, Tensor, seeded};
+use nets::seeded_tensor;
+
+/// Largest difference, relative to the largest value.
+const TOLERANCE: f64 = 1e-5;
+
+const MODE: Mode = Mode::Training { seed: 3 };
+
+fn off(found: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(found.shape(), expected.shape());
+    let expected: Vec<f64> = expected.to_nchw().into_iter().map(f64::from).collect();
+    relative_error(&found.to_nchw(), &expected)
+}
+
+fn input() -> Tensor {
+    seeded_tensor("input of training", &[4, 3, 37, 29])
+}
+
+fn seed(logits: &Tensor) -> Tensor {
+    seeded_tensor("seed of training", logits.shape())
+}
+
+fn everything() -> Request<'static> {
+    Request {
+        nodes: &[],
+        parameters: &|_| true,
+        rules: &true_gradient,
+    }
+}
+
+/// Logits, statistics and gradients, with all that the walk forward made at hand.
+fn keeping_all(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
+    let activations = graph.forward(&input(), MODE, Keep::All).unwrap();
+    let logits = activations.output().clone();
+    let seeds = [(graph.output(), seed(&logits))];
+    let gradients = graph.backward(&activations, &seeds, &everything());
+    let statistics = activations.statistics().to_vec();
+    (logits, statistics, gradients.unwrap())
+}
+
+/// The same with values given back as soon as nobody needs them.
+fn releasing(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
+    let activations = graph.forward(&input(), MODE, Keep::Backward).unwrap();
+    let logits = activations.output().clone();
+    let statistics = activations.statistics().to_vec();
+    let seeds = vec![(graph.output(), seed(&logits))];
+    let gradients = graph.backward_releasing(activations, seeds, &everything());
+    (logits, statistics, gradients.unwrap())
+}
+
+#[test]
+fn what_is_released_or_fused_changes_no_gradient() {
+    for rectifier in [Activation::Relu, Activation::Relu6, Activation::Silu] {
+        let graph = seeded::graph(nets::branching(rectifier));
+        let expected = keeping_all(&graph);
+        let fused = fuse_for_training(&graph);
+        assert_eq!(fused.parameters(), graph.parameters());
+        let fewer = rectifier != Activation::Silu;
+        assert!(!fewer || fused.nodes().len() + 6 < graph.nodes().len());
+        for (graph, how) in [(&graph, "as it was"), (&fused, "fused")] {
+            let found = releasing(graph);
+            assert!(
+                off(&found.0, &expected.0) <= TOLERANCE,
+                "{rectifier:?}, {how}"
+            );
+            assert_eq!(found.1.len(), expected.1.len());
+            for ((index, found), (of, expected)) in found.1.iter().zip(&expected.1) {
+                assert_eq!(index, of);
+                assert!(off(found, expected) <= TOLERANCE, "{rectifier:?}, {how}");
+            }
+            for (index, parameter) in graph.parameters().iter().enumerate() {
+                let (found, expected) = (found.2.parameter(index), expected.2.parameter(index));
+                assert_eq!(found.is_some(), parameter.role != Role::Statistic);
+                if let (Some(found), Some(expected)) = (found, expected) {
+                    let error = off(found, expected);
+                    let name = &parameter.name;
+                    assert!(
+                        error <= TOLERANCE,
+                        "{rectifier:?}, {how}: {name} off by {error:.1e}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_looks_at_what_was_released_is_an_error() {
+    let graph = seeded::graph(nets::branching(Activation::Relu));
+    let activations = graph.forward(&input(), MODE, Keep::Backward).unwrap();
+    let seeds = vec![(graph.output(), seed(activations.output()))];
+    let request = Request {
+        rules: &guided_backprop,
+        ..everything()
+    };
+    let found = graph.backward_releasing(activations, seeds, &request);
+    assert!(matches!(found.err(), Some(Error::NotKept { .. })));
+}
+
+#[test]
+fn parameters_that_are_changed_in_place_are_those_of_the_next_walk() {
+    let mut graph = seeded::graph(nets::branching(Activation::Relu));
+    let original = graph.clone();
+    let before = graph.logits(&input()).unwrap();
+    let double = |_, parameter: &dvm_engine::Parameter, values: &mut [f32]| {
+        if parameter.name.starts_with("head.") {
+            values.iter_mut().for_each(|value| *value *= 2.0);
+        }
+    };
+    graph.update(double);
+    let after = graph.logits(&input()).unwrap();
+    let doubled: Vec<f32> = before.data().iter().map(|v| 2.0 * v).collect();
+    assert_eq!(after.data(), doubled);
+    assert_eq!(original.logits(&input()).unwrap(), before);
+}
