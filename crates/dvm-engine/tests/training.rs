@@ -43,15 +43,22 @@ fn keeping_all(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
     let logits = activations.output().clone();
     let seeds = [(graph.output(), seed(&logits))];
     let gradients = graph.backward(&activations, &seeds, &everything());
-    let statistics = activations.statistics().to_vec();
+    let statistics = by_parameter(activations.statistics());
     (logits, statistics, gradients.unwrap())
+}
+
+/// Statistics in the order of parameters: passes may change that of nodes.
+fn by_parameter(statistics: &[(usize, Tensor)]) -> Vec<(usize, Tensor)> {
+    let mut statistics = statistics.to_vec();
+    statistics.sort_by_key(|(index, _)| *index);
+    statistics
 }
 
 /// The same with values given back as soon as nobody needs them.
 fn releasing(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
     let activations = graph.forward(&input(), MODE, Keep::Backward).unwrap();
     let logits = activations.output().clone();
-    let statistics = activations.statistics().to_vec();
+    let statistics = by_parameter(activations.statistics());
     let seeds = vec![(graph.output(), seed(&logits))];
     let gradients = graph.backward_releasing(activations, seeds, &everything());
     (logits, statistics, gradients.unwrap())

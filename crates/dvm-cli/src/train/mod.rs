@@ -185,14 +185,14 @@ fn free_folder(config: &Config) -> PathBuf {
         .expect("there is always another number")
 }
 
-/// The first Ctrl-C ends training after the step at hand; the second ends the program.
+/// The first Ctrl-C ends training after the step at hand; the second ends the program. Nothing is
+/// printed here: it would run into the live view.
 fn stop_on_interrupt(stopped: &Arc<AtomicBool>) -> Result<(), Failure> {
     let stopped = Arc::clone(stopped);
     ctrlc::set_handler(move || {
         if stopped.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        report::say("finishing the step and saving; once more to stop at once");
     })
     .map_err(|error| Failure::Request(format!("cannot listen for Ctrl-C: {error}")))
 }

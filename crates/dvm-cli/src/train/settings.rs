@@ -372,11 +372,11 @@ mod tests {
 
     #[test]
     fn flags_become_values_of_the_configuration() {
-        let values = parse("train --learning-rate 1e-3 --weight-decay 0 --schedule-warm-up 2");
+        let values = parse("train --learning-rate 1e-3 --weight-decay 0 --schedule-warm-up 0.2");
         let expected = [
             ("optimiser.learning_rate", "1e-3"),
             ("optimiser.weight_decay", "0"),
-            ("schedule.warm_up", "2"),
+            ("schedule.warm_up", "0.2"),
         ];
         let expected = expected.map(|(k, v)| (k.to_owned(), v.to_owned()));
         assert_eq!(values.unwrap(), expected);
