@@ -1,7 +1,7 @@
 """Trains a network in PyTorch by the recipe of `dvm train`, and prints JSON.
 
     python fine_tune.py DATA MODEL [--epochs N] [--batch N] [--learning-rate R] [--scale LOW]
-                        [--scratch] [--head] [--workers N] [--steps N] [--weights FILE]
+                        [--side N] [--head] [--workers N] [--steps N] [--weights FILE]
 
 SGD with Nesterov momentum 0.9 and weight decay 1e-4 on weights of layers only, one cycle, label
 smoothing 0.1, random resized crop and flip: what a person would write. With `--steps`, only so many
@@ -28,7 +28,7 @@ def arguments():
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--learning-rate", type=float, default=0.02)
     parser.add_argument("--scale", type=float, default=0.4)
-    parser.add_argument("--scratch", action="store_true")
+    parser.add_argument("--side", type=int, default=224, help="of the crops that are trained on")
     parser.add_argument("--head", action="store_true")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int)
@@ -63,7 +63,7 @@ def main():
     normal = transforms.Normalize(mean, std)
     bicubic = transforms.InterpolationMode.BICUBIC if lite else transforms.InterpolationMode.BILINEAR
     seen = transforms.Compose([
-        transforms.RandomResizedCrop(224, (options.scale, 1.0), interpolation=bicubic),
+        transforms.RandomResizedCrop(options.side, (options.scale, 1.0), interpolation=bicubic),
         transforms.RandomHorizontalFlip(),
         transforms.ToTensor(),
         normal,

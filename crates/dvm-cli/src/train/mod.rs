@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
     /// Go on with the run in this folder, from its last checkpoint
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, exclusive = false)]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(conflicts_with_all = ["data", "out", "config", "preset", "preview"])]
     resume: Option<PathBuf>,
     /// A configuration file, such as the config.toml of another run; flags go before it

@@ -23,7 +23,7 @@ pub struct Watch {
 
 enum Screen {
     Live(Box<Live<Stderr>>),
-    Lines(Lines<Stderr>),
+    Lines(Box<Lines<Stderr>>),
 }
 
 impl Watch {
@@ -38,7 +38,7 @@ impl Watch {
         Self {
             begun: Instant::now(),
             screen: screen.map_or_else(
-                || Screen::Lines(Lines::new(io::stderr())),
+                || Screen::Lines(Box::new(Lines::new(io::stderr()))),
                 |live| Screen::Live(Box::new(live)),
             ),
         }
