@@ -342,3 +342,19 @@ fn an_evaluation_of_classes_that_the_network_does_not_know_is_refused() {
         run.stderr
     );
 }
+
+#[test]
+fn the_recipe_of_the_readme_is_a_configuration() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/recipes/flower_5.toml"
+    );
+    let recipe = fs::read_to_string(path).unwrap();
+    let data = [("data".to_owned(), "flowers".to_owned())];
+    let config = dvm::training::Config::resolve(None, Some(&recipe), &data).unwrap();
+    assert_eq!(
+        (config.epochs, config.train_side, config.batch),
+        (12, 192, 20)
+    );
+    assert_eq!(config.preprocess.unwrap().crop, (256, 256));
+}
