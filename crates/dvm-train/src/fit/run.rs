@@ -176,6 +176,10 @@ impl<'a> Run<'a> {
             .and_then(|()| events.flush())
             .map_err(Error::file(self.task.folder.path()))?;
         drop(network);
+        if stop {
+            // Before the checkpoint: a run that is gone on with must not train further either.
+            self.position.epoch = config.epochs;
+        }
         self.save()?;
         watcher.event(&TrainingEvent::Epoch(record));
         if stop {
@@ -183,7 +187,6 @@ impl<'a> Run<'a> {
                 "no better epoch for {}: training ends here",
                 config.patience
             )));
-            self.position.epoch = config.epochs;
         }
         Ok(!watcher.stops() || self.position.epoch == config.epochs)
     }

@@ -23,7 +23,7 @@ pub struct Evaluated {
     pub samples: Vec<Sample>,
 }
 
-/// Pictures per forward pass: the results do not depend on it.
+/// Pictures per forward pass; but for the last bits in fast arithmetic, results do not depend on it.
 const BATCH: usize = 16;
 
 impl Classifier {

@@ -53,7 +53,7 @@ impl Watcher for Watching<'_> {
             let class = &self.data.classes[sample.class];
             let name = sample
                 .path
-                .file_stem()
+                .file_name()
                 .unwrap_or_default()
                 .to_string_lossy();
             match looked_at(&classifier, sample, class) {
