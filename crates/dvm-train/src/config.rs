@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use dvm_data::OnBroken;
 use dvm_data::augment::Augment;
+use dvm_data::{Loading, OnBroken};
 use dvm_image::Preprocess;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -227,6 +227,19 @@ impl Config {
             let entry = optimisers::find(&self.optimiser.name);
             entry.expect("it was checked").learning_rate
         })
+    }
+
+    /// How training pictures are loaded, for networks that are used with this preprocessing.
+    pub fn loading(&self, preprocess: &Preprocess) -> Loading {
+        let mut preprocess = preprocess.clone();
+        if self.train_side > 0 {
+            preprocess.crop = (self.train_side, self.train_side);
+        }
+        Loading {
+            augment: (self.augment != Augment::none()).then(|| self.augment.clone()),
+            on_broken: self.on_broken,
+            ..Loading::training(preprocess, self.batch, self.seed)
+        }
     }
 
     /// What makes an epoch the best.

@@ -358,3 +358,50 @@ fn the_recipe_of_the_readme_is_a_configuration() {
     );
     assert_eq!(config.preprocess.unwrap().crop, (256, 256));
 }
+
+#[test]
+fn a_run_that_patience_ended_is_not_trained_further() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let out = home.path().join("run");
+    let mut all = vec![
+        "train",
+        text(&set),
+        "--out",
+        text(&out),
+        "--plain",
+        "--batch",
+        "3",
+    ];
+    all.extend([
+        "--model",
+        "squeezenet1_1",
+        "--epochs",
+        "9",
+        "--patience",
+        "1",
+    ]);
+    all.extend([
+        "--learning-rate",
+        "1e-12",
+        "--images-every",
+        "0",
+        "--train",
+        "head",
+    ]);
+    let run = dvm(&all);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("no better epoch for 1"),
+        "{}",
+        run.stderr
+    );
+    let last = fs::read(out.join("last.safetensors")).unwrap();
+    assert_eq!(metrics(&out).len(), 2);
+    assert_eq!(
+        dvm(&["train", "--resume", text(&out), "--plain"]).code,
+        Some(0)
+    );
+    assert!(fs::read(out.join("last.safetensors")).unwrap() == last);
+    assert_eq!(metrics(&out).len(), 2);
+}

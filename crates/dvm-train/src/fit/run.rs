@@ -1,7 +1,7 @@
 //! Steps, epochs, validation, and what is saved when.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use dvm_data::Batch;
 use dvm_engine::{Keep, Mode, Network, Request, Tensor, rules};
@@ -11,7 +11,7 @@ use super::supply::{Given, Supply};
 use super::{Outcome, Task, Watcher};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::progress::{EpochRecord, TrainingEvent};
-use crate::tensorboard::Events;
+use crate::tensorboard::{Events, now};
 use crate::{
     Accumulation, CrossEntropy, EarlyStopping, Ema, Error, Evaluation, Mixup, Optimiser, Schedule,
     Targets, clip_gradient_norm, evaluate, schedules,
@@ -365,12 +365,6 @@ pub(super) fn say_skipped(watcher: &mut dyn Watcher, skipped: &[(usize, String)]
     for (_, why) in skipped {
         watcher.event(&TrainingEvent::Message(format!("left out: {why}")));
     }
-}
-
-/// Seconds since 1970.
-pub(super) fn now() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dvm_data::augment::Augment;
-use dvm_data::{Dataset, Loader, Loading, Order, Split};
+use dvm_data::{Dataset, Loader, Loading, Split};
 use sha2::{Digest, Sha256};
 
 use super::learner::Learner;
-use super::run::{Run, now, say_skipped};
+use super::run::{Run, say_skipped};
 use super::supply::Supply;
 use super::{Task, Watcher};
 use crate::checkpoint::{Checkpoint, Position};
 use crate::progress::TrainingEvent;
-use crate::tensorboard::Events;
+use crate::tensorboard::{Events, now};
 use crate::{
     Accumulation, Balance, ClassWeights, CrossEntropy, EarlyStopping, Ema, Error, Mixup, Part,
     optimisers, schedules,
@@ -28,9 +28,7 @@ impl<'a> Run<'a> {
         let (height, width) = task.preprocess.crop;
         let whole = match &checkpoint {
             Some(checkpoint) => checkpoint.graph_like(task.network)?,
-            None => task
-                .network
-                .with_values(|index, _| task.network.values()[index].clone())?,
+            None => task.network.clone(),
         };
         let learner = Learner::new(whole, config.train, task.is_head, &[1, 3, height, width])?;
         let mut optimiser =
@@ -123,25 +121,17 @@ fn supplies(
     }
     let same = config.augment == Augment::none() && config.mixup == 0.0;
     let loading = Loading {
-        augment: (config.augment != Augment::none()).then(|| config.augment.clone()),
-        on_broken: config.on_broken,
         workers: task.workers,
-        order: Order::Shuffled,
-        seed: config.seed,
-        ..Loading::training(task.preprocess.clone(), config.batch, config.seed)
+        ..config.loading(task.preprocess)
     };
-    let mut training_loading = loading.clone();
-    if config.train_side > 0 {
-        training_loading.preprocess.crop = (config.train_side, config.train_side);
-    }
-    let training = Loader::new(training, training_loading)?;
+    let training = Loader::new(training, loading)?;
     let validation = match task.data.samples(Split::Val) {
         [] => None,
         samples => {
             let loading = Loading {
-                augment: None,
-                order: Order::AsListed,
-                ..loading
+                on_broken: config.on_broken,
+                workers: task.workers,
+                ..Loading::validation(task.preprocess.clone(), config.batch)
             };
             Some(Loader::new(samples, loading)?)
         }

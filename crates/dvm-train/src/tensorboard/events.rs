@@ -153,7 +153,8 @@ fn seconds_after_all_in(folder: &Path) -> io::Result<u64> {
     Ok(after)
 }
 
-fn now() -> f64 {
+/// The wall time at this moment, in seconds since 1970.
+pub fn now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |time| time.as_secs_f64())

@@ -5,5 +5,5 @@ mod message;
 mod names;
 mod record;
 
-pub use events::Events;
+pub use events::{Events, now};
 pub use names::{Metric, Names};

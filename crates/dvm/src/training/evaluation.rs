@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split};
-use dvm_engine::ops::softmax::probabilities;
 use dvm_image::{Limits, encode_png, write_atomic};
-use dvm_train::metrics::Bootstrap;
+use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
 use super::report::{Report, WrongPicture};
@@ -118,7 +117,7 @@ impl Evaluated {
         records: &[EpochRecord],
         folder: &Path,
     ) -> Result<(), Error> {
-        let mut most_wrong = self.most_wrong(classifier.classes());
+        let mut most_wrong = self.most_wrong(classifier.classes())?;
         let maps = folder.join(MAPS);
         fs::create_dir_all(&maps).map_err(|source| Error::Save {
             path: maps.clone(),
@@ -150,25 +149,22 @@ impl Evaluated {
     }
 
     /// The pictures that were taken for another class, the most certain of its mistake first.
-    fn most_wrong(&self, names: &[String]) -> Vec<WrongPicture> {
-        let mut wrong = Vec::new();
-        let rows = self.answers.logits.chunks_exact(self.answers.outputs());
-        for ((row, &class), &sample) in rows.zip(&self.answers.classes).zip(&self.answers.samples) {
-            let top = |best: usize, k: usize| if row[k] > row[best] { k } else { best };
-            let predicted = (0..row.len()).fold(0, top);
-            if predicted != class {
-                wrong.push(WrongPicture {
-                    path: self.samples[sample].path.clone(),
-                    class: names[class].clone(),
-                    predicted: names[predicted].clone(),
-                    probability: f64::from(probabilities(row)[predicted]),
-                    figure: None,
-                });
-            }
-        }
+    fn most_wrong(&self, names: &[String]) -> Result<Vec<WrongPicture>, Error> {
+        let predictions = predictions(&self.answers.logits(), &self.answers.classes)?;
+        let both = predictions.iter().zip(&self.answers.samples);
+        let mut wrong: Vec<WrongPicture> = both
+            .filter(|(prediction, _)| !prediction.is_correct())
+            .map(|(prediction, &sample)| WrongPicture {
+                path: self.samples[sample].path.clone(),
+                class: names[prediction.class].clone(),
+                predicted: names[prediction.predicted].clone(),
+                probability: prediction.confidence,
+                figure: None,
+            })
+            .collect();
         wrong.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         wrong.truncate(SHOWN);
-        wrong
+        Ok(wrong)
     }
 }
 

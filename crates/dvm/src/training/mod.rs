@@ -7,7 +7,7 @@ mod watching;
 
 use std::path::Path;
 
-use dvm_data::{Dataset, Loader, Loading, OnBroken, Split};
+use dvm_data::{Dataset, Loader, OnBroken, Split};
 use dvm_engine::Arithmetic;
 use dvm_image::Picture;
 use dvm_render::contact_sheet;
@@ -127,16 +127,9 @@ impl Training {
     /// [`Error::Data`] for a picture that cannot be read.
     pub fn preview(config: &Config, count: usize) -> Result<Picture, Error> {
         let data = Dataset::open(&config.data)?;
-        let mut preprocess = network::of(config, &data, true)?.preprocess;
-        if config.train_side > 0 {
-            preprocess.crop = (config.train_side, config.train_side);
-        }
+        let preprocess = network::of(config, &data, true)?.preprocess;
         let samples = data.samples(Split::Train);
-        let loading = Loading {
-            augment: Some(config.augment.clone()),
-            ..Loading::training(preprocess, config.batch, config.seed)
-        };
-        let loader = Loader::new(samples, loading)?;
+        let loader = Loader::new(samples, config.loading(&preprocess))?;
         let count = count.min(samples.len());
         let seen = |index: usize| -> Result<(Picture, String), Error> {
             let position = index * samples.len() / count;

@@ -1,13 +1,11 @@
 //! What TensorBoard is shown of a run besides curves: where the network looks, epoch by epoch, and
 //! what it takes for what.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use dvm_data::{Dataset, Sample, Split};
 use dvm_engine::Network;
 use dvm_image::{Limits, Picture, encode_png};
 use dvm_train::fit::Watcher;
-use dvm_train::tensorboard::Events;
+use dvm_train::tensorboard::{Events, now};
 use dvm_train::{Config, Evaluation, TrainingEvent};
 use dvm_zoo::Pretrained;
 
@@ -74,12 +72,10 @@ impl Watcher for Watching<'_> {
 
 impl Watching<'_> {
     fn classifier(&self, network: &Network) -> Classifier {
-        let graph = network.graph();
-        let graph = graph.with_values(|index, _| graph.values()[index].clone());
         let begun = self.begun;
         Classifier::of(Pretrained {
             architecture: begun.architecture,
-            network: Network::new(graph.expect("these are its own values")),
+            network: Network::new(network.graph().clone()),
             classes: begun.classes.clone(),
             preprocess: begun.preprocess.clone(),
             file: "training".into(),
@@ -113,8 +109,6 @@ fn looked_at(classifier: &Classifier, sample: &Sample, class: &str) -> Result<Pi
 }
 
 fn show(events: &mut Events, tag: &str, epoch: u64, picture: &Picture) -> std::io::Result<()> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = since.unwrap_or_default().as_secs_f64();
     let (width, height) = (picture.width() as u32, picture.height() as u32);
-    events.image(tag, epoch, now, &encode_png(picture), width, height)
+    events.image(tag, epoch, now(), &encode_png(picture), width, height)
 }
