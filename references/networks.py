@@ -1,10 +1,13 @@
 """Logits and input gradients of whole networks, and one training step of ResNet18, in f64.
 
-Parameters follow from their state-dict names (`seeded.fill`), the input from `<network>.input`.
+Parameters follow from their state-dict names (`seeded.fill`), the input from `<network>.input`. Every
+network has files of its own; `networks.py resnet18 vgg16` makes those of these two.
 """
 
 import contextlib
 import copy
+import hashlib
+import sys
 
 import numpy as np
 import timm
@@ -30,7 +33,7 @@ INPUTS = {
     "resnet50": (1, 224, 2.0),
     "resnet101": (1, 224, 2.0),
     "resnet152": (1, 224, 2.0),
-    "tf_efficientnet_lite0": (2, 224, 2.0),
+    "efficientnet_lite0": (2, 224, 2.0),
     "vgg11": (2, 96, 64.0),
     "vgg11_bn": (1, 96, 2.0),
     "vgg13": (1, 96, 64.0),
@@ -40,6 +43,10 @@ INPUTS = {
     "vgg19": (1, 96, 64.0),
     "vgg19_bn": (1, 96, 2.0),
 }
+# Networks that timm has and torchvision has not, by timm's name.
+TIMM = {"efficientnet_lite0": "tf_efficientnet_lite0"}
+# Networks whose step of training is described, too: pictures and side.
+TRAINED = {"resnet18": (4, 64)}
 # How far the outputs of a sound f32 convolution may be off, relative to the largest: sums in
 # another order, and Winograd. One ReLU near zero that flips changes whole patches of a gradient.
 ROUNDINGS = (1e-6, 1e-5)
@@ -97,15 +104,35 @@ def with_rule(network, rectifier):
     return network
 
 
+def create(name, classes):
+    """The network as torchvision builds it, or else timm."""
+    if name in TIMM:
+        return timm.create_model(TIMM[name], pretrained=False, num_classes=classes)
+    return torchvision.models.get_model(name, weights=None, num_classes=classes)
+
+
 def build(name):
     """The network in evaluation mode, f64, filled with seeded parameters."""
-    if name.startswith("tf_"):
-        network = timm.create_model(name, pretrained=False, num_classes=CLASSES)
-    else:
-        network = torchvision.models.get_model(name, weights=None, num_classes=CLASSES)
+    network = create(name, CLASSES)
     with torch.no_grad():
         seeded.fill(network)
     return network.double().eval()
+
+
+def state_dict(name):
+    """Number of parameters and statistics of the network for 1000 classes, the SHA-256 of their names
+    and shapes, and the number of learned values."""
+    network = create(name, 1000)
+    entries = [
+        f"{key} {list(value.shape)}\n"
+        for key, value in network.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    ]
+    return {
+        "state_dict_size": len(entries),
+        "state_dict_sha256": hashlib.sha256("".join(sorted(entries)).encode()).hexdigest(),
+        "learned_parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }
 
 
 def autograd_nodes(output):
@@ -201,6 +228,7 @@ def inference(name):
         "target": TARGET,
         "sample_stride": SAMPLE_STRIDE,
         "roundings": ROUNDINGS,
+        **state_dict(name),
     }
     return tensors, described
 
@@ -264,9 +292,10 @@ def digest(arrays):
 def training(name):
     """Tensors and description of one training step: cross-entropy, labels 0, 1, 2, 3."""
     network = build(name)
-    shape = (4, 3, 64, 64)
+    pictures, side = TRAINED[name]
+    shape = (pictures, 3, side, side)
     values = seeded.uniform(f"{name}.train_input", shape, -2.0, 2.0)
-    labels = torch.arange(4)
+    labels = torch.arange(pictures)
     loss, logits, gradients, statistics = train_step(network, values, labels, torch.float64)
     single_loss, single_logits, single_gradients, _ = train_step(network, values, labels, torch.float32)
     errors = [relative_error(single_gradients[key], gradients[key])[0] for key in gradients]
@@ -299,19 +328,21 @@ def training(name):
     return {f"{name}.train.{key}": tensor for key, tensor in tensors.items()}, described
 
 
+def save(stem, tensors, described):
+    """Writes the two files of one network."""
+    folder = store.destination("dvm-zoo", "networks")
+    folder.mkdir(exist_ok=True)
+    store.save_tensors(folder / f"{stem}.safetensors", tensors, "networks.py", PACKAGES)
+    store.save_json(folder / f"{stem}.json", described)
+
+
 def main():
     torch.set_num_threads(1)
-    tensors, inferences = {}, []
-    for name in INPUTS:
-        more, described = inference(name)
-        tensors |= more
-        inferences.append(described)
-    more, trained = training("resnet18")
-    tensors |= more
-    store.save_tensors(store.destination("dvm-zoo", "networks.safetensors"), tensors, "networks.py", PACKAGES)
-    store.save_json(
-        store.destination("dvm-zoo", "networks.json"), {"inference": inferences, "training": [trained]}
-    )
+    wanted = sys.argv[1:] or list(INPUTS)
+    for name in wanted:
+        save(name, *inference(name))
+        if name in TRAINED:
+            save(f"{name}.train", *training(name))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ pub enum Command {
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::List { json } => {
-            let all = models::ALL.iter().map(Summary::of);
+            let all = models::all().map(Summary::of);
             let all: Vec<Summary> = all.collect::<Result<_, _>>()?;
             if json {
                 return report::print_json(&all);
@@ -84,7 +84,7 @@ struct Paper {
 impl Summary {
     fn of(architecture: &'static Architecture) -> Result<Self, Failure> {
         let graph = graph(architecture)?;
-        Self::with(architecture, &graph, &(architecture.published.preprocess)())
+        Self::with(architecture, &graph, &architecture.usual().preprocess)
     }
 
     fn with(
@@ -99,7 +99,7 @@ impl Summary {
             multiply_adds: graph
                 .multiply_adds(&[1, 3, height, width])
                 .map_err(dvm::Error::from)?,
-            top1: Some(architecture.published.top1),
+            top1: Some(architecture.usual().top1),
             embedded: architecture.embedded.is_some(),
             paper: Paper {
                 title: architecture.paper.title,
@@ -154,7 +154,7 @@ impl Details {
     fn of(name: &str, with_class_names: bool) -> Result<Self, Failure> {
         let unweighted = models::find(name).filter(|a| a.embedded.is_none());
         let (mut details, classes) = if let Some(architecture) = unweighted {
-            let preprocess = (architecture.published.preprocess)();
+            let preprocess = architecture.usual().preprocess.clone();
             (
                 Self::with(architecture, &graph(architecture)?, preprocess)?,
                 models::imagenet_classes(),
@@ -203,8 +203,8 @@ impl Details {
         Ok(Self {
             summary: Summary::with(architecture, graph, &preprocess)?,
             published: Published {
-                file: architecture.published.file,
-                licence: architecture.published.licence,
+                file: architecture.usual().source.file(),
+                licence: architecture.usual().licence,
             },
             weights: None,
             classes: 0,

@@ -41,6 +41,7 @@ pub struct Blueprint {
     nodes: Vec<Node>,
     parameters: Vec<Parameter>,
     output: NodeId,
+    auxiliaries: Vec<(NodeId, f32)>,
 }
 
 impl Blueprint {
@@ -57,6 +58,7 @@ impl Blueprint {
             nodes: vec![input],
             parameters: Vec::new(),
             output: NodeId(0),
+            auxiliaries: Vec::new(),
         }
     }
 
@@ -69,6 +71,13 @@ impl Blueprint {
     pub fn ending_at(mut self, output: NodeId) -> Self {
         self.output = output;
         self
+    }
+
+    /// Declares further logits `[N, K]`, of a head beside the network's trunk that helps it learn: in
+    /// training their loss, times `weight`, is added to that of the network's own. They are not
+    /// computed in inference.
+    pub fn auxiliary(&mut self, logits: NodeId, weight: f32) {
+        self.auxiliaries.push((logits, weight));
     }
 
     /// The declared parameters, in order.
@@ -197,7 +206,20 @@ impl Blueprint {
         self.node(name, Softmax, &[x], &[])
     }
 
-    pub(crate) fn into_parts(self) -> (Vec<Node>, Vec<Parameter>, NodeId) {
-        (self.nodes, self.parameters, self.output)
+    pub(crate) fn into_parts(self) -> Parts {
+        Parts {
+            nodes: self.nodes,
+            parameters: self.parameters,
+            output: self.output,
+            auxiliaries: self.auxiliaries,
+        }
     }
+}
+
+/// What a graph is made of, but for the values of its parameters.
+pub(crate) struct Parts {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) output: NodeId,
+    pub(crate) auxiliaries: Vec<(NodeId, f32)>,
 }

@@ -20,7 +20,8 @@ pub enum Keep<'a> {
     Nodes(&'a [NodeId]),
     /// Everything: what a backward pass needs, whatever its rules.
     All,
-    /// The logits, and what a walk back with the true gradients needs: as a step of training does.
+    /// The logits, those of auxiliary heads, and what a walk back with the true gradients needs: as a
+    /// step of training does.
     Backward,
 }
 
@@ -186,6 +187,8 @@ impl Graph {
             Keep::Nodes(nodes) => nodes.iter().for_each(|id| last[id.0] = count),
             Keep::All => last.fill(count),
             Keep::Backward => {
+                let heads = self.auxiliaries().iter();
+                heads.for_each(|(head, _)| last[head.0] = count);
                 for (id, node) in self.nodes().iter().enumerate() {
                     let needs = node.op.needs();
                     if needs.output {

@@ -71,6 +71,7 @@ pub struct Parameter {
 pub struct Graph {
     nodes: Vec<Node>,
     output: NodeId,
+    auxiliaries: Vec<(NodeId, f32)>,
     parameters: Vec<Parameter>,
     values: Vec<Tensor>,
     arithmetic: Arithmetic,
@@ -83,7 +84,9 @@ pub struct Graph {
 impl Clone for Graph {
     fn clone(&self) -> Self {
         let parts = (self.nodes.clone(), self.output, self.parameters.clone());
-        Self::from_parts(parts.0, parts.1, parts.2, self.values.clone()).run_like(self)
+        Self::from_parts(parts.0, parts.1, parts.2, self.values.clone())
+            .with_auxiliaries(self.auxiliaries.clone())
+            .run_like(self)
     }
 }
 
@@ -96,14 +99,17 @@ impl Graph {
         blueprint: Blueprint,
         mut value: impl FnMut(&Parameter) -> Result<Tensor, E>,
     ) -> Result<Self, E> {
-        let (nodes, parameters, output) = blueprint.into_parts();
-        let mut values = Vec::with_capacity(parameters.len());
-        for parameter in &parameters {
+        let parts = blueprint.into_parts();
+        let mut values = Vec::with_capacity(parts.parameters.len());
+        for parameter in &parts.parameters {
             let value = value(parameter)?;
             check(parameter, &value)?;
             values.push(value);
         }
-        Ok(Self::from_parts(nodes, output, parameters, values))
+        Ok(
+            Self::from_parts(parts.nodes, parts.output, parts.parameters, values)
+                .with_auxiliaries(parts.auxiliaries),
+        )
     }
 
     pub(crate) fn from_parts(
@@ -116,11 +122,20 @@ impl Graph {
         Self {
             nodes,
             output,
+            auxiliaries: Vec::new(),
             parameters,
             values,
             arithmetic: Arithmetic::default(),
             stopwatch: None,
             prepared,
+        }
+    }
+
+    /// The same graph with these heads for training.
+    pub(crate) fn with_auxiliaries(self, auxiliaries: Vec<(NodeId, f32)>) -> Self {
+        Self {
+            auxiliaries,
+            ..self
         }
     }
 
@@ -173,6 +188,12 @@ impl Graph {
     /// The node that holds the logits.
     pub fn output(&self) -> NodeId {
         self.output
+    }
+
+    /// Further logits that only training looks at, each with the weight of its loss
+    /// ([`Blueprint::auxiliary`]).
+    pub fn auxiliaries(&self) -> &[(NodeId, f32)] {
+        &self.auxiliaries
     }
 
     /// The node of this name.
@@ -253,7 +274,9 @@ impl Graph {
             values.push(value);
         }
         let (nodes, parameters) = (self.nodes.clone(), self.parameters.clone());
-        Ok(Self::from_parts(nodes, self.output, parameters, values).run_like(self))
+        Ok(Self::from_parts(nodes, self.output, parameters, values)
+            .with_auxiliaries(self.auxiliaries.clone())
+            .run_like(self))
     }
 
     /// Changes parameters in place, several at a time: `change` gets each one's index, what it is

@@ -9,6 +9,8 @@ use crate::{Arithmetic, Graph, Stopwatch, passes};
 /// and then kept.
 pub struct Network {
     graph: Graph,
+    /// The graph with its auxiliary heads, if it has any.
+    whole: Option<Graph>,
     folded: OnceLock<Graph>,
     fused: OnceLock<Graph>,
 }
@@ -16,8 +18,14 @@ pub struct Network {
 impl Network {
     /// Takes a graph as its architecture wrote it.
     pub fn new(graph: Graph) -> Self {
+        let (graph, whole) = if graph.auxiliaries().is_empty() {
+            (graph, None)
+        } else {
+            (passes::without_auxiliaries(&graph), Some(graph))
+        };
         Self {
             graph,
+            whole,
             folded: OnceLock::new(),
             fused: OnceLock::new(),
         }
@@ -26,13 +34,13 @@ impl Network {
     /// The same network computed with these kernels in every form.
     #[must_use]
     pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
-        Self::new(self.graph.with_arithmetic(arithmetic))
+        Self::new(self.into_whole().with_arithmetic(arithmetic))
     }
 
     /// The same network with a stopwatch that every walk of every form reports to.
     #[must_use]
     pub fn with_stopwatch(self, stopwatch: Stopwatch) -> Self {
-        Self::new(self.graph.with_stopwatch(Some(stopwatch)))
+        Self::new(self.into_whole().with_stopwatch(Some(stopwatch)))
     }
 
     /// The stopwatch, if there is one.
@@ -40,7 +48,16 @@ impl Network {
         self.graph.stopwatch()
     }
 
-    /// Every layer a node of its own, parameters as in the weight file.
+    /// All that the architecture wrote, auxiliary heads among it: what is trained and saved.
+    pub fn whole(&self) -> &Graph {
+        self.whole.as_ref().unwrap_or(&self.graph)
+    }
+
+    fn into_whole(self) -> Graph {
+        self.whole.unwrap_or(self.graph)
+    }
+
+    /// Every layer that leads to the logits a node of its own, parameters as in the weight file.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }

@@ -78,7 +78,7 @@ impl Preprocess {
     pub const MAX_SIDE: usize = 4096;
 
     /// What networks trained on ImageNet by torchvision take: short side 256, centre 224 × 224.
-    pub fn imagenet() -> Self {
+    pub const fn imagenet() -> Self {
         Self {
             resize: Resize::ShortSide(256),
             interpolation: Interpolation::Bilinear,

@@ -18,7 +18,7 @@ impl Pretrained {
         if classes == self.classes {
             return self;
         }
-        let graph = self.network.graph();
+        let graph = self.network.whole();
         let known: BTreeMap<&str, &Tensor> = graph
             .parameters()
             .iter()
@@ -76,7 +76,7 @@ impl Architecture {
             architecture: self,
             network: Network::new(graph),
             classes,
-            preprocess: (self.published.preprocess)(),
+            preprocess: self.usual().preprocess.clone(),
             file: "none".into(),
             sha256: String::new(),
             source: None,

@@ -10,13 +10,25 @@ pub mod architectures;
 mod fine_tune;
 mod pretrained;
 
-pub use architectures::{ALL, Architecture, Paper, Published};
+pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};
 pub use pretrained::{
     ARCHITECTURE_KEY, CLASSES_KEY, LoadError, PREPROCESS_KEY, Pretrained, TRAINING_PREFIX,
     check_class_names, imagenet_classes,
 };
 
-/// The architecture of this name.
+/// All architectures.
+pub fn all() -> impl Iterator<Item = &'static Architecture> + Clone {
+    FAMILIES.iter().copied().flatten()
+}
+
+/// The architecture of this name, ours or timm's.
 pub fn find(name: &str) -> Option<&'static Architecture> {
-    ALL.iter().find(|architecture| architecture.name == name)
+    all()
+        .find(|architecture| architecture.name == name)
+        .or_else(|| all().find(|architecture| architecture.timm.contains(&name)))
+}
+
+/// The names of all architectures, for messages.
+pub fn names() -> String {
+    all().map(|a| a.name).collect::<Vec<_>>().join(", ")
 }

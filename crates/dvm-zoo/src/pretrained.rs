@@ -7,7 +7,7 @@ use dvm_engine::weights::{Mismatch, Weights, WeightsError};
 use dvm_engine::{Graph, Network, Parameter, Tensor, seeded};
 use dvm_image::Preprocess;
 
-use crate::{ALL, Architecture};
+use crate::{Architecture, all, names};
 
 /// Metadata keys of a `.safetensors` file that carries all it needs: the architecture's name.
 pub const ARCHITECTURE_KEY: &str = "dvm.architecture";
@@ -109,14 +109,13 @@ impl Architecture {
     /// [`LoadError::NoWeights`] if none does.
     pub fn embedded(&'static self) -> Result<Pretrained, LoadError> {
         let Some(bytes) = self.embedded else {
-            let embedded: Vec<&str> = ALL
-                .iter()
+            let embedded: Vec<&str> = all()
                 .filter(|a| a.embedded.is_some())
                 .map(|a| a.name)
                 .collect();
             return Err(LoadError::NoWeights {
                 architecture: self.name,
-                published: self.published.file,
+                published: self.usual().source.file(),
                 embedded: embedded.join(" or "),
             });
         };
@@ -130,7 +129,7 @@ impl Architecture {
             architecture: self,
             network: Network::new(seeded::graph((self.build)(IMAGENET_CLASSES))),
             classes: imagenet_classes(),
-            preprocess: (self.published.preprocess)(),
+            preprocess: self.usual().preprocess.clone(),
             file: "random".into(),
             sha256: String::new(),
             source: None,
@@ -223,7 +222,6 @@ fn architecture_of(
         found: found.into(),
         expected,
     };
-    let names = || ALL.iter().map(|a| a.name).collect::<Vec<_>>().join(", ");
     match (said, asked) {
         (Some(said), Some(asked)) if said == asked.name => Ok(asked),
         (Some(said), Some(asked)) => Err(wrong(said, format!("`{}`", asked.name))),
@@ -241,7 +239,7 @@ fn architecture_of(
 /// The architecture whose every parameter has a tensor of its name, perhaps behind a prefix; of
 /// several (the names of ResNet-18 are among those of ResNet-34) the one with most parameters.
 fn recognised(weights: &Weights) -> Option<&'static Architecture> {
-    ALL.iter()
+    all()
         .filter_map(|architecture| {
             let other_names = architecture.other_names.unwrap_or(|_| None);
             // Every name and what is left of it after each dot.
@@ -292,6 +290,10 @@ fn network(
         .iter()
         .map(|p| (p.name.clone(), p.shape.clone()))
         .collect();
+    let weights = match architecture.other_names {
+        Some(_) => weights.shaped_like(&wanted),
+        None => weights,
+    };
     let mut arrays = weights
         .matched(&wanted)
         .map_err(|mismatch| LoadError::Mismatch {
@@ -341,7 +343,7 @@ fn preprocess(
     architecture: &Architecture,
 ) -> Result<Preprocess, LoadError> {
     let Some(text) = metadata.get(PREPROCESS_KEY) else {
-        return Ok((architecture.published.preprocess)());
+        return Ok(architecture.usual().preprocess.clone());
     };
     let damaged = |detail: String| LoadError::Metadata {
         file: file.into(),

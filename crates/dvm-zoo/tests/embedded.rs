@@ -7,12 +7,11 @@ use std::path::Path;
 use accuracy::{relative_error, wide};
 use dvm_engine::weights::Weights;
 use dvm_engine::{Error, Graph, Network, Tensor, seeded};
-use dvm_zoo::{ALL, Architecture};
+use dvm_zoo::Architecture;
 use safetensors::{Dtype, SafeTensors};
 
 fn embedded() -> impl Iterator<Item = (&'static Architecture, &'static [u8])> {
-    ALL.iter()
-        .filter_map(|architecture| Some((architecture, architecture.embedded?)))
+    dvm_zoo::all().filter_map(|architecture| Some((architecture, architecture.embedded?)))
 }
 
 /// The architecture for 1000 classes with the weights of a file.

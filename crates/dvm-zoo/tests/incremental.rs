@@ -53,7 +53,7 @@ fn every_network_gives_what_whole_pictures_give() {
         .unzip();
     // Of the VGG family, whose many weights take long to draw, one: the others repeat its layers.
     let drawn = |name: &str| !name.starts_with("vgg") || name == "vgg11_bn";
-    for architecture in dvm_zoo::ALL.iter().filter(|a| drawn(a.name)) {
+    for architecture in dvm_zoo::all().filter(|a| drawn(a.name)) {
         let name = architecture.name;
         for arithmetic in [Arithmetic::Fast, Arithmetic::Exact] {
             let graph = seeded::graph((architecture.build)(7));

@@ -59,7 +59,7 @@ fn a_bare_file_is_recognised_by_its_names_behind_any_prefix() {
         assert_eq!(network.architecture.name, "squeezenet1_1");
         assert_eq!(network.classes.len(), 5);
         assert_eq!(network.classes[4], "class 4");
-        let expected = (network.architecture.published.preprocess)();
+        let expected = network.architecture.usual().preprocess.clone();
         assert_eq!(network.preprocess, expected);
     }
 }
@@ -125,8 +125,8 @@ fn the_names_of_parameters_tell_architectures_apart() {
             .map(|p| p.name.clone())
             .collect()
     };
-    for one in dvm_zoo::ALL {
-        for other in dvm_zoo::ALL.iter().filter(|other| other.name != one.name) {
+    for one in dvm_zoo::all() {
+        for other in dvm_zoo::all().filter(|other| other.name != one.name) {
             assert_ne!(names(one), names(other), "{} and {}", one.name, other.name);
         }
     }

@@ -72,10 +72,9 @@ impl Classifier {
                 )));
             }
             (None, _) => {
-                let names: Vec<&str> = dvm_zoo::ALL.iter().map(|a| a.name).collect();
                 return Err(Error::Usage(format!(
                     "there is neither a model nor a file named `{model}`; models are {}",
-                    names.join(", ")
+                    dvm_zoo::names()
                 )));
             }
         };
@@ -94,10 +93,9 @@ impl Classifier {
     /// [`Error::Usage`] for a name that is not in the zoo.
     pub fn random(model: &str) -> Result<Self, Error> {
         let Some(architecture) = dvm_zoo::find(model) else {
-            let names: Vec<&str> = dvm_zoo::ALL.iter().map(|a| a.name).collect();
             return Err(Error::Usage(format!(
                 "there is no model named `{model}`; models are {}",
-                names.join(", ")
+                dvm_zoo::names()
             )));
         };
         Ok(Self {

@@ -8,8 +8,8 @@ use crate::{Error, Graph, Node, NodeId, Tensor};
 /// running the whole.
 ///
 /// # Errors
-/// [`Error::Node`] if a node after `at` reads something before it, or if the value of `at`, for an
-/// input of this shape, is no feature map.
+/// [`Error::Node`] if a node after `at` reads something before it, if the value of `at`, for an
+/// input of this shape, is no feature map, or if an auxiliary head comes before it.
 pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph), Error> {
     let shape = &graph.shapes(input)?[at.0];
     let refuse = |node: &Node, detail: String| Error::Node {
@@ -21,6 +21,13 @@ pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph),
         let detail = format!("gives {shape:?}, but a network is cut at feature maps [N, C, H, W]");
         return Err(refuse(graph.node(at), detail));
     };
+    if let Some((head, _)) = graph.auxiliaries().iter().find(|(head, _)| *head <= at) {
+        let detail = format!(
+            "ends a head of its own before `{}`, where the network was to be cut",
+            graph.node(at).name
+        );
+        return Err(refuse(graph.node(*head), detail));
+    }
     let front = graph.part(graph.nodes()[..=at.0].to_vec(), at);
     let mut nodes = vec![Node {
         name: graph.node(NodeId(0)).name.clone(),
@@ -44,8 +51,11 @@ pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph),
         }
         nodes.push(node);
     }
-    let output = NodeId(graph.output().0 - at.0);
-    Ok((front, graph.part(nodes, output)))
+    let moved = |id: NodeId| NodeId(id.0 - at.0);
+    let heads = graph.auxiliaries().iter();
+    let auxiliaries = heads.map(|&(id, weight)| (moved(id), weight)).collect();
+    let back = graph.part(nodes, moved(graph.output()));
+    Ok((front, back.with_auxiliaries(auxiliaries)))
 }
 
 /// The last node at which the network can be cut in front of everything that `moves` names: no node
@@ -81,7 +91,7 @@ pub fn last_cut(
 
 impl Graph {
     /// Some of its nodes as a graph of their own, with the parameters that they read.
-    fn part(&self, mut nodes: Vec<Node>, output: NodeId) -> Graph {
+    pub(super) fn part(&self, mut nodes: Vec<Node>, output: NodeId) -> Graph {
         let mut places: Vec<usize> = nodes.iter().flat_map(|n| n.parameters.clone()).collect();
         places.sort_unstable();
         places.dedup();

@@ -75,9 +75,10 @@ impl Start for BatchNorm {
 
 fn merge<T: Start>(graph: &Graph, keep: &KeepNode) -> Graph {
     let consumers = graph.consumers();
+    let is_head = |id: NodeId| graph.auxiliaries().iter().any(|&(head, _)| head == id);
     // The only reader of a node whose own value nobody asks for.
     let next = |id: NodeId| match consumers[id.0][..] {
-        [only] if id != graph.output() && !keep(graph.node(id)) => Some(only),
+        [only] if id != graph.output() && !is_head(id) && !keep(graph.node(id)) => Some(only),
         _ => None,
     };
     // For each node, the chain that ends there: its start, the residual, the activation.
@@ -134,12 +135,15 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode) -> Graph {
         nodes.push(node);
         moved[id.0] = NodeId(nodes.len() - 1);
     }
+    let heads = graph.auxiliaries().iter();
+    let auxiliaries = heads.map(|&(id, weight)| (moved[id.0], weight)).collect();
     Graph::from_parts(
         nodes,
         moved[graph.output().0],
         graph.parameters().to_vec(),
         graph.values().to_vec(),
     )
+    .with_auxiliaries(auxiliaries)
     .run_like(graph)
 }
 

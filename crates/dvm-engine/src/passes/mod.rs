@@ -4,10 +4,12 @@
 mod cut;
 mod fold_batch_norm;
 mod fuse;
+mod without_auxiliaries;
 
 pub use cut::{cut, last_cut};
 pub use fold_batch_norm::fold_batch_norm;
 pub use fuse::{fuse, fuse_for_training};
+pub use without_auxiliaries::without_auxiliaries;
 
 use crate::Node;
 

@@ -168,6 +168,28 @@ impl Weights {
         self
     }
 
+    /// The same with the shapes of a list of names and shapes, for arrays of exactly these names that
+    /// are only written otherwise there: the first dimension is the same and of the rest one of the two
+    /// has but the product, as `[O, C, h, w]` and `[O, C·h·w]`, or `[C]` and `[C, 1, 1]`. Ports of one
+    /// network differ in this.
+    #[must_use]
+    pub fn shaped_like(mut self, wanted: &[(String, Vec<usize>)]) -> Self {
+        for (name, shape) in wanted {
+            let Some(array) = self.arrays.get_mut(name) else {
+                continue;
+            };
+            let rest = |shape: &[usize]| -> usize { shape[1..].iter().product() };
+            let alike = match (&array.shape[..], &shape[..]) {
+                ([a, ..], [b, ..]) => a == b && rest(&array.shape) == rest(shape),
+                _ => false,
+            };
+            if alike && array.shape.len().min(shape.len()) <= 2 {
+                array.shape.clone_from(shape);
+            }
+        }
+        self
+    }
+
     /// The arrays whose names begin so, without that beginning, and all others.
     pub fn split_off(self, prefix: &str) -> (BTreeMap<String, Array>, Self) {
         let (mut beginning, mut others) = (BTreeMap::new(), BTreeMap::new());

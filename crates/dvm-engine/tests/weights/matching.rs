@@ -120,3 +120,17 @@ fn another_architecture_is_shown_by_names_of_both() {
          trained for"
     );
 }
+
+#[test]
+fn a_flattened_array_takes_the_shape_wanted_and_a_transposed_one_does_not() {
+    let bytes = safetensors(&[
+        ("conv.weight", &[2, 12]),
+        ("bn.running_mean", &[2, 1, 1]),
+        ("fc.weight", &[2, 3]),
+        ("fc.bias", &[3]),
+    ]);
+    let weights = Weights::from_safetensors(&bytes, "w").unwrap();
+    let mismatch = weights.shaped_like(&wanted()).matched(&wanted());
+    let misshapen = mismatch.unwrap_err().misshapen;
+    assert_eq!(misshapen, [("fc.weight".into(), vec![3, 2], vec![2, 3])]);
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dvm_engine::passes::{cut, fuse_for_training, last_cut};
+use dvm_engine::passes::{cut, fuse_for_training, last_cut, without_auxiliaries};
 use dvm_engine::{Graph, Network, Parameter, Tensor};
 
 use crate::{Error, Part};
@@ -32,12 +32,17 @@ impl Learner {
         is_head: impl Fn(&str) -> bool,
         input: &[usize],
     ) -> Result<Self, Error> {
-        let at = match part {
-            Part::All => whole.input(),
-            Part::Head => last_cut(&whole, input, |parameter| is_head(&parameter.name))?,
-            Part::LastStage => whole.before_last_stage(input)?,
+        // Auxiliary heads help the layers before them, so they learn where those do.
+        let learning = match part {
+            Part::All => whole.clone(),
+            Part::Head | Part::LastStage => without_auxiliaries(&whole),
         };
-        let (front, back) = cut(&whole, at, input)?;
+        let at = match part {
+            Part::All => learning.input(),
+            Part::Head => last_cut(&learning, input, |parameter| is_head(&parameter.name))?,
+            Part::LastStage => learning.before_last_stage(input)?,
+        };
+        let (front, back) = cut(&learning, at, input)?;
         let place = |parameter: &Parameter| {
             let mut all = whole.parameters().iter();
             let place = all.position(|other| other.name == parameter.name);
@@ -48,7 +53,7 @@ impl Learner {
             (parameter.name.clone(), learns)
         };
         Ok(Self {
-            front: (at != whole.input()).then(|| Arc::new(Network::new(front))),
+            front: (at != learning.input()).then(|| Arc::new(Network::new(front))),
             places: back.parameters().iter().map(place).collect(),
             learns: back.parameters().iter().map(learns).collect(),
             back: fuse_for_training(&back),

@@ -207,7 +207,8 @@ impl<'a> Run<'a> {
         self.task.config.learning_rate() * self.schedule.factor(at)
     }
 
-    /// Walks there and back; the mean loss and how many pictures were found.
+    /// Walks there and back; the mean loss, that of auxiliary heads added with their weights, and how
+    /// many pictures were found.
     fn walk(&mut self, given: &Given, learning_rate: f64) -> Result<(f64, f64), Error> {
         let config = self.task.config;
         let walks =
@@ -216,7 +217,16 @@ impl<'a> Run<'a> {
         let graph = &self.learner.back;
         let activations = graph.forward(&given.inputs, Mode::Training { seed }, Keep::Backward)?;
         let logits = activations.output().clone();
-        let value = self.loss.value_and_gradient(&logits, &given.targets)?;
+        let mut value = self.loss.value_and_gradient(&logits, &given.targets)?;
+        let mut seeds = vec![(graph.output(), value.gradient)];
+        for &(head, weight) in graph.auxiliaries() {
+            let logits = activations.get(head).expect("training keeps them");
+            let mut own = self.loss.value_and_gradient(logits, &given.targets)?;
+            value.mean += own.mean * f64::from(weight);
+            let gradient = own.gradient.data_mut().iter_mut();
+            gradient.for_each(|g| *g *= weight);
+            seeds.push((head, own.gradient));
+        }
         if !value.mean.is_finite() {
             return Err(Error::NotFinite {
                 loss: value.mean,
@@ -232,7 +242,6 @@ impl<'a> Run<'a> {
             rules: &rules::true_gradient,
         };
         let statistics = activations.statistics().to_vec();
-        let seeds = vec![(graph.output(), value.gradient)];
         let gradients = graph.backward_releasing(activations, seeds, &request)?;
         let count = self.learner.back.parameters().len();
         self.accumulation.add(gradients, 0..count);
@@ -305,7 +314,7 @@ impl<'a> Run<'a> {
     }
 
     fn write_best(&self, network: &Network) -> Result<(), Error> {
-        let graph = network.graph();
+        let graph = network.whole();
         let names = graph.parameters().iter().map(|p| p.name.clone());
         let named = names.zip(graph.values());
         let bytes = dvm_engine::weights::to_safetensors(named, self.task.metadata);

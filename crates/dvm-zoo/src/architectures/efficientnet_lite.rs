@@ -6,10 +6,49 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_image::{Interpolation, Preprocess, Resize};
+
+use super::{Architecture, Paper, Published, Source};
+
+/// The EfficientNet-Lites, with timm's conversions of Google's weights.
+pub static ALL: [Architecture; 1] = [Architecture {
+    name: "efficientnet_lite0",
+    timm: &["tf_efficientnet_lite0"],
+    paper: Paper {
+        title: "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
+        arxiv: "1905.11946",
+    },
+    build: efficientnet_lite0,
+    head: "classifier",
+    initialisation: INITIALISATION,
+    other_names: Some(from_efficientnet_pytorch),
+    published: &[Published {
+        tag: "in1k",
+        source: Source::Timm {
+            file: "tf_efficientnet_lite0-0aa007d2.pth",
+        },
+        top1: 75.1,
+        preprocess: PREPROCESS,
+        licence: "Apache-2.0",
+    }],
+    embedded: Some(include_bytes!(
+        "../../embedded/efficientnet_lite0.safetensors"
+    )),
+}];
+
+/// `(p − 127) / 128` of 224 pixels, the central 7/8 of the picture, bicubic: the TensorFlow
+/// original's evaluation.
+const PREPROCESS: Preprocess = Preprocess {
+    resize: Resize::ShortSide(256),
+    interpolation: Interpolation::Bicubic,
+    crop: (224, 224),
+    mean: [127.0 / 255.0; 3],
+    std: [128.0 / 255.0; 3],
+};
 
 /// As timm, after the TensorFlow original: its batch-norms add 1e-3 to a variance, beside which what
 /// torchvision's way leaves of a depthwise convolution's would be little.
-pub const INITIALISATION: Initialisation = Initialisation {
+const INITIALISATION: Initialisation = Initialisation {
     convolutions: Spread::KaimingNormalPerGroup,
     linear: Spread::UniformByOutputs,
     head: Spread::UniformByOutputs,
@@ -55,7 +94,7 @@ const STAGES: [Stage; 7] = [
 ];
 
 /// EfficientNet-Lite0.
-pub fn efficientnet_lite0(classes: usize) -> Blueprint {
+fn efficientnet_lite0(classes: usize) -> Blueprint {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let stem = same(3).stride(2);
@@ -86,7 +125,7 @@ pub fn efficientnet_lite0(classes: usize) -> Blueprint {
 
 /// The name here of a parameter in the files of the `efficientnet_pytorch` family of ports, which
 /// number blocks through and begin each name with an underscore: `_blocks.3._bn0.weight`.
-pub fn from_efficientnet_pytorch(name: &str) -> Option<String> {
+fn from_efficientnet_pytorch(name: &str) -> Option<String> {
     let (layer, value) = name.rsplit_once('.')?;
     let here = match layer {
         "_conv_stem" => "conv_stem".into(),

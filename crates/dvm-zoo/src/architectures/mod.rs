@@ -1,5 +1,5 @@
-//! The architectures, one file each. A new one is a file here, a line in [`ALL`] and a case in
-//! `references/networks.py`; see `docs/adding-a-model.md`.
+//! The architectures, one file for each family. A new one is a file here with its entries, a line in
+//! [`FAMILIES`] and a case in `references/networks.py`; see `docs/adding-a-model.md`.
 
 mod efficientnet_lite;
 mod resnet;
@@ -11,8 +11,10 @@ use dvm_image::{Interpolation, Preprocess, Resize};
 
 /// An architecture and the facts about its published weights.
 pub struct Architecture {
-    /// The name to ask for it by: torchvision's or timm's.
+    /// The name to ask for it by: torchvision's where torchvision has it, else timm's.
     pub name: &'static str,
+    /// What timm calls the same network, where it has another name there.
+    pub timm: &'static [&'static str],
     /// Title and arXiv id of the paper.
     pub paper: Paper,
     /// Writes the network down for a number of classes.
@@ -25,13 +27,21 @@ pub struct Architecture {
     /// What another port of the network, whose weight files people have, calls a parameter: from
     /// its name there to the name here.
     pub other_names: Option<fn(&str) -> Option<String>>,
-    /// The weights that its authors or torchvision published.
-    pub published: Published,
+    /// The weights that its authors, torchvision or timm published; the first are the usual ones.
+    pub published: &'static [Published],
     /// A weight file that this crate carries: safetensors with metadata.
     pub embedded: Option<&'static [u8]>,
 }
 
+impl Architecture {
+    /// The published weights that are meant where nobody says which.
+    pub fn usual(&self) -> &'static Published {
+        &self.published[0]
+    }
+}
+
 /// Where an architecture was described.
+#[derive(Clone, Copy)]
 pub struct Paper {
     /// Its title.
     pub title: &'static str,
@@ -41,162 +51,94 @@ pub struct Paper {
 
 /// Facts about published ImageNet weights.
 pub struct Published {
-    /// The file's name; what follows the last dash are the first digits of its SHA-256.
-    pub file: &'static str,
+    /// What their publisher calls them: `IMAGENET1K_V1`.
+    pub tag: &'static str,
+    /// Where they are.
+    pub source: Source,
     /// Top-1 accuracy on ImageNet's validation set in percent, by its publishers' figures.
     pub top1: f32,
-    /// How pictures are prepared for it.
-    pub preprocess: fn() -> Preprocess,
-    /// Licence of the weights.
+    /// How pictures are prepared for them.
+    pub preprocess: Preprocess,
+    /// Their licence.
     pub licence: &'static str,
 }
 
-/// All architectures, by family.
-pub static ALL: &[Architecture] = &[
-    Architecture {
-        name: "efficientnet_lite0",
-        paper: EFFICIENTNET,
-        build: efficientnet_lite::efficientnet_lite0,
-        head: "classifier",
-        initialisation: efficientnet_lite::INITIALISATION,
-        other_names: Some(efficientnet_lite::from_efficientnet_pytorch),
-        published: Published {
-            file: "tf_efficientnet_lite0-0aa007d2.pth",
-            top1: 75.1,
-            preprocess: efficientnet_lite0_preprocess,
-            licence: "Apache-2.0",
-        },
-        embedded: Some(include_bytes!(
-            "../../embedded/efficientnet_lite0.safetensors"
-        )),
+/// Where published weights are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file of torchvision's.
+    Torchvision {
+        /// Its name; what follows the last dash are the first digits of its SHA-256.
+        file: &'static str,
     },
-    Architecture {
-        name: "squeezenet1_1",
-        paper: Paper {
-            title: "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
-            arxiv: "1602.07360",
-        },
-        build: squeezenet::squeezenet1_1,
-        head: "classifier.1",
-        initialisation: squeezenet::INITIALISATION,
-        other_names: None,
-        published: Published {
-            file: "squeezenet1_1-b8a52dc0.pth",
-            top1: 58.178,
-            preprocess: Preprocess::imagenet,
-            licence: "BSD-3-Clause (torchvision)",
-        },
-        embedded: Some(include_bytes!("../../embedded/squeezenet1_1.safetensors")),
+    /// A file of timm's on GitHub, from before there was a hub.
+    Timm {
+        /// Its name; what follows the last dash are the first digits of its SHA-256.
+        file: &'static str,
     },
-    resnet(
-        "resnet18",
-        resnet::resnet18,
-        "resnet18-f37072fd.pth",
-        69.758,
-    ),
-    resnet(
-        "resnet34",
-        resnet::resnet34,
-        "resnet34-b627a593.pth",
-        73.314,
-    ),
-    resnet("resnet50", resnet::resnet50, "resnet50-0676ba61.pth", 76.13),
-    resnet(
-        "resnet101",
-        resnet::resnet101,
-        "resnet101-63fe2227.pth",
-        77.374,
-    ),
-    resnet(
-        "resnet152",
-        resnet::resnet152,
-        "resnet152-394f9c45.pth",
-        78.312,
-    ),
-    vgg("vgg11", vgg::vgg11, "vgg11-8a719046.pth", 69.02),
-    vgg("vgg11_bn", vgg::vgg11_bn, "vgg11_bn-6002323d.pth", 70.37),
-    vgg("vgg13", vgg::vgg13, "vgg13-19584684.pth", 69.928),
-    vgg("vgg13_bn", vgg::vgg13_bn, "vgg13_bn-abd245e5.pth", 71.586),
-    vgg("vgg16", vgg::vgg16, "vgg16-397923af.pth", 71.592),
-    vgg("vgg16_bn", vgg::vgg16_bn, "vgg16_bn-6c64b313.pth", 73.36),
-    vgg("vgg19", vgg::vgg19, "vgg19-dcbb9e9d.pth", 72.376),
-    vgg("vgg19_bn", vgg::vgg19_bn, "vgg19_bn-c79401a0.pth", 74.218),
-];
-
-const EFFICIENTNET: Paper = Paper {
-    title: "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
-    arxiv: "1905.11946",
-};
-
-const fn resnet(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    file: &'static str,
-    top1: f32,
-) -> Architecture {
-    let paper = Paper {
-        title: "Deep Residual Learning for Image Recognition",
-        arxiv: "1512.03385",
-    };
-    let initialisation = resnet::INITIALISATION;
-    torchvision(name, paper, build, ("fc", initialisation), file, top1)
+    /// A file in a repository of the Hugging Face hub.
+    HuggingFace {
+        /// Owner and name, such as `timm/vit_small_patch16_224.augreg_in21k_ft_in1k`.
+        repository: &'static str,
+        /// The file's name there.
+        file: &'static str,
+    },
 }
 
-const fn vgg(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    file: &'static str,
-    top1: f32,
-) -> Architecture {
-    let paper = Paper {
-        title: "Very Deep Convolutional Networks for Large-Scale Image Recognition",
-        arxiv: "1409.1556",
-    };
-    let initialisation = vgg::INITIALISATION;
-    torchvision(
-        name,
-        paper,
-        build,
-        ("classifier.6", initialisation),
-        file,
-        top1,
-    )
+impl Source {
+    /// The file's name.
+    pub fn file(&self) -> &'static str {
+        match *self {
+            Self::Torchvision { file } | Self::Timm { file } | Self::HuggingFace { file, .. } => {
+                file
+            }
+        }
+    }
 }
 
-/// An architecture whose first ImageNet weights torchvision published.
-const fn torchvision(
-    name: &'static str,
-    paper: Paper,
-    build: fn(usize) -> Blueprint,
-    (head, initialisation): (&'static str, Initialisation),
-    file: &'static str,
-    top1: f32,
-) -> Architecture {
-    Architecture {
-        name,
-        paper,
-        build,
-        head,
-        initialisation,
-        other_names: None,
-        published: Published {
-            file,
+impl Published {
+    /// Weights of torchvision's.
+    const fn torchvision(
+        tag: &'static str,
+        file: &'static str,
+        top1: f32,
+        preprocess: Preprocess,
+    ) -> Self {
+        Self {
+            tag,
+            source: Source::Torchvision { file },
             top1,
-            preprocess: Preprocess::imagenet,
+            preprocess,
             licence: "BSD-3-Clause (torchvision)",
-        },
-        embedded: None,
+        }
     }
 }
 
-/// `(p − 127) / 128` of 224 pixels, the central 7/8 of the picture, bicubic: the TensorFlow
-/// original's evaluation.
-fn efficientnet_lite0_preprocess() -> Preprocess {
+/// The first weights of torchvision: short side 256, centre of 224.
+const fn first(file: &'static str, top1: f32) -> Published {
+    Published::torchvision("IMAGENET1K_V1", file, top1, Preprocess::imagenet())
+}
+
+/// The second weights of torchvision, where they were trained anew: short side 232, centre of 224.
+const fn second(file: &'static str, top1: f32) -> Published {
+    let preprocess = imagenet(232, 224, Interpolation::Bilinear);
+    Published::torchvision("IMAGENET1K_V2", file, top1, preprocess)
+}
+
+/// ImageNet's means and deviations, with another size.
+const fn imagenet(short_side: usize, crop: usize, interpolation: Interpolation) -> Preprocess {
     Preprocess {
-        resize: Resize::ShortSide(256),
-        interpolation: Interpolation::Bicubic,
-        crop: (224, 224),
-        mean: [127.0 / 255.0; 3],
-        std: [128.0 / 255.0; 3],
+        resize: Resize::ShortSide(short_side),
+        interpolation,
+        crop: (crop, crop),
+        ..Preprocess::imagenet()
     }
 }
+
+/// All architectures, by family.
+pub static FAMILIES: &[&[Architecture]] = &[
+    &efficientnet_lite::ALL,
+    &squeezenet::ALL,
+    &resnet::ALL,
+    &vgg::ALL,
+];

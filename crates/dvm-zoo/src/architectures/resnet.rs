@@ -7,8 +7,69 @@ use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
 
+use super::{Architecture, Paper, Published, first, second};
+
+/// The ResNets.
+pub static ALL: [Architecture; 5] = [
+    network(
+        "resnet18",
+        resnet18,
+        &[first("resnet18-f37072fd.pth", 69.758)],
+    ),
+    network(
+        "resnet34",
+        resnet34,
+        &[first("resnet34-b627a593.pth", 73.314)],
+    ),
+    network(
+        "resnet50",
+        resnet50,
+        &[
+            first("resnet50-0676ba61.pth", 76.13),
+            second("resnet50-11ad3fa6.pth", 80.858),
+        ],
+    ),
+    network(
+        "resnet101",
+        resnet101,
+        &[
+            first("resnet101-63fe2227.pth", 77.374),
+            second("resnet101-cd907fc2.pth", 81.886),
+        ],
+    ),
+    network(
+        "resnet152",
+        resnet152,
+        &[
+            first("resnet152-394f9c45.pth", 78.312),
+            second("resnet152-f82ba261.pth", 82.284),
+        ],
+    ),
+];
+
+const fn network(
+    name: &'static str,
+    build: fn(usize) -> Blueprint,
+    published: &'static [Published],
+) -> Architecture {
+    Architecture {
+        name,
+        timm: &[],
+        paper: Paper {
+            title: "Deep Residual Learning for Image Recognition",
+            arxiv: "1512.03385",
+        },
+        build,
+        head: "fc",
+        initialisation: INITIALISATION,
+        other_names: None,
+        published,
+        embedded: None,
+    }
+}
+
 /// As torchvision; it leaves the last layer to PyTorch.
-pub const INITIALISATION: Initialisation = Initialisation {
+const INITIALISATION: Initialisation = Initialisation {
     convolutions: Spread::KaimingNormal,
     linear: Spread::UniformByInputs,
     head: Spread::UniformByInputs,
@@ -27,27 +88,27 @@ enum Block {
 }
 
 /// ResNet-18.
-pub fn resnet18(classes: usize) -> Blueprint {
+fn resnet18(classes: usize) -> Blueprint {
     resnet(Block::Basic, [2, 2, 2, 2], classes)
 }
 
 /// ResNet-34.
-pub fn resnet34(classes: usize) -> Blueprint {
+fn resnet34(classes: usize) -> Blueprint {
     resnet(Block::Basic, [3, 4, 6, 3], classes)
 }
 
 /// ResNet-50.
-pub fn resnet50(classes: usize) -> Blueprint {
+fn resnet50(classes: usize) -> Blueprint {
     resnet(Block::Bottleneck, [3, 4, 6, 3], classes)
 }
 
 /// ResNet-101.
-pub fn resnet101(classes: usize) -> Blueprint {
+fn resnet101(classes: usize) -> Blueprint {
     resnet(Block::Bottleneck, [3, 4, 23, 3], classes)
 }
 
 /// ResNet-152.
-pub fn resnet152(classes: usize) -> Blueprint {
+fn resnet152(classes: usize) -> Blueprint {
     resnet(Block::Bottleneck, [3, 8, 36, 3], classes)
 }
 

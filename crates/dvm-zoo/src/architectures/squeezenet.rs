@@ -6,15 +6,33 @@ use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
 
+use super::{Architecture, Paper, first};
+
+/// The SqueezeNets.
+pub static ALL: [Architecture; 1] = [Architecture {
+    name: "squeezenet1_1",
+    timm: &[],
+    paper: Paper {
+        title: "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
+        arxiv: "1602.07360",
+    },
+    build: squeezenet1_1,
+    head: "classifier.1",
+    initialisation: INITIALISATION,
+    other_names: None,
+    published: &[first("squeezenet1_1-b8a52dc0.pth", 58.178)],
+    embedded: Some(include_bytes!("../../embedded/squeezenet1_1.safetensors")),
+}];
+
 /// As torchvision; the last layer is a convolution.
-pub const INITIALISATION: Initialisation = Initialisation {
+const INITIALISATION: Initialisation = Initialisation {
     convolutions: Spread::KaimingUniform,
     linear: Spread::UniformByInputs,
     head: Spread::Normal(0.01),
 };
 
 /// SqueezeNet 1.1.
-pub fn squeezenet1_1(classes: usize) -> Blueprint {
+fn squeezenet1_1(classes: usize) -> Blueprint {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("features.0", x, Conv2d::square(3).stride(2), 3, 64, true);

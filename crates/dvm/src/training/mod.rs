@@ -103,7 +103,7 @@ impl Training {
         let task = Task {
             config: &self.config,
             data: &self.data,
-            network: pretrained.network.graph(),
+            network: pretrained.network.whole(),
             is_head: &|name| architecture.is_in_head(name),
             preprocess: &pretrained.preprocess,
             metadata: &metadata,

@@ -48,10 +48,9 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
 
 fn architecture(model: &str) -> Result<&'static Architecture, Error> {
     dvm_zoo::find(model).ok_or_else(|| {
-        let names: Vec<&str> = dvm_zoo::ALL.iter().map(|a| a.name).collect();
         Error::Usage(format!(
             "there is no model named `{model}`; models are {}",
-            names.join(", ")
+            dvm_zoo::names()
         ))
     })
 }

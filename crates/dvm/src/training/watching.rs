@@ -75,7 +75,7 @@ impl Watching<'_> {
         let begun = self.begun;
         Classifier::of(Pretrained {
             architecture: begun.architecture,
-            network: Network::new(network.graph().clone()),
+            network: Network::new(network.whole().clone()),
             classes: begun.classes.clone(),
             preprocess: begun.preprocess.clone(),
             file: "training".into(),

@@ -1,60 +1,83 @@
 //! The references that `references/networks.py` made with PyTorch in f64.
 
-use dvm_engine::{Graph, Tensor, seeded};
-use dvm_zoo::{ALL, Architecture};
+use std::path::PathBuf;
+
+use dvm_engine::{Graph, Network, Tensor, seeded};
+use dvm_zoo::Architecture;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-static DESCRIPTIONS: &str = include_str!("../references/networks.json");
-static TENSORS: &[u8] = include_bytes!("../references/networks.safetensors");
-
-/// A network as the references describe it: `kind` is `inference` or `training`.
-pub struct Described {
-    kind: &'static str,
-    value: Value,
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/references/networks"
+    ))
 }
 
-/// The description of one network.
+/// A network as the references describe it.
+pub struct Described {
+    value: Value,
+    tensors: Vec<u8>,
+    /// What the names of all tensors begin with.
+    stem: String,
+}
+
+/// The description of one network: `kind` is `inference` or `training`.
 pub fn described(kind: &'static str, name: &str) -> Described {
-    let all: Value = serde_json::from_str(DESCRIPTIONS).expect("networks.json is an object");
-    let value = all[kind]
-        .as_array()
-        .expect("a list of networks")
-        .iter()
-        .find(|network| network["name"] == name)
-        .unwrap_or_else(|| panic!("no {kind} reference of {name}"))
-        .clone();
-    Described { kind, value }
+    let stem = match kind {
+        "training" => format!("{name}.train"),
+        _ => name.to_owned(),
+    };
+    let read = |ending: &str| {
+        let path = folder().join(format!("{stem}.{ending}"));
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    Described {
+        value: serde_json::from_slice(&read("json")).expect("an object"),
+        tensors: read("safetensors"),
+        stem,
+    }
 }
 
 /// Names of all networks with an inference reference.
 pub fn names() -> Vec<String> {
-    let all: Value = serde_json::from_str(DESCRIPTIONS).expect("networks.json is an object");
-    let networks = all["inference"].as_array().expect("a list of networks");
-    let name = |network: &Value| network["name"].as_str().expect("a name").to_owned();
-    networks.iter().map(name).collect()
+    let files = std::fs::read_dir(folder()).expect("the folder of references");
+    let mut names: Vec<String> = files
+        .filter_map(|file| {
+            let name = file.expect("a file").file_name();
+            let stem = name.to_str()?.strip_suffix(".json")?;
+            (!stem.ends_with(".train")).then(|| stem.to_owned())
+        })
+        .collect();
+    names.sort_unstable();
+    names
 }
 
-/// Our name of a network: timm marks the weights of TensorFlow, we do not.
-pub fn own_name(name: &str) -> &str {
-    name.strip_prefix("tf_").unwrap_or(name)
-}
-
-/// The architecture of our name `name`.
+/// The architecture of this name.
 pub fn architecture(name: &str) -> &'static Architecture {
-    let found = ALL.iter().find(|architecture| architecture.name == name);
+    let found = dvm_zoo::all().find(|architecture| architecture.name == name);
     found.unwrap_or_else(|| panic!("the zoo has no {name}"))
 }
 
 impl Described {
     /// The network with seeded weights.
+    pub fn network(&self) -> Network {
+        Network::new(self.graph())
+    }
+
+    /// The same with the auxiliary heads that only training has.
     pub fn graph(&self) -> Graph {
         let classes = self.number("classes");
-        seeded::graph((architecture(own_name(self.name())).build)(classes))
+        seeded::graph((architecture(self.name()).build)(classes))
     }
 
     fn name(&self) -> &str {
         self.value["name"].as_str().expect("a name")
+    }
+
+    /// A text of the description.
+    pub fn text(&self, key: &str) -> &str {
+        self.value[key].as_str().expect("a text")
     }
 
     /// A whole number of the description.
@@ -86,13 +109,9 @@ impl Described {
 
     /// What PyTorch found under this name.
     pub fn found(&self, suffix: &str) -> Vec<f64> {
-        let stem = match self.kind {
-            "training" => format!("{}.train", self.name()),
-            _ => self.name().to_owned(),
-        };
-        let tensors = SafeTensors::deserialize(TENSORS).expect("networks.safetensors is whole");
+        let tensors = SafeTensors::deserialize(&self.tensors).expect("a whole file");
         let view = tensors
-            .tensor(&format!("{stem}.{suffix}"))
+            .tensor(&format!("{}.{suffix}", self.stem))
             .expect("every result is in the file");
         view.data()
             .chunks_exact(8)

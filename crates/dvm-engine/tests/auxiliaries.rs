@@ -1,0 +1,62 @@
+//! Heads beside the trunk that only training looks at.
+
+use dvm_engine::ops::{conv2d::Conv2d, pool::Pool};
+use dvm_engine::passes::{cut, fuse_for_training};
+use dvm_engine::{Blueprint, Keep, Mode, Network, NodeId, Tensor, seeded};
+
+/// A trunk of two convolutions and a head after each; the first head counts 0.4.
+fn blueprint() -> Blueprint {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.conv2d("a", x, Conv2d::square(1), 3, 4, true);
+    let head = |net: &mut Blueprint, name: &str, x: NodeId| {
+        let x = net.pool(&format!("{name}.pool"), x, Pool::global_mean());
+        let x = net.flatten(&format!("{name}.flatten"), x);
+        net.linear(&format!("{name}.fc"), x, 4, 5, true)
+    };
+    let beside = head(&mut net, "beside", x);
+    net.auxiliary(beside, 0.4);
+    let x = net.conv2d("b", x, Conv2d::square(1), 4, 4, true);
+    let x = head(&mut net, "own", x);
+    net.ending_at(x)
+}
+
+fn pictures() -> Tensor {
+    Tensor::from_nchw(&[2, 3, 4, 4], &seeded::uniform("pictures", 96, -1.0, 1.0))
+}
+
+#[test]
+fn a_network_in_use_has_neither_the_heads_nor_their_parameters() {
+    let network = Network::new(seeded::graph(blueprint()));
+    assert_eq!(network.whole().parameters().len(), 8);
+    assert_eq!(network.graph().parameters().len(), 6);
+    assert!(network.graph().find("beside.fc").is_err());
+    assert!(network.graph().auxiliaries().is_empty());
+    let logits = network.graph().logits(&pictures()).unwrap();
+    assert_eq!(logits, network.whole().logits(&pictures()).unwrap());
+}
+
+#[test]
+fn a_step_of_training_keeps_their_logits_in_the_form_it_runs_too() {
+    let whole = seeded::graph(blueprint());
+    for graph in [fuse_for_training(&whole), whole] {
+        let [(head, weight)] = graph.auxiliaries()[..] else {
+            panic!("one head is declared");
+        };
+        assert_eq!((graph.node(head).name.as_str(), weight), ("beside.fc", 0.4));
+        let mode = Mode::Training { seed: 0 };
+        let found = graph.forward(&pictures(), mode, Keep::Backward).unwrap();
+        assert_eq!(found.get(head).unwrap().shape(), [2, 5]);
+    }
+}
+
+#[test]
+fn the_part_behind_a_cut_keeps_the_heads_and_a_cut_behind_one_is_refused() {
+    let graph = seeded::graph(blueprint());
+    let shape = [1, 3, 4, 4];
+    let (_, back) = cut(&graph, graph.find("a").unwrap(), &shape).unwrap();
+    let (head, _) = back.auxiliaries()[0];
+    assert_eq!(back.node(head).name, "beside.fc");
+    let error = cut(&graph, graph.find("b").unwrap(), &shape).err().unwrap();
+    assert!(error.to_string().contains("`beside.fc`"), "{error}");
+}
