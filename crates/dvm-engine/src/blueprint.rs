@@ -206,6 +206,15 @@ impl Blueprint {
         self.node(name, Softmax, &[x], &[])
     }
 
+    pub(crate) fn from_parts(parts: Parts) -> Self {
+        Self {
+            nodes: parts.nodes,
+            parameters: parts.parameters,
+            output: parts.output,
+            auxiliaries: parts.auxiliaries,
+        }
+    }
+
     pub(crate) fn into_parts(self) -> Parts {
         Parts {
             nodes: self.nodes,

@@ -1,6 +1,6 @@
 //! A weight file becomes a network that knows its classes and how to prepare pictures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dvm_engine::weights::{Mismatch, Weights, WeightsError};
@@ -236,32 +236,64 @@ fn architecture_of(
     }
 }
 
-/// The architecture whose every parameter has a tensor of its name, perhaps behind a prefix; of
-/// several (the names of ResNet-18 are among those of ResNet-34) the one with most parameters.
+/// The architecture whose every parameter has a tensor of its name and size, perhaps behind a prefix;
+/// of several (the names of ResNet-18 are among those of ResNet-34) the one with most parameters. How
+/// many classes there are does not matter.
 fn recognised(weights: &Weights) -> Option<&'static Architecture> {
     all()
         .filter_map(|architecture| {
             let other_names = architecture.other_names.unwrap_or(|_| None);
             // Every name and what is left of it after each dot.
-            let mut endings: Vec<String> = Vec::new();
-            for name in weights.names() {
+            let mut endings: Vec<(String, Size)> = Vec::new();
+            for (name, array) in weights.iter() {
                 let name = other_names(name).unwrap_or_else(|| name.to_owned());
+                let size = Size::of(&array.shape);
                 endings.extend(
                     name.match_indices('.')
-                        .map(|(dot, _)| name[dot + 1..].to_owned()),
+                        .map(|(dot, _)| (name[dot + 1..].to_owned(), size)),
                 );
-                endings.push(name);
+                endings.push((name, size));
             }
             endings.sort_unstable();
-            let blueprint = (architecture.build)(1);
+            // A file may lack the heads that only training has.
+            let blueprint = (architecture.build)(1).without_auxiliaries();
             let parameters = blueprint.parameters();
+            let fits = |parameter: &Parameter| {
+                let size = Size::of(&parameter.shape);
+                let from = endings.partition_point(|(name, _)| *name < parameter.name);
+                let same = endings[from..].iter();
+                same.take_while(|(name, _)| *name == parameter.name)
+                    .any(|(_, found)| {
+                        let is_first = found.first == size.first;
+                        found.rest == size.rest
+                            && (is_first || architecture.is_in_head(&parameter.name))
+                    })
+            };
             parameters
                 .iter()
-                .all(|p| endings.binary_search(&p.name).is_ok())
+                .all(fits)
                 .then_some((parameters.len(), architecture))
         })
         .max_by_key(|(count, _)| *count)
         .map(|(_, architecture)| architecture)
+}
+
+/// A shape as far as all ports of a network agree on it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Size {
+    first: usize,
+    /// Product of all but the first dimension.
+    rest: usize,
+}
+
+impl Size {
+    fn of(shape: &[usize]) -> Self {
+        let rest = shape.iter().skip(1);
+        Self {
+            first: shape.first().copied().unwrap_or(1),
+            rest: rest.fold(1, |product, &side| product.saturating_mul(side)),
+        }
+    }
 }
 
 /// Number of outputs of the layer `head`.
@@ -284,7 +316,22 @@ fn network(
     architecture: &'static Architecture,
     outputs: usize,
 ) -> Result<Network, LoadError> {
-    let blueprint = (architecture.build)(outputs);
+    let whole = (architecture.build)(outputs);
+    let in_use = whole.clone().without_auxiliaries();
+    let used: BTreeSet<&str> = in_use.parameters().iter().map(|p| &p.name[..]).collect();
+    let is_there = |wanted: &Parameter| {
+        let ends = |name: &str| name.strip_suffix(&wanted.name).map(str::to_owned);
+        let mut before = weights.names().filter_map(ends);
+        before.any(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+    };
+    let mut heads = whole.parameters().iter();
+    let has_heads = heads.any(|p| !used.contains(&p.name[..]) && is_there(p));
+    // Some files lack the heads that only training has.
+    let blueprint = if has_heads || used.len() == whole.parameters().len() {
+        whole
+    } else {
+        in_use
+    };
     let wanted: Vec<(String, Vec<usize>)> = blueprint
         .parameters()
         .iter()

@@ -116,18 +116,18 @@ fn a_file_of_no_known_architecture_is_refused_with_the_names_of_all() {
 }
 
 #[test]
-fn the_names_of_parameters_tell_architectures_apart() {
-    let names = |architecture: &dvm_zoo::Architecture| -> BTreeSet<String> {
+fn names_and_shapes_of_parameters_tell_architectures_apart() {
+    let parameters = |architecture: &dvm_zoo::Architecture| -> BTreeSet<(String, Vec<usize>)> {
         let blueprint = (architecture.build)(1);
-        blueprint
-            .parameters()
-            .iter()
-            .map(|p| p.name.clone())
+        let parameters = blueprint.parameters().iter();
+        parameters
+            .map(|p| (p.name.clone(), p.shape.clone()))
             .collect()
     };
-    for one in dvm_zoo::all() {
-        for other in dvm_zoo::all().filter(|other| other.name != one.name) {
-            assert_ne!(names(one), names(other), "{} and {}", one.name, other.name);
+    let all: Vec<_> = dvm_zoo::all().map(|a| (a.name, parameters(a))).collect();
+    for (index, (name, one)) in all.iter().enumerate() {
+        for (other_name, other) in &all[index + 1..] {
+            assert_ne!(one, other, "{name} and {other_name}");
         }
     }
 }
