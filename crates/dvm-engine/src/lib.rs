@@ -13,6 +13,7 @@ mod buffer;
 mod error;
 mod forward;
 mod graph;
+mod heads;
 pub mod incremental;
 mod initialisation;
 mod last_stage;

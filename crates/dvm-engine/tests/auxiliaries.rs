@@ -60,3 +60,29 @@ fn the_part_behind_a_cut_keeps_the_heads_and_a_cut_behind_one_is_refused() {
     let error = cut(&graph, graph.find("b").unwrap(), &shape).err().unwrap();
     assert!(error.to_string().contains("`beside.fc`"), "{error}");
 }
+
+#[test]
+fn other_classes_replace_the_last_layer_and_those_of_the_heads() {
+    let graph = seeded::graph(blueprint());
+    let other = graph.for_classes(7, |p| Tensor::zeros(&p.shape)).unwrap();
+    for (before, after) in graph.parameters().iter().zip(other.parameters()) {
+        let replaced = before.name.contains("fc.");
+        assert_eq!(graph.is_in_head(&before.name), replaced, "{}", before.name);
+        assert_eq!(before.shape[0], if replaced { 5 } else { after.shape[0] });
+        assert_eq!(after.shape[0] == 7, replaced);
+    }
+    assert_eq!(other.logits(&pictures()).unwrap(), Tensor::zeros(&[2, 7]));
+}
+
+#[test]
+fn a_network_that_ends_in_a_sum_of_layers_is_not_given_other_classes() {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.flatten("flatten", x);
+    let a = net.linear("a", x, 12, 5, true);
+    let b = net.linear("b", x, 12, 5, true);
+    let x = net.add("sum", a, b);
+    let graph = seeded::graph(net.ending_at(x));
+    let error = graph.for_classes(7, |p| Tensor::zeros(&p.shape)).err();
+    assert!(error.unwrap().to_string().contains("`sum` (add)"));
+}

@@ -8,8 +8,8 @@ use dvm_image::Preprocess;
 use crate::{ARCHITECTURE_KEY, Architecture, CLASSES_KEY, PREPROCESS_KEY, Pretrained};
 
 impl Pretrained {
-    /// The same network for these classes. If they are others than it has, its last layer
-    /// ([`Architecture::head`]) is replaced: `fresh` gives the new layer's parameters.
+    /// The same network for these classes. If they are others than it has, its last layer and those of
+    /// auxiliary heads ([`Graph::heads`]) are replaced: `fresh` gives their parameters.
     pub fn for_classes(
         self,
         classes: Vec<String>,
@@ -18,22 +18,8 @@ impl Pretrained {
         if classes == self.classes {
             return self;
         }
-        let graph = self.network.whole();
-        let known: BTreeMap<&str, &Tensor> = graph
-            .parameters()
-            .iter()
-            .zip(graph.values())
-            .map(|(parameter, value)| (parameter.name.as_str(), value))
-            .collect();
-        let architecture = self.architecture;
-        let value = |parameter: &Parameter| -> Result<Tensor, Error> {
-            Ok(match known.get(parameter.name.as_str()) {
-                Some(&value) if !architecture.is_in_head(&parameter.name) => value.clone(),
-                _ => fresh(parameter),
-            })
-        };
-        let graph = Graph::new((architecture.build)(classes.len()), value)
-            .expect("all but the last layer has the shapes it had");
+        let graph = self.network.whole().for_classes(classes.len(), &mut fresh);
+        let graph = graph.expect("every architecture ends in a layer of its classes");
         Self {
             network: Network::new(graph),
             classes,
@@ -63,14 +49,16 @@ impl Pretrained {
 }
 
 impl Architecture {
-    /// The network for these classes with nothing learnt: `fresh` gives all parameters.
+    /// The network for these classes with nothing learnt: `fresh` gives all parameters and is told
+    /// which are of the last layer ([`Graph::heads`]).
     pub fn untrained(
         &'static self,
         classes: Vec<String>,
-        mut fresh: impl FnMut(&Parameter) -> Tensor,
+        mut fresh: impl FnMut(&Parameter, bool) -> Tensor,
     ) -> Pretrained {
-        let value = |parameter: &Parameter| Ok::<_, Error>(fresh(parameter));
-        let graph = Graph::new((self.build)(classes.len()), value)
+        let zero = |parameter: &Parameter| Ok::<_, Error>(Tensor::zeros(&parameter.shape));
+        let graph = Graph::new((self.build)(classes.len()), zero)
+            .and_then(|graph| graph.with_values(|_, p| fresh(p, graph.is_in_head(&p.name))))
             .expect("values are made in the declared shapes");
         Pretrained {
             architecture: self,
@@ -82,12 +70,6 @@ impl Architecture {
             source: None,
             licence: None,
         }
-    }
-
-    /// Whether a parameter of this name is one of the last layer, [`Architecture::head`].
-    pub fn is_in_head(&self, parameter: &str) -> bool {
-        let rest = parameter.strip_prefix(self.head);
-        rest.is_some_and(|rest| rest.starts_with('.'))
     }
 }
 
@@ -140,7 +122,7 @@ mod tests {
         let classes = names(&["daisy", "rose", "tulip"]);
         let network = crate::find("squeezenet1_1")
             .unwrap()
-            .untrained(classes, ones);
+            .untrained(classes, |p, _| ones(p));
         let graph = network.network.graph();
         let tensors = graph
             .parameters()

@@ -258,6 +258,10 @@ fn recognised(weights: &Weights) -> Option<&'static Architecture> {
             // A file may lack the heads that only training has.
             let blueprint = (architecture.build)(1).without_auxiliaries();
             let parameters = blueprint.parameters();
+            let is_in_head = |name: &str| {
+                let rest = name.strip_prefix(architecture.head);
+                rest.is_some_and(|rest| rest.starts_with('.'))
+            };
             let fits = |parameter: &Parameter| {
                 let size = Size::of(&parameter.shape);
                 let from = endings.partition_point(|(name, _)| *name < parameter.name);
@@ -265,8 +269,7 @@ fn recognised(weights: &Weights) -> Option<&'static Architecture> {
                 same.take_while(|(name, _)| *name == parameter.name)
                     .any(|(_, found)| {
                         let is_first = found.first == size.first;
-                        found.rest == size.rest
-                            && (is_first || architecture.is_in_head(&parameter.name))
+                        found.rest == size.rest && (is_first || is_in_head(&parameter.name))
                     })
             };
             parameters

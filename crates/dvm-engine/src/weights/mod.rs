@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::{Stranger, WeightsError};
 pub use matching::Mismatch;
-pub use writing::to_safetensors;
+pub use writing::{to_safetensors, to_torch};
 
 use format::Format;
 
@@ -93,8 +93,8 @@ impl Weights {
         let (sha256, length) = digest(&mut opened).map_err(failed)?;
         Ok(Self {
             sha256,
-            metadata: BTreeMap::new(),
             arrays: torch::read(path, &file, format, length)?,
+            metadata: torch::metadata(path, format),
             file,
         })
     }
@@ -127,7 +127,8 @@ impl Weights {
         &self.sha256
     }
 
-    /// The `__metadata__` of a `.safetensors` file; empty for every other format.
+    /// The `__metadata__` of a `.safetensors` file, or what [`to_torch`] was given; empty for other
+    /// files.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }

@@ -1,15 +1,19 @@
 //! What `torch.save` writes.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader, Tensor};
+use zip::ZipArchive;
 
 use super::census::Census;
 use super::element::Element;
 use super::format::Format;
 use super::inspection::{self, Objection};
+use super::writing::METADATA;
 use super::{Array, Stranger, WeightsError};
 
 /// Shortest time after which reading is given up. A hostile file can have thousands of tensors
@@ -67,6 +71,33 @@ pub(super) fn read(
         arrays.insert(name, array);
     }
     Ok(arrays)
+}
+
+/// The longest metadata that is read.
+const LONGEST_METADATA: u64 = 16 << 20;
+
+/// What `to_torch` was given beside the tensors; empty if another program wrote the file.
+pub(super) fn metadata(path: &Path, format: Format) -> BTreeMap<String, String> {
+    let read = || {
+        let file = BufReader::new(File::open(path).ok()?);
+        let mut archive = ZipArchive::new(file).ok()?;
+        let name = archive.file_names().find_map(|name| {
+            let name = name.ok()?;
+            let folder = name.strip_suffix(METADATA)?;
+            folder.ends_with('/').then(|| name.to_string())
+        })?;
+        let record = archive.by_name(&name).ok()?;
+        let mut text = String::new();
+        record
+            .take(LONGEST_METADATA)
+            .read_to_string(&mut text)
+            .ok()?;
+        serde_json::from_str(&text).ok()
+    };
+    match format {
+        Format::Zip => read().unwrap_or_default(),
+        _ => BTreeMap::new(),
+    }
 }
 
 /// Objects to tensors that come to more than the file's length allows: a view with stride 0

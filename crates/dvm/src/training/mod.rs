@@ -99,12 +99,12 @@ impl Training {
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
         pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
         let metadata = pretrained.metadata();
-        let architecture = pretrained.architecture;
+        let whole = pretrained.network.whole();
         let task = Task {
             config: &self.config,
             data: &self.data,
-            network: pretrained.network.whole(),
-            is_head: &|name| architecture.is_in_head(name),
+            network: whole,
+            is_head: &|name| whole.is_in_head(name),
             preprocess: &pretrained.preprocess,
             metadata: &metadata,
             folder: &self.folder,

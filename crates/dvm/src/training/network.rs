@@ -25,20 +25,17 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
     let fine_tuned = architecture
         .initialisation
         .with_head(Spread::UniformByInputs);
-    let fresh = |initialisation: Initialisation| {
-        move |parameter: &Parameter| {
-            let is_head = architecture.is_in_head(&parameter.name);
-            dvm_train::fresh(parameter, &initialisation, is_head, config.seed)
-        }
+    let fresh = |parameter: &Parameter, initialisation: &Initialisation, is_head: bool| {
+        dvm_train::fresh(parameter, initialisation, is_head, config.seed)
     };
+    let new_head = |parameter: &Parameter| fresh(parameter, &fine_tuned, true);
     let mut pretrained = match config.weights.as_str() {
-        _ if begun => architecture.untrained(classes, |p| Tensor::zeros(&p.shape)),
-        "none" => architecture.untrained(classes, fresh(untrained)),
-        "pretrained" => architecture
-            .embedded()?
-            .for_classes(classes, fresh(fine_tuned)),
-        file => Pretrained::read(Path::new(file), Some(architecture))?
-            .for_classes(classes, fresh(fine_tuned)),
+        _ if begun => architecture.untrained(classes, |p, _| Tensor::zeros(&p.shape)),
+        "none" => architecture.untrained(classes, |p, is_head| fresh(p, &untrained, is_head)),
+        "pretrained" => architecture.embedded()?.for_classes(classes, new_head),
+        file => {
+            Pretrained::read(Path::new(file), Some(architecture))?.for_classes(classes, new_head)
+        }
     };
     if let Some(preprocess) = &config.preprocess {
         pretrained.preprocess = preprocess.clone();

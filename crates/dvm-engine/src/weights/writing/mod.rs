@@ -1,0 +1,8 @@
+//! Weights as the bytes of a file.
+
+mod safetensors;
+mod torch;
+
+pub use self::safetensors::to_safetensors;
+pub(super) use self::torch::METADATA;
+pub use self::torch::to_torch;

@@ -1,0 +1,152 @@
+//! Weights as the bytes of a file that `torch.load` reads.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Write};
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::Tensor;
+
+/// The folder that every record of the archive is in.
+const FOLDER: &str = "archive";
+
+/// The record that holds the metadata, a JSON object of texts: PyTorch has no place for any, and leaves
+/// records that it does not know alone.
+pub const METADATA: &str = "dvm.json";
+
+/// The bytes of a `.pth` file with these tensors, f32, as `torch.save(state_dict, file)` writes them
+/// since PyTorch 1.6: a zip archive of the pickled dictionary and one record per tensor. The same
+/// tensors and metadata give the same bytes. `torch.load(file)` gives the dictionary.
+pub fn to_torch<'a>(
+    tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
+    metadata: &BTreeMap<String, String>,
+) -> Vec<u8> {
+    let tensors: Vec<(String, &Tensor)> = tensors.into_iter().collect();
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    // PyTorch maps records into memory, so each begins at a multiple of 64 bytes.
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .with_alignment(64)
+        .large_file(true);
+    let mut record = |name: &str, bytes: &[u8]| {
+        archive
+            .start_file(format!("{FOLDER}/{name}"), options)
+            .and_then(|()| Ok(archive.write_all(bytes)?))
+            .expect("memory can be written, and names differ");
+    };
+    record("data.pkl", &dictionary(&tensors));
+    record("byteorder", b"little");
+    let metadata = serde_json::to_vec(metadata).expect("texts can be written");
+    record(METADATA, &metadata);
+    for (index, (_, tensor)) in tensors.iter().enumerate() {
+        let values = tensor.to_nchw().into_iter().flat_map(f32::to_le_bytes);
+        record(&format!("data/{index}"), &values.collect::<Vec<u8>>());
+    }
+    record("version", b"3\n");
+    archive
+        .finish()
+        .expect("memory can be written")
+        .into_inner()
+}
+
+/// The dictionary pickled with protocol 2: its tensors refer to records by number.
+fn dictionary(tensors: &[(String, &Tensor)]) -> Vec<u8> {
+    let mut pickle = Pickle(b"\x80\x02".to_vec());
+    pickle.empty_ordered_dictionary();
+    pickle.0.push(b'(');
+    for (index, (name, tensor)) in tensors.iter().enumerate() {
+        pickle.text(name);
+        pickle.tensor(index, tensor);
+    }
+    // All pairs since the mark are set; end.
+    pickle.0.extend(b"u.");
+    pickle.0
+}
+
+/// A pickle being written (Python's `pickletools` names the opcodes).
+struct Pickle(Vec<u8>);
+
+impl Pickle {
+    fn global(&mut self, module: &str, name: &str) {
+        self.0.push(b'c');
+        self.0.extend(module.bytes());
+        self.0.push(b'\n');
+        self.0.extend(name.bytes());
+        self.0.push(b'\n');
+    }
+
+    fn empty_ordered_dictionary(&mut self) {
+        self.global("collections", "OrderedDict");
+        self.0.extend(b")R");
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.push(b'X');
+        let length = u32::try_from(text.len()).expect("names are short");
+        self.0.extend(length.to_le_bytes());
+        self.0.extend(text.bytes());
+    }
+
+    fn whole_number(&mut self, number: usize) {
+        // LONG1: eight bytes, two's complement.
+        self.0.extend(b"\x8a\x08");
+        self.0.extend((number as u64).to_le_bytes());
+    }
+
+    fn tuple(&mut self, numbers: &[usize]) {
+        self.0.push(b'(');
+        numbers.iter().for_each(|&number| self.whole_number(number));
+        self.0.push(b't');
+    }
+
+    /// `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)`.
+    fn tensor(&mut self, record: usize, tensor: &Tensor) {
+        self.global("torch._utils", "_rebuild_tensor_v2");
+        self.0.extend(b"((");
+        self.text("storage");
+        self.global("torch", "FloatStorage");
+        self.text(&record.to_string());
+        self.text("cpu");
+        self.whole_number(tensor.len());
+        self.0.extend(b"tQ");
+        self.whole_number(0);
+        let shape = tensor.shape();
+        self.tuple(shape);
+        let stride = |axis: usize| shape[axis + 1..].iter().product();
+        self.tuple(&(0..shape.len()).map(stride).collect::<Vec<usize>>());
+        self.0.push(b'\x89');
+        self.empty_ordered_dictionary();
+        self.0.extend(b"tR");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::Weights;
+
+    #[test]
+    fn what_is_written_is_read_again_row_major_with_its_metadata() {
+        let values: Vec<f32> = (0..24_u8).map(f32::from).collect();
+        let filters = Tensor::from_nchw(&[2, 3, 2, 2], &values);
+        let bias = Tensor::from_nchw(&[2], &[0.5, -1.0]);
+        let metadata = BTreeMap::from([("b".to_owned(), "é\"".to_owned())]);
+        let named = [
+            ("z.weight".to_owned(), &filters),
+            ("a.bias".to_owned(), &bias),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.pth");
+        std::fs::write(&path, to_torch(named, &metadata)).unwrap();
+        let read = Weights::read(&path).unwrap();
+        assert_eq!(read.metadata(), &metadata);
+        assert_eq!(read.len(), 2);
+        let array = read.get("z.weight").unwrap();
+        assert_eq!(
+            (&array.shape[..], &array.values),
+            (&[2, 3, 2, 2][..], &values)
+        );
+        assert_eq!(read.get("a.bias").unwrap().values, [0.5, -1.0]);
+    }
+}
