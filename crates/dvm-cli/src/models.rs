@@ -64,7 +64,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
 /// A network in one line.
 #[derive(Serialize)]
 struct Summary {
-    name: &'static str,
+    name: String,
     parameters: usize,
     /// Of one picture of the size it was published for.
     multiply_adds: u64,
@@ -72,7 +72,9 @@ struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     top1: Option<f32>,
     embedded: bool,
-    paper: Paper,
+    /// Of a network of the zoo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paper: Option<Paper>,
 }
 
 #[derive(Serialize)]
@@ -84,27 +86,33 @@ struct Paper {
 impl Summary {
     fn of(architecture: &'static Architecture) -> Result<Self, Failure> {
         let graph = graph(architecture)?;
-        Self::with(architecture, &graph, &architecture.usual().preprocess)
+        Self::with(
+            Some(architecture),
+            architecture.name,
+            &graph,
+            &architecture.usual().preprocess,
+        )
     }
 
     fn with(
-        architecture: &'static Architecture,
+        architecture: Option<&'static Architecture>,
+        name: &str,
         graph: &Graph,
         preprocess: &Preprocess,
     ) -> Result<Self, Failure> {
         let (height, width) = preprocess.crop;
         Ok(Self {
-            name: architecture.name,
+            name: name.to_owned(),
             parameters: trained(graph, 0..graph.parameters().len()),
             multiply_adds: graph
                 .multiply_adds(&[1, 3, height, width])
                 .map_err(dvm::Error::from)?,
-            top1: Some(architecture.usual().top1),
-            embedded: architecture.embedded.is_some(),
-            paper: Paper {
+            top1: architecture.map(|a| a.usual().top1),
+            embedded: architecture.is_some_and(|a| a.embedded.is_some()),
+            paper: architecture.map(|architecture| Paper {
                 title: architecture.paper.title,
                 arxiv: architecture.paper.arxiv,
-            },
+            }),
         })
     }
 }
@@ -117,7 +125,9 @@ const EMBEDDED: &str = "embedded";
 struct Details {
     #[serde(flatten)]
     summary: Summary,
-    published: Published,
+    /// Of a network of the zoo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<Published>,
     /// The weights at hand, if there are any.
     weights: Option<Weights>,
     preprocess: Preprocess,
@@ -156,13 +166,23 @@ impl Details {
         let (mut details, classes) = if let Some(architecture) = unweighted {
             let preprocess = architecture.usual().preprocess.clone();
             (
-                Self::with(architecture, &graph(architecture)?, preprocess)?,
+                Self::with(
+                    Some(architecture),
+                    architecture.name,
+                    &graph(architecture)?,
+                    preprocess,
+                )?,
                 models::imagenet_classes(),
             )
         } else {
             let model = Classifier::open(name, None)?;
             let graph = model.network().graph();
-            let details = Self::with(model.architecture(), graph, model.preprocess().clone())?;
+            let details = Self::with(
+                model.architecture(),
+                model.name(),
+                graph,
+                model.preprocess().clone(),
+            )?;
             let weights = Weights {
                 file: model.weights_file().into(),
                 sha256: model.weights_sha256().into(),
@@ -186,7 +206,8 @@ impl Details {
 
     /// All but weights and classes.
     fn with(
-        architecture: &'static Architecture,
+        architecture: Option<&'static Architecture>,
+        name: &str,
         graph: &Graph,
         preprocess: Preprocess,
     ) -> Result<Self, Failure> {
@@ -201,11 +222,11 @@ impl Details {
             parameters: trained(graph, node.parameters.iter().copied()),
         });
         Ok(Self {
-            summary: Summary::with(architecture, graph, &preprocess)?,
-            published: Published {
+            summary: Summary::with(architecture, name, graph, &preprocess)?,
+            published: architecture.map(|architecture| Published {
                 file: architecture.usual().source.file(),
                 licence: architecture.usual().licence,
-            },
+            }),
             weights: None,
             classes: 0,
             class_names: None,
@@ -257,12 +278,16 @@ fn list(all: &[Summary]) -> String {
     let mut rows = vec![head.map(String::from)];
     rows.extend(all.iter().map(|model| {
         [
-            model.name.into(),
+            model.name.clone(),
             millions(model.parameters),
             giga(model.multiply_adds),
             model.top1.map(percent).unwrap_or_default(),
             if model.embedded { "embedded" } else { "a file" }.into(),
-            format!("arXiv:{}", model.paper.arxiv),
+            model
+                .paper
+                .as_ref()
+                .map(|p| format!("arXiv:{}", p.arxiv))
+                .unwrap_or_default(),
         ]
     }));
     let [left, right] = [Align::Left, Align::Right];
@@ -271,15 +296,13 @@ fn list(all: &[Summary]) -> String {
 
 fn shown(model: &Details) -> String {
     let (summary, published) = (&model.summary, &model.published);
-    let paper = &summary.paper;
-    let mut facts = vec![
-        (
-            "paper",
-            format!("{}, https://arxiv.org/abs/{}", paper.title, paper.arxiv),
-        ),
+    let paper = summary.paper.iter();
+    let paper = paper.map(|p| format!("{}, https://arxiv.org/abs/{}", p.title, p.arxiv));
+    let mut facts: Vec<(&str, String)> = paper.map(|paper| ("paper", paper)).collect();
+    facts.extend([
         ("parameters", millions(summary.parameters)),
         ("multiply-adds", giga(summary.multiply_adds)),
-    ];
+    ]);
     let top1 = summary.top1.map(percent).into_iter();
     let top1 = top1.map(|top1| ("top-1", format!("{top1} on ImageNet, as published")));
     if let Some(own) = &model.weights {
@@ -287,7 +310,7 @@ fn shown(model: &Details) -> String {
         let weights = [own.file.clone()].into_iter().chain(from).collect();
         facts.extend([("weights", weights), ("SHA-256", own.sha256.clone())]);
         facts.extend(own.licence.iter().map(|l| ("licence", l.clone())));
-    } else {
+    } else if let Some(published) = published {
         let weights = format!("published as {}; give it with --weights", published.file);
         facts.extend([("weights", weights), ("licence", published.licence.into())]);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dvm_engine::{Error, Graph, Network, Parameter, Tensor};
 use dvm_image::Preprocess;
 
-use crate::{ARCHITECTURE_KEY, Architecture, CLASSES_KEY, PREPROCESS_KEY, Pretrained};
+use crate::{ARCHITECTURE_KEY, Architecture, CLASSES_KEY, Origin, PREPROCESS_KEY, Pretrained};
 
 impl Pretrained {
     /// The same network for these classes. If they are others than it has, its last layer and those of
@@ -35,7 +35,7 @@ impl Pretrained {
         };
         let preprocess: &Preprocess = &self.preprocess;
         BTreeMap::from([
-            (ARCHITECTURE_KEY.into(), self.architecture.name.into()),
+            (ARCHITECTURE_KEY.into(), self.origin.name().into()),
             (
                 CLASSES_KEY.into(),
                 json(serde_json::to_string(&self.classes)),
@@ -61,7 +61,7 @@ impl Architecture {
             .and_then(|graph| graph.with_values(|_, p| fresh(p, graph.is_in_head(&p.name))))
             .expect("values are made in the declared shapes");
         Pretrained {
-            architecture: self,
+            origin: Origin::Zoo(self),
             network: Network::new(graph),
             classes,
             preprocess: self.usual().preprocess.clone(),
@@ -134,7 +134,7 @@ mod tests {
         let path = folder.path().join("best.safetensors");
         std::fs::write(&path, bytes).unwrap();
         let read = Pretrained::read(&path, None).unwrap();
-        assert_eq!(read.architecture.name, "squeezenet1_1");
+        assert_eq!(read.origin.name(), "squeezenet1_1");
         assert_eq!(read.classes, network.classes);
         assert_eq!(read.preprocess, network.preprocess);
         assert_eq!(read.network.graph().values(), graph.values());

@@ -12,7 +12,7 @@ mod pretrained;
 
 pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};
 pub use pretrained::{
-    ARCHITECTURE_KEY, CLASSES_KEY, LoadError, PREPROCESS_KEY, Pretrained, TRAINING_PREFIX,
+    ARCHITECTURE_KEY, CLASSES_KEY, LoadError, Origin, PREPROCESS_KEY, Pretrained, TRAINING_PREFIX,
     check_class_names, imagenet_classes,
 };
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dvm_engine::weights::{Mismatch, Weights, WeightsError};
-use dvm_engine::{Graph, Network, Parameter, Tensor, seeded};
+use dvm_engine::{Graph, Initialisation, Network, Parameter, Spread, Tensor, seeded};
 use dvm_image::Preprocess;
 
 use crate::{Architecture, all, names};
@@ -22,8 +22,8 @@ pub const TRAINING_PREFIX: &str = "dvm.training.";
 
 /// A network with its weights and all that belongs to them.
 pub struct Pretrained {
-    /// Its architecture.
-    pub architecture: &'static Architecture,
+    /// What it is built after.
+    pub origin: Origin,
     /// The network.
     pub network: Network,
     /// Names of the classes, by index.
@@ -39,6 +39,49 @@ pub struct Pretrained {
     pub source: Option<String>,
     /// Under which licence, by its metadata.
     pub licence: Option<String>,
+}
+
+/// What a network is built after.
+#[derive(Clone)]
+pub enum Origin {
+    /// An architecture of the zoo.
+    Zoo(&'static Architecture),
+    /// The graph of an ONNX file.
+    Onnx {
+        /// The file's name without folders and ending.
+        name: String,
+    },
+}
+
+impl Origin {
+    /// The architecture's name, or the file's.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Zoo(architecture) => architecture.name,
+            Self::Onnx { name } => name,
+        }
+    }
+
+    /// The architecture, if it is one of the zoo.
+    pub fn architecture(&self) -> Option<&'static Architecture> {
+        match self {
+            Self::Zoo(architecture) => Some(architecture),
+            Self::Onnx { .. } => None,
+        }
+    }
+
+    /// How weights begin when nothing is learnt yet.
+    pub fn initialisation(&self) -> Initialisation {
+        match self {
+            Self::Zoo(architecture) => architecture.initialisation,
+            // What PyTorch's layers begin with, convolutions as in ResNets.
+            Self::Onnx { .. } => Initialisation {
+                convolutions: Spread::KaimingNormal,
+                linear: Spread::UniformByInputs,
+                head: Spread::UniformByInputs,
+            },
+        }
+    }
 }
 
 /// Why a network could not be loaded.
@@ -126,7 +169,7 @@ impl Architecture {
     /// ([`dvm_engine::seeded`]): they know nothing, but take as long to compute with as any.
     pub fn random(&'static self) -> Pretrained {
         Pretrained {
-            architecture: self,
+            origin: Origin::Zoo(self),
             network: Network::new(seeded::graph((self.build)(IMAGENET_CLASSES))),
             classes: imagenet_classes(),
             preprocess: self.usual().preprocess.clone(),
@@ -170,7 +213,7 @@ impl Pretrained {
         Ok(Self {
             classes: classes(&metadata, &file, outputs)?,
             preprocess: preprocess(&metadata, &file, architecture)?,
-            architecture,
+            origin: Origin::Zoo(architecture),
             network,
             file,
             sha256,

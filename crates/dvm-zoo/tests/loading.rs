@@ -56,10 +56,16 @@ fn a_bare_file_is_recognised_by_its_names_behind_any_prefix() {
     let folder = TempDir::new().unwrap();
     for prefix in ["", "module.", "module.backbone."] {
         let network = Pretrained::read(&squeezenet(&folder, prefix, 5, &[]), None).unwrap();
-        assert_eq!(network.architecture.name, "squeezenet1_1");
+        assert_eq!(network.origin.name(), "squeezenet1_1");
         assert_eq!(network.classes.len(), 5);
         assert_eq!(network.classes[4], "class 4");
-        let expected = network.architecture.usual().preprocess.clone();
+        let expected = network
+            .origin
+            .architecture()
+            .unwrap()
+            .usual()
+            .preprocess
+            .clone();
         assert_eq!(network.preprocess, expected);
     }
 }
@@ -183,8 +189,8 @@ fn the_published_efficientnet_file_is_the_embedded_network() {
         "/../../../shared/weights/efficientnet-lite0-57934424.pth"
     );
     let published = Pretrained::read(Path::new(path), None).unwrap();
-    assert_eq!(published.architecture.name, "efficientnet_lite0");
-    let embedded = published.architecture.embedded().unwrap();
+    assert_eq!(published.origin.name(), "efficientnet_lite0");
+    let embedded = published.origin.architecture().unwrap().embedded().unwrap();
     let picture = seeded::uniform("picture", 3 * 224 * 224, -1.0, 1.0);
     let picture = Tensor::from_nchw(&[1, 3, 224, 224], &picture);
     let logits = |network: &Pretrained| network.network.fused().logits(&picture).unwrap();

@@ -160,9 +160,14 @@ impl Classifier {
         self
     }
 
-    /// The architecture.
-    pub fn architecture(&self) -> &'static Architecture {
-        self.pretrained.architecture
+    /// Name of the architecture, or of the ONNX file.
+    pub fn name(&self) -> &str {
+        self.pretrained.origin.name()
+    }
+
+    /// The architecture, if it is one of the zoo and not an ONNX file's graph.
+    pub fn architecture(&self) -> Option<&'static Architecture> {
+        self.pretrained.origin.architecture()
     }
 
     /// The network.
@@ -234,7 +239,7 @@ impl Classifier {
         if logits.iter().any(|l| !l.is_finite()) {
             return Err(Error::NotFinite {
                 weights: self.weights_file().into(),
-                architecture: self.architecture().name,
+                model: self.name().into(),
             });
         }
         let probabilities = probabilities(&logits);

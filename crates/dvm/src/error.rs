@@ -18,13 +18,13 @@ pub enum Error {
     /// The network's answer is no number.
     #[error(
         "the network answers with NaN or infinity: the weights in {weights} are damaged or do not \
-         belong to {architecture}"
+         belong to {model}"
     )]
     NotFinite {
         /// The weight file.
         weights: String,
-        /// Name of the architecture.
-        architecture: &'static str,
+        /// Name of the network.
+        model: String,
     },
     /// The picture's crop is too large for the network to be run on it.
     #[error(

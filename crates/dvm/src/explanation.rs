@@ -22,7 +22,7 @@ pub(crate) struct Subject {
     prediction: Prediction,
     names: Vec<String>,
     model: Value,
-    model_name: &'static str,
+    model_name: String,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
     /// Raw arrays that were written last, by method, and where: those of occlusion are the same for
@@ -40,20 +40,20 @@ impl Subject {
         prediction: Prediction,
         options: &Explain,
     ) -> Self {
-        let architecture = classifier.architecture();
+        let name = classifier.name();
         Self {
             input,
             prediction,
             names: classifier.classes().to_vec(),
             model: json!({
-                "architecture": architecture.name,
+                "architecture": name,
                 "weights": classifier.weights_file(),
                 "weights_sha256": classifier.weights_sha256(),
                 "classes": classifier.classes().len(),
                 "arithmetic": arithmetic(classifier),
                 "preprocess": written(classifier.preprocess()),
             }),
-            model_name: architecture.name,
+            model_name: name.to_owned(),
             overlay: options.overlay,
             colours: options.colours,
             written: Mutex::default(),

@@ -149,7 +149,7 @@ impl Arguments {
 #[derive(Serialize)]
 struct Report {
     work: &'static str,
-    model: &'static str,
+    model: String,
     weights: String,
     batch: u16,
     runs: u16,
@@ -188,7 +188,7 @@ impl Report {
         let peak = measured.peak_memory_bytes;
         Self {
             work: arguments.work.name(),
-            model: classifier.architecture().name,
+            model: classifier.name().into(),
             weights: classifier.weights_file().into(),
             batch: arguments.batch,
             runs: arguments.runs,

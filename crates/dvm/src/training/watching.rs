@@ -74,7 +74,7 @@ impl Watching<'_> {
     fn classifier(&self, network: &Network) -> Classifier {
         let begun = self.begun;
         Classifier::of(Pretrained {
-            architecture: begun.architecture,
+            origin: begun.origin.clone(),
             network: Network::new(network.whole().clone()),
             classes: begun.classes.clone(),
             preprocess: begun.preprocess.clone(),
