@@ -3,6 +3,7 @@
 mod bench;
 mod classify;
 mod completions;
+mod convert;
 mod evaluate;
 mod explain;
 mod failure;

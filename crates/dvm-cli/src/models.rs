@@ -6,6 +6,7 @@ use dvm::models::{self, Architecture};
 use dvm::{Classifier, Interpolation, Preprocess, Resize};
 use serde::Serialize;
 
+use crate::convert;
 use crate::failure::Failure;
 use crate::report::{self, Align, table};
 
@@ -17,6 +18,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// A network from one kind of file to another, with its classes and preprocessing
+    Convert(convert::Arguments),
     /// One network: facts, preprocessing, classes, layers
     Show {
         /// Name of the network, or a weight file
@@ -43,6 +46,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             }
             Ok(report::print(&list(&all))?)
         }
+        Command::Convert(arguments) => convert::run(arguments),
         Command::Show {
             name,
             class_names,

@@ -19,16 +19,16 @@ pub struct ModelOptions {
         "A network by name (see `dvm models list`), or a weight file that says what it is \
          [default: {DEFAULT_MODEL}]"
     ))]
-    model: Option<String>,
+    pub model: Option<String>,
     /// Weights for it: .safetensors, or .pth with a state dict
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    weights: Option<PathBuf>,
+    pub weights: Option<PathBuf>,
     /// Names of its classes: one per line, or JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    classes: Option<PathBuf>,
+    pub classes: Option<PathBuf>,
     /// How pictures are prepared, if not as the weights say: `imagenet`, or a JSON file
     #[arg(long, value_name = "imagenet|FILE", value_hint = ValueHint::FilePath)]
-    preprocess: Option<String>,
+    pub preprocess: Option<String>,
 }
 
 impl ModelOptions {

@@ -1,11 +1,8 @@
 //! A network of the zoo made ready to learn other classes.
 
-use std::collections::BTreeMap;
-
 use dvm_engine::{Error, Graph, Network, Parameter, Tensor};
-use dvm_image::Preprocess;
 
-use crate::{ARCHITECTURE_KEY, Architecture, CLASSES_KEY, Origin, PREPROCESS_KEY, Pretrained};
+use crate::{Architecture, Origin, Pretrained};
 
 impl Pretrained {
     /// The same network for these classes. If they are others than it has, its last layer and those of
@@ -25,26 +22,6 @@ impl Pretrained {
             classes,
             ..self
         }
-    }
-
-    /// What a `.safetensors` file of this network says of itself, so that it can be read again by
-    /// [`Pretrained::read`].
-    pub fn metadata(&self) -> BTreeMap<String, String> {
-        let json = |value: Result<String, serde_json::Error>| {
-            value.expect("names and numbers can be written")
-        };
-        let preprocess: &Preprocess = &self.preprocess;
-        BTreeMap::from([
-            (ARCHITECTURE_KEY.into(), self.origin.name().into()),
-            (
-                CLASSES_KEY.into(),
-                json(serde_json::to_string(&self.classes)),
-            ),
-            (
-                PREPROCESS_KEY.into(),
-                json(serde_json::to_string(preprocess)),
-            ),
-        ])
     }
 }
 

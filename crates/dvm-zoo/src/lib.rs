@@ -9,12 +9,14 @@
 pub mod architectures;
 mod fine_tune;
 mod pretrained;
+mod saving;
 
 pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};
 pub use pretrained::{
     ARCHITECTURE_KEY, CLASSES_KEY, LoadError, Origin, PREPROCESS_KEY, Pretrained, TRAINING_PREFIX,
     check_class_names, imagenet_classes,
 };
+pub use saving::FileFormat;
 
 /// All architectures.
 pub fn all() -> impl Iterator<Item = &'static Architecture> + Clone {

@@ -113,6 +113,26 @@ impl Classifier {
         })
     }
 
+    /// Writes the network with its classes and preprocessing to a file, whose ending says in what
+    /// format ([`dvm_zoo::FileFormat`]).
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an ending that says none, [`Error::Save`] where the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let format = dvm_zoo::FileFormat::of(path).ok_or_else(|| {
+            let endings = dvm_zoo::FileFormat::ENDINGS;
+            let path = path.display();
+            Error::Usage(format!(
+                "{path}: networks are written as files that end in {endings}"
+            ))
+        })?;
+        let bytes = self.pretrained.to_bytes(format);
+        dvm_image::write_atomic(path, &bytes).map_err(|source| Error::Save {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
     /// The same with other names for the classes.
     ///
     /// # Errors
