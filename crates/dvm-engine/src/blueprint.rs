@@ -188,7 +188,7 @@ impl Blueprint {
 
     /// Inputs side by side along the channels.
     pub fn concat(&mut self, name: &str, inputs: &[NodeId]) -> NodeId {
-        self.node(name, Concat, inputs, &[])
+        self.node(name, Concat::CHANNELS, inputs, &[])
     }
 
     /// `[N, …]` as `[N, D]`.
@@ -203,7 +203,7 @@ impl Blueprint {
 
     /// Softmax over the classes.
     pub fn softmax(&mut self, name: &str, x: NodeId) -> NodeId {
-        self.node(name, Softmax, &[x], &[])
+        self.node(name, Softmax { axis: 1 }, &[x], &[])
     }
 
     pub(crate) fn from_parts(parts: Parts) -> Self {

@@ -98,6 +98,16 @@ impl Tensor {
         values
     }
 
+    /// The same values, as they are stored, under another shape.
+    ///
+    /// # Panics
+    /// If the number of values is not the product of `shape`.
+    pub(crate) fn under(mut self, shape: &[usize]) -> Self {
+        assert_eq!(self.len(), shape.iter().product::<usize>());
+        self.shape = shape.to_vec();
+        self
+    }
+
     /// All values alike.
     pub fn full(shape: &[usize], value: f32) -> Self {
         Self::from_stored(shape, vec![value; shape.iter().product()])

@@ -128,7 +128,11 @@ fn every_activation_has_a_case() {
             | Activation::Sigmoid
             | Activation::Hardswish
             | Activation::Hardsigmoid
-            | Activation::Tanh => {}
+            | Activation::Tanh
+            | Activation::LeakyRelu(_)
+            | Activation::Elu(_)
+            | Activation::Softplus
+            | Activation::Mish => {}
         }
         assert!(
             cases.iter().any(|case| case.op_name() == activation.name()),

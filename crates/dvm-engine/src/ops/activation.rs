@@ -1,10 +1,37 @@
 //! Activation functions.
 
+use super::exponential::{exp, normal_cdf, sigmoid, tanh};
 use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2, map2_into};
 use crate::Tensor;
 
+/// `$body` with `$f` a constant, for the functions that loops are vectorised for.
+macro_rules! with_constant {
+    ($activation:expr, $f:ident => $body:expr) => {
+        match $activation {
+            Activation::Relu => with_constant!(=Relu, $f => $body),
+            Activation::Relu6 => with_constant!(=Relu6, $f => $body),
+            Activation::Silu => with_constant!(=Silu, $f => $body),
+            Activation::Gelu => with_constant!(=Gelu, $f => $body),
+            Activation::GeluTanh => with_constant!(=GeluTanh, $f => $body),
+            Activation::Sigmoid => with_constant!(=Sigmoid, $f => $body),
+            Activation::Hardswish => with_constant!(=Hardswish, $f => $body),
+            Activation::Hardsigmoid => with_constant!(=Hardsigmoid, $f => $body),
+            Activation::Tanh => with_constant!(=Tanh, $f => $body),
+            other => {
+                let $f = other;
+                $body
+            }
+        }
+    };
+    (=$name:ident, $f:ident => $body:expr) => {{
+        #[allow(non_upper_case_globals)]
+        const $f: Activation = Activation::$name;
+        $body
+    }};
+}
+
 /// A function applied to every value alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// max(x, 0).
     Relu,
@@ -24,6 +51,14 @@ pub enum Activation {
     Hardsigmoid,
     /// Hyperbolic tangent.
     Tanh,
+    /// x where it is positive, this slope times x elsewhere.
+    LeakyRelu(f32),
+    /// x where it is positive, this factor times (eˣ − 1) elsewhere, arXiv 1511.07289.
+    Elu(f32),
+    /// ln(1 + eˣ).
+    Softplus,
+    /// x · tanh(ln(1 + eˣ)), arXiv 1908.08681.
+    Mish,
 }
 
 impl Activation {
@@ -42,11 +77,27 @@ impl Activation {
             Self::Relu6 => x.clamp(0.0, 6.0),
             Self::Silu => x * sigmoid(x),
             Self::Gelu => x * normal_cdf(x),
-            Self::GeluTanh => 0.5 * x * (1.0 + gelu_tanh_argument(x).tanh()),
+            Self::GeluTanh => 0.5 * x * (1.0 + tanh(gelu_tanh_argument(x))),
             Self::Sigmoid => sigmoid(x),
             Self::Hardswish => x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
             Self::Hardsigmoid => (x + 3.0).clamp(0.0, 6.0) / 6.0,
-            Self::Tanh => x.tanh(),
+            Self::Tanh => tanh(x),
+            Self::LeakyRelu(slope) => {
+                if x < 0.0 {
+                    slope * x
+                } else {
+                    x
+                }
+            }
+            Self::Elu(factor) => {
+                if x < 0.0 {
+                    factor * x.exp_m1()
+                } else {
+                    x
+                }
+            }
+            Self::Softplus => softplus(x),
+            Self::Mish => x * softplus(x).tanh(),
         }
     }
 
@@ -62,7 +113,7 @@ impl Activation {
             }
             Self::Gelu => normal_cdf(x) + x * normal_density(x),
             Self::GeluTanh => {
-                let t = gelu_tanh_argument(x).tanh();
+                let t = tanh(gelu_tanh_argument(x));
                 let inner = SQRT_2_OVER_PI * (1.0 + 3.0 * 0.044_715 * x * x);
                 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner
             }
@@ -87,8 +138,27 @@ impl Activation {
                 }
             }
             Self::Tanh => {
-                let t = x.tanh();
+                let t = tanh(x);
                 1.0 - t * t
+            }
+            Self::LeakyRelu(slope) => {
+                if x > 0.0 {
+                    1.0
+                } else {
+                    slope
+                }
+            }
+            Self::Elu(factor) => {
+                if x > 0.0 {
+                    1.0
+                } else {
+                    factor * x.exp()
+                }
+            }
+            Self::Softplus => sigmoid(x),
+            Self::Mish => {
+                let t = softplus(x).tanh();
+                t + x * (1.0 - t * t) * sigmoid(x)
             }
         }
     }
@@ -111,25 +181,25 @@ impl Activation {
             Self::Hardswish => "hardswish",
             Self::Hardsigmoid => "hardsigmoid",
             Self::Tanh => "tanh",
+            Self::LeakyRelu(_) => "leaky_relu",
+            Self::Elu(_) => "elu",
+            Self::Softplus => "softplus",
+            Self::Mish => "mish",
         }
     }
 
     /// Runs `f` on every value of a slice, with the choice of function made once outside the loop.
     #[inline(always)]
     pub(super) fn apply(self, values: &mut [f32]) {
-        match self {
-            Self::Relu => values.iter_mut().for_each(|v| *v = Self::Relu.value(*v)),
-            Self::Relu6 => values.iter_mut().for_each(|v| *v = Self::Relu6.value(*v)),
-            other => values.iter_mut().for_each(|v| *v = other.value(*v)),
-        }
+        with_constant!(self, f => values.iter_mut().for_each(|v| *v = f.value(*v)));
     }
 }
 
 const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 
-#[inline(always)]
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+/// ln(1 + eˣ) without overflow.
+fn softplus(x: f32) -> f32 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 #[inline(always)]
@@ -137,13 +207,10 @@ fn gelu_tanh_argument(x: f32) -> f32 {
     SQRT_2_OVER_PI * (x + 0.044_715 * x * x * x)
 }
 
-fn normal_cdf(x: f32) -> f32 {
-    (0.5 * libm::erfc(-f64::from(x) * std::f64::consts::FRAC_1_SQRT_2)) as f32
-}
-
+#[inline(always)]
 fn normal_density(x: f32) -> f32 {
     const ONE_OVER_SQRT_TAU: f32 = 0.398_942_3;
-    ONE_OVER_SQRT_TAU * (-0.5 * x * x).exp()
+    ONE_OVER_SQRT_TAU * exp(-0.5 * x * x)
 }
 
 impl Op for Activation {
@@ -160,20 +227,7 @@ impl Op for Activation {
 
     fn forward(&self, call: &Call) -> Outcome {
         let x = call.inputs[0];
-        match self {
-            Self::Relu => map(
-                x,
-                #[inline(always)]
-                |x| Self::Relu.value(x),
-            ),
-            Self::Relu6 => map(
-                x,
-                #[inline(always)]
-                |x| Self::Relu6.value(x),
-            ),
-            other => map(x, |x| other.value(x)),
-        }
-        .into()
+        with_constant!(*self, f => map(x, #[inline(always)] |x| f.value(x))).into()
     }
 
     fn needs(&self) -> Needs {
@@ -196,7 +250,12 @@ impl Op for Activation {
             Self::Relu6 => map2_into(grad_output, site.output, |g, y| {
                 if y > 0.0 && y < 6.0 { g } else { 0.0 }
             }),
-            other => map2_into(grad_output, site.inputs[0], |g, x| g * other.derivative(x)),
+            other => with_constant!(*other, f => map2_into(
+                grad_output,
+                site.inputs[0],
+                #[inline(always)]
+                |g, x| g * f.derivative(x),
+            )),
         }))
     }
 
@@ -230,7 +289,12 @@ impl Activation {
             Self::Relu6 => map2(input, grad_output, |x, g| {
                 if x > 0.0 && x < 6.0 { pass(g) } else { 0.0 }
             }),
-            other => map2(input, grad_output, |x, g| pass(g) * other.derivative(x)),
+            other => with_constant!(other, f => map2(
+                input,
+                grad_output,
+                #[inline(always)]
+                |x, g| pass(g) * f.derivative(x),
+            )),
         }
     }
 }

@@ -1,14 +1,28 @@
-//! Concatenation along the channels.
+//! Concatenation.
 
 use rayon::prelude::*;
 
+use super::strided::{gather, place, strides};
 use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
-/// Inputs `[N, Cᵢ, …]` side by side, `[N, Σ Cᵢ, …]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Concat;
+/// Inputs side by side along one axis: 1 for the channels, `[N, Cᵢ, …]` to `[N, Σ Cᵢ, …]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concat {
+    /// The axis, from 0.
+    pub axis: usize,
+}
+
+impl Concat {
+    /// Along the channels.
+    pub const CHANNELS: Self = Self { axis: 1 };
+
+    /// Whether the axis is stored innermost, so that whole runs can be copied.
+    fn is_innermost(&self, rank: usize) -> bool {
+        self.axis == if rank == 4 { 1 } else { rank - 1 }
+    }
+}
 
 impl Op for Concat {
     fn kind(&self) -> &'static str {
@@ -17,23 +31,32 @@ impl Op for Concat {
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let fits = inputs.first().is_some_and(|first| {
-            matches!(first.len(), 2 | 4)
+            let others = |shape: &[usize]| {
+                let mut shape = shape.to_vec();
+                shape.remove(self.axis);
+                shape
+            };
+            self.axis < first.len()
                 && inputs
                     .iter()
-                    .all(|i| i.len() == first.len() && i[0] == first[0] && i[2..] == first[2..])
+                    .all(|i| i.len() == first.len() && others(i) == others(first))
         });
         if !fits {
             return Err(format!(
-                "joins inputs that differ in their channels only, not {inputs:?}"
+                "joins inputs that differ along axis {} only, not {inputs:?}",
+                self.axis
             ));
         }
         let mut shape = inputs[0].to_vec();
-        shape[1] = inputs.iter().map(|i| i[1]).sum();
+        shape[self.axis] = inputs.iter().map(|i| i[self.axis]).sum();
         Ok(shape)
     }
 
     fn forward(&self, call: &Call) -> Outcome {
-        let channels = call.output_shape[1];
+        let channels = call.output_shape[self.axis];
+        if !self.is_innermost(call.output_shape.len()) {
+            return self.joined(call).into();
+        }
         let mut output = Buffer::stale(call.output_shape.iter().product());
         let rows = (TASK / channels.max(1)).max(1);
         output
@@ -44,7 +67,7 @@ impl Op for Concat {
                 for (pixel, joined) in (task * rows..).zip(pixels) {
                     let mut rest = joined;
                     for input in call.inputs {
-                        let c = input.shape()[1];
+                        let c = input.shape()[self.axis];
                         let (own, others) = rest.split_at_mut(c);
                         own.copy_from_slice(&input.data()[pixel * c..(pixel + 1) * c]);
                         rest = others;
@@ -59,12 +82,18 @@ impl Op for Concat {
     }
 
     fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let channels = grad_output.shape()[1];
+        let channels = grad_output.shape()[self.axis];
+        let innermost = self.is_innermost(grad_output.shape().len());
+        let steps = strides(grad_output.shape());
         let mut first = 0;
         let mut gradients = Gradients::default();
         for (input, wanted) in site.inputs.iter().zip(site.wants_input) {
-            let c = input.shape()[1];
+            let c = input.shape()[self.axis];
             gradients.inputs.push(wanted.then(|| {
+                if !innermost {
+                    let base = first * steps[self.axis];
+                    return gather(input.shape(), grad_output.data(), base, &steps);
+                }
                 let mut own = Vec::with_capacity(input.shape().iter().product());
                 for joined in grad_output.data().chunks_exact(channels) {
                     own.extend_from_slice(&joined[first..first + c]);
@@ -76,7 +105,25 @@ impl Op for Concat {
         Ok(gradients)
     }
 
-    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
-        Reach::Pointwise
+    fn reach(&self, _: usize, inputs: &[&[usize]]) -> Reach {
+        if self.axis == 1 && inputs[0].len() == 4 {
+            Reach::Pointwise
+        } else {
+            Reach::Everything
+        }
+    }
+}
+
+impl Concat {
+    /// Along an axis that is not stored innermost.
+    fn joined(&self, call: &Call) -> Tensor {
+        let mut output = Buffer::stale(call.output_shape.iter().product());
+        let steps = strides(call.output_shape);
+        let mut first = 0;
+        for input in call.inputs {
+            place(input, &mut output, first * steps[self.axis], &steps);
+            first += input.shape()[self.axis];
+        }
+        Tensor::from_buffer(call.output_shape, output)
     }
 }

@@ -8,17 +8,69 @@ use rayon::prelude::*;
 use super::matmul::{Matrix, matmul};
 use super::panels::load;
 use super::simd::{InstructionSet, Shared, multiply_add};
-use super::{Call, Gradients, Needs, Op, Outcome, Site, channel_sums};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, channel_sums};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
-/// `x · Wᵀ + b` for `x` `[N, I]`, weights `[O, I]` and, if there is a second parameter, a bias
-/// `[O]`.
+/// `x · Wᵀ + b` for weights `[O, I]` and, if there is a second parameter, a bias `[O]`: of rows
+/// `[N, I]`, of the tokens of `[N, T, I]`, or of the pixels of feature maps `[N, I, H, W]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear;
 
 /// Output columns of one task.
 const COLUMNS: usize = 128;
+
+/// Rows from which on the weights are better read once for many rows.
+const MANY: usize = 48;
+
+/// Rows and columns of one task of [`rows_product`].
+const BLOCK: (usize, usize) = (192, 512);
+
+/// Rows of the weights' gradient that are one task.
+const OUTPUT_ROWS: usize = 64;
+
+/// `a · b + bias` for many rows `a` `[m, k]`, in blocks that are the same for any number of threads.
+fn rows_product(
+    a: &[f32],
+    b: Matrix,
+    bias: Option<&[f32]>,
+    (m, n, k): (usize, usize, usize),
+    output: &mut [f32],
+) {
+    assert_eq!(output.len(), m * n);
+    let output = Shared::new(output);
+    let (rows, columns) = BLOCK;
+    let across = n.div_ceil(columns);
+    (0..m.div_ceil(rows) * across)
+        .into_par_iter()
+        .for_each(|task| {
+            let (row, column) = (task / across * rows, task % across * columns);
+            let (m, n_here) = (rows.min(m - row), columns.min(n - column));
+            let part = Matrix {
+                values: &b.values[column * b.column_stride..],
+                ..b
+            };
+            let mut block = vec![0.0; m * n_here];
+            let own = Matrix::rows(&a[row * k..], k);
+            matmul((m, n_here, k), own, part, &mut block, n_here, false);
+            for (line, values) in block.chunks_exact(n_here).enumerate() {
+                // SAFETY: this part of this row is this task's alone, and lies inside.
+                let target = unsafe {
+                    let first = output.at((row + line) * n + column);
+                    std::slice::from_raw_parts_mut(first, n_here)
+                };
+                match bias {
+                    Some(bias) => {
+                        let pairs = values.iter().zip(&bias[column..]);
+                        for (target, (value, bias)) in target.iter_mut().zip(pairs) {
+                            *target = value + bias;
+                        }
+                    }
+                    None => target.copy_from_slice(values),
+                }
+            }
+        });
+}
 
 /// `a · b` for `a` `[m, k]`, split by the columns of `b` so that a single row keeps several cores
 /// busy; always the same blocks, whatever the number of threads.
@@ -214,20 +266,37 @@ impl Op for Linear {
         };
         match inputs {
             [[n, d]] if *d == i && *d > 0 => Ok(vec![*n, o]),
-            _ => Err(format!("takes [N, {i}], not {inputs:?}")),
+            [[n, t, d]] if *d == i && *d > 0 => Ok(vec![*n, *t, o]),
+            [[n, d, h, w]] if *d == i && *d > 0 => Ok(vec![*n, o, *h, *w]),
+            _ => Err(format!(
+                "takes [N, {i}], [N, T, {i}] or [N, {i}, H, W], not {inputs:?}"
+            )),
         }
     }
 
     fn forward(&self, call: &Call) -> Outcome {
-        let &[n, i] = call.inputs[0].shape() else {
+        let &[o, i] = call.parameters[0].shape() else {
             unreachable!("output_shape checked the rank");
         };
-        let o = call.output_shape[1];
+        // All that lies side by side is one row, whatever the rank.
+        let n = call.inputs[0].len() / i;
         let mut output = Buffer::stale(n * o);
+        let bias = call.parameters.get(1).map(|bias| bias.data());
+        if n >= MANY {
+            let (x, weights) = (call.inputs[0].data(), call.parameters[0].data());
+            rows_product(
+                x,
+                Matrix::rows(weights, i).transposed(),
+                bias,
+                (n, o, i),
+                &mut output,
+            );
+            return Tensor::from_buffer(call.output_shape, output).into();
+        }
         let dots = Dots {
             rows: call.inputs[0].data(),
             weights: call.parameters[0].data(),
-            bias: call.parameters.get(1).map(|bias| bias.data()),
+            bias,
             size: (n, o, i),
         };
         dots.compute(InstructionSet::best(), &mut output);
@@ -243,35 +312,47 @@ impl Op for Linear {
         let &[o, i] = weight.shape() else {
             unreachable!("output_shape checked the rank");
         };
-        let n = x.shape()[0];
+        let n = x.len() / i;
         let mut gradients = Gradients {
             inputs: vec![None],
             parameters: vec![None; site.parameters.len()],
         };
         if site.wants_input[0] {
-            let g = product(
-                grad_output.data(),
-                Matrix::rows(weight.data(), i),
-                (n, i, o),
-            );
-            gradients.inputs[0] = Some(Tensor::from_stored(x.shape(), g));
+            let weights = Matrix::rows(weight.data(), i);
+            let g = if n >= MANY {
+                let mut g = Buffer::stale(n * i);
+                rows_product(grad_output.data(), weights, None, (n, i, o), &mut g);
+                Tensor::from_buffer(x.shape(), g)
+            } else {
+                Tensor::from_stored(x.shape(), product(grad_output.data(), weights, (n, i, o)))
+            };
+            gradients.inputs[0] = Some(g);
         }
         if site.wants_parameter[0] {
             let mut g = vec![0.0; o * i];
-            matmul(
-                (o, i, n),
-                Matrix::rows(grad_output.data(), o).transposed(),
-                Matrix::rows(x.data(), i),
-                &mut g,
-                i,
-                false,
-            );
+            let grad = grad_output.data();
+            g.par_chunks_mut(OUTPUT_ROWS * i)
+                .enumerate()
+                .for_each(|(block, g)| {
+                    let rows = Matrix::rows(&grad[block * OUTPUT_ROWS..], o).transposed();
+                    let size = (g.len() / i, i, n);
+                    matmul(size, rows, Matrix::rows(x.data(), i), g, i, false);
+                });
             gradients.parameters[0] = Some(Tensor::from_stored(weight.shape(), g));
         }
         if site.wants_parameter.get(1) == Some(&true) {
-            gradients.parameters[1] = Some(channel_sums(&grad_output));
+            let rows = grad_output.under(&[n, o]);
+            gradients.parameters[1] = Some(channel_sums(&rows));
         }
         Ok(gradients)
+    }
+
+    fn reach(&self, _: usize, inputs: &[&[usize]]) -> Reach {
+        if inputs[0].len() == 4 {
+            Reach::Pointwise
+        } else {
+            Reach::Everything
+        }
     }
 }
 

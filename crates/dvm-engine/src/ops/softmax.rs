@@ -1,11 +1,14 @@
-//! Softmax over the classes.
+//! Softmax.
 
 use super::{Call, Gradients, Needs, Op, Outcome, Site};
 use crate::Tensor;
 
-/// `exp(x) / Σ exp(x)` over the classes of logits `[N, K]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Softmax;
+/// `exp(x) / Σ exp(x)` over one axis: 1 for the classes of logits `[N, K]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Softmax {
+    /// The axis, from 0.
+    pub axis: usize,
+}
 
 /// The probabilities of one row of logits: the largest is subtracted first, so nothing overflows,
 /// and the sum is taken in f64.
@@ -26,19 +29,20 @@ impl Op for Softmax {
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         match inputs {
-            [[n, k]] if *k > 0 => Ok(vec![*n, *k]),
-            _ => Err(format!("takes logits [N, K], not {inputs:?}")),
+            [x] if x.get(self.axis).is_some_and(|&side| side > 0) => Ok(x.to_vec()),
+            _ => Err(format!(
+                "takes axis {} of one input, not {inputs:?}",
+                self.axis
+            )),
         }
     }
 
     fn forward(&self, call: &Call) -> Outcome {
-        let classes = call.output_shape[1];
-        let output = call.inputs[0]
-            .data()
-            .chunks_exact(classes)
-            .flat_map(probabilities)
-            .collect();
-        Tensor::from_stored(call.output_shape, output).into()
+        let x = call.inputs[0];
+        let rows = self.rows(x);
+        let rows = rows.chunks_exact(x.shape()[self.axis]);
+        self.from_rows(x.shape(), rows.flat_map(probabilities).collect())
+            .into()
     }
 
     fn needs(&self) -> Needs {
@@ -46,29 +50,60 @@ impl Op for Softmax {
     }
 
     fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let classes = grad_output.shape()[1];
+        let shape = grad_output.shape();
+        let classes = shape[self.axis];
         let mut gradient = Vec::with_capacity(grad_output.len());
-        for (p, g) in site
-            .output
-            .data()
-            .chunks_exact(classes)
-            .zip(grad_output.data().chunks_exact(classes))
-        {
-            let mean: f64 = p
-                .iter()
-                .zip(g)
-                .map(|(&p, &g)| f64::from(p) * f64::from(g))
-                .sum();
+        let (p, g) = (self.rows(site.output), self.rows(&grad_output));
+        for (p, g) in p.chunks_exact(classes).zip(g.chunks_exact(classes)) {
+            let products = p.iter().zip(g);
+            let products = products.map(|(&p, &g)| f64::from(p) * f64::from(g));
+            let mean: f64 = products.sum();
             gradient.extend(
                 p.iter()
                     .zip(g)
                     .map(|(&p, &g)| (f64::from(p) * (f64::from(g) - mean)) as f32),
             );
         }
-        Ok(Gradients::input(Tensor::from_stored(
-            grad_output.shape(),
-            gradient,
-        )))
+        Ok(Gradients::input(self.from_rows(shape, gradient)))
+    }
+}
+
+impl Softmax {
+    /// The values with the axis innermost.
+    fn rows(&self, x: &Tensor) -> Vec<f32> {
+        let values = x.to_nchw();
+        let (side, inner) = self.sides(x.shape());
+        if inner == 1 {
+            return values;
+        }
+        let blocks = values.chunks_exact(side * inner);
+        let rows = blocks.flat_map(|block| {
+            (0..inner).flat_map(move |i| block[i..].iter().copied().step_by(inner))
+        });
+        rows.collect()
+    }
+
+    /// The way back.
+    fn from_rows(&self, shape: &[usize], rows: Vec<f32>) -> Tensor {
+        let (side, inner) = self.sides(shape);
+        if inner == 1 {
+            return Tensor::from_nchw(shape, &rows);
+        }
+        let mut values = vec![0.0; rows.len()];
+        let blocks = values.chunks_exact_mut(side * inner);
+        for (block, rows) in blocks.zip(rows.chunks_exact(side * inner)) {
+            for (i, row) in rows.chunks_exact(side).enumerate() {
+                for (position, &value) in row.iter().enumerate() {
+                    block[position * inner + i] = value;
+                }
+            }
+        }
+        Tensor::from_nchw(shape, &values)
+    }
+
+    /// Values along the axis, and values within it.
+    fn sides(&self, shape: &[usize]) -> (usize, usize) {
+        (shape[self.axis], shape[self.axis + 1..].iter().product())
     }
 }
 

@@ -124,7 +124,7 @@ fn concat() {
                 draw.tensor(&[n, channels, h, w], -1.0, 1.0)
             })
             .collect();
-        let alone = alone(Concat, Mode::Inference, inputs, vec![]);
+        let alone = alone(Concat::CHANNELS, Mode::Inference, inputs, vec![]);
         check(&alone, &|inputs, _| slow::concat(inputs));
     }
 }
@@ -146,7 +146,7 @@ fn softmax() {
         let mut draw = Draw::new("softmax", round);
         let shape = [draw.number(1, 4), draw.number(2, 9)];
         let x = draw.tensor(&shape, -4.0, 4.0);
-        let alone = alone(Softmax, Mode::Inference, vec![x], vec![]);
+        let alone = alone(Softmax { axis: 1 }, Mode::Inference, vec![x], vec![]);
         check(&alone, &|inputs, _| slow::softmax(&inputs[0]));
     }
 }

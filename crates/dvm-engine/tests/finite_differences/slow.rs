@@ -182,6 +182,10 @@ pub fn activation(activation: Activation, x: &Array) -> Array {
         Activation::Hardswish => v * (v + 3.0).clamp(0.0, 6.0) / 6.0,
         Activation::Hardsigmoid => (v + 3.0).clamp(0.0, 6.0) / 6.0,
         Activation::Tanh => v.tanh(),
+        Activation::LeakyRelu(slope) => v.max(0.0) + f64::from(slope) * v.min(0.0),
+        Activation::Elu(factor) => v.max(0.0) + f64::from(factor) * (v.min(0.0).exp() - 1.0),
+        Activation::Softplus => (1.0 + v.exp()).ln(),
+        Activation::Mish => v * (1.0 + v.exp()).ln().tanh(),
     })
 }
 

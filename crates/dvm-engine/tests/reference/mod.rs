@@ -88,6 +88,11 @@ impl Case {
     pub fn op(&self) -> (&'static str, Arc<dyn Op>) {
         let has = |key: &str| self.attribute(key).as_bool().expect("true or false");
         let number = |key: &str| self.attribute(key).as_f64().expect("a number") as f32;
+        let axis = || {
+            self.attribute("axis")
+                .as_u64()
+                .map_or(1, |axis| axis as usize)
+        };
         let name = self.op_name();
         match name {
             "conv2d" => ("conv2d", Arc::new(self.conv2d())),
@@ -114,9 +119,9 @@ impl Case {
             "global_avg_pool" => ("pool", Arc::new(Pool::global_mean())),
             "add" => ("add", Arc::new(Add)),
             "mul" => ("mul", Arc::new(Mul)),
-            "concat" => ("concat", Arc::new(Concat)),
+            "concat" => ("concat", Arc::new(Concat { axis: axis() })),
             "flatten" => ("flatten", Arc::new(Flatten)),
-            "softmax" => ("softmax", Arc::new(Softmax)),
+            "softmax" => ("softmax", Arc::new(Softmax { axis: axis() })),
             "dropout" => ("dropout", Arc::new(Dropout { p: number("p") })),
             _ => match ACTIVATIONS.into_iter().find(|a| a.name() == name) {
                 Some(activation) => ("activation", Arc::new(activation)),

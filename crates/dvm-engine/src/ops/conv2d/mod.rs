@@ -29,7 +29,7 @@ use crate::buffer::Buffer;
 ///
 /// After fusion it may also add a residual (a second input of the output's shape) and apply an
 /// activation: `activation(conv(x) + bias + residual)`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Conv2d {
     /// Rows and columns of the kernel.
     pub kernel: (usize, usize),

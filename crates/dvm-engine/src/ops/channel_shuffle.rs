@@ -1,0 +1,71 @@
+//! Channels of groups interleaved.
+
+use rayon::prelude::*;
+
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map};
+use crate::Tensor;
+use crate::buffer::Buffer;
+
+/// The channels of feature maps dealt out anew: of `groups` groups that lie one after the other, first
+/// the first channel of each, then the second of each (ShuffleNet, arXiv 1707.01083).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelShuffle {
+    /// Number of groups; divides the number of channels.
+    pub groups: usize,
+}
+
+/// Reads the channels as `rows` rows and hands them out column by column.
+fn transposed(x: &Tensor, rows: usize) -> Tensor {
+    let channels = x.shape()[1];
+    let columns = channels / rows;
+    let mut output = Buffer::stale(x.len());
+    let pixels = super::TASK.div_ceil(channels.max(1)) * channels.max(1);
+    output
+        .par_chunks_mut(pixels)
+        .zip(x.data().par_chunks(pixels))
+        .for_each(|(output, input)| {
+            let pixels = output.chunks_exact_mut(channels);
+            for (output, input) in pixels.zip(input.chunks_exact(channels)) {
+                for column in 0..columns {
+                    for row in 0..rows {
+                        output[column * rows + row] = input[row * columns + column];
+                    }
+                }
+            }
+        });
+    Tensor::from_buffer(x.shape(), output)
+}
+
+impl Op for ChannelShuffle {
+    fn kind(&self) -> &'static str {
+        "channel_shuffle"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let [x] = inputs else {
+            return Err(format!("takes one input, not {}", inputs.len()));
+        };
+        let (_, c, _, _) = feature_map(x)?;
+        if self.groups == 0 || !c.is_multiple_of(self.groups) {
+            return Err(format!("shuffles {} groups, not {c} channels", self.groups));
+        }
+        Ok(x.to_vec())
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        transposed(call.inputs[0], self.groups).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, _: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let rows = grad_output.shape()[1] / self.groups;
+        Ok(Gradients::input(transposed(&grad_output, rows)))
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+        Reach::Pointwise
+    }
+}

@@ -1,0 +1,123 @@
+//! A border around feature maps, and what takes it away again.
+
+use super::conv2d::Border;
+use super::strided::{gather, place, strides};
+use super::{Call, Gradients, Needs, Op, Outcome, Site, feature_map};
+use crate::Tensor;
+use crate::buffer::Buffer;
+
+/// Feature maps `[N, C, H, W]` with pixels of one value around them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pad {
+    /// How many.
+    pub amount: Amount,
+    /// Their value.
+    pub value: f32,
+}
+
+/// How many pixels a [`Pad`] adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Always as many.
+    Fixed(Border),
+    /// Below and to the right until both sides are multiples of this.
+    ToMultiple(usize),
+}
+
+impl Pad {
+    fn border(&self, h: usize, w: usize) -> Border {
+        match self.amount {
+            Amount::Fixed(border) => border,
+            Amount::ToMultiple(of) => Border {
+                bottom: h.next_multiple_of(of) - h,
+                right: w.next_multiple_of(of) - w,
+                ..Border::default()
+            },
+        }
+    }
+}
+
+impl Op for Pad {
+    fn kind(&self) -> &'static str {
+        "pad"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let [x] = inputs else {
+            return Err(format!("takes one input, not {}", inputs.len()));
+        };
+        let (n, c, h, w) = feature_map(x)?;
+        let border = self.border(h, w);
+        let (above, beside) = (border.top + border.bottom, border.left + border.right);
+        Ok(vec![n, c, h + above, w + beside])
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        if x.shape() == call.output_shape {
+            return x.clone().into();
+        }
+        let (_, _, h, w) = feature_map(x.shape()).expect("checked");
+        let border = self.border(h, w);
+        let steps = strides(call.output_shape);
+        let mut output = Buffer::stale(call.output_shape.iter().product());
+        output.fill(self.value);
+        let base = border.top * steps[2] + border.left * steps[3];
+        place(x, &mut output, base, &steps);
+        Tensor::from_buffer(call.output_shape, output).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = site.inputs[0].shape();
+        let border = self.border(shape[2], shape[3]);
+        let steps = strides(grad_output.shape());
+        let base = border.top * steps[2] + border.left * steps[3];
+        let gradient = gather(shape, grad_output.data(), base, &steps);
+        Ok(Gradients::input(gradient))
+    }
+}
+
+/// The upper left part of feature maps `[N, C, H, W]`, as high and wide as the second input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CropLike;
+
+impl Op for CropLike {
+    fn kind(&self) -> &'static str {
+        "crop_like"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        match inputs {
+            [[n, c, h, w], [_, _, lower, narrower]] if lower <= h && narrower <= w => {
+                Ok(vec![*n, *c, *lower, *narrower])
+            }
+            _ => Err(format!("cuts the first of two maps, not {inputs:?}")),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        if x.shape() == call.output_shape {
+            return x.clone().into();
+        }
+        gather(call.output_shape, x.data(), 0, &strides(x.shape())).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = site.inputs[0].shape();
+        let mut gradient = Buffer::zeroed(shape.iter().product());
+        place(&grad_output, &mut gradient, 0, &strides(shape));
+        Ok(Gradients {
+            inputs: vec![Some(Tensor::from_buffer(shape, gradient)), None],
+            parameters: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! Axes in another order.
+
+use super::strided::{gather, strides};
+use super::{Call, Gradients, Needs, Op, Outcome, Site};
+
+/// Axis `i` of the output is axis `axes[i]` of the input; the first, that of the pictures, may move, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permute {
+    /// Each axis of the input once.
+    pub axes: Vec<usize>,
+}
+
+impl Op for Permute {
+    fn kind(&self) -> &'static str {
+        "permute"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let mut sorted = self.axes.clone();
+        sorted.sort_unstable();
+        match inputs {
+            [x] if sorted.iter().copied().eq(0..x.len()) => {
+                Ok(self.axes.iter().map(|&axis| x[axis]).collect())
+            }
+            _ => Err(format!("orders axes as {:?}, not {inputs:?}", self.axes)),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        let own = strides(x.shape());
+        let steps: Vec<usize> = self.axes.iter().map(|&axis| own[axis]).collect();
+        gather(call.output_shape, x.data(), 0, &steps).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: crate::Tensor) -> Result<Gradients, String> {
+        let own = strides(grad_output.shape());
+        let mut steps = vec![0; own.len()];
+        for (to, &from) in self.axes.iter().enumerate() {
+            steps[from] = own[to];
+        }
+        let shape = site.inputs[0].shape();
+        Ok(Gradients::input(gather(
+            shape,
+            grad_output.data(),
+            0,
+            &steps,
+        )))
+    }
+}

@@ -1,0 +1,125 @@
+//! Sums, means and maxima along axes.
+
+use super::reshape::reshaped;
+use super::strided::{broadcast_steps, spread, summed_to};
+use super::{Call, Gradients, Needs, Op, Outcome, Site, map2};
+use crate::Tensor;
+
+/// What is left of a tensor when the values along some axes become one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reduce {
+    /// How they become one.
+    pub how: How,
+    /// The axes, from 0.
+    pub axes: Vec<usize>,
+    /// Whether the axes stay, with a side of 1.
+    pub keeps: bool,
+}
+
+/// How several values become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Their sum, taken in f64.
+    Sum,
+    /// Their mean, taken in f64.
+    Mean,
+    /// The largest; its gradient is shared among equals.
+    Max,
+}
+
+impl Reduce {
+    /// The shape with sides of 1.
+    fn kept(&self, shape: &[usize]) -> Vec<usize> {
+        let side = |(axis, &side)| if self.axes.contains(&axis) { 1 } else { side };
+        shape.iter().enumerate().map(side).collect()
+    }
+
+    fn count(&self, shape: &[usize]) -> usize {
+        self.axes.iter().map(|&axis| shape[axis]).product()
+    }
+
+    /// The largest values, `kept`.
+    fn largest(&self, x: &Tensor, kept: &[usize]) -> Tensor {
+        let mut values = vec![f32::NEG_INFINITY; kept.iter().product()];
+        let steps = broadcast_steps(kept, x.shape());
+        let path = super::strided::Path::new(x.shape());
+        let (len, step) = (path.row_len(), path.row_step(&steps));
+        for (row, own) in x.data().chunks_exact(len.max(1)).enumerate() {
+            let start = path.row_start(row, &steps);
+            for (index, &value) in own.iter().enumerate() {
+                let largest = &mut values[start + index * step];
+                // A NaN wins, and is not hidden.
+                if value > *largest || value.is_nan() {
+                    *largest = value;
+                }
+            }
+        }
+        Tensor::from_stored(kept, values)
+    }
+}
+
+impl Op for Reduce {
+    fn kind(&self) -> &'static str {
+        match self.how {
+            How::Sum => "reduce_sum",
+            How::Mean => "reduce_mean",
+            How::Max => "reduce_max",
+        }
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let fits = |x: &[usize]| self.axes.iter().all(|&axis| axis < x.len() && x[axis] > 0);
+        match inputs {
+            [x] if fits(x) && self.keeps => Ok(self.kept(x)),
+            [x] if fits(x) => {
+                let stays = |(axis, &side)| (!self.axes.contains(&axis)).then_some(side);
+                Ok(x.iter().enumerate().filter_map(stays).collect())
+            }
+            _ => Err(format!("takes the axes {:?}, not {inputs:?}", self.axes)),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        let kept = self.kept(x.shape());
+        let value = match self.how {
+            How::Sum => summed_to(x, &kept),
+            How::Mean => {
+                let mut sums = summed_to(x, &kept);
+                let count = self.count(x.shape()) as f32;
+                sums.data_mut().iter_mut().for_each(|sum| *sum /= count);
+                sums
+            }
+            How::Max => self.largest(x, &kept),
+        };
+        reshaped(&value, call.output_shape).into()
+    }
+
+    fn needs(&self) -> Needs {
+        match self.how {
+            How::Max => Needs::INPUTS,
+            How::Sum | How::Mean => Needs::NOTHING,
+        }
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let x = site.inputs[0];
+        let shape = x.shape();
+        let kept = self.kept(shape);
+        let grad = spread(&reshaped(&grad_output, &kept), shape);
+        Ok(Gradients::input(match self.how {
+            How::Sum => grad,
+            How::Mean => {
+                let share = 1.0 / self.count(shape) as f32;
+                super::map(&grad, |g| g * share)
+            }
+            How::Max => {
+                let largest = spread(&self.largest(x, &kept), shape);
+                let hits = map2(x, &largest, |x, largest| f32::from(x == largest));
+                let ties = spread(&summed_to(&hits, &kept), shape);
+                let share = map2(&hits, &ties, |hit, ties| hit / ties);
+                map2(&grad, &share, |g, share| g * share)
+            }
+        }))
+    }
+}

@@ -1,0 +1,49 @@
+//! The same values for every picture.
+
+use super::strided::{spread, summed_to};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site};
+use crate::Tensor;
+
+/// Its only parameter `[1, …]` once for each picture of its input `[N, …]`, of which nothing else is
+/// looked at: a class token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat;
+
+impl Op for Repeat {
+    fn kind(&self) -> &'static str {
+        "repeat"
+    }
+
+    fn output_shape(
+        &self,
+        inputs: &[&[usize]],
+        parameters: &[&[usize]],
+    ) -> Result<Vec<usize>, String> {
+        match (inputs, parameters) {
+            ([[n, ..]], [[1, rest @ ..]]) => Ok([&[*n], rest].concat()),
+            _ => Err(format!(
+                "repeats [1, …] for each of [N, …], not {parameters:?} for {inputs:?}"
+            )),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        spread(call.parameters[0], call.output_shape).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let sum = summed_to(&grad_output, site.parameters[0].shape());
+        Ok(Gradients {
+            inputs: vec![None],
+            parameters: vec![Some(sum)],
+        })
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
+}

@@ -1,0 +1,65 @@
+//! The same values under another shape.
+
+use super::{Call, Gradients, Needs, Op, Outcome, Site};
+use crate::Tensor;
+
+/// The values in row-major order of the named shape under other sides, as PyTorch's `reshape`. One
+/// side may be left open: it takes what the others leave, so that any number of pictures fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reshape {
+    /// The sides; at most one is open.
+    pub sides: Vec<Option<usize>>,
+}
+
+impl Op for Reshape {
+    fn kind(&self) -> &'static str {
+        "reshape"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let [x] = inputs else {
+            return Err(format!("takes one input, not {}", inputs.len()));
+        };
+        let values: usize = x.iter().product();
+        let known = self.sides.iter().flatten();
+        let known = known.fold(1usize, |product, &side| product.saturating_mul(side));
+        let open = self.sides.iter().filter(|side| side.is_none()).count();
+        let fits = match open {
+            0 => known == values,
+            1 => known > 0 && values.is_multiple_of(known),
+            _ => false,
+        };
+        if !fits {
+            let sides = self.sides.iter();
+            let sides = sides.map(|s| s.map_or("?".to_owned(), |s| s.to_string()));
+            let sides: Vec<String> = sides.collect();
+            return Err(format!("cannot make [{}] of {x:?}", sides.join(", ")));
+        }
+        let rest = values / known.max(1);
+        Ok(self.sides.iter().map(|side| side.unwrap_or(rest)).collect())
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        reshaped(call.inputs[0], call.output_shape).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = site.inputs[0].shape();
+        Ok(Gradients::input(reshaped(&grad_output, shape)))
+    }
+}
+
+/// The same values in row-major order; only those of rank 4 are stored otherwise and have to move.
+pub(super) fn reshaped(x: &Tensor, shape: &[usize]) -> Tensor {
+    match (x.shape().len(), shape.len()) {
+        (4, 4) if x.shape() == shape => x.clone(),
+        (4, 4) => Tensor::from_nchw(shape, &x.to_nchw()),
+        (4, _) => Tensor::from_stored(shape, x.to_nchw()),
+        (_, 4) => Tensor::from_nchw(shape, x.data()),
+        _ => x.clone().under(shape),
+    }
+}

@@ -1,0 +1,95 @@
+//! A part of a tensor along one axis.
+
+use super::strided::{gather, place, strides};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site};
+use crate::Tensor;
+use crate::buffer::Buffer;
+
+/// The positions `start`, `start + step`, … of one axis, `count` of them or all that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Which axis, from 0.
+    pub axis: usize,
+    /// The first position.
+    pub start: usize,
+    /// From one position to the next, from 1.
+    pub step: usize,
+    /// How many positions; `None` for all to the end.
+    pub count: Option<usize>,
+}
+
+impl Slice {
+    /// `count` channels from `start` on.
+    pub fn channels(start: usize, count: usize) -> Self {
+        Self {
+            axis: 1,
+            start,
+            step: 1,
+            count: Some(count),
+        }
+    }
+
+    /// Every `step`-th position of an axis.
+    pub fn every(axis: usize, start: usize, step: usize) -> Self {
+        Self {
+            axis,
+            start,
+            step,
+            count: None,
+        }
+    }
+
+    /// Where the part begins, and the steps through it.
+    fn path(&self, shape: &[usize]) -> (usize, Vec<usize>) {
+        let mut steps = strides(shape);
+        let base = self.start * steps[self.axis];
+        steps[self.axis] *= self.step;
+        (base, steps)
+    }
+}
+
+impl Op for Slice {
+    fn kind(&self) -> &'static str {
+        "slice"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let refuse = || format!("takes {self:?} of one input, not of {inputs:?}");
+        let [x] = inputs else { return Err(refuse()) };
+        let side = *x.get(self.axis).ok_or_else(refuse)?;
+        let there = side.saturating_sub(self.start).div_ceil(self.step.max(1));
+        let count = self.count.unwrap_or(there);
+        if self.step == 0 || count > there || (count > 0 && self.start >= side) {
+            return Err(refuse());
+        }
+        let mut shape = x.to_vec();
+        shape[self.axis] = count;
+        Ok(shape)
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        let (base, steps) = self.path(x.shape());
+        gather(call.output_shape, x.data(), base, &steps).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = site.inputs[0].shape();
+        let (base, steps) = self.path(shape);
+        let mut gradient = Buffer::zeroed(shape.iter().product());
+        place(&grad_output, &mut gradient, base, &steps);
+        Ok(Gradients::input(Tensor::from_buffer(shape, gradient)))
+    }
+
+    fn reach(&self, _: usize, inputs: &[&[usize]]) -> Reach {
+        if self.axis == 1 && inputs[0].len() == 4 {
+            Reach::Pointwise
+        } else {
+            Reach::Everything
+        }
+    }
+}

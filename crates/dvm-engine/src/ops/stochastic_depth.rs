@@ -1,0 +1,72 @@
+//! Stochastic depth.
+
+use super::{Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site};
+use crate::{Tensor, seeded};
+
+/// In training, zeroes a residual branch of each picture with probability `p` and divides the others by
+/// `1 − p` (arXiv 1603.09382, torchvision's mode `row`); in inference, nothing. The mask follows from the
+/// step's seed and the node's position alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StochasticDepth {
+    /// Probability that a picture's branch is dropped, in [0, 1).
+    pub p: f32,
+}
+
+/// Each picture's values times its factor.
+fn scaled(mut x: Tensor, factors: &[f32]) -> Tensor {
+    let own = x.len() / factors.len().max(1);
+    for (values, &factor) in x.data_mut().chunks_exact_mut(own.max(1)).zip(factors) {
+        values.iter_mut().for_each(|value| *value *= factor);
+    }
+    x
+}
+
+impl Op for StochasticDepth {
+    fn kind(&self) -> &'static str {
+        "stochastic_depth"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        if !(0.0..1.0).contains(&self.p) {
+            let p = self.p;
+            return Err(format!("its probability is {p}, which is not in [0, 1)"));
+        }
+        match inputs {
+            [x] if !x.is_empty() => Ok(x.to_vec()),
+            _ => Err(format!("takes one input [N, …], not {inputs:?}")),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        let Mode::Training { seed } = call.mode else {
+            return x.clone().into();
+        };
+        let kept = 1.0 / (1.0 - self.p);
+        let name = format!("stochastic depth {seed} {}", call.node);
+        let factors: Vec<f32> = seeded::unit(&name, x.shape()[0])
+            .into_iter()
+            .map(|u| if u < self.p { 0.0 } else { kept })
+            .collect();
+        Outcome {
+            value: scaled(x.clone(), &factors),
+            saved: vec![Tensor::from_stored(&[factors.len()], factors)],
+            statistics: Vec::new(),
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        Ok(Gradients::input(match site.saved {
+            [factors] => scaled(grad_output, factors.data()),
+            _ => grad_output,
+        }))
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+        Reach::Pointwise
+    }
+}

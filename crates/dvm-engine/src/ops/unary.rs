@@ -1,0 +1,105 @@
+//! Functions of one number that are no activations.
+
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2_into};
+use crate::Tensor;
+
+/// A function applied to every value alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unary {
+    /// −x
+    Neg,
+    /// |x|
+    Abs,
+    /// eˣ
+    Exp,
+    /// ln x
+    Log,
+    /// √x
+    Sqrt,
+    /// 1 / x
+    Reciprocal,
+    /// The error function.
+    Erf,
+    /// min(max(x, low), high)
+    Clip {
+        /// The least value.
+        low: f32,
+        /// The greatest value.
+        high: f32,
+    },
+}
+
+impl Unary {
+    /// The function.
+    pub fn value(self, x: f32) -> f32 {
+        match self {
+            Self::Neg => -x,
+            Self::Abs => x.abs(),
+            Self::Exp => x.exp(),
+            Self::Log => x.ln(),
+            Self::Sqrt => x.sqrt(),
+            Self::Reciprocal => 1.0 / x,
+            Self::Erf => libm::erf(f64::from(x)) as f32,
+            // A NaN stays one.
+            Self::Clip { low, high } => {
+                let x = if x < low { low } else { x };
+                if x > high { high } else { x }
+            }
+        }
+    }
+
+    /// The derivative; 0 at the kinks of |x|, 1 at the bounds of a clip, as PyTorch takes them.
+    pub fn derivative(self, x: f32) -> f32 {
+        match self {
+            Self::Neg => -1.0,
+            Self::Abs if x == 0.0 => 0.0,
+            Self::Abs => x.signum(),
+            Self::Exp => x.exp(),
+            Self::Log => 1.0 / x,
+            Self::Sqrt => 0.5 / x.sqrt(),
+            Self::Reciprocal => -1.0 / (x * x),
+            Self::Erf => std::f32::consts::FRAC_2_SQRT_PI * (-x * x).exp(),
+            Self::Clip { low, high } => f32::from(x >= low && x <= high),
+        }
+    }
+}
+
+impl Op for Unary {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Neg => "neg",
+            Self::Abs => "abs",
+            Self::Exp => "exp",
+            Self::Log => "log",
+            Self::Sqrt => "sqrt",
+            Self::Reciprocal => "reciprocal",
+            Self::Erf => "erf",
+            Self::Clip { .. } => "clip",
+        }
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        match inputs {
+            [x] => Ok(x.to_vec()),
+            _ => Err(format!("takes one input, not {}", inputs.len())),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        map(call.inputs[0], |x| self.value(x)).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::INPUTS
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let x = site.inputs[0];
+        let gradient = map2_into(grad_output, x, |g, x| g * self.derivative(x));
+        Ok(Gradients::input(gradient))
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+        Reach::Pointwise
+    }
+}
