@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::matmul::{Matrix, matmul};
 use super::panels::load;
 use super::simd::{InstructionSet, Shared, multiply_add};
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, channel_sums};
+use super::{Arithmetic, Call, Gradients, Needs, Op, Outcome, Reach, Site, channel_sums};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -282,7 +282,7 @@ impl Op for Linear {
         let n = call.inputs[0].len() / i;
         let mut output = Buffer::stale(n * o);
         let bias = call.parameters.get(1).map(|bias| bias.data());
-        if n >= MANY {
+        if n >= MANY && call.arithmetic == Arithmetic::Fast {
             let (x, weights) = (call.inputs[0].data(), call.parameters[0].data());
             rows_product(
                 x,
@@ -347,7 +347,7 @@ impl Op for Linear {
         Ok(gradients)
     }
 
-    fn reach(&self, _: usize, inputs: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
         if inputs[0].len() == 4 {
             Reach::Pointwise
         } else {
