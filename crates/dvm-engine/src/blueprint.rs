@@ -136,6 +136,36 @@ impl Blueprint {
         NodeId(self.nodes.len() - 1)
     }
 
+    /// Declares a parameter of any name, for [`Blueprint::node_of`]: its position.
+    pub fn parameter(&mut self, name: &str, shape: &[usize], role: Role) -> usize {
+        self.parameters.push(Parameter {
+            name: name.into(),
+            shape: shape.to_vec(),
+            role,
+        });
+        self.parameters.len() - 1
+    }
+
+    /// Appends a node that reads parameters which were declared before ([`Blueprint::parameter`]), by
+    /// their positions; nodes may share them. Networks of files are written down with it: names there
+    /// follow no rule, but no two nodes, and no two parameters, may have the same.
+    pub fn node_of(
+        &mut self,
+        name: &str,
+        op: Arc<dyn Op>,
+        inputs: &[NodeId],
+        parameters: &[usize],
+    ) -> NodeId {
+        self.nodes.push(Node {
+            name: name.into(),
+            op,
+            inputs: inputs.to_vec(),
+            parameters: parameters.to_vec(),
+            merged: Vec::new(),
+        });
+        NodeId(self.nodes.len() - 1)
+    }
+
     /// A convolution from `inputs` to `outputs` channels.
     pub fn conv2d(
         &mut self,
