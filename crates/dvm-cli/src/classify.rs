@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use dvm::{Classifier, Ranked};
+use dvm::{Classifier, Prediction, Ranked};
 use serde::Serialize;
 
 use crate::failure::{Failure, in_words_about};
@@ -30,8 +30,16 @@ pub struct Arguments {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer {
-    Seen { image: String, top: Vec<Ranked> },
-    Failed { image: String, error: String },
+    Seen {
+        image: String,
+        top: Vec<Ranked>,
+        /// One per class, by index.
+        logits: Vec<f32>,
+    },
+    Failed {
+        image: String,
+        error: String,
+    },
 }
 
 /// Prints the most probable classes of each picture.
@@ -39,23 +47,28 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     arguments.run.start_threads()?;
     let classifier = arguments.model.open(&arguments.run)?;
     let images = images::expand(&arguments.images);
+    let count = arguments.top as usize;
     let progress = Progress::new(images.len(), true);
     let mut answers = Vec::new();
     let mut failed = false;
     for (position, image) in images.iter().enumerate() {
         progress.picture(position, &image.name());
         let path = image.path().display().to_string();
-        let seen = top(&classifier, image, arguments.top as usize, &progress);
+        let seen = predict(&classifier, image, &progress);
         if let Err(error) = &seen {
             failed = true;
             progress.aside(|| report::say(&format!("error: {path}: {error}")));
         }
         match seen {
-            Ok(top) if !arguments.run.json => {
-                let text = as_text(&image.name(), &top, position == 0);
+            Ok(seen) if !arguments.run.json => {
+                let text = as_text(&image.name(), seen.top(count), position == 0);
                 progress.aside(|| report::print(&text))?;
             }
-            Ok(top) => answers.push(Answer::Seen { image: path, top }),
+            Ok(seen) => answers.push(Answer::Seen {
+                image: path,
+                top: seen.top(count).to_vec(),
+                logits: seen.logits,
+            }),
             Err(error) => answers.push(Answer::Failed { image: path, error }),
         }
         progress.update("classified", position + 1, images.len());
@@ -70,12 +83,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn top(
+fn predict(
     classifier: &Classifier,
     image: &Image,
-    count: usize,
     progress: &Progress,
-) -> Result<Vec<Ranked>, String> {
+) -> Result<Prediction, String> {
     let path = match image {
         Image::File(path) => path,
         Image::Nothing { why, .. } => return Err(why.clone()),
@@ -86,7 +98,7 @@ fn top(
             progress.aside(|| report::say(&format!("note: {}: {}", image.name(), dvm::CUT_OFF)));
         }
         let input = classifier.prepare(picture)?;
-        Ok(classifier.classify(&input)?.top(count).to_vec())
+        classifier.classify(&input)
     };
     answer().map_err(|error: dvm::Error| in_words_about(path, &error))
 }

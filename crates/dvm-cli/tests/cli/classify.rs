@@ -30,6 +30,24 @@ fn the_default_network_knows_coffee_and_cats() {
 }
 
 #[test]
+fn the_logits_of_all_classes_stand_beside_the_most_probable_ones() {
+    let run = dvm(&["classify", COFFEE, "--json", "--top", "2"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let answer = &run.json()[0];
+    let logits: Vec<f64> = answer["logits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|logit| logit.as_f64().unwrap())
+        .collect();
+    assert_eq!(logits.len(), 1000);
+    let class = |rank: usize| answer["top"][rank]["index"].as_u64().unwrap() as usize;
+    let probability = |rank: usize| answer["top"][rank]["probability"].as_f64().unwrap();
+    let ratio = (logits[class(0)] - logits[class(1)]).exp();
+    assert!((ratio / (probability(0) / probability(1)) - 1.0).abs() < 1e-4);
+}
+
+#[test]
 fn people_get_a_small_table() {
     let run = dvm(&["classify", COFFEE, "--top", "2", "--model", "squeezenet1_1"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
