@@ -1,4 +1,4 @@
-"""Logits and input gradients of whole networks, and one training step of ResNet18, in f64.
+"""Logits and input gradients of whole networks, and one training step of some, in f64.
 
 Parameters follow from their state-dict names (`seeded.fill`), the input from `<network>.input`. Every
 network has files of its own; `networks.py resnet18 vgg16` makes those of these two.
@@ -14,6 +14,7 @@ import timm
 import torch
 import torchvision
 from torch import nn
+from torch.nn import functional
 
 import seeded
 import store
@@ -25,7 +26,7 @@ TARGET = 3
 SAMPLE_STRIDE = 251
 # Number of images, their side in pixels, and the input's range ± limit. SqueezeNet and the plain VGGs
 # have no batch-norm: seeded weights halve the signal per layer, and only a large input is still seen
-# beside the biases. VGG takes 15 GMAC at 224 pixels; at 96 its adaptive pool has something to do, too.
+# beside the biases; SiLU and squeeze-and-excitation quarter it. VGG takes 15 GMAC at 224 pixels; at 96 its adaptive pool has something to do, too.
 INPUTS = {
     "squeezenet1_1": (2, 224, 64.0),
     "resnet18": (2, 224, 2.0),
@@ -42,39 +43,113 @@ INPUTS = {
     "vgg16_bn": (1, 96, 2.0),
     "vgg19": (1, 96, 64.0),
     "vgg19_bn": (1, 96, 2.0),
+    "efficientnet_b0": (2, 96, 256.0),
+    "efficientnet_b1": (1, 64, 256.0),
+    "efficientnet_b2": (1, 64, 256.0),
+    "efficientnet_b3": (1, 64, 256.0),
+    "efficientnet_b4": (1, 64, 64.0),
+    "efficientnet_b5": (1, 64, 64.0),
+    "efficientnet_b6": (1, 64, 64.0),
+    "efficientnet_b7": (1, 64, 64.0),
+    "tf_efficientnet_b0": (1, 64, 256.0),
+    "tf_efficientnet_b1": (1, 64, 256.0),
+    "tf_efficientnet_b2": (1, 96, 64.0),
+    "tf_efficientnet_b3": (1, 96, 64.0),
+    "tf_efficientnet_b4": (1, 64, 64.0),
+    "tf_efficientnet_b5": (1, 64, 64.0),
+    "tf_efficientnet_b6": (1, 64, 64.0),
+    "tf_efficientnet_b7": (1, 64, 64.0),
+    "efficientnet_lite1": (1, 96, 2.0),
+    "efficientnet_lite2": (1, 96, 2.0),
+    "efficientnet_lite3": (1, 96, 2.0),
+    "efficientnet_lite4": (1, 96, 2.0),
+    "convnext_tiny": (2, 64, 2.0),
+    "convnext_small": (1, 64, 2.0),
+    "convnext_base": (1, 64, 2.0),
+    "convnext_large": (1, 64, 2.0),
+    "vit_b_16": (1, 224, 2.0),
+    "vit_b_32": (1, 224, 2.0),
+    "vit_l_16": (1, 224, 2.0),
+    "vit_tiny_patch16_224": (2, 224, 2.0),
+    "vit_small_patch16_224": (1, 224, 2.0),
+    "vit_small_patch32_224": (1, 224, 2.0),
+    "vit_base_patch16_224": (1, 224, 2.0),
+    "deit_tiny_patch16_224": (1, 224, 2.0),
+    "deit_small_patch16_224": (1, 224, 2.0),
+    "deit_base_patch16_224": (1, 224, 2.0),
+    # Three windows and a rest at the first stage, less than one at the last.
+    "swin_t": (2, 100, 2.0),
+    "swin_s": (1, 100, 2.0),
+    "swin_b": (1, 100, 2.0),
+}
+# Networks so large that only their true gradient is described.
+LARGE = {
+    *(f"{family}efficientnet_b{i}" for family in ("", "tf_") for i in (5, 6, 7)),
+    "convnext_large",
+    "vit_l_16",
 }
 # Networks that timm has and torchvision has not, by timm's name.
-TIMM = {"efficientnet_lite0": "tf_efficientnet_lite0"}
+TIMM = {
+    **{f"efficientnet_lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)},
+    **{
+        name: name
+        for name in (
+            *(f"tf_efficientnet_b{i}" for i in range(8)),
+            "vit_tiny_patch16_224",
+            "vit_small_patch16_224",
+            "vit_small_patch32_224",
+            "vit_base_patch16_224",
+            "deit_tiny_patch16_224",
+            "deit_small_patch16_224",
+            "deit_base_patch16_224",
+        )
+    },
+}
 # Networks whose step of training is described, too: pictures and side.
-TRAINED = {"resnet18": (4, 64)}
+TRAINED = {"resnet18": (4, 64), "vit_tiny_patch16_224": (2, 224)}
 # How far the outputs of a sound f32 convolution may be off, relative to the largest: sums in
 # another order, and Winograd. One ReLU near zero that flips changes whole patches of a gradient.
 ROUNDINGS = (1e-6, 1e-5)
 ROUNDING_DRAWS = 3
+# What passes the positive and holds back the negative, and so gets the rules of guided backprop and
+# deconvnet; gates (sigmoids) keep their true gradient.
+RECTIFIERS = {
+    nn.ReLU: functional.relu,
+    nn.ReLU6: functional.relu6,
+    nn.SiLU: functional.silu,
+    nn.GELU: functional.gelu,
+    nn.Hardswish: functional.hardswish,
+}
+# Those with a slope that jumps, and pools whose winner may change: what makes a gradient jump, too.
+KINKED = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.MaxPool2d)
 # Autograd nodes of every rectifier; none may be left once the rules are in place.
-RECTIFIER_NODES = ("Relu", "Hardtanh", "Clamp", "Threshold")
+RECTIFIER_NODES = ("Relu", "Hardtanh", "Clamp", "Threshold", "Silu", "Gelu", "Hardswish")
 
 
 class GuidedRectifier(torch.autograd.Function):
-    """max(g, 0) where 0 < x < limit."""
+    """max(g, 0) times the slope."""
 
     @staticmethod
-    def forward(context, x, limit):
-        context.save_for_backward((x > 0) & (x < limit))
-        return x.clamp(0, limit)
+    def forward(context, x, function):
+        context.save_for_backward(x)
+        context.function = function
+        return function(x)
 
     @staticmethod
     def backward(context, grad):
-        (open_gate,) = context.saved_tensors
-        return grad.clamp(min=0) * open_gate, None
+        (x,) = context.saved_tensors
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(context.function(x).sum(), x)
+        return grad.clamp(min=0) * slope, None
 
 
 class DeconvnetRectifier(torch.autograd.Function):
     """max(g, 0), whatever x was."""
 
     @staticmethod
-    def forward(context, x, limit):
-        return x.clamp(0, limit)
+    def forward(context, x, function):
+        return function(x)
 
     @staticmethod
     def backward(context, grad):
@@ -82,25 +157,24 @@ class DeconvnetRectifier(torch.autograd.Function):
 
 
 class RuledActivation(nn.Module):
-    """A ReLU (limit infinity) or ReLU6 (limit 6) with another backward rule."""
+    """One of RECTIFIERS with another backward rule."""
 
-    def __init__(self, rectifier, limit):
+    def __init__(self, rectifier, replaced):
         super().__init__()
-        self.rectifier, self.limit = rectifier, limit
+        self.rectifier, self.function = rectifier, RECTIFIERS[type(replaced)]
+        self.kinked = isinstance(replaced, KINKED)
 
     def forward(self, x):
-        return self.rectifier.apply(x, self.limit)
+        return self.rectifier.apply(x, self.function)
 
 
 def with_rule(network, rectifier):
-    """A copy of `network` whose ReLU and ReLU6 modules go backward by `rectifier`."""
+    """A copy of `network` whose RECTIFIERS go backward by `rectifier`."""
     network = copy.deepcopy(network)
     for module in list(network.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.ReLU6):
-                setattr(module, name, RuledActivation(rectifier, 6.0))
-            elif isinstance(child, nn.ReLU):
-                setattr(module, name, RuledActivation(rectifier, float("inf")))
+            if type(child) in RECTIFIERS:
+                setattr(module, name, RuledActivation(rectifier, child))
     return network
 
 
@@ -126,7 +200,7 @@ def state_dict(name):
     entries = [
         f"{key} {list(value.shape)}\n"
         for key, value in network.state_dict().items()
-        if not key.endswith("num_batches_tracked")
+        if not key.endswith(("num_batches_tracked", "relative_position_index"))
     ]
     return {
         "state_dict_size": len(entries),
@@ -182,7 +256,7 @@ def check_health(name, network, values, logits, gradient):
     hooks = [
         module.register_forward_hook(lambda _module, _input, output: alive.append((output > 0).double().mean().item()))
         for module in network.modules()
-        if isinstance(module, (nn.ReLU, nn.ReLU6))
+        if isinstance(module, tuple(RECTIFIERS))
     ]
     with torch.no_grad():
         network(torch.from_numpy(values).double())
@@ -193,7 +267,7 @@ def check_health(name, network, values, logits, gradient):
     print(
         f"{name}: |logit| ≤ {np.abs(logits).max():.3g}, spread {spread:.2g}, between images {between:.2g}, "
         f"|gradient| ≤ {np.abs(gradient).max():.3g}, zeros {np.mean(gradient == 0):.1%}, "
-        f"positive after ReLU {min(alive):.0%}…{max(alive):.0%}"
+        f"positive after rectifiers {min(alive):.0%}…{max(alive):.0%}"
     )
     assert np.isfinite(logits).all() and spread > 1e-3
     assert len(logits) == 1 or between > 1e-3
@@ -213,7 +287,8 @@ def inference(name):
     single_logits = logits_and_gradient(copy.deepcopy(network).float(), values, torch.float32)[0]
     tensors[f"{name}.logits_f32_error"] = relative_error(single_logits, logits)
     add_gradient(tensors, f"{name}.input_grad", gradient, network, values)
-    for rule, rectifier in (("guided", GuidedRectifier), ("deconvnet", DeconvnetRectifier)):
+    ruled = () if name in LARGE else (("guided", GuidedRectifier), ("deconvnet", DeconvnetRectifier))
+    for rule, rectifier in ruled:
         ruled = with_rule(network, rectifier)
         ruled_logits, ruled_gradient, nodes = logits_and_gradient(ruled, values)
         left = [node for node in nodes if node.startswith(RECTIFIER_NODES)]
@@ -230,7 +305,28 @@ def inference(name):
         "roundings": ROUNDINGS,
         **state_dict(name),
     }
+    depths = stochastic_depths(network, values)
+    if depths:
+        described["stochastic_depths"] = depths
     return tensors, described
+
+
+def stochastic_depths(network, values):
+    """With what probability each residual branch is dropped in training, in the order in which they are
+    computed, but for those that never are."""
+    found = []
+
+    def note(module, _input, _output):
+        if module.p > 0:
+            found.append(module.p)
+
+    modules = [m for m in network.modules() if isinstance(m, torchvision.ops.StochasticDepth)]
+    hooks = [module.register_forward_hook(note) for module in modules]
+    with torch.no_grad():
+        network(torch.from_numpy(values).double())
+    for hook in hooks:
+        hook.remove()
+    return found
 
 
 def add_gradient(tensors, key, gradient, network, values):
@@ -251,7 +347,10 @@ def add_gradient(tensors, key, gradient, network, values):
 
 
 def rounding_error(gradient, network, values):
-    """The worst |sample of rounded − sample| / |sample| (L2), one number per rounding."""
+    """The worst |sample of rounded − sample| / |sample| (L2), one number per rounding; none where
+    nothing can flip."""
+    if not any(getattr(module, "kinked", isinstance(module, KINKED)) for module in network.modules()):
+        return np.zeros(len(ROUNDINGS))
     worst = []
     for amplitude in ROUNDINGS:
         errors = []

@@ -15,15 +15,23 @@ pub enum Spread {
     /// Uniform of variance 2 / (fan-in + fan-out), by Glorot and Bengio 2010, as
     /// `torch.nn.init.xavier_uniform_`.
     XavierUniform,
+    /// As [`Spread::XavierUniform`], but square weights as [`Spread::UniformByInputs`]: what
+    /// torchvision's vision transformers begin with, where only the layer behind an attention is square.
+    XavierUniformUnlessSquare,
     /// Uniform in ±1/√fan-in: what a layer of PyTorch begins with.
     UniformByInputs,
     /// Uniform in ±1/√O.
     UniformByOutputs,
+    /// Normal of variance 1 / fan-in.
+    NormalByInputs,
     /// Normal of this standard deviation.
     Normal(f64),
+    /// Nothing but 0.
+    Zero,
 }
 
-/// How the weights of an architecture begin. Biases are 0, normalisations change nothing.
+/// How the weights of an architecture begin. Biases are 0, normalisations change nothing; positions of
+/// tokens are normal of deviation 0.02, and layer scales 1e-6.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Initialisation {
     /// Weights of convolutions.

@@ -264,6 +264,11 @@ impl Op for Attention {
         Tensor::from_buffer(call.output_shape, output).into()
     }
 
+    fn multiply_adds(&self, inputs: &[&[usize]], _: &[&[usize]]) -> usize {
+        // With every key, and with every value.
+        2 * inputs[0][1]
+    }
+
     fn needs(&self) -> Needs {
         Needs::INPUTS
     }

@@ -217,8 +217,9 @@ impl Weights {
     /// average. What lies beside the chosen dictionary (an optimiser's state, say) is ignored;
     /// names beside a chosen network prefix keep theirs.
     ///
-    /// Names that end in `num_batches_tracked` are counters of training, not weights: they are
-    /// neither missing nor unexpected, and returned only when wanted and found.
+    /// Names that end in `num_batches_tracked` are counters of training, `relative_position_index` and
+    /// `attn_mask` follow from a layer's size, none are weights: they are neither missing nor unexpected,
+    /// and returned only when wanted and found.
     ///
     /// # Errors
     /// [`Mismatch`] unless names and shapes correspond one to one.

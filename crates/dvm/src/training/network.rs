@@ -7,13 +7,32 @@ use dvm_engine::{Initialisation, Parameter, Spread, Tensor};
 use dvm_train::Config;
 use dvm_zoo::{Architecture, Pretrained};
 
-use crate::Error;
+use crate::{Error, weights};
 
 /// Whether the architecture is known and the classes can be shown.
 pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
     architecture(&config.model)?;
     dvm_zoo::check_class_names(&data.classes)
         .map_err(|detail| Error::Usage(format!("{}: {detail}", data.folder.display())))
+}
+
+/// The configuration with what its weights decide: how pictures are prepared for them, where that is
+/// not the usual. A run then goes on as it was begun even where other weights were fetched since.
+///
+/// # Errors
+/// As [`of`], before anything is written.
+pub(super) fn settled(mut config: Config) -> Result<Config, Error> {
+    let architecture = architecture(&config.model)?;
+    let wanted = match &config.weights[..] {
+        "none" => None,
+        "pretrained" => weights::fetched_by_default(architecture)?
+            .map(|(published, _)| published.preprocess.clone()),
+        file => Some(weights::read(architecture, Path::new(file))?.preprocess),
+    };
+    let usual = &architecture.usual().preprocess;
+    let wanted = wanted.filter(|wanted| wanted != usual);
+    config.preprocess = config.preprocess.or(wanted);
+    Ok(config)
 }
 
 /// The network of the configuration for the classes of the data. Where the run has `begun`, its
@@ -32,10 +51,8 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
     let mut pretrained = match config.weights.as_str() {
         _ if begun => architecture.untrained(classes, |p, _| Tensor::zeros(&p.shape)),
         "none" => architecture.untrained(classes, |p, is_head| fresh(p, &untrained, is_head)),
-        "pretrained" => architecture.embedded()?.for_classes(classes, new_head),
-        file => {
-            Pretrained::read(Path::new(file), Some(architecture))?.for_classes(classes, new_head)
-        }
+        "pretrained" => weights::at_hand(architecture)?.for_classes(classes, new_head),
+        file => weights::read(architecture, Path::new(file))?.for_classes(classes, new_head),
     };
     if let Some(preprocess) = &config.preprocess {
         pretrained.preprocess = preprocess.clone();
