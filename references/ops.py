@@ -8,11 +8,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from torchvision.models.swin_transformer import shifted_window_attention
+
 import seeded
 import store
 
-PACKAGES = ("torch", "numpy", "safetensors")
-ACTIVATION_KINKS = {"relu": [0], "relu6": [0, 6], "hardswish": [-3, 3], "hardsigmoid": [-3, 3]}
+PACKAGES = ("torch", "torchvision", "numpy", "safetensors")
+ACTIVATION_KINKS = {"relu": [0], "relu6": [0, 6], "hardswish": [-3, 3], "hardsigmoid": [-3, 3],
+                    "leaky_relu": [0], "elu": [0], "abs": [0], "clip": [-1, 1.5]}  # fmt: skip
 
 
 def array(name, shape, low=-1.0, high=1.0):
@@ -48,10 +51,32 @@ def conv2d(name, x, out, kernel, stride=(1, 1), padding=(0, 0, 0, 0), dilation=(
 
 
 def linear(name, x, out, bias):
-    parameters = [array("weight", (out, x[1]), -0.5, 0.5)]
+    parameters = [array("weight", (out, x[1] if len(x) == 4 else x[-1]), -0.5, 0.5)]
     if bias:
         parameters.append(array("bias", (out,), -0.5, 0.5))
     return case(name, "linear", [x], parameters)
+
+
+def layer_norm(name, x, eps=1e-5):
+    features = x[1] if len(x) == 4 else x[-1]
+    parameters = [array("weight", (features,), 0.5, 1.5), array("bias", (features,), -0.5, 0.5)]
+    return case(name, "layer_norm", [(x, -1.5, 2.5)], parameters, eps=eps)
+
+
+def window_attention(name, x, heads, window, shift, op="window_attention"):
+    """Attention in windows of `x`, feature maps of queries, keys and values side by side."""
+    table = array("relative_position_bias_table", ((2 * window - 1) ** 2, heads))
+    return case(name, op, [(x, -1.5, 1.5)], [table], heads=heads, window=window, shift=shift)
+
+
+def binary(name, function, x, other, kind="input", swapped=False, bounds=(-1.0, 1.0)):
+    """`function` of an input of shape `x` and an input, a parameter or a constant of shape `other`."""
+    attributes = {"function": function, "other": kind, "swapped": swapped}
+    if kind == "constant":
+        attributes["constant"] = array("constant", other, *bounds)
+    inputs = [(x, *bounds)] + ([(other, *bounds)] if kind == "input" else [])
+    parameters = [array("other", other, *bounds)] if kind == "parameter" else []
+    return case(name, "binary", inputs, parameters, **attributes)
 
 
 def batch_norm(name, x, mode, eps=1e-5, momentum=0.1):
@@ -157,6 +182,84 @@ def all_cases():
         case("softmax_large_logits", "softmax", [((3, 10), 90.0, 100.0)], axis=1),
         case("dropout_inference", "dropout", [(2, 4, 3, 5)], p=0.5),
     ]  # fmt: skip
+    return cases + transformer_cases() + loose_cases()
+
+
+def transformer_cases():
+    """What vision transformers, ConvNeXt and ShuffleNet are made of."""
+    return [
+        linear("linear_tokens", (2, 5, 16), 6, bias=True),
+        linear("linear_many_rows", (1, 70, 9), 11, bias=True),
+        linear("linear_map", (2, 6, 3, 4), 5, bias=False),
+        layer_norm("layer_norm_rows", (4, 10)),
+        layer_norm("layer_norm_tokens", (2, 5, 37), eps=1e-6),
+        layer_norm("layer_norm_channels", (2, 18, 3, 4)),
+        case("attention", "attention", [((2, 7, 24), -1.5, 1.5)], heads=2),
+        # More tokens than are taken at a time.
+        case("attention_70_tokens", "attention", [((1, 70, 12), -1.5, 1.5)], heads=2),
+        window_attention("window_attention", (2, 12, 4, 6), 2, 2, 0),
+        window_attention("window_attention_shifted", (1, 12, 6, 9), 2, 3, 1),
+        window_attention("window_attention_shifted_by_half", (1, 6, 8, 8), 1, 4, 2),
+        # A window as large as the map is not shifted, along either axis.
+        window_attention("window_attention_of_one_window", (1, 12, 4, 4), 2, 4, 2),
+        window_attention("window_attention_of_one_row_of_windows", (1, 12, 4, 8), 2, 4, 2),
+        window_attention("padded_window_attention", (1, 12, 5, 7), 2, 3, 1, "padded_window_attention"),
+        window_attention("padded_window_attention_larger_than_the_map", (1, 6, 3, 2), 1, 4, 2,
+                         "padded_window_attention"),
+        case("scale", "scale", [(2, 6, 3, 4)], [array("layer_scale", (6, 1, 1))]),
+        case("channel_affine", "channel_affine", [(2, 3, 4, 5)], factor=[0.5, -1.25, 2.0], shift=[0.25, 0.0, -1.0]),
+        case("channel_shuffle_2_groups", "channel_shuffle", [(2, 6, 3, 4)], groups=2),
+        case("channel_shuffle_3_groups", "channel_shuffle", [(1, 12, 3, 2)], groups=3),
+        case("stochastic_depth_inference", "stochastic_depth", [(2, 4, 3, 5)], p=0.5),
+        case("tokens", "tokens", [(2, 3, 4, 5)]),
+        case("repeat", "repeat", [(3, 4, 6)], [array("class_token", (1, 1, 6))]),
+        case("pad", "pad", [(2, 3, 4, 5)], border=(1, 0, 2, 3), value=-0.5),
+        case("pad_to_multiple", "pad", [(1, 3, 5, 6)], multiple=4, value=0.0),
+        case("crop_like", "crop_like", [(2, 3, 6, 7), (2, 1, 4, 5)]),
+    ]  # fmt: skip
+
+
+def loose_cases():
+    """What exported graphs are made of besides."""
+    x = (2, 4, 3, 5)
+    cases = [
+        case("softmax_tokens", "softmax", [((2, 3, 20), -4.0, 4.0)], axis=2),
+        case("softmax_channels", "softmax", [(x, -4.0, 4.0)], axis=1),
+        case("softmax_rows_of_a_map", "softmax", [(x, -4.0, 4.0)], axis=2),
+        case("concat_tokens", "concat", [(2, 1, 6), (2, 4, 6)], axis=1),
+        case("concat_features", "concat", [(2, 3, 2), (2, 3, 5)], axis=2),
+        case("concat_rows", "concat", [(2, 3, 2, 5), (2, 3, 4, 5)], axis=2),
+        case("slice_channels", "slice", [(2, 6, 3, 4)], axis=1, start=2, step=1, count=3),
+        case("slice_every_other_row", "slice", [(2, 3, 7, 4)], axis=2, start=1, step=2, count=None),
+        case("slice_a_token", "slice", [(2, 5, 6)], axis=1, start=0, step=1, count=1),
+        case("permute_to_channels_last", "permute", [x], axes=(0, 2, 3, 1)),
+        case("permute_windows", "permute", [(2, 2, 3, 2, 2, 3)], axes=(0, 1, 3, 2, 4, 5)),
+        case("permute_pictures", "permute", [(2, 3, 4)], axes=(1, 0, 2)),
+        case("reshape_a_map", "reshape", [x], sides=(None, 4, 15)),
+        case("reshape_to_a_map", "reshape", [(2, 5, 12)], sides=(None, 5, 3, 4)),
+        case("reshape_map_to_map", "reshape", [x], sides=(None, 6, 5, 2)),
+        case("reduce_sum", "reduce", [x], how="sum", axes=(2,), keeps=False),
+        case("reduce_mean", "reduce", [x], how="mean", axes=(2, 3), keeps=True),
+        case("reduce_mean_tokens", "reduce", [(2, 5, 6)], how="mean", axes=(1,), keeps=False),
+        case("reduce_max", "reduce", [x], how="max", axes=(1, 3), keeps=False),
+        case("matmul", "matmul", [(2, 3, 4, 5), (2, 3, 5, 6)]),
+        case("matmul_broadcast", "matmul", [(3, 4, 5), (2, 1, 5, 2)]),
+        binary("binary_add_embedding", "add", (2, 5, 6), (1, 5, 6), "parameter"),
+        binary("binary_sub_channels", "sub", x, (4, 1, 1), "parameter"),
+        binary("binary_sub_from_constant", "sub", x, (1, 4, 1, 1), "constant", swapped=True),
+        binary("binary_mul_broadcast_both_ways", "mul", (2, 1, 3, 5), (4, 1, 1)),
+        binary("binary_mul_number", "mul", x, (), "constant"),
+        binary("binary_div", "div", x, x, bounds=(0.5, 2.0)),
+        binary("binary_div_constant", "div", (2, 5), (5,), "constant", bounds=(0.5, 2.0)),
+        binary("binary_pow", "pow", (2, 6), (2, 6), bounds=(0.5, 2.0)),
+        binary("binary_pow_swapped", "pow", (2, 6), (1,), "constant", swapped=True, bounds=(0.5, 2.0)),
+        binary("binary_min", "min", x, x),
+        binary("binary_max", "max", (2, 6), (6,), "parameter"),
+    ]
+    for op in UNARY:
+        bounds = (0.5, 3.0) if op in ("log", "sqrt", "reciprocal") else (-3.0, 3.0)
+        attributes = {"low": -1.0, "high": 1.5} if op == "clip" else {}
+        cases.append(case(op, op, [((2, 3, 4, 5), *bounds)], **attributes))
     return cases
 
 
@@ -170,7 +273,61 @@ ACTIVATIONS = {
     "hardswish": F.hardswish,
     "hardsigmoid": F.hardsigmoid,
     "tanh": torch.tanh,
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.1),
+    "elu": lambda x: F.elu(x, 0.7),
+    "softplus": F.softplus,
+    "mish": F.mish,
 }
+
+UNARY = {
+    "neg": torch.neg,
+    "abs": torch.abs,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "reciprocal": torch.reciprocal,
+    "erf": torch.erf,
+    "clip": lambda x: torch.clamp(x, -1.0, 1.5),
+}
+
+BINARY = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "pow": torch.pow,
+    "min": torch.minimum,
+    "max": torch.maximum,
+}
+
+REDUCTIONS = {"sum": torch.sum, "mean": torch.mean, "max": torch.amax}
+
+
+def swin(x, table, heads, window, shift):
+    """torchvision's attention in windows, of queries, keys and values that are there already.
+
+    The function computes them by a matrix of its own from as many channels as it returns: one that
+    only picks. Its heads are three times as wide as ours, two thirds of them zeros, hence the factor.
+    """
+    wide = x.shape[1]
+    channels = wide // 3
+    width = channels // heads
+    picks = torch.zeros(3, heads, 3 * width, wide, dtype=x.dtype)
+    drops = torch.zeros(wide, heads, 3 * width, dtype=x.dtype)
+    for head in range(heads):
+        for feature in range(width):
+            own = head * width + feature
+            for which in range(3):
+                picks[which, head, feature, which * channels + own] = 3**0.5 if which == 0 else 1
+            drops[own, head, feature] = 1
+    places = torch.stack(torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")).flatten(1)
+    apart = places[:, :, None] - places[:, None, :] + window - 1
+    rows = apart[0] * (2 * window - 1) + apart[1]
+    output = shifted_window_attention(
+        x.permute(0, 2, 3, 1), picks.reshape(3 * wide, wide), drops.reshape(wide, wide),
+        table[rows].permute(2, 0, 1)[None], [window, window], heads, [shift, shift],
+    )  # fmt: skip
+    return output.permute(0, 3, 1, 2)[:, :channels]
 
 
 def evaluate(described, inputs, parameters):
@@ -186,7 +343,10 @@ def evaluate(described, inputs, parameters):
             stride=attributes["stride"], dilation=attributes["dilation"], groups=attributes["groups"],
         )  # fmt: skip
     if op == "linear":
-        return F.linear(x, parameters["weight"], parameters.get("bias"))
+        if x.dim() == 4:
+            x = x.permute(0, 2, 3, 1)
+        output = F.linear(x, parameters["weight"], parameters.get("bias"))
+        return output.permute(0, 3, 1, 2) if x.dim() == 4 else output
     if op == "batch_norm":
         return F.batch_norm(
             x, parameters["running_mean"], parameters["running_var"], parameters["weight"], parameters["bias"],
@@ -215,6 +375,63 @@ def evaluate(described, inputs, parameters):
         return torch.softmax(x, attributes["axis"])
     if op == "dropout":
         return F.dropout(x, attributes["p"], training=False)
+    if op == "layer_norm":
+        if x.dim() == 4:
+            x = x.permute(0, 2, 3, 1)
+        output = F.layer_norm(x, x.shape[-1:], parameters["weight"], parameters["bias"], attributes["eps"])
+        return output.permute(0, 3, 1, 2) if x.dim() == 4 else output
+    if op == "attention":
+        n, tokens, wide = x.shape
+        heads = x.reshape(n, tokens, 3, attributes["heads"], -1).permute(2, 0, 3, 1, 4)
+        return F.scaled_dot_product_attention(*heads).transpose(1, 2).reshape(n, tokens, wide // 3)
+    if op in ("window_attention", "padded_window_attention"):
+        return swin(x, parameters["relative_position_bias_table"], **attributes)
+    if op == "scale":
+        return x * parameters["layer_scale"]
+    if op == "channel_affine":
+        factor, shift = (torch.tensor(attributes[k], dtype=x.dtype)[:, None, None] for k in ("factor", "shift"))
+        return x * factor + shift
+    if op == "channel_shuffle":
+        return F.channel_shuffle(x, attributes["groups"])
+    if op == "stochastic_depth":
+        return x * 1
+    if op == "tokens":
+        return x.flatten(2).transpose(1, 2)
+    if op == "repeat":
+        return parameters["class_token"].expand(x.shape[0], -1, -1)
+    if op == "pad":
+        if "border" in attributes:
+            top, left, bottom, right = attributes["border"]
+        else:
+            top, left, bottom, right = 0, 0, -x.shape[2] % attributes["multiple"], -x.shape[3] % attributes["multiple"]
+        return F.pad(x, (left, right, top, bottom), value=attributes["value"])
+    if op == "crop_like":
+        return x[:, :, : inputs[1].shape[2], : inputs[1].shape[3]] * 1
+    if op == "slice":
+        start, step, count = attributes["start"], attributes["step"], attributes["count"]
+        end = x.shape[attributes["axis"]] if count is None else start + (count - 1) * step + 1
+        return x[(slice(None),) * attributes["axis"] + (slice(start, end, step),)] * 1
+    if op == "permute":
+        return x.permute(*attributes["axes"])
+    if op == "reshape":
+        return x.reshape([-1 if side is None else side for side in attributes["sides"]])
+    if op == "reduce":
+        return REDUCTIONS[attributes["how"]](x, attributes["axes"], keepdim=attributes["keeps"])
+    if op == "matmul":
+        return inputs[0] @ inputs[1]
+    if op == "binary":
+        if attributes["other"] == "input":
+            other = inputs[1]
+        elif attributes["other"] == "parameter":
+            other = parameters["other"]
+        else:
+            one = attributes["constant"]
+            other = seeded.uniform(f"{described['name']}.constant", one["shape"], one["low"], one["high"])
+            other = torch.from_numpy(np.asarray(other)).to(x.dtype)
+        function = BINARY[attributes["function"]]
+        return function(other, x) if attributes["swapped"] else function(x, other)
+    if op in UNARY:
+        return UNARY[op](x)
     raise ValueError(f"{described['name']}: no operation {op}")
 
 
@@ -236,10 +453,12 @@ def run(described, precision):
     tensors = {"output": output.detach()}
     for leaf_name, leaf in leaves.items():
         if leaf.requires_grad:
-            tensors[f"grad.{leaf_name}"] = leaf.grad
+            # What only lends its shape has no gradient.
+            if leaf.grad is not None:
+                tensors[f"grad.{leaf_name}"] = leaf.grad
         elif described["mode"] == "training":
             tensors[leaf_name] = leaf
-    return {f"{name}.{key}": tensor.numpy() for key, tensor in tensors.items()}
+    return {f"{name}.{key}": tensor.contiguous().numpy() for key, tensor in tensors.items()}
 
 
 def check_that_the_gradient_is_unique(described):
@@ -247,6 +466,8 @@ def check_that_the_gradient_is_unique(described):
     op = described["op"]
     for one in described["inputs"]:
         values = seeded.uniform(f"{described['name']}.{one['name']}", one["shape"], one["low"], one["high"])
+        if op == "reduce" and described["attributes"]["how"] == "max":
+            assert len(np.unique(values)) == values.size, described["name"]
         if "max_pool" in op:
             planes = values.reshape(-1, values.shape[-2] * values.shape[-1])
             assert all(len(np.unique(plane)) == plane.size for plane in planes), described["name"]

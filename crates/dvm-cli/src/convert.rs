@@ -1,8 +1,10 @@
 //! `dvm models convert`: a network from one kind of file to another.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
+use dvm::Classifier;
+use dvm::models::FileFormat;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -10,11 +12,16 @@ use crate::options::{ModelOptions, RunOptions};
 use crate::report;
 
 #[derive(Args)]
+#[command(after_help = "\
+.safetensors carries all that dvm needs to know of a network, .pth is what torch.load reads, and .onnx \
+is what ONNX Runtime runs (operators of version 17, pictures of the size of the preprocessing's crop, \
+any number at once). Classes and preprocessing go with the weights in every format. A file of the name \
+OUT is replaced, when the new one is whole.")]
 pub struct Arguments {
     /// A network by name, or a file that holds one
     #[arg(value_name = "NAME|IN", value_hint = ValueHint::FilePath)]
     input: String,
-    /// The file to write; its ending says in what format
+    /// The file to write; its ending says in what format: .safetensors, .pth, .pt or .onnx
     #[arg(value_name = "OUT", value_hint = ValueHint::FilePath)]
     output: PathBuf,
     /// The architecture of the weights, where the file does not say it
@@ -38,10 +45,15 @@ struct Written {
     classes: usize,
     parameters: usize,
     bytes: u64,
+    /// What the file does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
 }
 
 /// Reads a network and writes it.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let format = format_of(&arguments.output)?;
+    refuse_same_file(&arguments.input, &arguments.output)?;
     arguments.run.start_threads()?;
     let (model, weights) = match arguments.model {
         Some(architecture) => (architecture, Some(arguments.input.into())),
@@ -55,16 +67,19 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let classifier = options.open(&arguments.run)?;
     classifier.save(&arguments.output)?;
-    let values = classifier.network().whole().values().iter();
     let written = Written {
         file: arguments.output.display().to_string(),
         network: classifier.name().to_owned(),
         classes: classifier.classes().len(),
-        parameters: values.map(|value| value.len()).sum(),
+        parameters: parameters(&classifier, format),
         bytes: std::fs::metadata(&arguments.output).map_or(0, |facts| facts.len()),
+        note: note(&classifier, format),
     };
     if arguments.run.json {
         return report::print_json(&written);
+    }
+    if let Some(note) = written.note {
+        report::say(&format!("note: {note}"));
     }
     Ok(report::print(&format!(
         "{}: {} with {} classes, {:.1} MB\n",
@@ -73,4 +88,45 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         written.classes,
         written.bytes as f64 / 1e6,
     ))?)
+}
+
+/// What the file is to be; known before a network is loaded.
+fn format_of(output: &Path) -> Result<FileFormat, Failure> {
+    FileFormat::of(output).ok_or_else(|| {
+        Failure::Request(format!(
+            "{}: networks are written as files that end in {}",
+            output.display(),
+            FileFormat::ENDINGS
+        ))
+    })
+}
+
+/// A conversion in place would leave nothing to go back to.
+fn refuse_same_file(input: &str, output: &Path) -> Result<(), Failure> {
+    let whole = |path: &Path| std::fs::canonicalize(path).ok();
+    match (whole(Path::new(input)), whole(output)) {
+        (Some(from), Some(to)) if from == to => Err(Failure::Request(format!(
+            "{input} is both read and written; give the result another name"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Numbers in the file that are the network's own.
+fn parameters(classifier: &Classifier, format: FileFormat) -> usize {
+    let network = classifier.network();
+    let graph = match format {
+        FileFormat::Onnx => network.graph(),
+        _ => network.whole(),
+    };
+    graph.values().iter().map(|value| value.len()).sum()
+}
+
+/// What whoever reads the file has to know.
+fn note(classifier: &Classifier, format: FileFormat) -> Option<&'static str> {
+    let is_loose = classifier.architecture().is_none() && format == FileFormat::Torch;
+    is_loose.then_some(
+        "the file holds weights under the names of the ONNX file, and no architecture: PyTorch reads \
+         them, but nothing knows what to compute; .safetensors and .onnx keep the graph",
+    )
 }

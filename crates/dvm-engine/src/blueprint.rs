@@ -6,16 +6,30 @@ use crate::graph::{Node, NodeId, Parameter, Role};
 use crate::ops::Op;
 use crate::ops::activation::Activation;
 use crate::ops::add::Add;
+use crate::ops::attention::Attention;
 use crate::ops::batch_norm::BatchNorm;
+use crate::ops::binary::{Binary, Function};
+use crate::ops::channel_affine::ChannelAffine;
+use crate::ops::channel_shuffle::ChannelShuffle;
 use crate::ops::concat::Concat;
 use crate::ops::conv2d::Conv2d;
 use crate::ops::dropout::Dropout;
 use crate::ops::flatten::Flatten;
 use crate::ops::input::Input;
+use crate::ops::layer_norm::LayerNorm;
 use crate::ops::linear::Linear;
 use crate::ops::mul::Mul;
+use crate::ops::pad::{Amount, CropLike, Pad};
+use crate::ops::permute::Permute;
 use crate::ops::pool::Pool;
+use crate::ops::repeat::Repeat;
+use crate::ops::reshape::Reshape;
+use crate::ops::scale::Scale;
+use crate::ops::slice::Slice;
 use crate::ops::softmax::Softmax;
+use crate::ops::stochastic_depth::StochasticDepth;
+use crate::ops::tokens::Tokens;
+use crate::ops::window_attention::WindowAttention;
 
 /// Nodes and declared parameters, written down layer by layer:
 ///
@@ -85,7 +99,8 @@ impl Blueprint {
         &self.parameters
     }
 
-    /// Appends a node with any op; `parameters` are declared as `<name>.<suffix>`.
+    /// Appends a node with any op; `parameters` are declared as `<name>.<suffix>`, or as `<name>` where
+    /// the suffix is empty: such a node is named after its only parameter.
     ///
     /// # Panics
     /// If the name is taken: two layers of one name are a mistake in an architecture file.
@@ -103,7 +118,10 @@ impl Blueprint {
         let first = self.parameters.len();
         for (suffix, shape, role) in parameters {
             self.parameters.push(Parameter {
-                name: format!("{name}.{suffix}"),
+                name: match *suffix {
+                    "" => name.into(),
+                    suffix => format!("{name}.{suffix}"),
+                },
                 shape: shape.to_vec(),
                 role: *role,
             });
@@ -113,6 +131,36 @@ impl Blueprint {
             op: Arc::new(op),
             inputs: inputs.to_vec(),
             parameters: (first..self.parameters.len()).collect(),
+            merged: Vec::new(),
+        });
+        NodeId(self.nodes.len() - 1)
+    }
+
+    /// Declares a parameter of any name, for [`Blueprint::node_of`]: its position.
+    pub fn parameter(&mut self, name: &str, shape: &[usize], role: Role) -> usize {
+        self.parameters.push(Parameter {
+            name: name.into(),
+            shape: shape.to_vec(),
+            role,
+        });
+        self.parameters.len() - 1
+    }
+
+    /// Appends a node that reads parameters which were declared before ([`Blueprint::parameter`]), by
+    /// their positions; nodes may share them. Networks of files are written down with it: names there
+    /// follow no rule, but no two nodes, and no two parameters, may have the same.
+    pub fn node_of(
+        &mut self,
+        name: &str,
+        op: Arc<dyn Op>,
+        inputs: &[NodeId],
+        parameters: &[usize],
+    ) -> NodeId {
+        self.nodes.push(Node {
+            name: name.into(),
+            op,
+            inputs: inputs.to_vec(),
+            parameters: parameters.to_vec(),
             merged: Vec::new(),
         });
         NodeId(self.nodes.len() - 1)
@@ -134,7 +182,8 @@ impl Blueprint {
         self.node(name, conv, &[x], &all[..1 + usize::from(bias)])
     }
 
-    /// A fully connected layer.
+    /// A fully connected layer of rows `[N, inputs]`, tokens `[N, T, inputs]` or the pixels of
+    /// `[N, inputs, H, W]`.
     pub fn linear(
         &mut self,
         name: &str,
@@ -166,6 +215,71 @@ impl Blueprint {
         )
     }
 
+    /// A layer normalisation over the last axis, or over the channels of feature maps; declares
+    /// `weight` and `bias`.
+    pub fn layer_norm(&mut self, name: &str, x: NodeId, features: usize, eps: f32) -> NodeId {
+        let shape = [features];
+        self.node(
+            name,
+            LayerNorm { eps },
+            &[x],
+            &[
+                ("weight", &shape, Role::Scale),
+                ("bias", &shape, Role::Bias),
+            ],
+        )
+    }
+
+    /// A learned factor per channel of feature maps, `[C, 1, 1]`, a parameter of the node's own name
+    /// (`features.1.0.layer_scale`).
+    pub fn scale(&mut self, name: &str, x: NodeId, channels: usize) -> NodeId {
+        let shape: &[usize] = &[channels, 1, 1];
+        self.node(name, Scale, &[x], &[("", shape, Role::Scale)])
+    }
+
+    /// A fixed `x · factor + shift` per channel, never trained.
+    pub fn channel_affine(
+        &mut self,
+        name: &str,
+        x: NodeId,
+        factor: Vec<f32>,
+        shift: Vec<f32>,
+    ) -> NodeId {
+        self.node(name, ChannelAffine { factor, shift }, &[x], &[])
+    }
+
+    /// Attention of `heads` heads over queries, keys and values side by side, `[N, T, 3 · D]` to
+    /// `[N, T, D]`. The linear layers before and behind it are nodes of their own.
+    pub fn attention(&mut self, name: &str, qkv: NodeId, heads: usize) -> NodeId {
+        self.node(name, Attention { heads }, &[qkv], &[])
+    }
+
+    /// Attention within windows of feature maps, `[N, 3 · C, H, W]` to `[N, C, H, W]`; declares
+    /// `relative_position_bias_table` `[(2 · window − 1)², heads]`.
+    pub fn window_attention(
+        &mut self,
+        name: &str,
+        qkv: NodeId,
+        attention: WindowAttention,
+    ) -> NodeId {
+        let rows = (2 * attention.window - 1).pow(2);
+        let shape: &[usize] = &[rows, attention.heads];
+        let table = ("relative_position_bias_table", shape, Role::Bias);
+        self.node(name, attention, &[qkv], &[table])
+    }
+
+    /// A learned summand of this shape, a parameter of the node's own name; sides of 1 are repeated
+    /// (the position embedding `[1, T, D]` of tokens `[N, T, D]`).
+    pub fn add_parameter(&mut self, name: &str, x: NodeId, shape: &[usize]) -> NodeId {
+        let op = Binary::parameter(Function::Add);
+        self.node(name, op, &[x], &[("", shape, Role::Bias)])
+    }
+
+    /// A parameter `[1, …]` of the node's own name, once for each picture of `x` (a class token).
+    pub fn repeat(&mut self, name: &str, x: NodeId, shape: &[usize]) -> NodeId {
+        self.node(name, Repeat, &[x], &[("", shape, Role::Bias)])
+    }
+
     /// An activation.
     pub fn activation(&mut self, name: &str, x: NodeId, activation: Activation) -> NodeId {
         self.node(name, activation, &[x], &[])
@@ -191,6 +305,49 @@ impl Blueprint {
         self.node(name, Concat::CHANNELS, inputs, &[])
     }
 
+    /// Inputs side by side along any axis, from 0.
+    pub fn concat_along(&mut self, name: &str, axis: usize, inputs: &[NodeId]) -> NodeId {
+        self.node(name, Concat { axis }, inputs, &[])
+    }
+
+    /// A part of a tensor: `Slice::channels(0, 24)`, `Slice::every(2, 1, 2)`.
+    pub fn slice(&mut self, name: &str, x: NodeId, slice: Slice) -> NodeId {
+        self.node(name, slice, &[x], &[])
+    }
+
+    /// The channels of `groups` groups interleaved.
+    pub fn channel_shuffle(&mut self, name: &str, x: NodeId, groups: usize) -> NodeId {
+        self.node(name, ChannelShuffle { groups }, &[x], &[])
+    }
+
+    /// Zeros below and to the right of feature maps until both sides are multiples of `of`.
+    pub fn pad_to_multiple(&mut self, name: &str, x: NodeId, of: usize) -> NodeId {
+        let amount = Amount::ToMultiple(of);
+        self.node(name, Pad { amount, value: 0.0 }, &[x], &[])
+    }
+
+    /// The upper left part of feature maps, as high and wide as those of `like`.
+    pub fn crop_like(&mut self, name: &str, x: NodeId, like: NodeId) -> NodeId {
+        self.node(name, CropLike, &[x, like], &[])
+    }
+
+    /// Axes in another order: axis `i` of the output is axis `axes[i]` of `x`.
+    pub fn permute(&mut self, name: &str, x: NodeId, axes: &[usize]) -> NodeId {
+        let axes = axes.to_vec();
+        self.node(name, Permute { axes }, &[x], &[])
+    }
+
+    /// The same values in row-major order under other sides, at most one of which is open.
+    pub fn reshape(&mut self, name: &str, x: NodeId, sides: &[Option<usize>]) -> NodeId {
+        let sides = sides.to_vec();
+        self.node(name, Reshape { sides }, &[x], &[])
+    }
+
+    /// The pixels of feature maps `[N, C, H, W]` as tokens `[N, H · W, C]`.
+    pub fn tokens(&mut self, name: &str, x: NodeId) -> NodeId {
+        self.node(name, Tokens, &[x], &[])
+    }
+
     /// `[N, …]` as `[N, D]`.
     pub fn flatten(&mut self, name: &str, x: NodeId) -> NodeId {
         self.node(name, Flatten, &[x], &[])
@@ -199,6 +356,11 @@ impl Blueprint {
     /// Dropout.
     pub fn dropout(&mut self, name: &str, x: NodeId, p: f32) -> NodeId {
         self.node(name, Dropout { p }, &[x], &[])
+    }
+
+    /// Stochastic depth of a residual branch, dropped whole for a picture with probability `p`.
+    pub fn stochastic_depth(&mut self, name: &str, x: NodeId, p: f32) -> NodeId {
+        self.node(name, StochasticDepth { p }, &[x], &[])
     }
 
     /// Softmax over the classes.

@@ -316,6 +316,25 @@ impl Graph {
         Ok(shapes)
     }
 
+    /// For each node, whether its value for a batch is that of picture after picture, for pictures of
+    /// this shape: graphs of other frameworks may put other axes first in between.
+    pub(crate) fn are_batches(&self, input: &[usize]) -> Result<Vec<bool>, Error> {
+        let batch = |n: usize| {
+            let mut input = input.to_vec();
+            input[0] = n;
+            self.shapes(&input)
+        };
+        let one = batch(1)?;
+        // A graph that takes a single picture at a time.
+        let Ok(two) = batch(2) else {
+            return Ok(vec![false; one.len()]);
+        };
+        let grows = |(one, two): (&Vec<usize>, &Vec<usize>)| {
+            one.first() == Some(&1) && two.first() == Some(&2) && one[1..] == two[1..]
+        };
+        Ok(one.iter().zip(&two).map(grows).collect())
+    }
+
     /// For each node, the nodes that read it.
     pub fn consumers(&self) -> Vec<Vec<NodeId>> {
         let mut consumers = vec![Vec::new(); self.nodes.len()];
@@ -398,13 +417,34 @@ pub(crate) fn shape_of(
     inputs: &[&[usize]],
     parameters: &[&[usize]],
 ) -> Result<Vec<usize>, Error> {
-    op.output_shape(inputs, parameters)
+    let filled = |shapes: &[&[usize]]| shapes.iter().all(|shape| !shape.contains(&0));
+    let shape = if filled(inputs) && filled(parameters) {
+        op.output_shape(inputs, parameters)
+    } else {
+        Err(format!(
+            "computes nothing of empty values: {inputs:?} and {parameters:?}"
+        ))
+    };
+    shape
+        .and_then(|shape| {
+            let values = shape
+                .iter()
+                .try_fold(1usize, |n, &side| n.checked_mul(side));
+            match values {
+                Some(1..=MOST_VALUES) => Ok(shape),
+                Some(0) => Err(format!("its value would be empty: {shape:?}")),
+                _ => Err(format!("its value would be too large: {shape:?}")),
+            }
+        })
         .map_err(|detail| Error::Node {
             node: name.to_owned(),
             kind: op.kind(),
             detail,
         })
 }
+
+/// Values of one node at most, 8 GiB: a network from a hostile file must not ask for more.
+const MOST_VALUES: usize = 1 << 31;
 
 fn check(parameter: &Parameter, value: &Tensor) -> Result<(), Error> {
     if value.shape() == parameter.shape {

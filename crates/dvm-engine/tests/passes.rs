@@ -286,3 +286,87 @@ fn a_rewritten_graph_declares_the_parameters_that_it_reads() {
         assert_eq!(parameter.shape, value.shape(), "{}", parameter.name);
     }
 }
+
+/// What is left of a graph after both passes, which must change no value.
+fn rewritten(net: Blueprint) -> Graph {
+    let graph = seeded::graph(net);
+    let rewritten = fuse(&fold_batch_norm(&graph, &nothing), &nothing);
+    let expected = graph.logits(&input()).unwrap();
+    assert!(off(&rewritten.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+    rewritten
+}
+
+#[test]
+fn a_batch_norm_before_a_convolution_as_in_dense_blocks_is_not_folded_backwards() {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let first = net.conv2d("conv0", x, nets::padded(3), 3, 4, false);
+    let x = net.batch_norm("norm1", first, 4, 1e-5);
+    let x = net.activation("relu1", x, Activation::Relu);
+    let x = net.conv2d("conv1", x, Conv2d::square(1), 4, 8, false);
+    let x = net.batch_norm("norm2", x, 8, 1e-5);
+    let x = net.activation("relu2", x, Activation::Relu);
+    let grown = net.conv2d("conv2", x, nets::padded(3), 8, 4, false);
+    let x = net.concat("concat", &[first, grown]);
+    let x = net.batch_norm("norm3", x, 8, 1e-5);
+    let rewritten = rewritten(net.ending_at(x));
+    // The second one follows a convolution that nobody else reads.
+    assert_eq!(count(&rewritten, "batch_norm"), 2);
+    assert!(rewritten.find("norm2").is_err() && rewritten.find("relu2").is_ok());
+}
+
+#[test]
+fn silu_and_its_kin_are_taken_into_dense_and_depthwise_convolutions() {
+    for activation in [
+        Activation::Silu,
+        Activation::Hardswish,
+        Activation::Gelu,
+        Activation::LeakyRelu(0.1),
+        Activation::Mish,
+    ] {
+        let mut net = Blueprint::new(3);
+        let x = net.input();
+        let x = net.conv2d("conv", x, nets::padded(3), 3, 20, false);
+        let x = net.batch_norm("bn", x, 20, 1e-3);
+        let x = net.activation("act", x, activation);
+        let y = net.conv2d("depthwise", x, nets::padded(3).groups(20), 20, 20, false);
+        let y = net.batch_norm("depthwise.bn", y, 20, 1e-3);
+        let x = net.add("add", x, y);
+        let x = net.activation("depthwise.act", x, activation);
+        let rewritten = rewritten(net.ending_at(x));
+        assert_eq!(rewritten.nodes().len(), 3, "{activation:?}");
+    }
+}
+
+#[test]
+fn between_a_convolution_and_its_follower_nothing_may_stand() {
+    // Each of these changes what the next one would be applied to.
+    let betweens: [fn(&mut Blueprint, dvm_engine::NodeId) -> dvm_engine::NodeId; 4] = [
+        |net, x| net.scale("between", x, 4),
+        |net, x| net.channel_shuffle("between", x, 2),
+        |net, x| net.layer_norm("between", x, 4, 1e-5),
+        |net, x| net.stochastic_depth("between", x, 0.5),
+    ];
+    for between in betweens {
+        let mut net = Blueprint::new(3);
+        let x = net.input();
+        let x = net.conv2d("conv", x, nets::padded(3), 3, 4, true);
+        let x = between(&mut net, x);
+        let x = net.batch_norm("bn", x, 4, 1e-3);
+        let x = net.activation("act", x, Activation::Relu);
+        let rewritten = rewritten(net.ending_at(x));
+        assert_eq!(rewritten.nodes().len(), 5);
+    }
+}
+
+#[test]
+fn a_batch_norm_of_rows_stays_behind_its_linear_layer() {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.pool("pool", x, dvm_engine::ops::pool::Pool::global_mean());
+    let x = net.flatten("flatten", x);
+    let x = net.linear("fc", x, 3, 5, true);
+    let x = net.batch_norm("bn", x, 5, 1e-5);
+    let x = net.activation("act", x, Activation::Gelu);
+    assert_eq!(rewritten(net.ending_at(x)).nodes().len(), 6);
+}

@@ -106,7 +106,7 @@ mod tests {
             .iter()
             .map(|p| p.name.clone())
             .zip(graph.values());
-        let bytes = dvm_engine::weights::to_safetensors(tensors, &network.metadata());
+        let bytes = dvm_engine::weights::to_safetensors(tensors, &network.metadata().unwrap());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("best.safetensors");
         std::fs::write(&path, bytes).unwrap();

@@ -7,16 +7,18 @@
 //! ```
 
 pub mod architectures;
+mod buffers;
 mod fine_tune;
 mod pretrained;
 mod saving;
 
 pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};
+pub use dvm_onnx::ExportError;
 pub use pretrained::{
     ARCHITECTURE_KEY, CLASSES_KEY, LoadError, Origin, PREPROCESS_KEY, Pretrained, TRAINING_PREFIX,
     check_class_names, imagenet_classes,
 };
-pub use saving::FileFormat;
+pub use saving::{FileFormat, GRAPH_KEY, NAME_KEY};
 
 /// All architectures.
 pub fn all() -> impl Iterator<Item = &'static Architecture> + Clone {

@@ -117,7 +117,8 @@ impl Classifier {
     /// format ([`dvm_zoo::FileFormat`]).
     ///
     /// # Errors
-    /// [`Error::Usage`] for an ending that says none, [`Error::Save`] where the file cannot be written.
+    /// [`Error::Usage`] for an ending that says none, [`Error::Export`] for a network that the format
+    /// has no words for, [`Error::Save`] where the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let format = dvm_zoo::FileFormat::of(path).ok_or_else(|| {
             let endings = dvm_zoo::FileFormat::ENDINGS;
@@ -126,7 +127,7 @@ impl Classifier {
                 "{path}: networks are written as files that end in {endings}"
             ))
         })?;
-        let bytes = self.pretrained.to_bytes(format);
+        let bytes = self.pretrained.to_bytes(format)?;
         dvm_image::write_atomic(path, &bytes).map_err(|source| Error::Save {
             path: path.to_owned(),
             source,

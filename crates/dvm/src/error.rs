@@ -12,6 +12,9 @@ pub enum Error {
     /// The network cannot be loaded.
     #[error(transparent)]
     Load(#[from] dvm_zoo::LoadError),
+    /// The network cannot be written as the file that was asked for.
+    #[error(transparent)]
+    Export(#[from] dvm_zoo::ExportError),
     /// The network cannot be run on this picture.
     #[error(transparent)]
     Network(#[from] dvm_engine::Error),

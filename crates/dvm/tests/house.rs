@@ -105,6 +105,28 @@ fn only_the_command_line_knows_clap() {
 }
 
 #[test]
+fn only_fetching_speaks_http() {
+    let speakers = [
+        "ureq",
+        "reqwest",
+        "hyper",
+        "curl",
+        "attohttpc",
+        "minreq",
+        "isahc",
+    ];
+    for entry in fs::read_dir(crates()).unwrap() {
+        let path = entry.unwrap().path();
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
+        let speaks = manifest.lines().any(|line| {
+            let name = line.split([' ', '.', '=']).next().unwrap_or_default();
+            speakers.contains(&name)
+        });
+        assert_eq!(speaks, path.ends_with("dvm-fetch"), "{}", path.display());
+    }
+}
+
+#[test]
 fn files_are_short_and_their_names_say_what_is_in_them() {
     for file in rust_files() {
         let lines = fs::read_to_string(&file).unwrap().lines().count();

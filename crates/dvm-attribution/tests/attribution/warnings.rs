@@ -48,6 +48,11 @@ fn rules_for_rectifiers_say_that_the_papers_define_them_for_relu_only() {
     for (activation, name) in [
         (Activation::Silu, "silu"),
         (Activation::Hardswish, "hardswish"),
+        (Activation::Gelu, "gelu"),
+        (Activation::LeakyRelu(0.1), "leaky_relu"),
+        (Activation::Elu(1.0), "elu"),
+        (Activation::Softplus, "softplus"),
+        (Activation::Mish, "mish"),
     ] {
         let subject = on(small_network_with(activation, &|_| None));
         for method in RULES_FOR_RECTIFIERS {

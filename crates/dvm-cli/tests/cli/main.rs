@@ -2,6 +2,7 @@
 
 mod bench;
 mod classify;
+mod convert;
 mod descriptions;
 mod explain;
 mod pictures;

@@ -61,6 +61,7 @@ pub(super) fn start(pass: &mut Pass, pictures: &Tensor) -> Result<usize, Error> 
 /// their parameters; and the most values that one of these reads and writes for one picture.
 fn joint(graph: &Graph, picture: &[usize]) -> Result<Option<(usize, usize)>, Error> {
     let shapes = graph.shapes(picture)?;
+    let are_batches = graph.are_batches(picture)?;
     let values = |id: usize| shapes[id].iter().product::<usize>();
     let last_use = graph.last_use(Keep::Output);
     let (mut found, mut largest, mut open_until) = (None, 1, 0);
@@ -71,7 +72,7 @@ fn joint(graph: &Graph, picture: &[usize]) -> Result<Option<(usize, usize)>, Err
             .iter()
             .map(|&p| graph.values()[p].len())
             .sum();
-        if parameters > moved || shapes[id].first() != Some(&1) {
+        if parameters > moved || !are_batches[id] {
             break;
         }
         largest = largest.max(moved);

@@ -94,7 +94,7 @@ impl<'g> Incremental<'g> {
     /// [`Error::Node`] at the first node that cannot work on what reaches it.
     pub fn new(graph: &'g Graph, picture: &Tensor) -> Result<Self, Error> {
         let base = graph.forward(picture, Mode::Inference, Keep::All)?;
-        let layout = Layout::new(graph, graph.shapes(picture.shape())?);
+        let layout = Layout::new(graph, picture.shape())?;
         Ok(Self {
             graph,
             base,
@@ -149,7 +149,11 @@ impl<'g> Incremental<'g> {
         let rectangles: Vec<Rectangle> = changes.iter().map(|c| c.rectangle.clone()).collect();
         let plan = Plan::new(self.graph, &self.layout, &rectangles);
         let each = plan.peak_values(self.graph, &self.layout, &self.last_use);
-        let at_once = (values / each.max(1)).clamp(1, changes.len().max(1));
+        let at_once = if self.layout.in_batches {
+            (values / each.max(1)).clamp(1, changes.len().max(1))
+        } else {
+            1
+        };
         let classes = self.layout.nodes[self.graph.output().0].channels();
         let mut logits = Vec::with_capacity(changes.len() * classes);
         for first in (0..changes.len()).step_by(at_once) {

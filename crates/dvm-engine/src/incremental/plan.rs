@@ -2,18 +2,22 @@
 
 use super::Rectangle;
 use crate::ops::{Op, Reach};
-use crate::{Graph, Node, NodeId};
+use crate::{Error, Graph, Node, NodeId};
 
 /// A graph for pictures of one shape: all that planning needs to know of it.
 pub(super) struct Layout {
     /// One per node.
     pub nodes: Vec<Place>,
+    /// Whether several changes can be computed as one batch.
+    pub in_batches: bool,
 }
 
 /// One node of a [`Layout`].
 pub(super) struct Place {
     /// The shape of its value for one picture.
     pub shape: Vec<usize>,
+    /// Whether its value for a batch is that of picture after picture.
+    is_batch: bool,
     /// How far it looks at each input.
     pub reaches: Vec<Reach>,
     /// Multiply-adds per value.
@@ -24,7 +28,7 @@ impl Place {
     /// Rows and columns of its map; a value that is no map counts as one pixel.
     pub fn extent(&self) -> (usize, usize) {
         match self.shape[..] {
-            [_, _, h, w] => (h, w),
+            [_, _, h, w] if self.is_batch => (h, w),
             _ => (1, 1),
         }
     }
@@ -32,7 +36,7 @@ impl Place {
     /// Values per pixel.
     pub fn channels(&self) -> usize {
         let (h, w) = self.extent();
-        self.shape[1..].iter().product::<usize>() / (h * w)
+        self.shape.iter().product::<usize>() / (h * w)
     }
 
     /// Rows and columns that are computed where this many can differ.
@@ -53,6 +57,10 @@ impl Place {
     /// The shape of a batch of patches of this size.
     pub fn patches(&self, batch: usize, size: (usize, usize)) -> Vec<usize> {
         let mut shape = self.shape.clone();
+        if !self.is_batch {
+            debug_assert_eq!(batch, 1, "pictures are taken one by one");
+            return shape;
+        }
         shape[0] = batch;
         if let [_, _, h, w] = &mut shape[..] {
             (*h, *w) = size;
@@ -62,19 +70,36 @@ impl Place {
 }
 
 impl Layout {
-    /// For values of these shapes, the graph's for one picture.
-    pub fn new(graph: &Graph, shapes: Vec<Vec<usize>>) -> Self {
-        let place = |(node, shape): (&Node, &Vec<usize>)| {
+    /// For one picture of this shape.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn new(graph: &Graph, picture: &[usize]) -> Result<Self, Error> {
+        let shapes = graph.shapes(picture)?;
+        let are_batches = graph.are_batches(picture)?;
+        let place = |(id, node): (usize, &Node)| {
             let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
-            let reach = |input| node.op.reach(input, &inputs);
+            let parameters = node.parameters.iter();
+            let parameters: Vec<&[usize]> = parameters
+                .map(|&p| &graph.parameters()[p].shape[..])
+                .collect();
+            // Only of pictures one after the other it is known which axes are rows and columns.
+            let mapped = are_batches[id] && node.inputs.iter().all(|i| are_batches[i.0]);
+            let reach = |input| match mapped {
+                true => node.op.reach(input, &inputs, &parameters),
+                false => Reach::Everything,
+            };
             Place {
-                shape: shape.clone(),
+                shape: shapes[id].clone(),
+                is_batch: are_batches[id],
                 reaches: (0..inputs.len()).map(reach).collect(),
                 multiply_adds: graph.multiply_adds_per_value(node),
             }
         };
-        let nodes = graph.nodes().iter().zip(&shapes).map(place).collect();
-        Self { nodes }
+        Ok(Self {
+            nodes: graph.nodes().iter().enumerate().map(place).collect(),
+            in_batches: are_batches.into_iter().all(|is_batch| is_batch),
+        })
     }
 
     /// For each change, what of each node's value can differ.

@@ -104,14 +104,14 @@ mod tests {
     #[test]
     fn a_window_widens_by_the_kernel_and_is_clipped_at_the_edge() {
         let conv = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
-        let reach = conv.reach(0, &[&[1, 4, 9, 7]]);
+        let reach = conv.reach(0, &[&[1, 4, 9, 7]], &[]);
         let reached = rectangle(0..2, 4..7).reached(&reach, (9, 7));
         assert_eq!(reached, rectangle(0..3, 3..7));
     }
 
     #[test]
     fn a_pixel_that_a_stride_skips_reaches_nothing() {
-        let reach = Conv2d::square(1).stride(2).reach(0, &[&[1, 4, 9, 9]]);
+        let reach = Conv2d::square(1).stride(2).reach(0, &[&[1, 4, 9, 9]], &[]);
         let reached = rectangle(0..9, 3..4).reached(&reach, (5, 5));
         assert_eq!(reached, Rectangle::EMPTY);
     }

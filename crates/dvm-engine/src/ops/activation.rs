@@ -1,6 +1,6 @@
 //! Activation functions.
 
-use super::exponential::{exp, normal_cdf, sigmoid, tanh};
+use super::exponential::{exp, exp_minus_1, normal_cdf, sigmoid, tanh, tanh_softplus};
 use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2, map2_into};
 use crate::Tensor;
 
@@ -17,8 +17,15 @@ macro_rules! with_constant {
             Activation::Hardswish => with_constant!(=Hardswish, $f => $body),
             Activation::Hardsigmoid => with_constant!(=Hardsigmoid, $f => $body),
             Activation::Tanh => with_constant!(=Tanh, $f => $body),
-            other => {
-                let $f = other;
+            Activation::Softplus => with_constant!(=Softplus, $f => $body),
+            Activation::Mish => with_constant!(=Mish, $f => $body),
+            // Which function it is, is known in these, too.
+            Activation::LeakyRelu(slope) => {
+                let $f = Activation::LeakyRelu(slope);
+                $body
+            }
+            Activation::Elu(factor) => {
+                let $f = Activation::Elu(factor);
                 $body
             }
         }
@@ -91,13 +98,13 @@ impl Activation {
             }
             Self::Elu(factor) => {
                 if x < 0.0 {
-                    factor * x.exp_m1()
+                    factor * exp_minus_1(x)
                 } else {
                     x
                 }
             }
             Self::Softplus => softplus(x),
-            Self::Mish => x * softplus(x).tanh(),
+            Self::Mish => x * tanh_softplus(x),
         }
     }
 
@@ -152,12 +159,12 @@ impl Activation {
                 if x > 0.0 {
                     1.0
                 } else {
-                    factor * x.exp()
+                    factor * exp(x)
                 }
             }
             Self::Softplus => sigmoid(x),
             Self::Mish => {
-                let t = softplus(x).tanh();
+                let t = tanh_softplus(x);
                 t + x * (1.0 - t * t) * sigmoid(x)
             }
         }
@@ -259,7 +266,7 @@ impl Op for Activation {
         }))
     }
 
-    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
         Reach::Pointwise
     }
 }

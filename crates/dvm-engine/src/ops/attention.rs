@@ -1,10 +1,12 @@
 //! Attention.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::exponential::exp;
 use super::matmul::{Matrix, matmul};
-use super::strided::{gather, place};
+use super::simd::Shared;
 use super::{Call, Gradients, Needs, Op, Outcome, Site, vectorised};
 use crate::Tensor;
 use crate::buffer::Buffer;
@@ -17,137 +19,199 @@ pub struct Attention {
     pub heads: usize,
 }
 
+/// Queries whose scores are in work at a time: so a long sequence needs no table of all pairs.
+pub(super) const QUERIES: usize = 64;
+
+/// Sums side by side, which the compiler keeps in vectors.
+const LANES: usize = 16;
+
 /// The softmax of a row, in place.
 #[inline(always)]
 pub(super) fn soften(row: &mut [f32]) {
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    let chunks = row.chunks_exact(LANES);
+    let rest = chunks.remainder().iter().copied();
+    let rest = rest.fold(f32::NEG_INFINITY, f32::max);
+    for chunk in chunks {
+        for (largest, &value) in largest.iter_mut().zip(chunk) {
+            *largest = if value > *largest { value } else { *largest };
+        }
+    }
+    let largest = largest.into_iter().fold(rest, f32::max);
     row.iter_mut()
         .for_each(|value| *value = exp(*value - largest));
-    let sum: f64 = row.iter().map(|&value| f64::from(value)).sum();
-    let scale = (1.0 / sum) as f32;
+    let mut sums = [0.0f64; LANES];
+    let chunks = row.chunks_exact(LANES);
+    let rest: f64 = chunks.remainder().iter().map(|&v| f64::from(v)).sum();
+    for chunk in chunks {
+        for (sum, &value) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(value);
+        }
+    }
+    let scale = (1.0 / (sums.into_iter().sum::<f64>() + rest)) as f32;
     row.iter_mut().for_each(|value| *value *= scale);
 }
 
 /// The gradient of [`soften`]: `p · (g − Σ g · p)`, into `grad`.
 #[inline(always)]
 pub(super) fn soften_back(probabilities: &[f32], grad: &mut [f32]) {
-    let products = probabilities.iter().zip(&*grad);
-    let sum: f64 = products.map(|(&p, &g)| f64::from(p * g)).sum();
+    let mut sums = [0.0f64; LANES];
+    let pairs = probabilities
+        .chunks_exact(LANES)
+        .zip(grad.chunks_exact(LANES));
+    let whole = probabilities.len() / LANES * LANES;
+    for (p, g) in pairs {
+        for (sum, (&p, &g)) in sums.iter_mut().zip(p.iter().zip(g)) {
+            *sum += f64::from(p * g);
+        }
+    }
+    let rest = probabilities[whole..].iter().zip(&grad[whole..]);
+    let rest: f64 = rest.map(|(&p, &g)| f64::from(p * g)).sum();
+    let sum = (sums.into_iter().sum::<f64>() + rest) as f32;
     for (g, &p) in grad.iter_mut().zip(probabilities) {
-        *g = p * (*g - sum as f32);
+        *g = p * (*g - sum);
     }
 }
 
-/// Queries, keys and values of one head, `[T, d]` each.
-pub(super) struct Head {
-    pub q: Vec<f32>,
-    pub k: Vec<f32>,
-    pub v: Vec<f32>,
+/// Queries, keys and values of one head, `[T, d]` each, where they lie.
+pub(super) struct Head<'a> {
+    pub q: Matrix<'a>,
+    pub k: Matrix<'a>,
+    pub v: Matrix<'a>,
     pub tokens: usize,
     pub width: usize,
 }
 
-impl Head {
+/// The gradients of a head's queries, keys and values, `[T, d]` each.
+pub(super) struct HeadGradients {
+    pub q: Vec<f32>,
+    pub k: Vec<f32>,
+    pub v: Vec<f32>,
+}
+
+impl<'a> Head<'a> {
+    /// From rows of `pitch` values that hold queries, keys and values `apart` values apart.
+    pub fn new(rows: &'a [f32], pitch: usize, apart: usize, tokens: usize, width: usize) -> Self {
+        let part = |which: usize| Matrix {
+            values: &rows[which * apart..],
+            row_stride: pitch,
+            column_stride: 1,
+        };
+        Self {
+            q: part(0),
+            k: part(1),
+            v: part(2),
+            tokens,
+            width,
+        }
+    }
+
     fn scale(&self) -> f32 {
         1.0 / (self.width as f32).sqrt()
     }
 
-    /// Who looks at whom, `[T, T]`; `bias` is added before the softmax.
-    pub fn probabilities(&self, bias: impl Fn(usize, &mut [f32])) -> Vec<f32> {
+    /// Blocks of queries, in order.
+    pub fn blocks(tokens: usize) -> impl Iterator<Item = Range<usize>> {
+        let starts = (0..tokens).step_by(QUERIES);
+        starts.map(move |first| first..(first + QUERIES).min(tokens))
+    }
+
+    /// Whom these queries look at, `[queries, T]`; `change` alters the scores of each, which stand
+    /// for a token of the sequence, before the softmax.
+    pub fn probabilities(
+        &self,
+        queries: &Range<usize>,
+        change: impl Fn(usize, &mut [f32]),
+    ) -> Vec<f32> {
         let (t, d) = (self.tokens, self.width);
-        let mut scores = vec![0.0; t * t];
-        let keys = Matrix::rows(&self.k, d).transposed();
-        matmul(
-            (t, t, d),
-            Matrix::rows(&self.q, d),
-            keys,
-            &mut scores,
-            t,
-            false,
-        );
+        let mut scores = vec![0.0; queries.len() * t];
+        let (q, keys) = (self.q.from_row(queries.start), self.k.transposed());
+        matmul((queries.len(), t, d), q, keys, &mut scores, t, false);
         let scale = self.scale();
-        for (token, row) in scores.chunks_exact_mut(t).enumerate() {
-            row.iter_mut().for_each(|score| *score *= scale);
-            bias(token, row);
-            vectorised(
-                #[inline(always)]
-                || soften(row),
-            );
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                for (query, row) in queries.clone().zip(scores.chunks_exact_mut(t)) {
+                    row.iter_mut().for_each(|score| *score *= scale);
+                    change(query, row);
+                    soften(row);
+                }
+            },
+        );
         scores
     }
 
-    /// The mean of the values that each token looks at, `[T, d]`.
+    /// The mean of the values that each query looks at, `[queries, d]`.
     pub fn attended(&self, probabilities: &[f32]) -> Vec<f32> {
         let (t, d) = (self.tokens, self.width);
-        let mut output = vec![0.0; t * d];
-        let values = Matrix::rows(&self.v, d);
-        matmul(
-            (t, d, t),
-            Matrix::rows(probabilities, t),
-            values,
-            &mut output,
-            d,
-            false,
-        );
+        let rows = probabilities.len() / t;
+        let mut output = vec![0.0; rows * d];
+        let looks = Matrix::rows(probabilities, t);
+        matmul((rows, d, t), looks, self.v, &mut output, d, false);
         output
     }
 
-    /// The gradients of queries, keys and values, and of the scores before scaling and bias.
-    pub fn gradients(&self, probabilities: &[f32], grad: &[f32]) -> (Head, Vec<f32>) {
+    /// The gradients for that of the output, `[T, d]`; `scores` gets that of the changed scores,
+    /// from some query on.
+    pub fn gradients(
+        &self,
+        grad: Matrix,
+        change: impl Fn(usize, &mut [f32]),
+        mut scores: impl FnMut(usize, &[f32]),
+    ) -> HeadGradients {
         let (t, d) = (self.tokens, self.width);
-        let grad = Matrix::rows(grad, d);
-        let mut v = vec![0.0; t * d];
-        let looks = Matrix::rows(probabilities, t);
-        matmul((t, d, t), looks.transposed(), grad, &mut v, d, false);
-        let mut scores = vec![0.0; t * t];
-        let values = Matrix::rows(&self.v, d).transposed();
-        matmul((t, t, d), grad, values, &mut scores, t, false);
-        let rows = scores.chunks_exact_mut(t);
-        for (grad, row) in rows.zip(probabilities.chunks_exact(t)) {
+        let mut found = HeadGradients {
+            q: vec![0.0; t * d],
+            k: vec![0.0; t * d],
+            v: vec![0.0; t * d],
+        };
+        for queries in Self::blocks(t) {
+            let (first, rows) = (queries.start, queries.len());
+            let probabilities = self.probabilities(&queries, &change);
+            let (grad, more) = (grad.from_row(first), first > 0);
+            let looks = Matrix::rows(&probabilities, t).transposed();
+            matmul((t, d, rows), looks, grad, &mut found.v, d, more);
+            let mut slopes = vec![0.0; rows * t];
+            matmul(
+                (rows, t, d),
+                grad,
+                self.v.transposed(),
+                &mut slopes,
+                t,
+                false,
+            );
             vectorised(
                 #[inline(always)]
-                || soften_back(row, grad),
+                || {
+                    let rows = slopes.chunks_exact_mut(t);
+                    for (grad, row) in rows.zip(probabilities.chunks_exact(t)) {
+                        soften_back(row, grad);
+                    }
+                },
             );
+            scores(first, &slopes);
+            let own = Matrix::rows(&slopes, t);
+            let q = &mut found.q[first * d..];
+            matmul((rows, d, t), own, self.k, q, d, false);
+            let q = self.q.from_row(first);
+            matmul((t, d, rows), own.transposed(), q, &mut found.k, d, more);
         }
-        let (mut q, mut k) = (vec![0.0; t * d], vec![0.0; t * d]);
-        let own = Matrix::rows(&scores, t);
-        matmul((t, d, t), own, Matrix::rows(&self.k, d), &mut q, d, false);
-        let queries = Matrix::rows(&self.q, d);
-        matmul((t, d, t), own.transposed(), queries, &mut k, d, false);
         let scale = self.scale();
-        q.iter_mut().chain(&mut k).for_each(|value| *value *= scale);
-        let (tokens, width) = (t, d);
-        let head = Head {
-            q,
-            k,
-            v,
-            tokens,
-            width,
-        };
-        (head, scores)
+        let scaled = found.q.iter_mut().chain(&mut found.k);
+        scaled.for_each(|value| *value *= scale);
+        found
     }
 }
 
 impl Attention {
     /// Head `head` of picture `picture`.
-    fn head(&self, qkv: &Tensor, picture: usize, head: usize) -> Head {
+    fn head<'a>(&self, qkv: &'a Tensor, picture: usize, head: usize) -> Head<'a> {
         let &[_, t, wide] = qkv.shape() else {
             unreachable!("output_shape checked the rank");
         };
         let width = wide / 3 / self.heads;
-        let part = |which: usize| {
-            let base = picture * t * wide + which * wide / 3 + head * width;
-            let rows = gather(&[t, width], qkv.data(), base, &[wide, 1]);
-            rows.data().to_vec()
-        };
-        Head {
-            q: part(0),
-            k: part(1),
-            v: part(2),
-            tokens: t,
-            width,
-        }
+        let rows = &qkv.data()[picture * t * wide + head * width..];
+        Head::new(rows, wide, wide / 3, t, width)
     }
 }
 
@@ -159,7 +223,9 @@ impl Op for Attention {
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         match inputs {
             [[n, t, wide]]
-                if self.heads > 0 && *wide > 0 && wide.is_multiple_of(3 * self.heads) && *t > 0 =>
+                if self.heads > 0
+                    && wide.is_multiple_of(3)
+                    && (wide / 3).is_multiple_of(self.heads) =>
             {
                 Ok(vec![*n, *t, wide / 3])
             }
@@ -175,19 +241,26 @@ impl Op for Attention {
             unreachable!("output_shape made it");
         };
         let width = wide / self.heads;
-        let heads: Vec<Vec<f32>> = (0..n * self.heads)
-            .into_par_iter()
-            .map(|task| {
-                let head = self.head(call.inputs[0], task / self.heads, task % self.heads);
-                head.attended(&head.probabilities(|_, _| {}))
-            })
-            .collect();
+        let blocks: Vec<Range<usize>> = Head::blocks(t).collect();
         let mut output = Buffer::stale(n * t * wide);
-        for (task, own) in heads.into_iter().enumerate() {
-            let base = task / self.heads * t * wide + task % self.heads * width;
-            let own = Tensor::from_stored(&[t, width], own);
-            place(&own, &mut output, base, &[wide, 1]);
-        }
+        let target = Shared::new(&mut output);
+        (0..n * self.heads * blocks.len())
+            .into_par_iter()
+            .for_each(|task| {
+                let (queries, task) = (&blocks[task % blocks.len()], task / blocks.len());
+                let (picture, head) = (task / self.heads, task % self.heads);
+                let own = self.head(call.inputs[0], picture, head);
+                let attended = own.attended(&own.probabilities(queries, |_, _| {}));
+                for (query, values) in queries.clone().zip(attended.chunks_exact(width)) {
+                    // SAFETY: this head's features of this token are this task's alone, and lie
+                    // inside.
+                    unsafe {
+                        let first = target.at((picture * t + query) * wide + head * width);
+                        std::slice::from_raw_parts_mut(first, width)
+                    }
+                    .copy_from_slice(values);
+                }
+            });
         Tensor::from_buffer(call.output_shape, output).into()
     }
 
@@ -200,25 +273,27 @@ impl Op for Attention {
         let &[n, t, wide] = qkv.shape() else {
             unreachable!("output_shape checked the rank");
         };
-        let width = wide / 3 / self.heads;
-        let heads: Vec<Head> = (0..n * self.heads)
-            .into_par_iter()
-            .map(|task| {
-                let (picture, head) = (task / self.heads, task % self.heads);
-                let own = self.head(qkv, picture, head);
-                let base = picture * t * wide / 3 + head * width;
-                let grad = gather(&[t, width], grad_output.data(), base, &[wide / 3, 1]);
-                own.gradients(&own.probabilities(|_, _| {}), grad.data()).0
-            })
-            .collect();
+        let (features, width) = (wide / 3, wide / 3 / self.heads);
         let mut gradient = Buffer::stale(qkv.len());
-        for (task, own) in heads.into_iter().enumerate() {
-            let base = task / self.heads * t * wide + task % self.heads * width;
-            for (which, values) in [own.q, own.k, own.v].into_iter().enumerate() {
-                let values = Tensor::from_stored(&[t, width], values);
-                place(&values, &mut gradient, base + which * wide / 3, &[wide, 1]);
+        let target = Shared::new(&mut gradient);
+        (0..n * self.heads).into_par_iter().for_each(|task| {
+            let (picture, head) = (task / self.heads, task % self.heads);
+            let own = self.head(qkv, picture, head);
+            let grad = &grad_output.data()[picture * t * features + head * width..];
+            let grad = Matrix::rows(grad, features);
+            let found = own.gradients(grad, |_, _| {}, |_, _| {});
+            for (which, values) in [found.q, found.k, found.v].iter().enumerate() {
+                let first = picture * t * wide + which * features + head * width;
+                for (token, values) in values.chunks_exact(width).enumerate() {
+                    // SAFETY: these features of this token are this task's alone, and lie inside.
+                    unsafe {
+                        let first = target.at(first + token * wide);
+                        std::slice::from_raw_parts_mut(first, width)
+                    }
+                    .copy_from_slice(values);
+                }
             }
-        }
+        });
         Ok(Gradients::input(Tensor::from_buffer(qkv.shape(), gradient)))
     }
 }

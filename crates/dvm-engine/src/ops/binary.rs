@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use super::strided::{Path, broadcast, broadcast_steps, spread, summed_to};
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, map2};
+use super::{
+    Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, map, map2, map2_into, vectorised,
+};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -80,6 +82,8 @@ impl Function {
             Self::Sub => (1.0, -1.0),
             Self::Mul => (b, a),
             Self::Div => (1.0 / b, -a / (b * b)),
+            // A constant, even at 0.
+            Self::Pow if b == 0.0 => (0.0, if a > 0.0 { a.ln() } else { 0.0 }),
             Self::Pow => {
                 let by_b = if a > 0.0 { a.powf(b) * a.ln() } else { 0.0 };
                 (b * a.powf(b - 1.0), by_b)
@@ -176,28 +180,31 @@ fn zipped(a: &Tensor, b: &Tensor, shape: &[usize], f: impl Fn(f32, f32) -> f32 +
         .par_chunks_mut(rows * len)
         .enumerate()
         .for_each(|(task, output)| {
-            for (row, values) in output.chunks_exact_mut(len).enumerate() {
-                let row = task * rows + row;
-                let a = &a.data()[path.row_start(row, &by_a)..];
-                let b = &b.data()[path.row_start(row, &by_b)..];
-                match (step_a, step_b) {
-                    (1, 1) => {
-                        for ((o, &a), &b) in values.iter_mut().zip(a).zip(b) {
-                            *o = f(a, b);
+            let by_row = || {
+                for (row, values) in output.chunks_exact_mut(len).enumerate() {
+                    let row = task * rows + row;
+                    let a = &a.data()[path.row_start(row, &by_a)..];
+                    let b = &b.data()[path.row_start(row, &by_b)..];
+                    match (step_a, step_b) {
+                        (1, 1) => {
+                            for ((o, &a), &b) in values.iter_mut().zip(a).zip(b) {
+                                *o = f(a, b);
+                            }
                         }
-                    }
-                    (1, 0) => {
-                        for (o, &a) in values.iter_mut().zip(a) {
-                            *o = f(a, b[0]);
+                        (1, 0) => {
+                            for (o, &a) in values.iter_mut().zip(a) {
+                                *o = f(a, b[0]);
+                            }
                         }
-                    }
-                    _ => {
-                        for (index, o) in values.iter_mut().enumerate() {
-                            *o = f(a[index * step_a], b[index * step_b]);
+                        _ => {
+                            for (index, o) in values.iter_mut().enumerate() {
+                                *o = f(a[index * step_a], b[index * step_b]);
+                            }
                         }
                     }
                 }
-            }
+            };
+            vectorised(by_row);
         });
     Tensor::from_buffer(shape, output)
 }
@@ -252,12 +259,18 @@ impl Op for Binary {
                 let (by_a, by_b) = self.derivatives(a, b);
                 if first { by_a } else { by_b }
             };
-            let slope = match self.function {
-                Function::Add | Function::Sub => Tensor::full(&shape, by_operand(0.0, 0.0)),
-                // A product's other factor alone, whatever it is.
-                _ => zipped(&spread(a, &shape), &spread(b, &shape), &shape, by_operand),
+            let whole = match self.function {
+                // Neither operand need be there any more.
+                Function::Add => grad_output.clone(),
+                Function::Sub => {
+                    let sign = by_operand(0.0, 0.0);
+                    map(&grad_output, |g| sign * g)
+                }
+                _ => {
+                    let slope = zipped(&spread(a, &shape), &spread(b, &shape), &shape, by_operand);
+                    map2_into(slope, &grad_output, |slope, g| slope * g)
+                }
             };
-            let whole = map2(&slope, &grad_output, |slope, g| slope * g);
             summed_to(&whole, if first { a.shape() } else { b.shape() })
         };
         let wants_other = match self.other {
@@ -278,16 +291,17 @@ impl Op for Binary {
         Ok(gradients)
     }
 
-    fn reach(&self, input: usize, inputs: &[&[usize]]) -> Reach {
-        let is_flat = |shape: &[usize]| shape.len() < 3 || shape[shape.len() - 2..] == [1, 1];
+    fn reach(&self, input: usize, inputs: &[&[usize]], parameters: &[&[usize]]) -> Reach {
         let own = inputs[input];
+        // The same for all pictures and pixels.
+        let is_flat = |shape: &[usize]| {
+            let axes = (0..4).rev().zip(shape.iter().rev());
+            shape.len() <= 4 && axes.into_iter().all(|(axis, &side)| axis == 1 || side == 1)
+        };
         let pointwise = own.len() == 4
             && match &self.other {
-                // A parameter may differ from pixel to pixel; its shape is not known here.
-                Other::Parameter => false,
-                Other::Constant(constant) => {
-                    is_flat(constant.shape()) && constant.shape().len() != 1 || constant.len() == 1
-                }
+                Other::Parameter => is_flat(parameters[0]),
+                Other::Constant(constant) => is_flat(constant.shape()),
                 Other::Input => {
                     let other = inputs[1 - input];
                     other.len() == 4 && (other[2..] == own[2..] || other[2..] == [1, 1])

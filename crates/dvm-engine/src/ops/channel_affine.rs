@@ -68,7 +68,7 @@ impl Op for ChannelAffine {
         Ok(Gradients::input(gradient))
     }
 
-    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
         Reach::Pointwise
     }
 }

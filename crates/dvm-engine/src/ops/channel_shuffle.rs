@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, feature_map};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -19,13 +19,20 @@ fn transposed(x: &Tensor, rows: usize) -> Tensor {
     let channels = x.shape()[1];
     let columns = channels / rows;
     let mut output = Buffer::stale(x.len());
-    let pixels = super::TASK.div_ceil(channels.max(1)) * channels.max(1);
+    let pixels = TASK.div_ceil(channels) * channels;
     output
         .par_chunks_mut(pixels)
         .zip(x.data().par_chunks(pixels))
         .for_each(|(output, input)| {
             let pixels = output.chunks_exact_mut(channels);
             for (output, input) in pixels.zip(input.chunks_exact(channels)) {
+                if rows == 2 {
+                    let (a, b) = input.split_at(columns);
+                    for (pair, (a, b)) in output.chunks_exact_mut(2).zip(a.iter().zip(b)) {
+                        pair.copy_from_slice(&[*a, *b]);
+                    }
+                    continue;
+                }
                 for column in 0..columns {
                     for row in 0..rows {
                         output[column * rows + row] = input[row * columns + column];
@@ -46,7 +53,7 @@ impl Op for ChannelShuffle {
             return Err(format!("takes one input, not {}", inputs.len()));
         };
         let (_, c, _, _) = feature_map(x)?;
-        if self.groups == 0 || !c.is_multiple_of(self.groups) {
+        if c == 0 || self.groups == 0 || !c.is_multiple_of(self.groups) {
             return Err(format!("shuffles {} groups, not {c} channels", self.groups));
         }
         Ok(x.to_vec())
@@ -65,7 +72,7 @@ impl Op for ChannelShuffle {
         Ok(Gradients::input(transposed(&grad_output, rows)))
     }
 
-    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
         Reach::Pointwise
     }
 }

@@ -105,7 +105,7 @@ impl Op for Concat {
         Ok(gradients)
     }
 
-    fn reach(&self, _: usize, inputs: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
         if self.axis == 1 && inputs[0].len() == 4 {
             Reach::Pointwise
         } else {

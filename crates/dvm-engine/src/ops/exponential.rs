@@ -1,14 +1,12 @@
 //! The exponential and its kin without calls, so that loops over them are vectorised.
 
-/// `eˣ` within 2e-7 of the true value, relative: by 2ⁿ · eʳ with |r| ≤ ln 2 / 2 and the polynomial of
-/// Moshier's Cephes library. A NaN stays one.
+/// The parts of `eˣ`: a whole number `n` and `eʳ − 1` with `eˣ = 2ⁿ · eʳ`.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+fn parts(bounded: f32) -> (f32, f32) {
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     // Adding and taking away 1.5 · 2²³ rounds to a whole number.
     const ROUNDING: f32 = 12_582_912.0;
-    let bounded = x.clamp(-88.0, 88.8);
     let n = bounded * std::f32::consts::LOG2_E + ROUNDING - ROUNDING;
     let r = bounded - n * LN_2_HIGH - n * LN_2_LOW;
     let mut p = 1.987_569_1e-4;
@@ -21,13 +19,38 @@ pub(super) fn exp(x: f32) -> f32 {
     ] {
         p = p * r + factor;
     }
-    let p = p * r * r + r + 1.0;
+    (n, p * r * r + r)
+}
+
+/// `eˣ` within 2e-7 of the true value, relative: by 2ⁿ · eʳ with |r| ≤ ln 2 / 2 and the polynomial of
+/// Moshier's Cephes library. A NaN stays one.
+#[inline(always)]
+pub(super) fn exp(x: f32) -> f32 {
+    let (n, p) = parts(x.clamp(-88.0, 88.8));
+    let p = p + 1.0;
     // In two steps, for 2¹²⁸ is no f32.
     let n = n as i32;
     let half = n >> 1;
     let power = |n: i32| f32::from_bits(((n + 127) << 23) as u32);
     let value = p * power(half) * power(n - half);
     if x < -87.33 { 0.0 } else { value }
+}
+
+/// `eˣ − 1` without loss near 0.
+#[inline(always)]
+pub(super) fn exp_minus_1(x: f32) -> f32 {
+    let (n, p) = parts(x.clamp(-88.0, 88.8));
+    let far = exp(x) - 1.0;
+    if n == 0.0 { p } else { far }
+}
+
+/// tanh(ln(1 + eˣ)), a quotient of polynomials of the exponential.
+#[inline(always)]
+pub(super) fn tanh_softplus(x: f32) -> f32 {
+    // Beyond, it is 1, and the square would overflow.
+    let e = exp(if x > 20.0 { 20.0 } else { x });
+    let n = e * (e + 2.0);
+    n / (n + 2.0)
 }
 
 /// 1 / (1 + e⁻ˣ).
@@ -102,6 +125,20 @@ mod tests {
     }
 
     #[test]
+    fn the_exponential_less_one_keeps_its_digits_near_zero() {
+        for x in all()
+            .filter(|x| x.abs() < 80.0)
+            .chain([1e-6, -1e-6, 0.34, -0.35])
+        {
+            let exact = f64::from(x).exp_m1();
+            let error = (f64::from(exp_minus_1(x)) - exact).abs();
+            assert!(error <= 3e-7 * exact.abs(), "{x}: {error:.1e}");
+        }
+        assert_eq!((exp_minus_1(0.0), exp_minus_1(-200.0)), (0.0, -1.0));
+        assert!(exp_minus_1(f32::NAN).is_nan());
+    }
+
+    #[test]
     fn sigmoid_tanh_and_the_normal_distribution_are_near_those_of_double_precision() {
         for x in all() {
             let wide = f64::from(x);
@@ -109,6 +146,7 @@ mod tests {
                 (sigmoid(x), 1.0 / (1.0 + (-wide).exp())),
                 (tanh(x), wide.tanh()),
                 (normal_cdf(x), 0.5 * libm::erfc(-wide / 2f64.sqrt())),
+                (tanh_softplus(x), wide.min(700.0).exp().ln_1p().tanh()),
             ] {
                 let error = (f64::from(found) - exact).abs();
                 assert!(error < 3e-7, "{x}: {found} for {exact}");

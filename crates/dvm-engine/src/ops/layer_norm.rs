@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, vectorised};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -23,29 +23,36 @@ fn features(shape: &[usize]) -> usize {
     }
 }
 
-/// Mean and 1 / √(variance + eps).
-fn moments(row: &[f32], eps: f32) -> (f32, f32) {
-    // Sixteen sums side by side, which the compiler keeps in vectors.
-    let sum = |f: &dyn Fn(f64) -> f64| -> f64 {
-        let mut sums = [0.0f64; 16];
-        let chunks = row.chunks_exact(16);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for (sum, &x) in sums.iter_mut().zip(chunk) {
-                *sum += f(f64::from(x));
-            }
+/// Sums side by side, which the compiler keeps in vectors.
+const LANES: usize = 16;
+
+/// The sum of `f` over all positions up to `count`, in f64.
+#[inline(always)]
+fn sum(count: usize, f: impl Fn(usize) -> f64) -> f64 {
+    let mut sums = [0.0f64; LANES];
+    let whole = count / LANES * LANES;
+    for first in (0..whole).step_by(LANES) {
+        for (lane, sum) in sums.iter_mut().enumerate() {
+            *sum += f(first + lane);
         }
-        let rest: f64 = rest.iter().map(|&x| f(f64::from(x))).sum();
-        sums.iter().sum::<f64>() + rest
-    };
+    }
+    sums.into_iter().sum::<f64>() + (whole..count).map(f).sum::<f64>()
+}
+
+/// Mean and 1 / √(variance + eps).
+#[inline(always)]
+fn moments(row: &[f32], eps: f32) -> (f32, f32) {
     let count = row.len() as f64;
-    let mean = sum(&|x| x) / count;
-    let variance = sum(&|x| (x - mean) * (x - mean)) / count;
+    let mean = sum(row.len(), |i| f64::from(row[i])) / count;
+    let variance = sum(row.len(), |i| (f64::from(row[i]) - mean).powi(2)) / count;
     (
         mean as f32,
         (1.0 / (variance + f64::from(eps)).sqrt()) as f32,
     )
 }
+
+/// Rows that are summed as one partial sum.
+const SUMMED_ROWS: usize = 64;
 
 impl Op for LayerNorm {
     fn kind(&self) -> &'static str {
@@ -81,13 +88,19 @@ impl Op for LayerNorm {
             .par_chunks_mut(task)
             .zip(x.data().par_chunks(task))
             .for_each(|(output, input)| {
-                for (output, row) in output.chunks_exact_mut(d).zip(input.chunks_exact(d)) {
-                    let (mean, scale) = moments(row, self.eps);
-                    let parameters = weight.iter().zip(bias);
-                    for ((o, &x), (&w, &b)) in output.iter_mut().zip(row).zip(parameters) {
-                        *o = (x - mean) * scale * w + b;
-                    }
-                }
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let rows = output.chunks_exact_mut(d).zip(input.chunks_exact(d));
+                        for (output, row) in rows {
+                            let (mean, scale) = moments(row, self.eps);
+                            let parameters = weight.iter().zip(bias);
+                            for ((o, &x), (&w, &b)) in output.iter_mut().zip(row).zip(parameters) {
+                                *o = (x - mean) * scale * w + b;
+                            }
+                        }
+                    },
+                );
             });
         Tensor::from_buffer(x.shape(), output).into()
     }
@@ -111,36 +124,25 @@ impl Op for LayerNorm {
                 .zip(x.data().par_chunks(task))
                 .zip(grad_output.data().par_chunks(task))
                 .for_each(|((gradient, x), grad)| {
-                    let rows = x.chunks_exact(d).zip(grad.chunks_exact(d));
-                    for (gradient, (row, grad)) in gradient.chunks_exact_mut(d).zip(rows) {
-                        self.row_gradient(row, grad, weight, gradient);
-                    }
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            let rows = x.chunks_exact(d).zip(grad.chunks_exact(d));
+                            for (gradient, (row, grad)) in gradient.chunks_exact_mut(d).zip(rows) {
+                                self.row_gradient(row, grad, weight, gradient);
+                            }
+                        },
+                    );
                 });
             gradients.inputs[0] = Some(Tensor::from_buffer(x.shape(), gradient));
         }
         if site.wants_parameter.iter().any(|&wanted| wanted) {
-            let (mut factor, mut shift) = (vec![0.0f64; d], vec![0.0f64; d]);
-            for (row, grad) in x
-                .data()
-                .chunks_exact(d)
-                .zip(grad_output.data().chunks_exact(d))
-            {
-                let (mean, scale) = moments(row, self.eps);
-                for (i, (&x, &g)) in row.iter().zip(grad).enumerate() {
-                    factor[i] += f64::from(g) * f64::from((x - mean) * scale);
-                    shift[i] += f64::from(g);
-                }
-            }
-            let narrowed = |sums: Vec<f64>| {
-                let sums = sums.into_iter().map(|sum| sum as f32).collect();
-                Some(Tensor::from_stored(&[d], sums))
-            };
-            gradients.parameters = vec![narrowed(factor), narrowed(shift)];
+            gradients.parameters = self.parameter_gradients(x, &grad_output, d);
         }
         Ok(gradients)
     }
 
-    fn reach(&self, _: usize, inputs: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
         if inputs[0].len() == 4 {
             Reach::Pointwise
         } else {
@@ -151,19 +153,54 @@ impl Op for LayerNorm {
 
 impl LayerNorm {
     /// `scale · (g·w − mean(g·w) − x̂ · mean(g·w·x̂))`.
+    #[inline(always)]
     fn row_gradient(&self, row: &[f32], grad: &[f32], weight: &[f32], gradient: &mut [f32]) {
         let (mean, scale) = moments(row, self.eps);
-        let (mut sum, mut along) = (0.0f64, 0.0f64);
-        for ((&x, &g), &w) in row.iter().zip(grad).zip(weight) {
-            let g = f64::from(g * w);
-            sum += g;
-            along += g * f64::from((x - mean) * scale);
-        }
-        let count = row.len() as f64;
-        let (sum, along) = ((sum / count) as f32, (along / count) as f32);
+        let count = row.len();
+        let (grad, weight) = (&grad[..count], &weight[..count]);
+        let own = |i: usize| f64::from(grad[i] * weight[i]);
+        let along = |i: usize| own(i) * f64::from((row[i] - mean) * scale);
+        let along = (sum(count, along) / count as f64) as f32;
+        let sum = (sum(count, own) / count as f64) as f32;
         let values = row.iter().zip(grad).zip(weight);
         for (gradient, ((&x, &g), &w)) in gradient.iter_mut().zip(values) {
             *gradient = scale * (g * w - sum - (x - mean) * scale * along);
         }
+    }
+
+    /// Of weight and bias: partial sums of a fixed number of rows, added in order.
+    fn parameter_gradients(&self, x: &Tensor, grad: &Tensor, d: usize) -> Vec<Option<Tensor>> {
+        let rows = x.data().par_chunks(SUMMED_ROWS * d);
+        let partial: Vec<(Vec<f64>, Vec<f64>)> = rows
+            .zip(grad.data().par_chunks(SUMMED_ROWS * d))
+            .map(|(x, grad)| {
+                let (mut factor, mut shift) = (vec![0.0f64; d], vec![0.0f64; d]);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (row, grad) in x.chunks_exact(d).zip(grad.chunks_exact(d)) {
+                            let (mean, scale) = moments(row, self.eps);
+                            let sums = factor.iter_mut().zip(&mut shift);
+                            for ((&x, &g), (factor, shift)) in row.iter().zip(grad).zip(sums) {
+                                *factor += f64::from(g) * f64::from((x - mean) * scale);
+                                *shift += f64::from(g);
+                            }
+                        }
+                    },
+                );
+                (factor, shift)
+            })
+            .collect();
+        let (factors, shifts): (Vec<_>, Vec<_>) = partial.into_iter().unzip();
+        let added = |sums: Vec<Vec<f64>>| {
+            let mut total = vec![0.0f64; d];
+            for sums in sums {
+                let pairs = total.iter_mut().zip(sums);
+                pairs.for_each(|(total, sum)| *total += sum);
+            }
+            let total = total.into_iter().map(|sum| sum as f32).collect();
+            Some(Tensor::from_stored(&[d], total))
+        };
+        vec![added(factors), added(shifts)]
     }
 }

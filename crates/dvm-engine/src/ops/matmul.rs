@@ -18,6 +18,14 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// All rows from this one on.
+    pub fn from_row(self, row: usize) -> Self {
+        Self {
+            values: &self.values[row * self.row_stride..],
+            ..self
+        }
+    }
+
     /// The transpose.
     pub fn transposed(self) -> Self {
         Self {

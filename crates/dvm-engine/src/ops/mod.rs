@@ -60,7 +60,9 @@ pub trait Op: Any + Debug + Send + Sync {
     /// The kind, for messages and tables, such as `conv2d`.
     fn kind(&self) -> &'static str;
 
-    /// The shape of the output for these inputs and parameters.
+    /// The shape of the output for these inputs and parameters, none of whose sides is 0. Graphs
+    /// come from files that nobody vouches for, so whatever the op's own fields are: what cannot be
+    /// computed is refused here.
     ///
     /// # Errors
     /// What does not fit, with the shapes, as the end of a sentence.
@@ -80,9 +82,10 @@ pub trait Op: Any + Debug + Send + Sync {
     fn forward(&self, call: &Call) -> Outcome;
 
     /// How far the op looks at one of its inputs, counted from 0, in inference; `inputs` are the
-    /// shapes of all of them, which fit. Where only a part of a picture changes, no more is computed
-    /// again than this says. To look at everything is always right.
-    fn reach(&self, _input: usize, _inputs: &[&[usize]]) -> Reach {
+    /// shapes of all of them, `parameters` those of its parameters, which fit. Where only a part of a
+    /// picture changes, no more is computed again than this says. To look at everything is always
+    /// right.
+    fn reach(&self, _input: usize, _inputs: &[&[usize]], _parameters: &[&[usize]]) -> Reach {
         Reach::Everything
     }
 

@@ -114,7 +114,7 @@ impl Op for Mul {
         })
     }
 
-    fn reach(&self, input: usize, inputs: &[&[usize]]) -> Reach {
+    fn reach(&self, input: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
         if per_channel(inputs[0], inputs[1]) == Some(input) {
             Reach::Everything
         } else {

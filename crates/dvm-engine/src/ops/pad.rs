@@ -1,8 +1,10 @@
 //! A border around feature maps, and what takes it away again.
 
-use super::conv2d::Border;
+use std::sync::Arc;
+
+use super::conv2d::{Border, LONGEST_SIDE};
 use super::strided::{gather, place, strides};
-use super::{Call, Gradients, Needs, Op, Outcome, Site, feature_map};
+use super::{Axis, Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -26,11 +28,12 @@ pub enum Amount {
 
 impl Pad {
     fn border(&self, h: usize, w: usize) -> Border {
+        let missing = |side: usize, of: usize| (of - side % of) % of;
         match self.amount {
             Amount::Fixed(border) => border,
             Amount::ToMultiple(of) => Border {
-                bottom: h.next_multiple_of(of) - h,
-                right: w.next_multiple_of(of) - w,
+                bottom: missing(h, of),
+                right: missing(w, of),
                 ..Border::default()
             },
         }
@@ -47,9 +50,17 @@ impl Op for Pad {
             return Err(format!("takes one input, not {}", inputs.len()));
         };
         let (n, c, h, w) = feature_map(x)?;
+        if self.amount == Amount::ToMultiple(0) {
+            return Err("no side is a multiple of 0".into());
+        }
         let border = self.border(h, w);
-        let (above, beside) = (border.top + border.bottom, border.left + border.right);
-        Ok(vec![n, c, h + above, w + beside])
+        let longer = |side: usize, before: usize, after: usize| {
+            let padded = side.checked_add(before)?.checked_add(after)?;
+            (padded <= LONGEST_SIDE).then_some(padded)
+        };
+        let sides = longer(h, border.top, border.bottom).zip(longer(w, border.left, border.right));
+        let (h, w) = sides.ok_or_else(|| format!("cannot put {border:?} around {x:?}"))?;
+        Ok(vec![n, c, h, w])
     }
 
     fn forward(&self, call: &Call) -> Outcome {
@@ -78,6 +89,22 @@ impl Op for Pad {
         let base = border.top * steps[2] + border.left * steps[3];
         let gradient = gather(shape, grad_output.data(), base, &steps);
         Ok(Gradients::input(gradient))
+    }
+
+    fn reach(&self, _: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
+        let border = self.border(inputs[0][2], inputs[0][3]);
+        let axis = |before: usize| Axis {
+            kernel: 1,
+            stride: 1,
+            before,
+        };
+        let amount = Amount::Fixed(Border::default());
+        Reach::Sliding {
+            rows: axis(border.top),
+            columns: axis(border.left),
+            border: self.value,
+            unpadded: Arc::new(Self { amount, ..*self }),
+        }
     }
 }
 

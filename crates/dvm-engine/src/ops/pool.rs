@@ -114,7 +114,7 @@ struct Span {
 }
 
 fn adaptive(length: usize, outputs: usize) -> Result<Vec<Span>, String> {
-    if length == 0 || outputs == 0 {
+    if length == 0 || outputs == 0 || length.max(outputs) > super::conv2d::LONGEST_SIDE {
         return Err(format!(
             "cannot divide {length} pixels into {outputs} windows"
         ));
@@ -260,7 +260,7 @@ impl Op for Pool {
         Ok(Gradients::input(Tensor::from_buffer(shape, gradient)))
     }
 
-    fn reach(&self, _: usize, inputs: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
         let Windows::Sliding {
             kernel,
             stride,

@@ -2,7 +2,7 @@
 
 use super::reshape::reshaped;
 use super::strided::{broadcast_steps, spread, summed_to};
-use super::{Call, Gradients, Needs, Op, Outcome, Site, map2};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map2};
 use crate::Tensor;
 
 /// What is left of a tensor when the values along some axes become one.
@@ -10,7 +10,7 @@ use crate::Tensor;
 pub struct Reduce {
     /// How they become one.
     pub how: How,
-    /// The axes, from 0.
+    /// The axes, from 0, each once.
     pub axes: Vec<usize>,
     /// Whether the axes stay, with a side of 1.
     pub keeps: bool,
@@ -68,7 +68,11 @@ impl Op for Reduce {
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
-        let fits = |x: &[usize]| self.axes.iter().all(|&axis| axis < x.len() && x[axis] > 0);
+        let distinct = |(i, axis): (usize, &usize)| !self.axes[..i].contains(axis);
+        let fits = |x: &[usize]| {
+            self.axes.iter().all(|&axis| axis < x.len())
+                && self.axes.iter().enumerate().all(distinct)
+        };
         match inputs {
             [x] if fits(x) && self.keeps => Ok(self.kept(x)),
             [x] if fits(x) => {
@@ -121,5 +125,13 @@ impl Op for Reduce {
                 map2(&grad, &share, |g, share| g * share)
             }
         }))
+    }
+
+    fn reach(&self, _: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
+        if self.axes == [1] && self.keeps && inputs[0].len() == 4 {
+            Reach::Pointwise
+        } else {
+            Reach::Everything
+        }
     }
 }

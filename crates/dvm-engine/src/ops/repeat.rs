@@ -36,14 +36,14 @@ impl Op for Repeat {
     }
 
     fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let sum = summed_to(&grad_output, site.parameters[0].shape());
+        let sum = || summed_to(&grad_output, site.parameters[0].shape());
         Ok(Gradients {
             inputs: vec![None],
-            parameters: vec![Some(sum)],
+            parameters: vec![site.wants_parameter[0].then(sum)],
         })
     }
 
-    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
         Reach::Everything
     }
 }

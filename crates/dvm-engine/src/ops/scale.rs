@@ -71,7 +71,7 @@ impl Op for Scale {
         })
     }
 
-    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
         Reach::Pointwise
     }
 }

@@ -43,7 +43,8 @@ impl Slice {
     fn path(&self, shape: &[usize]) -> (usize, Vec<usize>) {
         let mut steps = strides(shape);
         let base = self.start * steps[self.axis];
-        steps[self.axis] *= self.step;
+        // A step beyond the axis is never taken.
+        steps[self.axis] *= self.step.min(shape[self.axis]);
         (base, steps)
     }
 }
@@ -59,7 +60,7 @@ impl Op for Slice {
         let side = *x.get(self.axis).ok_or_else(refuse)?;
         let there = side.saturating_sub(self.start).div_ceil(self.step.max(1));
         let count = self.count.unwrap_or(there);
-        if self.step == 0 || count > there || (count > 0 && self.start >= side) {
+        if self.step == 0 || count == 0 || count > there {
             return Err(refuse());
         }
         let mut shape = x.to_vec();
@@ -85,7 +86,7 @@ impl Op for Slice {
         Ok(Gradients::input(Tensor::from_buffer(shape, gradient)))
     }
 
-    fn reach(&self, _: usize, inputs: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
         if self.axis == 1 && inputs[0].len() == 4 {
             Reach::Pointwise
         } else {

@@ -1,6 +1,9 @@
 //! Softmax.
 
-use super::{Call, Gradients, Needs, Op, Outcome, Site};
+use rayon::prelude::*;
+
+use super::attention::soften;
+use super::{Call, Gradients, Needs, Op, Outcome, Site, TASK, vectorised};
 use crate::Tensor;
 
 /// `exp(x) / Σ exp(x)` over one axis: 1 for the classes of logits `[N, K]`.
@@ -39,10 +42,16 @@ impl Op for Softmax {
 
     fn forward(&self, call: &Call) -> Outcome {
         let x = call.inputs[0];
-        let rows = self.rows(x);
-        let rows = rows.chunks_exact(x.shape()[self.axis]);
-        self.from_rows(x.shape(), rows.flat_map(probabilities).collect())
-            .into()
+        let mut rows = self.rows(x);
+        let side = x.shape()[self.axis];
+        rows.par_chunks_mut(TASK.div_ceil(side) * side)
+            .for_each(|rows| {
+                vectorised(
+                    #[inline(always)]
+                    || rows.chunks_exact_mut(side).for_each(soften),
+                );
+            });
+        self.from_rows(x.shape(), rows).into()
     }
 
     fn needs(&self) -> Needs {

@@ -135,6 +135,10 @@ pub(super) fn place(values: &Tensor, target: &mut [f32], base: usize, steps: &[u
     let (len, step) = (path.row_len(), path.row_step(steps));
     for (row, values) in values.data().chunks_exact(len).enumerate() {
         let start = base + path.row_start(row, steps);
+        if step == 1 {
+            target[start..start + len].copy_from_slice(values);
+            continue;
+        }
         for (index, value) in values.iter().enumerate() {
             target[start + index * step] = *value;
         }

@@ -99,7 +99,7 @@ impl Op for Unary {
         Ok(Gradients::input(gradient))
     }
 
-    fn reach(&self, _: usize, _: &[&[usize]]) -> Reach {
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
         Reach::Pointwise
     }
 }

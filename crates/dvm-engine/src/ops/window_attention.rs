@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 
 use super::attention::Head;
+use super::matmul::Matrix;
+use super::simd::Shared;
 use super::{Call, Gradients, Needs, Op, Outcome, Site, feature_map};
 use crate::Tensor;
 use crate::buffer::Buffer;
@@ -22,11 +24,16 @@ pub struct WindowAttention {
     pub shift: usize,
 }
 
+/// Rows and columns of a window at most: the bias of all pairs of its pixels is laid out.
+const LARGEST: usize = 64;
+
 /// One window: its pixels in storage, and which of them see each other.
 struct Window {
     pixels: Vec<usize>,
     /// Pixels of different regions do not.
     regions: Vec<usize>,
+    /// Whether there are such.
+    is_mixed: bool,
 }
 
 impl WindowAttention {
@@ -58,7 +65,12 @@ impl WindowAttention {
                         regions.push(above * 3 + beside);
                     }
                 }
-                windows.push(Window { pixels, regions });
+                let is_mixed = regions.iter().any(|region| *region != regions[0]);
+                windows.push(Window {
+                    pixels,
+                    regions,
+                    is_mixed,
+                });
             }
         }
         windows
@@ -72,42 +84,47 @@ impl WindowAttention {
         down * (2 * m - 1) + right
     }
 
-    fn head(&self, qkv: &[f32], channels: usize, window: &Window, head: usize) -> Head {
-        let width = channels / self.heads;
-        let part = |which: usize| -> Vec<f32> {
-            let first = which * channels + head * width;
-            let pixels = window.pixels.iter();
-            pixels
-                .flat_map(|pixel| &qkv[pixel * 3 * channels + first..][..width])
-                .copied()
-                .collect()
-        };
-        Head {
-            q: part(0),
-            k: part(1),
-            v: part(2),
-            tokens: window.pixels.len(),
-            width,
+    /// What is added to the scores of each head, `[heads, pixels, pixels]` for pixels of a window.
+    fn bias(&self, table: &Tensor) -> Vec<f32> {
+        let pixels = self.window * self.window;
+        let mut bias = Vec::with_capacity(self.heads * pixels * pixels);
+        for head in 0..self.heads {
+            for (from, to) in (0..pixels).flat_map(|from| (0..pixels).map(move |to| (from, to))) {
+                bias.push(table.data()[self.table_row(from, to) * self.heads + head]);
+            }
         }
+        bias
+    }
+}
+
+impl Window {
+    /// Queries, keys and values of one head, `[pixels, 3 · width]`, of a map of `3 · channels`.
+    fn gathered(&self, qkv: &[f32], channels: usize, width: usize, head: usize) -> Vec<f32> {
+        let mut rows = Vec::with_capacity(self.pixels.len() * 3 * width);
+        for pixel in &self.pixels {
+            let pixel = &qkv[pixel * 3 * channels..][..3 * channels];
+            for part in pixel.chunks_exact(channels) {
+                rows.extend_from_slice(&part[head * width..][..width]);
+            }
+        }
+        rows
     }
 
-    /// Who looks at whom.
-    fn probabilities(
-        &self,
-        head: &Head,
-        window: &Window,
-        table: &Tensor,
-        index: usize,
-    ) -> Vec<f32> {
-        head.probabilities(|from, row| {
-            for (to, score) in row.iter_mut().enumerate() {
-                *score += table.data()[self.table_row(from, to) * self.heads + index];
-                // As torchvision masks.
-                if window.regions[from] != window.regions[to] {
+    /// Adds to the scores of the pixel `from` what its head's bias says, and holds it back from
+    /// looking at pixels that are no neighbours, as much as torchvision does.
+    #[inline(always)]
+    fn change(&self, bias: &[f32], from: usize, scores: &mut [f32]) {
+        let own = &bias[from * scores.len()..];
+        for (score, bias) in scores.iter_mut().zip(own) {
+            *score += bias;
+        }
+        if self.is_mixed {
+            for (score, region) in scores.iter_mut().zip(&self.regions) {
+                if *region != self.regions[from] {
                     *score -= 100.0;
                 }
             }
-        })
+        }
     }
 }
 
@@ -126,18 +143,19 @@ impl Op for WindowAttention {
         };
         let (n, wide, h, w) = feature_map(x)?;
         let m = self.window;
-        let table = [(2 * m).saturating_sub(1).pow(2), self.heads];
+        let table = [(2 * m.min(LARGEST)).saturating_sub(1).pow(2), self.heads];
         let fits = self.heads > 0
-            && m > 0
+            && (1..=LARGEST).contains(&m)
             && self.shift < m
-            && wide > 0
-            && wide.is_multiple_of(3 * self.heads)
+            && wide.is_multiple_of(3)
+            && (wide / 3).is_multiple_of(self.heads)
             && h.is_multiple_of(m)
             && w.is_multiple_of(m)
             && parameters == [&table[..]];
         if !fits {
             return Err(format!(
-                "takes [N, 3 · C, H, W] of {} heads with sides that are multiples of {m}, and a table \
+                "takes [N, 3 · C, H, W] of {} heads with sides that are multiples of {m}, at most \
+                 {LARGEST}, and a table \
                  {table:?}, not {inputs:?} and {parameters:?}",
                 self.heads
             ));
@@ -146,30 +164,40 @@ impl Op for WindowAttention {
     }
 
     fn forward(&self, call: &Call) -> Outcome {
-        let &[_, channels, h, w] = call.output_shape else {
+        let &[n, channels, h, w] = call.output_shape else {
             unreachable!("output_shape made it");
         };
-        let (qkv, table) = (call.inputs[0], call.parameters[0]);
-        let windows = self.windows(h, w);
-        let width = channels / self.heads;
+        let qkv = call.inputs[0].data();
+        let (windows, bias) = (self.windows(h, w), self.bias(call.parameters[0]));
+        let (width, tokens) = (channels / self.heads, self.window * self.window);
         let mut output = Buffer::stale(call.output_shape.iter().product());
-        let maps = output.chunks_exact_mut(channels * h * w);
-        for (output, qkv) in maps.zip(qkv.data().chunks_exact(3 * channels * h * w)) {
-            let found: Vec<Vec<f32>> = (0..windows.len() * self.heads)
-                .into_par_iter()
-                .map(|task| {
-                    let (window, index) = (&windows[task / self.heads], task % self.heads);
-                    let head = self.head(qkv, channels, window, index);
-                    head.attended(&self.probabilities(&head, window, table, index))
-                })
-                .collect();
-            for (task, values) in found.into_iter().enumerate() {
-                let (window, head) = (&windows[task / self.heads], task % self.heads);
-                for (pixel, values) in window.pixels.iter().zip(values.chunks_exact(width)) {
-                    output[pixel * channels + head * width..][..width].copy_from_slice(values);
+        let target = Shared::new(&mut output);
+        (0..n * windows.len() * self.heads)
+            .into_par_iter()
+            .for_each(|task| {
+                let (index, task) = (task % self.heads, task / self.heads);
+                let (window, picture) = (&windows[task % windows.len()], task / windows.len());
+                let qkv = &qkv[picture * 3 * channels * h * w..];
+                let rows = window.gathered(qkv, channels, width, index);
+                let head = Head::new(&rows, 3 * width, width, tokens, width);
+                let bias = &bias[index * tokens * tokens..];
+                for queries in Head::blocks(tokens) {
+                    let probabilities = head.probabilities(
+                        &queries,
+                        #[inline(always)]
+                        |from, scores| window.change(bias, from, scores),
+                    );
+                    let attended = head.attended(&probabilities);
+                    let pixels = window.pixels[queries].iter();
+                    for (pixel, values) in pixels.zip(attended.chunks_exact(width)) {
+                        let first = (picture * h * w + pixel) * channels + index * width;
+                        // SAFETY: a pixel lies in one window, so this head's channels of it are this
+                        // task's alone; they lie inside.
+                        unsafe { std::slice::from_raw_parts_mut(target.at(first), width) }
+                            .copy_from_slice(values);
+                    }
                 }
-            }
-        }
+            });
         Tensor::from_buffer(call.output_shape, output).into()
     }
 
@@ -178,53 +206,72 @@ impl Op for WindowAttention {
     }
 
     fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let &[_, channels, h, w] = grad_output.shape() else {
+        let &[n, channels, h, w] = grad_output.shape() else {
             unreachable!("output_shape made it");
         };
         let (qkv, table) = (site.inputs[0], site.parameters[0]);
-        let windows = self.windows(h, w);
-        let width = channels / self.heads;
+        let (windows, bias) = (self.windows(h, w), self.bias(table));
+        let (width, tokens) = (channels / self.heads, self.window * self.window);
+        let wants_table = site.wants_parameter[0];
         let mut gradient = Buffer::stale(qkv.len());
+        let target = Shared::new(&mut gradient);
         let mut of_table = vec![0.0f64; table.len()];
-        let maps = gradient.chunks_exact_mut(3 * channels * h * w);
-        let maps = maps.zip(qkv.data().chunks_exact(3 * channels * h * w));
-        let grads = grad_output.data().chunks_exact(channels * h * w);
-        for ((gradient, qkv), grad) in maps.zip(grads) {
-            let found: Vec<(Head, Vec<f32>)> = (0..windows.len() * self.heads)
+        for picture in 0..n {
+            let own = &qkv.data()[picture * 3 * channels * h * w..];
+            let grad = &grad_output.data()[picture * channels * h * w..];
+            let slopes: Vec<Vec<f32>> = (0..windows.len() * self.heads)
                 .into_par_iter()
                 .map(|task| {
                     let (window, index) = (&windows[task / self.heads], task % self.heads);
-                    let head = self.head(qkv, channels, window, index);
-                    let probabilities = self.probabilities(&head, window, table, index);
+                    let rows = window.gathered(own, channels, width, index);
+                    let head = Head::new(&rows, 3 * width, width, tokens, width);
+                    let bias = &bias[index * tokens * tokens..];
                     let pixels = window.pixels.iter();
                     let grad: Vec<f32> = pixels
                         .flat_map(|pixel| &grad[pixel * channels + index * width..][..width])
                         .copied()
                         .collect();
-                    head.gradients(&probabilities, &grad)
+                    let mut slopes = Vec::new();
+                    let found = head.gradients(
+                        Matrix::rows(&grad, width),
+                        #[inline(always)]
+                        |from, scores| window.change(bias, from, scores),
+                        |_, scores| {
+                            if wants_table {
+                                slopes.extend_from_slice(scores);
+                            }
+                        },
+                    );
+                    for (which, values) in [found.q, found.k, found.v].iter().enumerate() {
+                        let pixels = window.pixels.iter();
+                        for (pixel, values) in pixels.zip(values.chunks_exact(width)) {
+                            let pixel = (picture * h * w + pixel) * 3 * channels;
+                            let first = pixel + which * channels + index * width;
+                            // SAFETY: a pixel lies in one window, so these channels of it are this
+                            // task's alone; they lie inside.
+                            unsafe { std::slice::from_raw_parts_mut(target.at(first), width) }
+                                .copy_from_slice(values);
+                        }
+                    }
+                    slopes
                 })
                 .collect();
-            for (task, (head, scores)) in found.into_iter().enumerate() {
-                let (window, index) = (&windows[task / self.heads], task % self.heads);
-                for (which, values) in [head.q, head.k, head.v].into_iter().enumerate() {
-                    let first = which * channels + index * width;
-                    for (pixel, values) in window.pixels.iter().zip(values.chunks_exact(width)) {
-                        let target = &mut gradient[pixel * 3 * channels + first..][..width];
-                        target.copy_from_slice(values);
-                    }
-                }
-                let tokens = window.pixels.len();
-                for (from, row) in scores.chunks_exact(tokens).enumerate() {
+            for (task, slopes) in slopes.into_iter().enumerate() {
+                for (from, row) in slopes.chunks_exact(tokens).enumerate() {
                     for (to, &grad) in row.iter().enumerate() {
-                        of_table[self.table_row(from, to) * self.heads + index] += f64::from(grad);
+                        let row = self.table_row(from, to);
+                        of_table[row * self.heads + task % self.heads] += f64::from(grad);
                     }
                 }
             }
         }
-        let of_table = of_table.into_iter().map(|sum| sum as f32).collect();
+        let of_table = wants_table.then(|| {
+            let sums = of_table.into_iter().map(|sum| sum as f32).collect();
+            Tensor::from_stored(table.shape(), sums)
+        });
         Ok(Gradients {
             inputs: vec![Some(Tensor::from_buffer(qkv.shape(), gradient))],
-            parameters: vec![Some(Tensor::from_stored(table.shape(), of_table))],
+            parameters: vec![of_table],
         })
     }
 }

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::{Stranger, WeightsError};
 pub use matching::Mismatch;
-pub use writing::{to_safetensors, to_torch};
+pub use writing::{Entry, Integers, to_safetensors, to_torch};
 
 use format::Format;
 

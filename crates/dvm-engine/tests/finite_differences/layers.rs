@@ -33,6 +33,39 @@ fn linear() {
 }
 
 #[test]
+fn linear_layers_of_tokens_and_of_pixels() {
+    for round in 0..6 {
+        let mut draw = Draw::new("linear of tokens", round);
+        let (inputs, outputs) = draw.pair(1, 5);
+        let (n, t) = draw.pair(1, 4);
+        let shape = [vec![n, t, inputs], vec![n, inputs, t, 2]][round % 2].clone();
+        let parameters = vec![
+            draw.tensor(&[outputs, inputs], -1.0, 1.0),
+            draw.tensor(&[outputs], -1.0, 1.0),
+        ];
+        let x = draw.tensor(&shape, -1.0, 1.0);
+        let alone = alone(Linear, Mode::Inference, vec![x], parameters);
+        check(&alone, &|inputs, parameters| {
+            slow::linear(&inputs[0], &parameters[0], parameters.get(1))
+        });
+    }
+}
+
+#[test]
+fn a_linear_layer_of_many_rows() {
+    let mut draw = Draw::new("linear of many rows", 0);
+    let parameters = vec![
+        draw.tensor(&[5, 3], -1.0, 1.0),
+        draw.tensor(&[5], -1.0, 1.0),
+    ];
+    let x = draw.tensor(&[2, 100, 3], -1.0, 1.0);
+    let alone = alone(Linear, Mode::Inference, vec![x], parameters);
+    check(&alone, &|inputs, parameters| {
+        slow::linear(&inputs[0], &parameters[0], parameters.get(1))
+    });
+}
+
+#[test]
 fn a_linear_layer_of_several_blocks() {
     let mut draw = Draw::new("large linear", 0);
     let parameters = vec![
@@ -49,7 +82,7 @@ fn a_linear_layer_of_several_blocks() {
 #[test]
 fn activations() {
     let kinks = |activation| match activation {
-        Activation::Relu => vec![0.0],
+        Activation::Relu | Activation::LeakyRelu(_) | Activation::Elu(_) => vec![0.0],
         Activation::Relu6 => vec![0.0, 6.0],
         Activation::Hardswish | Activation::Hardsigmoid => vec![-3.0, 3.0],
         _ => vec![],
@@ -64,6 +97,10 @@ fn activations() {
         Activation::Hardswish,
         Activation::Hardsigmoid,
         Activation::Tanh,
+        Activation::LeakyRelu(0.2),
+        Activation::Elu(1.3),
+        Activation::Softplus,
+        Activation::Mish,
     ] {
         for round in 0..8 {
             let mut draw = Draw::new(activation.name(), round);

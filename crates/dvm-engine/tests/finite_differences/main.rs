@@ -9,8 +9,10 @@ mod batch_norm;
 mod convolution;
 mod draw;
 mod layers;
+mod loose;
 mod pools;
 mod slow;
+mod transformers;
 
 use std::sync::Arc;
 
@@ -134,6 +136,10 @@ fn differences(at: &Array, score: impl Fn(&Array) -> f64) -> Vec<f64> {
 }
 
 fn compare(alone: &Alone, what: &str, found: &Option<Tensor>, expected: &[f64]) {
+    // Of an input that only lends its shape there is no gradient.
+    if found.is_none() && expected.iter().all(|&difference| difference == 0.0) {
+        return;
+    }
     let found = found
         .as_ref()
         .unwrap_or_else(|| panic!("{}: {what} has no gradient", describe(alone)));

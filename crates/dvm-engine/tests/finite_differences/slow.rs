@@ -1,6 +1,9 @@
 //! A second implementation of every op's forward pass: f64, row-major, one loop per index,
 //! nothing clever, so that it is right at a glance.
 
+pub mod loose;
+pub mod transformers;
+
 use dvm_engine::Tensor;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
@@ -35,6 +38,30 @@ impl Array {
         }
         let shape = shape.to_vec();
         Self { shape, values }
+    }
+
+    /// A value for every index of a shape of any rank.
+    fn of_indices(shape: &[usize], mut f: impl FnMut(&[usize]) -> f64) -> Self {
+        let count: usize = shape.iter().product();
+        let mut values = Vec::new();
+        for flat in 0..count {
+            let mut rest = flat;
+            let mut index = vec![0; shape.len()];
+            for axis in (0..shape.len()).rev() {
+                index[axis] = rest % shape[axis];
+                rest /= shape[axis];
+            }
+            values.push(f(&index));
+        }
+        let shape = shape.to_vec();
+        Self { shape, values }
+    }
+
+    /// The value at an index of any rank.
+    fn get(&self, index: &[usize]) -> f64 {
+        assert_eq!(index.len(), self.shape.len());
+        let pairs = index.iter().zip(&self.shape);
+        self.values[pairs.fold(0, |flat, (i, side)| flat * side + i)]
     }
 
     fn dimensions(&self) -> [usize; 4] {
@@ -116,20 +143,25 @@ pub fn conv2d(conv: &Conv2d, x: &Array, weight: &Array, bias: Option<&Array>) ->
     })
 }
 
+/// Over the channels of maps, the last axis of all else.
 pub fn linear(x: &Array, weight: &Array, bias: Option<&Array>) -> Array {
-    let (n, outputs, inputs) = (x.shape[0], weight.shape[0], weight.shape[1]);
-    let mut values = Vec::new();
-    for row in 0..n {
-        for o in 0..outputs {
-            let mut sum = bias.map_or(0.0, |bias| bias.values[o]);
-            for i in 0..inputs {
-                sum += x.values[row * inputs + i] * weight.values[o * inputs + i];
-            }
-            values.push(sum);
+    let axis = if x.shape.len() == 4 {
+        1
+    } else {
+        x.shape.len() - 1
+    };
+    let mut shape = x.shape.clone();
+    shape[axis] = weight.shape[0];
+    Array::of_indices(&shape, |index| {
+        let o = index[axis];
+        let mut sum = bias.map_or(0.0, |bias| bias.values[o]);
+        for i in 0..weight.shape[1] {
+            let mut from = index.to_vec();
+            from[axis] = i;
+            sum += x.get(&from) * weight.get(&[o, i]);
         }
-    }
-    let shape = vec![n, outputs];
-    Array { shape, values }
+        sum
+    })
 }
 
 /// `(x − mean) / √(variance + eps) · weight + bias` with these statistics, one per channel.

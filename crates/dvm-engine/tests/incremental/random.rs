@@ -2,9 +2,14 @@
 
 use dvm_engine::incremental::{Change, Rectangle};
 use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::pad::{Amount, Pad};
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
-use dvm_engine::{Blueprint, Graph, NodeId, Tensor, seeded};
+use dvm_engine::ops::reduce::{How, Reduce};
+use dvm_engine::ops::slice::Slice;
+use dvm_engine::ops::unary::Unary;
+use dvm_engine::{Blueprint, Graph, NodeId, Role, Tensor, seeded};
 
 /// Choices that follow from a seed.
 pub struct Draw {
@@ -73,9 +78,14 @@ impl Sketch<'_> {
             x = self.net.batch_norm(&name, x, channels, 1e-5);
         }
         if self.draw.chance(70) {
-            let activation =
-                self.draw
-                    .one_of(&[Activation::Relu, Activation::Relu6, Activation::Silu]);
+            let activation = self.draw.one_of(&[
+                Activation::Relu,
+                Activation::Relu6,
+                Activation::Silu,
+                Activation::Gelu,
+                Activation::LeakyRelu(0.1),
+                Activation::Mish,
+            ]);
             let name = self.name("act");
             x = self.net.activation(&name, x, activation);
         }
@@ -203,6 +213,131 @@ impl Sketch<'_> {
         }
     }
 
+    /// A layer of ConvNeXt: normalised channels, fully connected pixels, a scale.
+    fn pixel_block(&mut self, x: NodeId, channels: usize) -> (NodeId, usize) {
+        let name = self.name("norm");
+        let y = self.net.layer_norm(&name, x, channels, 1e-5);
+        let name = self.name("pixels");
+        let y = self.net.linear(&name, y, channels, 2 * channels, true);
+        let name = self.name("gelu");
+        let y = self.net.activation(&name, y, Activation::Gelu);
+        let name = self.name("pixels");
+        let y = self.net.linear(&name, y, 2 * channels, channels, false);
+        let name = self.name("scale");
+        let y = self.net.scale(&name, y, channels);
+        let name = self.name("depth");
+        let y = self.net.stochastic_depth(&name, y, 0.5);
+        let name = self.name("add");
+        (self.net.add(&name, x, y), channels)
+    }
+
+    /// A layer of ShuffleNet: the channels part, one half is computed on, both are shuffled.
+    fn shuffled(&mut self, x: NodeId, channels: usize) -> (NodeId, usize) {
+        let half = channels / 2;
+        let name = self.name("stays");
+        let stays = self.net.slice(&name, x, Slice::channels(0, half));
+        let name = self.name("goes");
+        let rest = channels - half;
+        let goes = self.net.slice(&name, x, Slice::channels(half, rest));
+        let conv = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
+        let goes = self.conv(goes, conv, rest, rest);
+        let name = self.name("concat");
+        let x = self.net.concat(&name, &[stays, goes]);
+        let groups = [3, 2, 1].into_iter().find(|g| channels.is_multiple_of(*g));
+        let name = self.name("shuffle");
+        let groups = groups.expect("one divides everything");
+        (self.net.channel_shuffle(&name, x, groups), channels)
+    }
+
+    /// Pixels of some value around the map.
+    fn pad(&mut self, x: NodeId) -> NodeId {
+        let mut side = || self.draw.below(4);
+        let border = Border {
+            top: side(),
+            left: side(),
+            bottom: side(),
+            right: side(),
+        };
+        let amount = self
+            .draw
+            .one_of(&[Amount::Fixed(border), Amount::ToMultiple(4)]);
+        let value = self.draw.one_of(&[0.0, -0.5]);
+        let name = self.name("pad");
+        self.net.node(&name, Pad { amount, value }, &[x], &[])
+    }
+
+    /// What exported graphs compute between layers.
+    fn loose(&mut self, x: NodeId, channels: usize, size: (usize, usize)) -> NodeId {
+        let function = self.draw.one_of(&[
+            Function::Add,
+            Function::Sub,
+            Function::Mul,
+            Function::Max,
+            Function::Min,
+        ]);
+        let name = self.name("loose");
+        let pick = |shape: &[usize]| {
+            let len = shape.iter().product();
+            Tensor::from_nchw(shape, &seeded::uniform(&name, len, -1.0, 1.0))
+        };
+        match self.draw.below(7) {
+            0 => {
+                let op = Binary::constant(function, pick(&[channels, 1, 1]));
+                self.net.node(&name, op, &[x], &[])
+            }
+            1 => {
+                let op = Binary::constant(function, pick(&[]));
+                self.net.node(&name, op, &[x], &[])
+            }
+            2 => {
+                let shape: &[usize] = &[1, channels, 1, 1];
+                let op = Binary::parameter(function);
+                let declared = ("value", shape, Role::Bias);
+                self.net.node(&name, op, &[x], &[declared])
+            }
+            3 => {
+                // The norm of each pixel.
+                let squares = Binary::constant(Function::Pow, Tensor::full(&[1], 2.0));
+                let squares = self.net.node(&name, squares, &[x], &[]);
+                let mean = Reduce {
+                    how: How::Mean,
+                    axes: vec![1],
+                    keeps: true,
+                };
+                let mean = self
+                    .net
+                    .node(&format!("{name}_mean"), mean, &[squares], &[]);
+                let more = Binary::constant(Function::Add, Tensor::full(&[], 0.1));
+                let more = self.net.node(&format!("{name}_more"), more, &[mean], &[]);
+                let root = self
+                    .net
+                    .node(&format!("{name}_root"), Unary::Sqrt, &[more], &[]);
+                let over = Binary::inputs(Function::Div);
+                self.net
+                    .node(&format!("{name}_over"), over, &[x, root], &[])
+            }
+            4 => {
+                let affine = || pick(&[channels]).data().to_vec();
+                let (factor, shift) = (affine(), affine());
+                self.net.channel_affine(&name, x, factor, shift)
+            }
+            5 => {
+                // Another number for each pixel.
+                let op = Binary::constant(function, pick(&[size.0, size.1]));
+                let x = self.net.node(&name, op, &[x], &[]);
+                let name = self.name("rows");
+                self.net.slice(&name, x, Slice::every(2, 0, 2))
+            }
+            _ => {
+                let clip = Unary::Clip {
+                    low: -1.0,
+                    high: 0.75,
+                };
+                self.net.node(&name, clip, &[x], &[])
+            }
+        }
+    }
+
     /// Rows and columns of a node's value for a picture of `picture`.
     fn size(&self, x: NodeId, picture: (usize, usize)) -> Option<(usize, usize)> {
         let graph = seeded::graph(self.net.clone().ending_at(x));
@@ -224,11 +359,15 @@ pub fn network(draw: &mut Draw, picture: (usize, usize)) -> Graph {
     for _ in 0..2 + sketch.draw.below(4) {
         let size = sketch.size(x, picture).expect("it was drawn to fit");
         let before = sketch.net.clone();
-        let (next, next_channels) = match sketch.draw.below(8) {
+        let (next, next_channels) = match sketch.draw.below(12) {
             0..=2 => sketch.any_conv(x, channels, size),
             3 => (sketch.any_pool(x, size), channels),
             4..=5 => sketch.residual(x, channels),
             6 => sketch.dense(x, channels),
+            7 => sketch.pixel_block(x, channels),
+            8 => sketch.shuffled(x, channels),
+            9 => (sketch.pad(x), channels),
+            10 => (sketch.loose(x, channels, size), channels),
             _ if sketch.draw.chance(30) => (sketch.squeeze_excite(x, channels), channels),
             _ => (x, channels),
         };
@@ -244,10 +383,22 @@ pub fn network(draw: &mut Draw, picture: (usize, usize)) -> Graph {
     } else {
         channels * h * w
     };
-    x = sketch.net.flatten("flatten", x);
+    x = if sketch.draw.chance(80) {
+        sketch.net.flatten("flatten", x)
+    } else {
+        flattened_by_way_of_other_axes(&mut sketch.net, x, inputs)
+    };
     x = sketch.net.dropout("dropout", x, 0.5);
     x = sketch.net.linear("head", x, inputs, 6, true);
     seeded::graph(sketch.net.ending_at(x))
+}
+
+/// What some exporters make of attention: for a while, the pictures are not the first axis.
+fn flattened_by_way_of_other_axes(net: &mut Blueprint, x: NodeId, inputs: usize) -> NodeId {
+    let x = net.permute("pixels_first", x, &[2, 3, 0, 1]);
+    let x = net.activation("between", x, Activation::Tanh);
+    let x = net.permute("pictures_first", x, &[2, 3, 0, 1]);
+    net.reshape("reshape", x, &[None, Some(inputs)])
 }
 
 /// The picture with a change, as its own picture.

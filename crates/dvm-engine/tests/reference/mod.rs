@@ -1,18 +1,30 @@
 //! The references that `references/ops.py` made with PyTorch.
 
+mod loose;
+
 use std::sync::Arc;
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::add::Add;
+use dvm_engine::ops::attention::Attention;
 use dvm_engine::ops::batch_norm::BatchNorm;
+use dvm_engine::ops::channel_affine::ChannelAffine;
+use dvm_engine::ops::channel_shuffle::ChannelShuffle;
 use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::dropout::Dropout;
 use dvm_engine::ops::flatten::Flatten;
+use dvm_engine::ops::layer_norm::LayerNorm;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::mul::Mul;
+use dvm_engine::ops::pad::CropLike;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
+use dvm_engine::ops::repeat::Repeat;
+use dvm_engine::ops::scale::Scale;
 use dvm_engine::ops::softmax::Softmax;
+use dvm_engine::ops::stochastic_depth::StochasticDepth;
+use dvm_engine::ops::tokens::Tokens;
+use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::ops::{Mode, Op};
 use dvm_engine::{Tensor, seeded};
 use safetensors::SafeTensors;
@@ -24,10 +36,22 @@ static TENSORS: &[u8] = include_bytes!("../references/ops.safetensors");
 /// One case: an op, what it read, and (in the tensors file) what came out.
 pub struct Case(Value);
 
-/// All cases.
+/// All cases of single ops.
 pub fn cases() -> Vec<Case> {
+    let (_, single) = all();
+    single
+}
+
+/// Cases of attention in windows of maps that are padded for it and cut afterwards.
+pub fn padded_cases() -> Vec<Case> {
+    let (padded, _) = all();
+    padded
+}
+
+fn all() -> (Vec<Case>, Vec<Case>) {
     let all: Vec<Value> = serde_json::from_str(CASES).expect("ops.json is a list");
-    all.into_iter().map(Case).collect()
+    let all = all.into_iter().map(Case);
+    all.partition(|case| case.op_name() == "padded_window_attention")
 }
 
 /// What came out of all cases.
@@ -69,6 +93,11 @@ impl Case {
     pub fn grad_output(&self) -> Tensor {
         let shape = numbers(&self.0["output_shape"]);
         self.seeded("grad_output", &shape, -1.0, 1.0)
+    }
+
+    /// Whether the tensors file holds something for this case under `suffix`.
+    pub fn has(&self, tensors: &SafeTensors, suffix: &str) -> bool {
+        tensors.tensor(&format!("{}.{suffix}", self.name())).is_ok()
     }
 
     /// What the tensors file holds for this case under `suffix`, row-major, with its shape.
@@ -123,10 +152,52 @@ impl Case {
             "flatten" => ("flatten", Arc::new(Flatten)),
             "softmax" => ("softmax", Arc::new(Softmax { axis: axis() })),
             "dropout" => ("dropout", Arc::new(Dropout { p: number("p") })),
+            "layer_norm" => {
+                let eps = number("eps");
+                ("layer_norm", Arc::new(LayerNorm { eps }))
+            }
+            "attention" => {
+                let heads = self.count("heads");
+                ("attention", Arc::new(Attention { heads }))
+            }
+            "window_attention" => ("window_attention", Arc::new(self.window_attention())),
+            "scale" => ("scale", Arc::new(Scale)),
+            "channel_affine" => {
+                let (factor, shift) = (self.list("factor"), self.list("shift"));
+                ("channel_affine", Arc::new(ChannelAffine { factor, shift }))
+            }
+            "channel_shuffle" => {
+                let groups = self.count("groups");
+                ("channel_shuffle", Arc::new(ChannelShuffle { groups }))
+            }
+            "stochastic_depth" => {
+                let p = number("p");
+                ("stochastic_depth", Arc::new(StochasticDepth { p }))
+            }
+            "tokens" => ("tokens", Arc::new(Tokens)),
+            "repeat" => ("repeat", Arc::new(Repeat)),
+            "pad" => ("pad", Arc::new(self.pad())),
+            "crop_like" => ("pad", Arc::new(CropLike)),
+            "slice" => ("slice", Arc::new(self.slice())),
+            "permute" => ("permute", Arc::new(self.permute())),
+            "reshape" => ("reshape", Arc::new(self.reshape())),
+            "reduce" => ("reduce", Arc::new(self.reduce())),
+            "matmul" => ("batched_product", Arc::new(self.batched_product())),
+            "binary" => ("binary", Arc::new(self.binary())),
+            _ if self.unary().is_some() => ("unary", Arc::new(self.unary().expect("it is one"))),
             _ => match ACTIVATIONS.into_iter().find(|a| a.name() == name) {
                 Some(activation) => ("activation", Arc::new(activation)),
                 None => panic!("{}: no op {name}", self.name()),
             },
+        }
+    }
+
+    /// Attention in windows, as this case describes it.
+    pub fn window_attention(&self) -> WindowAttention {
+        WindowAttention {
+            heads: self.count("heads"),
+            window: self.count("window"),
+            shift: self.count("shift"),
         }
     }
 
@@ -166,6 +237,16 @@ impl Case {
         &self.0["attributes"][key]
     }
 
+    fn count(&self, key: &str) -> usize {
+        self.attribute(key).as_u64().expect("a whole number") as usize
+    }
+
+    fn list(&self, key: &str) -> Vec<f32> {
+        let all = self.attribute(key).as_array().expect("a list of numbers");
+        let number = |n: &Value| n.as_f64().expect("a number") as f32;
+        all.iter().map(number).collect()
+    }
+
     fn pair(&self, key: &str) -> (usize, usize) {
         match numbers(self.attribute(key))[..] {
             [rows, columns] => (rows, columns),
@@ -187,15 +268,15 @@ impl Case {
 
     fn arrays(&self, key: &str) -> Vec<(String, Tensor)> {
         let all = self.0[key].as_array().expect("a list of arrays");
-        all.iter()
-            .map(|array| {
-                let name = array["name"].as_str().expect("a name");
-                let bound = |key: &str| array[key].as_f64().expect("a bound");
-                let shape = numbers(&array["shape"]);
-                let tensor = self.seeded(name, &shape, bound("low"), bound("high"));
-                (name.to_owned(), tensor)
-            })
-            .collect()
+        all.iter().map(|array| self.array(array)).collect()
+    }
+
+    fn array(&self, array: &Value) -> (String, Tensor) {
+        let name = array["name"].as_str().expect("a name");
+        let bound = |key: &str| array[key].as_f64().expect("a bound");
+        let shape = numbers(&array["shape"]);
+        let tensor = self.seeded(name, &shape, bound("low"), bound("high"));
+        (name.to_owned(), tensor)
     }
 
     fn seeded(&self, array: &str, shape: &[usize], low: f64, high: f64) -> Tensor {
@@ -213,7 +294,7 @@ fn numbers(value: &Value) -> Vec<usize> {
 }
 
 /// Every activation.
-pub const ACTIVATIONS: [Activation; 9] = [
+pub const ACTIVATIONS: [Activation; 13] = [
     Activation::Relu,
     Activation::Relu6,
     Activation::Silu,
@@ -223,4 +304,8 @@ pub const ACTIVATIONS: [Activation; 9] = [
     Activation::Hardswish,
     Activation::Hardsigmoid,
     Activation::Tanh,
+    Activation::LeakyRelu(0.1),
+    Activation::Elu(0.7),
+    Activation::Softplus,
+    Activation::Mish,
 ];

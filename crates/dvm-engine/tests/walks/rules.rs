@@ -116,6 +116,80 @@ fn deconvnet_passes_positive_gradients_through_every_rectifier() {
 }
 
 #[test]
+fn guided_backprop_holds_back_negative_gradients_at_smooth_rectifiers() {
+    let (x, g) = ([-4.0, -0.5, 0.5, 2.0, 2.0], [3.0, 3.0, 3.0, 3.0, -3.0]);
+    for activation in SMOOTH {
+        let plain = ruled(activation, &x, &g, &rules::true_gradient);
+        let expected = [plain[0], plain[1], plain[2], plain[3], 0.0];
+        let found = ruled(activation, &x, &g, &rules::guided_backprop);
+        assert_eq!(found, expected, "{activation:?}");
+        let found = ruled(activation, &x, &g, &rules::deconvnet);
+        assert_eq!(found, [3.0, 3.0, 3.0, 3.0, 0.0], "{activation:?}");
+    }
+}
+
+const SMOOTH: [Activation; 8] = [
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Hardswish,
+    Activation::LeakyRelu(0.1),
+    Activation::Elu(1.0),
+    Activation::Softplus,
+    Activation::Mish,
+];
+
+#[test]
+fn the_slope_of_a_leaky_relu_lets_guided_gradients_through() {
+    let guided = |g| {
+        let activation = Activation::LeakyRelu(0.25);
+        ruled(activation, &[-1.0, 1.0], &[g; 2], &rules::guided_backprop)
+    };
+    assert_eq!(guided(2.0), [0.5, 2.0]);
+    assert_eq!(guided(-2.0), [0.0, 0.0]);
+}
+
+/// Gradients of the parts of a transformer's block have signs, and none of its layers but GELU changes
+/// them by the rules.
+#[test]
+fn rules_apply_at_the_activations_of_a_transformer_and_nowhere_else() {
+    let mut net = Blueprint::new(6);
+    let x = net.input();
+    let x = net.tokens("tokens", x);
+    let x = net.layer_norm("norm", x, 6, 1e-5);
+    let x = net.attention("attention", x, 1);
+    let x = net.linear("fc1", x, 2, 4, true);
+    let before = x;
+    let x = net.activation("gelu", x, Activation::Gelu);
+    let x = net.linear("fc2", x, 4, 3, true);
+    let graph = seeded::graph(net.ending_at(x));
+    let pictures = Tensor::from_nchw(&[1, 6, 2, 2], &seeded::uniform("x", 24, -1.0, 1.0));
+    let activations = graph
+        .forward(&pictures, Mode::Inference, Keep::All)
+        .unwrap();
+    let seed = Tensor::from_nchw(&[1, 4, 3], &seeded::uniform("g", 12, -1.0, 1.0));
+    let nodes = [before, graph.find("gelu").unwrap()];
+    let gradients = |rules: &Composite| {
+        let request = Request {
+            nodes: &nodes,
+            parameters: &|_| false,
+            rules,
+        };
+        let seeds = [(graph.output(), seed.clone())];
+        let found = graph.backward(&activations, &seeds, &request).unwrap();
+        nodes.map(|node| found.node(node).unwrap().data().to_vec())
+    };
+    let [plain, reaching] = gradients(&rules::true_gradient);
+    let [guided, same] = gradients(&rules::guided_backprop);
+    let [deconvnet, _] = gradients(&rules::deconvnet);
+    assert_eq!(reaching, same);
+    for (i, &g) in reaching.iter().enumerate() {
+        assert_eq!(guided[i], if g > 0.0 { plain[i] } else { 0.0 });
+        assert_eq!(deconvnet[i], g.max(0.0));
+    }
+}
+
+#[test]
 fn gates_keep_their_true_gradient_under_every_rule() {
     let (x, g) = ([-1.0, 2.0, 7.0, 2.0, 0.0], [3.0, 3.0, 3.0, -3.0, 3.0]);
     for gate in [

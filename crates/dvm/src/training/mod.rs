@@ -98,7 +98,7 @@ impl Training {
         let begun = self.folder.last_path().exists();
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
         pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
-        let metadata = pretrained.metadata();
+        let metadata = pretrained.metadata()?;
         let whole = pretrained.network.whole();
         let task = Task {
             config: &self.config,

@@ -133,6 +133,8 @@ impl WithSimd for DepthwiseRow<'_> {
             (true, 3, 2) => self.inner::<S, 3, 2, 15>(simd, source),
             (true, 5, 1) => self.inner::<S, 5, 1, 11>(simd, source),
             (true, 5, 2) => self.inner::<S, 5, 2, 17>(simd, source),
+            (true, 7, 1) => self.inner::<S, 7, 1, 13>(simd, source),
+            (true, 7, 2) => self.inner::<S, 7, 2, 19>(simd, source),
             _ => 0,
         };
         // The channels that fill no vector, and other kernels.
@@ -165,10 +167,11 @@ impl DepthwiseRow<'_> {
         let lanes = S::F32_LANES;
         let whole = c / lanes * lanes;
         let rows = &rows[self.y];
-        let fusable = finish.residual.is_none() && finish.activation.is_none_or(is_vectorised);
-        if whole == 0 || rows.len() > K || !fusable {
+        if whole == 0 || rows.len() > K {
             return 0;
         }
+        // What is not done in registers is done to the pixels once they are stored.
+        let at_once = finish.residual.is_none() && finish.activation.is_none_or(is_vectorised);
         assert_eq!(REACH, (PIXELS - 1) * STRIDE + K);
         assert!(zeros.len() >= c && weights.len() == self.depthwise.kernel.0 * K * c);
         let zero = simd.splat_f32s(0.0);
@@ -209,13 +212,15 @@ impl DepthwiseRow<'_> {
                         }
                     }
                 }
-                let bias = match finish.bias {
-                    // SAFETY: the slice has the values of a vector.
-                    Some(bias) => unsafe { load::<S>(bias[first..first + lanes].as_ptr()) },
-                    None => zero,
-                };
-                for p in 0..PIXELS {
-                    sums[p] = activate(simd, finish.activation, simd.add_f32s(sums[p], bias));
+                if at_once {
+                    let bias = match finish.bias {
+                        // SAFETY: the slice has the values of a vector.
+                        Some(bias) => unsafe { load::<S>(bias[first..first + lanes].as_ptr()) },
+                        None => zero,
+                    };
+                    for p in 0..PIXELS {
+                        sums[p] = activate(simd, finish.activation, simd.add_f32s(sums[p], bias));
+                    }
                 }
                 for p in 0..PIXELS {
                     if p < pixels {
@@ -223,6 +228,10 @@ impl DepthwiseRow<'_> {
                         unsafe { store::<S>(target.add(p * c + first), sums[p]) };
                     }
                 }
+            }
+            if !at_once {
+                let pixels = self.values[start * c..].chunks_exact_mut(c).take(pixels);
+                pixels.for_each(|pixel| finish.row(simd, 0, &mut pixel[..whole]));
             }
         }
         whole

@@ -87,10 +87,13 @@ pub enum Padding {
     Same,
 }
 
+/// Pixels of a map's side at most, and of what a window reaches over.
+pub(crate) const LONGEST_SIDE: usize = 1 << 20;
+
 /// Output length of a window that slides along one axis.
 ///
 /// # Errors
-/// If the window is longer than the padded input.
+/// If the window is longer than the padded input, or no window can slide like this.
 pub(crate) fn slide(
     length: usize,
     before: usize,
@@ -99,6 +102,20 @@ pub(crate) fn slide(
     dilation: usize,
     stride: usize,
 ) -> Result<usize, String> {
+    if kernel == 0 || dilation == 0 || stride == 0 {
+        return Err(format!(
+            "a window of {kernel} pixels cannot slide by {stride} with a dilation of {dilation}"
+        ));
+    }
+    if [kernel, dilation, stride, length, before, after]
+        .iter()
+        .any(|&n| n > LONGEST_SIDE)
+    {
+        return Err(format!(
+            "a side of {length} + {before} + {after} pixels under a window of {kernel} with a \
+             dilation of {dilation} is longer than {LONGEST_SIDE}"
+        ));
+    }
     let reach = dilation * (kernel - 1) + 1;
     let padded = length + before + after;
     if padded < reach {
@@ -235,14 +252,19 @@ impl Op for Conv2d {
                 self.kernel, parameters[0]
             ));
         }
-        if c != i * self.groups || o % self.groups != 0 {
+        if i.checked_mul(self.groups) != Some(c) || !o.is_multiple_of(self.groups) {
             return Err(format!(
-                "weight {:?} in {} group(s) takes {} channels, the input {:?} has {c}",
-                parameters[0],
-                self.groups,
-                i * self.groups,
-                inputs[0],
+                "weight {:?} in {} group(s) does not take the {c} channels of the input {:?}",
+                parameters[0], self.groups, inputs[0],
             ));
+        }
+        // Before the padding is worked out by them.
+        for (side, kernel, dilation, stride) in [
+            (h, kh, self.dilation.0, self.stride.0),
+            (w, kw, self.dilation.1, self.stride.1),
+        ] {
+            let longest = LONGEST_SIDE - side.min(LONGEST_SIDE);
+            slide(side, longest, longest, kernel, dilation, stride)?;
         }
         let p = self.border(h, w);
         let oh = slide(h, p.top, p.bottom, kh, self.dilation.0, self.stride.0)?;
@@ -328,7 +350,7 @@ impl Op for Conv2d {
         Ok(gradients)
     }
 
-    fn reach(&self, input: usize, inputs: &[&[usize]]) -> Reach {
+    fn reach(&self, input: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
         if input > 0 {
             return Reach::Pointwise; // The residual.
         }

@@ -99,3 +99,46 @@ fn the_same_bits_come_from_one_and_two_threads() {
     });
     assert!(one == two);
 }
+
+#[test]
+fn packed_weights_give_the_sum_of_products_for_many_rows() {
+    for (n, o, i) in [(1, 1, 1), (5, 7, 16), (113, 33, 33), (300, 70, 100)] {
+        let layer = Layer::seeded((n, o, i));
+        let expected = layer.expected();
+        let scale = expected.iter().fold(1.0f64, |most, e| most.max(e.abs()));
+        let weight = Tensor::from_stored(&[o, i], layer.weights.clone());
+        let bias = (o % 5 != 0).then_some(&layer.bias[..]);
+        for set in InstructionSet::available() {
+            let packed = Packed::new(set);
+            let mut found = vec![f32::NAN; n * o];
+            packed_product(&layer.rows, packed.forward(&weight), bias, &mut found);
+            let near = |(&f, &e): (&f32, &f64)| (f64::from(f) - e).abs() <= TOLERANCE * scale;
+            assert!(found.iter().zip(&expected).all(near), "{}", set.name());
+            let mut alone = vec![f32::NAN; o];
+            let row = &layer.rows[(n - 1) * i..];
+            packed_product(row, packed.forward(&weight), bias, &mut alone);
+            assert!(alone == found[(n - 1) * o..], "{}: other bits", set.name());
+        }
+    }
+}
+
+#[test]
+fn weights_packed_for_the_way_back_give_the_gradient_of_the_rows() {
+    let (n, o, i) = (60, 21, 37);
+    let layer = Layer::seeded((n, o, i));
+    let weight = Tensor::from_stored(&[o, i], layer.weights.clone());
+    let grad = seeded::uniform("gradient of the output", n * o, -1.0, 1.0);
+    for set in InstructionSet::available() {
+        let mut found = vec![f32::NAN; n * i];
+        packed_product(&grad, Packed::new(set).backward(&weight), None, &mut found);
+        for (row, found) in found.chunks_exact(i).enumerate() {
+            for (column, &found) in found.iter().enumerate() {
+                let product = |k: usize| {
+                    f64::from(grad[row * o + k]) * f64::from(layer.weights[k * i + column])
+                };
+                let sum: f64 = (0..o).map(product).sum();
+                assert!((f64::from(found) - sum).abs() < 1e-5, "{}", set.name());
+            }
+        }
+    }
+}

@@ -5,28 +5,36 @@ use std::collections::BTreeMap;
 use ::safetensors::tensor::{Dtype, TensorInfo};
 use serde::Serialize;
 
-use crate::Tensor;
+use super::Entry;
 
-/// The bytes of a `.safetensors` file with these tensors, f32 and row-major as PyTorch reads them,
-/// and this metadata. The same tensors and metadata give the same bytes.
+/// The bytes of a `.safetensors` file with these tensors, f32 or i64 and row-major as PyTorch reads
+/// them, and this metadata. The same tensors and metadata give the same bytes.
 ///
 /// The crate `safetensors` writes metadata in the order of a hash map, which differs from run to
 /// run; hence the header is written here.
-pub fn to_safetensors<'a>(
-    tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
+pub fn to_safetensors<'a, T: Into<Entry<'a>>>(
+    tensors: impl IntoIterator<Item = (String, T)>,
     metadata: &BTreeMap<String, String>,
 ) -> Vec<u8> {
-    let tensors: BTreeMap<String, &Tensor> = tensors.into_iter().collect();
+    let tensors = tensors.into_iter();
+    let tensors = tensors.map(|(name, tensor)| (name, tensor.into()));
+    let tensors: BTreeMap<String, Entry> = tensors.collect();
+    // Wider numbers first, so that each begins at a multiple of its size.
+    let mut order: Vec<(&str, &Entry)> = tensors.iter().map(|(n, t)| (&n[..], t)).collect();
+    order.sort_by_key(|(_, tensor)| matches!(tensor, Entry::Floats(_)));
     let mut end = 0;
-    let entries = tensors.iter().map(|(name, tensor)| {
+    let entries = order.iter().map(|&(name, tensor)| {
         let start = end;
-        end += tensor.len() * size_of::<f32>();
+        end += tensor.size();
         let info = TensorInfo {
-            dtype: Dtype::F32,
+            dtype: match tensor {
+                Entry::Floats(_) => Dtype::F32,
+                Entry::Integers(_) => Dtype::I64,
+            },
             shape: tensor.shape().to_vec(),
             data_offsets: (start, end),
         };
-        (name.as_str(), info)
+        (name, info)
     });
     let header = Header {
         metadata,
@@ -38,8 +46,8 @@ pub fn to_safetensors<'a>(
     let mut bytes = Vec::with_capacity(8 + text.len() + end);
     bytes.extend((text.len() as u64).to_le_bytes());
     bytes.extend(text);
-    for tensor in tensors.values() {
-        bytes.extend(tensor.to_nchw().into_iter().flat_map(f32::to_le_bytes));
+    for (_, tensor) in &order {
+        tensor.write(&mut bytes);
     }
     bytes
 }
@@ -55,7 +63,8 @@ struct Header<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::Weights;
+    use crate::Tensor;
+    use crate::weights::{Integers, Weights};
 
     #[test]
     fn what_is_written_is_read_again_row_major_with_its_metadata() {
@@ -78,6 +87,24 @@ mod tests {
             (&[2, 3, 2, 2][..], &values)
         );
         assert_eq!(read.get("a.bias").unwrap().values, [0.5, -1.0]);
+    }
+
+    #[test]
+    fn counters_lie_before_weights_and_are_read_as_numbers() {
+        let counter = Integers {
+            shape: vec![],
+            values: vec![7],
+        };
+        let tensor = Tensor::from_nchw(&[3], &[1.0, 2.0, 3.0]);
+        let named = [
+            ("a.weight".to_owned(), Entry::from(&tensor)),
+            ("b.num_batches_tracked".into(), Entry::from(&counter)),
+        ];
+        let bytes = to_safetensors(named, &BTreeMap::new());
+        let read = Weights::from_safetensors(&bytes, "bytes").unwrap();
+        assert_eq!(read.get("a.weight").unwrap().values, [1.0, 2.0, 3.0]);
+        let array = read.get("b.num_batches_tracked").unwrap();
+        assert_eq!((&array.shape[..], &array.values[..]), (&[][..], &[7.0][..]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::Tensor;
+use super::Entry;
 
 /// The folder that every record of the archive is in.
 const FOLDER: &str = "archive";
@@ -15,14 +15,16 @@ const FOLDER: &str = "archive";
 /// records that it does not know alone.
 pub const METADATA: &str = "dvm.json";
 
-/// The bytes of a `.pth` file with these tensors, f32, as `torch.save(state_dict, file)` writes them
+/// The bytes of a `.pth` file with these tensors, f32 or i64, as `torch.save(state_dict, file)` writes them
 /// since PyTorch 1.6: a zip archive of the pickled dictionary and one record per tensor. The same
 /// tensors and metadata give the same bytes. `torch.load(file)` gives the dictionary.
-pub fn to_torch<'a>(
-    tensors: impl IntoIterator<Item = (String, &'a Tensor)>,
+pub fn to_torch<'a, T: Into<Entry<'a>>>(
+    tensors: impl IntoIterator<Item = (String, T)>,
     metadata: &BTreeMap<String, String>,
 ) -> Vec<u8> {
-    let tensors: Vec<(String, &Tensor)> = tensors.into_iter().collect();
+    let tensors = tensors.into_iter();
+    let tensors = tensors.map(|(name, tensor)| (name, tensor.into()));
+    let tensors: Vec<(String, Entry)> = tensors.collect();
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     // PyTorch maps records into memory, so each begins at a multiple of 64 bytes.
     let options = SimpleFileOptions::default()
@@ -40,8 +42,9 @@ pub fn to_torch<'a>(
     let metadata = serde_json::to_vec(metadata).expect("texts can be written");
     record(METADATA, &metadata);
     for (index, (_, tensor)) in tensors.iter().enumerate() {
-        let values = tensor.to_nchw().into_iter().flat_map(f32::to_le_bytes);
-        record(&format!("data/{index}"), &values.collect::<Vec<u8>>());
+        let mut bytes = Vec::with_capacity(tensor.size());
+        tensor.write(&mut bytes);
+        record(&format!("data/{index}"), &bytes);
     }
     record("version", b"3\n");
     archive
@@ -51,7 +54,7 @@ pub fn to_torch<'a>(
 }
 
 /// The dictionary pickled with protocol 2: its tensors refer to records by number.
-fn dictionary(tensors: &[(String, &Tensor)]) -> Vec<u8> {
+fn dictionary(tensors: &[(String, Entry)]) -> Vec<u8> {
     let mut pickle = Pickle(b"\x80\x02".to_vec());
     pickle.empty_ordered_dictionary();
     pickle.0.push(b'(');
@@ -101,11 +104,15 @@ impl Pickle {
     }
 
     /// `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)`.
-    fn tensor(&mut self, record: usize, tensor: &Tensor) {
+    fn tensor(&mut self, record: usize, tensor: &Entry) {
         self.global("torch._utils", "_rebuild_tensor_v2");
         self.0.extend(b"((");
         self.text("storage");
-        self.global("torch", "FloatStorage");
+        let storage = match tensor {
+            Entry::Floats(_) => "FloatStorage",
+            Entry::Integers(_) => "LongStorage",
+        };
+        self.global("torch", storage);
         self.text(&record.to_string());
         self.text("cpu");
         self.whole_number(tensor.len());
@@ -124,7 +131,8 @@ impl Pickle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::weights::Weights;
+    use crate::Tensor;
+    use crate::weights::{Integers, Weights};
 
     #[test]
     fn what_is_written_is_read_again_row_major_with_its_metadata() {
@@ -148,5 +156,19 @@ mod tests {
             (&[2, 3, 2, 2][..], &values)
         );
         assert_eq!(read.get("a.bias").unwrap().values, [0.5, -1.0]);
+    }
+    #[test]
+    fn counters_are_read_as_numbers() {
+        let counter = Integers {
+            shape: vec![],
+            values: vec![7],
+        };
+        let named = [("b.num_batches_tracked".to_owned(), &counter)];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.pth");
+        std::fs::write(&path, to_torch(named, &BTreeMap::new())).unwrap();
+        let read = Weights::read(&path).unwrap();
+        let array = read.get("b.num_batches_tracked").unwrap();
+        assert_eq!((&array.shape[..], &array.values[..]), (&[][..], &[7.0][..]));
     }
 }

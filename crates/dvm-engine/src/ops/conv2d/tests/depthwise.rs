@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Kernel and dilation. The first two have a kernel of their own for the inside of a row.
+/// Kernel and dilation. The square ones without dilation have a kernel of their own for the inside of a row.
 const KERNELS: [((usize, usize), (usize, usize)); 10] = [
     ((3, 3), (1, 1)),
     ((5, 5), (1, 1)),

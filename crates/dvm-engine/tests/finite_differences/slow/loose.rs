@@ -1,0 +1,181 @@
+//! What exported graphs are made of besides, done slowly.
+
+use dvm_engine::ops::binary::Function;
+use dvm_engine::ops::conv2d::Border;
+use dvm_engine::ops::reduce::{How, Reduce};
+use dvm_engine::ops::slice::Slice;
+use dvm_engine::ops::unary::Unary;
+
+use super::Array;
+
+pub fn pad(x: &Array, border: Border, value: f32) -> Array {
+    let [n, c, h, w] = x.dimensions();
+    let shape = [
+        n,
+        c,
+        border.top + h + border.bottom,
+        border.left + w + border.right,
+    ];
+    Array::from_indices(shape, |[n, c, y, column]| {
+        let row = y as isize - border.top as isize;
+        let column = column as isize - border.left as isize;
+        x.at_or_none(n, c, row, column).unwrap_or(f64::from(value))
+    })
+}
+
+pub fn crop(x: &Array, like: &Array) -> Array {
+    let [n, c, ..] = x.dimensions();
+    let [_, _, h, w] = like.dimensions();
+    Array::from_indices([n, c, h, w], |index| x.at(index))
+}
+
+pub fn concat_along(inputs: &[Array], axis: usize) -> Array {
+    let mut shape = inputs[0].shape.clone();
+    shape[axis] = inputs.iter().map(|i| i.shape[axis]).sum();
+    Array::of_indices(&shape, |index| {
+        let mut index = index.to_vec();
+        for input in inputs {
+            if index[axis] < input.shape[axis] {
+                return input.get(&index);
+            }
+            index[axis] -= input.shape[axis];
+        }
+        unreachable!("the sides add up")
+    })
+}
+
+pub fn softmax_along(x: &Array, axis: usize) -> Array {
+    Array::of_indices(&x.shape, |index| {
+        let along = |position: usize| {
+            let mut index = index.to_vec();
+            index[axis] = position;
+            x.get(&index).exp()
+        };
+        x.get(index).exp() / (0..x.shape[axis]).map(along).sum::<f64>()
+    })
+}
+
+pub fn slice(x: &Array, slice: Slice) -> Array {
+    let positions: Vec<usize> = (slice.start..x.shape[slice.axis])
+        .step_by(slice.step)
+        .take(slice.count.unwrap_or(usize::MAX))
+        .collect();
+    let mut shape = x.shape.clone();
+    shape[slice.axis] = positions.len();
+    Array::of_indices(&shape, |index| {
+        let mut index = index.to_vec();
+        index[slice.axis] = positions[index[slice.axis]];
+        x.get(&index)
+    })
+}
+
+pub fn permute(x: &Array, axes: &[usize]) -> Array {
+    let shape: Vec<usize> = axes.iter().map(|&axis| x.shape[axis]).collect();
+    Array::of_indices(&shape, |index| {
+        let mut from = vec![0; axes.len()];
+        for (&axis, &position) in axes.iter().zip(index) {
+            from[axis] = position;
+        }
+        x.get(&from)
+    })
+}
+
+pub fn reshape(x: &Array, shape: &[usize]) -> Array {
+    Array {
+        shape: shape.to_vec(),
+        values: x.values.clone(),
+    }
+}
+
+pub fn reduce(x: &Array, reduce: &Reduce) -> Array {
+    let gone = |axis: &usize| reduce.axes.contains(axis);
+    let stays: Vec<usize> = (0..x.shape.len()).filter(|axis| !gone(axis)).collect();
+    let kept: Vec<usize> = (0..x.shape.len())
+        .map(|axis| if gone(&axis) { 1 } else { x.shape[axis] })
+        .collect();
+    let whole = Array::of_indices(&kept, |target| {
+        let mut values = Vec::new();
+        Array::of_indices(&x.shape, |index| {
+            if stays.iter().all(|&axis| index[axis] == target[axis]) {
+                values.push(x.get(index));
+            }
+            0.0
+        });
+        match reduce.how {
+            How::Sum => values.iter().sum(),
+            How::Mean => values.iter().sum::<f64>() / values.len() as f64,
+            How::Max => values.into_iter().fold(f64::NEG_INFINITY, f64::max),
+        }
+    });
+    let left: Vec<usize> = stays.iter().map(|&axis| x.shape[axis]).collect();
+    reshape(&whole, if reduce.keeps { &kept } else { &left })
+}
+
+/// The value at an index of a shape that this one is broadcast to.
+fn broadcast(x: &Array, index: &[usize]) -> f64 {
+    let own = &index[index.len() - x.shape.len()..];
+    let own: Vec<usize> = own
+        .iter()
+        .zip(&x.shape)
+        .map(|(&i, &side)| if side == 1 { 0 } else { i })
+        .collect();
+    x.get(&own)
+}
+
+fn joint(a: &[usize], b: &[usize]) -> Vec<usize> {
+    let rank = a.len().max(b.len());
+    let side = |shape: &[usize], axis: usize| {
+        let axis = (axis + shape.len()).checked_sub(rank);
+        axis.map_or(1, |axis| shape[axis])
+    };
+    (0..rank)
+        .map(|axis| side(a, axis).max(side(b, axis)))
+        .collect()
+}
+
+pub fn binary(function: Function, a: &Array, b: &Array) -> Array {
+    Array::of_indices(&joint(&a.shape, &b.shape), |index| {
+        let (a, b) = (broadcast(a, index), broadcast(b, index));
+        match function {
+            Function::Add => a + b,
+            Function::Sub => a - b,
+            Function::Mul => a * b,
+            Function::Div => a / b,
+            Function::Pow => a.powf(b),
+            Function::Min => a.min(b),
+            Function::Max => a.max(b),
+        }
+    })
+}
+
+pub fn unary(function: Unary, x: &Array) -> Array {
+    x.map(|v| match function {
+        Unary::Neg => -v,
+        Unary::Abs => v.abs(),
+        Unary::Exp => v.exp(),
+        Unary::Log => v.ln(),
+        Unary::Sqrt => v.sqrt(),
+        Unary::Reciprocal => 1.0 / v,
+        Unary::Erf => 2.0 * super::normal_probability(v * 2f64.sqrt()) - 1.0,
+        Unary::Clip { low, high } => v.max(f64::from(low)).min(f64::from(high)),
+    })
+}
+
+pub fn batched_product(a: &Array, b: &Array) -> Array {
+    let (outer_a, [_, k]) = split(&a.shape);
+    let (outer_b, [_, columns]) = split(&b.shape);
+    let mut shape = joint(outer_a, outer_b);
+    shape.extend([a.shape[a.shape.len() - 2], columns]);
+    Array::of_indices(&shape, |index| {
+        let (row, column) = (index[index.len() - 2], index[index.len() - 1]);
+        let outer = &index[..index.len() - 2];
+        let at =
+            |x: &Array, row: usize, column: usize| broadcast(x, &[outer, &[row, column]].concat());
+        (0..k).map(|i| at(a, row, i) * at(b, i, column)).sum()
+    })
+}
+
+fn split(shape: &[usize]) -> (&[usize], [usize; 2]) {
+    let (outer, matrix) = shape.split_at(shape.len() - 2);
+    (outer, [matrix[0], matrix[1]])
+}

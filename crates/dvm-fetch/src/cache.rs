@@ -1,0 +1,207 @@
+//! The folder that keeps fetched files.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::sha256::whole;
+use crate::{Address, FetchError};
+
+/// The environment variable that names the folder.
+pub const CACHE_VARIABLE: &str = "DVM_CACHE";
+
+/// A folder of fetched files, in `weights/` by who published them. Beside each file lies its SHA-256
+/// as `FILE.sha256`, which `sha256sum --check` reads, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    folder: PathBuf,
+}
+
+/// A file of a cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cached {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The SHA-256 that was recorded when it came: 64 hexadecimal digits. Who puts a file there by
+    /// hand needs none.
+    pub recorded: Option<String>,
+    /// The first digits of its SHA-256 by its published name.
+    digits: Option<String>,
+}
+
+impl Cache {
+    /// The cache in this folder, which need not exist.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// The cache of this user: the folder that `DVM_CACHE` names, or by the convention of the
+    /// platform `$XDG_CACHE_HOME/dvm` or `~/.cache/dvm`, on macOS `~/Library/Caches/dvm`, on Windows
+    /// `%LOCALAPPDATA%\dvm\cache`.
+    ///
+    /// # Errors
+    /// [`FetchError::NoCache`] where the environment has none of these.
+    pub fn usual() -> Result<Self, FetchError> {
+        usual_folder(std::env::consts::OS, |name| std::env::var_os(name))
+            .map(Self::at)
+            .ok_or(FetchError::NoCache)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the file lies, or would lie.
+    pub fn path(&self, address: &Address) -> PathBuf {
+        self.folder.join("weights").join(address.place())
+    }
+
+    /// The file, if it is there. Nothing of it is read.
+    pub fn find(&self, address: &Address) -> Option<Cached> {
+        let path = self.path(address);
+        path.is_file().then(|| Cached {
+            recorded: recorded(&path),
+            digits: address.digits().map(Into::into),
+            path,
+        })
+    }
+}
+
+impl Cached {
+    /// Whether the file, whose SHA-256 is `found`, is what came when it was fetched and what its
+    /// published name says.
+    ///
+    /// # Errors
+    /// [`FetchError::Damaged`] if it is not.
+    pub fn check(&self, found: &str) -> Result<(), FetchError> {
+        let should = match (&self.recorded, &self.digits) {
+            (Some(recorded), _) if found != recorded => format!("be {recorded}"),
+            (_, Some(digits)) if !found.starts_with(&digits[..]) => format!("begin with {digits}"),
+            _ => return Ok(()),
+        };
+        Err(FetchError::Damaged {
+            path: self.path.clone(),
+            found: found.into(),
+            should,
+        })
+    }
+}
+
+fn usual_folder(system: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let folder = |name: &str| variable(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    if let Some(own) = folder(CACHE_VARIABLE) {
+        return Some(own);
+    }
+    match system {
+        "windows" => folder("LOCALAPPDATA").map(|local| local.join("dvm").join("cache")),
+        "macos" => folder("HOME").map(|home| home.join("Library/Caches/dvm")),
+        _ => folder("XDG_CACHE_HOME")
+            // The specification wants relative ones to be ignored.
+            .filter(|folder| folder.is_absolute())
+            .or_else(|| folder("HOME").map(|home| home.join(".cache")))
+            .map(|caches| caches.join("dvm")),
+    }
+}
+
+/// The file beside `path` of that ending: `weights.pth.sha256`.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+const RECORD: &str = ".sha256";
+
+/// The SHA-256 that was recorded beside the file.
+fn recorded(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(beside(path, RECORD)).ok()?;
+    whole(text.split_whitespace().next()?)
+}
+
+/// Records the SHA-256 of the file, as `sha256sum` writes it.
+pub fn record(path: &Path, sha256: &str) -> Result<(), FetchError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    write_whole(&beside(path, RECORD), &format!("{sha256}  {name}\n"))
+}
+
+/// Writes a small file whole or not at all.
+pub fn write_whole(path: &Path, text: &str) -> Result<(), FetchError> {
+    use std::io::Write as _;
+    let write = || {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    write().map(|_| ()).map_err(|source| FetchError::Cache {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usual(system: &str, variables: &[(&str, &str)]) -> Option<PathBuf> {
+        usual_folder(system, |name| {
+            let mut all = variables.iter();
+            all.find(|(key, _)| *key == name).map(|(_, v)| v.into())
+        })
+    }
+
+    #[test]
+    fn each_platform_has_its_folder() {
+        let home = ("HOME", "/home/ada");
+        let is = |folder: &str| Some(PathBuf::from(folder));
+        assert_eq!(usual("linux", &[home]), is("/home/ada/.cache/dvm"));
+        let xdg = ("XDG_CACHE_HOME", "/var/caches");
+        assert_eq!(usual("linux", &[home, xdg]), is("/var/caches/dvm"));
+        let relative = ("XDG_CACHE_HOME", "caches");
+        assert_eq!(
+            usual("linux", &[home, relative]),
+            is("/home/ada/.cache/dvm")
+        );
+        assert_eq!(
+            usual("macos", &[home, xdg]),
+            is("/home/ada/Library/Caches/dvm")
+        );
+        let local = ("LOCALAPPDATA", "local");
+        let windows = Path::new("local").join("dvm").join("cache");
+        assert_eq!(usual("windows", &[local]), Some(windows));
+        for system in ["linux", "macos", "windows"] {
+            let own = (CACHE_VARIABLE, "mine");
+            assert_eq!(usual(system, &[home, local, own]), is("mine"));
+            assert_eq!(usual(system, &[]), None);
+        }
+    }
+
+    #[test]
+    fn a_recorded_checksum_is_what_the_file_must_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path());
+        let address = Address::Torchvision {
+            file: "a-01234567.pth",
+        };
+        assert_eq!(cache.find(&address), None);
+        let path = cache.path(&address);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "weights").unwrap();
+        let [right, other] = ["01234567", "76543210"].map(|start| format!("{start:0<64}"));
+        let changed = format!("{}1", &right[..63]);
+        let by_name = cache.find(&address).unwrap();
+        assert!(by_name.check(&right).is_ok() && by_name.check(&changed).is_ok());
+        let why = by_name.check(&other).unwrap_err().to_string();
+        assert!(why.ends_with("should begin with 01234567"), "{why}");
+
+        record(&path, &right).unwrap();
+        let recorded = cache.find(&address).unwrap();
+        assert!(recorded.check(&right).is_ok());
+        let why = recorded.check(&changed).unwrap_err().to_string();
+        assert!(why.ends_with(&format!("should be {right}")), "{why}");
+    }
+}

@@ -1,0 +1,55 @@
+//! SHA-256 of files, in hexadecimal.
+
+use std::fmt::Write as _;
+use std::io::{self, Read};
+
+use sha2::{Digest, Sha256};
+
+/// Bytes that are read at once.
+pub const BLOCK: usize = 64 << 10;
+
+/// 64 lower-case hexadecimal digits.
+pub fn hexadecimal(hasher: Sha256) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in hasher.finalize() {
+        write!(text, "{byte:02x}").expect("a string takes all");
+    }
+    text
+}
+
+/// Takes in all that is left to read; its number of bytes.
+pub fn absorb(hasher: &mut Sha256, reader: &mut impl Read) -> io::Result<u64> {
+    let (mut block, mut bytes) = (vec![0; BLOCK], 0);
+    loop {
+        let read = match reader.read(&mut block) {
+            Ok(0) => return Ok(bytes),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&block[..read]);
+        bytes += read as u64;
+    }
+}
+
+/// The digits, if the text is a whole SHA-256.
+pub fn whole(text: &str) -> Option<String> {
+    let is_whole = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_whole.then(|| text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_that_of_the_standard() {
+        // FIPS 180-2, appendix B.1.
+        let mut hasher = Sha256::new();
+        assert_eq!(absorb(&mut hasher, &mut &b"abc"[..]).unwrap(), 3);
+        let digits = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hexadecimal(hasher), digits);
+        assert_eq!(whole(&digits.to_uppercase()).as_deref(), Some(digits));
+        assert_eq!(whole("ba7816bf"), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! What lies in the cache, and what is made of it.
+
+use std::fs;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use dvm_fetch::{Address, Checked, Fetcher, Outcome};
+
+use crate::server::{Server, Step, whole};
+use crate::{Desk, HUB, named, sha256, weights};
+
+#[test]
+fn a_file_comes_whole_with_its_checksum_beside_it() {
+    let bytes = weights();
+    let server = Server::new(move |_, _| whole(&weights(), &[]));
+    let mut desk = Desk::new(&server);
+    let file = named(&bytes);
+    let fetched = desk.torchvision(&file).unwrap();
+    assert_eq!(fs::read(&fetched.path).unwrap(), bytes);
+    assert_eq!(fetched.bytes, bytes.len() as u64);
+    assert_eq!(fetched.sha256, sha256(&bytes));
+    assert_eq!(fetched.checked, Checked::Name);
+    assert_eq!(fetched.outcome, Outcome::Fetched);
+    assert_eq!(fetched.url, server.url(&format!("/{file}")));
+    assert_eq!(desk.files(), [file.clone(), format!("{file}.sha256")]);
+    let record = fs::read_to_string(fetched.path.with_file_name(format!("{file}.sha256")));
+    assert_eq!(record.unwrap(), format!("{}  {file}\n", sha256(&bytes)));
+    let asked = &server.asked()[0];
+    assert_eq!(asked.header("range"), None);
+    assert!(asked.header("user-agent").unwrap().starts_with("dvm/"));
+}
+
+#[test]
+fn what_is_there_is_not_fetched_again() {
+    let bytes = weights();
+    let server = Server::new(move |_, _| whole(&weights(), &[]));
+    let mut desk = Desk::new(&server);
+    let first = desk.torchvision(&named(&bytes)).unwrap();
+    let second = desk.torchvision(&named(&bytes)).unwrap();
+    assert_eq!(second.outcome, Outcome::AlreadyThere);
+    assert_eq!((second.path, second.sha256), (first.path, first.sha256));
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_damaged_file_is_noticed_and_fetched_again() {
+    let bytes = weights();
+    let server = Server::new(move |_, _| whole(&weights(), &[]));
+    let mut desk = Desk::new(&server);
+    let file = named(&bytes);
+    let path = desk.torchvision(&file).unwrap().path;
+    fs::write(&path, "rotten").unwrap();
+    desk.fetcher.offline = true;
+    let why = desk.torchvision(&file).unwrap_err().to_string();
+    assert!(why.contains("is damaged"), "{why}");
+    desk.fetcher.offline = false;
+    assert_eq!(desk.torchvision(&file).unwrap().outcome, Outcome::Fetched);
+    assert_eq!(desk.events, ["anew: the file in the cache is damaged"]);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn offline_nothing_is_asked_and_the_place_is_named() {
+    let server = Server::new(|_, _| whole(&weights(), &[]));
+    let mut desk = Desk::new(&server);
+    desk.fetcher.offline = true;
+    let why = desk.refused(&HUB);
+    let place = desk.fetcher.cache.path(&HUB);
+    assert!(why.contains(&place.display().to_string()), "{why}");
+    assert!(
+        why.contains("/timm/tiny.in1k/resolve/main/model.safetensors"),
+        "{why}"
+    );
+    assert!(server.asked().is_empty());
+    assert!(desk.files().is_empty());
+}
+
+#[test]
+fn a_file_that_was_put_there_by_hand_is_taken_and_recorded() {
+    let bytes = weights();
+    let mut desk = Desk::at("http://127.0.0.1:9");
+    desk.fetcher.offline = true;
+    let file = named(&bytes);
+    let address = Address::Torchvision { file: &file };
+    let path = desk.fetcher.cache.path(&address);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, &bytes).unwrap();
+    let there = desk.fetch(&address).unwrap();
+    assert_eq!(
+        (there.outcome, there.checked),
+        (Outcome::AlreadyThere, Checked::Name)
+    );
+    assert_eq!(desk.files(), [file.clone(), format!("{file}.sha256")]);
+    fs::write(&path, "another file of that name").unwrap();
+    fs::remove_file(path.with_file_name(format!("{file}.sha256"))).unwrap();
+    let why = desk.refused(&address);
+    assert!(
+        why.contains(&format!("begin with {}", &sha256(&bytes)[..8])),
+        "{why}"
+    );
+}
+
+#[test]
+fn two_who_fetch_the_same_file_take_turns() {
+    let bytes = weights();
+    let (begun, has_begun) = mpsc::channel();
+    let server = Server::new(move |_, _| {
+        begun.send(()).unwrap();
+        let mut steps = whole(&weights(), &[]);
+        steps.insert(1, Step::Wait(Duration::from_millis(200)));
+        steps
+    });
+    let mut desk = Desk::new(&server);
+    let (file, first): (String, Fetcher) = (named(&bytes), desk.fetcher.clone());
+    let first = {
+        let file = file.clone();
+        let address = move |fetcher: Fetcher| {
+            fetcher.fetch(&Address::Torchvision { file: &file }, &mut |_| {})
+        };
+        thread::spawn(move || address(first))
+    };
+    has_begun.recv().unwrap();
+    let second = desk.torchvision(&file).unwrap();
+    assert_eq!(first.join().unwrap().unwrap().outcome, Outcome::Fetched);
+    assert_eq!(second.outcome, Outcome::AlreadyThere);
+    assert_eq!(desk.events, ["waiting"]);
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_named() {
+    let server = Server::new(|_, _| whole(&weights(), &[]));
+    let mut desk = Desk::new(&server);
+    let blocked = desk.folder.path().join("file");
+    fs::write(&blocked, "").unwrap();
+    desk.fetcher.cache = dvm_fetch::Cache::at(&blocked);
+    let why = desk.refused(&HUB);
+    assert!(why.contains(&blocked.display().to_string()), "{why}");
+    assert!(server.asked().is_empty());
+}

@@ -1,0 +1,206 @@
+//! Servers that do not answer, or not now; and proxies.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use dvm_fetch::{Address, Proxies};
+
+use crate::server::{Server, Step, reply, whole};
+use crate::{Desk, HUB, named, sha256, weights};
+
+/// A server that answers with this status once, then as it should.
+fn once(status: &'static str, headers: &'static [(&str, &str)]) -> Server {
+    Server::new(move |_, before| match before {
+        0 => reply(
+            status,
+            &[&[("content-length", "4")], headers].concat(),
+            b"oops",
+        ),
+        _ => whole(&weights(), &[]),
+    })
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    for status in [
+        "500 Oops",
+        "502 Bad Gateway",
+        "503 Busy",
+        "504 Late",
+        "429 Slowly",
+    ] {
+        let server = once(status, &[]);
+        let mut desk = Desk::new(&server);
+        assert!(desk.torchvision(&named(&weights())).is_ok(), "{status}");
+        assert!(desk.events[0].contains(&status[..3]), "{:?}", desk.events);
+    }
+}
+
+#[test]
+fn what_does_not_pass_is_asked_once() {
+    for status in [
+        "404 Not Found",
+        "403 Forbidden",
+        "401 Unauthorized",
+        "410 Gone",
+    ] {
+        let server = once(status, &[("content-type", "text/html")]);
+        let mut desk = Desk::new(&server);
+        let why = desk
+            .torchvision(&named(&weights()))
+            .unwrap_err()
+            .to_string();
+        assert!(why.contains(&format!("answers {}", &status[..3])), "{why}");
+        assert_eq!(server.asked().len(), 1);
+        assert!(desk.files().is_empty());
+    }
+}
+
+#[test]
+fn attempts_are_counted() {
+    let server = Server::new(|_, _| reply("503 Busy", &[("content-length", "0")], b""));
+    let mut desk = Desk::new(&server);
+    let why = desk.refused(&HUB);
+    assert!(why.contains("503 (the fault is the server's)"), "{why}");
+    assert_eq!(server.asked().len(), 4);
+    assert_eq!(desk.events.len(), 3);
+    assert!(desk.files().is_empty());
+}
+
+#[test]
+fn a_pause_that_the_server_asks_for_is_kept_or_too_long() {
+    let server = once("429 Slowly", &[("retry-after", "1")]);
+    let mut desk = Desk::new(&server);
+    assert!(desk.torchvision(&named(&weights())).is_ok());
+    assert!(desk.events[0].starts_with("again in 1s: "));
+    let server = once("429 Slowly", &[("retry-after", "3600")]);
+    let why = Desk::new(&server).refused(&HUB);
+    assert!(why.contains("too many requests"), "{why}");
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn a_server_that_falls_silent_is_left_and_asked_again() {
+    let stall = Step::Wait(Duration::from_secs(3));
+    for silent_after in [0, 1, 2] {
+        let stall = stall.clone();
+        let server = Server::new(move |asked, before| {
+            if before > 0 {
+                let from = asked.from().unwrap_or(0);
+                return match from {
+                    0 => whole(&weights(), &[]),
+                    _ => crate::server::rest(&weights(), from, &[]),
+                };
+            }
+            let mut steps = whole(&weights(), &[]);
+            let Step::Say(body) = steps.pop().unwrap() else {
+                panic!("an answer ends with its body");
+            };
+            steps.push(Step::Say(body[..1000].to_vec()));
+            steps.insert(silent_after, stall.clone());
+            steps
+        });
+        let mut desk = Desk::new(&server);
+        desk.fetcher.bounds.stall = Duration::from_millis(200);
+        let fetched = desk.torchvision(&named(&weights())).unwrap();
+        assert_eq!(fetched.sha256, sha256(&weights()));
+        assert!(desk.events[0].contains("nothing any more, for 0.2 s"));
+    }
+}
+
+#[test]
+fn a_server_that_drips_is_left_as_one_that_is_silent() {
+    let server = Server::new(|_, _| {
+        let mut steps = whole(&weights(), &[]);
+        steps.pop();
+        for _ in 0..40 {
+            steps.push(Step::Say(vec![1]));
+            steps.push(Step::Wait(Duration::from_millis(30)));
+        }
+        steps
+    });
+    let mut desk = Desk::new(&server);
+    desk.fetcher.bounds.stall = Duration::from_millis(150);
+    desk.fetcher.bounds.retries = 0;
+    let why = desk.refused(&HUB);
+    assert!(why.contains("sends nothing any more"), "{why}");
+}
+
+#[test]
+fn a_host_that_is_not_there_is_named() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut desk = Desk::at(&format!("http://127.0.0.1:{port}"));
+    let why = desk.refused(&HUB);
+    assert!(
+        why.contains(&format!("cannot reach http://127.0.0.1:{port}/timm")),
+        "{why}"
+    );
+    assert_eq!(desk.events.len(), 3);
+    assert!(desk.files().is_empty());
+}
+
+#[test]
+fn base_urls_that_are_none_are_refused() {
+    for (base, words) in [
+        ("mirror.example.org/weights", "http"),
+        ("ftp://mirror.example.org", "only http and https"),
+        ("http://me:secret@mirror.example.org", "user's name"),
+    ] {
+        let mut desk = Desk::at(base);
+        let why = desk.refused(&HUB);
+        assert!(why.contains(words) && !why.contains("secret"), "{why}");
+    }
+}
+
+#[test]
+fn names_that_lead_out_of_the_cache_are_refused() {
+    let mut desk = Desk::at("http://127.0.0.1:9");
+    let file = "../../../escaped.pth";
+    let why = desk.refused(&Address::Torchvision { file });
+    assert!(why.contains("not fit for a URL and a path"), "{why}");
+}
+
+#[test]
+fn a_proxy_is_asked_for_a_host_that_nobody_else_knows() {
+    let proxy = Server::new(|asked, _| {
+        assert_eq!(asked.method, "CONNECT");
+        reply(
+            "407 Proxy Authentication Required",
+            &[("content-length", "0")],
+            b"",
+        )
+    });
+    let mut desk = Desk::at("http://weights.invalid");
+    desk.fetcher.proxies = Proxies {
+        all: Some(proxy.url("").replace("http://", "http://me:secret@")),
+        ..Proxies::default()
+    };
+    let why = desk.refused(&HUB);
+    let place = format!("through the proxy 127.0.0.1:{}", proxy.port());
+    assert!(why.contains(&place) && !why.contains("secret"), "{why}");
+    let asked = &proxy.asked()[0];
+    assert_eq!(asked.path, "weights.invalid:80");
+    // `me:secret`.
+    assert_eq!(
+        asked.header("proxy-authorization"),
+        Some("Basic bWU6c2VjcmV0")
+    );
+}
+
+#[test]
+fn what_comes_through_a_proxy_is_the_file() {
+    // After CONNECT, the server at the other end speaks: here it is the proxy itself.
+    let proxy = Server::new(|_, _| {
+        let tunnel = Step::Say(b"HTTP/1.1 200 Connected\r\n\r\n".to_vec());
+        let pause = Step::Wait(Duration::from_millis(100));
+        [vec![tunnel, pause], whole(&weights(), &[])].concat()
+    });
+    let mut desk = Desk::at("http://weights.invalid");
+    desk.fetcher.proxies.http = Some(proxy.url(""));
+    let fetched = desk.torchvision(&named(&weights())).unwrap();
+    assert_eq!(fetched.sha256, sha256(&weights()));
+}

@@ -1,0 +1,134 @@
+//! Whom a redirect leads to, and what the hub announces with it.
+
+use dvm_fetch::{Checked, Outcome};
+
+use crate::server::{Server, redirect, reply, whole};
+use crate::{Desk, HUB, named, sha256, weights};
+
+#[test]
+fn a_redirect_to_another_host_is_followed() {
+    let bytes = weights();
+    let storage = Server::new(|_, _| whole(&weights(), &[]));
+    let to = storage.url("/blob?key=secret");
+    let server = Server::new(move |_, _| redirect(&to));
+    let mut desk = Desk::new(&server);
+    assert_eq!(
+        desk.torchvision(&named(&bytes)).unwrap().sha256,
+        sha256(&bytes)
+    );
+    assert_eq!(storage.asked()[0].path, "/blob?key=secret");
+}
+
+#[test]
+fn a_relative_redirect_is_followed() {
+    let server = Server::new(|asked, _| match &asked.path[..] {
+        "/moved/here" => whole(&weights(), &[]),
+        _ => redirect("/moved/here"),
+    });
+    assert!(Desk::new(&server).torchvision(&named(&weights())).is_ok());
+}
+
+#[test]
+fn a_loop_of_redirects_ends() {
+    let server = Server::new(|asked, _| redirect(&asked.path.clone()));
+    let mut desk = Desk::new(&server);
+    desk.fetcher.bounds.redirects = 5;
+    let why = desk.refused(&HUB);
+    assert!(why.contains("redirects more than 5 times"), "{why}");
+    assert_eq!(server.asked().len(), 6);
+    assert!(desk.files().is_empty());
+}
+
+#[test]
+fn a_redirect_to_no_web_address_is_not_followed() {
+    for to in [
+        "file:///etc/passwd",
+        "ftp://example.org/a",
+        "data:,a",
+        "http://",
+    ] {
+        let server = Server::new(move |_, _| redirect(to));
+        let mut desk = Desk::new(&server);
+        let why = desk.refused(&HUB);
+        assert!(why.contains("that is not followed"), "{why}");
+        assert!(desk.files().is_empty());
+    }
+    let server = Server::new(|_, _| reply("302 Found", &[("content-length", "0")], b""));
+    let why = Desk::new(&server).refused(&HUB);
+    assert!(why.contains("without saying where to"), "{why}");
+}
+
+#[test]
+fn keys_of_a_storage_do_not_appear_in_messages() {
+    let storage = Server::new(|_, _| reply("404 Not Found", &[("content-length", "0")], b""));
+    let to = storage.url("/blob?key=secret");
+    let server = Server::new(move |_, _| redirect(&to));
+    let why = Desk::new(&server).refused(&HUB);
+    assert!(why.contains("/blob") && !why.contains("secret"), "{why}");
+}
+
+/// A hub that announces this checksum and size, with a storage that has these bytes.
+fn hub(announced: String, size: usize, bytes: Vec<u8>) -> Server {
+    let storage = Server::new(move |_, _| whole(&bytes, &[("etag", "\"of-the-storage\"")]));
+    Server::new(move |_, _| {
+        let headers = [
+            ("location", &storage.url("/blob")[..]),
+            ("x-linked-etag", &format!("\"{announced}\"")),
+            ("x-linked-size", &size.to_string()),
+            ("content-length", "0"),
+        ];
+        reply("302 Found", &headers, b"")
+    })
+}
+
+#[test]
+fn a_file_of_the_hub_is_held_against_what_the_hub_announces() {
+    let bytes = weights();
+    let server = hub(sha256(&bytes), bytes.len(), bytes.clone());
+    let mut desk = Desk::new(&server);
+    let fetched = desk.fetch(&HUB).unwrap();
+    assert_eq!(
+        (fetched.checked, fetched.outcome),
+        (Checked::Announced, Outcome::Fetched)
+    );
+    let path = "cache/weights/huggingface/timm/tiny.in1k/model.safetensors";
+    assert_eq!(fetched.path, desk.folder.path().join(path));
+    let asked = &server.asked()[0];
+    assert_eq!(asked.path, "/timm/tiny.in1k/resolve/main/model.safetensors");
+    assert_eq!(desk.fetch(&HUB).unwrap().checked, Checked::Recorded);
+}
+
+#[test]
+fn a_storage_that_sends_something_else_than_the_hub_announced_is_refused() {
+    let bytes = weights();
+    let mut desk = Desk::new(&hub(sha256(b"other"), bytes.len(), bytes.clone()));
+    let why = desk.refused(&HUB);
+    assert!(
+        why.contains(&format!("should be {}", sha256(b"other"))),
+        "{why}"
+    );
+    assert!(desk.files().is_empty());
+    let mut desk = Desk::new(&hub(sha256(&bytes), 7, bytes));
+    let why = desk.refused(&HUB);
+    assert!(
+        why.contains("300000 bytes where one of 7 was announced"),
+        "{why}"
+    );
+    assert!(desk.files().is_empty());
+}
+
+#[test]
+fn a_mirror_may_announce_the_checksum_as_the_tag_of_the_file() {
+    let tag = |bytes: &[u8]| format!("\"{}\"", sha256(bytes));
+    let right = Server::new(move |_, _| whole(&weights(), &[("etag", &tag(&weights()))]));
+    assert_eq!(
+        Desk::new(&right).fetch(&HUB).unwrap().checked,
+        Checked::Announced
+    );
+    let wrong = Server::new(move |_, _| whole(&weights(), &[("etag", &tag(b"other"))]));
+    assert!(
+        Desk::new(&wrong)
+            .refused(&HUB)
+            .contains("is not the published file")
+    );
+}

@@ -1,0 +1,224 @@
+//! Going on with what an interrupted attempt left.
+
+use std::fs;
+
+use dvm_fetch::{Checked, Outcome};
+
+use crate::server::{Asked, Server, Step, rest, whole};
+use crate::{Desk, HUB, named, sha256, weights};
+
+/// Where the first connection breaks.
+const HALF: usize = 150_000;
+
+/// A file of that tag, of which the first answer breaks in the middle.
+fn breaking(tag: &'static str) -> impl Fn(&Asked, usize) -> Vec<Step> {
+    move |asked, before| match (before, asked.from()) {
+        (0, _) => cut(whole(&weights(), &[("etag", tag)])),
+        (_, Some(from)) => rest(&weights(), from, &[("etag", tag)]),
+        (_, None) => whole(&weights(), &[("etag", tag)]),
+    }
+}
+
+/// The same answer, but the body breaks off after its half.
+fn cut(mut steps: Vec<Step>) -> Vec<Step> {
+    let Some(Step::Say(body)) = steps.last_mut() else {
+        panic!("an answer ends with its body");
+    };
+    body.truncate(HALF);
+    steps
+}
+
+/// A desk on which an attempt without retries left half of the file.
+fn half_done(server: &Server, file: &str) -> Desk {
+    let mut desk = Desk::new(server);
+    desk.fetcher.bounds.retries = 0;
+    let why = desk.torchvision(file).unwrap_err().to_string();
+    assert!(why.contains("ended after 150000 of 300000 bytes"), "{why}");
+    let [part, note] = [format!("{file}.part"), format!("{file}.part.json")];
+    assert_eq!(desk.files(), [part, note]);
+    desk.fetcher.bounds.retries = 3;
+    desk
+}
+
+#[test]
+fn a_broken_connection_is_gone_on_with_at_once() {
+    let bytes = weights();
+    let server = Server::new(breaking("\"v1\""));
+    let mut desk = Desk::new(&server);
+    let fetched = desk.torchvision(&named(&bytes)).unwrap();
+    assert_eq!(fetched.outcome, Outcome::Resumed);
+    assert_eq!(fs::read(fetched.path).unwrap(), bytes);
+    let asked = server.asked();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[1].from(), Some(HALF));
+    assert_eq!(asked[1].header("if-range"), Some("\"v1\""));
+    assert_eq!(desk.events.len(), 1, "{:?}", desk.events);
+}
+
+#[test]
+fn another_run_goes_on_where_the_first_was_interrupted() {
+    let bytes = weights();
+    let server = Server::new(breaking("\"v1\""));
+    let mut desk = half_done(&server, &named(&bytes));
+    let fetched = desk.torchvision(&named(&bytes)).unwrap();
+    assert_eq!(fetched.outcome, Outcome::Resumed);
+    assert_eq!(fetched.sha256, sha256(&bytes));
+    assert_eq!(server.asked()[1].from(), Some(HALF));
+    assert_eq!(desk.files(), [named(&bytes), named(&bytes) + ".sha256"]);
+}
+
+#[test]
+fn a_server_that_sends_the_whole_file_again_is_taken_at_its_word() {
+    let bytes = weights();
+    let server = Server::new(|_, before| match before {
+        0 => cut(whole(&weights(), &[])),
+        _ => whole(&weights(), &[]),
+    });
+    let mut desk = half_done(&server, &named(&bytes));
+    let fetched = desk.torchvision(&named(&bytes)).unwrap();
+    assert_eq!(fetched.outcome, Outcome::Fetched);
+    assert_eq!(fs::read(fetched.path).unwrap(), bytes);
+    assert_eq!(server.asked().len(), 2);
+    assert!(desk.events[0].starts_with("anew: the file there was changed, or"));
+}
+
+#[test]
+fn a_file_that_was_replaced_in_between_is_fetched_from_its_beginning() {
+    // Without a checksum, only the server's condition protects what is put together.
+    let server = Server::new(|asked, before| {
+        let (old, new) = (vec![b'o'; 300_000], vec![b'n'; 300_000]);
+        match before {
+            0 => cut(whole(&old, &[("etag", "\"old\"")])),
+            _ if asked.header("if-range") == Some("\"new\"") => panic!("it was never seen"),
+            _ => whole(&new, &[("etag", "\"new\"")]),
+        }
+    });
+    let mut desk = Desk::new(&server);
+    let fetched = desk.fetch(&HUB).unwrap();
+    assert_eq!(fs::read(fetched.path).unwrap(), vec![b'n'; 300_000]);
+    assert_eq!(fetched.checked, Checked::Nothing);
+    assert_eq!(server.asked()[1].header("if-range"), Some("\"old\""));
+}
+
+#[test]
+fn a_server_that_ignores_the_condition_is_found_out_by_its_tag() {
+    let server = Server::new(|asked, before| {
+        let (old, new) = (vec![b'o'; 300_000], vec![b'n'; 300_000]);
+        match (before, asked.from()) {
+            (0, _) => cut(whole(&old, &[("etag", "\"old\"")])),
+            (_, Some(from)) => rest(&new, from, &[("etag", "\"new\"")]),
+            (_, None) => whole(&new, &[("etag", "\"new\"")]),
+        }
+    });
+    let mut desk = Desk::new(&server);
+    let fetched = desk.fetch(&HUB).unwrap();
+    assert_eq!(fs::read(fetched.path).unwrap(), vec![b'n'; 300_000]);
+    assert_eq!(desk.events[1], "anew: the file there was changed");
+    assert_eq!(server.asked().len(), 3);
+}
+
+#[test]
+fn pieces_of_two_files_are_found_out_by_the_checksum() {
+    let bytes = weights();
+    // No tag, no date: nothing but the sum over all of it can tell.
+    let server = Server::new(|asked, before| match (before, asked.from()) {
+        (0, _) => cut(whole(&vec![b'o'; 300_000], &[])),
+        (_, Some(from)) => rest(&weights(), from, &[]),
+        (_, None) => whole(&weights(), &[]),
+    });
+    let mut desk = half_done(&server, &named(&bytes));
+    let fetched = desk.torchvision(&named(&bytes)).unwrap();
+    assert_eq!(fetched.outcome, Outcome::Fetched);
+    assert_eq!(
+        desk.events,
+        ["anew: the pieces do not make up the published file"]
+    );
+    assert_eq!(server.asked().len(), 3);
+}
+
+#[test]
+fn without_tag_and_checksum_nothing_is_put_together() {
+    let server = Server::new(|_, before| match before {
+        0 => cut(whole(&weights(), &[])),
+        _ => whole(&weights(), &[]),
+    });
+    let mut desk = Desk::new(&server);
+    assert_eq!(desk.fetch(&HUB).unwrap().bytes, 300_000);
+    assert_eq!(server.asked()[1].from(), None);
+}
+
+#[test]
+fn a_file_that_was_whole_but_for_its_name_is_not_fetched_again() {
+    let bytes = weights();
+    let server = Server::new(|asked, before| match (before, asked.from()) {
+        (0, _) => cut(whole(&weights(), &[])),
+        (_, from) => {
+            assert_eq!(from, Some(300_000));
+            crate::server::reply(
+                "416 Range Not Satisfiable",
+                &[("content-range", "bytes */300000"), ("content-length", "0")],
+                b"",
+            )
+        }
+    });
+    let file = named(&bytes);
+    let mut desk = half_done(&server, &file);
+    let address = dvm_fetch::Address::Torchvision { file: &file };
+    let part = desk.fetcher.cache.path(&address).with_extension("pth.part");
+    fs::write(part, &bytes).unwrap();
+    assert_eq!(desk.torchvision(&file).unwrap().sha256, sha256(&bytes));
+}
+
+#[test]
+fn a_part_that_is_longer_than_the_file_is_dropped() {
+    let bytes = weights();
+    let server = Server::new(|asked, before| match (before, asked.from()) {
+        (0, _) => cut(whole(&weights(), &[])),
+        (_, Some(_)) => {
+            let headers = [("content-range", "bytes */300000"), ("content-length", "0")];
+            crate::server::reply("416 Range Not Satisfiable", &headers, b"")
+        }
+        (_, None) => whole(&weights(), &[]),
+    });
+    let file = named(&bytes);
+    let mut desk = half_done(&server, &file);
+    let address = dvm_fetch::Address::Torchvision { file: &file };
+    let part = desk.fetcher.cache.path(&address).with_extension("pth.part");
+    fs::write(part, [0; 300_001]).unwrap();
+    assert_eq!(desk.torchvision(&file).unwrap().sha256, sha256(&bytes));
+    assert_eq!(desk.events[0], "anew: the file there has another length");
+}
+
+#[test]
+fn the_rest_of_another_part_than_was_asked_for_is_not_taken() {
+    let bytes = weights();
+    let server = Server::new(|asked, before| match (before, asked.from()) {
+        (0, _) => cut(whole(&weights(), &[])),
+        (_, Some(from)) => rest(&weights(), from - 1, &[]),
+        (_, None) => whole(&weights(), &[]),
+    });
+    let mut desk = half_done(&server, &named(&bytes));
+    assert_eq!(
+        desk.torchvision(&named(&bytes)).unwrap().sha256,
+        sha256(&bytes)
+    );
+    assert!(desk.events[0].contains("another part than was asked for"));
+}
+
+#[test]
+fn a_login_page_does_not_cost_what_came_before() {
+    let bytes = weights();
+    let page = |_: &Asked| whole(b"<html>log in</html>", &[("content-type", "text/html")]);
+    let server = Server::new(move |asked, before| match (before, asked.from()) {
+        (0, _) => cut(whole(&weights(), &[])),
+        (1, _) => page(asked),
+        (_, from) => rest(&weights(), from.unwrap(), &[]),
+    });
+    let mut desk = half_done(&server, &named(&bytes));
+    let why = desk.torchvision(&named(&bytes)).unwrap_err().to_string();
+    assert!(why.contains("a web page"), "{why}");
+    assert_eq!(
+        desk.torchvision(&named(&bytes)).unwrap().outcome,
+        Outcome::Resumed
+    );
+}

@@ -1,0 +1,32 @@
+//! Writes every case of the tests as an ONNX file, with what the network answers beside it, for
+//! `tests/converted_networks.py` to compare with ONNX Runtime: `exported_ops FOLDER`.
+
+#[path = "../tests/cases/mod.rs"]
+mod cases;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dvm_engine::weights::to_safetensors;
+use dvm_onnx::{Export, to_onnx};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::args().nth(1).ok_or("give a folder")?;
+    std::fs::create_dir_all(&folder)?;
+    let metadata = BTreeMap::new();
+    for case in cases::all() {
+        let export = Export {
+            name: case.name,
+            size: cases::SIZE,
+            metadata: &metadata,
+        };
+        let file = Path::new(&folder).join(case.name);
+        std::fs::write(file.with_extension("onnx"), to_onnx(&case.graph, &export)?)?;
+        let pictures = cases::pictures();
+        let logits = case.graph.logits(&pictures)?;
+        let both = [("input".to_owned(), &pictures), ("logits".into(), &logits)];
+        let bytes = to_safetensors(both, &metadata);
+        std::fs::write(file.with_extension("safetensors"), bytes)?;
+    }
+    Ok(())
+}

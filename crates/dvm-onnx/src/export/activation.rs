@@ -1,0 +1,91 @@
+//! Activations and other functions of one number.
+
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::unary::Unary;
+
+use super::attribute::float;
+use super::writer::{Site, Writer, Written};
+
+pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
+    if let Some(&activation) = site.node.op_as::<Activation>() {
+        return function(writer, site, activation);
+    }
+    let Some(&function) = site.node.op_as::<Unary>() else {
+        return Ok(None);
+    };
+    let op = match function {
+        Unary::Neg => "Neg",
+        Unary::Abs => "Abs",
+        Unary::Exp => "Exp",
+        Unary::Log => "Log",
+        Unary::Sqrt => "Sqrt",
+        Unary::Reciprocal => "Reciprocal",
+        Unary::Erf => "Erf",
+        Unary::Clip { low, high } => return clip(writer, site, low, high),
+    };
+    writer.last(site, op, &site.inputs, vec![])
+}
+
+fn clip(writer: &mut Writer, site: &Site, low: f32, high: f32) -> Written {
+    let (low, high) = (writer.scalar(low), writer.scalar(high));
+    writer.last(site, "Clip", &[site.inputs[0], &low, &high], vec![])
+}
+
+fn function(writer: &mut Writer, site: &Site, activation: Activation) -> Written {
+    let x = site.inputs[0];
+    let (op, attributes) = match activation {
+        Activation::Relu => ("Relu", vec![]),
+        Activation::Relu6 => return clip(writer, site, 0.0, 6.0),
+        Activation::Sigmoid => ("Sigmoid", vec![]),
+        Activation::Hardswish => ("HardSwish", vec![]),
+        Activation::Hardsigmoid => {
+            let attributes = vec![float("alpha", 1.0 / 6.0), float("beta", 0.5)];
+            ("HardSigmoid", attributes)
+        }
+        Activation::Tanh => ("Tanh", vec![]),
+        Activation::LeakyRelu(slope) => ("LeakyRelu", vec![float("alpha", slope)]),
+        Activation::Elu(factor) => ("Elu", vec![float("alpha", factor)]),
+        Activation::Softplus => ("Softplus", vec![]),
+        Activation::Silu => {
+            let gate = writer.step(site, "sigmoid", "Sigmoid", &[x], vec![]);
+            return writer.last(site, "Mul", &[x, &gate], vec![]);
+        }
+        Activation::Mish => {
+            let soft = writer.step(site, "softplus", "Softplus", &[x], vec![]);
+            let gate = writer.step(site, "tanh", "Tanh", &[&soft], vec![]);
+            return writer.last(site, "Mul", &[x, &gate], vec![]);
+        }
+        Activation::Gelu => return gelu(writer, site, x),
+        Activation::GeluTanh => return gelu_tanh(writer, site, x),
+    };
+    writer.last(site, op, &[x], attributes)
+}
+
+/// `0.5 · x · (1 + erf(x / √2))`, as PyTorch writes it.
+fn gelu(writer: &mut Writer, site: &Site, x: &str) -> Written {
+    let root = writer.scalar(std::f32::consts::SQRT_2);
+    let scaled = writer.step(site, "scaled", "Div", &[x, &root], vec![]);
+    let erf = writer.step(site, "erf", "Erf", &[&scaled], vec![]);
+    let one = writer.scalar(1.0);
+    let gate = writer.step(site, "gate", "Add", &[&erf, &one], vec![]);
+    let product = writer.step(site, "product", "Mul", &[x, &gate], vec![]);
+    let half = writer.scalar(0.5);
+    writer.last(site, "Mul", &[&product, &half], vec![])
+}
+
+/// `0.5 · x · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))`, as PyTorch writes it.
+fn gelu_tanh(writer: &mut Writer, site: &Site, x: &str) -> Written {
+    let square = writer.step(site, "square", "Mul", &[x, x], vec![]);
+    let cube = writer.step(site, "cube", "Mul", &[&square, x], vec![]);
+    let factor = writer.scalar(0.044_715);
+    let cubic = writer.step(site, "cubic", "Mul", &[&factor, &cube], vec![]);
+    let sum = writer.step(site, "sum", "Add", &[x, &cubic], vec![]);
+    let root = writer.scalar((2.0 / std::f64::consts::PI).sqrt() as f32);
+    let argument = writer.step(site, "argument", "Mul", &[&root, &sum], vec![]);
+    let tanh = writer.step(site, "tanh", "Tanh", &[&argument], vec![]);
+    let one = writer.scalar(1.0);
+    let gate = writer.step(site, "gate", "Add", &[&one, &tanh], vec![]);
+    let half = writer.scalar(0.5);
+    let halved = writer.step(site, "halved", "Mul", &[&half, x], vec![]);
+    writer.last(site, "Mul", &[&halved, &gate], vec![])
+}

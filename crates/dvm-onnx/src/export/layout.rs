@@ -1,0 +1,117 @@
+//! What moves values without changing them.
+
+use dvm_engine::ops::channel_shuffle::ChannelShuffle;
+use dvm_engine::ops::concat::Concat;
+use dvm_engine::ops::flatten::Flatten;
+use dvm_engine::ops::pad::{Amount, CropLike, Pad};
+use dvm_engine::ops::permute::Permute;
+use dvm_engine::ops::repeat::Repeat;
+use dvm_engine::ops::reshape::Reshape;
+use dvm_engine::ops::slice::Slice;
+use dvm_engine::ops::tokens::Tokens;
+
+use super::attribute::{int, ints};
+use super::writer::{Site, Writer, Written};
+
+pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
+    let node = site.node;
+    if let Some(concat) = node.op_as::<Concat>() {
+        let axis = int("axis", concat.axis as i64);
+        return writer.last(site, "Concat", &site.inputs, vec![axis]);
+    }
+    if node.op_as::<Flatten>().is_some() {
+        return writer.last(site, "Flatten", &site.inputs, vec![int("axis", 1)]);
+    }
+    if let Some(reshape) = node.op_as::<Reshape>() {
+        let side = |side: &Option<usize>| side.map_or(-1, |side| side as i64);
+        let sides: Vec<i64> = reshape.sides.iter().map(side).collect();
+        let sides = writer.whole(&sides);
+        return writer.last(site, "Reshape", &[site.inputs[0], &sides], vec![]);
+    }
+    if let Some(permute) = node.op_as::<Permute>() {
+        let order = ints("perm", &permute.axes);
+        return writer.last(site, "Transpose", &site.inputs, vec![order]);
+    }
+    if node.op_as::<Tokens>().is_some() {
+        let [_, c, h, w] = site.map()?;
+        let sides = [-1, c as i64, (h * w) as i64];
+        let pixels = writer.reshape(site, "pixels", site.inputs[0], &sides);
+        let order = ints("perm", &[0, 2, 1]);
+        return writer.last(site, "Transpose", &[&pixels], vec![order]);
+    }
+    if let Some(slice) = node.op_as::<Slice>() {
+        return part(writer, site, slice);
+    }
+    if let Some(pad) = node.op_as::<Pad>() {
+        return border(writer, site, pad);
+    }
+    if node.op_as::<CropLike>().is_some() {
+        let &[_, _, h, w] = site.output else {
+            return Err(format!("which makes {:?}", site.output));
+        };
+        let start = writer.whole(&[0, 0]);
+        let end = writer.whole(&[h as i64, w as i64]);
+        let axes = writer.whole(&[2, 3]);
+        let inputs = [site.inputs[0], &start, &end, &axes];
+        return writer.last(site, "Slice", &inputs, vec![]);
+    }
+    if let Some(shuffle) = node.op_as::<ChannelShuffle>() {
+        return shuffled(writer, site, shuffle.groups);
+    }
+    if node.op_as::<Repeat>().is_some() {
+        return repeated(writer, site);
+    }
+    Ok(None)
+}
+
+fn part(writer: &mut Writer, site: &Site, slice: &Slice) -> Written {
+    // Past the end means up to the end.
+    let end = slice.count.map_or(i64::MAX, |count| {
+        let last = count.saturating_sub(1) * slice.step;
+        (slice.start + last + usize::from(count > 0)) as i64
+    });
+    let start = writer.whole(&[slice.start as i64]);
+    let end = writer.whole(&[end]);
+    let axis = writer.whole(&[slice.axis as i64]);
+    let step = writer.whole(&[slice.step as i64]);
+    let inputs = [site.inputs[0], &start, &end, &axis, &step];
+    writer.last(site, "Slice", &inputs, vec![])
+}
+
+fn border(writer: &mut Writer, site: &Site, pad: &Pad) -> Written {
+    let [_, _, h, w] = site.map()?;
+    let (top, left, bottom, right) = match (pad.amount, site.output) {
+        (Amount::Fixed(b), _) => (b.top, b.left, b.bottom, b.right),
+        (Amount::ToMultiple(_), &[_, _, rows, columns]) => (0, 0, rows - h, columns - w),
+        _ => return Err(format!("which makes {:?}", site.output)),
+    };
+    let sides = [0, 0, top, left, 0, 0, bottom, right].map(|side| side as i64);
+    let sides = writer.whole(&sides);
+    let value = writer.scalar(pad.value);
+    writer.last(site, "Pad", &[site.inputs[0], &sides, &value], vec![])
+}
+
+fn shuffled(writer: &mut Writer, site: &Site, groups: usize) -> Written {
+    let [_, c, h, w] = site.map()?;
+    let sides = [groups, c / groups, h, w].map(|side| side as i64);
+    let sides = [&[-1], &sides[..]].concat();
+    let x = writer.reshape(site, "groups", site.inputs[0], &sides);
+    let x = writer.transpose(site, "dealt", &x, &[0, 2, 1, 3, 4]);
+    let sides = writer.whole(&[-1, c as i64, h as i64, w as i64]);
+    writer.last(site, "Reshape", &[&x, &sides], vec![])
+}
+
+/// A parameter once for each picture, however many there are.
+fn repeated(writer: &mut Writer, site: &Site) -> Written {
+    let of_pictures = vec![int("end", 1), int("start", 0)];
+    let pictures = writer.step(site, "pictures", "Shape", &site.inputs, of_pictures);
+    let rest: Vec<i64> = site.output[1..].iter().map(|&side| side as i64).collect();
+    let shape = if rest.is_empty() {
+        pictures
+    } else {
+        let rest = writer.whole(&rest);
+        let axis = vec![int("axis", 0)];
+        writer.step(site, "shape", "Concat", &[&pictures, &rest], axis)
+    };
+    writer.last(site, "Expand", &[site.parameters[0], &shape], vec![])
+}

@@ -1,0 +1,175 @@
+//! Attention within windows.
+
+use dvm_engine::ops::window_attention::WindowAttention;
+
+use super::attention::Heads;
+use super::attribute::{int, ints};
+use super::writer::{Site, Writer, Written};
+
+/// The axes of `[N, H/m, m, W/m, m, C]` in the order in which windows lie side by side; the same
+/// order leads back.
+const BY_WINDOW: [usize; 6] = [0, 1, 3, 2, 4, 5];
+
+pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
+    let Some(attention) = site.node.op_as::<WindowAttention>() else {
+        return Ok(None);
+    };
+    let &[_, c, h, w] = site.output else {
+        return Err(format!("which makes {:?}", site.output));
+    };
+    let windows = Windows {
+        side: attention.window,
+        shift: [h, w].map(|length| {
+            if length <= attention.window {
+                0
+            } else {
+                attention.shift
+            }
+        }),
+        size: [h, w],
+    };
+    let m = attention.window;
+    let tokens = m * m;
+    let x = writer.transpose(site, "channels_last", site.inputs[0], &[0, 2, 3, 1]);
+    let x = windows.rolled(writer, site, "shifted", x, false);
+    let x = windows.reshaped(writer, site, "cut", &x, 3 * c);
+    let x = writer.transpose(site, "windows", &x, &BY_WINDOW);
+    let sides = [-1, tokens as i64, 3 * c as i64];
+    let x = writer.reshape(site, "window_tokens", &x, &sides);
+
+    let heads = Heads {
+        heads: attention.heads,
+        tokens,
+        width: c,
+    };
+    let [q, k, v] = heads.split(writer, site, &x);
+    let scores = heads.scores(writer, site, &q, &k);
+    let bias = bias(writer, site, attention);
+    let mut scores = writer.step(site, "biased", "Add", &[&scores, &bias], vec![]);
+    if windows.shift != [0, 0] {
+        scores = windows.masked(writer, site, &scores, attention.heads);
+    }
+    let x = heads.attended(writer, site, &scores, &v);
+
+    let [rows, columns] = windows.counts();
+    let sides = [rows, columns, m, m, c].map(|side| side as i64);
+    let x = writer.reshape(site, "found_windows", &x, &[&[-1], &sides[..]].concat());
+    let x = writer.transpose(site, "joined", &x, &BY_WINDOW);
+    let x = writer.reshape(site, "whole", &x, &[-1, h as i64, w as i64, c as i64]);
+    let x = windows.rolled(writer, site, "back", x, true);
+    writer.last(site, "Transpose", &[&x], vec![ints("perm", &[0, 3, 1, 2])])
+}
+
+/// What is added to the scores by how far two pixels of a window are apart, `[1, heads, T, T]`.
+fn bias(writer: &mut Writer, site: &Site, attention: &WindowAttention) -> String {
+    let m = attention.window;
+    let tokens = m * m;
+    let row = |from: usize, to: usize| {
+        let down = from / m + m - 1 - to / m;
+        let right = from % m + m - 1 - to % m;
+        (down * (2 * m - 1) + right) as i64
+    };
+    let pairs = (0..tokens).flat_map(|from| (0..tokens).map(move |to| row(from, to)));
+    let pairs = writer.whole(&pairs.collect::<Vec<i64>>());
+    let axis = vec![int("axis", 0)];
+    let bias = writer.step(site, "pairs", "Gather", &[site.parameters[0], &pairs], axis);
+    let (tokens, heads) = (tokens as i64, attention.heads as i64);
+    let bias = writer.reshape(site, "pair_table", &bias, &[1, tokens, tokens, heads]);
+    writer.transpose(site, "bias", &bias, &[0, 3, 1, 2])
+}
+
+/// The windows of a map.
+struct Windows {
+    side: usize,
+    /// Rows and columns that they are shifted by.
+    shift: [usize; 2],
+    /// Rows and columns of the map.
+    size: [usize; 2],
+}
+
+impl Windows {
+    /// Windows one below the other and side by side.
+    fn counts(&self) -> [usize; 2] {
+        self.size.map(|length| length / self.side)
+    }
+
+    /// The map `[N, H, W, C]` moved up and to the left by the shift, what leaves it coming in at the
+    /// other end; or back.
+    fn rolled(
+        &self,
+        writer: &mut Writer,
+        site: &Site,
+        step: &str,
+        mut x: String,
+        back: bool,
+    ) -> String {
+        for (axis, (&shift, &length)) in self.shift.iter().zip(&self.size).enumerate() {
+            if shift == 0 {
+                continue;
+            }
+            let axis = axis + 1;
+            let first = if back { length - shift } else { shift } as i64;
+            let axes = writer.whole(&[axis as i64]);
+            let (zero, first) = (writer.whole(&[0]), writer.whole(&[first]));
+            let end = writer.whole(&[length as i64]);
+            let name = |part: &str| format!("{step}{axis}_{part}");
+            let after = [&x[..], &first, &end, &axes];
+            let after = writer.step(site, &name("after"), "Slice", &after, vec![]);
+            let before = [&x[..], &zero, &first, &axes];
+            let before = writer.step(site, &name("before"), "Slice", &before, vec![]);
+            let along = vec![int("axis", axis as i64)];
+            x = writer.step(site, &name("joined"), "Concat", &[&after, &before], along);
+        }
+        x
+    }
+
+    /// `[N, H, W, channels]` as `[N, H/m, m, W/m, m, channels]`.
+    fn reshaped(
+        &self,
+        writer: &mut Writer,
+        site: &Site,
+        step: &str,
+        x: &str,
+        channels: usize,
+    ) -> String {
+        let [rows, columns] = self.counts();
+        let sides = [rows, self.side, columns, self.side, channels].map(|side| side as i64);
+        writer.reshape(site, step, x, &[&[-1], &sides[..]].concat())
+    }
+
+    /// The scores less 100 where two pixels of a window are no neighbours on the map, as torchvision
+    /// masks them.
+    fn masked(&self, writer: &mut Writer, site: &Site, scores: &str, heads: usize) -> String {
+        let m = self.side;
+        let [rows, columns] = self.counts();
+        let (count, tokens) = (rows * columns, m * m);
+        // Which of three stretches of the shifted map a position is in along an axis: before the last
+        // window, in its first part, or wrapped around.
+        let stretch = |at: usize, axis: usize| {
+            let (length, shift) = (self.size[axis], self.shift[axis]);
+            if shift == 0 || at < length - m {
+                0
+            } else if at < length - shift {
+                1
+            } else {
+                2
+            }
+        };
+        let mut mask = Vec::with_capacity(count * tokens * tokens);
+        for window in 0..count {
+            let (top, left) = (window / columns * m, window % columns * m);
+            let region = |pixel: usize| (stretch(top + pixel / m, 0), stretch(left + pixel % m, 1));
+            for from in 0..tokens {
+                for to in 0..tokens {
+                    let same = region(from) == region(to);
+                    mask.push(if same { 0.0 } else { -100.0 });
+                }
+            }
+        }
+        let mask = writer.floats(&[1, count, 1, tokens, tokens], &mask);
+        let sides = [count, heads, tokens, tokens].map(|side| side as i64);
+        let split = writer.reshape(site, "by_window", scores, &[&[-1], &sides[..]].concat());
+        let masked = writer.step(site, "masked", "Add", &[&split, &mask], vec![]);
+        writer.reshape(site, "of_windows", &masked, &[&[-1], &sides[1..]].concat())
+    }
+}

@@ -1,0 +1,412 @@
+//! The network while it is being taken over: nodes of the engine, with the shapes of their values.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use dvm_engine::ops::input::Input;
+use dvm_engine::ops::{Arithmetic, Call, Mode, Op};
+use dvm_engine::{Blueprint, Error, Graph, NodeId, Parameter, Role, Tensor};
+
+use super::array::{Array, Values, count};
+use super::curve::Curves;
+use super::trouble::{Trouble, invalid, unsupported};
+use super::view::Order;
+
+/// A node of the engine.
+///
+/// The first side of every value is the batch, and nothing else is: what a file merges with it, or
+/// puts before it, is told by the [`super::view::View`] of the value. That a value has this form for
+/// every batch is found by asking the op for its shape with two pictures and with three.
+pub(crate) struct Made {
+    pub name: String,
+    pub op: Arc<dyn Op>,
+    pub inputs: Vec<usize>,
+    pub parameters: Vec<usize>,
+    /// The shape of its value for one picture.
+    pub shape: Vec<usize>,
+    /// What it is as a function of one number, seen from nodes before it.
+    pub curves: Curves,
+    /// A normalisation whose factors and shifts are still all 1 and 0: later nodes may bring their own.
+    pub awaits: Awaits,
+}
+
+/// What a layer norm still lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    Nothing,
+    Scale,
+    Bias,
+}
+
+impl Made {
+    pub fn op_as<T: Op>(&self) -> Option<&T> {
+        let any: &dyn std::any::Any = &*self.op;
+        any.downcast_ref()
+    }
+}
+
+/// All nodes so far.
+pub(crate) struct Draft {
+    pub nodes: Vec<Made>,
+    parameters: Vec<(Parameter, Array)>,
+    names: HashSet<String>,
+    parameter_names: HashSet<String>,
+    /// Parameters by the initializer, the shape and the first values that they were made of.
+    shared: HashMap<(Arc<str>, Vec<usize>, bool), usize>,
+    /// Values that were brought into another order, so that it is done once.
+    pub arranged: HashMap<(usize, Order), usize>,
+    /// Bytes that may still be computed while reading.
+    budget: usize,
+}
+
+/// Values of one node for one picture.
+const MOST_VALUES: usize = 1 << 31;
+
+/// Nodes that a file may become.
+const MOST_NODES: usize = 200_000;
+
+impl Draft {
+    /// Only an input of `[N, channels, height, width]`.
+    pub fn new([channels, height, width]: [usize; 3], budget: usize) -> Self {
+        let input = Made {
+            name: "input".into(),
+            op: Arc::new(Input { channels }),
+            inputs: Vec::new(),
+            parameters: Vec::new(),
+            shape: vec![1, channels, height, width],
+            curves: Curves::default(),
+            awaits: Awaits::Nothing,
+        };
+        Self {
+            nodes: vec![input],
+            parameters: Vec::new(),
+            names: HashSet::from(["input".to_owned()]),
+            parameter_names: HashSet::new(),
+            shared: HashMap::new(),
+            arranged: HashMap::new(),
+            budget,
+        }
+    }
+
+    /// Takes so many bytes for arrays off what may be computed.
+    ///
+    /// # Errors
+    /// [`Trouble::TooLarge`] when nothing is left.
+    pub fn spend(&mut self, bytes: usize) -> Result<(), Trouble> {
+        self.budget = self.budget.checked_sub(bytes).ok_or_else(|| {
+            let detail = "has constants that would take far more memory than its length justifies";
+            Trouble::TooLarge(detail.into())
+        })?;
+        Ok(())
+    }
+
+    /// Takes an array of this shape, of floats or whole numbers, off what may be computed.
+    ///
+    /// # Errors
+    /// As [`Draft::spend`].
+    pub fn spend_on(&mut self, shape: &[usize]) -> Result<(), Trouble> {
+        let values = count(shape).unwrap_or(usize::MAX);
+        self.spend(values.saturating_mul(16))
+    }
+
+    /// A name like this that no node has yet.
+    fn unique(&mut self, name: &str) -> String {
+        let name = if name.is_empty() { "node" } else { name };
+        let mut candidate = name.to_owned();
+        let mut number = 2u32;
+        while self.names.contains(&candidate) {
+            candidate = format!("{name}_{number}");
+            // Names that collide again and again (hostile files) are found in few steps.
+            number = number.saturating_mul(2).saturating_sub(u32::from(number < 16));
+        }
+        self.names.insert(candidate.clone());
+        candidate
+    }
+
+    /// Appends a node.
+    ///
+    /// # Errors
+    /// Where the op cannot work on what reaches it, as an op that is not supported there.
+    pub fn emit(
+        &mut self,
+        name: &str,
+        op: impl Op,
+        inputs: &[usize],
+        parameters: &[usize],
+    ) -> Result<usize, Trouble> {
+        let mut op: Arc<dyn Op> = Arc::new(op);
+        let mut inputs = inputs.to_vec();
+        let shape = self.shape_of(&*op, &inputs, parameters)?;
+        if self.nodes.len() >= MOST_NODES {
+            let detail = format!("becomes more than {MOST_NODES} nodes");
+            return Err(Trouble::TooLarge(detail));
+        }
+        let mut curves = Curves::of(&*op, &inputs, &self.nodes);
+        if let Some((source, activation)) = curves.activation() {
+            op = Arc::new(activation);
+            inputs = vec![source];
+            curves = Curves::of(&activation, &inputs, &self.nodes);
+        }
+        let name = self.unique(name);
+        self.nodes.push(Made {
+            name,
+            op,
+            inputs,
+            parameters: parameters.to_vec(),
+            shape,
+            curves,
+            awaits: Awaits::Nothing,
+        });
+        Ok(self.nodes.len() - 1)
+    }
+
+    /// The same node with other parameters, which takes over its name, or has another.
+    ///
+    /// # Errors
+    /// As [`Draft::emit`].
+    pub fn again(
+        &mut self,
+        node: usize,
+        parameters: Vec<usize>,
+        awaits: Awaits,
+        name: Option<&str>,
+    ) -> Result<usize, Trouble> {
+        let (op, inputs) = (Arc::clone(&self.nodes[node].op), self.nodes[node].inputs.clone());
+        let shape = self.shape_of(&*op, &inputs, &parameters)?;
+        let before = self.unique(&format!("{}.before", self.nodes[node].name.clone()));
+        let own = std::mem::replace(&mut self.nodes[node].name, before);
+        let name = match name {
+            Some(name) => self.unique(name),
+            None => own,
+        };
+        self.nodes.push(Made {
+            name,
+            op,
+            inputs,
+            parameters,
+            shape,
+            curves: Curves::default(),
+            awaits,
+        });
+        Ok(self.nodes.len() - 1)
+    }
+
+    /// What a node without parameters does, done to another value.
+    ///
+    /// # Errors
+    /// As [`Draft::emit`].
+    pub fn on(&mut self, node: usize, input: usize) -> Result<usize, Trouble> {
+        let (op, inputs) = (Arc::clone(&self.nodes[node].op), vec![input]);
+        let shape = self.shape_of(&*op, &inputs, &[])?;
+        let name = self.unique(&self.nodes[node].name.clone());
+        self.nodes.push(Made {
+            name,
+            op,
+            inputs,
+            parameters: Vec::new(),
+            shape,
+            curves: Curves::default(),
+            awaits: Awaits::Nothing,
+        });
+        Ok(self.nodes.len() - 1)
+    }
+
+    /// The shape of an op's value for one picture: asked for with two and with three, so that a side
+    /// that only happens to fit is found out.
+    fn shape_of(
+        &self,
+        op: &dyn Op,
+        inputs: &[usize],
+        parameters: &[usize],
+    ) -> Result<Vec<usize>, Trouble> {
+        let parameters: Vec<&[usize]> = parameters
+            .iter()
+            .map(|&p| &self.parameters[p].0.shape[..])
+            .collect();
+        let for_batch = |batch: usize| {
+            let with_batch = |&id: &usize| {
+                let mut shape = self.nodes[id].shape.clone();
+                shape[0] = batch;
+                shape
+            };
+            let shapes: Vec<Vec<usize>> = inputs.iter().map(with_batch).collect();
+            let shapes: Vec<&[usize]> = shapes.iter().map(|s| &s[..]).collect();
+            op.output_shape(&shapes, &parameters)
+                .map_err(|detail| unsupported(format!("as {}: {detail}", op.kind())))
+        };
+        let (two, three) = (for_batch(2)?, for_batch(3)?);
+        let is_batch = two.first() == Some(&2) && three.first() == Some(&3);
+        if !is_batch || two[1..] != three[1..] {
+            return Err(unsupported(
+                "mixes the pictures of a batch, so that it works for one size of batch only",
+            ));
+        }
+        let mut shape = two;
+        shape[0] = 1;
+        match count(&shape) {
+            Some(values) if values <= MOST_VALUES => Ok(shape),
+            _ => Err(Trouble::TooLarge(format!("computes values of the shape {shape:?}"))),
+        }
+    }
+
+    /// Declares a parameter: an initializer under its own name, others under that of their node.
+    ///
+    /// # Errors
+    /// For arrays that hold no floats.
+    pub fn parameter(
+        &mut self,
+        array: &Array,
+        node: &str,
+        suffix: &str,
+        role: Role,
+    ) -> Result<usize, Trouble> {
+        if matches!(array.values, Values::Integers(_)) {
+            return Err(invalid("has whole numbers for weights"));
+        }
+        let key = array.name.clone().map(|name| {
+            let turned = matches!(role, Role::Scale | Role::Bias);
+            (name, array.shape.clone(), turned)
+        });
+        if let Some(&known) = key.as_ref().and_then(|key| self.shared.get(key)) {
+            let same = match (&self.parameters[known].1.values, &array.values) {
+                (Values::Floats(a), Values::Floats(b)) => Arc::ptr_eq(a, b) || a == b,
+                _ => true,
+            };
+            if same {
+                return Ok(known);
+            }
+        }
+        let own = array.name.as_deref().filter(|name| !is_made_up(name));
+        let wanted = own.map_or_else(|| format!("{node}.{suffix}"), str::to_owned);
+        let mut name = wanted.clone();
+        let mut number = 2u64;
+        while self.parameter_names.contains(&name) {
+            name = format!("{wanted}_{number}");
+            number *= 2;
+        }
+        self.parameter_names.insert(name.clone());
+        let parameter = Parameter {
+            name,
+            shape: array.shape.clone(),
+            role,
+        };
+        self.parameters.push((parameter, array.clone()));
+        let index = self.parameters.len() - 1;
+        if let Some(key) = key {
+            self.shared.insert(key, index);
+        }
+        Ok(index)
+    }
+
+    /// The array that a parameter begins with.
+    pub fn array_of(&self, parameter: usize) -> &Array {
+        &self.parameters[parameter].1
+    }
+
+    /// The role of a parameter.
+    pub fn role_of(&self, parameter: usize) -> Role {
+        self.parameters[parameter].0.role
+    }
+
+    /// The graph that ends at a node: what does not lead there is left out.
+    ///
+    /// # Errors
+    /// Where a value is missing, or what `value` returns for one that the file leaves out.
+    pub fn finish(
+        self,
+        output: usize,
+        mut value: impl FnMut(&Parameter) -> Result<Tensor, Trouble>,
+    ) -> Result<Graph, Trouble> {
+        let mut lives = vec![false; self.nodes.len()];
+        lives[output] = true;
+        for id in (0..=output).rev() {
+            if lives[id] {
+                self.nodes[id].inputs.iter().for_each(|&input| lives[input] = true);
+            }
+        }
+        lives[0] = true;
+        let mut blueprint = Blueprint::new(self.nodes[0].shape[1]);
+        let mut ids: Vec<NodeId> = vec![blueprint.input(); self.nodes.len()];
+        let mut declared: HashMap<usize, usize> = HashMap::new();
+        let mut sources: HashMap<String, Array> = HashMap::new();
+        for (id, node) in self.nodes.iter().enumerate().skip(1) {
+            if !lives[id] {
+                continue;
+            }
+            let inputs: Vec<NodeId> = node.inputs.iter().map(|&input| ids[input]).collect();
+            let mut parameters = Vec::new();
+            for &index in &node.parameters {
+                let (parameter, array) = &self.parameters[index];
+                let declared = declared.entry(index).or_insert_with(|| {
+                    sources.insert(parameter.name.clone(), array.clone());
+                    blueprint.parameter(&parameter.name, &parameter.shape, parameter.role)
+                });
+                parameters.push(*declared);
+            }
+            ids[id] = blueprint.node_of(&node.name, Arc::clone(&node.op), &inputs, &parameters);
+        }
+        let graph = Graph::new(blueprint.ending_at(ids[output]), |parameter| {
+            let source = sources.remove(&parameter.name);
+            match source.as_ref().map(|array| (&array.values, array)) {
+                Some((Values::Floats(_), array)) => array.tensor().map_err(Wrong::Trouble),
+                _ => value(parameter).map_err(Wrong::Trouble),
+            }
+        });
+        graph.map_err(|wrong| match wrong {
+            Wrong::Trouble(trouble) => trouble,
+            Wrong::Engine(error) => invalid(error.to_string()),
+        })
+    }
+}
+
+enum Wrong {
+    Trouble(Trouble),
+    Engine(Error),
+}
+
+impl From<Error> for Wrong {
+    fn from(error: Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// Whether an exporter made up the name of an initializer, so that it tells nothing.
+pub(crate) fn is_made_up(name: &str) -> bool {
+    let begins = ["onnx::", "val_", "/", "const", "Const", "_val", "lifted_tensor"];
+    begins.iter().any(|begin| name.starts_with(begin)) || name.parse::<u64>().is_ok()
+}
+
+/// What an op makes of arrays that are known.
+///
+/// # Errors
+/// Where it cannot work on them.
+pub(crate) fn run(op: &dyn Op, inputs: &[&Array], parameters: &[&Array]) -> Result<Array, Trouble> {
+    let tensors = |arrays: &[&Array]| -> Result<Vec<Tensor>, Trouble> {
+        arrays.iter().map(|array| array.tensor()).collect()
+    };
+    let (inputs, parameters) = (tensors(inputs)?, tensors(parameters)?);
+    let inputs: Vec<&Tensor> = inputs.iter().collect();
+    let parameters: Vec<&Tensor> = parameters.iter().collect();
+    if inputs.iter().any(|input| input.is_empty()) {
+        return Err(unsupported("computes with an empty constant"));
+    }
+    let shapes = |tensors: &[&Tensor]| -> Vec<Vec<usize>> {
+        tensors.iter().map(|tensor| tensor.shape().to_vec()).collect()
+    };
+    let (input_shapes, parameter_shapes) = (shapes(&inputs), shapes(&parameters));
+    let input_shapes: Vec<&[usize]> = input_shapes.iter().map(|s| &s[..]).collect();
+    let parameter_shapes: Vec<&[usize]> = parameter_shapes.iter().map(|s| &s[..]).collect();
+    let shape = op
+        .output_shape(&input_shapes, &parameter_shapes)
+        .map_err(|detail| unsupported(format!("as {}: {detail}", op.kind())))?;
+    let outcome = op.forward(&Call {
+        inputs: &inputs,
+        parameters: &parameters,
+        prepared: op.prepare().as_ref(),
+        output_shape: &shape,
+        mode: Mode::Inference,
+        arithmetic: Arithmetic::Exact,
+        node: 0,
+    });
+    Ok(Array::floats(&shape, outcome.value.to_nchw()))
+}

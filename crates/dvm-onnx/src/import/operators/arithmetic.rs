@@ -1,0 +1,126 @@
+//! Arithmetic on values, and operators that pass a value on as it is.
+
+use dvm_engine::ops::binary::Function;
+
+use super::super::Import;
+use super::super::array::{Array, Values};
+use super::super::integer::Integer;
+use super::super::site::{Site, Value};
+use super::super::tensor::is_float;
+use super::super::trouble::{Trouble, invalid, unsupported};
+use super::{Operator, constant};
+use crate::proto::DataType;
+
+pub(super) const TABLE: &[(&str, Operator)] = &[
+    ("Add", |i, s| two(i, s, Function::Add)),
+    ("Sub", |i, s| two(i, s, Function::Sub)),
+    ("Mul", |i, s| two(i, s, Function::Mul)),
+    ("Div", |i, s| two(i, s, Function::Div)),
+    ("Pow", power),
+    ("Min", |i, s| several(i, s, Function::Min)),
+    ("Max", |i, s| several(i, s, Function::Max)),
+    ("Sum", |i, s| several(i, s, Function::Add)),
+    ("Mean", mean),
+    ("Identity", |_, s| Ok(vec![s.value(0)?.clone()])),
+    ("Cast", cast),
+    ("CastLike", |_, s| Ok(vec![s.value(0)?.clone()])),
+];
+
+fn two(import: &mut Import, site: &Site, function: Function) -> Result<Vec<Value>, Trouble> {
+    let (a, b) = (site.value(0)?.clone(), site.value(1)?.clone());
+    Ok(vec![import.binary(site.name, function, &a, &b)?])
+}
+
+fn power(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let (a, mut b) = (site.value(0)?.clone(), site.value(1)?.clone());
+    // The exponent may be of another type than the base.
+    let is_whole = |value: &Value| matches!(value, Value::Constant(array) if array.as_integers().is_ok());
+    if let Value::Constant(array) = &b
+        && is_whole(&b)
+        && !is_whole(&a)
+    {
+        b = Value::Constant(floats(array)?);
+    }
+    if let Value::Constant(array) = &b
+        && array.len() == 1
+        && array.as_scalar().is_ok_and(|exponent| exponent == 0.5)
+        && matches!(a, Value::Computed(_))
+    {
+        return super::activations::apply(import, site, dvm_engine::ops::unary::Unary::Sqrt);
+    }
+    Ok(vec![import.binary(site.name, Function::Pow, &a, &b)?])
+}
+
+fn several(import: &mut Import, site: &Site, function: Function) -> Result<Vec<Value>, Trouble> {
+    let mut sum = site.value(0)?.clone();
+    let last = site.inputs.len() - 1;
+    for index in 1..site.inputs.len() {
+        let name = match index == last {
+            true => site.name.to_owned(),
+            false => format!("{}.{index}", site.name),
+        };
+        sum = import.binary(&name, function, &sum, &site.value(index)?.clone())?;
+    }
+    Ok(vec![sum])
+}
+
+fn mean(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let sum = several(import, site, Function::Add)?.remove(0);
+    let count = Value::Constant(Array::floats(&[], vec![site.inputs.len() as f32]));
+    let name = format!("{}.mean", site.name);
+    Ok(vec![import.binary(&name, Function::Div, &sum, &count)?])
+}
+
+/// Whole numbers as floats.
+pub(super) fn floats(array: &Array) -> Result<Array, Trouble> {
+    let values = array.as_known()?.into_iter().map(|value| value as f32);
+    Ok(Array {
+        repeated: array.repeated,
+        ..Array::floats(&array.shape, values.collect())
+    })
+}
+
+fn cast(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let to = site.int("to", 1) as i32;
+    match site.value(0)? {
+        Value::Constant(array) => {
+            import.draft.spend_on(&array.shape)?;
+            constant(converted(array, to)?)
+        }
+        // All floats are computed alike.
+        other if is_float(to) => match other {
+            Value::Computed(_) => Ok(vec![other.clone()]),
+            _ => Err(unsupported("makes numbers of truth values of the picture")),
+        },
+        _ => Err(unsupported("makes whole numbers of computed values")),
+    }
+}
+
+fn converted(array: &Array, to: i32) -> Result<Array, Trouble> {
+    let is_bool = to == DataType::Bool as i32;
+    match (&array.values, is_float(to)) {
+        (Values::Floats(_) | Values::Absent, true) => Ok(array.clone()),
+        (Values::Integers(_), true) => floats(array),
+        (Values::Integers(values), false) if is_bool => {
+            let truth = |value: &Integer| {
+                let order = value.compare(0.into());
+                order.map(|order| Integer::from(i64::from(order.is_ne())))
+            };
+            let truths: Option<Vec<Integer>> = values.iter().map(truth).collect();
+            let truths = truths.ok_or_else(|| unsupported("depends on how many pictures there are"))?;
+            Ok(Array::integers(&array.shape, truths))
+        }
+        (Values::Integers(_), false) if to == DataType::String as i32 => {
+            Err(unsupported("makes text of numbers"))
+        }
+        (Values::Integers(_), false) => Ok(array.clone()),
+        (Values::Floats(values), false) => {
+            let whole = |&value: &f32| {
+                let whole = if is_bool { i64::from(value != 0.0) } else { value as i64 };
+                Integer::from(whole)
+            };
+            Ok(Array::integers(&array.shape, values.iter().map(whole).collect()))
+        }
+        (Values::Absent, false) => Err(invalid("needs the numbers of a tensor that has none here")),
+    }
+}

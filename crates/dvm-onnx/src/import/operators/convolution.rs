@@ -1,0 +1,162 @@
+//! Convolutions, and borders around feature maps.
+
+use dvm_engine::Role;
+use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::pad::{Amount, Pad};
+
+use super::super::Import;
+use super::super::site::{Site, Value};
+use super::super::trouble::{Trouble, invalid, unsupported};
+use super::{Operator, computed};
+
+pub(super) const TABLE: &[(&str, Operator)] = &[("Conv", conv)];
+
+/// The largest window, step or border that makes sense.
+const LARGEST: i64 = 1 << 14;
+
+/// A pair of numbers for rows and columns.
+///
+/// # Errors
+/// If there are not two, or they are out of range.
+pub(super) fn pair(
+    site: &Site,
+    attribute: &str,
+    default: Option<usize>,
+) -> Result<(usize, usize), Trouble> {
+    let Some(given) = site.ints(attribute) else {
+        let default = default.ok_or_else(|| invalid(format!("lacks its `{attribute}`")))?;
+        return Ok((default, default));
+    };
+    match *given {
+        [rows, columns] if (1..=LARGEST).contains(&rows) && (1..=LARGEST).contains(&columns) => {
+            Ok((rows as usize, columns as usize))
+        }
+        [_, _] => Err(invalid(format!("has `{attribute}` of {given:?}"))),
+        _ => Err(unsupported(format!(
+            "works along {} axes, and only maps of two are taken",
+            given.len()
+        ))),
+    }
+}
+
+/// The border that `pads` and `auto_pad` ask for; nothing for TensorFlow's SAME.
+///
+/// # Errors
+/// For what is negative or unknown.
+pub(super) fn padding(
+    site: &Site,
+    (height, width): (usize, usize),
+    kernel: (usize, usize),
+    stride: (usize, usize),
+    dilation: (usize, usize),
+) -> Result<Padding, Trouble> {
+    let along = |length: usize, kernel: usize, stride: usize, dilation: usize| {
+        let reach = (kernel - 1) * dilation + 1;
+        let needed = (length.div_ceil(stride).saturating_sub(1) * stride + reach).saturating_sub(length);
+        // The odd pixel before.
+        (needed.div_ceil(2), needed / 2)
+    };
+    match site.text("auto_pad").unwrap_or("NOTSET") {
+        "SAME_UPPER" => Ok(Padding::Same),
+        "SAME_LOWER" => {
+            let (top, bottom) = along(height, kernel.0, stride.0, dilation.0);
+            let (left, right) = along(width, kernel.1, stride.1, dilation.1);
+            Ok(Padding::Fixed(Border {
+                top,
+                left,
+                bottom,
+                right,
+            }))
+        }
+        "VALID" => Ok(Padding::Fixed(Border::default())),
+        "NOTSET" | "" => {
+            let pads = site.ints("pads").unwrap_or(&[0, 0, 0, 0]);
+            let &[top, left, bottom, right] = pads else {
+                return Err(invalid(format!("has `pads` of {pads:?}")));
+            };
+            if !pads.iter().all(|pad| (0..=LARGEST).contains(pad)) {
+                return Err(unsupported(format!("has `pads` of {pads:?}")));
+            }
+            Ok(Padding::Fixed(Border {
+                top: top as usize,
+                left: left as usize,
+                bottom: bottom as usize,
+                right: right as usize,
+            }))
+        }
+        other => Err(invalid(format!("has an `auto_pad` of {other}"))),
+    }
+}
+
+/// What a border of zeros before a node adds to the node's own: the value before it, and the sum.
+pub(super) fn with_border_before(
+    import: &Import,
+    node: usize,
+    padding: Border,
+    value: impl Fn(f32, usize) -> bool,
+) -> (usize, Border) {
+    let made = &import.draft.nodes[node];
+    match made.op_as::<Pad>() {
+        Some(Pad {
+            amount: Amount::Fixed(before),
+            value: with,
+        }) if value(*with, made.inputs[0]) => {
+            let sum = Border {
+                top: padding.top + before.top,
+                left: padding.left + before.left,
+                bottom: padding.bottom + before.bottom,
+                right: padding.right + before.right,
+            };
+            (made.inputs[0], sum)
+        }
+        _ => (node, padding),
+    }
+}
+
+fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let view = site.view(0)?.clone();
+    if view.rank() != 4 {
+        return Err(unsupported(format!(
+            "works on values of {} axes, and only maps [N, C, H, W] are taken",
+            view.rank()
+        )));
+    }
+    let weight = site.constant(1)?.clone();
+    let bias = site.optional_constant(2)?.cloned();
+    let &[outputs, per_group, kh, kw] = &weight.shape[..] else {
+        return Err(invalid(format!("has weights of the shape {:?}", weight.shape)));
+    };
+    let groups = site.int("group", 1);
+    let groups = usize::try_from(groups).ok().filter(|&g| g > 0 && outputs.is_multiple_of(g));
+    let groups = groups.ok_or_else(|| invalid("has an impossible number of groups"))?;
+    if kh * kw * outputs * per_group == 0 || kh.max(kw) as i64 > LARGEST {
+        return Err(invalid(format!("has weights of the shape {:?}", weight.shape)));
+    }
+    let kernel = (kh, kw);
+    let stride = pair(site, "strides", Some(1))?;
+    let dilation = pair(site, "dilations", Some(1))?;
+    let mut node = import.draft.plain(&view, site.name)?;
+    let shape = &import.draft.nodes[node].shape;
+    let mut padding = padding(site, (shape[2], shape[3]), kernel, stride, dilation)?;
+    if let Padding::Fixed(own) = padding {
+        let (before, border) = with_border_before(import, node, own, |value, _| value == 0.0);
+        (node, padding) = (before, Padding::Fixed(border));
+    }
+    let op = Conv2d {
+        kernel,
+        stride,
+        padding,
+        dilation,
+        groups,
+        residual: false,
+        activation: None,
+    };
+    let name = import.layer_name(site, &weight);
+    let mut parameters = vec![import.draft.parameter(&weight, &name, "weight", Role::Weight)?];
+    if let Some(bias) = bias {
+        let bias = bias.reshaped(&[outputs])?;
+        parameters.push(import.draft.parameter(&bias, &name, "bias", Role::Bias)?);
+    }
+    let node = import.draft.emit(&name, op, &[node], &parameters)?;
+    computed(import.draft.whole(node))
+}

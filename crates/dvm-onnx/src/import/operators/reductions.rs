@@ -1,0 +1,229 @@
+//! Sums, means, maxima and softmax along axes.
+
+use dvm_engine::Tensor;
+use dvm_engine::ops::binary::{Binary, Function};
+use dvm_engine::ops::mul::Mul;
+use dvm_engine::ops::pool::{Pool, Reduction, Windows};
+use dvm_engine::ops::reduce::{How, Reduce};
+use dvm_engine::ops::softmax::Softmax;
+use dvm_engine::ops::unary::Unary;
+
+use super::super::Import;
+use super::super::array::{Array, Values};
+use super::super::draft::run;
+use super::super::integer::Integer;
+use super::super::site::{Site, Value};
+use super::super::trouble::{Trouble, unsupported};
+use super::super::view::View;
+use super::{Operator, computed, constant};
+
+pub(super) const TABLE: &[(&str, Operator)] = &[
+    ("ReduceSum", |i, s| reduce(i, s, How::Sum, Around::Nothing)),
+    ("ReduceMean", |i, s| reduce(i, s, How::Mean, Around::Nothing)),
+    ("ReduceMax", |i, s| reduce(i, s, How::Max, Around::Nothing)),
+    ("ReduceMin", |i, s| reduce(i, s, How::Max, Around::Minus)),
+    ("ReduceL1", |i, s| reduce(i, s, How::Sum, Around::Size)),
+    ("ReduceL2", |i, s| reduce(i, s, How::Sum, Around::Root)),
+    ("ReduceSumSquare", |i, s| reduce(i, s, How::Sum, Around::Square)),
+    ("ReduceProd", product),
+    ("Softmax", |i, s| softmax(i, s, false)),
+    ("LogSoftmax", |i, s| softmax(i, s, true)),
+];
+
+/// What is done before the values become one, and after.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Around {
+    Nothing,
+    /// −max(−x) is a minimum.
+    Minus,
+    /// Σ |x|
+    Size,
+    /// Σ x²
+    Square,
+    /// √(Σ x²)
+    Root,
+}
+
+fn reduce(
+    import: &mut Import,
+    site: &Site,
+    how: How,
+    around: Around,
+) -> Result<Vec<Value>, Trouble> {
+    let rank = match site.value(0)? {
+        Value::Constant(array) => array.rank(),
+        _ => site.view(0)?.rank(),
+    };
+    let axes = match site.axes(1, rank)? {
+        Some(axes) if !axes.is_empty() => axes,
+        _ if site.int("noop_with_empty_axes", 0) != 0 => return Ok(vec![site.value(0)?.clone()]),
+        _ => (0..rank).collect(),
+    };
+    let keeps = site.int("keepdims", 1) != 0;
+    if let Value::Constant(array) = site.value(0)? {
+        if around != Around::Nothing {
+            return Err(unsupported("reduces a constant"));
+        }
+        return constant(of_constant(array, how, &axes, keeps)?);
+    }
+    let view = site.view(0)?.clone();
+    let own = import.draft.along(&view, &axes)?;
+    let name = site.name;
+    let mut node = view.node;
+    let before = format!("{name}.each");
+    node = match around {
+        Around::Nothing => node,
+        Around::Minus => import.draft.emit(&before, Unary::Neg, &[node], &[])?,
+        Around::Size => import.draft.emit(&before, Unary::Abs, &[node], &[])?,
+        Around::Square | Around::Root => import.draft.emit(&before, Mul, &[node, node], &[])?,
+    };
+    node = import.reduced(node, how, own, name)?;
+    node = match around {
+        Around::Minus => import.draft.emit(&format!("{name}.minus"), Unary::Neg, &[node], &[])?,
+        Around::Root => import.draft.emit(&format!("{name}.root"), Unary::Sqrt, &[node], &[])?,
+        _ => node,
+    };
+    let kept = view.axes.iter().enumerate().filter_map(|(axis, group)| {
+        match (axes.contains(&axis), keeps) {
+            (false, _) => Some(group.clone()),
+            (true, true) => Some(Vec::new()),
+            (true, false) => None,
+        }
+    });
+    computed(View {
+        node,
+        axes: kept.collect(),
+    })
+}
+
+impl Import<'_> {
+    /// A reduction along axes of a node's value, which stay with a side of 1.
+    fn reduced(
+        &mut self,
+        node: usize,
+        how: How,
+        mut axes: Vec<usize>,
+        name: &str,
+    ) -> Result<usize, Trouble> {
+        axes.sort_unstable();
+        let rank = self.draft.nodes[node].shape.len();
+        let reduction = match how {
+            How::Mean => Some(Reduction::Mean {
+                count_padding: false,
+            }),
+            How::Max => Some(Reduction::Max),
+            How::Sum => None,
+        };
+        // What everybody calls a global pool is one.
+        if let Some(reduction) = reduction
+            && rank == 4
+            && axes == [2, 3]
+        {
+            let op = Pool {
+                reduction,
+                windows: Windows::Adaptive { output: (1, 1) },
+            };
+            return self.draft.emit(name, op, &[node], &[]);
+        }
+        let keeps = true;
+        self.draft.emit(name, Reduce { how, axes, keeps }, &[node], &[])
+    }
+}
+
+fn of_constant(array: &Array, how: How, axes: &[usize], keeps: bool) -> Result<Array, Trouble> {
+    let stays = |(axis, &side): (usize, &usize)| match (axes.contains(&axis), keeps) {
+        (false, _) => Some(side),
+        (true, true) => Some(1),
+        (true, false) => None,
+    };
+    let shape: Vec<usize> = array.shape.iter().enumerate().filter_map(stays).collect();
+    match &array.values {
+        Values::Integers(values) if how == How::Sum && axes.len() == array.rank() => {
+            let zero = Some(Integer::from(0));
+            let sum = values.iter().fold(zero, |sum, &value| sum?.plus(value));
+            let sum = sum.ok_or_else(|| unsupported("sums numbers that overflow"))?;
+            Ok(Array::integers(&shape, vec![sum]))
+        }
+        Values::Integers(_) => Err(unsupported("reduces whole numbers")),
+        _ if array.rank() == 0 => Ok(array.clone()),
+        _ => {
+            let op = Reduce {
+                how,
+                axes: axes.to_vec(),
+                keeps: true,
+            };
+            run(&op, &[array], &[])?.reshaped(&shape)
+        }
+    }
+}
+
+/// The product of all whole numbers: of the sides of a shape.
+fn product(_: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let array = site.constant(0)?;
+    let values = array.as_integers()?;
+    if array.rank() > 1 {
+        return Err(unsupported("multiplies along axes"));
+    }
+    let one = Some(Integer::from(1));
+    let product = values.iter().fold(one, |product, &value| product?.times(value));
+    let product = product.ok_or_else(|| unsupported("multiplies numbers that overflow"))?;
+    let shape: &[usize] = if site.int("keepdims", 1) != 0 { &[1] } else { &[] };
+    constant(Array::integers(shape, vec![product]))
+}
+
+fn softmax(import: &mut Import, site: &Site, is_log: bool) -> Result<Vec<Value>, Trouble> {
+    if let Value::Constant(array) = site.value(0)? {
+        if is_log || site.opset < 13 || array.rank() == 0 {
+            return Err(unsupported("works on a constant"));
+        }
+        let axis = site.axis("axis", -1, array.rank())?;
+        return constant(run(&Softmax { axis }, &[array], &[])?);
+    }
+    let view = site.view(0)?.clone();
+    let rank = view.rank();
+    let name = site.name;
+    let default = if site.opset < 13 { 1 } else { -1 };
+    let mut axis = site.axis("axis", default, rank)?;
+    let sides = import.draft.sides(&view);
+    let mut view = view;
+    let mut back = None;
+    if site.opset < 13 {
+        // Before opset 13 all axes from this one on are taken as one.
+        let more: Vec<usize> = (axis..rank).filter(|&a| sides[a].known() != Some(1)).collect();
+        match more[..] {
+            [only] => axis = only,
+            [] => {}
+            _ => {
+                let whole = sides[axis..].iter().try_fold(Integer::from(1), |p, &s| p.times(s));
+                let whole = whole.ok_or_else(|| unsupported("works across the pictures of a batch"))?;
+                let to = [&sides[..axis], &[whole]].concat();
+                view = import.draft.reshape(&view, &to, name)?;
+                back = Some(sides);
+            }
+        }
+    }
+    let (view, own) = import.draft.single(&view, axis, name)?;
+    let mut node = import.draft.emit(name, Softmax { axis: own }, &[view.node], &[])?;
+    if is_log {
+        node = import.draft.emit(&format!("{name}.log"), Unary::Log, &[node], &[])?;
+    }
+    let mut made = view.of(node);
+    if let Some(sides) = back {
+        made = import.draft.reshape(&made, &sides, name)?;
+    }
+    computed(made)
+}
+
+impl Import<'_> {
+    /// A node's value times a number.
+    ///
+    /// # Errors
+    /// As [`super::super::draft::Draft::emit`].
+    pub fn times(&mut self, node: usize, factor: f32, name: &str) -> Result<usize, Trouble> {
+        if factor == 1.0 {
+            return Ok(node);
+        }
+        let op = Binary::constant(Function::Mul, Tensor::full(&[1], factor));
+        self.draft.emit(name, op, &[node], &[])
+    }
+}

@@ -1,0 +1,132 @@
+//! Tensors of a file as arrays.
+
+use std::sync::Arc;
+
+use half::{bf16, f16};
+
+use super::array::{Array, Values, count};
+use super::integer::Integer;
+use super::trouble::{Trouble, invalid, unsupported};
+use crate::proto::{self, DataType};
+
+/// The type of a tensor's numbers.
+fn data_type(tensor: &proto::Tensor) -> Result<DataType, Trouble> {
+    DataType::try_from(tensor.data_type)
+        .map_err(|_| unsupported(format!("has numbers of the type {}", tensor.data_type)))
+}
+
+/// Whether numbers of this type are taken for floats.
+pub(crate) fn is_float(data_type: i32) -> bool {
+    use DataType::{Bfloat16, Double, Float, Float16};
+    [Float, Float16, Bfloat16, Double].map(|t| t as i32).contains(&data_type)
+}
+
+/// The shape of a tensor.
+///
+/// # Errors
+/// For negative sides and for more values than can be counted.
+pub(crate) fn shape(tensor: &proto::Tensor) -> Result<Vec<usize>, Trouble> {
+    let sides = tensor.dims.iter().map(|&side| usize::try_from(side).ok());
+    let shape: Option<Vec<usize>> = sides.collect();
+    shape
+        .filter(|shape| count(shape).is_some_and(|count| count <= 1 << 31))
+        .ok_or_else(|| invalid(format!("has the impossible shape {:?}", tensor.dims)))
+}
+
+/// Bytes that a tensor will take as an array.
+pub(crate) fn cost(tensor: &proto::Tensor) -> usize {
+    let each = if is_float(tensor.data_type) { 4 } else { 16 };
+    let values = shape(tensor).map_or(0, |shape| shape.iter().product());
+    let values: usize = values;
+    values.saturating_mul(each)
+}
+
+/// The array that a tensor holds. Half precision becomes single without loss, double is rounded; where
+/// `may_be_absent`, floats may be left out.
+///
+/// # Errors
+/// Where there are not as many numbers as its shape says, and for types that are no numbers.
+pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array, Trouble> {
+    let shape = shape(tensor)?;
+    let count: usize = shape.iter().product();
+    let kind = data_type(tensor)?;
+    let raw = &tensor.raw_data[..];
+    let is_empty = raw.is_empty()
+        && tensor.float_data.is_empty()
+        && tensor.double_data.is_empty()
+        && tensor.int32_data.is_empty();
+    if tensor.data_location == 1 {
+        return Err(invalid("has its numbers in another file, which was not read"));
+    }
+    if may_be_absent && is_empty && is_float(tensor.data_type) && count > 0 {
+        return Ok(Array::new(&shape, Values::Absent));
+    }
+    let ints = |values: Vec<i64>| {
+        let values = values.into_iter().map(Integer::from).collect();
+        Values::Integers(Arc::new(values))
+    };
+    let floats = |values: Vec<f32>| Values::Floats(Arc::new(values));
+    let halves = || tensor.int32_data.iter().map(|&bits| bits as u16);
+    let values = match kind {
+        DataType::Float if raw.is_empty() => floats(tensor.float_data.clone()),
+        DataType::Float => floats(each(raw, f32::from_le_bytes)?),
+        DataType::Double if raw.is_empty() => {
+            floats(tensor.double_data.iter().map(|&v| v as f32).collect())
+        }
+        DataType::Double => floats(each(raw, |b| f64::from_le_bytes(b) as f32)?),
+        DataType::Float16 if raw.is_empty() => {
+            floats(halves().map(|b| f16::from_bits(b).to_f32()).collect())
+        }
+        DataType::Float16 => floats(each(raw, |b| f16::from_le_bytes(b).to_f32())?),
+        DataType::Bfloat16 if raw.is_empty() => {
+            floats(halves().map(|b| bf16::from_bits(b).to_f32()).collect())
+        }
+        DataType::Bfloat16 => floats(each(raw, |b| bf16::from_le_bytes(b).to_f32())?),
+        DataType::Int64 if raw.is_empty() => ints(tensor.int64_data.clone()),
+        DataType::Int64 => ints(each(raw, i64::from_le_bytes)?),
+        DataType::Uint64 | DataType::Uint32 if raw.is_empty() => {
+            ints(tensor.uint64_data.iter().map(|&v| v as i64).collect())
+        }
+        DataType::Uint64 => ints(each(raw, |b| u64::from_le_bytes(b) as i64)?),
+        DataType::Uint32 => ints(each(raw, |b| u32::from_le_bytes(b).into())?),
+        DataType::Int32
+        | DataType::Int16
+        | DataType::Int8
+        | DataType::Uint16
+        | DataType::Uint8
+        | DataType::Bool
+            if raw.is_empty() =>
+        {
+            ints(tensor.int32_data.iter().map(|&v| v.into()).collect())
+        }
+        DataType::Int32 => ints(each(raw, |b| i32::from_le_bytes(b).into())?),
+        DataType::Int16 => ints(each(raw, |b| i16::from_le_bytes(b).into())?),
+        DataType::Uint16 => ints(each(raw, |b| u16::from_le_bytes(b).into())?),
+        DataType::Int8 => ints(raw.iter().map(|&b| i64::from(b as i8)).collect()),
+        DataType::Uint8 => ints(raw.iter().map(|&b| b.into()).collect()),
+        DataType::Bool => ints(raw.iter().map(|&b| i64::from(b != 0)).collect()),
+        other => {
+            return Err(unsupported(format!("has numbers of the type {other:?}")));
+        }
+    };
+    let found = match &values {
+        Values::Floats(values) => values.len(),
+        Values::Integers(values) => values.len(),
+        Values::Absent => count,
+    };
+    if found != count {
+        return Err(invalid(format!(
+            "has {found} numbers, but its shape {shape:?} has {count}"
+        )));
+    }
+    Ok(Array::new(&shape, values))
+}
+
+/// Each group of `SIZE` bytes as a number.
+fn each<const SIZE: usize, T>(raw: &[u8], f: impl Fn([u8; SIZE]) -> T) -> Result<Vec<T>, Trouble> {
+    let (groups, rest) = raw.as_chunks::<SIZE>();
+    if !rest.is_empty() {
+        return Err(invalid("ends in the middle of a number"));
+    }
+    Ok(groups.iter().map(|&bytes| f(bytes)).collect())
+}

@@ -1,0 +1,78 @@
+//! What PyTorch's modules keep beside their parameters: `load_state_dict` asks for it, although it
+//! follows from the network or means nothing in use.
+
+use dvm_engine::Graph;
+use dvm_engine::ops::batch_norm::BatchNorm;
+use dvm_engine::ops::window_attention::WindowAttention;
+use dvm_engine::weights::Integers;
+
+/// The last part of the name of a Swin table and of the positions that go with it.
+const TABLE: &str = "relative_position_bias_table";
+const POSITIONS: &str = "relative_position_index";
+
+/// The buffers of whole numbers, by name: of each batch-norm how many batches it has seen (nobody
+/// counted, so none), of each window attention the row of its table for each pair of pixels.
+pub(crate) fn buffers(graph: &Graph) -> Vec<(String, Integers)> {
+    let mut found = Vec::new();
+    for node in graph.nodes() {
+        let first = node.parameters.first();
+        let first = first.map(|&index| &graph.parameters()[index].name[..]);
+        let Some((layer, last)) = first.and_then(|name| name.rsplit_once('.')) else {
+            continue;
+        };
+        if node.op_as::<BatchNorm>().is_some() {
+            let none = Integers {
+                shape: Vec::new(),
+                values: vec![0],
+            };
+            found.push((format!("{layer}.num_batches_tracked"), none));
+        }
+        if let Some(attention) = node.op_as::<WindowAttention>()
+            && last == TABLE
+        {
+            found.push((format!("{layer}.{POSITIONS}"), positions(attention.window)));
+        }
+    }
+    found
+}
+
+/// The row of the table for each pair of pixels of a window of `side` × `side`.
+fn positions(side: usize) -> Integers {
+    let pixels = side * side;
+    let row = |from: usize, to: usize| {
+        let down = from / side + side - 1 - to / side;
+        let right = from % side + side - 1 - to % side;
+        (down * (2 * side - 1) + right) as i64
+    };
+    let pairs = (0..pixels).flat_map(|from| (0..pixels).map(move |to| row(from, to)));
+    Integers {
+        shape: vec![pixels * pixels],
+        values: pairs.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_of_a_window_of_four_pixels_are_torchvisions() {
+        // By hand after `define_relative_position_index` of torchvision's Swin.
+        let expected = [4, 3, 1, 0, 5, 4, 2, 1, 7, 6, 4, 3, 8, 7, 5, 4];
+        assert_eq!(positions(2).values, expected);
+        assert_eq!(positions(2).shape, [16]);
+    }
+
+    #[test]
+    fn every_batch_norm_has_a_counter_and_nothing_else_has() {
+        let resnet = crate::find("resnet18").unwrap().random();
+        let names: Vec<String> = buffers(resnet.network.whole())
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names.len(), 20);
+        assert_eq!(names[0], "bn1.num_batches_tracked");
+        let squeezenet = crate::find("squeezenet1_1").unwrap().random();
+        assert!(buffers(squeezenet.network.whole()).is_empty());
+    }
+}

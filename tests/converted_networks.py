@@ -1,0 +1,275 @@
+"""`dvm models convert` against PyTorch, ONNX Runtime and onnx's checker, network by network.
+
+    python converted_networks.py path/to/dvm [--only NAME …] [--ops FOLDER]
+
+For every network that `dvm models list` shows, the same network of torchvision or timm gets random
+weights and is saved as a state dict. `dvm models convert` makes an ONNX file and a safetensors file of
+it and a state dict of each of these. Then
+
+- onnx's checker accepts the ONNX file, with shapes inferred;
+- ONNX Runtime (one picture and two), PyTorch and `dvm classify` on each of the files answer alike, to
+  1e-4 of the largest logit, and `dvm classify` gives the same digits for all of them;
+- both state dicts and the safetensors file load into PyTorch's module with `strict=True`, and hold the
+  very numbers that were saved; classes and preprocessing came along.
+
+`--ops` compares the files of `cargo run -p dvm-onnx --example exported_ops FOLDER` with ONNX Runtime.
+Needs torch, torchvision, timm, onnx, onnxruntime, safetensors, numpy and pillow.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import timm
+import torch
+import torchvision
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+TOLERANCE = 1e-4
+CLASSES = 7
+# Names of timm's, where torchvision does not have the network.
+TIMM = {f"efficientnet_lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)}
+
+
+def run(*command) -> str:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def built(name: str) -> torch.nn.Module:
+    """The network of another library, with heads that only training has where it has them."""
+    if name in torchvision.models.list_models(module=torchvision.models):
+        more = {}
+        if name in ("inception_v3", "googlenet"):
+            more = {"init_weights": False, "aux_logits": True}
+        network = torchvision.models.get_model(name, weights=None, num_classes=CLASSES, **more)
+        if name == "inception_v3":
+            network.transform_input = True
+        if name == "googlenet":
+            network.transform_input = True
+        return network
+    return timm.create_model(TIMM.get(name, name), pretrained=False, num_classes=CLASSES)
+
+
+def weighted(name: str, size) -> torch.nn.Module:
+    """The network with random weights that keep the size of a signal, and statistics of its own."""
+    torch.manual_seed(0)
+    network = built(name)
+    with torch.no_grad():
+        for key, value in network.named_parameters():
+            if value.ndim in (2, 4):
+                fan_in = math.prod(value.shape[1:])
+                value.normal_(0, math.sqrt(1.6 / fan_in))
+            elif key.endswith("bias"):
+                value.normal_(0, 0.1)
+            elif value.ndim == 1 or value.shape[1:] == (1, 1):
+                value.uniform_(0.5, 1.5)
+            else:
+                value.normal_(0, 0.1)
+        norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        if norms:
+            kept = [norm.momentum for norm in norms]
+            for norm in norms:
+                norm.momentum = None
+                norm.reset_running_stats()
+            network.train()
+            for module in network.modules():
+                if isinstance(module, torch.nn.Dropout):
+                    module.eval()
+            network(torch.rand(4, 3, *size))
+            for norm, momentum in zip(norms, kept):
+                norm.momentum = momentum
+    return network.eval()
+
+
+def close(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference beside the largest number."""
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    assert found.shape == expected.shape, f"{found.shape} instead of {expected.shape}"
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    assert error <= TOLERANCE, f"off by {error:.1e} of the largest"
+    return float(error)
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    logits = np.asarray(logits, np.float64)
+    largest = logits.max(-1, keepdims=True)
+    return logits - largest - np.log(np.exp(logits - largest).sum(-1, keepdims=True))
+
+
+def same_numbers(found: dict, expected: dict) -> None:
+    for key, value in expected.items():
+        if value.is_floating_point():
+            assert torch.equal(found[key], value), f"{key} has other numbers"
+        elif "num_batches_tracked" not in key:
+            assert torch.equal(found[key], value), f"{key} has other numbers"
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class Converted:
+    """One network on its way through all formats, in a folder of its own."""
+
+    def __init__(self, dvm: Path, name: str, folder: Path):
+        self.dvm, self.name, self.folder = dvm, name, folder
+        shown = json.loads(run(dvm, "models", "show", name, "--json"))
+        crop = shown["preprocess"]["crop"]
+        # Attention over many tokens and wide networks take their time: no larger than needed.
+        self.size = tuple(crop)
+        self.classes = [f"class of {name} no. {index}" for index in range(CLASSES)]
+        (folder / "names.txt").write_text("\n".join(self.classes) + "\n")
+        preprocess = {
+            "resize": "none",
+            "crop": list(self.size),
+            "mean": [0.5, 0.4, 0.3],
+            "std": [0.2, 0.3, 0.4],
+        }
+        (folder / "prepare.json").write_text(json.dumps(preprocess))
+        pixels = np.random.default_rng(0).integers(0, 256, (*self.size, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / "picture.png")
+        values = pixels.transpose(2, 0, 1).astype(np.float32) / 255
+        mean, std = (np.float32(preprocess[key]).reshape(3, 1, 1) for key in ("mean", "std"))
+        self.input = ((values - mean) / std)[None]
+
+    def convert(self, source: str, target: str, *more) -> Path:
+        path = self.folder / target
+        run(self.dvm, "models", "convert", self.folder / source, path, *more)
+        return path
+
+    def classified(self, file: str) -> np.ndarray:
+        """Logarithms of what `dvm classify` gives each class."""
+        answer = run(
+            self.dvm, "classify", self.folder / "picture.png", "--model", self.folder / file,
+            "--top", CLASSES, "--json",
+        )  # fmt: skip
+        top = json.loads(answer)[0]["top"]
+        assert {entry["name"] for entry in top} == set(self.classes), "other classes"
+        probabilities = np.zeros(CLASSES)
+        for entry in top:
+            probabilities[entry["index"]] = entry["probability"]
+        return np.log(probabilities)
+
+    def check(self) -> str:
+        network = weighted(self.name, self.size)
+        state = network.state_dict()
+        torch.save(state, self.folder / "first.pth")
+        given = ("--classes", self.folder / "names.txt", "--preprocess", self.folder / "prepare.json")
+        onnx_file = self.convert("first.pth", "out.onnx", "--model", self.name, *given)
+        self.convert("first.pth", "out.safetensors", "--model", self.name, *given)
+        self.convert("out.safetensors", "second.pth")
+        self.convert("second.pth", "again.safetensors")
+        files = ["out.safetensors", "second.pth", "again.safetensors"]
+
+        with torch.no_grad():
+            expected = network(torch.from_numpy(self.input)).numpy()
+        model = onnx.load(onnx_file)
+        onnx.checker.check_model(model, full_check=True)
+        facts = {entry.key: entry.value for entry in model.metadata_props}
+        assert json.loads(facts["dvm.classes"]) == self.classes
+        assert json.loads(facts["dvm.preprocess"])["crop"] == list(self.size)
+        assert facts["dvm.architecture"] == self.name
+        names = {initializer.name for initializer in model.graph.initializer}
+        assert names <= set(state), f"initialisers {sorted(names - set(state))[:3]}"
+
+        onnx_session = session(onnx_file)
+        both = np.concatenate([self.input, self.input[..., ::-1]])
+        with torch.no_grad():
+            twice = network(torch.from_numpy(both.copy())).numpy()
+        errors = [
+            close(onnx_session.run(["logits"], {"input": self.input})[0], expected),
+            close(onnx_session.run(["logits"], {"input": both})[0], twice),
+        ]
+
+        files += self.back_from_onnx()
+        answers = [self.classified(file) for file in files]
+        largest = np.abs(expected).max()
+        for file, answer in zip(files, answers):
+            error = np.abs(answer - log_softmax(expected)[0]).max() / largest
+            assert error <= TOLERANCE, f"{file}: off by {error:.1e} of the largest"
+            errors.append(float(error))
+            assert np.array_equal(answer, answers[0]), f"{file} answers with other digits"
+
+        loaded = {
+            "second.pth": torch.load(self.folder / "second.pth", weights_only=True),
+            "out.safetensors": load_file(self.folder / "out.safetensors"),
+        }
+        for file, found in loaded.items():
+            built(self.name).load_state_dict(found, strict=True)
+            same_numbers(found, state)
+        with safe_open(self.folder / "again.safetensors", "pt") as file:
+            assert json.loads(file.metadata()["dvm.classes"]) == self.classes
+        return f"off by {max(errors):.1e} at most"
+
+    def back_from_onnx(self) -> list[str]:
+        """The way back from the ONNX file, as the architecture that it says to hold."""
+        self.convert("out.onnx", "from_onnx.safetensors")
+        self.convert("out.onnx", "from_onnx.pth")
+        with safe_open(self.folder / "from_onnx.safetensors", "pt") as file:
+            assert file.metadata().get("dvm.architecture") == self.name
+        return ["out.onnx", "from_onnx.safetensors", "from_onnx.pth"]
+
+
+def ops(folder: Path) -> list[tuple[str, str | None]]:
+    """The cases of the exporter's tests in ONNX Runtime."""
+    results = []
+    files = sorted(folder.glob("*.onnx"))
+    assert files, f"no .onnx file in {folder}"
+    for file in files:
+        try:
+            onnx.checker.check_model(onnx.load(file), full_check=True)
+            case = load_file(file.with_suffix(".safetensors"))
+            found = session(file).run(["logits"], {"input": case["input"].numpy()})[0]
+            error = close(found, case["logits"].numpy())
+            results.append((file.stem, None))
+            print(f"{file.stem}: off by {error:.1e}", flush=True)
+        except Exception as problem:
+            results.append((file.stem, str(problem)))
+            print(f"{file.stem}: FAILED: {problem}", flush=True)
+    return results
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("dvm", type=Path, help="the program")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these networks")
+    parser.add_argument("--ops", type=Path, metavar="FOLDER", help="compare these cases as well")
+    parser.add_argument("--no-networks", action="store_true", help="the cases alone")
+    arguments = parser.parse_args()
+    results = ops(arguments.ops) if arguments.ops else []
+    names = []
+    if not arguments.no_networks:
+        listed = json.loads(run(arguments.dvm, "models", "list", "--json"))
+        names = arguments.only or [entry["name"] for entry in listed]
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                said = Converted(arguments.dvm.resolve(), name, Path(folder)).check()
+                results.append((name, None))
+                print(f"{name}: {said}", flush=True)
+            except Exception as problem:
+                results.append((name, str(problem)))
+                print(f"{name}: FAILED: {problem}", flush=True)
+                traceback.print_exc()
+    failed = sum(problem is not None for _, problem in results)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed or not results else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
