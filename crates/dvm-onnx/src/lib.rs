@@ -5,6 +5,7 @@
 
 mod error;
 mod export;
+mod file;
 mod import;
 mod metadata;
 #[allow(dead_code)] // Both ways to come read and write it.
@@ -19,6 +20,7 @@ use dvm_engine::{Graph, Parameter, Tensor};
 
 pub use error::OnnxError;
 pub use export::{Export, ExportError, OPSET, Untold, structure, to_onnx};
+pub use file::OnnxFile;
 
 /// What a caller may say about a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,8 +76,7 @@ pub fn is_onnx(head: &[u8]) -> bool {
 /// [`OnnxError`] names the file and the node. A file that claims more than its length can justify is
 /// refused before memory is spent on it.
 pub fn read(path: &Path, options: Options) -> Result<Imported, OnnxError> {
-    let decoded = read::file(path)?;
-    imported(&path.display().to_string(), &decoded, options, None)
+    OnnxFile::open(path)?.import(options)
 }
 
 /// Reads the bytes of a file; `name` stands for it in messages.
@@ -118,11 +119,16 @@ fn imported(
     let opening = &taken.opening;
     let size = (opening.height, opening.width);
     let shapes = taken.graph.shapes(&[1, opening.channels, size.0, size.1]);
-    let count = shapes.map(|shapes| shapes[taken.graph.output().index()][1]).unwrap_or(0);
+    let count = shapes
+        .map(|shapes| shapes[taken.graph.output().index()][1])
+        .unwrap_or(0);
     let own = metadata::classes(&metadata, count);
     let at_end = taken.classes.filter(|names| names.len() == count);
     let sets = model.opset_import.iter();
-    let opset = sets.filter(|set| set.domain.is_empty()).map(|set| set.version).next();
+    let opset = sets
+        .filter(|set| set.domain.is_empty())
+        .map(|set| set.version)
+        .next();
     Ok(Imported {
         channels: opening.channels,
         height: opening.fixed.0,
@@ -133,7 +139,9 @@ fn imported(
         metadata,
         notes: taken.notes,
         warnings: taken.warnings,
-        producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
+        producer: format!("{} {}", model.producer_name, model.producer_version)
+            .trim()
+            .to_owned(),
         opset: opset.unwrap_or(1),
         pixel_factor: taken.pixel_factor,
         sha256: decoded.sha256.clone(),
