@@ -428,6 +428,17 @@ def small(files):
     functions = model(called, arrays, shape, 3, sets=sets[1:], functions=[inner, outer])
     files.add("functions", functions, lambda x: network(x, lambda c: 2 * F.leaky_relu(c, 0.2)), size)
 
+    shuffling = nodes()
+    shuffling[2:2] = [
+        n("Reshape", ["r", "split"], ["g"]),
+        n("Transpose", ["g"], ["t"], perm=[0, 2, 1, 3, 4]),
+        n("Reshape", ["t", "joined"], ["s"]),
+    ]
+    shuffling[5].input[0] = "s"
+    shapes = dict(split=np.array([0, 2, 2, 8, 8]), joined=np.array([-1, 4, 8, 8]))
+    shuffle = model(shuffling, arrays | shapes, shape, 3)
+    files.add("shuffle", shuffle, lambda x: network(x, lambda c: F.relu(c)[:, [0, 2, 1, 3]]), size)
+
     scales = np.float32([0.01, 0.02, 0.015, 0.008])
     whole = np.clip(np.round(w / scales[:, None, None, None]), -128, 127).astype(np.int8)
     whole_bias = np.round(b / (scales * 0.02)).astype(np.int32)

@@ -35,7 +35,8 @@ impl PreprocessOptions {
     pub fn size(&self) -> Option<(usize, usize)> {
         let named = self.preprocess.as_deref();
         let said = |name| dvm::read_preprocess(name, &Preprocess::imagenet()).ok();
-        self.size.or_else(|| named.and_then(said).map(|preprocess| preprocess.crop))
+        self.size
+            .or_else(|| named.and_then(said).map(|preprocess| preprocess.crop))
     }
 
     fn is_empty(&self) -> bool {

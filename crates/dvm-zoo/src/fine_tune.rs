@@ -19,7 +19,10 @@ impl Pretrained {
         if classes == self.classes {
             return Ok(self);
         }
-        let graph = self.network.whole().for_classes(classes.len(), &mut fresh)?;
+        let graph = self
+            .network
+            .whole()
+            .for_classes(classes.len(), &mut fresh)?;
         // What follows the layer may be made for the number of classes that there were.
         let (height, width) = self.preprocess.crop;
         graph.shapes(&[1, 3, height, width])?;

@@ -75,7 +75,10 @@ impl Pretrained {
             .collect();
         let metadata = weights.metadata().clone();
         let sha256 = weights.sha256().to_owned();
-        let name = metadata.get(NAME_KEY).cloned().unwrap_or_else(|| "network".into());
+        let name = metadata
+            .get(NAME_KEY)
+            .cloned()
+            .unwrap_or_else(|| "network".into());
         let mut arrays = weights
             .matched(&wanted)
             .map_err(|mismatch| damaged(format!("does not fit the weights: {mismatch}")))?;

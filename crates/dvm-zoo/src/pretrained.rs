@@ -280,7 +280,10 @@ impl Pretrained {
 
 /// Whether a file is an ONNX model: by its ending, or by how it begins.
 fn is_onnx(path: &Path) -> bool {
-    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) {
+    if path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
+    {
         return true;
     }
     // Nothing but a file is opened, for a pipe could block for ever.

@@ -133,13 +133,15 @@ impl Explanation {
         let of_picture = cut_off.then_some(("picture", CUT_OFF)).into_iter();
         let of_network = self.subject.warnings.iter();
         let of_network = of_network.map(|warning| ("network", warning.as_str()));
-        of_picture.chain(of_network).chain(self.maps.iter().flat_map(|map| {
-            let name = map.entry.name;
-            map.attribution
-                .warnings
-                .iter()
-                .map(move |w| (name, w.as_str()))
-        }))
+        of_picture
+            .chain(of_network)
+            .chain(self.maps.iter().flat_map(|map| {
+                let name = map.entry.name;
+                map.attribution
+                    .warnings
+                    .iter()
+                    .map(move |w| (name, w.as_str()))
+            }))
     }
 
     /// The crop and all maps side by side, titled, with the class and its probability.
