@@ -15,6 +15,7 @@ mod methods;
 mod models;
 mod options;
 mod prepare;
+mod preprocess_options;
 mod report;
 mod train;
 

@@ -64,11 +64,24 @@ impl Classifier {
     /// [`Error::Damaged`] for fetched ones that are not what they were, [`Error::Load`] for weights
     /// that do not fit.
     pub fn open(model: &str, weights: Option<&Path>) -> Result<Self, Error> {
+        Self::open_for(model, weights, None)
+    }
+
+    /// As [`Classifier::open`]; a graph of a file that leaves the size of its pictures open is made for
+    /// pictures of `size`, rows and columns.
+    ///
+    /// # Errors
+    /// As [`Classifier::open`].
+    pub fn open_for(
+        model: &str,
+        weights: Option<&Path>,
+        size: Option<(usize, usize)>,
+    ) -> Result<Self, Error> {
         let pretrained = match (dvm_zoo::find(model), weights) {
             (Some(architecture), None) => weights::at_hand(architecture)?,
             (Some(architecture), Some(file)) => weights::read(architecture, file)?,
             (None, None) if Path::new(model).exists() => {
-                weights::as_published(Pretrained::read(Path::new(model), None)?)
+                weights::as_published(Pretrained::read_for(Path::new(model), None, size)?)
             }
             (None, Some(weights)) if Path::new(model).exists() => {
                 return Err(Error::Usage(format!(
@@ -154,6 +167,7 @@ impl Classifier {
             )));
         }
         self.pretrained.classes = names;
+        self.pretrained.remarks.classes = None;
         Ok(self)
     }
 
@@ -168,7 +182,21 @@ impl Classifier {
         let (height, width) = preprocess.crop;
         self.network().graph().shapes(&[1, 3, height, width])?;
         self.pretrained.preprocess = preprocess;
+        self.pretrained.remarks.preprocess = None;
         Ok(self)
+    }
+
+    /// What a user has to know of the network: what was assumed because its file does not say it, and
+    /// where it differs from what it was.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        let remarks = &self.pretrained.remarks;
+        let assumed = remarks.preprocess.iter().chain(&remarks.classes);
+        remarks.warnings.iter().chain(assumed).map(String::as_str)
+    }
+
+    /// What was left out or chosen when the network was read, and changes nothing.
+    pub fn notes(&self) -> &[String] {
+        &self.pretrained.remarks.notes
     }
 
     /// The same computed with these kernels: [`Arithmetic::Exact`] is slower and gives the same bits

@@ -305,16 +305,6 @@ impl Draft {
         Ok(index)
     }
 
-    /// The array that a parameter begins with.
-    pub fn array_of(&self, parameter: usize) -> &Array {
-        &self.parameters[parameter].1
-    }
-
-    /// The role of a parameter.
-    pub fn role_of(&self, parameter: usize) -> Role {
-        self.parameters[parameter].0.role
-    }
-
     /// The graph that ends at a node: what does not lead there is left out.
     ///
     /// # Errors

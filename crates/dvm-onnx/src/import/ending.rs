@@ -146,6 +146,7 @@ impl Import<'_> {
             .filter(|&side| side != 1)
             .collect();
         match sides[..] {
+            [0] => Err(invalid("has no numbers at all")),
             [classes] => {
                 if shape.len() != 2 {
                     node = self.draft.under(node, &[1, classes], "logits")?;

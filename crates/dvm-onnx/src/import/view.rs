@@ -123,27 +123,13 @@ impl Draft {
         axis: usize,
         name: &str,
     ) -> Result<(View, usize), Trouble> {
-        let mut view = view.clone();
-        if view.axes[axis].len() != 1 {
-            view = self.canonical(&view, name)?;
-        }
-        let shape = &self.nodes[view.node].shape;
+        let view = match view.axes[axis].len() {
+            1 => view.clone(),
+            // A side of 1 is an axis of its own in the canonical order.
+            _ => self.canonical_with_ones(view, name)?,
+        };
         match view.axes[axis][..] {
-            [own] if own != 0 => Ok((view, own)),
-            [] => {
-                // A side of 1 is an axis of its own in the canonical order; `tidy` does not list it.
-                let listed: Vec<usize> = view.axes.iter().flatten().copied().collect();
-                let before = view.axes[..axis]
-                    .iter()
-                    .flatten()
-                    .max()
-                    .copied()
-                    .unwrap_or(0);
-                let free =
-                    (before + 1..shape.len()).find(|a| !listed.contains(a) && shape[*a] == 1);
-                free.map(|own| (view, own))
-                    .ok_or_else(|| unsupported("works along a side of 1"))
-            }
+            [own] if own != 0 => Ok((self.tidy(view), own)),
             _ => Err(unsupported("works across the pictures of a batch")),
         }
     }
@@ -263,6 +249,12 @@ impl Draft {
     /// # Errors
     /// As [`Draft::emit`].
     pub fn canonical(&mut self, view: &View, name: &str) -> Result<View, Trouble> {
+        let whole = self.canonical_with_ones(view, name)?;
+        Ok(self.tidy(whole))
+    }
+
+    /// The same with axes of side 1 listed, too.
+    fn canonical_with_ones(&mut self, view: &View, name: &str) -> Result<View, Trouble> {
         let mut axes = vec![Some(0)];
         let mut merged = vec![1];
         let mut groups = Vec::new();
@@ -291,7 +283,7 @@ impl Draft {
             return Err(unsupported("has lost the axis of the pictures"));
         }
         let node = self.arrange(view.node, axes, merged, name)?;
-        Ok(self.tidy(View { node, axes: groups }))
+        Ok(View { node, axes: groups })
     }
 
     /// The node whose value is the file's value as it is, batch first.

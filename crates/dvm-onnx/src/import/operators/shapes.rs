@@ -151,7 +151,14 @@ fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             };
             let batch = import.file_batch.unwrap_or(1);
             let to = opened(import, &view, to, batch)?;
-            computed(import.draft.reshape(&view, &to, site.name)?)
+            let made = import.draft.reshape(&view, &to, site.name)?;
+            // What has become a feature map again is one in the engine, too.
+            let is_in_order = made.axes.iter().flatten().is_sorted();
+            let has_parts = made.axes.iter().any(|group| group.len() > 1);
+            if made.rank() == 4 && is_in_order && has_parts && made.axes[0] == [0] {
+                return computed(import.draft.canonical(&made, site.name)?);
+            }
+            computed(made)
         }
     }
 }
@@ -192,16 +199,30 @@ fn opened(
     let order = view.axes.iter().flatten().copied();
     let after = order.skip_while(|&axis| axis != 0).skip(1);
     let stride: i64 = after.map(|axis| shape[axis] as i64).product();
-    let mut found = None;
+    // Its place is the outer end of a side, or the inner end of the side before: better a side of its
+    // own, and never among the features, which are last.
+    let mut found: Option<(u8, usize)> = None;
     let mut inner = 1i64;
     for (index, &side) in fixed.iter().enumerate().rev() {
-        inner = inner.saturating_mul(side);
-        let starts_here = stride.checked_mul(batch) == Some(inner) && side % batch == 0;
-        if starts_here && (found.is_none() || side == batch) {
-            found = Some(index);
+        let whole = inner.saturating_mul(side);
+        let is_outer = stride.checked_mul(batch) == Some(whole);
+        let is_last = index + 1 == fixed.len() && index > 0;
+        let rank = match (is_outer, inner == stride) {
+            _ if side % batch != 0 => None,
+            (true, _) if side == batch => Some(0),
+            (true, _) if !is_last => Some(1),
+            (_, true) => Some(2),
+            (true, _) => Some(3),
+            _ => None,
+        };
+        if let Some(rank) = rank
+            && found.is_none_or(|(best, _)| rank <= best)
+        {
+            found = Some((rank, index));
         }
+        inner = whole;
     }
-    let found = found.ok_or_else(|| unsupported("reshapes across the pictures of a batch"))?;
+    let (_, found) = found.ok_or_else(|| unsupported("reshapes across the pictures of a batch"))?;
     to[found] = Integer::pictures(fixed[found] / batch);
     Ok(to)
 }
@@ -338,6 +359,16 @@ fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             let pairs: Vec<(Integer, Integer)> = (0..rank)
                 .map(|axis| (side(&from, axis), side(&to, axis)))
                 .collect();
+            let fits = |&(from, to): &(Integer, Integer)| {
+                let is_batch = from.known().is_none() && to.known() == import.file_batch;
+                from == one || to == one || from == to || is_batch
+            };
+            if !pairs.iter().all(fits) {
+                return Err(invalid(format!(
+                    "cannot spread {:?}",
+                    import.draft.sides_of_one(&view)
+                )));
+            }
             // What becomes larger is multiplied by ones.
             let larger = |&(from, to): &(Integer, Integer)| from == one && to != one;
             if !pairs.iter().any(larger) {

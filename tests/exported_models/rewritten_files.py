@@ -1,0 +1,200 @@
+"""Files that other tools rewrote: half precision, external data, quantised, optimised."""
+
+import numpy as np
+
+from checks import Skipped, check
+from comparison import Exported, compare
+from seeded_models import normalised, picture, MEAN, STD
+from torchvision_networks import exported_network
+
+HALF = 2e-2  # f16 has 11 bits, and ONNX Runtime computes with them
+
+
+def original(around, name, **how):
+    """An exported network of torchvision, and its answer."""
+    exported, _ = exported_network(around, name, **({"dynamo": False, "opset": 17} | how))
+    return exported
+
+
+def add_half(name, by_default, keep_io_types):
+    kept = "f32-input" if keep_io_types else "f16-input"
+
+    @check(f"rewritten/half/{name}/{kept}", by_default=by_default)
+    def run(around):
+        import onnx
+        from onnxconverter_common import float16
+
+        full = original(around, name)
+        half = float16.convert_float_to_float16(onnx.load(full.path), keep_io_types=keep_io_types)
+        path = around.folder / "half.onnx"
+        onnx.save(half, path)
+        input_type = np.float32 if keep_io_types else np.float16
+        exported = Exported(path, original=full.original, within=HALF, input_type=input_type)
+        return compare(exported, around.program)
+
+
+for name in ("squeezenet1_1", "resnet18", "mobilenet_v3_small"):
+    for keep in (True, False):
+        add_half(name, name != "resnet18", keep)
+
+
+@check("rewritten/half/exported-by-torch", by_default=True)
+def half_by_torch(around):
+    import torch
+
+    from comparison import by_torch
+    from seeded_models import torchvision_model
+
+    model = torchvision_model("squeezenet1_1")
+    answer = by_torch(model)
+    path = around.folder / "half.onnx"
+    half = torchvision_model("squeezenet1_1").half()
+    torch.onnx.export(half, (torch.randn(1, 3, 224, 224).half(),), str(path), dynamo=False, opset_version=17)
+    exported = Exported(path, original=answer, within=HALF, input_type=np.float16)
+    return compare(exported, around.program)
+
+
+@check("rewritten/external-data/one-file", by_default=True)
+def external_one_file(around):
+    return external(around, all_tensors_to_one_file=True, location="weights.bin")
+
+
+@check("rewritten/external-data/a-file-per-tensor", by_default=True)
+def external_many_files(around):
+    return external(around, all_tensors_to_one_file=False)
+
+
+def external(around, **how):
+    import onnx
+
+    full = original(around, "squeezenet1_1")
+    path = around.folder / "external" / "network.onnx"
+    path.parent.mkdir()
+    onnx.save(onnx.load(full.path), path, save_as_external_data=True, size_threshold=64, **how)
+    if len(list(path.parent.iterdir())) < 2:
+        raise Skipped("onnx wrote no external data")
+    return compare(Exported(path, original=full.original), around.program)
+
+
+@check("rewritten/external-data/by-dynamo", by_default=True)
+def external_by_dynamo(around):
+    import torch
+
+    from comparison import by_torch
+    from seeded_models import torchvision_model
+
+    model = torchvision_model("squeezenet1_1")
+    path = around.folder / "network.onnx"
+    torch.onnx.export(model, (torch.randn(1, 3, 224, 224),), str(path), dynamo=True, external_data=True)
+    return compare(Exported(path, original=by_torch(model)), around.program)
+
+
+def add_quantised(name, by_default, title, **how):
+    @check(f"rewritten/quantised/{name}/{title}", by_default=by_default)
+    def run(around):
+        import logging
+
+        from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+
+        class Calibration(CalibrationDataReader):
+            def __init__(self):
+                pixels = (picture(f"calibration {n}", 224, 224) for n in range(4))
+                self.rows = iter([{"input": normalised(p, MEAN, STD)} for p in pixels])
+
+            def get_next(self):
+                return next(self.rows, None)
+
+        logging.getLogger().setLevel(logging.ERROR)
+        full = original(around, name)
+        prepared = around.folder / "prepared.onnx"
+        quant_pre_process(str(full.path), str(prepared), skip_symbolic_shape=True)
+        path = around.folder / "quantised.onnx"
+        quantize_static(str(prepared), str(path), Calibration(), quant_format=QuantFormat.QDQ, **how)
+        # dvm computes in f32 what ONNX Runtime rounds to 8 bits after each layer: only the course
+        # of the answer is the same.
+        return compare(Exported(path, original=full.original, within=0.2), around.program)
+
+
+add_quantised("squeezenet1_1", True, "per-tensor")
+add_quantised("squeezenet1_1", False, "per-channel", per_channel=True)
+add_quantised("resnet18", True, "per-channel", per_channel=True)
+add_quantised("mobilenet_v2", False, "per-channel", per_channel=True)
+
+
+@check("rewritten/quantised/dynamic", by_default=True)
+def quantised_dynamically(around):
+    """MatMulInteger and ConvInteger are no QDQ: dvm must name them, not guess."""
+    import re
+
+    from onnxruntime.quantization import quantize_dynamic
+
+    from checks import Failed
+    from program import call, network_options
+
+    full = original(around, "squeezenet1_1")
+    path = around.folder / "quantised.onnx"
+    quantize_dynamic(str(full.path), str(path))
+    exported = Exported(path)
+    if around.program is None:
+        return "exported"
+    code, _, said = call(around.program, "classify", exported.picture, *network_options(exported))
+    if code == 0 or not re.search(r"ConvInteger", said):
+        raise Failed(f"ended with {code}, not with an error that names ConvInteger: {said}")
+    return "refused"
+
+
+def add_optimised(name, level, by_default):
+    @check(f"rewritten/optimised-by-onnxruntime/{name}/{level}", by_default=by_default)
+    def run(around):
+        import onnxruntime
+
+        full = original(around, name)
+        path = around.folder / "optimised.onnx"
+        options = onnxruntime.SessionOptions()
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = getattr(levels, f"ORT_ENABLE_{level.upper()}")
+        options.optimized_model_filepath = str(path)
+        onnxruntime.InferenceSession(str(full.path), options, providers=["CPUExecutionProvider"])
+        return compare(Exported(path, original=full.original), around.program)
+
+
+add_optimised("squeezenet1_1", "basic", True)
+add_optimised("resnet18", "basic", True)
+add_optimised("mobilenet_v3_small", "basic", True)
+add_optimised("swin_t", "basic", False)
+
+
+def add_simplified(name, by_default):
+    @check(f"rewritten/simplified/{name}", by_default=by_default)
+    def run(around):
+        import onnx
+
+        try:
+            import onnxsim
+        except ImportError:
+            raise Skipped("onnxsim is not installed") from None
+        full = original(around, name, dynamic="batch")
+        simpler, good = onnxsim.simplify(onnx.load(full.path))
+        path = around.folder / "simplified.onnx"
+        onnx.save(simpler, path)
+        return compare(Exported(path, original=full.original), around.program)
+
+
+add_simplified("shufflenet_v2_x0_5", True)
+add_simplified("swin_t", False)
+
+
+def add_converted(name, version, by_default):
+    @check(f"rewritten/version-{version}/{name}", by_default=by_default)
+    def run(around):
+        import onnx
+        from onnx import version_converter
+
+        full = original(around, name, opset=17)
+        path = around.folder / "converted.onnx"
+        onnx.save(version_converter.convert_version(onnx.load(full.path), version), path)
+        return compare(Exported(path, original=full.original), around.program)
+
+
+add_converted("squeezenet1_1", 21, True)
