@@ -14,8 +14,10 @@ import timm
 import torch
 import torchvision
 from torch import nn
-from torch.nn import functional
+from torch.nn import functional as f
 
+import dropout
+import functional
 import seeded
 import store
 
@@ -26,7 +28,9 @@ TARGET = 3
 SAMPLE_STRIDE = 251
 # Number of images, their side in pixels, and the input's range ± limit. SqueezeNet and the plain VGGs
 # have no batch-norm: seeded weights halve the signal per layer, and only a large input is still seen
-# beside the biases; SiLU and squeeze-and-excitation quarter it. VGG takes 15 GMAC at 224 pixels; at 96 its adaptive pool has something to do, too.
+# beside the biases; SiLU and squeeze-and-excitation quarter it. Where batch-norms do not match the signal
+# (their statistics are seeded, too), as in networks of many branches, a larger input helps likewise. VGG
+# takes 15 GMAC at 224 pixels; at 96 its adaptive pool has something to do, too.
 INPUTS = {
     "squeezenet1_1": (2, 224, 64.0),
     "resnet18": (2, 224, 2.0),
@@ -43,6 +47,28 @@ INPUTS = {
     "vgg16_bn": (1, 96, 2.0),
     "vgg19": (1, 96, 64.0),
     "vgg19_bn": (1, 96, 2.0),
+    "resnext50_32x4d": (1, 96, 2.0),
+    "resnext101_32x8d": (1, 64, 2.0),
+    "resnext101_64x4d": (1, 64, 2.0),
+    "wide_resnet50_2": (1, 64, 2.0),
+    "wide_resnet101_2": (1, 64, 2.0),
+    "alexnet": (1, 127, 64.0),
+    "squeezenet1_0": (1, 127, 64.0),
+    "densenet121": (2, 96, 16.0),
+    "densenet161": (1, 64, 16.0),
+    "densenet169": (1, 64, 16.0),
+    "densenet201": (1, 64, 16.0),
+    "googlenet": (2, 96, 64.0),
+    "inception_v3": (1, 107, 1024.0),
+    "mobilenet_v2": (2, 96, 16.0),
+    "mobilenet_v3_large": (2, 96, 128.0),
+    "mobilenet_v3_small": (1, 96, 128.0),
+    "mobilenetv3_large_100": (1, 96, 128.0),
+    "mobilenetv3_small_100": (1, 96, 128.0),
+    "shufflenet_v2_x0_5": (2, 96, 16.0),
+    "shufflenet_v2_x1_0": (1, 96, 16.0),
+    "shufflenet_v2_x1_5": (1, 96, 16.0),
+    "shufflenet_v2_x2_0": (1, 96, 16.0),
     "efficientnet_b0": (2, 96, 256.0),
     "efficientnet_b1": (1, 64, 256.0),
     "efficientnet_b2": (1, 64, 256.0),
@@ -95,6 +121,8 @@ TIMM = {
         name: name
         for name in (
             *(f"tf_efficientnet_b{i}" for i in range(8)),
+            "mobilenetv3_large_100",
+            "mobilenetv3_small_100",
             "vit_tiny_patch16_224",
             "vit_small_patch16_224",
             "vit_small_patch32_224",
@@ -105,20 +133,49 @@ TIMM = {
         )
     },
 }
+# What torchvision builds with published weights, and only then without being told.
+ARGUMENTS = {
+    "googlenet": {"transform_input": True, "init_weights": False},
+    "inception_v3": {"transform_input": True, "init_weights": False},
+}
 # Networks whose step of training is described, too: pictures and side.
-TRAINED = {"resnet18": (4, 64), "vit_tiny_patch16_224": (2, 224)}
+TRAINED = {
+    "resnet18": (4, 64),
+    "alexnet": (4, 96),
+    "densenet121": (3, 64),
+    "googlenet": (4, 64),
+    # Smaller pictures leave its auxiliary head nothing to see.
+    "inception_v3": (2, 299),
+    "mobilenet_v3_small": (4, 64),
+    "vit_tiny_patch16_224": (2, 224),
+}
+# What the losses of auxiliary heads count, in the order of the network's outputs.
+AUXILIARIES = {"googlenet": (0.3, 0.3), "inception_v3": (0.4,)}
+# Where in our graphs of these networks dropouts stand; their masks follow from it.
+DROPOUTS = {
+    "alexnet": {"classifier.0": 16, "classifier.3": 19},
+    "googlenet": {"aux1.dropout": 81, "aux2.dropout": 150, "dropout": 215},
+    "inception_v3": {"dropout": 319},
+    "mobilenet_v3_small": {"classifier.2": 156},
+}
 # How far the outputs of a sound f32 convolution may be off, relative to the largest: sums in
 # another order, and Winograd. One ReLU near zero that flips changes whole patches of a gradient.
 ROUNDINGS = (1e-6, 1e-5)
 ROUNDING_DRAWS = 3
+# A gradient whose norm is less than this part of the largest is zero but for rounding: that of the bias
+# of a batch-norm, if nothing but a convolution comes before the next one.
+ZERO = 1e-12
+# Networks with so many ReLUs that some flip in every f32 step of training; how far that moves gradients
+# is described, too.
+FLIPPING = {"densenet121", "googlenet", "inception_v3"}
 # What passes the positive and holds back the negative, and so gets the rules of guided backprop and
 # deconvnet; gates (sigmoids) keep their true gradient.
 RECTIFIERS = {
-    nn.ReLU: functional.relu,
-    nn.ReLU6: functional.relu6,
-    nn.SiLU: functional.silu,
-    nn.GELU: functional.gelu,
-    nn.Hardswish: functional.hardswish,
+    nn.ReLU: f.relu,
+    nn.ReLU6: f.relu6,
+    nn.SiLU: f.silu,
+    nn.GELU: f.gelu,
+    nn.Hardswish: f.hardswish,
 }
 # Those with a slope that jumps, and pools whose winner may change: what makes a gradient jump, too.
 KINKED = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.MaxPool2d)
@@ -182,7 +239,10 @@ def create(name, classes):
     """The network as torchvision builds it, or else timm."""
     if name in TIMM:
         return timm.create_model(TIMM[name], pretrained=False, num_classes=classes)
-    return torchvision.models.get_model(name, weights=None, num_classes=classes)
+    network = torchvision.models.get_model(
+        name, weights=None, num_classes=classes, **ARGUMENTS.get(name, {})
+    )
+    return functional.with_modules(network)
 
 
 def build(name):
@@ -367,15 +427,32 @@ def relative_error(single, exact):
     return np.array([np.abs(single - exact).max() / np.abs(exact).max()])
 
 
-def train_step(network, values, labels, precision):
+def train_step(network, values, labels, auxiliaries, precision):
     """Loss, logits, gradients by parameter name, and running statistics after one forward."""
     network = copy.deepcopy(network).to(precision).train()
-    logits = network(torch.from_numpy(values).to(precision))
-    loss = nn.functional.cross_entropy(logits, labels)
+    outputs = network(torch.from_numpy(values).to(precision))
+    logits, *heads = outputs if isinstance(outputs, tuple) else [outputs]
+    loss = f.cross_entropy(logits, labels)
+    for weight, head in zip(auxiliaries, heads, strict=True):
+        loss = loss + weight * f.cross_entropy(head, labels)
     loss.backward()
     gradients = {name: parameter.grad.numpy() for name, parameter in network.named_parameters()}
     statistics = {name: b.numpy() for name, b in network.named_buffers() if "running_" in name}
     return np.array([loss.item()]), logits.detach().numpy(), gradients, statistics
+
+
+def gradient_rounding(network, values, labels, auxiliaries):
+    """The worst change of a gradient's norm or probe, relative to the norm, when every convolution is
+    rounded by the last of ROUNDINGS; one number per parameter."""
+    exact = digest(train_step(network, values, labels, auxiliaries, torch.float64)[2])
+    worst = np.zeros_like(exact[0])
+    for seed in range(ROUNDING_DRAWS):
+        with rounded_convolutions(network, ROUNDINGS[-1], seed):
+            rounded = digest(train_step(network, values, labels, auxiliaries, torch.float64)[2])
+        for value, other in zip(exact, rounded):
+            worst = np.maximum(worst, np.abs(other - value) / exact[0])
+    print(f"    rounding moves gradients by {worst.min():.1e}…{worst.max():.1e}, half by {np.median(worst):.1e}")
+    return worst
 
 
 def digest(arrays):
@@ -390,21 +467,31 @@ def digest(arrays):
 
 def training(name):
     """Tensors and description of one training step: cross-entropy, labels 0, 1, 2, 3."""
-    network = build(name)
+    dropouts = DROPOUTS.get(name, {})
+    network = dropout.with_our_masks(build(name), dropouts)
+    auxiliaries = AUXILIARIES.get(name, ())
     pictures, side = TRAINED[name]
     shape = (pictures, 3, side, side)
-    values = seeded.uniform(f"{name}.train_input", shape, -2.0, 2.0)
+    limit = INPUTS[name][2]
+    values = seeded.uniform(f"{name}.train_input", shape, -limit, limit)
     labels = torch.arange(pictures)
-    loss, logits, gradients, statistics = train_step(network, values, labels, torch.float64)
-    single_loss, single_logits, single_gradients, _ = train_step(network, values, labels, torch.float32)
-    errors = [relative_error(single_gradients[key], gradients[key])[0] for key in gradients]
+    loss, logits, gradients, statistics = train_step(network, values, labels, auxiliaries, torch.float64)
+    single_loss, single_logits, single_gradients, _ = train_step(network, values, labels, auxiliaries, torch.float32)
     norms, probes = digest(gradients)
+    zero = norms < ZERO * norms.max()
+    errors = [
+        np.abs(single_gradients[key]).max() / norms.max()
+        if is_zero
+        else relative_error(single_gradients[key], gradients[key])[0]
+        for key, is_zero in zip(gradients, zero)
+    ]
     statistic_norms, statistic_probes = digest(statistics)
     print(
         f"{name} training: loss {loss[0]:.4f}, gradient norms {norms.min():.3g}…{norms.max():.3g}, "
         f"PyTorch's f32 off by {min(errors):.1e}…{max(errors):.1e}"
     )
-    assert norms.min() > 1e-6
+    print(f"    zero but for rounding: {[key for key, is_zero in zip(gradients, zero) if is_zero]}")
+    assert norms[~zero].min() > 1e-6 and zero.mean() < 0.1
     tensors = {
         "loss": loss,
         "loss_f32_error": relative_error(single_loss, loss),
@@ -416,14 +503,18 @@ def training(name):
         "statistic_norms": statistic_norms,
         "statistic_probes": statistic_probes,
     }
+    if name in FLIPPING:
+        tensors["gradient_rounding"] = gradient_rounding(network, values, labels, auxiliaries)
     described = {
         "name": name,
         "classes": CLASSES,
-        "input": {"name": f"{name}.train_input", "shape": shape, "low": -2.0, "high": 2.0},
+        "input": {"name": f"{name}.train_input", "shape": shape, "low": -limit, "high": limit},
         "labels": labels.tolist(),
         "parameters": list(gradients),
         "statistics": list(statistics),
     }
+    if dropouts:
+        described["dropouts"] = dropouts
     return {f"{name}.train.{key}": tensor for key, tensor in tensors.items()}, described
 
 

@@ -8,7 +8,8 @@ use std::io::Write;
 use std::path::Path;
 
 use dvm_data::formats::{Wanted, read_array, read_slices, slice_count};
-use dvm_engine::{Network, Tensor, Weights};
+use dvm_engine::weights::Weights;
+use dvm_engine::{Network, Tensor};
 use dvm_image::{Limits, decode};
 
 /// An exported classifier; if it becomes a small network, it sees a picture.

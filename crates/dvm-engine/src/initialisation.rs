@@ -10,6 +10,9 @@ pub enum Spread {
     /// As [`Spread::KaimingNormal`], but a filter that sees one channel is taken for depthwise, and
     /// its fan-out is its size: TensorFlow's and timm's way.
     KaimingNormalPerGroup,
+    /// Normal of variance 2 / fan-in (arXiv 1502.01852), as `torch.nn.init.kaiming_normal_` does it
+    /// when nothing else is said.
+    KaimingNormalByInputs,
     /// Uniform of variance 2 / fan-in (arXiv 1502.01852), as `torch.nn.init.kaiming_uniform_`.
     KaimingUniform,
     /// Uniform of variance 2 / (fan-in + fan-out), by Glorot and Bengio 2010, as
@@ -40,6 +43,8 @@ pub struct Initialisation {
     pub linear: Spread,
     /// Weights of the layer whose outputs are the classes.
     pub head: Spread,
+    /// Weights that begin otherwise than their kind, by name; none of them in the last layer.
+    pub others: &'static [(&'static str, Spread)],
 }
 
 impl Initialisation {
@@ -47,5 +52,11 @@ impl Initialisation {
     #[must_use]
     pub fn with_head(self, head: Spread) -> Self {
         Self { head, ..self }
+    }
+
+    /// How the weight of this name begins, if it does otherwise than its kind.
+    pub fn other(&self, name: &str) -> Option<Spread> {
+        let mut others = self.others.iter();
+        others.find(|(other, _)| *other == name).map(|&(_, s)| s)
     }
 }

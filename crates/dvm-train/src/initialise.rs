@@ -20,8 +20,11 @@ pub fn fresh(
     let shape = &parameter.shape;
     let spread = match parameter.role {
         Role::Weight if is_head => initialisation.head,
-        Role::Weight if shape.len() == 2 => initialisation.linear,
-        Role::Weight => initialisation.convolutions,
+        Role::Weight => match initialisation.other(&parameter.name) {
+            Some(other) => other,
+            None if shape.len() == 2 => initialisation.linear,
+            None => initialisation.convolutions,
+        },
         Role::Scale if shape.len() == 3 => return Tensor::full(shape, 1e-6),
         Role::Scale => return Tensor::full(shape, 1.0),
         Role::Statistic if parameter.name.ends_with("running_var") => {
@@ -71,6 +74,7 @@ fn spread_of(spread: Spread, shape: &[usize]) -> Drawn {
         Spread::KaimingNormal | Spread::KaimingNormalPerGroup => {
             Drawn::Normal((2.0 / fan_out).sqrt())
         }
+        Spread::KaimingNormalByInputs => Drawn::Normal((2.0 / fan_in).sqrt()),
         Spread::KaimingUniform => Drawn::Uniform((6.0 / fan_in).sqrt()),
         Spread::XavierUniform => Drawn::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
         Spread::XavierUniformUnlessSquare if shape[0] != shape[1] => {

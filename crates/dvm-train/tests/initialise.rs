@@ -47,10 +47,12 @@ fn every_kind_of_spread_has_its_variance() {
         convolutions: Spread::Normal(f64::MAX),
         linear: spread,
         head: Spread::Normal(f64::MAX),
+        others: &[],
     };
     // 80 inputs, 120 outputs.
     for (spread, variance) in [
         (Spread::KaimingNormal, 2.0 / 120.0),
+        (Spread::KaimingNormalByInputs, 2.0 / 80.0),
         (Spread::KaimingUniform, 2.0 / 80.0),
         (Spread::XavierUniform, 2.0 / 200.0),
         (Spread::UniformByInputs, 1.0 / (3.0 * 80.0)),

@@ -85,6 +85,7 @@ impl Origin {
                 convolutions: Spread::KaimingNormal,
                 linear: Spread::UniformByInputs,
                 head: Spread::UniformByInputs,
+                others: &[],
             },
         }
     }
@@ -260,7 +261,7 @@ impl Pretrained {
         }
         let architecture = architecture_of(&weights, architecture)?;
         let weights = match architecture.other_names {
-            Some(here) => weights.renamed(here),
+            Some(here) => weights.renamed(|name| behind_prefix(name, here)),
             None => weights,
         };
         let file = weights.file().to_owned();
@@ -356,6 +357,16 @@ fn architecture_of(
     }
 }
 
+/// What `here` says of a name of another port, be it behind a prefix (`module.`), which stays.
+fn behind_prefix(name: &str, here: fn(&str) -> Option<String>) -> Option<String> {
+    let dots = name.match_indices('.').map(|(dot, _)| dot + 1);
+    let mut starts = std::iter::once(0).chain(dots);
+    starts.find_map(|start| {
+        let (prefix, rest) = name.split_at(start);
+        here(rest).map(|rest| format!("{prefix}{rest}"))
+    })
+}
+
 /// The architecture whose every parameter has a tensor of its name and size, perhaps behind a prefix;
 /// of several (the names of ResNet-18 are among those of ResNet-34) the one with most parameters. How
 /// many classes there are does not matter.
@@ -366,7 +377,7 @@ fn recognised(weights: &Weights) -> Option<&'static Architecture> {
             // Every name and what is left of it after each dot.
             let mut endings: Vec<(String, Size)> = Vec::new();
             for (name, array) in weights.iter() {
-                let name = other_names(name).unwrap_or_else(|| name.to_owned());
+                let name = behind_prefix(name, other_names).unwrap_or_else(|| name.to_owned());
                 let size = Size::of(&array.shape);
                 endings.extend(
                     name.match_indices('.')

@@ -5,6 +5,7 @@ fn the_last_stage_is_what_works_at_the_coarsest_resolution() {
     for (name, before, first) in [
         ("resnet18", "layer3.1.relu2", "layer4.0.conv1"),
         ("resnet50", "layer3.5.relu3", "layer4.0.conv1"),
+        ("resnext50_32x4d", "layer3.5.relu3", "layer4.0.conv1"),
         ("squeezenet1_1", "features.8", "features.9.squeeze"),
         ("vgg16", "features.23", "features.24"),
         (

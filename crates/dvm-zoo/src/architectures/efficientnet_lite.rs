@@ -52,6 +52,7 @@ const INITIALISATION: Initialisation = Initialisation {
     convolutions: Spread::KaimingNormalPerGroup,
     linear: Spread::UniformByOutputs,
     head: Spread::UniformByOutputs,
+    others: &[],
 };
 
 /// Batch-norm epsilon of the TensorFlow original.

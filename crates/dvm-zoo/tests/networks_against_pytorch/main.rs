@@ -3,10 +3,17 @@
 
 #[path = "../accuracy/mod.rs"]
 mod accuracy;
+mod alexnet;
+mod densenet;
 mod efficientnet_lite;
+mod googlenet;
+mod inception_v3;
 mod inference;
+mod mobilenet_v2;
+mod mobilenet_v3;
 mod reference;
 mod resnet;
+mod shufflenet_v2;
 mod squeezenet;
 mod training;
 mod vgg;

@@ -91,6 +91,17 @@ impl Described {
         items.iter().map(|i| item(i).expect("an item")).collect()
     }
 
+    /// Names with a whole number each, in the order of the numbers; none if the description has no
+    /// such entry.
+    pub fn places(&self, key: &str) -> Vec<(&str, usize)> {
+        let places = self.value[key].as_object().into_iter().flatten();
+        let mut places: Vec<(&str, usize)> = places
+            .map(|(name, place)| (&name[..], place.as_u64().expect("a whole number") as usize))
+            .collect();
+        places.sort_unstable_by_key(|&(_, place)| place);
+        places
+    }
+
     /// The pictures.
     pub fn input(&self) -> Tensor {
         let input = &self.value["input"];
@@ -109,13 +120,18 @@ impl Described {
 
     /// What PyTorch found under this name.
     pub fn found(&self, suffix: &str) -> Vec<f64> {
+        self.found_if_there(suffix)
+            .unwrap_or_else(|| panic!("{}: no {suffix}", self.stem))
+    }
+
+    /// The same, if it was looked for.
+    pub fn found_if_there(&self, suffix: &str) -> Option<Vec<f64>> {
         let tensors = SafeTensors::deserialize(&self.tensors).expect("a whole file");
-        let view = tensors
-            .tensor(&format!("{}.{suffix}", self.stem))
-            .expect("every result is in the file");
-        view.data()
+        let view = tensors.tensor(&format!("{}.{suffix}", self.stem)).ok()?;
+        let numbers = view
+            .data()
             .chunks_exact(8)
-            .map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")))
-            .collect()
+            .map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")));
+        Some(numbers.collect())
     }
 }

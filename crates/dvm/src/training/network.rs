@@ -24,6 +24,9 @@ pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
 /// # Errors
 /// As [`of`], before anything is written.
 pub(super) fn settled(mut config: Config) -> Result<Config, Error> {
+    if is_file(&config.model) {
+        return Ok(config);
+    }
     let architecture = architecture(&config.model)?;
     let wanted = match &config.weights[..] {
         "none" => None,
