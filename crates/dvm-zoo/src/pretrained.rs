@@ -8,6 +8,7 @@ use std::path::Path;
 use dvm_engine::weights::{Mismatch, Weights, WeightsError};
 use dvm_engine::{Graph, Initialisation, Network, Parameter, Spread, Tensor, seeded};
 use dvm_image::Preprocess;
+use dvm_onnx::OnnxFile;
 
 use crate::graphs::Remarks;
 use crate::{Architecture, GRAPH_KEY, all, names};
@@ -190,7 +191,7 @@ impl Architecture {
                 embedded: embedded.join(" or "),
             });
         };
-        Pretrained::new(Weights::from_safetensors(bytes, "embedded")?, Some(self))
+        Pretrained::of_weights(Weights::from_safetensors(bytes, "embedded")?, Some(self))
     }
 
     /// The network for ImageNet's classes with weights that follow from their names
@@ -234,10 +235,14 @@ impl Pretrained {
         size: Option<(usize, usize)>,
     ) -> Result<Self, LoadError> {
         if !is_onnx(path) {
-            return Self::new(Weights::read(path)?, architecture);
+            return Self::of_weights(Weights::read(path)?, architecture);
+        }
+        let opened = OnnxFile::open(path)?;
+        if let Some(known) = Self::of_own_file(&opened, architecture)? {
+            return Ok(known);
         }
         match architecture {
-            None => Self::read_onnx(path, size),
+            None => Self::read_onnx(path, &opened, size),
             Some(architecture) => Err(LoadError::Architecture {
                 file: path.display().to_string(),
                 found: "its own, which an ONNX file brings along".into(),
@@ -246,7 +251,7 @@ impl Pretrained {
         }
     }
 
-    fn new(
+    pub(crate) fn of_weights(
         weights: Weights,
         architecture: Option<&'static Architecture>,
     ) -> Result<Self, LoadError> {

@@ -117,6 +117,21 @@ impl Weights {
         })
     }
 
+    /// What a file of another kind holds, read by whoever knows that kind.
+    pub fn from_arrays(
+        file: &str,
+        sha256: String,
+        metadata: BTreeMap<String, String>,
+        arrays: BTreeMap<String, Array>,
+    ) -> Self {
+        Self {
+            file: file.to_owned(),
+            sha256,
+            metadata,
+            arrays,
+        }
+    }
+
     /// The file's name as it was given.
     pub fn file(&self) -> &str {
         &self.file
