@@ -47,7 +47,9 @@ fn form(graph: &Graph) -> Vec<(&'static str, Vec<usize>, Vec<usize>)> {
 fn a_file_is_read_as_the_network_that_it_was_written_from() {
     for case in cases::all() {
         let expected = case.graph.logits(&cases::pictures()).unwrap();
-        let found = read(&written(&case.graph)).logits(&cases::pictures()).unwrap();
+        let found = read(&written(&case.graph))
+            .logits(&cases::pictures())
+            .unwrap();
         assert_eq!(found.shape(), expected.shape(), "{}", case.name);
         let largest = expected.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
         for (found, expected) in found.data().iter().zip(expected.data()) {
