@@ -6,7 +6,9 @@ import methods
 import networks
 import ops
 import pictures
+import published_by_timm
 import tensorboard_events
+import timm_layouts
 import training
 import weights
 
@@ -18,6 +20,8 @@ if __name__ == "__main__":
         ops,
         methods,
         networks,
+        timm_layouts,
+        published_by_timm,
         training,
         tensorboard_events,
         augmentations,

@@ -79,8 +79,8 @@ INPUTS = {
     "efficientnet_b7": (1, 64, 64.0),
     "tf_efficientnet_b0": (1, 64, 256.0),
     "tf_efficientnet_b1": (1, 64, 256.0),
-    "tf_efficientnet_b2": (1, 96, 64.0),
-    "tf_efficientnet_b3": (1, 96, 64.0),
+    "tf_efficientnet_b2": (1, 64, 256.0),
+    "tf_efficientnet_b3": (1, 64, 256.0),
     "tf_efficientnet_b4": (1, 64, 64.0),
     "tf_efficientnet_b5": (1, 64, 64.0),
     "tf_efficientnet_b6": (1, 64, 64.0),
@@ -313,8 +313,14 @@ def sample(gradient):
 def check_health(name, network, values, logits, gradient):
     """Raises unless the signal gets through: no dead network can tell right from wrong."""
     alive = []
+
+    def note(_module, _input, output):
+        # The few values of a squeezed layer may all be negative.
+        if output.numel() >= 500:
+            alive.append((output > 0).double().mean().item())
+
     hooks = [
-        module.register_forward_hook(lambda _module, _input, output: alive.append((output > 0).double().mean().item()))
+        module.register_forward_hook(note)
         for module in network.modules()
         if isinstance(module, tuple(RECTIFIERS))
     ]
