@@ -4,6 +4,7 @@ import augmentations
 import data_files
 import methods
 import networks
+import onnx_files
 import ops
 import pictures
 import tensorboard_events
@@ -18,6 +19,7 @@ if __name__ == "__main__":
         ops,
         methods,
         networks,
+        onnx_files,
         training,
         tensorboard_events,
         augmentations,
