@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::options::{ModelOptions, RunOptions};
+use crate::preprocess_options::PreprocessOptions;
 use crate::report;
 
 #[derive(Args)]
@@ -30,9 +31,8 @@ pub struct Arguments {
     /// Names of its classes: one per line, or JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     classes: Option<PathBuf>,
-    /// How pictures are prepared, if not as the weights say: `imagenet`, or a JSON file
-    #[arg(long, value_name = "imagenet|FILE", value_hint = ValueHint::FilePath)]
-    preprocess: Option<String>,
+    #[command(flatten)]
+    preprocess: PreprocessOptions,
     #[command(flatten)]
     run: RunOptions,
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::options::RunOptions;
+use crate::preprocess_options::PreprocessOptions;
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
@@ -35,6 +36,8 @@ pub struct Arguments {
     /// Leave out pictures that cannot be read, and name them
     #[arg(long)]
     skip_broken: bool,
+    #[command(flatten)]
+    preprocess: PreprocessOptions,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -61,8 +64,14 @@ struct Answer<'a> {
 /// Evaluates, and prints what was found.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     arguments.run.start_threads()?;
-    let classifier =
-        Classifier::read(&arguments.checkpoint)?.with_arithmetic(arguments.run.arithmetic());
+    let file = arguments.checkpoint.to_string_lossy();
+    let classifier = match arguments.checkpoint.exists() {
+        true => Classifier::open_for(&file, None, arguments.preprocess.size())?,
+        false => Classifier::read(&arguments.checkpoint)?,
+    };
+    let classifier = arguments.preprocess.apply(classifier)?;
+    let classifier = classifier.with_arithmetic(arguments.run.arithmetic());
+    report::warn_about(&classifier);
     let (data, split) = match Dataset::open(&arguments.data) {
         // One folder per class: all pictures are in one split.
         Err(dvm::data::Error::NotSplit { .. }) if arguments.split.is_none() => {

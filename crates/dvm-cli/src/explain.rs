@@ -243,7 +243,9 @@ impl Task {
                 .warnings()
                 .map(|(method, warning)| format!("{method}: {warning}"))
                 .collect();
-            for warning in &warnings {
+            // What is to be known of the network was said when it was read.
+            let said = |warning: &&String| !warning.starts_with("network: ");
+            for warning in warnings.iter().filter(said) {
                 // Most are about the network and hold for all classes.
                 if !noted.contains(warning) {
                     noted.push(warning.clone());

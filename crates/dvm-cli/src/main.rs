@@ -14,6 +14,7 @@ mod methods;
 mod models;
 mod options;
 mod prepare;
+mod preprocess_options;
 mod report;
 mod train;
 

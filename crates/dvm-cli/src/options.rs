@@ -7,6 +7,8 @@ use dvm::engine::Arithmetic;
 use dvm::{Classifier, DEFAULT_MODEL};
 
 use crate::failure::Failure;
+use crate::preprocess_options::PreprocessOptions;
+use crate::report;
 
 /// Which network, with which classes and preprocessing.
 #[derive(Args)]
@@ -26,18 +28,21 @@ pub struct ModelOptions {
     /// Names of its classes: one per line, or JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub classes: Option<PathBuf>,
-    /// How pictures are prepared, if not as the weights say: `imagenet`, or a JSON file
-    #[arg(long, value_name = "imagenet|FILE", value_hint = ValueHint::FilePath)]
-    pub preprocess: Option<String>,
+    #[command(flatten)]
+    pub preprocess: PreprocessOptions,
 }
 
 impl ModelOptions {
     /// Loads the network, to be run as `run` says.
     pub fn open(&self, run: &RunOptions) -> Result<Classifier, Failure> {
         let mut classifier = match (&self.model, &self.weights) {
-            (Some(model), weights) => Classifier::open(model, weights.as_deref())?,
+            (Some(model), weights) => {
+                Classifier::open_for(model, weights.as_deref(), self.preprocess.size())?
+            }
             // The file alone says which network it is for.
-            (None, Some(weights)) => Classifier::read(weights)?,
+            (None, Some(weights)) => {
+                Classifier::open_for(&weights.to_string_lossy(), None, self.preprocess.size())?
+            }
             (None, None) => Classifier::embedded()?,
         };
         if let Some(file) = &self.classes {
@@ -46,10 +51,8 @@ impl ModelOptions {
                 .with_classes(names)
                 .map_err(|error| Failure::Request(format!("{}: {error}", file.display())))?;
         }
-        if let Some(preprocess) = &self.preprocess {
-            let preprocess = dvm::read_preprocess(preprocess, classifier.preprocess())?;
-            classifier = classifier.with_preprocess(preprocess)?;
-        }
+        let classifier = self.preprocess.apply(classifier)?;
+        report::warn_about(&classifier);
         Ok(classifier.with_arithmetic(run.arithmetic()))
     }
 
@@ -61,11 +64,8 @@ impl ModelOptions {
 
     /// The network of that name with random weights, to be run as `run` says.
     pub fn random(&self, run: &RunOptions) -> Result<Classifier, Failure> {
-        let mut classifier = Classifier::random(self.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
-        if let Some(preprocess) = &self.preprocess {
-            let preprocess = dvm::read_preprocess(preprocess, classifier.preprocess())?;
-            classifier = classifier.with_preprocess(preprocess)?;
-        }
+        let classifier = Classifier::random(self.model.as_deref().unwrap_or(DEFAULT_MODEL))?;
+        let classifier = self.preprocess.apply(classifier)?;
         Ok(classifier.with_arithmetic(run.arithmetic()))
     }
 }

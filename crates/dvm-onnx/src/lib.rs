@@ -118,11 +118,16 @@ fn imported(
     let opening = &taken.opening;
     let size = (opening.height, opening.width);
     let shapes = taken.graph.shapes(&[1, opening.channels, size.0, size.1]);
-    let count = shapes.map(|shapes| shapes[taken.graph.output().index()][1]).unwrap_or(0);
+    let count = shapes
+        .map(|shapes| shapes[taken.graph.output().index()][1])
+        .unwrap_or(0);
     let own = metadata::classes(&metadata, count);
     let at_end = taken.classes.filter(|names| names.len() == count);
     let sets = model.opset_import.iter();
-    let opset = sets.filter(|set| set.domain.is_empty()).map(|set| set.version).next();
+    let opset = sets
+        .filter(|set| set.domain.is_empty())
+        .map(|set| set.version)
+        .next();
     Ok(Imported {
         channels: opening.channels,
         height: opening.fixed.0,
@@ -133,7 +138,9 @@ fn imported(
         metadata,
         notes: taken.notes,
         warnings: taken.warnings,
-        producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
+        producer: format!("{} {}", model.producer_name, model.producer_version)
+            .trim()
+            .to_owned(),
         opset: opset.unwrap_or(1),
         pixel_factor: taken.pixel_factor,
         sha256: decoded.sha256.clone(),

@@ -5,7 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// Keys under which class names are found, the most telling first.
-const KEYS: [&str; 6] = ["dvm.classes", "classes", "class_names", "names", "labels", "label_names"];
+const KEYS: [&str; 6] = [
+    "dvm.classes",
+    "classes",
+    "class_names",
+    "names",
+    "labels",
+    "label_names",
+];
 
 /// The class names of `count` classes, if the metadata has them, as a JSON list, as a JSON object by
 /// index, as a dict in Python's notation (Ultralytics writes `{0: 'cat', 1: 'dog'}`), or as lines or
@@ -57,7 +64,9 @@ fn in_order(names: BTreeMap<usize, String>) -> Option<Vec<String>> {
 /// A list, tuple or dict of names as Python prints it.
 fn python(text: &str) -> Option<Vec<String>> {
     let is_dict = text.starts_with('{');
-    let inner = text.strip_prefix(['{', '[', '('])?.strip_suffix(['}', ']', ')'])?;
+    let inner = text
+        .strip_prefix(['{', '[', '('])?
+        .strip_suffix(['}', ']', ')'])?;
     let mut rest = inner.trim();
     let mut by_index = BTreeMap::new();
     while !rest.is_empty() {

@@ -36,7 +36,10 @@ pub(crate) fn file(path: &Path) -> Result<Decoded, OnnxError> {
     };
     let opened = open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    opened.take(MOST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    opened
+        .take(MOST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     let mut decoded = decode(&bytes, &name)?;
     drop(bytes);
     let folder = path.parent().unwrap_or(Path::new(""));

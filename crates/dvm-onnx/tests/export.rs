@@ -41,7 +41,11 @@ fn every_op_of_the_engine_is_in_a_case_and_is_written() {
     let mut missing = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let path = if path.is_dir() { path.join("mod.rs") } else { path };
+        let path = if path.is_dir() {
+            path.join("mod.rs")
+        } else {
+            path
+        };
         let text = std::fs::read_to_string(&path).unwrap();
         // Each op says its kind; functions have many kinds, which the cases list one by one.
         let says = text.split("fn kind(&self) -> &'static str {").skip(1);

@@ -7,21 +7,52 @@ use crate::{Architecture, Origin, Pretrained};
 impl Pretrained {
     /// The same network for these classes. If they are others than it has, its last layer and those of
     /// auxiliary heads ([`Graph::heads`]) are replaced: `fresh` gives their parameters.
+    ///
+    /// # Errors
+    /// [`Error::Node`] for a network of a file that does not end with a layer of its classes; every
+    /// architecture of the zoo does.
     pub fn for_classes(
         self,
         classes: Vec<String>,
         mut fresh: impl FnMut(&Parameter) -> Tensor,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         if classes == self.classes {
-            return self;
+            return Ok(self);
         }
-        let graph = self.network.whole().for_classes(classes.len(), &mut fresh);
-        let graph = graph.expect("every architecture ends in a layer of its classes");
-        Self {
+        let graph = self
+            .network
+            .whole()
+            .for_classes(classes.len(), &mut fresh)?;
+        // What follows the layer may be made for the number of classes that there were.
+        let (height, width) = self.preprocess.crop;
+        graph.shapes(&[1, 3, height, width])?;
+        let mut remarks = self.remarks;
+        remarks.classes = None;
+        Ok(Self {
             network: Network::new(graph),
             classes,
+            remarks,
             ..self
-        }
+        })
+    }
+
+    /// The same network for these classes with nothing learnt: `fresh` gives all parameters but running
+    /// statistics, and is told which are of the last layer ([`Graph::heads`]).
+    ///
+    /// # Errors
+    /// As [`Pretrained::for_classes`].
+    pub fn forgotten(
+        self,
+        classes: Vec<String>,
+        mut fresh: impl FnMut(&Parameter, bool) -> Tensor,
+    ) -> Result<Self, Error> {
+        let whole = self.for_classes(classes, |p| Tensor::zeros(&p.shape))?;
+        let graph = whole.network.whole();
+        let graph = graph.with_values(|_, p| fresh(p, graph.is_in_head(&p.name)))?;
+        Ok(Self {
+            network: Network::new(graph),
+            ..whole
+        })
     }
 }
 
@@ -46,6 +77,7 @@ impl Architecture {
             sha256: String::new(),
             source: None,
             licence: None,
+            remarks: crate::Remarks::default(),
         }
     }
 }
@@ -66,7 +98,7 @@ mod tests {
     fn only_the_last_layer_is_replaced() {
         let before = crate::find("squeezenet1_1").unwrap().embedded().unwrap();
         let values = before.network.graph().values().to_vec();
-        let after = before.for_classes(names(&["cat", "dog"]), ones);
+        let after = before.for_classes(names(&["cat", "dog"]), ones).unwrap();
         for (parameter, (value, old)) in after
             .network
             .graph()
@@ -91,6 +123,7 @@ mod tests {
             before.network.graph().values().to_vec(),
         );
         let after = before.for_classes(classes, |_| panic!("nothing is new"));
+        let after = after.unwrap();
         assert_eq!(after.network.graph().values(), values);
     }
 

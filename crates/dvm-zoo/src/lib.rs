@@ -9,11 +9,13 @@
 pub mod architectures;
 mod buffers;
 mod fine_tune;
+mod graphs;
 mod pretrained;
 mod saving;
 
 pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};
 pub use dvm_onnx::ExportError;
+pub use graphs::Remarks;
 pub use pretrained::{
     ARCHITECTURE_KEY, CLASSES_KEY, LoadError, Origin, PREPROCESS_KEY, Pretrained, TRAINING_PREFIX,
     check_class_names, imagenet_classes,

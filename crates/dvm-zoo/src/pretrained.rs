@@ -1,13 +1,16 @@
 //! A weight file becomes a network that knows its classes and how to prepare pictures.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use dvm_engine::weights::{Mismatch, Weights, WeightsError};
 use dvm_engine::{Graph, Initialisation, Network, Parameter, Spread, Tensor, seeded};
 use dvm_image::Preprocess;
 
-use crate::{Architecture, all, names};
+use crate::graphs::Remarks;
+use crate::{Architecture, GRAPH_KEY, all, names};
 
 /// Metadata keys of a `.safetensors` file that carries all it needs: the architecture's name.
 pub const ARCHITECTURE_KEY: &str = "dvm.architecture";
@@ -39,6 +42,8 @@ pub struct Pretrained {
     pub source: Option<String>,
     /// Under which licence, by its metadata.
     pub licence: Option<String>,
+    /// What its user has to know.
+    pub remarks: Remarks,
 }
 
 /// What a network is built after.
@@ -120,6 +125,28 @@ pub enum LoadError {
         /// What was expected.
         expected: String,
     },
+    /// The file is no ONNX file that can be used.
+    #[error(transparent)]
+    Onnx(#[from] dvm_onnx::OnnxError),
+    /// The network takes pictures of other channels than red, green and blue.
+    #[error(
+        "{file}: takes pictures of {channels} channel(s), but pictures are prepared with three, red, green \
+         and blue; networks for others are not supported"
+    )]
+    Channels {
+        /// The file.
+        file: String,
+        /// Channels of its input.
+        channels: usize,
+    },
+    /// The graph cannot be run.
+    #[error("{file}: {source}")]
+    Graph {
+        /// The file.
+        file: String,
+        /// Why.
+        source: dvm_engine::Error,
+    },
     /// The file's metadata is damaged.
     #[error("{file}: its metadata `{key}` {detail}")]
     Metadata {
@@ -177,6 +204,7 @@ impl Architecture {
             sha256: String::new(),
             source: None,
             licence: None,
+            remarks: Remarks::default(),
         }
     }
 }
@@ -191,7 +219,30 @@ impl Pretrained {
         path: &Path,
         architecture: Option<&'static Architecture>,
     ) -> Result<Self, LoadError> {
-        Self::new(Weights::read(path)?, architecture)
+        Self::read_for(path, architecture, None)
+    }
+
+    /// As [`Pretrained::read`]; an ONNX file that leaves the size of its pictures open becomes a network
+    /// for pictures of `size`, rows and columns.
+    ///
+    /// # Errors
+    /// As [`Pretrained::read`].
+    pub fn read_for(
+        path: &Path,
+        architecture: Option<&'static Architecture>,
+        size: Option<(usize, usize)>,
+    ) -> Result<Self, LoadError> {
+        if !is_onnx(path) {
+            return Self::new(Weights::read(path)?, architecture);
+        }
+        match architecture {
+            None => Self::read_onnx(path, size),
+            Some(architecture) => Err(LoadError::Architecture {
+                file: path.display().to_string(),
+                found: "its own, which an ONNX file brings along".into(),
+                expected: format!("`{}`; name the file alone", architecture.name),
+            }),
+        }
     }
 
     fn new(
@@ -199,6 +250,9 @@ impl Pretrained {
         architecture: Option<&'static Architecture>,
     ) -> Result<Self, LoadError> {
         let (_, weights) = weights.split_off(TRAINING_PREFIX);
+        if let (None, Some(graph)) = (architecture, weights.metadata().get(GRAPH_KEY).cloned()) {
+            return Self::of_structure(weights, &graph);
+        }
         let architecture = architecture_of(&weights, architecture)?;
         let weights = match architecture.other_names {
             Some(here) => weights.renamed(here),
@@ -219,12 +273,30 @@ impl Pretrained {
             sha256,
             source: metadata.get("source").cloned(),
             licence: metadata.get("licence").cloned(),
+            remarks: Remarks::default(),
         })
     }
 }
 
+/// Whether a file is an ONNX model: by its ending, or by how it begins.
+fn is_onnx(path: &Path) -> bool {
+    if path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
+    {
+        return true;
+    }
+    // Nothing but a file is opened, for a pipe could block for ever.
+    if !std::fs::metadata(path).is_ok_and(|facts| facts.is_file()) {
+        return false;
+    }
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
+    read.is_ok() && dvm_onnx::is_onnx(&head)
+}
+
 /// Number of classes of ImageNet-1k.
-const IMAGENET_CLASSES: usize = 1000;
+pub(crate) const IMAGENET_CLASSES: usize = 1000;
 
 /// The class names of ImageNet-1k, in torchvision's order.
 pub fn imagenet_classes() -> Vec<String> {
@@ -401,7 +473,7 @@ fn network(
     Ok(Network::new(graph))
 }
 
-fn classes(
+pub(crate) fn classes(
     metadata: &BTreeMap<String, String>,
     file: &str,
     outputs: usize,

@@ -61,10 +61,25 @@ impl Classifier {
     /// # Errors
     /// [`Error::Usage`] for a name that is neither, [`Error::Load`] for weights that do not fit.
     pub fn open(model: &str, weights: Option<&Path>) -> Result<Self, Error> {
+        Self::open_for(model, weights, None)
+    }
+
+    /// As [`Classifier::open`]; a graph of a file that leaves the size of its pictures open is made for
+    /// pictures of `size`, rows and columns.
+    ///
+    /// # Errors
+    /// As [`Classifier::open`].
+    pub fn open_for(
+        model: &str,
+        weights: Option<&Path>,
+        size: Option<(usize, usize)>,
+    ) -> Result<Self, Error> {
         let pretrained = match (dvm_zoo::find(model), weights) {
             (Some(architecture), None) => architecture.embedded()?,
             (Some(architecture), Some(weights)) => Pretrained::read(weights, Some(architecture))?,
-            (None, None) if Path::new(model).exists() => Pretrained::read(Path::new(model), None)?,
+            (None, None) if Path::new(model).exists() => {
+                Pretrained::read_for(Path::new(model), None, size)?
+            }
             (None, Some(weights)) if Path::new(model).exists() => {
                 return Err(Error::Usage(format!(
                     "both {model} and {} hold weights; name the architecture, or give one file",
@@ -149,6 +164,7 @@ impl Classifier {
             )));
         }
         self.pretrained.classes = names;
+        self.pretrained.remarks.classes = None;
         Ok(self)
     }
 
@@ -163,7 +179,21 @@ impl Classifier {
         let (height, width) = preprocess.crop;
         self.network().graph().shapes(&[1, 3, height, width])?;
         self.pretrained.preprocess = preprocess;
+        self.pretrained.remarks.preprocess = None;
         Ok(self)
+    }
+
+    /// What a user has to know of the network: what was assumed because its file does not say it, and
+    /// where it differs from what it was.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        let remarks = &self.pretrained.remarks;
+        let assumed = remarks.preprocess.iter().chain(&remarks.classes);
+        remarks.warnings.iter().chain(assumed).map(String::as_str)
+    }
+
+    /// What was left out or chosen when the network was read, and changes nothing.
+    pub fn notes(&self) -> &[String] {
+        &self.pretrained.remarks.notes
     }
 
     /// The same computed with these kernels: [`Arithmetic::Exact`] is slower and gives the same bits

@@ -22,6 +22,8 @@ pub(crate) struct Subject {
     prediction: Prediction,
     names: Vec<String>,
     model: Value,
+    /// What is to be known of the network.
+    warnings: Vec<String>,
     model_name: String,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
@@ -54,6 +56,7 @@ impl Subject {
                 "preprocess": written(classifier.preprocess()),
             }),
             model_name: name.to_owned(),
+            warnings: classifier.warnings().map(str::to_owned).collect(),
             overlay: options.overlay,
             colours: options.colours,
             written: Mutex::default(),
@@ -124,17 +127,21 @@ impl Explanation {
             .map(|map| (map.entry.name, &map.attribution))
     }
 
-    /// What readers of the maps must know, and who says so: `picture` or a method.
+    /// What readers of the maps must know, and who says so: `picture`, `network` or a method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let cut_off = !self.subject.input.original().is_whole();
         let of_picture = cut_off.then_some(("picture", CUT_OFF)).into_iter();
-        of_picture.chain(self.maps.iter().flat_map(|map| {
-            let name = map.entry.name;
-            map.attribution
-                .warnings
-                .iter()
-                .map(move |w| (name, w.as_str()))
-        }))
+        let of_network = self.subject.warnings.iter();
+        let of_network = of_network.map(|warning| ("network", warning.as_str()));
+        of_picture
+            .chain(of_network)
+            .chain(self.maps.iter().flat_map(|map| {
+                let name = map.entry.name;
+                map.attribution
+                    .warnings
+                    .iter()
+                    .map(move |w| (name, w.as_str()))
+            }))
     }
 
     /// The crop and all maps side by side, titled, with the class and its probability.
@@ -204,6 +211,7 @@ impl Explanation {
                 "crop_origin": self.subject.input.placement().origin(),
             },
             "model": self.subject.model,
+            "warnings": self.subject.warnings,
             "class": {
                 "index": self.target,
                 "name": self.class_name(),

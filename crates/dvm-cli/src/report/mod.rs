@@ -6,6 +6,7 @@ mod training;
 
 use std::io::{self, Write};
 
+use dvm::Classifier;
 use serde::Serialize;
 
 pub use progress::Progress;
@@ -17,6 +18,16 @@ use crate::failure::Failure;
 /// Prints a line for people who watch. If nobody can read it, the work goes on all the same.
 pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Tells what is to be known of a network before it is used.
+pub fn warn_about(classifier: &Classifier) {
+    for note in classifier.notes() {
+        say(&format!("note: {note}"));
+    }
+    for warning in classifier.warnings() {
+        say(&format!("warning: {warning}"));
+    }
 }
 
 /// Prints the result.

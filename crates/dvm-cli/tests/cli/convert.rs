@@ -21,7 +21,15 @@ fn converted(input: &str, output: &Path, more: &[&str]) -> Run {
 
 /// What a file says of the coffee, with the probability of each class.
 fn answer(model: &Path) -> Value {
-    let run = dvm(&["classify", COFFEE, "--top", "1000", "--model", text(model), "--json"]);
+    let run = dvm(&[
+        "classify",
+        COFFEE,
+        "--top",
+        "1000",
+        "--model",
+        text(model),
+        "--json",
+    ]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     run.json()[0]["top"].clone()
 }
@@ -34,7 +42,11 @@ fn a_network_answers_alike_from_every_format_to_the_last_digit() {
     let classes = file("names.txt");
     fs::write(&classes, names.join("\n")).unwrap();
     let prepare = file("prepare.json");
-    fs::write(&prepare, r#"{"crop": [128, 96], "resize": {"short_side": 140}}"#).unwrap();
+    fs::write(
+        &prepare,
+        r#"{"crop": [128, 96], "resize": {"short_side": 140}}"#,
+    )
+    .unwrap();
 
     let first = file("first.safetensors");
     let facts = ["--classes", text(&classes), "--preprocess", text(&prepare)];
@@ -129,7 +141,12 @@ fn a_file_is_not_converted_onto_itself() {
     let file = folder.path().join("own.safetensors");
     converted(NETWORK, &file, &[]);
     let roundabout = folder.path().join(".").join("own.safetensors");
-    refused(text(&file), &roundabout, &[], &["own.safetensors", "another name"]);
+    refused(
+        text(&file),
+        &roundabout,
+        &[],
+        &["own.safetensors", "another name"],
+    );
 }
 
 #[test]

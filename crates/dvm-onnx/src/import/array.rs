@@ -105,7 +105,10 @@ impl Array {
     pub fn as_scalar(&self) -> Result<f32, Trouble> {
         match &self.as_floats()?[..] {
             [value] => Ok(*value),
-            _ => Err(unsupported(format!("takes one number, not {:?}", self.shape))),
+            _ => Err(unsupported(format!(
+                "takes one number, not {:?}",
+                self.shape
+            ))),
         }
     }
 
@@ -120,7 +123,10 @@ impl Array {
     /// If there is not the same number of them.
     pub fn reshaped(&self, shape: &[usize]) -> Result<Self, Trouble> {
         if count(shape) != Some(self.len()) {
-            return Err(invalid(format!("cannot make {shape:?} of {:?}", self.shape)));
+            return Err(invalid(format!(
+                "cannot make {shape:?} of {:?}",
+                self.shape
+            )));
         }
         Ok(Self {
             shape: shape.to_vec(),
@@ -175,9 +181,7 @@ impl Array {
         let places = places(shape, base, steps);
         let values = match &self.values {
             Values::Floats(all) => Values::Floats(Arc::new(places.map(|at| all[at]).collect())),
-            Values::Integers(all) => {
-                Values::Integers(Arc::new(places.map(|at| all[at]).collect()))
-            }
+            Values::Integers(all) => Values::Integers(Arc::new(places.map(|at| all[at]).collect())),
             Values::Absent => Values::Absent,
         };
         Self {
@@ -234,7 +238,9 @@ fn places(shape: &[usize], base: usize, steps: &[usize]) -> impl Iterator<Item =
 pub(crate) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Trouble> {
     let rank = a.len().max(b.len());
     let side = |shape: &[usize], axis: usize| {
-        (axis + shape.len()).checked_sub(rank).map_or(1, |i| shape[i])
+        (axis + shape.len())
+            .checked_sub(rank)
+            .map_or(1, |i| shape[i])
     };
     (0..rank)
         .map(|axis| match (side(a, axis), side(b, axis)) {
@@ -263,7 +269,10 @@ mod tests {
         };
         let turned = array.transposed(&[1, 0]);
         assert_eq!(turned.shape, [3, 2]);
-        assert_eq!(turned.as_floats().unwrap()[..], [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        assert_eq!(
+            turned.as_floats().unwrap()[..],
+            [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]
+        );
         assert_eq!(turned.name.as_deref(), Some("w"));
     }
 

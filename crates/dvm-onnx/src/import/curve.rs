@@ -18,8 +18,8 @@ use super::draft::Made;
 
 /// Where functions are compared: both sides of every kink, the bend of GELU, and the straight ends.
 const POINTS: [f32; 26] = [
-    -40.3, -11.7, -7.4, -6.1, -5.2, -4.3, -3.6, -3.1, -2.9, -2.2, -1.7, -1.1, -0.6, -0.2, 0.1, 0.4, 0.9,
-    1.3, 1.9, 2.6, 2.95, 3.4, 5.3, 6.4, 9.8, 30.9,
+    -40.3, -11.7, -7.4, -6.1, -5.2, -4.3, -3.6, -3.1, -2.9, -2.2, -1.7, -1.1, -0.6, -0.2, 0.1, 0.4,
+    0.9, 1.3, 1.9, 2.6, 2.95, 3.4, 5.3, 6.4, 9.8, 30.9,
 ];
 
 type Samples = [f32; POINTS.len()];
@@ -121,7 +121,11 @@ impl Curves {
 
     /// The activation that a node of several is, and of which node.
     pub fn activation(&self) -> Option<(usize, Activation)> {
-        let spelt_out = self.from.iter().rev().filter(|(_, (_, length))| *length > 1);
+        let spelt_out = self
+            .from
+            .iter()
+            .rev()
+            .filter(|(_, (_, length))| *length > 1);
         let known = |(&source, (samples, _)): (&usize, &(Samples, u32))| {
             let fits = |activation: &Activation| {
                 POINTS.iter().zip(samples).all(|(&x, &found)| {

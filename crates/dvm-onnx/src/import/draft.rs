@@ -117,7 +117,9 @@ impl Draft {
         while self.names.contains(&candidate) {
             candidate = format!("{name}_{number}");
             // Names that collide again and again (hostile files) are found in few steps.
-            number = number.saturating_mul(2).saturating_sub(u32::from(number < 16));
+            number = number
+                .saturating_mul(2)
+                .saturating_sub(u32::from(number < 16));
         }
         self.names.insert(candidate.clone());
         candidate
@@ -171,7 +173,10 @@ impl Draft {
         awaits: Awaits,
         name: Option<&str>,
     ) -> Result<usize, Trouble> {
-        let (op, inputs) = (Arc::clone(&self.nodes[node].op), self.nodes[node].inputs.clone());
+        let (op, inputs) = (
+            Arc::clone(&self.nodes[node].op),
+            self.nodes[node].inputs.clone(),
+        );
         let shape = self.shape_of(&*op, &inputs, &parameters)?;
         let before = self.unique(&format!("{}.before", self.nodes[node].name.clone()));
         let own = std::mem::replace(&mut self.nodes[node].name, before);
@@ -245,7 +250,9 @@ impl Draft {
         shape[0] = 1;
         match count(&shape) {
             Some(values) if values <= MOST_VALUES => Ok(shape),
-            _ => Err(Trouble::TooLarge(format!("computes values of the shape {shape:?}"))),
+            _ => Err(Trouble::TooLarge(format!(
+                "computes values of the shape {shape:?}"
+            ))),
         }
     }
 
@@ -298,16 +305,6 @@ impl Draft {
         Ok(index)
     }
 
-    /// The array that a parameter begins with.
-    pub fn array_of(&self, parameter: usize) -> &Array {
-        &self.parameters[parameter].1
-    }
-
-    /// The role of a parameter.
-    pub fn role_of(&self, parameter: usize) -> Role {
-        self.parameters[parameter].0.role
-    }
-
     /// The graph that ends at a node: what does not lead there is left out.
     ///
     /// # Errors
@@ -321,7 +318,10 @@ impl Draft {
         lives[output] = true;
         for id in (0..=output).rev() {
             if lives[id] {
-                self.nodes[id].inputs.iter().for_each(|&input| lives[input] = true);
+                self.nodes[id]
+                    .inputs
+                    .iter()
+                    .for_each(|&input| lives[input] = true);
             }
         }
         lives[0] = true;
@@ -372,7 +372,15 @@ impl From<Error> for Wrong {
 
 /// Whether an exporter made up the name of an initializer, so that it tells nothing.
 pub(crate) fn is_made_up(name: &str) -> bool {
-    let begins = ["onnx::", "val_", "/", "const", "Const", "_val", "lifted_tensor"];
+    let begins = [
+        "onnx::",
+        "val_",
+        "/",
+        "const",
+        "Const",
+        "_val",
+        "lifted_tensor",
+    ];
     begins.iter().any(|begin| name.starts_with(begin)) || name.parse::<u64>().is_ok()
 }
 
@@ -391,7 +399,10 @@ pub(crate) fn run(op: &dyn Op, inputs: &[&Array], parameters: &[&Array]) -> Resu
         return Err(unsupported("computes with an empty constant"));
     }
     let shapes = |tensors: &[&Tensor]| -> Vec<Vec<usize>> {
-        tensors.iter().map(|tensor| tensor.shape().to_vec()).collect()
+        tensors
+            .iter()
+            .map(|tensor| tensor.shape().to_vec())
+            .collect()
     };
     let (input_shapes, parameter_shapes) = (shapes(&inputs), shapes(&parameters));
     let input_shapes: Vec<&[usize]> = input_shapes.iter().map(|s| &s[..]).collect();

@@ -91,13 +91,10 @@ impl Draft {
     }
 
     /// The engine's axes of a view in this order; sides of 1 where it has none.
-    pub fn placed(
-        &mut self,
-        view: &View,
-        slots: &[Slot],
-        name: &str,
-    ) -> Result<usize, Trouble> {
-        let axes = slots.iter().map(|&(axis, part)| view.axes[axis].get(part).copied());
+    pub fn placed(&mut self, view: &View, slots: &[Slot], name: &str) -> Result<usize, Trouble> {
+        let axes = slots
+            .iter()
+            .map(|&(axis, part)| view.axes[axis].get(part).copied());
         let axes: Vec<Option<usize>> = axes.collect();
         if axes.first() != Some(&Some(0)) {
             return Err(unsupported("mixes values of pictures with values of none"));
@@ -196,7 +193,8 @@ impl Import<'_> {
                     let ones = vec![1; rank - array.rank()];
                     array.reshaped(&[&ones[..], &array.shape].concat())
                 };
-                run(&Binary::inputs(function), &[&filled(a)?, &filled(b)?], &[])?.reshaped(&shape)?
+                run(&Binary::inputs(function), &[&filled(a)?, &filled(b)?], &[])?
+                    .reshaped(&shape)?
             }
         };
         made.repeated = a.repeated || b.repeated;
@@ -237,9 +235,13 @@ impl Import<'_> {
             }
             Function::Div => match self.layer_norm_of(name, a, b)? {
                 Some(node) => node,
-                None => self.draft.emit(name, Binary::inputs(function), &[a, b], &[])?,
+                None => self
+                    .draft
+                    .emit(name, Binary::inputs(function), &[a, b], &[])?,
             },
-            _ => self.draft.emit(name, Binary::inputs(function), &[a, b], &[])?,
+            _ => self
+                .draft
+                .emit(name, Binary::inputs(function), &[a, b], &[])?,
         };
         let view = viewed(parts.len(), &slots, node);
         Ok(self.draft.tidy(view))
@@ -256,7 +258,9 @@ impl Import<'_> {
             })
         };
         // An axis of side 1 that no axis of the file's value stands for is any part that is not there.
-        (0..rank).map(|axis| place(axis).unwrap_or((0, usize::MAX))).collect()
+        (0..rank)
+            .map(|axis| place(axis).unwrap_or((0, usize::MAX)))
+            .collect()
     }
 
     fn with_constant(
@@ -297,7 +301,8 @@ impl Import<'_> {
         }
         let (view, slots, array) = self.beside(x, constant, name)?;
         let shape = &array.shape;
-        let is_learnt = self.is_learnt(constant) && matches!(function, Function::Add | Function::Mul);
+        let is_learnt =
+            self.is_learnt(constant) && matches!(function, Function::Add | Function::Mul);
         let is_absent = matches!(array.values, Values::Absent);
         if !is_learnt && !is_absent {
             let op = Binary {
@@ -333,7 +338,10 @@ impl Import<'_> {
     /// Whether a constant was learnt: an initializer of several numbers that has a name of its own,
     /// after the first layer. What comes before are the means and deviations of pictures.
     fn is_learnt(&self, constant: &Array) -> bool {
-        let has_name = constant.name.as_deref().is_some_and(|name| !is_made_up(name));
+        let has_name = constant
+            .name
+            .as_deref()
+            .is_some_and(|name| !is_made_up(name));
         has_name && constant.len() > 1 && self.has_layers()
     }
 
@@ -388,7 +396,8 @@ impl Import<'_> {
             }
             if grows || group.is_empty() {
                 let own = group.first().copied();
-                let own = own.or_else(|| slots.iter().position(|&(a, part)| (a, part) == (axis, 0)));
+                let own =
+                    own.or_else(|| slots.iter().position(|&(a, part)| (a, part) == (axis, 0)));
                 if let Some(own) = own {
                     place[own] = Some(split.len());
                 }
@@ -406,7 +415,10 @@ impl Import<'_> {
         let rest = (0..split.len()).filter(|axis| !listed.contains(axis));
         let order: Vec<usize> = listed.iter().copied().chain(rest).collect();
         let array = array.transposed(&order);
-        let shape: Vec<usize> = place.iter().map(|at| at.map_or(1, |at| split[at])).collect();
+        let shape: Vec<usize> = place
+            .iter()
+            .map(|at| at.map_or(1, |at| split[at]))
+            .collect();
         let array = Array {
             name: named,
             ..array.reshaped(&shape)?
@@ -435,7 +447,11 @@ impl Import<'_> {
             return Ok(None);
         };
         let made = &self.draft.nodes[x.node];
-        let channels = if made.shape.len() == 4 { 1 } else { made.shape.len() - 1 };
+        let channels = if made.shape.len() == 4 {
+            1
+        } else {
+            made.shape.len() - 1
+        };
         if features < 2 || own != channels || made.shape[own] != features {
             return Ok(None);
         }
@@ -445,19 +461,25 @@ impl Import<'_> {
             let weight = made.parameters[0];
             let name = made.name.clone();
             let bias = self.draft.parameter(&array, &name, "bias", Role::Bias)?;
-            let node = self.draft.again(x.node, vec![weight, bias], Awaits::Nothing, None)?;
+            let node = self
+                .draft
+                .again(x.node, vec![weight, bias], Awaits::Nothing, None)?;
             return Ok(Some(x.of(node)));
         }
         let (slot, next, suffix, role) = match (made.awaits, function) {
             (Awaits::Scale, Function::Mul) => (0, Awaits::Bias, "weight", Role::Scale),
-            (Awaits::Scale | Awaits::Bias, Function::Add) => (1, Awaits::Nothing, "bias", Role::Bias),
+            (Awaits::Scale | Awaits::Bias, Function::Add) => {
+                (1, Awaits::Nothing, "bias", Role::Bias)
+            }
             _ => return Ok(None),
         };
         let mut parameters = made.parameters.clone();
         let layer = super::layer_of(&array);
         let name = layer.clone().unwrap_or_else(|| made.name.clone());
         parameters[slot] = self.draft.parameter(&array, &name, suffix, role)?;
-        let node = self.draft.again(x.node, parameters, next, layer.as_deref())?;
+        let node = self
+            .draft
+            .again(x.node, parameters, next, layer.as_deref())?;
         Ok(Some(x.of(node)))
     }
 
@@ -477,7 +499,8 @@ impl Import<'_> {
         };
         let is = |node: usize, function: Function| {
             let binary = nodes[node].op_as::<Binary>();
-            let fits = |binary: &&Binary| binary.function == function && binary.other == Other::Input;
+            let fits =
+                |binary: &&Binary| binary.function == function && binary.other == Other::Input;
             binary.filter(fits).is_some()
         };
         let constant = |node: usize, function: Function| {
@@ -525,7 +548,8 @@ impl Import<'_> {
 
 fn of_integers(function: Function, a: Integer, b: Integer) -> Result<Integer, Trouble> {
     let chosen = |is_first: fn(std::cmp::Ordering) -> bool| {
-        a.compare(b).map(|order| if is_first(order) { a } else { b })
+        a.compare(b)
+            .map(|order| if is_first(order) { a } else { b })
     };
     let value = match function {
         Function::Add => a.plus(b),

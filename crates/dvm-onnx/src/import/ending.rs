@@ -29,7 +29,10 @@ fn kind(output: &proto::ValueInfo) -> (bool, Option<usize>) {
     match output.r#type.as_ref().and_then(|t| t.value.as_ref()) {
         Some(TypeValue::Tensor(tensor)) => {
             let may_be_float = tensor.elem_type == 0 || is_float(tensor.elem_type);
-            (may_be_float, tensor.shape.as_ref().map(|shape| shape.dim.len()))
+            (
+                may_be_float,
+                tensor.shape.as_ref().map(|shape| shape.dim.len()),
+            )
         }
         // Maps of probabilities, by class.
         Some(TypeValue::Sequence(_) | TypeValue::Map(_)) => (true, None),
@@ -61,7 +64,10 @@ pub(crate) fn find(graph: &proto::Graph) -> Result<Ending, Trouble> {
         notes: Vec::new(),
         warnings: Vec::new(),
     };
-    let others = graph.output.iter().filter(|output| output.name != chosen.name);
+    let others = graph
+        .output
+        .iter()
+        .filter(|output| output.name != chosen.name);
     let others: Vec<&str> = others.map(|output| &output.name[..]).collect();
     if !others.is_empty() {
         ending.notes.push(format!(
@@ -73,7 +79,10 @@ pub(crate) fn find(graph: &proto::Graph) -> Result<Ending, Trouble> {
     // What makes labels of numbers is not part of the network.
     let mut steps = 0;
     while let Some(node) = makers.get(&ending.value[..]) {
-        let is_label = matches!(&node.op_type[..], "ZipMap" | "ArgMax" | "LabelEncoder" | "ArrayFeatureExtractor" | "TopK");
+        let is_label = matches!(
+            &node.op_type[..],
+            "ZipMap" | "ArgMax" | "LabelEncoder" | "ArrayFeatureExtractor" | "TopK"
+        );
         let is_cast = node.op_type == "Cast" && !kind(chosen).0;
         steps += 1;
         if !(is_label || is_cast) || steps > 16 {
@@ -131,8 +140,13 @@ impl Import<'_> {
             node = stripped;
         }
         let shape = self.draft.nodes[node].shape.clone();
-        let sides: Vec<usize> = shape[1..].iter().copied().filter(|&side| side != 1).collect();
+        let sides: Vec<usize> = shape[1..]
+            .iter()
+            .copied()
+            .filter(|&side| side != 1)
+            .collect();
         match sides[..] {
+            [0] => Err(invalid("has no numbers at all")),
             [classes] => {
                 if shape.len() != 2 {
                     node = self.draft.under(node, &[1, classes], "logits")?;
@@ -170,7 +184,9 @@ impl Import<'_> {
             is_row && (shape[softmax.axis] != 1 || shape.iter().all(|&side| side == 1))
         };
         let is_log_softmax = node.op_as::<Unary>() == Some(&Unary::Log)
-            && self.draft.nodes[node.inputs[0]].op_as::<Softmax>().is_some();
+            && self.draft.nodes[node.inputs[0]]
+                .op_as::<Softmax>()
+                .is_some();
         let what = if node.op_as::<Softmax>().is_some_and(along_classes) {
             "softmax"
         } else if is_row && is_log_softmax {

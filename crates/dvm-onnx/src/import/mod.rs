@@ -11,8 +11,8 @@ mod draft;
 mod elementwise;
 mod ending;
 mod integer;
-mod operators;
 mod opening;
+mod operators;
 mod scope;
 mod site;
 mod tensor;
@@ -63,7 +63,11 @@ impl Missing {
         match self.kinds.iter().position(same) {
             Some(at) => self.kinds[at].2.push(node.to_owned()),
             None if self.kinds.len() < 1000 => {
-                let kind = (operator.to_owned(), detail.to_owned(), vec![node.to_owned()]);
+                let kind = (
+                    operator.to_owned(),
+                    detail.to_owned(),
+                    vec![node.to_owned()],
+                );
                 self.kinds.push(kind);
             }
             None => {}
@@ -76,7 +80,11 @@ impl Missing {
                 0 => String::new(),
                 others => format!(" and {others} more"),
             };
-            let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+            let detail = if detail.is_empty() {
+                String::new()
+            } else {
+                format!(": {detail}")
+            };
             format!("{operator} (node `{}`{others}){detail}", nodes[0])
         };
         self.kinds.into_iter().map(shown).collect()
@@ -124,7 +132,9 @@ pub(crate) fn take(
             .iter()
             .map(|tensor| (tensor.name.clone(), tensor.data_type))
             .collect(),
-        functions: functions.map(|f| ((&f.domain[..], &f.name[..]), f)).collect(),
+        functions: functions
+            .map(|f| ((&f.domain[..], &f.name[..]), f))
+            .collect(),
         scopes: Vec::new(),
         steps: 0,
         missing: Missing::default(),
@@ -157,7 +167,10 @@ pub(crate) fn take(
     let mut absent = absent;
     let graph = import.draft.finish(output, |parameter| match &mut absent {
         Some(value) => Ok(value(parameter)),
-        None => Err(trouble::invalid(format!("`{}` has no numbers", parameter.name))),
+        None => Err(trouble::invalid(format!(
+            "`{}` has no numbers",
+            parameter.name
+        ))),
     });
     let graph = graph.map_err(|trouble| fail(String::new(), trouble))?;
     Ok(Taken {
@@ -172,7 +185,9 @@ pub(crate) fn take(
 
 /// The version of ONNX's own operators.
 fn opset(sets: &[proto::OperatorSet]) -> i64 {
-    let own = sets.iter().find(|set| matches!(&set.domain[..], "" | "ai.onnx"));
+    let own = sets
+        .iter()
+        .find(|set| matches!(&set.domain[..], "" | "ai.onnx"));
     own.map_or(1, |set| set.version)
 }
 
@@ -210,9 +225,16 @@ fn layer_path(node: &str) -> Option<String> {
     let mut layer = String::new();
     for part in path.split('/') {
         // Members of lists are named with the list's path.
-        if layer.is_empty() || part.strip_prefix(&layer[..]).is_some_and(|rest| rest.starts_with('.')) {
+        if layer.is_empty()
+            || part
+                .strip_prefix(&layer[..])
+                .is_some_and(|rest| rest.starts_with('.'))
+        {
             part.clone_into(&mut layer);
-        } else if let Some(last) = layer.rsplit('.').find(|last| part.starts_with(&format!("{last}."))) {
+        } else if let Some(last) = layer
+            .rsplit('.')
+            .find(|last| part.starts_with(&format!("{last}.")))
+        {
             let kept = layer.len() - last.len();
             layer.truncate(kept);
             layer.push_str(part);
@@ -233,7 +255,10 @@ impl Import<'_> {
 
     /// Whether any layer was taken over yet.
     fn has_layers(&self) -> bool {
-        self.draft.nodes.iter().any(|node| !node.parameters.is_empty())
+        self.draft
+            .nodes
+            .iter()
+            .any(|node| !node.parameters.is_empty())
     }
 
     /// The value of the network's input, as the file has it.

@@ -52,11 +52,20 @@ pub(crate) fn find(graph: &proto::Graph, size: (usize, usize)) -> Result<Opening
     // Older files list weights among the inputs.
     let mut pictures = Vec::new();
     let mut shown = Vec::new();
-    let weights: std::collections::HashSet<&str> =
-        graph.initializer.iter().map(|tensor| &tensor.name[..]).collect();
-    for input in graph.input.iter().filter(|input| !weights.contains(&input.name[..])) {
+    let weights: std::collections::HashSet<&str> = graph
+        .initializer
+        .iter()
+        .map(|tensor| &tensor.name[..])
+        .collect();
+    for input in graph
+        .input
+        .iter()
+        .filter(|input| !weights.contains(&input.name[..]))
+    {
         match sides(input) {
-            Some((kind, sides)) if is_float(kind) && sides.len() == 4 => pictures.push((input, sides)),
+            Some((kind, sides)) if is_float(kind) && sides.len() == 4 => {
+                pictures.push((input, sides))
+            }
             Some((kind, _)) if kind == proto::DataType::Uint8 as i32 => {
                 return Err(unsupported(format!(
                     "its input `{}` takes pixels as whole numbers instead of floats",
@@ -87,10 +96,17 @@ pub(crate) fn find(graph: &proto::Graph, size: (usize, usize)) -> Result<Opening
         false => (sides[1], sides[2], sides[3]),
     };
     let channels = channels.unwrap_or(3);
-    if [Some(channels), height, width].iter().flatten().any(|&side| side > LARGEST) {
+    if [Some(channels), height, width]
+        .iter()
+        .flatten()
+        .any(|&side| side > LARGEST)
+    {
         return Err(unsupported(format!("takes pictures of {sides:?}")));
     }
-    let fixed = (height.map(|side| side as usize), width.map(|side| side as usize));
+    let fixed = (
+        height.map(|side| side as usize),
+        width.map(|side| side as usize),
+    );
     Ok(Opening {
         name: input.name.clone(),
         channels: channels as usize,
@@ -146,6 +162,8 @@ impl Import<'_> {
                 None
             };
         }
-        found.filter(|&own| own != (1.0, 0.0)).map(|(factor, _)| factor)
+        found
+            .filter(|&own| own != (1.0, 0.0))
+            .map(|(factor, _)| factor)
     }
 }

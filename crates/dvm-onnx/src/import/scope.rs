@@ -91,7 +91,9 @@ impl Import<'_> {
                 let is_whole = array.as_integers().is_ok();
                 let value = Value::Constant(array);
                 if !is_whole || tensor::cost(tensor) <= LARGE * 16 {
-                    self.scopes[place].values.insert(name.to_owned(), value.clone());
+                    self.scopes[place]
+                        .values
+                        .insert(name.to_owned(), value.clone());
                 }
                 return Ok(value);
             }
@@ -99,6 +101,8 @@ impl Import<'_> {
                 break;
             }
         }
-        Err(invalid(format!("reads `{name}`, which nothing before it computes")))
+        Err(invalid(format!(
+            "reads `{name}`, which nothing before it computes"
+        )))
     }
 }

@@ -50,7 +50,9 @@ impl Site<'_> {
     pub fn view(&self, index: usize) -> Result<&View, Trouble> {
         match self.value(index)? {
             Value::Computed(view) => Ok(view),
-            _ => Err(unsupported(format!("its input {index} is no computed value"))),
+            _ => Err(unsupported(format!(
+                "its input {index} is no computed value"
+            ))),
         }
     }
 
@@ -72,7 +74,9 @@ impl Site<'_> {
     /// # Errors
     /// If it is computed.
     pub fn optional_constant(&self, index: usize) -> Result<Option<&Array>, Trouble> {
-        self.optional(index).map(|_| self.constant(index)).transpose()
+        self.optional(index)
+            .map(|_| self.constant(index))
+            .transpose()
     }
 
     fn attribute(&self, name: &str) -> Option<&Attribute> {
@@ -135,7 +139,11 @@ impl Site<'_> {
 /// # Errors
 /// If there is no such axis.
 pub(crate) fn axis(axis: i64, rank: usize) -> Result<usize, Trouble> {
-    let counted = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
+    let counted = if axis < 0 {
+        axis.checked_add(rank as i64)
+    } else {
+        Some(axis)
+    };
     counted
         .and_then(|axis| usize::try_from(axis).ok())
         .filter(|&axis| axis < rank)

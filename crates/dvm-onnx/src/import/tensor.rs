@@ -18,7 +18,9 @@ fn data_type(tensor: &proto::Tensor) -> Result<DataType, Trouble> {
 /// Whether numbers of this type are taken for floats.
 pub(crate) fn is_float(data_type: i32) -> bool {
     use DataType::{Bfloat16, Double, Float, Float16};
-    [Float, Float16, Bfloat16, Double].map(|t| t as i32).contains(&data_type)
+    [Float, Float16, Bfloat16, Double]
+        .map(|t| t as i32)
+        .contains(&data_type)
 }
 
 /// The shape of a tensor.
@@ -56,7 +58,9 @@ pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array
         && tensor.double_data.is_empty()
         && tensor.int32_data.is_empty();
     if tensor.data_location == 1 {
-        return Err(invalid("has its numbers in another file, which was not read"));
+        return Err(invalid(
+            "has its numbers in another file, which was not read",
+        ));
     }
     if may_be_absent && is_empty && is_float(tensor.data_type) && count > 0 {
         return Ok(Array::new(&shape, Values::Absent));

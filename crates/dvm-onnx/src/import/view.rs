@@ -74,7 +74,9 @@ impl Draft {
     pub fn tidy(&self, view: View) -> View {
         let shape = &self.nodes[view.node].shape;
         let keep = |group: Vec<usize>| {
-            let kept = group.into_iter().filter(|&axis| axis == 0 || shape[axis] != 1);
+            let kept = group
+                .into_iter()
+                .filter(|&axis| axis == 0 || shape[axis] != 1);
             kept.collect()
         };
         View {
@@ -101,7 +103,10 @@ impl Draft {
     /// # Errors
     /// If the batch is among them.
     pub fn along(&self, view: &View, axes: &[usize]) -> Result<Vec<usize>, Trouble> {
-        let own: Vec<usize> = axes.iter().flat_map(|&axis| view.axes[axis].clone()).collect();
+        let own: Vec<usize> = axes
+            .iter()
+            .flat_map(|&axis| view.axes[axis].clone())
+            .collect();
         if own.contains(&0) {
             return Err(unsupported("works across the pictures of a batch"));
         }
@@ -118,21 +123,13 @@ impl Draft {
         axis: usize,
         name: &str,
     ) -> Result<(View, usize), Trouble> {
-        let mut view = view.clone();
-        if view.axes[axis].len() != 1 {
-            view = self.canonical(&view, name)?;
-        }
-        let shape = &self.nodes[view.node].shape;
+        let view = match view.axes[axis].len() {
+            1 => view.clone(),
+            // A side of 1 is an axis of its own in the canonical order.
+            _ => self.canonical_with_ones(view, name)?,
+        };
         match view.axes[axis][..] {
-            [own] if own != 0 => Ok((view, own)),
-            [] => {
-                // A side of 1 is an axis of its own in the canonical order; `tidy` does not list it.
-                let listed: Vec<usize> = view.axes.iter().flatten().copied().collect();
-                let before = view.axes[..axis].iter().flatten().max().copied().unwrap_or(0);
-                let free = (before + 1..shape.len()).find(|a| !listed.contains(a) && shape[*a] == 1);
-                free.map(|own| (view, own))
-                    .ok_or_else(|| unsupported("works along a side of 1"))
-            }
+            [own] if own != 0 => Ok((self.tidy(view), own)),
             _ => Err(unsupported("works across the pictures of a batch")),
         }
     }
@@ -140,7 +137,10 @@ impl Draft {
     /// The sides that are known, 1 for the batch; for messages and windows.
     pub fn sides_of_one(&self, view: &View) -> Vec<usize> {
         let sides = self.sides(view);
-        sides.into_iter().map(|side| side.at(1).unwrap_or(0) as usize).collect()
+        sides
+            .into_iter()
+            .map(|side| side.at(1).unwrap_or(0) as usize)
+            .collect()
     }
 
     /// Brings the axes of a node's value into another order.
@@ -168,7 +168,10 @@ impl Draft {
         let moved: Vec<usize> = order.axes.iter().copied().flatten().collect();
         let listed: BTreeSet<usize> = moved.iter().copied().collect();
         debug_assert!((0..shape.len()).all(|a| listed.contains(&a) || (a > 0 && shape[a] == 1)));
-        let mut parts = order.axes.iter().map(|axis| axis.map_or(1, |axis| shape[axis]));
+        let mut parts = order
+            .axes
+            .iter()
+            .map(|axis| axis.map_or(1, |axis| shape[axis]));
         let target: Vec<usize> = order
             .merged
             .iter()
@@ -177,7 +180,10 @@ impl Draft {
         if let Some(special) = self.arranged_at_once(node, &moved, &target, name)? {
             return Ok(special);
         }
-        let significant = moved.iter().copied().filter(|&axis| axis == 0 || shape[axis] != 1);
+        let significant = moved
+            .iter()
+            .copied()
+            .filter(|&axis| axis == 0 || shape[axis] != 1);
         let mut at = node;
         if !significant.is_sorted() {
             let rest = (0..shape.len()).filter(|axis| !listed.contains(axis));
@@ -217,7 +223,9 @@ impl Draft {
             && target == [1, h * w, c]
             && significant.is_sorted_by_key(|&axis| [0, 3, 1, 2][axis])
         {
-            return self.emit(&format!("{name}.tokens"), Tokens, &[node], &[]).map(Some);
+            return self
+                .emit(&format!("{name}.tokens"), Tokens, &[node], &[])
+                .map(Some);
         }
         let is_split = self.nodes[node].op_as::<Reshape>().is_some();
         if let &[_, groups, each, h, w] = &shape[..]
@@ -241,6 +249,12 @@ impl Draft {
     /// # Errors
     /// As [`Draft::emit`].
     pub fn canonical(&mut self, view: &View, name: &str) -> Result<View, Trouble> {
+        let whole = self.canonical_with_ones(view, name)?;
+        Ok(self.tidy(whole))
+    }
+
+    /// The same with axes of side 1 listed, too.
+    fn canonical_with_ones(&mut self, view: &View, name: &str) -> Result<View, Trouble> {
         let mut axes = vec![Some(0)];
         let mut merged = vec![1];
         let mut groups = Vec::new();
@@ -269,7 +283,7 @@ impl Draft {
             return Err(unsupported("has lost the axis of the pictures"));
         }
         let node = self.arrange(view.node, axes, merged, name)?;
-        Ok(self.tidy(View { node, axes: groups }))
+        Ok(View { node, axes: groups })
     }
 
     /// The node whose value is the file's value as it is, batch first.
@@ -334,7 +348,9 @@ impl Draft {
             };
             let mut group = Vec::new();
             while left > 1 || has_batch {
-                let next = rest.take().or_else(|| sources.next().map(|&a| (a, shape[a])));
+                let next = rest
+                    .take()
+                    .or_else(|| sources.next().map(|&a| (a, shape[a])));
                 let Some((axis, size)) = next else {
                     return Err(invalid("reshapes to more values than there are"));
                 };

@@ -92,7 +92,8 @@ impl<'a> Import<'a> {
         let name = called(node, prefix);
         let at = |trouble| (place(node, &name), trouble);
         if self.steps > MOST_STEPS {
-            let detail = format!("takes more than {MOST_STEPS} steps, functions counted at each call");
+            let detail =
+                format!("takes more than {MOST_STEPS} steps, functions counted at each call");
             return Err(at(Trouble::TooLarge(detail)));
         }
         let mut inputs = Vec::with_capacity(node.input.len());
@@ -132,7 +133,11 @@ impl<'a> Import<'a> {
             return Ok((name, vec![Value::Unknown; node.output.len()]));
         };
         // What was told already hides what comes after it.
-        if inputs.iter().flatten().any(|input| matches!(input, Value::Unknown)) {
+        if inputs
+            .iter()
+            .flatten()
+            .any(|input| matches!(input, Value::Unknown))
+        {
             return Ok((name, vec![Value::Unknown; node.output.len()]));
         }
         let site = Site {
@@ -174,8 +179,16 @@ impl<'a> Import<'a> {
         if depth >= DEEPEST {
             return Err(at(invalid(format!("nests more than {DEEPEST} deep"))));
         }
-        let wanted = if condition != 0 { "then_branch" } else { "else_branch" };
-        let graph = node.attribute.iter().find(|a| a.name == wanted).and_then(|a| a.g.as_deref());
+        let wanted = if condition != 0 {
+            "then_branch"
+        } else {
+            "else_branch"
+        };
+        let graph = node
+            .attribute
+            .iter()
+            .find(|a| a.name == wanted)
+            .and_then(|a| a.g.as_deref());
         let graph = graph.ok_or_else(|| at(invalid(format!("lacks its {wanted}"))))?;
         self.scopes.push(Scope::of_graph(graph).map_err(at)?);
         for inner in &graph.node {
@@ -305,7 +318,11 @@ fn live(nodes: &[proto::Node], output: &str) -> Vec<bool> {
 /// The names that a node reads, also inside of its graphs.
 fn read_by<'n>(node: &'n proto::Node, names: &mut Vec<&'n str>) {
     names.extend(node.input.iter().map(|name| &name[..]));
-    for graph in node.attribute.iter().filter_map(|attribute| attribute.g.as_deref()) {
+    for graph in node
+        .attribute
+        .iter()
+        .filter_map(|attribute| attribute.g.as_deref())
+    {
         names.extend(graph.output.iter().map(|output| &output.name[..]));
         for inner in &graph.node {
             read_by(inner, names);

@@ -256,7 +256,12 @@ fn functions() -> Case {
             let shape = [12, 1, 1];
             all.push(net.node(name, with_constant, &[positive], &[]));
             all.push(net.node(&format!("{name}_swapped"), swapped, &[positive], &[]));
-            all.push(net.node(&format!("{name}_both"), with_input, &[positive, positive], &[]));
+            all.push(net.node(
+                &format!("{name}_both"),
+                with_input,
+                &[positive, positive],
+                &[],
+            ));
             if function != Function::Pow {
                 let parameter: (&str, &[usize], Role) = ("other", &shape, Role::Scale);
                 let name = format!("{name}_parameter");

@@ -11,7 +11,9 @@ use crate::Error;
 
 /// Whether the architecture is known and the classes can be shown.
 pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
-    architecture(&config.model)?;
+    if !is_file(&config.model) {
+        architecture(&config.model)?;
+    }
     dvm_zoo::check_class_names(&data.classes)
         .map_err(|detail| Error::Usage(format!("{}: {detail}", data.folder.display())))
 }
@@ -19,6 +21,54 @@ pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
 /// The network of the configuration for the classes of the data. Where the run has `begun`, its
 /// weights are in the checkpoint, and only the form matters.
 pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
+    let mut pretrained = match is_file(&config.model) {
+        true => of_file(config, data, begun)?,
+        false => of_zoo(config, data, begun)?,
+    };
+    if let Some(preprocess) = &config.preprocess {
+        pretrained.preprocess = preprocess.clone();
+    }
+    Ok(pretrained)
+}
+
+/// Whether the model is a file that brings its graph along, and not an architecture by name.
+fn is_file(model: &str) -> bool {
+    dvm_zoo::find(model).is_none() && Path::new(model).is_file()
+}
+
+/// A network whose graph a file holds; resuming, too, begins with that file.
+fn of_file(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
+    let size = config.preprocess.as_ref().map(|preprocess| preprocess.crop);
+    let pretrained = Pretrained::read_for(Path::new(&config.model), None, size)?;
+    let classes = data.classes.clone();
+    let initialisation = pretrained.origin.initialisation();
+    let made = match config.weights.as_str() {
+        _ if begun => pretrained.for_classes(classes, |p| Tensor::zeros(&p.shape)),
+        "none" => {
+            let initialisation = initialisation.with_head(Spread::XavierUniform);
+            pretrained.forgotten(classes, |parameter, is_head| {
+                dvm_train::fresh(parameter, &initialisation, is_head, config.seed)
+            })
+        }
+        "pretrained" => {
+            let initialisation = initialisation.with_head(Spread::UniformByInputs);
+            pretrained.for_classes(classes, |parameter| {
+                dvm_train::fresh(parameter, &initialisation, true, config.seed)
+            })
+        }
+        other => {
+            return Err(Error::Usage(format!(
+                "both {} and {other} hold weights; name the file that training begins with as the model \
+                 alone",
+                config.model
+            )));
+        }
+    };
+    Ok(made?)
+}
+
+/// A network of the zoo.
+fn of_zoo(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
     let architecture = architecture(&config.model)?;
     let classes = data.classes.clone();
     let untrained = architecture.initialisation.with_head(Spread::XavierUniform);
@@ -29,18 +79,14 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
         dvm_train::fresh(parameter, initialisation, is_head, config.seed)
     };
     let new_head = |parameter: &Parameter| fresh(parameter, &fine_tuned, true);
-    let mut pretrained = match config.weights.as_str() {
+    Ok(match config.weights.as_str() {
         _ if begun => architecture.untrained(classes, |p, _| Tensor::zeros(&p.shape)),
         "none" => architecture.untrained(classes, |p, is_head| fresh(p, &untrained, is_head)),
-        "pretrained" => architecture.embedded()?.for_classes(classes, new_head),
+        "pretrained" => architecture.embedded()?.for_classes(classes, new_head)?,
         file => {
-            Pretrained::read(Path::new(file), Some(architecture))?.for_classes(classes, new_head)
+            Pretrained::read(Path::new(file), Some(architecture))?.for_classes(classes, new_head)?
         }
-    };
-    if let Some(preprocess) = &config.preprocess {
-        pretrained.preprocess = preprocess.clone();
-    }
-    Ok(pretrained)
+    })
 }
 
 fn architecture(model: &str) -> Result<&'static Architecture, Error> {

@@ -23,7 +23,9 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("LeakyRelu", |i, s| {
         apply(i, s, Activation::LeakyRelu(s.float("alpha", 0.01)))
     }),
-    ("Elu", |i, s| apply(i, s, Activation::Elu(s.float("alpha", 1.0)))),
+    ("Elu", |i, s| {
+        apply(i, s, Activation::Elu(s.float("alpha", 1.0)))
+    }),
     ("Selu", selu),
     ("Celu", celu),
     ("Gelu", gelu),
@@ -31,7 +33,9 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("HardSigmoid", hard_sigmoid),
     ("Clip", clip),
     ("PRelu", p_relu),
-    ("ThresholdedRelu", |_, _| Err(unsupported("is not computed"))),
+    ("ThresholdedRelu", |_, _| {
+        Err(unsupported("is not computed"))
+    }),
     ("Neg", |i, s| neg(i, s)),
     ("Abs", |i, s| apply(i, s, Unary::Abs)),
     ("Exp", |i, s| apply(i, s, Unary::Exp)),
@@ -91,7 +95,9 @@ fn neg(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     if let Value::Constant(array) = site.value(0)?
         && let Ok(values) = array.as_integers()
     {
-        let negative = values.iter().map(|&v| super::super::integer::Integer::from(0).minus(v));
+        let negative = values
+            .iter()
+            .map(|&v| super::super::integer::Integer::from(0).minus(v));
         let negative: Option<Vec<_>> = negative.collect();
         let negative = negative.ok_or_else(|| invalid("overflows"))?;
         return constant(Array::integers(&array.shape, negative));
@@ -155,9 +161,13 @@ fn hard_sigmoid(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble>
 fn softsign(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let view = site.view(0)?.clone();
     let name = site.name;
-    let size = import.draft.emit(&format!("{name}.abs"), Unary::Abs, &[view.node], &[])?;
+    let size = import
+        .draft
+        .emit(&format!("{name}.abs"), Unary::Abs, &[view.node], &[])?;
     let more = Binary::constant(Function::Add, Tensor::full(&[1], 1.0));
-    let more = import.draft.emit(&format!("{name}.1"), more, &[size], &[])?;
+    let more = import
+        .draft
+        .emit(&format!("{name}.1"), more, &[size], &[])?;
     let quotient = Binary::inputs(Function::Div);
     let node = import.draft.emit(name, quotient, &[view.node, more], &[])?;
     computed(view.of(node))
@@ -198,12 +208,19 @@ fn p_relu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let x = site.value(0)?.clone();
     let name = site.name;
     let view = site.view(0)?.clone();
-    let above = import.draft.emit(&format!("{name}.above"), Activation::Relu, &[view.node], &[])?;
+    let above = import.draft.emit(
+        &format!("{name}.above"),
+        Activation::Relu,
+        &[view.node],
+        &[],
+    )?;
     let below = Unary::Clip {
         low: f32::NEG_INFINITY,
         high: 0.0,
     };
-    let below = import.draft.emit(&format!("{name}.below"), below, &[view.node], &[])?;
+    let below = import
+        .draft
+        .emit(&format!("{name}.below"), below, &[view.node], &[])?;
     let below = Value::Computed(view.of(below));
     let slope = Value::Constant(slope);
     let sloped = import.binary(&format!("{name}.slope"), Function::Mul, &below, &slope)?;

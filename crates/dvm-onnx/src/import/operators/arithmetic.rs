@@ -34,7 +34,8 @@ fn two(import: &mut Import, site: &Site, function: Function) -> Result<Vec<Value
 fn power(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let (a, mut b) = (site.value(0)?.clone(), site.value(1)?.clone());
     // The exponent may be of another type than the base.
-    let is_whole = |value: &Value| matches!(value, Value::Constant(array) if array.as_integers().is_ok());
+    let is_whole =
+        |value: &Value| matches!(value, Value::Constant(array) if array.as_integers().is_ok());
     if let Value::Constant(array) = &b
         && is_whole(&b)
         && !is_whole(&a)
@@ -107,7 +108,8 @@ fn converted(array: &Array, to: i32) -> Result<Array, Trouble> {
                 order.map(|order| Integer::from(i64::from(order.is_ne())))
             };
             let truths: Option<Vec<Integer>> = values.iter().map(truth).collect();
-            let truths = truths.ok_or_else(|| unsupported("depends on how many pictures there are"))?;
+            let truths =
+                truths.ok_or_else(|| unsupported("depends on how many pictures there are"))?;
             Ok(Array::integers(&array.shape, truths))
         }
         (Values::Integers(_), false) if to == DataType::String as i32 => {
@@ -116,10 +118,17 @@ fn converted(array: &Array, to: i32) -> Result<Array, Trouble> {
         (Values::Integers(_), false) => Ok(array.clone()),
         (Values::Floats(values), false) => {
             let whole = |&value: &f32| {
-                let whole = if is_bool { i64::from(value != 0.0) } else { value as i64 };
+                let whole = if is_bool {
+                    i64::from(value != 0.0)
+                } else {
+                    value as i64
+                };
                 Integer::from(whole)
             };
-            Ok(Array::integers(&array.shape, values.iter().map(whole).collect()))
+            Ok(Array::integers(
+                &array.shape,
+                values.iter().map(whole).collect(),
+            ))
         }
         (Values::Absent, false) => Err(invalid("needs the numbers of a tensor that has none here")),
     }

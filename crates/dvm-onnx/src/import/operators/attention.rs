@@ -15,7 +15,12 @@ pub(super) const TABLE: &[(&str, Operator)] = &[("Attention", attention)];
 /// `softmax(q · kᵀ · scale + mask) · v` of each head.
 fn attention(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let more = site.inputs.iter().skip(4).any(Option::is_some);
-    let others = site.node.output.iter().skip(1).any(|output| !output.is_empty());
+    let others = site
+        .node
+        .output
+        .iter()
+        .skip(1)
+        .any(|output| !output.is_empty());
     if more || others || site.int("is_causal", 0) != 0 || site.float("softcap", 0.0) != 0.0 {
         return Err(unsupported("is more than attention of a picture to itself"));
     }
@@ -41,14 +46,21 @@ fn attention(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         if matches!(mask, Value::Constant(array) if array.as_floats().is_err()) {
             return Err(unsupported("has a mask of truth values"));
         }
-        scores = import.binary(&format!("{name}.masked"), Function::Add, &scores, &mask.clone())?;
+        scores = import.binary(
+            &format!("{name}.masked"),
+            Function::Add,
+            &scores,
+            &mask.clone(),
+        )?;
     }
     let Value::Computed(scores) = scores else {
         return Err(invalid("has scores that are not computed"));
     };
     let (scores, own) = import.draft.single(&scores, 3, name)?;
     let softmax = Softmax { axis: own };
-    let node = import.draft.emit(&format!("{name}.softmax"), softmax, &[scores.node], &[])?;
+    let node = import
+        .draft
+        .emit(&format!("{name}.softmax"), softmax, &[scores.node], &[])?;
     let made = import.product(&scores.of(node), &v, name)?;
     if rank == 4 {
         return computed(made);
@@ -56,8 +68,14 @@ fn attention(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     // [N, heads, T, d] to [N, T, heads · d].
     let made = made.transposed(&[0, 2, 1, 3]);
     let sides = import.draft.sides(&made);
-    let features = sides[2].times(sides[3]).ok_or_else(|| invalid("has too many features"))?;
-    computed(import.draft.reshape(&made, &[sides[0], sides[1], features], name)?)
+    let features = sides[2]
+        .times(sides[3])
+        .ok_or_else(|| invalid("has too many features"))?;
+    computed(
+        import
+            .draft
+            .reshape(&made, &[sides[0], sides[1], features], name)?,
+    )
 }
 
 /// `[N, T, heads · d]` as `[N, heads, T, d]`.
@@ -69,7 +87,9 @@ fn split(import: &mut Import, view: &View, heads: i64, name: &str) -> Result<Vie
     let heads = Integer::from(heads);
     match (&sides[..], heads.known()) {
         (&[n, t, features], Some(1..)) => {
-            let each = features.over(heads).ok_or_else(|| invalid("splits features unevenly"))?;
+            let each = features
+                .over(heads)
+                .ok_or_else(|| invalid("splits features unevenly"))?;
             let split = import.draft.reshape(view, &[n, t, heads, each], name)?;
             Ok(split.transposed(&[0, 2, 1, 3]))
         }

@@ -16,7 +16,9 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Floor", |i, s| rounded(i, s, f32::floor)),
     ("Ceil", |i, s| rounded(i, s, f32::ceil)),
     ("Round", |i, s| rounded(i, s, f32::round_ties_even)),
-    ("Sign", |i, s| rounded(i, s, |x| if x == 0.0 { 0.0 } else { x.signum() })),
+    ("Sign", |i, s| {
+        rounded(i, s, |x| if x == 0.0 { 0.0 } else { x.signum() })
+    }),
     ("Sin", |i, s| rounded(i, s, f32::sin)),
     ("Cos", |i, s| rounded(i, s, f32::cos)),
 ];
@@ -55,7 +57,9 @@ fn of_shape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     for (axis, side) in sides.iter().enumerate() {
         match side.known() {
             Some(side) => {
-                shape.push(usize::try_from(side).map_err(|_| invalid(format!("has a side of {side}")))?);
+                shape.push(
+                    usize::try_from(side).map_err(|_| invalid(format!("has a side of {side}")))?,
+                );
             }
             None if axis == 0 && *side == Integer::pictures(1) => {
                 repeated = true;
@@ -87,7 +91,12 @@ fn range(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         let distance = i128::from(limit) - i128::from(start);
         let count = (distance as f64 / delta as f64).ceil().max(0.0) as usize;
         import.draft.spend_on(&[count])?;
-        let value = |i: usize| i64::try_from(i).ok()?.checked_mul(delta)?.checked_add(start);
+        let value = |i: usize| {
+            i64::try_from(i)
+                .ok()?
+                .checked_mul(delta)?
+                .checked_add(start)
+        };
         let values = (0..count).map(|i| value(i).map(Integer::from));
         let values: Option<Vec<Integer>> = values.collect();
         return constant(Array::row(values.ok_or_else(|| invalid("overflows"))?));
@@ -110,12 +119,23 @@ fn modulo(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let rest = |a: i64, b: i64| {
         let rest = a.checked_rem(b)?;
         // The sign of the divisor, unless told otherwise.
-        Some(if !like_c && rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+        Some(if !like_c && rest != 0 && (rest < 0) != (b < 0) {
+            rest + b
+        } else {
+            rest
+        })
     };
-    let pairs = a.spread(&shape)?.as_known()?.into_iter().zip(b.spread(&shape)?.as_known()?);
+    let pairs = a
+        .spread(&shape)?
+        .as_known()?
+        .into_iter()
+        .zip(b.spread(&shape)?.as_known()?);
     let values = pairs.map(|(a, b)| rest(a, b).map(Integer::from));
     let values: Option<Vec<Integer>> = values.collect();
-    constant(Array::integers(&shape, values.ok_or_else(|| invalid("divides by 0"))?))
+    constant(Array::integers(
+        &shape,
+        values.ok_or_else(|| invalid("divides by 0"))?,
+    ))
 }
 
 fn rounded(import: &mut Import, site: &Site, f: fn(f32) -> f32) -> Result<Vec<Value>, Trouble> {

@@ -52,7 +52,8 @@ pub(super) fn padding(
 ) -> Result<Padding, Trouble> {
     let along = |length: usize, kernel: usize, stride: usize, dilation: usize| {
         let reach = (kernel - 1) * dilation + 1;
-        let needed = (length.div_ceil(stride).saturating_sub(1) * stride + reach).saturating_sub(length);
+        let needed =
+            (length.div_ceil(stride).saturating_sub(1) * stride + reach).saturating_sub(length);
         // The odd pixel before.
         (needed.div_ceil(2), needed / 2)
     };
@@ -124,13 +125,21 @@ fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let weight = site.constant(1)?.clone();
     let bias = site.optional_constant(2)?.cloned();
     let &[outputs, per_group, kh, kw] = &weight.shape[..] else {
-        return Err(invalid(format!("has weights of the shape {:?}", weight.shape)));
+        return Err(invalid(format!(
+            "has weights of the shape {:?}",
+            weight.shape
+        )));
     };
     let groups = site.int("group", 1);
-    let groups = usize::try_from(groups).ok().filter(|&g| g > 0 && outputs.is_multiple_of(g));
+    let groups = usize::try_from(groups)
+        .ok()
+        .filter(|&g| g > 0 && outputs.is_multiple_of(g));
     let groups = groups.ok_or_else(|| invalid("has an impossible number of groups"))?;
     if kh * kw * outputs * per_group == 0 || kh.max(kw) as i64 > LARGEST {
-        return Err(invalid(format!("has weights of the shape {:?}", weight.shape)));
+        return Err(invalid(format!(
+            "has weights of the shape {:?}",
+            weight.shape
+        )));
     }
     let kernel = (kh, kw);
     let stride = pair(site, "strides", Some(1))?;
@@ -152,7 +161,11 @@ fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         activation: None,
     };
     let name = import.layer_name(site, &weight);
-    let mut parameters = vec![import.draft.parameter(&weight, &name, "weight", Role::Weight)?];
+    let mut parameters = vec![
+        import
+            .draft
+            .parameter(&weight, &name, "weight", Role::Weight)?,
+    ];
     if let Some(bias) = bias {
         let bias = bias.reshaped(&[outputs])?;
         parameters.push(import.draft.parameter(&bias, &name, "bias", Role::Bias)?);

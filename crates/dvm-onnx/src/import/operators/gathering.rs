@@ -19,6 +19,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Split", split),
     ("Pad", pad),
     ("Trilu", trilu),
+    ("ScatterND", scatter),
 ];
 
 /// Runs of a computed value that may be put side by side.
@@ -126,7 +127,9 @@ fn gather(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let from = sides(import, site.value(0)?)?;
     let along = site.axis("axis", 0, from.len())?;
     let indices = site.constant(1)?;
-    let side = from[along].known().ok_or_else(|| unsupported("picks pictures of a batch"))?;
+    let side = from[along]
+        .known()
+        .ok_or_else(|| unsupported("picks pictures of a batch"))?;
     let at: Vec<usize> = indices
         .as_known()?
         .into_iter()
@@ -185,9 +188,13 @@ fn slice(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         None => (0..starts.len()).collect(),
     };
     let steps = numbers(4, "steps")?.unwrap_or_else(|| vec![1.into(); starts.len()]);
-    let alike = [ends.len(), axes.len(), steps.len()].iter().all(|&len| len == starts.len());
+    let alike = [ends.len(), axes.len(), steps.len()]
+        .iter()
+        .all(|&len| len == starts.len());
     if !alike || axes.iter().any(|&axis| axis >= from.len()) {
-        return Err(invalid("has starts, ends, axes and steps that do not go together"));
+        return Err(invalid(
+            "has starts, ends, axes and steps that do not go together",
+        ));
     }
     let mut value = site.value(0)?.clone();
     for (index, &along) in axes.iter().enumerate() {
@@ -203,7 +210,9 @@ fn slice(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             return Err(unsupported("takes some of the pictures of a batch"));
         };
         let known = |number: Integer| {
-            number.known().ok_or_else(|| unsupported("depends on how many pictures there are"))
+            number
+                .known()
+                .ok_or_else(|| unsupported("depends on how many pictures there are"))
         };
         let at = positions(side, known(start)?, known(end)?, known(step)?)?;
         value = match value {
@@ -226,18 +235,27 @@ fn positions(side: i64, start: i64, end: i64, step: i64) -> Result<Vec<usize>, T
     if step > 0 {
         let (start, end) = (counted(start).clamp(0, side), counted(end).clamp(0, side));
         let step = usize::try_from(step).unwrap_or(usize::MAX);
-        return Ok((start..end.max(start)).step_by(step).map(|at| at as usize).collect());
+        return Ok((start..end.max(start))
+            .step_by(step)
+            .map(|at| at as usize)
+            .collect());
     }
     let start = counted(start).clamp(-1, side - 1);
     let end = counted(end).clamp(-1, side - 1);
     let step = usize::try_from(step.unsigned_abs()).unwrap_or(usize::MAX);
-    Ok(((end + 1)..=start).rev().step_by(step).map(|at| at as usize).collect())
+    Ok(((end + 1)..=start)
+        .rev()
+        .step_by(step)
+        .map(|at| at as usize)
+        .collect())
 }
 
 fn split(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let from = sides(import, site.value(0)?)?;
     let along = site.axis("axis", 0, from.len())?;
-    let side = from[along].known().ok_or_else(|| unsupported("splits a batch"))?;
+    let side = from[along]
+        .known()
+        .ok_or_else(|| unsupported("splits a batch"))?;
     let parts: Vec<i64> = match site.optional_constant(1)? {
         Some(array) => array.as_known()?,
         None => match site.ints("split") {
@@ -247,11 +265,15 @@ fn split(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
                 let count = site.int("num_outputs", outputs).clamp(1, outputs);
                 // The last one is smaller where it does not come out even.
                 let each = side.unsigned_abs().div_ceil(count.unsigned_abs()) as i64;
-                (0..count).map(|i| each.min(side - i * each).max(0)).collect()
+                (0..count)
+                    .map(|i| each.min(side - i * each).max(0))
+                    .collect()
             }
         },
     };
-    let sum = parts.iter().try_fold(0i64, |sum, &part| sum.checked_add(part));
+    let sum = parts
+        .iter()
+        .try_fold(0i64, |sum, &part| sum.checked_add(part));
     if sum != Some(side) || parts.iter().any(|&part| part < 0) {
         return Err(invalid(format!("splits {side} into {parts:?}")));
     }
@@ -291,12 +313,18 @@ fn pad(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             .to_vec(),
     };
     let value = match site.optional_constant(2)? {
-        Some(array) if array.as_integers().is_ok() => array.as_known()?.first().map_or(0.0, |&v| v as f32),
+        Some(array) if array.as_integers().is_ok() => {
+            array.as_known()?.first().map_or(0.0, |&v| v as f32)
+        }
         Some(array) => array.as_scalar()?,
         None => site.float("value", 0.0),
     };
     let axes = match site.optional_constant(3)? {
-        Some(array) => array.as_known()?.into_iter().map(|a| axis(a, rank)).collect::<Result<_, _>>()?,
+        Some(array) => array
+            .as_known()?
+            .into_iter()
+            .map(|a| axis(a, rank))
+            .collect::<Result<_, _>>()?,
         None => (0..rank).collect::<Vec<usize>>(),
     };
     if given.len() != 2 * axes.len() {
@@ -321,7 +349,9 @@ fn pad(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     for (along, pad) in pads.iter_mut().enumerate() {
         let (before, after) = ((-pad.0).max(0), (-pad.1).max(0));
         if before + after > 0 {
-            let side = from[along].known().ok_or_else(|| unsupported("cuts a batch"))?;
+            let side = from[along]
+                .known()
+                .ok_or_else(|| unsupported("cuts a batch"))?;
             let at: Vec<usize> = (before..side - after).map(|at| at as usize).collect();
             view = import.positions(&view, along, &at, &format!("{}.cut", site.name))?;
             *pad = (pad.0.max(0), pad.1.max(0));
@@ -386,7 +416,11 @@ fn trilu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let stays = |index: usize| {
         let (row, column) = (index / columns % rows, index % columns);
         let distance = column as i64 - row as i64;
-        if is_upper { distance >= k } else { distance <= k }
+        if is_upper {
+            distance >= k
+        } else {
+            distance <= k
+        }
     };
     constant(match &array.values {
         Values::Integers(values) => {
@@ -400,6 +434,55 @@ fn trilu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             let kept = values.iter().enumerate();
             let kept = kept.map(|(i, &value)| if stays(i) { value } else { 0.0 });
             Array::floats(&array.shape, kept.collect())
+        }
+    })
+}
+
+/// A constant with some of its parts replaced: masks that a graph makes of its own shapes.
+fn scatter(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let (array, indices, updates) = (site.constant(0)?, site.constant(1)?, site.constant(2)?);
+    if site.text("reduction").is_some_and(|how| how != "none") {
+        return Err(unsupported("adds to parts of a constant"));
+    }
+    import.draft.spend_on(&array.shape)?;
+    let depth = *indices
+        .shape
+        .last()
+        .ok_or_else(|| invalid("has no indices"))?;
+    if depth == 0 || depth > array.rank() {
+        return Err(invalid(format!(
+            "replaces parts {depth} axes deep of {:?}",
+            array.shape
+        )));
+    }
+    let steps = strides(&array.shape);
+    let size: usize = array.shape[depth..].iter().product();
+    let places = indices.as_known()?;
+    let mut starts = Vec::with_capacity(places.len() / depth);
+    for place in places.chunks_exact(depth) {
+        let mut start = 0;
+        for (index, &position) in place.iter().enumerate() {
+            start += axis(position, array.shape[index])? * steps[index];
+        }
+        starts.push(start);
+    }
+    if updates.len() != starts.len() * size {
+        return Err(invalid("has not as many new values as places for them"));
+    }
+    fn replaced<T: Copy>(old: &[T], new: &[T], starts: &[usize], size: usize) -> Vec<T> {
+        let mut values = old.to_vec();
+        for (index, &start) in starts.iter().enumerate() {
+            values[start..start + size].copy_from_slice(&new[index * size..][..size]);
+        }
+        values
+    }
+    constant(match (&array.values, &updates.values) {
+        (Values::Integers(old), Values::Integers(new)) => {
+            Array::integers(&array.shape, replaced(old, new, &starts, size))
+        }
+        _ => {
+            let (old, new) = (array.as_floats()?, updates.as_floats()?);
+            Array::floats(&array.shape, replaced(old, new, &starts, size))
         }
     })
 }

@@ -73,14 +73,20 @@ fn truths(
 fn not(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let array = site.constant(0)?;
     import.draft.spend_on(&array.shape)?;
-    let values = array.as_known()?.into_iter().map(|v| i64::from(v == 0).into());
+    let values = array
+        .as_known()?
+        .into_iter()
+        .map(|v| i64::from(v == 0).into());
     constant(Array::integers(&array.shape, values.collect()))
 }
 
 fn is_nan(_: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     match site.value(0)? {
         Value::Constant(array) => {
-            let values = array.as_floats()?.iter().map(|v| i64::from(v.is_nan()).into());
+            let values = array
+                .as_floats()?
+                .iter()
+                .map(|v| i64::from(v.is_nan()).into());
             constant(Array::integers(&array.shape, values.collect()))
         }
         Value::Computed(view) => Ok(vec![Value::IsNan(view.clone())]),
@@ -100,14 +106,22 @@ fn choose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     };
     let known = condition.as_known()?;
     if !known.is_empty() && known.iter().all(|&truth| truth == known[0]) {
-        let (chosen, other) = if known[0] != 0 { (&yes, &no) } else { (&no, &yes) };
+        let (chosen, other) = if known[0] != 0 {
+            (&yes, &no)
+        } else {
+            (&no, &yes)
+        };
         let sides = |value: &Value| match value {
             Value::Constant(array) => Some(array.len()),
             _ => None,
         };
         // Where the other one would not even have made it larger.
         let is_small = sides(other) == Some(1) && condition.len() == 1;
-        if is_small || matches!(chosen, Value::Computed(_)) && sides(other) == Some(1) && no_wider(import, chosen, &condition) {
+        if is_small
+            || matches!(chosen, Value::Computed(_))
+                && sides(other) == Some(1)
+                && no_wider(import, chosen, &condition)
+        {
             return Ok(vec![chosen.clone()]);
         }
     }
@@ -122,7 +136,8 @@ fn choose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         fn chosen<T: Copy>(truth: &[i64], yes: &[T], no: &[T]) -> Vec<T> {
             let pairs = yes.iter().zip(no);
             let all = truth.iter().zip(pairs);
-            all.map(|(&truth, (&yes, &no))| if truth != 0 { yes } else { no }).collect()
+            all.map(|(&truth, (&yes, &no))| if truth != 0 { yes } else { no })
+                .collect()
         }
         let mut made = match (&yes.values, &no.values) {
             (Values::Integers(yes), Values::Integers(no)) => {
@@ -154,7 +169,10 @@ fn choose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         Ok(Value::Constant(Array::floats(&shape, values.collect())))
     };
     let (yes, no) = (part(&yes, true, "yes")?, part(&no, false, "no")?);
-    if !matches!((&yes, &no), (Value::Computed(_), _) | (_, Value::Computed(_))) {
+    if !matches!(
+        (&yes, &no),
+        (Value::Computed(_), _) | (_, Value::Computed(_))
+    ) {
         return Err(invalid("chooses between nothing"));
     }
     Ok(vec![import.binary(name, Function::Add, &yes, &no)?])
@@ -167,7 +185,10 @@ fn no_wider(import: &Import, value: &Value, condition: &Array) -> bool {
     };
     let sides = import.draft.sides(view);
     condition.rank() <= sides.len()
-        && condition.shape.iter().rev().zip(sides.iter().rev()).all(|(&own, side)| {
-            own == 1 || side.known() == Some(own as i64)
-        })
+        && condition
+            .shape
+            .iter()
+            .rev()
+            .zip(sides.iter().rev())
+            .all(|(&own, side)| own == 1 || side.known() == Some(own as i64))
 }

@@ -20,7 +20,11 @@ fn times(array: &Array, factor: f32) -> Result<Array, Trouble> {
     if factor == 1.0 {
         return Ok(array.clone());
     }
-    let values = array.as_floats()?.iter().map(|value| value * factor).collect();
+    let values = array
+        .as_floats()?
+        .iter()
+        .map(|value| value * factor)
+        .collect();
     Ok(Array {
         name: array.name.clone(),
         ..Array::floats(&array.shape, values)
@@ -31,33 +35,53 @@ fn gemm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let (alpha, beta) = (site.float("alpha", 1.0), site.float("beta", 1.0));
     let mut x = site.view(0)?.clone();
     if x.rank() != 2 {
-        return Err(invalid(format!("works on matrices, not on values of {} axes", x.rank())));
+        return Err(invalid(format!(
+            "works on matrices, not on values of {} axes",
+            x.rank()
+        )));
     }
     if site.int("transA", 0) != 0 {
         x = x.transposed(&[1, 0]);
     }
     if let Value::Computed(other) = site.value(1)? {
         if alpha != 1.0 || site.optional(2).is_some() {
-            return Err(unsupported("multiplies two computed matrices and adds to them"));
+            return Err(unsupported(
+                "multiplies two computed matrices and adds to them",
+            ));
         }
         let turned = site.int("transB", 0) != 0;
-        let other = if turned { other.transposed(&[1, 0]) } else { other.clone() };
+        let other = if turned {
+            other.transposed(&[1, 0])
+        } else {
+            other.clone()
+        };
         return computed(import.product(&x, &other, site.name)?);
     }
     let weight = site.constant(1)?;
     if weight.rank() != 2 {
-        return Err(invalid(format!("has weights of the shape {:?}", weight.shape)));
+        return Err(invalid(format!(
+            "has weights of the shape {:?}",
+            weight.shape
+        )));
     }
     // [O, I], as the engine and PyTorch have them.
     let turned = site.int("transB", 0) != 0;
-    let weight = if turned { weight.clone() } else { weight.transposed(&[1, 0]) };
+    let weight = if turned {
+        weight.clone()
+    } else {
+        weight.transposed(&[1, 0])
+    };
     let weight = times(&weight, alpha)?;
     let outputs = weight.shape[0];
     let (mut bias, mut rest) = (None, None);
     match site.optional(2) {
         Some(Value::Constant(array)) if array.len() == outputs || array.len() == 1 => {
             let row = array.reshaped(&[array.len()])?;
-            let row = if row.len() == outputs { row } else { row.spread(&[outputs])? };
+            let row = if row.len() == outputs {
+                row
+            } else {
+                row.spread(&[outputs])?
+            };
             bias = Some(times(&row, beta)?);
         }
         Some(other) => rest = Some(other.clone()),
@@ -72,7 +96,12 @@ fn gemm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     }
     let name = format!("{}.sum", site.name);
     let add = dvm_engine::ops::binary::Function::Add;
-    Ok(vec![import.binary(&name, add, &Value::Computed(product), &rest)?])
+    Ok(vec![import.binary(
+        &name,
+        add,
+        &Value::Computed(product),
+        &rest,
+    )?])
 }
 
 fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
@@ -82,10 +111,8 @@ fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             if a.rank() < 2 || b.rank() < 2 {
                 return Err(unsupported("multiplies constant vectors"));
             }
-            let mut shape = super::super::array::broadcast(
-                &a.shape[..a.rank() - 2],
-                &b.shape[..b.rank() - 2],
-            )?;
+            let mut shape =
+                super::super::array::broadcast(&a.shape[..a.rank() - 2], &b.shape[..b.rank() - 2])?;
             shape.extend([a.shape[a.rank() - 2], b.shape[b.rank() - 1]]);
             import.draft.spend_on(&shape)?;
             let work = a.len().saturating_mul(b.shape[b.rank() - 1]);
@@ -109,9 +136,7 @@ fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             let product = import.linear(site, &x.transposed(&turned), &weight, None)?;
             computed(product.transposed(&turned))
         }
-        (Value::Computed(a), Value::Computed(b)) => {
-            computed(import.product(&a, &b, site.name)?)
-        }
+        (Value::Computed(a), Value::Computed(b)) => computed(import.product(&a, &b, site.name)?),
         _ => Err(unsupported("multiplies truth values")),
     }
 }
@@ -159,7 +184,10 @@ impl Import<'_> {
             return Err(invalid("has whole numbers for weights"));
         }
         weight.repeated = false;
-        let mut parameters = vec![self.draft.parameter(&weight, &name, "weight", Role::Weight)?];
+        let mut parameters = vec![
+            self.draft
+                .parameter(&weight, &name, "weight", Role::Weight)?,
+        ];
         if let Some(bias) = bias {
             parameters.push(self.draft.parameter(&bias, &name, "bias", Role::Bias)?);
         }
@@ -172,7 +200,9 @@ impl Import<'_> {
         }
         // All between the batch and the features is one axis of places.
         let places: usize = shape[1..rank - 1].iter().product();
-        let rows = self.draft.under(view.node, &[1, places, shape[rank - 1]], &name)?;
+        let rows = self
+            .draft
+            .under(view.node, &[1, places, shape[rank - 1]], &name)?;
         let rows = self.draft.emit(&name, Linear, &[rows], &parameters)?;
         let mut back = shape;
         back[rank - 1] = weight.shape[0];
@@ -202,7 +232,11 @@ impl Import<'_> {
             axes: view.axes[..view.rank() - 2].to_vec(),
         };
         let matrices = [&a, &b].map(|view| view.axes[view.rank() - 2..].to_vec());
-        if matrices.iter().flatten().any(|group| group.len() > 1 || group.contains(&0)) {
+        if matrices
+            .iter()
+            .flatten()
+            .any(|group| group.len() > 1 || group.contains(&0))
+        {
             return Err(unsupported("multiplies across the pictures of a batch"));
         }
         let parts = self.draft.stacked(&outer(&a), &outer(&b))?;

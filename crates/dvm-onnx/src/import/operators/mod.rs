@@ -44,7 +44,9 @@ const FAMILIES: [Table; 13] = [
 /// The operator of this name of ONNX's own.
 pub(crate) fn find(name: &str) -> Option<Operator> {
     let all = FAMILIES.iter().copied().flatten();
-    all.copied().find(|(known, _)| *known == name).map(|(_, operator)| operator)
+    all.copied()
+        .find(|(known, _)| *known == name)
+        .map(|(_, operator)| operator)
 }
 
 /// The only output of a node.

@@ -31,7 +31,13 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 ];
 
 fn dropout(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if site.node.output.iter().skip(1).any(|output| !output.is_empty()) {
+    if site
+        .node
+        .output
+        .iter()
+        .skip(1)
+        .any(|output| !output.is_empty())
+    {
         return Err(unsupported("also tells which values it leaves"));
     }
     let ratio = match site.optional_constant(1)? {
@@ -44,7 +50,9 @@ fn dropout(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     if !(0.0..1.0).contains(&ratio) {
         return Err(invalid(format!("drops a share of {ratio}")));
     }
-    let node = import.draft.emit(site.name, Dropout { p: ratio }, &[view.node], &[])?;
+    let node = import
+        .draft
+        .emit(site.name, Dropout { p: ratio }, &[view.node], &[])?;
     computed(view.of(node))
 }
 
@@ -59,7 +67,9 @@ fn batch_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let (weight, bias, mean, variance) = (weight?, bias?, mean?, variance?);
     let node = import.draft.plain(&view, site.name)?;
     if !matches!(import.draft.nodes[node].shape.len(), 2 | 4) {
-        return Err(unsupported("works on values that are no maps [N, C, H, W] and no rows [N, C]"));
+        return Err(unsupported(
+            "works on values that are no maps [N, C, H, W] and no rows [N, C]",
+        ));
     }
     let name = import.layer_name(site, &weight);
     let op = BatchNorm::new(eps, 1.0 - site.float("momentum", 0.9));
@@ -75,14 +85,23 @@ fn batch_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 }
 
 fn layer_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if site.node.output.iter().skip(1).any(|output| !output.is_empty()) {
+    if site
+        .node
+        .output
+        .iter()
+        .skip(1)
+        .any(|output| !output.is_empty())
+    {
         return Err(unsupported("also tells mean and deviation"));
     }
     let mut view = site.view(0)?.clone();
     let rank = view.rank();
     let axis = site.axis("axis", -1, rank)?;
     let eps = site.float("epsilon", 1e-5);
-    let (weight, bias) = (site.constant(1)?.clone(), site.optional_constant(2)?.cloned());
+    let (weight, bias) = (
+        site.constant(1)?.clone(),
+        site.optional_constant(2)?.cloned(),
+    );
     let has_one = |view: &View| view.axes[rank - 1].len() == 1 && view.axes[rank - 1] != [0];
     if axis + 1 == rank && !has_one(&view) {
         view = import.draft.canonical(&view, site.name)?;
@@ -117,7 +136,12 @@ fn scaled(
     };
     let shift = Value::Constant(shift);
     let name = format!("{}.shifted", site.name);
-    Ok(vec![import.binary(&name, Function::Add, &scaled, &shift)?])
+    Ok(vec![import.binary(
+        &name,
+        Function::Add,
+        &scaled,
+        &shift,
+    )?])
 }
 
 /// One number per channel, for values of this rank.
@@ -157,7 +181,9 @@ fn group_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let groups = usize::try_from(site.int("num_groups", 0)).unwrap_or(0);
     let channels = sides.get(1).and_then(|side| side.known()).unwrap_or(0) as usize;
     if rank < 3 || groups == 0 || !channels.is_multiple_of(groups) {
-        return Err(invalid(format!("makes {groups} groups of {channels} channels")));
+        return Err(invalid(format!(
+            "makes {groups} groups of {channels} channels"
+        )));
     }
     let each = channels / groups;
     // Before opset 21 there is one factor per group.
@@ -165,7 +191,9 @@ fn group_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         if array.len() == channels {
             return per_channel(array, rank);
         }
-        let groups = array.reshaped(&[array.len(), 1])?.spread(&[array.len(), each])?;
+        let groups = array
+            .reshaped(&[array.len(), 1])?
+            .spread(&[array.len(), each])?;
         per_channel(&groups, rank)
     };
     let (factor, shift) = (spread(&factor)?, spread(&shift)?);
@@ -189,7 +217,12 @@ fn rms_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let eps = site.float("epsilon", 1e-5);
     let root = import.root_mean_square(view.node, &own, eps, site.name)?;
     let name = format!("{}.normalised", site.name);
-    let node = import.draft.emit(&name, Binary::inputs(Function::Div), &[view.node, root], &[])?;
+    let node = import.draft.emit(
+        &name,
+        Binary::inputs(Function::Div),
+        &[view.node, root],
+        &[],
+    )?;
     scaled(import, site, view.of(node), factor, None)
 }
 
@@ -232,10 +265,14 @@ impl Import<'_> {
         let x = view.node;
         let mean = self.draft.emit(&format!("{name}.mean"), mean, &[x], &[])?;
         let difference = Binary::inputs(Function::Sub);
-        let centred = self.draft.emit(&format!("{name}.centred"), difference, &[x, mean], &[])?;
+        let centred = self
+            .draft
+            .emit(&format!("{name}.centred"), difference, &[x, mean], &[])?;
         let deviation = self.root_mean_square(centred, &own, eps, name)?;
         let quotient = Binary::inputs(Function::Div);
-        let node = self.draft.emit(name, quotient, &[centred, deviation], &[])?;
+        let node = self
+            .draft
+            .emit(name, quotient, &[centred, deviation], &[])?;
         Ok(view.of(node))
     }
 
@@ -259,7 +296,10 @@ impl Import<'_> {
             _ => Awaits::Nothing,
         };
         let all = |value: f32| Array::floats(&[features], vec![value; features]);
-        let (weight, bias) = (weight.unwrap_or_else(|| all(1.0)), bias.unwrap_or_else(|| all(0.0)));
+        let (weight, bias) = (
+            weight.unwrap_or_else(|| all(1.0)),
+            bias.unwrap_or_else(|| all(0.0)),
+        );
         let parameters = [
             self.draft.parameter(&weight, name, "weight", Role::Scale)?,
             self.draft.parameter(&bias, name, "bias", Role::Bias)?,
@@ -290,6 +330,7 @@ impl Import<'_> {
         for (to, &from) in order.iter().enumerate() {
             axes[from] = to;
         }
-        self.draft.emit(&format!("{name}.back"), Permute { axes }, &[made], &[])
+        self.draft
+            .emit(&format!("{name}.back"), Permute { axes }, &[made], &[])
     }
 }

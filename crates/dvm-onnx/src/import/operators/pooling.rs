@@ -7,7 +7,7 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use super::super::Import;
 use super::super::site::{Site, Value};
 use super::super::trouble::{Trouble, unsupported};
-use super::convolution::{pair, padding, with_border_before};
+use super::convolution::{padding, pair, with_border_before};
 use super::{Operator, computed};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
@@ -24,7 +24,13 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 ];
 
 fn pool(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Value>, Trouble> {
-    if site.node.output.iter().skip(1).any(|output| !output.is_empty()) {
+    if site
+        .node
+        .output
+        .iter()
+        .skip(1)
+        .any(|output| !output.is_empty())
+    {
         return Err(unsupported("also tells where its largest values are"));
     }
     let view = site.view(0)?.clone();

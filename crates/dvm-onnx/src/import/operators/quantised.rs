@@ -29,8 +29,19 @@ fn for_each(import: &mut Import, site: &Site, x: &Array, by: &Array) -> Result<A
         return by.reshaped(&shape)?.spread(&x.shape);
     }
     let block = usize::try_from(site.int("block_size", 0)).unwrap_or(0);
-    let fits = |a: usize| by.shape[a] == if a == axis { x.shape[a].div_ceil(block) } else { x.shape[a] };
-    if block == 0 || by.rank() != x.rank() || !(0..x.rank()).all(fits) || !x.shape[axis].is_multiple_of(block) {
+    let fits = |a: usize| {
+        by.shape[a]
+            == if a == axis {
+                x.shape[a].div_ceil(block)
+            } else {
+                x.shape[a]
+            }
+    };
+    if block == 0
+        || by.rank() != x.rank()
+        || !(0..x.rank()).all(fits)
+        || !x.shape[axis].is_multiple_of(block)
+    {
         return Err(invalid(format!("scales {:?} by {:?}", x.shape, by.shape)));
     }
     let mut split = by.shape.clone();
@@ -61,7 +72,11 @@ fn dequantise(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     };
     let x = x.clone();
     let (scale, zero) = parameters(import, site, &x)?;
-    let pairs = x.as_known()?.into_iter().zip(zero).zip(scale.as_floats()?.iter());
+    let pairs = x
+        .as_known()?
+        .into_iter()
+        .zip(zero)
+        .zip(scale.as_floats()?.iter());
     let values = pairs.map(|((x, zero), &scale)| x.saturating_sub(zero) as f32 * scale);
     let made = Array::floats(&x.shape, values.collect());
     constant(Array {
@@ -83,16 +98,30 @@ fn quantise(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         // What begins at 0 is a rectifier: quantisation takes ReLUs away that are followed by one.
         let begins_at_zero = zero.iter().all(|&zero| zero == low);
         let activation = import.draft.nodes[view.node].op_as::<Activation>();
-        let is_one = matches!(activation, Some(Activation::Relu | Activation::Relu6 | Activation::Sigmoid | Activation::Hardsigmoid));
+        let is_one = matches!(
+            activation,
+            Some(
+                Activation::Relu
+                    | Activation::Relu6
+                    | Activation::Sigmoid
+                    | Activation::Hardsigmoid
+            )
+        );
         if begins_at_zero && !is_one && view.node != 0 && import.passes_negatives(view.node, 0) {
-            let node = import.draft.emit(site.name, Activation::Relu, &[view.node], &[])?;
+            let node = import
+                .draft
+                .emit(site.name, Activation::Relu, &[view.node], &[])?;
             return computed(view.of(node));
         }
         return computed(view);
     };
     let x = x.clone();
     let (scale, zero) = parameters(import, site, &x)?;
-    let pairs = x.as_floats()?.iter().zip(zero).zip(scale.as_floats()?.iter());
+    let pairs = x
+        .as_floats()?
+        .iter()
+        .zip(zero)
+        .zip(scale.as_floats()?.iter());
     let values = pairs.map(|((&x, zero), &scale)| {
         let whole = (x / scale).round_ties_even() as i64;
         Integer::from(whole.saturating_add(zero).clamp(low, high))
@@ -108,7 +137,12 @@ impl Import<'_> {
     /// The least and the largest number that a `QuantizeLinear` makes.
     fn range_of(&self, site: &Site) -> Result<(i64, i64), Trouble> {
         use crate::proto::DataType;
-        let by_zero = site.node.input.get(2).and_then(|name| self.types.get(name)).copied();
+        let by_zero = site
+            .node
+            .input
+            .get(2)
+            .and_then(|name| self.types.get(name))
+            .copied();
         let kind = by_zero.or(match site.int("output_dtype", 0) {
             0 => None,
             kind => Some(kind as i32),
@@ -118,7 +152,9 @@ impl Import<'_> {
             Some(Ok(DataType::Int8)) => Ok((-128, 127)),
             Some(Ok(DataType::Uint16)) => Ok((0, 65535)),
             Some(Ok(DataType::Int16)) => Ok((-32768, 32767)),
-            _ => Err(unsupported("makes numbers of another type than 8 or 16 bits")),
+            _ => Err(unsupported(
+                "makes numbers of another type than 8 or 16 bits",
+            )),
         }
     }
 
@@ -129,7 +165,9 @@ impl Import<'_> {
         if made.op_as::<Activation>().is_some() {
             return !matches!(kind, "relu" | "relu6" | "sigmoid" | "hardsigmoid");
         }
-        let passes_on = ["max_pool", "avg_pool", "concat", "flatten", "reshape", "permute", "slice", "tokens"];
+        let passes_on = [
+            "max_pool", "avg_pool", "concat", "flatten", "reshape", "permute", "slice", "tokens",
+        ];
         // Not far, for what is joined with itself again and again has many ways back.
         if passes_on.contains(&kind) && depth < 6 {
             let mut inputs = made.inputs.iter();

@@ -19,12 +19,16 @@ use super::{Operator, computed, constant};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("ReduceSum", |i, s| reduce(i, s, How::Sum, Around::Nothing)),
-    ("ReduceMean", |i, s| reduce(i, s, How::Mean, Around::Nothing)),
+    ("ReduceMean", |i, s| {
+        reduce(i, s, How::Mean, Around::Nothing)
+    }),
     ("ReduceMax", |i, s| reduce(i, s, How::Max, Around::Nothing)),
     ("ReduceMin", |i, s| reduce(i, s, How::Max, Around::Minus)),
     ("ReduceL1", |i, s| reduce(i, s, How::Sum, Around::Size)),
     ("ReduceL2", |i, s| reduce(i, s, How::Sum, Around::Root)),
-    ("ReduceSumSquare", |i, s| reduce(i, s, How::Sum, Around::Square)),
+    ("ReduceSumSquare", |i, s| {
+        reduce(i, s, How::Sum, Around::Square)
+    }),
     ("ReduceProd", product),
     ("Softmax", |i, s| softmax(i, s, false)),
     ("LogSoftmax", |i, s| softmax(i, s, true)),
@@ -79,8 +83,12 @@ fn reduce(
     };
     node = import.reduced(node, how, own, name)?;
     node = match around {
-        Around::Minus => import.draft.emit(&format!("{name}.minus"), Unary::Neg, &[node], &[])?,
-        Around::Root => import.draft.emit(&format!("{name}.root"), Unary::Sqrt, &[node], &[])?,
+        Around::Minus => import
+            .draft
+            .emit(&format!("{name}.minus"), Unary::Neg, &[node], &[])?,
+        Around::Root => import
+            .draft
+            .emit(&format!("{name}.root"), Unary::Sqrt, &[node], &[])?,
         _ => node,
     };
     let kept = view.axes.iter().enumerate().filter_map(|(axis, group)| {
@@ -126,7 +134,8 @@ impl Import<'_> {
             return self.draft.emit(name, op, &[node], &[]);
         }
         let keeps = true;
-        self.draft.emit(name, Reduce { how, axes, keeps }, &[node], &[])
+        self.draft
+            .emit(name, Reduce { how, axes, keeps }, &[node], &[])
     }
 }
 
@@ -165,9 +174,15 @@ fn product(_: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         return Err(unsupported("multiplies along axes"));
     }
     let one = Some(Integer::from(1));
-    let product = values.iter().fold(one, |product, &value| product?.times(value));
+    let product = values
+        .iter()
+        .fold(one, |product, &value| product?.times(value));
     let product = product.ok_or_else(|| unsupported("multiplies numbers that overflow"))?;
-    let shape: &[usize] = if site.int("keepdims", 1) != 0 { &[1] } else { &[] };
+    let shape: &[usize] = if site.int("keepdims", 1) != 0 {
+        &[1]
+    } else {
+        &[]
+    };
     constant(Array::integers(shape, vec![product]))
 }
 
@@ -189,13 +204,18 @@ fn softmax(import: &mut Import, site: &Site, is_log: bool) -> Result<Vec<Value>,
     let mut back = None;
     if site.opset < 13 {
         // Before opset 13 all axes from this one on are taken as one.
-        let more: Vec<usize> = (axis..rank).filter(|&a| sides[a].known() != Some(1)).collect();
+        let more: Vec<usize> = (axis..rank)
+            .filter(|&a| sides[a].known() != Some(1))
+            .collect();
         match more[..] {
             [only] => axis = only,
             [] => {}
             _ => {
-                let whole = sides[axis..].iter().try_fold(Integer::from(1), |p, &s| p.times(s));
-                let whole = whole.ok_or_else(|| unsupported("works across the pictures of a batch"))?;
+                let whole = sides[axis..]
+                    .iter()
+                    .try_fold(Integer::from(1), |p, &s| p.times(s));
+                let whole =
+                    whole.ok_or_else(|| unsupported("works across the pictures of a batch"))?;
                 let to = [&sides[..axis], &[whole]].concat();
                 view = import.draft.reshape(&view, &to, name)?;
                 back = Some(sides);
@@ -203,9 +223,13 @@ fn softmax(import: &mut Import, site: &Site, is_log: bool) -> Result<Vec<Value>,
         }
     }
     let (view, own) = import.draft.single(&view, axis, name)?;
-    let mut node = import.draft.emit(name, Softmax { axis: own }, &[view.node], &[])?;
+    let mut node = import
+        .draft
+        .emit(name, Softmax { axis: own }, &[view.node], &[])?;
     if is_log {
-        node = import.draft.emit(&format!("{name}.log"), Unary::Log, &[node], &[])?;
+        node = import
+            .draft
+            .emit(&format!("{name}.log"), Unary::Log, &[node], &[])?;
     }
     let mut made = view.of(node);
     if let Some(sides) = back {

@@ -50,7 +50,14 @@ fn sides(import: &Import, value: &Value) -> Result<Vec<Integer>, Trouble> {
 fn shape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let sides = sides(import, site.value(0)?)?;
     let rank = sides.len() as i64;
-    let place = |given: i64| (if given < 0 { given.saturating_add(rank) } else { given }).clamp(0, rank);
+    let place = |given: i64| {
+        (if given < 0 {
+            given.saturating_add(rank)
+        } else {
+            given
+        })
+        .clamp(0, rank)
+    };
     let (start, end) = (place(site.int("start", 0)), place(site.int("end", rank)));
     let part = sides.get(start as usize..end.max(start) as usize);
     constant(Array::row(part.unwrap_or(&[]).to_vec()))
@@ -58,13 +65,17 @@ fn shape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 
 fn size(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let sides = sides(import, site.value(0)?)?;
-    let product = sides.into_iter().try_fold(Integer::from(1), |p, side| p.times(side));
+    let product = sides
+        .into_iter()
+        .try_fold(Integer::from(1), |p, side| p.times(side));
     let product = product.ok_or_else(|| unsupported("counts too many values"))?;
     constant(Array::integers(&[], vec![product]))
 }
 
 fn product(sides: &[Integer]) -> Result<Integer, Trouble> {
-    let product = sides.iter().try_fold(Integer::from(1), |p, &side| p.times(side));
+    let product = sides
+        .iter()
+        .try_fold(Integer::from(1), |p, &side| p.times(side));
     product.ok_or_else(|| invalid("has more values than can be counted"))
 }
 
@@ -97,7 +108,9 @@ fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let to = match site.optional(1) {
         Some(_) => site.constant(1)?.as_integers()?.to_vec(),
         None => {
-            let sides = site.ints("shape").ok_or_else(|| invalid("lacks its shape"))?;
+            let sides = site
+                .ints("shape")
+                .ok_or_else(|| invalid("lacks its shape"))?;
             sides.iter().map(|&side| side.into()).collect()
         }
     };
@@ -125,7 +138,9 @@ fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
                 None => wanted(&from, &to, zero_copies)?,
                 // What is left is counted for the batch of the file, for which it was written.
                 Some(batch) => match wanted(&from, &to, zero_copies) {
-                    Ok(sides) if product(&sides)? == product(&from)? && has_one_batch(&sides) => sides,
+                    Ok(sides) if product(&sides)? == product(&from)? && has_one_batch(&sides) => {
+                        sides
+                    }
                     _ => {
                         let at = |side: &Integer| side.at(batch).map(Integer::from);
                         let fixed: Option<Vec<Integer>> = from.iter().map(at).collect();
@@ -136,7 +151,14 @@ fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             };
             let batch = import.file_batch.unwrap_or(1);
             let to = opened(import, &view, to, batch)?;
-            computed(import.draft.reshape(&view, &to, site.name)?)
+            let made = import.draft.reshape(&view, &to, site.name)?;
+            // What has become a feature map again is one in the engine, too.
+            let is_in_order = made.axes.iter().flatten().is_sorted();
+            let has_parts = made.axes.iter().any(|group| group.len() > 1);
+            if made.rank() == 4 && is_in_order && has_parts && made.axes[0] == [0] {
+                return computed(import.draft.canonical(&made, site.name)?);
+            }
+            computed(made)
         }
     }
 }
@@ -166,7 +188,9 @@ fn opened(
     let (Some(fixed), true) = (fixed, asked.known() == for_one && whole.fixed == 0) else {
         return Err(invalid(format!(
             "cannot make {:?} of {:?}",
-            to.iter().map(|side| side.at(1).unwrap_or(0)).collect::<Vec<_>>(),
+            to.iter()
+                .map(|side| side.at(1).unwrap_or(0))
+                .collect::<Vec<_>>(),
             import.draft.sides_of_one(view)
         )));
     };
@@ -175,16 +199,30 @@ fn opened(
     let order = view.axes.iter().flatten().copied();
     let after = order.skip_while(|&axis| axis != 0).skip(1);
     let stride: i64 = after.map(|axis| shape[axis] as i64).product();
-    let mut found = None;
+    // Its place is the outer end of a side, or the inner end of the side before: better a side of its
+    // own, and never among the features, which are last.
+    let mut found: Option<(u8, usize)> = None;
     let mut inner = 1i64;
     for (index, &side) in fixed.iter().enumerate().rev() {
-        inner = inner.saturating_mul(side);
-        let starts_here = stride.checked_mul(batch) == Some(inner) && side % batch == 0;
-        if starts_here && (found.is_none() || side == batch) {
-            found = Some(index);
+        let whole = inner.saturating_mul(side);
+        let is_outer = stride.checked_mul(batch) == Some(whole);
+        let is_last = index + 1 == fixed.len() && index > 0;
+        let rank = match (is_outer, inner == stride) {
+            _ if side % batch != 0 => None,
+            (true, _) if side == batch => Some(0),
+            (true, _) if !is_last => Some(1),
+            (_, true) => Some(2),
+            (true, _) => Some(3),
+            _ => None,
+        };
+        if let Some(rank) = rank
+            && found.is_none_or(|(best, _)| rank <= best)
+        {
+            found = Some((rank, index));
         }
+        inner = whole;
     }
-    let found = found.ok_or_else(|| unsupported("reshapes across the pictures of a batch"))?;
+    let (_, found) = found.ok_or_else(|| unsupported("reshapes across the pictures of a batch"))?;
     to[found] = Integer::pictures(fixed[found] / batch);
     Ok(to)
 }
@@ -243,14 +281,23 @@ fn unsqueeze(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     if rank > MOST_AXES {
         return Err(unsupported(format!("makes a value of {rank} axes")));
     }
-    let new: Vec<usize> = given.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?;
+    let new: Vec<usize> = given
+        .iter()
+        .map(|&a| axis(a, rank))
+        .collect::<Result<_, _>>()?;
     if (1..new.len()).any(|i| new[..i].contains(&new[i])) {
         return Err(invalid("adds an axis twice"));
     }
     match site.value(0)? {
         Value::Constant(array) => {
             let mut old = array.shape.iter();
-            let side = |axis| if new.contains(&axis) { Some(1) } else { old.next().copied() };
+            let side = |axis| {
+                if new.contains(&axis) {
+                    Some(1)
+                } else {
+                    old.next().copied()
+                }
+            };
             let shape: Vec<usize> = (0..rank).map_while(side).collect();
             constant(array.reshaped(&shape)?)
         }
@@ -272,7 +319,10 @@ fn unsqueeze(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 fn transpose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let rank = sides(import, site.value(0)?)?.len();
     let order: Vec<usize> = match site.ints("perm") {
-        Some(given) => given.iter().map(|&a| axis(a, rank)).collect::<Result<_, _>>()?,
+        Some(given) => given
+            .iter()
+            .map(|&a| axis(a, rank))
+            .collect::<Result<_, _>>()?,
         None => (0..rank).rev().collect(),
     };
     let mut sorted = order.clone();
@@ -302,10 +352,23 @@ fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             let rank = to.len().max(from.len());
             let one = Integer::from(1);
             let side = |sides: &[Integer], axis: usize| {
-                (axis + sides.len()).checked_sub(rank).map_or(one, |i| sides[i])
+                (axis + sides.len())
+                    .checked_sub(rank)
+                    .map_or(one, |i| sides[i])
             };
-            let pairs: Vec<(Integer, Integer)> =
-                (0..rank).map(|axis| (side(&from, axis), side(&to, axis))).collect();
+            let pairs: Vec<(Integer, Integer)> = (0..rank)
+                .map(|axis| (side(&from, axis), side(&to, axis)))
+                .collect();
+            let fits = |&(from, to): &(Integer, Integer)| {
+                let is_batch = from.known().is_none() && to.known() == import.file_batch;
+                from == one || to == one || from == to || is_batch
+            };
+            if !pairs.iter().all(fits) {
+                return Err(invalid(format!(
+                    "cannot spread {:?}",
+                    import.draft.sides_of_one(&view)
+                )));
+            }
             // What becomes larger is multiplied by ones.
             let larger = |&(from, to): &(Integer, Integer)| from == one && to != one;
             if !pairs.iter().any(larger) {
@@ -317,7 +380,11 @@ fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
                 });
             }
             let ones = pairs.iter().map(|pair| {
-                let to = if larger(pair) { pair.1.known() } else { Some(1) };
+                let to = if larger(pair) {
+                    pair.1.known()
+                } else {
+                    Some(1)
+                };
                 to.and_then(|to| usize::try_from(to).ok())
             });
             let shape: Option<Vec<usize>> = ones.collect();
@@ -326,7 +393,12 @@ fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             let count = shape.iter().product::<usize>();
             let array = Value::Constant(Array::floats(&shape, vec![1.0; count]));
             let name = site.name;
-            Ok(vec![import.binary(name, Function::Mul, &Value::Computed(view), &array)?])
+            Ok(vec![import.binary(
+                name,
+                Function::Mul,
+                &Value::Computed(view),
+                &array,
+            )?])
         }
     }
 }
@@ -337,7 +409,8 @@ fn expanded(import: &mut Import, array: &Array, to: &[Integer]) -> Result<Array,
     let mut repeated = array.repeated;
     for (axis, side) in to.iter().enumerate() {
         match side.known() {
-            Some(side) => sides.push(usize::try_from(side).map_err(|_| invalid("asks for an impossible shape"))?),
+            Some(side) => sides
+                .push(usize::try_from(side).map_err(|_| invalid("asks for an impossible shape"))?),
             None if axis == 0 && *side == Integer::pictures(1) => {
                 repeated = true;
                 sides.push(1);
@@ -373,7 +446,9 @@ fn tile(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             let mut repeated = array.repeated;
             for (axis, (&side, count)) in array.shape.iter().zip(&repeats).enumerate() {
                 let count = match count.known() {
-                    Some(count) => usize::try_from(count).map_err(|_| invalid("repeats less than 0 times"))?,
+                    Some(count) => {
+                        usize::try_from(count).map_err(|_| invalid("repeats less than 0 times"))?
+                    }
                     None if axis == 0 && side == 1 && *count == Integer::pictures(1) => {
                         repeated = true;
                         1
@@ -399,7 +474,9 @@ fn tile(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
                 }
                 let (single, own) = import.draft.single(&view, axis, site.name)?;
                 let inputs = vec![single.node; count as usize];
-                let node = import.draft.emit(site.name, Concat { axis: own }, &inputs, &[])?;
+                let node = import
+                    .draft
+                    .emit(site.name, Concat { axis: own }, &inputs, &[])?;
                 view = View {
                     node,
                     axes: single.axes,
@@ -447,7 +524,8 @@ fn concat(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     }
     let is_alike = views.iter().all(|view| {
         let nodes = &import.draft.nodes;
-        view.axes == views[0].axes && nodes[view.node].shape.len() == nodes[views[0].node].shape.len()
+        view.axes == views[0].axes
+            && nodes[view.node].shape.len() == nodes[views[0].node].shape.len()
     });
     let is_simple = is_alike && views[0].axes[along].len() == 1 && views[0].axes[along] != [0];
     let own = if is_simple {
@@ -463,7 +541,9 @@ fn concat(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         own
     };
     let nodes: Vec<usize> = views.iter().map(|view| view.node).collect();
-    let node = import.draft.emit(site.name, Concat { axis: own }, &nodes, &[])?;
+    let node = import
+        .draft
+        .emit(site.name, Concat { axis: own }, &nodes, &[])?;
     let mut view = views[0].of(node);
     view.axes[along] = vec![own];
     // Sides of 1 of the first input may be listed for others.
@@ -552,7 +632,10 @@ fn blocks(import: &mut Import, site: &Site, to_space: bool) -> Result<Vec<Value>
             .ok_or_else(|| invalid(format!("makes blocks of {block}")))
     };
     let b = Integer::from(block);
-    let times = |side: Integer| side.times(b).ok_or_else(|| invalid("makes too many pixels"));
+    let times = |side: Integer| {
+        side.times(b)
+            .ok_or_else(|| invalid("makes too many pixels"))
+    };
     let is_crd = site.text("mode") == Some("CRD");
     let (split, order, to): (Vec<Integer>, [usize; 6], [Integer; 4]) = if to_space {
         let depth = over(over(c, block)?, block)?;

@@ -1,0 +1,363 @@
+//! Files of every exporter and kind, against what PyTorch computes of their networks in f64
+//! (`references/onnx_files.py`).
+
+use std::path::{Path, PathBuf};
+
+use dvm_engine::incremental::{Change, Incremental, Rectangle};
+use dvm_engine::weights::Weights;
+use dvm_engine::{Arithmetic, Graph, Keep, Mode, Network, Request, Role, Tensor};
+use dvm_onnx::{Imported, Options};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references")
+}
+
+fn file(name: &str) -> PathBuf {
+    folder().join(format!("{name}.onnx"))
+}
+
+/// The tensors of one case.
+fn expected(name: &str) -> [Tensor; 3] {
+    let weights = Weights::read(&folder().join("expected.safetensors")).unwrap();
+    ["input", "logits", "gradient"].map(|what| {
+        let wanted = format!("{name}.{what}");
+        let mut all = weights.iter();
+        let (_, array) = all.find(|(found, _)| **found == wanted).unwrap();
+        Tensor::from_nchw(&array.shape, &array.values)
+    })
+}
+
+/// The file, made for pictures of the case's size where it leaves that open.
+fn read(name: &str) -> Imported {
+    let shape = expected(name)[0].shape().to_vec();
+    let size = Some((shape[2], shape[3]));
+    dvm_onnx::read(&file(name), Options { size }).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn distance(found: &Tensor, expected: &Tensor) -> f32 {
+    assert_eq!(found.shape(), expected.shape());
+    let largest = expected.data().iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    let pairs = found.data().iter().zip(expected.data());
+    pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest
+}
+
+/// The gradient of `sum(logits · weights)` by the pictures.
+fn gradient(graph: &Graph, pictures: &Tensor) -> Tensor {
+    let walked = graph.forward(pictures, Mode::Inference, Keep::All).unwrap();
+    let shape = walked.output().shape().to_vec();
+    let count = shape.iter().product::<usize>();
+    let step = 2.0 / (count - 1) as f64;
+    let weights = (0..count)
+        .map(|i| (-1.0 + i as f64 * step) as f32)
+        .collect();
+    let seed = Tensor::from_stored(&shape, weights);
+    let input = [graph.input()];
+    let seeds = [(graph.output(), seed)];
+    let found = graph
+        .backward(&walked, &seeds, &Request::nodes(&input))
+        .unwrap();
+    found.node(graph.input()).unwrap().clone()
+}
+
+fn compare(name: &str) {
+    let imported = read(name);
+    let [input, logits, wanted] = expected(name);
+    let found = imported.graph.logits(&input).unwrap();
+    // A log-softmax is left out, and the rest differs from it by one number per picture.
+    let shifted = |logits: &Tensor| {
+        let classes = logits.shape()[1];
+        let rows = logits.data().chunks_exact(classes);
+        let values = rows.flat_map(|row| row.iter().map(move |v| v - row[0]));
+        Tensor::from_stored(logits.shape(), values.collect())
+    };
+    let is_log = name.starts_with("loose");
+    let off = match is_log {
+        true => distance(&shifted(&found), &shifted(&logits)),
+        false => distance(&found, &logits),
+    };
+    assert!(off < 1e-4, "{name}: logits are off by {off}");
+    if !is_log {
+        let off = distance(&gradient(&imported.graph, &input), &wanted);
+        assert!(off < 1e-4, "{name}: the gradient is off by {off}");
+    }
+    // One picture at a time, as well.
+    let one = imported.graph.logits(&Tensor::from_nchw(
+        &[1, input.shape()[1], input.shape()[2], input.shape()[3]],
+        &input.to_nchw()[..input.len() / 2],
+    ));
+    let first = &found.data()[..found.len() / 2];
+    for (one, both) in one.unwrap().data().iter().zip(first) {
+        assert!((one - both).abs() <= 1e-4 * both.abs().max(1.0), "{name}");
+    }
+}
+
+macro_rules! cases {
+    ($($name:ident),* $(,)?) => {
+        $(#[test] fn $name() { compare(stringify!($name)); })*
+    };
+}
+
+cases!(
+    cnn_script_11,
+    cnn_script_13,
+    cnn_script_17,
+    cnn_script_20,
+    cnn_dynamo_18,
+    cnn_dynamo_20,
+    cnn_dynamo_23,
+    cnn_open_script,
+    cnn_open_dynamo,
+    cnn_one,
+    vit_script_14,
+    vit_script_17,
+    vit_one_script,
+    vit_one_dynamo,
+    vit_dynamo_18,
+    vit_dynamo_23,
+    windows_script,
+    windows_dynamo,
+    loose_script,
+    loose_dynamo,
+    keras,
+    float16,
+    double,
+    bfloat16,
+    external,
+    normalising,
+    labelled,
+    named,
+    functions,
+    quantised,
+    shuffle,
+);
+
+fn kinds(graph: &Graph) -> Vec<&'static str> {
+    graph.nodes().iter().map(|node| node.op.kind()).collect()
+}
+
+#[test]
+fn activations_and_normalisations_that_are_spelt_out_become_one_node() {
+    for name in ["cnn_script_11", "cnn_dynamo_18"] {
+        let kinds = kinds(&read(name).graph);
+        for wanted in ["gelu", "silu", "hardswish", "hardsigmoid", "relu6"] {
+            assert!(kinds.contains(&wanted), "{name}: {wanted} in {kinds:?}");
+        }
+        assert!(!kinds.contains(&"erf"), "{name}: {kinds:?}");
+    }
+    let kinds = kinds(&read("vit_script_14").graph);
+    let norms = kinds.iter().filter(|&&kind| kind == "layer_norm").count();
+    assert_eq!(norms, 2, "{kinds:?}");
+}
+
+#[test]
+fn channels_last_become_channels_first_without_a_node_that_moves_them() {
+    let imported = read("keras");
+    let kinds = kinds(&imported.graph);
+    assert!(!kinds.contains(&"permute"), "{kinds:?}");
+    assert_eq!(
+        (imported.channels, imported.height, imported.width),
+        (3, Some(12), Some(12))
+    );
+}
+
+#[test]
+fn shuffled_channels_become_one_node_that_looks_at_a_pixel_alone() {
+    let kinds = kinds(&read("shuffle").graph);
+    assert!(kinds.contains(&"channel_shuffle"), "{kinds:?}");
+}
+
+#[test]
+fn layers_and_parameters_have_the_names_of_the_state_dict() {
+    for name in [
+        "cnn_script_17",
+        "cnn_dynamo_18",
+        "vit_script_17",
+        "vit_dynamo_18",
+    ] {
+        let graph = read(name).graph;
+        let layer = if name.starts_with("cnn") {
+            "fc"
+        } else {
+            "head"
+        };
+        let node = graph.node(graph.find(layer).unwrap());
+        assert_eq!(node.op.kind(), "linear", "{name}");
+        let all = graph.parameters();
+        let own = node
+            .parameters
+            .iter()
+            .map(|&p| (&all[p].name[..], all[p].role));
+        let own: Vec<_> = own.collect();
+        let names = [format!("{layer}.weight"), format!("{layer}.bias")];
+        let expected = [(&names[0][..], Role::Weight), (&names[1][..], Role::Bias)];
+        assert_eq!(own, expected, "{name}");
+    }
+    let graph = read("vit_dynamo_18").graph;
+    let names: Vec<&str> = graph.parameters().iter().map(|p| &p.name[..]).collect();
+    for name in ["cls_token", "pos_embed", "gamma", "norm1.weight"] {
+        assert!(names.contains(&name), "{name} in {names:?}");
+    }
+}
+
+#[test]
+fn the_last_layer_can_be_replaced_for_other_classes() {
+    for name in [
+        "cnn_script_17",
+        "cnn_dynamo_23",
+        "vit_dynamo_18",
+        "keras",
+        "labelled",
+        "functions",
+    ] {
+        let [input, ..] = expected(name);
+        let graph = read(name)
+            .graph
+            .for_classes(9, |p| Tensor::full(&p.shape, 0.1));
+        let logits = graph.unwrap().logits(&input).unwrap();
+        assert_eq!(logits.shape(), [2, 9], "{name}");
+    }
+}
+
+#[test]
+fn what_changes_of_a_picture_is_computed_alone_and_exactly() {
+    for name in [
+        "cnn_script_17",
+        "cnn_dynamo_20",
+        "keras",
+        "normalising",
+        "shuffle",
+    ] {
+        let [input, ..] = expected(name);
+        let &[_, c, h, w] = input.shape() else {
+            panic!("pictures");
+        };
+        let values = input.to_nchw();
+        let picture = Tensor::from_nchw(&[1, c, h, w], &values[..c * h * w]);
+        let network = Network::new(read(name).graph).with_arithmetic(Arithmetic::Exact);
+        let graph = network.fused();
+        let incremental = Incremental::new(graph, &picture).unwrap();
+        let whole = graph.multiply_adds(picture.shape()).unwrap();
+        for (y, x) in [(0, 0), (3, 4), (h - 2, w - 3)] {
+            let rectangle = Rectangle {
+                rows: y..y + 2,
+                columns: x..x + 3,
+            };
+            assert!(
+                incremental.multiply_adds(&[rectangle.clone()]) < whole,
+                "{name}"
+            );
+            let change = Change {
+                rectangle,
+                values: vec![0.25; 2 * 3 * c],
+            };
+            let mut changed = picture.to_nchw();
+            for channel in 0..c {
+                for row in y..y + 2 {
+                    changed[(channel * h + row) * w + x..][..3].fill(0.25);
+                }
+            }
+            let anew = graph
+                .logits(&Tensor::from_nchw(&[1, c, h, w], &changed))
+                .unwrap();
+            let found = incremental.logits(&[change], usize::MAX).unwrap();
+            assert_eq!(found, anew, "{name}");
+        }
+    }
+}
+
+#[test]
+fn classes_come_from_metadata_and_from_the_labels_at_the_end() {
+    let owls = |name| read(name).classes.unwrap();
+    assert_eq!(owls("named"), ["cat", "dog", "owl's"]);
+    assert_eq!(owls("labelled"), ["cat", "dog", "owl"]);
+    assert_eq!(read("cnn_one").classes, None);
+}
+
+#[test]
+fn what_is_left_out_and_what_differs_is_told() {
+    let notes = |name| read(name).notes.join("\n");
+    assert!(
+        notes("keras").contains("softmax, is left out"),
+        "{}",
+        notes("keras")
+    );
+    assert!(
+        notes("labelled").contains("ZipMap"),
+        "{}",
+        notes("labelled")
+    );
+    let quantised = read("quantised").warnings;
+    assert!(quantised[0].contains("quantised"), "{quantised:?}");
+    assert_eq!(read("cnn_one").warnings, Vec::<String>::new());
+}
+
+#[test]
+fn a_network_that_normalises_pictures_says_by_what_factor() {
+    let factor = read("normalising").pixel_factor.unwrap();
+    assert!((factor - 1.0 / 58.4).abs() < 1e-5, "{factor}");
+    assert_eq!(read("cnn_one").pixel_factor, None);
+}
+
+#[test]
+fn weights_beside_the_model_are_read_from_its_own_folder_only() {
+    let place = tempfile::tempdir().unwrap();
+    let model = std::fs::read(file("external")).unwrap();
+    let inner = place.path().join("models");
+    std::fs::create_dir(&inner).unwrap();
+    let path = inner.join("external.onnx");
+    std::fs::write(&path, &model).unwrap();
+    let error = |path: &Path| {
+        dvm_onnx::read(path, Options::default())
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    assert!(error(&path).contains("external.data"), "{}", error(&path));
+    let data = std::fs::read(folder().join("external.data")).unwrap();
+    std::fs::write(inner.join("external.data"), &data[..100]).unwrap();
+    assert!(error(&path).contains("end beyond"), "{}", error(&path));
+    // Names of the same length, so that the file stays whole.
+    let at = model
+        .windows(13)
+        .position(|w| w == b"external.data")
+        .unwrap();
+    for (name, data) in [
+        ("../other.data", true),
+        ("/xternal.data", false),
+        ("a/../../x.dat", true),
+    ] {
+        let mut other = model.clone();
+        for start in at..model.len() - 13 {
+            if &model[start..start + 13] == b"external.data" {
+                other[start..start + 13].copy_from_slice(name.as_bytes());
+            }
+        }
+        std::fs::write(&path, &other).unwrap();
+        if data {
+            let _ = std::fs::write(place.path().join("other.data"), [0; 1000]);
+        }
+        assert!(
+            error(&path).contains("own folder"),
+            "{name}: {}",
+            error(&path)
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn weights_behind_a_link_are_not_read() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("external.onnx");
+    std::fs::copy(file("external"), &path).unwrap();
+    std::os::unix::fs::symlink(
+        folder().join("external.data"),
+        place.path().join("external.data"),
+    )
+    .unwrap();
+    let error = dvm_onnx::read(&path, Options::default())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("link"), "{error}");
+}

@@ -1,0 +1,498 @@
+//! Files that want something else than to be read: each is an error, soon and without much memory.
+//!
+//! They are written here field by field, as the wire format has them.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dvm_onnx::{Imported, OnnxError, Options, from_bytes};
+
+/// Counts what is in use, and the most there was.
+struct Counting;
+
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = IN_USE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        MOST.fetch_max(now, Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One at a time, so that memory is that of one file.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads a file, which may take less than 200 MB.
+fn read(bytes: &[u8]) -> Result<Imported, OnnxError> {
+    let before = IN_USE.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let read = from_bytes(bytes, "hostile.onnx", Options::default());
+    let most = MOST.load(Ordering::Relaxed) - before;
+    assert!(most < 200 << 20, "took {} MiB", most >> 20);
+    read
+}
+
+fn refused(bytes: &[u8]) -> String {
+    match read(bytes) {
+        Ok(_) => panic!("it was read"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+/// A field of a whole number.
+fn number(field: u64, value: i64) -> Vec<u8> {
+    [varint(field << 3), varint(value as u64)].concat()
+}
+
+/// A field of bytes: a text, or a message.
+fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
+    let value = value.as_ref();
+    [
+        varint(field << 3 | 2),
+        varint(value.len() as u64),
+        value.to_vec(),
+    ]
+    .concat()
+}
+
+fn node(op: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
+    let mut content = Vec::new();
+    inputs
+        .iter()
+        .for_each(|name| content.extend(bytes(1, name)));
+    outputs
+        .iter()
+        .for_each(|name| content.extend(bytes(2, name)));
+    content.extend(bytes(4, op));
+    attributes.iter().for_each(|a| content.extend(bytes(5, a)));
+    content
+}
+
+fn ints(name: &str, values: &[i64]) -> Vec<u8> {
+    let mut content = bytes(1, name);
+    values
+        .iter()
+        .for_each(|&value| content.extend(number(8, value)));
+    [content, number(20, 7)].concat()
+}
+
+fn int(name: &str, value: i64) -> Vec<u8> {
+    [bytes(1, name), number(3, value), number(20, 2)].concat()
+}
+
+/// A tensor of 64-bit numbers.
+fn whole(name: &str, dims: &[i64], values: &[i64]) -> Vec<u8> {
+    let mut content = Vec::new();
+    dims.iter().for_each(|&dim| content.extend(number(1, dim)));
+    content.extend(number(2, 7));
+    content.extend(bytes(8, name));
+    let raw: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    [content, bytes(9, raw)].concat()
+}
+
+fn floats(name: &str, dims: &[i64], values: &[f32]) -> Vec<u8> {
+    let mut content = Vec::new();
+    dims.iter().for_each(|&dim| content.extend(number(1, dim)));
+    content.extend(number(2, 1));
+    content.extend(bytes(8, name));
+    let raw: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    [content, bytes(9, raw)].concat()
+}
+
+/// An input or output of floats with these sides.
+fn value(name: &str, sides: &[i64]) -> Vec<u8> {
+    let dims = sides.iter().flat_map(|&side| bytes(1, number(1, side)));
+    let shape: Vec<u8> = dims.collect();
+    let tensor = [number(1, 1), bytes(2, shape)].concat();
+    [bytes(1, name), bytes(2, bytes(1, tensor))].concat()
+}
+
+fn graph(nodes: &[Vec<u8>], tensors: &[Vec<u8>]) -> Vec<u8> {
+    let mut content = Vec::new();
+    nodes.iter().for_each(|node| content.extend(bytes(1, node)));
+    tensors
+        .iter()
+        .for_each(|tensor| content.extend(bytes(5, tensor)));
+    content.extend(bytes(11, value("x", &[1, 3, 8, 8])));
+    content.extend(bytes(12, value("y", &[1, 4])));
+    content
+}
+
+fn model_of(graph: &[u8], more: &[u8]) -> Vec<u8> {
+    let opset = number(2, 17);
+    [
+        number(1, 8),
+        bytes(7, graph),
+        bytes(8, opset),
+        more.to_vec(),
+    ]
+    .concat()
+}
+
+fn model(nodes: &[Vec<u8>], tensors: &[Vec<u8>]) -> Vec<u8> {
+    model_of(&graph(nodes, tensors), &[])
+}
+
+/// A pool, and a layer of four classes.
+fn end(from: &str) -> Vec<Vec<u8>> {
+    vec![
+        node("GlobalAveragePool", &[from], &["pooled"], &[]),
+        node("Flatten", &["pooled"], &["row"], &[]),
+        node("Gemm", &["row", "w"], &["y"], &[]),
+    ]
+}
+
+fn weights() -> Vec<u8> {
+    floats("w", &[3, 4], &[0.5; 12])
+}
+
+fn with_end(mut nodes: Vec<Vec<u8>>, from: &str, mut tensors: Vec<Vec<u8>>) -> Vec<u8> {
+    nodes.extend(end(from));
+    tensors.push(weights());
+    model(&nodes, &tensors)
+}
+
+#[test]
+fn the_file_that_the_others_are_made_from_is_fine() {
+    let _alone = alone();
+    assert!(read(&with_end(vec![], "x", vec![])).is_ok());
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_refused_or_still_whole() {
+    let _alone = alone();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references");
+    for name in ["cnn_script_17", "vit_dynamo_18", "functions", "quantised"] {
+        let whole = std::fs::read(folder.join(format!("{name}.onnx"))).unwrap();
+        for length in (0..whole.len()).step_by(64) {
+            let _ = read(&whole[..length]);
+        }
+    }
+}
+
+#[test]
+fn a_file_with_one_byte_changed_never_panics() {
+    let _alone = alone();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references");
+    for name in ["keras", "functions", "quantised", "labelled", "normalising"] {
+        let whole = std::fs::read(folder.join(format!("{name}.onnx"))).unwrap();
+        for at in 0..whole.len() {
+            for change in [0x01, 0x80] {
+                let mut other = whole.clone();
+                other[at] ^= change;
+                let _ = read(&other);
+            }
+        }
+    }
+}
+
+#[test]
+fn nodes_that_read_themselves_or_each_other_are_refused() {
+    let _alone = alone();
+    let alone = with_end(vec![node("Relu", &["a"], &["a"], &[])], "a", vec![]);
+    assert!(refused(&alone).contains("nothing before it computes"));
+    let a = node("Relu", &["b"], &["a"], &[]);
+    let b = node("Relu", &["a"], &["b"], &[]);
+    assert!(refused(&with_end(vec![a, b], "b", vec![])).contains("nothing before it computes"));
+}
+
+#[test]
+fn a_name_that_is_defined_twice_is_refused() {
+    let _alone = alone();
+    let twice = |op| node(op, &["x"], &["a"], &[]);
+    let nodes = with_end(vec![twice("Relu"), twice("Tanh")], "a", vec![]);
+    assert!(refused(&nodes).contains("a second time"));
+    let tensors = with_end(vec![], "x", vec![weights()]);
+    assert!(refused(&tensors).contains("twice"));
+}
+
+#[test]
+fn weights_that_are_missing_short_or_of_another_type_are_refused() {
+    let _alone = alone();
+    let missing = refused(&model(&end("x"), &[]));
+    assert!(missing.contains("reads `w`"), "{missing}");
+    let short = floats("w", &[3, 4], &[0.5; 11]);
+    assert!(refused(&model(&end("x"), &[short])).contains("11 numbers"));
+    let numbers = whole("w", &[3, 4], &[1; 12]);
+    assert!(refused(&model(&end("x"), &[numbers])).contains("whole numbers"));
+}
+
+#[test]
+fn sides_that_are_huge_negative_or_zero_are_refused() {
+    let _alone = alone();
+    for dims in [
+        &[1 << 62, 1 << 62][..],
+        &[-3, 4],
+        &[0, 4],
+        &[3, 0],
+        &[i64::MAX],
+        &[3, 1 << 40],
+    ] {
+        refused(&model(&end("x"), &[floats("w", dims, &[0.5; 12])]));
+        refused(&model(&end("x"), &[floats("w", dims, &[])]));
+    }
+    for sides in [
+        [1, 3, 1 << 62, 8],
+        [1, 1 << 40, 8, 8],
+        [1, 3, 1 << 20, 1 << 20],
+    ] {
+        let mut graph = Vec::new();
+        end("x")
+            .iter()
+            .for_each(|node| graph.extend(bytes(1, node)));
+        graph.extend(bytes(5, weights()));
+        graph.extend(bytes(11, value("x", &sides)));
+        graph.extend(bytes(12, value("y", &[1, 4])));
+        refused(&model_of(&graph, &[]));
+    }
+}
+
+#[test]
+fn a_million_nodes_are_refused_before_they_are_decoded() {
+    let _alone = alone();
+    let one = bytes(1, node("Relu", &["x"], &["a"], &[]));
+    let graph = [one.repeat(1_000_000), graph(&end("x"), &[weights()])].concat();
+    assert!(refused(&model_of(&graph, &[])).contains("nodes"));
+    let empty = bytes(1, []).repeat(1_000_000);
+    assert!(refused(&model_of(&empty, &[])).contains("nodes"));
+    let names = node("Relu", &["x"], &[], &[]);
+    let names = [names, bytes(2, "").repeat(8_000_000)].concat();
+    assert!(refused(&model(&[names], &[])).contains("memory"));
+}
+
+#[test]
+fn a_hundred_thousand_nodes_are_read_or_refused_in_little_memory() {
+    let _alone = alone();
+    let mut nodes = Vec::new();
+    let mut before = "x".to_owned();
+    for index in 0..50_000 {
+        let name = format!("n{index}");
+        nodes.push(node("Neg", &[&before], &[&name], &[]));
+        before = name;
+    }
+    let _ = read(&with_end(nodes, &before, vec![]));
+}
+
+#[test]
+fn graphs_nested_deeply_are_refused() {
+    let _alone = alone();
+    let mut inner = Vec::new();
+    for _ in 0..200 {
+        let attribute = [bytes(1, "then_branch"), bytes(6, &inner), number(20, 5)].concat();
+        inner = bytes(1, node("If", &["c"], &["y"], &[attribute]));
+    }
+    assert!(refused(&model_of(&inner, &[])).contains("deep"));
+}
+
+#[test]
+fn functions_that_call_each_other_without_end_are_refused() {
+    let _alone = alone();
+    let function = |name: &str, calls: &[Vec<u8>]| {
+        let mut content = bytes(1, name);
+        content.extend(bytes(4, "a"));
+        content.extend(bytes(5, "b"));
+        calls.iter().for_each(|call| content.extend(bytes(7, call)));
+        content.extend(bytes(10, "own"));
+        bytes(25, content)
+    };
+    let call = |name: &str, from: &str, to: &str| {
+        [node(name, &[from], &[to], &[]), bytes(7, "own")].concat()
+    };
+    let start = |nodes: &[Vec<u8>], functions: &[Vec<u8>]| {
+        let mut all = nodes.to_vec();
+        all.extend(end("z"));
+        model_of(&graph(&all, &[weights()]), &functions.concat())
+    };
+    let own = function("F", &[call("F", "a", "b")]);
+    assert!(refused(&start(&[call("F", "x", "z")], &[own])).contains("deep"));
+    // Each calls the next one twice: 2^20 calls.
+    let chain: Vec<Vec<u8>> = (0..20)
+        .map(|level| {
+            let next = format!("F{}", level + 1);
+            function(
+                &format!("F{level}"),
+                &[call(&next, "a", "m"), call(&next, "m", "b")],
+            )
+        })
+        .collect();
+    let last = function("F20", &[node("Relu", &["a"], &["b"], &[])]);
+    let bomb = start(&[call("F0", "x", "z")], &[chain.concat(), last]);
+    let error = refused(&bomb);
+    assert!(error.contains("steps"), "{error}");
+}
+
+#[test]
+fn constants_that_grow_without_end_are_refused() {
+    let _alone = alone();
+    let huge = whole("huge", &[3], &[1 << 20, 1 << 20, 1 << 20]);
+    let many = whole("many", &[3], &[4096, 4096, 64]);
+    let count = whole("count", &[], &[1 << 40]);
+    let (zero, one) = (whole("zero", &[], &[0]), whole("one", &[], &[1]));
+    let unit = floats("unit", &[1, 1, 1], &[1.0]);
+    let bombs = [
+        node("ConstantOfShape", &["huge"], &["z"], &[]),
+        node("ConstantOfShape", &["many"], &["z"], &[]),
+        node("Expand", &["unit", "huge"], &["z"], &[]),
+        node("Tile", &["unit", "many"], &["z"], &[]),
+        node("Range", &["zero", "count", "one"], &["z"], &[]),
+        node("Reshape", &["x", "huge"], &["z"], &[]),
+        node("Tile", &["x", "huge"], &["z"], &[]),
+        node("Expand", &["x", "huge"], &["z"], &[]),
+        node("Pad", &["x", "huge"], &["z"], &[]),
+    ];
+    for bomb in bombs {
+        let tensors = [&huge, &many, &count, &zero, &one, &unit]
+            .map(Clone::clone)
+            .to_vec();
+        let sum = node("Add", &["x", "z"], &["s"], &[]);
+        refused(&with_end(vec![bomb, sum], "s", tensors));
+    }
+    // Doubled again and again.
+    let mut nodes = Vec::new();
+    for level in 0..40 {
+        let (from, to) = (format!("d{level}"), format!("d{}", level + 1));
+        nodes.push(node("Concat", &[&from, &from], &[&to], &[int("axis", 0)]));
+    }
+    nodes.push(node("Add", &["x", "d40"], &["s"], &[]));
+    refused(&with_end(nodes, "s", vec![floats("d0", &[1], &[1.0])]));
+    // A wide one added to a high one.
+    let (row, column) = (
+        floats("row", &[1, 20_000], &[1.0; 20_000]),
+        floats("column", &[20_000, 1], &[1.0; 20_000]),
+    );
+    let nodes = vec![
+        node("Add", &["row", "column"], &["square"], &[]),
+        node("Add", &["x", "square"], &["s"], &[]),
+    ];
+    refused(&with_end(nodes, "s", vec![row, column]));
+}
+
+#[test]
+fn attributes_that_make_no_sense_are_refused() {
+    let _alone = alone();
+    let kernel = floats("k", &[3, 3, 3, 3], &[0.1; 81]);
+    let sense: Vec<Vec<Vec<u8>>> = vec![
+        vec![ints("strides", &[0, 1])],
+        vec![ints("strides", &[1 << 62, 1])],
+        vec![ints("strides", &[-1, 1])],
+        vec![ints("dilations", &[i64::MAX, 1])],
+        vec![ints("pads", &[i64::MAX, 0, 0, 0])],
+        vec![ints("pads", &[-1, 0, 0, 0])],
+        vec![ints("pads", &[0])],
+        vec![int("group", 0)],
+        vec![int("group", -1)],
+        vec![int("group", 2)],
+    ];
+    for attributes in sense {
+        let conv = node("Conv", &["x", "k"], &["c"], &attributes);
+        refused(&with_end(vec![conv], "c", vec![kernel.clone()]));
+    }
+    for perm in [
+        &[0, 1, 2][..],
+        &[0, 0, 1, 2],
+        &[0, 1, 2, 4],
+        &[i64::MIN, 1, 2, 3],
+        &[1, 0, 2, 3],
+    ] {
+        let turned = node("Transpose", &["x"], &["c"], &[ints("perm", perm)]);
+        refused(&with_end(vec![turned], "c", vec![]));
+    }
+    for axis in [i64::MIN, i64::MAX, -5, 4, 0] {
+        let softmax = node("Softmax", &["x"], &["c"], &[int("axis", axis)]);
+        refused(&with_end(vec![softmax], "c", vec![]));
+        let parts = node("Split", &["x"], &["c", "d"], &[int("axis", axis)]);
+        refused(&with_end(vec![parts], "c", vec![]));
+    }
+    for to in [
+        &[-1, -1][..],
+        &[-2, 3],
+        &[0, 0, 0, 0, 0],
+        &[7, 7],
+        &[i64::MAX, 2],
+        &[],
+    ] {
+        let reshape = node("Reshape", &["x", "to"], &["c"], &[]);
+        refused(&with_end(
+            vec![reshape],
+            "c",
+            vec![whole("to", &[to.len() as i64], to)],
+        ));
+    }
+}
+
+#[test]
+fn all_that_is_not_supported_is_told_at_once() {
+    let _alone = alone();
+    let nodes = vec![
+        node("Einsum", &["x"], &["a"], &[]),
+        node("Loop", &["x"], &["b"], &[]),
+        node("Add", &["a", "b"], &["c"], &[]),
+        node("Einsum", &["c"], &["d"], &[]),
+    ];
+    let error = refused(&with_end(nodes, "d", vec![]));
+    for part in [
+        "2 kinds of nodes",
+        "Einsum (node `a` and 1 more)",
+        "Loop (node `b`)",
+        "opset 17",
+        "unsupported.md",
+    ] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+}
+
+#[test]
+fn what_does_not_lead_to_the_logits_may_be_anything() {
+    let _alone = alone();
+    let odd = node("Einsum", &["x"], &["nobody"], &[]);
+    assert!(read(&with_end(vec![odd], "x", vec![])).is_ok());
+}
+
+#[test]
+fn bytes_that_are_no_model_are_refused() {
+    let _alone = alone();
+    for content in [
+        &b""[..],
+        b"PK\x03\x04",
+        b"\x08\x08",
+        &[0xff; 100],
+        &[0; 100],
+    ] {
+        refused(content);
+    }
+}
