@@ -6,7 +6,9 @@ import methods
 import networks
 import ops
 import pictures
+import published
 import tensorboard_events
+import timm_names
 import training
 import weights
 
@@ -18,6 +20,8 @@ if __name__ == "__main__":
         ops,
         methods,
         networks,
+        published,
+        timm_names,
         training,
         tensorboard_events,
         augmentations,
