@@ -449,11 +449,11 @@ def train_step(network, values, labels, auxiliaries, precision):
 
 def gradient_rounding(network, values, labels, auxiliaries):
     """The worst change of a gradient's norm or probe, relative to the norm, when every convolution is
-    rounded by the last of ROUNDINGS; one number per parameter."""
+    rounded by the first of ROUNDINGS; one number per parameter."""
     exact = digest(train_step(network, values, labels, auxiliaries, torch.float64)[2])
     worst = np.zeros_like(exact[0])
     for seed in range(ROUNDING_DRAWS):
-        with rounded_convolutions(network, ROUNDINGS[-1], seed):
+        with rounded_convolutions(network, ROUNDINGS[0], seed):
             rounded = digest(train_step(network, values, labels, auxiliaries, torch.float64)[2])
         for value, other in zip(exact, rounded):
             worst = np.maximum(worst, np.abs(other - value) / exact[0])
