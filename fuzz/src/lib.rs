@@ -24,8 +24,12 @@ pub fn onnx(bytes: &[u8]) {
     let network = Network::new(read.graph);
     let graph = network.fused();
     // A large network is no mistake of the reader; whoever runs it asks first, as here.
-    let small = graph.peak_values(&shape).is_ok_and(|values| values < 1 << 20)
-        && graph.multiply_adds(&shape).is_ok_and(|count| count < 1 << 24);
+    let small = graph
+        .peak_values(&shape)
+        .is_ok_and(|values| values < 1 << 20)
+        && graph
+            .multiply_adds(&shape)
+            .is_ok_and(|count| count < 1 << 24);
     if small {
         let _ = graph.logits(&Tensor::zeros(&shape));
     }

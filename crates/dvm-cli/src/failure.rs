@@ -49,7 +49,7 @@ impl From<dvm::Error> for Failure {
                 format!(
                     "no weights of {architecture} are on this machine; two commands help: `dvm models \
                      fetch {architecture}` brings {published}, and `{own}` takes a file of yours \
-                     ({embedded} come with the program)"
+                     (networks that come with the program: {embedded})"
                 )
             }
             error => in_words(error),

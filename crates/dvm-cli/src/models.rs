@@ -214,6 +214,7 @@ impl Details {
             )
         } else {
             let model = Classifier::open(name, None)?;
+            report::warn_about(&model);
             let graph = model.network().graph();
             let details = Self::with(
                 model.architecture(),

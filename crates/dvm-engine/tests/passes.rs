@@ -269,10 +269,12 @@ fn a_folded_graph_has_the_input_gradient_of_the_original() {
 
 #[test]
 fn the_forms_of_a_network_agree() {
-    let network = Network::new(branching());
-    let expected = network.graph().logits(&input()).unwrap();
-    for form in [network.folded(), network.fused()] {
-        assert!(off(&form.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+    for graph in [branching(), seeded::graph(nets::transforming())] {
+        let network = Network::new(graph);
+        let expected = network.graph().logits(&input()).unwrap();
+        for form in [network.folded(), network.fused()] {
+            assert!(off(&form.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+        }
     }
 }
 

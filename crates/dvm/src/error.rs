@@ -18,14 +18,14 @@ pub enum Error {
     /// The network has no weights here.
     #[error(
         "no weights of {architecture} are on this machine: `dvm models fetch {architecture}` brings \
-         {published}; or give a weight file, or choose {embedded}, which come with the program"
+         {published}; or give a weight file, or choose a network that comes with the program: {embedded}"
     )]
     NoWeights {
         /// Name of the architecture.
         architecture: &'static str,
         /// The published file's name.
         published: &'static str,
-        /// Networks that are embedded.
+        /// Networks that are embedded, separated by commas.
         embedded: String,
     },
     /// Published weights could not be fetched.

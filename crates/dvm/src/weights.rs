@@ -85,7 +85,7 @@ pub(crate) fn fetched_by_default(
         Error::NoWeights {
             architecture: architecture.name,
             published: architecture.usual().source.file(),
-            embedded: embedded.join(" or "),
+            embedded: embedded.join(", "),
         }
     })
 }

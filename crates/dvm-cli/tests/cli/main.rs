@@ -6,6 +6,7 @@ mod convert;
 mod descriptions;
 mod explain;
 mod fetch;
+mod onnx;
 mod pictures;
 mod prepare;
 mod requests;

@@ -99,6 +99,10 @@ impl Training {
         let begun = self.folder.last_path().exists();
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
         pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
+        let remarks = &pretrained.remarks;
+        for warning in remarks.warnings.iter().chain(&remarks.preprocess) {
+            tell(&TrainingEvent::Message(format!("warning: {warning}")));
+        }
         let metadata = pretrained.metadata()?;
         let whole = pretrained.network.whole();
         let task = Task {

@@ -25,6 +25,9 @@ pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
 /// As [`of`], before anything is written.
 pub(super) fn settled(mut config: Config) -> Result<Config, Error> {
     if is_file(&config.model) {
+        let size = config.preprocess.as_ref().map(|preprocess| preprocess.crop);
+        let read = Pretrained::read_for(Path::new(&config.model), None, size)?;
+        config.preprocess = config.preprocess.or(Some(read.preprocess));
         return Ok(config);
     }
     let architecture = architecture(&config.model)?;
@@ -47,8 +50,11 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
         true => of_file(config, data, begun)?,
         false => of_zoo(config, data, begun)?,
     };
-    if let Some(preprocess) = &config.preprocess {
+    if let Some(preprocess) = &config.preprocess
+        && *preprocess != pretrained.preprocess
+    {
         pretrained.preprocess = preprocess.clone();
+        pretrained.remarks.preprocess = None;
     }
     Ok(pretrained)
 }
