@@ -1,21 +1,21 @@
 //! The fully connected layer.
 
+mod packed;
+
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use self::packed::Packed;
 use super::matmul::{Matrix, matmul};
-use super::panels::{Finish, Panels, Product, load};
+use super::panels::load;
 use super::simd::{InstructionSet, Shared, multiply_add};
-use super::transpose::transposed;
 use super::{
     Arithmetic, Call, Gradients, Mode, Needs, Op, Outcome, Prepared, Reach, Site, channel_sums,
 };
 use crate::Tensor;
 use crate::buffer::Buffer;
-use crate::made_once::made_once;
 
 /// `x · Wᵀ + b` for weights `[O, I]` and, if there is a second parameter, a bias `[O]`: of rows
 /// `[N, I]`, of the tokens of `[N, T, I]`, or of the pixels of feature maps `[N, I, H, W]`.
@@ -44,91 +44,10 @@ fn pays_to_pack(rows: usize, weight: &Tensor, mode: Mode) -> bool {
     rows >= many && weight.len() <= PACKED
 }
 
-/// The weights packed for many rows, in the way of the panels, each form made when it is first asked
-/// for.
-struct Packed {
-    set: InstructionSet,
-    forward: OnceLock<Panels>,
-    backward: OnceLock<Panels>,
-}
-
-impl Packed {
-    fn new(set: InstructionSet) -> Self {
-        Self {
-            set,
-            forward: OnceLock::new(),
-            backward: OnceLock::new(),
-        }
-    }
-
-    /// `[I, O]`, of weights `[O, I]`.
-    fn forward(&self, weight: &Tensor) -> &Panels {
-        made_once(&self.forward, || {
-            let (o, i) = (weight.shape()[0], weight.shape()[1]);
-            let turned = transposed(weight.data(), o, i);
-            Panels::pack(self.set, (1, i, o), |k, first, row| {
-                row.copy_from_slice(&turned[k * o + first..][..row.len()]);
-            })
-        })
-    }
-
-    /// `[O, I]`, as they are.
-    fn backward(&self, weight: &Tensor) -> &Panels {
-        made_once(&self.backward, || {
-            let (o, i) = (weight.shape()[0], weight.shape()[1]);
-            Panels::pack(self.set, (1, o, i), |k, first, row| {
-                row.copy_from_slice(&weight.data()[k * i + first..][..row.len()]);
-            })
-        })
-    }
-}
-
 fn packed(prepared: Option<&Prepared>) -> &Packed {
     prepared
         .and_then(|prepared| prepared.downcast_ref())
         .expect("a linear layer prepares its weights")
-}
-
-/// Rows that one task takes through its panels.
-const PACKED_ROWS: usize = 14 * 8;
-
-/// Tasks that even few rows are split into.
-const TASKS: usize = 12;
-
-/// `rows · weights + bias` with packed weights: every value is one sum in the order of the depth,
-/// however many rows there are.
-fn packed_product(rows: &[f32], weights: &Panels, bias: Option<&[f32]>, output: &mut [f32]) {
-    let (depth, columns) = (weights.depth(), weights.columns());
-    let count = rows.len() / depth;
-    assert_eq!((count * depth, count * columns), (rows.len(), output.len()));
-    let output = Shared::new(output);
-    let panels = weights.count();
-    let blocks = count.div_ceil(PACKED_ROWS);
-    let parts = TASKS.div_ceil(blocks).min(panels);
-    (0..blocks * parts).into_par_iter().for_each(|task| {
-        let (block, part) = (task / parts, task % parts);
-        let block = block * count / blocks..(block + 1) * count / blocks;
-        let sources: Vec<*const f32> = block
-            .clone()
-            .map(|row| rows[row * depth..][..depth].as_ptr())
-            .collect();
-        let targets: Vec<*mut f32> = block.map(|row| output.at(row * columns)).collect();
-        let product = Product {
-            weights,
-            matrix: 0,
-            panels: part * panels / parts..(part + 1) * panels / parts,
-            sources: &sources,
-            run: depth,
-            targets: &targets,
-            finish: Finish {
-                bias,
-                ..Finish::default()
-            },
-        };
-        // SAFETY: every source is a whole row of the depth, every target one of all columns; the columns
-        // of these panels of these rows are this task's alone.
-        unsafe { product.compute() };
-    });
 }
 
 /// Rows and columns of one task of [`rows_product`].
@@ -403,7 +322,7 @@ impl Op for Linear {
         };
         if pack {
             let weights = packed(call.prepared).forward(weight);
-            packed_product(x.data(), weights, bias, &mut output);
+            packed::product(x.data(), weights, bias, &mut output);
             return Tensor::from_buffer(call.output_shape, output).into();
         }
         if n >= MANY && !exact {
@@ -445,7 +364,7 @@ impl Op for Linear {
                 let (mut g, grad) = (Buffer::stale(n * i), grad_output.data());
                 if pays_to_pack(n, weight, site.mode) {
                     let weights = packed(site.prepared).backward(weight);
-                    packed_product(grad, weights, None, &mut g);
+                    packed::product(grad, weights, None, &mut g);
                 } else {
                     rows_product(grad, weights, None, (n, i, o), &mut g);
                 }

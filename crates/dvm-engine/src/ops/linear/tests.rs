@@ -111,12 +111,12 @@ fn packed_weights_give_the_sum_of_products_for_many_rows() {
         for set in InstructionSet::available() {
             let packed = Packed::new(set);
             let mut found = vec![f32::NAN; n * o];
-            packed_product(&layer.rows, packed.forward(&weight), bias, &mut found);
+            packed::product(&layer.rows, packed.forward(&weight), bias, &mut found);
             let near = |(&f, &e): (&f32, &f64)| (f64::from(f) - e).abs() <= TOLERANCE * scale;
             assert!(found.iter().zip(&expected).all(near), "{}", set.name());
             let mut alone = vec![f32::NAN; o];
             let row = &layer.rows[(n - 1) * i..];
-            packed_product(row, packed.forward(&weight), bias, &mut alone);
+            packed::product(row, packed.forward(&weight), bias, &mut alone);
             assert!(alone == found[(n - 1) * o..], "{}: other bits", set.name());
         }
     }
@@ -130,7 +130,7 @@ fn weights_packed_for_the_way_back_give_the_gradient_of_the_rows() {
     let grad = seeded::uniform("gradient of the output", n * o, -1.0, 1.0);
     for set in InstructionSet::available() {
         let mut found = vec![f32::NAN; n * i];
-        packed_product(&grad, Packed::new(set).backward(&weight), None, &mut found);
+        packed::product(&grad, Packed::new(set).backward(&weight), None, &mut found);
         for (row, found) in found.chunks_exact(i).enumerate() {
             for (column, &found) in found.iter().enumerate() {
                 let product = |k: usize| {

@@ -1,0 +1,93 @@
+//! Many rows times weights that are packed once, as convolutions do it.
+
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+use super::super::panels::{Finish, Panels, Product};
+use super::super::simd::{InstructionSet, Shared};
+use super::super::transpose::transposed;
+use crate::Tensor;
+use crate::made_once::made_once;
+
+/// The weights packed for many rows, in the way of the panels, each form made when it is first asked
+/// for.
+pub(super) struct Packed {
+    set: InstructionSet,
+    forward: OnceLock<Panels>,
+    backward: OnceLock<Panels>,
+}
+
+impl Packed {
+    /// Nothing yet; everything will be made for these instructions.
+    pub fn new(set: InstructionSet) -> Self {
+        Self {
+            set,
+            forward: OnceLock::new(),
+            backward: OnceLock::new(),
+        }
+    }
+
+    /// `[I, O]`, of weights `[O, I]`.
+    pub fn forward(&self, weight: &Tensor) -> &Panels {
+        made_once(&self.forward, || {
+            let (o, i) = (weight.shape()[0], weight.shape()[1]);
+            let turned = transposed(weight.data(), o, i);
+            Panels::pack(self.set, (1, i, o), |k, first, row| {
+                row.copy_from_slice(&turned[k * o + first..][..row.len()]);
+            })
+        })
+    }
+
+    /// `[O, I]`, as they are.
+    pub fn backward(&self, weight: &Tensor) -> &Panels {
+        made_once(&self.backward, || {
+            let (o, i) = (weight.shape()[0], weight.shape()[1]);
+            Panels::pack(self.set, (1, o, i), |k, first, row| {
+                row.copy_from_slice(&weight.data()[k * i + first..][..row.len()]);
+            })
+        })
+    }
+}
+
+/// Rows that one task takes through its panels.
+const PACKED_ROWS: usize = 14 * 8;
+
+/// Tasks that even few rows are split into.
+const TASKS: usize = 12;
+
+/// `rows · weights + bias` with packed weights: every value is one sum in the order of the depth,
+/// however many rows there are.
+pub(super) fn product(rows: &[f32], weights: &Panels, bias: Option<&[f32]>, output: &mut [f32]) {
+    let (depth, columns) = (weights.depth(), weights.columns());
+    let count = rows.len() / depth;
+    assert_eq!((count * depth, count * columns), (rows.len(), output.len()));
+    let output = Shared::new(output);
+    let panels = weights.count();
+    let blocks = count.div_ceil(PACKED_ROWS);
+    let parts = TASKS.div_ceil(blocks).min(panels);
+    (0..blocks * parts).into_par_iter().for_each(|task| {
+        let (block, part) = (task / parts, task % parts);
+        let block = block * count / blocks..(block + 1) * count / blocks;
+        let sources: Vec<*const f32> = block
+            .clone()
+            .map(|row| rows[row * depth..][..depth].as_ptr())
+            .collect();
+        let targets: Vec<*mut f32> = block.map(|row| output.at(row * columns)).collect();
+        let product = Product {
+            weights,
+            matrix: 0,
+            panels: part * panels / parts..(part + 1) * panels / parts,
+            sources: &sources,
+            run: depth,
+            targets: &targets,
+            finish: Finish {
+                bias,
+                ..Finish::default()
+            },
+        };
+        // SAFETY: every source is a whole row of the depth, every target one of all columns; the columns
+        // of these panels of these rows are this task's alone.
+        unsafe { product.compute() };
+    });
+}
