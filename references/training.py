@@ -264,10 +264,15 @@ def initialisations():
         "mobilenet_v2",
         "mobilenet_v3_small",
         "shufflenet_v2_x1_0",
+        "efficientnet_b0",
+        "convnext_tiny",
+        "vit_b_16",
+        "swin_t",
     ]
     of_timm = {
         "efficientnet_lite0": "tf_efficientnet_lite0",
         "mobilenetv3_small_100": "mobilenetv3_small_100",
+        "vit_tiny_patch16_224": "vit_tiny_patch16_224",
     }
     networks = {name: torchvision.models.get_model(name, num_classes=10) for name in of_torchvision}
     networks |= {name: timm.create_model(other, num_classes=10) for name, other in of_timm.items()}

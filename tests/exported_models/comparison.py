@@ -26,6 +26,7 @@ class Exported:
     original: Callable | None = None
     channels_last: bool = False  # the file takes [1, H, W, 3]
     probabilities: bool = False  # it answers with probabilities
+    logarithms: bool = False  # it answers with their logarithms: logits, but for a constant
     within: float = WITHIN  # of dvm to ONNX Runtime
     original_within: float | None = None  # of dvm to the original; None: as `within`
     input_type: type = np.float32
@@ -109,6 +110,8 @@ def compare(exported, program):
         return "exported"
     logits, probabilities = classify(program, exported)
     answer = probabilities if exported.probabilities else logits
+    if exported.logarithms:
+        answer, runtime, original = (x - np.mean(x) for x in (answer, runtime, original))
     from_runtime = difference(answer, runtime)
     measured = f"{from_runtime:.1e} from ONNX Runtime"
     if not from_runtime <= exported.within:

@@ -81,7 +81,7 @@ def add(title, wrap, **facts):
 
 
 add("softmax-at-the-end", lambda net: nn.Sequential(net, nn.Softmax(1)), probabilities=True)
-add("log-softmax-at-the-end", lambda net: nn.Sequential(net, nn.LogSoftmax(1)))
+add("log-softmax-at-the-end", lambda net: nn.Sequential(net, nn.LogSoftmax(1)), logarithms=True)
 add("normalisation-of-pixels", lambda net: Normalising(net, 255), **PIXELS)
 add("normalisation-of-0-to-1", lambda net: Normalising(net, 1), **UNIT)
 add("normalisation-and-softmax", lambda net: nn.Sequential(Normalising(net, 255), nn.Softmax(1)), probabilities=True, **PIXELS)

@@ -11,6 +11,7 @@ mod buffers;
 mod fine_tune;
 mod graphs;
 mod pretrained;
+mod recognition;
 mod saving;
 
 pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};

@@ -221,7 +221,7 @@ impl Op for Binary {
     ) -> Result<Vec<usize>, String> {
         match (&self.other, inputs, parameters) {
             (Other::Parameter, [[_, tokens, d]], [[1, positions, e]])
-                if tokens != positions && d == e =>
+                if tokens != positions && *positions > 1 && d == e =>
             {
                 Err(format!(
                     "has positions for {positions} tokens, but the picture gives {tokens}: this network \

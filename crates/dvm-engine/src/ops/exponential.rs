@@ -68,12 +68,7 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 pub(super) fn tanh(x: f32) -> f32 {
     let squared = x * x;
     let mut p = -5.704_988_7e-3;
-    for factor in [
-        2.063_908_9e-2,
-        -5.373_971_5e-2,
-        1.333_144_2e-1,
-        -3.333_328_2e-1,
-    ] {
+    for factor in [2.063_909e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1] {
         p = p * squared + factor;
     }
     let near = x + x * squared * p;
@@ -91,7 +86,7 @@ pub(super) fn normal_cdf(x: f32) -> f32 {
     for factor in [
         -0.822_152_23,
         1.488_515_9,
-        -1.135_203_9,
+        -1.135_204,
         0.278_868_07,
         -0.186_288_06,
         0.096_784_18,

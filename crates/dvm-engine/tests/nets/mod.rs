@@ -6,10 +6,6 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, NodeId, Tensor, seeded};
-#[allow(
-    unused_imports,
-    reason = "not every test that has these networks uses this one"
-)]
 pub use transforming::transforming;
 
 /// Seeded values within ±1.

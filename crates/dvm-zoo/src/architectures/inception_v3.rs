@@ -34,15 +34,13 @@ pub static ALL: [Architecture; 1] = [Architecture {
     embedded: None,
 }];
 
-/// As torchvision, which cuts off what is more than 20 deviations away.
+/// As torchvision, which cuts off what is more than 20 deviations away. (It means to draw
+/// `AuxLogits.conv1` narrower, but says so to the wrong module.)
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Spread::Normal(0.1),
     linear: Spread::Normal(0.1),
     head: Spread::Normal(0.1),
-    others: &[
-        ("AuxLogits.conv1.conv.weight", Spread::Normal(0.01)),
-        ("AuxLogits.fc.weight", Spread::Normal(0.001)),
-    ],
+    others: &[("AuxLogits.fc.weight", Spread::Normal(0.001))],
 };
 
 /// What the loss of the auxiliary head counts, as everyone trains it who has torchvision's network.

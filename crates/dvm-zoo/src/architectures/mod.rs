@@ -2,8 +2,11 @@
 //! [`FAMILIES`] and a case in `references/networks.py`; see `docs/adding-a-model.md`.
 
 mod alexnet;
+mod convnext;
 mod densenet;
+mod efficientnet;
 mod efficientnet_lite;
+mod efficientnet_tensorflow;
 mod googlenet;
 mod inception_v3;
 mod mobilenet_v2;
@@ -11,7 +14,10 @@ mod mobilenet_v3;
 mod resnet;
 mod shufflenet_v2;
 mod squeezenet;
+mod swin;
 mod vgg;
+mod vision_transformer;
+mod vit_timm;
 
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::{Blueprint, Initialisation};
@@ -125,6 +131,26 @@ impl Published {
             licence: "BSD-3-Clause (torchvision)",
         }
     }
+
+    /// Weights in a repository of the Hugging Face hub, as timm keeps them.
+    const fn hub(
+        tag: &'static str,
+        repository: &'static str,
+        top1: f32,
+        preprocess: Preprocess,
+        licence: &'static str,
+    ) -> Self {
+        Self {
+            tag,
+            source: Source::HuggingFace {
+                repository,
+                file: "model.safetensors",
+            },
+            top1,
+            preprocess,
+            licence,
+        }
+    }
 }
 
 /// The first weights of torchvision: short side 256, centre of 224.
@@ -166,4 +192,10 @@ pub static FAMILIES: &[&[Architecture]] = &[
     &mobilenet_v2::ALL,
     &mobilenet_v3::ALL,
     &shufflenet_v2::ALL,
+    &efficientnet::ALL,
+    &efficientnet_tensorflow::ALL,
+    &convnext::ALL,
+    &vision_transformer::ALL,
+    &vit_timm::ALL,
+    &swin::ALL,
 ];

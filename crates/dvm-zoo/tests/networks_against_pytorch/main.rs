@@ -4,8 +4,11 @@
 #[path = "../accuracy/mod.rs"]
 mod accuracy;
 mod alexnet;
+mod convnext;
 mod densenet;
+mod efficientnet;
 mod efficientnet_lite;
+mod efficientnet_tensorflow;
 mod googlenet;
 mod inception_v3;
 mod inference;
@@ -15,8 +18,13 @@ mod reference;
 mod resnet;
 mod shufflenet_v2;
 mod squeezenet;
+mod stochastic_depth;
+mod swin;
+mod timm_layouts;
 mod training;
 mod vgg;
+mod vision_transformer;
+mod vit_timm;
 
 use dvm_engine::Role;
 use sha2::{Digest, Sha256};
