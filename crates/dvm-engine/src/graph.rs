@@ -348,12 +348,18 @@ impl Graph {
     /// # Errors
     /// As [`Graph::shapes`].
     pub fn multiply_adds(&self, input: &[usize]) -> Result<u64, Error> {
-        let shapes = self.shapes(input)?;
-        let nodes = self.nodes.iter().zip(&shapes);
+        let by_node = self.multiply_adds_by_node(&self.shapes(input)?);
+        Ok(by_node.into_iter().fold(0, u64::saturating_add))
+    }
+
+    /// The same for each node alone, whose values have these shapes ([`Graph::shapes`]).
+    pub fn multiply_adds_by_node(&self, shapes: &[Vec<usize>]) -> Vec<u64> {
         let of_node = |(node, shape): (&Node, &Vec<usize>)| {
-            shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node, &shapes)
+            let sides = shape.iter().map(|&side| side as u64);
+            let values = sides.fold(1, u64::saturating_mul);
+            values.saturating_mul(self.multiply_adds_per_value(node, shapes))
         };
-        Ok(nodes.map(of_node).sum())
+        self.nodes.iter().zip(shapes).map(of_node).collect()
     }
 
     /// Number of multiply-adds of a forward pass and of a walk back to all parameters for one input of

@@ -11,7 +11,8 @@ impl Graph {
         ends.filter_map(|end| self.head_before(end)).collect()
     }
 
-    fn head_before(&self, end: NodeId) -> Option<NodeId> {
+    /// The layer whose outputs are the classes that end at this node.
+    pub(crate) fn head_before(&self, end: NodeId) -> Option<NodeId> {
         let mut id = end;
         loop {
             let node = self.node(id);

@@ -1,10 +1,27 @@
-//! The last stage of a network: its layers at the coarsest resolution, or its last blocks.
+//! The last stage of a network, its layers at the coarsest resolution, or its last blocks: where it
+//! begins, and the feature map that it ends with.
 
 use crate::ops::attention::Attention;
 use crate::ops::conv2d::Conv2d;
+use crate::ops::dropout::Dropout;
 use crate::ops::linear::Linear;
+use crate::ops::pool::{Pool, Reduction};
+use crate::ops::stochastic_depth::StochasticDepth;
 use crate::passes::last_cut;
+use crate::places::{Arrangement, Geometry, Places};
+use crate::waists::waists;
 use crate::{Error, Graph, NodeId};
+
+/// A node whose value has rows and columns of places, as a feature map or as tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeatureMap {
+    /// The node.
+    pub node: NodeId,
+    /// Channels of a map, features of a token.
+    pub channels: usize,
+    /// Its rows and columns, and how they lie in the value.
+    pub places: Places,
+}
 
 impl Graph {
     /// The node whose value the last stage begins with, for inputs of this shape: the last one that
@@ -28,6 +45,24 @@ impl Graph {
         };
         let name = &self.parameters()[self.node(first).parameters[0]].name;
         last_cut(self, input, |parameter| parameter.name == *name)
+    }
+
+    /// The last feature map: where class activation maps look (Grad-CAM, arXiv 1610.02391), for inputs
+    /// of this shape. Of the nodes that all paths from the picture to the logits go through, it is the
+    /// last before the layer whose outputs are the classes that has more than one place and whose value
+    /// matters at every place. Mean pools, dropout and the unrolling to tokens at its end are not counted
+    /// to it: the last ReLU of a ResNet, the last max pool of a VGG, the last concatenation of a
+    /// SqueezeNet, the last norm of a Swin transformer. A vision transformer that reads its class token
+    /// only has it before the last attention, behind which the other tokens go nowhere.
+    ///
+    /// `None` if there is none: the network has branches that meet only behind their global pools, or
+    /// looks at single pixels.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn last_feature_map(&self, input: &[usize]) -> Result<Option<FeatureMap>, Error> {
+        let geometry = Geometry::new(self, input)?;
+        Ok(last_of(&geometry, &waists(&geometry)))
     }
 
     /// The first convolution or linear layer whose map is as small as that of any.
@@ -54,4 +89,35 @@ impl Graph {
         }
         Some(id)
     }
+}
+
+/// The last feature map among these nodes.
+pub(crate) fn last_of(geometry: &Geometry, waists: &[NodeId]) -> Option<FeatureMap> {
+    let graph = geometry.graph;
+    let head = graph.head_before(graph.output());
+    let end = head.unwrap_or(graph.output());
+    let maps = waists.iter().filter(|&&id| id < end && id > graph.input());
+    let mut maps = maps.rev().filter_map(|&id| map_at(geometry, id));
+    maps.find(|map| !only_passes_on(geometry, map))
+}
+
+/// The value of a node as a feature map, if it has more than one place.
+pub(crate) fn map_at(geometry: &Geometry, id: NodeId) -> Option<FeatureMap> {
+    let places = geometry.places[id.0].filter(|places| places.count() > 1)?;
+    Some(FeatureMap {
+        node: id,
+        channels: places.channels(&geometry.shapes[id.0]),
+        places,
+    })
+}
+
+/// Whether the node that it comes from says the same with more places, or as a map.
+fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
+    let node = geometry.graph.node(map.node);
+    let pool = node.op_as::<Pool>();
+    let means = pool.is_some_and(|pool| pool.reduction != Reduction::Max);
+    let unrolls = matches!(node.op.kind(), "reshape" | "permute" | "tokens" | "flatten")
+        && map.places.arrangement != Arrangement::Map;
+    let idle = node.op_as::<Dropout>().is_some() || node.op_as::<StochasticDepth>().is_some();
+    means || unrolls || idle
 }

@@ -8,6 +8,7 @@
 
 mod awake;
 mod backward;
+mod block_outputs;
 mod blueprint;
 mod buffer;
 mod error;
@@ -21,20 +22,27 @@ mod made_once;
 mod network;
 pub mod ops;
 pub mod passes;
+mod places;
+mod receptive_field;
 pub mod rules;
 pub mod seeded;
 mod stopwatch;
 mod tensor;
+mod waists;
 pub mod weights;
 
 pub use backward::{Gradients, Request};
+pub use block_outputs::BlockOutput;
 pub use blueprint::Blueprint;
 pub use error::Error;
 pub use forward::{Activations, Keep};
 pub use graph::{Graph, Node, NodeId, Parameter, Role};
 pub use initialisation::{Initialisation, Spread};
+pub use last_stage::FeatureMap;
 pub use network::Network;
 pub use ops::InstructionSet;
 pub use ops::{Arithmetic, Mode};
+pub use places::{Arrangement, Places};
+pub use receptive_field::{Extent, ReceptiveField};
 pub use stopwatch::{Lap, Stopwatch, Walk};
 pub use tensor::Tensor;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::xml::escaped;
+
 /// One bar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bar {
@@ -69,22 +71,6 @@ pub fn bar_chart(title: &str, bars: &[Bar]) -> String {
     }
     svg.push_str("</svg>\n");
     svg
-}
-
-/// Text as XML allows it; control characters, which it does not know, become spaces.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push(' '),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

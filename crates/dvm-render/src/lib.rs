@@ -11,6 +11,7 @@
 //! - [`bar_chart`] draws named amounts that are no map, [`line_charts`] curves,
 //!   [`confusion_matrix`] what was taken for what, [`reliability`] how far confidence can be trusted.
 //! - [`contact_sheet`] sets many small pictures in a grid, each with a caption.
+//! - [`diagram()`] draws boxes and arrows from top to bottom, as SVG.
 //!
 //! This crate sees numbers and pictures, never a network. All drawing is scalar arithmetic on
 //! one thread: the same input gives the same bytes on every machine.
@@ -38,6 +39,7 @@ mod colour_bar;
 mod colour_map;
 mod confusion_matrix;
 mod contact_sheet;
+mod diagram;
 mod facts;
 mod figure;
 mod heat;
@@ -50,11 +52,13 @@ mod scale;
 mod stroke;
 mod text;
 mod ticks;
+mod xml;
 
 pub use bar_chart::{Bar, bar_chart};
 pub use colour_map::{ColourMap, UnknownColourMap};
 pub use confusion_matrix::confusion_matrix;
 pub use contact_sheet::contact_sheet;
+pub use diagram::{Diagram, DiagramBox, DiagramError, MOST_BOXES, diagram};
 pub use figure::{figure, with_bar};
 pub use heat::heat_picture;
 pub use line_chart::{LineChart, Series, line_charts};

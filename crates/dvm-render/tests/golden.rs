@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use dvm_image::{Grid, HeatMap, Picture};
 use dvm_render::{
-    ColourMap, LineChart, Neutral, Panel, ReliabilityBin, Scale, Series, confusion_matrix,
-    contact_sheet, figure, heat_picture, line_charts, overlay_colour, overlay_grey, reliability,
-    with_bar,
+    ColourMap, Diagram, DiagramBox, LineChart, Neutral, Panel, ReliabilityBin, Scale, Series,
+    confusion_matrix, contact_sheet, diagram, figure, heat_picture, line_charts, overlay_colour,
+    overlay_grey, reliability, with_bar,
 };
 
 /// Largest difference of a channel. Drawing is scalar arithmetic, so that pictures should be
@@ -239,6 +239,57 @@ fn a_contact_sheet_of_pictures_of_several_sizes() {
     check("contact_sheet", &contact_sheet(&pictures, 3));
 }
 
+#[test]
+fn a_diagram_of_a_small_network() {
+    let names = [
+        ("input", "3 × 32 × 32", 0, 0),
+        ("conv1", "16 × 16 × 16", 1, 0),
+        ("block.a", "16 × 8 × 8", 1, 1),
+        ("block.b", "16 × 8 × 8", 1, 1),
+        ("block.shortcut", "16 × 8 × 8", 1, 1),
+        ("block.add", "16 × 8 × 8", 2, 1),
+        ("left < right & \"both\"", "8 × 8 × 8", 1, 1),
+        ("wide", "8 × 8 × 8", 1, 1),
+        ("concat", "32 × 8 × 8", 2, 1),
+        ("avgpool", "32 × 1 × 1", 3, 2),
+        ("head", "10", 4, 2),
+    ];
+    let boxes = names.map(|(title, size, kind, band)| DiagramBox {
+        title: title.into(),
+        lines: vec![size.into()],
+        tip: format!("{title}: {size}"),
+        kind,
+        band: Some(band),
+    });
+    let arrows = [
+        (0, 1),
+        (1, 2),
+        (2, 3),
+        (1, 4),
+        (3, 5),
+        (4, 5),
+        (5, 6),
+        (5, 7),
+        (5, 8),
+        (6, 8),
+        (7, 8),
+        (8, 9),
+        (9, 10),
+    ];
+    let drawing = Diagram {
+        title: "a small network".into(),
+        kinds: ["input", "convolution", "meeting", "pool", "linear"]
+            .map(String::from)
+            .to_vec(),
+        bands: ["stage 1 · stride 2", "stage 2 · stride 4", "head"]
+            .map(String::from)
+            .to_vec(),
+        boxes: boxes.to_vec(),
+        arrows: arrows.to_vec(),
+    };
+    check_text("diagram.svg", &diagram(&drawing).unwrap());
+}
+
 /// 1 at `(y0, x0)`, falling off around it.
 fn bump(y: usize, x: usize, y0: usize, x0: usize) -> f32 {
     let square = y.abs_diff(y0).pow(2) + x.abs_diff(x0).pow(2);
@@ -337,6 +388,34 @@ fn check(name: &str, actual: &Picture) {
             );
         }
     }
+}
+
+/// Fails unless `actual` is the golden text file `name`, byte for byte.
+fn check_text(name: &str, actual: &str) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("DVM_BLESS").is_some_and(|v| v == "1") {
+        fs::write(&golden, actual).unwrap();
+        return;
+    }
+    let expected = fs::read_to_string(&golden)
+        .unwrap_or_else(|e| panic!("{}: {e}; write it with DVM_BLESS=1", golden.display()));
+    if expected == actual {
+        return;
+    }
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden");
+    fs::create_dir_all(&folder).expect("the target folder can be written");
+    let file = |kind: &str| folder.join(format!("{kind}.{name}"));
+    fs::write(file("expected"), &expected).unwrap();
+    fs::write(file("actual"), actual).unwrap();
+    let differs = |(a, b): (&str, &str)| a != b;
+    let line = expected.lines().zip(actual.lines()).position(differs);
+    panic!(
+        "{name}: line {} differs; see {}",
+        line.map_or("at the end".into(), |line| (line + 1).to_string()),
+        file("{expected,actual}").display()
+    );
 }
 
 /// Black where two pictures of one size agree, the brighter the more they differ.

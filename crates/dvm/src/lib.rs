@@ -30,6 +30,7 @@ mod drawing;
 mod error;
 mod explain;
 mod explanation;
+mod network_drawing;
 pub mod training;
 pub mod weights;
 
@@ -40,6 +41,7 @@ pub use drawing::OverlayStyle;
 pub use error::Error;
 pub use explain::{Explain, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
+pub use network_drawing::draw_network;
 
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};

@@ -79,9 +79,10 @@ fn a_model_is_shown_layer_by_layer() {
         .find(|line| line.starts_with("conv1 "))
         .unwrap();
     let words: Vec<&str> = layer.split_whitespace().collect();
+    // 147 products for each of 64 · 112 · 112 values.
     assert_eq!(
-        words,
-        ["conv1", "conv2d", "64", "×", "112", "×", "112", "9408"]
+        words.join(" "),
+        "conv1 conv2d 64 × 112 × 112 9408 118.01 M 7 × 7 2"
     );
     let json = dvm(&["models", "show", "--json", "--class-names"]).json();
     assert_eq!(json["name"], "efficientnet_lite0");
@@ -98,6 +99,83 @@ fn a_model_is_shown_layer_by_layer() {
     assert_eq!(classes.lines().count(), 1000);
     assert_eq!(classes.lines().nth(967), Some("967  espresso"));
     assert_eq!(dvm(&["models", "show", "vgg99"]).code, Some(2));
+}
+
+#[test]
+fn stages_blocks_and_the_last_feature_map_are_shown() {
+    let shown = dvm(&["models", "show", "resnet18"]).stdout;
+    let line = |start: &str| {
+        let mut lines = shown
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let found = lines.find(|words| words.join(" ").starts_with(start));
+        found
+            .unwrap_or_else(|| panic!("{start}: {shown}"))
+            .join(" ")
+    };
+    assert_eq!(
+        line("last feature map"),
+        "last feature map layer4.1.relu2: 512 × 7 × 7, stride 32"
+    );
+    assert_eq!(line("3 8 "), "3 8 128 × 28 × 28 layer2.1.relu2 2");
+    assert_eq!(
+        line("layer4.1.relu2 relu"),
+        "layer4.1.relu2 relu 512 × 7 × 7 435 × 435 32 last feature map"
+    );
+    assert_eq!(line("fc "), "fc linear 1000 513000 0.51 M all");
+    let json = dvm(&["models", "show", "resnet18", "--json"]).json();
+    assert_eq!(json["last_feature_map"]["node"], "layer4.1.relu2");
+    let outputs = json["block_outputs"].as_array().unwrap();
+    assert_eq!(outputs.len(), 10);
+    assert_eq!(outputs[9]["channels"], 512);
+    let nodes = json["nodes"].as_array().unwrap();
+    let sum = |node: &serde_json::Value| node["multiply_adds"].as_u64().unwrap();
+    assert_eq!(json["multiply_adds"], nodes.iter().map(sum).sum::<u64>());
+    let node = |name: &str| nodes.iter().find(|node| node["name"] == name).unwrap();
+    assert_eq!(node("conv1")["receptive_field"]["rows"]["start"], -3);
+    assert_eq!(node("fc")["receptive_field"]["whole"], true);
+}
+
+#[test]
+fn a_network_is_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let draw = |name: &str, more: &[&str]| {
+        let file = folder.path().join(format!("{name}.svg"));
+        let shown = ["models", "show", name, "--graph", text(&file)];
+        let run = dvm(&[&shown[..], more].concat());
+        (run, fs::read_to_string(&file).unwrap_or_default())
+    };
+    let (run, svg) = draw("squeezenet1_1", &[]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains("last feature map"));
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+    assert!(svg.contains(">features.3.expand3x3</text>"), "{svg}");
+    assert!(
+        svg.contains(">stage 1 · stride 2 · 64 × 111 × 111</text>"),
+        "{svg}"
+    );
+    assert_eq!(svg, draw("squeezenet1_1", &[]).1);
+    // A module is a box.
+    let (_, shallow) = draw("squeezenet1_1", &["--depth", "2"]);
+    assert!(shallow.contains(">features.3</text>") && !shallow.contains(">features.3.expand3x3<"));
+    // A network of five hundred layers is drawn by module.
+    let (_, deep) = draw("resnet152", &[]);
+    assert!(deep.contains(">layer3.35</text>"), "{deep}");
+    assert!(deep.matches("<title>").count() <= 80);
+    let (run, svg) = draw("resnet152", &["--depth", "9"]);
+    assert!(
+        run.code == Some(0) && svg.contains(">layer3.35.conv3</text>"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(dvm(&["models", "show", "--depth", "2"]).code, Some(2));
+    let missing = folder.path().join("no/such.svg");
+    let run = dvm(&["models", "show", "--graph", text(&missing)]);
+    assert!(
+        run.code == Some(2) && run.stderr.contains("such.svg"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

@@ -255,3 +255,47 @@ impl Patches {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::activation::Activation;
+    use crate::ops::conv2d::{Border, Conv2d, Padding};
+    use crate::ops::pool::Pool;
+    use crate::{Blueprint, seeded};
+
+    #[test]
+    fn a_change_reaches_a_place_if_and_only_if_it_lies_in_its_receptive_field() {
+        let mut net = Blueprint::new(1);
+        let input = net.input();
+        let padded =
+            |kernel: usize| Conv2d::square(kernel).padding(Padding::Fixed(Border::all(kernel / 2)));
+        let x = net.conv2d("conv", input, padded(5).stride(2), 1, 2, false);
+        let x = net.pool("pool", x, Pool::max(3, 2, 1, false));
+        let y = net.conv2d("left", x, padded(3), 2, 2, false);
+        let y = net.activation("relu", y, Activation::Relu);
+        let x = net.add("add", y, x);
+        let graph = seeded::graph(net.ending_at(x));
+        let shape = [1, 1, 33, 29];
+        let layout = Layout::new(&graph, &shape).unwrap();
+        let fields = graph.receptive_fields(&shape).unwrap();
+        for pixel in (0..33).flat_map(|y| (0..29).map(move |x| (y, x))) {
+            let change = Rectangle {
+                rows: pixel.0..pixel.0 + 1,
+                columns: pixel.1..pixel.1 + 1,
+            };
+            let exact = layout.exact(&graph, &[change]);
+            for (id, place) in layout.nodes.iter().enumerate() {
+                let (rows, columns) = fields[id].unwrap().local.unwrap();
+                let (height, width) = place.extent();
+                for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                    let reached =
+                        exact[id][0].rows.contains(&y) && exact[id][0].columns.contains(&x);
+                    let seen = rows.pixels(y).contains(&(pixel.0 as i64))
+                        && columns.pixels(x).contains(&(pixel.1 as i64));
+                    assert_eq!(reached, seen, "node {id}, {pixel:?}, {y}, {x}");
+                }
+            }
+        }
+    }
+}

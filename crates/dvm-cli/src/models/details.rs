@@ -1,0 +1,246 @@
+//! A network in full: what is known of it and of each of its layers.
+
+use std::path::PathBuf;
+
+use dvm::engine::{self, Arrangement, Graph};
+use dvm::models::{self, Architecture};
+use dvm::{Classifier, Preprocess, weights};
+use serde::Serialize;
+
+use super::{Summary, graph, trained};
+use crate::failure::Failure;
+use crate::report;
+
+/// What stands for the file's name where the weights come with the program.
+const EMBEDDED: &str = "embedded";
+
+/// A network in full.
+#[derive(Serialize)]
+pub struct Details {
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// Of a network of the zoo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
+    /// The weights at hand, if there are any.
+    pub weights: Option<Weights>,
+    pub preprocess: Preprocess,
+    pub classes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<Vec<String>>,
+    /// Where class activation maps look; none if the network has no such map.
+    pub last_feature_map: Option<Output>,
+    /// What its blocks give to those behind them, in order.
+    pub block_outputs: Vec<Output>,
+    pub nodes: Vec<Layer>,
+}
+
+#[derive(Serialize)]
+pub struct Published {
+    pub tag: &'static str,
+    pub file: &'static str,
+    pub licence: &'static str,
+    pub url: String,
+    /// Where it lies if it was fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+impl Published {
+    /// Those that were fetched, or else the usual.
+    fn of(architecture: &'static Architecture) -> Self {
+        let (published, cached) = weights::fetched(architecture)
+            .map_or((architecture.usual(), None), |(p, cached)| {
+                (p, Some(cached))
+            });
+        let address = weights::address(published);
+        Self {
+            tag: published.tag,
+            file: address.file(),
+            licence: published.licence,
+            url: address.url(None),
+            path: cached.map(|cached| cached.path),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct Weights {
+    pub file: String,
+    pub sha256: String,
+    pub source: Option<String>,
+    pub licence: Option<String>,
+}
+
+/// A node that everything goes through.
+#[derive(Serialize)]
+pub struct Output {
+    pub node: String,
+    /// From 1.
+    pub stage: usize,
+    pub ends_stage: bool,
+    /// Pixels of the picture from place to place, down and to the right.
+    pub stride: (usize, usize),
+    pub channels: usize,
+    pub rows: usize,
+    pub columns: usize,
+    /// The axes of its value.
+    pub axes: &'static str,
+    /// Of a sequence, tokens before those that stand for places.
+    pub tokens_before: usize,
+}
+
+#[derive(Serialize)]
+pub struct Layer {
+    pub name: String,
+    pub kind: &'static str,
+    pub shape: Vec<usize>,
+    pub parameters: usize,
+    pub multiply_adds: u64,
+    /// What it is computed from; none where that is not known.
+    pub receptive_field: Option<Field>,
+}
+
+/// A receptive field.
+#[derive(Clone, Copy, Serialize)]
+pub struct Field {
+    /// Along rows and columns, where windows slide over the picture.
+    pub rows: Option<Extent>,
+    pub columns: Option<Extent>,
+    /// Whether it depends on the whole picture as well.
+    pub whole: bool,
+}
+
+/// In pixels of the picture.
+#[derive(Clone, Copy, Serialize)]
+pub struct Extent {
+    pub size: u64,
+    /// From place to place.
+    pub stride: u64,
+    /// The first pixel of the first place's field; negative before the edge.
+    pub start: i64,
+}
+
+impl From<engine::Extent> for Extent {
+    fn from(extent: engine::Extent) -> Self {
+        Self {
+            size: extent.size,
+            stride: extent.stride,
+            start: extent.start,
+        }
+    }
+}
+
+impl From<engine::ReceptiveField> for Field {
+    fn from(field: engine::ReceptiveField) -> Self {
+        Self {
+            rows: field.local.map(|(rows, _)| rows.into()),
+            columns: field.local.map(|(_, columns)| columns.into()),
+            whole: field.whole,
+        }
+    }
+}
+
+impl Output {
+    fn of(graph: &Graph, output: &engine::BlockOutput) -> Self {
+        let map = output.map;
+        let (axes, tokens_before) = match map.places.arrangement {
+            Arrangement::Map => ("N, channels, rows, columns", 0),
+            Arrangement::ChannelsLast => ("N, rows, columns, channels", 0),
+            Arrangement::Tokens { before } => ("N, tokens, channels", before),
+            Arrangement::TokensLast { before } => ("N, channels, tokens", before),
+        };
+        Self {
+            node: graph.node(map.node).name.clone(),
+            stage: output.stage,
+            ends_stage: output.ends_stage,
+            stride: output.stride,
+            channels: map.channels,
+            rows: map.places.rows,
+            columns: map.places.columns,
+            axes,
+            tokens_before,
+        }
+    }
+}
+
+impl Details {
+    /// Of a network by name, or of one in a file; and the network, its weights zero if there are none.
+    pub fn of(name: &str, with_class_names: bool) -> Result<(Self, Graph), Failure> {
+        let unweighted = models::find(name).filter(|a| a.embedded.is_none());
+        let (mut details, classes, graph) = if let Some(architecture) = unweighted {
+            let published = weights::fetched(architecture).map(|(published, _)| published);
+            let published = published.unwrap_or(architecture.usual());
+            let preprocess = published.preprocess.clone();
+            let graph = graph(architecture)?;
+            let name = architecture.name;
+            let details = Self::with(Some(architecture), name, &graph, preprocess)?;
+            (details, models::imagenet_classes(), graph)
+        } else {
+            let model = Classifier::open(name, None)?;
+            report::warn_about(&model);
+            let graph = model.network().graph();
+            let details = Self::with(
+                model.architecture(),
+                model.name(),
+                graph,
+                model.preprocess().clone(),
+            )?;
+            let weights = Weights {
+                file: model.weights_file().into(),
+                sha256: model.weights_sha256().into(),
+                source: model.weights_source().map(Into::into),
+                licence: model.weights_licence().map(Into::into),
+            };
+            let mut details = Self {
+                weights: Some(weights),
+                ..details
+            };
+            if model.weights_file() != EMBEDDED {
+                // Of these weights nobody has said how good they are.
+                details.summary.top1 = None;
+            }
+            (details, model.classes().to_vec(), graph.clone())
+        };
+        details.classes = classes.len();
+        details.class_names = with_class_names.then_some(classes);
+        Ok((details, graph))
+    }
+
+    /// All but weights and classes.
+    fn with(
+        architecture: Option<&'static Architecture>,
+        name: &str,
+        graph: &Graph,
+        preprocess: Preprocess,
+    ) -> Result<Self, Failure> {
+        let (height, width) = preprocess.crop;
+        let input = [1, 3, height, width];
+        let shapes = graph.shapes(&input).map_err(dvm::Error::from)?;
+        let products = graph.multiply_adds_by_node(&shapes);
+        let fields = graph.receptive_fields(&input).map_err(dvm::Error::from)?;
+        let outputs = graph.block_outputs(&input).map_err(dvm::Error::from)?;
+        let nodes = graph.nodes().iter().zip(shapes).enumerate();
+        let nodes = nodes.map(|(index, (node, shape))| Layer {
+            name: node.name.clone(),
+            kind: node.op.kind(),
+            shape,
+            parameters: trained(graph, node.parameters.iter().copied()),
+            multiply_adds: products[index],
+            receptive_field: fields[index].map(Field::from),
+        });
+        Ok(Self {
+            summary: Summary::with(architecture, name, graph, &preprocess)?,
+            published: architecture.map(Published::of),
+            weights: None,
+            classes: 0,
+            class_names: None,
+            last_feature_map: outputs.last().map(|output| Output::of(graph, output)),
+            block_outputs: (outputs.iter())
+                .map(|output| Output::of(graph, output))
+                .collect(),
+            nodes: nodes.collect(),
+            preprocess,
+        })
+    }
+}

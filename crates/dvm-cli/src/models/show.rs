@@ -1,0 +1,273 @@
+//! `dvm models show`: one network, layer by layer, or as a drawing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use dvm::{Interpolation, Preprocess, Resize};
+
+use super::details::{Details, Field, Layer, Output};
+use super::{giga, millions, percent};
+use crate::failure::Failure;
+use crate::report::{self, Align, table};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Name of the network, or a file that holds one
+    #[arg(value_name = "NAME|FILE", default_value = dvm::DEFAULT_MODEL)]
+    #[arg(value_hint = ValueHint::FilePath)]
+    name: String,
+    /// List the names of the classes instead, each after its index
+    #[arg(long)]
+    class_names: bool,
+    /// Draw the network as a graph into this file (SVG) as well
+    #[arg(long, value_name = "FILE.svg", value_hint = ValueHint::FilePath)]
+    graph: Option<PathBuf>,
+    /// Draw layers as one box whose names begin with the same so many parts (`layer1.0` has two)
+    /// [default: as many as give at most 80 boxes]
+    #[arg(long, value_name = "N", requires = "graph", value_parser = clap::value_parser!(u8).range(1..))]
+    depth: Option<u8>,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the network and draws it.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let (details, graph) = Details::of(&arguments.name, arguments.class_names)?;
+    if let Some(file) = &arguments.graph {
+        let (height, width) = details.preprocess.crop;
+        let depth = arguments.depth.map(usize::from);
+        let svg = dvm::draw_network(&graph, &details.summary.name, &[1, 3, height, width], depth)?;
+        dvm::write_atomic(file, svg.as_bytes()).map_err(|source| dvm::Error::Save {
+            path: file.clone(),
+            source,
+        })?;
+    }
+    if arguments.json {
+        return report::print_json(&details);
+    }
+    Ok(report::print(&match &details.class_names {
+        Some(names) => numbered(names),
+        None => shown(&details),
+    })?)
+}
+
+fn shown(model: &Details) -> String {
+    let (summary, published) = (&model.summary, &model.published);
+    let paper = summary.paper.iter();
+    let paper = paper.map(|p| format!("{}, https://arxiv.org/abs/{}", p.title, p.arxiv));
+    let mut facts: Vec<(&str, String)> = paper.map(|paper| ("paper", paper)).collect();
+    facts.extend([
+        ("parameters", millions(summary.parameters)),
+        ("multiply-adds", giga(summary.multiply_adds)),
+    ]);
+    let top1 = summary.top1.map(percent).into_iter();
+    let top1 = top1.map(|top1| ("top-1", format!("{top1} on ImageNet, as published")));
+    if let Some(own) = &model.weights {
+        let from = own.source.iter().map(|source| format!(", from {source}"));
+        let weights = [own.file.clone()].into_iter().chain(from).collect();
+        facts.extend([("weights", weights), ("SHA-256", own.sha256.clone())]);
+        facts.extend(own.licence.iter().map(|l| ("licence", l.clone())));
+    } else if let Some(published) = published {
+        let weights = match &published.path {
+            Some(path) => format!("{}, fetched: {}", published.tag, path.display()),
+            None => format!(
+                "published as {}; `dvm models fetch {}` brings it",
+                published.file, summary.name
+            ),
+        };
+        facts.extend([("weights", weights), ("licence", published.licence.into())]);
+    }
+    facts.extend(top1);
+    facts.extend([
+        ("pictures", prepared(&model.preprocess)),
+        (
+            "classes",
+            format!("{}; --class-names lists them", model.classes),
+        ),
+    ]);
+    if let Some(last) = &model.last_feature_map {
+        facts.push(("last feature map", placed(last)));
+    }
+    let facts: Vec<[String; 2]> = facts
+        .into_iter()
+        .map(|(fact, value)| [fact.into(), value])
+        .collect();
+    let outputs = stages(&model.block_outputs);
+    format!(
+        "{}\n\n{}\n{outputs}{}",
+        summary.name,
+        table([Align::Left; 2], &facts),
+        layers(model)
+    )
+}
+
+/// The stages, each with the node that ends it.
+fn stages(outputs: &[Output]) -> String {
+    if outputs.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![["stage", "stride", "output", "ends with", "blocks"].map(String::from)];
+    for end in outputs.iter().filter(|output| output.ends_stage) {
+        let blocks = outputs.iter().filter(|output| output.stage == end.stage);
+        rows.push([
+            end.stage.to_string(),
+            pair(end.stride),
+            sides(&[end.channels, end.rows, end.columns]),
+            end.node.clone(),
+            blocks.count().to_string(),
+        ]);
+    }
+    let [left, right] = [Align::Left, Align::Right];
+    table([right, right, right, left, right], &rows) + "\n"
+}
+
+/// All layers in a table, with a line between stages.
+fn layers(model: &Details) -> String {
+    let head = [
+        "layer",
+        "kind",
+        "output",
+        "parameters",
+        "multiply-adds",
+        "receptive field",
+        "stride",
+        "ends",
+    ];
+    let outputs = model.block_outputs.iter();
+    let outputs: BTreeMap<&str, &Output> = outputs.map(|end| (&end.node[..], end)).collect();
+    let last = model.last_feature_map.as_ref().map(|last| &last.node);
+    let ends = |layer: &Layer| match outputs.get(&layer.name[..]) {
+        Some(_) if last == Some(&layer.name) => "last feature map".into(),
+        Some(output) if output.ends_stage => format!("stage {}", output.stage),
+        Some(_) => "block".into(),
+        None => String::new(),
+    };
+    let mut rows = vec![head.map(String::from)];
+    rows.extend(model.nodes.iter().map(|layer| row(layer, ends(layer))));
+    let [left, right] = [Align::Left, Align::Right];
+    let columns = [left, left, right, right, right, right, right, left];
+    let mut separated = String::new();
+    let text = table(columns, &rows);
+    let mut lines = text.lines();
+    for line in lines.by_ref().take(1) {
+        separated += line;
+        separated.push('\n');
+    }
+    for (line, layer) in lines.zip(&model.nodes) {
+        separated += line;
+        separated.push('\n');
+        let output = outputs.get(&layer.name[..]);
+        if output.is_some_and(|output| output.ends_stage) {
+            separated.push('\n');
+        }
+    }
+    separated
+}
+
+fn row(layer: &Layer, ends: String) -> [String; 8] {
+    let products = match layer.multiply_adds {
+        0 => String::new(),
+        count if count < 100_000 => count.to_string(),
+        count => millions(usize::try_from(count).unwrap_or(usize::MAX)),
+    };
+    [
+        layer.name.clone(),
+        layer.kind.into(),
+        sides(layer.shape.get(1..).unwrap_or_default()),
+        match layer.parameters {
+            0 => String::new(),
+            count => count.to_string(),
+        },
+        products,
+        field(layer.receptive_field),
+        stride(layer.receptive_field),
+        ends,
+    ]
+}
+
+/// `435 × 435`, with the whole picture where it is looked at as well.
+fn field(field: Option<Field>) -> String {
+    let Some(field) = field else {
+        return "unknown".into();
+    };
+    let window = field.rows.zip(field.columns);
+    let window = window.map(|(rows, columns)| format!("{} × {}", rows.size, columns.size));
+    match (window, field.whole) {
+        (Some(window), false) => window,
+        (Some(window), true) => format!("{window}, all"),
+        (None, true) => "all".into(),
+        (None, false) => "nothing".into(),
+    }
+}
+
+fn stride(field: Option<Field>) -> String {
+    let strides = field.and_then(|field| field.rows.zip(field.columns));
+    let strides = strides.map(|(rows, columns)| (rows.stride, columns.stride));
+    strides.map(pair).unwrap_or_default()
+}
+
+/// Two numbers, or one if they are alike.
+fn pair<T: PartialEq + std::fmt::Display>((down, across): (T, T)) -> String {
+    if down == across {
+        down.to_string()
+    } else {
+        format!("{down} × {across}")
+    }
+}
+
+fn sides(shape: &[usize]) -> String {
+    let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
+    sides.join(" × ")
+}
+
+/// Where a feature map is, and how large.
+fn placed(map: &Output) -> String {
+    let size = sides(&[map.channels, map.rows, map.columns]);
+    let tokens = match (map.axes.contains("tokens"), map.tokens_before) {
+        (false, _) => String::new(),
+        (true, 0) => ", as tokens".into(),
+        (true, before) => format!(", as tokens behind {before} that are no places"),
+    };
+    format!("{}: {size}, stride {}{tokens}", map.node, pair(map.stride))
+}
+
+/// The preprocessing in one line.
+fn prepared(preprocess: &Preprocess) -> String {
+    let (height, width) = preprocess.crop;
+    let resize = match preprocess.resize {
+        Resize::ShortSide(side) => format!("short side to {side}, {}", filter(preprocess)),
+        Resize::Exact(h, w) => format!("resized to {h} × {w}, {}", filter(preprocess)),
+        Resize::None => "not resized".into(),
+    };
+    format!(
+        "{resize}; centre of {height} × {width}; mean {}; standard deviation {}",
+        rgb(preprocess.mean),
+        rgb(preprocess.std)
+    )
+}
+
+fn filter(preprocess: &Preprocess) -> &'static str {
+    match preprocess.interpolation {
+        Interpolation::Bilinear => "bilinear",
+        Interpolation::Bicubic => "bicubic",
+    }
+}
+
+fn rgb(values: [f32; 3]) -> String {
+    let values = values.map(|value| format!("{value:.3}"));
+    if values[0] == values[1] && values[1] == values[2] {
+        return values[0].clone();
+    }
+    values.join(", ")
+}
+
+fn numbered(names: &[String]) -> String {
+    let rows: Vec<[String; 2]> = names
+        .iter()
+        .enumerate()
+        .map(|(index, name)| [index.to_string(), name.clone()])
+        .collect();
+    table([Align::Right, Align::Left], &rows)
+}

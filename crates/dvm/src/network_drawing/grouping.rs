@@ -1,0 +1,162 @@
+//! Which layers of a network share a box of its drawing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dvm_engine::{Graph, Node, NodeId};
+
+/// Layers in groups, each behind all that lead to it.
+pub struct Grouping {
+    /// The nodes of each group, in order.
+    pub groups: Vec<Vec<NodeId>>,
+    /// From which group to which.
+    pub arrows: Vec<(usize, usize)>,
+}
+
+/// Names have no more parts than this that count.
+const MOST_PARTS: usize = 16;
+
+/// The parts of a layer's name: `layer1.0.conv1`, or `/layer1/layer1.0/conv1/Conv` in ONNX.
+fn parts(name: &str) -> impl Iterator<Item = &str> {
+    let mark = if name.contains('/') { '/' } else { '.' };
+    name.split(mark).filter(|part| !part.is_empty())
+}
+
+/// The largest number of parts that a name has.
+pub fn deepest(graph: &Graph) -> usize {
+    let counts = graph.nodes().iter().map(|node| parts(&node.name).count());
+    counts.max().unwrap_or(1).min(MOST_PARTS)
+}
+
+impl Grouping {
+    /// Layers of one module: those behind each other whose names have more than `depth` parts and begin
+    /// with the same `depth` ones. What remains alone joins the layer that it follows, if that is all
+    /// it reads. If there would be more than `most` groups, how many.
+    pub fn by_names(graph: &Graph, depth: usize, most: usize) -> Result<Self, usize> {
+        let module = |node: &Node| -> Option<Vec<String>> {
+            let all: Vec<&str> = parts(&node.name).take(depth + 1).collect();
+            let deeper = all.len() > depth;
+            deeper.then(|| all[..depth].iter().map(|part| (*part).to_owned()).collect())
+        };
+        let mut leader: Vec<usize> = (0..graph.nodes().len()).collect();
+        let mut alone = vec![true; leader.len()];
+        let mut before: Option<Vec<String>> = None;
+        for (id, node) in graph.nodes().iter().enumerate() {
+            let own = module(node);
+            if own.is_some() && own == before {
+                leader[id] = leader[id - 1];
+                alone[id] = false;
+                alone[leader[id]] = false;
+            }
+            before = own;
+        }
+        follow(graph, &mut leader, &alone);
+        Self::of(graph, &leader, most)
+    }
+
+    /// Layers between these cuts, which everything goes through, in order; the input alone.
+    pub fn between(graph: &Graph, cuts: &[NodeId], most: usize) -> Result<Self, usize> {
+        let mut leader = vec![0; graph.nodes().len()];
+        for id in 1..leader.len() {
+            let is_first = id == 1 || cuts.binary_search_by_key(&(id - 1), |c| c.index()).is_ok();
+            leader[id] = if is_first { id } else { leader[id - 1] };
+        }
+        Self::of(graph, &leader, most)
+    }
+
+    /// Groups of the nodes that have the same leader, in an order in which arrows go forward.
+    fn of(graph: &Graph, leader: &[usize], most: usize) -> Result<Self, usize> {
+        let count = (leader.iter().zip(0..)).filter(|&(&leader, id)| leader == id);
+        match count.count() {
+            count if count > most => return Err(count),
+            _ => {}
+        }
+        let mut members: BTreeMap<usize, Vec<NodeId>> = BTreeMap::new();
+        for (id, &leader) in graph.ids().zip(leader) {
+            members.entry(leader).or_default().push(id);
+        }
+        let mut readers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        let mut missing: BTreeMap<usize, usize> = members.keys().map(|&own| (own, 0)).collect();
+        for (id, node) in graph.nodes().iter().enumerate() {
+            for from in &node.inputs {
+                let (from, to) = (leader[from.index()], leader[id]);
+                if from != to && readers.entry(from).or_default().insert(to) {
+                    *missing.entry(to).or_default() += 1;
+                }
+            }
+        }
+        let mut ready: BTreeSet<usize> = missing
+            .iter()
+            .filter(|(_, count)| **count == 0)
+            .map(|(&own, _)| own)
+            .collect();
+        let mut place = BTreeMap::new();
+        while let Some(next) = ready.pop_first() {
+            place.insert(next, place.len());
+            for &reader in readers.get(&next).into_iter().flatten() {
+                let count = missing.entry(reader).or_default();
+                *count -= 1;
+                if *count == 0 {
+                    ready.insert(reader);
+                }
+            }
+        }
+        let mut groups = vec![Vec::new(); place.len()];
+        for (own, nodes) in members {
+            groups[place[&own]] = nodes;
+        }
+        let mut arrows = Vec::new();
+        for (from, readers) in readers {
+            arrows.extend(readers.iter().map(|reader| (place[&from], place[reader])));
+        }
+        arrows.sort_unstable();
+        Ok(Self { groups, arrows })
+    }
+}
+
+/// Lets layers that only prepare or finish another's values share its box.
+fn follow(graph: &Graph, leader: &mut [usize], alone: &[bool]) {
+    let consumers = graph.consumers();
+    // For each leader, whether its box has a layer of its own already.
+    let mut has_layer: Vec<bool> = graph.nodes().iter().map(|node| !is_light(node)).collect();
+    for (id, node) in graph.nodes().iter().enumerate() {
+        let [from] = node.inputs[..] else { continue };
+        let only = consumers[from.index()].len() == 1 && from != graph.output();
+        if !only || !alone[id] || !alone[from.index()] || from == graph.input() {
+            continue;
+        }
+        let own = leader[from.index()];
+        let joins = is_light(node) || !has_layer[own] && joins_what_prepares_it(node);
+        if joins {
+            has_layer[own] |= !is_light(node);
+            leader[id] = own;
+        }
+    }
+}
+
+/// Whether a layer works on each value, or each place, alone and has few parameters.
+fn is_light(node: &Node) -> bool {
+    use dvm_engine::ops::activation::Activation;
+    use dvm_engine::ops::unary::Unary;
+    let kind = matches!(
+        node.op.kind(),
+        "batch_norm"
+            | "layer_norm"
+            | "channel_affine"
+            | "scale"
+            | "dropout"
+            | "stochastic_depth"
+            | "flatten"
+            | "reshape"
+            | "permute"
+            | "tokens"
+            | "channel_shuffle"
+            | "softmax"
+    );
+    let single = node.inputs.len() == 1;
+    let arithmetic = node.op_as::<dvm_engine::ops::binary::Binary>().is_some() && single;
+    kind || arithmetic || node.op_as::<Activation>().is_some() || node.op_as::<Unary>().is_some()
+}
+
+fn joins_what_prepares_it(node: &Node) -> bool {
+    matches!(node.op.kind(), "conv2d" | "linear")
+}
