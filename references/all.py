@@ -4,9 +4,14 @@ import augmentations
 import data_files
 import methods
 import networks
+import onnx_files
 import ops
 import pictures
+import published_by_timm
 import tensorboard_events
+import timm_layouts
+import published
+import timm_names
 import training
 import weights
 
@@ -18,6 +23,11 @@ if __name__ == "__main__":
         ops,
         methods,
         networks,
+        timm_layouts,
+        published_by_timm,
+        onnx_files,
+        published,
+        timm_names,
         training,
         tensorboard_events,
         augmentations,

@@ -44,6 +44,7 @@ def fill(module) -> None:
 
     state = module.state_dict()
     for name, value in state.items():
-        if name.endswith("num_batches_tracked"):
+        # Counters and tables of positions are no values of the network.
+        if not value.is_floating_point():
             continue
         value.copy_(torch.from_numpy(parameter(name, tuple(value.shape))))

@@ -250,22 +250,45 @@ def plateaus():
 
 def initialisations():
     """How the layers of networks begin in torchvision and timm with ten classes: standard deviation
-    and largest magnitude of every weight with enough values to measure. VGG's largest layers are left
-    out: they take long and are drawn as the smaller one is."""
+    and largest magnitude of one weight of every shape with enough values to measure. The largest layers
+    are left out: they take long and are drawn as smaller ones are."""
     torch.manual_seed(1)
-    networks = {
-        "resnet18": torchvision.models.resnet18(num_classes=10),
-        "vgg11_bn": torchvision.models.vgg11_bn(num_classes=10),
-        "squeezenet1_1": torchvision.models.squeezenet1_1(num_classes=10),
-        "efficientnet_lite0": timm.create_model("tf_efficientnet_lite0", num_classes=10),
+    of_torchvision = [
+        "resnet18",
+        "vgg11_bn",
+        "squeezenet1_1",
+        "alexnet",
+        "densenet121",
+        "googlenet",
+        "inception_v3",
+        "mobilenet_v2",
+        "mobilenet_v3_small",
+        "shufflenet_v2_x1_0",
+        "efficientnet_b0",
+        "convnext_tiny",
+        "vit_b_16",
+        "swin_t",
+    ]
+    of_timm = {
+        "efficientnet_lite0": "tf_efficientnet_lite0",
+        "mobilenetv3_small_100": "mobilenetv3_small_100",
+        "vit_tiny_patch16_224": "vit_tiny_patch16_224",
     }
+    networks = {name: torchvision.models.get_model(name, num_classes=10) for name in of_torchvision}
+    networks |= {name: timm.create_model(other, num_classes=10) for name, other in of_timm.items()}
     for model, network in networks.items():
+        # What differs from its kind has a shape of its own in all of these.
+        of_shape = {
+            tuple(value.shape): name
+            for name, value in network.named_parameters()
+            if value.dim() > 1 and 2000 <= value.numel() <= 3_000_000
+        }
+        values = network.state_dict()
         yield {
             "model": model,
             "weights": {
-                name: [value.std(correction=0).item(), value.abs().max().item()]
-                for name, value in network.named_parameters()
-                if value.dim() > 1 and 2000 <= value.numel() <= 5_000_000
+                name: [values[name].std(correction=0).item(), values[name].abs().max().item()]
+                for name in of_shape.values()
             },
         }
 

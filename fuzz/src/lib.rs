@@ -8,7 +8,8 @@ use std::io::Write;
 use std::path::Path;
 
 use dvm_data::formats::{Wanted, read_array, read_slices, slice_count};
-use dvm_engine::{Network, Tensor, Weights};
+use dvm_engine::weights::Weights;
+use dvm_engine::{Network, Tensor};
 use dvm_image::{Limits, decode};
 
 /// An exported classifier; if it becomes a small network, it sees a picture.
@@ -23,8 +24,12 @@ pub fn onnx(bytes: &[u8]) {
     let network = Network::new(read.graph);
     let graph = network.fused();
     // A large network is no mistake of the reader; whoever runs it asks first, as here.
-    let small = graph.peak_values(&shape).is_ok_and(|values| values < 1 << 20)
-        && graph.multiply_adds(&shape).is_ok_and(|count| count < 1 << 24);
+    let small = graph
+        .peak_values(&shape)
+        .is_ok_and(|values| values < 1 << 20)
+        && graph
+            .multiply_adds(&shape)
+            .is_ok_and(|count| count < 1 << 24);
     if small {
         let _ = graph.logits(&Tensor::zeros(&shape));
     }

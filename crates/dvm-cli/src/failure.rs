@@ -39,7 +39,33 @@ impl Failure {
 
 impl From<dvm::Error> for Failure {
     fn from(error: dvm::Error) -> Self {
-        Self::Request(in_words(&error))
+        Self::Request(match &error {
+            dvm::Error::NoWeights {
+                architecture,
+                published,
+                embedded,
+            } => {
+                let own = with_own_weights(std::env::args().skip(1), architecture);
+                format!(
+                    "no weights of {architecture} are on this machine; two commands help: `dvm models \
+                     fetch {architecture}` brings {published}, and `{own}` takes a file of yours \
+                     (networks that come with the program: {embedded})"
+                )
+            }
+            error => in_words(error),
+        })
+    }
+}
+
+/// The command that was given, told to take a weight file.
+fn with_own_weights(given: impl Iterator<Item = String>, architecture: &str) -> String {
+    let mut commands = given.take_while(|argument| !argument.starts_with('-'));
+    match commands.next().as_deref() {
+        Some("models") => format!("dvm models convert FILE OUT --model {architecture}"),
+        command => {
+            let command = command.unwrap_or("explain");
+            format!("dvm {command} … --model {architecture} --weights FILE")
+        }
     }
 }
 
@@ -103,6 +129,22 @@ mod tests {
         let error = dvm::read(file).unwrap_err();
         let words = in_words_about(file, &error);
         assert!(words.starts_with("cannot be read: "), "{words}");
+    }
+
+    #[test]
+    fn the_command_that_helps_is_like_the_one_that_was_given() {
+        let own = |given: &[&str]| {
+            let given = given.iter().map(|&argument| argument.to_owned());
+            with_own_weights(given, "vgg16")
+        };
+        assert_eq!(
+            own(&["train", "flowers", "--model", "vgg16"]),
+            "dvm train … --model vgg16 --weights FILE"
+        );
+        assert_eq!(
+            own(&["models", "convert", "vgg16", "a.pth"]),
+            "dvm models convert FILE OUT --model vgg16"
+        );
     }
 
     #[test]

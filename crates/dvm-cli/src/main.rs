@@ -7,6 +7,7 @@ mod convert;
 mod evaluate;
 mod explain;
 mod failure;
+mod fetch;
 mod images;
 mod man;
 mod method_options;

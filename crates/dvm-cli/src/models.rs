@@ -1,14 +1,16 @@
 //! `dvm models`: which networks there are and how each is built.
 
+use std::path::PathBuf;
+
 use clap::{Subcommand, ValueHint};
 use dvm::engine::{self, Graph, Role, Tensor};
 use dvm::models::{self, Architecture};
-use dvm::{Classifier, Interpolation, Preprocess, Resize};
+use dvm::{Classifier, Interpolation, Preprocess, Resize, weights};
 use serde::Serialize;
 
-use crate::convert;
 use crate::failure::Failure;
 use crate::report::{self, Align, table};
+use crate::{convert, fetch};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -18,6 +20,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Bring published weights into the cache on this machine
+    Fetch(fetch::Arguments),
     /// A network from one kind of file to another, with its classes and preprocessing
     Convert(convert::Arguments),
     /// One network: facts, preprocessing, classes, layers
@@ -46,6 +50,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
             }
             Ok(report::print(&list(&all))?)
         }
+        Command::Fetch(arguments) => fetch::run(&arguments),
         Command::Convert(arguments) => convert::run(arguments),
         Command::Show {
             name,
@@ -76,6 +81,9 @@ struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     top1: Option<f32>,
     embedded: bool,
+    /// The published weights of it that lie in the cache, by tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetched: Option<&'static str>,
     /// Of a network of the zoo.
     #[serde(skip_serializing_if = "Option::is_none")]
     paper: Option<Paper>,
@@ -113,6 +121,7 @@ impl Summary {
                 .map_err(dvm::Error::from)?,
             top1: architecture.map(|a| a.usual().top1),
             embedded: architecture.is_some_and(|a| a.embedded.is_some()),
+            fetched: architecture.and_then(|a| Some(weights::fetched(a)?.0.tag)),
             paper: architecture.map(|architecture| Paper {
                 title: architecture.paper.title,
                 arxiv: architecture.paper.arxiv,
@@ -143,8 +152,31 @@ struct Details {
 
 #[derive(Serialize)]
 struct Published {
+    tag: &'static str,
     file: &'static str,
     licence: &'static str,
+    url: String,
+    /// Where it lies if it was fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<PathBuf>,
+}
+
+impl Published {
+    /// Those that were fetched, or else the usual.
+    fn of(architecture: &'static Architecture) -> Self {
+        let (published, cached) = weights::fetched(architecture)
+            .map_or((architecture.usual(), None), |(p, cached)| {
+                (p, Some(cached))
+            });
+        let address = weights::address(published);
+        Self {
+            tag: published.tag,
+            file: address.file(),
+            licence: published.licence,
+            url: address.url(None),
+            path: cached.map(|cached| cached.path),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -168,7 +200,9 @@ impl Details {
     fn of(name: &str, with_class_names: bool) -> Result<Self, Failure> {
         let unweighted = models::find(name).filter(|a| a.embedded.is_none());
         let (mut details, classes) = if let Some(architecture) = unweighted {
-            let preprocess = architecture.usual().preprocess.clone();
+            let published = weights::fetched(architecture).map(|(published, _)| published);
+            let published = published.unwrap_or(architecture.usual());
+            let preprocess = published.preprocess.clone();
             (
                 Self::with(
                     Some(architecture),
@@ -180,6 +214,7 @@ impl Details {
             )
         } else {
             let model = Classifier::open(name, None)?;
+            report::warn_about(&model);
             let graph = model.network().graph();
             let details = Self::with(
                 model.architecture(),
@@ -227,10 +262,7 @@ impl Details {
         });
         Ok(Self {
             summary: Summary::with(architecture, name, graph, &preprocess)?,
-            published: architecture.map(|architecture| Published {
-                file: architecture.usual().source.file(),
-                licence: architecture.usual().licence,
-            }),
+            published: architecture.map(Published::of),
             weights: None,
             classes: 0,
             class_names: None,
@@ -286,7 +318,12 @@ fn list(all: &[Summary]) -> String {
             millions(model.parameters),
             giga(model.multiply_adds),
             model.top1.map(percent).unwrap_or_default(),
-            if model.embedded { "embedded" } else { "a file" }.into(),
+            match (model.embedded, model.fetched) {
+                (true, _) => "embedded",
+                (false, Some(_)) => "fetched",
+                (false, None) => "a file",
+            }
+            .into(),
             model
                 .paper
                 .as_ref()
@@ -315,7 +352,13 @@ fn shown(model: &Details) -> String {
         facts.extend([("weights", weights), ("SHA-256", own.sha256.clone())]);
         facts.extend(own.licence.iter().map(|l| ("licence", l.clone())));
     } else if let Some(published) = published {
-        let weights = format!("published as {}; give it with --weights", published.file);
+        let weights = match &published.path {
+            Some(path) => format!("{}, fetched: {}", published.tag, path.display()),
+            None => format!(
+                "published as {}; `dvm models fetch {}` brings it",
+                published.file, summary.name
+            ),
+        };
         facts.extend([("weights", weights), ("licence", published.licence.into())]);
     }
     facts.extend(top1);

@@ -22,8 +22,9 @@ pub struct ModelOptions {
          [default: {DEFAULT_MODEL}]"
     ))]
     pub model: Option<String>,
-    /// Weights for it: .safetensors, or .pth with a state dict
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Weights for it: .safetensors, or .pth with a state dict; or the tag of published ones that were
+    /// fetched, such as IMAGENET1K_V2 [default: those that come with the program or were fetched]
+    #[arg(long, value_name = "FILE|TAG", value_hint = ValueHint::FilePath)]
     pub weights: Option<PathBuf>,
     /// Names of its classes: one per line, or JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -255,7 +255,8 @@ impl Graph {
         };
         // The input and the weight: the gradient of a bias multiplies nothing.
         let wanted = [wants_input, wants_parameter].map(|wants| wants.first() == Some(&true));
-        let products = wanted.into_iter().filter(|&w| w).count();
+        let operands = wanted.into_iter().filter(|&w| w).count() as u64;
+        let products = operands * self.multiply_adds_per_value(node, &held.shapes);
         let gradients = self.timed((Walk::Backward, id), &held.shapes[id.0], products, work);
         gradients.map_err(|detail| self.error(id, detail))
     }

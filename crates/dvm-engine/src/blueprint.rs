@@ -200,11 +200,21 @@ impl Blueprint {
 
     /// A batch normalisation with PyTorch's usual momentum of 0.1.
     pub fn batch_norm(&mut self, name: &str, x: NodeId, channels: usize, eps: f32) -> NodeId {
-        let op = BatchNorm::new(eps, 0.1);
+        self.batch_norm_as(name, x, channels, BatchNorm::new(eps, 0.1))
+    }
+
+    /// A batch normalisation with any epsilon and momentum.
+    pub fn batch_norm_as(
+        &mut self,
+        name: &str,
+        x: NodeId,
+        channels: usize,
+        norm: BatchNorm,
+    ) -> NodeId {
         let shape = [channels];
         self.node(
             name,
-            op,
+            norm,
             &[x],
             &[
                 ("weight", &shape, Role::Scale),

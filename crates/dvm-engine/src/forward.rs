@@ -112,9 +112,9 @@ impl<'g> Pass<'g> {
                 arithmetic: graph.arithmetic(),
                 node: graph.place(NodeId(id)),
             };
-            let outcome = graph.timed((Walk::Forward, NodeId(id)), &output_shape, 1, || {
-                node.op.forward(&call)
-            });
+            let products = node.op.multiply_adds(&input_shapes, &parameter_shapes) as u64;
+            let lap = (Walk::Forward, NodeId(id));
+            let outcome = graph.timed(lap, &output_shape, products, || node.op.forward(&call));
             debug_assert_eq!(outcome.value.shape(), output_shape);
             let moving = node
                 .parameters

@@ -305,11 +305,7 @@ impl Graph {
                 shape_of(&*node.op, &node.name, &[input], &[])?
             } else {
                 let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
-                let parameters: Vec<&[usize]> = node
-                    .parameters
-                    .iter()
-                    .map(|&p| &self.parameters[p].shape[..])
-                    .collect();
+                let parameters = self.parameter_shapes_of(node);
                 shape_of(&*node.op, &node.name, &inputs, &parameters)?
             });
         }
@@ -346,21 +342,18 @@ impl Graph {
         consumers
     }
 
-    /// Number of multiply-adds that convolutions and linear layers make for one input of this
-    /// shape.
+    /// Number of multiply-adds that convolutions, linear layers, attention and products of matrices
+    /// make for one input of this shape.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
     pub fn multiply_adds(&self, input: &[usize]) -> Result<u64, Error> {
         let shapes = self.shapes(input)?;
-        Ok(self
-            .nodes
-            .iter()
-            .zip(&shapes)
-            .map(|(node, shape)| {
-                shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node)
-            })
-            .sum())
+        let nodes = self.nodes.iter().zip(&shapes);
+        let of_node = |(node, shape): (&Node, &Vec<usize>)| {
+            shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node, &shapes)
+        };
+        Ok(nodes.map(of_node).sum())
     }
 
     /// Number of multiply-adds of a forward pass and of a walk back to all parameters for one input of
@@ -375,21 +368,23 @@ impl Graph {
         for (id, (node, shape)) in self.nodes.iter().zip(&shapes).enumerate() {
             let before = node.inputs.iter().any(|input| leads[input.0]);
             leads[id] = before || !node.parameters.is_empty();
-            let products =
-                shape.iter().product::<usize>() as u64 * self.multiply_adds_per_value(node);
+            let per_value = self.multiply_adds_per_value(node, &shapes);
+            let products = shape.iter().product::<usize>() as u64 * per_value;
             sum += products * (2 + u64::from(before));
         }
         Ok(sum)
     }
 
-    /// Multiply-adds of a convolution or linear layer for each value of its output; 0 for other
-    /// nodes.
-    pub(crate) fn multiply_adds_per_value(&self, node: &Node) -> u64 {
-        if !matches!(node.op.kind(), "conv2d" | "linear") {
-            return 0;
-        }
-        let weight = &self.parameters[node.parameters[0]].shape;
-        weight[1..].iter().product::<usize>() as u64
+    /// Multiply-adds for each value of a node, with these shapes of all nodes.
+    pub(crate) fn multiply_adds_per_value(&self, node: &Node, shapes: &[Vec<usize>]) -> u64 {
+        let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
+        node.op
+            .multiply_adds(&inputs, &self.parameter_shapes_of(node)) as u64
+    }
+
+    pub(crate) fn parameter_shapes_of(&self, node: &Node) -> Vec<&[usize]> {
+        let shape = |&p: &usize| &self.parameters[p].shape[..];
+        node.parameters.iter().map(shape).collect()
     }
 
     pub(crate) fn parameters_of(&self, node: &Node) -> Vec<&Tensor> {

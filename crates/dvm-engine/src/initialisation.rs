@@ -10,20 +10,31 @@ pub enum Spread {
     /// As [`Spread::KaimingNormal`], but a filter that sees one channel is taken for depthwise, and
     /// its fan-out is its size: TensorFlow's and timm's way.
     KaimingNormalPerGroup,
+    /// Normal of variance 2 / fan-in (arXiv 1502.01852), as `torch.nn.init.kaiming_normal_` does it
+    /// when nothing else is said.
+    KaimingNormalByInputs,
     /// Uniform of variance 2 / fan-in (arXiv 1502.01852), as `torch.nn.init.kaiming_uniform_`.
     KaimingUniform,
     /// Uniform of variance 2 / (fan-in + fan-out), by Glorot and Bengio 2010, as
     /// `torch.nn.init.xavier_uniform_`.
     XavierUniform,
+    /// As [`Spread::XavierUniform`], but square weights as [`Spread::UniformByInputs`]: what
+    /// torchvision's vision transformers begin with, where only the layer behind an attention is square.
+    XavierUniformUnlessSquare,
     /// Uniform in ±1/√fan-in: what a layer of PyTorch begins with.
     UniformByInputs,
     /// Uniform in ±1/√O.
     UniformByOutputs,
+    /// Normal of variance 1 / fan-in.
+    NormalByInputs,
     /// Normal of this standard deviation.
     Normal(f64),
+    /// Nothing but 0.
+    Zero,
 }
 
-/// How the weights of an architecture begin. Biases are 0, normalisations change nothing.
+/// How the weights of an architecture begin. Biases are 0, normalisations change nothing; positions of
+/// tokens are normal of deviation 0.02, and layer scales 1e-6.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Initialisation {
     /// Weights of convolutions.
@@ -32,6 +43,8 @@ pub struct Initialisation {
     pub linear: Spread,
     /// Weights of the layer whose outputs are the classes.
     pub head: Spread,
+    /// Weights that begin otherwise than their kind, by name; none of them in the last layer.
+    pub others: &'static [(&'static str, Spread)],
 }
 
 impl Initialisation {
@@ -39,5 +52,11 @@ impl Initialisation {
     #[must_use]
     pub fn with_head(self, head: Spread) -> Self {
         Self { head, ..self }
+    }
+
+    /// How the weight of this name begins, if it does otherwise than its kind.
+    pub fn other(&self, name: &str) -> Option<Spread> {
+        let mut others = self.others.iter();
+        others.find(|(other, _)| *other == name).map(|&(_, s)| s)
     }
 }

@@ -102,14 +102,14 @@ impl Stopwatch {
 
 impl Graph {
     /// Does the work of one node on one walk; if the graph carries a stopwatch, with the time
-    /// taken. `shape` is that of the node's value, `products` how many times the work makes the
-    /// multiply-adds of a forward call: 1 forwards, backwards 1 for each operand whose gradient is
-    /// wanted.
+    /// taken. `shape` is that of the node's value, `multiply_adds` how many the work makes for each of
+    /// its values: those of a forward call forwards, backwards as many for each operand whose gradient
+    /// is wanted.
     pub(crate) fn timed<R>(
         &self,
         (walk, id): (Walk, NodeId),
         shape: &[usize],
-        products: usize,
+        multiply_adds: u64,
         work: impl FnOnce() -> R,
     ) -> R {
         let Some(stopwatch) = self.stopwatch() else {
@@ -127,7 +127,7 @@ impl Graph {
             shape: shape.to_vec(),
             calls: 1,
             seconds,
-            multiply_adds: (products * values) as u64 * self.multiply_adds_per_value(node),
+            multiply_adds: values as u64 * multiply_adds,
         });
         result
     }

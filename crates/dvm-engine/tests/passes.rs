@@ -98,7 +98,7 @@ fn a_batch_norm_stays_where_its_convolution_is_read_by_others() {
 }
 
 #[test]
-fn a_batch_norm_without_a_convolution_stays() {
+fn a_batch_norm_without_a_convolution_takes_the_activation_alone() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.batch_norm("bn", x, 3, 1e-3);
@@ -106,7 +106,9 @@ fn a_batch_norm_without_a_convolution_stays() {
     let x = net.conv2d("conv", x, nets::padded(3), 3, 5, true);
     let graph = seeded::graph(net.ending_at(x));
     let rewritten = fuse(&fold_batch_norm(&graph, &nothing), &nothing);
-    assert_eq!(rewritten.nodes().len(), graph.nodes().len());
+    let names: Vec<&str> = rewritten.nodes().iter().map(|n| &n.name[..]).collect();
+    assert_eq!(names, ["input", "act", "conv"]);
+    assert_eq!(rewritten.nodes()[1].merged, ["bn"]);
     assert_eq!(
         rewritten.logits(&input()).unwrap(),
         graph.logits(&input()).unwrap()
@@ -267,10 +269,12 @@ fn a_folded_graph_has_the_input_gradient_of_the_original() {
 
 #[test]
 fn the_forms_of_a_network_agree() {
-    let network = Network::new(branching());
-    let expected = network.graph().logits(&input()).unwrap();
-    for form in [network.folded(), network.fused()] {
-        assert!(off(&form.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+    for graph in [branching(), seeded::graph(nets::transforming())] {
+        let network = Network::new(graph);
+        let expected = network.graph().logits(&input()).unwrap();
+        for form in [network.folded(), network.fused()] {
+            assert!(off(&form.logits(&input()).unwrap(), &expected) <= TOLERANCE);
+        }
     }
 }
 
@@ -313,6 +317,11 @@ fn a_batch_norm_before_a_convolution_as_in_dense_blocks_is_not_folded_backwards(
     // The second one follows a convolution that nobody else reads.
     assert_eq!(count(&rewritten, "batch_norm"), 2);
     assert!(rewritten.find("norm2").is_err() && rewritten.find("relu2").is_ok());
+    let alone = rewritten.node(rewritten.find("relu1").unwrap());
+    assert_eq!(
+        (alone.op.kind(), &alone.merged[..]),
+        ("batch_norm", &["norm1".to_owned()][..])
+    );
 }
 
 #[test]
@@ -355,7 +364,9 @@ fn between_a_convolution_and_its_follower_nothing_may_stand() {
         let x = net.batch_norm("bn", x, 4, 1e-3);
         let x = net.activation("act", x, Activation::Relu);
         let rewritten = rewritten(net.ending_at(x));
-        assert_eq!(rewritten.nodes().len(), 5);
+        // The batch-norm takes the activation, the convolution nothing.
+        assert_eq!(rewritten.nodes().len(), 4);
+        assert!(rewritten.nodes()[1].merged.is_empty());
     }
 }
 

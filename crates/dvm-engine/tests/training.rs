@@ -68,34 +68,39 @@ fn releasing(graph: &Graph) -> (Tensor, Vec<(usize, Tensor)>, Gradients) {
 fn what_is_released_or_fused_changes_no_gradient() {
     for rectifier in [Activation::Relu, Activation::Relu6, Activation::Silu] {
         let graph = seeded::graph(nets::branching(rectifier));
-        let expected = keeping_all(&graph);
         let fused = fuse_for_training(&graph);
         assert_eq!(fused.parameters(), graph.parameters());
         let fewer = rectifier != Activation::Silu;
         assert!(!fewer || fused.nodes().len() + 6 < graph.nodes().len());
-        for (graph, how) in [(&graph, "as it was"), (&fused, "fused")] {
-            let found = releasing(graph);
-            assert!(
-                off(&found.0, &expected.0) <= TOLERANCE,
-                "{rectifier:?}, {how}"
-            );
-            assert_eq!(found.1.len(), expected.1.len());
-            for ((index, found), (of, expected)) in found.1.iter().zip(&expected.1) {
-                assert_eq!(index, of);
-                assert!(off(found, expected) <= TOLERANCE, "{rectifier:?}, {how}");
-            }
-            for (index, parameter) in graph.parameters().iter().enumerate() {
-                let (found, expected) = (found.2.parameter(index), expected.2.parameter(index));
-                assert_eq!(found.is_some(), parameter.role != Role::Statistic);
-                if let (Some(found), Some(expected)) = (found, expected) {
-                    let error = off(found, expected);
-                    let name = &parameter.name;
-                    assert!(
-                        error <= TOLERANCE,
-                        "{rectifier:?}, {how}: {name} off by {error:.1e}"
-                    );
-                }
-            }
+        for (other, how) in [(&graph, "as it was"), (&fused, "fused")] {
+            releasing_is_keeping(&graph, other, &format!("{rectifier:?}, {how}"));
+        }
+    }
+}
+
+#[test]
+fn what_is_released_of_a_transformer_changes_no_gradient() {
+    let graph = seeded::graph(nets::transforming());
+    releasing_is_keeping(&graph, &graph, "transforming");
+    releasing_is_keeping(&graph, &fuse_for_training(&graph), "transforming, fused");
+}
+
+/// Panics unless a step over `other` finds what is found when everything of `graph` is kept.
+fn releasing_is_keeping(graph: &Graph, other: &Graph, how: &str) {
+    let (expected, found) = (keeping_all(graph), releasing(other));
+    assert!(off(&found.0, &expected.0) <= TOLERANCE, "{how}");
+    assert_eq!(found.1.len(), expected.1.len());
+    for ((index, found), (of, expected)) in found.1.iter().zip(&expected.1) {
+        assert_eq!(index, of);
+        assert!(off(found, expected) <= TOLERANCE, "{how}");
+    }
+    for (index, parameter) in graph.parameters().iter().enumerate() {
+        let (found, expected) = (found.2.parameter(index), expected.2.parameter(index));
+        assert_eq!(found.is_some(), parameter.role != Role::Statistic);
+        if let (Some(found), Some(expected)) = (found, expected) {
+            let error = off(found, expected);
+            let name = &parameter.name;
+            assert!(error <= TOLERANCE, "{how}: {name} off by {error:.1e}");
         }
     }
 }

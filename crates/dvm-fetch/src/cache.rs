@@ -1,10 +1,12 @@
 //! The folder that keeps fetched files.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use crate::sha256::whole;
+use sha2::{Digest, Sha256};
+
+use crate::sha256::{absorb, hexadecimal, whole};
 use crate::{Address, FetchError};
 
 /// The environment variable that names the folder.
@@ -71,15 +73,41 @@ impl Cache {
 }
 
 impl Cached {
-    /// Whether the file, whose SHA-256 is `found`, is what came when it was fetched and what its
-    /// published name says.
+    /// Reads the file: its SHA-256, and its length in bytes.
+    ///
+    /// # Errors
+    /// [`FetchError::Cache`] if it cannot be read.
+    pub fn digest(&self) -> Result<(String, u64), FetchError> {
+        let mut hasher = Sha256::new();
+        let read = File::open(&self.path).and_then(|mut file| absorb(&mut hasher, &mut file));
+        let bytes = read.map_err(|source| FetchError::Cache {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok((hexadecimal(hasher), bytes))
+    }
+
+    /// Takes the file and its record out of the cache.
+    ///
+    /// # Errors
+    /// [`FetchError::Cache`] if it cannot be deleted.
+    pub fn remove(self) -> Result<(), FetchError> {
+        let path = self.path;
+        let _ = fs::remove_file(beside(&path, RECORD));
+        fs::remove_file(&path).map_err(|source| FetchError::Cache { path, source })
+    }
+
+    /// Whether the file, whose SHA-256 is `found`, is what came when it was fetched, or of one that
+    /// somebody put there, what its published name says.
     ///
     /// # Errors
     /// [`FetchError::Damaged`] if it is not.
     pub fn check(&self, found: &str) -> Result<(), FetchError> {
         let should = match (&self.recorded, &self.digits) {
             (Some(recorded), _) if found != recorded => format!("be {recorded}"),
-            (_, Some(digits)) if !found.starts_with(&digits[..]) => format!("begin with {digits}"),
+            (None, Some(digits)) if !found.starts_with(&digits[..]) => {
+                format!("begin with {digits}")
+            }
             _ => return Ok(()),
         };
         Err(FetchError::Damaged {
@@ -132,7 +160,13 @@ pub fn write_whole(path: &Path, text: &str) -> Result<(), FetchError> {
     use std::io::Write as _;
     let write = || {
         let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // Caches are shared: others may read what is recorded, as they may read the file.
+        #[cfg(unix)]
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+        #[cfg(unix)]
+        builder.permissions(permissions);
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)

@@ -1,16 +1,13 @@
 //! Bringing a file, from the question whether it is there to its final name.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use crate::cache::record;
 use crate::location::Location;
 use crate::part::{Lock, Part};
-use crate::sha256::{absorb, hexadecimal};
 use crate::transfer::{Problem, Transfer};
 use crate::{Address, Bounds, Cache, FetchError, Proxies, certificates};
 
@@ -216,17 +213,11 @@ impl Fetcher {
         let Some(cached) = self.cache.find(address) else {
             return Ok(None);
         };
-        let mut hasher = Sha256::new();
-        let read = File::open(&cached.path).and_then(|mut file| absorb(&mut hasher, &mut file));
-        let bytes = read.map_err(|source| FetchError::Cache {
-            path: cached.path.clone(),
-            source,
-        })?;
-        let sha256 = hexadecimal(hasher);
+        let (sha256, bytes) = cached.digest()?;
         cached.check(&sha256)?;
         let checked = match (&cached.recorded, address.digits()) {
-            (_, Some(_)) => Checked::Name,
-            (Some(_), None) => Checked::Recorded,
+            (Some(_), _) => Checked::Recorded,
+            (None, Some(_)) => Checked::Name,
             (None, None) => Checked::Nothing,
         };
         if cached.recorded.is_none() {

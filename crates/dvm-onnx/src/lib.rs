@@ -5,6 +5,7 @@
 
 mod error;
 mod export;
+mod file;
 mod import;
 mod metadata;
 #[allow(dead_code)] // Both ways to come read and write it.
@@ -19,6 +20,7 @@ use dvm_engine::{Graph, Parameter, Tensor};
 
 pub use error::OnnxError;
 pub use export::{Export, ExportError, OPSET, Untold, structure, to_onnx};
+pub use file::OnnxFile;
 
 /// What a caller may say about a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,8 +76,7 @@ pub fn is_onnx(head: &[u8]) -> bool {
 /// [`OnnxError`] names the file and the node. A file that claims more than its length can justify is
 /// refused before memory is spent on it.
 pub fn read(path: &Path, options: Options) -> Result<Imported, OnnxError> {
-    let decoded = read::file(path)?;
-    imported(&path.display().to_string(), &decoded, options, None)
+    OnnxFile::open(path)?.import(options)
 }
 
 /// Reads the bytes of a file; `name` stands for it in messages.

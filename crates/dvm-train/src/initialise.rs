@@ -8,7 +8,9 @@ use rand_distr::{Distribution, Normal, Uniform};
 /// only: neither order nor other layers change it. `is_head` says whether the parameter is of the
 /// layer whose outputs are the classes.
 ///
-/// Biases and running means are 0; scales and running variances 1.
+/// Biases, class tokens and running means are 0; scales and running variances 1. Layer scales
+/// `[C, 1, 1]` are 1e-6 (arXiv 2201.03545), and what is added by position, `[1, T, D]` or `[P, heads]`, is
+/// normal of deviation 0.02, as in torchvision and timm.
 pub fn fresh(
     parameter: &Parameter,
     initialisation: &Initialisation,
@@ -18,12 +20,17 @@ pub fn fresh(
     let shape = &parameter.shape;
     let spread = match parameter.role {
         Role::Weight if is_head => initialisation.head,
-        Role::Weight if shape.len() == 2 => initialisation.linear,
-        Role::Weight => initialisation.convolutions,
+        Role::Weight => match initialisation.other(&parameter.name) {
+            Some(other) => other,
+            None if shape.len() == 2 => initialisation.linear,
+            None => initialisation.convolutions,
+        },
+        Role::Scale if shape.len() == 3 => return Tensor::full(shape, 1e-6),
         Role::Scale => return Tensor::full(shape, 1.0),
         Role::Statistic if parameter.name.ends_with("running_var") => {
             return Tensor::full(shape, 1.0);
         }
+        Role::Bias if shape.len() > 1 && shape[..shape.len() - 1] != [1, 1] => Spread::Normal(0.02),
         Role::Bias | Role::Statistic => return Tensor::zeros(shape),
     };
     let mut of = vec![STREAM];
@@ -67,10 +74,18 @@ fn spread_of(spread: Spread, shape: &[usize]) -> Drawn {
         Spread::KaimingNormal | Spread::KaimingNormalPerGroup => {
             Drawn::Normal((2.0 / fan_out).sqrt())
         }
+        Spread::KaimingNormalByInputs => Drawn::Normal((2.0 / fan_in).sqrt()),
         Spread::KaimingUniform => Drawn::Uniform((6.0 / fan_in).sqrt()),
         Spread::XavierUniform => Drawn::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
-        Spread::UniformByInputs => Drawn::Uniform(1.0 / fan_in.sqrt()),
+        Spread::XavierUniformUnlessSquare if shape[0] != shape[1] => {
+            Drawn::Uniform((6.0 / (fan_in + fan_out)).sqrt())
+        }
+        Spread::UniformByInputs | Spread::XavierUniformUnlessSquare => {
+            Drawn::Uniform(1.0 / fan_in.sqrt())
+        }
         Spread::UniformByOutputs => Drawn::Uniform(1.0 / outputs.sqrt()),
+        Spread::NormalByInputs => Drawn::Normal(1.0 / fan_in.sqrt()),
         Spread::Normal(deviation) => Drawn::Normal(deviation),
+        Spread::Zero => Drawn::Normal(0.0),
     }
 }

@@ -30,6 +30,10 @@ fn weights_spread_as_torchvisions_and_timms() {
             let value = fresh(parameter, &architecture.initialisation, is_head, 3);
             let (deviation, largest) = measure(&value);
             let number = |index: usize| expected[index].as_f64().unwrap();
+            if number(0) == 0.0 {
+                assert_eq!(deviation, 0.0, "{name}");
+                continue;
+            }
             // Two samples of n values differ in their deviation by 1/√n on average; five times that.
             let near = 5.0 / (value.len() as f64).sqrt();
             let ratio = deviation / number(0);
@@ -47,14 +51,18 @@ fn every_kind_of_spread_has_its_variance() {
         convolutions: Spread::Normal(f64::MAX),
         linear: spread,
         head: Spread::Normal(f64::MAX),
+        others: &[],
     };
     // 80 inputs, 120 outputs.
     for (spread, variance) in [
         (Spread::KaimingNormal, 2.0 / 120.0),
+        (Spread::KaimingNormalByInputs, 2.0 / 80.0),
         (Spread::KaimingUniform, 2.0 / 80.0),
         (Spread::XavierUniform, 2.0 / 200.0),
         (Spread::UniformByInputs, 1.0 / (3.0 * 80.0)),
         (Spread::UniformByOutputs, 1.0 / (3.0 * 120.0)),
+        (Spread::XavierUniformUnlessSquare, 2.0 / 200.0),
+        (Spread::NormalByInputs, 1.0 / 80.0),
         (Spread::Normal(0.3), 0.09),
     ] {
         let value = fresh(&weight("fc.weight"), &fully_connected(spread), false, 1);
@@ -93,6 +101,23 @@ fn what_is_no_weight_changes_nothing() {
         let value = fresh(parameter, &architecture.initialisation, false, 1);
         assert_eq!(value, Tensor::full(&parameter.shape, expected));
     }
+}
+
+#[test]
+fn layer_scales_begin_near_nothing_and_class_tokens_at_nothing() {
+    let begins = |architecture: &str, name: &str| {
+        let architecture = dvm_zoo::find(architecture).unwrap();
+        let blueprint = (architecture.build)(10);
+        let mut parameters = blueprint.parameters().iter();
+        let parameter = parameters.find(|p| p.name == name).unwrap();
+        let value = fresh(parameter, &architecture.initialisation, false, 1);
+        let first = value.data()[0];
+        assert_eq!(value, Tensor::full(&parameter.shape, first), "{name}");
+        first
+    };
+    assert_eq!(begins("convnext_tiny", "features.1.0.layer_scale"), 1e-6);
+    assert_eq!(begins("vit_b_32", "class_token"), 0.0);
+    assert_eq!(begins("vit_tiny_patch16_224", "cls_token"), 0.0);
 }
 
 #[test]

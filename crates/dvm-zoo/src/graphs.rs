@@ -1,15 +1,18 @@
 //! Networks that come as graphs: ONNX files, and checkpoints of networks that came as such.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use dvm_engine::weights::Weights;
-use dvm_engine::{Network, Tensor};
+use dvm_engine::{Network, Parameter, Tensor};
 use dvm_image::{Interpolation, Preprocess, Resize};
-use dvm_onnx::{Imported, Options};
+use dvm_onnx::{Imported, OnnxFile, Options};
 
 use crate::pretrained::{IMAGENET_CLASSES, LoadError, Origin, Pretrained, imagenet_classes};
-use crate::{CLASSES_KEY, NAME_KEY, PREPROCESS_KEY, check_class_names};
+use crate::{
+    ARCHITECTURE_KEY, Architecture, CLASSES_KEY, NAME_KEY, PREPROCESS_KEY, check_class_names,
+};
 
 /// What a user has to know of a network beside its numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,21 +36,48 @@ impl Pretrained {
     ///
     /// # Errors
     /// [`LoadError`] names the file and what does not fit.
-    pub(crate) fn read_onnx(path: &Path, size: Option<(usize, usize)>) -> Result<Self, LoadError> {
+    pub(crate) fn read_onnx(
+        path: &Path,
+        opened: &OnnxFile,
+        size: Option<(usize, usize)>,
+    ) -> Result<Self, LoadError> {
         let file = path.display().to_string();
-        let mut imported = dvm_onnx::read(path, Options { size })?;
+        let mut imported = opened.import(Options { size })?;
         let said = said(&imported, &file)?;
         // The preprocessing is known only now, and may be for another size than the usual one.
         if let (Some(said), None, None, None) = (&said, size, imported.height, imported.width)
             && said.crop != imported.size
         {
             let size = Some(said.crop);
-            imported = dvm_onnx::read(path, Options { size })?;
+            imported = opened.import(Options { size })?;
         }
         let stem = path.file_stem().unwrap_or_default();
         let name = imported.metadata.get(NAME_KEY).cloned();
         let name = name.unwrap_or_else(|| stem.to_string_lossy().into_owned());
         Self::of_imported(imported, said, name, file)
+    }
+
+    /// An ONNX file that this program wrote of an architecture of the zoo (of `asked`, where that is
+    /// said): that architecture, with all that is known of it. `None` if the file is another's, or says
+    /// no architecture that is known, or has been changed so that names or shapes do not fit it.
+    ///
+    /// # Errors
+    /// [`LoadError`] for damaged weights and metadata, and where the file does not hold what was asked
+    /// for.
+    pub(crate) fn of_own_file(
+        file: &OnnxFile,
+        asked: Option<&'static Architecture>,
+    ) -> Result<Option<Self>, LoadError> {
+        let metadata = file.metadata();
+        let said = metadata.get(ARCHITECTURE_KEY);
+        let said = said.and_then(|name| crate::find(name));
+        if !file.is_own() || said.is_none() {
+            return Ok(None);
+        }
+        match Self::of_weights(file.weights()?, asked.or(said)) {
+            Err(LoadError::Mismatch { .. }) if asked.is_none() => Ok(None),
+            read => read.map(Some),
+        }
     }
 
     /// A checkpoint that holds its graph: weights, and the structure that they belong to.
@@ -64,30 +94,37 @@ impl Pretrained {
         let bytes = BASE64_STANDARD
             .decode(graph)
             .map_err(|error| damaged(format!("is no Base64: {error}")))?;
-        // First its form, for the names and shapes that the weights have to fit.
-        let zeros = |parameter: &dvm_engine::Parameter| Tensor::zeros(&parameter.shape);
-        let imported = dvm_onnx::from_structure(&bytes, zeros)?;
-        let wanted: Vec<(String, Vec<usize>)> = imported
-            .graph
-            .parameters()
-            .iter()
-            .map(|p| (p.name.clone(), p.shape.clone()))
-            .collect();
+        // A damaged structure may claim parameters of any size, so what the file does not have is
+        // found out before memory is spent on it.
+        let mut lacks = None;
+        let value = |parameter: &Parameter| match weights.get(&parameter.name) {
+            Some(array) if array.shape == parameter.shape => {
+                Tensor::from_nchw(&array.shape, &array.values)
+            }
+            _ => {
+                let Parameter { name, shape, .. } = parameter;
+                lacks.get_or_insert_with(|| format!("`{name}` of the shape {shape:?}"));
+                Tensor::zeros(&[0])
+            }
+        };
+        let imported = dvm_onnx::from_structure(&bytes, value);
+        if let Some(tensor) = lacks {
+            let detail = format!("needs the tensor {tensor}, which the file does not have");
+            return Err(damaged(detail));
+        }
+        let imported = imported?;
+        let parameters = imported.graph.parameters().iter();
+        let used: BTreeSet<&str> = parameters.map(|parameter| &parameter.name[..]).collect();
+        if let Some(name) = weights.names().find(|name| !used.contains(name)) {
+            return Err(damaged(format!("does not use the tensor `{name}`")));
+        }
         let metadata = weights.metadata().clone();
         let sha256 = weights.sha256().to_owned();
         let name = metadata
             .get(NAME_KEY)
             .cloned()
             .unwrap_or_else(|| "network".into());
-        let mut arrays = weights
-            .matched(&wanted)
-            .map_err(|mismatch| damaged(format!("does not fit the weights: {mismatch}")))?;
-        let graph = imported.graph.with_values(|_, parameter| {
-            let array = arrays.remove(&parameter.name).expect("all were matched");
-            Tensor::from_nchw(&parameter.shape, &array.values)
-        });
         let imported = Imported {
-            graph: graph.expect("shapes were matched"),
             metadata,
             classes: None,
             sha256,

@@ -11,6 +11,7 @@ mod buffers;
 mod fine_tune;
 mod graphs;
 mod pretrained;
+mod recognition;
 mod saving;
 
 pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};
@@ -27,12 +28,27 @@ pub fn all() -> impl Iterator<Item = &'static Architecture> + Clone {
     FAMILIES.iter().copied().flatten()
 }
 
-/// The architecture of this name, ours or timm's.
+/// The architecture of this name, ours or timm's. What timm writes after a dot says which weights are
+/// meant (`resnet50.tv_in1k`), not which network.
+///
+/// ```
+/// assert_eq!(dvm_zoo::find("mobilenetv2_100.ra_in1k").unwrap().name, "mobilenet_v2");
+/// ```
 pub fn find(name: &str) -> Option<&'static Architecture> {
-    all()
-        .find(|architecture| architecture.name == name)
-        .or_else(|| all().find(|architecture| architecture.timm.contains(&name)))
+    let named = |name: &str| {
+        all()
+            .find(|architecture| architecture.name == name)
+            .or_else(|| all().find(|architecture| architecture.timm.contains(&name)))
+    };
+    named(name).or_else(|| {
+        let (network, _) = name.split_once('.')?;
+        (!OTHER_INPUTS.contains(&name)).then(|| named(network))?
+    })
 }
+
+/// Weights of timm's that were trained on other values than those that the network of this name here
+/// computes with: Gluon's Inception had no `transform_input`.
+const OTHER_INPUTS: &[&str] = &["inception_v3.gluon_in1k"];
 
 /// The names of all architectures, for messages.
 pub fn names() -> String {

@@ -8,9 +8,11 @@ use std::path::Path;
 use dvm_engine::weights::{Mismatch, Weights, WeightsError};
 use dvm_engine::{Graph, Initialisation, Network, Parameter, Spread, Tensor, seeded};
 use dvm_image::Preprocess;
+use dvm_onnx::OnnxFile;
 
 use crate::graphs::Remarks;
-use crate::{Architecture, GRAPH_KEY, all, names};
+use crate::recognition::{architecture_of, behind_prefix};
+use crate::{Architecture, GRAPH_KEY, Published, all};
 
 /// Metadata keys of a `.safetensors` file that carries all it needs: the architecture's name.
 pub const ARCHITECTURE_KEY: &str = "dvm.architecture";
@@ -84,6 +86,7 @@ impl Origin {
                 convolutions: Spread::KaimingNormal,
                 linear: Spread::UniformByInputs,
                 head: Spread::UniformByInputs,
+                others: &[],
             },
         }
     }
@@ -114,6 +117,17 @@ pub enum LoadError {
         file: String,
         /// Names of all architectures.
         known: String,
+    },
+    /// The file does not say its architecture and fits several that differ in what no weights show.
+    #[error(
+        "{file}: names and shapes of its weights are those of more than one network ({fitting}); name \
+         one of these with the file as its weights"
+    )]
+    Ambiguous {
+        /// The file.
+        file: String,
+        /// Names of the architectures.
+        fitting: String,
     },
     /// The file says another architecture than was asked for, or one that does not exist.
     #[error("{file}: holds a network of architecture `{found}`, not {expected}")]
@@ -189,7 +203,7 @@ impl Architecture {
                 embedded: embedded.join(" or "),
             });
         };
-        Pretrained::new(Weights::from_safetensors(bytes, "embedded")?, Some(self))
+        Pretrained::of_weights(Weights::from_safetensors(bytes, "embedded")?, Some(self))
     }
 
     /// The network for ImageNet's classes with weights that follow from their names
@@ -233,10 +247,14 @@ impl Pretrained {
         size: Option<(usize, usize)>,
     ) -> Result<Self, LoadError> {
         if !is_onnx(path) {
-            return Self::new(Weights::read(path)?, architecture);
+            return Self::of_weights(Weights::read(path)?, architecture);
+        }
+        let opened = OnnxFile::open(path)?;
+        if let Some(known) = Self::of_own_file(&opened, architecture)? {
+            return Ok(known);
         }
         match architecture {
-            None => Self::read_onnx(path, size),
+            None => Self::read_onnx(path, &opened, size),
             Some(architecture) => Err(LoadError::Architecture {
                 file: path.display().to_string(),
                 found: "its own, which an ONNX file brings along".into(),
@@ -245,7 +263,7 @@ impl Pretrained {
         }
     }
 
-    fn new(
+    pub(crate) fn of_weights(
         weights: Weights,
         architecture: Option<&'static Architecture>,
     ) -> Result<Self, LoadError> {
@@ -254,8 +272,9 @@ impl Pretrained {
             return Self::of_structure(weights, &graph);
         }
         let architecture = architecture_of(&weights, architecture)?;
+        let usual = architecture.published_like(&weights);
         let weights = match architecture.other_names {
-            Some(here) => weights.renamed(here),
+            Some(here) => weights.renamed(|name| behind_prefix(name, here)),
             None => weights,
         };
         let file = weights.file().to_owned();
@@ -266,7 +285,7 @@ impl Pretrained {
         let network = network(weights, architecture, outputs)?;
         Ok(Self {
             classes: classes(&metadata, &file, outputs)?,
-            preprocess: preprocess(&metadata, &file, architecture)?,
+            preprocess: preprocess(&metadata, &file, usual)?,
             origin: Origin::Zoo(architecture),
             network,
             file,
@@ -325,93 +344,6 @@ pub fn check_class_names(names: &[String]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn architecture_of(
-    weights: &Weights,
-    asked: Option<&'static Architecture>,
-) -> Result<&'static Architecture, LoadError> {
-    let said = weights.metadata().get(ARCHITECTURE_KEY);
-    let wrong = |found: &str, expected: String| LoadError::Architecture {
-        file: weights.file().into(),
-        found: found.into(),
-        expected,
-    };
-    match (said, asked) {
-        (Some(said), Some(asked)) if said == asked.name => Ok(asked),
-        (Some(said), Some(asked)) => Err(wrong(said, format!("`{}`", asked.name))),
-        (Some(said), None) => {
-            crate::find(said).ok_or_else(|| wrong(said, format!("one of {}", names())))
-        }
-        (None, Some(asked)) => Ok(asked),
-        (None, None) => recognised(weights).ok_or_else(|| LoadError::Unrecognised {
-            file: weights.file().into(),
-            known: names(),
-        }),
-    }
-}
-
-/// The architecture whose every parameter has a tensor of its name and size, perhaps behind a prefix;
-/// of several (the names of ResNet-18 are among those of ResNet-34) the one with most parameters. How
-/// many classes there are does not matter.
-fn recognised(weights: &Weights) -> Option<&'static Architecture> {
-    all()
-        .filter_map(|architecture| {
-            let other_names = architecture.other_names.unwrap_or(|_| None);
-            // Every name and what is left of it after each dot.
-            let mut endings: Vec<(String, Size)> = Vec::new();
-            for (name, array) in weights.iter() {
-                let name = other_names(name).unwrap_or_else(|| name.to_owned());
-                let size = Size::of(&array.shape);
-                endings.extend(
-                    name.match_indices('.')
-                        .map(|(dot, _)| (name[dot + 1..].to_owned(), size)),
-                );
-                endings.push((name, size));
-            }
-            endings.sort_unstable();
-            // A file may lack the heads that only training has.
-            let blueprint = (architecture.build)(1).without_auxiliaries();
-            let parameters = blueprint.parameters();
-            let is_in_head = |name: &str| {
-                let rest = name.strip_prefix(architecture.head);
-                rest.is_some_and(|rest| rest.starts_with('.'))
-            };
-            let fits = |parameter: &Parameter| {
-                let size = Size::of(&parameter.shape);
-                let from = endings.partition_point(|(name, _)| *name < parameter.name);
-                let same = endings[from..].iter();
-                same.take_while(|(name, _)| *name == parameter.name)
-                    .any(|(_, found)| {
-                        let is_first = found.first == size.first;
-                        found.rest == size.rest && (is_first || is_in_head(&parameter.name))
-                    })
-            };
-            parameters
-                .iter()
-                .all(fits)
-                .then_some((parameters.len(), architecture))
-        })
-        .max_by_key(|(count, _)| *count)
-        .map(|(_, architecture)| architecture)
-}
-
-/// A shape as far as all ports of a network agree on it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Size {
-    first: usize,
-    /// Product of all but the first dimension.
-    rest: usize,
-}
-
-impl Size {
-    fn of(shape: &[usize]) -> Self {
-        let rest = shape.iter().skip(1);
-        Self {
-            first: shape.first().copied().unwrap_or(1),
-            rest: rest.fold(1, |product, &side| product.saturating_mul(side)),
-        }
-    }
 }
 
 /// Number of outputs of the layer `head`.
@@ -505,10 +437,10 @@ pub(crate) fn classes(
 fn preprocess(
     metadata: &BTreeMap<String, String>,
     file: &str,
-    architecture: &Architecture,
+    usual: &Published,
 ) -> Result<Preprocess, LoadError> {
     let Some(text) = metadata.get(PREPROCESS_KEY) else {
-        return Ok(architecture.usual().preprocess.clone());
+        return Ok(usual.preprocess.clone());
     };
     let damaged = |detail: String| LoadError::Metadata {
         file: file.into(),

@@ -1,10 +1,25 @@
 //! Where the last stage of each family begins.
 
+use dvm_engine::passes::{cut, last_cut};
+use dvm_engine::{Graph, Parameter, Tensor, seeded};
+
+fn graph(name: &str) -> Graph {
+    seeded::graph((dvm_zoo::find(name).unwrap().build)(2))
+}
+
 #[test]
 fn the_last_stage_is_what_works_at_the_coarsest_resolution() {
     for (name, before, first) in [
+        (
+            "efficientnet_b0",
+            "features.6.0.block.0.2",
+            "features.6.0.block.1.0",
+        ),
+        ("convnext_tiny", "features.6.0", "features.6.1"),
+        ("swin_t", "features.6.norm", "features.6.reduction"),
         ("resnet18", "layer3.1.relu2", "layer4.0.conv1"),
         ("resnet50", "layer3.5.relu3", "layer4.0.conv1"),
+        ("resnext50_32x4d", "layer3.5.relu3", "layer4.0.conv1"),
         ("squeezenet1_1", "features.8", "features.9.squeeze"),
         ("vgg16", "features.23", "features.24"),
         (
@@ -13,10 +28,51 @@ fn the_last_stage_is_what_works_at_the_coarsest_resolution() {
             "blocks.5.0.conv_dw",
         ),
     ] {
-        let graph = dvm_engine::seeded::graph((dvm_zoo::find(name).unwrap().build)(2));
+        let graph = graph(name);
         let at = graph.before_last_stage(&[1, 3, 224, 224]).unwrap();
         let next = graph.ids().nth(at.index() + 1).unwrap();
         let found = [at, next].map(|id| graph.node(id).name.clone());
         assert_eq!(found, [before, first], "{name}");
     }
+}
+
+#[test]
+fn the_last_stage_of_a_vision_transformer_is_the_last_quarter_of_its_blocks() {
+    for (name, before, first) in [
+        (
+            "vit_b_32",
+            "encoder.layers.encoder_layer_8.add2",
+            "encoder.layers.encoder_layer_9.ln_1",
+        ),
+        ("vit_tiny_patch16_224", "blocks.8.add2", "blocks.9.norm1"),
+    ] {
+        let graph = graph(name);
+        let at = graph.before_last_stage(&[1, 3, 224, 224]).unwrap();
+        let next = graph.ids().nth(at.index() + 1).unwrap();
+        let found = [at, next].map(|id| graph.node(id).name.clone());
+        assert_eq!(found, [before, first], "{name}");
+    }
+}
+
+#[test]
+fn a_vision_transformer_in_two_parts_is_the_same_network() {
+    let graph = graph("vit_tiny_patch16_224");
+    let pictures = seeded::uniform("pictures", 3 * 224 * 224, -1.0, 1.0);
+    let pictures = Tensor::from_nchw(&[1, 3, 224, 224], &pictures);
+    let at = graph.before_last_stage(pictures.shape()).unwrap();
+    let (front, back) = cut(&graph, at, pictures.shape()).unwrap();
+    let tokens = front.logits(&pictures).unwrap();
+    assert_eq!(tokens.shape(), [1, 197, 192]);
+    assert_eq!(
+        back.logits(&tokens).unwrap(),
+        graph.logits(&pictures).unwrap()
+    );
+}
+
+#[test]
+fn the_head_of_a_vision_transformer_needs_only_the_class_token() {
+    let graph = graph("vit_tiny_patch16_224");
+    let is_head = |p: &Parameter| p.name.starts_with("head.");
+    let at = last_cut(&graph, &[1, 3, 224, 224], is_head).unwrap();
+    assert_eq!(graph.node(at).name, "class");
 }

@@ -1,10 +1,10 @@
 //! How a weight file becomes a network.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use dvm_engine::{Tensor, seeded};
-use dvm_zoo::{ARCHITECTURE_KEY, CLASSES_KEY, PREPROCESS_KEY, Pretrained, find};
+use dvm_zoo::{ARCHITECTURE_KEY, CLASSES_KEY, FileFormat, PREPROCESS_KEY, Pretrained, find};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use tempfile::TempDir;
@@ -133,9 +133,155 @@ fn names_and_shapes_of_parameters_tell_architectures_apart() {
     let all: Vec<_> = dvm_zoo::all().map(|a| (a.name, parameters(a))).collect();
     for (index, (name, one)) in all.iter().enumerate() {
         for (other_name, other) in &all[index + 1..] {
-            assert_ne!(one, other, "{name} and {other_name}");
+            // A DeiT is a ViT.
+            let same = other_name.strip_prefix("deit_").map(|rest| {
+                let vit = format!("vit_{rest}");
+                *name == vit
+            });
+            assert_eq!(one == other, same == Some(true), "{name} and {other_name}");
         }
     }
+}
+
+/// A file of this name that holds a network of the zoo, every parameter under what `rename` makes of its
+/// name.
+fn saved(
+    folder: &TempDir,
+    file: &str,
+    architecture: &str,
+    rename: impl Fn(&str) -> String,
+) -> PathBuf {
+    let blueprint = (find(architecture).unwrap().build)(2);
+    let tensors: Vec<(String, Tensor)> = blueprint
+        .parameters()
+        .iter()
+        .map(|p| (rename(&p.name), Tensor::zeros(&p.shape)))
+        .collect();
+    let tensors = tensors.iter().map(|(name, value)| (name.clone(), value));
+    let bytes = dvm_engine::weights::to_safetensors(tensors, &BTreeMap::new());
+    let path = folder.path().join(file);
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn a_file_that_several_networks_fit_is_told_by_its_name_or_refused() {
+    let folder = TempDir::new().unwrap();
+    let as_is = |name: &str| name.to_owned();
+    let tiny = |file: &str| saved(&folder, file, "vit_tiny_patch16_224", as_is);
+    let error = failure(&tiny("best.safetensors"), None);
+    assert!(
+        error.contains("vit_tiny_patch16_224, deit_tiny_patch16_224"),
+        "{error}"
+    );
+    let told = Pretrained::read(&tiny("deit_tiny_patch16_224-a1311bcf.safetensors"), None);
+    let told = told.unwrap();
+    assert_eq!(told.origin.name(), "deit_tiny_patch16_224");
+    let usual = &find("deit_tiny_patch16_224").unwrap().usual().preprocess;
+    assert_eq!(&told.preprocess, usual);
+}
+
+#[test]
+fn tensorflows_efficientnets_are_not_taken_for_others() {
+    let folder = TempDir::new().unwrap();
+    let as_is = |name: &str| name.to_owned();
+    let file = |file: &str| saved(&folder, file, "tf_efficientnet_b0", as_is);
+    let error = failure(&file("best.safetensors"), None);
+    assert!(
+        error.contains("efficientnet_b0, tf_efficientnet_b0"),
+        "{error}"
+    );
+    let path = file("tf_efficientnet_b0_ns-c0e6a31c.safetensors");
+    let network = Pretrained::read(&path, None).unwrap();
+    assert_eq!(network.origin.name(), "tf_efficientnet_b0");
+    let error = failure(&path, Some("efficientnet_b0"));
+    assert!(
+        error.contains("`tf_efficientnet_b0`, not `efficientnet_b0`"),
+        "{error}"
+    );
+    let path = file("efficientnet_b0_ra-3dd342df.safetensors");
+    let network = Pretrained::read(&path, None).unwrap();
+    assert_eq!(network.origin.name(), "efficientnet_b0");
+    let five = saved(&folder, "five.safetensors", "tf_efficientnet_b5", as_is);
+    let error = failure(&five, None);
+    assert!(error.contains("timm's efficientnet_b5"), "{error}");
+}
+
+#[test]
+fn a_file_in_timms_layout_is_prepared_for_as_timm_does() {
+    let folder = TempDir::new().unwrap();
+    let timms = |name: &str| {
+        let name = name.replace("features.0.", "stem.");
+        let name = name.replace("classifier.0.", "head.norm.");
+        let name = name.replace("classifier.2.", "head.fc.");
+        for stage in 0..4 {
+            if let Some(rest) = name.strip_prefix(&format!("features.{}.", 2 * stage)) {
+                return format!("stages.{stage}.downsample.{rest}");
+            }
+            if let Some(rest) = name.strip_prefix(&format!("features.{}.", 2 * stage + 1)) {
+                let rest = rest.replace("layer_scale", "gamma");
+                let rest = rest
+                    .replace("block.0.", "conv_dw.")
+                    .replace("block.2.", "norm.");
+                let rest = rest
+                    .replace("block.3.", "mlp.fc1.")
+                    .replace("block.5.", "mlp.fc2.");
+                return format!("stages.{stage}.blocks.{rest}");
+            }
+        }
+        name
+    };
+    let path = saved(&folder, "timm.safetensors", "convnext_tiny", timms);
+    let network = Pretrained::read(&path, None).unwrap();
+    assert_eq!(network.origin.name(), "convnext_tiny");
+    let published = find("convnext_tiny").unwrap().published;
+    assert_eq!(published[1].tag, "fb_in1k");
+    assert_eq!(network.preprocess, published[1].preprocess);
+    assert_ne!(network.preprocess, published[0].preprocess);
+}
+
+#[test]
+fn torchvisions_vision_transformers_load_by_their_former_names_too() {
+    let folder = TempDir::new().unwrap();
+    let former = |name: &str| {
+        let name = name.replace(".mlp.0.", ".mlp.linear_1.");
+        name.replace(".mlp.3.", ".mlp.linear_2.")
+    };
+    let path = saved(&folder, "vit.safetensors", "vit_b_32", former);
+    let network = Pretrained::read(&path, None).unwrap();
+    assert_eq!(network.origin.name(), "vit_b_32");
+    let usual = &find("vit_b_32").unwrap().usual().preprocess;
+    assert_eq!(&network.preprocess, usual);
+}
+
+#[test]
+fn tables_of_positions_are_written_for_torchvision_and_not_missed() {
+    let folder = TempDir::new().unwrap();
+    let as_is = |name: &str| name.to_owned();
+    let path = saved(&folder, "swin.safetensors", "swin_t", as_is);
+    let network = Pretrained::read(&path, None).unwrap();
+    let path = folder.path().join("swin.pth");
+    std::fs::write(&path, network.to_bytes(FileFormat::Torch).unwrap()).unwrap();
+    let written = dvm_engine::weights::Weights::read(&path).unwrap();
+    let index = written
+        .get("features.1.0.attn.relative_position_index")
+        .unwrap();
+    assert_eq!(index.shape, [7 * 7 * 7 * 7]);
+    // The first pixel of a window is six rows and six columns before the last.
+    assert_eq!(index.values[..2], [84.0, 83.0]);
+    assert_eq!((index.values[48], index.values[48 * 49]), (0.0, 168.0));
+    assert!(Pretrained::read(&path, None).is_ok());
+}
+
+#[test]
+fn a_vision_transformer_says_that_it_takes_pictures_of_one_size_only() {
+    let graph = seeded::graph((find("vit_tiny_patch16_224").unwrap().build)(2));
+    let error = graph.logits(&Tensor::zeros(&[1, 3, 192, 192])).unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("pos_embed") && error.contains("197 tokens") && error.contains("145"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::classes::read_text;
-use crate::{DEFAULT_MODEL, Error};
+use crate::{DEFAULT_MODEL, Error, weights};
 
 /// A network with its classes and its preprocessing.
 pub struct Classifier {
@@ -55,11 +55,14 @@ impl Classifier {
         Self::open(DEFAULT_MODEL, None)
     }
 
-    /// A network by name, with its embedded weights or those of a file; or a weight file alone,
-    /// whose metadata or names say what it is.
+    /// A network by name, with the weights that are at hand (embedded ones, or published ones that
+    /// were fetched) or those of a file, or with published ones by their tag (`IMAGENET1K_V2`); or a
+    /// weight file alone, whose metadata or names say what it is. Nothing is ever fetched here.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a name that is neither, [`Error::Load`] for weights that do not fit.
+    /// [`Error::Usage`] for a name that is neither, [`Error::NoWeights`] if none are at hand,
+    /// [`Error::Damaged`] for fetched ones that are not what they were, [`Error::Load`] for weights
+    /// that do not fit.
     pub fn open(model: &str, weights: Option<&Path>) -> Result<Self, Error> {
         Self::open_for(model, weights, None)
     }
@@ -75,10 +78,10 @@ impl Classifier {
         size: Option<(usize, usize)>,
     ) -> Result<Self, Error> {
         let pretrained = match (dvm_zoo::find(model), weights) {
-            (Some(architecture), None) => architecture.embedded()?,
-            (Some(architecture), Some(weights)) => Pretrained::read(weights, Some(architecture))?,
+            (Some(architecture), None) => weights::at_hand(architecture)?,
+            (Some(architecture), Some(file)) => weights::read(architecture, file)?,
             (None, None) if Path::new(model).exists() => {
-                Pretrained::read_for(Path::new(model), None, size)?
+                weights::as_published(Pretrained::read_for(Path::new(model), None, size)?)
             }
             (None, Some(weights)) if Path::new(model).exists() => {
                 return Err(Error::Usage(format!(
@@ -124,7 +127,7 @@ impl Classifier {
     /// [`Error::Load`] for a file that is no such thing.
     pub fn read(weights: &Path) -> Result<Self, Error> {
         Ok(Self {
-            pretrained: Pretrained::read(weights, None)?,
+            pretrained: weights::as_published(Pretrained::read(weights, None)?),
         })
     }
 

@@ -15,6 +15,30 @@ pub enum Error {
     /// The network cannot be written as the file that was asked for.
     #[error(transparent)]
     Export(#[from] dvm_zoo::ExportError),
+    /// The network has no weights here.
+    #[error(
+        "no weights of {architecture} are on this machine: `dvm models fetch {architecture}` brings \
+         {published}; or give a weight file, or choose a network that comes with the program: {embedded}"
+    )]
+    NoWeights {
+        /// Name of the architecture.
+        architecture: &'static str,
+        /// The published file's name.
+        published: &'static str,
+        /// Networks that are embedded, separated by commas.
+        embedded: String,
+    },
+    /// Published weights could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] dvm_fetch::FetchError),
+    /// Fetched weights are not what they were.
+    #[error("{source}; `dvm models fetch {architecture}` brings them anew")]
+    Damaged {
+        /// Name of the architecture.
+        architecture: &'static str,
+        /// Which file, and what is wrong with it.
+        source: dvm_fetch::FetchError,
+    },
     /// The network cannot be run on this picture.
     #[error(transparent)]
     Network(#[from] dvm_engine::Error),

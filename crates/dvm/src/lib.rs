@@ -19,7 +19,8 @@
 //! A [`Classifier`] is a network with its classes and its preprocessing. It tells what it sees
 //! ([`Classifier::classify`]) and what it looked at ([`Classifier::explain`]); an [`Explanation`]
 //! holds the maps as numbers and saves them as pictures, arrays and a record of how they were made.
-//! Methods are listed in [`methods`], networks in [`models`]; sets of labelled pictures are prepared
+//! Methods are listed in [`methods`], networks in [`models`], published
+//! weights are fetched and found by [`weights`]; sets of labelled pictures are prepared
 //! and looked over by [`data`].
 
 mod bench;
@@ -30,6 +31,7 @@ mod error;
 mod explain;
 mod explanation;
 pub mod training;
+pub mod weights;
 
 pub use bench::{Bench, Measured, Work};
 pub use classes::{ClassChoice, read_class_names};
@@ -43,6 +45,7 @@ pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};
 pub use dvm_data as data;
 pub use dvm_engine as engine;
+pub use dvm_fetch as fetch;
 pub use dvm_image::{
     ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png,
     is_named_as_picture, write_atomic,

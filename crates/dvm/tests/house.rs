@@ -127,6 +127,16 @@ fn only_fetching_speaks_http() {
 }
 
 #[test]
+fn only_the_onnx_crate_knows_protocol_buffers() {
+    for entry in fs::read_dir(crates()).unwrap() {
+        let path = entry.unwrap().path();
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
+        let knows = manifest.lines().any(|line| line.starts_with("prost"));
+        assert_eq!(knows, path.ends_with("dvm-onnx"), "{}", path.display());
+    }
+}
+
+#[test]
 fn files_are_short_and_their_names_say_what_is_in_them() {
     for file in rust_files() {
         let lines = fs::read_to_string(&file).unwrap().lines().count();

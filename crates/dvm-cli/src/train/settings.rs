@@ -46,7 +46,8 @@ const PLAIN: &[Plain] = &[
         "weights",
         "weights",
         "pretrained|none|FILE",
-        "Where its weights begin: published ones that come with the program, none at all, or a file",
+        "Where its weights begin: published ones that come with the program or were fetched, none at all, \
+         or a file",
         NETWORK,
     ),
     (

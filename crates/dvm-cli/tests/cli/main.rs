@@ -5,9 +5,14 @@ mod classify;
 mod convert;
 mod descriptions;
 mod explain;
+mod fetch;
+mod onnx;
 mod pictures;
 mod prepare;
 mod requests;
+#[path = "../../../dvm-fetch/tests/fetch/server.rs"]
+#[allow(dead_code, reason = "it serves the tests of fetching, too")]
+mod server;
 mod train;
 
 use std::path::Path;
@@ -27,26 +32,38 @@ struct Run {
 }
 
 impl Run {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).expect("the output is JSON")
     }
 }
 
-/// The program, to be run in the folder above `crates`.
+/// A cache in which nothing ever is: what a developer fetched changes no test.
+const NO_CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/no-cache");
+
+/// The program, to be run in the folder above `crates`, as if nothing had ever been fetched and
+/// nothing were said of the network.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dvm"));
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     command.stdin(Stdio::null());
+    command.env("DVM_CACHE", NO_CACHE);
+    for variable in ["DVM_OFFLINE", "DVM_BASE_URL", "SSL_CERT_FILE"] {
+        command.env_remove(variable);
+    }
     command
 }
 
 fn dvm(arguments: &[&str]) -> Run {
-    let output = program().args(arguments).output().unwrap();
-    Run {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Run::of(program().args(arguments))
 }
 
 /// `dvm explain` into a folder.

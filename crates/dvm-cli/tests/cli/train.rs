@@ -7,7 +7,7 @@ use crate::{Run, dvm, text};
 
 /// A set of two classes, one blue, one red, with some noise: three pictures each to learn, two each
 /// to validate.
-fn colours(home: &Path) -> std::path::PathBuf {
+pub fn colours(home: &Path) -> std::path::PathBuf {
     let set = home.join("colours");
     for (split, count) in [("train", 3_u8), ("val", 2)] {
         for (class, colour) in [("blue", [60_u8, 80, 190]), ("red", [190, 70, 60])] {

@@ -177,10 +177,12 @@ impl<'g> Incremental<'g> {
         for (id, node) in self.graph.nodes().iter().enumerate() {
             if let (false, Some(changed)) = (node.inputs.is_empty(), &plan.nodes[id]) {
                 // What is read of other nodes counts as part of this one.
-                let shape = self.layout.nodes[id].patches(walk.batch.len(), changed.size);
+                let place = &self.layout.nodes[id];
+                let shape = place.patches(walk.batch.len(), changed.size);
+                let products = place.multiply_adds_per_value;
                 let lap = (crate::Walk::Incremental, NodeId(id));
                 let work = || walk.node(id, &patches);
-                patches[id] = Some(self.graph.timed(lap, &shape, 1, work)?);
+                patches[id] = Some(self.graph.timed(lap, &shape, products, work)?);
             }
             for done in self.graph.done_after(id, &self.last_use) {
                 patches[done] = None;

@@ -21,7 +21,7 @@ pub(super) struct Place {
     /// How far it looks at each input.
     pub reaches: Vec<Reach>,
     /// Multiply-adds per value.
-    multiply_adds: u64,
+    pub multiply_adds_per_value: u64,
 }
 
 impl Place {
@@ -51,7 +51,7 @@ impl Place {
 
     /// Multiply-adds of a patch of this size.
     pub fn multiply_adds(&self, (rows, columns): (usize, usize)) -> u64 {
-        (rows * columns * self.channels()) as u64 * self.multiply_adds
+        (rows * columns * self.channels()) as u64 * self.multiply_adds_per_value
     }
 
     /// The shape of a batch of patches of this size.
@@ -79,10 +79,7 @@ impl Layout {
         let are_batches = graph.are_batches(picture)?;
         let place = |(id, node): (usize, &Node)| {
             let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
-            let parameters = node.parameters.iter();
-            let parameters: Vec<&[usize]> = parameters
-                .map(|&p| &graph.parameters()[p].shape[..])
-                .collect();
+            let parameters = graph.parameter_shapes_of(node);
             // Only of pictures one after the other it is known which axes are rows and columns.
             let mapped = are_batches[id] && node.inputs.iter().all(|i| are_batches[i.0]);
             let reach = |input| match mapped {
@@ -93,7 +90,7 @@ impl Layout {
                 shape: shapes[id].clone(),
                 is_batch: are_batches[id],
                 reaches: (0..inputs.len()).map(reach).collect(),
-                multiply_adds: graph.multiply_adds_per_value(node),
+                multiply_adds_per_value: graph.multiply_adds_per_value(node, &shapes),
             }
         };
         Ok(Self {

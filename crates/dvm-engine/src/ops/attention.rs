@@ -125,7 +125,7 @@ impl<'a> Head<'a> {
     ) -> Vec<f32> {
         let (t, d) = (self.tokens, self.width);
         let mut scores = vec![0.0; queries.len() * t];
-        let (q, keys) = (self.q.from_row(queries.start), self.k.transposed());
+        let (q, keys) = (self.q.starting_at(queries.start), self.k.transposed());
         matmul((queries.len(), t, d), q, keys, &mut scores, t, false);
         let scale = self.scale();
         vectorised(
@@ -168,7 +168,7 @@ impl<'a> Head<'a> {
         for queries in Self::blocks(t) {
             let (first, rows) = (queries.start, queries.len());
             let probabilities = self.probabilities(&queries, &change);
-            let (grad, more) = (grad.from_row(first), first > 0);
+            let (grad, more) = (grad.starting_at(first), first > 0);
             let looks = Matrix::rows(&probabilities, t).transposed();
             matmul((t, d, rows), looks, grad, &mut found.v, d, more);
             let mut slopes = vec![0.0; rows * t];
@@ -193,7 +193,7 @@ impl<'a> Head<'a> {
             let own = Matrix::rows(&slopes, t);
             let q = &mut found.q[first * d..];
             matmul((rows, d, t), own, self.k, q, d, false);
-            let q = self.q.from_row(first);
+            let q = self.q.starting_at(first);
             matmul((t, d, rows), own.transposed(), q, &mut found.k, d, more);
         }
         let scale = self.scale();
@@ -262,6 +262,11 @@ impl Op for Attention {
                 }
             });
         Tensor::from_buffer(call.output_shape, output).into()
+    }
+
+    fn multiply_adds(&self, inputs: &[&[usize]], _: &[&[usize]]) -> usize {
+        // With every key, and with every value.
+        2 * inputs[0][1]
     }
 
     fn needs(&self) -> Needs {

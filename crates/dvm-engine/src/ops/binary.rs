@@ -220,6 +220,14 @@ impl Op for Binary {
         parameters: &[&[usize]],
     ) -> Result<Vec<usize>, String> {
         match (&self.other, inputs, parameters) {
+            (Other::Parameter, [[_, tokens, d]], [[1, positions, e]])
+                if tokens != positions && *positions > 1 && d == e =>
+            {
+                Err(format!(
+                    "has positions for {positions} tokens, but the picture gives {tokens}: this network \
+                     takes pictures of one size only, that which it was made for"
+                ))
+            }
             (Other::Input, [a, b], []) | (Other::Parameter, [a], [b]) => broadcast(a, b),
             (Other::Constant(b), [a], []) => broadcast(a, b.shape()),
             _ => Err(format!(

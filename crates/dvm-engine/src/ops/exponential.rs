@@ -2,12 +2,13 @@
 
 /// The parts of `eˣ`: a whole number `n` and `eʳ − 1` with `eˣ = 2ⁿ · eʳ`.
 #[inline(always)]
-fn parts(bounded: f32) -> (f32, f32) {
+fn parts(bounded: f32) -> (i32, f32) {
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     // Adding and taking away 1.5 · 2²³ rounds to a whole number.
     const ROUNDING: f32 = 12_582_912.0;
-    let n = bounded * std::f32::consts::LOG2_E + ROUNDING - ROUNDING;
+    let rounded = bounded * std::f32::consts::LOG2_E + ROUNDING;
+    let n = rounded - ROUNDING;
     let r = bounded - n * LN_2_HIGH - n * LN_2_LOW;
     let mut p = 1.987_569_1e-4;
     for factor in [
@@ -19,7 +20,9 @@ fn parts(bounded: f32) -> (f32, f32) {
     ] {
         p = p * r + factor;
     }
-    (n, p * r * r + r)
+    // The number itself stands in the last bits of the large sum.
+    let n = rounded.to_bits().wrapping_sub(ROUNDING.to_bits());
+    (n as i32, p * r * r + r)
 }
 
 /// `eˣ` within 2e-7 of the true value, relative: by 2ⁿ · eʳ with |r| ≤ ln 2 / 2 and the polynomial of
@@ -29,10 +32,10 @@ pub(super) fn exp(x: f32) -> f32 {
     let (n, p) = parts(x.clamp(-88.0, 88.8));
     let p = p + 1.0;
     // In two steps, for 2¹²⁸ is no f32.
-    let n = n as i32;
     let half = n >> 1;
-    let power = |n: i32| f32::from_bits(((n + 127) << 23) as u32);
-    let value = p * power(half) * power(n - half);
+    // Wrapping, for a check in a loop would keep it from being vectorised.
+    let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32).wrapping_shl(23));
+    let value = p * power(half) * power(n.wrapping_sub(half));
     if x < -87.33 { 0.0 } else { value }
 }
 
@@ -41,7 +44,7 @@ pub(super) fn exp(x: f32) -> f32 {
 pub(super) fn exp_minus_1(x: f32) -> f32 {
     let (n, p) = parts(x.clamp(-88.0, 88.8));
     let far = exp(x) - 1.0;
-    if n == 0.0 { p } else { far }
+    if n == 0 { p } else { far }
 }
 
 /// tanh(ln(1 + eˣ)), a quotient of polynomials of the exponential.
@@ -65,12 +68,7 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 pub(super) fn tanh(x: f32) -> f32 {
     let squared = x * x;
     let mut p = -5.704_988_7e-3;
-    for factor in [
-        2.063_908_9e-2,
-        -5.373_971_5e-2,
-        1.333_144_2e-1,
-        -3.333_328_2e-1,
-    ] {
+    for factor in [2.063_909e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1] {
         p = p * squared + factor;
     }
     let near = x + x * squared * p;
@@ -88,7 +86,7 @@ pub(super) fn normal_cdf(x: f32) -> f32 {
     for factor in [
         -0.822_152_23,
         1.488_515_9,
-        -1.135_203_9,
+        -1.135_204,
         0.278_868_07,
         -0.186_288_06,
         0.096_784_18,

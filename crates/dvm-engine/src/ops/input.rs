@@ -10,6 +10,41 @@ pub struct Input {
     pub channels: usize,
 }
 
+/// The input of a part of a network that begins with tokens `[N, T, features]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sequence {
+    /// Features of a token.
+    pub features: usize,
+}
+
+impl Op for Sequence {
+    fn kind(&self) -> &'static str {
+        "input"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        match inputs {
+            [[n, t, d]] if *d == self.features && n * t > 0 => Ok(inputs[0].to_vec()),
+            _ => Err(format!(
+                "this part takes [N, T, {}], not {inputs:?}",
+                self.features
+            )),
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        call.inputs[0].clone().into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, _: &Site, _: Tensor) -> Result<Gradients, String> {
+        Ok(Gradients::default())
+    }
+}
+
 impl Op for Input {
     fn kind(&self) -> &'static str {
         "input"

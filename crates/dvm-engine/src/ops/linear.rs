@@ -10,7 +10,9 @@ use super::matmul::{Matrix, matmul};
 use super::panels::{Finish, Panels, Product, load};
 use super::simd::{InstructionSet, Shared, multiply_add};
 use super::transpose::transposed;
-use super::{Arithmetic, Call, Gradients, Needs, Op, Outcome, Prepared, Reach, Site, channel_sums};
+use super::{
+    Arithmetic, Call, Gradients, Mode, Needs, Op, Outcome, Prepared, Reach, Site, channel_sums,
+};
 use crate::Tensor;
 use crate::buffer::Buffer;
 use crate::made_once::made_once;
@@ -28,7 +30,19 @@ const MANY: usize = 48;
 
 /// Weights up to which they are packed for many rows, and kept like that: beyond, in the last layers of
 /// old networks, a second copy would cost more memory than it is worth.
-const PACKED: usize = 1 << 24;
+const PACKED: usize = 1 << 23;
+
+/// Rows from which on weights are packed that are used only once, as in a step of training.
+const MANY_ONCE: usize = 256;
+
+/// Whether weights `[O, I]` are packed for this many rows.
+fn pays_to_pack(rows: usize, weight: &Tensor, mode: Mode) -> bool {
+    let many = match mode {
+        Mode::Inference => MANY,
+        Mode::Training { .. } => MANY_ONCE,
+    };
+    rows >= many && weight.len() <= PACKED
+}
 
 /// The weights packed for many rows, in the way of the panels, each form made when it is first asked
 /// for.
@@ -382,14 +396,17 @@ impl Op for Linear {
         let bias = call.parameters.get(1).map(|bias| bias.data());
         let (x, weight) = (call.inputs[0], call.parameters[0]);
         // In exact arithmetic the number of pictures must not choose the kernel.
-        let (many, pack) = (n >= MANY, o * i <= PACKED);
         let exact = call.arithmetic == Arithmetic::Exact;
-        if pack && if exact { x.shape().len() > 2 } else { many } {
+        let pack = match exact {
+            true => x.shape().len() > 2 && weight.len() <= PACKED,
+            false => pays_to_pack(n, weight, call.mode),
+        };
+        if pack {
             let weights = packed(call.prepared).forward(weight);
             packed_product(x.data(), weights, bias, &mut output);
             return Tensor::from_buffer(call.output_shape, output).into();
         }
-        if many && !exact {
+        if n >= MANY && !exact {
             let weights = Matrix::rows(weight.data(), i).transposed();
             rows_product(x.data(), weights, bias, (n, o, i), &mut output);
             return Tensor::from_buffer(call.output_shape, output).into();
@@ -402,6 +419,10 @@ impl Op for Linear {
         };
         dots.compute(InstructionSet::best(), &mut output);
         Tensor::from_buffer(call.output_shape, output).into()
+    }
+
+    fn multiply_adds(&self, _: &[&[usize]], parameters: &[&[usize]]) -> usize {
+        parameters[0][1..].iter().product()
     }
 
     fn needs(&self) -> Needs {
@@ -422,7 +443,7 @@ impl Op for Linear {
             let weights = Matrix::rows(weight.data(), i);
             let g = if n >= MANY {
                 let (mut g, grad) = (Buffer::stale(n * i), grad_output.data());
-                if o * i <= PACKED {
+                if pays_to_pack(n, weight, site.mode) {
                     let weights = packed(site.prepared).backward(weight);
                     packed_product(grad, weights, None, &mut g);
                 } else {

@@ -19,7 +19,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// All rows from this one on.
-    pub fn from_row(self, row: usize) -> Self {
+    pub fn starting_at(self, row: usize) -> Self {
         Self {
             values: &self.values[row * self.row_stride..],
             ..self

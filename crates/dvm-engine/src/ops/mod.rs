@@ -89,6 +89,12 @@ pub trait Op: Any + Debug + Send + Sync {
         Reach::Everything
     }
 
+    /// Multiply-adds of a forward call for each value of the output, for these shapes; 0 where nothing
+    /// is summed but by the way.
+    fn multiply_adds(&self, _inputs: &[&[usize]], _parameters: &[&[usize]]) -> usize {
+        0
+    }
+
     /// Which values [`Op::backward`] looks at: in training all others are given back before. Shapes
     /// are always there.
     fn needs(&self) -> Needs {

@@ -67,6 +67,26 @@ impl Pool {
         }
     }
 
+    /// The mean under a square window, padding counted as zeros.
+    pub fn mean(kernel: usize, stride: usize, padding: usize) -> Self {
+        Self {
+            reduction: Reduction::Mean {
+                count_padding: true,
+            },
+            ..Self::max(kernel, stride, padding, false)
+        }
+    }
+
+    /// Means that bring every feature map to `side × side`.
+    pub fn mean_to(side: usize) -> Self {
+        Self {
+            windows: Windows::Adaptive {
+                output: (side, side),
+            },
+            ..Self::global_mean()
+        }
+    }
+
     /// The mean of each whole feature map, `[N, C, 1, 1]`.
     pub fn global_mean() -> Self {
         Self {

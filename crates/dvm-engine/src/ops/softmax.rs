@@ -51,7 +51,7 @@ impl Op for Softmax {
                     || rows.chunks_exact_mut(side).for_each(soften),
                 );
             });
-        self.from_rows(x.shape(), rows).into()
+        self.tensor_of(x.shape(), rows).into()
     }
 
     fn needs(&self) -> Needs {
@@ -73,7 +73,7 @@ impl Op for Softmax {
                     .map(|(&p, &g)| (f64::from(p) * (f64::from(g) - mean)) as f32),
             );
         }
-        Ok(Gradients::input(self.from_rows(shape, gradient)))
+        Ok(Gradients::input(self.tensor_of(shape, gradient)))
     }
 }
 
@@ -93,7 +93,7 @@ impl Softmax {
     }
 
     /// The way back.
-    fn from_rows(&self, shape: &[usize], rows: Vec<f32>) -> Tensor {
+    fn tensor_of(&self, shape: &[usize], rows: Vec<f32>) -> Tensor {
         let (side, inner) = self.sides(shape);
         if inner == 1 {
             return Tensor::from_nchw(shape, &rows);

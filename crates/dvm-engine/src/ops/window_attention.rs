@@ -201,6 +201,10 @@ impl Op for WindowAttention {
         Tensor::from_buffer(call.output_shape, output).into()
     }
 
+    fn multiply_adds(&self, _: &[&[usize]], _: &[&[usize]]) -> usize {
+        2 * self.window * self.window
+    }
+
     fn needs(&self) -> Needs {
         Needs::INPUTS
     }

@@ -1,15 +1,18 @@
 //! A network in two: the part that stays as it is, and the part that is trained.
 
-use crate::ops::input::Input;
+use std::sync::Arc;
+
+use crate::ops::Op;
+use crate::ops::input::{Input, Sequence};
 use crate::{Error, Graph, Node, NodeId, Tensor};
 
 /// Cuts a graph after the node `at`: the first graph ends there, the second begins with its value
-/// `[N, C, H, W]` and ends where the whole one does. Names stay. Running one after the other is
+/// `[N, C, H, W]` or `[N, T, D]` and ends where the whole one does. Names stay. Running one after the other is
 /// running the whole.
 ///
 /// # Errors
 /// [`Error::Node`] if a node after `at` reads something before it, if the value of `at`, for an
-/// input of this shape, is no feature map, or if an auxiliary head comes before it.
+/// input of this shape, is neither feature map nor tokens, or if an auxiliary head comes before it.
 pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph), Error> {
     let shape = &graph.shapes(input)?[at.0];
     let refuse = |node: &Node, detail: String| Error::Node {
@@ -17,9 +20,15 @@ pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph),
         kind: node.op.kind(),
         detail,
     };
-    let &[_, channels, _, _] = &shape[..] else {
-        let detail = format!("gives {shape:?}, but a network is cut at feature maps [N, C, H, W]");
-        return Err(refuse(graph.node(at), detail));
+    let begin: Arc<dyn Op> = match shape[..] {
+        [_, channels, _, _] => Arc::new(Input { channels }),
+        [_, _, features] => Arc::new(Sequence { features }),
+        _ => {
+            let detail = format!(
+                "gives {shape:?}, but a network is cut at feature maps [N, C, H, W] or tokens [N, T, D]"
+            );
+            return Err(refuse(graph.node(at), detail));
+        }
     };
     if let Some((head, _)) = graph.auxiliaries().iter().find(|(head, _)| *head <= at) {
         let detail = format!(
@@ -31,7 +40,7 @@ pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph),
     let front = graph.part(graph.nodes()[..=at.0].to_vec(), at);
     let mut nodes = vec![Node {
         name: graph.node(NodeId(0)).name.clone(),
-        op: std::sync::Arc::new(Input { channels }),
+        op: begin,
         inputs: Vec::new(),
         parameters: Vec::new(),
         merged: Vec::new(),
@@ -59,8 +68,9 @@ pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph),
 }
 
 /// The last node at which the network can be cut in front of everything that `moves` names: no node
-/// after it reads anything before it, its value is a feature map, and no parameter before it is to
-/// move. The input if there is no other.
+/// after it reads anything before it, its value is a feature map or tokens, and no parameter before it
+/// is to move, nor a dropout. (Stochastic depth may come before it: there it drops nothing.) The input if
+/// there is no other.
 ///
 /// # Errors
 /// As [`Graph::shapes`].
@@ -85,7 +95,7 @@ pub fn last_cut(
     let random = |node: &Node| node.op_as::<crate::ops::dropout::Dropout>().is_some();
     let dropout = graph.nodes().iter().position(random);
     let end = end.min(dropout.unwrap_or(end));
-    let fits = |id: &usize| shapes[*id].len() == 4 && reads_from[id + 1] >= *id;
+    let fits = |id: &usize| matches!(shapes[*id].len(), 3 | 4) && reads_from[id + 1] >= *id;
     Ok(NodeId((0..end).rev().find(fits).unwrap_or(0)))
 }
 

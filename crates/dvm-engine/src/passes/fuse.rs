@@ -1,5 +1,5 @@
 //! A convolution can add a residual and apply an activation while its result is still in cache; so can
-//! a batch-norm in training.
+//! a batch-norm that no convolution took in.
 
 use std::sync::Arc;
 
@@ -13,9 +13,10 @@ use crate::{Graph, Node, NodeId};
 
 /// Merges `convolution → add → activation` chains (either follower may be missing) into one node
 /// with the last one's name and value, wherever nobody else reads what lies between and `keep`
-/// does not ask for it. The result can only be walked forwards.
+/// does not ask for it; then the same of what is left of batch-norms, with ReLU and ReLU6. The result
+/// can only be walked forwards.
 pub fn fuse(graph: &Graph, keep: &KeepNode) -> Graph {
-    merge::<Conv2d>(graph, keep)
+    merge::<BatchNorm>(&merge::<Conv2d>(graph, keep), keep)
 }
 
 /// The same with `batch-norm → add → activation`, of activations that are undone by looking at their

@@ -128,8 +128,13 @@ pub(super) fn matched(
         .collect())
 }
 
+/// Whether this is no weight: a counter, or a table that follows from a layer's size (Swin's).
 fn is_counter(name: &str) -> bool {
-    name.rsplit('.').next() == Some("num_batches_tracked")
+    let last = name.rsplit('.').next();
+    matches!(
+        last,
+        Some("num_batches_tracked" | "relative_position_index" | "attn_mask")
+    )
 }
 
 /// What stands before the wanted names: dictionary keys, then attributes.

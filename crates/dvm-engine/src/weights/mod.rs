@@ -117,6 +117,21 @@ impl Weights {
         })
     }
 
+    /// What a file of another kind holds, read by whoever knows that kind.
+    pub fn from_arrays(
+        file: &str,
+        sha256: String,
+        metadata: BTreeMap<String, String>,
+        arrays: BTreeMap<String, Array>,
+    ) -> Self {
+        Self {
+            file: file.to_owned(),
+            sha256,
+            metadata,
+            arrays,
+        }
+    }
+
     /// The file's name as it was given.
     pub fn file(&self) -> &str {
         &self.file
@@ -217,8 +232,9 @@ impl Weights {
     /// average. What lies beside the chosen dictionary (an optimiser's state, say) is ignored;
     /// names beside a chosen network prefix keep theirs.
     ///
-    /// Names that end in `num_batches_tracked` are counters of training, not weights: they are
-    /// neither missing nor unexpected, and returned only when wanted and found.
+    /// Names that end in `num_batches_tracked` are counters of training, `relative_position_index` and
+    /// `attn_mask` follow from a layer's size, none are weights: they are neither missing nor unexpected,
+    /// and returned only when wanted and found.
     ///
     /// # Errors
     /// [`Mismatch`] unless names and shapes correspond one to one.

@@ -1,9 +1,12 @@
 //! Small networks to walk over.
 
+mod transforming;
+
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, NodeId, Tensor, seeded};
+pub use transforming::transforming;
 
 /// Seeded values within ±1.
 pub fn seeded_tensor(name: &str, shape: &[usize]) -> Tensor {

@@ -9,7 +9,8 @@ use crate::{ODD, TRAINING, bits, moved, off, seed};
 
 /// Everything that a training step and an explanation compute, as bits.
 fn everything(graph: &Graph, x: &Tensor) -> Vec<(String, Vec<u32>)> {
-    let nodes = [graph.input(), graph.find("residual.add").unwrap()];
+    let between = graph.find("residual.add").or(graph.find("swin.add"));
+    let nodes = [graph.input(), between.unwrap()];
     let mut found = Vec::new();
     for mode in [Mode::Inference, TRAINING] {
         let activations = graph.forward(x, mode, Keep::All).unwrap();
@@ -45,20 +46,26 @@ fn everything(graph: &Graph, x: &Tensor) -> Vec<(String, Vec<u32>)> {
 
 #[test]
 fn every_bit_is_the_same_with_one_two_and_three_threads() {
+    let graph = || seeded::graph(nets::branching(Activation::Relu));
+    same_with_any_threads(&graph, "gradient of stem.conv.weight");
+}
+
+#[test]
+fn every_bit_of_a_transformer_is_the_same_with_one_two_and_three_threads() {
+    let graph = || seeded::graph(nets::transforming());
+    same_with_any_threads(&graph, "gradient of swin.attention.relative_position");
+}
+
+fn same_with_any_threads(graph: &(dyn Fn() -> Graph + Sync), among: &str) {
     let x = seeded_tensor("threaded input", &[3, 3, 131, 149]);
     let results: Vec<_> = [1, 2, 3]
         .into_iter()
         .map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            let graph = seeded::graph(nets::branching(Activation::Relu));
-            pool.build().unwrap().install(|| everything(&graph, &x))
+            pool.build().unwrap().install(|| everything(&graph(), &x))
         })
         .collect();
-    assert!(
-        results[0]
-            .iter()
-            .any(|(name, _)| name.contains("gradient of stem.conv.weight"))
-    );
+    assert!(results[0].iter().any(|(name, _)| name.contains(among)));
     for (threads, other) in results.iter().enumerate().skip(1) {
         for ((name, one), (_, more)) in results[0].iter().zip(other) {
             assert!(one == more, "{name} differs with {} threads", threads + 1);

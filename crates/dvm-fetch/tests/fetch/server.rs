@@ -102,7 +102,6 @@ impl Server {
     }
 
     /// Its port.
-    #[allow(dead_code, reason = "the tests of the program include this file, too")]
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -56,6 +56,10 @@ fn function(writer: &mut Writer, site: &Site, binary: &Binary) -> Written {
 fn reduction(writer: &mut Writer, site: &Site, reduce: &Reduce) -> Written {
     let keeps = int("keepdims", reduce.keeps.into());
     let x = site.inputs[0];
+    if reduce.axes.is_empty() {
+        // To ONNX no axes would mean all of them.
+        return Ok(Some(x.to_owned()));
+    }
     let op = match reduce.how {
         // The axes of this one alone became an input before opset 18.
         How::Sum => {

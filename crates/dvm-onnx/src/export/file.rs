@@ -6,7 +6,7 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
 use super::writer::Writer;
-use super::{Export, ExportError, IR_VERSION, OPSET, Purpose, attribute};
+use super::{Export, ExportError, IR_VERSION, OPSET, PRODUCER, Purpose, attribute};
 use crate::proto::{
     DataType, Dimension, DimensionValue, Entry, Graph as GraphMessage, Model, OperatorSet, Shape,
     Tensor, TensorType, Type, TypeValue, ValueInfo,
@@ -91,7 +91,7 @@ fn model(export: &Export) -> Model {
     };
     Model {
         ir_version: IR_VERSION,
-        producer_name: "dvm".into(),
+        producer_name: PRODUCER.into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         opset_import: vec![OperatorSet {
             domain: String::new(),

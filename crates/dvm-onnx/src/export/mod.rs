@@ -28,6 +28,9 @@ use self::writer::{Family, Writer};
 /// The version of ONNX's operators that files are written in: the first with layer normalisation.
 pub const OPSET: i64 = 17;
 
+/// Who wrote a file, as it says itself.
+pub(crate) const PRODUCER: &str = "dvm";
+
 /// The version of the format that came with [`OPSET`].
 const IR_VERSION: i64 = 8;
 

@@ -151,8 +151,12 @@ fn cut(
             ((index + 1) * length).div_ceil(outputs),
         );
         let name = format!("window{axis}_{index}");
-        let (start, end) = (writer.whole(&[start as i64]), writer.whole(&[end as i64]));
-        let band = writer.step(site, &name, "Slice", &[x, &start, &end, &axes], vec![]);
+        let (from, to) = (writer.whole(&[start as i64]), writer.whole(&[end as i64]));
+        let band = writer.step(site, &name, "Slice", &[x, &from, &to, &axes], vec![]);
+        if end - start == 1 {
+            bands.push(band);
+            continue;
+        }
         let attributes = vec![ints("axes", &[axis]), int("keepdims", 1)];
         let name = format!("reduced{axis}_{index}");
         bands.push(writer.step(site, &name, op, &[&band], attributes));

@@ -300,7 +300,7 @@ impl Import<'_> {
             return Ok(view);
         }
         let (view, slots, array) = self.beside(x, constant, name)?;
-        let shape = &array.shape;
+        let shape = array.shape.clone();
         let is_learnt =
             self.is_learnt(constant) && matches!(function, Function::Add | Function::Mul);
         let is_absent = matches!(array.values, Values::Absent);
@@ -324,6 +324,14 @@ impl Import<'_> {
                 Function::Mul => Role::Scale,
                 _ if shape.iter().filter(|&&side| side > 1).count() <= 1 => Role::Bias,
                 _ => Role::Weight,
+            };
+            // One number per feature is a row, as state dicts have it.
+            let last = shape.len() - 1;
+            let is_row = shape.len() != 4 && shape[..last].iter().all(|&side| side == 1);
+            let array = if is_row {
+                array.reshaped(&shape[last..])?
+            } else {
+                array
             };
             (Some(op), array, role)
         };

@@ -15,7 +15,7 @@ mod opening;
 mod operators;
 mod scope;
 mod site;
-mod tensor;
+pub(crate) mod tensor;
 mod trouble;
 mod view;
 mod walk;
@@ -191,7 +191,7 @@ fn opset(sets: &[proto::OperatorSet]) -> i64 {
     own.map_or(1, |set| set.version)
 }
 
-fn failure(file: &str, place: String, trouble: Trouble) -> OnnxError {
+pub(crate) fn failure(file: &str, place: String, trouble: Trouble) -> OnnxError {
     let file = file.to_owned();
     match trouble {
         Trouble::Invalid(detail) => OnnxError::Invalid {

@@ -78,7 +78,8 @@ impl Import<'_> {
                 return Ok(value.clone());
             }
             if let Some(&tensor) = scope.initializers.get(name) {
-                self.draft.spend(tensor::cost(tensor))?;
+                let cost = tensor::cost(tensor, self.may_be_absent);
+                self.draft.spend(cost)?;
                 let mut array = tensor::array(tensor, self.may_be_absent).map_err(|trouble| {
                     let about = |detail| format!("reads `{name}`, which {detail}");
                     match trouble {
@@ -90,7 +91,7 @@ impl Import<'_> {
                 array.name = Some(name.into());
                 let is_whole = array.as_integers().is_ok();
                 let value = Value::Constant(array);
-                if !is_whole || tensor::cost(tensor) <= LARGE * 16 {
+                if !is_whole || cost <= LARGE * 16 {
                     self.scopes[place]
                         .values
                         .insert(name.to_owned(), value.clone());

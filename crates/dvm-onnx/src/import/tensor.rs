@@ -35,12 +35,24 @@ pub(crate) fn shape(tensor: &proto::Tensor) -> Result<Vec<usize>, Trouble> {
         .ok_or_else(|| invalid(format!("has the impossible shape {:?}", tensor.dims)))
 }
 
-/// Bytes that a tensor will take as an array.
-pub(crate) fn cost(tensor: &proto::Tensor) -> usize {
+/// Bytes that a tensor will take as an array; none where `may_be_absent` and its numbers are.
+pub(crate) fn cost(tensor: &proto::Tensor, may_be_absent: bool) -> usize {
+    if may_be_absent && is_absent(tensor) {
+        return 0;
+    }
     let each = if is_float(tensor.data_type) { 4 } else { 16 };
     let values = shape(tensor).map_or(0, |shape| shape.iter().product());
     let values: usize = values;
     values.saturating_mul(each)
+}
+
+/// Whether a tensor of floats has no numbers, in whatever field.
+fn is_absent(tensor: &proto::Tensor) -> bool {
+    let has_none = tensor.raw_data.is_empty()
+        && tensor.float_data.is_empty()
+        && tensor.double_data.is_empty()
+        && tensor.int32_data.is_empty();
+    has_none && is_float(tensor.data_type)
 }
 
 /// The array that a tensor holds. Half precision becomes single without loss, double is rounded; where
@@ -53,16 +65,12 @@ pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array
     let count: usize = shape.iter().product();
     let kind = data_type(tensor)?;
     let raw = &tensor.raw_data[..];
-    let is_empty = raw.is_empty()
-        && tensor.float_data.is_empty()
-        && tensor.double_data.is_empty()
-        && tensor.int32_data.is_empty();
     if tensor.data_location == 1 {
         return Err(invalid(
             "has its numbers in another file, which was not read",
         ));
     }
-    if may_be_absent && is_empty && is_float(tensor.data_type) && count > 0 {
+    if may_be_absent && is_absent(tensor) && count > 0 {
         return Ok(Array::new(&shape, Values::Absent));
     }
     let ints = |values: Vec<i64>| {

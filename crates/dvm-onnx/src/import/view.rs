@@ -33,6 +33,15 @@ pub(crate) struct Order {
     merged: Vec<usize>,
 }
 
+/// What a node is called that brings the value of another into order for the node `name`; the same when a
+/// network is written and read again.
+fn called(name: &str, what: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((_, last)) if last == what => name.to_owned(),
+        _ => format!("{name}.{what}"),
+    }
+}
+
 impl View {
     /// The rank of the file's value.
     pub fn rank(&self) -> usize {
@@ -188,7 +197,7 @@ impl Draft {
         if !significant.is_sorted() {
             let rest = (0..shape.len()).filter(|axis| !listed.contains(axis));
             let axes: Vec<usize> = moved.iter().copied().chain(rest).collect();
-            at = self.emit(&format!("{name}.permute"), Permute { axes }, &[at], &[])?;
+            at = self.emit(&called(name, "permute"), Permute { axes }, &[at], &[])?;
         }
         self.under(at, &target, name)
     }
@@ -202,11 +211,11 @@ impl Draft {
             return Ok(node);
         }
         if shape.len() == 2 {
-            return self.emit(&format!("{name}.flatten"), Flatten, &[node], &[]);
+            return self.emit(&called(name, "flatten"), Flatten, &[node], &[]);
         }
         let fixed = shape[1..].iter().map(|&side| Some(side));
         let sides = std::iter::once(None).chain(fixed).collect();
-        self.emit(&format!("{name}.reshape"), Reshape { sides }, &[node], &[])
+        self.emit(&called(name, "reshape"), Reshape { sides }, &[node], &[])
     }
 
     /// Orders that the engine has an op for: tokens, and channels that are shuffled.
@@ -224,7 +233,7 @@ impl Draft {
             && significant.is_sorted_by_key(|&axis| [0, 3, 1, 2][axis])
         {
             return self
-                .emit(&format!("{name}.tokens"), Tokens, &[node], &[])
+                .emit(&called(name, "tokens"), Tokens, &[node], &[])
                 .map(Some);
         }
         let is_split = self.nodes[node].op_as::<Reshape>().is_some();
@@ -236,7 +245,7 @@ impl Draft {
             let before = self.nodes[node].inputs[0];
             if self.nodes[before].shape == target {
                 let shuffle = ChannelShuffle { groups };
-                let made = self.emit(&format!("{name}.shuffle"), shuffle, &[before], &[])?;
+                let made = self.emit(&called(name, "shuffle"), shuffle, &[before], &[])?;
                 return Ok(Some(made));
             }
         }

@@ -18,6 +18,7 @@ use dvm_engine::ops::repeat::Repeat;
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::scale::Scale;
 use dvm_engine::ops::slice::Slice;
+use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::stochastic_depth::StochasticDepth;
 use dvm_engine::ops::tokens::Tokens;
 use dvm_engine::ops::unary::Unary;
@@ -99,9 +100,9 @@ pub fn all() -> Vec<Case> {
         reductions(),
         training(),
         case("softmax", |net, x| {
-            let x = net.pool("pool", x, Pool::global_mean());
-            let x = net.flatten("rows", x);
-            net.softmax("probabilities", x)
+            let x = net.softmax("of_channels", x);
+            let x = net.node("of_rows", Softmax { axis: 2 }, &[x], &[]);
+            net.pool("pool", x, Pool::global_mean())
         }),
         passed_on(),
     ]

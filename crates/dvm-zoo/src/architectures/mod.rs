@@ -1,11 +1,25 @@
 //! The architectures, one file for each family. A new one is a file here with its entries, a line in
 //! [`FAMILIES`] and a case in `references/networks.py`; see `docs/adding-a-model.md`.
 
+mod alexnet;
+mod convnext;
+mod densenet;
+mod efficientnet;
 mod efficientnet_lite;
+mod efficientnet_tensorflow;
+mod googlenet;
+mod inception_v3;
+mod mobilenet_v2;
+mod mobilenet_v3;
 mod resnet;
+mod shufflenet_v2;
 mod squeezenet;
+mod swin;
 mod vgg;
+mod vision_transformer;
+mod vit_timm;
 
+use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::{Blueprint, Initialisation};
 use dvm_image::{Interpolation, Preprocess, Resize};
 
@@ -37,6 +51,11 @@ impl Architecture {
     /// The published weights that are meant where nobody says which.
     pub fn usual(&self) -> &'static Published {
         &self.published[0]
+    }
+
+    /// Height and width of the pictures that those weights take, in pixels.
+    pub fn input_size(&self) -> (usize, usize) {
+        self.usual().preprocess.crop
     }
 }
 
@@ -112,6 +131,26 @@ impl Published {
             licence: "BSD-3-Clause (torchvision)",
         }
     }
+
+    /// Weights in a repository of the Hugging Face hub, as timm keeps them.
+    const fn hub(
+        tag: &'static str,
+        repository: &'static str,
+        top1: f32,
+        preprocess: Preprocess,
+        licence: &'static str,
+    ) -> Self {
+        Self {
+            tag,
+            source: Source::HuggingFace {
+                repository,
+                file: "model.safetensors",
+            },
+            top1,
+            preprocess,
+            licence,
+        }
+    }
 }
 
 /// The first weights of torchvision: short side 256, centre of 224.
@@ -135,10 +174,28 @@ const fn imagenet(short_side: usize, crop: usize, interpolation: Interpolation) 
     }
 }
 
+/// A square convolution of an odd kernel, padded so that it keeps the size of its input (at stride 1).
+fn centred(kernel: usize) -> Conv2d {
+    Conv2d::square(kernel).padding(Padding::Fixed(Border::all(kernel / 2)))
+}
+
 /// All architectures, by family.
 pub static FAMILIES: &[&[Architecture]] = &[
     &efficientnet_lite::ALL,
     &squeezenet::ALL,
     &resnet::ALL,
     &vgg::ALL,
+    &alexnet::ALL,
+    &densenet::ALL,
+    &googlenet::ALL,
+    &inception_v3::ALL,
+    &mobilenet_v2::ALL,
+    &mobilenet_v3::ALL,
+    &shufflenet_v2::ALL,
+    &efficientnet::ALL,
+    &efficientnet_tensorflow::ALL,
+    &convnext::ALL,
+    &vision_transformer::ALL,
+    &vit_timm::ALL,
+    &swin::ALL,
 ];

@@ -1,64 +1,144 @@
-//! ResNet: "Deep Residual Learning for Image Recognition", He et al. 2015, arXiv 1512.03385.
+//! ResNet: "Deep Residual Learning for Image Recognition", He et al. 2015, arXiv 1512.03385; with
+//! grouped convolutions ResNeXt: "Aggregated Residual Transformations for Deep Neural Networks",
+//! Xie et al. 2016, arXiv 1611.05431; with more channels within a block "Wide Residual Networks",
+//! Zagoruyko and Komodakis 2016, arXiv 1605.07146.
 //!
-//! As torchvision builds it: the stride of a bottleneck is in its 3×3 convolution.
+//! As torchvision builds them: the stride of a bottleneck is in its 3×3 convolution.
 
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
 
-use super::{Architecture, Paper, Published, first, second};
+use super::{Architecture, Paper, Published, centred, first, second};
 
-/// The ResNets.
-pub static ALL: [Architecture; 5] = [
+/// The ResNets, ResNeXts and wide ResNets.
+pub static ALL: [Architecture; 10] = [
     network(
         "resnet18",
+        RESNET,
         resnet18,
         &[first("resnet18-f37072fd.pth", 69.758)],
     ),
+    Architecture {
+        timm: &["tv_resnet34"],
+        ..network(
+            "resnet34",
+            RESNET,
+            resnet34,
+            &[first("resnet34-b627a593.pth", 73.314)],
+        )
+    },
+    Architecture {
+        timm: &["tv_resnet50"],
+        ..network(
+            "resnet50",
+            RESNET,
+            resnet50,
+            &[
+                first("resnet50-0676ba61.pth", 76.13),
+                second("resnet50-11ad3fa6.pth", 80.858),
+            ],
+        )
+    },
+    Architecture {
+        timm: &["tv_resnet101"],
+        ..network(
+            "resnet101",
+            RESNET,
+            resnet101,
+            &[
+                first("resnet101-63fe2227.pth", 77.374),
+                second("resnet101-cd907fc2.pth", 81.886),
+            ],
+        )
+    },
+    Architecture {
+        timm: &["tv_resnet152"],
+        ..network(
+            "resnet152",
+            RESNET,
+            resnet152,
+            &[
+                first("resnet152-394f9c45.pth", 78.312),
+                second("resnet152-f82ba261.pth", 82.284),
+            ],
+        )
+    },
+    Architecture {
+        timm: &["tv_resnext50_32x4d"],
+        ..network(
+            "resnext50_32x4d",
+            RESNEXT,
+            resnext50_32x4d,
+            &[
+                first("resnext50_32x4d-7cdf4587.pth", 77.618),
+                second("resnext50_32x4d-1a0047aa.pth", 81.198),
+            ],
+        )
+    },
     network(
-        "resnet34",
-        resnet34,
-        &[first("resnet34-b627a593.pth", 73.314)],
-    ),
-    network(
-        "resnet50",
-        resnet50,
+        "resnext101_32x8d",
+        RESNEXT,
+        resnext101_32x8d,
         &[
-            first("resnet50-0676ba61.pth", 76.13),
-            second("resnet50-11ad3fa6.pth", 80.858),
+            first("resnext101_32x8d-8ba56ff5.pth", 79.312),
+            second("resnext101_32x8d-110c445d.pth", 82.834),
         ],
     ),
     network(
-        "resnet101",
-        resnet101,
+        "resnext101_64x4d",
+        RESNEXT,
+        resnext101_64x4d,
+        // Its first weights were trained as the second ones of the others.
+        &[Published {
+            tag: "IMAGENET1K_V1",
+            ..second("resnext101_64x4d-173b62eb.pth", 83.246)
+        }],
+    ),
+    network(
+        "wide_resnet50_2",
+        WIDE_RESNET,
+        wide_resnet50_2,
         &[
-            first("resnet101-63fe2227.pth", 77.374),
-            second("resnet101-cd907fc2.pth", 81.886),
+            first("wide_resnet50_2-95faca4d.pth", 78.468),
+            second("wide_resnet50_2-9ba9bcbe.pth", 81.602),
         ],
     ),
     network(
-        "resnet152",
-        resnet152,
+        "wide_resnet101_2",
+        WIDE_RESNET,
+        wide_resnet101_2,
         &[
-            first("resnet152-394f9c45.pth", 78.312),
-            second("resnet152-f82ba261.pth", 82.284),
+            first("wide_resnet101_2-32ee1156.pth", 78.848),
+            second("wide_resnet101_2-d733dc28.pth", 82.51),
         ],
     ),
 ];
 
+const RESNET: Paper = Paper {
+    title: "Deep Residual Learning for Image Recognition",
+    arxiv: "1512.03385",
+};
+const RESNEXT: Paper = Paper {
+    title: "Aggregated Residual Transformations for Deep Neural Networks",
+    arxiv: "1611.05431",
+};
+const WIDE_RESNET: Paper = Paper {
+    title: "Wide Residual Networks",
+    arxiv: "1605.07146",
+};
+
 const fn network(
     name: &'static str,
+    paper: Paper,
     build: fn(usize) -> Blueprint,
     published: &'static [Published],
 ) -> Architecture {
     Architecture {
         name,
         timm: &[],
-        paper: Paper {
-            title: "Deep Residual Learning for Image Recognition",
-            arxiv: "1512.03385",
-        },
+        paper,
         build,
         head: "fc",
         initialisation: INITIALISATION,
@@ -73,6 +153,7 @@ const INITIALISATION: Initialisation = Initialisation {
     convolutions: Spread::KaimingNormal,
     linear: Spread::UniformByInputs,
     head: Spread::UniformByInputs,
+    others: &[],
 };
 
 /// Batch-norm epsilon of every ResNet.
@@ -84,8 +165,19 @@ enum Block {
     /// Two 3×3 convolutions.
     Basic,
     /// 1×1, 3×3, 1×1 with four times the channels at the end.
-    Bottleneck,
+    Bottleneck {
+        /// Groups of the 3×3 convolution.
+        groups: usize,
+        /// Channels of each of them in the first stage; doubled from stage to stage.
+        group_width: usize,
+    },
 }
+
+/// The bottleneck of the ResNets.
+const BOTTLENECK: Block = Block::Bottleneck {
+    groups: 1,
+    group_width: 64,
+};
 
 /// ResNet-18.
 fn resnet18(classes: usize) -> Blueprint {
@@ -99,45 +191,70 @@ fn resnet34(classes: usize) -> Blueprint {
 
 /// ResNet-50.
 fn resnet50(classes: usize) -> Blueprint {
-    resnet(Block::Bottleneck, [3, 4, 6, 3], classes)
+    resnet(BOTTLENECK, [3, 4, 6, 3], classes)
 }
 
 /// ResNet-101.
 fn resnet101(classes: usize) -> Blueprint {
-    resnet(Block::Bottleneck, [3, 4, 23, 3], classes)
+    resnet(BOTTLENECK, [3, 4, 23, 3], classes)
 }
 
 /// ResNet-152.
 fn resnet152(classes: usize) -> Blueprint {
-    resnet(Block::Bottleneck, [3, 8, 36, 3], classes)
+    resnet(BOTTLENECK, [3, 8, 36, 3], classes)
+}
+
+/// ResNeXt-50 with 32 groups of 4 channels.
+fn resnext50_32x4d(classes: usize) -> Blueprint {
+    resnet(grouped(32, 4), [3, 4, 6, 3], classes)
+}
+
+/// ResNeXt-101 with 32 groups of 8 channels.
+fn resnext101_32x8d(classes: usize) -> Blueprint {
+    resnet(grouped(32, 8), [3, 4, 23, 3], classes)
+}
+
+/// ResNeXt-101 with 64 groups of 4 channels.
+fn resnext101_64x4d(classes: usize) -> Blueprint {
+    resnet(grouped(64, 4), [3, 4, 23, 3], classes)
+}
+
+/// ResNet-50 with twice the channels within its blocks.
+fn wide_resnet50_2(classes: usize) -> Blueprint {
+    resnet(grouped(1, 128), [3, 4, 6, 3], classes)
+}
+
+/// ResNet-101 with twice the channels within its blocks.
+fn wide_resnet101_2(classes: usize) -> Blueprint {
+    resnet(grouped(1, 128), [3, 4, 23, 3], classes)
+}
+
+const fn grouped(groups: usize, group_width: usize) -> Block {
+    Block::Bottleneck {
+        groups,
+        group_width,
+    }
 }
 
 fn resnet(block: Block, depths: [usize; 4], classes: usize) -> Blueprint {
     let mut net = Blueprint::new(3);
     let x = net.input();
-    let stem = convolution(7).stride(2);
-    let x = net.conv2d("conv1", x, stem, 3, 64, false);
+    let x = net.conv2d("conv1", x, centred(7).stride(2), 3, 64, false);
     let x = net.batch_norm("bn1", x, 64, EPS);
     let x = net.activation("relu", x, Activation::Relu);
     let mut x = net.pool("maxpool", x, Pool::max(3, 2, 1, false));
     let mut channels = 64;
     for (stage, depth) in depths.into_iter().enumerate() {
-        let width = 64 << stage;
         for index in 0..depth {
             let path = format!("layer{}.{index}", stage + 1);
             let stride = if stage > 0 && index == 0 { 2 } else { 1 };
-            (x, channels) = residual(&mut net, &path, block, x, channels, width, stride);
+            (x, channels) = residual(&mut net, &path, block, x, channels, stage, stride);
         }
     }
     let x = net.pool("avgpool", x, Pool::global_mean());
     let x = net.flatten("flatten", x);
     let x = net.linear("fc", x, channels, classes, true);
     net.ending_at(x)
-}
-
-/// A square convolution that keeps the size of its input (at stride 1).
-fn convolution(kernel: usize) -> Conv2d {
-    Conv2d::square(kernel).padding(Padding::Fixed(Border::all(kernel / 2)))
 }
 
 /// `relu(branch(x) + shortcut(x))`; returns the node and its number of channels.
@@ -147,22 +264,34 @@ fn residual(
     block: Block,
     x: NodeId,
     inputs: usize,
-    width: usize,
+    stage: usize,
     stride: usize,
 ) -> (NodeId, usize) {
-    let (kernels, strides, outputs): (&[usize], &[usize], usize) = match block {
-        Block::Basic => (&[3, 3], &[stride, 1], width),
-        Block::Bottleneck => (&[1, 3, 1], &[1, stride, 1], 4 * width),
+    let (width, convolutions) = match block {
+        Block::Basic => (64 << stage, vec![centred(3).stride(stride), centred(3)]),
+        Block::Bottleneck {
+            groups,
+            group_width,
+        } => (
+            (groups * group_width) << stage,
+            vec![
+                centred(1),
+                centred(3).stride(stride).groups(groups),
+                centred(1),
+            ],
+        ),
+    };
+    let outputs = match block {
+        Block::Basic => width,
+        Block::Bottleneck { .. } => 256 << stage,
     };
     let (mut y, mut channels) = (x, inputs);
-    for (i, (&kernel, &stride)) in kernels.iter().zip(strides).enumerate() {
-        let i = i + 1;
-        let last = i == kernels.len();
-        let next = if last { outputs } else { width };
-        let conv = convolution(kernel).stride(stride);
+    let count = convolutions.len();
+    for (i, conv) in (1..).zip(convolutions) {
+        let next = if i == count { outputs } else { width };
         y = net.conv2d(&format!("{path}.conv{i}"), y, conv, channels, next, false);
         y = net.batch_norm(&format!("{path}.bn{i}"), y, next, EPS);
-        if !last {
+        if i < count {
             y = net.activation(&format!("{path}.relu{i}"), y, Activation::Relu);
         }
         channels = next;
@@ -170,11 +299,11 @@ fn residual(
     let mut shortcut = x;
     if stride != 1 || inputs != outputs {
         let name = format!("{path}.downsample");
-        let conv = convolution(1).stride(stride);
+        let conv = Conv2d::square(1).stride(stride);
         shortcut = net.conv2d(&format!("{name}.0"), shortcut, conv, inputs, outputs, false);
         shortcut = net.batch_norm(&format!("{name}.1"), shortcut, outputs, EPS);
     }
     let sum = net.add(&format!("{path}.add"), y, shortcut);
-    let last = format!("{path}.relu{}", kernels.len());
+    let last = format!("{path}.relu{count}");
     (net.activation(&last, sum, Activation::Relu), outputs)
 }

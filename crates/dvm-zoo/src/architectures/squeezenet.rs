@@ -1,35 +1,78 @@
 //! SqueezeNet: "AlexNet-level accuracy with 50x fewer parameters", Iandola et al. 2016,
-//! arXiv 1602.07360; version 1.1 of the authors' repository, as torchvision builds it.
+//! arXiv 1602.07360; the paper's and version 1.1 of the authors' repository, as torchvision builds them.
 
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
 
-use super::{Architecture, Paper, first};
+use super::{Architecture, Paper, Published, centred, first};
 
 /// The SqueezeNets.
-pub static ALL: [Architecture; 1] = [Architecture {
-    name: "squeezenet1_1",
-    timm: &[],
-    paper: Paper {
-        title: "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
-        arxiv: "1602.07360",
+pub static ALL: [Architecture; 2] = [
+    network(
+        "squeezenet1_0",
+        squeezenet1_0,
+        &[first("squeezenet1_0-b66bff10.pth", 58.092)],
+    ),
+    Architecture {
+        embedded: Some(include_bytes!("../../embedded/squeezenet1_1.safetensors")),
+        ..network(
+            "squeezenet1_1",
+            squeezenet1_1,
+            &[first("squeezenet1_1-b8a52dc0.pth", 58.178)],
+        )
     },
-    build: squeezenet1_1,
-    head: "classifier.1",
-    initialisation: INITIALISATION,
-    other_names: None,
-    published: &[first("squeezenet1_1-b8a52dc0.pth", 58.178)],
-    embedded: Some(include_bytes!("../../embedded/squeezenet1_1.safetensors")),
-}];
+];
+
+const fn network(
+    name: &'static str,
+    build: fn(usize) -> Blueprint,
+    published: &'static [Published],
+) -> Architecture {
+    Architecture {
+        name,
+        timm: &[],
+        paper: Paper {
+            title: "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size",
+            arxiv: "1602.07360",
+        },
+        build,
+        head: "classifier.1",
+        initialisation: INITIALISATION,
+        other_names: None,
+        published,
+        embedded: None,
+    }
+}
 
 /// As torchvision; the last layer is a convolution.
 const INITIALISATION: Initialisation = Initialisation {
     convolutions: Spread::KaimingUniform,
     linear: Spread::UniformByInputs,
     head: Spread::Normal(0.01),
+    others: &[],
 };
+
+/// SqueezeNet 1.0.
+fn squeezenet1_0(classes: usize) -> Blueprint {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.conv2d("features.0", x, Conv2d::square(7).stride(2), 3, 96, true);
+    let x = net.activation("features.1", x, Activation::Relu);
+    let x = net.pool("features.2", x, Pool::max(3, 2, 0, true));
+    let x = fire(&mut net, "features.3", x, 96, 16, 64);
+    let x = fire(&mut net, "features.4", x, 128, 16, 64);
+    let x = fire(&mut net, "features.5", x, 128, 32, 128);
+    let x = net.pool("features.6", x, Pool::max(3, 2, 0, true));
+    let x = fire(&mut net, "features.7", x, 256, 32, 128);
+    let x = fire(&mut net, "features.8", x, 256, 48, 192);
+    let x = fire(&mut net, "features.9", x, 384, 48, 192);
+    let x = fire(&mut net, "features.10", x, 384, 64, 256);
+    let x = net.pool("features.11", x, Pool::max(3, 2, 0, true));
+    let x = fire(&mut net, "features.12", x, 512, 64, 256);
+    ending(net, x, classes)
+}
 
 /// SqueezeNet 1.1.
 fn squeezenet1_1(classes: usize) -> Blueprint {
@@ -48,6 +91,11 @@ fn squeezenet1_1(classes: usize) -> Blueprint {
     let x = fire(&mut net, "features.10", x, 384, 48, 192);
     let x = fire(&mut net, "features.11", x, 384, 64, 256);
     let x = fire(&mut net, "features.12", x, 512, 64, 256);
+    ending(net, x, classes)
+}
+
+/// The classifier of both: a convolution, then the mean of each class.
+fn ending(mut net: Blueprint, x: NodeId, classes: usize) -> Blueprint {
     let x = net.dropout("classifier.0", x, 0.5);
     let x = net.conv2d("classifier.1", x, Conv2d::square(1), 512, classes, true);
     let x = net.activation("classifier.2", x, Activation::Relu);
@@ -69,9 +117,8 @@ fn fire(
         let x = net.conv2d(&format!("{path}.{name}"), x, conv, inputs, outputs, true);
         net.activation(&format!("{path}.{name}_activation"), x, Activation::Relu)
     };
-    let padded = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
     let squeeze = layer("squeeze", x, Conv2d::square(1), inputs, squeezed);
     let one = layer("expand1x1", squeeze, Conv2d::square(1), squeezed, expanded);
-    let three = layer("expand3x3", squeeze, padded, squeezed, expanded);
+    let three = layer("expand3x3", squeeze, centred(3), squeezed, expanded);
     net.concat(&format!("{path}.concat"), &[one, three])
 }

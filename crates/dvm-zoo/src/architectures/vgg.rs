@@ -3,11 +3,10 @@
 //! builds and names them.
 
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
-use dvm_engine::ops::pool::{Pool, Reduction, Windows};
+use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Initialisation, Spread};
 
-use super::{Architecture, Paper, Published, first};
+use super::{Architecture, Paper, Published, centred, first};
 
 /// The VGGs.
 pub static ALL: [Architecture; 8] = [
@@ -52,7 +51,7 @@ const fn network(
         build,
         head: "classifier.6",
         initialisation: INITIALISATION,
-        other_names: None,
+        other_names: Some(from_timm),
         published,
         embedded: None,
     }
@@ -63,6 +62,7 @@ const INITIALISATION: Initialisation = Initialisation {
     convolutions: Spread::KaimingNormal,
     linear: Spread::Normal(0.01),
     head: Spread::Normal(0.01),
+    others: &[],
 };
 
 /// Channels of the five stages; a max-pool halves the map after each.
@@ -120,8 +120,7 @@ fn vgg(depths: [usize; 5], normalised: bool, classes: usize) -> Blueprint {
     let mut feature = || format!("features.{}", numbers.next().expect("endless"));
     for (depth, channels) in depths.into_iter().zip(CHANNELS) {
         for _ in 0..depth {
-            let conv = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
-            x = net.conv2d(&feature(), x, conv, inputs, channels, true);
+            x = net.conv2d(&feature(), x, centred(3), inputs, channels, true);
             if normalised {
                 x = net.batch_norm(&feature(), x, channels, EPS);
             }
@@ -131,13 +130,7 @@ fn vgg(depths: [usize; 5], normalised: bool, classes: usize) -> Blueprint {
         x = net.pool(&feature(), x, Pool::max(2, 2, 0, false));
     }
     // Pictures of 224 pixels come out as 7×7 and pass unchanged; others are fitted to the weights.
-    let seven = Pool {
-        reduction: Reduction::Mean {
-            count_padding: false,
-        },
-        windows: Windows::Adaptive { output: (7, 7) },
-    };
-    x = net.pool("avgpool", x, seven);
+    x = net.pool("avgpool", x, Pool::mean_to(7));
     x = net.flatten("flatten", x);
     x = net.linear("classifier.0", x, 512 * 7 * 7, 4096, true);
     x = net.activation("classifier.1", x, Activation::Relu);
@@ -147,4 +140,17 @@ fn vgg(depths: [usize; 5], normalised: bool, classes: usize) -> Blueprint {
     x = net.dropout("classifier.5", x, 0.5);
     x = net.linear("classifier.6", x, 4096, classes, true);
     net.ending_at(x)
+}
+
+/// The name here of a parameter of timm's VGGs, whose linear layers are convolutions with as many
+/// weights.
+fn from_timm(name: &str) -> Option<String> {
+    let (layer, value) = name.rsplit_once('.')?;
+    let here = match layer {
+        "pre_logits.fc1" => "classifier.0",
+        "pre_logits.fc2" => "classifier.3",
+        "head.fc" => "classifier.6",
+        _ => return None,
+    };
+    Some(format!("{here}.{value}"))
 }

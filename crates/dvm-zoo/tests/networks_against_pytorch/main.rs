@@ -3,13 +3,28 @@
 
 #[path = "../accuracy/mod.rs"]
 mod accuracy;
+mod alexnet;
+mod convnext;
+mod densenet;
+mod efficientnet;
 mod efficientnet_lite;
+mod efficientnet_tensorflow;
+mod googlenet;
+mod inception_v3;
 mod inference;
+mod mobilenet_v2;
+mod mobilenet_v3;
 mod reference;
 mod resnet;
+mod shufflenet_v2;
 mod squeezenet;
+mod stochastic_depth;
+mod swin;
+mod timm_layouts;
 mod training;
 mod vgg;
+mod vision_transformer;
+mod vit_timm;
 
 use dvm_engine::Role;
 use sha2::{Digest, Sha256};

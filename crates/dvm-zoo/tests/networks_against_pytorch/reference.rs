@@ -59,6 +59,21 @@ pub fn architecture(name: &str) -> &'static Architecture {
     found.unwrap_or_else(|| panic!("the zoo has no {name}"))
 }
 
+/// The pictures of this name, shape and range.
+pub fn pictures(input: &Value) -> Tensor {
+    let bound = |key: &str| input[key].as_f64().expect("a bound");
+    let shape: Vec<usize> = input["shape"]
+        .as_array()
+        .expect("a shape")
+        .iter()
+        .map(|n| n.as_u64().expect("a whole number") as usize)
+        .collect();
+    let name = input["name"].as_str().expect("a name");
+    let len = shape.iter().product();
+    let values = seeded::uniform(name, len, bound("low"), bound("high"));
+    Tensor::from_nchw(&shape, &values)
+}
+
 impl Described {
     /// The network with seeded weights.
     pub fn network(&self) -> Network {
@@ -91,31 +106,41 @@ impl Described {
         items.iter().map(|i| item(i).expect("an item")).collect()
     }
 
+    /// What the description says under this key, if it has it.
+    pub fn perhaps(&self, key: &str) -> Option<&Value> {
+        self.value.get(key)
+    }
+
+    /// Names with a whole number each, in the order of the numbers; none if the description has no
+    /// such entry.
+    pub fn places(&self, key: &str) -> Vec<(&str, usize)> {
+        let places = self.value[key].as_object().into_iter().flatten();
+        let mut places: Vec<(&str, usize)> = places
+            .map(|(name, place)| (&name[..], place.as_u64().expect("a whole number") as usize))
+            .collect();
+        places.sort_unstable_by_key(|&(_, place)| place);
+        places
+    }
+
     /// The pictures.
     pub fn input(&self) -> Tensor {
-        let input = &self.value["input"];
-        let bound = |key: &str| input[key].as_f64().expect("a bound");
-        let shape: Vec<usize> = input["shape"]
-            .as_array()
-            .expect("a shape")
-            .iter()
-            .map(|n| n.as_u64().expect("a whole number") as usize)
-            .collect();
-        let name = input["name"].as_str().expect("a name");
-        let len = shape.iter().product();
-        let values = seeded::uniform(name, len, bound("low"), bound("high"));
-        Tensor::from_nchw(&shape, &values)
+        pictures(&self.value["input"])
     }
 
     /// What PyTorch found under this name.
     pub fn found(&self, suffix: &str) -> Vec<f64> {
+        self.found_if_there(suffix)
+            .unwrap_or_else(|| panic!("{}: no {suffix}", self.stem))
+    }
+
+    /// The same, if it was looked for.
+    pub fn found_if_there(&self, suffix: &str) -> Option<Vec<f64>> {
         let tensors = SafeTensors::deserialize(&self.tensors).expect("a whole file");
-        let view = tensors
-            .tensor(&format!("{}.{suffix}", self.stem))
-            .expect("every result is in the file");
-        view.data()
+        let view = tensors.tensor(&format!("{}.{suffix}", self.stem)).ok()?;
+        let numbers = view
+            .data()
             .chunks_exact(8)
-            .map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")))
-            .collect()
+            .map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")));
+        Some(numbers.collect())
     }
 }

@@ -41,11 +41,12 @@ impl Training {
     /// A new training in a new folder.
     ///
     /// # Errors
-    /// [`Error::Data`] for pictures that cannot be used, [`Error::Training`] for a folder that holds a
-    /// run already.
+    /// [`Error::Data`] for pictures that cannot be used, [`Error::NoWeights`] or [`Error::Load`] where
+    /// there is nothing to begin with, [`Error::Training`] for a folder that holds a run already.
     pub fn new(config: Config, folder: &Path) -> Result<Self, Error> {
         let data = Dataset::open(&config.data)?;
         network::check(&config, &data)?;
+        let config = network::settled(config)?;
         let folder = RunFolder::create(folder, &config)?;
         Ok(Self::of(config, data, folder))
     }
@@ -98,6 +99,10 @@ impl Training {
         let begun = self.folder.last_path().exists();
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
         pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
+        let remarks = &pretrained.remarks;
+        for warning in remarks.warnings.iter().chain(&remarks.preprocess) {
+            tell(&TrainingEvent::Message(format!("warning: {warning}")));
+        }
         let metadata = pretrained.metadata()?;
         let whole = pretrained.network.whole();
         let task = Task {
@@ -127,7 +132,12 @@ impl Training {
     /// [`Error::Data`] for a picture that cannot be read.
     pub fn preview(config: &Config, count: usize) -> Result<Picture, Error> {
         let data = Dataset::open(&config.data)?;
-        let preprocess = network::of(config, &data, true)?.preprocess;
+        let settled = match network::settled(config.clone()) {
+            // Only a training needs them.
+            Err(Error::NoWeights { .. }) => config.clone(),
+            settled => settled?,
+        };
+        let preprocess = network::of(&settled, &data, true)?.preprocess;
         let samples = data.samples(Split::Train);
         let loader = Loader::new(samples, config.loading(&preprocess))?;
         let count = count.min(samples.len());

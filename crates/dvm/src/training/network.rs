@@ -7,7 +7,7 @@ use dvm_engine::{Initialisation, Parameter, Spread, Tensor};
 use dvm_train::Config;
 use dvm_zoo::{Architecture, Pretrained};
 
-use crate::Error;
+use crate::{Error, weights};
 
 /// Whether the architecture is known and the classes can be shown.
 pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
@@ -18,6 +18,31 @@ pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
         .map_err(|detail| Error::Usage(format!("{}: {detail}", data.folder.display())))
 }
 
+/// The configuration with what its weights decide: how pictures are prepared for them, where that is
+/// not the usual. A run then goes on as it was begun even where other weights were fetched since.
+///
+/// # Errors
+/// As [`of`], before anything is written.
+pub(super) fn settled(mut config: Config) -> Result<Config, Error> {
+    if is_file(&config.model) {
+        let size = config.preprocess.as_ref().map(|preprocess| preprocess.crop);
+        let read = Pretrained::read_for(Path::new(&config.model), None, size)?;
+        config.preprocess = config.preprocess.or(Some(read.preprocess));
+        return Ok(config);
+    }
+    let architecture = architecture(&config.model)?;
+    let wanted = match &config.weights[..] {
+        "none" => None,
+        "pretrained" => weights::fetched_by_default(architecture)?
+            .map(|(published, _)| published.preprocess.clone()),
+        file => Some(weights::read(architecture, Path::new(file))?.preprocess),
+    };
+    let usual = &architecture.usual().preprocess;
+    let wanted = wanted.filter(|wanted| wanted != usual);
+    config.preprocess = config.preprocess.or(wanted);
+    Ok(config)
+}
+
 /// The network of the configuration for the classes of the data. Where the run has `begun`, its
 /// weights are in the checkpoint, and only the form matters.
 pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
@@ -25,8 +50,11 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
         true => of_file(config, data, begun)?,
         false => of_zoo(config, data, begun)?,
     };
-    if let Some(preprocess) = &config.preprocess {
+    if let Some(preprocess) = &config.preprocess
+        && *preprocess != pretrained.preprocess
+    {
         pretrained.preprocess = preprocess.clone();
+        pretrained.remarks.preprocess = None;
     }
     Ok(pretrained)
 }
@@ -82,10 +110,8 @@ fn of_zoo(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Er
     Ok(match config.weights.as_str() {
         _ if begun => architecture.untrained(classes, |p, _| Tensor::zeros(&p.shape)),
         "none" => architecture.untrained(classes, |p, is_head| fresh(p, &untrained, is_head)),
-        "pretrained" => architecture.embedded()?.for_classes(classes, new_head)?,
-        file => {
-            Pretrained::read(Path::new(file), Some(architecture))?.for_classes(classes, new_head)?
-        }
+        "pretrained" => weights::at_hand(architecture)?.for_classes(classes, new_head)?,
+        file => weights::read(architecture, Path::new(file))?.for_classes(classes, new_head)?,
     })
 }
 

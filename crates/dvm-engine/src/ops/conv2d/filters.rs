@@ -23,6 +23,12 @@ pub(super) struct Filters {
 /// The phases for a border of so many rows above and columns to the left.
 type Phases = ((usize, usize), Arc<Vec<Phase>>);
 
+/// How many groups of so many filters are computed as one: as many as fill a vector.
+fn together(groups: usize, filters: usize, lanes: usize) -> usize {
+    let fits = |&joined: &usize| joined * filters <= lanes && groups.is_multiple_of(joined);
+    (1..=lanes.min(groups)).filter(fits).max().unwrap_or(1)
+}
+
 impl Filters {
     /// Nothing yet; everything will be made for these instructions.
     pub fn new(set: InstructionSet) -> Self {
@@ -41,19 +47,34 @@ impl Filters {
         self.set
     }
 
-    /// For each group `[kh·kw·I, O / groups]`.
+    /// For each group `[kh·kw·I, O / groups]`; small groups side by side as one, with zeros where an
+    /// output does not look at an input: a vector is then full, and runs of inputs are longer.
     pub fn direct(&self, conv: &Conv2d, weight: &Tensor) -> &Vec<Panels> {
         made_once(&self.direct, || {
             let filters = weight.shape()[0] / conv.groups;
             let depth = weight.len() / weight.shape()[0];
-            let pack = |group: usize| {
-                let weight = &weight.data()[group * filters * depth..][..filters * depth];
-                let by_product = transposed(weight, filters, depth);
-                Panels::pack(self.set, (1, depth, filters), |k, first, row| {
-                    row.copy_from_slice(&by_product[k * filters + first..][..row.len()]);
+            let joined = together(conv.groups, filters, self.set.lanes());
+            let channels = weight.shape()[1];
+            let pack = |first_group: usize| {
+                let weight = &weight.data()[first_group * filters * depth..];
+                let weight = &weight[..joined * filters * depth];
+                let by_product = transposed(weight, joined * filters, depth);
+                let size = (1, joined * depth, joined * filters);
+                Panels::pack(self.set, size, |k, first, row| {
+                    // Taps, within them groups, within these channels.
+                    let (tap, k) = (k / (joined * channels), k % (joined * channels));
+                    let (group, channel) = (k / channels, k % channels);
+                    let line = (tap * channels + channel) * joined * filters;
+                    let own = group * filters..(group + 1) * filters;
+                    for (filter, value) in (first..).zip(row) {
+                        *value = match own.contains(&filter) {
+                            true => by_product[line + filter],
+                            false => 0.0,
+                        };
+                    }
                 })
             };
-            (0..conv.groups).map(pack).collect()
+            (0..conv.groups).step_by(joined).map(pack).collect()
         })
     }
 

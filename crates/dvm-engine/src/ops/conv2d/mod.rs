@@ -318,6 +318,10 @@ impl Op for Conv2d {
         Tensor::from_buffer(call.output_shape, output).into()
     }
 
+    fn multiply_adds(&self, _: &[&[usize]], parameters: &[&[usize]]) -> usize {
+        parameters[0][1..].iter().product()
+    }
+
     fn needs(&self) -> Needs {
         Needs::INPUTS
     }

@@ -113,6 +113,10 @@ impl Import<'_> {
         mut axes: Vec<usize>,
         name: &str,
     ) -> Result<usize, Trouble> {
+        // Sides of 1 need no work.
+        if axes.is_empty() {
+            return Ok(node);
+        }
         axes.sort_unstable();
         let rank = self.draft.nodes[node].shape.len();
         let reduction = match how {

@@ -156,7 +156,12 @@ fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             let is_in_order = made.axes.iter().flatten().is_sorted();
             let has_parts = made.axes.iter().any(|group| group.len() > 1);
             if made.rank() == 4 && is_in_order && has_parts && made.axes[0] == [0] {
-                return computed(import.draft.canonical(&made, site.name)?);
+                let shape = import.draft.sides_of_one(&made);
+                let sides = shape.iter().skip(1).map(|&side| Some(side));
+                let sides = std::iter::once(None).chain(sides).collect();
+                let op = dvm_engine::ops::reshape::Reshape { sides };
+                let node = import.draft.emit(site.name, op, &[made.node], &[])?;
+                return computed(import.draft.whole(node));
             }
             computed(made)
         }

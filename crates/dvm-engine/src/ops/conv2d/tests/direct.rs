@@ -17,7 +17,7 @@ const STRIDES: [(usize, usize); 5] = [(1, 1), (2, 2), (3, 3), (2, 1), (1, 3)];
 const DILATIONS: [(usize, usize); 4] = [(1, 1), (1, 1), (2, 2), (1, 3)];
 
 /// Groups, and channels of the input and the output in each.
-const CHANNELS: [(usize, usize, usize); 14] = [
+const CHANNELS: [(usize, usize, usize); 18] = [
     (1, 3, 5),
     (1, 3, 32),
     (1, 1, 9),
@@ -32,6 +32,11 @@ const CHANNELS: [(usize, usize, usize); 14] = [
     (4, 3, 2),
     (4, 4, 17),
     (4, 1, 2),
+    // Groups that are computed together.
+    (6, 3, 5),
+    (8, 4, 4),
+    (16, 2, 2),
+    (32, 4, 4),
 ];
 
 /// A layer that is not depthwise, with nothing fused into it.

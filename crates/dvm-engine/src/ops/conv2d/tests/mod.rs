@@ -286,6 +286,8 @@ fn activated(activation: Option<Activation>, x: f64) -> f64 {
         Some(Activation::Relu) => x.max(0.0),
         Some(Activation::Relu6) => x.clamp(0.0, 6.0),
         Some(Activation::Silu) => x / (1.0 + (-x).exp()),
+        Some(Activation::Gelu) => 0.5 * x * libm::erfc(-x / 2f64.sqrt()),
+        Some(Activation::LeakyRelu(slope)) => x.max(0.0) + f64::from(slope) * x.min(0.0),
         Some(other) => panic!("{other:?} is not tested here"),
     }
 }
@@ -323,6 +325,8 @@ impl Draw {
             Some(Activation::Relu),
             Some(Activation::Relu6),
             Some(Activation::Silu),
+            Some(Activation::Gelu),
+            Some(Activation::LeakyRelu(0.1)),
         ];
         Conv2d {
             residual: self.flag(),

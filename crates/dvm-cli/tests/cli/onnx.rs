@@ -1,0 +1,198 @@
+//! ONNX files as networks.
+
+use std::path::Path;
+
+use crate::{COFFEE, dvm, text};
+
+const FILES: &str = "crates/dvm-onnx/tests/references";
+
+fn file(name: &str) -> String {
+    format!("{FILES}/{name}.onnx")
+}
+
+#[test]
+fn a_file_that_says_nothing_of_pictures_and_classes_is_explained_with_both_assumed_aloud() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("out");
+    let run = dvm(&[
+        "explain",
+        COFFEE,
+        "--model",
+        &file("cnn_one"),
+        "--method",
+        "gradient",
+        "--out",
+        text(&out),
+    ]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains("does not say how its pictures are prepared"),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains("does not name its 5 classes"),
+        "{}",
+        run.stderr
+    );
+    let record = std::fs::read_to_string(out.join("coffee/explanation.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["warnings"].as_array().unwrap().len(), 2);
+    assert_eq!(record["model"]["architecture"], "cnn_one");
+}
+
+#[test]
+fn flags_say_how_pictures_are_prepared_and_a_file_names_the_classes() {
+    let home = tempfile::tempdir().unwrap();
+    let names = home.path().join("names.txt");
+    std::fs::write(&names, "a\nb\nc\nd\ne\n").unwrap();
+    let model = file("cnn_open_script");
+    let mut all = vec!["models", "convert", &model];
+    let out = home.path().join("network.safetensors");
+    all.extend([
+        text(&out),
+        "--classes",
+        text(&names),
+        "--size",
+        "40x48",
+        "--resize",
+        "none",
+    ]);
+    all.extend([
+        "--mean",
+        "0.5",
+        "--std",
+        "0.1,0.2,0.3",
+        "--interpolation",
+        "bicubic",
+    ]);
+    let run = dvm(&all);
+    assert_eq!((run.code, &run.stderr[..]), (Some(0), ""));
+    let run = dvm(&[
+        "explain",
+        COFFEE,
+        "--model",
+        text(&out),
+        "--method",
+        "gradient",
+        "--out",
+        text(&home.path().join("out")),
+    ]);
+    assert_eq!((run.code, &run.stderr[..]), (Some(0), ""));
+    let record = std::fs::read_to_string(home.path().join("out/coffee/explanation.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let expected = serde_json::json!({
+        "resize": "none", "interpolation": "bicubic", "crop": [40, 48],
+        "mean": [0.5, 0.5, 0.5], "std": [0.1, 0.2, 0.3],
+    });
+    assert_eq!(record["model"]["preprocess"], expected);
+}
+
+#[test]
+fn a_network_that_normalises_by_itself_gets_pixels_as_they_are() {
+    let run = dvm(&["classify", COFFEE, "--model", &file("normalising")]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("pixels of 0 to 255"), "{}", run.stderr);
+}
+
+#[test]
+fn classes_that_the_file_names_are_shown_and_what_was_left_out_is_told() {
+    let run = dvm(&["classify", COFFEE, "--model", &file("labelled"), "--json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let name = &run.json()[0]["top"][0]["name"];
+    assert!(
+        ["cat", "dog", "owl"].map(Into::into).contains(name),
+        "{name}"
+    );
+    assert!(
+        run.stderr.contains("softmax, is left out"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn occlusion_is_the_same_whether_all_or_only_what_changes_is_computed() {
+    let home = tempfile::tempdir().unwrap();
+    let raw = |name: &str, more: &[&str]| {
+        let out = home.path().join(name);
+        let model = file("cnn_open_dynamo");
+        let mut all = vec![
+            "explain",
+            COFFEE,
+            "--model",
+            &model,
+            "--method",
+            "occlusion",
+            "--exact",
+        ];
+        all.extend([
+            "--size",
+            "64",
+            "--window",
+            "12",
+            "--stride",
+            "8",
+            "--out",
+            text(&out),
+        ]);
+        all.extend(more);
+        let run = dvm(&all);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        std::fs::read(out.join("coffee/occlusion.npy")).unwrap()
+    };
+    assert!(raw("parts", &[]) == raw("whole", &["--no-incremental"]));
+}
+
+#[test]
+fn a_file_is_trained_on_and_the_checkpoint_needs_nothing_but_itself() {
+    let home = tempfile::tempdir().unwrap();
+    let set = crate::train::colours(home.path());
+    let out = home.path().join("run");
+    let model = file("cnn_script_17");
+    let mut all = vec![
+        "train",
+        text(&set),
+        "--model",
+        &model,
+        "--out",
+        text(&out),
+        "--plain",
+    ];
+    all.extend(["--epochs", "1", "--batch", "3", "--images", "0"]);
+    let run = dvm(&all);
+    assert!(
+        Path::new(&out.join("best.safetensors")).exists(),
+        "{}",
+        run.stderr
+    );
+    let best = out.join("best.safetensors");
+    let run = dvm(&[
+        "evaluate",
+        text(&best),
+        text(&set),
+        "--split",
+        "val",
+        "--json",
+    ]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let blue = set.join("val/blue/0.png");
+    let run = dvm(&["classify", text(&blue), "--model", text(&best), "--json"]);
+    let top = run.json()[0]["top"].clone();
+    assert_eq!(top.as_array().unwrap().len(), 2, "{}", run.stderr);
+}
+
+#[test]
+fn what_cannot_be_computed_is_refused_with_its_name() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("broken.onnx");
+    std::fs::write(&path, b"no network").unwrap();
+    let run = dvm(&["classify", COFFEE, "--model", text(&path)]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("broken.onnx: is no whole ONNX file"),
+        "{}",
+        run.stderr
+    );
+}

@@ -1,0 +1,185 @@
+//! GoogLeNet: "Going Deeper with Convolutions", Szegedy et al. 2014, arXiv 1409.4842, with
+//! batch-norms and with 3×3 convolutions where the paper has 5×5, as torchvision builds it.
+//!
+//! Its published weights come from TensorFlow and were trained on values from −1 to 1. As in torchvision,
+//! pictures are normalised as for every other network, and the network's first node brings them there.
+
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::channel_affine::ChannelAffine;
+use dvm_engine::ops::conv2d::Conv2d;
+use dvm_engine::ops::pool::Pool;
+use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+
+use super::{Architecture, Paper, centred, first};
+
+/// GoogLeNet.
+pub static ALL: [Architecture; 1] = [Architecture {
+    name: "googlenet",
+    timm: &[],
+    paper: Paper {
+        title: "Going Deeper with Convolutions",
+        arxiv: "1409.4842",
+    },
+    build: googlenet,
+    head: "fc",
+    initialisation: INITIALISATION,
+    other_names: None,
+    // The file has parameters of the auxiliary heads, too, but they were never trained.
+    published: &[first("googlenet-1378be20.pth", 69.778)],
+    embedded: None,
+}];
+
+/// As torchvision, which cuts off what is more than 200 deviations away.
+const INITIALISATION: Initialisation = Initialisation {
+    convolutions: Spread::Normal(0.01),
+    linear: Spread::Normal(0.01),
+    head: Spread::Normal(0.01),
+    others: &[],
+};
+
+/// What the losses of both auxiliary heads count, by the paper.
+const AUXILIARY_WEIGHT: f32 = 0.3;
+
+/// Channels of an inception module's branches, in the order of the paper's table.
+struct Channels {
+    one: usize,
+    reduced_three: usize,
+    three: usize,
+    reduced_five: usize,
+    five: usize,
+    pooled: usize,
+}
+
+impl Channels {
+    const fn new(c: [usize; 6]) -> Self {
+        let [one, reduced_three, three, reduced_five, five, pooled] = c;
+        Self {
+            one,
+            reduced_three,
+            three,
+            reduced_five,
+            five,
+            pooled,
+        }
+    }
+
+    /// Channels of all branches side by side.
+    fn sum(&self) -> usize {
+        self.one + self.three + self.five + self.pooled
+    }
+}
+
+/// The inception modules; names and channels.
+const MODULES: [(&str, Channels); 9] = [
+    ("inception3a", Channels::new([64, 96, 128, 16, 32, 32])),
+    ("inception3b", Channels::new([128, 128, 192, 32, 96, 64])),
+    ("inception4a", Channels::new([192, 96, 208, 16, 48, 64])),
+    ("inception4b", Channels::new([160, 112, 224, 24, 64, 64])),
+    ("inception4c", Channels::new([128, 128, 256, 24, 64, 64])),
+    ("inception4d", Channels::new([112, 144, 288, 32, 64, 64])),
+    ("inception4e", Channels::new([256, 160, 320, 32, 128, 128])),
+    ("inception5a", Channels::new([256, 160, 320, 32, 128, 128])),
+    ("inception5b", Channels::new([384, 192, 384, 48, 128, 128])),
+];
+
+/// GoogLeNet.
+fn googlenet(classes: usize) -> Blueprint {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = transform_input(&mut net, x);
+    let x = basic_conv(&mut net, "conv1", x, centred(7).stride(2), 3, 64);
+    let x = net.pool("maxpool1", x, Pool::max(3, 2, 0, true));
+    let x = basic_conv(&mut net, "conv2", x, Conv2d::square(1), 64, 64);
+    let x = basic_conv(&mut net, "conv3", x, centred(3), 64, 192);
+    let mut x = net.pool("maxpool2", x, Pool::max(3, 2, 0, true));
+    let mut inputs = 192;
+    for (name, channels) in &MODULES {
+        x = module(&mut net, name, x, inputs, channels);
+        inputs = channels.sum();
+        match *name {
+            "inception3b" => x = net.pool("maxpool3", x, Pool::max(3, 2, 0, true)),
+            "inception4a" => auxiliary(&mut net, "aux1", x, inputs, classes),
+            "inception4d" => auxiliary(&mut net, "aux2", x, inputs, classes),
+            "inception4e" => x = net.pool("maxpool4", x, Pool::max(2, 2, 0, true)),
+            _ => {}
+        }
+    }
+    let x = net.pool("avgpool", x, Pool::global_mean());
+    let x = net.flatten("flatten", x);
+    let x = net.dropout("dropout", x, 0.2);
+    let x = net.linear("fc", x, inputs, classes, true);
+    net.ending_at(x)
+}
+
+/// Four branches side by side.
+fn module(
+    net: &mut Blueprint,
+    path: &str,
+    x: NodeId,
+    inputs: usize,
+    channels: &Channels,
+) -> NodeId {
+    let name = |layer: &str| format!("{path}.{layer}");
+    let one = Conv2d::square(1);
+    let mut conv = |layer: &str, x, conv: &Conv2d, inputs, outputs| {
+        basic_conv(net, &name(layer), x, conv.clone(), inputs, outputs)
+    };
+    let first = conv("branch1", x, &one, inputs, channels.one);
+    let second = conv("branch2.0", x, &one, inputs, channels.reduced_three);
+    let c = (channels.reduced_three, channels.three);
+    let second = conv("branch2.1", second, &centred(3), c.0, c.1);
+    let third = conv("branch3.0", x, &one, inputs, channels.reduced_five);
+    let c = (channels.reduced_five, channels.five);
+    let third = conv("branch3.1", third, &centred(3), c.0, c.1);
+    let fourth = net.pool(&name("branch4.0"), x, Pool::max(3, 1, 1, true));
+    let fourth = basic_conv(
+        net,
+        &name("branch4.1"),
+        fourth,
+        one,
+        inputs,
+        channels.pooled,
+    );
+    net.concat(&name("concat"), &[first, second, third, fourth])
+}
+
+/// A head beside the trunk that helps it learn.
+fn auxiliary(net: &mut Blueprint, path: &str, x: NodeId, inputs: usize, classes: usize) {
+    let name = |layer: &str| format!("{path}.{layer}");
+    let x = net.pool(&name("avgpool"), x, Pool::mean_to(4));
+    let x = basic_conv(net, &name("conv"), x, Conv2d::square(1), inputs, 128);
+    let x = net.flatten(&name("flatten"), x);
+    let x = net.linear(&name("fc1"), x, 128 * 4 * 4, 1024, true);
+    let x = net.activation(&name("relu"), x, Activation::Relu);
+    let x = net.dropout(&name("dropout"), x, 0.7);
+    let x = net.linear(&name("fc2"), x, 1024, classes, true);
+    net.auxiliary(x, AUXILIARY_WEIGHT);
+}
+
+/// From values normalised by ImageNet's means and deviations to `2p − 1` of a pixel `p` from 0 to 1, as
+/// torchvision's `transform_input`.
+///
+/// It is part of the network whatever its weights are: what is trained here from nothing or further
+/// then needs no flag that says how it was. (torchvision has it with published weights only.)
+pub(super) fn transform_input(net: &mut Blueprint, x: NodeId) -> NodeId {
+    let (mean, deviation) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    let op = ChannelAffine {
+        factor: deviation.map(|d: f64| (d / 0.5) as f32).to_vec(),
+        shift: mean.map(|m: f64| ((m - 0.5) / 0.5) as f32).to_vec(),
+    };
+    net.node("transform_input", op, &[x], &[])
+}
+
+/// Convolution, batch-norm and ReLU: torchvision's `BasicConv2d`.
+pub(super) fn basic_conv(
+    net: &mut Blueprint,
+    path: &str,
+    x: NodeId,
+    conv: Conv2d,
+    inputs: usize,
+    outputs: usize,
+) -> NodeId {
+    let x = net.conv2d(&format!("{path}.conv"), x, conv, inputs, outputs, false);
+    let x = net.batch_norm(&format!("{path}.bn"), x, outputs, 1e-3);
+    net.activation(&format!("{path}.relu"), x, Activation::Relu)
+}

@@ -1,0 +1,47 @@
+//! The ViTs and DeiTs of timm, and a step of training of one.
+
+use crate::inference::check;
+use crate::training;
+
+#[test]
+fn vit_tiny_patch16_224_gives_what_pytorch_gives() {
+    check("vit_tiny_patch16_224");
+}
+
+#[test]
+fn vit_small_patch16_224_gives_what_pytorch_gives() {
+    check("vit_small_patch16_224");
+}
+
+#[test]
+fn vit_small_patch32_224_gives_what_pytorch_gives() {
+    check("vit_small_patch32_224");
+}
+
+#[test]
+fn vit_base_patch16_224_gives_what_pytorch_gives() {
+    check("vit_base_patch16_224");
+}
+
+#[test]
+#[ignore = "the same layers as the vit of this size"]
+fn deit_tiny_patch16_224_gives_what_pytorch_gives() {
+    check("deit_tiny_patch16_224");
+}
+
+#[test]
+#[ignore = "the same layers as the vit of this size"]
+fn deit_small_patch16_224_gives_what_pytorch_gives() {
+    check("deit_small_patch16_224");
+}
+
+#[test]
+#[ignore = "the same layers as the vit of this size"]
+fn deit_base_patch16_224_gives_what_pytorch_gives() {
+    check("deit_base_patch16_224");
+}
+
+#[test]
+fn a_training_step_of_vit_tiny_is_pytorchs() {
+    training::check("vit_tiny_patch16_224");
+}
