@@ -243,7 +243,7 @@ fn what_changes_of_a_picture_is_computed_alone_and_exactly() {
                 columns: x..x + 3,
             };
             assert!(
-                incremental.multiply_adds(&[rectangle.clone()]) < whole,
+                incremental.multiply_adds(std::slice::from_ref(&rectangle)) < whole,
                 "{name}"
             );
             let change = Change {

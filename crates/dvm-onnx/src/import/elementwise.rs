@@ -275,26 +275,27 @@ impl Import<'_> {
             return Err(invalid("combines floats with whole numbers"));
         }
         let is_scalar = constant.len() == 1;
-        if is_scalar && constant.rank() <= x.rank() {
-            if let Values::Floats(values) = &constant.values {
-                let value = values[0];
-                let neutral = match function {
-                    Function::Add => value == 0.0,
-                    Function::Sub => value == 0.0 && !swapped,
-                    Function::Mul => value == 1.0,
-                    Function::Div | Function::Pow => value == 1.0 && !swapped,
-                    Function::Min | Function::Max => false,
-                };
-                if neutral {
-                    return Ok(x.clone());
-                }
-                let op = Binary {
-                    swapped,
-                    ..Binary::constant(function, Tensor::full(&[1], value))
-                };
-                let node = self.draft.emit(name, op, &[x.node], &[])?;
-                return Ok(x.of(node));
+        if let Values::Floats(values) = &constant.values
+            && is_scalar
+            && constant.rank() <= x.rank()
+        {
+            let value = values[0];
+            let neutral = match function {
+                Function::Add => value == 0.0,
+                Function::Sub => value == 0.0 && !swapped,
+                Function::Mul => value == 1.0,
+                Function::Div | Function::Pow => value == 1.0 && !swapped,
+                Function::Min | Function::Max => false,
+            };
+            if neutral {
+                return Ok(x.clone());
             }
+            let op = Binary {
+                swapped,
+                ..Binary::constant(function, Tensor::full(&[1], value))
+            };
+            let node = self.draft.emit(name, op, &[x.node], &[])?;
+            return Ok(x.of(node));
         }
         if let Some(view) = self.taken_by_layer(function, x, constant)? {
             return Ok(view);
@@ -379,7 +380,7 @@ impl Import<'_> {
         } else {
             self.own_slots(&view)
         };
-        if slots.first().is_none() {
+        if slots.is_empty() {
             slots = vec![(0, 0)];
         }
         let sides = self.draft.nodes[view.node].shape.clone();

@@ -150,7 +150,7 @@ fn matrix(array: &Array) -> Result<Array, Trouble> {
             array.shape
         )));
     }
-    array.reshaped(&array.shape[rank - 2..].to_vec())
+    array.reshaped(&array.shape[rank - 2..])
 }
 
 impl Import<'_> {

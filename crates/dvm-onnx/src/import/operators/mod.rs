@@ -6,6 +6,7 @@ mod attention;
 mod constants;
 mod convolution;
 mod gathering;
+mod joining;
 mod logic;
 mod matrices;
 mod normalisation;
@@ -25,13 +26,14 @@ pub(crate) type Operator = fn(&mut Import, &Site) -> Result<Vec<Value>, Trouble>
 type Table = &'static [(&'static str, Operator)];
 
 /// All families.
-const FAMILIES: [Table; 13] = [
+const FAMILIES: [Table; 14] = [
     activations::TABLE,
     arithmetic::TABLE,
     attention::TABLE,
     constants::TABLE,
     convolution::TABLE,
     gathering::TABLE,
+    joining::TABLE,
     logic::TABLE,
     matrices::TABLE,
     normalisation::TABLE,

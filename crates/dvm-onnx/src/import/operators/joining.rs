@@ -1,0 +1,289 @@
+//! Values side by side, and values again and again.
+
+use dvm_engine::Role;
+use dvm_engine::ops::binary::Function;
+use dvm_engine::ops::concat::Concat;
+use dvm_engine::ops::repeat::Repeat;
+
+use super::super::Import;
+use super::super::array::{Array, Values};
+use super::super::integer::Integer;
+use super::super::site::{Site, Value};
+use super::super::trouble::{Trouble, invalid, unsupported};
+use super::super::view::View;
+use super::shapes::{MOST_AXES, sides};
+use super::{Operator, computed, constant};
+
+pub(super) const TABLE: &[(&str, Operator)] =
+    &[("Expand", expand), ("Tile", tile), ("Concat", concat)];
+
+fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let to = site.constant(1)?.as_integers()?.to_vec();
+    if to.len() > MOST_AXES {
+        return Err(unsupported(format!("makes a value of {} axes", to.len())));
+    }
+    match site.value(0)? {
+        Value::Constant(array) => constant(expanded(import, array, &to)?),
+        _ => {
+            let view = site.view(0)?.clone();
+            let from = import.draft.sides(&view);
+            let rank = to.len().max(from.len());
+            let one = Integer::from(1);
+            let side = |sides: &[Integer], axis: usize| {
+                (axis + sides.len())
+                    .checked_sub(rank)
+                    .map_or(one, |i| sides[i])
+            };
+            let pairs: Vec<(Integer, Integer)> = (0..rank)
+                .map(|axis| (side(&from, axis), side(&to, axis)))
+                .collect();
+            let fits = |&(from, to): &(Integer, Integer)| {
+                let is_batch = from.known().is_none() && to.known() == import.file_batch;
+                from == one || to == one || from == to || is_batch
+            };
+            if !pairs.iter().all(fits) {
+                return Err(invalid(format!(
+                    "cannot spread {:?}",
+                    import.draft.sides_of_one(&view)
+                )));
+            }
+            // What becomes larger is multiplied by ones.
+            let larger = |&(from, to): &(Integer, Integer)| from == one && to != one;
+            if !pairs.iter().any(larger) {
+                let fill = vec![Vec::new(); rank - view.rank()];
+                let axes = [fill, view.axes].concat();
+                return computed(View {
+                    node: view.node,
+                    axes,
+                });
+            }
+            let ones = pairs.iter().map(|pair| {
+                let to = if larger(pair) {
+                    pair.1.known()
+                } else {
+                    Some(1)
+                };
+                to.and_then(|to| usize::try_from(to).ok())
+            });
+            let shape: Option<Vec<usize>> = ones.collect();
+            let shape = shape.ok_or_else(|| unsupported("repeats values for each picture"))?;
+            import.draft.spend_on(&shape)?;
+            let count = shape.iter().product::<usize>();
+            let array = Value::Constant(Array::floats(&shape, vec![1.0; count]));
+            let name = site.name;
+            Ok(vec![import.binary(
+                name,
+                Function::Mul,
+                &Value::Computed(view),
+                &array,
+            )?])
+        }
+    }
+}
+
+/// A constant spread to a shape, whose first side may be the batch.
+fn expanded(import: &mut Import, array: &Array, to: &[Integer]) -> Result<Array, Trouble> {
+    let mut sides = Vec::new();
+    let mut repeated = array.repeated;
+    for (axis, side) in to.iter().enumerate() {
+        match side.known() {
+            Some(side) => sides
+                .push(usize::try_from(side).map_err(|_| invalid("asks for an impossible shape"))?),
+            None if axis == 0 && *side == Integer::pictures(1) => {
+                repeated = true;
+                sides.push(1);
+            }
+            None => return Err(unsupported("makes a constant of as many rows as pictures")),
+        }
+    }
+    let shape = super::super::array::broadcast(&array.shape, &sides)?;
+    import.draft.spend_on(&shape)?;
+    let mut made = array.spread(&shape)?;
+    if shape == array.shape {
+        made.name = array.name.clone();
+    }
+    made.repeated = repeated;
+    Ok(made)
+}
+
+fn tile(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let repeats = site.constant(1)?.as_integers()?.to_vec();
+    let from = sides(import, site.value(0)?)?;
+    if repeats.len() != from.len() {
+        return Err(invalid("repeats other axes than there are"));
+    }
+    if repeats.iter().all(|count| count.known() == Some(1)) {
+        return Ok(vec![site.value(0)?.clone()]);
+    }
+    match site.value(0)? {
+        Value::Constant(array) => {
+            // An axis for the repetitions before each axis.
+            let mut split = Vec::new();
+            let mut spread = Vec::new();
+            let mut joined = Vec::new();
+            let mut repeated = array.repeated;
+            for (axis, (&side, count)) in array.shape.iter().zip(&repeats).enumerate() {
+                let count = match count.known() {
+                    Some(count) => {
+                        usize::try_from(count).map_err(|_| invalid("repeats less than 0 times"))?
+                    }
+                    None if axis == 0 && side == 1 && *count == Integer::pictures(1) => {
+                        repeated = true;
+                        1
+                    }
+                    None => return Err(unsupported("repeats a constant for each picture")),
+                };
+                split.extend([1, side]);
+                spread.extend([count, side]);
+                joined.push(count.saturating_mul(side));
+            }
+            import.draft.spend_on(&joined)?;
+            let mut made = array.reshaped(&split)?.spread(&spread)?.reshaped(&joined)?;
+            made.repeated = repeated;
+            constant(made)
+        }
+        _ => {
+            let mut view = site.view(0)?.clone();
+            for (axis, count) in repeats.iter().enumerate() {
+                let count = count.known().filter(|count| (1..=64).contains(count));
+                let count = count.ok_or_else(|| unsupported("repeats a value very often"))?;
+                if count == 1 {
+                    continue;
+                }
+                let (single, own) = import.draft.single(&view, axis, site.name)?;
+                let inputs = vec![single.node; count as usize];
+                let node = import
+                    .draft
+                    .emit(site.name, Concat { axis: own }, &inputs, &[])?;
+                view = View {
+                    node,
+                    axes: single.axes,
+                };
+                if view.axes[axis].is_empty() {
+                    view.axes[axis] = vec![own];
+                }
+            }
+            computed(view)
+        }
+    }
+}
+
+fn concat(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let first = sides(import, site.value(0)?)?;
+    let rank = first.len();
+    let along = site.axis("axis", 1, rank)?;
+    let values: Vec<Value> = (0..site.inputs.len())
+        .map(|index| site.value(index).cloned())
+        .collect::<Result<_, _>>()?;
+    let arrays: Vec<&Array> = values
+        .iter()
+        .filter_map(|value| match value {
+            Value::Constant(array) => Some(array),
+            _ => None,
+        })
+        .collect();
+    if arrays.len() == values.len() {
+        return constant(joined(import, &arrays, along)?);
+    }
+    let mut views = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        match value {
+            Value::Computed(view) => views.push(view.clone()),
+            Value::Constant(array) if array.len() == 0 => {}
+            Value::Constant(array) => {
+                let name = format!("{}.{index}", site.name);
+                views.push(import.for_every_picture(array, &name)?);
+            }
+            _ => return Err(unsupported("joins truth values")),
+        }
+    }
+    if views.iter().any(|view| view.rank() != rank) {
+        return Err(invalid("joins values with different numbers of axes"));
+    }
+    let is_alike = views.iter().all(|view| {
+        let nodes = &import.draft.nodes;
+        view.axes == views[0].axes
+            && nodes[view.node].shape.len() == nodes[views[0].node].shape.len()
+    });
+    let is_simple = is_alike && views[0].axes[along].len() == 1 && views[0].axes[along] != [0];
+    let own = if is_simple {
+        views[0].axes[along][0]
+    } else {
+        let mut own = 0;
+        for view in &mut views {
+            // An axis of side 1 has to be there.
+            let canonical = import.draft.canonical(view, site.name)?;
+            let (single, axis) = import.draft.single(&canonical, along, site.name)?;
+            (*view, own) = (single, axis);
+        }
+        own
+    };
+    let nodes: Vec<usize> = views.iter().map(|view| view.node).collect();
+    let node = import
+        .draft
+        .emit(site.name, Concat { axis: own }, &nodes, &[])?;
+    let mut view = views[0].of(node);
+    view.axes[along] = vec![own];
+    // Sides of 1 of the first input may be listed for others.
+    for other in &views {
+        for (group, other) in view.axes.iter_mut().zip(&other.axes) {
+            if group.is_empty() {
+                group.clone_from(other);
+            }
+        }
+    }
+    computed(import.draft.tidy(view))
+}
+
+/// Constants side by side.
+fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array, Trouble> {
+    let rank = arrays[0].rank();
+    let mut shape = arrays[0].shape.clone();
+    shape[along] = 0;
+    for array in arrays {
+        let same = |axis: usize| axis == along || array.shape.get(axis) == Some(&shape[axis]);
+        if array.rank() != rank || !(0..rank).all(same) {
+            return Err(invalid("joins constants that do not go together"));
+        }
+        shape[along] = shape[along].saturating_add(array.shape[along]);
+    }
+    import.draft.spend_on(&shape)?;
+    let outer: usize = shape[..along].iter().product();
+    let run = |array: &Array| array.len() / outer.max(1);
+    let repeated = along > 0 && arrays.iter().any(|array| array.repeated);
+    let is_whole = matches!(arrays[0].values, Values::Integers(_));
+    let mut made = if is_whole {
+        let mut values = Vec::new();
+        for row in 0..outer {
+            for array in arrays {
+                let count = run(array);
+                values.extend_from_slice(&array.as_integers()?[row * count..(row + 1) * count]);
+            }
+        }
+        Array::integers(&shape, values)
+    } else {
+        let mut values = Vec::new();
+        for row in 0..outer {
+            for array in arrays {
+                let count = run(array);
+                values.extend_from_slice(&array.as_floats()?[row * count..(row + 1) * count]);
+            }
+        }
+        Array::floats(&shape, values)
+    };
+    made.repeated = repeated;
+    Ok(made)
+}
+
+impl Import<'_> {
+    /// A constant `[1, …]` as a value that every picture has: a class token.
+    fn for_every_picture(&mut self, array: &Array, name: &str) -> Result<View, Trouble> {
+        let is_one = array.shape.first() == Some(&1);
+        if !is_one || !(array.repeated || self.file_batch == Some(1)) {
+            return Err(unsupported("joins pictures with a constant"));
+        }
+        let parameter = self.draft.parameter(array, name, "value", Role::Weight)?;
+        let node = self.draft.emit(name, Repeat, &[0], &[parameter])?;
+        Ok(self.draft.whole(node))
+    }
+}
