@@ -30,6 +30,7 @@ class Exported:
     within: float = WITHIN  # of dvm to ONNX Runtime
     original_within: float | None = None  # of dvm to the original; None: as `within`
     input_type: type = np.float32
+    runtime_path: pathlib.Path | None = None  # what ONNX Runtime runs, if not `path`
     preprocess: pathlib.Path = dataclasses.field(init=False)
     picture: pathlib.Path = dataclasses.field(init=False)
     values: np.ndarray = dataclasses.field(init=False)  # the input [1, 3, H, W]
@@ -60,7 +61,7 @@ class Exported:
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
         session = onnxruntime.InferenceSession(
-            str(self.path), options, providers=["CPUExecutionProvider"]
+            str(self.runtime_path or self.path), options, providers=["CPUExecutionProvider"]
         )
         values = self.values.transpose(0, 2, 3, 1) if self.channels_last else self.values
         values = np.ascontiguousarray(values).astype(self.input_type)
