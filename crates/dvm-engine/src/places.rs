@@ -306,15 +306,14 @@ impl<'g> Geometry<'g> {
         {
             return same(from.is_some() && to.is_some());
         }
-        if node.op_as::<Linear>().is_some() || node.op_as::<LayerNorm>().is_some() {
-            if source.len() == 3
-                && matches!(
-                    from.map(|p| p.arrangement),
-                    Some(Arrangement::Tokens { .. })
-                )
-            {
-                return View::Same;
-            }
+        let along_features =
+            node.op_as::<Linear>().is_some() || node.op_as::<LayerNorm>().is_some();
+        let is_tokens = matches!(
+            from.map(|p| p.arrangement),
+            Some(Arrangement::Tokens { .. })
+        );
+        if along_features && source.len() == 3 && is_tokens {
+            return View::Same;
         }
         if let Some(softmax) = node.op_as::<Softmax>() {
             return same(from.is_some_and(|p| !p.axes().contains(&softmax.axis)));

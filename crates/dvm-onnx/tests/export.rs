@@ -1,6 +1,7 @@
 //! Graphs as ONNX files. What ONNX Runtime computes of them is compared by
 //! `tests/converted_networks.py`; here is what the file says.
 
+#[allow(dead_code)] // The example that writes them as files feeds them with pictures, too.
 mod cases;
 
 use std::collections::{BTreeMap, BTreeSet};

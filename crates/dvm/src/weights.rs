@@ -53,13 +53,14 @@ pub fn fetch(
     let address = address(published);
     let fetched = fetcher.fetch(&address, watch)?;
     let is_new = fetched.outcome != Outcome::AlreadyThere;
-    if is_new && fetched.checked == Checked::Nothing {
-        if let Err(error) = Pretrained::read(&fetched.path, Some(architecture)) {
-            if let Some(cached) = fetcher.cache.find(&address) {
-                cached.remove()?;
-            }
-            return Err(error.into());
+    if is_new
+        && fetched.checked == Checked::Nothing
+        && let Err(error) = Pretrained::read(&fetched.path, Some(architecture))
+    {
+        if let Some(cached) = fetcher.cache.find(&address) {
+            cached.remove()?;
         }
+        return Err(error.into());
     }
     Ok(fetched)
 }

@@ -308,7 +308,7 @@ impl Table {
         // The least height with exactly so many columns up to a layer, and where the last one begins.
         let mut least = vec![vec![(f64::INFINITY, 0); count + 1]; MOST_COLUMNS + 1];
         least[0][0] = (0.0, 0);
-        let mut best = (f64::INFINITY, vec![0..count]);
+        let mut best = (f64::INFINITY, Vec::from([0..count]));
         for columns in 1..=MOST_COLUMNS {
             for to in 1..=count {
                 for from in (0..to).filter(|&from| self.may_begin[from]) {
