@@ -308,7 +308,7 @@ impl Table {
         // The least height with exactly so many columns up to a layer, and where the last one begins.
         let mut least = vec![vec![(f64::INFINITY, 0); count + 1]; MOST_COLUMNS + 1];
         least[0][0] = (0.0, 0);
-        let mut best = (f64::INFINITY, Vec::from([0..count]));
+        let mut best = (f64::INFINITY, Vec::new());
         for columns in 1..=MOST_COLUMNS {
             for to in 1..=count {
                 for from in (0..to).filter(|&from| self.may_begin[from]) {
@@ -335,7 +335,7 @@ impl Table {
             let width: f64 = ranges.iter().map(wide).sum();
             let height = least[columns][count].0 + HEADER + 2.0 * MARGIN;
             let off = (width / height / PROPORTION).ln().abs();
-            if off < best.0 {
+            if off < best.0 || best.1.is_empty() {
                 best = (off, ranges);
             }
         }
