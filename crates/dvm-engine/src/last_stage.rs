@@ -111,7 +111,7 @@ pub(crate) fn map_at(geometry: &Geometry, id: NodeId) -> Option<FeatureMap> {
     })
 }
 
-/// Whether the node that it comes from says the same with more places, or as a map.
+/// Whether the node that it comes from says the same with more places, or as a map, or as features.
 fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
     let node = geometry.graph.node(map.node);
     let pool = node.op_as::<Pool>();
@@ -119,5 +119,8 @@ fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
     let unrolls = matches!(node.op.kind(), "reshape" | "permute" | "tokens" | "flatten")
         && map.places.arrangement != Arrangement::Map;
     let idle = node.op_as::<Dropout>().is_some() || node.op_as::<StochasticDepth>().is_some();
-    means || unrolls || idle
+    // Queries, keys and values in one: a linear layer that tokens go through last belongs to the attention
+    // behind it.
+    let asks = node.op_as::<Linear>().is_some() && map.places.arrangement != Arrangement::Map;
+    means || unrolls || idle || asks
 }
