@@ -57,7 +57,7 @@ def add_maps(name, make, dynamo, opset, smooth):
         exported, _ = exported_network(around, name, make, dynamo, opset)
         if around.program is None:
             return "exported"
-        methods = ["--method", "occlusion,guided-backprop", "--window", 56, "--stride", 28]
+        methods = ["--method", "occlusion,guided-backprop", "--window", 20, "--stride", 36]
         part = explain(around, exported, "incremental", *methods)
         whole = explain(around, exported, "whole", *methods, "--no-incremental")
         record = json.loads((part / "explanation.json").read_text())
