@@ -56,10 +56,10 @@ impl Graph {
         let cuts: Vec<Cut> = waists
             .iter()
             .take_while(|&&id| id <= last.node)
-            .map(|&id| Cut {
-                id,
-                meets: meets(self.node(id)),
-                map: map_at(&geometry, id),
+            .map(|&id| {
+                let map = map_at(&geometry, id);
+                let meets = meets(self.node(id), map.as_ref());
+                Cut { id, meets, map }
             })
             .collect();
         let ends = self.ends(&cuts);
@@ -154,16 +154,19 @@ enum Meets {
     Otherwise,
 }
 
-fn meets(node: &Node) -> Meets {
+fn meets(node: &Node, map: Option<&FeatureMap>) -> Meets {
     let several = node.inputs.iter().any(|input| *input != node.inputs[0]);
     let binary = node.op_as::<Binary>();
     let sum = node.op_as::<Add>().is_some()
         || binary.is_some_and(|b| b.function == Function::Add && b.other == Other::Input)
         || node.op_as::<Conv2d>().is_some_and(|conv| conv.residual);
+    // A class token in front of others is no branch.
+    let beside = node.op_as::<Concat>().zip(map);
+    let beside = beside.is_some_and(|(concat, map)| concat.axis == map.places.channel_axis());
     match () {
         () if !several => Meets::Not,
         () if sum => Meets::Sum,
-        () if node.op_as::<Concat>().is_some() => Meets::Beside,
+        () if beside => Meets::Beside,
         () => Meets::Otherwise,
     }
 }

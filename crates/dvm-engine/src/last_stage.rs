@@ -2,6 +2,7 @@
 //! begins, and the feature map that it ends with.
 
 use crate::ops::attention::Attention;
+use crate::ops::binary::Binary;
 use crate::ops::conv2d::Conv2d;
 use crate::ops::dropout::Dropout;
 use crate::ops::linear::Linear;
@@ -50,10 +51,10 @@ impl Graph {
     /// The last feature map: where class activation maps look (Grad-CAM, arXiv 1610.02391), for inputs
     /// of this shape. Of the nodes that all paths from the picture to the logits go through, it is the
     /// last before the layer whose outputs are the classes that has more than one place and whose value
-    /// matters at every place. Mean pools, dropout and the unrolling to tokens at its end are not counted
-    /// to it: the last ReLU of a ResNet, the last max pool of a VGG, the last concatenation of a
-    /// SqueezeNet, the last norm of a Swin transformer. A vision transformer that reads its class token
-    /// only has it before the last attention, behind which the other tokens go nowhere.
+    /// matters at every place. Mean pools, dropout, the unrolling to tokens and projections of tokens at
+    /// its end are left off: the last ReLU of a ResNet, the last max pool of a VGG, the last concatenation
+    /// of a SqueezeNet, the last norm of a Swin transformer. A vision transformer that reads its class
+    /// token only has it before the last attention, behind which the other tokens go nowhere.
     ///
     /// `None` if there is none: the network has branches that meet only behind their global pools, or
     /// looks at single pixels.
@@ -119,8 +120,15 @@ fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
     let unrolls = matches!(node.op.kind(), "reshape" | "permute" | "tokens" | "flatten")
         && map.places.arrangement != Arrangement::Map;
     let idle = node.op_as::<Dropout>().is_some() || node.op_as::<StochasticDepth>().is_some();
-    // Queries, keys and values in one: a linear layer that tokens go through last belongs to the attention
-    // behind it.
-    let asks = node.op_as::<Linear>().is_some() && map.places.arrangement != Arrangement::Map;
-    means || unrolls || idle || asks
+    means || unrolls || idle || projects_tokens(geometry, map)
+}
+
+/// Whether it is a linear layer on tokens, or its bias: the queries, keys and values of an attention
+/// are no map of their own.
+fn projects_tokens(geometry: &Geometry, map: &FeatureMap) -> bool {
+    let is_linear = |id: NodeId| geometry.graph.node(id).op_as::<Linear>().is_some();
+    let node = geometry.graph.node(map.node);
+    let on_tokens = matches!(map.places.arrangement, Arrangement::Tokens { .. });
+    let bias = node.op_as::<Binary>().is_some() && node.inputs.len() == 1;
+    on_tokens && (is_linear(map.node) || bias && is_linear(node.inputs[0]))
 }

@@ -78,11 +78,16 @@ impl Places {
 
     /// The channels of a value that has these places.
     pub fn channels(&self, shape: &[usize]) -> usize {
-        shape[match self.arrangement {
+        shape[self.channel_axis()]
+    }
+
+    /// The axis that channels lie along.
+    pub(crate) fn channel_axis(&self) -> usize {
+        match self.arrangement {
             Map | TokensLast { .. } => 1,
             ChannelsLast => 3,
             Arrangement::Tokens { .. } => 2,
-        }]
+        }
     }
 
     /// The axes that places lie along.

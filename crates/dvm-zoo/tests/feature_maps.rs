@@ -1,10 +1,12 @@
 //! Which feature map of each network is the last, where its blocks and stages end, and what they see.
 
-use dvm_engine::{Arrangement, Graph, Places};
+use dvm_engine::{Arrangement, Error, Graph, Parameter, Places, Tensor};
 
+/// The network as it is used, with zeros for weights: only its geometry is looked at.
 fn graph(name: &str) -> Graph {
-    let network = (dvm_zoo::find(name).unwrap().build)(2);
-    dvm_engine::passes::without_auxiliaries(&dvm_engine::seeded::graph(network))
+    let network = (dvm_zoo::find(name).unwrap().build)(2).without_auxiliaries();
+    let zeros = |parameter: &Parameter| Ok::<_, Error>(Tensor::zeros(&parameter.shape));
+    Graph::new(network, zeros).unwrap()
 }
 
 /// Networks whose last feature map is the same node.
