@@ -15,6 +15,8 @@ WEIGHTS = [
     *(f"tf_efficientnet_lite{i}.in1k" for i in range(1, 5)),
     *(f"tf_efficientnet_b{i}.{tag}" for i in range(8) for tag in ("ns_jft_in1k", "aa_in1k")),
     *(f"efficientnet_{name}" for name in EFFICIENTNETS),
+    "mobilenetv3_large_100.ra_in1k",
+    "mobilenetv3_small_100.lamb_in1k",
     *(f"convnext_{size}.fb_in1k" for size in ("tiny", "small", "base", "large")),
     "vit_base_patch32_224.augreg_in21k_ft_in1k",
     "vit_large_patch16_224.augreg_in21k_ft_in1k",

@@ -175,10 +175,7 @@ fn meets(node: &Node, map: Option<&FeatureMap>) -> Meets {
 fn followers(graph: &Graph, cuts: &[Cut]) -> usize {
     let belongs = |cut: &&Cut| {
         let node = graph.node(cut.id);
-        let idle = node.op_as::<Activation>().is_some()
-            || node.op_as::<ChannelShuffle>().is_some()
-            // Where tokens stand.
-            || node.op_as::<Binary>().is_some();
+        let idle = node.op_as::<Activation>().is_some() || node.op_as::<ChannelShuffle>().is_some();
         cut.meets == Meets::Not && idle
     };
     cuts.iter().take_while(belongs).count()

@@ -112,7 +112,7 @@ pub(crate) fn map_at(geometry: &Geometry, id: NodeId) -> Option<FeatureMap> {
     })
 }
 
-/// Whether the node that it comes from says the same with more places, or as a map, or as features.
+/// Whether the node that it comes from says the same with more places, or as a map.
 fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
     let node = geometry.graph.node(map.node);
     let pool = node.op_as::<Pool>();

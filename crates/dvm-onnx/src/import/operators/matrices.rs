@@ -171,7 +171,9 @@ impl Import<'_> {
             let rank = import.draft.nodes[view.node].shape.len();
             one(view) && (view.axes[last][0] == rank - 1 || (rank == 4 && view.axes[last][0] == 1))
         };
-        if !lies(self, &view) {
+        // What was flattened behind a global pool is a row, not a map of one pixel: the layer stays one.
+        let is_row = view.rank() == 2 && self.draft.nodes[view.node].shape.len() > 2;
+        if !lies(self, &view) || is_row {
             view = self.draft.canonical(&view, &name)?;
         }
         if weight.shape[1] == 1 && view.axes[last].is_empty() {
