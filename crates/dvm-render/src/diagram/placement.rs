@@ -61,7 +61,9 @@ const PROPORTION: f64 = 1.35;
 /// The most columns.
 const MOST_COLUMNS: usize = 8;
 /// What a column that begins inside a band is thought longer.
-const TORN_BAND: f64 = 220.0;
+const TORN_BAND: f64 = 400.0;
+/// How far off its proportion a drawing is thought for each of them.
+const TEARING: f64 = 0.1;
 
 impl Placement {
     /// For boxes of these sizes (width, height), in these layers.
@@ -93,7 +95,9 @@ impl Placement {
         let mut left = MARGIN;
         for (index, column) in columns.iter().enumerate() {
             let (least, most) = table.sides(column);
-            let width = most - least + 2.0 * INSET;
+            let named = column.clone().filter_map(|layer| table.bands[layer]);
+            let named = named.map(|band| super::svg::name_width(&diagram.bands[band]));
+            let width = named.fold(most - least + 2.0 * INSET, f64::max);
             gutters.push(left - GUTTER / 2.0);
             let mut top = MARGIN + HEADER;
             let mut band: Option<(usize, f64)> = None;
@@ -109,7 +113,7 @@ impl Placement {
                     top += table.gaps[layer - 1];
                 }
                 rows[layer] = (top, top + table.heights[layer]);
-                shift[layer] = left + INSET - least;
+                shift[layer] = left + (width - (most - least)) / 2.0 - least;
                 column_of[layer] = index;
                 top += table.heights[layer];
             }
@@ -259,10 +263,13 @@ impl Table {
         };
         let gaps = layers.hops.iter().enumerate().map(gap).collect();
         let bands = bands(diagram, layers);
-        // A column begins with a band, or else where one arrow is all that leads on.
+        // A column begins with a band, or else where one box leads on, and to one box at most.
         let may_begin = |(layer, hops): (usize, &Vec<(usize, usize)>)| {
             let one_way = hops.iter().all(|hop| hop.0 == hops[0].0);
-            one_way && (hops.len() < 2 || bands[layer] != bands[layer + 1])
+            let is_box =
+                |hop: &&(usize, usize)| matches!(layers.items[layer + 1][hop.1], Item::Box(_));
+            let boxes = hops.iter().filter(is_box).count();
+            one_way && (boxes < 2 || bands[layer] != bands[layer + 1])
         };
         let begins = layers.hops.iter().enumerate().map(may_begin);
         let may_begin = std::iter::once(true).chain(begins).collect();
@@ -281,6 +288,11 @@ impl Table {
         all.fold((f64::INFINITY, f64::NEG_INFINITY), |all, side| {
             (all.0.min(side.0), all.1.max(side.1))
         })
+    }
+
+    /// Whether a column that begins here begins inside a band.
+    fn is_torn(&self, from: usize) -> bool {
+        from > 0 && self.bands[from] == self.bands[from - 1]
     }
 
     /// The layers of each column, for the proportion that suits a page best.
@@ -302,8 +314,8 @@ impl Table {
             below[layer + 1] = below[layer] + between + self.heights[layer];
         }
         let length = |from: usize, to: usize| {
-            let torn = from > 0 && self.bands[from] == self.bands[from - 1];
-            below[to] - below[from] + if torn { TORN_BAND } else { 0.0 }
+            let torn = if self.is_torn(from) { TORN_BAND } else { 0.0 };
+            below[to] - below[from] + torn
         };
         // The least height with exactly so many columns up to a layer, and where the last one begins.
         let mut least = vec![vec![(f64::INFINITY, 0); count + 1]; MOST_COLUMNS + 1];
@@ -334,7 +346,11 @@ impl Table {
             };
             let width: f64 = ranges.iter().map(wide).sum();
             let height = least[columns][count].0 + HEADER + 2.0 * MARGIN;
-            let off = (width / height / PROPORTION).ln().abs();
+            let torn = ranges
+                .iter()
+                .filter(|range| self.is_torn(range.start))
+                .count();
+            let off = (width / height / PROPORTION).ln().abs() + torn as f64 * TEARING;
             if off < best.0 || best.1.is_empty() {
                 best = (off, ranges);
             }

@@ -16,7 +16,7 @@ const LINE: f64 = 15.0;
 /// Pixels around the texts of a box.
 const PADDING: (f64, f64) = (11.0, 7.0);
 /// The narrowest and the widest text of a box.
-const WIDTHS: (f64, f64) = (70.0, 230.0);
+const WIDTHS: (f64, f64) = (70.0, 260.0);
 /// How much wider than in the embedded font a bold line is.
 const BOLD: f64 = 1.12;
 /// The most lines below the name.
@@ -55,6 +55,11 @@ pub fn header_width(diagram: &Diagram) -> f64 {
     let title = length(&shortened(&diagram.title, HEADING, 900.0), HEADING) * BOLD;
     let legend: f64 = legend(diagram).iter().map(|(_, _, width)| width).sum();
     title.max(legend)
+}
+
+/// The width of a band that has room for its name.
+pub fn name_width(name: &str) -> f64 {
+    (length(&shortened(name, TEXT, 400.0), TEXT) + 38.0).ceil()
 }
 
 /// The kinds that there are, with the width that each takes.
@@ -171,8 +176,8 @@ fn header(out: &mut String, diagram: &Diagram) {
 
 /// The name of a band, over the arrows that come in.
 fn named(out: &mut String, name: &str, band: usize, first: bool, place: &Rectangle) {
-    let more = if first { "" } else { " (continued)" };
-    let name = shortened(&format!("{name}{more}"), TEXT, place.width - 20.0);
+    let more = if first { "" } else { " …" };
+    let name = shortened(&format!("{name}{more}"), TEXT, place.width - 16.0);
     let ground = Rectangle {
         left: place.left + 6.0,
         top: place.top + 4.0,

@@ -62,7 +62,7 @@ pub fn boxed(graph: &Graph, shapes: &[Vec<usize>], group: &[NodeId]) -> DiagramB
         (shared(&names), vec![summed(&heavy), shape], SEVERAL)
     } else {
         let others = nodes.iter().filter(|node| !std::ptr::eq(**node, main));
-        let mut words = vec![described(main)];
+        let mut words = vec![described(graph, main)];
         words.extend(others.filter_map(|node| briefly(node)));
         words.dedup();
         (
@@ -116,7 +116,7 @@ fn sides(shape: &[usize]) -> String {
 }
 
 /// A layer in a few words.
-fn described(node: &Node) -> String {
+fn described(graph: &Graph, node: &Node) -> String {
     let by = |(rows, columns): (usize, usize)| format!("{rows}×{columns}");
     let stepping = |(down, across): (usize, usize)| match (down, across) {
         (1, 1) => String::new(),
@@ -128,15 +128,15 @@ fn described(node: &Node) -> String {
             (1, 1) => String::new(),
             dilation => format!(", dilated {}", by(dilation)),
         };
-        let groups = match conv.groups {
-            1 => String::new(),
-            groups => format!(", {groups} groups"),
+        let weight = node.parameters.first();
+        let filters = weight.map_or(0, |&index| graph.parameters()[index].shape[0]);
+        let (kind, groups) = match conv.groups {
+            1 => ("conv", String::new()),
+            groups if groups == filters => ("depthwise", String::new()),
+            groups => ("conv", format!(", {groups} groups")),
         };
-        return format!(
-            "conv {}{}{dilated}{groups}",
-            by(conv.kernel),
-            stepping(conv.stride)
-        );
+        let (kernel, stride) = (by(conv.kernel), stepping(conv.stride));
+        return format!("{kind} {kernel}{stride}{dilated}{groups}");
     }
     if let Some(pool) = node.op_as::<Pool>() {
         let how = match pool.reduction {
@@ -221,7 +221,7 @@ fn shared(names: &[&str]) -> String {
 
 /// A name that fits into a box: if it is long, its end, where names differ.
 fn short(name: &str) -> String {
-    const ROOM: usize = 30;
+    const ROOM: usize = 33;
     let name = name.trim_start_matches('/');
     let count = name.chars().count();
     if count <= ROOM {
