@@ -147,6 +147,29 @@ fn a_server_that_falls_silent_is_left_and_what_came_is_kept() {
 }
 
 #[test]
+fn a_file_of_the_hub_is_fetched_and_then_found_by_the_networks_name() {
+    let desk = Desk::new();
+    let network = "mobilenetv3_small_100";
+    let made = desk.folder.path().join("made.safetensors");
+    Classifier::random(network).unwrap().save(&made).unwrap();
+    let bytes = fs::read(&made).unwrap();
+    let digits = Classifier::read(&made).unwrap().weights_sha256().to_owned();
+    // As a mirror tells it; that the hub does so otherwise, the tests of fetching know.
+    let tag = format!("\"{digits}\"");
+    let server = Server::new(move |_, _| whole(&bytes, &[("etag", &tag)]));
+    let json = desk.fetch(&server, &[network, "--json"]).json();
+    assert_eq!(json[0]["outcome"], "fetched");
+    assert_eq!(json[0]["checked"], "announced");
+    assert_eq!(json[0]["sha256"], digits);
+    let run = desk.fetch(&server, &[network]);
+    let usage = format!("dvm explain photo.jpg --model {network}\n");
+    assert!(run.stdout.ends_with(&usage), "{}", run.stdout);
+    assert_eq!(server.asked().len(), 1);
+    let run = desk.dvm(&["classify", COFFEE, "--model", network]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+}
+
+#[test]
 fn another_tag_is_another_file() {
     let desk = Desk::new();
     let server = Server::new(|_, _| whole(&[7; 5000], &[]));

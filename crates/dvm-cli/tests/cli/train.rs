@@ -302,6 +302,57 @@ fn what_cannot_be_trained_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_network_without_weights_is_refused_before_a_run_is_begun() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let out = home.path().join("run");
+    let run = dvm(&[
+        "train",
+        text(&set),
+        "--out",
+        text(&out),
+        "--model",
+        "resnet18",
+    ]);
+    assert_eq!(run.code, Some(2));
+    let two = [
+        "`dvm models fetch resnet18`",
+        "`dvm train … --model resnet18 --weights FILE`",
+    ];
+    assert!(
+        two.iter().all(|words| run.stderr.contains(words)),
+        "{}",
+        run.stderr
+    );
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_run_notes_how_pictures_are_prepared_for_the_weights_that_it_begins_with() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let (out, weights) = (home.path().join("run"), home.path().join("own.safetensors"));
+    let own = dvm::Classifier::random("squeezenet1_1").unwrap();
+    let preprocess = dvm::Preprocess {
+        crop: (48, 48),
+        ..own.preprocess().clone()
+    };
+    let own = own.with_preprocess(preprocess.clone()).unwrap();
+    own.save(&weights).unwrap();
+    let mut all = vec!["train", text(&set), "--out", text(&out), "--plain"];
+    all.extend(["--model", "squeezenet1_1", "--weights", text(&weights)]);
+    all.extend(["--epochs", "1", "--batch", "3", "--train", "head"]);
+    let run = dvm(&all);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    // What a run is gone on with, whatever becomes of the weights.
+    let config = fs::read_to_string(out.join("config.toml")).unwrap();
+    let config: toml::Table = toml::from_str(&config).unwrap();
+    assert_eq!(config["preprocess"]["crop"][0].as_integer(), Some(48));
+    let trained = dvm::Classifier::read(&out.join("best.safetensors")).unwrap();
+    assert_eq!(trained.preprocess(), &preprocess);
+}
+
+#[test]
 fn a_folder_with_a_run_is_not_trained_into_again() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
