@@ -15,6 +15,7 @@ use super::{Operator, computed, constant};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Gather", gather),
+    ("GatherND", gather_nd),
     ("Slice", slice),
     ("Split", split),
     ("Pad", pad),
@@ -124,15 +125,40 @@ impl Import<'_> {
 }
 
 fn gather(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let from = sides(import, site.value(0)?)?;
-    let along = site.axis("axis", 0, from.len())?;
+    let rank = sides(import, site.value(0)?)?.len();
+    let along = site.axis("axis", 0, rank)?;
+    let indices = site.constant(1)?.clone();
+    gather_along(import, site, along, &indices)
+}
+
+/// `GatherND` where it is a `Gather` along the first axis, as PyTorch writes `x[:, [2, 1, 0]]`.
+fn gather_nd(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let indices = site.constant(1)?;
+    match (site.int("batch_dims", 0), indices.shape.split_last()) {
+        (0, Some((1, shape))) => {
+            let indices = indices.reshaped(shape)?;
+            gather_along(import, site, 0, &indices)
+        }
+        _ => Err(unsupported("picks along several axes at once")),
+    }
+}
+
+fn gather_along(
+    import: &mut Import,
+    site: &Site,
+    along: usize,
+    indices: &Array,
+) -> Result<Vec<Value>, Trouble> {
+    let from = sides(import, site.value(0)?)?;
+    if along >= from.len() {
+        return Err(invalid("picks from a single number"));
+    }
     let Some(side) = from[along].known() else {
         let values = from[along].per;
         let flat = from.len() == 1 && from[along] == Integer::pictures(values);
         if let (true, Value::Computed(view)) = (flat, site.value(0)?) {
-            let (view, indices) = (view.clone(), indices.clone());
-            if let Some(made) = import.restrided(&view, &indices, values, site.name)? {
+            let view = view.clone();
+            if let Some(made) = import.restrided(&view, indices, values, site.name)? {
                 return computed(made);
             }
         }
