@@ -18,7 +18,6 @@ USUAL = [
     "mixer_s32_224",
     "resmlp_12_224",
     "swin_tiny_patch4_window7_224",
-    "mobilevit_xxs",
     "hgnet_tiny",
 ]
 
@@ -35,7 +34,7 @@ SWEEP = [
     "inception_v3", "inception_v4", "lambda_resnet26t", "lamhalobotnet50ts_256", "lcnet_035", "legacy_seresnet18", "levit_128s",
     "levit_conv_128s", "mambaout_femto", "maxvit_rmlp_pico_rw_256", "maxxvit_rmlp_nano_rw_256", "metaformer_dummy",
     "mnasnet_small", "mobilenetv1_100", "mobilenetv2_035", "mobilenetv4_conv_small_035", "mobilenetv4_hybrid_medium",
-    "mobileone_s0", "mobilevitv2_050", "mvitv2_tiny", "nasnetalarge", "nest_tiny", "nextvit_small", "nf_regnet_b0", "nf_resnet26",
+    "mobileone_s0", "mobilevit_xxs", "mobilevitv2_050", "mvitv2_tiny", "nasnetalarge", "nest_tiny", "nextvit_small", "nf_regnet_b0", "nf_resnet26",
     "pit_ti_224", "pit_ti_distilled_224", "pnasnet5large", "poolformer_s12", "poolformerv2_s12", "pvt_v2_b0", "regnety_002", "regnetz_005",
     "regnetv_040", "repghostnet_050", "repvit_m0_9", "res2net50_14w_8s", "resnest14d", "resnet10t", "resnet18d", "resnet26t",
     "resnetblur50", "resnetaa50", "resnetv2_50", "resnetv2_50x1_bit", "resnext26ts", "rexnet_100", "sebotnet33ts_256", "selecsls42",
