@@ -118,8 +118,8 @@ def unrounded(path):
     """The same file with the weights as the numbers that they stand for, and feature maps not rounded.
 
     That is what dvm promises of a quantised network: ONNX Runtime, which rounds each feature map to 8 bits,
-    is too far away to show a mistake. What 8 bits cannot hold is still cut off: quantisers leave out a
-    ReLU where the cut does the same.
+    is too far away to show a mistake. But quantisers leave out a ReLU or a ReLU6 where 8 bits cut off the same:
+    where they begin at 0, a ReLU is put back, and where they end at 6 as well, a ReLU6.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -135,13 +135,16 @@ def unrounded(path):
         if node.op_type == "DequantizeLinear" and node.input[0] in rounded:
             values, scale, zero = rounded[node.input[0]].input
             kind = np.iinfo(numbers[zero].dtype)
-            ends = []
-            for which, end in (("low", kind.min), ("high", kind.max)):
-                name = f"{node.output[0]}_{which}"
-                number = (np.float32(end) - np.float32(numbers[zero])) * numbers[scale]
-                graph.initializer.append(numpy_helper.from_array(np.float32(number), name))
-                ends.append(name)
-            node = helper.make_node("Clip", [values, *ends], [node.output[0]])
+            highest = (kind.max - kind.min) * float(numbers[scale])
+            if numbers[zero] != kind.min:
+                node = helper.make_node("Identity", [values], [node.output[0]])
+            elif abs(highest - 6) < 6e-3:
+                ends = [f"{node.output[0]}_{end}" for end in ("low", "high")]
+                for name, number in zip(ends, (0, 6)):
+                    graph.initializer.append(numpy_helper.from_array(np.float32(number), name))
+                node = helper.make_node("Clip", [values, *ends], [node.output[0]])
+            else:
+                node = helper.make_node("Relu", [values], [node.output[0]])
         nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)

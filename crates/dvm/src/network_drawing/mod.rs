@@ -97,3 +97,62 @@ fn drawing(
         arrows: grouping.arrows.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dvm_engine::ops::conv2d::Conv2d;
+    use dvm_engine::ops::pool::Pool;
+    use dvm_engine::{Blueprint, seeded};
+
+    /// Convolutions one behind the other, whose names say nothing of modules.
+    fn chain(count: usize) -> Graph {
+        let mut net = Blueprint::new(1);
+        let mut x = net.input();
+        for index in 0..count {
+            let stride = if index % 200 == 0 { 2 } else { 1 };
+            let conv = Conv2d::square(1).stride(stride);
+            x = net.conv2d(&format!("Conv_{index}"), x, conv, 1, 1, true);
+        }
+        let x = net.pool("mean", x, Pool::global_mean());
+        let x = net.conv2d("head", x, Conv2d::square(1), 1, 2, true);
+        let x = net.flatten("flatten", x);
+        seeded::graph(net.ending_at(x))
+    }
+
+    fn boxes(svg: &str) -> usize {
+        svg.matches("<title>").count()
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_drawn_by_layer_is_drawn_by_stage() {
+        let input = [1, 1, 32, 32];
+        let short = draw_network(&chain(20), "short", &input, None).unwrap();
+        assert_eq!(boxes(&short), 1 + 20 + 2);
+        // Three stages, the picture, and the head.
+        let long = draw_network(&chain(500), "long", &input, None).unwrap();
+        assert_eq!(boxes(&long), 5);
+    }
+
+    #[test]
+    fn more_boxes_than_are_drawn_are_refused_with_advice() {
+        let error = draw_network(&chain(500), "long", &[1, 1, 32, 32], Some(1)).unwrap_err();
+        let words = error.to_string();
+        assert!(words.contains("long would have 503 boxes"), "{words}");
+        assert!(words.contains("leave the depth out"), "{words}");
+    }
+
+    #[test]
+    fn names_cannot_break_out_of_the_file() {
+        let mut net = Blueprint::new(1);
+        let x = net.input();
+        let name = "</title></svg><script>alert(1)</script>";
+        let x = net.conv2d(name, x, Conv2d::square(1), 1, 2, true);
+        let graph = seeded::graph(net.ending_at(x));
+        let svg = draw_network(&graph, "<&>", &[1, 1, 8, 8], None).unwrap();
+        assert!(
+            !svg.contains("<script>") && svg.matches("</svg>").count() == 1,
+            "{svg}"
+        );
+    }
+}

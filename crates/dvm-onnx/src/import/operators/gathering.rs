@@ -127,9 +127,17 @@ fn gather(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let from = sides(import, site.value(0)?)?;
     let along = site.axis("axis", 0, from.len())?;
     let indices = site.constant(1)?;
-    let side = from[along]
-        .known()
-        .ok_or_else(|| unsupported("picks pictures of a batch"))?;
+    let Some(side) = from[along].known() else {
+        let values = from[along].per;
+        let flat = from.len() == 1 && from[along] == Integer::pictures(values);
+        if let (true, Value::Computed(view)) = (flat, site.value(0)?) {
+            let (view, indices) = (view.clone(), indices.clone());
+            if let Some(made) = import.restrided(&view, &indices, values, site.name)? {
+                return computed(made);
+            }
+        }
+        return Err(unsupported("picks pictures of a batch"));
+    };
     let at: Vec<usize> = indices
         .as_known()?
         .into_iter()

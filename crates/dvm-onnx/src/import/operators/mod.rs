@@ -13,6 +13,7 @@ mod normalisation;
 mod pooling;
 mod quantised;
 mod reductions;
+mod restriding;
 mod shapes;
 
 use super::Import;
