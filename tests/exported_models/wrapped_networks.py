@@ -67,13 +67,17 @@ def wrapped(around, wrap, name="squeezenet1_1", *, dynamo=False, opset=17, dynam
     return compare(Exported(path, original=answer, **facts), around.program)
 
 
+# What docs/unsupported.md says of: channels picked by a GatherND.
+REFUSED = {("blue-first", "dynamo-18")}
+
+
 def add(title, wrap, **facts):
     for kind, how in (
         ("script-13", {"opset": 13}),
         ("script-17-dynamic-batch", {"opset": 17, "dynamic": "batch"}),
         ("dynamo-18", {"dynamo": True, "opset": 18}),
     ):
-        by_default = kind != "script-17-dynamic-batch"
+        by_default = kind != "script-17-dynamic-batch" and (title, kind) not in REFUSED
 
         @check(f"wrapped/{title}/{kind}", by_default=by_default)
         def run(around, how=how):

@@ -7,8 +7,11 @@ mod readers;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Changed copies of each seed.
-const COPIES: u64 = 24;
+/// Changed copies of each seed: as many as the variable `DVM_FUZZ_COPIES` says, for a night of it.
+fn copies() -> u64 {
+    let said = std::env::var("DVM_FUZZ_COPIES").ok();
+    said.map_or(24, |said| said.parse().expect("a number of copies"))
+}
 
 /// The files of one target: its seeds, and what once made it fail.
 fn files(target: &str) -> Vec<PathBuf> {
@@ -63,7 +66,7 @@ fn read_all(target: &str, read: impl Fn(&[u8])) {
         let bytes = fs::read(&path).unwrap();
         read(&bytes);
         let mut state = 0x9E37_79B9_7F4A_7C15 ^ bytes.len() as u64;
-        for _ in 0..COPIES {
+        for _ in 0..copies() {
             read(&changed(&bytes, &mut state));
         }
     }
