@@ -8,7 +8,6 @@ mod export;
 mod file;
 mod import;
 mod metadata;
-#[allow(dead_code)] // Both ways to come read and write it.
 mod proto;
 mod read;
 mod survey;

@@ -8,7 +8,7 @@ use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
 use dvm_image::Interpolation;
 
-use super::{Architecture, Paper, Published, Source, centred, first, imagenet, second};
+use super::{Architecture, Paper, Published, centred, first, imagenet, second};
 
 /// torchvision's MobileNetV3s, then timm's.
 pub static ALL: [Architecture; 4] = [
@@ -75,16 +75,8 @@ const fn network(
 }
 
 const fn from_timm(tag: &'static str, repository: &'static str, top1: f32) -> Published {
-    Published {
-        tag,
-        source: Source::HuggingFace {
-            repository,
-            file: "model.safetensors",
-        },
-        top1,
-        preprocess: imagenet(256, 224, Interpolation::Bicubic),
-        licence: "Apache-2.0",
-    }
+    let preprocess = imagenet(256, 224, Interpolation::Bicubic);
+    Published::hub(tag, repository, top1, preprocess, "Apache-2.0")
 }
 
 /// As torchvision.
