@@ -182,7 +182,7 @@ def all_cases():
         case("softmax_large_logits", "softmax", [((3, 10), 90.0, 100.0)], axis=1),
         case("dropout_inference", "dropout", [(2, 4, 3, 5)], p=0.5),
     ]  # fmt: skip
-    return cases + transformer_cases() + loose_cases()
+    return cases + transformer_cases() + resample_cases() + loose_cases()
 
 
 def transformer_cases():
@@ -217,6 +217,24 @@ def transformer_cases():
         case("pad_to_multiple", "pad", [(1, 3, 5, 6)], multiple=4, value=0.0),
         case("crop_like", "crop_like", [(2, 3, 6, 7), (2, 1, 4, 5)]),
     ]  # fmt: skip
+
+
+def resample_cases():
+    """Maps of another size that are made of their own pixels."""
+    x = (2, 3, 4, 5)
+    border = (1, 0, 2, 3)
+    return [
+        case("resample_reflect", "resample", [x], how="reflect", border=border),
+        case("resample_replicate", "resample", [x], how="replicate", border=border),
+        case("resample_nearest_twice", "resample", [x], how="nearest", size=(8, 10), align_corners=None),
+        case("resample_nearest_uneven", "resample", [x], how="nearest", size=(7, 3), align_corners=None),
+        case("resample_bilinear", "resample", [x], how="bilinear", size=(8, 10), align_corners=False),
+        case("resample_bilinear_uneven", "resample", [x], how="bilinear", size=(7, 3), align_corners=False),
+        case("resample_bilinear_corners", "resample", [x], how="bilinear", size=(9, 2), align_corners=True),
+        case("resample_bilinear_to_one", "resample", [x], how="bilinear", size=(1, 1), align_corners=True),
+        case("resample_bicubic", "resample", [x], how="bicubic", size=(9, 7), align_corners=False),
+        case("resample_bicubic_corners", "resample", [x], how="bicubic", size=(3, 8), align_corners=True),
+    ]
 
 
 def loose_cases():
@@ -405,6 +423,12 @@ def evaluate(described, inputs, parameters):
         else:
             top, left, bottom, right = 0, 0, -x.shape[2] % attributes["multiple"], -x.shape[3] % attributes["multiple"]
         return F.pad(x, (left, right, top, bottom), value=attributes["value"])
+    if op == "resample" and "border" in attributes:
+        top, left, bottom, right = attributes["border"]
+        return F.pad(x, (left, right, top, bottom), mode=attributes["how"])
+    if op == "resample":
+        size, corners = attributes["size"], attributes["align_corners"]
+        return F.interpolate(x, size=size, mode=attributes["how"], align_corners=corners)
     if op == "crop_like":
         return x[:, :, : inputs[1].shape[2], : inputs[1].shape[3]] * 1
     if op == "slice":

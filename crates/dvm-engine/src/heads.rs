@@ -1,5 +1,6 @@
 //! The layers whose outputs are the classes, and how they are replaced for others.
 
+use crate::ops::binary::{Binary, Other};
 use crate::{Error, Graph, NodeId, Parameter, Tensor};
 
 impl Graph {
@@ -18,6 +19,14 @@ impl Graph {
             let node = self.node(id);
             if matches!(node.op.kind(), "conv2d" | "linear") {
                 return Some(id);
+            }
+            // What has a number for each class is made for as many.
+            let each = match node.op_as::<Binary>().map(|binary| &binary.other) {
+                Some(Other::Constant(constant)) => constant.len() > 1,
+                _ => false,
+            };
+            if each {
+                return None;
             }
             // Pools, activations and the like pass classes on.
             match (&node.inputs[..], &node.parameters[..]) {

@@ -8,7 +8,7 @@ use crate::ops::batch_norm::BatchNorm;
 use crate::ops::binary::Binary;
 use crate::ops::channel_shuffle::ChannelShuffle;
 use crate::ops::concat::Concat;
-use crate::ops::conv2d::Conv2d;
+use crate::ops::conv2d::{Border, Conv2d};
 use crate::ops::flatten::Flatten;
 use crate::ops::layer_norm::LayerNorm;
 use crate::ops::linear::Linear;
@@ -17,6 +17,7 @@ use crate::ops::permute::Permute;
 use crate::ops::pool::{Pool, Windows};
 use crate::ops::reduce::Reduce;
 use crate::ops::repeat::Repeat;
+use crate::ops::resample::Resample;
 use crate::ops::reshape::Reshape;
 use crate::ops::slice::Slice;
 use crate::ops::softmax::Softmax;
@@ -194,6 +195,7 @@ impl<'g> Geometry<'g> {
         if node.op_as::<Conv2d>().is_some()
             || node.op_as::<Pool>().is_some()
             || node.op_as::<Pad>().is_some()
+            || node.op_as::<Resample>().is_some()
             || node.op_as::<CropLike>().is_some()
             || node.op_as::<ChannelShuffle>().is_some()
             || node.op_as::<WindowAttention>().is_some()
@@ -277,11 +279,16 @@ impl<'g> Geometry<'g> {
                 _ => View::Nothing,
             };
         }
-        if let Some(pad) = node.op_as::<Pad>() {
-            let (top, left) = match pad.amount {
-                Amount::Fixed(border) => (border.top, border.left),
-                Amount::ToMultiple(_) => (0, 0),
-            };
+        let bordered = match (node.op_as::<Pad>(), node.op_as::<Resample>()) {
+            (Some(pad), _) => match pad.amount {
+                Amount::Fixed(border) => Some(border),
+                Amount::ToMultiple(_) => Some(Border::default()),
+            },
+            // What stands in a border was within the window that reaches over the edge, too.
+            (_, Some(&Resample::Continued { border, .. })) => Some(border),
+            _ => None,
+        };
+        if let Some(border) = bordered {
             let shifted = |before| {
                 Steps::from(Axis {
                     kernel: 1,
@@ -289,7 +296,7 @@ impl<'g> Geometry<'g> {
                     before,
                 })
             };
-            return View::Window(shifted(top), shifted(left));
+            return View::Window(shifted(border.top), shifted(border.left));
         }
         if let Some(pool) = node.op_as::<Pool>() {
             return pooled(pool, source, shape);

@@ -22,6 +22,9 @@ use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::repeat::Repeat;
+use dvm_engine::ops::resample::{
+    Continuation, Coordinates, Interpolation, Resample, Rounding, Sampling,
+};
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::scale::Scale;
 use dvm_engine::ops::slice::Slice;
@@ -85,7 +88,7 @@ impl Draw {
     }
 
     fn op(&mut self) -> Arc<dyn Op> {
-        match self.below(25) {
+        match self.below(27) {
             0 => Arc::new(Attention { heads: self.any() }),
             1 => Arc::new(BatchedProduct),
             2 => Arc::new(Binary::inputs(Function::Add)),
@@ -169,6 +172,28 @@ impl Draw {
                     p: [0.5, f32::NAN, 1.0][self.below(3)],
                 }),
             },
+            24 => Arc::new(Resample::Continued {
+                border: self.border(),
+                by: [Continuation::Mirrored, Continuation::Repeated][self.below(2)],
+            }),
+            25 => {
+                let mut scale = || Sampling {
+                    output: self.any(),
+                    factor: [0.5, 2.0, f32::NAN, -1.0, 1e-30][self.below(5)],
+                };
+                let (rows, columns) = (scale(), scale());
+                Arc::new(Resample::Scaled {
+                    rows,
+                    columns,
+                    interpolation: [
+                        Interpolation::Nearest(Rounding::PreferFloor),
+                        Interpolation::Linear,
+                        Interpolation::Cubic(f32::INFINITY),
+                    ][self.below(3)],
+                    coordinates: [Coordinates::AlignCorners, Coordinates::Asymmetric]
+                        [self.below(2)],
+                })
+            }
             _ => Arc::new(WindowAttention {
                 heads: self.any(),
                 window: self.any(),

@@ -29,6 +29,7 @@ pub mod pool;
 mod reach;
 pub mod reduce;
 pub mod repeat;
+pub mod resample;
 pub mod reshape;
 pub mod scale;
 mod simd;

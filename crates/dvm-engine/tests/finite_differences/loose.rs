@@ -9,6 +9,9 @@ use dvm_engine::ops::conv2d::Border;
 use dvm_engine::ops::pad::{Amount, CropLike, Pad};
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::reduce::{How, Reduce};
+use dvm_engine::ops::resample::{
+    Continuation, Coordinates, Interpolation, Resample, Rounding, Sampling,
+};
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::softmax::Softmax;
@@ -49,6 +52,73 @@ fn pads() {
         let x = draw.tensor(&[n, c, h, w], -1.0, 1.0);
         let alone = alone(Pad { amount, value }, Mode::Inference, vec![x], vec![]);
         check(&alone, &|inputs, _| slow::pad(&inputs[0], border, value));
+    }
+}
+
+#[test]
+fn borders_of_the_map_itself() {
+    for round in 0..8 {
+        let mut draw = Draw::new("continued", round);
+        let [n, c, h, w] = draw.feature_map();
+        let by = [Continuation::Mirrored, Continuation::Repeated][round % 2];
+        let most = |side: usize| match by {
+            Continuation::Mirrored => side - 1,
+            Continuation::Repeated => 4,
+        };
+        let border = Border {
+            top: draw.number(0, most(h)),
+            left: draw.number(0, most(w)),
+            bottom: draw.number(0, most(h)),
+            right: draw.number(0, most(w)),
+        };
+        let x = draw.tensor(&[n, c, h, w], -1.0, 1.0);
+        let op = Resample::Continued { border, by };
+        let alone = alone(op, Mode::Inference, vec![x], vec![]);
+        check(&alone, &|inputs, _| slow::continued(&inputs[0], border, by));
+    }
+}
+
+#[test]
+fn maps_of_another_size() {
+    let interpolations = [
+        Interpolation::Linear,
+        Interpolation::Cubic(-0.75),
+        Interpolation::Cubic(-0.5),
+        Interpolation::Nearest(Rounding::Floor),
+        Interpolation::Nearest(Rounding::Ceil),
+        Interpolation::Nearest(Rounding::PreferFloor),
+        Interpolation::Nearest(Rounding::PreferCeil),
+    ];
+    let coordinates = [
+        Coordinates::HalfPixel,
+        Coordinates::PytorchHalfPixel,
+        Coordinates::AlignCorners,
+        Coordinates::Asymmetric,
+    ];
+    let pairs = interpolations
+        .into_iter()
+        .flat_map(|i| coordinates.map(|c| (i, c)));
+    for (round, (interpolation, coordinates)) in pairs.enumerate() {
+        let mut draw = Draw::new("scaled", round);
+        let [n, c, h, w] = draw.feature_map();
+        // Factors that single precision holds exactly, so that both agree on what is nearest.
+        let mut scale = |side: usize| {
+            let factor = [0.5, 1.0, 1.5, 2.0, 3.0][draw.number(0, 4)];
+            let output = ((side as f32 * factor) as usize).max(1);
+            Sampling { output, factor }
+        };
+        let (rows, columns) = (scale(h), scale(w));
+        let x = draw.tensor(&[n, c, h, w], -1.0, 1.0);
+        let op = Resample::Scaled {
+            rows,
+            columns,
+            interpolation,
+            coordinates,
+        };
+        let alone = alone(op, Mode::Inference, vec![x], vec![]);
+        check(&alone, &|inputs, _| {
+            slow::scaled(&inputs[0], (rows, columns), interpolation, coordinates)
+        });
     }
 }
 

@@ -5,6 +5,9 @@ use dvm_engine::ops::binary::{Binary, Function, Other};
 use dvm_engine::ops::pad::{Amount, Pad};
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::reduce::{How, Reduce};
+use dvm_engine::ops::resample::{
+    Continuation, Coordinates, Interpolation, Resample, Rounding, Sampling,
+};
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::unary::Unary;
@@ -29,6 +32,52 @@ impl Case {
             },
         };
         Pad { amount, value }
+    }
+
+    pub(super) fn resample(&self) -> Resample {
+        let by = match self.word("how") {
+            "reflect" => Some(Continuation::Mirrored),
+            "replicate" => Some(Continuation::Repeated),
+            _ => None,
+        };
+        if let (Some(by), &[top, left, bottom, right]) = (by, &self.border_of("border")[..]) {
+            let border = Border {
+                top,
+                left,
+                bottom,
+                right,
+            };
+            return Resample::Continued { border, by };
+        }
+        let shape = self.inputs()[0].shape().to_vec();
+        let (rows, columns) = self.pair("size");
+        let scale = |output: usize, side: usize| Sampling {
+            output,
+            factor: output as f32 / side as f32,
+        };
+        let interpolation = match self.word("how") {
+            "nearest" => Interpolation::Nearest(Rounding::Floor),
+            "bilinear" => Interpolation::Linear,
+            "bicubic" => Interpolation::Cubic(-0.75),
+            other => panic!("{}: nothing is resampled by {other}", self.name()),
+        };
+        Resample::Scaled {
+            rows: scale(rows, shape[2]),
+            columns: scale(columns, shape[3]),
+            interpolation,
+            coordinates: match self.attribute("align_corners").as_bool() {
+                None => Coordinates::Asymmetric,
+                Some(false) => Coordinates::HalfPixel,
+                Some(true) => Coordinates::AlignCorners,
+            },
+        }
+    }
+
+    fn border_of(&self, key: &str) -> Vec<usize> {
+        match self.attribute(key) {
+            Value::Null => Vec::new(),
+            border => numbers(border),
+        }
     }
 
     pub(super) fn slice(&self) -> Slice {

@@ -182,6 +182,7 @@ impl Case {
             "permute" => ("permute", Arc::new(self.permute())),
             "reshape" => ("reshape", Arc::new(self.reshape())),
             "reduce" => ("reduce", Arc::new(self.reduce())),
+            "resample" => ("resample", Arc::new(self.resample())),
             "matmul" => ("batched_product", Arc::new(self.batched_product())),
             "binary" => ("binary", Arc::new(self.binary())),
             _ if self.unary().is_some() => ("unary", Arc::new(self.unary().expect("it is one"))),

@@ -3,6 +3,7 @@
 use dvm_engine::ops::binary::Function;
 use dvm_engine::ops::conv2d::Border;
 use dvm_engine::ops::reduce::{How, Reduce};
+use dvm_engine::ops::resample::{Continuation, Coordinates, Interpolation, Rounding, Sampling};
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::unary::Unary;
 
@@ -20,6 +21,106 @@ pub fn pad(x: &Array, border: Border, value: f32) -> Array {
         let row = y as isize - border.top as isize;
         let column = column as isize - border.left as isize;
         x.at_or_none(n, c, row, column).unwrap_or(f64::from(value))
+    })
+}
+
+pub fn continued(x: &Array, border: Border, by: Continuation) -> Array {
+    let [n, c, h, w] = x.dimensions();
+    let shape = [
+        n,
+        c,
+        border.top + h + border.bottom,
+        border.left + w + border.right,
+    ];
+    // Step by step from the pixel's place to one on the map.
+    let within = |at: usize, before: usize, side: usize| {
+        let (mut place, side) = (at as isize - before as isize, side as isize);
+        while !(0..side).contains(&place) {
+            place = match by {
+                Continuation::Mirrored if place < 0 => -place,
+                Continuation::Mirrored => 2 * (side - 1) - place,
+                Continuation::Repeated => place.clamp(0, side - 1),
+            };
+        }
+        place as usize
+    };
+    Array::from_indices(shape, |[n, c, y, column]| {
+        x.at([
+            n,
+            c,
+            within(y, border.top, h),
+            within(column, border.left, w),
+        ])
+    })
+}
+
+/// How much of the pixel `from` is in the pixel `to` along an axis: the kernel of the interpolation at
+/// their distance, pixels beyond the edge being those at the edge.
+fn share(
+    from: usize,
+    to: usize,
+    side: usize,
+    scale: Sampling,
+    interpolation: Interpolation,
+    coordinates: Coordinates,
+) -> f64 {
+    let factor = f64::from(scale.factor);
+    let place = match coordinates {
+        Coordinates::PytorchHalfPixel if scale.output == 1 => 0.0,
+        Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => (to as f64 + 0.5) / factor - 0.5,
+        Coordinates::AlignCorners if scale.output == 1 => 0.0,
+        Coordinates::AlignCorners => to as f64 * (side as f64 - 1.0) / (scale.output as f64 - 1.0),
+        Coordinates::Asymmetric => to as f64 / factor,
+    };
+    let kernel = |distance: f64| {
+        let d = distance.abs();
+        match interpolation {
+            Interpolation::Nearest(_) => unreachable!("it has no kernel"),
+            Interpolation::Linear => (1.0 - d).max(0.0),
+            Interpolation::Cubic(a) => {
+                let a = f64::from(a);
+                match d {
+                    d if d <= 1.0 => (a + 2.0) * d.powi(3) - (a + 3.0) * d.powi(2) + 1.0,
+                    d if d < 2.0 => a * (d.powi(3) - 5.0 * d.powi(2) + 8.0 * d - 4.0),
+                    _ => 0.0,
+                }
+            }
+        }
+    };
+    let last = side as isize - 1;
+    if let Interpolation::Nearest(rounding) = interpolation {
+        let nearest = match rounding {
+            Rounding::Floor => place.floor(),
+            Rounding::Ceil => place.ceil(),
+            Rounding::PreferFloor => (place - 0.5).ceil(),
+            Rounding::PreferCeil => (place + 0.5).floor(),
+        };
+        let nearest = (nearest as isize).clamp(0, last);
+        return f64::from(nearest == from as isize);
+    }
+    let all = -3..=last + 3;
+    let same = all.filter(|&pixel| pixel.clamp(0, last) == from as isize);
+    same.map(|pixel| kernel(place - pixel as f64)).sum()
+}
+
+pub fn scaled(
+    x: &Array,
+    (rows, columns): (Sampling, Sampling),
+    interpolation: Interpolation,
+    coordinates: Coordinates,
+) -> Array {
+    let [n, c, h, w] = x.dimensions();
+    let shape = [n, c, rows.output, columns.output];
+    Array::from_indices(shape, |[n, c, y, column]| {
+        let of_row = |row| share(row, y, h, rows, interpolation, coordinates);
+        let of_column = |from| share(from, column, w, columns, interpolation, coordinates);
+        let mut sum = 0.0;
+        for row in 0..h {
+            for from in 0..w {
+                sum += of_row(row) * of_column(from) * x.at([n, c, row, from]);
+            }
+        }
+        sum
     })
 }
 

@@ -1,0 +1,288 @@
+//! Feature maps of another size, whose pixels are made of those of the map before: enlarged and
+//! reduced maps, and borders that mirror or repeat what lies within.
+
+use rayon::prelude::*;
+
+use super::conv2d::{Border, LONGEST_SIDE};
+use super::{Call, Gradients, Needs, Op, Outcome, Site, feature_map};
+use crate::Tensor;
+use crate::buffer::Buffer;
+
+/// Feature maps `[N, C, H, W]` to `[N, C, H', W']`: every pixel is a weighted sum of pixels of the same
+/// channel, and its weights are those of its row times those of its column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Resample {
+    /// A border of the map's own pixels around it.
+    Continued {
+        /// How many on each side.
+        border: Border,
+        /// Which ones.
+        by: Continuation,
+    },
+    /// Another number of rows and columns, as ONNX's `Resize` defines it.
+    Scaled {
+        /// From rows to rows.
+        rows: Sampling,
+        /// From columns to columns.
+        columns: Sampling,
+        /// How a pixel is made of its neighbours.
+        interpolation: Interpolation,
+        /// Where a pixel lies in the map before.
+        coordinates: Coordinates,
+    },
+}
+
+/// What stands beyond the edge of a map, as PyTorch's `pad` calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Continuation {
+    /// The pixels within from the edge on, backwards, without the edge itself (`reflect`).
+    Mirrored,
+    /// The pixel at the edge (`replicate`; ONNX's `edge`).
+    Repeated,
+}
+
+/// How many pixels there will be along an axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// That number.
+    pub output: usize,
+    /// Pixels for each pixel before; not always the quotient of the sides, which are whole.
+    pub factor: f32,
+}
+
+/// How a pixel is made of those around its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Interpolation {
+    /// The nearest one.
+    Nearest(Rounding),
+    /// The two nearest along each axis.
+    Linear,
+    /// The four nearest along each axis, with Keys' kernel of this parameter (−0.75 in PyTorch).
+    Cubic(f32),
+}
+
+/// Which of two pixels is the nearest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// The one before, always.
+    Floor,
+    /// The one after, always.
+    Ceil,
+    /// The nearer one, the one before where both are as near.
+    PreferFloor,
+    /// The nearer one, the one after where both are as near.
+    PreferCeil,
+}
+
+/// Where the pixel `x` of the map that is made lies in the map before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coordinates {
+    /// `(x + ½) / factor − ½`
+    HalfPixel,
+    /// The same, and 0 where one pixel only is made.
+    PytorchHalfPixel,
+    /// `x · (before − 1) / (after − 1)`
+    AlignCorners,
+    /// `x / factor`
+    Asymmetric,
+}
+
+/// For every pixel along an axis the pixels that it is made of, with their weights.
+type Taps = Vec<Vec<(usize, f32)>>;
+
+impl Continuation {
+    /// The pixels along an axis of `side` pixels with `before` and `after` around it.
+    fn taps(self, side: usize, before: usize, after: usize) -> Taps {
+        let last = side - 1;
+        let place = |at: usize| match (self, at.checked_sub(before)) {
+            (_, Some(within)) if within < side => within,
+            (Self::Mirrored, None) => before - at,
+            (Self::Mirrored, Some(beyond)) => 2 * last - beyond,
+            (Self::Repeated, None) => 0,
+            (Self::Repeated, Some(_)) => last,
+        };
+        let all = 0..before + side + after;
+        all.map(|at| vec![(place(at), 1.0)]).collect()
+    }
+
+    /// The longest border around `side` pixels.
+    fn longest(self, side: usize) -> usize {
+        match self {
+            Self::Mirrored => side - 1,
+            Self::Repeated => LONGEST_SIDE,
+        }
+    }
+}
+
+impl Coordinates {
+    // In single precision, as runtimes compute it: which pixel is the nearest hangs on it.
+    fn place(self, at: usize, side: usize, scale: Sampling) -> f32 {
+        let x = at as f32;
+        match self {
+            Self::PytorchHalfPixel if scale.output == 1 => 0.0,
+            Self::HalfPixel | Self::PytorchHalfPixel => (x + 0.5) / scale.factor - 0.5,
+            Self::AlignCorners if scale.output == 1 => 0.0,
+            Self::AlignCorners => x * (side - 1) as f32 / (scale.output - 1) as f32,
+            Self::Asymmetric => x / scale.factor,
+        }
+    }
+}
+
+impl Interpolation {
+    /// The pixels of a row of `side` that the place is made of.
+    fn taps(self, place: f32, side: usize) -> Vec<(usize, f32)> {
+        let last = side - 1;
+        let within = |at: f32| (at.max(0.0) as usize).min(last);
+        match self {
+            Self::Nearest(rounding) => {
+                let nearest = match rounding {
+                    Rounding::Floor => place.floor(),
+                    Rounding::Ceil => place.ceil(),
+                    Rounding::PreferFloor => (place - 0.5).ceil(),
+                    Rounding::PreferCeil => (place + 0.5).floor(),
+                };
+                vec![(within(nearest), 1.0)]
+            }
+            Self::Linear => {
+                let place = place.clamp(0.0, last as f32);
+                let first = within(place.floor());
+                let share = place - first as f32;
+                match share == 0.0 {
+                    true => vec![(first, 1.0)],
+                    false => vec![(first, 1.0 - share), ((first + 1).min(last), share)],
+                }
+            }
+            Self::Cubic(a) => {
+                let first = place.floor();
+                let t = place - first;
+                let near = |d: f32| ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0;
+                let far = |d: f32| ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a;
+                let weights = [far(t + 1.0), near(t), near(1.0 - t), far(2.0 - t)];
+                let pixels = weights.into_iter().zip([-1.0, 0.0, 1.0, 2.0]);
+                pixels
+                    .map(|(weight, step)| (within(first + step), weight))
+                    .collect()
+            }
+        }
+    }
+}
+
+impl Resample {
+    /// The taps of all rows and columns of a map of `h` rows and `w` columns.
+    fn taps(&self, h: usize, w: usize) -> (Taps, Taps) {
+        match *self {
+            Self::Continued { border, by } => (
+                by.taps(h, border.top, border.bottom),
+                by.taps(w, border.left, border.right),
+            ),
+            Self::Scaled {
+                rows,
+                columns,
+                interpolation,
+                coordinates,
+            } => {
+                let along = |side: usize, scale: Sampling| {
+                    let place = |at| coordinates.place(at, side, scale);
+                    let all = 0..scale.output;
+                    all.map(|at| interpolation.taps(place(at), side)).collect()
+                };
+                (along(h, rows), along(w, columns))
+            }
+        }
+    }
+}
+
+impl Op for Resample {
+    fn kind(&self) -> &'static str {
+        "resample"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let [x] = inputs else {
+            return Err(format!("takes one input, not {}", inputs.len()));
+        };
+        let (n, c, h, w) = feature_map(x)?;
+        let (rows, columns) = match *self {
+            Self::Continued { border, by } => {
+                let longer = |side: usize, before: usize, after: usize| {
+                    let fits = before.max(after) <= by.longest(side);
+                    let padded = side.checked_add(before)?.checked_add(after)?;
+                    (fits && padded <= LONGEST_SIDE).then_some(padded)
+                };
+                let rows = longer(h, border.top, border.bottom);
+                rows.zip(longer(w, border.left, border.right))
+                    .ok_or_else(|| {
+                        format!("cannot continue {x:?} by {border:?} ({by:?})").to_lowercase()
+                    })?
+            }
+            Self::Scaled { rows, columns, .. } => {
+                for scale in [rows, columns] {
+                    let is_size = (1..=LONGEST_SIDE).contains(&scale.output);
+                    if !is_size || !scale.factor.is_normal() || scale.factor < 0.0 {
+                        return Err(format!(
+                            "cannot make {} pixels, {} for each, of {x:?}",
+                            scale.output, scale.factor
+                        ));
+                    }
+                }
+                (rows.output, columns.output)
+            }
+        };
+        Ok(vec![n, c, rows, columns])
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        let (_, _, h, w) = feature_map(x.shape()).expect("checked");
+        let (rows, columns) = self.taps(h, w);
+        sampled(x, &rows, &columns).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let (_, _, h, w) = feature_map(site.inputs[0].shape())?;
+        let (rows, columns) = self.taps(h, w);
+        let gradient = sampled(&grad_output, &turned(&rows, h), &turned(&columns, w));
+        Ok(Gradients::input(gradient))
+    }
+}
+
+/// For every pixel before, those that are made of it.
+fn turned(taps: &Taps, side: usize) -> Taps {
+    let mut turned = vec![Vec::new(); side];
+    for (made, taps) in taps.iter().enumerate() {
+        for &(from, weight) in taps {
+            turned[from].push((made, weight));
+        }
+    }
+    turned
+}
+
+/// The weighted sums of pixels.
+fn sampled(x: &Tensor, rows: &Taps, columns: &Taps) -> Tensor {
+    let (n, c, h, w) = feature_map(x.shape()).expect("checked");
+    let shape = [n, c, rows.len(), columns.len()];
+    let mut made = Buffer::zeroed(shape.iter().product());
+    let line = columns.len() * c;
+    made.par_chunks_mut(line)
+        .enumerate()
+        .for_each(|(at, made)| {
+            let picture = at / rows.len() * h * w * c;
+            for &(row, of_row) in &rows[at % rows.len()] {
+                let source = &x.data()[picture + row * w * c..][..w * c];
+                for (pixel, taps) in made.chunks_exact_mut(c).zip(columns) {
+                    for &(column, of_column) in taps {
+                        let weight = of_row * of_column;
+                        let values = &source[column * c..][..c];
+                        for (sum, value) in pixel.iter_mut().zip(values) {
+                            *sum += weight * value;
+                        }
+                    }
+                }
+            }
+        });
+    Tensor::from_buffer(&shape, made)
+}
