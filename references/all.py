@@ -2,6 +2,7 @@
 
 import augmentations
 import data_files
+import exported_structures
 import methods
 import networks
 import onnx_files
@@ -23,6 +24,7 @@ if __name__ == "__main__":
         ops,
         methods,
         networks,
+        exported_structures,
         timm_layouts,
         published_by_timm,
         onnx_files,

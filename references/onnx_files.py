@@ -145,11 +145,56 @@ class Loose(nn.Module):
         return F.log_softmax(self.head(x), 1)
 
 
+class Modern(nn.Module):
+    """What networks of timm are made of besides: standardised weights, mirrored borders, blur, maps of another
+    size, gates along channels, an embedding that runs through a layer, positions in a sum over letters."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.gain = nn.Parameter(torch.rand(8) + 0.5)
+        self.register_buffer("blur", torch.outer(torch.tensor([1.0, 2, 1]), torch.tensor([1.0, 2, 1])) / 16)
+        self.gate = nn.Conv1d(1, 1, 3, padding=1, bias=False)
+        self.places = nn.Parameter(torch.randn(1, 4, 6, 5))
+        self.embed = nn.Conv2d(4, 8, 1)
+        self.qkv = nn.Linear(8, 24)
+        self.rows = nn.Parameter(torch.randn(6, 6, 4) * 0.3)
+        self.norm = nn.BatchNorm1d(8)
+        self.stack = nn.Parameter(torch.randn(2, 4, 4) * 0.4)
+        self.head = nn.Linear(8, 4)
+
+    def standardised(self):
+        flat = self.stem.weight.reshape(1, 8, -1)
+        flat = F.batch_norm(flat, None, None, weight=self.gain, training=True, momentum=0.0, eps=1e-6)
+        return flat.reshape_as(self.stem.weight)
+
+    def forward(self, x):
+        x = F.relu(F.conv2d(x, self.standardised(), self.stem.bias, 2, 1))
+        x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        x = F.conv2d(x, self.blur.expand(8, 1, 3, 3), groups=8)
+        small = F.avg_pool2d(x, 2, 2, ceil_mode=True)
+        x = x + F.interpolate(small, size=x.shape[-2:], mode="bilinear")
+        small = F.interpolate(small, scale_factor=2, mode="nearest")
+        x = x + small[:, :, : x.shape[2], : x.shape[3]]
+        gate = self.gate(x.mean((2, 3)).unsqueeze(1)).sigmoid().transpose(1, 2).unsqueeze(-1)
+        x = x * gate + self.embed(self.places)
+        n, c, h, w = x.shape
+        x = x.flatten(2).transpose(1, 2)
+        q, k, v = self.qkv(x).reshape(n, h * w, 3, 2, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        relative = torch.einsum("byhwc,hkc->byhwk", q.reshape(n, 2, h, w, -1), self.rows)
+        a = (q @ k.transpose(-2, -1)).view(n, 2, h, w, h, w) + relative.unsqueeze(-1)
+        a = a.view(n, 2, h * w, h * w).softmax(-1)
+        y = (a @ (v @ self.stack)).transpose(1, 2).reshape(n, h * w, -1)
+        y = F.pad(y, (0, 1), value=0.5)[..., :8]
+        x = self.norm((x + y).flatten(0, 1)).reshape(n, h * w, -1)
+        return self.head(x.mean(1))
+
+
 def settle(model):
     """Statistics that are not 0 and 1, so that mistakes show."""
     generator = torch.Generator().manual_seed(7)
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             module.running_mean.normal_(0, 0.2, generator=generator)
             module.running_var.uniform_(0.6, 1.4, generator=generator)
             nn.init.uniform_(module.weight, 0.6, 1.4, generator=generator)
@@ -477,6 +522,48 @@ def small(files):
     )
 
 
+def single(files):
+    """A network of grey pictures that ends with one number and a sigmoid, and one whose last layer is a
+    convolution. Their logits of a no and a yes are half of the number, with either sign."""
+    w, b, f, g = random(4, 1, 3, 3), random(4, seed=2), random(1, 4, seed=3), random(1, seed=4)
+    n = helper.make_node
+    nodes = [
+        n("Conv", ["x", "conv.weight", "conv.bias"], ["c"], name="conv", pads=[1, 1, 1, 1]),
+        n("Relu", ["c"], ["r"], name="relu"),
+        n("GlobalAveragePool", ["r"], ["p"], name="pool"),
+        n("Flatten", ["p"], ["f"], name="flatten"),
+        n("Gemm", ["f", "fc.weight", "fc.bias"], ["z"], name="fc", transB=1),
+        n("Sigmoid", ["z"], ["y"], name="sigmoid"),
+    ]
+    arrays = {"conv.weight": w, "conv.bias": b, "fc.weight": f, "fc.bias": g}
+    halves = torch.tensor([-0.5, 0.5], dtype=torch.float64)
+
+    def luma(x):
+        weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)
+        return (x * weights[:, None, None]).sum(1, keepdim=True)
+
+    def of_grey(x):
+        y = F.relu(F.conv2d(luma(x), double(w), double(b), padding=1)).mean((2, 3))
+        return (y @ double(f).T + double(g)) * halves
+
+    files.add("grey", model(nodes, arrays, ["n", 1, 8, 8], 1), of_grey, (8, 8))
+
+    last = random(1, 3, 3, 3, seed=5)
+    nodes = [
+        n("Conv", ["x", "conv.weight"], ["c"], name="conv", pads=[1, 1, 1, 1]),
+        n("Tanh", ["c"], ["t"], name="tanh"),
+        n("ReduceMean", ["t"], ["y"], name="mean", axes=[1, 2, 3], keepdims=0),
+    ]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])]
+    one = model(nodes, {"conv.weight": last}, ["n", 3, 8, 8], 1, outputs=outputs)
+    one.metadata_props.add(key="classes", value='["owl"]')
+
+    def of_one(x):
+        return F.conv2d(x, double(last), padding=1).tanh().mean((1, 2, 3))[:, None] * halves
+
+    files.add("one_number", one, of_one, (8, 8))
+
+
 def main():
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
@@ -499,8 +586,13 @@ def main():
     files.exported("windows_dynamo", windows, (12, 12), 18, True)
     files.exported("loose_script", loose, (9, 10), 13, False)
     files.exported("loose_dynamo", loose, (9, 10), 20, True)
+    modern = built(Modern)
+    files.exported("modern_script", modern, (12, 10), 17, False)
+    files.exported("modern_one_script", modern, (12, 10), 14, False, batch="one")
+    files.exported("modern_one_dynamo", modern, (12, 10), 18, True, batch="one")
     keras(files)
     small(files)
+    single(files)
     store.save_tensors(
         store.destination(CRATE, "expected.safetensors"), files.arrays, "onnx_files.py", PACKAGES
     )

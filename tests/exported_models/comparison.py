@@ -25,7 +25,9 @@ class Exported:
     # The answer [classes] of what was exported to an input [1, 3, H, W]; None: nothing but the file.
     original: Callable | None = None
     channels_last: bool = False  # the file takes [1, H, W, 3]
+    grey: bool = False  # the file takes [1, 1, H, W]: the luma of the picture
     probabilities: bool = False  # it answers with probabilities
+    one_number: bool = False  # it answers with the probability of the second of two classes alone
     logarithms: bool = False  # it answers with their logarithms: logits, but for a constant
     within: float = WITHIN  # of dvm to ONNX Runtime
     original_within: float | None = None  # of dvm to the original; None: as `within`
@@ -43,6 +45,8 @@ class Exported:
         self.picture = self.path.with_suffix(".png")
         Image.fromarray(pixels).save(self.picture)
         self.values = normalised(pixels, self.mean, self.std)
+        if self.grey:
+            self.values = np.tensordot(np.float32([[0.299, 0.587, 0.114]]), self.values, (1, 1)).transpose(1, 0, 2, 3)
         self.preprocess = self.path.with_suffix(".preprocess.json")
         settings = {
             "resize": "none",
@@ -101,16 +105,22 @@ def compare(exported, program):
     except Exception as error:
         raise Skipped(f"ONNX Runtime cannot run what was exported: {str(error)[:200]}") from error
     original = exported.original_answer()
-    record = {"onnxruntime": runtime.tolist(), "probabilities": exported.probabilities}
+    record = {"onnxruntime": runtime.tolist(), "probabilities": exported.probabilities or exported.one_number}
     if original is not None:
         record["original"] = original.tolist()
     exported.path.with_suffix(".json").write_text(json.dumps(record, indent=1))
-    if original is not None and np.ptp(original) < 1e-3 * np.abs(original).max():
+    if original is not None and not np.isfinite(original).all():
+        raise Skipped("the original answers with NaN or infinity")
+    if exported.one_number:
+        if not 0.05 < runtime[0] < 0.95:
+            raise Failed("the answer is sure of itself: the check would show nothing")
+        runtime, original = (np.array([1 - x[0], x[0]]) for x in (runtime, original))
+    elif original is not None and np.ptp(original) < 1e-3 * np.abs(original).max():
         raise Failed("the original says much the same of all classes: the check would show nothing")
     if program is None:
         return "exported"
     logits, probabilities = classify(program, exported)
-    answer = probabilities if exported.probabilities else logits
+    answer = probabilities if exported.probabilities or exported.one_number else logits
     if exported.logarithms:
         answer, runtime, original = (x - np.mean(x) for x in (answer, runtime, original))
     from_runtime = difference(answer, runtime)

@@ -3,12 +3,12 @@
 import torch
 
 
-def export(model, path, size, *, dynamo, opset, dynamic=None, fold=True):
+def export(model, path, size, *, dynamo, opset, dynamic=None, fold=True, channels=3):
     """Writes `model` for pictures of `size` = (height, width).
 
     `dynamic` is None, "batch", or "size" (batch, height and width).
     """
-    example = torch.randn(1, 3, *size)
+    example = torch.randn(1, channels, *size)
     axes = {}
     if dynamic:
         axes[0] = "batch"
@@ -19,7 +19,7 @@ def export(model, path, size, *, dynamo, opset, dynamic=None, fold=True):
         settings |= {"dynamo": True, "external_data": False}
         if axes:
             # 1 would be taken for a constant.
-            example = torch.randn(2, 3, *size)
+            example = torch.randn(2, channels, *size)
             settings["dynamic_shapes"] = ({n: torch.export.Dim.AUTO for n in axes},)
     else:
         settings |= {"dynamo": False, "do_constant_folding": fold}

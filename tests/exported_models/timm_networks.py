@@ -1,7 +1,7 @@
 """Small networks of timm: those that many use, and a wide sweep to learn what is not supported."""
 
 from checks import check
-from comparison import Exported, by_torch, compare
+from comparison import WITHIN, Exported, by_torch, compare, difference
 from exporters import export
 from seeded_models import timm_model
 
@@ -32,7 +32,7 @@ SWEEP = [
     "gcvit_xxtiny", "gernet_s", "ghostnetv2_100", "gmixer_12_224", "gmlp_ti16_224", "halonet26t", "hardcorenas_a",
     "haloregnetz_b", "hgnetv2_b0", "hieradet_small", "hiera_tiny_224", "hrnet_w18_small", "inception_next_atto", "inception_resnet_v2",
     "inception_v3", "inception_v4", "lambda_resnet26t", "lamhalobotnet50ts_256", "lcnet_035", "legacy_seresnet18", "levit_128s",
-    "levit_conv_128s", "mambaout_femto", "maxvit_rmlp_pico_rw_256", "maxxvit_rmlp_nano_rw_256", "metaformer_dummy",
+    "levit_conv_128s", "mambaout_femto", "maxvit_rmlp_pico_rw_256", "maxxvit_rmlp_nano_rw_256", 
     "mnasnet_small", "mobilenetv1_100", "mobilenetv2_035", "mobilenetv4_conv_small_035", "mobilenetv4_hybrid_medium",
     "mobileone_s0", "mobilevit_xxs", "mobilevitv2_050", "mvitv2_tiny", "nasnetalarge", "nest_tiny", "nextvit_small", "nf_regnet_b0", "nf_resnet26",
     "pit_ti_224", "pit_ti_distilled_224", "pnasnet5large", "poolformer_s12", "poolformerv2_s12", "pvt_v2_b0", "regnety_002", "regnetz_005",
@@ -42,9 +42,13 @@ SWEEP = [
     "swinv2_tiny_window8_256", "swinv2_cr_tiny_224", "tf_efficientnet_b0", "tf_efficientnet_es", "tf_efficientnetv2_b0", "tf_mixnet_s", "tf_mobilenetv3_small_minimal_100",
     "tinynet_e", "tiny_vit_5m_224", "tnt_s_legacy_patch16_224", "tresnet_m", "twins_pcpvt_small", "twins_svt_small", "vgg11",
     "visformer_tiny", "vit_relpos_small_patch16_224", "vit_small_patch32_224", "vit_srelpos_small_patch16_224", "vit_tiny_r_s16_p8_224",
-    "vitamin_small_224", "volo_d1_224", "vovnet39a", "wide_resnet50_2", "xception41", "xception", "xcit_nano_12_p16_224",
+    "vitamin_small_224", "volo_d1_224", "vovnet39a", "wide_resnet50_2", "xception41", "xcit_nano_12_p16_224",
     "naflexvit_base_patch16_gap", "rdnet_tiny", "shvit_s1", "csatv2", "mobilenetv5_base", "beit_base_patch16_224", "samvit_base_patch16_224",
 ]
+
+# With random weights these make much of every rounding. From PyTorch's f64, convmixer is 2.9e-4 off here, 2.6e-4 with
+# ONNX Runtime, 1.4e-4 with PyTorch's f32; levit_128s 4.3e-3, 2.5e-4, 1.1e-3; levit_conv_128s 6e-5, 3.1e-4, 9.8e-5.
+ILL_CONDITIONED = ("convmixer_768_32", "levit_128s", "levit_conv_128s")
 
 
 def side_of(name):
@@ -54,6 +58,19 @@ def side_of(name):
     return timm.get_pretrained_cfg(name, allow_unregistered=True).input_size[-1]
 
 
+def moved_by_noise(model, values):
+    """How far noise of a rounding's size on the picture moves the answer in f64."""
+    import torch
+
+    model = model.double()
+    values = torch.from_numpy(values).double()
+    noise = torch.randn(values.shape, generator=torch.Generator().manual_seed(0)).double()
+    with torch.no_grad():
+        still, moved = (model(x).numpy().reshape(-1) for x in (values, values + 1e-7 * values.abs().max() * noise))
+    model.float()
+    return difference(moved, still)
+
+
 def add(title, by_default, name, **how):
     @check(title, by_default=by_default)
     def run(around):
@@ -61,7 +78,10 @@ def add(title, by_default, name, **how):
         model = timm_model(name, side)
         path = around.folder / f"{name}.onnx"
         export(model, path, (side, side), **how)
-        return compare(Exported(path, (side, side), original=by_torch(model)), around.program)
+        exported = Exported(path, (side, side), original=by_torch(model))
+        if name in ILL_CONDITIONED:
+            exported.within = max(WITHIN, 4 * moved_by_noise(model, exported.values))
+        return compare(exported, around.program)
 
 
 for name in USUAL:

@@ -67,19 +67,14 @@ def wrapped(around, wrap, name="squeezenet1_1", *, dynamo=False, opset=17, dynam
     return compare(Exported(path, original=answer, **facts), around.program)
 
 
-# Only with --all: a GatherND that came to be read last.
-LATE = {("blue-first", "dynamo-18")}
-
-
 def add(title, wrap, **facts):
     for kind, how in (
         ("script-13", {"opset": 13}),
         ("script-17-dynamic-batch", {"opset": 17, "dynamic": "batch"}),
         ("dynamo-18", {"dynamo": True, "opset": 18}),
     ):
-        by_default = kind != "script-17-dynamic-batch" and (title, kind) not in LATE
 
-        @check(f"wrapped/{title}/{kind}", by_default=by_default)
+        @check(f"wrapped/{title}/{kind}", by_default=kind != "script-17-dynamic-batch")
         def run(around, how=how):
             return wrapped(around, wrap, **how, **facts)
 
@@ -110,3 +105,30 @@ def add_channels_last(kind, by_default, **how):
 
 add_channels_last("script-17", True, dynamo=False, opset_version=17)
 add_channels_last("dynamo-18", True, dynamo=True, opset_version=18)
+
+
+class OneNumber(nn.Module):
+    """Grey pictures [N, 1, H, W], and one probability: whether an X-ray shows a fracture, say."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self.last = nn.Linear(10, 1)
+
+    def forward(self, x):
+        return torch.sigmoid(self.last(self.network(x.expand(-1, 3, -1, -1))))
+
+
+def add_one_number(kind, dynamo, opset):
+    @check(f"wrapped/grey-with-one-number/{kind}", by_default=True)
+    def run(around):
+        torch.manual_seed(0)
+        module = OneNumber(torchvision_model("squeezenet1_1")).eval()
+        path = around.folder / "network.onnx"
+        export(module, path, (224, 224), dynamo=dynamo, opset=opset, channels=1)
+        exported = Exported(path, original=by_torch(module), grey=True, one_number=True, **UNIT)
+        return compare(exported, around.program)
+
+
+add_one_number("script-17", False, 17)
+add_one_number("dynamo-18", True, 18)

@@ -37,6 +37,9 @@ pub struct Imported {
     pub graph: Graph,
     /// Channels of its pictures.
     pub channels: usize,
+    /// Whether the file takes grey pictures of one channel: the graph takes red, green and blue, and
+    /// begins with their luma.
+    pub is_grey: bool,
     /// Rows that the file asks for; `None` where they are open.
     pub height: Option<usize>,
     /// Columns that the file asks for.
@@ -117,24 +120,30 @@ fn imported(
         .collect();
     let opening = &taken.opening;
     let size = (opening.height, opening.width);
-    let shapes = taken.graph.shapes(&[1, opening.channels, size.0, size.1]);
+    let shapes = taken.graph.shapes(&[1, opening.colours(), size.0, size.1]);
     let count = shapes
         .map(|shapes| shapes[taken.graph.output().index()][1])
         .unwrap_or(0);
     let own = metadata::classes(&metadata, count);
     let at_end = taken.classes.filter(|names| names.len() == count);
+    let no_and_yes = taken.is_single.then(|| {
+        let yes = metadata::classes(&metadata, 1).map(|mut names| names.remove(0));
+        let no = yes.as_ref().map(|yes| format!("not {yes}"));
+        vec![no.unwrap_or("no".into()), yes.unwrap_or("yes".into())]
+    });
     let sets = model.opset_import.iter();
     let opset = sets
         .filter(|set| set.domain.is_empty())
         .map(|set| set.version)
         .next();
     Ok(Imported {
-        channels: opening.channels,
+        channels: opening.colours(),
+        is_grey: opening.is_grey(),
         height: opening.fixed.0,
         width: opening.fixed.1,
         size,
         graph: taken.graph,
-        classes: own.or(at_end),
+        classes: own.or(at_end).or(no_and_yes),
         metadata,
         notes: taken.notes,
         warnings: taken.warnings,

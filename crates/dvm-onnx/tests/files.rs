@@ -118,6 +118,9 @@ cases!(
     windows_dynamo,
     loose_script,
     loose_dynamo,
+    modern_script,
+    modern_one_script,
+    modern_one_dynamo,
     keras,
     float16,
     double,
@@ -129,6 +132,8 @@ cases!(
     functions,
     quantised,
     shuffle,
+    grey,
+    one_number,
 );
 
 fn kinds(graph: &Graph) -> Vec<&'static str> {
@@ -271,6 +276,33 @@ fn classes_come_from_metadata_and_from_the_labels_at_the_end() {
     assert_eq!(owls("named"), ["cat", "dog", "owl's"]);
     assert_eq!(owls("labelled"), ["cat", "dog", "owl"]);
     assert_eq!(read("cnn_one").classes, None);
+}
+
+#[test]
+fn a_single_number_is_a_no_and_a_yes() {
+    assert_eq!(read("grey").classes.unwrap(), ["no", "yes"]);
+    assert_eq!(read("one_number").classes.unwrap(), ["not owl", "owl"]);
+    let told = read("grey").warnings.join("\n");
+    assert!(told.contains("a single number"), "{told}");
+}
+
+#[test]
+fn a_network_of_a_single_number_can_be_given_other_classes_if_it_ends_with_a_linear_layer() {
+    let fresh = |p: &dvm_engine::Parameter| Tensor::full(&p.shape, 0.1);
+    let [input, ..] = expected("grey");
+    let logits = read("grey").graph.for_classes(3, fresh).unwrap();
+    assert_eq!(logits.logits(&input).unwrap().shape(), [2, 3]);
+    let error = read("one_number").graph.for_classes(3, fresh);
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("cannot be given other classes"), "{error}");
+}
+
+#[test]
+fn a_file_of_grey_pictures_takes_the_luma_of_colours() {
+    let imported = read("grey");
+    assert!(imported.is_grey);
+    assert_eq!(imported.channels, 3);
+    assert!(!read("one_number").is_grey);
 }
 
 #[test]

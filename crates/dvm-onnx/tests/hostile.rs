@@ -93,6 +93,10 @@ fn ints(name: &str, values: &[i64]) -> Vec<u8> {
     [content, number(20, 7)].concat()
 }
 
+fn text(name: &str, value: &str) -> Vec<u8> {
+    [bytes(1, name), bytes(4, value), number(20, 3)].concat()
+}
+
 fn int(name: &str, value: i64) -> Vec<u8> {
     [bytes(1, name), number(3, value), number(20, 2)].concat()
 }
@@ -444,18 +448,57 @@ fn attributes_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn maps_of_impossible_sizes_are_refused() {
+    let _alone = alone();
+    let resized = || node("Resize", &["x", "", "by"], &["y"], &[]);
+    for factor in [1e30, 0.0, -2.0, 1e-30, f32::NAN, f32::INFINITY] {
+        let by = floats("by", &[4], &[1.0, 1.0, factor, 2.0]);
+        refused(&with_end(vec![resized()], "y", vec![by]));
+    }
+    refused(&with_end(
+        vec![resized()],
+        "y",
+        vec![floats("by", &[4], &[2.0, 1.0, 1.0, 1.0])],
+    ));
+    for (mode, border) in [("reflect", 4000), ("edge", 1 << 40), ("wrap", 1)] {
+        let padded = node("Pad", &["x", "border"], &["y"], &[text("mode", mode)]);
+        let border = whole("border", &[8], &[0, 0, border, 0, 0, 0, 0, 0]);
+        refused(&with_end(vec![padded], "y", vec![border]));
+    }
+}
+
+#[test]
+fn a_sum_over_letters_that_makes_no_sense_is_refused() {
+    let _alone = alone();
+    for equation in [
+        "",
+        "nchw",
+        "nchw->nchw",
+        "nchw,nchw->q",
+        "nnhw,nchw->nc",
+        "nchw,ncxy->chwxy",
+        "...,...->...",
+        "nc,nc->nc",
+        "nchw,nchw->nch\u{fffd}",
+    ] {
+        let sum = node("Einsum", &["x", "x"], &["y"], &[text("equation", equation)]);
+        refused(&with_end(vec![sum], "y", vec![]));
+    }
+}
+
+#[test]
 fn all_that_is_not_supported_is_told_at_once() {
     let _alone = alone();
     let nodes = vec![
-        node("Einsum", &["x"], &["a"], &[]),
+        node("Scan", &["x"], &["a"], &[]),
         node("Loop", &["x"], &["b"], &[]),
         node("Add", &["a", "b"], &["c"], &[]),
-        node("Einsum", &["c"], &["d"], &[]),
+        node("Scan", &["c"], &["d"], &[]),
     ];
     let error = refused(&with_end(nodes, "d", vec![]));
     for part in [
         "2 kinds of nodes",
-        "Einsum (node `a` and 1 more)",
+        "Scan (node `a` and 1 more)",
         "Loop (node `b`)",
         "opset 17",
         "unsupported.md",
@@ -467,7 +510,7 @@ fn all_that_is_not_supported_is_told_at_once() {
 #[test]
 fn what_does_not_lead_to_the_logits_may_be_anything() {
     let _alone = alone();
-    let odd = node("Einsum", &["x"], &["nobody"], &[]);
+    let odd = node("Scan", &["x"], &["nobody"], &[]);
     assert!(read(&with_end(vec![odd], "x", vec![])).is_ok());
 }
 

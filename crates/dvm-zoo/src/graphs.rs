@@ -155,14 +155,14 @@ impl Pretrained {
         })?;
         let count = shapes[graph.output().index()].iter().skip(1).product();
         let mut remarks = Remarks {
-            notes: imported.notes,
-            warnings: imported.warnings,
+            notes: imported.notes.clone(),
+            warnings: imported.warnings.clone(),
             ..Remarks::default()
         };
         let classes = match imported.metadata.get(CLASSES_KEY) {
             Some(_) => crate::pretrained::classes(&imported.metadata, &file, count)?,
             None => {
-                let found = imported.classes;
+                let found = imported.classes.clone();
                 let fit = found.filter(|names| check_class_names(names).is_ok());
                 fit.unwrap_or_else(|| {
                     let (names, why) = assumed_classes(&file, count);
@@ -172,7 +172,7 @@ impl Pretrained {
             }
         };
         let preprocess = said.unwrap_or_else(|| {
-            let (preprocess, why) = assumed(&file, (height, width), imported.pixel_factor);
+            let (preprocess, why) = assumed(&file, &imported);
             remarks.preprocess = Some(why);
             preprocess
         });
@@ -225,13 +225,10 @@ fn assumed_classes(file: &str, count: usize) -> (Vec<String>, String) {
 }
 
 /// The preprocessing of a network whose file says none, and how to tell that.
-fn assumed(
-    file: &str,
-    (height, width): (usize, usize),
-    pixel_factor: Option<f32>,
-) -> (Preprocess, String) {
+fn assumed(file: &str, imported: &Imported) -> (Preprocess, String) {
+    let (height, width) = imported.size;
     let imagenet = Preprocess::imagenet();
-    let (mean, std, how) = match pixel_factor.map(f32::abs) {
+    let (mean, std, how) = match imported.pixel_factor.map(f32::abs) {
         Some(factor) if factor < 0.1 => (
             [0.0; 3],
             [1.0 / 255.0; 3],
@@ -242,6 +239,7 @@ fn assumed(
             [1.0; 3],
             "pixels of 0 to 1, because the network normalises them itself",
         ),
+        _ if imported.is_grey => ([0.0; 3], [1.0; 3], "grey pixels of 0 to 1"),
         _ => (imagenet.mean, imagenet.std, "ImageNet's mean and deviation"),
     };
     let (resize, cut) = if height == width {

@@ -144,8 +144,8 @@ pub enum LoadError {
     Onnx(#[from] dvm_onnx::OnnxError),
     /// The network takes pictures of other channels than red, green and blue.
     #[error(
-        "{file}: takes pictures of {channels} channel(s), but pictures are prepared with three, red, green \
-         and blue; networks for others are not supported"
+        "{file}: takes pictures of {channels} channels, but pictures are prepared with three, red, green \
+         and blue, or with one, their grey; networks for others are not supported"
     )]
     Channels {
         /// The file.

@@ -124,3 +124,42 @@ fn every_network_gives_what_whole_pictures_give() {
         }
     }
 }
+
+/// Networks that PyTorch exported, by file, with the zoo's own.
+const EXPORTED: [(&str, &[u8]); 4] = [
+    (
+        "resnet18",
+        include_bytes!("references/exported_structures/resnet18.script_17.onnx"),
+    ),
+    (
+        "resnet18",
+        include_bytes!("references/exported_structures/resnet18.dynamo_18.onnx"),
+    ),
+    (
+        "squeezenet1_1",
+        include_bytes!("references/exported_structures/squeezenet1_1.script_13.onnx"),
+    ),
+    (
+        "mobilenet_v2",
+        include_bytes!("references/exported_structures/mobilenet_v2.dynamo_20.onnx"),
+    ),
+];
+
+#[test]
+fn a_change_takes_as_few_products_in_an_exported_network_as_in_our_own() {
+    let picture = picture((224, 224));
+    let products = |graph: dvm_engine::Graph| -> Vec<u64> {
+        let network = Network::new(graph);
+        let incremental = Incremental::new(network.fused(), &picture).unwrap();
+        let rectangles = rectangles((224, 224)).into_iter();
+        rectangles
+            .map(|rectangle| incremental.multiply_adds(&[rectangle]))
+            .collect()
+    };
+    for (name, bytes) in EXPORTED {
+        let small = |p: &dvm_engine::Parameter| Tensor::full(&p.shape, 0.01);
+        let imported = dvm_onnx::from_structure(bytes, small).unwrap();
+        let own = seeded::graph((dvm_zoo::find(name).unwrap().build)(1000));
+        assert_eq!(products(imported.graph), products(own), "{name}");
+    }
+}

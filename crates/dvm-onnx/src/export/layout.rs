@@ -1,16 +1,20 @@
-//! What moves values without changing them.
+//! What moves values without changing them, or makes maps of another size of them.
 
 use dvm_engine::ops::channel_shuffle::ChannelShuffle;
 use dvm_engine::ops::concat::Concat;
+use dvm_engine::ops::conv2d::Border;
 use dvm_engine::ops::flatten::Flatten;
 use dvm_engine::ops::pad::{Amount, CropLike, Pad};
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::repeat::Repeat;
+use dvm_engine::ops::resample::{
+    Continuation, Coordinates, Interpolation, Resample, Rounding, Sampling,
+};
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::tokens::Tokens;
 
-use super::attribute::{int, ints};
+use super::attribute::{float, int, ints, text};
 use super::writer::{Site, Writer, Written};
 
 pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
@@ -44,6 +48,9 @@ pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
     }
     if let Some(pad) = node.op_as::<Pad>() {
         return border(writer, site, pad);
+    }
+    if let Some(resample) = node.op_as::<Resample>() {
+        return resampled(writer, site, resample);
     }
     if node.op_as::<CropLike>().is_some() {
         let &[_, _, h, w] = site.output else {
@@ -85,10 +92,79 @@ fn border(writer: &mut Writer, site: &Site, pad: &Pad) -> Written {
         (Amount::ToMultiple(_), &[_, _, rows, columns]) => (0, 0, rows - h, columns - w),
         _ => return Err(format!("which makes {:?}", site.output)),
     };
-    let sides = [0, 0, top, left, 0, 0, bottom, right].map(|side| side as i64);
+    let sides = around(Border {
+        top,
+        left,
+        bottom,
+        right,
+    });
     let sides = writer.whole(&sides);
     let value = writer.scalar(pad.value);
     writer.last(site, "Pad", &[site.inputs[0], &sides, &value], vec![])
+}
+
+/// A border as ONNX's `pads` of a feature map.
+fn around(border: Border) -> [i64; 8] {
+    let Border {
+        top,
+        left,
+        bottom,
+        right,
+    } = border;
+    [0, 0, top, left, 0, 0, bottom, right].map(|side| side as i64)
+}
+
+fn resampled(writer: &mut Writer, site: &Site, resample: &Resample) -> Written {
+    let x = site.inputs[0];
+    let (rows, columns, interpolation, coordinates) = match *resample {
+        Resample::Continued { border, by } => {
+            let mode = match by {
+                Continuation::Mirrored => "reflect",
+                Continuation::Repeated => "edge",
+            };
+            let sides = writer.whole(&around(border));
+            return writer.last(site, "Pad", &[x, &sides], vec![text("mode", mode)]);
+        }
+        Resample::Scaled {
+            rows,
+            columns,
+            interpolation,
+            coordinates,
+        } => (rows, columns, interpolation, coordinates),
+    };
+    let mut attributes = match interpolation {
+        Interpolation::Nearest(rounding) => {
+            let rounding = match rounding {
+                Rounding::Floor => "floor",
+                Rounding::Ceil => "ceil",
+                Rounding::PreferFloor => "round_prefer_floor",
+                Rounding::PreferCeil => "round_prefer_ceil",
+            };
+            vec![text("mode", "nearest"), text("nearest_mode", rounding)]
+        }
+        Interpolation::Linear => vec![text("mode", "linear")],
+        Interpolation::Cubic(a) => vec![text("mode", "cubic"), float("cubic_coeff_a", a)],
+    };
+    let coordinates = match coordinates {
+        Coordinates::HalfPixel => "half_pixel",
+        Coordinates::PytorchHalfPixel => "pytorch_half_pixel",
+        Coordinates::AlignCorners => "align_corners",
+        Coordinates::Asymmetric => "asymmetric",
+    };
+    attributes.push(text("coordinate_transformation_mode", coordinates));
+    let [_, _, h, w] = site.map()?;
+    let follows =
+        |scale: Sampling, side: usize| (side as f32 * scale.factor) as usize == scale.output;
+    if follows(rows, h) && follows(columns, w) {
+        let scales = writer.floats(&[4], &[1.0, 1.0, rows.factor, columns.factor]);
+        return writer.last(site, "Resize", &[x, "", &scales], attributes);
+    }
+    // Factors are the quotients of sides, then; the number of pictures is what it is.
+    let pictures = writer.step(site, "sides", "Shape", &[x], vec![int("end", 2)]);
+    let sides = writer.whole(&[rows.output as i64, columns.output as i64]);
+    let axis = vec![int("axis", 0)];
+    let sizes = writer.step(site, "sizes", "Concat", &[&pictures, &sides], axis);
+    writer.last(site, "Resize", &[x, "", "", &sizes], attributes)
 }
 
 fn shuffled(writer: &mut Writer, site: &Site, groups: usize) -> Written {

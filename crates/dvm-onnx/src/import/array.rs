@@ -191,17 +191,12 @@ impl Array {
     }
 }
 
-/// How many values a shape has, if that can be counted.
+/// How many values a shape has, if that can be counted, whatever the order; also of a shape with a side
+/// of 0, parts of which are counted alone.
 pub(crate) fn count(shape: &[usize]) -> Option<usize> {
-    let mut count = 1usize;
-    // A side of 0 makes all others harmless.
-    if shape.contains(&0) {
-        return Some(0);
-    }
-    for &side in shape {
-        count = count.checked_mul(side)?;
-    }
-    Some(count)
+    let mut sides = shape.iter().filter(|&&side| side > 0);
+    let most = sides.try_fold(1usize, |count, &side| count.checked_mul(side))?;
+    Some(if shape.contains(&0) { 0 } else { most })
 }
 
 /// Row-major steps.
@@ -274,6 +269,13 @@ mod tests {
             [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]
         );
         assert_eq!(turned.name.as_deref(), Some("w"));
+    }
+
+    #[test]
+    fn a_side_of_zero_hides_no_others_that_cannot_be_counted() {
+        assert_eq!(count(&[3, 0, 5]), Some(0));
+        assert_eq!(count(&[1 << 40, 0, 1 << 40]), None);
+        assert_eq!(count(&[]), Some(1));
     }
 
     #[test]

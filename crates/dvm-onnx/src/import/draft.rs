@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use dvm_engine::ops::input::Input;
+use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::{Arithmetic, Call, Mode, Op};
 use dvm_engine::{Blueprint, Error, Graph, NodeId, Parameter, Role, Tensor};
 
@@ -86,6 +87,25 @@ impl Draft {
             arranged: HashMap::new(),
             budget,
         }
+    }
+
+    /// A draft whose only node is a value of this shape, taken for that of a batch; it may use what
+    /// this one may.
+    pub fn apart(&self, shape: &[usize]) -> Self {
+        let mut apart = Self::new([1, 1, 1], self.budget);
+        let one = std::iter::once(1).chain(shape[1..].iter().copied());
+        apart.nodes[0].shape = one.collect();
+        apart
+    }
+
+    /// Counts what a draft apart has used.
+    pub fn go_on_after(&mut self, apart: &Self) {
+        self.budget = apart.budget;
+    }
+
+    /// The array of a parameter.
+    pub fn array(&self, parameter: usize) -> &Array {
+        &self.parameters[parameter].1
     }
 
     /// Takes so many bytes for arrays off what may be computed.
@@ -194,6 +214,41 @@ impl Draft {
             awaits,
         });
         Ok(self.nodes.len() - 1)
+    }
+
+    /// Makes several outputs of the only one of a linear layer, each a multiple of it, and says whether
+    /// it could: the layer has to be the node's own, and its weights known.
+    ///
+    /// # Errors
+    /// As [`Draft::emit`].
+    pub fn spread_outputs(&mut self, node: usize, factors: &[f32]) -> Result<bool, Trouble> {
+        let made = &self.nodes[node];
+        let own = made.parameters.clone();
+        let is_shared = |(id, other): (usize, &Made)| {
+            id != node && other.parameters.iter().any(|p| own.contains(p))
+        };
+        let are_known = own
+            .iter()
+            .all(|&p| matches!(self.parameters[p].1.values, Values::Floats(_)));
+        let is_single = made.shape == [1, 1] && made.op_as::<Linear>().is_some();
+        if !is_single || !are_known || self.nodes.iter().enumerate().any(is_shared) {
+            return Ok(false);
+        }
+        for index in own {
+            let (parameter, array) = &mut self.parameters[index];
+            let one = array.as_floats()?;
+            let all = factors.iter().flat_map(|f| one.iter().map(move |v| f * v));
+            let mut shape = array.shape.clone();
+            shape[0] = factors.len();
+            let all = Array::floats(&shape, all.collect());
+            *array = Array {
+                name: array.name.clone(),
+                ..all
+            };
+            parameter.shape = shape;
+        }
+        self.nodes[node].shape = vec![1, factors.len()];
+        Ok(true)
     }
 
     /// What a node without parameters does, done to another value.

@@ -173,11 +173,29 @@ impl Import<'_> {
                 let made = self.with_constant(name, function, b, a, true)?;
                 Ok(Value::Computed(made))
             }
+            (Value::Counted(numbers), Value::Constant(array)) => {
+                let swapped = false;
+                let made = self.of_counted(function, numbers, array, swapped)?;
+                Ok(Value::Counted(made))
+            }
+            (Value::Constant(array), Value::Counted(numbers)) => {
+                let made = self.of_counted(function, numbers, array, true)?;
+                Ok(Value::Counted(made))
+            }
             _ => Err(unsupported("computes with truth values of the picture")),
         }
     }
 
-    fn of_constants(&mut self, function: Function, a: &Array, b: &Array) -> Result<Array, Trouble> {
+    /// `function` of two constants.
+    ///
+    /// # Errors
+    /// Where the two do not go together.
+    pub fn of_constants(
+        &mut self,
+        function: Function,
+        a: &Array,
+        b: &Array,
+    ) -> Result<Array, Trouble> {
         let shape = super::array::broadcast(&a.shape, &b.shape)?;
         self.draft.spend_on(&shape)?;
         let mut made = match (&a.values, &b.values) {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use dvm_engine::Tensor;
 use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::flatten::Flatten;
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::softmax::Softmax;
@@ -22,6 +24,8 @@ pub(crate) struct Ending {
     pub classes: Option<Vec<String>>,
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
+    /// Whether there is one number alone for each picture.
+    pub is_single: bool,
 }
 
 /// What is known of an output's type: whether it may hold floats, and how many axes it has.
@@ -63,6 +67,7 @@ pub(crate) fn find(graph: &proto::Graph) -> Result<Ending, Trouble> {
         classes: None,
         notes: Vec::new(),
         warnings: Vec::new(),
+        is_single: false,
     };
     let others = graph
         .output
@@ -120,22 +125,19 @@ impl Import<'_> {
     /// The node that holds the logits `[N, K]`: what comes before a softmax at the end.
     ///
     /// # Errors
-    /// If the value is no row of numbers for each picture, or a single number.
-    pub fn logits(
-        &mut self,
-        view: &View,
-        notes: &mut Vec<String>,
-        warnings: &mut Vec<String>,
-    ) -> Result<usize, Trouble> {
+    /// If the value is no row of numbers for each picture.
+    pub fn logits(&mut self, view: &View, ending: &mut Ending) -> Result<usize, Trouble> {
         let mut node = self.draft.plain(view, "logits")?;
         while let Some((stripped, what)) = self.without_ending(node)? {
+            let is_single = self.draft.nodes[node].shape.iter().all(|&side| side == 1);
             match what {
-                "sigmoid" => warnings.push(
+                "sigmoid" if is_single => {}
+                "sigmoid" => ending.warnings.push(
                     "this network ends with a sigmoid for each class, which is left out; probabilities are \
                      shown as if exactly one class were right"
                         .into(),
                 ),
-                what => notes.push(format!("its last layer, {what}, is left out: logits are what counts")),
+                what => ending.notes.push(format!("its last layer, {what}, is left out: logits are what counts")),
             }
             node = stripped;
         }
@@ -153,15 +155,33 @@ impl Import<'_> {
                 }
                 Ok(node)
             }
-            [] => Err(unsupported(
-                "has a single number for each picture (a regression, or a yes or no), so there are no \
-                 classes to explain",
-            )),
+            [] => {
+                ending.is_single = true;
+                ending.warnings.push(
+                    "this network has a single number for each picture; it is taken for the logit of a yes, \
+                     the second of two classes, which get half of it each, one of them with the other sign: \
+                     their probabilities are those of a sigmoid"
+                        .into(),
+                );
+                self.no_and_yes(node)
+            }
             _ => Err(unsupported(format!(
                 "has {:?} numbers for each picture, and a classifier has a row, one per class",
                 &shape[1..]
             ))),
         }
+    }
+
+    /// Logits `[N, 2]` of a no and a yes whose probabilities are those that a sigmoid makes of the node's
+    /// single number: that number's half, and the other with the other sign.
+    fn no_and_yes(&mut self, node: usize) -> Result<usize, Trouble> {
+        const HALVES: [f32; 2] = [-0.5, 0.5];
+        let row = self.draft.under(node, &[1, 1], "logits")?;
+        if self.draft.spread_outputs(row, &HALVES)? {
+            return Ok(row);
+        }
+        let both = Binary::constant(Function::Mul, Tensor::from_nchw(&[1, 2], &HALVES));
+        self.draft.emit("no_and_yes", both, &[row], &[])
     }
 
     /// The value before a function of all logits at the end, behind changes of shape.

@@ -6,10 +6,12 @@
 //! there are stays open: sides that count them are written as multiples of N ([`integer`]).
 
 mod array;
+mod counted;
 mod curve;
 mod draft;
 mod elementwise;
 mod ending;
+mod folding;
 mod integer;
 mod opening;
 mod operators;
@@ -29,13 +31,14 @@ use self::draft::{Draft, is_made_up};
 use self::opening::Opening;
 use self::site::{Site, Value};
 use self::trouble::{Trouble, unsupported};
-use self::view::View;
 use crate::OnnxError;
 use crate::proto;
 
 /// What is known while a file is taken over.
 pub(crate) struct Import<'a> {
     pub draft: Draft,
+    /// The node whose value is the file's input.
+    picture: usize,
     /// The number of pictures that the file was written for, if it was for one number only.
     file_batch: Option<i64>,
     /// Whether floats may be left out, because the file tells a structure alone.
@@ -101,6 +104,8 @@ pub(crate) struct Taken {
     pub classes: Option<Vec<String>>,
     /// The factor that the network itself multiplies pixels by before its first layer.
     pub pixel_factor: Option<f32>,
+    /// Whether the file has a single number for each picture, of which a no and a yes were made.
+    pub is_single: bool,
 }
 
 /// Takes a file over, for pictures of the file's size or else of `size`, rows and columns.
@@ -118,12 +123,13 @@ pub(crate) fn take(
     let fail = |place: String, trouble: Trouble| failure(file, place, trouble);
     let opset = opset(&model.opset_import);
     let opening = opening::find(graph, size).map_err(|t| fail(String::new(), t))?;
-    let sides = [opening.channels, opening.height, opening.width];
+    let sides = [opening.colours(), opening.height, opening.width];
     // Weights may be decoded, reordered and stored once more; what is computed beside is small.
     let budget = bytes.saturating_mul(40).saturating_add(64 << 20);
     let functions = model.functions.iter();
     let mut import = Import {
         draft: Draft::new(sides, budget),
+        picture: 0,
         file_batch: opening.batch,
         may_be_absent: absent.is_some(),
         is_quantised: false,
@@ -149,12 +155,12 @@ pub(crate) fn take(
             what: import.missing.list(),
         });
     }
-    let at_end = |trouble| fail(format!("output `{}`: ", ending.value), trouble);
+    let place = format!("output `{}`: ", ending.value);
     let output = match value {
-        Value::Computed(view) => import.logits(&view, &mut ending.notes, &mut ending.warnings),
+        Value::Computed(view) => import.logits(&view, &mut ending),
         _ => Err(unsupported("does not depend on the picture")),
     };
-    let output = output.map_err(at_end)?;
+    let output = output.map_err(|trouble| fail(place, trouble))?;
     let mut warnings = ending.warnings;
     if import.is_quantised {
         warnings.push(
@@ -180,6 +186,7 @@ pub(crate) fn take(
         warnings,
         classes: ending.classes,
         pixel_factor,
+        is_single: ending.is_single,
     })
 }
 
@@ -259,15 +266,6 @@ impl Import<'_> {
             .nodes
             .iter()
             .any(|node| !node.parameters.is_empty())
-    }
-
-    /// The value of the network's input, as the file has it.
-    fn input(&self, opening: &Opening) -> View {
-        let whole = self.draft.whole(0);
-        if opening.is_channels_last {
-            return whole.transposed(&[0, 2, 3, 1]);
-        }
-        whole
     }
 }
 

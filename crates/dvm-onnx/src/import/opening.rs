@@ -7,9 +7,13 @@ use dvm_engine::ops::pad::Pad;
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::slice::Slice;
 
+use dvm_engine::Tensor;
+use dvm_engine::ops::reduce::{How, Reduce};
+
 use super::Import;
 use super::tensor::is_float;
 use super::trouble::{Trouble, invalid, unsupported};
+use super::view::View;
 use crate::proto::{self, DimensionValue, TypeValue};
 
 /// The pictures that a file takes.
@@ -25,6 +29,26 @@ pub(crate) struct Opening {
     pub batch: Option<i64>,
     /// Whether the file has `[N, H, W, C]`.
     pub is_channels_last: bool,
+}
+
+/// How much of red, green and blue is in the grey of a network that takes one channel: ITU-R BT.601's
+/// luma, as Pillow's `convert("L")` takes it. A grey picture has the same of all three.
+const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+
+impl Opening {
+    /// Whether the file takes grey pictures.
+    pub fn is_grey(&self) -> bool {
+        self.channels == 1
+    }
+
+    /// Channels of the pictures that the graph takes: red, green and blue also where the file takes
+    /// their grey.
+    pub fn colours(&self) -> usize {
+        match self.is_grey() {
+            true => LUMA.len(),
+            false => self.channels,
+        }
+    }
 }
 
 /// The largest side of a picture.
@@ -119,15 +143,38 @@ pub(crate) fn find(graph: &proto::Graph, size: (usize, usize)) -> Result<Opening
 }
 
 impl Import<'_> {
+    /// The value of the file's input, as the file has it.
+    ///
+    /// # Errors
+    /// As [`super::draft::Draft::emit`].
+    pub fn input(&mut self, opening: &Opening) -> Result<View, Trouble> {
+        if opening.is_grey() {
+            let luma = Tensor::from_nchw(&[1, LUMA.len(), 1, 1], &LUMA);
+            let shares = Binary::constant(Function::Mul, luma);
+            let shares = self.draft.emit("luma.shares", shares, &[0], &[])?;
+            let sum = Reduce {
+                how: How::Sum,
+                axes: vec![1],
+                keeps: true,
+            };
+            self.picture = self.draft.emit("luma", sum, &[shares], &[])?;
+        }
+        let whole = self.draft.whole(self.picture);
+        Ok(match opening.is_channels_last {
+            true => whole.transposed(&[0, 2, 3, 1]),
+            false => whole,
+        })
+    }
+
     /// The factor that the network itself multiplies the first channel by before its first layer, if it
     /// does anything to the picture there.
     pub fn pixel_factor(&self) -> Option<f32> {
         let nodes = &self.draft.nodes;
         // (factor, shift) of each node that is the picture, scaled and shifted.
         let mut affine: Vec<Option<(f32, f32)>> = vec![None; nodes.len()];
-        affine[0] = Some((1.0, 0.0));
+        affine[self.picture] = Some((1.0, 0.0));
         let mut found = None;
-        for (id, node) in nodes.iter().enumerate().skip(1) {
+        for (id, node) in nodes.iter().enumerate().skip(self.picture + 1) {
             let before = node.inputs.first().and_then(|&input| affine[input]);
             let Some((factor, shift)) = before else {
                 continue;

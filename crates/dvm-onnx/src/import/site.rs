@@ -1,6 +1,7 @@
 //! A node of the file with what it reads, as its operator sees it.
 
 use super::array::Array;
+use super::counted::Counted;
 use super::trouble::{Trouble, invalid, unsupported};
 use super::view::View;
 use crate::proto::{self, Attribute};
@@ -12,6 +13,8 @@ pub(crate) enum Value {
     Constant(Array),
     /// What is computed of pictures.
     Computed(View),
+    /// Whole numbers that go on from picture to picture.
+    Counted(Counted),
     /// Where a computed value is not a number.
     IsNan(View),
     /// What a node would have computed that is not supported: it was told already.

@@ -36,7 +36,7 @@ impl<'a> Import<'a> {
     ) -> Result<Value, Located> {
         let nowhere = |trouble| (String::new(), trouble);
         let mut scope = Scope::of_graph(graph).map_err(nowhere)?;
-        let picture = Value::Computed(self.input(opening));
+        let picture = Value::Computed(self.input(opening).map_err(nowhere)?);
         if !scope.has_initializer(&opening.name) {
             scope.define(&opening.name, picture).map_err(nowhere)?;
         }
@@ -146,7 +146,17 @@ impl<'a> Import<'a> {
             opset,
             inputs,
         };
-        match operator(self, &site) {
+        let taken = match operator(self, &site) {
+            Err(Trouble::Unsupported(detail)) if are_constants(&site) => {
+                let folded = self.folded(operator, &site);
+                folded.map_err(|trouble| match trouble {
+                    Trouble::Unsupported(_) => Trouble::Unsupported(detail),
+                    other => other,
+                })
+            }
+            taken => taken,
+        };
+        match taken {
             Ok(values) => Ok((name, values)),
             Err(Trouble::Unsupported(detail)) => {
                 self.missing.add(&node.op_type, &detail, &name);
@@ -264,6 +274,12 @@ impl<'a> Import<'a> {
             values => values.map_err(at),
         }
     }
+}
+
+/// Whether nothing that a node reads is computed of a picture.
+fn are_constants(site: &Site) -> bool {
+    let mut inputs = site.inputs.iter().flatten();
+    inputs.all(|input| matches!(input, Value::Constant(_)))
 }
 
 /// What a node is called: by its own name, or its output's.

@@ -15,6 +15,9 @@ use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::repeat::Repeat;
+use dvm_engine::ops::resample::{
+    Continuation, Coordinates, Interpolation, Resample, Rounding, Sampling,
+};
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::scale::Scale;
 use dvm_engine::ops::slice::Slice;
@@ -97,6 +100,7 @@ pub fn all() -> Vec<Case> {
         windows(true),
         layouts(),
         borders(),
+        resampled(),
         reductions(),
         training(),
         case("softmax", |net, x| {
@@ -373,6 +377,53 @@ fn borders() -> Case {
         };
         let y = net.node("padded", pad, &[x], &[]);
         net.node("cropped", CropLike, &[y, x], &[])
+    })
+}
+
+fn resampled() -> Case {
+    case("maps of another size", |net, x| {
+        let border = Border {
+            top: 2,
+            left: 1,
+            bottom: 0,
+            right: 3,
+        };
+        let continued = |by| Resample::Continued { border, by };
+        let x = net.node("mirrored", continued(Continuation::Mirrored), &[x], &[]);
+        let x = net.node("repeated", continued(Continuation::Repeated), &[x], &[]);
+        let scaled = |rows, columns, interpolation, coordinates| Resample::Scaled {
+            rows,
+            columns,
+            interpolation,
+            coordinates,
+        };
+        let by = |side: usize, factor: f32| Sampling {
+            output: (side as f32 * factor) as usize,
+            factor,
+        };
+        // 17 rows and 18 columns.
+        let floor = Interpolation::Nearest(Rounding::Floor);
+        let nearest = scaled(by(17, 2.0), by(18, 1.0), floor, Coordinates::Asymmetric);
+        let x = net.node("nearest", nearest, &[x], &[]);
+        let linear = scaled(
+            by(34, 0.7),
+            by(18, 0.5),
+            Interpolation::Linear,
+            Coordinates::PytorchHalfPixel,
+        );
+        let x = net.node("linear", linear, &[x], &[]);
+        // 23 rows and 9 columns: the quotient times the side is a little less than the other side.
+        let to = |output: usize, side: usize| Sampling {
+            output,
+            factor: output as f32 / side as f32,
+        };
+        let cubic = scaled(
+            to(14, 23),
+            to(11, 9),
+            Interpolation::Cubic(-0.5),
+            Coordinates::AlignCorners,
+        );
+        net.node("cubic", cubic, &[x], &[])
     })
 }
 

@@ -2,8 +2,9 @@
 
 use super::super::Import;
 use super::super::array::{Array, Values};
+use super::super::counted::Counted;
 use super::super::integer::Integer;
-use super::super::site::{Site, Value};
+use super::super::site::{Site, Value, axis};
 use super::super::tensor;
 use super::super::trouble::{Trouble, invalid, unsupported};
 use super::{Operator, constant};
@@ -13,6 +14,8 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("ConstantOfShape", of_shape),
     ("Range", range),
     ("Mod", modulo),
+    ("CumSum", running_sum),
+    ("EyeLike", identity),
     ("Floor", |i, s| rounded(i, s, f32::floor)),
     ("Ceil", |i, s| rounded(i, s, f32::ceil)),
     ("Round", |i, s| rounded(i, s, f32::round_ties_even)),
@@ -80,6 +83,9 @@ fn of_shape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 fn range(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let [start, limit, delta] = [0, 1, 2].map(|input| site.constant(input));
     let (start, limit, delta) = (start?, limit?, delta?);
+    if let Some(numbers) = Counted::range(start, limit, delta) {
+        return Ok(vec![Value::Counted(numbers)]);
+    }
     if let Ok(start) = start.as_known() {
         let (limit, delta) = (limit.as_known()?, delta.as_known()?);
         let (&[start], &[limit], &[delta]) = (&start[..], &limit[..], &delta[..]) else {
@@ -136,6 +142,82 @@ fn modulo(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         &shape,
         values.ok_or_else(|| invalid("divides by 0"))?,
     ))
+}
+
+/// Sums of all numbers up to each, along an axis.
+fn running_sum(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let array = site.constant(0)?.clone();
+    let axis = match site.constant(1)?.as_known()?[..] {
+        [given] => axis(given, array.rank())?,
+        _ => return Err(invalid("sums along several axes")),
+    };
+    let is_exclusive = site.int("exclusive", 0) != 0;
+    let is_reverse = site.int("reverse", 0) != 0;
+    import.draft.spend_on(&array.shape)?;
+    let side = array.shape[axis];
+    let inner: usize = array.shape[axis + 1..].iter().product();
+    // The places of each line in the order of the sum.
+    let lines = (0..array.len() / side.max(1)).map(|line| {
+        let start = line / inner * inner * side + line % inner;
+        let at = move |index: usize| match is_reverse {
+            true => start + (side - 1 - index) * inner,
+            false => start + index * inner,
+        };
+        (0..side).map(at)
+    });
+    match &array.values {
+        Values::Integers(values) => {
+            let mut sums = values.to_vec();
+            for line in lines {
+                let mut sum = Integer::from(0);
+                for at in line {
+                    let next = sum.plus(values[at]).ok_or_else(|| invalid("overflows"))?;
+                    sums[at] = if is_exclusive { sum } else { next };
+                    sum = next;
+                }
+            }
+            constant(Array::integers(&array.shape, sums))
+        }
+        _ => {
+            let values = array.as_floats()?;
+            let mut sums = values.to_vec();
+            for line in lines {
+                let mut sum = 0.0f32;
+                for at in line {
+                    let next = sum + values[at];
+                    sums[at] = if is_exclusive { sum } else { next };
+                    sum = next;
+                }
+            }
+            constant(Array::floats(&array.shape, sums))
+        }
+    }
+}
+
+/// Ones on a diagonal of a matrix that is as large as another.
+fn identity(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let like = site.constant(0)?;
+    let &[rows, columns] = &like.shape[..] else {
+        return Err(invalid("is like a value that is no matrix"));
+    };
+    let k = site.int("k", 0);
+    import.draft.spend_on(&[rows, columns])?;
+    let is_one = |at: usize| (at % columns) as i64 - (at / columns) as i64 == k;
+    let is_float = match site.int("dtype", 0) {
+        0 => !matches!(like.values, Values::Integers(_)),
+        kind => tensor::is_float(kind as i32),
+    };
+    let places = 0..rows * columns;
+    constant(match is_float {
+        true => {
+            let values = places.map(|at| f32::from(is_one(at)));
+            Array::floats(&[rows, columns], values.collect())
+        }
+        false => {
+            let values = places.map(|at| Integer::from(i64::from(is_one(at))));
+            Array::integers(&[rows, columns], values.collect())
+        }
+    })
 }
 
 fn rounded(import: &mut Import, site: &Site, f: fn(f32) -> f32) -> Result<Vec<Value>, Trouble> {

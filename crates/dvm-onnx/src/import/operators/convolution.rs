@@ -7,6 +7,7 @@ use dvm_engine::ops::pad::{Amount, Pad};
 use super::super::Import;
 use super::super::site::{Site, Value};
 use super::super::trouble::{Trouble, invalid, unsupported};
+use super::super::view::View;
 use super::{Operator, computed};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Conv", conv)];
@@ -14,7 +15,35 @@ pub(super) const TABLE: &[(&str, Operator)] = &[("Conv", conv)];
 /// The largest window, step or border that makes sense.
 const LARGEST: i64 = 1 << 14;
 
-/// A pair of numbers for rows and columns.
+/// A view of a feature map: of `[N, C, H, W]`, or of a row `[N, C, L]` as a map of one row, and whether
+/// it is that.
+///
+/// # Errors
+/// For values of other ranks.
+pub(super) fn as_map(view: &View) -> Result<(View, bool), Trouble> {
+    let mut view = view.clone();
+    match view.rank() {
+        4 => Ok((view, false)),
+        3 => {
+            view.axes.insert(2, Vec::new());
+            Ok((view, true))
+        }
+        rank => Err(unsupported(format!(
+            "works on values of {rank} axes, and only maps [N, C, H, W] and rows [N, C, L] are taken"
+        ))),
+    }
+}
+
+/// The value of a node that worked on what [`as_map`] made of a view.
+pub(super) fn of_map(import: &Import, node: usize, is_row: bool) -> View {
+    let mut view = import.draft.whole(node);
+    if is_row {
+        view.axes.remove(2);
+    }
+    view
+}
+
+/// A pair of numbers for rows and columns; one number is for columns.
 ///
 /// # Errors
 /// If there are not two, or they are out of range.
@@ -31,7 +60,8 @@ pub(super) fn pair(
         [rows, columns] if (1..=LARGEST).contains(&rows) && (1..=LARGEST).contains(&columns) => {
             Ok((rows as usize, columns as usize))
         }
-        [_, _] => Err(invalid(format!("has `{attribute}` of {given:?}"))),
+        [columns] if (1..=LARGEST).contains(&columns) => Ok((1, columns as usize)),
+        [_, _] | [_] => Err(invalid(format!("has `{attribute}` of {given:?}"))),
         _ => Err(unsupported(format!(
             "works along {} axes, and only maps of two are taken",
             given.len()
@@ -72,8 +102,10 @@ pub(super) fn padding(
         "VALID" => Ok(Padding::Fixed(Border::default())),
         "NOTSET" | "" => {
             let pads = site.ints("pads").unwrap_or(&[0, 0, 0, 0]);
-            let &[top, left, bottom, right] = pads else {
-                return Err(invalid(format!("has `pads` of {pads:?}")));
+            let (top, left, bottom, right) = match *pads {
+                [top, left, bottom, right] => (top, left, bottom, right),
+                [left, right] => (0, left, 0, right),
+                _ => return Err(invalid(format!("has `pads` of {pads:?}"))),
             };
             if !pads.iter().all(|pad| (0..=LARGEST).contains(pad)) {
                 return Err(unsupported(format!("has `pads` of {pads:?}")));
@@ -115,14 +147,14 @@ pub(super) fn with_border_before(
 }
 
 fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
-    if view.rank() != 4 {
-        return Err(unsupported(format!(
-            "works on values of {} axes, and only maps [N, C, H, W] are taken",
-            view.rank()
-        )));
-    }
-    let weight = site.constant(1)?.clone();
+    let (view, is_row) = as_map(site.view(0)?)?;
+    let weight = match (is_row, site.constant(1)?) {
+        (true, weight) if weight.rank() == 3 => {
+            let shape = &weight.shape;
+            weight.reshaped(&[shape[0], shape[1], 1, shape[2]])?
+        }
+        (_, weight) => weight.clone(),
+    };
     let bias = site.optional_constant(2)?.cloned();
     let &[outputs, per_group, kh, kw] = &weight.shape[..] else {
         return Err(invalid(format!(
@@ -171,5 +203,5 @@ fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         parameters.push(import.draft.parameter(&bias, &name, "bias", Role::Bias)?);
     }
     let node = import.draft.emit(&name, op, &[node], &parameters)?;
-    computed(import.draft.whole(node))
+    computed(of_map(import, node, is_row))
 }

@@ -3,6 +3,7 @@
 use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::conv2d::Border;
 use dvm_engine::ops::pad::{Amount, Pad};
+use dvm_engine::ops::resample::{Continuation, Resample};
 use dvm_engine::ops::slice::Slice;
 
 use super::super::Import;
@@ -124,9 +125,49 @@ impl Import<'_> {
     }
 }
 
+impl Import<'_> {
+    /// A value with so many places of one number before and after those of an axis, which is any.
+    fn longer(
+        &mut self,
+        view: &View,
+        axis: usize,
+        (before, after): (usize, usize),
+        value: f32,
+        name: &str,
+    ) -> Result<View, Trouble> {
+        let (view, own) = self.draft.single(view, axis, name)?;
+        let mut shape = self.draft.nodes[view.node].shape.clone();
+        // The axis as the rows of a map.
+        let (outer, inner) = (shape[1..own].iter(), shape[own + 1..].iter());
+        let map = [1, outer.product(), shape[own], inner.product()];
+        let map = self.draft.under(view.node, &map, name)?;
+        let amount = Amount::Fixed(Border {
+            top: before,
+            bottom: after,
+            ..Border::default()
+        });
+        let node = self.draft.emit(name, Pad { amount, value }, &[map], &[])?;
+        shape[own] += before + after;
+        let node = self.draft.under(node, &shape, name)?;
+        let mut made = view.of(node);
+        made.axes[axis] = vec![own];
+        Ok(self.draft.tidy(made))
+    }
+}
+
 fn gather(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let rank = sides(import, site.value(0)?)?.len();
     let along = site.axis("axis", 0, rank)?;
+    if let (Value::Computed(view), Value::Counted(numbers)) = (site.value(0)?, site.value(1)?) {
+        let view = view.clone();
+        let is_flat = import.draft.sides(&view) == [Integer::pictures(numbers.step)];
+        if is_flat
+            && let Some(made) = import.restrided(&view, &numbers.first, numbers.step, site.name)?
+        {
+            return computed(made);
+        }
+        return Err(unsupported("picks pictures of a batch"));
+    }
     let indices = site.constant(1)?.clone();
     gather_along(import, site, along, &indices)
 }
@@ -374,10 +415,12 @@ fn pad(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     if pads.iter().all(|&pad| pad == (0, 0)) {
         return Ok(vec![site.value(0)?.clone()]);
     }
-    match site.text("mode") {
-        None | Some("constant" | "") => {}
+    let by = match site.text("mode") {
+        None | Some("constant" | "") => None,
+        Some("reflect") => Some(Continuation::Mirrored),
+        Some("edge") => Some(Continuation::Repeated),
         Some(mode) => return Err(unsupported(format!("pads by mode {mode}"))),
-    }
+    };
     let mut view = site.view(0)?.clone();
     // Negative borders take away.
     for (along, pad) in pads.iter_mut().enumerate() {
@@ -403,10 +446,23 @@ fn pad(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let is_map = import.draft.nodes[view.node].shape.len() == 4
         && own.iter().all(|own| matches!(own, Some(2 | 3)));
     if !is_map {
-        let node = import.draft.plain(&view, site.name)?;
-        view = import.draft.whole(node);
-        if rank != 4 || padded.iter().any(|&axis| axis < 2) {
-            return Err(unsupported("pads other axes than rows and columns"));
+        let are_places = rank == 4 && padded.iter().all(|&axis| axis >= 2);
+        let map = match are_places {
+            true => import.draft.plain(&view, site.name).ok(),
+            false => None,
+        };
+        match (map, by) {
+            (Some(map), _) => view = import.draft.whole(map),
+            (None, None) => {
+                for &along in &padded {
+                    let (before, after) = (pads[along].0 as usize, pads[along].1 as usize);
+                    view = import.longer(&view, along, (before, after), value, site.name)?;
+                }
+                return computed(view);
+            }
+            (None, Some(_)) => {
+                return Err(unsupported("continues other axes than rows and columns"));
+            }
         }
     }
     let mut border = Border::default();
@@ -419,11 +475,17 @@ fn pad(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             _ => (border.left, border.right) = (before, after),
         }
     }
-    let op = Pad {
-        amount: Amount::Fixed(border),
-        value,
+    let node = match by {
+        Some(by) => {
+            let op = Resample::Continued { border, by };
+            import.draft.emit(site.name, op, &[view.node], &[])?
+        }
+        None => {
+            let amount = Amount::Fixed(border);
+            let op = Pad { amount, value };
+            import.draft.emit(site.name, op, &[view.node], &[])?
+        }
     };
-    let node = import.draft.emit(site.name, op, &[view.node], &[])?;
     if import.draft.nodes[view.node].shape[2..].contains(&1) {
         // A side that was 1 is one to be listed now.
         let rows_first = import.draft.whole(node);

@@ -286,4 +286,14 @@ impl Import<'_> {
         let node = self.draft.emit(name, Repeat, &[0], &[parameter])?;
         Ok(self.draft.whole(node))
     }
+
+    /// A node `[N, …]` with a constant for each picture, the same for all.
+    ///
+    /// # Errors
+    /// For constants that are no floats.
+    pub fn for_each_picture(&mut self, array: &Array, name: &str) -> Result<usize, Trouble> {
+        let array = array.reshaped(&[&[1], &array.shape[..]].concat())?;
+        let parameter = self.draft.parameter(&array, name, "value", Role::Weight)?;
+        self.draft.emit(name, Repeat, &[0], &[parameter])
+    }
 }

@@ -119,6 +119,14 @@ fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             import.draft.spend(work / 64)?;
             constant(run(&BatchedProduct, &[a, b], &[])?)
         }
+        (Value::Computed(x), Value::Constant(weight)) if is_stack(&weight) => {
+            let weight = import.stack_for_each_picture(&weight, &x, site.name)?;
+            computed(import.product(&x, &weight, site.name)?)
+        }
+        (Value::Constant(weight), Value::Computed(x)) if is_stack(&weight) => {
+            let weight = import.stack_for_each_picture(&weight, &x, site.name)?;
+            computed(import.product(&weight, &x, site.name)?)
+        }
         (Value::Computed(x), Value::Constant(weight)) => {
             let weight = matrix(&weight)?;
             let weight = weight.transposed(&[1, 0]);
@@ -141,19 +149,49 @@ fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     }
 }
 
+/// Whether a constant is several matrices.
+fn is_stack(array: &Array) -> bool {
+    let outer = array.rank().saturating_sub(2);
+    array.shape[..outer].iter().any(|&side| side != 1)
+}
+
 /// A constant as one matrix.
 fn matrix(array: &Array) -> Result<Array, Trouble> {
     let rank = array.rank();
-    if rank < 2 || array.shape[..rank - 2].iter().any(|&side| side != 1) {
-        return Err(unsupported(format!(
-            "multiplies by a constant stack of matrices, {:?}",
-            array.shape
-        )));
+    if rank < 2 {
+        return Err(unsupported("multiplies by a constant vector"));
     }
     array.reshaped(&array.shape[rank - 2..])
 }
 
 impl Import<'_> {
+    /// A constant stack of matrices beside a computed one: the same for each of its pictures.
+    fn stack_for_each_picture(
+        &mut self,
+        array: &Array,
+        beside: &View,
+        name: &str,
+    ) -> Result<View, Trouble> {
+        let rank = beside.rank().max(array.rank());
+        let filled = rank - beside.rank();
+        let of_pictures = beside.axes.iter().position(|group| group[..] == [0]);
+        let shape = [&vec![1; rank - array.rank()][..], &array.shape].concat();
+        let at = of_pictures.map(|at| at + filled);
+        let Some(at) = at.filter(|&at| at + 2 < rank && shape[at] == 1) else {
+            return Err(unsupported(format!(
+                "multiplies by a constant stack of matrices, {:?}",
+                array.shape
+            )));
+        };
+        let node = self.for_each_picture(&array.reshaped(&shape)?, name)?;
+        let axes = (0..rank).map(|axis| if axis == at { vec![0] } else { vec![axis + 1] });
+        let view = View {
+            node,
+            axes: axes.collect(),
+        };
+        Ok(self.draft.tidy(view))
+    }
+
     /// `x · weightᵀ + bias` along the last axis of a view; `weight` is `[O, I]`.
     fn linear(
         &mut self,

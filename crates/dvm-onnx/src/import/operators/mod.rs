@@ -5,6 +5,7 @@ mod arithmetic;
 mod attention;
 mod constants;
 mod convolution;
+mod einsum;
 mod gathering;
 mod joining;
 mod logic;
@@ -13,6 +14,7 @@ mod normalisation;
 mod pooling;
 mod quantised;
 mod reductions;
+mod resizing;
 mod restriding;
 mod shapes;
 
@@ -27,12 +29,13 @@ pub(crate) type Operator = fn(&mut Import, &Site) -> Result<Vec<Value>, Trouble>
 type Table = &'static [(&'static str, Operator)];
 
 /// All families.
-const FAMILIES: [Table; 14] = [
+const FAMILIES: [Table; 16] = [
     activations::TABLE,
     arithmetic::TABLE,
     attention::TABLE,
     constants::TABLE,
     convolution::TABLE,
+    einsum::TABLE,
     gathering::TABLE,
     joining::TABLE,
     logic::TABLE,
@@ -41,6 +44,7 @@ const FAMILIES: [Table; 14] = [
     pooling::TABLE,
     quantised::TABLE,
     reductions::TABLE,
+    resizing::TABLE,
     shapes::TABLE,
 ];
 

@@ -18,7 +18,7 @@ use super::super::integer::Integer;
 use super::super::site::{Site, Value};
 use super::super::trouble::{Trouble, invalid, unsupported};
 use super::super::view::View;
-use super::{Operator, computed};
+use super::{Operator, computed, constant};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("BatchNormalization", batch_norm),
@@ -57,20 +57,32 @@ fn dropout(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 }
 
 fn batch_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if site.int("training_mode", 0) != 0 {
-        return Err(unsupported("is exported for training"));
-    }
     let eps = site.float("epsilon", 1e-5);
+    if site.int("training_mode", 0) != 0 {
+        return match site.value(0)? {
+            Value::Constant(array) => {
+                let array = array.clone();
+                constant(standardised(import, site, &array, eps)?)
+            }
+            _ => Err(unsupported("is exported for training")),
+        };
+    }
     let view = site.view(0)?.clone();
     let arrays = [1, 2, 3, 4].map(|input| site.constant(input).cloned());
     let [weight, bias, mean, variance] = arrays;
     let (weight, bias, mean, variance) = (weight?, bias?, mean?, variance?);
-    let node = import.draft.plain(&view, site.name)?;
-    if !matches!(import.draft.nodes[node].shape.len(), 2 | 4) {
-        return Err(unsupported(
-            "works on values that are no maps [N, C, H, W] and no rows [N, C]",
-        ));
-    }
+    let node = match import.draft.plain(&view, site.name) {
+        Ok(node) if matches!(import.draft.nodes[node].shape.len(), 2 | 4) => node,
+        // Of rows of several tokens of a picture, say: a factor and a shift for each channel.
+        _ => {
+            let (factor, shift) = affine([&weight, &bias, &mean, &variance], eps)?;
+            let (factor, shift) = (
+                per_channel(&factor, view.rank())?,
+                per_channel(&shift, view.rank())?,
+            );
+            return scaled(import, site, view, factor, Some(shift));
+        }
+    };
     let name = import.layer_name(site, &weight);
     let op = BatchNorm::new(eps, 1.0 - site.float("momentum", 0.9));
     let draft = &mut import.draft;
@@ -118,6 +130,76 @@ fn layer_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let axes: Vec<usize> = (axis..rank).collect();
     let normalised = import.normalised(&view, &axes, eps, site.name)?;
     scaled(import, site, normalised, weight, bias)
+}
+
+/// What a batch-norm multiplies each channel by and adds to it.
+fn affine(
+    [weight, bias, mean, variance]: [&Array; 4],
+    eps: f32,
+) -> Result<(Array, Array), Trouble> {
+    let (weight, bias) = (weight.as_floats()?, bias.as_floats()?);
+    let (mean, variance) = (mean.as_floats()?, variance.as_floats()?);
+    let channels = weight.len();
+    if [bias, mean, variance].iter().any(|v| v.len() != channels) {
+        return Err(invalid("has statistics of another number of channels"));
+    }
+    let eps = f64::from(eps);
+    let factors = weight.iter().zip(variance.iter());
+    let factors: Vec<f64> = factors
+        .map(|(&weight, &variance)| f64::from(weight) / (f64::from(variance) + eps).sqrt())
+        .collect();
+    let shifts = bias.iter().zip(mean.iter()).zip(&factors);
+    let shifts =
+        shifts.map(|((&bias, &mean), factor)| (f64::from(bias) - f64::from(mean) * factor) as f32);
+    let shifts = Array::floats(&[channels], shifts.collect());
+    let factors = factors.iter().map(|&factor| factor as f32).collect();
+    Ok((Array::floats(&[channels], factors), shifts))
+}
+
+/// A constant `[N, C, …]` less the mean of its own channels, divided by their deviation: weights that
+/// are standardised whenever they are used (arXiv 1903.10520).
+fn standardised(
+    import: &mut Import,
+    site: &Site,
+    array: &Array,
+    eps: f32,
+) -> Result<Array, Trouble> {
+    let (weight, bias) = (
+        site.constant(1)?.as_floats()?,
+        site.constant(2)?.as_floats()?,
+    );
+    let &[rows, channels, ref inner @ ..] = &array.shape[..] else {
+        return Err(invalid("works on values without channels"));
+    };
+    if weight.len() != channels || bias.len() != channels || array.len() == 0 {
+        return Err(invalid(format!(
+            "standardises {:?} by the factors of {} channels",
+            array.shape,
+            weight.len()
+        )));
+    }
+    import.draft.spend_on(&array.shape)?;
+    let inner: usize = inner.iter().product();
+    let mut values = array.as_floats()?.to_vec();
+    let count = (rows * inner) as f64;
+    for channel in 0..channels {
+        let row = |row: usize| {
+            let start = (row * channels + channel) * inner;
+            start..start + inner
+        };
+        let all = || (0..rows).flat_map(row);
+        let mean = all().map(|at| f64::from(values[at])).sum::<f64>() / count;
+        let variance = all()
+            .map(|at| (f64::from(values[at]) - mean).powi(2))
+            .sum::<f64>()
+            / count;
+        let factor = f64::from(weight[channel]) / (variance + f64::from(eps)).sqrt();
+        for at in (0..rows).flat_map(row) {
+            let value = (f64::from(values[at]) - mean) * factor + f64::from(bias[channel]);
+            values[at] = value as f32;
+        }
+    }
+    Ok(Array::floats(&array.shape, values))
 }
 
 /// A value times a factor plus a shift.

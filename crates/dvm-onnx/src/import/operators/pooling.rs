@@ -7,7 +7,7 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use super::super::Import;
 use super::super::site::{Site, Value};
 use super::super::trouble::{Trouble, unsupported};
-use super::convolution::{padding, pair, with_border_before};
+use super::convolution::{as_map, of_map, padding, pair, with_border_before};
 use super::{Operator, computed};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
@@ -33,7 +33,7 @@ fn pool(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Va
     {
         return Err(unsupported("also tells where its largest values are"));
     }
-    let view = site.view(0)?.clone();
+    let (view, is_row) = as_map(site.view(0)?)?;
     let kernel = pair(site, "kernel_shape", None)?;
     let stride = pair(site, "strides", Some(1))?;
     if pair(site, "dilations", Some(1))? != (1, 1) {
@@ -87,7 +87,7 @@ fn pool(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Va
         },
     };
     let node = import.draft.emit(site.name, op, &[node], &[])?;
-    computed(import.draft.whole(node))
+    computed(of_map(import, node, is_row))
 }
 
 fn is_never_negative(import: &Import, node: usize) -> bool {
@@ -101,15 +101,12 @@ fn is_never_negative(import: &Import, node: usize) -> bool {
 }
 
 fn global(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
+    let (view, is_row) = as_map(site.view(0)?)?;
     let node = import.draft.plain(&view, site.name)?;
-    if import.draft.nodes[node].shape.len() != 4 {
-        return Err(unsupported("works on values that are no maps [N, C, H, W]"));
-    }
     let op = Pool {
         reduction,
         windows: Windows::Adaptive { output: (1, 1) },
     };
     let node = import.draft.emit(site.name, op, &[node], &[])?;
-    computed(import.draft.whole(node))
+    computed(of_map(import, node, is_row))
 }

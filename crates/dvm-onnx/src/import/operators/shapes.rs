@@ -20,7 +20,6 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Transpose", transpose),
     ("DepthToSpace", depth_to_space),
     ("SpaceToDepth", space_to_depth),
-    ("Resize", resize),
 ];
 
 /// Axes that a value may have.
@@ -37,6 +36,11 @@ pub(super) fn sides(import: &Import, value: &Value) -> Result<Vec<Integer>, Trou
             Ok(sides)
         }
         Value::Computed(view) | Value::IsNan(view) => Ok(import.draft.sides(view)),
+        Value::Counted(numbers) => {
+            let sides = numbers.first.shape.iter().skip(1);
+            let sides = sides.map(|&side| Integer::from(side as i64));
+            Ok(std::iter::once(Integer::pictures(1)).chain(sides).collect())
+        }
         Value::Unknown => Err(unsupported("has an unknown input")),
     }
 }
@@ -114,6 +118,10 @@ fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let zero_copies = site.int("allowzero", 0) == 0;
     let from = sides(import, site.value(0)?)?;
     match site.value(0)? {
+        Value::Counted(numbers) => {
+            let to = wanted(&from, &to, zero_copies)?;
+            numbers.under(&to).map(|made| vec![Value::Counted(made)])
+        }
         Value::Constant(array) => {
             let to = wanted(&from, &to, zero_copies)?;
             // Of a constant for every picture, a picture's share.
@@ -129,19 +137,15 @@ fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         _ => {
             let view = site.view(0)?.clone();
             let to = match import.file_batch {
-                None => wanted(&from, &to, zero_copies)?,
-                // What is left is counted for the batch of the file, for which it was written.
-                Some(batch) => match wanted(&from, &to, zero_copies) {
-                    Ok(sides) if product(&sides)? == product(&from)? && has_one_batch(&sides) => {
-                        sides
-                    }
-                    _ => {
-                        let at = |side: &Integer| side.at(batch).map(Integer::from);
-                        let fixed: Option<Vec<Integer>> = from.iter().map(at).collect();
-                        let fixed = fixed.ok_or_else(|| invalid("has an impossible shape"))?;
-                        wanted(&fixed, &to, zero_copies)?
-                    }
-                },
+                // A side that takes what is left is counted for the batch that the file was written
+                // for, or it would take in the pictures wherever it stands.
+                Some(batch) if takes_the_pictures(&from, &to, zero_copies) => {
+                    let at = |side: &Integer| side.at(batch).map(Integer::from);
+                    let fixed: Option<Vec<Integer>> = from.iter().map(at).collect();
+                    let fixed = fixed.ok_or_else(|| invalid("has an impossible shape"))?;
+                    wanted(&fixed, &to, zero_copies)?
+                }
+                _ => wanted(&from, &to, zero_copies)?,
             };
             let batch = import.file_batch.unwrap_or(1);
             let to = opened(import, &view, to, batch)?;
@@ -162,10 +166,13 @@ fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     }
 }
 
-/// Whether one side counts pictures and stands where pictures may.
-fn has_one_batch(sides: &[Integer]) -> bool {
-    let mut open = sides.iter().filter(|side| side.known().is_none());
-    open.next().is_some_and(|side| side.fixed == 0) && open.next().is_none()
+/// Whether no side that a `Reshape` asks for counts pictures, but the one that takes what is left.
+fn takes_the_pictures(from: &[Integer], to: &[Integer], zero_copies: bool) -> bool {
+    let mut sides = to.iter().enumerate();
+    sides.all(|(axis, side)| match side.known() {
+        Some(0) if zero_copies => from.get(axis).is_none_or(|side| side.known().is_some()),
+        known => known.is_some(),
+    })
 }
 
 /// Sides that were written down for a batch of one size, for any: the batch goes to where it stands in
@@ -288,6 +295,16 @@ fn unsqueeze(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         return Err(invalid("adds an axis twice"));
     }
     match site.value(0)? {
+        Value::Counted(numbers) => {
+            let mut old = from.into_iter();
+            let one = Integer::from(1);
+            let side = |axis| match new.contains(&axis) {
+                true => Some(one),
+                false => old.next(),
+            };
+            let to: Vec<Integer> = (0..rank).map_while(side).collect();
+            numbers.under(&to).map(|made| vec![Value::Counted(made)])
+        }
         Value::Constant(array) => {
             let mut old = array.shape.iter();
             let side = |axis| {
@@ -380,23 +397,4 @@ fn blocks(import: &mut Import, site: &Site, to_space: bool) -> Result<Vec<Value>
     let split = import.draft.reshape(&view, &split, site.name)?;
     let moved = split.transposed(&order);
     computed(import.draft.reshape(&moved, &to, site.name)?)
-}
-
-/// Only where it changes nothing.
-fn resize(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
-    let now = import.draft.sides(&view);
-    let scales = site.optional_constant(2)?;
-    let stays = match (site.optional_constant(3)?, scales) {
-        (Some(sizes), _) if sizes.len() > 0 => {
-            let sizes = sizes.as_integers()?;
-            sizes.len() <= now.len() && now[now.len() - sizes.len()..] == sizes[..]
-        }
-        (_, Some(scales)) => scales.as_floats()?.iter().all(|&scale| scale == 1.0),
-        _ => false,
-    };
-    match stays {
-        true => computed(view),
-        false => Err(unsupported("resizes maps inside the network")),
-    }
 }
