@@ -40,6 +40,9 @@ COPIED = [
     ("dvm-data/tests/references/formats", "*.nii.gz", "nifti"),
     ("dvm-data/tests/references/formats", "*.dcm", "dicom"),
 ] + [
+    ("dvm-onnx/tests/references", f"{name}.onnx", "onnx")
+    for name in ("modern_one_dynamo", "loose_dynamo", "windows_dynamo", "functions", "labelled", "keras", "grey")
+] + [
     ("dvm-image/tests/references/decode", f"{name}.{ending}", "picture")
     for name, ending in (
         ("420-progressive", "jpg"), ("444", "jpg"), ("cmyk-adobe", "jpg"), ("grey", "jpg"),

@@ -190,6 +190,22 @@ class Modern(nn.Module):
         return self.head(x.mean(1))
 
 
+class Assigning(nn.Module):
+    """Parts of a map are replaced, of one and of several axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = torch.tanh(self.stem(x)) * 1.5
+        x[:, 1:3] = x[:, 2:4] * 0.5
+        x[:, :, 2:, :3] = x[:, :, 2:, 1:4] + x[:, :, 2:, :3]
+        x[:, 5:, 1:2] = 0.25
+        return self.head(x.mean((2, 3)))
+
+
 def settle(model):
     """Statistics that are not 0 and 1, so that mistakes show."""
     generator = torch.Generator().manual_seed(7)
@@ -590,6 +606,9 @@ def main():
     files.exported("modern_script", modern, (12, 10), 17, False)
     files.exported("modern_one_script", modern, (12, 10), 14, False, batch="one")
     files.exported("modern_one_dynamo", modern, (12, 10), 18, True, batch="one")
+    assigning = built(Assigning)
+    files.exported("assigning_one_script", assigning, (7, 6), 17, False, batch="one")
+    files.exported("assigning_one_dynamo", assigning, (7, 6), 18, True, batch="one")
     keras(files)
     small(files)
     single(files)

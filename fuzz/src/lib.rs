@@ -1,7 +1,9 @@
 //! The readers of files from strangers, one function per format: each reads bytes as `dvm` would read a
 //! file, and what comes of it does not matter, as long as something does.
 //!
-//! The fuzz targets call these, and so does a test of the main workspace (`crates/dvm/tests/hostile.rs`),
+//! Each says whether the bytes were a file of its format: seeds that are all refused would test nothing.
+//!
+//! The fuzz targets call these, and so does a test of the main workspace (`crates/dvm/tests/fuzz_corpora.rs`),
 //! which includes this file.
 
 use std::io::Write;
@@ -13,12 +15,12 @@ use dvm_engine::{Network, Tensor};
 use dvm_image::{Limits, decode};
 
 /// An exported classifier; if it becomes a small network, it sees a picture.
-pub fn onnx(bytes: &[u8]) {
+pub fn onnx(bytes: &[u8]) -> bool {
     let options = dvm_onnx::Options {
         size: Some((32, 32)),
     };
     let Ok(read) = dvm_onnx::from_bytes(bytes, "file.onnx", options) else {
-        return;
+        return false;
     };
     let shape = [1, read.channels, read.size.0, read.size.1];
     let network = Network::new(read.graph);
@@ -33,74 +35,74 @@ pub fn onnx(bytes: &[u8]) {
     if small {
         let _ = graph.logits(&Tensor::zeros(&shape));
     }
+    true
 }
 
 /// Weights as safetensors.
-pub fn safetensors(bytes: &[u8]) {
-    let _ = Weights::from_safetensors(bytes, "file.safetensors");
+pub fn safetensors(bytes: &[u8]) -> bool {
+    Weights::from_safetensors(bytes, "file.safetensors").is_ok()
 }
 
 /// Weights as PyTorch writes them, of any age.
-pub fn pth(bytes: &[u8]) {
-    as_file(bytes, ".pth", |path| {
-        let _ = Weights::read(path);
-    });
+pub fn pth(bytes: &[u8]) -> bool {
+    as_file(bytes, ".pth", |path| Weights::read(path).is_ok())
 }
 
 /// A pickle, as a document.
-pub fn pickle(bytes: &[u8]) {
+pub fn pickle(bytes: &[u8]) -> bool {
     let limits = dvm_pickle::Limits { steps: 1 << 20 };
     let known = |module: &str, name: &str| (module.len() < 40).then(|| name.to_owned());
-    let _ = dvm_pickle::Document::read(&mut &bytes[..], limits, known);
+    dvm_pickle::Document::read(&mut &bytes[..], limits, known).is_ok()
 }
 
 /// A picture.
-pub fn picture(bytes: &[u8]) {
+pub fn picture(bytes: &[u8]) -> bool {
     let limits = Limits {
         file_bytes: 1 << 20,
         pixels: 1 << 20,
         memory: 64 << 20,
     };
-    let _ = decode(bytes, &limits);
+    decode(bytes, &limits).is_ok()
 }
 
 /// An array of NumPy, as a file of its own or pickled.
-pub fn npy(bytes: &[u8]) {
-    as_file(bytes, ".npy", |path| {
-        if let Ok(array) = read_array(path) {
-            for row in 0..array.rows().min(4) {
-                let _ = array.row(row);
-            }
+pub fn npy(bytes: &[u8]) -> bool {
+    let plain = as_file(bytes, ".npy", |path| {
+        let Ok(array) = read_array(path) else {
+            return false;
+        };
+        for row in 0..array.rows().min(4) {
+            let _ = array.row(row);
         }
+        true
     });
-    as_file(bytes, ".pkl", |path| {
-        let _ = read_array(path);
-    });
+    as_file(bytes, ".pkl", |path| read_array(path).is_ok()) || plain
 }
 
 /// A NIfTI volume, packed or not.
-pub fn nifti(bytes: &[u8]) {
-    as_file(bytes, ".nii", slices);
-    as_file(bytes, ".nii.gz", slices);
+pub fn nifti(bytes: &[u8]) -> bool {
+    let plain = as_file(bytes, ".nii", slices);
+    as_file(bytes, ".nii.gz", slices) || plain
 }
 
 /// A DICOM file.
-pub fn dicom(bytes: &[u8]) {
-    as_file(bytes, ".dcm", slices);
+pub fn dicom(bytes: &[u8]) -> bool {
+    as_file(bytes, ".dcm", slices)
 }
 
-fn slices(path: &Path) {
-    let _ = slice_count(path);
-    let _ = read_slices(path, &Wanted::All);
+fn slices(path: &Path) -> bool {
+    let counted = slice_count(path).is_ok();
+    read_slices(path, &Wanted::All).is_ok() && counted
 }
 
-/// Bytes as a file with such an ending.
-fn as_file(bytes: &[u8], ending: &str, read: impl FnOnce(&Path)) {
+/// Bytes as a file with such an ending, whose name is not that of a hidden one: those are passed over.
+fn as_file(bytes: &[u8], ending: &str, read: impl FnOnce(&Path) -> bool) -> bool {
     let mut file = tempfile::Builder::new()
+        .prefix("file")
         .suffix(ending)
         .tempfile()
         .expect("there is room for a temporary file");
     file.write_all(bytes)
         .expect("there is room for a temporary file");
-    read(file.path());
+    read(file.path())
 }

@@ -47,8 +47,9 @@ SWEEP = [
 ]
 
 # With random weights these make much of every rounding. From PyTorch's f64, convmixer is 2.9e-4 off here, 2.6e-4 with
-# ONNX Runtime, 1.4e-4 with PyTorch's f32; levit_128s 4.3e-3, 2.5e-4, 1.1e-3; levit_conv_128s 6e-5, 3.1e-4, 9.8e-5.
-ILL_CONDITIONED = ("convmixer_768_32", "levit_128s", "levit_conv_128s")
+# ONNX Runtime, 1.4e-4 with PyTorch's f32; levit_128s 4.3e-3, 2.5e-4, 1.1e-3; levit_conv_128s 6e-5, 3.1e-4, 9.8e-5;
+# sebotnet33ts_256 1.6e-4, 8.8e-5, 2.2e-4.
+ILL_CONDITIONED = ("convmixer_768_32", "levit_128s", "levit_conv_128s", "sebotnet33ts_256")
 
 
 def side_of(name):
@@ -59,16 +60,21 @@ def side_of(name):
 
 
 def moved_by_noise(model, values):
-    """How far noise of a rounding's size on the picture moves the answer in f64."""
+    """How far noise of a rounding's size on the picture moves the answer in f64: the most of three draws. What it
+    allows takes ten times that, because every layer rounds."""
     import torch
 
     model = model.double()
     values = torch.from_numpy(values).double()
-    noise = torch.randn(values.shape, generator=torch.Generator().manual_seed(0)).double()
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        still, moved = (model(x).numpy().reshape(-1) for x in (values, values + 1e-7 * values.abs().max() * noise))
+        still = model(values).numpy()
+        moved = []
+        for _ in range(3):
+            noise = torch.randn(values.shape, generator=generator).double()
+            moved.append(difference(model(values + 1e-7 * values.abs().max() * noise).numpy(), still))
     model.float()
-    return difference(moved, still)
+    return max(moved)
 
 
 def add(title, by_default, name, **how):
@@ -80,7 +86,7 @@ def add(title, by_default, name, **how):
         export(model, path, (side, side), **how)
         exported = Exported(path, (side, side), original=by_torch(model))
         if name in ILL_CONDITIONED:
-            exported.within = max(WITHIN, 4 * moved_by_noise(model, exported.values))
+            exported.within = max(WITHIN, 10 * moved_by_noise(model, exported.values))
         return compare(exported, around.program)
 
 

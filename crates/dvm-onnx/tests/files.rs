@@ -121,6 +121,8 @@ cases!(
     modern_script,
     modern_one_script,
     modern_one_dynamo,
+    assigning_one_script,
+    assigning_one_dynamo,
     keras,
     float16,
     double,

@@ -61,15 +61,23 @@ fn changed(bytes: &[u8], state: &mut u64) -> Vec<u8> {
     bytes
 }
 
-fn read_all(target: &str, read: impl Fn(&[u8])) {
-    for path in files(target) {
-        let bytes = fs::read(&path).unwrap();
-        read(&bytes);
+fn read_all(target: &str, read: impl Fn(&[u8]) -> bool) {
+    let mut accepted = 0;
+    let files = files(target);
+    for path in &files {
+        let bytes = fs::read(path).unwrap();
+        accepted += usize::from(read(&bytes));
         let mut state = 0x9E37_79B9_7F4A_7C15 ^ bytes.len() as u64;
         for _ in 0..copies() {
             read(&changed(&bytes, &mut state));
         }
     }
+    // A reader that takes none of them looks at none of them.
+    assert!(
+        2 * accepted > files.len(),
+        "{target}: {accepted} of {} seeds are read",
+        files.len()
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Parts of values, and borders around them.
 
+use std::ops::Range;
+
 use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::conv2d::Border;
 use dvm_engine::ops::pad::{Amount, Pad};
@@ -21,7 +23,6 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Split", split),
     ("Pad", pad),
     ("Trilu", trilu),
-    ("ScatterND", scatter),
 ];
 
 /// Runs of a computed value that may be put side by side.
@@ -69,6 +70,25 @@ fn taken(import: &mut Import, array: &Array, axis: usize, at: &[usize]) -> Resul
 }
 
 impl Import<'_> {
+    /// A run of positions of any value along one axis.
+    ///
+    /// # Errors
+    /// For truth values.
+    pub fn part(
+        &mut self,
+        value: &Value,
+        axis: usize,
+        at: Range<usize>,
+        name: &str,
+    ) -> Result<Value, Trouble> {
+        let at: Vec<usize> = at.collect();
+        match value {
+            Value::Constant(array) => Ok(Value::Constant(taken(self, array, axis, &at)?)),
+            Value::Computed(view) => Ok(Value::Computed(self.positions(view, axis, &at, name)?)),
+            _ => Err(unsupported("takes a part of truth values")),
+        }
+    }
+
     /// Positions of a computed value along one axis: runs of equal steps, side by side.
     fn positions(
         &mut self,
@@ -530,55 +550,6 @@ fn trilu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             let kept = values.iter().enumerate();
             let kept = kept.map(|(i, &value)| if stays(i) { value } else { 0.0 });
             Array::floats(&array.shape, kept.collect())
-        }
-    })
-}
-
-/// A constant with some of its parts replaced: masks that a graph makes of its own shapes.
-fn scatter(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let (array, indices, updates) = (site.constant(0)?, site.constant(1)?, site.constant(2)?);
-    if site.text("reduction").is_some_and(|how| how != "none") {
-        return Err(unsupported("adds to parts of a constant"));
-    }
-    import.draft.spend_on(&array.shape)?;
-    let depth = *indices
-        .shape
-        .last()
-        .ok_or_else(|| invalid("has no indices"))?;
-    if depth == 0 || depth > array.rank() {
-        return Err(invalid(format!(
-            "replaces parts {depth} axes deep of {:?}",
-            array.shape
-        )));
-    }
-    let steps = strides(&array.shape);
-    let size: usize = array.shape[depth..].iter().product();
-    let places = indices.as_known()?;
-    let mut starts = Vec::with_capacity(places.len() / depth);
-    for place in places.chunks_exact(depth) {
-        let mut start = 0;
-        for (index, &position) in place.iter().enumerate() {
-            start += axis(position, array.shape[index])? * steps[index];
-        }
-        starts.push(start);
-    }
-    if updates.len() != starts.len() * size {
-        return Err(invalid("has not as many new values as places for them"));
-    }
-    fn replaced<T: Copy>(old: &[T], new: &[T], starts: &[usize], size: usize) -> Vec<T> {
-        let mut values = old.to_vec();
-        for (index, &start) in starts.iter().enumerate() {
-            values[start..start + size].copy_from_slice(&new[index * size..][..size]);
-        }
-        values
-    }
-    constant(match (&array.values, &updates.values) {
-        (Values::Integers(old), Values::Integers(new)) => {
-            Array::integers(&array.shape, replaced(old, new, &starts, size))
-        }
-        _ => {
-            let (old, new) = (array.as_floats()?, updates.as_floats()?);
-            Array::floats(&array.shape, replaced(old, new, &starts, size))
         }
     })
 }

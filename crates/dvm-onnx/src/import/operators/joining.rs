@@ -169,70 +169,12 @@ fn tile(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 }
 
 fn concat(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let first = sides(import, site.value(0)?)?;
-    let rank = first.len();
+    let rank = sides(import, site.value(0)?)?.len();
     let along = site.axis("axis", 1, rank)?;
     let values: Vec<Value> = (0..site.inputs.len())
         .map(|index| site.value(index).cloned())
         .collect::<Result<_, _>>()?;
-    let arrays: Vec<&Array> = values
-        .iter()
-        .filter_map(|value| match value {
-            Value::Constant(array) => Some(array),
-            _ => None,
-        })
-        .collect();
-    if arrays.len() == values.len() {
-        return constant(joined(import, &arrays, along)?);
-    }
-    let mut views = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        match value {
-            Value::Computed(view) => views.push(view.clone()),
-            Value::Constant(array) if array.len() == 0 => {}
-            Value::Constant(array) => {
-                let name = format!("{}.{index}", site.name);
-                views.push(import.for_every_picture(array, &name)?);
-            }
-            _ => return Err(unsupported("joins truth values")),
-        }
-    }
-    if views.iter().any(|view| view.rank() != rank) {
-        return Err(invalid("joins values with different numbers of axes"));
-    }
-    let is_alike = views.iter().all(|view| {
-        let nodes = &import.draft.nodes;
-        view.axes == views[0].axes
-            && nodes[view.node].shape.len() == nodes[views[0].node].shape.len()
-    });
-    let is_simple = is_alike && views[0].axes[along].len() == 1 && views[0].axes[along] != [0];
-    let own = if is_simple {
-        views[0].axes[along][0]
-    } else {
-        let mut own = 0;
-        for view in &mut views {
-            // An axis of side 1 has to be there.
-            let canonical = import.draft.canonical(view, site.name)?;
-            let (single, axis) = import.draft.single(&canonical, along, site.name)?;
-            (*view, own) = (single, axis);
-        }
-        own
-    };
-    let nodes: Vec<usize> = views.iter().map(|view| view.node).collect();
-    let node = import
-        .draft
-        .emit(site.name, Concat { axis: own }, &nodes, &[])?;
-    let mut view = views[0].of(node);
-    view.axes[along] = vec![own];
-    // Sides of 1 of the first input may be listed for others.
-    for other in &views {
-        for (group, other) in view.axes.iter_mut().zip(&other.axes) {
-            if group.is_empty() {
-                group.clone_from(other);
-            }
-        }
-    }
-    computed(import.draft.tidy(view))
+    Ok(vec![import.side_by_side(&values, along, site.name)?])
 }
 
 /// Constants side by side.
@@ -276,15 +218,111 @@ fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array,
 }
 
 impl Import<'_> {
-    /// A constant `[1, …]` as a value that every picture has: a class token.
-    fn for_every_picture(&mut self, array: &Array, name: &str) -> Result<View, Trouble> {
-        let is_one = array.shape.first() == Some(&1);
-        if !is_one || !(array.repeated || self.file_batch == Some(1)) {
+    /// Values side by side along an axis.
+    ///
+    /// # Errors
+    /// Where they do not go together.
+    pub fn side_by_side(
+        &mut self,
+        values: &[Value],
+        along: usize,
+        name: &str,
+    ) -> Result<Value, Trouble> {
+        let arrays: Vec<&Array> = values
+            .iter()
+            .filter_map(|value| match value {
+                Value::Constant(array) => Some(array),
+                _ => None,
+            })
+            .collect();
+        if arrays.len() == values.len() {
+            return Ok(Value::Constant(joined(self, &arrays, along)?));
+        }
+        let of_pictures = |value: &Value| match value {
+            Value::Computed(view) => view.axes.iter().position(|group| group.contains(&0)),
+            _ => None,
+        };
+        let pictures = values.iter().find_map(of_pictures);
+        let pictures = pictures.ok_or_else(|| unsupported("joins truth values"))?;
+        let mut views = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            match value {
+                Value::Computed(_) if of_pictures(value) != Some(pictures) => {
+                    return Err(unsupported(
+                        "joins values whose pictures lie along other axes",
+                    ));
+                }
+                Value::Computed(view) => views.push(view.clone()),
+                Value::Constant(array) if array.len() == 0 => {}
+                Value::Constant(array) => {
+                    let name = format!("{name}.{index}");
+                    views.push(self.for_every_picture(array, pictures, &name)?);
+                }
+                _ => return Err(unsupported("joins truth values")),
+            }
+        }
+        let rank = views[0].rank();
+        if views.iter().any(|view| view.rank() != rank) || along >= rank {
+            return Err(invalid("joins values with different numbers of axes"));
+        }
+        let is_alike = views.iter().all(|view| {
+            let nodes = &self.draft.nodes;
+            view.axes == views[0].axes
+                && nodes[view.node].shape.len() == nodes[views[0].node].shape.len()
+        });
+        let is_simple = is_alike && views[0].axes[along].len() == 1 && views[0].axes[along] != [0];
+        let own = if is_simple {
+            views[0].axes[along][0]
+        } else {
+            let mut own = 0;
+            for view in &mut views {
+                // An axis of side 1 has to be there.
+                let canonical = self.draft.canonical(view, name)?;
+                let (single, axis) = self.draft.single(&canonical, along, name)?;
+                (*view, own) = (single, axis);
+            }
+            own
+        };
+        let nodes: Vec<usize> = views.iter().map(|view| view.node).collect();
+        let node = self.draft.emit(name, Concat { axis: own }, &nodes, &[])?;
+        let mut view = views[0].of(node);
+        view.axes[along] = vec![own];
+        // Sides of 1 of the first input may be listed for others.
+        for other in &views {
+            for (group, other) in view.axes.iter_mut().zip(&other.axes) {
+                if group.is_empty() {
+                    group.clone_from(other);
+                }
+            }
+        }
+        Ok(Value::Computed(self.draft.tidy(view)))
+    }
+
+    /// A constant whose side is 1 along the axis of the pictures, as a value that every picture has: a class
+    /// token.
+    fn for_every_picture(
+        &mut self,
+        array: &Array,
+        pictures: usize,
+        name: &str,
+    ) -> Result<View, Trouble> {
+        let is_one = array.shape.get(pictures) == Some(&1);
+        let is_for_all = (array.repeated && pictures == 0) || self.file_batch == Some(1);
+        if !is_one || !is_for_all {
             return Err(unsupported("joins pictures with a constant"));
         }
-        let parameter = self.draft.parameter(array, name, "value", Role::Weight)?;
-        let node = self.draft.emit(name, Repeat, &[0], &[parameter])?;
-        Ok(self.draft.whole(node))
+        if pictures == 0 {
+            let parameter = self.draft.parameter(array, name, "value", Role::Weight)?;
+            let node = self.draft.emit(name, Repeat, &[0], &[parameter])?;
+            return Ok(self.draft.whole(node));
+        }
+        let mut shape = array.shape.clone();
+        shape.remove(pictures);
+        let node = self.for_each_picture(&array.reshaped(&shape)?, name)?;
+        let mut view = self.draft.whole(node);
+        let of_pictures = view.axes.remove(0);
+        view.axes.insert(pictures, of_pictures);
+        Ok(view)
     }
 
     /// A node `[N, …]` with a constant for each picture, the same for all.

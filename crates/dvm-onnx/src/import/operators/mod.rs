@@ -16,6 +16,7 @@ mod quantised;
 mod reductions;
 mod resizing;
 mod restriding;
+mod scattering;
 mod shapes;
 
 use super::Import;
@@ -29,7 +30,7 @@ pub(crate) type Operator = fn(&mut Import, &Site) -> Result<Vec<Value>, Trouble>
 type Table = &'static [(&'static str, Operator)];
 
 /// All families.
-const FAMILIES: [Table; 16] = [
+const FAMILIES: [Table; 17] = [
     activations::TABLE,
     arithmetic::TABLE,
     attention::TABLE,
@@ -45,6 +46,7 @@ const FAMILIES: [Table; 16] = [
     quantised::TABLE,
     reductions::TABLE,
     resizing::TABLE,
+    scattering::TABLE,
     shapes::TABLE,
 ];
 
