@@ -206,6 +206,29 @@ class Assigning(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
+class Parts(nn.Module):
+    """Windows and heads of a picture that convolutions, pools and norms take for pictures."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.window = nn.Conv2d(8, 8, 3, padding=1, groups=2)
+        self.norm = nn.BatchNorm2d(8)
+        self.head_conv = nn.Conv2d(4, 4, 3, stride=2, padding=1, groups=4, bias=False)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, x):
+        x = F.relu(self.stem(x))
+        n, c, h, w = x.shape
+        y = x.view(n, c, 2, h // 2, 2, w // 2).permute(0, 2, 4, 1, 3, 5).reshape(n * 4, c, h // 2, w // 2)
+        y = F.relu(self.norm(self.window(y)))
+        y = y.view(n, 2, 2, c, h // 2, w // 2).permute(0, 3, 1, 4, 2, 5).reshape(n, c, h, w)
+        x = x + y
+        y = x.reshape(n * 2, c // 2, h, w)
+        y = self.head_conv(y) + F.max_pool2d(y, 3, 2, 1)
+        return self.head(y.reshape(n, c, -1).mean(2))
+
+
 def settle(model):
     """Statistics that are not 0 and 1, so that mistakes show."""
     generator = torch.Generator().manual_seed(7)
@@ -609,6 +632,9 @@ def main():
     assigning = built(Assigning)
     files.exported("assigning_one_script", assigning, (7, 6), 17, False, batch="one")
     files.exported("assigning_one_dynamo", assigning, (7, 6), 18, True, batch="one")
+    parts = built(Parts)
+    files.exported("parts_script", parts, (8, 6), 17, False)
+    files.exported("parts_one_dynamo", parts, (8, 6), 18, True, batch="one")
     keras(files)
     small(files)
     single(files)

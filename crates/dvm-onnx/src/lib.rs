@@ -8,6 +8,7 @@ mod export;
 mod file;
 mod import;
 mod metadata;
+mod names;
 mod proto;
 mod read;
 mod survey;

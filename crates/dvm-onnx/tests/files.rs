@@ -123,6 +123,8 @@ cases!(
     modern_one_dynamo,
     assigning_one_script,
     assigning_one_dynamo,
+    parts_script,
+    parts_one_dynamo,
     keras,
     float16,
     double,

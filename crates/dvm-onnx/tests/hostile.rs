@@ -487,6 +487,22 @@ fn a_sum_over_letters_that_makes_no_sense_is_refused() {
 }
 
 #[test]
+fn nodes_that_are_all_named_alike_are_told_apart() {
+    let _alone = alone();
+    let nodes = (0..2000).map(|index| {
+        let before = match index {
+            0 => "x".to_owned(),
+            _ => format!("v{}", index - 1),
+        };
+        let relu = node("Tanh", &[&before], &[&format!("v{index}")], &[]);
+        [relu, bytes(3, "same")].concat()
+    });
+    let imported = read(&with_end(nodes.collect(), "v1999", vec![])).unwrap();
+    let is_tanh = |node: &&dvm_engine::Node| node.op.kind() == "tanh";
+    assert_eq!(imported.graph.nodes().iter().filter(is_tanh).count(), 2000);
+}
+
+#[test]
 fn all_that_is_not_supported_is_told_at_once() {
     let _alone = alone();
     let nodes = vec![

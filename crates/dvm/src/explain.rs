@@ -39,7 +39,25 @@ impl Default for Explain {
     }
 }
 
+/// Rows and columns of the window that occlusion covers, unless told otherwise.
+const USUAL_WINDOW: usize = 20;
+
 impl Explain {
+    /// [`DEFAULT_METHODS`] for pictures of this crop, rows and columns: with smaller windows, a quarter of
+    /// the shorter side in steps of half of that, where the usual ones do not fit.
+    pub fn fitting((height, width): (usize, usize)) -> Self {
+        let side = height.min(width);
+        if side >= USUAL_WINDOW {
+            return Self::default();
+        }
+        let window = side.div_ceil(4).max(1);
+        let stride = window.div_ceil(2);
+        let settings = Settings::new()
+            .with("window", window)
+            .with("stride", stride);
+        Self::with_settings(DEFAULT_METHODS, &settings).expect("these are registered, and fit")
+    }
+
     /// These methods, separated by commas, with their default settings.
     ///
     /// # Errors

@@ -51,6 +51,8 @@ impl Subject {
                 "architecture": name,
                 "weights": classifier.weights_file(),
                 "weights_sha256": classifier.weights_sha256(),
+                "weights_source": classifier.weights_source(),
+                "weights_licence": classifier.weights_licence(),
                 "classes": classifier.classes().len(),
                 "arithmetic": arithmetic(classifier),
                 "preprocess": written(classifier.preprocess()),

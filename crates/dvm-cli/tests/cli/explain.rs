@@ -117,6 +117,25 @@ fn the_record_holds_numbers_as_they_were_meant() {
 }
 
 #[test]
+fn the_record_says_whose_weights_they_are() {
+    let out = tempfile::tempdir().unwrap();
+    explain(out.path(), &with(&[COFFEE], &FAST));
+    let model = &record(&out.path().join("coffee"))["model"];
+    let file = "/../dvm-zoo/embedded/squeezenet1_1.safetensors";
+    let file = format!("{}{file}", env!("CARGO_MANIFEST_DIR"));
+    let classifier = dvm::Classifier::read(file.as_ref()).unwrap();
+    assert!(classifier.weights_licence().is_some());
+    assert_eq!(
+        model["weights_licence"].as_str(),
+        classifier.weights_licence()
+    );
+    assert_eq!(
+        model["weights_source"].as_str(),
+        classifier.weights_source()
+    );
+}
+
+#[test]
 fn one_picture_gives_maps_figure_and_record() {
     let out = tempfile::tempdir().unwrap();
     let run = explain(out.path(), &with(&[COFFEE], &FAST));

@@ -353,6 +353,28 @@ fn a_run_notes_how_pictures_are_prepared_for_the_weights_that_it_begins_with() {
 }
 
 #[test]
+fn a_run_on_pictures_smaller_than_the_usual_window_ends_with_its_maps() {
+    let home = tempfile::tempdir().unwrap();
+    let set = colours(home.path());
+    let out = home.path().join("run");
+    let mut all = vec!["train", text(&set), "--out", text(&out), "--plain"];
+    all.extend(["--epochs", "1", "--batch", "3", "--images-every", "1"]);
+    for field in [
+        "preprocess.resize.short_side=18",
+        "preprocess.crop=[18,18]",
+        "preprocess.interpolation=bilinear",
+        "preprocess.mean=[0.5,0.5,0.5]",
+        "preprocess.std=[0.3,0.3,0.3]",
+    ] {
+        all.extend(["--set", field]);
+    }
+    let run = dvm(&all);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(!run.stderr.contains("window"), "{}", run.stderr);
+    assert!(out.join("report/report.md").is_file());
+}
+
+#[test]
 fn a_folder_with_a_run_is_not_trained_into_again() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());

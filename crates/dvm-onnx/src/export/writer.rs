@@ -6,6 +6,7 @@ use dvm_engine::{Graph, Node, NodeId};
 use prost::Message;
 
 use super::{ExportError, FAMILIES, Purpose, Untold, attribute};
+use crate::names::Names;
 use crate::proto;
 
 /// Writes one node if its op is of this family, and says which value holds what it computes; `None` for
@@ -49,23 +50,6 @@ pub(super) struct Writer {
     constants: BTreeMap<Vec<u8>, String>,
 }
 
-/// Names that are taken.
-#[derive(Default)]
-struct Names(BTreeSet<String>);
-
-impl Names {
-    /// This name, or one that begins so.
-    fn unique(&mut self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
-        let mut more = 1;
-        while !self.0.insert(name.clone()) {
-            name = format!("{wanted}_{more}");
-            more += 1;
-        }
-        name
-    }
-}
-
 impl Writer {
     /// Writes all nodes that lead to the logits.
     pub fn write(
@@ -79,7 +63,7 @@ impl Writer {
         let shapes = graph.shapes(&[1, channels, height, width])?;
         let mut values = Names::default();
         for parameter in graph.parameters() {
-            values.0.insert(parameter.name.clone());
+            values.unique(&parameter.name);
         }
         let input = values.unique("input");
         let output = values.unique("logits");
@@ -91,7 +75,10 @@ impl Writer {
                 id => values.unique(&graph.node(id).name),
             })
             .collect();
-        let names = graph.nodes().iter().map(|node| node.name.clone());
+        let mut node_names = Names::default();
+        for node in graph.nodes() {
+            node_names.unique(&node.name);
+        }
         let mut writer = Self {
             purpose,
             nodes: Vec::new(),
@@ -100,7 +87,7 @@ impl Writer {
             output,
             output_shape: shapes[graph.output().index()].clone(),
             values,
-            node_names: Names(names.collect()),
+            node_names,
             constants: BTreeMap::new(),
         };
         // The value of each node: its own, or that of the node whose value it passes on.

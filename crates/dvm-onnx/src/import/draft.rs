@@ -1,6 +1,6 @@
 //! The network while it is being taken over: nodes of the engine, with the shapes of their values.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use dvm_engine::ops::input::Input;
@@ -12,6 +12,7 @@ use super::array::{Array, Values, count};
 use super::curve::Curves;
 use super::trouble::{Trouble, invalid, unsupported};
 use super::view::Order;
+use crate::names::Names;
 
 /// A node of the engine.
 ///
@@ -50,8 +51,8 @@ impl Made {
 pub(crate) struct Draft {
     pub nodes: Vec<Made>,
     parameters: Vec<(Parameter, Array)>,
-    names: HashSet<String>,
-    parameter_names: HashSet<String>,
+    names: Names,
+    parameter_names: Names,
     /// Parameters by the initializer, the shape and the first values that they were made of.
     shared: HashMap<(Arc<str>, Vec<usize>, bool), usize>,
     /// Values that were brought into another order, so that it is done once.
@@ -78,11 +79,13 @@ impl Draft {
             curves: Curves::default(),
             awaits: Awaits::Nothing,
         };
+        let mut names = Names::default();
+        names.unique(&input.name);
         Self {
             nodes: vec![input],
             parameters: Vec::new(),
-            names: HashSet::from(["input".to_owned()]),
-            parameter_names: HashSet::new(),
+            names,
+            parameter_names: Names::default(),
             shared: HashMap::new(),
             arranged: HashMap::new(),
             budget,
@@ -132,17 +135,7 @@ impl Draft {
     /// A name like this that no node has yet.
     fn unique(&mut self, name: &str) -> String {
         let name = if name.is_empty() { "node" } else { name };
-        let mut candidate = name.to_owned();
-        let mut number = 2u32;
-        while self.names.contains(&candidate) {
-            candidate = format!("{name}_{number}");
-            // Names that collide again and again (hostile files) are found in few steps.
-            number = number
-                .saturating_mul(2)
-                .saturating_sub(u32::from(number < 16));
-        }
-        self.names.insert(candidate.clone());
-        candidate
+        self.names.unique(name)
     }
 
     /// Appends a node.
@@ -340,13 +333,7 @@ impl Draft {
         }
         let own = array.name.as_deref().filter(|name| !is_made_up(name));
         let wanted = own.map_or_else(|| format!("{node}.{suffix}"), str::to_owned);
-        let mut name = wanted.clone();
-        let mut number = 2u64;
-        while self.parameter_names.contains(&name) {
-            name = format!("{wanted}_{number}");
-            number *= 2;
-        }
-        self.parameter_names.insert(name.clone());
+        let name = self.parameter_names.unique(&wanted);
         let parameter = Parameter {
             name,
             shape: array.shape.clone(),

@@ -32,7 +32,8 @@ impl Import<'_> {
         inputs[0] = Some(Value::Computed(view));
         let site = Site { inputs, ..*site };
         let outer = std::mem::replace(&mut self.draft, apart);
-        let batch = self.file_batch.take();
+        // The constant is written for as many as it has.
+        let batch = self.file_batch.replace(array.shape[0] as i64);
         let made = operator(self, &site);
         let apart = std::mem::replace(&mut self.draft, outer);
         self.file_batch = batch;

@@ -147,13 +147,7 @@ impl<'a> Import<'a> {
             inputs,
         };
         let taken = match operator(self, &site) {
-            Err(Trouble::Unsupported(detail)) if are_constants(&site) => {
-                let folded = self.folded(operator, &site);
-                folded.map_err(|trouble| match trouble {
-                    Trouble::Unsupported(_) => Trouble::Unsupported(detail),
-                    other => other,
-                })
-            }
+            Err(Trouble::Unsupported(_)) if are_constants(&site) => self.folded(operator, &site),
             taken => taken,
         };
         match taken {

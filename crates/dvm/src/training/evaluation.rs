@@ -130,7 +130,7 @@ impl Evaluated {
                 Err(_) => continue,
             };
             // Why it was taken for what it is not.
-            let mut options = Explain::default();
+            let mut options = Explain::fitting(classifier.preprocess().crop);
             options.classes = vec![ClassChoice::Named(wrong.predicted.clone())];
             let figure = classifier.explain(picture, &options)?[0].overlay_figure();
             let name = format!("{:02}.png", index + 1);

@@ -104,7 +104,7 @@ fn followed(data: &Dataset, count: usize) -> Vec<&Sample> {
 /// Overlays of the usual methods for the class that the picture is of.
 fn looked_at(classifier: &Classifier, sample: &Sample, class: &str) -> Result<Picture, Error> {
     let picture = dvm_image::read(&sample.path, &Limits::default())?;
-    let mut options = Explain::default();
+    let mut options = Explain::fitting(classifier.preprocess().crop);
     options.classes = vec![ClassChoice::Named(class.to_owned())];
     Ok(classifier.explain(picture, &options)?[0].overlay_figure())
 }

@@ -7,7 +7,7 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use super::super::Import;
 use super::super::site::{Site, Value};
 use super::super::trouble::{Trouble, unsupported};
-use super::convolution::{as_map, of_map, padding, pair, with_border_before};
+use super::convolution::{as_map, padding, pair, with_border_before};
 use super::{Operator, computed};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
@@ -39,7 +39,19 @@ fn pool(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Va
     if pair(site, "dilations", Some(1))? != (1, 1) {
         return Err(unsupported("has a dilation"));
     }
-    let mut node = import.draft.plain(&view, site.name)?;
+    let pooled =
+        |import: &mut Import, node: usize| of_one(import, site, node, reduction, (kernel, stride));
+    computed(import.of_maps((&view, is_row), site.name, pooled)?)
+}
+
+/// The pool of a node that is a map.
+fn of_one(
+    import: &mut Import,
+    site: &Site,
+    mut node: usize,
+    reduction: Reduction,
+    (kernel, stride): ((usize, usize), (usize, usize)),
+) -> Result<usize, Trouble> {
     let &[_, _, h, w] = &import.draft.nodes[node].shape[..] else {
         return Err(unsupported("works on values that are no maps [N, C, H, W]"));
     };
@@ -86,8 +98,7 @@ fn pool(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Va
             ceil: site.int("ceil_mode", 0) != 0,
         },
     };
-    let node = import.draft.emit(site.name, op, &[node], &[])?;
-    computed(of_map(import, node, is_row))
+    import.draft.emit(site.name, op, &[node], &[])
 }
 
 fn is_never_negative(import: &Import, node: usize) -> bool {
@@ -102,11 +113,10 @@ fn is_never_negative(import: &Import, node: usize) -> bool {
 
 fn global(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Value>, Trouble> {
     let (view, is_row) = as_map(site.view(0)?)?;
-    let node = import.draft.plain(&view, site.name)?;
     let op = Pool {
         reduction,
         windows: Windows::Adaptive { output: (1, 1) },
     };
-    let node = import.draft.emit(site.name, op, &[node], &[])?;
-    computed(of_map(import, node, is_row))
+    let pooled = |import: &mut Import, node: usize| import.draft.emit(site.name, op, &[node], &[]);
+    computed(import.of_maps((&view, is_row), site.name, pooled)?)
 }
