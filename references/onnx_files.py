@@ -226,7 +226,8 @@ class Parts(nn.Module):
         x = x + y
         y = x.reshape(n * 2, c // 2, h, w)
         y = self.head_conv(y) + F.max_pool2d(y, 3, 2, 1)
-        return self.head(y.reshape(n, c, -1).mean(2))
+        y = y.reshape(n, c, -1)
+        return self.head(y.mean(2) + y.logsumexp(2))
 
 
 def settle(model):

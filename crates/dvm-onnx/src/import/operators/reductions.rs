@@ -1,6 +1,7 @@
 //! Sums, means, maxima and softmax along axes.
 
 use dvm_engine::Tensor;
+use dvm_engine::ops::add::Add;
 use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::mul::Mul;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
@@ -29,6 +30,10 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("ReduceSumSquare", |i, s| {
         reduce(i, s, How::Sum, Around::Square)
     }),
+    ("ReduceLogSum", |i, s| reduce(i, s, How::Sum, Around::Log)),
+    ("ReduceLogSumExp", |i, s| {
+        reduce(i, s, How::Sum, Around::LogOfPowers)
+    }),
     ("ReduceProd", product),
     ("Softmax", |i, s| softmax(i, s, false)),
     ("LogSoftmax", |i, s| softmax(i, s, true)),
@@ -46,6 +51,10 @@ enum Around {
     Square,
     /// √(Σ x²)
     Root,
+    /// log Σ x
+    Log,
+    /// log Σ eˣ
+    LogOfPowers,
 }
 
 fn reduce(
@@ -75,8 +84,24 @@ fn reduce(
     let name = site.name;
     let mut node = view.node;
     let before = format!("{name}.each");
+    // The largest is taken off before, and added again: powers stay below 1.
+    let largest = match around {
+        Around::LogOfPowers => {
+            let name = format!("{name}.largest");
+            Some(import.reduced(node, How::Max, own.clone(), &name)?)
+        }
+        _ => None,
+    };
+    if let Some(largest) = largest {
+        let difference = Binary::inputs(Function::Sub);
+        let name = format!("{name}.centred");
+        node = import
+            .draft
+            .emit(&name, difference, &[node, largest], &[])?;
+    }
     node = match around {
-        Around::Nothing => node,
+        Around::Nothing | Around::Log => node,
+        Around::LogOfPowers => import.draft.emit(&before, Unary::Exp, &[node], &[])?,
         Around::Minus => import.draft.emit(&before, Unary::Neg, &[node], &[])?,
         Around::Size => import.draft.emit(&before, Unary::Abs, &[node], &[])?,
         Around::Square | Around::Root => import.draft.emit(&before, Mul, &[node, node], &[])?,
@@ -86,11 +111,20 @@ fn reduce(
         Around::Minus => import
             .draft
             .emit(&format!("{name}.minus"), Unary::Neg, &[node], &[])?,
+        Around::Log | Around::LogOfPowers => {
+            import
+                .draft
+                .emit(&format!("{name}.log"), Unary::Log, &[node], &[])?
+        }
         Around::Root => import
             .draft
             .emit(&format!("{name}.root"), Unary::Sqrt, &[node], &[])?,
         _ => node,
     };
+    if let Some(largest) = largest {
+        let name = format!("{name}.back");
+        node = import.draft.emit(&name, Add, &[node, largest], &[])?;
+    }
     let kept = view.axes.iter().enumerate().filter_map(|(axis, group)| {
         match (axes.contains(&axis), keeps) {
             (false, _) => Some(group.clone()),
