@@ -297,7 +297,7 @@ impl<'a> Image<'a> {
         }
         let stored = elements.short(BITS_STORED).unwrap_or(allocated);
         let high = elements.short(HIGH_BIT).unwrap_or(stored.saturating_sub(1));
-        if stored == 0 || stored > high + 1 || high >= allocated {
+        if stored == 0 || high >= allocated || stored > high + 1 {
             return Err(damaged(format!(
                 "its pixels are said to have {stored} of {allocated} bits, up to bit {high}"
             )));

@@ -351,3 +351,15 @@ fn dicom_lengths_beyond_the_file_are_refused() {
         slices_refused("a.dcm", &bytes);
     }
 }
+
+#[test]
+fn a_dicom_file_whose_highest_bit_cannot_be_is_refused() {
+    let mut bytes = reference("u8.dcm");
+    let high = bytes
+        .windows(8)
+        .position(|bytes| bytes == b"\x28\0\x02\x01US\x02\0")
+        .unwrap();
+    bytes[high + 8..high + 10].copy_from_slice(&u16::MAX.to_le_bytes());
+    let error = slices_refused("a.dcm", &bytes).to_string();
+    assert!(error.contains("up to bit 65535"), "{error}");
+}
