@@ -108,12 +108,6 @@ INPUTS = {
     "swin_s": (1, 100, 2.0),
     "swin_b": (1, 100, 2.0),
 }
-# Networks so large that only their true gradient is described.
-LARGE = {
-    *(f"{family}efficientnet_b{i}" for family in ("", "tf_") for i in (5, 6, 7)),
-    "convnext_large",
-    "vit_l_16",
-}
 # Networks that timm has and torchvision has not, by timm's name.
 TIMM = {
     **{f"efficientnet_lite{i}": f"tf_efficientnet_lite{i}" for i in range(5)},
@@ -353,8 +347,7 @@ def inference(name):
     single_logits = logits_and_gradient(copy.deepcopy(network).float(), values, torch.float32)[0]
     tensors[f"{name}.logits_f32_error"] = relative_error(single_logits, logits)
     add_gradient(tensors, f"{name}.input_grad", gradient, network, values)
-    ruled = () if name in LARGE else (("guided", GuidedRectifier), ("deconvnet", DeconvnetRectifier))
-    for rule, rectifier in ruled:
+    for rule, rectifier in (("guided", GuidedRectifier), ("deconvnet", DeconvnetRectifier)):
         ruled = with_rule(network, rectifier)
         ruled_logits, ruled_gradient, nodes = logits_and_gradient(ruled, values)
         left = [node for node in nodes if node.startswith(RECTIFIER_NODES)]

@@ -19,6 +19,11 @@ USUAL = [
     "resmlp_12_224",
     "swin_tiny_patch4_window7_224",
     "hgnet_tiny",
+    "mobilevit_xxs",
+    "pvt_v2_b0",
+    "ghostnetv2_100",
+    "nf_resnet26",
+    "hrnet_w18_small",
 ]
 
 SWEEP = [
@@ -96,3 +101,4 @@ for name in USUAL:
     add(f"timm/{name}/dynamo-20-dynamic-batch", False, name, dynamo=True, opset=20, dynamic="batch")
 for name in SWEEP:
     add(f"sweep/{name}", False, name, dynamo=False, opset=17)
+    add(f"newer-sweep/{name}", False, name, dynamo=True, opset=18)

@@ -9,6 +9,7 @@ mod einsum;
 mod gathering;
 mod joining;
 mod logic;
+mod maps;
 mod matrices;
 mod normalisation;
 mod pooling;

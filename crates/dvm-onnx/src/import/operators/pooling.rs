@@ -7,7 +7,8 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use super::super::Import;
 use super::super::site::{Site, Value};
 use super::super::trouble::{Trouble, unsupported};
-use super::convolution::{as_map, padding, pair, with_border_before};
+use super::convolution::{padding, pair, with_border_before};
+use super::maps::as_map;
 use super::{Operator, computed};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[

@@ -10,7 +10,10 @@ use super::super::trouble::{Trouble, invalid, unsupported};
 use super::shapes::sides;
 use super::{Operator, constant};
 
-pub(super) const TABLE: &[(&str, Operator)] = &[("ScatterND", scatter)];
+pub(super) const TABLE: &[(&str, Operator)] = &[
+    ("ScatterND", scatter),
+    ("ScatterElements", scatter_elements),
+];
 
 fn scatter(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     if site.text("reduction").is_some_and(|how| how != "none") {
@@ -22,6 +25,48 @@ fn scatter(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     }
     let from = sides(import, &value)?;
     let ranges = block(site.constant(1)?, &from, import.file_batch)?;
+    replace_block(import, site, &ranges)
+}
+
+/// `ScatterElements` where it replaces whole positions along an axis, as exporters write `x[:, 3] = y`.
+fn scatter_elements(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    if site.text("reduction").is_some_and(|how| how != "none") {
+        return Err(unsupported("adds to parts of a value"));
+    }
+    let from = sides(import, site.value(0)?)?;
+    let indices = site.constant(1)?;
+    let along = site.axis("axis", 0, from.len())?;
+    let no_block = || unsupported("replaces parts of a value that are no block of it");
+    if indices.rank() != from.len() || indices.len() == 0 {
+        return Err(no_block());
+    }
+    let side = from[along].known().ok_or_else(no_block)?;
+    // The same positions wherever one looks along the other axes.
+    let places = indices.as_known()?;
+    let step = strides(&indices.shape)[along];
+    let count = indices.shape[along];
+    let start = axis(places[0], side as usize)?;
+    let mut all = places.iter().enumerate();
+    let is_block = all.all(|(at, &place)| {
+        let position = (start + at / step % count) as i64;
+        place == position || place.checked_add(side) == Some(position)
+    });
+    if !is_block || start + count > side as usize {
+        return Err(no_block());
+    }
+    let mut ranges = vec![None; from.len()];
+    ranges[along] = Some(start..start + count);
+    replace_block(import, site, &ranges)
+}
+
+/// The node's first input with its third in place of a block.
+fn replace_block(
+    import: &mut Import,
+    site: &Site,
+    ranges: &[Option<Range<usize>>],
+) -> Result<Vec<Value>, Trouble> {
+    let (value, new) = (site.value(0)?.clone(), site.value(2)?.clone());
+    let from = sides(import, &value)?;
     let expected: Vec<Integer> = from
         .iter()
         .enumerate()
@@ -37,7 +82,7 @@ fn scatter(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     if given.len() != expected.len() || !given.iter().zip(&expected).all(fits) {
         return Err(unsupported("replaces a part by a value of another shape"));
     }
-    Ok(vec![import.replaced(value, &ranges, 0, new, site.name)?])
+    Ok(vec![import.replaced(value, ranges, 0, new, site.name)?])
 }
 
 /// The block of a value that indices `[…, depth]` stand for: for each of the first `depth` axes the
