@@ -460,7 +460,13 @@ fn maps_of_impossible_sizes_are_refused() {
         "y",
         vec![floats("by", &[4], &[2.0, 1.0, 1.0, 1.0])],
     ));
-    for (mode, border) in [("reflect", 4000), ("edge", 1 << 40), ("wrap", 1)] {
+    for (mode, border) in [
+        ("reflect", 4000),
+        ("edge", 1 << 40),
+        ("wrap", 1),
+        ("constant", i64::MIN),
+        ("constant", i64::MAX),
+    ] {
         let padded = node("Pad", &["x", "border"], &["y"], &[text("mode", mode)]);
         let border = whole("border", &[8], &[0, 0, border, 0, 0, 0, 0, 0]);
         refused(&with_end(vec![padded], "y", vec![border]));

@@ -394,7 +394,7 @@ fn split(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 }
 
 /// The largest border.
-const WIDEST: i64 = 1 << 12;
+const WIDEST: u64 = 1 << 12;
 
 fn pad(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let from = sides(import, site.value(0)?)?;
@@ -425,7 +425,7 @@ fn pad(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     if given.len() != 2 * axes.len() {
         return Err(invalid(format!("pads {} axes by {given:?}", axes.len())));
     }
-    if given.iter().any(|pad| pad.abs() > WIDEST) {
+    if given.iter().any(|pad| pad.unsigned_abs() > WIDEST) {
         return Err(unsupported(format!("pads by {given:?}")));
     }
     let mut pads = vec![(0, 0); rank];
