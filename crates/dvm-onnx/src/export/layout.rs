@@ -87,17 +87,16 @@ fn part(writer: &mut Writer, site: &Site, slice: &Slice) -> Written {
 
 fn border(writer: &mut Writer, site: &Site, pad: &Pad) -> Written {
     let [_, _, h, w] = site.map()?;
-    let (top, left, bottom, right) = match (pad.amount, site.output) {
-        (Amount::Fixed(b), _) => (b.top, b.left, b.bottom, b.right),
-        (Amount::ToMultiple(_), &[_, _, rows, columns]) => (0, 0, rows - h, columns - w),
+    let border = match (pad.amount, site.output) {
+        (Amount::Fixed(border), _) => border,
+        (Amount::ToMultiple(_), &[_, _, rows, columns]) => Border {
+            bottom: rows - h,
+            right: columns - w,
+            ..Border::default()
+        },
         _ => return Err(format!("which makes {:?}", site.output)),
     };
-    let sides = around(Border {
-        top,
-        left,
-        bottom,
-        right,
-    });
+    let sides = around(border);
     let sides = writer.whole(&sides);
     let value = writer.scalar(pad.value);
     writer.last(site, "Pad", &[site.inputs[0], &sides, &value], vec![])
@@ -105,13 +104,17 @@ fn border(writer: &mut Writer, site: &Site, pad: &Pad) -> Written {
 
 /// A border as ONNX's `pads` of a feature map.
 fn around(border: Border) -> [i64; 8] {
-    let Border {
-        top,
-        left,
-        bottom,
-        right,
-    } = border;
-    [0, 0, top, left, 0, 0, bottom, right].map(|side| side as i64)
+    let sides = [
+        0,
+        0,
+        border.top,
+        border.left,
+        0,
+        0,
+        border.bottom,
+        border.right,
+    ];
+    sides.map(|side| side as i64)
 }
 
 fn resampled(writer: &mut Writer, site: &Site, resample: &Resample) -> Written {
