@@ -23,6 +23,9 @@ pub enum Error {
         /// Which answer.
         what: String,
     },
+    /// The network's numbers are not what they are taken for.
+    #[error("the network's output {0}; say what its output means, or leave it to be found out")]
+    Output(String),
     /// The method's settings do not go with this picture.
     #[error("{0}")]
     Unfit(String),

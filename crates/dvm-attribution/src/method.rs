@@ -41,16 +41,18 @@ impl Scene<'_> {
         [1, c, h, w]
     }
 
-    /// The logits `[K]` of the picture.
+    /// The numbers `[K]` that the network answers for the picture; [`Network::output`] tells what they
+    /// mean.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] if any of them is not a number; [`Error::Network`].
-    pub fn logits(&self) -> Result<Vec<f32>, Error> {
+    /// [`Error::NotFinite`] if any of them is not a number; [`Error::Output`] if they cannot be what
+    /// [`Network::output`] says; [`Error::Network`].
+    pub fn outputs(&self) -> Result<Vec<f32>, Error> {
         let graph = self.network.fused();
         self.allow(graph.peak_values(&self.shape_of_one())?)?;
-        let logits = graph.logits(&self.batch_of_one())?;
-        finite("the picture itself", logits.data())?;
-        Ok(logits.data().to_vec())
+        let outputs = graph.logits(&self.batch_of_one())?;
+        self.check(outputs.data())?;
+        Ok(outputs.data().to_vec())
     }
 
     /// How many pictures may be worked on at once so that `graph`'s activations stay within
@@ -65,6 +67,12 @@ impl Scene<'_> {
 }
 
 impl Scene<'_> {
+    /// Refuses numbers of the picture itself that are none, or not what they are taken for.
+    pub(crate) fn check(&self, outputs: &[f32]) -> Result<(), Error> {
+        finite("the picture itself", outputs)?;
+        self.network.output().check(outputs).map_err(Error::Output)
+    }
+
     /// Refuses work on one picture that takes more memory than is allowed. What every machine has
     /// is always allowed: [`ALWAYS_ALLOWED`].
     pub(crate) fn allow(&self, values: usize) -> Result<(), Error> {
@@ -149,6 +157,8 @@ pub struct Attribution {
     pub title: String,
     /// What is measured, for the colour bar: `drop in probability`.
     pub quantity: String,
+    /// Which score of the class the map is about: `probability`, `logit` or `log-probability`.
+    pub score: &'static str,
     /// One value per pixel of the network's input, `[H, W]`, row-major, never rescaled.
     pub map: Vec<f32>,
     /// Rows and columns of `map`.

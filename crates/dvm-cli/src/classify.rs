@@ -33,6 +33,10 @@ enum Answer {
     Seen {
         image: String,
         top: Vec<Ranked>,
+        /// What the network's numbers mean.
+        output: &'static str,
+        /// The network's numbers, as it computes them.
+        outputs: Vec<f32>,
         /// One per class, by index.
         logits: Vec<f32>,
     },
@@ -67,6 +71,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(seen) => answers.push(Answer::Seen {
                 image: path,
                 top: seen.top(count).to_vec(),
+                output: seen.output.word(),
+                outputs: seen.outputs,
                 logits: seen.logits,
             }),
             Err(error) => answers.push(Answer::Failed { image: path, error }),
@@ -98,7 +104,11 @@ fn predict(
             progress.aside(|| report::say(&format!("note: {}: {}", image.name(), dvm::CUT_OFF)));
         }
         let input = classifier.prepare(picture)?;
-        classifier.classify(&input)
+        let seen = classifier.classify(&input)?;
+        if let Some(doubt) = &seen.doubt {
+            progress.aside(|| report::say(&format!("warning: {}: {doubt}", image.name())));
+        }
+        Ok(seen)
     };
     answer().map_err(|error: dvm::Error| in_words_about(path, &error))
 }

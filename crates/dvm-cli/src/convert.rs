@@ -8,7 +8,7 @@ use dvm::models::FileFormat;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::options::{ModelOptions, RunOptions};
+use crate::options::{ModelOptions, OutputOption, RunOptions};
 use crate::preprocess_options::PreprocessOptions;
 use crate::report;
 
@@ -31,6 +31,8 @@ pub struct Arguments {
     /// Names of its classes: one per line, or JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     classes: Option<PathBuf>,
+    #[command(flatten)]
+    meaning: OutputOption,
     #[command(flatten)]
     preprocess: PreprocessOptions,
     #[command(flatten)]
@@ -63,6 +65,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         model: Some(model),
         weights,
         classes: arguments.classes,
+        output: arguments.meaning,
         preprocess: arguments.preprocess,
     };
     let classifier = options.open(&arguments.run)?;

@@ -11,7 +11,7 @@ use dvm::training::{Bootstrap, Evaluation, Interval};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::options::RunOptions;
+use crate::options::{OutputOption, RunOptions};
 use crate::preprocess_options::PreprocessOptions;
 use crate::report::{self, Align, Progress, table};
 
@@ -37,6 +37,8 @@ pub struct Arguments {
     #[arg(long)]
     skip_broken: bool,
     #[command(flatten)]
+    output: OutputOption,
+    #[command(flatten)]
     preprocess: PreprocessOptions,
     #[command(flatten)]
     run: RunOptions,
@@ -58,6 +60,11 @@ struct Answer<'a> {
     split: &'static str,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
+    /// Of which classes means over classes are, where it is not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about_classes: Option<String>,
+    /// What is odd about the data set.
+    remarks: Vec<String>,
     left_out: Vec<String>,
 }
 
@@ -69,6 +76,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         true => Classifier::open_for(&file, None, arguments.preprocess.size())?,
         false => Classifier::read(&arguments.checkpoint)?,
     };
+    let classifier = arguments.output.apply(classifier)?;
     let classifier = arguments.preprocess.apply(classifier)?;
     let classifier = classifier.with_arithmetic(arguments.run.arithmetic());
     report::warn_about(&classifier);
@@ -79,6 +87,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         data => (data?, arguments.split),
     };
+    for remark in data.remarks() {
+        report::say(&format!("warning: {}: {remark}", data.folder.display()));
+    }
     let split = match split {
         Some(split) => split,
         None if data.samples(Split::Test).is_empty() => Split::Val,
@@ -120,6 +131,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             data: arguments.data.display().to_string(),
             split: split.name(),
             evaluation,
+            about_classes: evaluation.about_classes(),
+            remarks: data.remarks(),
             left_out: left_out.clone(),
         })?;
     } else {
@@ -147,6 +160,7 @@ fn as_text(evaluation: &Evaluation, split: Split) -> String {
             format!("{:.2} … {:.2} %", 100.0 * i.low, 100.0 * i.high)
         })
     };
+    let is_balanced = evaluation.balanced_accuracy.is_some();
     let mut rows = vec![
         [
             "accuracy".into(),
@@ -155,13 +169,17 @@ fn as_text(evaluation: &Evaluation, split: Split) -> String {
         ],
         [
             "balanced accuracy".into(),
-            percent(evaluation.balanced_accuracy),
-            within(intervals.map(|i| &i.balanced_accuracy)),
+            optional(evaluation.balanced_accuracy),
+            within(
+                intervals
+                    .filter(|_| is_balanced)
+                    .map(|i| &i.balanced_accuracy),
+            ),
         ],
         [
             "macro F1".into(),
-            percent(evaluation.macro_f1),
-            within(intervals.map(|i| &i.macro_f1)),
+            optional(evaluation.macro_f1),
+            within(intervals.filter(|_| is_balanced).map(|i| &i.macro_f1)),
         ],
     ];
     let tops = evaluation.top_k.iter().filter(|(k, _)| **k > 1);
@@ -178,6 +196,9 @@ fn as_text(evaluation: &Evaluation, split: Split) -> String {
     ]);
     let mut text = format!("{} pictures of `{}`\n\n", evaluation.pictures, split.name());
     text += &table([Align::Left, Align::Right, Align::Left], &rows);
+    if let Some(about) = evaluation.about_classes() {
+        let _ = writeln!(text, "{about}");
+    }
     text.push('\n');
     let mut rows = vec![["class", "precision", "recall", "F1", "pictures"].map(String::from)];
     rows.extend(evaluation.classes.iter().map(|class| {

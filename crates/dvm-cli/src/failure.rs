@@ -82,8 +82,11 @@ impl From<io::Error> for Failure {
 }
 
 /// An error with all its causes, each said once.
-pub fn in_words(error: &dyn Error) -> String {
+pub fn in_words(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
+    if let Some(dvm::Error::Output { .. }) = error.downcast_ref() {
+        words += "; --output says what it means";
+    }
     let mut cause = error.source();
     while let Some(error) = cause {
         let why = error.to_string();
@@ -96,7 +99,7 @@ pub fn in_words(error: &dyn Error) -> String {
 }
 
 /// The same without the file's name at its beginning, for lines that begin with it anyway.
-pub fn in_words_about(file: &Path, error: &dyn Error) -> String {
+pub fn in_words_about(file: &Path, error: &(dyn Error + 'static)) -> String {
     let words = in_words(error);
     match words.strip_prefix(&file.display().to_string()) {
         Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),

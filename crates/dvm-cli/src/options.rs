@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
-use dvm::engine::Arithmetic;
+use dvm::engine::{Arithmetic, Output};
 use dvm::{Classifier, DEFAULT_MODEL};
 
 use crate::failure::Failure;
@@ -30,7 +31,42 @@ pub struct ModelOptions {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub classes: Option<PathBuf>,
     #[command(flatten)]
+    pub output: OutputOption,
+    #[command(flatten)]
     pub preprocess: PreprocessOptions,
+}
+
+/// What a network's output means.
+#[derive(Args)]
+pub struct OutputOption {
+    /// What the numbers at its end mean: `logits` or `probabilities` of classes of which one is right,
+    /// their logarithms, or logits or probabilities of `labels` of which several can be right. A single
+    /// number is a no or yes [default: found out from the file; shown where it is assumed]
+    #[arg(id = "output_meaning", long = "output", value_name = "MEANING")]
+    #[arg(value_parser = meanings(), hide_possible_values = true)]
+    meaning: Option<Output>,
+}
+
+impl OutputOption {
+    /// The classifier with its output understood like this.
+    pub fn apply(&self, classifier: Classifier) -> Result<Classifier, Failure> {
+        match self.meaning {
+            Some(output) => Ok(classifier.with_output(output)?),
+            None => Ok(classifier),
+        }
+    }
+}
+
+/// The words for outputs; `labels` are logits or probabilities, as the network computes them.
+fn meanings() -> impl TypedValueParser<Value = Output> {
+    let words = Output::ALL.map(|output| match output {
+        Output::LabelLogits => PossibleValue::new(output.word()).alias("labels"),
+        output => PossibleValue::new(output.word()),
+    });
+    PossibleValuesParser::new(words).map(|word| match &word[..] {
+        "labels" => Output::LabelLogits,
+        word => word.parse().expect("only these words pass"),
+    })
 }
 
 impl ModelOptions {
@@ -52,6 +88,7 @@ impl ModelOptions {
                 .with_classes(names)
                 .map_err(|error| Failure::Request(format!("{}: {error}", file.display())))?;
         }
+        let classifier = self.output.apply(classifier)?;
         let classifier = self.preprocess.apply(classifier)?;
         report::warn_about(&classifier);
         Ok(classifier.with_arithmetic(run.arithmetic()))

@@ -1,5 +1,7 @@
 //! A data set as training reads it: classes, and labelled pictures in splits.
 
+mod layout;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -26,11 +28,23 @@ impl Split {
 
     /// The name of its folder.
     pub fn name(self) -> &'static str {
+        self.folder_names()[0]
+    }
+
+    /// The names that people give its folder, in lower case; the first is the usual one.
+    pub fn folder_names(self) -> &'static [&'static str] {
         match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
+            Self::Train => &["train", "training", "trn", "tr"],
+            Self::Val => &["val", "valid", "validation", "validate", "dev", "devel"],
+            Self::Test => &["test", "testing", "tst", "holdout"],
         }
+    }
+
+    /// The split of a folder of this name, in upper or lower case.
+    pub fn of_folder(name: &str) -> Option<Self> {
+        let name = name.to_lowercase();
+        let mut all = Self::ALL.into_iter();
+        all.find(|split| split.folder_names().contains(&&name[..]))
     }
 }
 
@@ -50,25 +64,29 @@ pub struct Dataset {
     pub folder: PathBuf,
     /// Names of the classes, in alphabetical order.
     pub classes: Vec<String>,
-    samples: [Vec<Sample>; 3],
+    /// What was left out while reading: folders that are no split, folders without pictures.
+    pub(crate) left_out: Vec<String>,
+    pub(crate) samples: [Vec<Sample>; 3],
 }
 
 impl Dataset {
     /// Reads the layout `train/<class>/<picture>`, `val/…`, `test/…` (any of them may be missing,
-    /// but not all), or a manifest written by `dvm prepare … --link manifest`. Files that are no
-    /// pictures by their names are passed over.
+    /// but not all, and other usual names such as `valid` are known), or a manifest that `dvm prepare`
+    /// wrote. Files that are no pictures by their names are passed over; [`Dataset::remarks`] names
+    /// folders that are left out.
     ///
     /// What `dvm prepare` was killed at is never such a folder: it grows in one of another name.
     ///
     /// # Errors
     /// [`Error::NotSplit`] for a folder that has neither, [`Error::Layout`] for one in which a split
-    /// has a class that `train` does not have, [`Error::File`] for what cannot be read.
+    /// has a class that `train` does not have, two folders are the same split, or no class has pictures;
+    /// [`Error::File`] for what cannot be read.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         match Record::read(folder)? {
             Some(record) if record.transfer == Transfer::Manifest => {
                 Ok(Self::of_manifest(folder, record))
             }
-            _ => Self::of_folders(folder),
+            _ => layout::split(folder),
         }
     }
 
@@ -77,23 +95,7 @@ impl Dataset {
     /// # Errors
     /// [`Error::Layout`] if there is no class folder, [`Error::File`] for what cannot be read.
     pub fn open_unsplit(folder: &Path) -> Result<Self, Error> {
-        let classes = class_folders(folder)?;
-        if classes.is_empty() {
-            return Err(Error::Layout {
-                path: folder.into(),
-                detail: "holds no folder; it must hold one folder of pictures per class".into(),
-            });
-        }
-        let mut train = Vec::new();
-        for (class, name) in classes.iter().enumerate() {
-            let pictures = pictures(&folder.join(name))?.into_iter();
-            train.extend(pictures.map(|path| Sample { path, class }));
-        }
-        Ok(Self {
-            folder: folder.into(),
-            classes,
-            samples: [train, Vec::new(), Vec::new()],
-        })
+        layout::unsplit(folder)
     }
 
     fn of_manifest(folder: &Path, record: Record) -> Self {
@@ -108,72 +110,70 @@ impl Dataset {
         Self {
             folder: folder.into(),
             classes: record.classes,
+            left_out: Vec::new(),
             samples,
         }
-    }
-
-    fn of_folders(folder: &Path) -> Result<Self, Error> {
-        let mut splits = Vec::new();
-        for split in Split::ALL {
-            let path = folder.join(split.name());
-            if path.is_dir() {
-                splits.push((split, class_folders(&path)?));
-            }
-        }
-        if splits.is_empty() {
-            // To say that a folder has no splits needs a folder.
-            entries(folder)?;
-            return Err(Error::NotSplit {
-                path: folder.into(),
-            });
-        }
-        let classes = splits[0].1.clone();
-        let mut samples = [const { Vec::new() }; 3];
-        for (split, found) in splits {
-            for name in found {
-                let path = folder.join(split.name()).join(&name);
-                let class = classes.binary_search(&name).map_err(|_| Error::Layout {
-                    path: path.clone(),
-                    detail: format!("is a class that `{}` does not have", classes.join("`, `")),
-                })?;
-                samples[split as usize].extend(
-                    pictures(&path)?
-                        .into_iter()
-                        .map(|path| Sample { path, class }),
-                );
-            }
-        }
-        Ok(Self {
-            folder: folder.into(),
-            classes,
-            samples,
-        })
     }
 
     /// The pictures of a split; none if it is missing.
     pub fn samples(&self, split: Split) -> &[Sample] {
         &self.samples[split as usize]
     }
+
+    /// Number of pictures of each class in a split.
+    pub fn counts(&self, split: Split) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for sample in self.samples(split) {
+            counts[sample.class] += 1;
+        }
+        counts
+    }
+
+    /// What is odd about the set and can spoil what is learnt or measured: folders that were left out, a
+    /// single class, classes without pictures in a split, no validation pictures.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = self.left_out.clone();
+        if let [only] = &self.classes[..] {
+            remarks.push(format!(
+                "there is only one class, `{only}`: a network cannot learn to tell classes apart"
+            ));
+        }
+        for split in Split::ALL {
+            if self.samples(split).is_empty() {
+                continue;
+            }
+            let counts = self.counts(split).into_iter().zip(&self.classes);
+            let without = counts.filter(|(count, _)| *count == 0);
+            let without: Vec<&str> = without.map(|(_, class)| &class[..]).collect();
+            if !without.is_empty() {
+                let what = match split {
+                    Split::Train => "nothing is learnt of them",
+                    Split::Val | Split::Test => "nothing is measured of them",
+                };
+                remarks.push(format!(
+                    "`{}` has no pictures of {}: {what}",
+                    split.name(),
+                    names(&without)
+                ));
+            }
+        }
+        if self.samples(Split::Val).is_empty() && !self.samples(Split::Train).is_empty() {
+            remarks.push(
+                "there are no validation pictures: nothing shows how well a network does".into(),
+            );
+        }
+        remarks
+    }
 }
 
-/// Names of the folders in a folder, sorted.
-fn class_folders(folder: &Path) -> Result<Vec<String>, Error> {
-    let name = |path: PathBuf| match path.file_name().and_then(|name| name.to_str()) {
-        Some(name) => Ok(name.to_owned()),
-        None => Err(Error::Layout {
-            path,
-            detail: "has a name that is no UTF-8 and cannot name a class; rename it".into(),
-        }),
-    };
-    let folders = entries(folder)?.into_iter().filter(|path| path.is_dir());
-    folders.map(name).collect()
-}
-
-/// The pictures in a folder, sorted.
-fn pictures(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut files = entries(folder)?;
-    files.retain(|path| dvm_image::is_named_as_picture(path) && path.is_file());
-    Ok(files)
+/// The first names of a list, for messages.
+pub(crate) fn names(all: &[&str]) -> String {
+    const SHOWN: usize = 10;
+    let shown = all[..all.len().min(SHOWN)].join("`, `");
+    match all.len().saturating_sub(SHOWN) {
+        0 => format!("`{shown}`"),
+        more => format!("`{shown}` and {more} more"),
+    }
 }
 
 /// What is in a folder, sorted; hidden things are left out.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use crate::awake::awake;
+use crate::ops::input::Input;
 use crate::ops::{Arithmetic, Op, Prepared};
 use crate::{Blueprint, Error, Stopwatch, Tensor};
 
@@ -292,6 +293,12 @@ impl Graph {
                 .for_each(|(index, (value, parameter))| change(index, parameter, value.data_mut()));
         });
         self.prepared = self.nodes.iter().map(|_| OnceLock::new()).collect();
+    }
+
+    /// Channels of the pictures that the graph takes.
+    pub fn channels(&self) -> usize {
+        let input = self.node(self.input()).op_as::<Input>();
+        input.expect("a graph begins with its input").channels
     }
 
     /// The shape of every node's value for an input `[N, C, H, W]`.

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::made_once::made_once;
-use crate::{Arithmetic, Graph, Stopwatch, passes};
+use crate::{Arithmetic, Graph, Output, Stopwatch, passes};
 
 /// A network with its weights, ready for use. The rewritten forms are made when first asked for
 /// and then kept.
@@ -13,10 +13,11 @@ pub struct Network {
     whole: Option<Graph>,
     folded: OnceLock<Graph>,
     fused: OnceLock<Graph>,
+    output: Output,
 }
 
 impl Network {
-    /// Takes a graph as its architecture wrote it.
+    /// Takes a graph as its architecture wrote it, whose output is logits ([`Network::with_output`]).
     pub fn new(graph: Graph) -> Self {
         let (graph, whole) = if graph.auxiliaries().is_empty() {
             (graph, None)
@@ -28,19 +29,33 @@ impl Network {
             whole,
             folded: OnceLock::new(),
             fused: OnceLock::new(),
+            output: Output::default(),
         }
+    }
+
+    /// The same network, whose output means this.
+    #[must_use]
+    pub fn with_output(self, output: Output) -> Self {
+        Self { output, ..self }
+    }
+
+    /// What the numbers at its end mean.
+    pub fn output(&self) -> Output {
+        self.output
     }
 
     /// The same network computed with these kernels in every form.
     #[must_use]
     pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
-        Self::new(self.into_whole().with_arithmetic(arithmetic))
+        let output = self.output;
+        Self::new(self.into_whole().with_arithmetic(arithmetic)).with_output(output)
     }
 
     /// The same network with a stopwatch that every walk of every form reports to.
     #[must_use]
     pub fn with_stopwatch(self, stopwatch: Stopwatch) -> Self {
-        Self::new(self.into_whole().with_stopwatch(Some(stopwatch)))
+        let output = self.output;
+        Self::new(self.into_whole().with_stopwatch(Some(stopwatch))).with_output(output)
     }
 
     /// The stopwatch, if there is one.

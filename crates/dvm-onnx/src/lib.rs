@@ -16,7 +16,7 @@ mod survey;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dvm_engine::{Graph, Parameter, Tensor};
+use dvm_engine::{Graph, Output, Parameter, Tensor};
 
 pub use error::OnnxError;
 pub use export::{Export, ExportError, OPSET, Untold, structure, to_onnx};
@@ -34,8 +34,10 @@ const USUAL_SIZE: (usize, usize) = (224, 224);
 
 /// A network from a file.
 pub struct Imported {
-    /// The network: pictures `[N, C, H, W]` to logits `[N, K]`, for any number of pictures.
+    /// The network: pictures `[N, C, H, W]` to numbers `[N, K]`, for any number of pictures.
     pub graph: Graph,
+    /// What the numbers mean, if the end of the graph tells: a softmax or a sigmoid, which is left out.
+    pub output: Option<Output>,
     /// Channels of its pictures.
     pub channels: usize,
     /// Whether the file takes grey pictures of one channel: the graph takes red, green and blue, and
@@ -57,7 +59,8 @@ pub struct Imported {
     pub producer: String,
     /// The version of ONNX's operators.
     pub opset: i64,
-    /// Names of the classes, where the file has as many as there are.
+    /// Names of the classes, where the file has as many as there are; a *no* and a *yes* for a network
+    /// with a single number.
     pub classes: Option<Vec<String>>,
     /// What the network multiplies pixels by before its first layer, if it normalises by itself: about
     /// 1/255 or less where it takes pixels of 0 to 255, more than 1 where it takes 0 to 1.
@@ -125,9 +128,9 @@ fn imported(
     let count = shapes
         .map(|shapes| shapes[taken.graph.output().index()][1])
         .unwrap_or(0);
-    let own = metadata::classes(&metadata, count);
+    let own = metadata::classes(&metadata, Output::classes(count));
     let at_end = taken.classes.filter(|names| names.len() == count);
-    let no_and_yes = taken.is_single.then(|| {
+    let no_and_yes = (count == 1).then(|| {
         let yes = metadata::classes(&metadata, 1).map(|mut names| names.remove(0));
         let no = yes.as_ref().map(|yes| format!("not {yes}"));
         vec![no.unwrap_or("no".into()), yes.unwrap_or("yes".into())]
@@ -144,6 +147,7 @@ fn imported(
         width: opening.fixed.1,
         size,
         graph: taken.graph,
+        output: taken.output,
         classes: own.or(at_end).or(no_and_yes),
         metadata,
         notes: taken.notes,

@@ -1,6 +1,6 @@
 //! Scores against those of scikit-learn.
 
-use dvm_engine::{Tensor, seeded};
+use dvm_engine::{Output, Tensor, seeded};
 use dvm_train::Evaluation;
 use dvm_train::metrics::Bootstrap;
 use serde_json::Value;
@@ -24,7 +24,7 @@ fn case() -> (Tensor, Vec<usize>, Vec<String>, Value) {
 
 fn evaluation() -> (Evaluation, Value) {
     let (logits, classes, names, expected) = case();
-    let evaluation = Evaluation::new(&logits, &classes, &names, None).unwrap();
+    let evaluation = Evaluation::new(&logits, &classes, Output::Logits, &names, None).unwrap();
     (evaluation, expected)
 }
 
@@ -42,8 +42,12 @@ fn scores_of_all_pictures_are_scikit_learns() {
     assert_eq!(found.pictures, 300);
     assert_near("accuracy", found.accuracy, &expected["accuracy"]);
     let balanced = &expected["balanced_accuracy"];
-    assert_near("balanced accuracy", found.balanced_accuracy, balanced);
-    assert_near("macro F1", found.macro_f1, &expected["macro_f1"]);
+    assert_near(
+        "balanced accuracy",
+        found.balanced_accuracy.unwrap(),
+        balanced,
+    );
+    assert_near("macro F1", found.macro_f1.unwrap(), &expected["macro_f1"]);
     assert_near("loss", found.loss, &expected["loss"]);
     let error = &expected["calibration_error"];
     assert_near("calibration", found.calibration.error, error);
@@ -79,12 +83,16 @@ fn scores_of_every_class_are_scikit_learns() {
 fn intervals_lie_around_their_scores() {
     let (logits, classes, names, _) = case();
     let bootstrap = Bootstrap::default();
-    let found = Evaluation::new(&logits, &classes, &names, Some(&bootstrap)).unwrap();
+    let found =
+        Evaluation::new(&logits, &classes, Output::Logits, &names, Some(&bootstrap)).unwrap();
     let intervals = found.intervals.unwrap();
     for (score, interval) in [
         (found.accuracy, intervals.accuracy),
-        (found.balanced_accuracy, intervals.balanced_accuracy),
-        (found.macro_f1, intervals.macro_f1),
+        (
+            found.balanced_accuracy.unwrap(),
+            intervals.balanced_accuracy,
+        ),
+        (found.macro_f1.unwrap(), intervals.macro_f1),
     ] {
         assert!(
             interval.low < score && score < interval.high,
@@ -98,7 +106,8 @@ fn intervals_lie_around_their_scores() {
 fn an_evaluation_is_written_and_read_as_json() {
     let (logits, classes, names, _) = case();
     let bootstrap = Bootstrap::default();
-    let found = Evaluation::new(&logits, &classes, &names, Some(&bootstrap)).unwrap();
+    let found =
+        Evaluation::new(&logits, &classes, Output::Logits, &names, Some(&bootstrap)).unwrap();
     let text = serde_json::to_string(&found).unwrap();
     let read: Evaluation = serde_json::from_str(&text).unwrap();
     assert_eq!(read, found);
@@ -109,9 +118,28 @@ fn an_evaluation_is_written_and_read_as_json() {
 #[test]
 fn names_that_do_not_fit_are_refused() {
     let (logits, classes, names, _) = case();
-    let error = Evaluation::new(&logits, &classes, &names[1..], None).unwrap_err();
+    let error = Evaluation::new(&logits, &classes, Output::Logits, &names[1..], None).unwrap_err();
     assert_eq!(
         error.to_string(),
         "evaluation: there are 6 class names for 7 logits"
     );
+}
+
+#[test]
+fn means_over_classes_are_not_defined_where_one_class_alone_has_pictures() {
+    let names = ["a", "b", "c"].map(String::from);
+    let of = |labels: &[usize]| {
+        let rows = labels.iter().flat_map(|_| [2.0, 1.0, 0.0]).collect();
+        let logits = Tensor::from_stored(&[labels.len(), 3], rows);
+        Evaluation::new(&logits, labels, Output::Logits, &names, None).unwrap()
+    };
+    let one = of(&[0, 0]);
+    assert_eq!((one.balanced_accuracy, one.macro_f1), (None, None));
+    assert_eq!(one.accuracy, 1.0);
+    assert!(one.about_classes().unwrap().contains("one class, `a`"));
+    // Of `a` all are found, of `b` none.
+    let two = of(&[0, 0, 0, 1]);
+    assert_eq!(two.balanced_accuracy, Some(0.5));
+    assert!(two.about_classes().unwrap().contains("2 of 3 classes"));
+    assert_eq!(of(&[0, 1, 2]).about_classes(), None);
 }

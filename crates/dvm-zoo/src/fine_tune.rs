@@ -1,23 +1,36 @@
 //! A network of the zoo made ready to learn other classes.
 
-use dvm_engine::{Error, Graph, Network, Parameter, Tensor};
+use dvm_engine::{Error, Graph, Network, Output, Parameter, Tensor};
 
 use crate::{Architecture, Origin, Pretrained};
 
 impl Pretrained {
-    /// The same network for these classes. If they are others than it has, its last layer and those of
-    /// auxiliary heads ([`Graph::heads`]) are replaced: `fresh` gives their parameters.
+    /// The same network for these classes, of which one is right: its output becomes logits. If the
+    /// classes are others than it has, or its output is not logits of classes, its last layer and those
+    /// of auxiliary heads ([`Graph::heads`]) are replaced: `fresh` gives their parameters.
     ///
     /// # Errors
     /// [`Error::Node`] for a network of a file that does not end with a layer of its classes; every
-    /// architecture of the zoo does.
+    /// architecture of the zoo does. The same for a network that computes probabilities behind its last
+    /// layer: training needs logits.
     pub fn for_classes(
         self,
         classes: Vec<String>,
         mut fresh: impl FnMut(&Parameter) -> Tensor,
     ) -> Result<Self, Error> {
-        if classes == self.classes {
+        let output = self.network.output();
+        if classes == self.classes && output == Output::Logits {
             return Ok(self);
+        }
+        if output.is_probability() {
+            let node = self.network.graph().node(self.network.graph().output());
+            return Err(Error::Node {
+                node: node.name.clone(),
+                kind: node.op.kind(),
+                detail: "gives probabilities, and training needs logits: export the network without what \
+                         follows its last layer, or with nothing but a softmax behind it"
+                    .into(),
+            });
         }
         let graph = self
             .network
@@ -25,11 +38,13 @@ impl Pretrained {
             .for_classes(classes.len(), &mut fresh)?;
         // What follows the layer may be made for the number of classes that there were.
         let (height, width) = self.preprocess.crop;
-        graph.shapes(&[1, 3, height, width])?;
+        graph.shapes(&[1, graph.channels(), height, width])?;
         let mut remarks = self.remarks;
         remarks.classes = None;
+        remarks.output = None;
         Ok(Self {
             network: Network::new(graph),
+            told_output: Some(Output::Logits),
             classes,
             remarks,
             ..self
@@ -71,6 +86,7 @@ impl Architecture {
         Pretrained {
             origin: Origin::Zoo(self),
             network: Network::new(graph),
+            told_output: Some(Output::Logits),
             classes,
             preprocess: self.usual().preprocess.clone(),
             file: "none".into(),

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use dvm_engine::weights::Weights;
-use dvm_engine::{Network, Parameter, Tensor};
+use dvm_engine::{Network, Output, Parameter, Tensor};
 use dvm_image::{Interpolation, Preprocess, Resize};
 use dvm_onnx::{Imported, OnnxFile, Options};
 
+use crate::output;
 use crate::pretrained::{IMAGENET_CLASSES, LoadError, Origin, Pretrained, imagenet_classes};
 use crate::{
     ARCHITECTURE_KEY, Architecture, CLASSES_KEY, NAME_KEY, PREPROCESS_KEY, check_class_names,
@@ -25,6 +26,8 @@ pub struct Remarks {
     pub preprocess: Option<String>,
     /// Which names of classes were assumed, if the file does not say any.
     pub classes: Option<String>,
+    /// What was assumed that the network's output means, if nothing tells.
+    pub output: Option<String>,
 }
 
 /// Channels of the pictures that are prepared for networks.
@@ -153,7 +156,8 @@ impl Pretrained {
             file: file.clone(),
             source: error,
         })?;
-        let count = shapes[graph.output().index()].iter().skip(1).product();
+        let outputs: usize = shapes[graph.output().index()].iter().skip(1).product();
+        let count = Output::classes(outputs);
         let mut remarks = Remarks {
             notes: imported.notes.clone(),
             warnings: imported.warnings.clone(),
@@ -176,9 +180,11 @@ impl Pretrained {
             remarks.preprocess = Some(why);
             preprocess
         });
+        let output = output::of_graph(&imported, &preprocess, &file, &mut remarks)?;
         Ok(Self {
             origin: Origin::Onnx { name },
-            network: Network::new(imported.graph),
+            network: Network::new(imported.graph).with_output(output),
+            told_output: imported.output,
             classes,
             preprocess,
             file,

@@ -10,6 +10,7 @@ pub mod architectures;
 mod buffers;
 mod fine_tune;
 mod graphs;
+mod output;
 mod pretrained;
 mod recognition;
 mod saving;
@@ -17,6 +18,7 @@ mod saving;
 pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};
 pub use dvm_onnx::ExportError;
 pub use graphs::Remarks;
+pub use output::OUTPUT_KEY;
 pub use pretrained::{
     ARCHITECTURE_KEY, CLASSES_KEY, LoadError, Origin, PREPROCESS_KEY, Pretrained, TRAINING_PREFIX,
     check_class_names, imagenet_classes,

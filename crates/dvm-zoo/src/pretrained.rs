@@ -6,11 +6,12 @@ use std::io::Read;
 use std::path::Path;
 
 use dvm_engine::weights::{Mismatch, Weights, WeightsError};
-use dvm_engine::{Graph, Initialisation, Network, Parameter, Spread, Tensor, seeded};
+use dvm_engine::{Graph, Initialisation, Network, Output, Parameter, Spread, Tensor, seeded};
 use dvm_image::Preprocess;
 use dvm_onnx::OnnxFile;
 
 use crate::graphs::Remarks;
+use crate::output;
 use crate::recognition::{architecture_of, behind_prefix};
 use crate::{Architecture, GRAPH_KEY, Published, all};
 
@@ -29,8 +30,11 @@ pub const TRAINING_PREFIX: &str = "dvm.training.";
 pub struct Pretrained {
     /// What it is built after.
     pub origin: Origin,
-    /// The network.
+    /// The network; [`Network::output`] says what its numbers mean.
     pub network: Network,
+    /// What its file itself tells of its numbers, if it does: logits, where a softmax or sigmoid at its
+    /// end was left out.
+    pub told_output: Option<Output>,
     /// Names of the classes, by index.
     pub classes: Vec<String>,
     /// How its pictures are prepared.
@@ -153,6 +157,16 @@ pub enum LoadError {
         /// Channels of its input.
         channels: usize,
     },
+    /// Its user says of the output what the file contradicts.
+    #[error("{file}: its output cannot be {}, because the file ends with {end}", asked.meaning())]
+    Output {
+        /// The file.
+        file: String,
+        /// What its user says.
+        asked: Output,
+        /// What is at its end.
+        end: String,
+    },
     /// The graph cannot be run.
     #[error("{file}: {source}")]
     Graph {
@@ -212,6 +226,7 @@ impl Architecture {
         Pretrained {
             origin: Origin::Zoo(self),
             network: Network::new(seeded::graph((self.build)(IMAGENET_CLASSES))),
+            told_output: Some(Output::Logits),
             classes: imagenet_classes(),
             preprocess: self.usual().preprocess.clone(),
             file: "random".into(),
@@ -283,16 +298,19 @@ impl Pretrained {
         // Where the file has no such layer, the mismatch below says so.
         let outputs = outputs_of(&weights, architecture.head).unwrap_or(IMAGENET_CLASSES);
         let network = network(weights, architecture, outputs)?;
+        let mut remarks = Remarks::default();
+        let (output, told_output) = output::of_weights(&metadata, outputs, &file, &mut remarks)?;
         Ok(Self {
             classes: classes(&metadata, &file, outputs)?,
             preprocess: preprocess(&metadata, &file, usual)?,
             origin: Origin::Zoo(architecture),
-            network,
+            network: network.with_output(output),
+            told_output,
             file,
             sha256,
             source: metadata.get("source").cloned(),
             licence: metadata.get("licence").cloned(),
-            remarks: Remarks::default(),
+            remarks,
         })
     }
 }
@@ -411,10 +429,10 @@ pub(crate) fn classes(
     outputs: usize,
 ) -> Result<Vec<String>, LoadError> {
     let Some(text) = metadata.get(CLASSES_KEY) else {
-        return Ok(if outputs == IMAGENET_CLASSES {
-            imagenet_classes()
-        } else {
-            (0..outputs).map(|index| format!("class {index}")).collect()
+        return Ok(match outputs {
+            IMAGENET_CLASSES => imagenet_classes(),
+            1 => vec!["no".into(), "yes".into()],
+            _ => (0..outputs).map(|index| format!("class {index}")).collect(),
         });
     };
     let damaged = |detail: String| LoadError::Metadata {
@@ -425,9 +443,10 @@ pub(crate) fn classes(
     let names: Vec<String> = serde_json::from_str(text)
         .map_err(|error| damaged(format!("is not a JSON list of names: {error}")))?;
     check_class_names(&names).map_err(damaged)?;
-    if names.len() != outputs {
+    let classes = Output::classes(outputs);
+    if names.len() != classes {
         return Err(damaged(format!(
-            "names {} classes, the network has {outputs}",
+            "names {} classes, the network has {classes}",
             names.len()
         )));
     }

@@ -9,7 +9,7 @@ use dvm_image::Preprocess;
 use dvm_onnx::{Export, ExportError};
 
 use crate::buffers::buffers;
-use crate::{ARCHITECTURE_KEY, CLASSES_KEY, Origin, PREPROCESS_KEY, Pretrained};
+use crate::{ARCHITECTURE_KEY, CLASSES_KEY, OUTPUT_KEY, Origin, PREPROCESS_KEY, Pretrained};
 
 /// Metadata key of the graph of a network that is no architecture of the zoo: an ONNX model without the
 /// values of its initialisers, in Base64. The tensors of the file are its initialisers.
@@ -103,6 +103,7 @@ impl Pretrained {
                 PREPROCESS_KEY.into(),
                 json(serde_json::to_string(preprocess)),
             ),
+            (OUTPUT_KEY.into(), self.network.output().word().into()),
         ]);
         match &self.origin {
             Origin::Zoo(architecture) => {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use dvm_engine::ops::softmax::probabilities;
-use dvm_engine::{Arithmetic, Network, Stopwatch, Tensor};
+use dvm_engine::{Arithmetic, Network, Output, Stopwatch, Tensor};
 use dvm_image::{Input, Picture, Preprocess};
 use dvm_zoo::{Architecture, Pretrained};
 use serde::Serialize;
@@ -21,10 +20,17 @@ pub struct Classifier {
 /// What a network says of one picture.
 #[derive(Clone, Debug)]
 pub struct Prediction {
-    /// One logit per class.
+    /// The network's numbers, `[K]`, as it computes them; [`Prediction::output`] says what they mean.
+    pub outputs: Vec<f32>,
+    /// What the numbers mean.
+    pub output: Output,
+    /// One logit per class ([`Output::logits`]).
     pub logits: Vec<f32>,
-    /// One probability per class, by softmax.
+    /// One probability per class ([`Output::probabilities`]). They add up to 1 unless the network has
+    /// several labels.
     pub probabilities: Vec<f32>,
+    /// What makes it doubtful that the numbers mean what is assumed of them.
+    pub doubt: Option<String>,
     ranked: Vec<Ranked>,
 }
 
@@ -156,10 +162,14 @@ impl Classifier {
     ///
     /// # Errors
     /// [`Error::Usage`] if there are fewer or more than the network has, or if one is not fit to be
-    /// shown ([`dvm_zoo::check_class_names`]).
-    pub fn with_classes(mut self, names: Vec<String>) -> Result<Self, Error> {
+    /// shown ([`dvm_zoo::check_class_names`]). A network with a single number takes two names, *no* and
+    /// *yes*, or that of *yes* alone.
+    pub fn with_classes(mut self, mut names: Vec<String>) -> Result<Self, Error> {
         dvm_zoo::check_class_names(&names).map_err(Error::Usage)?;
         let classes = self.classes().len();
+        if let ([yes], 1) = (&names[..], self.pretrained.outputs()) {
+            names = vec![format!("not {yes}"), yes.clone()];
+        }
         if names.len() != classes {
             return Err(Error::Usage(format!(
                 "{} class names were given, but the network has {classes} classes",
@@ -169,6 +179,22 @@ impl Classifier {
         self.pretrained.classes = names;
         self.pretrained.remarks.classes = None;
         Ok(self)
+    }
+
+    /// The same whose output means this.
+    ///
+    /// # Errors
+    /// [`Error::Load`] if the network's file says something else.
+    pub fn with_output(self, output: Output) -> Result<Self, Error> {
+        Ok(Self {
+            pretrained: self.pretrained.with_output(output)?,
+        })
+    }
+
+    /// What is assumed of the network's output because nothing tells; [`Classifier::with_output`] settles
+    /// it.
+    pub fn assumed_output(&self) -> Option<&str> {
+        self.pretrained.remarks.output.as_deref()
     }
 
     /// The same with another preprocessing.
@@ -191,6 +217,7 @@ impl Classifier {
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         let remarks = &self.pretrained.remarks;
         let assumed = remarks.preprocess.iter().chain(&remarks.classes);
+        let assumed = assumed.chain(&remarks.output);
         remarks.warnings.iter().chain(assumed).map(String::as_str)
     }
 
@@ -289,14 +316,19 @@ impl Classifier {
             });
         }
         let picture = Tensor::from_nchw(&[1, c, h, w], input.values());
-        let logits = self.network().fused().logits(&picture)?.data().to_vec();
-        if logits.iter().any(|l| !l.is_finite()) {
+        let outputs = self.network().fused().logits(&picture)?.data().to_vec();
+        if outputs.iter().any(|number| !number.is_finite()) {
             return Err(Error::NotFinite {
                 weights: self.weights_file().into(),
                 model: self.name().into(),
             });
         }
-        let probabilities = probabilities(&logits);
+        let output = self.network().output();
+        output.check(&outputs).map_err(|detail| Error::Output {
+            weights: self.weights_file().into(),
+            detail,
+        })?;
+        let (logits, probabilities) = (output.logits(&outputs), output.probabilities(&outputs));
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
         let ranked = order
@@ -308,9 +340,29 @@ impl Classifier {
             })
             .collect();
         Ok(Prediction {
+            doubt: self.doubt(&outputs),
+            outputs,
+            output,
             logits,
             probabilities,
             ranked,
+        })
+    }
+}
+
+impl Classifier {
+    /// Whether numbers that are taken for logits for want of anything better look like probabilities.
+    fn doubt(&self, outputs: &[f32]) -> Option<String> {
+        let looks_like = |output: Output| output.check(outputs).is_ok();
+        let is_doubtful = self.assumed_output().is_some()
+            && outputs.len() > 1
+            && looks_like(Output::Probabilities);
+        is_doubtful.then(|| {
+            format!(
+                "the network's numbers lie between 0 and 1 and add up to 1, as probabilities do, but they \
+                 are taken for {}",
+                self.network().output().meaning()
+            )
         })
     }
 }

@@ -53,6 +53,14 @@ pub enum Error {
         /// Name of the network.
         model: String,
     },
+    /// The network's numbers for a picture are not what they are taken for.
+    #[error("{weights}: the network's output {detail}")]
+    Output {
+        /// The weight file.
+        weights: String,
+        /// What is wrong, as the end of the sentence.
+        detail: String,
+    },
     /// The picture's crop is too large for the network to be run on it.
     #[error(
         "a crop of {height}×{width} pixels takes {mebibytes} MiB to classify; choose a smaller one"

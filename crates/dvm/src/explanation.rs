@@ -45,7 +45,6 @@ impl Subject {
         let name = classifier.name();
         Self {
             input,
-            prediction,
             names: classifier.classes().to_vec(),
             model: json!({
                 "architecture": name,
@@ -54,11 +53,21 @@ impl Subject {
                 "weights_source": classifier.weights_source(),
                 "weights_licence": classifier.weights_licence(),
                 "classes": classifier.classes().len(),
+                "output": {
+                    "meaning": classifier.network().output().word(),
+                    "numbers": prediction.outputs.len(),
+                    "assumed": classifier.assumed_output().is_some(),
+                },
                 "arithmetic": arithmetic(classifier),
                 "preprocess": written(classifier.preprocess()),
             }),
             model_name: name.to_owned(),
-            warnings: classifier.warnings().map(str::to_owned).collect(),
+            warnings: classifier
+                .warnings()
+                .map(str::to_owned)
+                .chain(prediction.doubt.clone())
+                .collect(),
+            prediction,
             overlay: options.overlay,
             colours: options.colours,
             written: Mutex::default(),
@@ -191,6 +200,7 @@ impl Explanation {
                         reference.authors, reference.year, reference.title, reference.arxiv
                     ),
                     "parameters": map.parameters,
+                    "score": attribution.score,
                     "quantity": attribution.quantity,
                     "map": {
                         "shape": attribution.size,
@@ -221,7 +231,7 @@ impl Explanation {
             },
             "baseline": {
                 "probability": written(self.probability()),
-                "logit": written(prediction.logits[self.target]),
+                prediction.output.logit_name(prediction.outputs.len()): written(prediction.logits[self.target]),
             },
             "top": written(prediction.top(5)),
             "methods": methods,

@@ -1,5 +1,6 @@
-//! Methods that walk the network backwards once: the gradient of a class's logit with respect to
-//! the picture, by the true rules or by replaced ones.
+//! Methods that walk the network backwards once: the gradient of a class's logit (of its probability,
+//! where the network's numbers are probabilities) with respect to the picture, by the true rules or by
+//! replaced ones.
 //!
 //! A method here is a table of rules and a formula; the walk is the engine's.
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::rules::Composite;
-use dvm_engine::{Activations, Graph, Keep, Mode, Request, Tensor};
+use dvm_engine::{Activations, Graph, Keep, Mode, Output, Request, Tensor};
 use serde_json::{Map, Value};
 
 pub use deconvnet::DECONVNET;
@@ -76,7 +77,7 @@ impl Method for GradientMethod {
         let kept: usize = kept.iter().map(|s| s.iter().product::<usize>()).sum();
         scene.allow(kept.saturating_mul(2))?;
         let forward = graph.forward(&scene.batch_of_one(), Mode::Inference, Keep::All)?;
-        finite("the picture itself", forward.output().data())?;
+        scene.check(forward.output().data())?;
         Ok(Box::new(Forward {
             method: self,
             scene,
@@ -90,12 +91,9 @@ impl Method for GradientMethod {
     }
 
     fn parameters(&self) -> Map<String, Value> {
-        [
-            ("channels".into(), self.channels.word().into()),
-            ("score".into(), "logit".into()),
-        ]
-        .into_iter()
-        .collect()
+        [("channels".into(), self.channels.word().into())]
+            .into_iter()
+            .collect()
     }
 }
 
@@ -128,6 +126,10 @@ impl Observation for Forward<'_> {
                 Channels::MaxAbs => format!("max |{}| over channels", method.quantity),
                 Channels::Sum => format!("sum of {} over channels", method.quantity),
             },
+            score: scene
+                .network
+                .output()
+                .gradient_name(self.activations.output().len()),
             map: reduced(&values, h * w, method.channels),
             size: (h, w),
             smooth: None,
@@ -145,23 +147,25 @@ impl Observation for Forward<'_> {
     }
 }
 
-/// The gradient of one class's logit with respect to the picture, `[1, 3, H, W]`.
+/// The gradient of one class's number at the end with respect to the picture, `[1, 3, H, W]`.
 fn class_gradient(
     graph: &Graph,
     forward: &Activations,
     target: usize,
     rules: &Composite,
 ) -> Result<Tensor, Error> {
-    let logits = forward.output();
-    let classes = logits.shape()[1];
+    let output = forward.output();
+    let outputs = output.shape()[1];
+    let classes = Output::classes(outputs);
     if target >= classes {
         return Err(Error::Class {
             class: target,
             classes,
         });
     }
-    let mut seed = Tensor::zeros(logits.shape());
-    seed.data_mut()[target] = 1.0;
+    let mut seed = Tensor::zeros(output.shape());
+    let (number, factor) = Output::gradient_seed(outputs, target);
+    seed.data_mut()[number] = factor;
     let input = graph.input();
     let request = Request {
         nodes: &[input],

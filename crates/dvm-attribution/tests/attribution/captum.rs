@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::softmax::Softmax;
+use dvm_engine::ops::unary::Unary;
 use dvm_engine::weights::{Array, Weights};
+use dvm_engine::{Blueprint, Network, NodeId, Output};
 use serde::Deserialize;
 
-use crate::subject::{Subject, relative_error, small};
+use crate::subject::{Subject, relative_error, small, small_network_ending};
 
 /// What f32 may be off from the references' f64, relative to the largest value. Direct sums are
 /// off by 6e-7.
@@ -106,7 +110,17 @@ fn assert_captums_gradient(method: &str) {
 
 /// Scores of every class with each window covered by the colour of the references.
 fn assert_window_scores(score: &str, stored: &str) {
-    let (subject, references, described) = (small(), references(), described());
+    assert_window_scores_of(&small(), score, stored, &|score| score);
+}
+
+/// The same for a subject whose scores are `made` of the references'.
+fn assert_window_scores_of(
+    subject: &Subject,
+    score: &str,
+    stored: &str,
+    made: &dyn Fn(f32) -> f32,
+) {
+    let (references, described) = (references(), described());
     let [r, g, b] = described.fill;
     let fill = format!("#{r:02x}{g:02x}{b:02x}");
     for (name, windows) in &described.occlusions {
@@ -122,6 +136,7 @@ fn assert_window_scores(score: &str, stored: &str) {
         let name = format!("occlusion.{name}.{stored}");
         let (shape, expected) = classes_first(reference(&references, &name));
         assert_eq!(attribution.raw.shape, shape);
+        let expected: Vec<f32> = expected.into_iter().map(made).collect();
         assert_close(&name, &attribution.raw.values, &expected);
     }
 }
@@ -133,7 +148,7 @@ fn the_small_network_and_its_picture_are_those_of_the_references() {
     assert_eq!(described.input.shape, [32, 28, 3]);
     assert_eq!(described.input.mean, subject.preprocess.mean);
     assert_eq!(described.input.std, subject.preprocess.std);
-    let logits = subject.scene().logits().unwrap();
+    let logits = subject.scene().outputs().unwrap();
     assert_close(
         "logits",
         &logits,
@@ -184,4 +199,47 @@ fn logits_under_each_window_are_those_of_a_slow_loop() {
 #[test]
 fn probabilities_under_each_window_are_those_of_a_slow_loop() {
     assert_window_scores("probability", "window_probabilities");
+}
+
+/// The small network with this behind its logits, and the meaning of its output.
+fn ending(output: Output, end: &dyn Fn(&mut Blueprint, NodeId) -> NodeId) -> Subject {
+    Subject {
+        network: Network::new(small_network_ending(end)).with_output(output),
+        ..small()
+    }
+}
+
+fn softmax(net: &mut Blueprint, logits: NodeId) -> NodeId {
+    net.node("softmax", Softmax { axis: 1 }, &[logits], &[])
+}
+
+#[test]
+fn labels_are_explained_by_sigmoids_of_their_own() {
+    let sigmoid = |logit: f32| 1.0 / (1.0 + (-logit).exp());
+    let labels = ending(Output::LabelLogits, &|_, logits| logits);
+    assert_window_scores_of(&labels, "probability", "window_logits", &sigmoid);
+    assert_window_scores_of(&labels, "logit", "window_logits", &|logit| logit);
+    let probabilities = ending(Output::LabelProbabilities, &|net, logits| {
+        net.activation("sigmoid", logits, Activation::Sigmoid)
+    });
+    assert_window_scores_of(&probabilities, "probability", "window_logits", &sigmoid);
+    assert_window_scores_of(&probabilities, "logit", "window_logits", &|logit| logit);
+}
+
+#[test]
+fn probabilities_are_explained_without_a_second_softmax() {
+    let probabilities = ending(Output::Probabilities, &softmax);
+    let stored = "window_probabilities";
+    assert_window_scores_of(&probabilities, "probability", stored, &|p| p);
+    assert_window_scores_of(&probabilities, "logit", stored, &f32::ln);
+    let map = probabilities.map_of(1, "occlusion", &[("score", "logit"), ("window", "8")]);
+    assert_eq!(map.quantity, "drop in log-probability");
+    assert_eq!(map.score, "log-probability");
+    let gradient = probabilities.map_of(1, "gradient", &[]);
+    assert_eq!(gradient.score, "probability");
+    let logarithms = ending(Output::LogProbabilities, &|net, logits| {
+        let p = softmax(net, logits);
+        net.node("log", Unary::Log, &[p], &[])
+    });
+    assert_window_scores_of(&logarithms, "probability", stored, &|p| p);
 }

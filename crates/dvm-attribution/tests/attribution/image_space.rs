@@ -106,7 +106,7 @@ fn a_window_that_misses_the_crop_keeps_the_score_of_the_whole_picture() {
     ];
     let raw = subject.map_of(0, "occlusion", &options).raw;
     assert_eq!(raw.shape, [5, 1, 4]);
-    let whole = subject.scene().logits().unwrap();
+    let whole = subject.scene().outputs().unwrap();
     for (class, scores) in raw.values.chunks_exact(4).enumerate() {
         let changed: Vec<usize> = (0..4).filter(|&i| scores[i] != whole[class]).collect();
         assert_eq!(changed, [1, 2]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use dvm_attribution::{Attribution, Scene, registry};
-use dvm_engine::{Arithmetic, Network};
+use dvm_engine::{Arithmetic, Network, Output, seeded};
 use dvm_image::Picture;
 
 use crate::subject::{
@@ -214,7 +214,7 @@ fn the_signed_sum_of_input_times_gradient_of_a_linear_model_is_its_logit() {
     let map = subject
         .map_of(0, "input-x-gradient", &[("channels", "sum")])
         .map;
-    let logit = subject.scene().logits().unwrap()[0];
+    let logit = subject.scene().outputs().unwrap()[0];
     assert!((map.iter().sum::<f32>() - logit).abs() < 1e-5);
 }
 
@@ -242,7 +242,7 @@ fn a_network_that_reads_one_pixel_lights_up_exactly_the_windows_over_it() {
             ];
             let attribution = subject.map_of(0, "occlusion", &options);
             assert_eq!(attribution.raw.shape, [1, 5, 5]);
-            let whole = subject.scene().logits().unwrap()[0];
+            let whole = subject.scene().outputs().unwrap()[0];
             for (cell, &score) in attribution.raw.values.iter().enumerate() {
                 let (top, left) = (cell / 5 * stride.0, cell % 5 * stride.1);
                 let over = (top..top + window.0).contains(&pixel.0)
@@ -296,4 +296,60 @@ fn progress_counts_up_to_the_number_of_steps() {
     let in_groups = steps_of(true);
     assert!(in_groups.is_sorted_by(|a, b| a < b), "{in_groups:?}");
     assert_eq!(in_groups.last(), Some(&42));
+}
+
+#[test]
+fn a_single_number_speaks_for_its_yes_as_much_as_against_its_no() {
+    let size = (6, 5);
+    let weight: Vec<f32> = seeded::uniform("single", 3 * 6 * 5, -0.2, 0.2);
+    let subject = Subject::new(
+        linear_network(size, &weight),
+        as_it_is(size),
+        noise_picture("single", size),
+    );
+    let subject = Subject {
+        network: subject.network.with_output(Output::LabelLogits),
+        ..subject
+    };
+    for entry in registry::ALL {
+        let options = [("window", "2"), ("stride", "2"), ("channels", "sum")];
+        let maps = subject.explain(entry.name, &options, &[0, 1]).unwrap();
+        let opposite: Vec<f32> = maps[0].map.iter().map(|v| -v).collect();
+        let largest = maps[1].map.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        assert!(largest > 0.0, "{}", entry.name);
+        for (no, yes) in opposite.iter().zip(&maps[1].map) {
+            assert!(
+                (no - yes).abs() <= 1e-6 * largest.max(1.0),
+                "{}",
+                entry.name
+            );
+        }
+        let beyond = subject.explain(entry.name, &options, &[2]).unwrap_err();
+        assert!(beyond.to_string().contains("has 2"), "{beyond}");
+    }
+    // By hand: the probability is a sigmoid.
+    let logit = subject.scene().outputs().unwrap()[0];
+    let raw = [
+        ("value", "raw"),
+        ("window", "6x5"),
+        ("stride", "6x5"),
+        ("fill", "zero"),
+    ];
+    let covered = subject.map_of(1, "occlusion", &raw);
+    assert_eq!(covered.raw.values[..], [0.5, 0.5]);
+    let drop = subject.map_of(1, "occlusion", &raw[1..]);
+    let expected = 1.0 / (1.0 + (-logit).exp()) - 0.5;
+    assert!((drop.map[0] - expected).abs() < 1e-6);
+}
+
+#[test]
+fn numbers_that_are_not_what_they_are_taken_for_are_never_explained() {
+    for entry in registry::ALL {
+        let subject = Subject {
+            network: small().network.with_output(Output::Probabilities),
+            ..small()
+        };
+        let error = subject.explain(entry.name, &WINDOWS, &[0]).unwrap_err();
+        assert!(error.to_string().contains("not probabilities"), "{error}");
+    }
 }

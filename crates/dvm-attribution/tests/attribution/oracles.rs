@@ -68,7 +68,7 @@ fn deconvnet_of_captums_tiny_network() {
 #[test]
 fn occlusion_of_captums_tiny_network() {
     let subject = captums_tiny_picture();
-    let whole = subject.scene().logits().unwrap()[0];
+    let whole = subject.scene().outputs().unwrap()[0];
     assert!((whole - 54.0).abs() < 1e-4, "{whole}");
     let options = [("preset", "captum"), ("window", "3"), ("stride", "2")];
     let attribution = subject.map_of(0, "occlusion", &options);

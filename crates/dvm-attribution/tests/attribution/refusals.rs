@@ -75,7 +75,7 @@ fn a_gradient_that_overflows_although_the_logits_do_not_is_refused() {
     let graph = Graph::new(net.ending_at(x), huge).unwrap();
     let black = Picture::filled(2, 2, [0; 3]);
     let subject = Subject::new(graph, in_whole_colours((2, 2)), black);
-    assert_eq!(subject.scene().logits().unwrap(), [0.0, 0.0]);
+    assert_eq!(subject.scene().outputs().unwrap(), [0.0, 0.0]);
     for method in GRADIENTS {
         let error = refused(&subject, method, &[], 0);
         assert!(error.to_string().contains("the gradient"), "{error}");

@@ -4,7 +4,7 @@ use dvm_attribution::{Attribution, Error, Scene, SettingError, Settings, registr
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Graph, Network, Tensor, seeded};
+use dvm_engine::{Blueprint, Graph, Network, NodeId, Tensor, seeded};
 use dvm_image::{Input, Interpolation, Picture, Preprocess, Resize};
 
 /// A network, a picture prepared for it, and the room to work in.
@@ -108,6 +108,19 @@ pub fn small_network() -> Graph {
 
 /// The same with another activation, and with some parameters set to one value.
 pub fn small_network_with(activation: Activation, replaced: &dyn Fn(&str) -> Option<f32>) -> Graph {
+    built(activation, replaced, &|_, logits| logits)
+}
+
+/// The same with what `end` puts behind the logits.
+pub fn small_network_ending(end: &dyn Fn(&mut Blueprint, NodeId) -> NodeId) -> Graph {
+    built(Activation::Relu, &|_| None, end)
+}
+
+fn built(
+    activation: Activation,
+    replaced: &dyn Fn(&str) -> Option<f32>,
+    end: &dyn Fn(&mut Blueprint, NodeId) -> NodeId,
+) -> Graph {
     let same = Conv2d::square(3).padding(Padding::Fixed(Border::all(1)));
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -119,6 +132,7 @@ pub fn small_network_with(activation: Activation, replaced: &dyn Fn(&str) -> Opt
     let x = net.pool("pool", x, Pool::global_mean());
     let x = net.flatten("flatten", x);
     let x = net.linear("fc", x, 16, 5, true);
+    let x = end(&mut net, x);
     Graph::new(net.ending_at(x), |p| {
         let values = match replaced(&p.name) {
             Some(value) => vec![value; p.shape.iter().product()],

@@ -26,7 +26,13 @@ pub fn warn_about(classifier: &Classifier) {
         say(&format!("note: {note}"));
     }
     for warning in classifier.warnings() {
-        say(&format!("warning: {warning}"));
+        let is_about_output = classifier.assumed_output() == Some(warning);
+        let remedy = if is_about_output {
+            " (--output says what they mean)"
+        } else {
+            ""
+        };
+        say(&format!("warning: {warning}{remedy}"));
     }
 }
 

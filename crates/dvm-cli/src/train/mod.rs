@@ -133,8 +133,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         rows.push(["validation accuracy".into(), share(best.val_accuracy)]);
     }
     if let Some(evaluation) = &evaluated {
-        let balanced = format!("{:.2} %", 100.0 * evaluation.balanced_accuracy);
+        let balanced = evaluation.balanced_accuracy;
+        let balanced = balanced.map_or("–".into(), |share| format!("{:.2} %", 100.0 * share));
         rows.push(["balanced accuracy".into(), balanced]);
+        if let Some(about) = evaluation.about_classes() {
+            report::say(&format!("note: {about}"));
+        }
     }
     let path = |name: &str| folder.join(name).display().to_string();
     if outcome.done {

@@ -9,6 +9,7 @@ mod few;
 mod grey;
 mod groups;
 mod imbalance;
+mod layout;
 mod look;
 mod near;
 mod near_duplicates;
@@ -39,6 +40,7 @@ pub struct Kind {
 
 /// All kinds.
 pub static KINDS: &[Kind] = &[
+    layout::LAYOUT,
     unreadable::UNREADABLE,
     exact_duplicates::EXACT_DUPLICATES,
     near_duplicates::NEAR_DUPLICATES,

@@ -18,6 +18,8 @@ pub(super) struct Survey {
     pub(super) classes: Vec<String>,
     /// Whether it is split; if not, all pictures count as training pictures.
     pub(super) is_split: bool,
+    /// Folders that were left out.
+    pub(super) left_out: Vec<String>,
     /// By split, class and path.
     pub(super) pictures: Vec<Surveyed>,
 }
@@ -76,6 +78,7 @@ impl Survey {
         Ok(Self {
             folder: data.folder,
             classes: data.classes,
+            left_out: data.left_out,
             is_split,
             pictures,
         })

@@ -62,8 +62,14 @@ impl Class {
     }
 }
 
-/// Names of folders that are no classes but splits.
-const SPLITS: [&str; 6] = ["train", "val", "valid", "validation", "test", "testing"];
+/// Folders that unpacking and file managers leave behind: never a class.
+const NO_CLASSES: [&str; 5] = [
+    "__MACOSX",
+    "@eaDir",
+    "$RECYCLE.BIN",
+    "lost+found",
+    "System Volume Information",
+];
 
 /// The class folders of `source`, sorted by name, with the pictures and volumes in them. What is
 /// neither is counted in the plan.
@@ -78,9 +84,13 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
             plan.leave_out("files beside the class folders");
             continue;
         }
+        if NO_CLASSES.iter().any(|name| path.ends_with(name)) {
+            plan.leave_out("folders that unpacking or the system left behind");
+            continue;
+        }
         classes.push(class(&path, true, plan)?);
     }
-    let is_split = |class: &Class| SPLITS.contains(&class.name.to_lowercase().as_str());
+    let is_split = |class: &Class| Split::of_folder(&class.name).is_some();
     if classes.len() > 1 && classes.iter().all(is_split) {
         return Err(Error::Layout {
             path: source.into(),

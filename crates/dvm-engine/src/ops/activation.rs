@@ -1,7 +1,7 @@
 //! Activation functions.
 
 use super::exponential::{exp, exp_minus_1, normal_cdf, sigmoid, tanh, tanh_softplus};
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2, map2_into};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2, map2_into};
 use crate::Tensor;
 
 /// `$body` with `$f` a constant, for the functions that loops are vectorised for.
@@ -229,6 +229,18 @@ impl Op for Activation {
         match inputs {
             [x] => Ok(x.to_vec()),
             _ => Err(format!("takes one input, not {}", inputs.len())),
+        }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        let to = |low, high| Bounds { low, high };
+        match self {
+            Self::Sigmoid | Self::Hardsigmoid => Bounds::UNIT,
+            Self::Tanh => to(-1.0, 1.0),
+            Self::Relu6 => to(0.0, 6.0),
+            Self::Relu => inputs[0].rising(|x| x.max(0.0)),
+            Self::Softplus => to(0.0, f32::INFINITY),
+            _ => Bounds::ALL,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Addition.
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map2};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, map2};
 use crate::Tensor;
 
 /// The sum of two inputs of the same shape.
@@ -17,6 +17,11 @@ impl Op for Add {
             [a, b] if a == b => Ok(a.to_vec()),
             _ => Err(format!("adds two inputs of one shape, not {inputs:?}")),
         }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        let sum = |a: Bounds, b: Bounds| a.between(b, |a, b| a + b);
+        inputs.iter().copied().reduce(sum).unwrap_or(Bounds::ALL)
     }
 
     fn forward(&self, call: &Call) -> Outcome {

@@ -4,7 +4,8 @@ use rayon::prelude::*;
 
 use super::strided::{Path, broadcast, broadcast_steps, spread, summed_to};
 use super::{
-    Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, map, map2, map2_into, vectorised,
+    Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, map, map2, map2_into,
+    vectorised,
 };
 use crate::Tensor;
 use crate::buffer::Buffer;
@@ -233,6 +234,24 @@ impl Op for Binary {
             _ => Err(format!(
                 "takes two operands, not {inputs:?} and {parameters:?}"
             )),
+        }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], parameters: &[&Tensor]) -> Bounds {
+        let other = match &self.other {
+            Other::Input => inputs[1],
+            Other::Parameter => Bounds::of(parameters[0].data()),
+            Other::Constant(constant) => Bounds::of(constant.data()),
+        };
+        let (a, b) = match self.swapped {
+            false => (inputs[0], other),
+            true => (other, inputs[0]),
+        };
+        match self.function {
+            // A quotient grows without bound as its divisor nears 0.
+            Function::Div if b.low <= 0.0 && b.high >= 0.0 => Bounds::ALL,
+            Function::Pow if a.low < 0.0 || b.low < 0.0 => Bounds::ALL,
+            function => a.between(b, |a, b| function.value(a, b)),
         }
     }
 

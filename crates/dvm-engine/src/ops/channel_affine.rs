@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, feature_map};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, feature_map};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -52,6 +52,11 @@ impl Op for ChannelAffine {
             return Err(format!("has {known:?} factors and shifts for {c} channels"));
         }
         Ok(x.to_vec())
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        let scaled = inputs[0].between(Bounds::of(&self.factor), |x, factor| x * factor);
+        scaled.between(Bounds::of(&self.shift), |x, shift| x + shift)
     }
 
     fn forward(&self, call: &Call) -> Outcome {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::strided::{gather, place, strides};
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -50,6 +50,14 @@ impl Op for Concat {
         let mut shape = inputs[0].to_vec();
         shape[self.axis] = inputs.iter().map(|i| i[self.axis]).sum();
         Ok(shape)
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs
+            .iter()
+            .copied()
+            .reduce(Bounds::with)
+            .unwrap_or(Bounds::ALL)
     }
 
     fn forward(&self, call: &Call) -> Outcome {

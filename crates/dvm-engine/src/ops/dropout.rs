@@ -1,6 +1,6 @@
 //! Dropout.
 
-use super::{Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site, map2, map2_into};
+use super::{Bounds, Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site, map2, map2_into};
 use crate::{Tensor, seeded};
 
 /// In training, zeroes each value with probability `p` and divides the rest by `1 − p`
@@ -30,6 +30,10 @@ impl Op for Dropout {
             [x] => Ok(x.to_vec()),
             _ => Err(format!("takes one input, not {}", inputs.len())),
         }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0]
     }
 
     fn forward(&self, call: &Call) -> Outcome {

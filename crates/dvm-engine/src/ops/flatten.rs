@@ -1,6 +1,6 @@
 //! Flattening.
 
-use super::{Call, Gradients, Needs, Op, Outcome, Site};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site};
 use crate::Tensor;
 
 /// `[N, …]` as `[N, D]`, in row-major order of the named shape (so feature maps flatten channel
@@ -18,6 +18,10 @@ impl Op for Flatten {
             [[n, rest @ ..]] => Ok(vec![*n, rest.iter().product()]),
             _ => Err(format!("takes one input [N, …], not {inputs:?}")),
         }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0]
     }
 
     fn forward(&self, call: &Call) -> Outcome {

@@ -9,6 +9,7 @@ pub mod attention;
 pub mod batch_norm;
 pub mod batched_product;
 pub mod binary;
+mod bounds;
 pub mod channel_affine;
 pub mod channel_shuffle;
 pub mod concat;
@@ -47,6 +48,7 @@ use std::fmt::Debug;
 
 use rayon::prelude::*;
 
+pub use self::bounds::Bounds;
 pub use self::reach::{Axis, Reach};
 use crate::buffer::Buffer;
 use crate::{Node, Tensor};
@@ -88,6 +90,12 @@ pub trait Op: Any + Debug + Send + Sync {
     /// right.
     fn reach(&self, _input: usize, _inputs: &[&[usize]], _parameters: &[&[usize]]) -> Reach {
         Reach::Everything
+    }
+
+    /// Between which bounds the values of the output lie in inference, if those of the inputs lie
+    /// between `inputs`. To know nothing ([`Bounds::ALL`]) is always right.
+    fn bounds(&self, _inputs: &[Bounds], _parameters: &[&Tensor]) -> Bounds {
+        Bounds::ALL
     }
 
     /// Multiply-adds of a forward call for each value of the output, for these shapes; 0 where nothing

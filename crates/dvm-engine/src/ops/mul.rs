@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map, map2};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map, map2};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -80,6 +80,10 @@ impl Op for Mul {
             },
             _ => Err(format!("takes two inputs, not {}", inputs.len())),
         }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0].between(inputs[1], |a, b| a * b)
     }
 
     fn forward(&self, call: &Call) -> Outcome {

@@ -1,7 +1,8 @@
 //! Axes in another order.
 
 use super::strided::{gather, strides};
-use super::{Call, Gradients, Needs, Op, Outcome, Site};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site};
+use crate::Tensor;
 
 /// Axis `i` of the output is axis `axes[i]` of the input; the first, that of the pictures, may move, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,10 @@ impl Op for Permute {
         }
     }
 
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0]
+    }
+
     fn forward(&self, call: &Call) -> Outcome {
         let x = call.inputs[0];
         let own = strides(x.shape());
@@ -37,7 +42,7 @@ impl Op for Permute {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: crate::Tensor) -> Result<Gradients, String> {
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         let own = strides(grad_output.shape());
         let mut steps = vec![0; own.len()];
         for (to, &from) in self.axes.iter().enumerate() {

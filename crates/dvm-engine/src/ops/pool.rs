@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::conv2d::Border;
-use super::{Axis, Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map, vectorised};
+use super::{
+    Axis, Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map, vectorised,
+};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -198,6 +200,17 @@ impl Op for Pool {
         let (n, c, h, w) = feature_map(x)?;
         let (rows, columns) = self.axes(h, w)?;
         Ok(vec![n, c, rows.len(), columns.len()])
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        match self.reduction {
+            Reduction::Max => inputs[0],
+            // Padding may count as zeros.
+            Reduction::Mean { .. } => inputs[0].with(Bounds {
+                low: 0.0,
+                high: 0.0,
+            }),
+        }
     }
 
     fn forward(&self, call: &Call) -> Outcome {

@@ -2,7 +2,7 @@
 
 use super::reshape::reshaped;
 use super::strided::{broadcast_steps, spread, summed_to};
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map2};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, map2};
 use crate::Tensor;
 
 /// What is left of a tensor when the values along some axes become one.
@@ -80,6 +80,20 @@ impl Op for Reduce {
                 Ok(x.iter().enumerate().filter_map(stays).collect())
             }
             _ => Err(format!("takes the axes {:?}, not {inputs:?}", self.axes)),
+        }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        match self.how {
+            How::Mean | How::Max => inputs[0],
+            // How many values are summed is not known here, only on which side of 0 they lie.
+            How::Sum => inputs[0].rising(|x| {
+                if x == 0.0 {
+                    0.0
+                } else {
+                    x.signum() * f32::INFINITY
+                }
+            }),
         }
     }
 

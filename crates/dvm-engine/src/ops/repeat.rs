@@ -1,7 +1,7 @@
 //! The same values for every picture.
 
 use super::strided::{spread, summed_to};
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site};
 use crate::Tensor;
 
 /// Its only parameter `[1, …]` once for each picture of its input `[N, …]`, of which nothing else is
@@ -25,6 +25,10 @@ impl Op for Repeat {
                 "repeats [1, …] for each of [N, …], not {parameters:?} for {inputs:?}"
             )),
         }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0]
     }
 
     fn forward(&self, call: &Call) -> Outcome {

@@ -1,6 +1,6 @@
 //! The same values under another shape.
 
-use super::{Call, Gradients, Needs, Op, Outcome, Site};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site};
 use crate::Tensor;
 
 /// The values in row-major order of the named shape under other sides, as PyTorch's `reshape`. One
@@ -37,6 +37,10 @@ impl Op for Reshape {
         }
         let rest = values / known.max(1);
         Ok(self.sides.iter().map(|side| side.unwrap_or(rest)).collect())
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0]
     }
 
     fn forward(&self, call: &Call) -> Outcome {

@@ -1,7 +1,7 @@
 //! A part of a tensor along one axis.
 
 use super::strided::{gather, place, strides};
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -66,6 +66,10 @@ impl Op for Slice {
         let mut shape = x.to_vec();
         shape[self.axis] = count;
         Ok(shape)
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0]
     }
 
     fn forward(&self, call: &Call) -> Outcome {

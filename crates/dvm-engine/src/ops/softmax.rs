@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::attention::soften;
-use super::{Call, Gradients, Needs, Op, Outcome, Site, TASK, vectorised};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site, TASK, vectorised};
 use crate::Tensor;
 
 /// `exp(x) / Σ exp(x)` over one axis: 1 for the classes of logits `[N, K]`.
@@ -38,6 +38,10 @@ impl Op for Softmax {
                 self.axis
             )),
         }
+    }
+
+    fn bounds(&self, _: &[Bounds], _: &[&Tensor]) -> Bounds {
+        Bounds::UNIT
     }
 
     fn forward(&self, call: &Call) -> Outcome {

@@ -1,6 +1,6 @@
 //! Stochastic depth.
 
-use super::{Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site};
+use super::{Bounds, Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site};
 use crate::{Tensor, seeded};
 
 /// In training, zeroes a residual branch of each picture with probability `p` and divides the others by
@@ -35,6 +35,10 @@ impl Op for StochasticDepth {
             [x] if !x.is_empty() => Ok(x.to_vec()),
             _ => Err(format!("takes one input [N, …], not {inputs:?}")),
         }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0]
     }
 
     fn forward(&self, call: &Call) -> Outcome {

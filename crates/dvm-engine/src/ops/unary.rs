@@ -1,6 +1,6 @@
 //! Functions of one number that are no activations.
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2_into};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2_into};
 use crate::Tensor;
 
 /// A function applied to every value alone.
@@ -82,6 +82,28 @@ impl Op for Unary {
         match inputs {
             [x] => Ok(x.to_vec()),
             _ => Err(format!("takes one input, not {}", inputs.len())),
+        }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        let x = inputs[0];
+        match self {
+            Self::Neg => Bounds {
+                low: -x.high,
+                high: -x.low,
+            },
+            Self::Abs if x.low < 0.0 => Bounds {
+                low: 0.0,
+                high: x.high.max(-x.low),
+            },
+            Self::Reciprocal if x.low < 0.0 => Bounds::ALL,
+            Self::Reciprocal => Bounds {
+                low: 1.0 / x.high,
+                high: 1.0 / x.low,
+            },
+            Self::Abs | Self::Exp | Self::Log | Self::Sqrt | Self::Erf | Self::Clip { .. } => {
+                x.rising(|x| self.value(x))
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dvm_engine::ops::input::Input;
-use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::{Arithmetic, Call, Mode, Op};
 use dvm_engine::{Blueprint, Error, Graph, NodeId, Parameter, Role, Tensor};
 
@@ -207,41 +206,6 @@ impl Draft {
             awaits,
         });
         Ok(self.nodes.len() - 1)
-    }
-
-    /// Makes several outputs of the only one of a linear layer, each a multiple of it, and says whether
-    /// it could: the layer has to be the node's own, and its weights known.
-    ///
-    /// # Errors
-    /// As [`Draft::emit`].
-    pub fn spread_outputs(&mut self, node: usize, factors: &[f32]) -> Result<bool, Trouble> {
-        let made = &self.nodes[node];
-        let own = made.parameters.clone();
-        let is_shared = |(id, other): (usize, &Made)| {
-            id != node && other.parameters.iter().any(|p| own.contains(p))
-        };
-        let are_known = own
-            .iter()
-            .all(|&p| matches!(self.parameters[p].1.values, Values::Floats(_)));
-        let is_single = made.shape == [1, 1] && made.op_as::<Linear>().is_some();
-        if !is_single || !are_known || self.nodes.iter().enumerate().any(is_shared) {
-            return Ok(false);
-        }
-        for index in own {
-            let (parameter, array) = &mut self.parameters[index];
-            let one = array.as_floats()?;
-            let all = factors.iter().flat_map(|f| one.iter().map(move |v| f * v));
-            let mut shape = array.shape.clone();
-            shape[0] = factors.len();
-            let all = Array::floats(&shape, all.collect());
-            *array = Array {
-                name: array.name.clone(),
-                ..all
-            };
-            parameter.shape = shape;
-        }
-        self.nodes[node].shape = vec![1, factors.len()];
-        Ok(true)
     }
 
     /// What a node without parameters does, done to another value.

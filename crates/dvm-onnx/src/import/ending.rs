@@ -1,10 +1,9 @@
-//! The end of a file: which of its values are the logits.
+//! The end of a file: which of its values are the network's numbers, and what they mean.
 
 use std::collections::HashMap;
 
-use dvm_engine::Tensor;
+use dvm_engine::Output;
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::flatten::Flatten;
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::softmax::Softmax;
@@ -23,9 +22,35 @@ pub(crate) struct Ending {
     /// Class names, if the end of the graph holds them.
     pub classes: Option<Vec<String>>,
     pub notes: Vec<String>,
-    pub warnings: Vec<String>,
-    /// Whether there is one number alone for each picture.
-    pub is_single: bool,
+    /// What the numbers mean, if the file tells.
+    pub output: Option<Output>,
+}
+
+/// A function of all numbers at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Softmax,
+    /// Of a softmax.
+    Logarithm,
+    Sigmoid,
+}
+
+impl Last {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Softmax => "a softmax",
+            Self::Logarithm => "a logarithm",
+            Self::Sigmoid => "a sigmoid",
+        }
+    }
+
+    /// What the numbers before it are.
+    fn before(self) -> Output {
+        match self {
+            Self::Softmax | Self::Logarithm => Output::Logits,
+            Self::Sigmoid => Output::LabelLogits,
+        }
+    }
 }
 
 /// What is known of an output's type: whether it may hold floats, and how many axes it has.
@@ -66,8 +91,7 @@ pub(crate) fn find(graph: &proto::Graph) -> Result<Ending, Trouble> {
         value: chosen.name.clone(),
         classes: None,
         notes: Vec::new(),
-        warnings: Vec::new(),
-        is_single: false,
+        output: None,
     };
     let others = graph
         .output
@@ -122,24 +146,35 @@ fn labels(node: &proto::Node) -> Option<Vec<String>> {
 }
 
 impl Import<'_> {
-    /// The node that holds the logits `[N, K]`: what comes before a softmax at the end.
+    /// The node that holds the network's numbers `[N, K]`: what comes before a softmax or sigmoid at the
+    /// end. What the numbers mean goes into [`Ending::output`], if such an end tells it.
     ///
     /// # Errors
     /// If the value is no row of numbers for each picture.
-    pub fn logits(&mut self, view: &View, ending: &mut Ending) -> Result<usize, Trouble> {
+    pub fn outputs(&mut self, view: &View, ending: &mut Ending) -> Result<usize, Trouble> {
         let mut node = self.draft.plain(view, "logits")?;
-        while let Some((stripped, what)) = self.without_ending(node)? {
+        while let Some((before, last)) = self.without_ending(node)? {
             let is_single = self.draft.nodes[node].shape.iter().all(|&side| side == 1);
-            match what {
-                "sigmoid" if is_single => {}
-                "sigmoid" => ending.warnings.push(
-                    "this network ends with a sigmoid for each class, which is left out; probabilities are \
-                     shown as if exactly one class were right"
-                        .into(),
-                ),
-                what => ending.notes.push(format!("its last layer, {what}, is left out: logits are what counts")),
+            let output = last.before();
+            node = before;
+            ending.output = Some(output);
+            ending.notes.push(match output {
+                Output::LabelLogits if is_single => {
+                    "its last layer, a sigmoid, is left out: its number is a logit, and the sigmoid gives \
+                     the probability"
+                        .into()
+                }
+                Output::LabelLogits => {
+                    "its last layer, a sigmoid, is left out: its numbers are logits of labels, each with a \
+                     probability of its own"
+                        .into()
+                }
+                _ => format!("its last layer, {}, is left out: its numbers are logits", last.name()),
+            });
+            // A softmax of a softmax is no softmax of the logits before.
+            if last != Last::Logarithm {
+                break;
             }
-            node = stripped;
         }
         let shape = self.draft.nodes[node].shape.clone();
         let sides: Vec<usize> = shape[1..]
@@ -149,21 +184,12 @@ impl Import<'_> {
             .collect();
         match sides[..] {
             [0] => Err(invalid("has no numbers at all")),
-            [classes] => {
+            [] | [_] => {
+                let outputs = sides.first().copied().unwrap_or(1);
                 if shape.len() != 2 {
-                    node = self.draft.under(node, &[1, classes], "logits")?;
+                    node = self.draft.under(node, &[1, outputs], "logits")?;
                 }
                 Ok(node)
-            }
-            [] => {
-                ending.is_single = true;
-                ending.warnings.push(
-                    "this network has a single number for each picture; it is taken for the logit of a yes, \
-                     the second of two classes, which get half of it each, one of them with the other sign: \
-                     their probabilities are those of a sigmoid"
-                        .into(),
-                );
-                self.no_and_yes(node)
             }
             _ => Err(unsupported(format!(
                 "has {:?} numbers for each picture, and a classifier has a row, one per class",
@@ -172,20 +198,8 @@ impl Import<'_> {
         }
     }
 
-    /// Logits `[N, 2]` of a no and a yes whose probabilities are those that a sigmoid makes of the node's
-    /// single number: that number's half, and the other with the other sign.
-    fn no_and_yes(&mut self, node: usize) -> Result<usize, Trouble> {
-        const HALVES: [f32; 2] = [-0.5, 0.5];
-        let row = self.draft.under(node, &[1, 1], "logits")?;
-        if self.draft.spread_outputs(row, &HALVES)? {
-            return Ok(row);
-        }
-        let both = Binary::constant(Function::Mul, Tensor::from_nchw(&[1, 2], &HALVES));
-        self.draft.emit("no_and_yes", both, &[row], &[])
-    }
-
     /// The value before a function of all logits at the end, behind changes of shape.
-    fn without_ending(&mut self, end: usize) -> Result<Option<(usize, &'static str)>, Trouble> {
+    fn without_ending(&mut self, end: usize) -> Result<Option<(usize, Last)>, Trouble> {
         let mut path = Vec::new();
         let mut at = end;
         loop {
@@ -208,11 +222,11 @@ impl Import<'_> {
                 .op_as::<Softmax>()
                 .is_some();
         let what = if node.op_as::<Softmax>().is_some_and(along_classes) {
-            "softmax"
+            Last::Softmax
         } else if is_row && is_log_softmax {
-            "a logarithm"
+            Last::Logarithm
         } else if is_row && node.op_as::<Activation>() == Some(&Activation::Sigmoid) {
-            "sigmoid"
+            Last::Sigmoid
         } else {
             return Ok(None);
         };

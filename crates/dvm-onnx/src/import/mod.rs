@@ -24,7 +24,7 @@ mod walk;
 
 use std::collections::HashMap;
 
-use dvm_engine::{Graph, Parameter, Tensor};
+use dvm_engine::{Graph, Output, Parameter, Tensor};
 
 use self::array::Array;
 use self::draft::{Draft, is_made_up};
@@ -104,8 +104,8 @@ pub(crate) struct Taken {
     pub classes: Option<Vec<String>>,
     /// The factor that the network itself multiplies pixels by before its first layer.
     pub pixel_factor: Option<f32>,
-    /// Whether the file has a single number for each picture, of which a no and a yes were made.
-    pub is_single: bool,
+    /// What the network's numbers mean, if the file tells.
+    pub output: Option<Output>,
 }
 
 /// Takes a file over, for pictures of the file's size or else of `size`, rows and columns.
@@ -157,11 +157,11 @@ pub(crate) fn take(
     }
     let place = format!("output `{}`: ", ending.value);
     let output = match value {
-        Value::Computed(view) => import.logits(&view, &mut ending),
+        Value::Computed(view) => import.outputs(&view, &mut ending),
         _ => Err(unsupported("does not depend on the picture")),
     };
     let output = output.map_err(|trouble| fail(place, trouble))?;
-    let mut warnings = ending.warnings;
+    let mut warnings = Vec::new();
     if import.is_quantised {
         warnings.push(
             "this network is quantised; it is computed with floats, its weights as the numbers that they \
@@ -186,7 +186,7 @@ pub(crate) fn take(
         warnings,
         classes: ending.classes,
         pixel_factor,
-        is_single: ending.is_single,
+        output: ending.output,
     })
 }
 

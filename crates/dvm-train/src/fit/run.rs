@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dvm_data::Batch;
-use dvm_engine::{Keep, Mode, Network, Request, Tensor, rules};
+use dvm_engine::{Keep, Mode, Network, Output, Request, Tensor, rules};
 
 use super::learner::Learner;
 use super::supply::{Given, Supply};
@@ -299,7 +299,7 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let (logits, names) = (answers.logits(), &self.task.data.classes);
-        Evaluation::new(&logits, &answers.classes, names, None).map(Some)
+        Evaluation::new(&logits, &answers.classes, Output::Logits, names, None).map(Some)
     }
 
     /// Writes down what an epoch measured.

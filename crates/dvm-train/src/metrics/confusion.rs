@@ -48,6 +48,12 @@ impl Confusion {
         found as f64 / all as f64
     }
 
+    /// Number of classes that have pictures.
+    pub fn classes_with_pictures(&self) -> usize {
+        let has_pictures = |row: &&Vec<u64>| row.iter().any(|&count| count > 0);
+        self.counts.iter().filter(has_pictures).count()
+    }
+
     /// Mean recall of the classes that have pictures.
     pub fn balanced_accuracy(&self) -> f64 {
         self.mean_over_classes(|of| of.recall())

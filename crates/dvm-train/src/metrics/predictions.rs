@@ -1,6 +1,6 @@
 //! What a network says of every picture, beside what it is.
 
-use dvm_engine::Tensor;
+use dvm_engine::{Output, Tensor};
 
 use crate::Error;
 use crate::loss::log_softmax;
@@ -14,8 +14,9 @@ pub struct Prediction {
     pub predicted: usize,
     /// Probability of the predicted class, 0…1.
     pub confidence: f64,
-    /// Cross-entropy, in nats: the minus logarithm of its class's probability. The most wrong
-    /// pictures are those of the largest.
+    /// Cross-entropy, in nats: the minus logarithm of its class's probability; for labels of which
+    /// several can be right, the mean binary cross-entropy of all labels. The most wrong pictures are
+    /// those of the largest.
     pub loss: f64,
     /// Number of classes that come before its own.
     pub rank: usize,
@@ -28,23 +29,29 @@ impl Prediction {
     }
 }
 
-/// What `logits` `[N, K]` say of N pictures of these classes.
+/// What a network's numbers `[N, K]`, which mean `output`, say of N pictures of these classes.
 ///
 /// # Errors
-/// [`Error::Evaluation`] if there is no picture, these do not fit, or a logit is not finite.
-pub fn predictions(logits: &Tensor, labels: &[usize]) -> Result<Vec<Prediction>, Error> {
+/// [`Error::Evaluation`] if there is no picture, these do not fit, or a number is not finite or not what
+/// `output` says.
+pub fn predictions(
+    outputs: &Tensor,
+    labels: &[usize],
+    output: Output,
+) -> Result<Vec<Prediction>, Error> {
     let refuse = |detail: String| Err(Error::Evaluation(detail));
-    let &[count, kinds] = logits.shape() else {
-        return refuse(format!("logits are [N, K], not {:?}", logits.shape()));
+    let &[count, numbers] = outputs.shape() else {
+        return refuse(format!("logits are [N, K], not {:?}", outputs.shape()));
     };
-    if count == 0 || kinds == 0 {
+    let kinds = Output::classes(numbers);
+    if count == 0 || numbers == 0 {
         return refuse("there is no picture to compare".into());
     }
     if labels.len() != count {
         return refuse(format!("{count} logits have {} labels", labels.len()));
     }
     let mut all = Vec::with_capacity(count);
-    for (picture, (row, &class)) in logits.data().chunks_exact(kinds).zip(labels).enumerate() {
+    for (picture, (row, &class)) in outputs.data().chunks_exact(numbers).zip(labels).enumerate() {
         if class >= kinds {
             return refuse(format!(
                 "picture {picture} is of class {class}, counted from 0, of {kinds}"
@@ -55,27 +62,98 @@ pub fn predictions(logits: &Tensor, labels: &[usize]) -> Result<Vec<Prediction>,
                 "picture {picture} has logits that are not finite: the network's weights are broken"
             ));
         }
-        let before = |a: usize, b: usize| row[a] > row[b] || (row[a] == row[b] && a < b);
+        if let Err(why) = output.check(row) {
+            return refuse(format!("picture {picture}: the network's output {why}"));
+        }
+        let logits = output.logits(row);
+        let before =
+            |a: usize, b: usize| logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
         let rank = |class: usize| (0..kinds).filter(|&other| before(other, class)).count();
         let predicted = (1..kinds).fold(
             0,
             |best, other| if before(other, best) { other } else { best },
         );
-        let logarithms = log_softmax(row);
+        let (confidence, loss) = match output {
+            Output::Logits if numbers > 1 => {
+                let logarithms = log_softmax(row);
+                (logarithms[predicted].exp(), -logarithms[class])
+            }
+            output => (
+                output.probabilities(row)[predicted].into(),
+                loss(output, row, &logits, class),
+            ),
+        };
         all.push(Prediction {
             class,
             predicted,
-            confidence: logarithms[predicted].exp(),
-            loss: -logarithms[class],
+            confidence,
+            loss,
             rank: rank(class),
         });
     }
     Ok(all)
 }
 
+/// The loss of one picture of `class` whose numbers are no logits of classes; `logits` are those of its
+/// classes.
+fn loss(output: Output, row: &[f32], logits: &[f32], class: usize) -> f64 {
+    // ln(1 + eᶻ) without overflow.
+    let softplus = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
+    match row {
+        [_] => softplus(-f64::from(logits[class])),
+        _ if output.is_of_labels() => {
+            let losses = logits.iter().enumerate().map(|(label, &logit)| {
+                let sign = if label == class { -1.0 } else { 1.0 };
+                softplus(sign * f64::from(logit))
+            });
+            losses.sum::<f64>() / logits.len() as f64
+        }
+        // Logarithms of probabilities.
+        _ => -f64::from(logits[class]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn predictions(logits: &Tensor, labels: &[usize]) -> Result<Vec<Prediction>, Error> {
+        super::predictions(logits, labels, Output::Logits)
+    }
+
+    #[test]
+    fn probabilities_and_single_numbers_are_compared_as_what_they_are() {
+        let of = |output, values: &[f32], class| {
+            let outputs = Tensor::from_stored(&[1, values.len()], values.to_vec());
+            super::predictions(&outputs, &[class], output).unwrap()[0]
+        };
+        let p = of(Output::Probabilities, &[0.25, 0.75], 0);
+        assert_eq!((p.predicted, p.confidence), (1, 0.75));
+        assert!((p.loss - 4f64.ln()).abs() < 1e-6);
+        // The logit ln 3 of a yes: 75 %.
+        let p = of(Output::LabelLogits, &[3f32.ln()], 0);
+        assert_eq!(p.predicted, 1);
+        assert!((p.confidence - 0.75).abs() < 1e-6);
+        assert!((p.loss - 4f64.ln()).abs() < 1e-6);
+        // Labels of 75 and 50 %: the mean of -ln 0.75 and -ln 0.5.
+        for (output, values) in [
+            (Output::LabelLogits, [3f32.ln(), 0.0]),
+            (Output::LabelProbabilities, [0.75, 0.5]),
+        ] {
+            let p = of(output, &values, 0);
+            assert_eq!(p.predicted, 0);
+            assert!((p.confidence - 0.75).abs() < 1e-6);
+            let expected = -(0.75f64.ln() + 0.5f64.ln()) / 2.0;
+            assert!((p.loss - expected).abs() < 1e-6, "{}", p.loss);
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_no_probabilities_are_refused() {
+        let outputs = Tensor::from_stored(&[1, 2], vec![3.0, -2.0]);
+        let error = super::predictions(&outputs, &[0], Output::Probabilities).unwrap_err();
+        assert!(error.to_string().contains("not probabilities"), "{error}");
+    }
 
     #[test]
     fn of_equal_logits_the_first_comes_first() {

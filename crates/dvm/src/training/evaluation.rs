@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split};
+use dvm_engine::Output;
 use dvm_image::{Limits, encode_png, write_atomic};
 use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
@@ -16,6 +17,8 @@ use crate::{ClassChoice, Classifier, Error, Explain};
 pub struct Evaluated {
     /// Figures.
     pub evaluation: Evaluation,
+    /// What the network's numbers mean.
+    pub output: Output,
     /// What was said of each picture.
     pub answers: Answers,
     /// The pictures, in the order of their positions in `answers`.
@@ -54,9 +57,12 @@ impl Classifier {
             )));
         }
         let names = self.classes();
-        let evaluation = Evaluation::new(&answers.logits(), &answers.classes, names, bootstrap)?;
+        let output = self.network().output();
+        let (numbers, labels) = (answers.logits(), &answers.classes);
+        let evaluation = Evaluation::new(&numbers, labels, output, names, bootstrap)?;
         Ok(Evaluated {
             evaluation,
+            output,
             answers,
             samples,
         })
@@ -150,7 +156,7 @@ impl Evaluated {
 
     /// The pictures that were taken for another class, the most certain of its mistake first.
     fn most_wrong(&self, names: &[String]) -> Result<Vec<WrongPicture>, Error> {
-        let predictions = predictions(&self.answers.logits(), &self.answers.classes)?;
+        let predictions = predictions(&self.answers.logits(), &self.answers.classes, self.output)?;
         let both = predictions.iter().zip(&self.answers.samples);
         let mut wrong: Vec<WrongPicture> = both
             .filter(|(prediction, _)| !prediction.is_correct())

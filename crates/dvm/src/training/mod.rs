@@ -99,6 +99,12 @@ impl Training {
         let begun = self.folder.last_path().exists();
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
         pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
+        for remark in self.data.remarks() {
+            let folder = self.data.folder.display();
+            tell(&TrainingEvent::Message(format!(
+                "warning: {folder}: {remark}"
+            )));
+        }
         let remarks = &pretrained.remarks;
         for warning in remarks.warnings.iter().chain(&remarks.preprocess) {
             tell(&TrainingEvent::Message(format!("warning: {warning}")));

@@ -14,6 +14,12 @@ pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
     if !is_file(&config.model) {
         architecture(&config.model)?;
     }
+    if let [only] = &data.classes[..] {
+        return Err(Error::Usage(format!(
+            "{}: there is only one class, `{only}`; training needs at least two, one folder of pictures each",
+            data.folder.display()
+        )));
+    }
     dvm_zoo::check_class_names(&data.classes)
         .map_err(|detail| Error::Usage(format!("{}: {detail}", data.folder.display())))
 }

@@ -75,7 +75,8 @@ impl Watching<'_> {
         let begun = self.begun;
         Classifier::of(Pretrained {
             origin: begun.origin.clone(),
-            network: Network::new(network.whole().clone()),
+            network: Network::new(network.whole().clone()).with_output(network.output()),
+            told_output: Some(network.output()),
             classes: begun.classes.clone(),
             preprocess: begun.preprocess.clone(),
             file: "training".into(),

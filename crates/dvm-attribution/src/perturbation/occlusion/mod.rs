@@ -204,8 +204,8 @@ impl Occlusion {
         Ok(occlusion)
     }
 
-    /// What a value of the map is.
-    fn quantity(&self) -> String {
+    /// What a value of the map is, given what its scores are called.
+    fn quantity(&self, score: &str) -> String {
         let of = match self.value {
             Value::Drop => "drop in ",
             Value::Raw => "",
@@ -216,7 +216,7 @@ impl Occlusion {
             (Overlap::Cell, Value::Raw) => " with the window covered",
             (Overlap::Cell, Value::Drop) => "",
         };
-        format!("{of}{}{under}", self.score.word())
+        format!("{of}{score}{under}")
     }
 
     fn leaves_gaps(&self) -> bool {
@@ -266,7 +266,9 @@ impl Occlusion {
 impl Method for Occlusion {
     fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error> {
         let grid = self.grid(scene)?;
-        let whole = self.score.of(&scene.logits()?);
+        let output = scene.network.output();
+        let outputs = scene.outputs()?;
+        let whole = self.score.of(output, &outputs);
         let windows = match self.space {
             Space::Input => Windows::over_input(scene, grid, self.fill, self.noise_seed),
             Space::Image => Windows::over_image(scene, grid, self.fill, self.noise_seed),
@@ -282,6 +284,7 @@ impl Method for Occlusion {
                 values: Arc::new(covered),
             },
             whole,
+            score: self.score.name(output, outputs.len()),
         }))
     }
 
@@ -307,8 +310,10 @@ impl Method for Occlusion {
 struct Scores<'a> {
     method: &'a Occlusion,
     grid: Grid,
-    /// The scores of the whole picture, `[K]`.
+    /// The scores of the whole picture, one per class.
     whole: Vec<f32>,
+    /// What they are called.
+    score: &'static str,
     /// `[K, rows, columns]`
     raw: Raw,
     /// Where the rows and columns of the map lie on the picture under the windows.
@@ -346,7 +351,8 @@ impl Observation for Scores<'_> {
         let attribution = Attribution {
             target,
             title: format!("occlusion {}/{}", method.window, method.stride),
-            quantity: method.quantity(),
+            quantity: method.quantity(self.score),
+            score: self.score,
             map,
             size: self.size,
             smooth,

@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use dvm_engine::Tensor;
 use dvm_engine::incremental::Change;
-use dvm_engine::ops::softmax::probabilities;
+use dvm_engine::{Output, Tensor};
 use rayon::prelude::*;
 
 use super::asking::Asking;
@@ -17,19 +16,28 @@ use crate::{Error, Scene};
 words! {
     /// Which answer of the network is looked at.
     pub(super) enum Score {
-        /// Softmax over the classes, 0 … 1.
+        /// The probability of the class, 0 … 1: a softmax or sigmoid where the network's output is no
+        /// probability yet.
         Probability = "probability",
-        /// The logit itself.
+        /// The logit; the logarithm of the probability where the network gives probabilities.
         Logit = "logit",
     }
 }
 
 impl Score {
-    /// The scores `[K]` of logits `[K]`.
-    pub fn of(self, logits: &[f32]) -> Vec<f32> {
+    /// The score of each class for the numbers `[K]` of a network whose output is `output`.
+    pub fn of(self, output: Output, values: &[f32]) -> Vec<f32> {
         match self {
-            Self::Probability => probabilities(logits),
-            Self::Logit => logits.to_vec(),
+            Self::Probability => output.probabilities(values),
+            Self::Logit => output.logits(values),
+        }
+    }
+
+    /// What the score is called for such a network.
+    pub fn name(self, output: Output, outputs: usize) -> &'static str {
+        match self {
+            Self::Probability => "probability",
+            Self::Logit => output.logit_name(outputs),
         }
     }
 }
@@ -83,7 +91,8 @@ pub(super) fn scores(
                 Err(error) => found.fail(index, error),
                 Ok(answers) => {
                     for (window, logits) in answers {
-                        let values = logits.map(|logits| score.of(&logits));
+                        let output = scene.network.output();
+                        let values = logits.map(|logits| score.of(output, &logits));
                         found.keep(window, count, values.as_deref().unwrap_or(whole));
                     }
                     found.done += group.len();

@@ -39,7 +39,7 @@ impl Report<'_> {
         let rows = [
             (
                 "accuracy",
-                evaluation.accuracy,
+                Some(evaluation.accuracy),
                 intervals.map(|i| i.accuracy),
             ),
             (
@@ -56,8 +56,8 @@ impl Report<'_> {
         for (name, value, interval) in rows {
             let row = format!(
                 "| {name} | **{}** | {} |",
-                percent(value),
-                between(interval)
+                value.map_or("–".into(), percent),
+                between(interval.filter(|_| value.is_some()))
             );
             line(page, &row);
         }
@@ -70,6 +70,9 @@ impl Report<'_> {
         line(page, &format!("| loss | {:.4} | |", evaluation.loss));
         let error = percent(evaluation.calibration.error);
         line(page, &format!("| calibration error | {error} | |\n"));
+        if let Some(about) = evaluation.about_classes() {
+            line(page, &format!("{about}.\n"));
+        }
     }
 
     fn training(&self, page: &mut String) {

@@ -110,7 +110,14 @@ pub(super) mod tests {
             .collect();
         let names = ["daisy, \"white\"", "a|b <i>", "rose"].map(String::from);
         let logits = Tensor::from_stored(&[6, 3], logits);
-        Evaluation::new(&logits, &labels, &names, Some(&Bootstrap::default())).unwrap()
+        Evaluation::new(
+            &logits,
+            &labels,
+            Output::Logits,
+            &names,
+            Some(&Bootstrap::default()),
+        )
+        .unwrap()
     }
 
     pub fn records() -> Vec<EpochRecord> {

@@ -1,0 +1,44 @@
+//! Folders that are not what they should be.
+
+use crate::Split;
+use crate::audit::{Finding, Kind, Severity, Survey};
+
+pub(super) const LAYOUT: Kind = Kind {
+    name: "layout",
+    summary: "folders that are left out, a single class, no validation pictures",
+    find: |survey, _| {
+        let finding = |severity, what: String, advice| Finding {
+            kind: LAYOUT.name,
+            severity,
+            what,
+            advice,
+            groups: Vec::new(),
+        };
+        let left_out = survey.left_out.iter().map(|what| {
+            let advice = "move them if they hold pictures that belong to the set, or remove them";
+            finding(Severity::Warning, what.clone(), advice)
+        });
+        let only = only_class(survey).map(|class| {
+            let what = format!("there is only one class, `{class}`");
+            finding(
+                Severity::Serious,
+                what,
+                "training needs at least two classes",
+            )
+        });
+        let is_without_val = survey.is_split && survey.counts(Split::Val).iter().all(|&n| n == 0);
+        let no_val = is_without_val.then(|| {
+            let what = "there are no validation pictures".into();
+            let advice = "without a folder `val` nothing shows how well a network does";
+            finding(Severity::Warning, what, advice)
+        });
+        left_out.chain(only).chain(no_val).collect()
+    },
+};
+
+fn only_class(survey: &Survey) -> Option<&str> {
+    match &survey.classes[..] {
+        [only] => Some(only),
+        _ => None,
+    }
+}

@@ -1,0 +1,177 @@
+//! What a network's output means, as its file, its graph or its user tells it.
+
+use std::collections::BTreeMap;
+
+use dvm_engine::ops::Bounds;
+use dvm_engine::{Output, Tensor, seeded};
+use dvm_image::{Picture, Preprocess};
+use dvm_onnx::Imported;
+
+use crate::graphs::Remarks;
+use crate::pretrained::IMAGENET_CLASSES;
+use crate::{CLASSES_KEY, LoadError, Pretrained};
+
+/// Metadata key of what the network's output means ([`Output::word`]).
+pub const OUTPUT_KEY: &str = "dvm.output";
+
+/// What the metadata of a file says.
+fn in_metadata(
+    metadata: &BTreeMap<String, String>,
+    file: &str,
+) -> Result<Option<Output>, LoadError> {
+    let Some(text) = metadata.get(OUTPUT_KEY) else {
+        return Ok(None);
+    };
+    let output = text.parse().map_err(|detail| LoadError::Metadata {
+        file: file.into(),
+        key: OUTPUT_KEY,
+        detail: format!("cannot be used: {detail}"),
+    })?;
+    Ok(Some(output))
+}
+
+/// What the output of an architecture with these weights means, and whether the file tells it. Such
+/// networks end with a layer, so weights alone tell nothing.
+pub(crate) fn of_weights(
+    metadata: &BTreeMap<String, String>,
+    outputs: usize,
+    file: &str,
+    remarks: &mut Remarks,
+) -> Result<(Output, Option<Output>), LoadError> {
+    if let Some(output) = in_metadata(metadata, file)? {
+        return Ok((output, Some(output)));
+    }
+    // This program has written files without the key, of networks that it had trained with a softmax.
+    // ImageNet's classes are learnt with one, too.
+    if outputs > 1 && (metadata.contains_key(CLASSES_KEY) || outputs == IMAGENET_CLASSES) {
+        return Ok((Output::Logits, Some(Output::Logits)));
+    }
+    Ok((assumed(outputs, file, remarks), None))
+}
+
+/// What the output of a graph means: by its metadata, by what was left out at its end, or by what it
+/// computes for pictures.
+pub(crate) fn of_graph(
+    imported: &Imported,
+    preprocess: &Preprocess,
+    file: &str,
+    remarks: &mut Remarks,
+) -> Result<Output, LoadError> {
+    if let Some(output) = in_metadata(&imported.metadata, file)? {
+        return Ok(output);
+    }
+    if let Some(output) = imported.output {
+        return Ok(output);
+    }
+    let pictures = test_pictures(preprocess);
+    let recognised = Output::recognised(&imported.graph, &pictures);
+    let recognised = recognised.map_err(|source| LoadError::Graph {
+        file: file.into(),
+        source,
+    })?;
+    if let Some(output) = recognised {
+        remarks.notes.push(format!(
+            "its output is taken for {}: so it is for test pictures; no softmax or sigmoid is added",
+            output.meaning()
+        ));
+        return Ok(output);
+    }
+    let outputs = imported.graph.output();
+    let outputs = imported
+        .graph
+        .shapes(pictures.shape())
+        .map_or(0, |shapes| shapes[outputs.index()].iter().skip(1).product());
+    Ok(assumed(outputs, file, remarks))
+}
+
+/// What is taken for granted where nothing tells, with a remark.
+fn assumed(outputs: usize, file: &str, remarks: &mut Remarks) -> Output {
+    let output = if outputs == 1 {
+        Output::LabelLogits
+    } else {
+        Output::Logits
+    };
+    remarks.output = Some(if outputs == 1 {
+        format!(
+            "{file} does not say what its single number means; it is taken for the logit of a yes, as \
+             binary cross-entropy trains it: a sigmoid gives the probability"
+        )
+    } else {
+        format!(
+            "{file} does not say what its {outputs} numbers mean; they are taken for {}",
+            output.meaning()
+        )
+    });
+    output
+}
+
+/// Pictures that networks are tried with, `[4, C, H, W]`: grey, coarse and fine noise, and black and
+/// white noise, prepared as pictures are.
+fn test_pictures(preprocess: &Preprocess) -> Tensor {
+    let (height, width) = preprocess.crop;
+    let noise = seeded::unit("test pictures", height * width * 3);
+    let pixel = |picture: usize, index: usize| -> u8 {
+        match picture {
+            0 => 128,
+            1 => (noise[index] * 255.0) as u8,
+            2 => (noise[index / 96] * 255.0) as u8,
+            _ => 255 * u8::from(noise[index] > 0.5),
+        }
+    };
+    let mut values = Vec::new();
+    for picture in 0..4 {
+        let pixels = (0..height * width * 3)
+            .map(|index| pixel(picture, index))
+            .collect();
+        values.extend(preprocess.normalise(&Picture::new(height, width, pixels)));
+    }
+    let channels = values.len() / (4 * height * width).max(1);
+    Tensor::from_nchw(&[4, channels, height, width], &values)
+}
+
+impl Pretrained {
+    /// The same network whose user says what the file's output means. A softmax or sigmoid that was left
+    /// out at the file's end stays so, where it agrees.
+    ///
+    /// # Errors
+    /// [`LoadError::Output`] where the file says something else.
+    pub fn with_output(mut self, asked: Output) -> Result<Self, LoadError> {
+        let outputs = self.outputs();
+        let contradicted = |end: &str| LoadError::Output {
+            file: self.file.clone(),
+            asked,
+            end: end.into(),
+        };
+        let output = match (self.told_output, asked.is_of_labels()) {
+            (Some(Output::LabelLogits), _) if outputs == 1 => Output::LabelLogits,
+            (Some(Output::Logits), false) => Output::Logits,
+            (Some(Output::Logits), true) if self.origin.architecture().is_none() => {
+                return Err(contradicted("a softmax, so that one class is right"));
+            }
+            (Some(Output::LabelLogits), true) => Output::LabelLogits,
+            (Some(Output::LabelLogits), false) if asked != Output::Logits => {
+                return Err(contradicted("a sigmoid for each of its numbers"));
+            }
+            (_, true) if self.is_bounded() => Output::LabelProbabilities,
+            _ => asked,
+        };
+        self.network = self.network.with_output(output);
+        self.remarks.output = None;
+        Ok(self)
+    }
+
+    /// Whether its numbers cannot leave 0 … 1.
+    fn is_bounded(&self) -> bool {
+        self.network.graph().output_bounds().is_within(Bounds::UNIT)
+    }
+
+    /// How many numbers the network has for a picture.
+    pub fn outputs(&self) -> usize {
+        let (height, width) = self.preprocess.crop;
+        let graph = self.network.graph();
+        let shapes = graph.shapes(&[1, graph.channels(), height, width]);
+        shapes.map_or(0, |shapes| {
+            shapes[graph.output().index()].iter().skip(1).product()
+        })
+    }
+}
