@@ -56,6 +56,32 @@ impl View {
         }
     }
 
+    /// The same without the axis of the pictures, which a file for one picture has taken away at `axis`.
+    pub fn without_pictures(&self, axis: usize) -> Self {
+        let mut axes = self.axes.clone();
+        axes.remove(axis);
+        Self {
+            node: self.node,
+            axes,
+        }
+    }
+
+    /// The same with the axis of the pictures in front, where a file for one picture has taken it away
+    /// ([`View::without_pictures`]), and perhaps put one of side 1 there again.
+    fn with_pictures(&self) -> Self {
+        let mut axes = self.axes.clone();
+        if !axes.iter().flatten().any(|&axis| axis == 0) {
+            match axes.first_mut() {
+                Some(first) if first.is_empty() => first.push(0),
+                _ => axes.insert(0, vec![0]),
+            }
+        }
+        Self {
+            node: self.node,
+            axes,
+        }
+    }
+
     /// The same view of another node, whose value has the same axes.
     pub fn of(&self, node: usize) -> Self {
         Self {
@@ -288,9 +314,6 @@ impl Draft {
             }
             groups.push(own);
         }
-        if !view.axes.iter().flatten().any(|&axis| axis == 0) {
-            return Err(unsupported("has lost the axis of the pictures"));
-        }
         let node = self.arrange(view.node, axes, merged, name)?;
         Ok(View { node, axes: groups })
     }
@@ -300,6 +323,7 @@ impl Draft {
     /// # Errors
     /// Where the batch is not the first axis, alone.
     pub fn plain(&mut self, view: &View, name: &str) -> Result<usize, Trouble> {
+        let view = &view.with_pictures();
         if self.whole(view.node) == *view {
             return Ok(view.node);
         }

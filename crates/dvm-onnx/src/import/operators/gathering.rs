@@ -215,6 +215,17 @@ fn gather_along(
         return Err(invalid("picks from a single number"));
     }
     let Some(side) = from[along].known() else {
+        let first = indices
+            .as_integers()?
+            .first()
+            .and_then(|index| index.known());
+        let is_first = indices.rank() == 0 && matches!(first, Some(0 | -1));
+        if let (Some(1), true, Value::Computed(view)) =
+            (import.file_batch, is_first, site.value(0)?)
+            && from[along] == Integer::pictures(1)
+        {
+            return computed(view.without_pictures(along));
+        }
         let values = from[along].per;
         let flat = from.len() == 1 && from[along] == Integer::pictures(values);
         if let (true, Value::Computed(view)) = (flat, site.value(0)?) {

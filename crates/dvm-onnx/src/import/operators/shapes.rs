@@ -149,7 +149,13 @@ fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             };
             let batch = import.file_batch.unwrap_or(1);
             let to = opened(import, &view, to, batch)?;
-            let made = import.draft.reshape(&view, &to, site.name)?;
+            let mut made = import.draft.reshape(&view, &to, site.name)?;
+            // All values of the only picture in one row: no axis of pictures is left.
+            if let (Some(1), [row]) = (import.file_batch, &mut made.axes[..])
+                && row.first() == Some(&0)
+            {
+                row.remove(0);
+            }
             // What has become a feature map again is one in the engine, too.
             let is_in_order = made.axes.iter().flatten().is_sorted();
             let has_parts = made.axes.iter().any(|group| group.len() > 1);
@@ -257,7 +263,10 @@ fn flatten(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 fn squeeze(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let from = sides(import, site.value(0)?)?;
     let axes = site.axes(1, from.len())?;
-    let is_one = |side: &Integer| side.known() == Some(1);
+    // A file for one picture may take the axis of the pictures away, too.
+    let is_for_one = import.file_batch == Some(1);
+    let is_one =
+        |side: &Integer| side.known() == Some(1) || is_for_one && *side == Integer::pictures(1);
     if let Some(axes) = &axes
         && let Some(&axis) = axes.iter().find(|&&axis| !is_one(&from[axis]))
     {
