@@ -227,8 +227,10 @@ mod tests {
     #[test]
     fn a_class_that_only_validation_has_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join("train/a")).unwrap();
-        fs::create_dir_all(folder.path().join("val/c")).unwrap();
+        for class in ["train/a", "val/c"] {
+            fs::create_dir_all(folder.path().join(class)).unwrap();
+            fs::write(folder.path().join(class).join("1.png"), b"").unwrap();
+        }
         let error = Dataset::open(folder.path()).unwrap_err().to_string();
         assert!(error.contains("val/c"), "{error}");
     }

@@ -1,6 +1,7 @@
 //! The layers whose outputs are the classes, and how they are replaced for others.
 
 use crate::ops::binary::{Binary, Other};
+use crate::ops::reduce::Reduce;
 use crate::{Error, Graph, NodeId, Parameter, Tensor};
 
 impl Graph {
@@ -25,7 +26,9 @@ impl Graph {
                 Some(Other::Constant(constant)) => constant.len() > 1,
                 _ => false,
             };
-            if each {
+            // A sum over classes is none of them.
+            let mixes = |reduce: &Reduce| reduce.axes.contains(&1);
+            if each || node.op_as::<Reduce>().is_some_and(mixes) {
                 return None;
             }
             // Pools, activations and the like pass classes on.
