@@ -77,6 +77,7 @@ impl Architecture {
             sha256: String::new(),
             source: None,
             licence: None,
+            part: None,
             remarks: crate::Remarks::default(),
         }
     }

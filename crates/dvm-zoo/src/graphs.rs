@@ -25,6 +25,8 @@ pub struct Remarks {
     pub preprocess: Option<String>,
     /// Which names of classes were assumed, if the file does not say any.
     pub classes: Option<String>,
+    /// Which of several networks in the file was taken, and by which convention.
+    pub part: Option<String>,
 }
 
 /// Channels of the pictures that are prepared for networks.
@@ -74,7 +76,7 @@ impl Pretrained {
         if !file.is_own() || said.is_none() {
             return Ok(None);
         }
-        match Self::of_weights(file.weights()?, asked.or(said)) {
+        match Self::of_weights(file.weights()?, asked.or(said), None) {
             Err(LoadError::Mismatch { .. }) if asked.is_none() => Ok(None),
             read => read.map(Some),
         }
@@ -185,6 +187,7 @@ impl Pretrained {
             sha256: imported.sha256,
             source: imported.metadata.get("source").cloned(),
             licence: imported.metadata.get("licence").cloned(),
+            part: imported.metadata.get(crate::PART_KEY).cloned(),
             remarks,
         })
     }

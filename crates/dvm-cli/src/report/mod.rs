@@ -26,7 +26,11 @@ pub fn warn_about(classifier: &Classifier) {
         say(&format!("note: {note}"));
     }
     for warning in classifier.warnings() {
-        say(&format!("warning: {warning}"));
+        let choice = match classifier.assumed_part() == Some(warning) {
+            true => " (choose with --part)",
+            false => "",
+        };
+        say(&format!("warning: {warning}{choice}"));
     }
 }
 

@@ -100,7 +100,8 @@ impl Training {
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
         pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
         let remarks = &pretrained.remarks;
-        for warning in remarks.warnings.iter().chain(&remarks.preprocess) {
+        let assumed = remarks.part.iter().chain(&remarks.preprocess);
+        for warning in remarks.warnings.iter().chain(assumed) {
             tell(&TrainingEvent::Message(format!("warning: {warning}")));
         }
         let metadata = pretrained.metadata()?;

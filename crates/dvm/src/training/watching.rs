@@ -82,6 +82,7 @@ impl Watching<'_> {
             sha256: String::new(),
             source: None,
             licence: None,
+            part: None,
             remarks: begun.remarks.clone(),
         })
     }
