@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dvm::engine::{self, Arrangement, Graph};
 use dvm::models::{self, Architecture};
-use dvm::{Classifier, Preprocess, weights};
+use dvm::{Classifier, Opening, Preprocess, weights};
 use serde::Serialize;
 
 use super::{Summary, graph, trained};
