@@ -197,17 +197,17 @@ fn pickles_out_of_proportion_are_refused() {
         b"l.",
     ]
     .concat();
-    // The value as the only one of a dictionary.
+    // What the pickle leaves on the stack, as a list in a dictionary.
     let in_a_dictionary = |pickle: &[u8]| {
         let value = &pickle[2..pickle.len() - 1];
-        [&b"\x80\x02}X\x01\0\0\0w"[..], value, b"s."].concat()
+        [&b"\x80\x02}X\x01\0\0\0w("[..], value, b"ls."].concat()
     };
     let duplicates = [b"\x80\x02]".to_vec(), vec![b'2'; 30_000], vec![b'.']].concat();
     for (pickle, what) in [
         (nested(20_000), "in place of a dictionary"),
         (nested(10_000_000), "steps"),
-        (doubling, "in place of a dictionary"),
         (in_a_dictionary(&doubling), "repeats values"),
+        (doubling, "in place of a dictionary"),
         (in_a_dictionary(&nested(5_000)), "nesting exceeds"),
         (classes, "by 1048578 bytes"),
         (in_a_dictionary(&dimensions), "10000 dimensions"),
