@@ -131,7 +131,7 @@ fn is_name_of_network(prefix: &str) -> bool {
     ];
     const NUMBERED: [&str; 4] = ["model", "net", "network", "classifier"];
     let words: Vec<String> = words(prefix).collect();
-    let is_mark = |mark: &str| mark.len() == 1 && !mark.is_empty();
+    let is_mark = |mark: &str| mark.len() == 1;
     role(prefix) != Role::Plain
         || words.iter().any(|word| {
             let marked = |name: &&str| word.strip_prefix(*name).is_some_and(is_mark);
