@@ -6,6 +6,8 @@ compare exact values. No file is made from random numbers. The container made be
 and TorchScript keep memory addresses, so those files differ from run to run, but not in values.
 """
 
+import argparse
+import collections
 import io
 import os
 import pickle
@@ -15,6 +17,7 @@ import tempfile
 from collections import OrderedDict
 from unittest import mock
 
+import numpy
 import torch
 from safetensors.torch import save
 from torch import nn
@@ -172,6 +175,42 @@ def saved_with_source(model: nn.Module) -> bytes:
         return saved(model, _use_new_zipfile_serialization=False)
 
 
+class Average:
+    """A moving average as training scripts keep it: an object that holds a module."""
+
+    def __init__(self) -> None:
+        self.decay = 0.999
+        self.module = nn.Module()
+        self.module.conv = nn.Module()
+        self.module.conv.weight = nn.Parameter(ramp([2], 5.0, 1.0))
+        self.decay_of = {"conv.weight": torch.tensor(0.5)}
+        self.itself = self
+
+
+def saved_as(name: str, content) -> bytes:
+    """Saved under this name, which the archive in the file gets, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, name)
+        torch.save(content, path)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def training_state() -> dict:
+    """What scripts save beside weights: numbers of NumPy, arguments, random states, objects."""
+    return {
+        "arch": "tiny",
+        "args": argparse.Namespace(model="tiny_net", lr=0.1),
+        "epoch": 3,
+        "best": numpy.float64(0.75),
+        "device": torch.device("cpu"),
+        "dtype": torch.float32,
+        "history": collections.defaultdict(list, loss=[0.5, 0.25]),
+        "model": OrderedDict([("conv.weight", ramp([2], 1.0, 1.0))]),
+        "ema": Average(),
+    }
+
+
 class Attack:
     """Runs a shell command when it is unpickled by Python."""
 
@@ -225,6 +264,8 @@ def main() -> None:
         "complex.pth": saved(imaginary),
         "complex.safetensors": safetensors(imaginary),
         "quantised.pth": saved(quantised()),
+        "best_model_checkpoint.pth": saved_as("best_model_checkpoint.pth", tiny()),
+        "training_state.pth": saved(training_state()),
         "no_tensor.pth": saved({"epoch": 3}),
         "lone_tensor.pth": saved(ramp([2], 0.0, 1.0)),
         "attack_zip.pth": saved({"conv.weight": ramp([2], 0.0, 1.0), "extra": Attack()}),

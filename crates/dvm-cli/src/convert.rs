@@ -31,6 +31,10 @@ pub struct Arguments {
     /// Names of its classes: one per line, or JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     classes: Option<PathBuf>,
+    /// Which network of a file that holds several: its prefix in the file, such as state_dict_ema, or
+    /// ema, raw, teacher, student [default: the averaged one, or the teacher]
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
     #[command(flatten)]
     meaning: OutputOption,
     #[command(flatten)]
@@ -44,6 +48,9 @@ pub struct Arguments {
 struct Written {
     file: String,
     network: String,
+    /// Where in the file that was read the weights were, if it holds more than them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
     classes: usize,
     parameters: usize,
     bytes: u64,
@@ -66,6 +73,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         weights,
         classes: arguments.classes,
         output: arguments.meaning,
+        part: arguments.part,
         preprocess: arguments.preprocess,
     };
     let classifier = options.open(&arguments.run)?;
@@ -73,6 +81,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let written = Written {
         file: arguments.output.display().to_string(),
         network: classifier.name().to_owned(),
+        part: classifier.weights_part().map(Into::into),
         classes: classifier.classes().len(),
         parameters: parameters(&classifier, format),
         bytes: std::fs::metadata(&arguments.output).map_or(0, |facts| facts.len()),

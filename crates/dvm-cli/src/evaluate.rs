@@ -1,28 +1,27 @@
 //! `dvm evaluate`: how good a network is on labelled pictures.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
-use dvm::Classifier;
 use dvm::data::{Dataset, OnBroken, Split};
 use dvm::training::{Bootstrap, Evaluation, Interval};
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::options::{OutputOption, RunOptions};
-use crate::preprocess_options::PreprocessOptions;
+use crate::options::{ModelOptions, RunOptions};
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A weight file that says what it is, such as best.safetensors of a run
-    #[arg(value_name = "CHECKPOINT", value_hint = ValueHint::FilePath)]
+    /// A weight file, such as best.safetensors of a run; left out if --model or --weights says it
+    #[arg(value_name = "CHECKPOINT", value_hint = ValueHint::AnyPath)]
     checkpoint: PathBuf,
     /// Folder of pictures: with `train`, `val` or `test`, or with a folder for each class
     #[arg(value_name = "DATA", value_hint = ValueHint::DirPath)]
-    data: PathBuf,
+    data: Option<PathBuf>,
     /// Which part of it [default: test if there is one, or else val]
     #[arg(long, value_name = "train|val|test", value_parser = split())]
     split: Option<Split>,
@@ -37,11 +36,44 @@ pub struct Arguments {
     #[arg(long)]
     skip_broken: bool,
     #[command(flatten)]
-    output: OutputOption,
-    #[command(flatten)]
-    preprocess: PreprocessOptions,
+    model: ModelOptions,
     #[command(flatten)]
     run: RunOptions,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dvm evaluate runs/flowers/best.safetensors flowers
+      How good the network of a run is on the pictures that it did not learn from
+
+  dvm evaluate trained.pth flowers --model resnet18 --classes names.txt
+      A state dict saved by PyTorch; names.txt has the classes in the order of its outputs";
+
+impl Arguments {
+    /// The folder of pictures, and the checkpoint as the weights of the network.
+    fn sort_out(&mut self) -> Result<PathBuf, Failure> {
+        let first = std::mem::take(&mut self.checkpoint);
+        match self.data.take() {
+            Some(data) => {
+                if let Some(weights) = &self.model.weights {
+                    return Err(Failure::Request(format!(
+                        "both {} and {} are given as weights; name one",
+                        first.display(),
+                        weights.display()
+                    )));
+                }
+                self.model.weights = Some(first);
+                Ok(data)
+            }
+            // The only path is the folder.
+            None if self.model.weights.is_some() || self.model.model.is_some() => Ok(first),
+            None => Err(Failure::Request(
+                "name a network and pictures: dvm evaluate CHECKPOINT DATA, or dvm evaluate DATA --model \
+                 NAME"
+                    .to_owned(),
+            )),
+        }
+    }
 }
 
 fn split() -> impl TypedValueParser<Value = Split> {
@@ -56,6 +88,9 @@ fn split() -> impl TypedValueParser<Value = Split> {
 #[derive(Serialize)]
 struct Answer<'a> {
     checkpoint: String,
+    /// Where in it the weights are, if it holds more than them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
     data: String,
     split: &'static str,
     #[serde(flatten)]
@@ -69,21 +104,14 @@ struct Answer<'a> {
 }
 
 /// Evaluates, and prints what was found.
-pub fn run(arguments: Arguments) -> Result<(), Failure> {
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     arguments.run.start_threads()?;
-    let file = arguments.checkpoint.to_string_lossy();
-    let classifier = match arguments.checkpoint.exists() {
-        true => Classifier::open_for(&file, None, arguments.preprocess.size())?,
-        false => Classifier::read(&arguments.checkpoint)?,
-    };
-    let classifier = arguments.output.apply(classifier)?;
-    let classifier = arguments.preprocess.apply(classifier)?;
-    let classifier = classifier.with_arithmetic(arguments.run.arithmetic());
-    report::warn_about(&classifier);
-    let (data, split) = match Dataset::open(&arguments.data) {
+    let folder = arguments.sort_out()?;
+    let classifier = arguments.model.open(&arguments.run)?;
+    let (data, split) = match Dataset::open(&folder) {
         // One folder per class: all pictures are in one split.
         Err(dvm::data::Error::NotSplit { .. }) if arguments.split.is_none() => {
-            (Dataset::open_unsplit(&arguments.data)?, Some(Split::Train))
+            (Dataset::open_unsplit(&folder)?, Some(Split::Train))
         }
         data => (data?, arguments.split),
     };
@@ -106,6 +134,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     } else {
         OnBroken::Fail
     };
+    let (classifier, guess) = classifier.with_classes_of(&data)?;
+    if let Some(guess) = guess {
+        report::say(&format!("warning: {guess} (name them with --classes)"));
+    }
     let evaluated = classifier.evaluate(&data, split, bootstrap.as_ref(), on_broken, |done| {
         progress.update("pictures", done, all);
     })?;
@@ -121,14 +153,16 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         report::say(&format!("left out: {why}"));
     }
     if let Some(folder) = &arguments.out {
-        let file = arguments.checkpoint.file_name().unwrap_or_default();
-        let title = format!("{} on {}", file.display(), arguments.data.display());
+        let file = Path::new(classifier.weights_file());
+        let file = file.file_name().unwrap_or_default();
+        let title = format!("{} on {}", file.display(), folder.display());
         evaluated.report(&classifier, &title, &[], folder)?;
     }
     if arguments.run.json {
         report::print_json(&Answer {
-            checkpoint: arguments.checkpoint.display().to_string(),
-            data: arguments.data.display().to_string(),
+            checkpoint: classifier.weights_file().to_owned(),
+            part: classifier.weights_part().map(Into::into),
+            data: folder.display().to_string(),
             split: split.name(),
             evaluation,
             about_classes: evaluation.about_classes(),

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use dvm::models::LoadError;
+
 use crate::report::say;
 
 /// What keeps a command from being carried out.
@@ -51,6 +53,15 @@ impl From<dvm::Error> for Failure {
                      fetch {architecture}` brings {published}, and `{own}` takes a file of yours \
                      (networks that come with the program: {embedded})"
                 )
+            }
+            dvm::Error::Load(LoadError::Parts { .. } | LoadError::Part { .. }) => {
+                format!(
+                    "{} (--part NAME; to train with it, convert it first)",
+                    in_words(&error)
+                )
+            }
+            dvm::Error::Load(LoadError::LookAlike { .. } | LoadError::Ambiguous { .. }) => {
+                format!("{} (--model NAME --weights FILE)", in_words(&error))
             }
             error => in_words(error),
         })

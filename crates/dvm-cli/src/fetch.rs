@@ -100,8 +100,8 @@ impl Arguments {
     fn wanted(&self, name: &str) -> Result<(&'static Architecture, &'static Published), Failure> {
         let architecture = models::find(name).ok_or_else(|| {
             Failure::Request(format!(
-                "there is no model named `{name}`; models are {}",
-                models::names()
+                "there is no model named `{name}`; {}",
+                dvm::about_model(name)
             ))
         })?;
         let published = weights::published(architecture, self.weights.as_deref())?;

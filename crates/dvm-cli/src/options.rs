@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use dvm::engine::{Arithmetic, Output};
-use dvm::{Classifier, DEFAULT_MODEL};
+use dvm::{Classifier, DEFAULT_MODEL, Opening};
 
 use crate::failure::Failure;
 use crate::preprocess_options::PreprocessOptions;
@@ -30,6 +30,10 @@ pub struct ModelOptions {
     /// Names of its classes: one per line, or JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub classes: Option<PathBuf>,
+    /// Which network of a file that holds several: its prefix in the file, such as state_dict_ema, or
+    /// ema, raw, teacher, student [default: the averaged one, or the teacher]
+    #[arg(long, value_name = "NAME")]
+    pub part: Option<String>,
     #[command(flatten)]
     pub output: OutputOption,
     #[command(flatten)]
@@ -72,13 +76,15 @@ fn meanings() -> impl TypedValueParser<Value = Output> {
 impl ModelOptions {
     /// Loads the network, to be run as `run` says.
     pub fn open(&self, run: &RunOptions) -> Result<Classifier, Failure> {
+        let opening = Opening {
+            size: self.preprocess.size(),
+            part: self.part.as_deref(),
+        };
         let mut classifier = match (&self.model, &self.weights) {
-            (Some(model), weights) => {
-                Classifier::open_for(model, weights.as_deref(), self.preprocess.size())?
-            }
+            (Some(model), weights) => Classifier::open_with(model, weights.as_deref(), &opening)?,
             // The file alone says which network it is for.
             (None, Some(weights)) => {
-                Classifier::open_for(&weights.to_string_lossy(), None, self.preprocess.size())?
+                Classifier::open_with(&weights.to_string_lossy(), None, &opening)?
             }
             (None, None) => Classifier::embedded()?,
         };

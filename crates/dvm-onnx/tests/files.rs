@@ -298,12 +298,10 @@ fn a_single_number_is_a_no_and_a_yes() {
 
 #[test]
 fn a_network_of_a_single_number_can_be_given_other_classes() {
+    let [input, ..] = expected("grey");
     let fresh = |p: &dvm_engine::Parameter| Tensor::full(&p.shape, 0.1);
-    for name in ["grey", "one_number"] {
-        let [input, ..] = expected(name);
-        let logits = read(name).graph.for_classes(3, fresh).unwrap();
-        assert_eq!(logits.logits(&input).unwrap().shape(), [2, 3], "{name}");
-    }
+    let logits = read("grey").graph.for_classes(3, fresh).unwrap();
+    assert_eq!(logits.logits(&input).unwrap().shape(), [2, 3]);
 }
 
 #[test]

@@ -38,7 +38,19 @@ impl Pretrained {
             .for_classes(classes.len(), &mut fresh)?;
         // What follows the layer may be made for the number of classes that there were.
         let (height, width) = self.preprocess.crop;
-        graph.shapes(&[1, graph.channels(), height, width])?;
+        let shapes = graph.shapes(&[1, graph.channels(), height, width])?;
+        let end = graph.output();
+        if shapes[end.index()] != [1, classes.len()] {
+            return Err(Error::Node {
+                node: graph.node(end).name.clone(),
+                kind: graph.node(end).op.kind(),
+                detail: format!(
+                    "does not give one number per class when the layer before it has {} outputs, so the \
+                     network cannot be given other classes",
+                    classes.len()
+                ),
+            });
+        }
         let mut remarks = self.remarks;
         remarks.classes = None;
         remarks.output = None;
@@ -93,6 +105,7 @@ impl Architecture {
             sha256: String::new(),
             source: None,
             licence: None,
+            part: None,
             remarks: crate::Remarks::default(),
         }
     }

@@ -28,6 +28,8 @@ pub struct Remarks {
     pub classes: Option<String>,
     /// What was assumed that the network's output means, if nothing tells.
     pub output: Option<String>,
+    /// Which of several networks in the file was taken, and by which convention.
+    pub part: Option<String>,
 }
 
 /// Channels of the pictures that are prepared for networks.
@@ -77,7 +79,7 @@ impl Pretrained {
         if !file.is_own() || said.is_none() {
             return Ok(None);
         }
-        match Self::of_weights(file.weights()?, asked.or(said)) {
+        match Self::of_weights(file.weights()?, asked.or(said), None) {
             Err(LoadError::Mismatch { .. }) if asked.is_none() => Ok(None),
             read => read.map(Some),
         }
@@ -191,6 +193,7 @@ impl Pretrained {
             sha256: imported.sha256,
             source: imported.metadata.get("source").cloned(),
             licence: imported.metadata.get("licence").cloned(),
+            part: imported.metadata.get(crate::PART_KEY).cloned(),
             remarks,
         })
     }

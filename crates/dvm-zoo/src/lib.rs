@@ -8,8 +8,10 @@
 
 pub mod architectures;
 mod buffers;
+mod choice;
 mod fine_tune;
 mod graphs;
+mod lookalikes;
 mod output;
 mod pretrained;
 mod recognition;
@@ -20,8 +22,8 @@ pub use dvm_onnx::ExportError;
 pub use graphs::Remarks;
 pub use output::OUTPUT_KEY;
 pub use pretrained::{
-    ARCHITECTURE_KEY, CLASSES_KEY, LoadError, Origin, PREPROCESS_KEY, Pretrained, TRAINING_PREFIX,
-    check_class_names, imagenet_classes,
+    ARCHITECTURE_KEY, CLASSES_KEY, LoadError, Origin, PART_KEY, PREPROCESS_KEY, Pretrained,
+    TRAINING_PREFIX, check_class_names, imagenet_classes,
 };
 pub use saving::{FileFormat, GRAPH_KEY, NAME_KEY};
 

@@ -10,6 +10,7 @@ use dvm_engine::{Graph, Initialisation, Network, Output, Parameter, Spread, Tens
 use dvm_image::Preprocess;
 use dvm_onnx::OnnxFile;
 
+use crate::choice::choose;
 use crate::graphs::Remarks;
 use crate::output;
 use crate::recognition::{architecture_of, behind_prefix};
@@ -22,9 +23,16 @@ pub const CLASSES_KEY: &str = "dvm.classes";
 /// The preprocessing, in the JSON form of [`Preprocess`].
 pub const PREPROCESS_KEY: &str = "dvm.preprocess";
 
+/// Where in another file the weights were, before they were converted.
+pub const PART_KEY: &str = "weights_part";
+
 /// What the names of tensors begin with that a checkpoint holds for training to go on (the state of
 /// the optimiser, moving averages): they are no weights of the network.
 pub const TRAINING_PREFIX: &str = "dvm.training.";
+
+/// How PyTorch writes a network as ONNX.
+pub(crate) const EXPORT: &str =
+    "torch.onnx.export(model.eval(), torch.randn(1, 3, 224, 224), \"model.onnx\")";
 
 /// A network with its weights and all that belongs to them.
 pub struct Pretrained {
@@ -48,6 +56,8 @@ pub struct Pretrained {
     pub source: Option<String>,
     /// Under which licence, by its metadata.
     pub licence: Option<String>,
+    /// Where in the file the weights were, if it holds more than them: `state_dict_ema`.
+    pub part: Option<String>,
     /// What its user has to know.
     pub remarks: Remarks,
 }
@@ -113,14 +123,56 @@ pub enum LoadError {
     },
     /// The file does not say its architecture and fits none.
     #[error(
-        "{file}: says no architecture and its names are of none that this program knows ({known}); \
-         name one of these with the file as its weights"
+        "{file}: the names and shapes of its {tensors} tensors are of no architecture that this program \
+         knows{}; export the network as ONNX where it is defined: {}",
+        .nearest.as_ref().map(|nearest| format!(" ({nearest})")).unwrap_or_default(),
+        EXPORT
     )]
     Unrecognised {
         /// The file.
         file: String,
-        /// Names of all architectures.
-        known: String,
+        /// How many tensors it has.
+        tensors: usize,
+        /// The architecture that it has most of, and how much, if that is nearly all.
+        nearest: Option<String>,
+    },
+    /// The file says that it is another network than its names and shapes are of.
+    #[error(
+        "{file}: its names and shapes are those of {architecture}, but it says that it is `{said}`, which \
+         this program does not have: {difference}; export the network as ONNX where it is defined: {}; or \
+         name the architecture {architecture} if that is what it is",
+        EXPORT
+    )]
+    LookAlike {
+        /// The file.
+        file: String,
+        /// What it says.
+        said: String,
+        /// What its names and shapes are of.
+        architecture: &'static str,
+        /// What the other network does otherwise.
+        difference: String,
+    },
+    /// The file holds several networks, and no convention says which is meant.
+    #[error(
+        "{file}: holds several networks with these names, {parts}, with different values; choose one of \
+         them by its name"
+    )]
+    Parts {
+        /// The file.
+        file: String,
+        /// Their names.
+        parts: String,
+    },
+    /// The file does not hold the part that was asked for.
+    #[error("{file}: has no network named `{asked}`; there is {parts}")]
+    Part {
+        /// The file.
+        file: String,
+        /// What was asked for.
+        asked: String,
+        /// Names of those that it has.
+        parts: String,
     },
     /// The file does not say its architecture and fits several that differ in what no weights show.
     #[error(
@@ -217,7 +269,8 @@ impl Architecture {
                 embedded: embedded.join(" or "),
             });
         };
-        Pretrained::of_weights(Weights::from_safetensors(bytes, "embedded")?, Some(self))
+        let weights = Weights::from_safetensors(bytes, "embedded")?;
+        Pretrained::of_weights(weights, Some(self), None)
     }
 
     /// The network for ImageNet's classes with weights that follow from their names
@@ -233,6 +286,7 @@ impl Architecture {
             sha256: String::new(),
             source: None,
             licence: None,
+            part: None,
             remarks: Remarks::default(),
         }
     }
@@ -261,8 +315,29 @@ impl Pretrained {
         architecture: Option<&'static Architecture>,
         size: Option<(usize, usize)>,
     ) -> Result<Self, LoadError> {
+        Self::read_part(path, architecture, size, None)
+    }
+
+    /// As [`Pretrained::read_for`]. Of several networks in the file, `part` is taken: by its prefix
+    /// (`state_dict_ema`), a word of it, or `ema`, `raw`, `teacher`, `student`.
+    ///
+    /// # Errors
+    /// As [`Pretrained::read`]; [`LoadError::Part`] if there is no such part.
+    pub fn read_part(
+        path: &Path,
+        architecture: Option<&'static Architecture>,
+        size: Option<(usize, usize)>,
+        part: Option<&str>,
+    ) -> Result<Self, LoadError> {
         if !is_onnx(path) {
-            return Self::of_weights(Weights::read(path)?, architecture);
+            return Self::of_weights(Weights::read(path)?, architecture, part);
+        }
+        if let Some(asked) = part {
+            return Err(LoadError::Part {
+                file: path.display().to_string(),
+                asked: asked.into(),
+                parts: "one network, as an ONNX file has".into(),
+            });
         }
         let opened = OnnxFile::open(path)?;
         if let Some(known) = Self::of_own_file(&opened, architecture)? {
@@ -281,12 +356,14 @@ impl Pretrained {
     pub(crate) fn of_weights(
         weights: Weights,
         architecture: Option<&'static Architecture>,
+        part: Option<&str>,
     ) -> Result<Self, LoadError> {
         let (_, weights) = weights.split_off(TRAINING_PREFIX);
         if let (None, Some(graph)) = (architecture, weights.metadata().get(GRAPH_KEY).cloned()) {
             return Self::of_structure(weights, &graph);
         }
-        let architecture = architecture_of(&weights, architecture)?;
+        let recognised = architecture_of(&weights, architecture)?;
+        let architecture = recognised.architecture;
         let usual = architecture.published_like(&weights);
         let weights = match architecture.other_names {
             Some(here) => weights.renamed(|name| behind_prefix(name, here)),
@@ -295,10 +372,12 @@ impl Pretrained {
         let file = weights.file().to_owned();
         let sha256 = weights.sha256().to_owned();
         let metadata = weights.metadata().clone();
+        let chosen = choose(weights, architecture, part)?;
+        let mut remarks = chosen.remarks;
+        remarks.warnings.splice(0..0, recognised.warnings);
         // Where the file has no such layer, the mismatch below says so.
-        let outputs = outputs_of(&weights, architecture.head).unwrap_or(IMAGENET_CLASSES);
-        let network = network(weights, architecture, outputs)?;
-        let mut remarks = Remarks::default();
+        let outputs = outputs_of(&chosen.weights, architecture.head).unwrap_or(IMAGENET_CLASSES);
+        let network = network(chosen.weights, architecture, outputs)?;
         let (output, told_output) = output::of_weights(&metadata, outputs, &file, &mut remarks)?;
         Ok(Self {
             classes: classes(&metadata, &file, outputs)?,
@@ -310,6 +389,7 @@ impl Pretrained {
             sha256,
             source: metadata.get("source").cloned(),
             licence: metadata.get("licence").cloned(),
+            part: chosen.part.or_else(|| metadata.get(PART_KEY).cloned()),
             remarks,
         })
     }
@@ -366,17 +446,8 @@ pub fn check_class_names(names: &[String]) -> Result<(), String> {
 
 /// Number of outputs of the layer `head`.
 fn outputs_of(weights: &Weights, head: &str) -> Option<usize> {
-    let name = format!("{head}.weight");
-    weights
-        .iter()
-        .filter(|(found, _)| {
-            found
-                .strip_suffix(&name)
-                .is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-        })
-        .min_by_key(|(found, _)| found.len())
-        .and_then(|(_, array)| array.shape.first().copied())
-        .filter(|&outputs| outputs > 0)
+    let array = weights.get(&format!("{head}.weight"))?;
+    array.shape.first().copied().filter(|&outputs| outputs > 0)
 }
 
 fn network(
@@ -387,11 +458,7 @@ fn network(
     let whole = (architecture.build)(outputs);
     let in_use = whole.clone().without_auxiliaries();
     let used: BTreeSet<&str> = in_use.parameters().iter().map(|p| &p.name[..]).collect();
-    let is_there = |wanted: &Parameter| {
-        let ends = |name: &str| name.strip_suffix(&wanted.name).map(str::to_owned);
-        let mut before = weights.names().filter_map(ends);
-        before.any(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-    };
+    let is_there = |wanted: &Parameter| weights.get(&wanted.name).is_some();
     let mut heads = whole.parameters().iter();
     let has_heads = heads.any(|p| !used.contains(&p.name[..]) && is_there(p));
     // Some files lack the heads that only training has.

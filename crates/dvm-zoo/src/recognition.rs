@@ -1,33 +1,107 @@
 //! Which architecture a weight file is of.
 
-use dvm_engine::Parameter;
-use dvm_engine::weights::Weights;
+use dvm_engine::weights::{Parts, Weights, parts};
 
-use crate::{ARCHITECTURE_KEY, Architecture, LoadError, Published, Source, all, names};
+use crate::choice::names_and_shapes;
+use crate::{ARCHITECTURE_KEY, Architecture, LoadError, Published, Source, all, lookalikes, names};
+
+/// An architecture, and what speaks against it.
+pub(crate) struct Recognised {
+    pub architecture: &'static Architecture,
+    pub warnings: Vec<String>,
+}
 
 /// The architecture that was asked for, or that the file says, or that its names and shapes are of.
 pub(crate) fn architecture_of(
     weights: &Weights,
     asked: Option<&'static Architecture>,
-) -> Result<&'static Architecture, LoadError> {
+) -> Result<Recognised, LoadError> {
     let said = weights.metadata().get(ARCHITECTURE_KEY);
     let wrong = |found: &str, expected: String| LoadError::Architecture {
         file: weights.file().into(),
         found: found.into(),
         expected,
     };
+    let certain = |architecture| Recognised {
+        architecture,
+        warnings: Vec::new(),
+    };
     match (said, asked) {
-        (Some(said), Some(asked)) if said == asked.name => Ok(asked),
+        (Some(said), Some(asked)) if said == asked.name => Ok(certain(asked)),
         (Some(said), Some(asked)) => Err(wrong(said, format!("`{}`", asked.name))),
-        (Some(said), None) => {
-            crate::find(said).ok_or_else(|| wrong(said, format!("one of {}", names())))
-        }
+        (Some(said), None) => crate::find(said)
+            .map(certain)
+            .ok_or_else(|| wrong(said, format!("one of {}", names()))),
         (None, Some(asked)) => match tensorflows(weights, asked) {
             Some(found) => Err(wrong(found.name, format!("`{}`", asked.name))),
-            None => Ok(asked),
+            None => against(weights, asked, true),
         },
-        (None, None) => recognised(weights),
+        (None, None) => {
+            let noted = lookalikes::said(weights);
+            let mut noted = noted.iter().filter_map(|name| crate::find(name));
+            let fitting = noted.find(|a| !parts_of(weights, a).complete.is_empty());
+            match fitting {
+                Some(noted) => against(weights, noted, false),
+                None => against(weights, recognised(weights)?, false),
+            }
+        }
     }
+}
+
+/// What the file says of itself, and its name, against an architecture whose names and shapes it has.
+///
+/// # Errors
+/// [`LoadError::LookAlike`] if the file says that it is another network, and nobody asked for this one.
+fn against(
+    weights: &Weights,
+    architecture: &'static Architecture,
+    asked: bool,
+) -> Result<Recognised, LoadError> {
+    let file = weights.file();
+    let mut warnings = Vec::new();
+    for name in lookalikes::said(weights) {
+        let twin = crate::find(&name).filter(|other| other.name != architecture.name);
+        let difference = match twin {
+            // A file of several networks may say the name of another one.
+            Some(twin) if parts_of(weights, twin).complete.is_empty() => None,
+            Some(_) => Some("another network of the same names and shapes".to_owned()),
+            None => lookalikes::difference(&name, architecture),
+        };
+        let Some(difference) = difference else {
+            continue;
+        };
+        if !asked {
+            return Err(LoadError::LookAlike {
+                file: file.into(),
+                said: name,
+                architecture: architecture.name,
+                difference,
+            });
+        }
+        warnings.push(format!(
+            "{file} says that its network is `{name}`, not {}: {difference}",
+            architecture.name
+        ));
+    }
+    let stem = file_name(weights);
+    let stem = stem.rsplit_once('.').map_or(&stem[..], |(stem, _)| stem);
+    if crate::find(stem).is_none_or(|named| named.name != architecture.name)
+        && let Some(difference) = lookalikes::difference(stem, architecture)
+    {
+        warnings.push(format!(
+            "the name of {file} is that of a network which looks like {0} by its weights, but is not: \
+             {difference}; its answers are wrong if it is no {0}",
+            architecture.name
+        ));
+    }
+    warnings.extend(
+        lookalikes::output_stride(weights)
+            .map(|why| format!("{file} is taken for {}, but {why}", architecture.name)),
+    );
+    Ok(Recognised {
+        architecture,
+        warnings,
+    })
 }
 
 /// What `here` says of a name of another port, be it behind a prefix (`module.`), which stays.
@@ -70,7 +144,8 @@ fn recognised(weights: &Weights) -> Result<&'static Architecture, LoadError> {
     let Some(first) = best.next() else {
         return Err(LoadError::Unrecognised {
             file: weights.file().into(),
-            known: names(),
+            tensors: weights.len(),
+            nearest: nearest(weights),
         });
     };
     let others: Vec<&Architecture> = best.collect();
@@ -109,57 +184,43 @@ fn file_has_names_of(weights: &Weights, architecture: &Architecture) -> bool {
     })
 }
 
-/// The number of the architecture's parameters, if the file has all of them.
+/// The number of the architecture's parameters, if the file has all of them behind one prefix.
 fn fits(weights: &Weights, architecture: &Architecture) -> Option<usize> {
-    let other_names = architecture.other_names.unwrap_or(|_| None);
-    // Every name and what is left of it after each dot.
-    let mut endings: Vec<(String, Size)> = Vec::new();
-    for (name, array) in weights.iter() {
-        let name = behind_prefix(name, other_names).unwrap_or_else(|| name.to_owned());
-        let size = Size::of(&array.shape);
-        endings.extend(
-            name.match_indices('.')
-                .map(|(dot, _)| (name[dot + 1..].to_owned(), size)),
-        );
-        endings.push((name, size));
-    }
-    endings.sort_unstable();
-    // A file may lack the heads that only training has.
-    let blueprint = (architecture.build)(1).without_auxiliaries();
-    let parameters = blueprint.parameters();
-    let is_in_head = |name: &str| {
-        let rest = name.strip_prefix(architecture.head);
-        rest.is_some_and(|rest| rest.starts_with('.'))
-    };
-    let is_there = |parameter: &Parameter| {
-        let size = Size::of(&parameter.shape);
-        let from = endings.partition_point(|(name, _)| *name < parameter.name);
-        let same = endings[from..].iter();
-        same.take_while(|(name, _)| *name == parameter.name)
-            .any(|(_, found)| {
-                let is_first = found.first == size.first;
-                found.rest == size.rest && (is_first || is_in_head(&parameter.name))
-            })
-    };
-    parameters.iter().all(is_there).then_some(parameters.len())
+    let parts = parts_of(weights, architecture);
+    (!parts.complete.is_empty()).then_some(parts.wanted)
 }
 
-/// A shape as far as all ports of a network agree on it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Size {
-    first: usize,
-    /// Product of all but the first dimension.
-    rest: usize,
+/// What the file holds of an architecture, by whatever port's names.
+fn parts_of(weights: &Weights, architecture: &Architecture) -> Parts {
+    let wanted = names_and_shapes(architecture, false);
+    let Some(other_names) = architecture.other_names else {
+        return weights.parts(&wanted, Some(architecture.head));
+    };
+    let renamed: Vec<(String, &[usize])> = weights
+        .iter()
+        .map(|(name, array)| {
+            let here = behind_prefix(name, other_names);
+            (here.unwrap_or_else(|| name.to_owned()), &array.shape[..])
+        })
+        .collect();
+    let names = renamed.iter().map(|(name, shape)| (&name[..], *shape));
+    parts(names, &wanted, Some(architecture.head))
 }
 
-impl Size {
-    fn of(shape: &[usize]) -> Self {
-        let rest = shape.iter().skip(1);
-        Self {
-            first: shape.first().copied().unwrap_or(1),
-            rest: rest.fold(1, |product, &side| product.saturating_mul(side)),
-        }
-    }
+/// The architecture that the file has most of, where that is nearly all, and what it lacks.
+fn nearest(weights: &Weights) -> Option<String> {
+    let found = all().map(|architecture| (parts_of(weights, architecture), architecture));
+    let share = |parts: &Parts| parts.fitting as f64 / parts.wanted.max(1) as f64;
+    let nearest = found.max_by(|(a, _), (b, _)| {
+        share(a)
+            .total_cmp(&share(b))
+            .then(a.fitting.cmp(&b.fitting))
+    });
+    let (parts, architecture) = nearest.filter(|(parts, _)| share(parts) >= 0.8)?;
+    Some(format!(
+        "{} is nearest: {} of its {} tensors are there",
+        architecture.name, parts.fitting, parts.wanted
+    ))
 }
 
 impl Architecture {

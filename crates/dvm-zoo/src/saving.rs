@@ -9,7 +9,9 @@ use dvm_image::Preprocess;
 use dvm_onnx::{Export, ExportError};
 
 use crate::buffers::buffers;
-use crate::{ARCHITECTURE_KEY, CLASSES_KEY, OUTPUT_KEY, Origin, PREPROCESS_KEY, Pretrained};
+use crate::{
+    ARCHITECTURE_KEY, CLASSES_KEY, OUTPUT_KEY, Origin, PART_KEY, PREPROCESS_KEY, Pretrained,
+};
 
 /// Metadata key of the graph of a network that is no architecture of the zoo: an ONNX model without the
 /// values of its initialisers, in Base64. The tensors of the file are its initialisers.
@@ -56,7 +58,12 @@ impl Pretrained {
     /// [`ExportError`] for a graph that ONNX has no operators for.
     pub fn to_bytes(&self, format: FileFormat) -> Result<Vec<u8>, ExportError> {
         let mut metadata = self.metadata()?;
-        for (key, value) in [("source", &self.source), ("licence", &self.licence)] {
+        let facts = [
+            ("source", &self.source),
+            ("licence", &self.licence),
+            (PART_KEY, &self.part),
+        ];
+        for (key, value) in facts {
             metadata.extend(value.iter().map(|text| (key.to_owned(), text.clone())));
         }
         if format == FileFormat::Onnx {

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::Error;
+use crate::nearest::did_you_mean;
 
 /// Longest text file that is read, in bytes.
 const LONGEST: u64 = 16 << 20;
@@ -76,8 +77,9 @@ impl ClassChoice {
             )));
         }
         let near = matches(&|name| plain(name).contains(&plain(text)));
+        let alike = || did_you_mean(text, names.iter().map(String::as_str));
         let hint = if near.is_empty() {
-            "`dvm models show --class-names` lists them".to_owned()
+            alike().unwrap_or_else(|| "`dvm models show --class-names` lists them".to_owned())
         } else {
             let near: Vec<&str> = near.iter().take(5).map(|&i| names[i].as_str()).collect();
             format!("did you mean {}?", near.join(", "))
@@ -224,6 +226,8 @@ mod tests {
                 .contains("did you mean tiger_cat?")
         );
         assert!(resolve("7").unwrap_err().contains("0 to 4"));
+        let error = resolve("dasiy").unwrap_err();
+        assert!(error.contains("did you mean `daisy`?"), "{error}");
     }
 
     #[test]

@@ -10,11 +10,22 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::classes::read_text;
+use crate::nearest::about_model;
 use crate::{DEFAULT_MODEL, Error, weights};
 
 /// A network with its classes and its preprocessing.
 pub struct Classifier {
     pretrained: Pretrained,
+}
+
+/// What is known of a network's file before it is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opening<'a> {
+    /// Rows and columns of the pictures, for a graph that leaves them open.
+    pub size: Option<(usize, usize)>,
+    /// Which of several networks in the file is meant: by its prefix, such as `state_dict_ema`, by a
+    /// word of that, or `ema`, `raw`, `teacher` or `student`.
+    pub part: Option<&'a str>,
 }
 
 /// What a network says of one picture.
@@ -83,11 +94,25 @@ impl Classifier {
         weights: Option<&Path>,
         size: Option<(usize, usize)>,
     ) -> Result<Self, Error> {
+        let opening = Opening { size, part: None };
+        Self::open_with(model, weights, &opening)
+    }
+
+    /// As [`Classifier::open`], with what is known of the file.
+    ///
+    /// # Errors
+    /// As [`Classifier::open`].
+    pub fn open_with(
+        model: &str,
+        weights: Option<&Path>,
+        &Opening { size, part }: &Opening,
+    ) -> Result<Self, Error> {
         let pretrained = match (dvm_zoo::find(model), weights) {
             (Some(architecture), None) => weights::at_hand(architecture)?,
-            (Some(architecture), Some(file)) => weights::read(architecture, file)?,
+            (Some(architecture), Some(file)) => weights::read(architecture, file, part)?,
             (None, None) if Path::new(model).exists() => {
-                weights::as_published(Pretrained::read_for(Path::new(model), None, size)?)
+                let path = Path::new(model);
+                weights::as_published(Pretrained::read_part(path, None, size, part)?)
             }
             (None, Some(weights)) if Path::new(model).exists() => {
                 return Err(Error::Usage(format!(
@@ -97,8 +122,8 @@ impl Classifier {
             }
             (None, _) => {
                 return Err(Error::Usage(format!(
-                    "there is neither a model nor a file named `{model}`; models are {}",
-                    dvm_zoo::names()
+                    "there is neither a model nor a file named `{model}`; {}",
+                    about_model(model)
                 )));
             }
         };
@@ -118,8 +143,8 @@ impl Classifier {
     pub fn random(model: &str) -> Result<Self, Error> {
         let Some(architecture) = dvm_zoo::find(model) else {
             return Err(Error::Usage(format!(
-                "there is no model named `{model}`; models are {}",
-                dvm_zoo::names()
+                "there is no model named `{model}`; {}",
+                about_model(model)
             )));
         };
         Ok(Self {
@@ -216,8 +241,8 @@ impl Classifier {
     /// where it differs from what it was.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         let remarks = &self.pretrained.remarks;
-        let assumed = remarks.preprocess.iter().chain(&remarks.classes);
-        let assumed = assumed.chain(&remarks.output);
+        let assumed = remarks.part.iter().chain(&remarks.preprocess);
+        let assumed = assumed.chain(&remarks.classes).chain(&remarks.output);
         remarks.warnings.iter().chain(assumed).map(String::as_str)
     }
 
@@ -274,6 +299,17 @@ impl Classifier {
     /// SHA-256 of the weight file, in hexadecimal.
     pub fn weights_sha256(&self) -> &str {
         &self.pretrained.sha256
+    }
+
+    /// Where in the weight file the weights are, if it holds more than them: `state_dict_ema`.
+    pub fn weights_part(&self) -> Option<&str> {
+        self.pretrained.part.as_deref()
+    }
+
+    /// Which of several networks in the file was taken, and by which convention; `None` if there was no
+    /// choice, or it was made by name.
+    pub fn assumed_part(&self) -> Option<&str> {
+        self.pretrained.remarks.part.as_deref()
     }
 
     /// Where the weight file's metadata says that its weights were published.

@@ -10,6 +10,7 @@ use dvm_render::ColourMap;
 
 use crate::drawing::OverlayStyle;
 use crate::explanation::{Map, Subject};
+use crate::nearest::did_you_mean;
 use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction};
 
 /// What to explain, and how.
@@ -76,10 +77,9 @@ impl Explain {
         for name in names.split(',').map(str::trim) {
             let entry = registry::find(name).ok_or_else(|| {
                 let known: Vec<&str> = registry::ALL.iter().map(|e| e.name).collect();
-                Error::Usage(format!(
-                    "there is no method named `{name}`; methods are {}",
-                    known.join(", ")
-                ))
+                let all = || format!("methods are {}", known.join(", "));
+                let near = did_you_mean(name, known.iter().copied()).unwrap_or_else(all);
+                Error::Usage(format!("there is no method named `{name}`; {near}"))
             })?;
             if methods.iter().any(|(known, _)| known.name == entry.name) {
                 return Err(Error::Usage(format!("method `{name}` is named twice")));
@@ -97,14 +97,17 @@ impl Explain {
                     .filter(|e| takes(e))
                     .map(|e| e.name)
                     .collect();
-                return Err(Error::Usage(format!(
-                    "--{option} is an option of {}, which is not among the methods asked for",
-                    if owners.is_empty() {
-                        "no method".into()
-                    } else {
+                return Err(Error::Usage(if owners.is_empty() {
+                    let all = registry::ALL.iter().flat_map(|entry| entry.options);
+                    let near = did_you_mean(option, all.map(|option| option.name));
+                    let near = near.map(|near| format!("; {near}")).unwrap_or_default();
+                    format!("no method has an option `{option}`{near}")
+                } else {
+                    format!(
+                        "--{option} is an option of {}, which is not among the methods asked for",
                         owners.join(", ")
-                    }
-                )));
+                    )
+                }));
             }
         }
         Ok(Self {

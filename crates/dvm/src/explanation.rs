@@ -52,6 +52,7 @@ impl Subject {
                 "weights_sha256": classifier.weights_sha256(),
                 "weights_source": classifier.weights_source(),
                 "weights_licence": classifier.weights_licence(),
+                "weights_part": classifier.weights_part(),
                 "classes": classifier.classes().len(),
                 "output": {
                     "meaning": classifier.network().output().word(),

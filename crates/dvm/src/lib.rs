@@ -30,17 +30,19 @@ mod drawing;
 mod error;
 mod explain;
 mod explanation;
+mod nearest;
 mod network_drawing;
 pub mod training;
 pub mod weights;
 
 pub use bench::{Bench, Measured, Work};
 pub use classes::{ClassChoice, read_class_names};
-pub use classifier::{Classifier, Prediction, Ranked, read_preprocess};
+pub use classifier::{Classifier, Opening, Prediction, Ranked, read_preprocess};
 pub use drawing::OverlayStyle;
 pub use error::Error;
 pub use explain::{Explain, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
+pub use nearest::{about_model, nearest};
 pub use network_drawing::draw_network;
 
 pub use dvm_attribution::registry as methods;

@@ -100,17 +100,17 @@ pub(crate) fn at_hand(architecture: &'static Architecture) -> Result<Pretrained,
     }
 }
 
-/// The network with the weights of a file, or with published ones that were fetched, by their tag.
+/// The network with the weights of a file, of the part of it that is named if it holds several, or with
+/// published ones that were fetched, by their tag.
 pub(crate) fn read(
     architecture: &'static Architecture,
     file_or_tag: &Path,
+    part: Option<&str>,
 ) -> Result<Pretrained, Error> {
     let tag = file_or_tag.to_str().filter(|_| !file_or_tag.exists());
     let Some(published) = tag.and_then(|tag| tagged(architecture, tag)) else {
-        return Ok(as_published(Pretrained::read(
-            file_or_tag,
-            Some(architecture),
-        )?));
+        let read = Pretrained::read_part(file_or_tag, Some(architecture), None, part)?;
+        return Ok(as_published(read));
     };
     let cached = Cache::usual()?.find(&address(published));
     let cached = cached.ok_or_else(|| {

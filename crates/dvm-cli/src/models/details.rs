@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dvm::engine::{self, Arrangement, Graph};
 use dvm::models::{self, Architecture};
-use dvm::{Classifier, Preprocess, weights};
+use dvm::{Classifier, Opening, Preprocess, weights};
 use serde::Serialize;
 
 use super::{Summary, graph, trained};
@@ -70,6 +70,9 @@ pub struct Weights {
     pub sha256: String,
     pub source: Option<String>,
     pub licence: Option<String>,
+    /// Where in the file they are, if it holds more than them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
 }
 
 /// A node that everything goes through.
@@ -166,7 +169,11 @@ impl Output {
 
 impl Details {
     /// Of a network by name, or of one in a file; and the network, its weights zero if there are none.
-    pub fn of(name: &str, with_class_names: bool) -> Result<(Self, Graph), Failure> {
+    pub fn of(
+        name: &str,
+        part: Option<&str>,
+        with_class_names: bool,
+    ) -> Result<(Self, Graph), Failure> {
         let unweighted = models::find(name).filter(|a| a.embedded.is_none());
         let (mut details, classes, graph) = if let Some(architecture) = unweighted {
             let published = weights::fetched(architecture).map(|(published, _)| published);
@@ -177,7 +184,8 @@ impl Details {
             let details = Self::with(Some(architecture), name, &graph, preprocess)?;
             (details, models::imagenet_classes(), graph)
         } else {
-            let model = Classifier::open(name, None)?;
+            let opening = Opening { part, size: None };
+            let model = Classifier::open_with(name, None, &opening)?;
             report::warn_about(&model);
             let graph = model.network().graph();
             let details = Self::with(
@@ -191,6 +199,7 @@ impl Details {
                 sha256: model.weights_sha256().into(),
                 source: model.weights_source().map(Into::into),
                 licence: model.weights_licence().map(Into::into),
+                part: model.weights_part().map(Into::into),
             };
             let mut details = Self {
                 weights: Some(weights),

@@ -17,6 +17,10 @@ pub struct Arguments {
     #[arg(value_name = "NAME|FILE", default_value = dvm::DEFAULT_MODEL)]
     #[arg(value_hint = ValueHint::FilePath)]
     name: String,
+    /// Which network of a file that holds several: its prefix in the file, such as state_dict_ema, or
+    /// ema, raw, teacher, student [default: the averaged one, or the teacher]
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
     /// List the names of the classes instead, each after its index
     #[arg(long)]
     class_names: bool,
@@ -34,7 +38,11 @@ pub struct Arguments {
 
 /// Prints the network and draws it.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (details, graph) = Details::of(&arguments.name, arguments.class_names)?;
+    let (details, graph) = Details::of(
+        &arguments.name,
+        arguments.part.as_deref(),
+        arguments.class_names,
+    )?;
     if let Some(file) = &arguments.graph {
         let (height, width) = details.preprocess.crop;
         let depth = arguments.depth.map(usize::from);
@@ -68,6 +76,11 @@ fn shown(model: &Details) -> String {
         let from = own.source.iter().map(|source| format!(", from {source}"));
         let weights = [own.file.clone()].into_iter().chain(from).collect();
         facts.extend([("weights", weights), ("SHA-256", own.sha256.clone())]);
+        facts.extend(
+            own.part
+                .iter()
+                .map(|part| ("part of the file", part.clone())),
+        );
         facts.extend(own.licence.iter().map(|l| ("licence", l.clone())));
     } else if let Some(published) = published {
         let weights = match &published.path {

@@ -26,9 +26,10 @@ pub fn warn_about(classifier: &Classifier) {
         say(&format!("note: {note}"));
     }
     for warning in classifier.warnings() {
-        let is_about_output = classifier.assumed_output() == Some(warning);
-        let remedy = if is_about_output {
+        let remedy = if classifier.assumed_output() == Some(warning) {
             " (--output says what they mean)"
+        } else if classifier.assumed_part() == Some(warning) {
+            " (choose with --part)"
         } else {
             ""
         };

@@ -6,6 +6,7 @@ mod convert;
 mod descriptions;
 mod explain;
 mod fetch;
+mod files_of_weights;
 mod onnx;
 mod pictures;
 mod prepare;

@@ -22,9 +22,14 @@ fn refused(arguments: &[&str], words: &[&str]) {
 
 #[test]
 fn what_does_not_exist_is_refused_with_what_does() {
-    refused(&["--model", "vgg99"], &["`vgg99`", "squeezenet1_1"]);
+    refused(&["--model", "vgg99"], &["`vgg99`", "did you mean `vgg19`"]);
+    refused(
+        &["--model", "my_network"],
+        &["`dvm models list`", "torch.onnx.export"],
+    );
     refused(&["--method", "magic"], &["magic", "occlusion"]);
-    refused(&["--class", "expresso"], &["`expresso`", "dvm models show"]);
+    refused(&["--class", "expresso"], &["`expresso`", "`espresso`"]);
+    refused(&["--class", "qqqqqqqq"], &["`qqqqqqqq`", "dvm models show"]);
     refused(&["--class", "1000"], &["1000", "0 to 999"]);
     refused(&["--colour-map", "jet"], &["jet", "inferno"]);
     refused(&["--preset", "zeiler"], &["--preset", "captum"]);

@@ -21,6 +21,16 @@ pub(super) enum Element {
 }
 
 impl Element {
+    /// Bytes of one value.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F64 | Self::I64 | Self::U64 => 8,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F16 | Self::BF16 | Self::I16 | Self::U16 => 2,
+            Self::I8 | Self::U8 | Self::Bool => 1,
+        }
+    }
+
     /// The values of little-endian `bytes`, rounded to the nearest f32 where they have none.
     pub fn values(self, bytes: &[u8]) -> Vec<f32> {
         match self {

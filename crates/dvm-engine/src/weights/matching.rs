@@ -1,43 +1,9 @@
 //! Finding a network's parameters among a file's names.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::Array;
-
-/// Dictionary keys under which training scripts keep a state dict; of two that serve equally
-/// well the earlier is taken, so that a model goes before its moving average.
-const WRAPPERS: [&str; 15] = [
-    "state_dict",
-    "model",
-    "model_state_dict",
-    "model_state",
-    "net",
-    "network",
-    "weights",
-    "params",
-    "ema",
-    "ema_state_dict",
-    "state_dict_ema",
-    "model_ema",
-    "params_ema",
-    "student",
-    "teacher",
-];
-
-/// Attributes under which a network holds the network whose parameters are wanted.
-const HOLDERS: [&str; 9] = [
-    "module",
-    "_orig_mod",
-    "model",
-    "backbone",
-    "encoder",
-    "net",
-    "network",
-    "base_model",
-    "base_encoder",
-];
 
 /// How many names of a list [`Mismatch`] shows.
 const SHOWN: usize = 10;
@@ -51,11 +17,11 @@ pub struct Mismatch {
     pub file: String,
     /// Number of names wanted, counters not counted.
     pub wanted: usize,
-    /// Number of names in the file (beneath the prefix that fits best), counters not counted.
+    /// Number of names in the file, counters not counted.
     pub found: usize,
     /// Wanted names the file does not have, in the network's order.
     pub missing: Vec<String>,
-    /// Names in the file that the network does not have, sorted, without the stripped prefix.
+    /// Names in the file that the network does not have, sorted.
     pub unexpected: Vec<String>,
     /// Name, shape wanted, shape found; in the network's order.
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
@@ -73,40 +39,20 @@ pub(super) fn matched(
         .filter(|(name, _)| !is_counter(name))
         .collect();
     let required_names: BTreeSet<&str> = required.iter().map(|(name, _)| &name[..]).collect();
-    let fitting = Prefix::candidates(arrays.keys())
-        .into_iter()
-        .map(|prefix| (prefix.strip(arrays.keys()), prefix))
-        .min_by_key(|(stripped, prefix)| {
-            let found = stripped
-                .by_name
-                .keys()
-                .filter(|name| required_names.contains(&name[..]))
-                .count();
-            let left_over = stripped.count() - found;
-            (Reverse(found), left_over, prefix.length(), prefix.rank())
-        })
-        .map(|(stripped, _)| stripped)
-        .unwrap_or_default();
-
+    let unexpected = arrays
+        .keys()
+        .filter(|name| !is_counter(name) && !required_names.contains(&name[..]));
     let mut mismatch = Mismatch {
         file: file.to_owned(),
         wanted: required.len(),
-        found: fitting.count(),
+        found: arrays.keys().filter(|name| !is_counter(name)).count(),
         missing: Vec::new(),
-        unexpected: fitting.displaced.iter().cloned().collect(),
+        unexpected: unexpected.cloned().collect(),
         misshapen: Vec::new(),
         last_layer_only: false,
     };
-    mismatch.unexpected.extend(
-        fitting
-            .by_name
-            .keys()
-            .filter(|name| !is_counter(name) && !required_names.contains(&name[..]))
-            .cloned(),
-    );
-    mismatch.unexpected.sort();
     for (name, shape) in required {
-        match fitting.by_name.get(name).map(|own| &arrays[own].shape) {
+        match arrays.get(name).map(|array| &array.shape) {
             None => mismatch.missing.push(name.clone()),
             Some(found) if found != shape => {
                 let shapes = (name.clone(), shape.clone(), found.clone());
@@ -122,117 +68,19 @@ pub(super) fn matched(
     Ok(wanted
         .iter()
         .filter_map(|(name, _)| {
-            let own = fitting.by_name.get(name)?;
-            Some((name.clone(), arrays.remove(own)?))
+            let array = arrays.remove(name)?;
+            Some((name.clone(), array))
         })
         .collect())
 }
 
 /// Whether this is no weight: a counter, or a table that follows from a layer's size (Swin's).
-fn is_counter(name: &str) -> bool {
+pub(super) fn is_counter(name: &str) -> bool {
     let last = name.rsplit('.').next();
     matches!(
         last,
         Some("num_batches_tracked" | "relative_position_index" | "attn_mask")
     )
-}
-
-/// What stands before the wanted names: dictionary keys, then attributes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Prefix {
-    /// Names outside are no part of the network. Empty, or ends in a dot.
-    wrapper: String,
-    /// Names outside keep their name. Empty, or ends in a dot.
-    holder: String,
-}
-
-/// The names of a file as they read without a prefix.
-#[derive(Default)]
-struct Stripped {
-    /// Name without the prefix, to the file's own name.
-    by_name: BTreeMap<String, String>,
-    /// Names that read the same as another one once that is stripped.
-    displaced: BTreeSet<String>,
-}
-
-impl Prefix {
-    /// Every way to read the leading components of `names` as known wrappers and holders.
-    fn candidates<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<Self> {
-        let mut candidates = BTreeSet::new();
-        let known = |part: &&str| WRAPPERS.contains(part) || HOLDERS.contains(part);
-        let leads: BTreeSet<Vec<&str>> = names
-            .map(|name| {
-                let (path, _) = name.rsplit_once('.').unwrap_or(("", name));
-                path.split('.').take_while(known).take(6).collect()
-            })
-            .collect();
-        for lead in &leads {
-            for end in 0..=lead.len() {
-                for split in 0..=end {
-                    let (wrapper, holder) = (&lead[..split], &lead[split..end]);
-                    if wrapper.iter().all(|part| WRAPPERS.contains(part))
-                        && holder.iter().all(|part| HOLDERS.contains(part))
-                    {
-                        let dotted =
-                            |parts: &[&str]| parts.iter().map(|part| format!("{part}.")).collect();
-                        candidates.insert(Self {
-                            wrapper: dotted(wrapper),
-                            holder: dotted(holder),
-                        });
-                    }
-                }
-            }
-        }
-        candidates
-    }
-
-    fn strip<'a>(&self, names: impl Iterator<Item = &'a String>) -> Stripped {
-        let mut stripped = Stripped::default();
-        for name in names {
-            let Some(inner) = name.strip_prefix(&self.wrapper) else {
-                continue;
-            };
-            let held = inner.strip_prefix(&self.holder);
-            match stripped.by_name.get(held.unwrap_or(inner)) {
-                // Sorted names may bring either first; the one that was stripped stays.
-                Some(_) if held.is_none() || self.holder.is_empty() => {
-                    stripped.displaced.insert(inner.to_owned());
-                }
-                Some(other) => {
-                    let other = other[self.wrapper.len()..].to_owned();
-                    stripped.displaced.insert(other);
-                    let key = held.unwrap_or(inner).to_owned();
-                    stripped.by_name.insert(key, name.clone());
-                }
-                None => {
-                    let key = held.unwrap_or(inner).to_owned();
-                    stripped.by_name.insert(key, name.clone());
-                }
-            }
-        }
-        stripped
-    }
-
-    fn length(&self) -> usize {
-        (self.wrapper.clone() + &self.holder).matches('.').count()
-    }
-
-    /// Position of the outermost wrapper in [`WRAPPERS`].
-    fn rank(&self) -> usize {
-        let outermost = self.wrapper.split('.').next();
-        WRAPPERS
-            .iter()
-            .position(|wrapper| Some(*wrapper) == outermost)
-            .map_or(0, |position| position + 1)
-    }
-}
-
-impl Stripped {
-    /// Number of names, counters not counted.
-    fn count(&self) -> usize {
-        let kept = self.by_name.keys().filter(|name| !is_counter(name));
-        kept.count() + self.displaced.len()
-    }
 }
 
 impl Mismatch {
@@ -274,8 +122,9 @@ impl fmt::Display for Mismatch {
             write!(
                 f,
                 "{file}: weights of another architecture: none of the {wanted} names the network \
-                 wants is among the {} in the file. The network wants {}; the file has {}. Build \
-                 the network these weights were trained for",
+                 wants is among the {} in the file. The network wants {}; the file has {}. Name the \
+                 model that these weights were trained for, or export that network as ONNX: \
+                 torch.onnx.export(model.eval(), torch.randn(1, 3, 224, 224), \"model.onnx\")",
                 self.found,
                 sample(&self.missing),
                 sample(&self.unexpected),

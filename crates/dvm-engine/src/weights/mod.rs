@@ -2,22 +2,22 @@
 //! has ever written.
 //!
 //! The format is told from the content, never from the name. Reading a `.pth` runs no code: its
-//! pickle is interpreted by `pytorch-reader`, which knows how tensors and modules are written and
-//! treats every other Python object as opaque. What that crate leaves open to a hostile file
-//! (total size, work out of proportion to the file) is bounded here, in `inspection`.
+//! pickle becomes a table of objects, of which tensors, dictionaries and modules are understood. What a
+//! file may cost in memory and work is limited in proportion to its length, in `inspection`.
 
 mod attack;
-mod census;
 mod element;
 mod error;
 mod format;
 mod inspection;
 mod matching;
+mod parts;
 mod safetensors;
+mod shards;
 mod torch;
 mod writing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::{Stranger, WeightsError};
 pub use matching::Mismatch;
+pub use parts::{Beside, Part, Parts, Role, parts};
 pub use writing::{Entry, Integers, to_safetensors, to_torch};
 
 use format::Format;
@@ -49,12 +50,15 @@ pub struct Weights {
     file: String,
     sha256: String,
     metadata: BTreeMap<String, String>,
+    notes: BTreeMap<String, String>,
+    dictionaries: BTreeSet<String>,
     arrays: BTreeMap<String, Array>,
 }
 
 impl Weights {
     /// Reads a file of any known format: `.safetensors`, or a PyTorch checkpoint as a zip archive
-    /// (1.6 and later), a pickle stream (0.1.10 to 1.5) or a tar archive (before).
+    /// (1.6 and later), a pickle stream (0.1.10 to 1.5) or a tar archive (before); or an index
+    /// (`model.safetensors.index.json`) of such files beside it.
     ///
     /// Dictionaries within dictionaries become dotted names (`state_dict.conv1.weight`), and a
     /// module that was pickled whole becomes its state dict.
@@ -74,6 +78,15 @@ impl Weights {
             return Err(WeightsError::NotAFile { file });
         }
         let mut opened = File::open(path).map_err(failed)?;
+        if shards::is_index(path) {
+            let mut text = Vec::new();
+            let longest = shards::LONGEST;
+            opened
+                .take(longest)
+                .read_to_end(&mut text)
+                .map_err(failed)?;
+            return shards::read(path, &text);
+        }
         let mut head = Vec::new();
         (&mut opened)
             .take(format::HEAD)
@@ -91,9 +104,12 @@ impl Weights {
             return Self::from_safetensors(&bytes, &file);
         }
         let (sha256, length) = digest(&mut opened).map_err(failed)?;
+        let checkpoint = torch::read(path, &file, format, length)?;
         Ok(Self {
             sha256,
-            arrays: torch::read(path, &file, format, length)?,
+            arrays: checkpoint.arrays,
+            notes: checkpoint.notes,
+            dictionaries: checkpoint.dictionaries,
             metadata: torch::metadata(path, format),
             file,
         })
@@ -113,6 +129,8 @@ impl Weights {
             file: name.to_owned(),
             sha256,
             metadata,
+            notes: BTreeMap::new(),
+            dictionaries: BTreeSet::new(),
             arrays,
         })
     }
@@ -128,6 +146,8 @@ impl Weights {
             file: file.to_owned(),
             sha256,
             metadata,
+            notes: BTreeMap::new(),
+            dictionaries: BTreeSet::new(),
             arrays,
         }
     }
@@ -146,6 +166,12 @@ impl Weights {
     /// files.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// Short texts and whole numbers that a PyTorch checkpoint holds beside its tensors, by their dotted
+    /// names, such as `arch` or `args.model`; empty for other files.
+    pub fn notes(&self) -> &BTreeMap<String, String> {
+        &self.notes
     }
 
     /// The array of that name.
@@ -224,13 +250,8 @@ impl Weights {
 
     /// The arrays a network asks for, by the network's own names.
     ///
-    /// `wanted` is the network's state dict in its order: names and shapes. Training scripts wrap
-    /// a state dict in dictionaries (`state_dict`, `model`, `model_state_dict`, `net`, `ema` …)
-    /// and networks in networks (`module.`, `backbone.`, `model.`, `_orig_mod.`, `encoder.` …);
-    /// any nesting of these is stripped, by whichever prefix finds most of the wanted names, then
-    /// leaves fewest names over, then is shortest; among equals a model goes before its moving
-    /// average. What lies beside the chosen dictionary (an optimiser's state, say) is ignored;
-    /// names beside a chosen network prefix keep theirs.
+    /// `wanted` is the network's state dict in its order: names and shapes. Where the file has its names
+    /// behind a prefix, [`Weights::parts`] finds it and [`Weights::only`] takes it off.
     ///
     /// Names that end in `num_batches_tracked` are counters of training, `relative_position_index` and
     /// `attn_mask` follow from a layer's size, none are weights: they are neither missing nor unexpected,

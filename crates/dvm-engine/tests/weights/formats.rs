@@ -105,6 +105,15 @@ fn a_module_pickled_whole_is_its_state_dict() {
 }
 
 #[test]
+fn a_module_pickled_with_its_source_text_is_its_state_dict() {
+    let expected = named([
+        ("weight", ramp(&[3, 2], 2.0, -0.25)),
+        ("bias", ramp(&[3], -0.5, 0.5)),
+    ]);
+    assert_eq!(all(&read("module_legacy.pth")), expected);
+}
+
+#[test]
 fn elements_without_a_value_are_refused_by_tensor() {
     for (name, element) in [
         ("complex.pth", "torch.ComplexFloatStorage"),
@@ -119,16 +128,11 @@ fn elements_without_a_value_are_refused_by_tensor() {
 
 #[test]
 fn what_only_python_can_read_says_how_to_save_it_anew() {
-    for (name, what) in [
-        ("module_legacy.pth", "a whole module with its source text"),
-        ("torchscript.pt", "a TorchScript program"),
-    ] {
-        let error = refused(name);
-        assert!(matches!(error, WeightsError::Code { .. }), "{error:?}");
-        let message = error.to_string();
-        assert!(message.contains(what), "{message}");
-        assert!(message.contains("state_dict()"), "{message}");
-    }
+    let error = refused("torchscript.pt");
+    assert!(matches!(error, WeightsError::Code { .. }), "{error:?}");
+    let message = error.to_string();
+    assert!(message.contains("a TorchScript program"), "{message}");
+    assert!(message.contains("state_dict()"), "{message}");
     let error = refused("lone_tensor.pth");
     let WeightsError::NotADictionary { found, .. } = &error else {
         panic!("{error:?}");
@@ -198,6 +202,29 @@ fn a_folder_or_a_missing_file_is_named() {
     ));
     let error = Weights::read(&folder.path().join("none.pth")).unwrap_err();
     assert!(error.to_string().contains("none.pth"), "{error}");
+}
+
+#[test]
+fn an_index_brings_the_tensors_of_all_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("model-1-of-2.safetensors", &safetensors(&[("a", &[1])]));
+    write("model-2-of-2.safetensors", &safetensors(&[("b", &[2])]));
+    let index = |b: &str| {
+        let text = format!(r#"{{"weight_map": {{"a": "model-1-of-2.safetensors", "b": "{b}"}}}}"#);
+        write("model.safetensors.index.json", text.as_bytes());
+        Weights::read(&folder.path().join("model.safetensors.index.json"))
+    };
+    let weights = index("model-2-of-2.safetensors").unwrap();
+    assert_eq!(weights.names().collect::<Vec<_>>(), ["a", "b"]);
+    for (file, what) in [
+        ("../elsewhere.safetensors", "no file beside it"),
+        ("model-1-of-2.safetensors", "no tensor `b`"),
+        ("model-3-of-2.safetensors", "model-3-of-2.safetensors"),
+    ] {
+        let error = index(file).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
 }
 
 #[test]

@@ -183,23 +183,34 @@ fn pickles_out_of_proportion_are_refused() {
     }
     classes.extend(b"l.");
     // A tensor of ten thousand dimensions, in a list ten thousand times.
-    let mut dimensions = b"\x80\x02(".to_vec();
-    dimensions.extend(b"K\x01".repeat(10_000));
-    dimensions.extend(b"tq\x01");
-    dimensions.extend(tensor_pickle(1, &[1], &[1]));
-    let end = dimensions.len() - b"(\x8a\x08\x01\0\0\0\0\0\0\0t".len() * 2;
-    let end = end - b"\x89ccollections\nOrderedDict\n)RtRs.".len();
-    dimensions.truncate(end);
-    dimensions.extend(b"h\x01h\x01\x89ccollections\nOrderedDict\n)RtRq\x02(");
-    dimensions.extend(b"h\x02".repeat(10_000));
-    dimensions.extend(b"l.");
+    let tensor = tensor_pickle(1, &[1], &[1]);
+    let start = b"\x80\x02}X\x01\0\0\0w".len();
+    let sides = 2 * b"(\x8a\x08\x01\0\0\0\0\0\0\0t".len();
+    let end = tensor.len() - sides - b"\x89ccollections\nOrderedDict\n)RtRs.".len();
+    let dimensions = [
+        &b"\x80\x02("[..],
+        &b"K\x01".repeat(10_000),
+        b"tq\x010",
+        &tensor[start..end],
+        b"h\x01h\x01\x89ccollections\nOrderedDict\n)RtRq\x020(",
+        &b"h\x02".repeat(10_000),
+        b"l.",
+    ]
+    .concat();
+    // What the pickle leaves on the stack, as a list in a dictionary.
+    let in_a_dictionary = |pickle: &[u8]| {
+        let value = &pickle[2..pickle.len() - 1];
+        [&b"\x80\x02}X\x01\0\0\0w("[..], value, b"ls."].concat()
+    };
     let duplicates = [b"\x80\x02]".to_vec(), vec![b'2'; 30_000], vec![b'.']].concat();
     for (pickle, what) in [
-        (nested(20_000), "nesting exceeds"),
+        (nested(20_000), "in place of a dictionary"),
         (nested(10_000_000), "steps"),
-        (doubling, "repeats values"),
-        (classes, "repeats values"),
-        (dimensions, "repeats values"),
+        (in_a_dictionary(&doubling), "repeats values"),
+        (doubling, "in place of a dictionary"),
+        (in_a_dictionary(&nested(5_000)), "nesting exceeds"),
+        (classes, "by 1048578 bytes"),
+        (in_a_dictionary(&dimensions), "10000 dimensions"),
         (duplicates, "in place of a dictionary"),
     ] {
         for bytes in [checkpoint(&pickle, &[]), pickle] {

@@ -1,5 +1,6 @@
 //! Files of weights in every format, made by `references/weights.py`, and files that are none.
 
+mod archives;
 mod formats;
 mod hostile;
 mod matching;

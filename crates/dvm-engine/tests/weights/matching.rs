@@ -1,13 +1,26 @@
 //! Names of a file against names of a network.
 
-use dvm_engine::weights::{Mismatch, Weights};
+use std::collections::{BTreeMap, BTreeSet};
+
+use dvm_engine::weights::{Array, Mismatch, Part, Weights};
 
 use super::{read, safetensors, tiny, wanted};
+
+/// The arrays that a network wants of the part of the file that fits it best.
+fn matched(
+    weights: Weights,
+    wanted: &[(String, Vec<usize>)],
+) -> Result<BTreeMap<String, Array>, Mismatch> {
+    let names: BTreeSet<&str> = wanted.iter().map(|(name, _)| &name[..]).collect();
+    let parts = weights.parts(wanted, None);
+    let (weights, _) = weights.take(&parts.nearest, &parts, &names, false);
+    weights.matched(wanted)
+}
 
 fn matches_tiny(weights: Weights) {
     let mut expected = tiny();
     expected.remove("bn.num_batches_tracked");
-    assert_eq!(weights.matched(&wanted()).unwrap(), expected);
+    assert_eq!(matched(weights, &wanted()).unwrap(), expected);
 }
 
 #[test]
@@ -17,47 +30,136 @@ fn wrappers_and_prefixes_are_stripped() {
     matches_tiny(read("model_and_optimiser.pth"));
     let mut wanted = wanted();
     wanted.push(("bn.running_var".into(), vec![2]));
-    assert_eq!(read("data_parallel.pth").matched(&wanted).unwrap().len(), 5);
+    let found = matched(read("data_parallel.pth"), &wanted).unwrap();
+    assert_eq!(found.len(), 5);
+}
+
+fn zeros(arrays: &[(&str, &[usize])]) -> Weights {
+    Weights::from_safetensors(&safetensors(arrays), "w.safetensors").unwrap()
 }
 
 fn mismatch(arrays: &[(&str, &[usize])]) -> Mismatch {
-    Weights::from_safetensors(&safetensors(arrays), "w.safetensors")
-        .unwrap()
-        .matched(&wanted())
-        .unwrap_err()
+    matched(zeros(arrays), &wanted()).unwrap_err()
+}
+
+/// The names of [`wanted`] behind a prefix.
+fn behind(prefix: &str) -> Vec<(String, Vec<usize>)> {
+    let names = wanted().into_iter();
+    names
+        .map(|(name, shape)| (format!("{prefix}{name}"), shape))
+        .collect()
+}
+
+fn holding(names: &[(String, Vec<usize>)]) -> Weights {
+    let names: Vec<(&str, &[usize])> = names.iter().map(|(n, s)| (&n[..], &s[..])).collect();
+    zeros(&names)
+}
+
+fn names(parts: &[Part]) -> Vec<String> {
+    parts.iter().map(Part::name).collect()
+}
+
+#[test]
+fn any_prefix_that_all_names_share_is_found() {
+    for prefix in [
+        "resnet.",
+        "model.backbone.",
+        "net.module.",
+        "_orig_mod.",
+        "a.b.c.d.e.",
+    ] {
+        let found = matched(holding(&behind(prefix)), &wanted());
+        assert_eq!(found.unwrap().len(), 4, "{prefix}");
+    }
+}
+
+#[test]
+fn every_network_of_a_file_is_found() {
+    let all = [behind(""), behind("ema.module."), behind("teacher.")].concat();
+    let parts = holding(&all).parts(&wanted(), None);
+    assert_eq!(names(&parts.complete), ["root", "teacher", "ema.module"]);
+}
+
+#[test]
+fn an_average_without_all_names_is_incomplete() {
+    let all = [behind(""), behind("ema.")[..3].to_vec()].concat();
+    let parts = holding(&all).parts(&wanted(), None);
+    assert_eq!(names(&parts.complete), ["root"]);
+    let [(part, count)] = &parts.incomplete[..] else {
+        panic!("{:?}", parts.incomplete);
+    };
+    assert_eq!((part.name(), *count), ("ema".to_owned(), 3));
+}
+
+#[test]
+fn what_only_training_needs_is_no_part_of_a_network() {
+    let mut all = behind("resnet.");
+    all.push(("criterion.weight".into(), vec![3]));
+    all.push(("resnet.train_acc.total".into(), vec![]));
+    all.push(("n_averaged".into(), vec![]));
+    let weights = holding(&all);
+    let parts = weights.parts(&wanted(), None);
+    let wanted = wanted();
+    let names: BTreeSet<&str> = wanted.iter().map(|(name, _)| &name[..]).collect();
+    let (weights, beside) = weights.take(&parts.nearest, &parts, &names, false);
+    let expected = ["criterion.weight", "n_averaged", "resnet.train_acc.total"];
+    assert_eq!(beside.of_training, expected);
+    assert!(weights.matched(&wanted).is_ok());
+}
+
+#[test]
+fn a_layer_behind_the_network_is_not_dropped_unless_the_network_is_asked_for() {
+    let mut all = behind("resnet.");
+    all.push(("head.weight".into(), vec![2, 3]));
+    let weights = holding(&all);
+    let wanted = wanted();
+    let names: BTreeSet<&str> = wanted.iter().map(|(name, _)| &name[..]).collect();
+    let parts = weights.parts(&wanted, None);
+    let (unasked, _) = weights.clone().take(&parts.nearest, &parts, &names, false);
+    assert_eq!(
+        unasked.matched(&wanted).unwrap_err().unexpected,
+        ["head.weight"]
+    );
+    let (asked, _) = weights.take(&parts.nearest, &parts, &names, true);
+    assert!(asked.matched(&wanted).is_ok());
+}
+
+#[test]
+fn other_networks_beside_the_one_that_fits_are_named() {
+    let mut all = behind("discriminator.");
+    all.push(("generator.up.weight".into(), vec![2]));
+    all.push(("generator.up.bias".into(), vec![2]));
+    let weights = holding(&all);
+    let wanted = wanted();
+    let names: BTreeSet<&str> = wanted.iter().map(|(name, _)| &name[..]).collect();
+    let parts = weights.parts(&wanted, None);
+    let (weights, beside) = weights.take(&parts.nearest, &parts, &names, false);
+    assert_eq!(
+        beside.networks,
+        BTreeMap::from([("generator".to_owned(), 2)])
+    );
+    assert!(weights.matched(&wanted).is_ok());
 }
 
 #[test]
 fn counters_are_neither_missing_nor_unexpected() {
     let mut with_counter = wanted();
     with_counter.push(("bn.num_batches_tracked".into(), vec![]));
-    let found = read("zip.pth").matched(&with_counter).unwrap();
+    let found = matched(read("zip.pth"), &with_counter).unwrap();
     assert!(found.contains_key("bn.num_batches_tracked"));
-    let without = read("tar.pth").matched(&with_counter).unwrap();
+    let without = matched(read("tar.pth"), &with_counter).unwrap();
     assert_eq!(without.len(), 4);
 }
 
 #[test]
 fn a_prefix_on_some_names_leaves_the_others() {
-    let bytes = safetensors(&[
+    let weights = zeros(&[
         ("backbone.conv.weight", &[2, 3, 2, 2]),
         ("backbone.bn.running_mean", &[2]),
+        ("backbone.fc.bias", &[3]),
         ("fc.weight", &[3, 2]),
-        ("fc.bias", &[3]),
     ]);
-    let weights = Weights::from_safetensors(&bytes, "w").unwrap();
-    assert_eq!(weights.matched(&wanted()).unwrap().len(), 4);
-}
-
-#[test]
-fn a_model_goes_before_its_moving_average() {
-    let shape: &[usize] = &[1];
-    let mut bytes = safetensors(&[("ema.a", shape), ("model.a", shape)]);
-    let length = bytes.len();
-    bytes[length - 4..].copy_from_slice(&1.0f32.to_le_bytes());
-    let weights = Weights::from_safetensors(&bytes, "w").unwrap();
-    let found = weights.matched(&[("a".into(), vec![1])]).unwrap();
-    assert_eq!(found["a"].values, [1.0]);
+    assert_eq!(matched(weights, &wanted()).unwrap().len(), 4);
 }
 
 #[test]
@@ -70,7 +172,8 @@ fn names_left_over_beside_a_prefix_are_unexpected() {
         ("module.aux.weight", &[1]),
         ("fc.bias", &[3]),
     ]);
-    assert_eq!(mismatch.unexpected, ["aux.weight", "fc.bias"]);
+    let expected = ["aux.weight", "fc.bias without the prefix"];
+    assert_eq!(mismatch.unexpected, expected);
     assert!(mismatch.missing.is_empty() && mismatch.misshapen.is_empty());
 }
 
@@ -116,8 +219,9 @@ fn another_architecture_is_shown_by_names_of_both() {
         mismatch.to_string(),
         "w.safetensors: weights of another architecture: none of the 4 names the network wants \
          is among the 2 in the file. The network wants conv.weight, bn.running_mean, fc.weight, \
-         …; the file has stem.0.bias, stem.0.weight. Build the network these weights were \
-         trained for"
+         …; the file has stem.0.bias, stem.0.weight. Name the model that these weights were trained for, \
+         or export that network as ONNX: torch.onnx.export(model.eval(), torch.randn(1, 3, 224, 224), \
+         \"model.onnx\")"
     );
 }
 

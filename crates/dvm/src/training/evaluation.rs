@@ -68,6 +68,36 @@ impl Classifier {
         })
     }
 
+    /// The network with names for its classes, if its file has none and the data has as many: in the order
+    /// of the data's, which is alphabetical, as training scripts have them. Also what was assumed.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the network has more or fewer classes than the data, and no names for them.
+    pub fn with_classes_of(self, data: &Dataset) -> Result<(Self, Option<String>), Error> {
+        let is_known = |name: &String| self.classes().contains(name);
+        let nameless = self.classes().iter().enumerate();
+        let mut nameless = nameless.map(|(index, name)| *name == format!("class {index}"));
+        if !nameless.all(|is_nameless| is_nameless) || data.classes.iter().all(is_known) {
+            return Ok((self, None));
+        }
+        let (own, found) = (self.classes().len(), data.classes.len());
+        if own != found {
+            return Err(Error::Usage(format!(
+                "{} has {own} classes without names, and {} has {found}; name the network's in the order of \
+                 its outputs",
+                self.weights_file(),
+                data.folder.display()
+            )));
+        }
+        let assumed = format!(
+            "{} does not name its {own} classes; they are taken to be those of {} in alphabetical order: {}",
+            self.weights_file(),
+            data.folder.display(),
+            shortened(&data.classes)
+        );
+        Ok((self.with_classes(data.classes.clone())?, Some(assumed)))
+    }
+
     /// The samples of a split, their classes by the network's own list.
     fn labelled(&self, data: &Dataset, split: Split) -> Result<Vec<Sample>, Error> {
         let own = |name: &String| {

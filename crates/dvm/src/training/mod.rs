@@ -106,7 +106,8 @@ impl Training {
             )));
         }
         let remarks = &pretrained.remarks;
-        for warning in remarks.warnings.iter().chain(&remarks.preprocess) {
+        let assumed = remarks.part.iter().chain(&remarks.preprocess);
+        for warning in remarks.warnings.iter().chain(assumed) {
             tell(&TrainingEvent::Message(format!("warning: {warning}")));
         }
         let metadata = pretrained.metadata()?;

@@ -7,6 +7,7 @@ use dvm_engine::{Initialisation, Parameter, Spread, Tensor};
 use dvm_train::Config;
 use dvm_zoo::{Architecture, Pretrained};
 
+use crate::nearest::about_model;
 use crate::{Error, weights};
 
 /// Whether the architecture is known and the classes can be shown.
@@ -41,7 +42,7 @@ pub(super) fn settled(mut config: Config) -> Result<Config, Error> {
         "none" => None,
         "pretrained" => weights::fetched_by_default(architecture)?
             .map(|(published, _)| published.preprocess.clone()),
-        file => Some(weights::read(architecture, Path::new(file))?.preprocess),
+        file => Some(weights::read(architecture, Path::new(file), None)?.preprocess),
     };
     let usual = &architecture.usual().preprocess;
     let wanted = wanted.filter(|wanted| wanted != usual);
@@ -117,15 +118,17 @@ fn of_zoo(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Er
         _ if begun => architecture.untrained(classes, |p, _| Tensor::zeros(&p.shape)),
         "none" => architecture.untrained(classes, |p, is_head| fresh(p, &untrained, is_head)),
         "pretrained" => weights::at_hand(architecture)?.for_classes(classes, new_head)?,
-        file => weights::read(architecture, Path::new(file))?.for_classes(classes, new_head)?,
+        file => {
+            weights::read(architecture, Path::new(file), None)?.for_classes(classes, new_head)?
+        }
     })
 }
 
 fn architecture(model: &str) -> Result<&'static Architecture, Error> {
     dvm_zoo::find(model).ok_or_else(|| {
         Error::Usage(format!(
-            "there is no model named `{model}`; models are {}",
-            dvm_zoo::names()
+            "there is no model named `{model}`; {}",
+            about_model(model)
         ))
     })
 }

@@ -83,6 +83,7 @@ impl Watching<'_> {
             sha256: String::new(),
             source: None,
             licence: None,
+            part: None,
             remarks: begun.remarks.clone(),
         })
     }

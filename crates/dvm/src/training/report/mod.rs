@@ -96,7 +96,7 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use dvm_engine::Tensor;
+    use dvm_engine::{Output, Tensor};
     use dvm_train::metrics::Bootstrap;
 
     /// Six pictures of three classes, whose names are not kind: two of the first are found, one is

@@ -1,0 +1,143 @@
+//! Files that PyTorch's users have: bare state dicts, and several networks in one file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dvm::engine::weights::{to_safetensors, to_torch};
+use dvm::engine::{Tensor, seeded};
+
+use crate::train::colours;
+use crate::{COFFEE, dvm, text};
+
+/// SqueezeNet for two classes, its names behind each prefix, its values times the factor.
+fn state_dict(parts: &[(&str, f32)]) -> Vec<(String, Tensor)> {
+    let architecture = dvm::models::find("squeezenet1_1").unwrap();
+    let graph = seeded::graph((architecture.build)(2));
+    let named = graph.parameters().iter().zip(graph.values());
+    let all = parts.iter().flat_map(|&(prefix, factor)| {
+        named.clone().map(move |(parameter, value)| {
+            let mut scaled = value.clone();
+            scaled.data_mut().iter_mut().for_each(|v| *v *= factor);
+            (format!("{prefix}{}", parameter.name), scaled)
+        })
+    });
+    all.collect()
+}
+
+fn bare(folder: &Path) -> PathBuf {
+    let tensors = state_dict(&[("", 1.0)]);
+    let path = folder.join("bare.pth");
+    let tensors = tensors.iter().map(|(name, value)| (name.clone(), value));
+    fs::write(&path, to_torch(tensors, &BTreeMap::new())).unwrap();
+    path
+}
+
+fn two(folder: &Path, names: [&str; 2]) -> PathBuf {
+    let tensors = state_dict(&[(names[0], 1.0), (names[1], 0.5)]);
+    let path = folder.join("two.safetensors");
+    let tensors = tensors.iter().map(|(name, value)| (name.clone(), value));
+    fs::write(&path, to_safetensors(tensors, &BTreeMap::new())).unwrap();
+    path
+}
+
+#[test]
+fn a_bare_state_dict_is_evaluated() {
+    let home = tempfile::tempdir().unwrap();
+    let (set, weights) = (colours(home.path()), bare(home.path()));
+    let (set, weights) = (text(&set), text(&weights));
+    let names = home.path().join("names.txt");
+    fs::write(&names, "blue\nred\n").unwrap();
+    let names = ["--classes", text(&names)];
+    let given = dvm(&[&["evaluate", weights, set, "--json"], &names[..]].concat());
+    assert_eq!(given.code, Some(0), "{}", given.stderr);
+    assert!(!given.stderr.contains("alphabetical"), "{}", given.stderr);
+    let guessed = dvm(&[
+        "evaluate",
+        weights,
+        set,
+        "--json",
+        "--model",
+        "squeezenet1_1",
+    ]);
+    assert!(
+        guessed.stderr.contains("alphabetical order: `blue`, `red`"),
+        "{}",
+        guessed.stderr
+    );
+    assert_eq!(given.json()["accuracy"], guessed.json()["accuracy"]);
+    let options = ["--model", "squeezenet1_1", "--weights", weights];
+    let last = dvm(&[&["evaluate", set, "--json"], &options[..], &names[..]].concat());
+    assert_eq!(last.json(), given.json());
+}
+
+#[test]
+fn names_in_another_order_are_other_labels() {
+    let home = tempfile::tempdir().unwrap();
+    let (set, weights) = (colours(home.path()), bare(home.path()));
+    let accuracy = |order: &str| {
+        let names = home.path().join("names.txt");
+        fs::write(&names, order).unwrap();
+        let run = dvm(&[
+            "evaluate",
+            text(&weights),
+            text(&set),
+            "--json",
+            "--classes",
+            text(&names),
+        ]);
+        run.json()["accuracy"].as_f64().unwrap()
+    };
+    let sum = accuracy("blue\nred\n") + accuracy("red\nblue\n");
+    assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+}
+
+#[test]
+fn pictures_without_a_network_are_refused_with_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let run = dvm(&["evaluate", text(&colours(home.path()))]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("CHECKPOINT DATA"), "{}", run.stderr);
+}
+
+#[test]
+fn the_averaged_weights_are_taken_with_a_word_and_recorded() {
+    let home = tempfile::tempdir().unwrap();
+    let weights = two(home.path(), ["state_dict.", "state_dict_ema."]);
+    let explained = |more: &[&str]| {
+        let out = home.path().join("maps");
+        let model = ["--model", text(&weights), "--method", "gradient"];
+        let run = dvm(&[&["explain", COFFEE, "--out", text(&out)], &model[..], more].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let record = fs::read_to_string(out.join("coffee/explanation.json")).unwrap();
+        let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+        (run.stderr, record["model"]["weights_part"].clone())
+    };
+    let (said, part) = explained(&[]);
+    assert!(
+        said.contains("`state_dict_ema` (choose with --part)"),
+        "{said}"
+    );
+    assert_eq!(part, "state_dict_ema");
+    let (said, part) = explained(&["--part", "raw"]);
+    assert!(!said.contains("--part"), "{said}");
+    assert_eq!(part, "state_dict");
+}
+
+#[test]
+fn one_of_two_networks_is_chosen_and_converted() {
+    let home = tempfile::tempdir().unwrap();
+    let weights = two(home.path(), ["model_a.", "model_b."]);
+    let out = home.path().join("b.pth");
+    let convert = ["models", "convert", text(&weights), text(&out)];
+    let refused = dvm(&convert);
+    assert_eq!(refused.code, Some(2));
+    for word in ["`model_a` and `model_b`", "--part NAME"] {
+        assert!(refused.stderr.contains(word), "{}", refused.stderr);
+    }
+    let run = dvm(&[&convert[..], &["--part", "model_b", "--json"]].concat());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(run.json()["part"], "model_b");
+    let shown = dvm(&["models", "show", text(&out), "--json"]);
+    assert_eq!(shown.json()["weights"]["part"], "model_b");
+}

@@ -1,0 +1,188 @@
+//! Networks whose weights have the names and shapes of an architecture here, but which compute otherwise.
+
+use dvm_engine::weights::Weights;
+
+use crate::Architecture;
+
+/// Words in the names of such networks, and what they do otherwise.
+const DIFFERENCES: &[(&str, &str)] = &[
+    ("blur", "it blurs maps before it makes them smaller"),
+    ("dilated", "its last stages are dilated in place of strided"),
+    ("deeplab", "its last stages are dilated in place of strided"),
+    (
+        "deeplabv3",
+        "its last stages are dilated in place of strided",
+    ),
+    ("fcn", "its last stages are dilated in place of strided"),
+    ("pspnet", "its last stages are dilated in place of strided"),
+    (
+        "caffe",
+        "its strides are in the 1×1 convolutions, and its pictures are BGR",
+    ),
+    (
+        "msra",
+        "its strides are in the 1×1 convolutions, and its pictures are BGR",
+    ),
+    (
+        "detectron",
+        "its strides are in the 1×1 convolutions, and its pictures are BGR",
+    ),
+    ("tf", "it pads its pictures as TensorFlow does"),
+    ("keras", "its padding and its pictures are those of Keras"),
+    ("hnf", "its last norm stands elsewhere"),
+    ("aa", "it averages maps before it makes them smaller"),
+];
+
+/// Keys under which training scripts note the architecture.
+const KEYS: &[&str] = &[
+    "arch",
+    "architecture",
+    "model_name",
+    "model_arch",
+    "backbone_name",
+    "args.arch",
+    "args.model",
+    "args.model_name",
+    "opt.model",
+    "config.arch",
+    "config.architecture",
+    "config.model_name",
+    "hyper_parameters.arch",
+    "hyper_parameters.architecture",
+    "hyper_parameters.model_name",
+    "hyper_parameters.model",
+];
+
+/// The names of architectures that a file says itself, in a note of its training script or in its
+/// metadata.
+pub(crate) fn said(weights: &Weights) -> Vec<String> {
+    let (notes, metadata) = (weights.notes(), weights.metadata());
+    let found = |key: &&str| notes.get(*key).or_else(|| metadata.get(*key));
+    KEYS.iter().filter_map(found).cloned().collect()
+}
+
+/// What a name says of a network that is not this architecture, although its weights look like it;
+/// `None` if the name is the architecture's, or of something else than a network.
+pub(crate) fn difference(name: &str, architecture: &Architecture) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    let words: Vec<&str> = words(&name);
+    let own = || std::iter::once(architecture.name).chain(architecture.timm.iter().copied());
+    let own_words: Vec<&str> = own().flat_map(self::words).collect();
+    let family = family(architecture.name);
+    let foreign: Vec<&&str> = words
+        .iter()
+        .filter(|word| !own_words.contains(word))
+        .collect();
+    // `resnetblur18`, `resnet50dilated`, `resnet50_caffe`; and not `blur` among any other words.
+    let about = words.iter().any(|word| word.contains(family));
+    for (word, what) in DIFFERENCES {
+        let is_whole = foreign.iter().any(|found| **found == *word);
+        let is_within = |found: &&&&str| {
+            found.contains(family) && found.replace(family, " ").contains(word) && word.len() > 2
+        };
+        if about && (is_whole || foreign.iter().any(|found| is_within(&found))) {
+            return Some((*what).to_owned());
+        }
+    }
+    let is_there = own().any(|own| {
+        let own = self::words(own);
+        words.windows(own.len()).any(|part| part == own)
+    });
+    let has_digit = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let other = foreign
+        .iter()
+        .find(|word| word.contains(family) && has_digit(word));
+    let squashed: String = words.concat();
+    let is_there = is_there || own().any(|own| squashed == self::words(own).concat());
+    match other {
+        Some(other) if !is_there => Some(format!("`{other}` is the name of another network")),
+        _ => None,
+    }
+}
+
+/// What in a file's notes says that its network strides less than usual.
+pub(crate) fn output_stride(weights: &Weights) -> Option<String> {
+    let mut notes = weights.notes().iter();
+    let (key, value) = notes.find(|(key, value)| {
+        key.rsplit('.').next() == Some("output_stride") && matches!(&value[..], "8" | "16")
+    })?;
+    Some(format!(
+        "its `{key}` is {value}: its last stages are dilated in place of strided"
+    ))
+}
+
+fn words(name: &str) -> Vec<&str> {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+/// The letters that the names of a family share: `resnet` of `wide_resnet50_2`.
+fn family(name: &str) -> &str {
+    const FAMILIES: [&str; 13] = [
+        "resnext",
+        "resnet",
+        "efficientnet",
+        "mobilenet",
+        "densenet",
+        "convnext",
+        "inception",
+        "googlenet",
+        "shufflenet",
+        "squeezenet",
+        "alexnet",
+        "swin",
+        "vgg",
+    ];
+    let known = FAMILIES.iter().find(|family| name.contains(**family));
+    known
+        .copied()
+        .unwrap_or_else(|| name.split('_').next().unwrap_or(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn differs(name: &str, architecture: &str) -> bool {
+        difference(name, crate::find(architecture).unwrap()).is_some()
+    }
+
+    #[test]
+    fn names_of_look_alikes_are_noticed() {
+        for (name, architecture) in [
+            ("resnetblur18-84f4748f", "resnet18"),
+            ("resnetblur50", "resnet50"),
+            ("resnet50dilated", "resnet50"),
+            ("fcn_resnet50_coco-1167a1af", "resnet50"),
+            ("resnet50_caffe", "resnet50"),
+            ("tf_mobilenetv3_large_100", "mobilenet_v3_large"),
+            ("convnext_tiny_hnf", "convnext_tiny"),
+            ("seresnet50", "resnet50"),
+            ("resnet50d", "resnet50"),
+        ] {
+            assert!(differs(name, architecture), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_architecture_and_of_anything_else_are_not() {
+        for (name, architecture) in [
+            ("resnet18", "resnet18"),
+            ("resnet18-f37072fd", "resnet18"),
+            ("resnet18_flowers_v2", "resnet18"),
+            ("my-resnet18.best", "resnet18"),
+            ("tv_resnet50", "resnet50"),
+            ("resnet50.a1_in1k", "resnet50"),
+            ("resnet_best_2024", "resnet18"),
+            ("ResNet", "resnet18"),
+            ("best_model_17", "resnet18"),
+            ("blurred_photos", "resnet18"),
+            ("tf_efficientnet_b0_ns-c0e6a31c", "tf_efficientnet_b0"),
+            ("efficientnetb0", "efficientnet_b0"),
+            ("mobilenetv2_100", "mobilenet_v2"),
+            ("wide_resnet50_2-95faca4d", "wide_resnet50_2"),
+        ] {
+            assert!(!differs(name, architecture), "{name}");
+        }
+    }
+}
