@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::options::RunOptions;
+use crate::picture_options::PictureOptions;
 use crate::preprocess_options::PreprocessOptions;
 use crate::report::{self, Align, Progress, table};
 
@@ -38,6 +39,8 @@ pub struct Arguments {
     skip_broken: bool,
     #[command(flatten)]
     preprocess: PreprocessOptions,
+    #[command(flatten)]
+    pictures: PictureOptions,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -72,6 +75,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let classifier = arguments.preprocess.apply(classifier)?;
     let classifier = classifier.with_arithmetic(arguments.run.arithmetic());
     report::warn_about(&classifier);
+    let classifier = arguments.pictures.apply(classifier);
     let (data, split) = match Dataset::open(&arguments.data) {
         // One folder per class: all pictures are in one split.
         Err(dvm::data::Error::NotSplit { .. }) if arguments.split.is_none() => {
@@ -84,6 +88,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         None if data.samples(Split::Test).is_empty() => Split::Val,
         None => Split::Test,
     };
+    if let Some(warning) = data.range_warning(&classifier.reading()) {
+        report::say(&format!("warning: {warning} (--range)"));
+    }
     let all = data.samples(split).len();
     let progress = Progress::new(1, !arguments.run.json);
     let bootstrap = (arguments.bootstrap > 0).then(|| Bootstrap {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split};
-use dvm_image::{Limits, encode_png, write_atomic};
+use dvm_image::{encode_png, write_atomic};
 use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
@@ -43,6 +43,7 @@ impl Classifier {
         let samples = self.labelled(data, split)?;
         let loading = Loading {
             on_broken,
+            limits: self.reading().limits,
             ..Loading::validation(self.preprocess().clone(), BATCH)
         };
         let loader = Loader::new(Arc::from(&samples[..]), loading)?;
@@ -124,7 +125,7 @@ impl Evaluated {
             source,
         })?;
         for (index, wrong) in most_wrong.iter_mut().enumerate() {
-            let picture = match dvm_image::read(&wrong.path, &Limits::default()) {
+            let picture = match dvm_image::read_as(&wrong.path, &classifier.reading()) {
                 Ok(picture) => picture,
                 // It was read a moment ago: without its maps the report is still true.
                 Err(_) => continue,
