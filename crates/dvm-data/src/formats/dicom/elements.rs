@@ -71,7 +71,7 @@ impl Elements {
         Ok(elements)
     }
 
-    /// Keeps the values of [`KEPT`] that stand in no sequence.
+    /// Keeps the values of [`tags::KEPT`] that stand in no sequence.
     fn collect(
         &mut self,
         source: impl Read + Seek,
