@@ -2,6 +2,7 @@
 
 import augmentations
 import data_files
+import dicom_pictures
 import exported_structures
 import methods
 import networks
@@ -14,13 +15,16 @@ import timm_layouts
 import published
 import timm_names
 import training
+import value_ranges
 import weights
 
 if __name__ == "__main__":
     for script in (
         pictures,
+        value_ranges,
         weights,
         data_files,
+        dicom_pictures,
         ops,
         methods,
         networks,

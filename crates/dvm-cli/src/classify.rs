@@ -3,23 +3,33 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use dvm::data::formats::Wanted;
 use dvm::{Classifier, Prediction, Ranked};
 use serde::Serialize;
 
 use crate::failure::{Failure, in_words_about};
-use crate::images::{self, Image};
+use crate::images::{self, Image, Images};
 use crate::options::{ModelOptions, RunOptions};
+use crate::picture_options::{PictureOptions, range_hint};
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Pictures, or folders of pictures
+    /// Pictures; folders of pictures, with the folders in them; data sets; NIfTI, DICOM and .npy files;
+    /// lists of these (.txt, or @FILE), one path per line; or `-`: a picture or a list from standard
+    /// input
     #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     images: Vec<PathBuf>,
     /// How many classes to list
     #[arg(long, value_name = "N", default_value = "5")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     top: u32,
+    /// Which slices of a volume or frames of a DICOM file: a number from 0, `middle`, `all`, or A..B
+    #[arg(long, value_name = "N|middle|all|A..B", default_value = "middle")]
+    #[arg(alias = "slices", help_heading = "Pictures")]
+    slice: Wanted,
+    #[command(flatten)]
+    pictures: PictureOptions,
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -32,6 +42,8 @@ pub struct Arguments {
 enum Answer {
     Seen {
         image: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        slice: Option<usize>,
         top: Vec<Ranked>,
         /// What the network's numbers mean.
         output: &'static str,
@@ -50,7 +62,11 @@ enum Answer {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     arguments.run.start_threads()?;
     let classifier = arguments.model.open(&arguments.run)?;
-    let images = images::expand(&arguments.images);
+    let classifier = arguments.pictures.apply(classifier);
+    let Images { all: images, notes } = images::expand(&arguments.images, &arguments.slice);
+    for note in notes {
+        report::say(&format!("note: {note}"));
+    }
     let count = arguments.top as usize;
     let progress = Progress::new(images.len(), true);
     let mut answers = Vec::new();
@@ -70,6 +86,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             }
             Ok(seen) => answers.push(Answer::Seen {
                 image: path,
+                slice: image.slice(),
                 top: seen.top(count).to_vec(),
                 output: seen.output.word(),
                 outputs: seen.outputs,
@@ -94,14 +111,16 @@ fn predict(
     image: &Image,
     progress: &Progress,
 ) -> Result<Prediction, String> {
-    let path = match image {
-        Image::File(path) => path,
+    let source = match image {
+        Image::Picture { source, .. } => source,
         Image::Nothing { why, .. } => return Err(why.clone()),
     };
     let answer = || {
-        let picture = dvm::read(path)?;
-        if !picture.is_whole() {
-            progress.aside(|| report::say(&format!("note: {}: {}", image.name(), dvm::CUT_OFF)));
+        let picture = source.read(&classifier.reading())?;
+        let cut_off = (!picture.is_whole()).then(|| dvm::CUT_OFF.to_owned());
+        let notes = cut_off.into_iter().chain(picture.notes());
+        for note in notes.chain(range_hint(&picture)) {
+            progress.aside(|| report::say(&format!("note: {}: {note}", image.name())));
         }
         let input = classifier.prepare(picture)?;
         let seen = classifier.classify(&input)?;
@@ -110,7 +129,7 @@ fn predict(
         }
         Ok(seen)
     };
-    answer().map_err(|error: dvm::Error| in_words_about(path, &error))
+    answer().map_err(|error: dvm::Error| in_words_about(source.path(), &error))
 }
 
 fn as_text(name: &str, top: &[Ranked], first: bool) -> String {

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::options::{ModelOptions, RunOptions};
+use crate::picture_options::PictureOptions;
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
@@ -37,6 +38,8 @@ pub struct Arguments {
     skip_broken: bool,
     #[command(flatten)]
     model: ModelOptions,
+    #[command(flatten)]
+    pictures: PictureOptions,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -108,6 +111,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     arguments.run.start_threads()?;
     let folder = arguments.sort_out()?;
     let classifier = arguments.model.open(&arguments.run)?;
+    let classifier = arguments.pictures.apply(classifier);
     let (data, split) = match Dataset::open(&folder) {
         // One folder per class: all pictures are in one split.
         Err(dvm::data::Error::NotSplit { .. }) if arguments.split.is_none() => {
@@ -123,6 +127,9 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         None if data.samples(Split::Test).is_empty() => Split::Val,
         None => Split::Test,
     };
+    if let Some(warning) = data.range_warning(&classifier.reading()) {
+        report::say(&format!("warning: {warning} (--range)"));
+    }
     let all = data.samples(split).len();
     let progress = Progress::new(1, !arguments.run.json);
     let bootstrap = (arguments.bootstrap > 0).then(|| Bootstrap {

@@ -2,23 +2,28 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
-use dvm::{ClassChoice, Classifier, ColourMap, Explain, Explanation, OverlayStyle, Ranked};
+use dvm::data::formats::Wanted;
+use dvm::{ClassChoice, Classifier, ColourMap, Explain, Explanation, OverlayStyle, Ranked, Source};
 use serde::Serialize;
 
 use crate::failure::{Failure, in_words_about};
-use crate::images::{self, Folders, Image};
+use crate::images::{self, Folders, Image, Images};
 use crate::method_options::MethodOptions;
 use crate::options::{ModelOptions, RunOptions};
+use crate::picture_options::{PictureOptions, range_hint};
 use crate::report::{self, Progress};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Pictures, or folders of pictures
+    /// Pictures; folders of pictures, with the folders in them; data sets; NIfTI, DICOM and .npy files;
+    /// lists of these (.txt, or @FILE), one path per line; or `-`: a picture or a list from standard
+    /// input
     #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     images: Vec<PathBuf>,
     /// Methods, separated by commas (see `dvm methods list`)
@@ -42,6 +47,12 @@ pub struct Arguments {
     /// Colours for the maps that they suit, instead of the usual
     #[arg(long, alias = "color-map", value_name = "NAME", value_parser = colour_maps())]
     colour_map: Option<ColourMap>,
+    /// Which slices of a volume or frames of a DICOM file: a number from 0, `middle`, `all`, or A..B
+    #[arg(long, value_name = "N|middle|all|A..B", default_value = "middle")]
+    #[arg(alias = "slices", help_heading = "Pictures")]
+    slice: Wanted,
+    #[command(flatten)]
+    pictures: PictureOptions,
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -71,6 +82,12 @@ Examples:
 
   dvm explain photo.jpg --class \"tiger cat\" --class tabby
       Two classes side by side: what speaks for each?
+
+  dvm explain scan.dcm --window-level 40/400
+      A slice of a CT as radiologists look at it; the overlays are DICOM files, too
+
+  dvm explain cells.tif --range 0..4095
+      A microscope's picture of 12 bits in a file of 16
 
   dvm explain scan.png --model resnet18 --weights trained.pth --classes names.txt
       A network of your own";
@@ -121,6 +138,8 @@ struct Task {
 enum Outcome {
     Explained {
         image: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        slice: Option<usize>,
         folder: String,
         class: Ranked,
         top: Vec<Ranked>,
@@ -135,20 +154,21 @@ enum Outcome {
 
 /// Explains all pictures; one that fails does not stop the others.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let images = images::expand(&arguments.images);
-    let mut folders = Folders::default();
+    let Images { all: images, notes } = images::expand(&arguments.images, &arguments.slice);
+    let mut folders = Folders::of(&images);
     let mut outcomes = Vec::new();
     let mut failed = false;
     let task = Task::new(arguments, images.len())?;
+    notes.iter().for_each(|note| task.note(note));
     for (position, image) in images.iter().enumerate() {
         task.progress.picture(position, &image.name());
         let path = image.path().display().to_string();
         let result = match image {
             Image::Nothing { why, .. } => Err(why.clone()),
-            Image::File(file) => {
-                let folder = task.folder(file, &mut folders);
-                task.explain(file, &image.name(), &folder, &mut outcomes)
-                    .map_err(|error| in_words_about(file, &error))
+            Image::Picture { source, place } => {
+                let folder = task.folder(source.path(), place, &mut folders);
+                task.explain(source, &image.name(), &folder, &mut outcomes)
+                    .map_err(|error| in_words_about(source.path(), &error))
             }
         };
         if let Err(error) = result {
@@ -182,6 +202,7 @@ impl Task {
         explain.colours = arguments.colour_map;
         arguments.run.start_threads()?;
         let classifier = arguments.model.open(&arguments.run)?;
+        let classifier = arguments.pictures.apply(classifier);
         for class in &arguments.classes {
             class.resolve(classifier.classes(), 0)?;
         }
@@ -204,8 +225,8 @@ impl Task {
     }
 
     /// The folder of this picture, with a note if it is not named like the picture.
-    fn folder(&self, picture: &Path, folders: &mut Folders) -> PathBuf {
-        let (name, taken) = folders.next(picture);
+    fn folder(&self, picture: &Path, place: &Path, folders: &mut Folders) -> PathBuf {
+        let (name, taken) = folders.next(place);
         let folder = self.out.join(name);
         if taken {
             self.note(&format!(
@@ -219,12 +240,15 @@ impl Task {
 
     fn explain(
         &self,
-        file: &Path,
+        source: &Source,
         name: &str,
         folder: &Path,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), dvm::Error> {
-        let picture = dvm::read(file)?;
+        let file = source.path();
+        let picture = source.read(&self.classifier.reading())?;
+        let hint = range_hint(&picture);
+        let study = source.study()?.map(Arc::new);
         let update = |title: &'static str, done, all| self.progress.update(title, done, all);
         let mut noted: Vec<String> = Vec::new();
         let each = |explanation: Explanation| {
@@ -238,7 +262,14 @@ impl Task {
             } else {
                 folder.to_owned()
             };
-            let files = save(&explanation, file, &folder)?;
+            let explanation = match &study {
+                Some(study) => {
+                    let number = source.slice().map_or(1, |slice| slice + 1);
+                    explanation.with_study(study.clone(), number)
+                }
+                None => explanation,
+            };
+            let files = save(&explanation, source, &folder)?;
             let warnings: Vec<String> = explanation
                 .warnings()
                 .map(|(method, warning)| format!("{method}: {warning}"))
@@ -250,6 +281,9 @@ impl Task {
                 if !noted.contains(warning) {
                     noted.push(warning.clone());
                     self.note(&format!("{name}: {warning}"));
+                    if let (true, Some(hint)) = (warning.starts_with("picture: its "), &hint) {
+                        self.note(&format!("{name}: {hint}"));
+                    }
                 }
             }
             self.line(&format!(
@@ -260,6 +294,7 @@ impl Task {
             ));
             outcomes.push(Outcome::Explained {
                 image: file.display().to_string(),
+                slice: source.slice(),
                 folder: folder.display().to_string(),
                 class,
                 top: explanation.prediction().top(5).to_vec(),
@@ -288,9 +323,16 @@ impl Task {
 }
 
 /// Writes the files and gives their names.
-fn save(explanation: &Explanation, file: &Path, folder: &Path) -> Result<Vec<String>, dvm::Error> {
+fn save(
+    explanation: &Explanation,
+    source: &Source,
+    folder: &Path,
+) -> Result<Vec<String>, dvm::Error> {
     let written = explanation.save_with(folder, |record| {
-        record["image"]["file"] = file.display().to_string().into();
+        record["image"]["file"] = source.path().display().to_string().into();
+        if let Some(slice) = source.slice() {
+            record["image"]["slice"] = slice.into();
+        }
     })?;
     let name = |path: &PathBuf| {
         let name = path.file_name().expect("each is a file in the folder");

@@ -111,7 +111,10 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
 
 /// The same without the file's name at its beginning, for lines that begin with it anyway.
 pub fn in_words_about(file: &Path, error: &(dyn Error + 'static)) -> String {
-    let words = in_words(error);
+    let mut words = in_words(error);
+    if words.contains("megapixels; ") {
+        words += " (--max-pixels allows it)";
+    }
     match words.strip_prefix(&file.display().to_string()) {
         Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
         None => words,

@@ -1,77 +1,291 @@
-//! Which pictures are meant, and the folders that their files go to.
+//! Which pictures are meant, and the folders that their results go to.
+
+mod list;
+mod walk;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// A file that was asked for, or why there is none.
+use dvm::data::formats::Wanted;
+use dvm::data::{Dataset, Split};
+use dvm::{Limits, Source};
+
+/// A picture that was asked for, or why there is none.
 #[derive(Debug, PartialEq)]
 pub enum Image {
-    /// A file, which may or may not be a picture.
-    File(PathBuf),
-    /// A folder without pictures.
+    /// A picture, which may or may not be readable.
+    Picture {
+        /// Where it comes from.
+        source: Source,
+        /// The folder for its results, from the folder of all results, if no other picture has it: the
+        /// folders in which it was found, and its name without the ending.
+        place: PathBuf,
+    },
+    /// A folder or a list without pictures, or a file that cannot be opened.
     Nothing {
-        /// The folder.
-        folder: PathBuf,
+        /// The folder, the list or the file.
+        path: PathBuf,
         /// What is wrong with it.
         why: String,
     },
 }
 
 impl Image {
-    /// The file or folder, as it was given.
+    /// The file or folder, as it was given or found.
     pub fn path(&self) -> &Path {
         match self {
-            Self::File(path) | Self::Nothing { folder: path, .. } => path,
+            Self::Picture { source, .. } => source.path(),
+            Self::Nothing { path, .. } => path,
         }
     }
 
     /// The name for lines that people read.
     pub fn name(&self) -> String {
         let name = self.path().file_name().unwrap_or(self.path().as_os_str());
-        name.to_string_lossy().into_owned()
+        let name = name.to_string_lossy();
+        match self.slice() {
+            Some(slice) => format!("{name}, slice {slice}"),
+            None => name.into_owned(),
+        }
+    }
+
+    /// Which slice of a file with several it is.
+    pub fn slice(&self) -> Option<usize> {
+        match self {
+            Self::Picture { source, .. } => source.slice(),
+            Self::Nothing { .. } => None,
+        }
     }
 }
 
-/// The files themselves, and in place of a folder the pictures in it, by name; its folders are not
-/// entered.
-pub fn expand(given: &[PathBuf]) -> Vec<Image> {
-    let mut images = Vec::new();
+/// All pictures that were asked for.
+#[derive(Debug, Default)]
+pub struct Images {
+    /// In the order in which they were asked for, and by name in each folder.
+    pub all: Vec<Image>,
+    /// What people should know of what was left out.
+    pub notes: Vec<String>,
+}
+
+/// Longest list that is read, in bytes.
+const LONGEST_LIST: u64 = 256 << 20;
+
+/// The pictures of all arguments: files; folders with all folders in them; data sets that `dvm prepare`
+/// made, also those of one file; lists of paths; `-`, standard input. Of volumes those slices that are
+/// `wanted`.
+pub fn expand(given: &[PathBuf], wanted: &Wanted) -> Images {
+    let mut images = Images::default();
+    let mut stdin_is_read = false;
     for path in given {
-        if !path.is_dir() {
-            images.push(Image::File(path.clone()));
-            continue;
-        }
-        match pictures_in(path) {
-            Ok(pictures) if !pictures.is_empty() => {
-                images.extend(pictures.into_iter().map(Image::File));
+        if path.as_os_str() == "-" {
+            if stdin_is_read {
+                images.nothing("-".into(), "standard input is given twice".into());
+                continue;
             }
-            found => images.push(Image::Nothing {
-                folder: path.clone(),
-                why: match found {
-                    Ok(_) => format!("the folder holds no picture ({})", dvm::ENDINGS.join(", ")),
-                    Err(error) => format!("the folder cannot be read: {error}"),
-                },
-            }),
+            stdin_is_read = true;
+            images.add_standard_input(io::stdin().lock(), wanted);
+        } else if path.is_dir() {
+            images.add_folder(path, wanted);
+        } else if let Some(list) = list::named(path) {
+            images.add_list(&list, wanted);
+        } else if path
+            .file_name()
+            .is_some_and(|name| name == dvm::data::prepare::RECORD)
+        {
+            images.add_folder(path.parent().unwrap_or(Path::new("")), wanted);
+        } else {
+            images.add_file(path, Path::new(""), wanted);
         }
     }
     images
 }
 
-fn pictures_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut pictures = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if dvm::is_named_as_picture(&path) && path.is_file() {
-            pictures.push(path);
+impl Images {
+    fn nothing(&mut self, path: PathBuf, why: String) {
+        self.all.push(Image::Nothing { path, why });
+    }
+
+    /// Adds a file found in the folders `within`.
+    fn add_file(&mut self, path: &Path, within: &Path, wanted: &Wanted) {
+        let sources = match Source::of(path, wanted) {
+            Ok(sources) => sources,
+            Err(error) => {
+                let why = crate::failure::in_words_about(path, &error);
+                return self.nothing(path.into(), why);
+            }
+        };
+        let stem = dvm::data::formats::volume_name(path).map(Into::into);
+        let stem = stem.unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy());
+        for source in sources {
+            let name = match source.slice() {
+                Some(index) => format!("{stem}-{index}"),
+                None => stem.to_string(),
+            };
+            self.all.push(Image::Picture {
+                source,
+                place: within.join(folder_name(&name)),
+            });
         }
     }
-    pictures.sort();
-    Ok(pictures)
+
+    fn add_folder(&mut self, folder: &Path, wanted: &Wanted) {
+        // A data set of one file says where its pictures are.
+        match dvm::data::prepare::Record::read(folder) {
+            Ok(Some(record)) if record.transfer == dvm::data::prepare::Transfer::Manifest => {
+                return self.add_data_set(folder, wanted);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let why = crate::failure::in_words_about(folder, &error);
+                return self.nothing(folder.into(), why);
+            }
+        }
+        let found = match walk::look_through(folder) {
+            Ok(found) => found,
+            Err(error) => {
+                let why = format!("the folder cannot be read: {error}");
+                return self.nothing(folder.into(), why);
+            }
+        };
+        for (path, error) in found.unreadable {
+            self.nothing(path, format!("the folder cannot be read: {error}"));
+        }
+        if let Some(first) = found.foreign.first() {
+            self.notes.push(format!(
+                "{}: {} of formats that are not read: {}{}; give one by its name to learn how to convert \
+                 it",
+                folder.display(),
+                counted(found.foreign.len()),
+                first.display(),
+                if found.foreign.len() > 1 { ", …" } else { "" },
+            ));
+        }
+        if found.pictures.is_empty() {
+            let why = format!(
+                "the folder holds no picture ({}), nor do the folders in it",
+                dvm::ENDINGS.join(", ")
+            );
+            return self.nothing(folder.into(), why);
+        }
+        for path in found.pictures {
+            let within = path.parent().unwrap_or(Path::new(""));
+            self.add_file(&folder.join(&path), within, wanted);
+        }
+    }
+
+    fn add_data_set(&mut self, folder: &Path, wanted: &Wanted) {
+        let data = match Dataset::open(folder) {
+            Ok(data) => data,
+            Err(error) => {
+                let why = crate::failure::in_words_about(folder, &error);
+                return self.nothing(folder.into(), why);
+            }
+        };
+        for split in Split::ALL {
+            for sample in data.samples(split) {
+                let within = Path::new(split.name()).join(&data.classes[sample.class]);
+                self.add_file(&sample.path, &within, wanted);
+            }
+        }
+    }
+
+    fn add_list(&mut self, list: &Path, wanted: &Wanted) {
+        match text_of(list) {
+            Ok(text) => self.add_lines(list, &text, list.parent(), wanted),
+            Err(error) => self.nothing(list.into(), format!("the list cannot be read: {error}")),
+        }
+    }
+
+    fn add_lines(&mut self, list: &Path, text: &str, folder: Option<&Path>, wanted: &Wanted) {
+        let paths = list::paths(text, folder);
+        if !paths.iter().any(|path| path.exists()) {
+            let first = paths.first().map_or_else(String::new, |first| {
+                format!("; its first line is {:?}", first.display().to_string())
+            });
+            let why = format!(
+                "it is read as a list of pictures, one path per line, but names no file that exists{first}"
+            );
+            return self.nothing(list.into(), why);
+        }
+        for path in paths {
+            if path.is_dir() {
+                self.add_folder(&path, wanted);
+            } else {
+                self.add_file(&path, Path::new(""), wanted);
+            }
+        }
+    }
+
+    /// A picture's bytes, or else a list.
+    fn add_standard_input(&mut self, mut input: impl Read, wanted: &Wanted) {
+        let most = Limits::default().file_bytes;
+        let mut bytes = Vec::new();
+        if let Err(error) = input.by_ref().take(most + 1).read_to_end(&mut bytes) {
+            return self.nothing(
+                "-".into(),
+                format!("standard input cannot be read: {error}"),
+            );
+        }
+        if bytes.is_empty() {
+            let why = "standard input is empty: give it a picture, or a list of pictures, one path per line";
+            return self.nothing("-".into(), why.into());
+        }
+        if bytes.len() as u64 > most {
+            return self.nothing(
+                "-".into(),
+                format!("standard input has more than {most} bytes"),
+            );
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) if !dvm::is_recognised(text.as_bytes()) => {
+                self.add_lines(Path::new("-"), &text, None, wanted);
+            }
+            bytes => {
+                let bytes = bytes.map_or_else(|error| error.into_bytes(), String::into_bytes);
+                self.all.push(Image::Picture {
+                    source: Source::Bytes {
+                        name: "stdin".into(),
+                        bytes: bytes.into(),
+                    },
+                    place: "stdin".into(),
+                });
+            }
+        }
+    }
 }
 
-/// Names one folder per picture, each only once.
+fn counted(pictures: usize) -> String {
+    match pictures {
+        1 => "left out is a picture".into(),
+        more => format!("left out are {more} pictures"),
+    }
+}
+
+fn text_of(list: &Path) -> io::Result<String> {
+    let kind = fs::metadata(list)?;
+    if !kind.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    if kind.len() > LONGEST_LIST {
+        return Err(io::Error::other(format!(
+            "it has more than {LONGEST_LIST} bytes"
+        )));
+    }
+    String::from_utf8(fs::read(list)?)
+        .map_err(|_| io::Error::other("it is not a text in UTF-8, one path per line"))
+}
+
+/// A name that can be a folder's: that of `...png` is `..`, which would lead out of the results.
+fn folder_name(stem: &str) -> &str {
+    match stem.trim_matches('.') {
+        "" => "picture",
+        _ => stem,
+    }
+}
+
+/// Names one folder per picture, each only once, none within the folder of another picture.
 #[derive(Default)]
 pub struct Folders {
     /// In lower case: some file systems take `Cat` and `cat` for the same.
@@ -79,25 +293,36 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// The picture's stem, followed by `-2`, `-3`, … where that is taken; and whether it was.
-    pub fn next(&mut self, picture: &Path) -> (String, bool) {
-        let stem = picture.file_stem().unwrap_or_default().to_string_lossy();
-        // The stem of `...png` is `..`, which would lead out of the folder for results.
-        let stem = match stem.trim_matches('.') {
-            "" => "picture".into(),
-            _ => stem,
-        };
+    /// For these pictures: no results go to a folder that others of them lie in.
+    pub fn of(images: &[Image]) -> Self {
+        let mut taken = HashSet::new();
+        for image in images {
+            if let Image::Picture { place, .. } = image {
+                let above = place.ancestors().skip(1);
+                taken.extend(above.map(key));
+            }
+        }
+        Self { taken }
+    }
+
+    /// The place that was wished for, followed by `-2`, `-3`, … where that is taken; and whether it was.
+    pub fn next(&mut self, place: &Path) -> (PathBuf, bool) {
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
         let names = (1..).map(|n| match n {
-            1 => stem.to_string(),
-            n => format!("{stem}-{n}"),
+            1 => place.to_owned(),
+            n => place.with_file_name(format!("{name}-{n}")),
         });
-        for (tried, name) in names.enumerate() {
-            if self.taken.insert(name.to_lowercase()) {
-                return (name, tried > 0);
+        for (tried, place) in names.enumerate() {
+            if self.taken.insert(key(&place)) {
+                return (place, tried > 0);
             }
         }
         unreachable!("numbers do not end")
     }
+}
+
+fn key(place: &Path) -> String {
+    place.to_string_lossy().to_lowercase()
 }
 
 /// Most characters of a class's name that become part of a folder's.
@@ -123,36 +348,117 @@ pub fn class_folder(index: usize, name: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_folder_stands_for_its_pictures_by_name() {
+    fn expanded(given: &[PathBuf]) -> Images {
+        expand(given, &Wanted::Middle)
+    }
+
+    fn places(images: &Images) -> Vec<String> {
+        let mut folders = Folders::of(&images.all);
+        let place = |image: &Image| match image {
+            Image::Picture { place, .. } => folders.next(place).0.display().to_string(),
+            Image::Nothing { path, why } => panic!("{}: {why}", path.display()),
+        };
+        images.all.iter().map(place).collect()
+    }
+
+    fn made(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.PNG", "a.jpeg", "notes.txt", "._b.png", "c"] {
-            fs::write(folder.path().join(name), b"").unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
         }
-        fs::create_dir(folder.path().join("deeper.png")).unwrap();
-        let names: Vec<String> = expand(&[folder.path().to_owned()])
-            .iter()
-            .map(Image::name)
-            .collect();
-        assert_eq!(names, ["a.jpeg", "b.PNG"]);
+        folder
+    }
+
+    #[test]
+    fn a_folder_stands_for_its_pictures_by_name_and_results_keep_their_folders() {
+        let folder = made(&[
+            "b.PNG",
+            "a.jpeg",
+            "notes.txt",
+            "._b.png",
+            "c",
+            "tulip/a.jpeg",
+        ]);
+        let images = expanded(&[folder.path().to_owned()]);
+        let names: Vec<String> = images.all.iter().map(Image::name).collect();
+        assert_eq!(names, ["a.jpeg", "b.PNG", "a.jpeg"]);
+        assert_eq!(places(&images), ["a", "b", "tulip/a"]);
+    }
+
+    #[test]
+    fn no_results_go_to_a_folder_that_holds_those_of_others() {
+        let folder = made(&["daisy.jpg", "daisy/1.jpg", "daisy/1.png"]);
+        let images = expanded(&[folder.path().to_owned()]);
+        assert_eq!(places(&images), ["daisy/1", "daisy/1-2", "daisy-2"]);
     }
 
     #[test]
     fn a_folder_without_pictures_is_said() {
-        let folder = tempfile::tempdir().unwrap();
-        let images = expand(&[folder.path().to_owned(), "given.txt".into()]);
+        let folder = made(&[]);
+        let images = expanded(&[folder.path().to_owned(), "given.txt".into()]).all;
         assert!(matches!(&images[0], Image::Nothing { why, .. } if why.contains("no picture")));
-        assert_eq!(images[1], Image::File("given.txt".into()));
+        assert_eq!(images[1].path(), Path::new("given.txt"));
+    }
+
+    #[test]
+    fn a_list_names_pictures_and_folders() {
+        let folder = made(&["a.png", "more/b.png", "more/c/b.png"]);
+        let list = folder.path().join("list.txt");
+        fs::write(&list, "# two\nmore\na.png\nmissing.png\n").unwrap();
+        let at = PathBuf::from(format!("@{}", list.display()));
+        for given in [list, at] {
+            let images = expanded(&[given]);
+            assert_eq!(places(&images), ["b", "c/b", "a", "missing"]);
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_list_is_one_error() {
+        let folder = made(&[]);
+        let text = folder.path().join("readme.txt");
+        fs::write(&text, "Dear reader,\nthis is prose.\n").unwrap();
+        let images = expanded(&[text]).all;
+        assert_eq!(images.len(), 1);
+        assert!(matches!(&images[0], Image::Nothing { why, .. } if why.contains("Dear reader")));
+    }
+
+    #[test]
+    fn standard_input_is_a_picture_or_a_list() {
+        let of = |bytes: &[u8]| {
+            let mut images = Images::default();
+            images.add_standard_input(bytes, &Wanted::Middle);
+            images.all
+        };
+        let png = of(b"\x89PNG\r\n\x1a\n\xff");
+        assert!(matches!(
+            &png[..],
+            [Image::Picture {
+                source: Source::Bytes { .. },
+                ..
+            }]
+        ));
+        let folder = made(&["a.png", "b.png"]);
+        let list = ["a.png", "b.png"].map(|name| folder.path().join(name).display().to_string());
+        assert_eq!(of(list.join("\n").as_bytes()).len(), 2);
+        for nothing in [&b""[..], b"no such file"] {
+            assert!(matches!(&of(nothing)[..], [Image::Nothing { .. }]));
+        }
     }
 
     #[test]
     fn pictures_of_one_stem_get_folders_of_their_own() {
         let mut folders = Folders::default();
-        let mut next = |path: &str| folders.next(Path::new(path));
-        assert_eq!(next("a/coffee.png"), ("coffee".into(), false));
-        assert_eq!(next("b/coffee.jpg"), ("coffee-2".into(), true));
-        assert_eq!(next("coffee-2.png"), ("coffee-2-2".into(), true));
-        assert_eq!(next("Coffee.png"), ("Coffee-3".into(), true));
+        let mut next = |path: &str| {
+            let (place, taken) = folders.next(Path::new(path));
+            (place.display().to_string(), taken)
+        };
+        assert_eq!(next("coffee"), ("coffee".into(), false));
+        assert_eq!(next("coffee"), ("coffee-2".into(), true));
+        assert_eq!(next("coffee-2"), ("coffee-2-2".into(), true));
+        assert_eq!(next("Coffee"), ("Coffee-3".into(), true));
+        assert_eq!(folder_name(".."), "picture");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod method_options;
 mod methods;
 mod models;
 mod options;
+mod picture_options;
 mod prepare;
 mod preprocess_options;
 mod report;

@@ -15,7 +15,9 @@ mod loader;
 pub mod prepare;
 pub mod random;
 mod splitting;
+mod value_range;
 
 pub use dataset::{Dataset, Sample, Split};
 pub use error::Error;
 pub use loader::{Batch, Epoch, Loader, Loading, OnBroken, Order, Rest};
+pub use value_range::range_warning;

@@ -8,7 +8,7 @@ mod epoch;
 
 use std::sync::Arc;
 
-use dvm_image::{Limits, Picture, Preprocess};
+use dvm_image::{Limits, Picture, Preprocess, Reading};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,8 @@ pub use epoch::Epoch;
 /// How a [`Loader`] makes batches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loading {
+    /// What picture files may ask for.
+    pub limits: Limits,
     /// Size of the crop, mean and standard deviation; without augmentations the resizing, too.
     pub preprocess: Preprocess,
     /// What changes pictures at random; without it they are as validation sees them.
@@ -52,6 +54,7 @@ impl Loading {
     /// For validation: each picture once, in order, resized and cropped as in use.
     pub fn validation(preprocess: Preprocess, batch: usize) -> Self {
         Self {
+            limits: Limits::default(),
             preprocess,
             augment: None,
             batch,
@@ -60,6 +63,16 @@ impl Loading {
             on_broken: OnBroken::Fail,
             seed: 0,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+impl Loading {
+    /// How picture files are read.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            limits: self.limits.clone(),
+            range: self.preprocess.range,
         }
     }
 }
@@ -226,7 +239,8 @@ impl Source {
     }
 
     fn seen(&self, position: usize, epoch: u64) -> Result<Seen, Error> {
-        let original = dvm_image::read(&self.samples[position].path, &Limits::default())?;
+        let reading = self.loading.reading();
+        let original = dvm_image::read_as(&self.samples[position].path, &reading)?;
         let Loading {
             preprocess,
             augment,

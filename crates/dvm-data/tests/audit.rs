@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use dvm_data::audit::{Finding, Place, Report, Severity, audit};
+use dvm_data::audit::{Finding, Place, Report, Severity, audit, audit_as};
 use dvm_data::corpora::{Settings, find};
 use dvm_data::prepare::{Transfer, Writing};
 use dvm_data::random::stream;
-use dvm_image::{Interpolation, Picture, encode_png, resize};
+use dvm_image::{Interpolation, Picture, Reading, encode_png, resize};
 use rand::Rng;
 
 /// A picture of coloured clouds, another one for every seed.
@@ -367,4 +367,25 @@ fn the_report_does_not_depend_on_threads() {
         serde_json::to_string(&report).unwrap()
     };
     assert_eq!(with(1), with(4));
+}
+
+#[test]
+fn twelve_bits_in_sixteen_are_found_until_the_range_is_said() {
+    let home = sound();
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../dvm-image/tests/references/value_ranges/grey12.tiff");
+    fs::copy(picture, home.path().join("train/cats/grey12.tiff")).unwrap();
+    let ranges = |range: &str| -> Vec<Finding> {
+        let reading = Reading {
+            range: range.parse().unwrap(),
+            ..Reading::default()
+        };
+        let report = audit_as(home.path(), None, &reading, &|_, _| {}).unwrap();
+        let found = report.findings.into_iter();
+        found.filter(|found| found.kind == "value-range").collect()
+    };
+    let found = ranges("file");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].groups[0].detail.contains("0..4095"), "{found:?}");
+    assert!(ranges("auto").is_empty());
 }

@@ -10,6 +10,7 @@ use dvm_image::{Interpolation, Picture, Preprocess, Resize, encode_png};
 
 fn preprocess() -> Preprocess {
     Preprocess {
+        range: dvm_image::Range::File,
         resize: Resize::ShortSide(10),
         interpolation: Interpolation::Bilinear,
         crop: (8, 6),

@@ -1,6 +1,9 @@
 //! From the bytes of a picture file to pixels.
 
+mod foreign;
 mod jpeg;
+mod png;
+mod tiff;
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -11,62 +14,27 @@ use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
 };
 use image::error::{ImageError, ImageResult};
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat};
 
-use crate::Picture;
+use crate::raster::{Raster, Samples, Whole};
+use crate::{Limits, NotFinite, Picture, Range};
 
-/// What a file may ask for before it is refused; checked before memory is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Most bytes of a file.
-    pub file_bytes: u64,
-    /// Most pixels (rows × columns).
-    pub pixels: u64,
-    /// Most bytes that decoding may take, as far as the format's decoder counts them.
-    pub memory: u64,
+/// How a picture file is read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// What it may ask for.
+    pub limits: Limits,
+    /// Which of its values become black and white.
+    pub range: Range,
 }
 
-impl Default for Limits {
-    /// 512 MiB of file, 100 megapixels, 1 GiB of memory.
-    fn default() -> Self {
+impl From<Limits> for Reading {
+    fn from(limits: Limits) -> Self {
         Self {
-            file_bytes: 512 << 20,
-            pixels: 100_000_000,
-            memory: 1 << 30,
+            limits,
+            range: Range::File,
         }
-    }
-}
-
-impl Limits {
-    /// Refuses what a header promises, `memory` being the bytes that decoding it takes.
-    fn check(
-        &self,
-        format: &'static str,
-        height: u32,
-        width: u32,
-        memory: u64,
-    ) -> Result<(), DecodeError> {
-        if height == 0 || width == 0 {
-            return Err(DecodeError::Damaged {
-                format,
-                detail: format!("it has {height} × {width} pixels"),
-            });
-        }
-        if u64::from(height) * u64::from(width) > self.pixels {
-            return Err(DecodeError::TooManyPixels {
-                format,
-                height,
-                width,
-                limit: self.pixels,
-            });
-        }
-        if memory > self.memory {
-            return Err(DecodeError::TooMuchMemory {
-                format,
-                limit: self.memory,
-            });
-        }
-        Ok(())
     }
 }
 
@@ -112,8 +80,17 @@ pub enum DecodeError {
         "is not a picture this program reads (PNG, JPEG, WebP, TIFF, BMP, GIF); it begins with {0}"
     )]
     UnknownFormat(String),
+    /// A format that people take for a picture, and that is not read.
+    #[error("{0}")]
+    Foreign(&'static str),
     /// The header promises more pixels than [`Limits::pixels`].
-    #[error("is a {format} of {height} × {width} pixels, more than the {limit} that are read")]
+    #[error(
+        "is a {format} of {height} × {width} pixels, {} megapixels; {} are read unless more are \
+         allowed, and reading it takes up to {} of memory",
+        megapixels(u64::from(*height) * u64::from(*width)),
+        megapixels(*limit),
+        gigabytes(*memory)
+    )]
     TooManyPixels {
         /// The format's name.
         format: &'static str,
@@ -123,12 +100,20 @@ pub enum DecodeError {
         width: u32,
         /// [`Limits::pixels`].
         limit: u64,
+        /// Bytes that decoding takes at most.
+        memory: u64,
     },
     /// Decoding would take more than [`Limits::memory`].
-    #[error("is a {format} that takes more memory to decode than the {limit} bytes allowed")]
+    #[error(
+        "is a {format} that takes {} of memory to decode, more than the {} allowed",
+        gigabytes(*memory),
+        gigabytes(*limit)
+    )]
     TooMuchMemory {
         /// The format's name.
         format: &'static str,
+        /// Bytes that decoding takes.
+        memory: u64,
         /// [`Limits::memory`].
         limit: u64,
     },
@@ -146,6 +131,9 @@ pub enum DecodeError {
         /// What the decoder says.
         detail: String,
     },
+    /// A value for which there is no grey.
+    #[error("{0}")]
+    NotFinite(#[from] NotFinite),
     /// The bytes contradict the format.
     #[error("is a damaged {format}: {detail}")]
     Damaged {
@@ -156,11 +144,43 @@ pub enum DecodeError {
     },
 }
 
+fn megapixels(pixels: u64) -> u64 {
+    pixels / 1_000_000
+}
+
+fn gigabytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{bytes} bytes"),
+        ..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
 /// Reads the picture file at `path`; see [`decode`].
 ///
 /// # Errors
 /// If it cannot be read, is larger than allowed, or [`decode`] fails.
 pub fn read(path: &Path, limits: &Limits) -> Result<Picture, Error> {
+    read_as(path, &limits.clone().into())
+}
+
+/// As [`read`], with the range of values to be shown.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as(path: &Path, reading: &Reading) -> Result<Picture, Error> {
+    let bytes = bytes_of(path, &reading.limits)?;
+    decode_as(&bytes, reading).map_err(|reason| Error::Decode {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+/// The bytes of the file at `path`, no more than [`Limits::file_bytes`].
+///
+/// # Errors
+/// If it cannot be read, is no file, or is larger than allowed.
+pub fn bytes_of(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
     let unreadable = |reason| Error::Unreadable {
         path: path.to_owned(),
         reason,
@@ -173,8 +193,8 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, Error> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| {
-            let most = limits.file_bytes.saturating_add(1);
-            file.take(most).read_to_end(&mut bytes)
+            file.take(limits.file_bytes.saturating_add(1))
+                .read_to_end(&mut bytes)
         })
         .map_err(unreadable)?;
     if bytes.len() as u64 > limits.file_bytes {
@@ -183,10 +203,7 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, Error> {
             limit: limits.file_bytes,
         });
     }
-    decode(&bytes, limits).map_err(|reason| Error::Decode {
-        path: path.to_owned(),
-        reason,
-    })
+    Ok(bytes)
 }
 
 /// Decodes a PNG, JPEG, WebP, TIFF, BMP or (first frame) GIF, known by its first bytes.
@@ -196,7 +213,9 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, Error> {
 /// - grey, 1-bit and palette pictures take their colours, CMYK is converted, inverted or not;
 /// - alpha is dropped, as Pillow's `convert("RGB")` does: the colours behind it show;
 /// - 16 bits `v` become `v · 255 / 65535`, rounded (Pillow cuts coloured ones to the upper byte, up
-///   to 1 less, and clips grey ones at 255);
+///   to 1 less, and clips grey ones at 255), floats `v · 255`; [`decode_as`] takes another range,
+///   and [`Picture::notes`] tells where another one was probably meant;
+/// - of a TIFF with several pictures the first is read, and noted;
 /// - of a truncated JPEG what is there is decoded, as by Pillow with `LOAD_TRUNCATED_IMAGES`: the
 ///   rows that are missing stay grey, the row of blocks with the cut is undefined behind the cut,
 ///   and [`Picture::is_whole`] tells.
@@ -206,30 +225,147 @@ pub fn read(path: &Path, limits: &Limits) -> Result<Picture, Error> {
 /// If the bytes are no such file, damaged, or ask for more than `limits` allow. A decoder that
 /// panics is an error too.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
+    decode_as(bytes, &limits.clone().into())
+}
+
+/// As [`decode`], with the range of values to be shown. It applies to 8-bit pictures as to all
+/// others.
+///
+/// # Errors
+/// As [`decode`], and [`DecodeError::NotFinite`] for a float that is infinite or not a number.
+pub fn decode_as(bytes: &[u8], reading: &Reading) -> Result<Picture, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let unknown = || DecodeError::UnknownFormat(beginning(bytes));
-    let format = image::guess_format(bytes).map_err(|_| unknown())?;
-    let name = name(format).ok_or_else(unknown)?;
+    let limits = &reading.limits;
+    let format = known(bytes)?;
+    let name = name(format).ok_or_else(|| unknown(bytes))?;
     // The decoders' authors promise no panic on damaged files, but a run over a thousand files
     // does not hang on that promise.
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
         ImageFormat::Jpeg => jpeg::decode(bytes, limits),
+        ImageFormat::Tiff => tiff(bytes, limits),
         _ => other(bytes, format, name, limits),
     }));
-    let image = decoded.unwrap_or_else(|_| {
+    let decoded = decoded.unwrap_or_else(|_| {
         Err(DecodeError::Damaged {
             format: name,
             detail: "its decoder gave up".to_owned(),
         })
     })?;
-    let (height, width) = (image.height() as usize, image.width() as usize);
-    let picture = Picture::new(height, width, image.into_rgb8().into_raw());
+    let mut picture = upright(decoded.values.picture(reading.range)?, decoded.orientation);
+    if decoded.has_more {
+        picture = picture.with_note("the file holds several pictures; the first one is read");
+    }
     if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
         return Ok(picture.cut_off());
     }
     Ok(picture)
+}
+
+/// A file's picture before its values are brought to 8 bits.
+struct Decoded {
+    values: Values,
+    orientation: Orientation,
+    /// Whether the file holds further pictures.
+    has_more: bool,
+}
+
+enum Values {
+    Image(DynamicImage),
+    Raster(Raster),
+}
+
+impl Values {
+    fn picture(self, range: Range) -> Result<Picture, NotFinite> {
+        let image = match self {
+            Self::Raster(raster) => return raster.picture(range),
+            Self::Image(image) => image,
+        };
+        let (height, width) = (image.height() as usize, image.width() as usize);
+        let raster =
+            |channels, samples, whole| Raster::new(height, width, channels, samples, whole);
+        let whole = Whole::unsigned(16);
+        let raster = match image {
+            DynamicImage::ImageLuma16(grey) => raster(1, Samples::U16(grey.into_raw()), whole),
+            DynamicImage::ImageLumaA16(grey) => {
+                let grey = grey.into_raw().into_iter().step_by(2).collect();
+                raster(1, Samples::U16(grey), whole)
+            }
+            DynamicImage::ImageRgb16(rgb) => raster(3, Samples::U16(rgb.into_raw()), whole),
+            image @ DynamicImage::ImageRgba16(_) => {
+                raster(3, Samples::U16(image.into_rgb16().into_raw()), whole)
+            }
+            DynamicImage::ImageRgb32F(rgb) => raster(3, Samples::F32(rgb.into_raw()), Whole::FLOAT),
+            image @ DynamicImage::ImageRgba32F(_) => raster(
+                3,
+                Samples::F32(image.into_rgb32f().into_raw()),
+                Whole::FLOAT,
+            ),
+            bytes => {
+                let rgb = bytes.into_rgb8().into_raw();
+                if range.is_file() {
+                    return Ok(Picture::new(height, width, rgb));
+                }
+                raster(3, Samples::U8(rgb), Whole::unsigned(8))
+            }
+        };
+        raster.picture(range)
+    }
+}
+
+/// The picture turned and mirrored as its file wants it to be seen.
+fn upright(picture: Picture, orientation: Orientation) -> Picture {
+    if orientation == Orientation::NoTransforms {
+        return picture;
+    }
+    picture.map_image(|image| {
+        let mut image = DynamicImage::ImageRgb8(image);
+        image.apply_orientation(orientation);
+        image.into_rgb8()
+    })
+}
+
+fn unknown(bytes: &[u8]) -> DecodeError {
+    DecodeError::UnknownFormat(beginning(bytes))
+}
+
+/// The format that the first bytes tell.
+fn known(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
+    // Large TIFFs (BigTIFF), which `image` does not know by their first bytes.
+    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
+        return Ok(ImageFormat::Tiff);
+    }
+    if let Some(what) = foreign::recognise(bytes) {
+        return Err(DecodeError::Foreign(what));
+    }
+    image::guess_format(bytes).map_err(|_| unknown(bytes))
+}
+
+/// Whether the first bytes are those of a picture, of a format that is read or that is known by name
+/// only.
+pub fn is_recognised(bytes: &[u8]) -> bool {
+    !matches!(known(bytes), Err(DecodeError::UnknownFormat(_)))
+}
+
+fn tiff(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let format = ImageFormat::Tiff;
+    let Some(mut look) = tiff::look(bytes, limits)? else {
+        return other(bytes, format, "TIFF", limits);
+    };
+    let has_more = look.has_more;
+    if !look.is_unusual() {
+        let decoded = other(bytes, format, "TIFF", limits)?;
+        return Ok(Decoded {
+            has_more,
+            ..decoded
+        });
+    }
+    Ok(Decoded {
+        values: Values::Raster(look.raster(bytes.len(), limits)?),
+        orientation: Orientation::from_exif(look.orientation).unwrap_or(Orientation::NoTransforms),
+        has_more,
+    })
 }
 
 fn other(
@@ -237,7 +373,7 @@ fn other(
     format: ImageFormat,
     name: &'static str,
     limits: &Limits,
-) -> Result<DynamicImage, DecodeError> {
+) -> Result<Decoded, DecodeError> {
     let mut of_decoder = image::Limits::no_limits();
     of_decoder.max_alloc = Some(limits.memory);
     let fail = |error| {
@@ -246,14 +382,21 @@ fn other(
         }
         explain(error, name, limits)
     };
-    let mut decoder = decoder(bytes, format, of_decoder.clone()).map_err(fail)?;
+    let needed = match format {
+        ImageFormat::Png => png::without_profiles(bytes),
+        _ => bytes.into(),
+    };
+    let mut decoder = decoder(&needed, format, of_decoder.clone()).map_err(fail)?;
     let (width, height) = decoder.dimensions();
-    limits.check(name, height, width, decoder.total_bytes())?;
+    limits.check(name, (height, width), decoder.total_bytes(), bytes.len())?;
     decoder.set_limits(of_decoder).map_err(fail)?;
     let orientation = decoder.orientation().map_err(fail)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(fail)?;
-    image.apply_orientation(orientation);
-    Ok(image)
+    let image = DynamicImage::from_decoder(decoder).map_err(fail)?;
+    Ok(Decoded {
+        values: Values::Image(image),
+        orientation,
+        has_more: false,
+    })
 }
 
 fn decoder<'a>(
@@ -303,6 +446,7 @@ fn explain(error: ImageError, format: &'static str, limits: &Limits) -> DecodeEr
         }
         ImageError::Limits(_) => DecodeError::TooMuchMemory {
             format,
+            memory: limits.memory.saturating_add(1),
             limit: limits.memory,
         },
         ImageError::Unsupported(error) => DecodeError::Unsupported {

@@ -10,23 +10,33 @@
 //! puts them on disk whole or not at all.
 
 mod decode;
+mod deep;
 mod endings;
 mod file;
 mod heatmap;
 mod input;
+mod limits;
 mod npy;
 mod picture;
 mod png;
 mod preprocess;
+mod range;
+mod raster;
 mod resize;
 
-pub use decode::{DecodeError, Error, Limits, decode, read};
+pub use decode::{
+    DecodeError, Error, Reading, bytes_of, decode, decode_as, is_recognised, read, read_as,
+};
+pub use deep::may_be_deep;
 pub use endings::{ENDINGS, is_named_as_picture};
 pub use file::write_atomic;
 pub use heatmap::{Grid, HeatMap};
 pub use input::{Input, Placement, Rectangle};
+pub use limits::Limits;
 pub use npy::encode_npy;
 pub use picture::Picture;
 pub use png::{encode_grey_png, encode_png};
 pub use preprocess::{Preprocess, PreprocessError, Resize};
+pub use range::Range;
+pub use raster::{Levels, NotFinite, Raster, Samples, Whole};
 pub use resize::{Interpolation, resize, resize_crop, resize_region};

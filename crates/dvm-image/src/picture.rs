@@ -1,12 +1,16 @@
 //! A picture in memory.
 
+use crate::Levels;
+
 /// An 8-bit sRGB picture, rows top to bottom, pixels left to right, `R G B` per pixel (`[H, W, 3]`).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Picture {
     width: usize,
     height: usize,
     rgb: Vec<u8>,
     whole: bool,
+    levels: Option<Levels>,
+    notes: Vec<String>,
 }
 
 impl Picture {
@@ -26,6 +30,8 @@ impl Picture {
             height,
             rgb,
             whole: true,
+            levels: None,
+            notes: Vec::new(),
         }
     }
 
@@ -45,6 +51,48 @@ impl Picture {
     /// Whether the file had the whole picture; if not, what was missing is grey.
     pub fn is_whole(&self) -> bool {
         self.whole
+    }
+
+    /// The same, made of values of which this is known.
+    pub(crate) fn with_levels(self, levels: Levels) -> Self {
+        Self {
+            levels: Some(levels),
+            ..self
+        }
+    }
+
+    /// The same with one more thing that its user should know.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// The same with its pixels changed, all that is known of it being kept.
+    pub(crate) fn map_image(self, change: impl FnOnce(image::RgbImage) -> image::RgbImage) -> Self {
+        let (width, height) = (self.width as u32, self.height as u32);
+        let image = image::RgbImage::from_raw(width, height, self.rgb);
+        let image = change(image.expect("a picture has three bytes per pixel"));
+        Self {
+            width: image.width() as usize,
+            height: image.height() as usize,
+            rgb: image.into_raw(),
+            ..self
+        }
+    }
+
+    /// The values that it was made of, if they were not simply bytes.
+    pub fn levels(&self) -> Option<&Levels> {
+        self.levels.as_ref()
+    }
+
+    /// What its user should know: a doubtful range of values, pages that were left out.
+    pub fn notes(&self) -> Vec<String> {
+        let range = self.levels.as_ref().and_then(Levels::warning);
+        range
+            .into_iter()
+            .chain(self.notes.iter().cloned())
+            .collect()
     }
 
     /// Number of columns.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::input::Placement;
 use crate::resize::resize_region;
-use crate::{Input, Interpolation, Picture};
+use crate::{Input, Interpolation, Picture, Range};
 
 /// How a network wants its pictures, as torchvision's `Resize`, `CenterCrop`, `ToTensor` and
 /// `Normalize` one after the other.
@@ -26,6 +26,10 @@ use crate::{Input, Interpolation, Picture};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocess {
+    /// Which values of a file become black and white, for files that leave it open; [`Range::File`],
+    /// and left out of the JSON form, unless the network was trained with another one.
+    #[serde(default, skip_serializing_if = "Range::is_file")]
+    pub range: Range,
     /// The size before the crop.
     pub resize: Resize,
     /// The filter of the resizing.
@@ -80,6 +84,7 @@ impl Preprocess {
     /// What networks trained on ImageNet by torchvision take: short side 256, centre 224 × 224.
     pub const fn imagenet() -> Self {
         Self {
+            range: Range::File,
             resize: Resize::ShortSide(256),
             interpolation: Interpolation::Bilinear,
             crop: (224, 224),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use dvm_data::augment::Augment;
 use dvm_data::{Loading, OnBroken};
-use dvm_image::Preprocess;
+use dvm_image::{Limits, Preprocess, Range};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -48,6 +48,13 @@ pub struct Config {
     pub patience: u64,
     /// What happens when a picture cannot be read.
     pub on_broken: OnBroken,
+    /// Which values of picture files become black and white, if not those that the weights were
+    /// trained with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<Range>,
+    /// Most pixels of a picture, if not those of [`Limits::default`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_pixels: Option<u64>,
     /// How pictures are prepared, if not as the architecture's published weights want it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<Preprocess>,
@@ -238,8 +245,14 @@ impl Config {
         Loading {
             augment: (self.augment != Augment::none()).then(|| self.augment.clone()),
             on_broken: self.on_broken,
+            limits: self.limits(),
             ..Loading::training(preprocess, self.batch, self.seed)
         }
+    }
+
+    /// What picture files may ask for.
+    pub fn limits(&self) -> Limits {
+        self.max_pixels.map_or_else(Limits::default, Limits::up_to)
     }
 
     /// What makes an epoch the best.

@@ -6,7 +6,7 @@ use std::path::Path;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use dvm_engine::weights::Weights;
 use dvm_engine::{Network, Output, Parameter, Tensor};
-use dvm_image::{Interpolation, Preprocess, Resize};
+use dvm_image::{Interpolation, Preprocess, Range, Resize};
 use dvm_onnx::{Imported, OnnxFile, Options};
 
 use crate::output;
@@ -260,6 +260,7 @@ fn assumed(file: &str, imported: &Imported) -> (Preprocess, String) {
         (Resize::Exact(height, width), cut)
     };
     let preprocess = Preprocess {
+        range: Range::File,
         resize,
         interpolation: Interpolation::Bilinear,
         crop: (height, width),

@@ -21,6 +21,7 @@ fn number(value: f32) -> f64 {
 /// An entry of ours as the script writes it, but for the licence.
 fn described(architecture: &Architecture, published: &Published) -> Value {
     let Preprocess {
+        range: _,
         resize,
         interpolation,
         crop,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dvm_engine::{Arithmetic, Network, Output, Stopwatch, Tensor};
-use dvm_image::{Input, Picture, Preprocess};
+use dvm_image::{Input, Limits, Picture, Preprocess, Range, Reading};
 use dvm_zoo::{Architecture, Pretrained};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,6 +16,7 @@ use crate::{DEFAULT_MODEL, Error, weights};
 /// A network with its classes and its preprocessing.
 pub struct Classifier {
     pretrained: Pretrained,
+    limits: Limits,
 }
 
 /// What is known of a network's file before it is opened.
@@ -127,12 +128,15 @@ impl Classifier {
                 )));
             }
         };
-        Ok(Self { pretrained })
+        Ok(Self::of(pretrained))
     }
 
     /// A network that training has at hand.
     pub(crate) fn of(pretrained: Pretrained) -> Self {
-        Self { pretrained }
+        Self {
+            pretrained,
+            limits: Limits::default(),
+        }
     }
 
     /// A network by name, of 1000 classes, with weights that mean nothing but are always the same: to
@@ -147,9 +151,7 @@ impl Classifier {
                 about_model(model)
             )));
         };
-        Ok(Self {
-            pretrained: architecture.random(),
-        })
+        Ok(Self::of(architecture.random()))
     }
 
     /// A weight file whose metadata or names say which network it is.
@@ -157,9 +159,8 @@ impl Classifier {
     /// # Errors
     /// [`Error::Load`] for a file that is no such thing.
     pub fn read(weights: &Path) -> Result<Self, Error> {
-        Ok(Self {
-            pretrained: weights::as_published(Pretrained::read(weights, None)?),
-        })
+        let pretrained = weights::as_published(Pretrained::read(weights, None)?);
+        Ok(Self::of(pretrained))
     }
 
     /// Writes the network with its classes and preprocessing to a file, whose ending says in what
@@ -213,6 +214,7 @@ impl Classifier {
     pub fn with_output(self, output: Output) -> Result<Self, Error> {
         Ok(Self {
             pretrained: self.pretrained.with_output(output)?,
+            ..self
         })
     }
 
@@ -320,6 +322,29 @@ impl Classifier {
     /// The licence of the weights, by the file's metadata.
     pub fn weights_licence(&self) -> Option<&str> {
         self.pretrained.licence.as_deref()
+    }
+
+    /// The same with another range of values, all else of its preprocessing being kept.
+    #[must_use]
+    pub fn with_range(mut self, range: Range) -> Self {
+        self.pretrained.preprocess.range = range;
+        self
+    }
+
+    /// The same with other limits for picture files.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How picture files are read for this network: within [`Limits`], with the range of values
+    /// that it was trained with or was given ([`Classifier::with_range`]).
+    pub fn reading(&self) -> Reading {
+        Reading {
+            limits: self.limits.clone(),
+            range: self.preprocess().range,
+        }
     }
 
     /// Resizes, crops and normalises a picture.

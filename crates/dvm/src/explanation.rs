@@ -7,6 +7,7 @@ use std::{fs, io};
 
 use dvm_attribution::Attribution;
 use dvm_attribution::registry::Entry;
+use dvm_data::formats::{Description, Study};
 use dvm_engine::Arithmetic;
 use dvm_image::{Input, Picture, encode_npy, encode_png, write_atomic};
 use dvm_render::ColourMap;
@@ -24,6 +25,8 @@ pub(crate) struct Subject {
     model: Value,
     /// What is to be known of the network.
     warnings: Vec<String>,
+    /// What is to be known of the picture.
+    picture_warnings: Vec<String>,
     model_name: String,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
@@ -43,7 +46,11 @@ impl Subject {
         options: &Explain,
     ) -> Self {
         let name = classifier.name();
+        let original = input.original();
+        let cut_off = (!original.is_whole()).then(|| CUT_OFF.to_owned());
+        let picture_warnings = cut_off.into_iter().chain(original.notes()).collect();
         Self {
+            picture_warnings,
             input,
             names: classifier.classes().to_vec(),
             model: json!({
@@ -93,6 +100,8 @@ pub struct Explanation {
     subject: Arc<Subject>,
     target: usize,
     maps: Vec<Map>,
+    /// Of a picture from a DICOM file, its study and its number in the file, from 1.
+    study: Option<(Arc<Study>, usize)>,
 }
 
 /// What is said of a picture whose file ends before it does.
@@ -104,6 +113,17 @@ impl Explanation {
             subject,
             target,
             maps,
+            study: None,
+        }
+    }
+
+    /// The same of a picture from a DICOM file, the frame `number` of it, from 1: overlays are saved as
+    /// DICOM files of its study, too ([`Study::secondary_capture`]).
+    #[must_use]
+    pub fn with_study(self, study: Arc<Study>, number: usize) -> Self {
+        Self {
+            study: Some((study, number)),
+            ..self
         }
     }
 
@@ -141,8 +161,8 @@ impl Explanation {
 
     /// What readers of the maps must know, and who says so: `picture`, `network` or a method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let cut_off = !self.subject.input.original().is_whole();
-        let of_picture = cut_off.then_some(("picture", CUT_OFF)).into_iter();
+        let of_picture = self.subject.picture_warnings.iter();
+        let of_picture = of_picture.map(|warning| ("picture", warning.as_str()));
         let of_network = self.subject.warnings.iter();
         let of_network = of_network.map(|warning| ("network", warning.as_str()));
         of_picture
@@ -222,7 +242,14 @@ impl Explanation {
                 "resized": self.subject.input.resized(),
                 "whole": self.subject.input.original().is_whole(),
                 "crop_origin": self.subject.input.placement().origin(),
+                "values": self.subject.input.original().levels().map(|levels| json!({
+                    "least": levels.least,
+                    "largest": levels.largest,
+                    "black": levels.black,
+                    "white": levels.white,
+                })),
             },
+            "picture_warnings": self.subject.picture_warnings,
             "model": self.subject.model,
             "warnings": self.subject.warnings,
             "class": {
@@ -293,6 +320,9 @@ impl Explanation {
                 &format!("{name}.overlay.png"),
                 &encode_png(&overlay),
             )?);
+            if let Some(capture) = self.secondary_capture(name, &overlay) {
+                files.push(write(&format!("{name}.overlay.dcm"), &capture)?);
+            }
         }
         files.push(write("figure.png", &encode_png(&self.figure()))?);
         let mut record = self.record();
@@ -301,6 +331,23 @@ impl Explanation {
         text.push('\n');
         files.push(write("explanation.json", text.as_bytes())?);
         Ok(files)
+    }
+
+    /// The overlay of a method as a DICOM file, for a picture from one.
+    fn secondary_capture(&self, method: &str, overlay: &Picture) -> Option<Vec<u8>> {
+        let (study, number) = self.study.as_ref()?;
+        let class = self.class_name();
+        let percent = percent(self.probability());
+        let model = &self.subject.model_name;
+        let of = Description {
+            series: &format!("{model}: what the network looked at"),
+            derivation: &format!(
+                "Map of the method {method} for the class {class} ({percent}) laid over the part of \
+                 the picture that the network {model} saw; made by Deep Vision Mask. Not for diagnosis."
+            ),
+            number: *number,
+        };
+        Some(study.secondary_capture(overlay, &of))
     }
 
     /// Writes a raw array. One that another class has just written is linked, so that a thousand

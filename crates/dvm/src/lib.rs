@@ -32,6 +32,7 @@ mod explain;
 mod explanation;
 mod nearest;
 mod network_drawing;
+mod source;
 pub mod training;
 pub mod weights;
 
@@ -44,6 +45,7 @@ pub use explain::{Explain, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
 pub use nearest::{about_model, nearest};
 pub use network_drawing::draw_network;
+pub use source::Source;
 
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};
@@ -51,8 +53,8 @@ pub use dvm_data as data;
 pub use dvm_engine as engine;
 pub use dvm_fetch as fetch;
 pub use dvm_image::{
-    ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png,
-    is_named_as_picture, write_atomic,
+    ENDINGS, Input, Interpolation, Levels, Limits, Picture, Preprocess, Range, Reading, Resize,
+    encode_png, is_named_as_picture, is_recognised, write_atomic,
 };
 pub use dvm_render::{Bar, ColourMap, bar_chart};
 pub use dvm_zoo as models;

@@ -183,6 +183,7 @@ pub fn as_it_is(crop: (usize, usize)) -> Preprocess {
 /// Pictures are taken as they are, and their values stay 0 … 255 but for the last bit.
 pub fn in_whole_colours(crop: (usize, usize)) -> Preprocess {
     Preprocess {
+        range: dvm_image::Range::File,
         resize: Resize::None,
         interpolation: Interpolation::Bilinear,
         crop,

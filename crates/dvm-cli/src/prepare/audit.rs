@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
+use dvm::Reading;
 use dvm::data::audit::{self, Finding, Group, Place, Report, Severity};
 
 use crate::failure::Failure;
+use crate::picture_options::PictureOptions;
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
@@ -22,6 +24,8 @@ pub struct Arguments {
     /// patient, in its file name: no group should be in two splits
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     group: Option<String>,
+    #[command(flatten)]
+    pictures: PictureOptions,
     /// List all pictures of each finding, not only the first ones
     #[arg(long)]
     all: bool,
@@ -41,7 +45,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let progress = Progress::new(1, !arguments.quiet);
     progress.picture(0, &arguments.folder.display().to_string());
     let update = |done, all| progress.update("read", done, all);
-    let mut report = audit::audit(&arguments.folder, arguments.group.as_deref(), &update)?;
+    let reading = Reading {
+        limits: arguments.pictures.limits(),
+        range: arguments.pictures.range().unwrap_or_default(),
+    };
+    let group = arguments.group.as_deref();
+    let mut report = audit::audit_as(&arguments.folder, group, &reading, &update)?;
     drop(progress);
     let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
     if arguments.quiet {

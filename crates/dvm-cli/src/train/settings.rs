@@ -136,6 +136,20 @@ const PLAIN: &[Plain] = &[
         LEARNING,
     ),
     (
+        "range",
+        "range",
+        "file|auto|percentile|LOW..HIGH",
+        "Which values of picture files become black and white, such as 0..4095 for 12 bits in 16",
+        NETWORK,
+    ),
+    (
+        "max-pixels",
+        "max_pixels",
+        "N",
+        "Most pixels of a picture [default: 268435456]; reading it takes up to 9 bytes for each",
+        NETWORK,
+    ),
+    (
         "on-broken",
         "on_broken",
         "fail|skip",

@@ -14,6 +14,7 @@ mod requests;
 #[path = "../../../dvm-fetch/tests/fetch/server.rs"]
 #[allow(dead_code, reason = "it serves the tests of fetching, too")]
 mod server;
+mod sources;
 mod train;
 
 use std::path::Path;

@@ -17,9 +17,11 @@ mod shapes;
 mod survey;
 mod truncated;
 mod unreadable;
+mod value_range;
 
 use std::path::{Path, PathBuf};
 
+use dvm_image::Reading;
 use regex_lite::Regex;
 use serde::Serialize;
 
@@ -47,6 +49,7 @@ pub static KINDS: &[Kind] = &[
     groups::LEAKED_GROUPS,
     few::FEW_PICTURES,
     truncated::TRUNCATED,
+    value_range::VALUE_RANGE,
     imbalance::IMBALANCE,
     shapes::ODD_SIZES,
     grey::GREY_AMONG_COLOUR,
@@ -136,8 +139,21 @@ pub struct Report {
 /// What [`crate::Dataset::open`] fails with, [`Error::Setting`] for a pattern that is none. A picture
 /// that cannot be read is a finding, no error.
 pub fn audit(folder: &Path, group: Option<&str>, progress: Progress<'_>) -> Result<Report, Error> {
+    audit_as(folder, group, &Reading::default(), progress)
+}
+
+/// As [`audit`], pictures being read as `reading` says.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_as(
+    folder: &Path,
+    group: Option<&str>,
+    reading: &Reading,
+    progress: Progress<'_>,
+) -> Result<Report, Error> {
     let group = group.map(group_pattern).transpose()?;
-    let survey = Survey::of(folder, progress)?;
+    let survey = Survey::of(folder, reading, progress)?;
     let kinds = KINDS.iter();
     let mut findings: Vec<Finding> = kinds
         .flat_map(|kind| (kind.find)(&survey, group.as_ref()))

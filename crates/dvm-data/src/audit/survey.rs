@@ -1,11 +1,9 @@
 //! All pictures of a set, each read once.
 
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dvm_image::{Limits, Picture};
+use dvm_image::{Picture, Reading};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -42,6 +40,8 @@ pub(super) struct Facts {
     /// Whether no part of the file is missing.
     pub(super) is_whole: bool,
     pub(super) is_grey: bool,
+    /// What is doubtful about the range of its values.
+    pub(super) range_warning: Option<String>,
     pub(super) look: Look,
 }
 
@@ -49,6 +49,7 @@ impl Survey {
     /// Reads a prepared data set, or a folder with one folder per class.
     pub(super) fn of(
         folder: &Path,
+        reading: &Reading,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Self, Error> {
         let (data, is_split) = match Dataset::open(folder) {
@@ -65,7 +66,7 @@ impl Survey {
             .collect();
         let done = AtomicUsize::new(0);
         let survey = |(split, sample): &(Split, &crate::Sample)| {
-            let facts = Facts::of(&sample.path);
+            let facts = Facts::of(&sample.path, reading);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all.len());
             Surveyed {
                 path: sample.path.clone(),
@@ -105,36 +106,24 @@ impl Survey {
 }
 
 impl Facts {
-    fn of(path: &Path) -> Result<Self, String> {
-        let limits = Limits::default();
-        let bytes = bytes(path, limits.file_bytes)?;
-        let picture = dvm_image::decode(&bytes, &limits).map_err(|why| why.to_string())?;
+    fn of(path: &Path, reading: &Reading) -> Result<Self, String> {
+        // The file's name stands beside the reason already.
+        let bytes = dvm_image::bytes_of(path, &reading.limits).map_err(|error| match error {
+            dvm_image::Error::Unreadable { reason, .. } => format!("cannot be read: {reason}"),
+            dvm_image::Error::TooLarge { limit, .. } => format!("has more than {limit} bytes"),
+            other => other.to_string(),
+        })?;
+        let picture = dvm_image::decode_as(&bytes, reading).map_err(|why| why.to_string())?;
         Ok(Self {
             sha256: Sha256::digest(&bytes).into(),
             height: picture.height(),
             width: picture.width(),
             is_whole: picture.is_whole(),
             is_grey: is_grey(&picture),
+            range_warning: picture.levels().and_then(dvm_image::Levels::warning),
             look: Look::of(&picture),
         })
     }
-}
-
-fn bytes(path: &Path, most: u64) -> Result<Vec<u8>, String> {
-    let unreadable = |why: std::io::Error| format!("cannot be read: {why}");
-    // A named pipe would block for ever.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err("is no file".into());
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(most.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > most {
-        return Err(format!("has more than {most} bytes"));
-    }
-    Ok(bytes)
 }
 
 /// What the channels of a grey pixel may differ by: a JPEG that stores colours rounds them.

@@ -7,6 +7,7 @@ use super::*;
 
 fn preprocess() -> Preprocess {
     Preprocess {
+        range: dvm_image::Range::File,
         resize: Resize::ShortSide(20),
         interpolation: Interpolation::Bilinear,
         crop: (16, 14),

@@ -1,15 +1,16 @@
 //! Any set with one folder of pictures per class.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use dvm_image::{Range, Reading};
 use regex_lite::Regex;
 
-use crate::Error;
 use crate::corpora::source::{Class, classes};
 use crate::corpora::volumes::Volumes;
 use crate::corpora::{Corpus, OptionSpec, Settings, Share};
 use crate::prepare::Plan;
 use crate::splitting::{Shares, by_group, by_picture};
+use crate::{Error, range_warning};
 
 /// One folder per class.
 pub(super) const FOLDER: Corpus = Corpus {
@@ -20,7 +21,7 @@ pub(super) const FOLDER: Corpus = Corpus {
            --group, pictures of one group, such as one patient's, stay together. \
            NIfTI volumes and DICOM files (.nii, .nii.gz, .dcm) become grey PNG files, one per slice, \
            and those of one file stay together.",
-    options: &[VAL, TEST, OptionSpec::SEED, GROUP, SLICES],
+    options: &[VAL, TEST, OptionSpec::SEED, GROUP, SLICES, RANGE],
     sets: None,
     plan,
 };
@@ -55,12 +56,26 @@ const SLICES: OptionSpec = OptionSpec {
            the feet",
 };
 
+const RANGE: OptionSpec = OptionSpec {
+    name: "range",
+    value: "RANGE",
+    default: "",
+    help: "Make 8-bit PNG files of all pictures, with this range of values from black to white: \
+           `0..4095`, `auto` (each picture's own), `percentile`, or `file` (that of the type, or the \
+           window of a DICOM file). Without it pictures are taken as they are, and each slice of a \
+           volume has its own range",
+};
+
 fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
     let (val, test): (Share, Share) = (VAL.of(settings)?, TEST.of(settings)?);
     let shares = Shares::new(val.0, test.0)
         .ok_or_else(|| VAL.refuse(&val.0.to_string(), "with --test it leaves nothing to train"))?;
     let seed = OptionSpec::SEED.of(settings)?;
-    let volumes = Volumes::new(SLICES.of(settings)?);
+    let range: Option<Range> = match settings.text(RANGE.name) {
+        Some(_) => Some(RANGE.of(settings)?),
+        None => None,
+    };
+    let volumes = Volumes::new(SLICES.of(settings)?, range.unwrap_or(Range::Auto));
     let mut plan = Plan::new(FOLDER.name, source);
     let classes = classes(source, &mut plan)?;
     let splits = match settings.text(GROUP.name) {
@@ -70,8 +85,21 @@ fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
             .map(|class| by_picture(&class.name, class.pictures.len(), shares, seed))
             .collect(),
     };
+    if range.is_none() {
+        let paths = |class: &Class| -> Vec<PathBuf> {
+            class
+                .pictures
+                .iter()
+                .map(|name| class.folder.join(name))
+                .collect()
+        };
+        let paths: Vec<PathBuf> = classes.iter().flat_map(paths).collect();
+        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        plan.warnings
+            .extend(range_warning(&paths, &Reading::default()));
+    }
     for (class, splits) in classes.into_iter().zip(splits) {
-        class.plan_slices(splits, &volumes, &mut plan)?;
+        class.plan_slices(splits, &volumes, range, &mut plan)?;
     }
     Ok(plan)
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dvm_image::{Range, Reading, encode_png};
+
 use crate::corpora::volumes::Volumes;
 use crate::dataset::entries;
 use crate::formats::volume_name;
@@ -32,7 +34,8 @@ impl Class {
         }
     }
 
-    /// The same where some of its files are volumes; all slices of one go where the volume goes.
+    /// The same where some of its files are volumes; all slices of one go where the volume goes. With a
+    /// `range`, pictures become 8-bit PNG files.
     ///
     /// # Errors
     /// As [`Volumes::pictures`].
@@ -40,12 +43,15 @@ impl Class {
         self,
         splits: impl IntoIterator<Item = Split>,
         volumes: &Arc<Volumes>,
+        range: Option<Range>,
         plan: &mut Plan,
     ) -> Result<(), Error> {
         for (name, split) in self.pictures.into_iter().zip(splits) {
             let path = self.folder.join(&name);
             let pictures = if volume_name(&path).is_some() {
                 volumes.pictures(&path)?
+            } else if let Some(range) = range {
+                vec![in_eight_bits(path, range)]
             } else {
                 vec![(name, Content::File(path))]
             };
@@ -70,6 +76,20 @@ const NO_CLASSES: [&str; 5] = [
     "lost+found",
     "System Volume Information",
 ];
+
+/// A picture as an 8-bit PNG file whose values have this range.
+fn in_eight_bits(path: PathBuf, range: Range) -> (String, Content) {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = format!("{stem}.png");
+    let make = move || -> Result<Vec<u8>, Error> {
+        let reading = Reading {
+            range,
+            ..Reading::default()
+        };
+        Ok(encode_png(&dvm_image::read_as(&path, &reading)?))
+    };
+    (name, Content::Made(Box::new(make)))
+}
 
 /// The class folders of `source`, sorted by name, with the pictures and volumes in them. What is
 /// neither is counted in the plan.

@@ -4,25 +4,32 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dvm_image::Range;
+
 use crate::Error;
-use crate::formats::{Slice, Wanted, read_slices, slice_count, volume_name};
+use crate::formats::{Wanted, each_frame, slice_count, volume_name};
 use crate::prepare::Content;
 
 /// The volumes that were cut last: the slices of one are written one after the other, and cutting it
 /// anew for each would unpack it as often.
 pub(super) struct Volumes {
     wanted: Wanted,
+    range: Range,
     recent: Mutex<VecDeque<(PathBuf, Cut)>>,
 }
 
 /// The slices of a volume, once they are made. Whoever needs them first makes them; the others wait.
-type Cut = Arc<Mutex<Option<Arc<Vec<Slice>>>>>;
+type Cut = Arc<Mutex<Option<Arc<Vec<Png>>>>>;
+
+/// A slice's number and the bytes of its file.
+type Png = (usize, Vec<u8>);
 
 impl Volumes {
-    /// Of which these slices are wanted.
-    pub(super) fn new(wanted: Wanted) -> Arc<Self> {
+    /// Of which these slices are wanted, with this range of values.
+    pub(super) fn new(wanted: Wanted, range: Range) -> Arc<Self> {
         Arc::new(Self {
             wanted,
+            range,
             recent: Mutex::default(),
         })
     }
@@ -46,16 +53,28 @@ impl Volumes {
         let mut slices = cut.lock().unwrap_or_else(PoisonError::into_inner);
         let slices = match &*slices {
             Some(slices) => slices.clone(),
-            None => slices
-                .insert(Arc::new(read_slices(path, &self.wanted)?))
-                .clone(),
+            None => slices.insert(Arc::new(self.pngs(path)?)).clone(),
         };
-        let slice = slices.iter().find(|slice| slice.index == index);
-        let slice = slice.ok_or_else(|| Error::Layout {
+        let slice = slices.iter().find(|(known, _)| *known == index);
+        let (_, bytes) = slice.ok_or_else(|| Error::Layout {
             path: path.into(),
             detail: "has changed while its slices were written".into(),
         })?;
-        Ok(slice.png())
+        Ok(bytes.clone())
+    }
+
+    fn pngs(&self, path: &Path) -> Result<Vec<Png>, Error> {
+        let mut pngs = Vec::new();
+        each_frame(path, &self.wanted, |frame| {
+            let index = frame.index;
+            let bytes = frame.png(self.range).map_err(|reason| Error::Format {
+                path: path.into(),
+                reason,
+            })?;
+            pngs.push((index, bytes));
+            Ok::<_, Error>(())
+        })?;
+        Ok(pngs)
     }
 
     fn cut(&self, path: &Path) -> Cut {

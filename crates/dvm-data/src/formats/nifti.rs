@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use dvm_image::Whole;
 use flate2::bufread::MultiGzDecoder;
 use nifti::{Endianness, NiftiError, NiftiHeader, NiftiType};
 
 use super::FormatError;
 use super::array::Stop;
 use super::element::Element;
-use super::grey::Slice;
+use super::frame::{Frame, Values};
 use super::orientation::{Axial, directions};
 use super::slices::{MOST_BYTES, Wanted};
 
@@ -31,6 +32,8 @@ struct Volume {
     slope: f64,
     intercept: f64,
     axial: Axial,
+    /// What the header says is to be black and white.
+    whole: Whole,
     /// Volumes one after the other, such as times.
     times: usize,
     /// Where the voxels begin.
@@ -43,8 +46,12 @@ pub(super) fn slice_count(path: &Path) -> Result<usize, Stop> {
     Ok(volume.axial.depth * volume.times)
 }
 
-/// Axial slices; those of a second volume in the same file follow those of the first.
-pub(super) fn read_slices(path: &Path, wanted: &Wanted) -> Result<Vec<Slice>, Stop> {
+/// Hands on axial slices; those of a second volume in the same file follow those of the first.
+pub(super) fn each_frame(
+    path: &Path,
+    wanted: &Wanted,
+    each: &mut dyn FnMut(Frame) -> Result<(), Stop>,
+) -> Result<(), Stop> {
     let mut volume = Volume::open(path)?;
     let gap = volume.offset - HEADER;
     let skipped = io::copy(&mut (&mut volume.source).take(gap), &mut io::sink());
@@ -54,10 +61,11 @@ pub(super) fn read_slices(path: &Path, wanted: &Wanted) -> Result<Vec<Slice>, St
         axial.width * axial.height * axial.depth,
         volume.element.size(),
     );
-    let indices = wanted.of(axial.depth * volume.times);
-    let mut slices = Vec::new();
+    let count = axial.depth * volume.times;
+    let indices = wanted.of(count);
     let mut bytes = Vec::new();
-    for time in 0..volume.times {
+    // What lies behind the last slice that is wanted is not read.
+    for time in 0..volume.times.min(indices.end.div_ceil(axial.depth)) {
         bytes.clear();
         let read = (&mut volume.source).take((voxels * size) as u64);
         let read = { read }.read_to_end(&mut bytes);
@@ -75,10 +83,19 @@ pub(super) fn read_slices(path: &Path, wanted: &Wanted) -> Result<Vec<Slice>, St
                     stored * volume.slope + volume.intercept
                 })
                 .collect();
-            slices.push(Slice::scaled(index, axial.height, axial.width, &values)?);
+            each(Frame {
+                index,
+                count,
+                height: axial.height,
+                width: axial.width,
+                channels: 1,
+                values: Values::Numbers(values),
+                whole: volume.whole,
+                is_negative: false,
+            })?;
         }
     }
-    Ok(slices)
+    Ok(())
 }
 
 fn damaged(detail: String) -> Stop {
@@ -172,6 +189,7 @@ impl Volume {
             slope,
             intercept,
             axial: Axial::new(sides, directions(header)),
+            whole: window(header),
             times: usize::try_from(times).unwrap_or(usize::MAX),
             offset,
         })
@@ -180,6 +198,15 @@ impl Volume {
 
 fn unsupported(what: String, advice: &'static str) -> Stop {
     FormatError::Unsupported { what, advice }.into()
+}
+
+/// The range of values that the header wants to be shown, if it says one.
+fn window(header: &NiftiHeader) -> Whole {
+    let (black, white) = (f64::from(header.cal_min), f64::from(header.cal_max));
+    match black.is_finite() && white.is_finite() && black < white {
+        true => Whole::Stated { black, white },
+        false => Whole::OfValues,
+    }
 }
 
 fn element(header: &NiftiHeader) -> Result<Element, Stop> {

@@ -1,11 +1,16 @@
 //! Slices of whatever is cut into slices.
 
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 
+use super::array::Stop;
+use super::dicom::Study;
+use super::frame::Frame;
 use super::grey::Slice;
-use super::{dicom, nifti};
+use super::{array_frames, dicom, nifti};
 use crate::Error;
 
 /// Most bytes that the voxels of one volume may take: 512 slices of 512 × 512 doubles.
@@ -38,12 +43,16 @@ impl FromStr for Wanted {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str =
-            "it is `all`, `middle`, or numbers such as 40..60, which are the slices 40 to 59";
+        const EXPECTED: &str = "it is `all`, `middle`, a number from 0, or numbers such as 40..60, which are the slices \
+             40 to 59";
         match text {
             "all" => return Ok(Self::All),
             "middle" => return Ok(Self::Middle),
             _ => {}
+        }
+        if let Ok(one) = text.parse::<u32>() {
+            let one = one as usize;
+            return Ok(Self::Range(one..one + 1));
         }
         let (start, end) = text.split_once("..").ok_or(EXPECTED)?;
         match (start.parse(), end.parse()) {
@@ -54,17 +63,19 @@ impl FromStr for Wanted {
 }
 
 /// Endings of the names of files that hold slices, in lower case.
-const ENDINGS: [(&str, Kind); 4] = [
+const ENDINGS: [(&str, Kind); 5] = [
     (".nii", Kind::Nifti),
     (".nii.gz", Kind::Nifti),
     (".dcm", Kind::Dicom),
     (".dicom", Kind::Dicom),
+    (".npy", Kind::Numpy),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Nifti,
     Dicom,
+    Numpy,
 }
 
 impl Kind {
@@ -80,7 +91,7 @@ impl Kind {
 /// Whether a file's name says that it is a NIfTI volume or a DICOM file, and if so its name without
 /// the ending.
 pub fn volume_name(path: &Path) -> Option<&str> {
-    Kind::of(path)?;
+    Kind::of(path).filter(|kind| *kind != Kind::Numpy)?;
     let name = path.file_name()?.to_str()?;
     let cut = |ending: &str| {
         let stem = name.len().checked_sub(ending.len())?;
@@ -88,6 +99,21 @@ pub fn volume_name(path: &Path) -> Option<&str> {
         end.eq_ignore_ascii_case(ending).then(|| &name[..stem])
     };
     ENDINGS.iter().find_map(|(ending, _)| cut(ending))
+}
+
+/// Whether a file holds pictures that [`each_frame`] reads: by its name that of a NIfTI volume, a DICOM
+/// file or a NumPy array, or by its first bytes a DICOM file, which often has no ending.
+pub fn holds_frames(path: &Path) -> bool {
+    Kind::of(path).is_some() || is_dicom(path)
+}
+
+/// Whether a file says in its first bytes that it is a DICOM file.
+pub fn is_dicom(path: &Path) -> bool {
+    let mut start = [0; 132];
+    // Opening a named pipe would wait for ever.
+    let is_file = std::fs::metadata(path).is_ok_and(|kind| kind.is_file());
+    let read = |start: &mut [u8]| File::open(path)?.read_exact(start);
+    is_file && read(&mut start).is_ok() && start.ends_with(b"DICM")
 }
 
 /// How many slices a NIfTI volume (axial ones) or a DICOM file (its frames) has, from its header.
@@ -98,6 +124,7 @@ pub fn slice_count(path: &Path) -> Result<usize, Error> {
     let count = match kind(path)? {
         Kind::Nifti => nifti::slice_count(path),
         Kind::Dicom => dicom::slice_count(path),
+        Kind::Numpy => array_frames::count(path),
     };
     count.map_err(|stop| stop.at(path))
 }
@@ -112,11 +139,64 @@ pub fn slice_count(path: &Path) -> Result<usize, Error> {
 /// [`Error::File`] for what cannot be read, [`Error::Format`] for what is damaged, claims more than
 /// its length allows, is not finite or of a kind that is not read.
 pub fn read_slices(path: &Path, wanted: &Wanted) -> Result<Vec<Slice>, Error> {
-    let slices = match kind(path)? {
-        Kind::Nifti => nifti::read_slices(path, wanted),
-        Kind::Dicom => dicom::read_slices(path, wanted),
+    let mut slices = Vec::new();
+    let each = &mut |frame: Frame| {
+        slices.push(frame.slice()?);
+        Ok(())
     };
-    slices.map_err(|stop| stop.at(path))
+    each_of(kind(path)?, path, wanted, each).map_err(|stop| stop.at(path))?;
+    Ok(slices)
+}
+
+/// Hands on the pictures of a NIfTI volume (axial slices, as [`read_slices`] describes), of a DICOM file
+/// (its frames, grey or coloured, also compressed by run lengths, JPEG or JPEG 2000) or of a NumPy array
+/// (`[H, W]`, `[H, W, 3]`, `[3, H, W]`, or a number of these one after the other), one at a time.
+///
+/// # Errors
+/// As [`read_slices`], and whatever `each` returns.
+pub fn each_frame<E: From<Error>>(
+    path: &Path,
+    wanted: &Wanted,
+    mut each: impl FnMut(Frame) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut failure = None;
+    let hand_on = &mut |frame: Frame| {
+        each(frame).map_err(|error| {
+            failure = Some(error);
+            Stop::Io(std::io::Error::other("the reader of the frames stopped"))
+        })
+    };
+    let kind = if Kind::of(path).is_none() && is_dicom(path) {
+        Kind::Dicom
+    } else {
+        kind(path)?
+    };
+    let done = each_of(kind, path, wanted, hand_on);
+    match (failure, done) {
+        (Some(error), _) => Err(error),
+        (None, done) => Ok(done.map_err(|stop| stop.at(path))?),
+    }
+}
+
+fn each_of(
+    kind: Kind,
+    path: &Path,
+    wanted: &Wanted,
+    each: &mut dyn FnMut(Frame) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    match kind {
+        Kind::Nifti => nifti::each_frame(path, wanted, each),
+        Kind::Dicom => dicom::each_frame(path, wanted, each),
+        Kind::Numpy => array_frames::each_frame(path, wanted, each),
+    }
+}
+
+/// Whose picture a DICOM file is, to make further files of the same study.
+///
+/// # Errors
+/// As [`read_slices`].
+pub fn study(path: &Path) -> Result<Study, Error> {
+    dicom::study(path).map_err(|stop| stop.at(path))
 }
 
 fn kind(path: &Path) -> Result<Kind, Error> {
@@ -127,7 +207,7 @@ fn kind(path: &Path) -> Result<Kind, Error> {
         .filter(|_| is_file)
         .ok_or_else(|| Error::Layout {
             path: path.into(),
-            detail: "is no file that ends in .nii, .nii.gz, .dcm or .dicom".into(),
+            detail: "is no file that ends in .nii, .nii.gz, .dcm, .dicom or .npy".into(),
         })
 }
 
@@ -145,7 +225,8 @@ mod tests {
         assert_eq!(of("1..3", 5), Ok(1..3));
         assert_eq!(of("3..9", 5), Ok(3..5));
         assert_eq!(of("7..9", 5), Ok(5..5));
-        for text in ["", "none", "3", "3..", "5..3", "-1..3", "3..3"] {
+        assert_eq!(of("3", 5), Ok(3..4));
+        for text in ["", "none", "3..", "5..3", "-1..3", "-1", "3..3"] {
             assert!(of(text, 5).is_err(), "{text}");
         }
     }

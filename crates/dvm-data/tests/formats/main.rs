@@ -67,15 +67,27 @@ fn slices_are_what_nibabel_and_pydicom_read() {
 }
 
 #[test]
-fn what_is_compressed_or_coloured_is_refused_with_what_to_do() {
-    let refusal = |name: &str| {
-        let error = read_slices(&folder().join(name), &Wanted::All).unwrap_err();
-        error.to_string()
-    };
-    let rle = refusal("rle.dcm");
-    assert!(rle.contains("rle.dcm"), "{rle}");
-    assert!(rle.contains("transfer syntax RLE Lossless"), "{rle}");
-    assert!(rle.contains("gdcmconv --raw"), "{rle}");
-    let rgb = refusal("rgb.dcm");
-    assert!(rgb.contains("\"RGB\" with 3 values per pixel"), "{rgb}");
+fn what_is_compressed_in_a_rare_way_or_coloured_is_refused_with_what_to_do() {
+    let refusal = |path: &Path| read_slices(path, &Wanted::All).unwrap_err().to_string();
+    // JPEG-LS, which no decoder here knows, by its number instead of that of JPEG 2000.
+    let jpeg_2000 = folder().join("../dicom_pictures/jpeg-2000.dcm");
+    let mut bytes = std::fs::read(jpeg_2000).unwrap();
+    let uid = b"1.2.840.10008.1.2.4.90";
+    let at = bytes
+        .windows(uid.len())
+        .position(|part| part == uid)
+        .unwrap();
+    bytes[at + uid.len() - 2] = b'8';
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("ls.dcm");
+    std::fs::write(&path, bytes).unwrap();
+    let compressed = refusal(&path);
+    assert!(compressed.contains("ls.dcm"), "{compressed}");
+    assert!(
+        compressed.contains("transfer syntax JPEG-LS"),
+        "{compressed}"
+    );
+    assert!(compressed.contains("gdcmconv --raw"), "{compressed}");
+    let rgb = refusal(&folder().join("rgb.dcm"));
+    assert!(rgb.contains("a coloured picture"), "{rgb}");
 }

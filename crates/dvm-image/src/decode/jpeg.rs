@@ -8,12 +8,12 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
-use super::{DecodeError, Limits};
+use super::{DecodeError, Decoded, Limits, Values};
 
 const NAME: &str = "JPEG";
 
-/// Decodes to RGB, the right way up.
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, DecodeError> {
+/// Decodes to RGB.
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     // Not being strict is what lets a file end within its scan.
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -25,9 +25,12 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, Deco
     let info = decoder.info().expect("the headers were decoded");
     let (height, width) = (u32::from(info.height), u32::from(info.width));
     let pixels = u64::from(height) * u64::from(width);
-    // Three bytes of colour, and for progressive files every coefficient as two bytes.
-    let memory = pixels * (3 + 2 * u64::from(info.components));
-    limits.check(NAME, height, width, memory)?;
+    // Of a file of several scans, every coefficient is kept as two bytes.
+    let memory = match is_in_one_scan(bytes) {
+        true => 0,
+        false => pixels * 2 * u64::from(info.components),
+    };
+    limits.check(NAME, (height, width), memory, bytes.len())?;
 
     let mut rgb = RgbImage::new(width, height);
     if let Err(error) = decoder.decode_into(&mut rgb) {
@@ -38,12 +41,31 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<DynamicImage, Deco
             .decode_into(&mut rgb)
             .map_err(explain)?;
     }
-    let mut image = DynamicImage::ImageRgb8(rgb);
     let orientation = info.exif_data.as_deref();
-    if let Some(orientation) = orientation.and_then(Orientation::from_exif_chunk) {
-        image.apply_orientation(orientation);
+    let orientation = orientation.and_then(Orientation::from_exif_chunk);
+    Ok(Decoded {
+        values: Values::Image(DynamicImage::ImageRgb8(rgb)),
+        orientation: orientation.unwrap_or(Orientation::NoTransforms),
+        has_more: false,
+    })
+}
+
+/// Whether the file is baseline and its first scan holds all of its colours, so that it is decoded
+/// row by row.
+fn is_in_one_scan(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    let mut components = None;
+    while let Some([0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        match marker {
+            // Baseline or extended, by Huffman codes.
+            0xc0 | 0xc1 => components = bytes.get(at + 9),
+            0xc2 => return false,
+            &START_OF_SCAN => return components.is_some() && components == bytes.get(at + 4),
+            _ => {}
+        }
+        at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
     }
-    Ok(image)
+    false
 }
 
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];

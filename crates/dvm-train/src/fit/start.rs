@@ -131,6 +131,7 @@ fn supplies(
             let loading = Loading {
                 on_broken: config.on_broken,
                 workers: task.workers,
+                limits: config.limits(),
                 ..Loading::validation(task.preprocess.clone(), config.batch)
             };
             Some(Loader::new(samples, loading)?)

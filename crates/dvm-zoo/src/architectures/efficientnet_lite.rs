@@ -4,7 +4,7 @@
 
 use dvm_engine::Blueprint;
 use dvm_image::Interpolation::{Bicubic, Bilinear};
-use dvm_image::{Interpolation, Preprocess, Resize};
+use dvm_image::{Interpolation, Preprocess, Range, Resize};
 
 use super::efficientnet::PAPER;
 use super::efficientnet_tensorflow::{
@@ -109,6 +109,7 @@ const fn published(file: &'static str, top1: f32, preprocess: Preprocess) -> Pub
 /// `(p − 127) / 128` of 224 pixels, the central 7/8 of the picture, bicubic: the TensorFlow
 /// original's evaluation.
 const PREPROCESS: Preprocess = Preprocess {
+    range: Range::File,
     resize: Resize::ShortSide(256),
     interpolation: Bicubic,
     crop: (224, 224),
@@ -119,6 +120,7 @@ const PREPROCESS: Preprocess = Preprocess {
 /// As timm evaluates the larger ones: values in ±1.
 const fn resized(short_side: usize, crop: usize, interpolation: Interpolation) -> Preprocess {
     Preprocess {
+        range: Range::File,
         resize: Resize::ShortSide(short_side),
         interpolation,
         crop: (crop, crop),

@@ -10,7 +10,7 @@ use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Role, Spread};
 use dvm_image::Interpolation::{Bicubic, Bilinear};
-use dvm_image::{Preprocess, Resize};
+use dvm_image::{Preprocess, Range, Resize};
 
 use super::{Architecture, Paper, Published, imagenet};
 
@@ -55,6 +55,7 @@ const fn augmented(repository: &'static str, top1: f32) -> Published {
 
 /// How pictures are prepared for Google's weights of timm.
 pub(super) const AUGMENTED: Preprocess = Preprocess {
+    range: Range::File,
     resize: Resize::ShortSide(248),
     interpolation: Bicubic,
     crop: (SIDE, SIDE),

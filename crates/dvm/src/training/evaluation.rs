@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split};
 use dvm_engine::Output;
-use dvm_image::{Limits, encode_png, write_atomic};
+use dvm_image::{encode_png, write_atomic};
 use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
@@ -46,6 +46,7 @@ impl Classifier {
         let samples = self.labelled(data, split)?;
         let loading = Loading {
             on_broken,
+            limits: self.reading().limits,
             ..Loading::validation(self.preprocess().clone(), BATCH)
         };
         let loader = Loader::new(Arc::from(&samples[..]), loading)?;
@@ -160,7 +161,7 @@ impl Evaluated {
             source,
         })?;
         for (index, wrong) in most_wrong.iter_mut().enumerate() {
-            let picture = match dvm_image::read(&wrong.path, &Limits::default()) {
+            let picture = match dvm_image::read_as(&wrong.path, &classifier.reading()) {
                 Ok(picture) => picture,
                 // It was read a moment ago: without its maps the report is still true.
                 Err(_) => continue,

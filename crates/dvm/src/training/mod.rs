@@ -110,6 +110,13 @@ impl Training {
         for warning in remarks.warnings.iter().chain(assumed) {
             tell(&TrainingEvent::Message(format!("warning: {warning}")));
         }
+        let reading = dvm_image::Reading {
+            limits: self.config.limits(),
+            range: pretrained.preprocess.range,
+        };
+        if let Some(warning) = self.data.range_warning(&reading) {
+            tell(&TrainingEvent::Message(format!("warning: {warning}")));
+        }
         let metadata = pretrained.metadata()?;
         let whole = pretrained.network.whole();
         let task = Task {

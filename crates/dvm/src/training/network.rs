@@ -30,7 +30,23 @@ pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
 ///
 /// # Errors
 /// As [`of`], before anything is written.
-pub(super) fn settled(mut config: Config) -> Result<Config, Error> {
+pub(super) fn settled(config: Config) -> Result<Config, Error> {
+    let mut config = with_preprocess_of_weights(config)?;
+    if let Some(range) = config.range
+        && (config.preprocess.is_some() || !range.is_file())
+    {
+        let usual = || match dvm_zoo::find(&config.model) {
+            Some(architecture) => architecture.usual().preprocess.clone(),
+            None => dvm_image::Preprocess::imagenet(),
+        };
+        let mut preprocess = config.preprocess.take().unwrap_or_else(usual);
+        preprocess.range = range;
+        config.preprocess = Some(preprocess);
+    }
+    Ok(config)
+}
+
+fn with_preprocess_of_weights(mut config: Config) -> Result<Config, Error> {
     if is_file(&config.model) {
         let size = config.preprocess.as_ref().map(|preprocess| preprocess.crop);
         let read = Pretrained::read_for(Path::new(&config.model), None, size)?;
@@ -57,11 +73,13 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
         true => of_file(config, data, begun)?,
         false => of_zoo(config, data, begun)?,
     };
-    if let Some(preprocess) = &config.preprocess
-        && *preprocess != pretrained.preprocess
-    {
-        pretrained.preprocess = preprocess.clone();
-        pretrained.remarks.preprocess = None;
+    if let Some(preprocess) = &config.preprocess {
+        pretrained.preprocess.range = preprocess.range;
+        // The range settles nothing else that was assumed.
+        if *preprocess != pretrained.preprocess {
+            pretrained.preprocess = preprocess.clone();
+            pretrained.remarks.preprocess = None;
+        }
     }
     Ok(pretrained)
 }

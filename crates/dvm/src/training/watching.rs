@@ -3,7 +3,7 @@
 
 use dvm_data::{Dataset, Sample, Split};
 use dvm_engine::Network;
-use dvm_image::{Limits, Picture, encode_png};
+use dvm_image::{Picture, encode_png};
 use dvm_train::fit::Watcher;
 use dvm_train::tensorboard::{Events, now};
 use dvm_train::{Config, Evaluation, TrainingEvent};
@@ -105,7 +105,7 @@ fn followed(data: &Dataset, count: usize) -> Vec<&Sample> {
 
 /// Overlays of the usual methods for the class that the picture is of.
 fn looked_at(classifier: &Classifier, sample: &Sample, class: &str) -> Result<Picture, Error> {
-    let picture = dvm_image::read(&sample.path, &Limits::default())?;
+    let picture = dvm_image::read_as(&sample.path, &classifier.reading())?;
     let mut options = Explain::fitting(classifier.preprocess().crop);
     options.classes = vec![ClassChoice::Named(class.to_owned())];
     Ok(classifier.explain(picture, &options)?[0].overlay_figure())

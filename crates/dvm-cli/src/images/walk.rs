@@ -1,0 +1,147 @@
+//! The pictures in a folder and in its folders.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dvm::data::formats;
+
+/// What a folder holds, its folders included.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Pictures and volumes, from the folder, sorted.
+    pub pictures: Vec<PathBuf>,
+    /// Pictures of formats that are not read.
+    pub foreign: Vec<PathBuf>,
+    /// Folders that cannot be read, and why.
+    pub unreadable: Vec<(PathBuf, io::Error)>,
+}
+
+/// Endings of formats that people take for pictures and that are not read, in lower case.
+const FOREIGN: [&str; 21] = [
+    "heic", "heif", "avif", "jxl", "jp2", "j2k", "svg", "pdf", "eps", "psd", "dng", "cr2", "cr3",
+    "nef", "arw", "raf", "orf", "rw2", "czi", "exr", "ppm",
+];
+
+/// Folders that systems and programs put beside pictures.
+const NOT_OF_PEOPLE: [&str; 3] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN"];
+
+/// Files that tell that a folder holds results of this program, whose pictures are no input.
+const RESULTS: [&str; 3] = ["explanation.json", "report.md", "metrics.jsonl"];
+
+/// Looks through `folder` and all folders in it. Hidden ones, those that systems make and those that
+/// hold results of this program are left out; a folder that several links lead to is entered once.
+///
+/// # Errors
+/// If `folder` itself cannot be read.
+pub fn look_through(folder: &Path) -> io::Result<Found> {
+    let mut found = Found::default();
+    let mut entered = HashSet::new();
+    entered.extend(fs::canonicalize(folder));
+    let mut folders = vec![PathBuf::new()];
+    while let Some(within) = folders.pop() {
+        let whole = folder.join(&within);
+        let entries = match fs::read_dir(&whole).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => entries,
+            Err(error) if within.as_os_str().is_empty() => return Err(error),
+            Err(error) => {
+                found.unreadable.push((whole, error));
+                continue;
+            }
+        };
+        let is_there = |name: &&str| entries.iter().any(|entry| entry.file_name() == **name);
+        if !within.as_os_str().is_empty() && RESULTS.iter().any(is_there) {
+            continue;
+        }
+        for entry in entries {
+            let name = entry.file_name();
+            let path = entry.path();
+            let is_hidden = name.as_encoded_bytes().starts_with(b".");
+            if is_hidden || NOT_OF_PEOPLE.iter().any(|known| name == *known) {
+                continue;
+            }
+            if path.is_dir() {
+                let is_new = fs::canonicalize(&path).is_ok_and(|real| entered.insert(real));
+                if is_new {
+                    folders.push(within.join(name));
+                }
+            } else if dvm::is_named_as_picture(&path) && path.is_file()
+                || formats::volume_name(&path).is_some()
+                || path.extension().is_none() && formats::is_dicom(&path) && name != "DICOMDIR"
+            {
+                found.pictures.push(within.join(name));
+            } else if is_foreign(&path) {
+                found.foreign.push(path);
+            }
+        }
+    }
+    found.pictures.sort();
+    found.foreign.sort();
+    Ok(found)
+}
+
+fn is_foreign(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    FOREIGN.contains(&ending.to_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"").unwrap();
+        }
+        folder
+    }
+
+    fn paths(paths: &[PathBuf]) -> Vec<&str> {
+        paths.iter().map(|path| path.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn folders_in_folders_are_entered_but_not_those_of_systems_and_results() {
+        let folder = made(&[
+            "b/deep/er/x.JPG",
+            "b/1.png",
+            "a.tif",
+            "scan.nii.gz",
+            "notes.txt",
+            ".hidden/1.png",
+            "__MACOSX/b/._1.png",
+            "__MACOSX/b/1.png",
+            "@eaDir/1.png",
+            "explanations/coffee/explanation.json",
+            "explanations/coffee/figure.png",
+            "runs/one/metrics.jsonl",
+            "runs/one/report/report.md",
+            "runs/one/report/confusion.png",
+        ]);
+        let found = look_through(folder.path()).unwrap();
+        assert_eq!(
+            paths(&found.pictures),
+            ["a.tif", "b/1.png", "b/deep/er/x.JPG", "scan.nii.gz"]
+        );
+    }
+
+    #[test]
+    fn pictures_that_are_not_read_are_found_too() {
+        let folder = made(&["a.png", "b/IMG_1.HEIC", "c.dng", "._d.heic"]);
+        let found = look_through(folder.path()).unwrap();
+        assert_eq!(found.foreign.len(), 2, "{found:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_circles_end() {
+        let folder = made(&["a/1.png"]);
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("a/round")).unwrap();
+        let found = look_through(folder.path()).unwrap();
+        assert_eq!(paths(&found.pictures), ["a/1.png"]);
+    }
+}

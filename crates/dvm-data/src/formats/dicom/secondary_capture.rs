@@ -1,0 +1,280 @@
+//! A picture as a DICOM file of its own: secondary capture (PS3.3, A.8.1), which every viewer shows.
+
+use dicom_core::Tag;
+use dvm_image::Picture;
+use sha2::{Digest, Sha256};
+
+use super::super::array::Stop;
+use super::elements::Elements;
+use super::tags;
+
+/// The class of such files.
+const CLASS: &str = "1.2.840.10008.5.1.4.1.1.7";
+
+/// How their bytes are encoded: explicit little endian.
+const SYNTAX: &str = "1.2.840.10008.1.2.1";
+
+/// Whose picture a DICOM file is, of which study and series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Study {
+    /// Elements of [`tags::IDENTITY`], as they are stored.
+    values: Vec<(Tag, Vec<u8>)>,
+}
+
+/// What a secondary capture says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Description<'a> {
+    /// What the series is, such as the name of the network.
+    pub series: &'a str,
+    /// How the picture was made.
+    pub derivation: &'a str,
+    /// Number of the picture in its series, from 1.
+    pub number: usize,
+}
+
+impl Study {
+    pub(super) fn of(elements: &Elements) -> Result<Self, Stop> {
+        let known = tags::IDENTITY.iter();
+        let values = known.filter_map(|(tag, _)| Some((*tag, elements.value(*tag)?.to_vec())));
+        Ok(Self {
+            values: values.collect(),
+        })
+    }
+
+    fn value(&self, tag: Tag) -> &[u8] {
+        let found = self.values.iter().find(|(known, _)| *known == tag);
+        found.map_or(&[], |(_, value)| value)
+    }
+
+    fn uid(&self, tag: Tag) -> &[u8] {
+        let value = self.value(tag);
+        // A zero or a space makes the length even.
+        let end = value.iter().rposition(|byte| !matches!(byte, 0 | b' '));
+        &value[..end.map_or(0, |end| end + 1)]
+    }
+
+    /// The bytes of a DICOM file that shows `picture`, of the same patient and study, as a picture that
+    /// was derived from the source. Its own identifiers follow from its contents and the source: the
+    /// same picture gets the same ones.
+    pub fn secondary_capture(&self, picture: &Picture, of: &Description) -> Vec<u8> {
+        let source = self.uid(tags::INSTANCE_UID);
+        let series = uid(&[
+            b"series",
+            self.uid(tags::SERIES_UID),
+            source,
+            of.series.as_bytes(),
+        ]);
+        let size = [picture.height(), picture.width()].map(|side| (side as u64).to_le_bytes());
+        let instance = uid(&[
+            b"instance",
+            series.as_bytes(),
+            of.derivation.as_bytes(),
+            &(of.number as u64).to_le_bytes(),
+            &size.concat(),
+            picture.rgb(),
+        ]);
+        let study = match self.uid(tags::STUDY_UID) {
+            [] => uid(&[b"study", source, self.value(Tag(0x0010, 0x0020))]),
+            known => String::from_utf8_lossy(known).into_owned(),
+        };
+        let mut data = DataSet::default();
+        let short = |number: usize| (number as u16).to_le_bytes();
+        for (tag, vr) in ELEMENTS {
+            match (*tag, vr) {
+                (tags::CHARACTER_SET, _) => data.optional(*tag, vr, self.value(*tag)),
+                (IMAGE_TYPE, _) => data.text(*tag, vr, "DERIVED\\SECONDARY"),
+                (tags::CLASS_UID, _) => data.text(*tag, vr, CLASS),
+                (tags::INSTANCE_UID, _) => data.text(*tag, vr, &instance),
+                (MODALITY, _) => data.text(*tag, vr, "OT"),
+                // Made at a workstation.
+                (CONVERSION, _) => data.text(*tag, vr, "WSD"),
+                (SERIES_DESCRIPTION, _) => data.text(*tag, vr, &ascii(of.series, 64)),
+                (DERIVATION, _) => data.text(*tag, vr, &ascii(of.derivation, 1024)),
+                (SOURCES, _) => {
+                    let class = self.uid(tags::CLASS_UID);
+                    if !source.is_empty() && !class.is_empty() {
+                        let mut item = DataSet::default();
+                        item.add(Tag(0x0008, 0x1150), b"UI", class);
+                        item.add(Tag(0x0008, 0x1155), b"UI", source);
+                        data.add(*tag, vr, &item.as_item());
+                    }
+                }
+                (DEVICE, _) => data.text(*tag, vr, "Deep Vision Mask"),
+                (VERSION, _) => data.text(*tag, vr, env!("CARGO_PKG_VERSION")),
+                (tags::STUDY_UID, _) => data.text(*tag, vr, &study),
+                (tags::SERIES_UID, _) => data.text(*tag, vr, &series),
+                (INSTANCE_NUMBER, _) => data.text(*tag, vr, &of.number.to_string()),
+                (tags::SAMPLES, _) => data.add(*tag, vr, &short(3)),
+                (tags::PHOTOMETRIC, _) => data.text(*tag, vr, "RGB"),
+                (tags::PLANAR | tags::REPRESENTATION, _) => data.add(*tag, vr, &short(0)),
+                (tags::ROWS, _) => data.add(*tag, vr, &short(picture.height())),
+                (tags::COLUMNS, _) => data.add(*tag, vr, &short(picture.width())),
+                (tags::BITS_ALLOCATED | tags::BITS_STORED, _) => data.add(*tag, vr, &short(8)),
+                (tags::HIGH_BIT, _) => data.add(*tag, vr, &short(7)),
+                (BURNED_IN, _) => data.text(*tag, vr, "NO"),
+                (tags::PIXELS, _) => data.add(*tag, vr, picture.rgb()),
+                // Of the patient and the study; the standard wants some of them even if empty.
+                (tag, vr) if REQUIRED.contains(&tag) => data.add(tag, vr, self.value(tag)),
+                (tag, vr) => data.optional(tag, vr, self.value(tag)),
+            }
+        }
+        let mut file = vec![0; 128];
+        file.extend(b"DICM");
+        file.extend(meta(&instance));
+        file.extend(data.bytes);
+        file
+    }
+}
+
+const IMAGE_TYPE: Tag = Tag(0x0008, 0x0008);
+const MODALITY: Tag = Tag(0x0008, 0x0060);
+const CONVERSION: Tag = Tag(0x0008, 0x0064);
+const SERIES_DESCRIPTION: Tag = Tag(0x0008, 0x103e);
+const DERIVATION: Tag = Tag(0x0008, 0x2111);
+const SOURCES: Tag = Tag(0x0008, 0x2112);
+const DEVICE: Tag = Tag(0x0018, 0x1018);
+const VERSION: Tag = Tag(0x0018, 0x1019);
+const INSTANCE_NUMBER: Tag = Tag(0x0020, 0x0013);
+const BURNED_IN: Tag = Tag(0x0028, 0x0301);
+
+/// All elements of such a file, in the order of their numbers, with their types.
+const ELEMENTS: &[(Tag, &[u8; 2])] = &[
+    (tags::CHARACTER_SET, b"CS"),
+    (IMAGE_TYPE, b"CS"),
+    (tags::CLASS_UID, b"UI"),
+    (tags::INSTANCE_UID, b"UI"),
+    (Tag(0x0008, 0x0020), b"DA"),
+    (Tag(0x0008, 0x0030), b"TM"),
+    (Tag(0x0008, 0x0050), b"SH"),
+    (MODALITY, b"CS"),
+    (CONVERSION, b"CS"),
+    (Tag(0x0008, 0x0090), b"PN"),
+    (Tag(0x0008, 0x1030), b"LO"),
+    (SERIES_DESCRIPTION, b"LO"),
+    (DERIVATION, b"ST"),
+    (SOURCES, b"SQ"),
+    (Tag(0x0010, 0x0010), b"PN"),
+    (Tag(0x0010, 0x0020), b"LO"),
+    (Tag(0x0010, 0x0030), b"DA"),
+    (Tag(0x0010, 0x0040), b"CS"),
+    (Tag(0x0010, 0x1010), b"AS"),
+    (Tag(0x0018, 0x0015), b"CS"),
+    (DEVICE, b"LO"),
+    (VERSION, b"LO"),
+    (tags::STUDY_UID, b"UI"),
+    (tags::SERIES_UID, b"UI"),
+    (Tag(0x0020, 0x0010), b"SH"),
+    (Tag(0x0020, 0x0011), b"IS"),
+    (INSTANCE_NUMBER, b"IS"),
+    (tags::SAMPLES, b"US"),
+    (tags::PHOTOMETRIC, b"CS"),
+    (tags::PLANAR, b"US"),
+    (tags::ROWS, b"US"),
+    (tags::COLUMNS, b"US"),
+    (tags::BITS_ALLOCATED, b"US"),
+    (tags::BITS_STORED, b"US"),
+    (tags::HIGH_BIT, b"US"),
+    (tags::REPRESENTATION, b"US"),
+    (BURNED_IN, b"CS"),
+    (tags::PIXELS, b"OB"),
+];
+
+/// Elements that must be there, if only with an empty value (type 2).
+const REQUIRED: [Tag; 10] = [
+    Tag(0x0008, 0x0020),
+    Tag(0x0008, 0x0030),
+    Tag(0x0008, 0x0050),
+    Tag(0x0008, 0x0090),
+    Tag(0x0010, 0x0010),
+    Tag(0x0010, 0x0020),
+    Tag(0x0010, 0x0030),
+    Tag(0x0010, 0x0040),
+    Tag(0x0020, 0x0010),
+    Tag(0x0020, 0x0011),
+];
+
+/// Elements in explicit little endian.
+#[derive(Default)]
+struct DataSet {
+    bytes: Vec<u8>,
+}
+
+impl DataSet {
+    /// Adds an element; its value is filled up to an even length.
+    fn add(&mut self, Tag(group, element): Tag, vr: &[u8; 2], value: &[u8]) {
+        let padding = match vr {
+            b"UI" | b"OB" | b"SQ" => 0,
+            _ => b' ',
+        };
+        let length = value.len() + value.len() % 2;
+        self.bytes.extend(group.to_le_bytes());
+        self.bytes.extend(element.to_le_bytes());
+        self.bytes.extend(vr);
+        if matches!(vr, b"OB" | b"SQ") {
+            self.bytes.extend([0, 0]);
+            self.bytes.extend((length as u32).to_le_bytes());
+        } else {
+            self.bytes.extend((length as u16).to_le_bytes());
+        }
+        self.bytes.extend(value);
+        if value.len() % 2 == 1 {
+            self.bytes.push(padding);
+        }
+    }
+
+    fn text(&mut self, tag: Tag, vr: &[u8; 2], text: &str) {
+        self.add(tag, vr, text.as_bytes());
+    }
+
+    fn optional(&mut self, tag: Tag, vr: &[u8; 2], value: &[u8]) {
+        if !value.is_empty() {
+            self.add(tag, vr, value);
+        }
+    }
+
+    /// As the only item of a sequence.
+    fn as_item(&self) -> Vec<u8> {
+        let head = [0xfffe_u16.to_le_bytes(), 0xe000_u16.to_le_bytes()].concat();
+        let length = (self.bytes.len() as u32).to_le_bytes();
+        [&head, &length[..], &self.bytes].concat()
+    }
+}
+
+/// The file meta information.
+fn meta(instance: &str) -> Vec<u8> {
+    let mut group = DataSet::default();
+    group.add(Tag(0x0002, 0x0001), b"OB", &[0, 1]);
+    group.text(Tag(0x0002, 0x0002), b"UI", CLASS);
+    group.text(Tag(0x0002, 0x0003), b"UI", instance);
+    group.text(tags::TRANSFER_SYNTAX, b"UI", SYNTAX);
+    group.text(Tag(0x0002, 0x0012), b"UI", &uid(&[b"Deep Vision Mask"]));
+    group.text(Tag(0x0002, 0x0013), b"SH", "DVM");
+    let mut meta = DataSet::default();
+    let length = (group.bytes.len() as u32).to_le_bytes();
+    meta.add(Tag(0x0002, 0x0000), b"UL", &length);
+    meta.bytes.extend(group.bytes);
+    meta.bytes
+}
+
+/// An identifier that follows from `parts`: a number of 128 bits below 2.25 (PS3.5, B.2).
+fn uid(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    let number = digest
+        .first_chunk()
+        .map_or(0, |first| u128::from_be_bytes(*first));
+    format!("2.25.{number}")
+}
+
+/// A text that every character set of DICOM can write, no longer than it may be.
+fn ascii(text: &str, most: usize) -> String {
+    let plain = |c: char| match c {
+        ' '..='~' if c != '\\' => c,
+        _ => '?',
+    };
+    text.chars().take(most).map(plain).collect()
+}

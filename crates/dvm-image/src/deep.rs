@@ -1,0 +1,44 @@
+//! Which files may hold more than 8 bits per value.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Bytes of a file that are needed to tell.
+const START: usize = 26;
+
+/// Whether the file's first bytes leave it possible that it holds values of more than 8 bits: a PNG
+/// that says so, or any TIFF.
+pub fn may_be_deep(path: &Path) -> bool {
+    let mut start = [0; START];
+    // Opening a named pipe would wait for ever.
+    let is_file = std::fs::metadata(path).is_ok_and(|kind| kind.is_file());
+    let read = |start: &mut [u8]| File::open(path)?.read_exact(start);
+    is_file && read(&mut start).is_ok() && is_deep(&start)
+}
+
+fn is_deep(start: &[u8; START]) -> bool {
+    // The header of a PNG is its first chunk; the depth stands behind width and height.
+    if start.starts_with(b"\x89PNG") {
+        return start[24] == 16;
+    }
+    [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"]
+        .iter()
+        .any(|magic| start.starts_with(*magic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pngs_of_16_bits_and_tiffs_may_be_deep() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references/decode");
+        for name in ["grey16.png", "rgb16.png", "grey16.tiff", "rgb-raw.tiff"] {
+            assert!(may_be_deep(&folder.join(name)), "{name}");
+        }
+        for name in ["grey.png", "bits.png", "rgb.jpg", "missing.png"] {
+            assert!(!may_be_deep(&folder.join(name)), "{name}");
+        }
+    }
+}
