@@ -9,6 +9,7 @@
 pub mod architectures;
 mod buffers;
 mod fine_tune;
+mod foreign;
 mod graphs;
 mod pretrained;
 mod recognition;

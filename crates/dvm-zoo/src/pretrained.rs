@@ -10,6 +10,7 @@ use dvm_engine::{Graph, Initialisation, Network, Parameter, Spread, Tensor, seed
 use dvm_image::Preprocess;
 use dvm_onnx::OnnxFile;
 
+use crate::foreign::Foreign;
 use crate::graphs::Remarks;
 use crate::recognition::{architecture_of, behind_prefix};
 use crate::{Architecture, GRAPH_KEY, Published, all};
@@ -96,6 +97,16 @@ impl Origin {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
+    /// The file is a network of another framework.
+    #[error("{file}: this is {what}; to use it here: {conversion}")]
+    Foreign {
+        /// The file or folder.
+        file: String,
+        /// What it is, with its article.
+        what: &'static str,
+        /// The commands that convert it.
+        conversion: String,
+    },
     /// The file cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -246,6 +257,13 @@ impl Pretrained {
         architecture: Option<&'static Architecture>,
         size: Option<(usize, usize)>,
     ) -> Result<Self, LoadError> {
+        if let Some(foreign) = Foreign::of(path) {
+            return Err(LoadError::Foreign {
+                file: path.display().to_string(),
+                what: foreign.name(),
+                conversion: foreign.conversion(path),
+            });
+        }
         if !is_onnx(path) {
             return Self::of_weights(Weights::read(path)?, architecture);
         }
