@@ -189,6 +189,7 @@ impl Array {
         };
         Self {
             repeated: self.repeated,
+            data_type: self.data_type,
             ..Self::new(shape, values)
         }
     }

@@ -158,3 +158,23 @@ fn each<const SIZE: usize, T>(raw: &[u8], f: impl Fn([u8; SIZE]) -> T) -> Result
     }
     Ok(groups.iter().map(|&bytes| f(bytes)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_four_bits_lie_two_in_a_byte_the_lower_half_first() {
+        let read = |kind: DataType| {
+            let tensor = proto::Tensor {
+                dims: vec![3],
+                data_type: kind as i32,
+                raw_data: vec![0xf1, 0x08],
+                ..proto::Tensor::default()
+            };
+            array(&tensor, false).unwrap().as_known().unwrap()
+        };
+        assert_eq!(read(DataType::Uint4), [1, 15, 8]);
+        assert_eq!(read(DataType::Int4), [1, -1, -8]);
+    }
+}

@@ -122,7 +122,10 @@ fn converted(array: &Array, to: i32) -> Result<Array, Trouble> {
         (Values::Integers(_), false) if to == DataType::String as i32 => {
             Err(unsupported("makes text of numbers"))
         }
-        (Values::Integers(_), false) => Ok(array.clone()),
+        (Values::Integers(_), false) => Ok(Array {
+            data_type: to,
+            ..array.clone()
+        }),
         (Values::Floats(values), false) => {
             let whole = |&value: &f32| {
                 let whole = if is_bool {

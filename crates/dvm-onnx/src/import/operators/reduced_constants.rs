@@ -31,10 +31,11 @@ pub(super) fn of_constant(
     if is_per_picture && axes.contains(&0) && matches!(how, Known::Sum | Known::Product) {
         return Err(unsupported("works across the pictures of a batch"));
     }
-    let places = Places::of(&array.shape, axes);
-    if places.count() == 0 {
+    // Before places are listed: one side may be 0, and others large.
+    if array.len() == 0 {
         return Err(unsupported("reduces an empty constant"));
     }
+    let places = Places::of(&array.shape, axes);
     let stays = |(axis, &side): (usize, &usize)| match (axes.contains(&axis), keeps) {
         (false, _) => Some(side),
         (true, true) => Some(1),
@@ -82,11 +83,6 @@ impl Places {
             starts: along(false),
             steps: along(true),
         }
-    }
-
-    /// Numbers in a group.
-    fn count(&self) -> usize {
-        self.steps.len()
     }
 
     fn groups<'a, T: Copy>(&'a self, values: &'a [T]) -> impl Iterator<Item = Vec<T>> + 'a {
@@ -157,6 +153,14 @@ mod tests {
         );
         let product = of_constant(&array, Known::Product, &[2], false).unwrap();
         assert_eq!(product.as_known().unwrap(), [0, 6, 20, 42, 72, 110]);
+    }
+
+    #[test]
+    fn an_empty_array_is_refused_whatever_its_other_sides() {
+        let array = Array::floats(&[0, 1 << 40], Vec::new());
+        for axis in [0, 1] {
+            assert!(of_constant(&array, Known::Sum, &[axis], true).is_err());
+        }
     }
 
     #[test]

@@ -84,20 +84,23 @@ fn of_layer(
     let all = own.get(2).and_then(|side| side.known());
     let all = all.ok_or_else(|| invalid("works on other values than tokens [N, T, D]"))?;
     let widths = match site.ints("qkv_hidden_sizes") {
-        Some(&[q, k, v]) if [q, k, v].iter().sum::<i64>() == all => [q, k, v],
-        Some(widths) if !widths.is_empty() => {
-            return Err(invalid(format!("splits {all} features into {widths:?}")));
-        }
-        _ if all % 3 == 0 => [all / 3; 3],
-        _ => return Err(invalid(format!("splits {all} features into three"))),
+        Some(widths) if !widths.is_empty() => <[i64; 3]>::try_from(widths).ok(),
+        _ => (all % 3 == 0).then_some([all / 3; 3]),
     };
+    let fits = |widths: &[i64; 3]| {
+        let sum = widths.iter().try_fold(0i64, |sum, &w| sum.checked_add(w));
+        sum == Some(all) && widths.iter().all(|&width| width > 0)
+    };
+    let widths = widths.filter(fits);
+    let widths = widths.ok_or_else(|| {
+        invalid(format!(
+            "cannot split {all} features into queries, keys and values"
+        ))
+    })?;
     let mut start = 0;
     let mut parts = Vec::new();
     for (width, what) in widths.into_iter().zip(["q", "k", "v"]) {
         let end = start + width;
-        if width <= 0 || end > all {
-            return Err(invalid(format!("splits {all} features into {widths:?}")));
-        }
         let part = import.part(
             &layer,
             2,
