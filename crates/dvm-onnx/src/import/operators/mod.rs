@@ -72,7 +72,7 @@ pub(crate) fn find(domain: &str, name: &str) -> Option<Operator> {
 /// What to do about an operator that is not known, where that can be said.
 pub(crate) fn advice(domain: &str) -> &'static str {
     match domain {
-        "com.microsoft.nchwc" => {
+        "com.microsoft.nchwc" | "com.ms.internal.nhwc" => {
             "ONNX Runtime optimised this file for the processor that it ran on; write it at the level \
              ORT_ENABLE_EXTENDED or below, or take the file before it was optimised"
         }
