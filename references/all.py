@@ -7,6 +7,7 @@ import exported_structures
 import methods
 import networks
 import onnx_files
+import onnx_rewritten
 import ops
 import pictures
 import published_by_timm
@@ -32,6 +33,7 @@ if __name__ == "__main__":
         timm_layouts,
         published_by_timm,
         onnx_files,
+        onnx_rewritten,
         published,
         timm_names,
         training,

@@ -28,6 +28,8 @@ import torchvision_networks  # noqa: E402, F401
 import timm_networks  # noqa: E402, F401
 import wrapped_networks  # noqa: E402, F401
 import rewritten_files  # noqa: E402, F401
+import quantised_files  # noqa: E402, F401
+import transformers_networks  # noqa: E402, F401
 import other_exporters  # noqa: E402, F401
 import walks  # noqa: E402, F401
 from checks import CHECKS, Failed, Skipped, Surroundings  # noqa: E402

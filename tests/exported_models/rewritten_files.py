@@ -159,28 +159,6 @@ add_quantised("resnet18", True, "per-channel", per_channel=True)
 add_quantised("mobilenet_v2", False, "per-channel", per_channel=True)
 
 
-@check("rewritten/quantised/dynamic", by_default=True)
-def quantised_dynamically(around):
-    """MatMulInteger and ConvInteger are no QDQ: dvm must name them, not guess."""
-    import re
-
-    from onnxruntime.quantization import quantize_dynamic
-
-    from checks import Failed
-    from program import call, network_options
-
-    full = original(around, "squeezenet1_1")
-    path = around.folder / "quantised.onnx"
-    quantize_dynamic(str(full.path), str(path))
-    exported = Exported(path)
-    if around.program is None:
-        return "exported"
-    code, _, said = call(around.program, "classify", exported.picture, *network_options(exported))
-    if code == 0 or not re.search(r"ConvInteger", said):
-        raise Failed(f"ended with {code}, not with an error that names ConvInteger: {said}")
-    return "refused"
-
-
 def add_optimised(name, level, by_default):
     @check(f"rewritten/optimised-by-onnxruntime/{name}/{level}", by_default=by_default)
     def run(around):
@@ -200,6 +178,11 @@ add_optimised("squeezenet1_1", "basic", True)
 add_optimised("resnet18", "basic", True)
 add_optimised("mobilenet_v3_small", "basic", True)
 add_optimised("swin_t", "basic", False)
+add_optimised("squeezenet1_1", "extended", True)
+add_optimised("mobilenet_v3_small", "extended", True)
+add_optimised("resnet18", "extended", False)
+add_optimised("vit_b_16", "extended", False)
+add_optimised("swin_t", "extended", False)
 
 
 def add_simplified(name, by_default):

@@ -10,6 +10,7 @@ pub mod architectures;
 mod buffers;
 mod choice;
 mod fine_tune;
+mod foreign;
 mod graphs;
 mod lookalikes;
 mod output;

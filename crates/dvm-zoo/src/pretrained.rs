@@ -11,6 +11,7 @@ use dvm_image::Preprocess;
 use dvm_onnx::OnnxFile;
 
 use crate::choice::choose;
+use crate::foreign::Foreign;
 use crate::graphs::Remarks;
 use crate::output;
 use crate::recognition::{architecture_of, behind_prefix};
@@ -110,6 +111,16 @@ impl Origin {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
+    /// The file is a network of another framework.
+    #[error("{file}: this is {what}; to use it here: {conversion}")]
+    Foreign {
+        /// The file or folder.
+        file: String,
+        /// What it is, with its article.
+        what: &'static str,
+        /// The commands that convert it.
+        conversion: String,
+    },
     /// The file cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -329,6 +340,13 @@ impl Pretrained {
         size: Option<(usize, usize)>,
         part: Option<&str>,
     ) -> Result<Self, LoadError> {
+        if let Some(foreign) = Foreign::of(path) {
+            return Err(LoadError::Foreign {
+                file: path.display().to_string(),
+                what: foreign.name(),
+                conversion: foreign.conversion(path),
+            });
+        }
         if !is_onnx(path) {
             return Self::of_weights(Weights::read(path)?, architecture, part);
         }

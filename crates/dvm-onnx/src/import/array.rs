@@ -16,6 +16,8 @@ pub(crate) struct Array {
     pub name: Option<Arc<str>>,
     /// Whether its first side, which is 1, stands for as many as there are pictures.
     pub repeated: bool,
+    /// The type of its numbers in the file; 0 where they were computed.
+    pub data_type: i32,
 }
 
 /// The numbers.
@@ -50,6 +52,7 @@ impl Array {
             values,
             name: None,
             repeated: false,
+            data_type: 0,
         }
     }
 
@@ -186,6 +189,7 @@ impl Array {
         };
         Self {
             repeated: self.repeated,
+            data_type: self.data_type,
             ..Self::new(shape, values)
         }
     }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::input::Input;
+use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::{Arithmetic, Call, Mode, Op};
 use dvm_engine::{Blueprint, Error, Graph, NodeId, Parameter, Role, Tensor};
 
@@ -206,6 +208,36 @@ impl Draft {
             awaits,
         });
         Ok(self.nodes.len() - 1)
+    }
+
+    /// Multiplies the outputs of a layer that nothing reads yet, by one factor or by one for each, and says
+    /// whether it could: its only parameter has to be weights that are known and its own.
+    ///
+    /// # Errors
+    /// For weights that are no floats.
+    pub fn scale_outputs(&mut self, node: usize, factors: &[f32]) -> Result<bool, Trouble> {
+        let made = &self.nodes[node];
+        let is_layer = made.op_as::<Linear>().is_some() || made.op_as::<Conv2d>().is_some();
+        let (&[weight], true) = (&made.parameters[..], is_layer) else {
+            return Ok(false);
+        };
+        let is_shared = |(id, other): (usize, &Made)| {
+            id != node && (other.parameters.contains(&weight) || other.inputs.contains(&node))
+        };
+        let array = &self.parameters[weight].1;
+        let is_known = matches!(array.values, Values::Floats(_));
+        if !is_known || self.nodes.iter().enumerate().any(is_shared) {
+            return Ok(false);
+        }
+        let each = array.len() / array.shape[0].max(1);
+        let values = array.as_floats()?.iter().enumerate();
+        let factor = |at: usize| match factors {
+            [only] => *only,
+            several => several[at / each],
+        };
+        let values = values.map(|(at, value)| value * factor(at)).collect();
+        self.parameters[weight].1.values = Values::Floats(Arc::new(values));
+        Ok(true)
     }
 
     /// What a node without parameters does, done to another value.

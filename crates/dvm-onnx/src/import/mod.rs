@@ -15,6 +15,7 @@ mod folding;
 mod integer;
 mod opening;
 mod operators;
+mod rounded;
 mod scope;
 mod site;
 pub(crate) mod tensor;
@@ -22,7 +23,7 @@ mod trouble;
 mod view;
 mod walk;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dvm_engine::{Graph, Output, Parameter, Tensor};
 
@@ -45,8 +46,12 @@ pub(crate) struct Import<'a> {
     may_be_absent: bool,
     /// Whether something was quantised.
     is_quantised: bool,
-    /// Types of initializers and constants, by name.
-    types: HashMap<String, i32>,
+    /// The scale and the zero point of whole numbers that are computed, by the name that they have in the file.
+    codes: HashMap<String, (f32, i64)>,
+    /// Scales that are found anew for each picture, so far.
+    scales: usize,
+    /// Layers whose weights were multiplied by such scales' factors.
+    scaled: HashSet<usize>,
     functions: HashMap<(&'a str, &'a str), &'a proto::Function>,
     scopes: Vec<scope::Scope<'a>>,
     /// Nodes that were taken over, inlined ones each time.
@@ -133,11 +138,9 @@ pub(crate) fn take(
         file_batch: opening.batch,
         may_be_absent: absent.is_some(),
         is_quantised: false,
-        types: graph
-            .initializer
-            .iter()
-            .map(|tensor| (tensor.name.clone(), tensor.data_type))
-            .collect(),
+        codes: HashMap::new(),
+        scales: 0,
+        scaled: HashSet::new(),
         functions: functions
             .map(|f| ((&f.domain[..], &f.name[..]), f))
             .collect(),

@@ -2,6 +2,7 @@
 
 use super::array::Array;
 use super::counted::Counted;
+use super::rounded::{Rounded, Scale};
 use super::trouble::{Trouble, invalid, unsupported};
 use super::view::View;
 use crate::proto::{self, Attribute};
@@ -17,6 +18,12 @@ pub(crate) enum Value {
     Counted(Counted),
     /// Where a computed value is not a number.
     IsNan(View),
+    /// Whole numbers whose scale is found anew for each picture.
+    Rounded(Rounded),
+    /// Such a scale, or a product of several and of constants.
+    Scale(Scale),
+    /// The zero point that goes with such a scale.
+    Zero(usize),
     /// What a node would have computed that is not supported: it was told already.
     Unknown,
 }

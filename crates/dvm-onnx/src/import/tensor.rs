@@ -116,6 +116,19 @@ pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array
         DataType::Uint16 => ints(each(raw, |b| u16::from_le_bytes(b).into())?),
         DataType::Int8 => ints(raw.iter().map(|&b| i64::from(b as i8)).collect()),
         DataType::Uint8 => ints(raw.iter().map(|&b| b.into()).collect()),
+        DataType::Uint4 | DataType::Int4 => {
+            let bytes = match raw.is_empty() {
+                true => tensor.int32_data.iter().map(|&pair| pair as u8).collect(),
+                false => raw.to_vec(),
+            };
+            let halves = bytes.into_iter().flat_map(|pair| [pair & 15, pair >> 4]);
+            let number = |half: u8| match kind {
+                // The highest bit is the sign.
+                DataType::Int4 => i64::from((half << 4) as i8 >> 4),
+                _ => i64::from(half),
+            };
+            ints(halves.take(count).map(number).collect())
+        }
         DataType::Bool => ints(raw.iter().map(|&b| i64::from(b != 0)).collect()),
         other => {
             return Err(unsupported(format!("has numbers of the type {other:?}")));
@@ -131,7 +144,10 @@ pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array
             "has {found} numbers, but its shape {shape:?} has {count}"
         )));
     }
-    Ok(Array::new(&shape, values))
+    Ok(Array {
+        data_type: tensor.data_type,
+        ..Array::new(&shape, values)
+    })
 }
 
 /// Each group of `SIZE` bytes as a number.
@@ -141,4 +157,24 @@ fn each<const SIZE: usize, T>(raw: &[u8], f: impl Fn([u8; SIZE]) -> T) -> Result
         return Err(invalid("ends in the middle of a number"));
     }
     Ok(groups.iter().map(|&bytes| f(bytes)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_four_bits_lie_two_in_a_byte_the_lower_half_first() {
+        let read = |kind: DataType| {
+            let tensor = proto::Tensor {
+                dims: vec![3],
+                data_type: kind as i32,
+                raw_data: vec![0xf1, 0x08],
+                ..proto::Tensor::default()
+            };
+            array(&tensor, false).unwrap().as_known().unwrap()
+        };
+        assert_eq!(read(DataType::Uint4), [1, 15, 8]);
+        assert_eq!(read(DataType::Int4), [1, -1, -8]);
+    }
 }

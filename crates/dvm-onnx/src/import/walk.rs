@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use prost::Message;
 
 use super::opening::Opening;
-use super::operators::{self, Operator};
+use super::operators;
 use super::scope::Scope;
 use super::site::{Site, Value};
 use super::trouble::{Trouble, invalid, unsupported};
@@ -120,16 +120,13 @@ impl<'a> Import<'a> {
             let values = self.branch(own, inputs, opset, &name, depth)?;
             return Ok((name, values));
         }
-        let operator: Option<Operator> = match is_own {
-            true => operators::find(&node.op_type),
-            false => None,
-        };
-        let Some(operator) = operator else {
+        let Some(operator) = operators::find(&node.domain, &node.op_type) else {
             let kind = match is_own {
                 true => node.op_type.clone(),
                 false => format!("{}.{}", node.domain, node.op_type),
             };
-            self.missing.add(&kind, "", &name);
+            self.missing
+                .add(&kind, operators::advice(&node.domain), &name);
             return Ok((name, vec![Value::Unknown; node.output.len()]));
         };
         // What was told already hides what comes after it.
@@ -151,7 +148,10 @@ impl<'a> Import<'a> {
             taken => taken,
         };
         match taken {
-            Ok(values) => Ok((name, values)),
+            Ok(values) => {
+                self.pass_on_code(node);
+                Ok((name, values))
+            }
             Err(Trouble::Unsupported(detail)) => {
                 self.missing.add(&node.op_type, &detail, &name);
                 let unknown = vec![Value::Unknown; node.output.len()];

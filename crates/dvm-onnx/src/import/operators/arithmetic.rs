@@ -14,7 +14,7 @@ use crate::proto::DataType;
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Add", |i, s| two(i, s, Function::Add)),
     ("Sub", |i, s| two(i, s, Function::Sub)),
-    ("Mul", |i, s| two(i, s, Function::Mul)),
+    ("Mul", times),
     ("Div", |i, s| two(i, s, Function::Div)),
     ("Pow", power),
     ("Min", |i, s| several(i, s, Function::Min)),
@@ -29,6 +29,13 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 fn two(import: &mut Import, site: &Site, function: Function) -> Result<Vec<Value>, Trouble> {
     let (a, b) = (site.value(0)?.clone(), site.value(1)?.clone());
     Ok(vec![import.binary(site.name, function, &a, &b)?])
+}
+
+fn times(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    match import.with_scale(site.value(0)?, site.value(1)?, site.name)? {
+        Some(made) => Ok(vec![made]),
+        None => two(import, site, Function::Mul),
+    }
 }
 
 fn power(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
@@ -90,7 +97,7 @@ fn cast(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         }
         // All floats are computed alike.
         other if is_float(to) => match other {
-            Value::Computed(_) => Ok(vec![other.clone()]),
+            Value::Computed(_) | Value::Rounded(_) => Ok(vec![other.clone()]),
             _ => Err(unsupported("makes numbers of truth values of the picture")),
         },
         _ => Err(unsupported("makes whole numbers of computed values")),
@@ -115,7 +122,10 @@ fn converted(array: &Array, to: i32) -> Result<Array, Trouble> {
         (Values::Integers(_), false) if to == DataType::String as i32 => {
             Err(unsupported("makes text of numbers"))
         }
-        (Values::Integers(_), false) => Ok(array.clone()),
+        (Values::Integers(_), false) => Ok(Array {
+            data_type: to,
+            ..array.clone()
+        }),
         (Values::Floats(values), false) => {
             let whole = |&value: &f32| {
                 let whole = if is_bool {

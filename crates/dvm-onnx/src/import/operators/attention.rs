@@ -24,34 +24,51 @@ fn attention(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     if more || others || site.int("is_causal", 0) != 0 || site.float("softcap", 0.0) != 0.0 {
         return Err(unsupported("is more than attention of a picture to itself"));
     }
-    let name = site.name;
     let rank = site.view(0)?.rank();
     let heads = |attribute: &str| site.int(attribute, 0);
-    let (q, k, v) = (
-        split(import, site.view(0)?, heads("q_num_heads"), name)?,
-        split(import, site.view(1)?, heads("kv_num_heads"), name)?,
-        split(import, site.view(2)?, heads("kv_num_heads"), name)?,
-    );
+    let name = site.name;
+    let [q, k, v] = [
+        (0, heads("q_num_heads")),
+        (1, heads("kv_num_heads")),
+        (2, heads("kv_num_heads")),
+    ]
+    .map(|(input, heads)| split(import, site.view(input)?, heads, name));
+    let scale = site.has("scale").then(|| site.float("scale", 1.0));
+    let made = attend(import, [q?, k?, v?], scale, site.optional(3), name)?;
+    if rank == 4 {
+        return computed(made);
+    }
+    computed(joined(import, &made, name)?)
+}
+
+/// `softmax(q · kᵀ · scale + mask) · v`, all of them `[N, heads, T, d]`; the scale is 1 / √d where it is not
+/// given.
+///
+/// # Errors
+/// Where the sides do not go together, and for a mask of truth values.
+pub(super) fn attend(
+    import: &mut Import,
+    [q, k, v]: [View; 3],
+    scale: Option<f32>,
+    mask: Option<&Value>,
+    name: &str,
+) -> Result<View, Trouble> {
     let sides = import.draft.sides(&q);
     if sides[1] != import.draft.sides(&k)[1] {
         return Err(unsupported("shares keys and values between heads"));
     }
     let width = sides[3].known().filter(|&width| width > 0);
     let width = width.ok_or_else(|| invalid("has heads without features"))?;
-    let scale = site.float("scale", 1.0 / (width as f32).sqrt());
+    let scale = scale.unwrap_or(1.0 / (width as f32).sqrt());
     let scores = import.product(&q, &k.transposed(&[0, 1, 3, 2]), &format!("{name}.scores"))?;
     let node = import.times(scores.node, scale, &format!("{name}.scaled"))?;
     let mut scores = Value::Computed(scores.of(node));
-    if let Some(mask) = site.optional(3) {
+    if let Some(mask) = mask {
         if matches!(mask, Value::Constant(array) if array.as_floats().is_err()) {
             return Err(unsupported("has a mask of truth values"));
         }
-        scores = import.binary(
-            &format!("{name}.masked"),
-            Function::Add,
-            &scores,
-            &mask.clone(),
-        )?;
+        let name = format!("{name}.masked");
+        scores = import.binary(&name, Function::Add, &scores, mask)?;
     }
     let Value::Computed(scores) = scores else {
         return Err(invalid("has scores that are not computed"));
@@ -61,25 +78,34 @@ fn attention(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let node = import
         .draft
         .emit(&format!("{name}.softmax"), softmax, &[scores.node], &[])?;
-    let made = import.product(&scores.of(node), &v, name)?;
-    if rank == 4 {
-        return computed(made);
-    }
-    // [N, heads, T, d] to [N, T, heads · d].
-    let made = made.transposed(&[0, 2, 1, 3]);
-    let sides = import.draft.sides(&made);
+    import.product(&scores.of(node), &v, name)
+}
+
+/// `[N, heads, T, d]` as `[N, T, heads · d]`.
+///
+/// # Errors
+/// As `Draft::reshape`.
+pub(super) fn joined(import: &mut Import, view: &View, name: &str) -> Result<View, Trouble> {
+    let view = view.transposed(&[0, 2, 1, 3]);
+    let sides = import.draft.sides(&view);
     let features = sides[2]
         .times(sides[3])
         .ok_or_else(|| invalid("has too many features"))?;
-    computed(
-        import
-            .draft
-            .reshape(&made, &[sides[0], sides[1], features], name)?,
-    )
+    import
+        .draft
+        .reshape(&view, &[sides[0], sides[1], features], name)
 }
 
 /// `[N, T, heads · d]` as `[N, heads, T, d]`.
-fn split(import: &mut Import, view: &View, heads: i64, name: &str) -> Result<View, Trouble> {
+///
+/// # Errors
+/// For values of other ranks, and features that do not come out even.
+pub(super) fn split(
+    import: &mut Import,
+    view: &View,
+    heads: i64,
+    name: &str,
+) -> Result<View, Trouble> {
     if view.rank() == 4 {
         return Ok(view.clone());
     }

@@ -418,11 +418,19 @@ fn pad(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             .ok_or_else(|| invalid("lacks its pads"))?
             .to_vec(),
     };
+    // Quantised maps get whole numbers around them, which stand for others.
+    let code = site.node.input.first();
+    let code = code.and_then(|name| import.codes.get(name)).copied();
+    let stood_for = |whole: i64| match code {
+        Some((scale, zero)) => whole.saturating_sub(zero) as f32 * scale,
+        None => whole as f32,
+    };
     let value = match site.optional_constant(2)? {
         Some(array) if array.as_integers().is_ok() => {
-            array.as_known()?.first().map_or(0.0, |&v| v as f32)
+            stood_for(array.as_known()?.first().copied().unwrap_or(0))
         }
         Some(array) => array.as_scalar()?,
+        None if code.is_some() => stood_for(0),
         None => site.float("value", 0.0),
     };
     let axes = match site.optional_constant(3)? {

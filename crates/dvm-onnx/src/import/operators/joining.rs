@@ -17,6 +17,9 @@ use super::{Operator, computed, constant};
 pub(super) const TABLE: &[(&str, Operator)] =
     &[("Expand", expand), ("Tile", tile), ("Concat", concat)];
 
+/// How often a value may be repeated along an axis.
+const MOST_REPEATS: usize = 1 << 16;
+
 fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let to = site.constant(1)?.as_integers()?.to_vec();
     if to.len() > MOST_AXES {
@@ -27,6 +30,7 @@ fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         _ => {
             let view = site.view(0)?.clone();
             let from = import.draft.sides(&view);
+            let batch = import.file_batch;
             let rank = to.len().max(from.len());
             let one = Integer::from(1);
             let side = |sides: &[Integer], axis: usize| {
@@ -38,12 +42,15 @@ fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
                 .map(|axis| (side(&from, axis), side(&to, axis)))
                 .collect();
             let fits = |&(from, to): &(Integer, Integer)| {
-                let is_batch = from.known().is_none() && to.known() == import.file_batch;
+                // What the file was written for may hold more than the pictures: windows, heads.
+                let of_file = batch.and_then(|batch| from.at(batch));
+                let is_batch = from.known().is_none() && to.known() == of_file && of_file.is_some();
                 from == one || to == one || from == to || is_batch
             };
             if !pairs.iter().all(fits) {
+                let asked: Vec<_> = to.iter().map(|side| side.at(1).unwrap_or(0)).collect();
                 return Err(invalid(format!(
-                    "cannot spread {:?}",
+                    "cannot spread {:?} to {asked:?}",
                     import.draft.sides_of_one(&view)
                 )));
             }
@@ -57,7 +64,7 @@ fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
                     axes,
                 });
             }
-            let ones = pairs.iter().map(|pair| {
+            let counts = pairs.iter().map(|pair| {
                 let to = if larger(pair) {
                     pair.1.known()
                 } else {
@@ -65,18 +72,9 @@ fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
                 };
                 to.and_then(|to| usize::try_from(to).ok())
             });
-            let shape: Option<Vec<usize>> = ones.collect();
-            let shape = shape.ok_or_else(|| unsupported("repeats values for each picture"))?;
-            import.draft.spend_on(&shape)?;
-            let count = shape.iter().product::<usize>();
-            let array = Value::Constant(Array::floats(&shape, vec![1.0; count]));
-            let name = site.name;
-            Ok(vec![import.binary(
-                name,
-                Function::Mul,
-                &Value::Computed(view),
-                &array,
-            )?])
+            let counts: Option<Vec<usize>> = counts.collect();
+            let counts = counts.ok_or_else(|| unsupported("repeats values for each picture"))?;
+            Ok(vec![import.spread(view, &counts, site.name)?])
         }
     }
 }
@@ -143,27 +141,17 @@ fn tile(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             constant(made)
         }
         _ => {
-            let mut view = site.view(0)?.clone();
-            for (axis, count) in repeats.iter().enumerate() {
-                let count = count.known().filter(|count| (1..=64).contains(count));
-                let count = count.ok_or_else(|| unsupported("repeats a value very often"))?;
-                if count == 1 {
-                    continue;
-                }
-                let (single, own) = import.draft.single(&view, axis, site.name)?;
-                let inputs = vec![single.node; count as usize];
-                let node = import
-                    .draft
-                    .emit(site.name, Concat { axis: own }, &inputs, &[])?;
-                view = View {
-                    node,
-                    axes: single.axes,
-                };
-                if view.axes[axis].is_empty() {
-                    view.axes[axis] = vec![own];
-                }
+            let view = site.view(0)?.clone();
+            let mut counts = Vec::new();
+            for count in &repeats {
+                let count = count.known().and_then(|count| usize::try_from(count).ok());
+                let count = count.filter(|count| (1..=MOST_REPEATS).contains(count));
+                let count = count.ok_or_else(|| {
+                    unsupported("repeats a value very often, or for each picture")
+                })?;
+                counts.push(count);
             }
-            computed(view)
+            Ok(vec![import.repeated(view, &counts, site.name)?])
         }
     }
 }
@@ -218,6 +206,43 @@ fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array,
 }
 
 impl Import<'_> {
+    /// A value whose axes of side 1 become this long; what becomes longer is multiplied by ones.
+    fn spread(&mut self, view: View, counts: &[usize], name: &str) -> Result<Value, Trouble> {
+        self.draft.spend_on(counts)?;
+        let ones = vec![1.0; counts.iter().product()];
+        let ones = Value::Constant(Array::floats(counts, ones));
+        self.binary(name, Function::Mul, &Value::Computed(view), &ones)
+    }
+
+    /// A value so many times along each axis.
+    fn repeated(&mut self, view: View, counts: &[usize], name: &str) -> Result<Value, Trouble> {
+        let sides = self.draft.sides(&view);
+        let several = |(side, count): (&Integer, &usize)| *count > 1 && side.known() != Some(1);
+        if !sides.iter().zip(counts).any(several) {
+            return self.spread(view, counts, name);
+        }
+        // An axis for the repetitions before each axis.
+        let mut split = Vec::new();
+        let mut joined = Vec::new();
+        let mut axes = Vec::new();
+        for (axis, (&side, &count)) in sides.iter().zip(counts).enumerate() {
+            if count > 1 {
+                split.push(count);
+                axes.push(Vec::new());
+            }
+            split.push(1);
+            axes.push(view.axes[axis].clone());
+            let whole = side.times((count as i64).into());
+            joined.push(whole.ok_or_else(|| invalid("makes too many values"))?);
+        }
+        let node = view.node;
+        let made = self.spread(View { node, axes }, &split, name)?;
+        match made {
+            Value::Computed(view) => Ok(Value::Computed(self.draft.reshape(&view, &joined, name)?)),
+            other => Ok(other),
+        }
+    }
+
     /// Values side by side along an axis.
     ///
     /// # Errors

@@ -6,19 +6,25 @@ mod attention;
 mod constants;
 mod convolution;
 mod einsum;
+mod expansion;
 mod gathering;
 mod joining;
 mod logic;
 mod maps;
 mod matrices;
+mod microsoft;
 mod normalisation;
 mod pooling;
 mod quantised;
+mod quantised_layers;
+mod reduced_constants;
 mod reductions;
 mod resizing;
 mod restriding;
+mod rounded;
 mod scattering;
 mod shapes;
+mod unfolding;
 
 use super::Import;
 use super::site::{Site, Value};
@@ -31,7 +37,7 @@ pub(crate) type Operator = fn(&mut Import, &Site) -> Result<Vec<Value>, Trouble>
 type Table = &'static [(&'static str, Operator)];
 
 /// All families.
-const FAMILIES: [Table; 17] = [
+const FAMILIES: [Table; 20] = [
     activations::TABLE,
     arithmetic::TABLE,
     attention::TABLE,
@@ -45,18 +51,39 @@ const FAMILIES: [Table; 17] = [
     normalisation::TABLE,
     pooling::TABLE,
     quantised::TABLE,
+    quantised_layers::TABLE,
     reductions::TABLE,
     resizing::TABLE,
+    rounded::TABLE,
     scattering::TABLE,
     shapes::TABLE,
+    unfolding::TABLE,
 ];
 
-/// The operator of this name of ONNX's own.
-pub(crate) fn find(name: &str) -> Option<Operator> {
-    let all = FAMILIES.iter().copied().flatten();
-    all.copied()
-        .find(|(known, _)| *known == name)
-        .map(|(_, operator)| operator)
+/// The operator of this name in a domain: ONNX's own, or ONNX Runtime's.
+pub(crate) fn find(domain: &str, name: &str) -> Option<Operator> {
+    match domain {
+        "" | "ai.onnx" => named(&FAMILIES, name),
+        "com.microsoft" => microsoft::find(name),
+        _ => None,
+    }
+}
+
+/// What to do about an operator that is not known, where that can be said.
+pub(crate) fn advice(domain: &str) -> &'static str {
+    match domain {
+        "com.microsoft.nchwc" | "com.ms.internal.nhwc" => {
+            "ONNX Runtime optimised this file for the processor that it ran on; write it at the level \
+             ORT_ENABLE_EXTENDED or below, or take the file before it was optimised"
+        }
+        _ => "",
+    }
+}
+
+fn named(families: &[Table], name: &str) -> Option<Operator> {
+    let mut all = families.iter().copied().flatten();
+    all.find(|(known, _)| *known == name)
+        .map(|&(_, operator)| operator)
 }
 
 /// The only output of a node.

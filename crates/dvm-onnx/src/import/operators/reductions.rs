@@ -10,12 +10,12 @@ use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::unary::Unary;
 
 use super::super::Import;
-use super::super::array::{Array, Values};
 use super::super::draft::run;
 use super::super::integer::Integer;
 use super::super::site::{Site, Value};
 use super::super::trouble::{Trouble, unsupported};
 use super::super::view::View;
+use super::reduced_constants::{Known, of_constant};
 use super::{Operator, computed, constant};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
@@ -74,10 +74,14 @@ fn reduce(
     };
     let keeps = site.int("keepdims", 1) != 0;
     if let Value::Constant(array) = site.value(0)? {
-        if around != Around::Nothing {
-            return Err(unsupported("reduces a constant"));
-        }
-        return constant(of_constant(array, how, &axes, keeps)?);
+        let known = match (how, around) {
+            (How::Sum, Around::Nothing) => Known::Sum,
+            (How::Mean, Around::Nothing) => Known::Mean,
+            (How::Max, Around::Nothing) => Known::Max,
+            (How::Max, Around::Minus) => Known::Min,
+            _ => return Err(unsupported("reduces a constant")),
+        };
+        return constant(of_constant(array, known, &axes, keeps)?);
     }
     let view = site.view(0)?.clone();
     let own = import.draft.along(&view, &axes)?;
@@ -177,51 +181,16 @@ impl Import<'_> {
     }
 }
 
-fn of_constant(array: &Array, how: How, axes: &[usize], keeps: bool) -> Result<Array, Trouble> {
-    let stays = |(axis, &side): (usize, &usize)| match (axes.contains(&axis), keeps) {
-        (false, _) => Some(side),
-        (true, true) => Some(1),
-        (true, false) => None,
-    };
-    let shape: Vec<usize> = array.shape.iter().enumerate().filter_map(stays).collect();
-    match &array.values {
-        Values::Integers(values) if how == How::Sum && axes.len() == array.rank() => {
-            let zero = Some(Integer::from(0));
-            let sum = values.iter().fold(zero, |sum, &value| sum?.plus(value));
-            let sum = sum.ok_or_else(|| unsupported("sums numbers that overflow"))?;
-            Ok(Array::integers(&shape, vec![sum]))
-        }
-        Values::Integers(_) => Err(unsupported("reduces whole numbers")),
-        _ if array.rank() == 0 => Ok(array.clone()),
-        _ => {
-            let op = Reduce {
-                how,
-                axes: axes.to_vec(),
-                keeps: true,
-            };
-            run(&op, &[array], &[])?.reshaped(&shape)
-        }
-    }
-}
-
-/// The product of all whole numbers: of the sides of a shape.
+/// The product of numbers that are known: of the sides of a shape, mostly.
 fn product(_: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let array = site.constant(0)?;
-    let values = array.as_integers()?;
-    if array.rank() > 1 {
-        return Err(unsupported("multiplies along axes"));
-    }
-    let one = Some(Integer::from(1));
-    let product = values
-        .iter()
-        .fold(one, |product, &value| product?.times(value));
-    let product = product.ok_or_else(|| unsupported("multiplies numbers that overflow"))?;
-    let shape: &[usize] = if site.int("keepdims", 1) != 0 {
-        &[1]
-    } else {
-        &[]
+    let axes = match site.axes(1, array.rank())? {
+        Some(axes) if !axes.is_empty() => axes,
+        _ if site.int("noop_with_empty_axes", 0) != 0 => return constant(array.clone()),
+        _ => (0..array.rank()).collect(),
     };
-    constant(Array::integers(shape, vec![product]))
+    let keeps = site.int("keepdims", 1) != 0;
+    constant(of_constant(array, Known::Product, &axes, keeps)?)
 }
 
 fn softmax(import: &mut Import, site: &Site, is_log: bool) -> Result<Vec<Value>, Trouble> {

@@ -41,6 +41,8 @@ pub(super) fn sides(import: &Import, value: &Value) -> Result<Vec<Integer>, Trou
             let sides = sides.map(|&side| Integer::from(side as i64));
             Ok(std::iter::once(Integer::pictures(1)).chain(sides).collect())
         }
+        Value::Rounded(rounded) => Ok(import.draft.sides(&rounded.view)),
+        Value::Scale(_) | Value::Zero(_) => Ok(Vec::new()),
         Value::Unknown => Err(unsupported("has an unknown input")),
     }
 }
