@@ -11,15 +11,18 @@ use crate::graphs::Remarks;
 use crate::pretrained::IMAGENET_CLASSES;
 use crate::{CLASSES_KEY, LoadError, Pretrained};
 
-/// Metadata key of what the network's output means ([`Output::word`]).
+/// Metadata key of what the network's output means ([`Output::word`]), after `assumed ` if nothing told it.
 pub const OUTPUT_KEY: &str = "dvm.output";
+
+/// What stands before an output in metadata that nothing told: a file that is written does not settle it.
+const ASSUMED: &str = "assumed ";
 
 /// What the metadata of a file says.
 fn in_metadata(
     metadata: &BTreeMap<String, String>,
     file: &str,
 ) -> Result<Option<Output>, LoadError> {
-    let Some(text) = metadata.get(OUTPUT_KEY) else {
+    let Some(text) = metadata.get(OUTPUT_KEY).filter(|text| !is_assumed(text)) else {
         return Ok(None);
     };
     let output = text.parse().map_err(|detail| LoadError::Metadata {
@@ -28,6 +31,10 @@ fn in_metadata(
         detail: format!("cannot be used: {detail}"),
     })?;
     Ok(Some(output))
+}
+
+fn is_assumed(text: &str) -> bool {
+    text.starts_with(ASSUMED)
 }
 
 /// What the output of an architecture with these weights means, and whether the file tells it. Such
@@ -43,7 +50,8 @@ pub(crate) fn of_weights(
     }
     // This program has written files without the key, of networks that it had trained with a softmax.
     // ImageNet's classes are learnt with one, too.
-    if outputs > 1 && (metadata.contains_key(CLASSES_KEY) || outputs == IMAGENET_CLASSES) {
+    let is_ours = metadata.contains_key(CLASSES_KEY) && !metadata.contains_key(OUTPUT_KEY);
+    if outputs > 1 && (is_ours || outputs == IMAGENET_CLASSES) {
         return Ok((Output::Logits, Some(Output::Logits)));
     }
     Ok((assumed(outputs, file, remarks), None))
@@ -130,6 +138,15 @@ fn test_pictures(preprocess: &Preprocess) -> Tensor {
 }
 
 impl Pretrained {
+    /// What metadata say of its output, under [`OUTPUT_KEY`].
+    pub(crate) fn output_metadata(&self) -> String {
+        let word = self.network.output().word();
+        match self.remarks.output {
+            Some(_) => format!("{ASSUMED}{word}"),
+            None => word.into(),
+        }
+    }
+
     /// The same network whose user says what the file's output means. A softmax or sigmoid that was left
     /// out at the file's end stays so, where it agrees.
     ///

@@ -110,7 +110,7 @@ impl Pretrained {
                 PREPROCESS_KEY.into(),
                 json(serde_json::to_string(preprocess)),
             ),
-            (OUTPUT_KEY.into(), self.network.output().word().into()),
+            (OUTPUT_KEY.into(), self.output_metadata()),
         ]);
         match &self.origin {
             Origin::Zoo(architecture) => {

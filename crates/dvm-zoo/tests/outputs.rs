@@ -198,6 +198,26 @@ fn what_an_output_means_is_saved_with_the_network() {
 }
 
 #[test]
+fn what_is_assumed_stays_so_when_it_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["logits", "one_logit"] {
+        for format in ["safetensors", "onnx"] {
+            let path = folder.path().join(format!("{name}.{format}"));
+            let kind = dvm_zoo::FileFormat::of(&path).unwrap();
+            let save =
+                |network: &Pretrained| std::fs::write(&path, network.to_bytes(kind).unwrap());
+            save(&read(name)).unwrap();
+            let again = Pretrained::read(&path, None).unwrap();
+            assert!(again.remarks.output.is_some(), "{name}.{format}");
+            let output = again.network.output();
+            save(&again.with_output(output).unwrap()).unwrap();
+            let settled = Pretrained::read(&path, None).unwrap();
+            assert_eq!(settled.remarks.output, None, "{name}.{format}");
+        }
+    }
+}
+
+#[test]
 fn training_needs_logits() {
     let classes: Vec<String> = ["a", "b"].map(String::from).to_vec();
     let trained = |name| read(name).for_classes(classes.clone(), |p| Tensor::zeros(&p.shape));

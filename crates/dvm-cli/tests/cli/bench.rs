@@ -170,5 +170,5 @@ fn what_does_not_go_together_is_refused() {
     assert!(run.stderr.contains("--random-weights"), "{}", run.stderr);
     let run = dvm(&["bench", "forward", "--model", "vgg99", "--random-weights"]);
     assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("vgg16"), "{}", run.stderr);
+    assert!(run.stderr.contains("vgg19"), "{}", run.stderr);
 }

@@ -153,7 +153,7 @@ fn a_file_is_not_converted_onto_itself() {
 fn networks_that_are_not_there_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.onnx");
-    refused("vgg99", &out, &[], &["`vgg99`", NETWORK]);
+    refused("vgg99", &out, &[], &["`vgg99`", "did you mean `vgg19`?"]);
     refused("missing.pth", &out, &["--model", NETWORK], &["missing.pth"]);
     refused("Cargo.toml", &out, &[], &["Cargo.toml"]);
 }

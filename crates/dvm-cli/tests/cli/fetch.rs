@@ -178,7 +178,7 @@ fn another_tag_is_another_file() {
     let run = desk.fetch(&server, &["resnet50", "--weights", "V3"]);
     refused(&run, &["`V3`", "IMAGENET1K_V1, IMAGENET1K_V2"]);
     let run = desk.fetch(&server, &["resnet50", "vgg99"]);
-    refused(&run, &["`vgg99`", "squeezenet1_1"]);
+    refused(&run, &["`vgg99`", "did you mean `vgg19`?"]);
     assert_eq!(server.asked().len(), 1);
 }
 
