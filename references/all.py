@@ -8,6 +8,7 @@ import networks
 import onnx_files
 import ops
 import pictures
+import preparing
 import published_by_timm
 import tensorboard_events
 import timm_layouts
@@ -28,6 +29,7 @@ if __name__ == "__main__":
         timm_layouts,
         published_by_timm,
         onnx_files,
+        preparing,
         published,
         timm_names,
         training,

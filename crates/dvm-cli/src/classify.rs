@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::failure::{Failure, in_words_about};
 use crate::images::{self, Image};
 use crate::options::{ModelOptions, RunOptions};
+use crate::preprocess_options;
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
@@ -98,6 +99,10 @@ fn predict(
             progress.aside(|| report::say(&format!("note: {}: {}", image.name(), dvm::CUT_OFF)));
         }
         let input = classifier.prepare(picture)?;
+        if let Some(warning) = input.placement().warning() {
+            let hint = preprocess_options::whole_picture(classifier.preprocess());
+            progress.aside(|| report::say(&format!("note: {}: {warning} ({hint})", image.name())));
+        }
         classifier.classify(&input)
     };
     answer().map_err(|error: dvm::Error| in_words_about(path, &error))

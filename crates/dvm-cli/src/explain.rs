@@ -13,6 +13,7 @@ use crate::failure::{Failure, in_words_about};
 use crate::images::{self, Folders, Image};
 use crate::method_options::MethodOptions;
 use crate::options::{ModelOptions, RunOptions};
+use crate::preprocess_options;
 use crate::report::{self, Progress};
 
 #[derive(Args)]
@@ -249,7 +250,14 @@ impl Task {
                 // Most are about the network and hold for all classes.
                 if !noted.contains(warning) {
                     noted.push(warning.clone());
-                    self.note(&format!("{name}: {warning}"));
+                    let of_crop = explanation.crop_warning();
+                    let is_of_crop = of_crop.is_some_and(|crop| warning.ends_with(crop));
+                    let preprocess = self.classifier.preprocess();
+                    let hint = match is_of_crop {
+                        true => format!(" ({})", preprocess_options::whole_picture(preprocess)),
+                        false => String::new(),
+                    };
+                    self.note(&format!("{name}: {warning}{hint}"));
                 }
             }
             self.line(&format!(

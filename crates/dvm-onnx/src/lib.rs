@@ -9,6 +9,7 @@ mod file;
 mod import;
 mod metadata;
 mod names;
+mod pixels;
 mod proto;
 mod read;
 mod survey;
@@ -21,6 +22,8 @@ use dvm_engine::{Graph, Parameter, Tensor};
 pub use error::OnnxError;
 pub use export::{Export, ExportError, OPSET, Untold, structure, to_onnx};
 pub use file::OnnxFile;
+pub use metadata::class_names;
+pub use pixels::{ChannelOrder, PixelRange, Pixels};
 
 /// What a caller may say about a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,11 +39,15 @@ const USUAL_SIZE: (usize, usize) = (224, 224);
 pub struct Imported {
     /// The network: pictures `[N, C, H, W]` to logits `[N, K]`, for any number of pictures.
     pub graph: Graph,
-    /// Channels of its pictures.
+    /// Channels of its pictures: three, or one where they are grey, or others.
     pub channels: usize,
-    /// Whether the file takes grey pictures of one channel: the graph takes red, green and blue, and
-    /// begins with their luma.
-    pub is_grey: bool,
+    /// The name of its input.
+    pub input: String,
+    /// Numbers that the graph gives for each picture.
+    pub outputs: usize,
+    /// Whether the file takes pixels as whole numbers of 0 to 255 (`uint8`); the graph takes them as
+    /// floats.
+    pub takes_bytes: bool,
     /// Rows that the file asks for; `None` where they are open.
     pub height: Option<usize>,
     /// Columns that the file asks for.
@@ -59,9 +66,9 @@ pub struct Imported {
     pub opset: i64,
     /// Names of the classes, where the file has as many as there are.
     pub classes: Option<Vec<String>>,
-    /// What the network multiplies pixels by before its first layer, if it normalises by itself: about
-    /// 1/255 or less where it takes pixels of 0 to 255, more than 1 where it takes 0 to 1.
-    pub pixel_factor: Option<f32>,
+    /// What the graph tells of the pixels that it takes, where it scales or shifts them before its first
+    /// layer.
+    pub pixels: Option<Pixels>,
     /// SHA-256 of the file, in hexadecimal; not of weights that lie beside it.
     pub sha256: String,
 }
@@ -121,7 +128,7 @@ fn imported(
         .collect();
     let opening = &taken.opening;
     let size = (opening.height, opening.width);
-    let shapes = taken.graph.shapes(&[1, opening.colours(), size.0, size.1]);
+    let shapes = taken.graph.shapes(&[1, opening.channels, size.0, size.1]);
     let count = shapes
         .map(|shapes| shapes[taken.graph.output().index()][1])
         .unwrap_or(0);
@@ -138,8 +145,10 @@ fn imported(
         .map(|set| set.version)
         .next();
     Ok(Imported {
-        channels: opening.colours(),
-        is_grey: opening.is_grey(),
+        channels: opening.channels,
+        input: opening.name.clone(),
+        outputs: count,
+        takes_bytes: opening.takes_bytes,
         height: opening.fixed.0,
         width: opening.fixed.1,
         size,
@@ -152,7 +161,7 @@ fn imported(
             .trim()
             .to_owned(),
         opset: opset.unwrap_or(1),
-        pixel_factor: taken.pixel_factor,
+        pixels: taken.pixels,
         sha256: decoded.sha256.clone(),
     })
 }

@@ -25,7 +25,7 @@ impl Pretrained {
             .for_classes(classes.len(), &mut fresh)?;
         // What follows the layer may be made for the number of classes that there were.
         let (height, width) = self.preprocess.crop;
-        graph.shapes(&[1, 3, height, width])?;
+        graph.shapes(&[1, self.preprocess.channels.count(), height, width])?;
         let mut remarks = self.remarks;
         remarks.classes = None;
         Ok(Self {

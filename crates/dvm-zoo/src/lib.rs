@@ -7,14 +7,18 @@
 //! ```
 
 pub mod architectures;
+mod assumptions;
 mod buffers;
 mod fine_tune;
 mod graphs;
+mod known;
 mod pretrained;
 mod recognition;
 mod saving;
+mod stated;
 
 pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};
+pub use assumptions::ASSUMED_KEY;
 pub use dvm_onnx::ExportError;
 pub use graphs::Remarks;
 pub use pretrained::{

@@ -9,7 +9,7 @@ use dvm_image::Preprocess;
 use dvm_onnx::{Export, ExportError};
 
 use crate::buffers::buffers;
-use crate::{ARCHITECTURE_KEY, CLASSES_KEY, Origin, PREPROCESS_KEY, Pretrained};
+use crate::{ARCHITECTURE_KEY, ASSUMED_KEY, CLASSES_KEY, Origin, PREPROCESS_KEY, Pretrained};
 
 /// Metadata key of the graph of a network that is no architecture of the zoo: an ONNX model without the
 /// values of its initialisers, in Base64. The tensors of the file are its initialisers.
@@ -56,6 +56,11 @@ impl Pretrained {
     /// [`ExportError`] for a graph that ONNX has no operators for.
     pub fn to_bytes(&self, format: FileFormat) -> Result<Vec<u8>, ExportError> {
         let mut metadata = self.metadata()?;
+        if !self.remarks.assumed.is_empty() {
+            let assumed = serde_json::to_string(&self.remarks.assumed);
+            let assumed = assumed.expect("names can be written");
+            metadata.insert(ASSUMED_KEY.into(), assumed);
+        }
         for (key, value) in [("source", &self.source), ("licence", &self.licence)] {
             metadata.extend(value.iter().map(|text| (key.to_owned(), text.clone())));
         }

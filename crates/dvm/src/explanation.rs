@@ -1,6 +1,7 @@
 //! The explanation of one class of one picture: maps, figure, record, files.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
@@ -24,6 +25,8 @@ pub(crate) struct Subject {
     model: Value,
     /// What is to be known of the network.
     warnings: Vec<String>,
+    /// What is to be known of the picture's crop.
+    crop_warning: Option<String>,
     model_name: String,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
@@ -44,6 +47,7 @@ impl Subject {
     ) -> Self {
         let name = classifier.name();
         Self {
+            crop_warning: input.placement().warning(),
             input,
             prediction,
             names: classifier.classes().to_vec(),
@@ -58,7 +62,7 @@ impl Subject {
                 "preprocess": written(classifier.preprocess()),
             }),
             model_name: name.to_owned(),
-            warnings: classifier.warnings().map(str::to_owned).collect(),
+            warnings: classifier.warnings().collect(),
             overlay: options.overlay,
             colours: options.colours,
             written: Mutex::default(),
@@ -129,10 +133,20 @@ impl Explanation {
             .map(|map| (map.entry.name, &map.attribution))
     }
 
+    /// How much of the picture the network does not see, if it sees less than half of it; one of
+    /// [`Explanation::warnings`].
+    pub fn crop_warning(&self) -> Option<&str> {
+        self.subject.crop_warning.as_deref()
+    }
+
     /// What readers of the maps must know, and who says so: `picture`, `network` or a method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let cut_off = !self.subject.input.original().is_whole();
-        let of_picture = cut_off.then_some(("picture", CUT_OFF)).into_iter();
+        let cut_off = cut_off.then_some(CUT_OFF);
+        let of_picture = cut_off
+            .into_iter()
+            .chain(self.subject.crop_warning.as_deref());
+        let of_picture = of_picture.map(|warning| ("picture", warning));
         let of_network = self.subject.warnings.iter();
         let of_network = of_network.map(|warning| ("network", warning.as_str()));
         of_picture
@@ -203,6 +217,10 @@ impl Explanation {
                 })
             })
             .collect();
+        let placement = self.subject.input.placement();
+        let (rows, columns) = placement.shown();
+        let round = |value: f64| (value * 1e4).round() / 1e4;
+        let span = |span: Range<f64>| [round(span.start), round(span.end)];
         json!({
             "dvm": env!("CARGO_PKG_VERSION"),
             "image": {
@@ -210,7 +228,13 @@ impl Explanation {
                 "height": self.subject.input.original().height(),
                 "resized": self.subject.input.resized(),
                 "whole": self.subject.input.original().is_whole(),
-                "crop_origin": self.subject.input.placement().origin(),
+                "crop_origin": placement.origin(),
+                "crop_on_image": { "rows": span(rows), "columns": span(columns) },
+                "shown": round(placement.shown_share()),
+                "warnings": self.warnings()
+                    .filter(|(from, _)| *from == "picture")
+                    .map(|(_, warning)| warning)
+                    .collect::<Vec<_>>(),
             },
             "model": self.subject.model,
             "warnings": self.subject.warnings,

@@ -49,8 +49,8 @@ pub use dvm_data as data;
 pub use dvm_engine as engine;
 pub use dvm_fetch as fetch;
 pub use dvm_image::{
-    ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png,
-    is_named_as_picture, write_atomic,
+    Channels, ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, PreprocessField, Resize,
+    encode_png, is_named_as_picture, write_atomic,
 };
 pub use dvm_render::{Bar, ColourMap, bar_chart};
 pub use dvm_zoo as models;

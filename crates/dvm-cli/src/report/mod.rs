@@ -14,6 +14,7 @@ pub use table::{Align, table};
 pub use training::Watch;
 
 use crate::failure::Failure;
+use crate::preprocess_options;
 
 /// Prints a line for people who watch. If nobody can read it, the work goes on all the same.
 pub fn say(line: &str) {
@@ -25,8 +26,13 @@ pub fn warn_about(classifier: &Classifier) {
     for note in classifier.notes() {
         say(&format!("note: {note}"));
     }
+    let assumption = classifier.preprocess_assumption();
     for warning in classifier.warnings() {
-        say(&format!("warning: {warning}"));
+        let hint = match assumption.as_ref() == Some(&warning) {
+            true => format!(" ({})", preprocess_options::hint(classifier.assumed())),
+            false => String::new(),
+        };
+        say(&format!("warning: {warning}{hint}"));
     }
 }
 

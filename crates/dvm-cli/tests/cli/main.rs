@@ -9,6 +9,7 @@ mod fetch;
 mod onnx;
 mod pictures;
 mod prepare;
+mod preparing;
 mod requests;
 #[path = "../../../dvm-fetch/tests/fetch/server.rs"]
 #[allow(dead_code, reason = "it serves the tests of fetching, too")]

@@ -66,6 +66,8 @@ fn flags_say_how_pictures_are_prepared_and_a_file_names_the_classes() {
         "0.1,0.2,0.3",
         "--interpolation",
         "bicubic",
+        "--channel-order",
+        "rgb",
     ]);
     let run = dvm(&all);
     assert_eq!((run.code, &run.stderr[..]), (Some(0), ""));
@@ -84,7 +86,7 @@ fn flags_say_how_pictures_are_prepared_and_a_file_names_the_classes() {
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let expected = serde_json::json!({
         "resize": "none", "interpolation": "bicubic", "crop": [40, 48],
-        "mean": [0.5, 0.5, 0.5], "std": [0.1, 0.2, 0.3],
+        "channels": "rgb", "mean": [0.5, 0.5, 0.5], "std": [0.1, 0.2, 0.3],
     });
     assert_eq!(record["model"]["preprocess"], expected);
 }

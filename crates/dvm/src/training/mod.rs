@@ -99,8 +99,8 @@ impl Training {
         let begun = self.folder.last_path().exists();
         let mut pretrained = network::of(&self.config, &self.data, begun)?;
         pretrained.network = pretrained.network.with_arithmetic(self.arithmetic);
-        let remarks = &pretrained.remarks;
-        for warning in remarks.warnings.iter().chain(&remarks.preprocess) {
+        let warnings = pretrained.remarks.warnings.iter().cloned();
+        for warning in warnings.chain(pretrained.preprocess_assumption()) {
             tell(&TrainingEvent::Message(format!("warning: {warning}")));
         }
         let metadata = pretrained.metadata()?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use dvm_data::Dataset;
 use dvm_engine::{Initialisation, Parameter, Spread, Tensor};
+use dvm_image::PreprocessField;
 use dvm_train::Config;
 use dvm_zoo::{Architecture, Pretrained};
 
@@ -53,8 +54,7 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
     if let Some(preprocess) = &config.preprocess
         && *preprocess != pretrained.preprocess
     {
-        pretrained.preprocess = preprocess.clone();
-        pretrained.remarks.preprocess = None;
+        pretrained = pretrained.with_preprocess(preprocess.clone(), PreprocessField::ALL);
     }
     Ok(pretrained)
 }

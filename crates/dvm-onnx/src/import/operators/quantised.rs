@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::binary::Function;
 
 use super::super::Import;
 use super::super::array::Array;
@@ -112,7 +113,12 @@ impl Steps {
 fn dequantise(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     import.is_quantised = true;
     let Value::Constant(x) = site.value(0)? else {
-        return computed(site.view(0)?.clone());
+        let view = site.view(0)?.clone();
+        // Pixels that come as whole numbers were quantised by no node.
+        if import.is_raw(view.node) && !import.quantised_pixels.contains(&view.node) {
+            return dequantised_pixels(import, site);
+        }
+        return computed(view);
     };
     let x = x.clone();
     import.draft.spend_on(&x.shape)?;
@@ -128,12 +134,38 @@ fn dequantise(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     })
 }
 
+/// `(x − zero) · scale` of pixels that the file takes as whole numbers.
+fn dequantised_pixels(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let mut value = site.value(0)?.clone();
+    if let Some(zero) = site.optional_constant(2)? {
+        let zero = Value::Constant(super::arithmetic::floats(zero)?);
+        let name = format!("{}.zero", site.name);
+        value = import.binary(&name, Function::Sub, &value, &zero)?;
+    }
+    let scale = site.constant(1)?.clone();
+    if scale.len() != 1 {
+        return Err(unsupported(
+            "scales the pixels of each channel by themselves",
+        ));
+    }
+    let scale = Value::Constant(scale);
+    Ok(vec![import.binary(
+        site.name,
+        Function::Mul,
+        &value,
+        &scale,
+    )?])
+}
+
 fn quantise(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     import.is_quantised = true;
     // Unsigned, if nothing says otherwise.
     let (low, high) = import.range_of(site)?;
     let Value::Constant(x) = site.value(0)? else {
         let view = site.view(0)?.clone();
+        if import.is_raw(view.node) {
+            import.quantised_pixels.insert(view.node);
+        }
         let zero = match site.optional_constant(2)? {
             Some(zero) => zero.as_known()?,
             None => vec![0],
