@@ -10,6 +10,7 @@ fn preprocess() -> Preprocess {
         resize: Resize::ShortSide(20),
         interpolation: Interpolation::Bilinear,
         crop: (16, 14),
+        channels: dvm_image::Channels::Rgb,
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
     }
