@@ -10,6 +10,7 @@ import onnx_files
 import onnx_rewritten
 import ops
 import pictures
+import preparing
 import published_by_timm
 import tensorboard_events
 import timm_layouts
@@ -34,6 +35,7 @@ if __name__ == "__main__":
         published_by_timm,
         onnx_files,
         onnx_rewritten,
+        preparing,
         published,
         timm_names,
         training,

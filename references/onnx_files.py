@@ -255,10 +255,10 @@ class Files:
         self.arrays = {}
         self.cases = []
 
-    def add(self, name, content, network, size, scale=1.0, layout="NCHW"):
+    def add(self, name, content, network, size, scale=1.0, layout="NCHW", channels=3):
         """`network` computes the logits of f64 pictures."""
         generator = torch.Generator().manual_seed(11)
-        x = torch.randn(2, 3, *size, generator=generator, dtype=torch.float64) * scale
+        x = torch.randn(2, channels, *size, generator=generator, dtype=torch.float64) * scale
         x = x.float().double().requires_grad_()
         logits = network(x)
         weights = torch.linspace(-1, 1, logits.numel(), dtype=torch.float64).reshape(logits.shape)
@@ -578,15 +578,11 @@ def single(files):
     ]
     arrays = {"conv.weight": w, "conv.bias": b, "fc.weight": f, "fc.bias": g}
 
-    def luma(x):
-        weights = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float64)
-        return (x * weights[:, None, None]).sum(1, keepdim=True)
-
     def of_grey(x):
-        y = F.relu(F.conv2d(luma(x), double(w), double(b), padding=1)).mean((2, 3))
+        y = F.relu(F.conv2d(x, double(w), double(b), padding=1)).mean((2, 3))
         return y @ double(f).T + double(g)
 
-    files.add("grey", model(nodes, arrays, ["n", 1, 8, 8], 1), of_grey, (8, 8))
+    files.add("grey", model(nodes, arrays, ["n", 1, 8, 8], 1), of_grey, (8, 8), channels=1)
 
     last = random(1, 3, 3, 3, seed=5)
     nodes = [

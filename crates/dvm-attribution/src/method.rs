@@ -31,7 +31,7 @@ pub struct Scene<'a> {
 pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
 impl Scene<'_> {
-    /// The normalised picture as a batch of one, `[1, 3, H, W]`.
+    /// The normalised picture as a batch of one, `[1, C, H, W]`.
     pub fn batch_of_one(&self) -> Tensor {
         Tensor::from_nchw(&self.shape_of_one(), self.input.values())
     }
@@ -176,7 +176,8 @@ pub struct Attribution {
 /// An array as it was computed, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raw {
-    /// `[3, H, W]` for gradients, `[classes, rows, columns]` for occlusion.
+    /// `[C, H, W]` for gradients, channels in the network's order (`Preprocess::channels`);
+    /// `[classes, rows, columns]` for occlusion.
     pub shape: Vec<usize>,
     /// The values; maps of several classes share them.
     pub values: Arc<Vec<f32>>,

@@ -11,6 +11,7 @@ use crate::failure::{Failure, in_words_about};
 use crate::images::{self, Image, Images};
 use crate::options::{ModelOptions, RunOptions};
 use crate::picture_options::{PictureOptions, range_hint};
+use crate::preprocess_options;
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
@@ -123,6 +124,10 @@ fn predict(
             progress.aside(|| report::say(&format!("note: {}: {note}", image.name())));
         }
         let input = classifier.prepare(picture)?;
+        if let Some(warning) = input.placement().warning() {
+            let hint = preprocess_options::whole_picture(classifier.preprocess());
+            progress.aside(|| report::say(&format!("note: {}: {warning} ({hint})", image.name())));
+        }
         let seen = classifier.classify(&input)?;
         if let Some(doubt) = &seen.doubt {
             progress.aside(|| report::say(&format!("warning: {}: {doubt}", image.name())));

@@ -16,6 +16,7 @@ use crate::images::{self, Folders, Image, Images};
 use crate::method_options::MethodOptions;
 use crate::options::{ModelOptions, RunOptions};
 use crate::picture_options::{PictureOptions, range_hint};
+use crate::preprocess_options;
 use crate::report::{self, Progress};
 
 #[derive(Args)]
@@ -280,7 +281,14 @@ impl Task {
                 // Most are about the network and hold for all classes.
                 if !noted.contains(warning) {
                     noted.push(warning.clone());
-                    self.note(&format!("{name}: {warning}"));
+                    let of_crop = explanation.crop_warning();
+                    let is_of_crop = of_crop.is_some_and(|crop| warning.ends_with(crop));
+                    let preprocess = self.classifier.preprocess();
+                    let remedy = match is_of_crop {
+                        true => format!(" ({})", preprocess_options::whole_picture(preprocess)),
+                        false => String::new(),
+                    };
+                    self.note(&format!("{name}: {warning}{remedy}"));
                     if let (true, Some(hint)) = (warning.starts_with("picture: its "), &hint) {
                         self.note(&format!("{name}: {hint}"));
                     }

@@ -93,7 +93,7 @@ impl Summary {
             name: name.to_owned(),
             parameters: trained(graph, 0..graph.parameters().len()),
             multiply_adds: graph
-                .multiply_adds(&[1, 3, height, width])
+                .multiply_adds(&[1, preprocess.channels.count(), height, width])
                 .map_err(dvm::Error::from)?,
             top1: architecture.map(|a| a.usual().top1),
             embedded: architecture.is_some_and(|a| a.embedded.is_some()),

@@ -110,9 +110,9 @@ pub enum OnBroken {
 /// Pictures as a network takes them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// `[N, 3, H, W]`.
+    /// `[N, C, H, W]`.
     pub shape: [usize; 4],
-    /// Normalised values, stored channels last, `[N, H, W, 3]`.
+    /// Normalised values, stored channels last, `[N, H, W, C]`.
     pub values: Vec<f32>,
     /// Class of each picture.
     pub classes: Vec<usize>,
@@ -135,7 +135,7 @@ pub struct Loader {
 struct Source {
     samples: Arc<[Sample]>,
     loading: Loading,
-    tables: [[f32; 256]; 3],
+    tables: Vec<[f32; 256]>,
 }
 
 impl Loader {
@@ -254,10 +254,15 @@ impl Source {
 
     /// The batch that `seen` of the samples at `positions` makes.
     fn batch(&self, positions: &[usize], seen: Vec<Result<Seen, Error>>) -> Result<Batch, Error> {
-        let (height, width) = self.loading.preprocess.crop;
+        let Preprocess {
+            crop: (height, width),
+            channels,
+            ..
+        } = self.loading.preprocess;
+        let count = channels.count();
         let mut batch = Batch {
-            shape: [0, 3, height, width],
-            values: Vec::with_capacity(positions.len() * height * width * 3),
+            shape: [0, count, height, width],
+            values: Vec::with_capacity(positions.len() * height * width * count),
             classes: Vec::with_capacity(positions.len()),
             samples: Vec::with_capacity(positions.len()),
             skipped: Vec::new(),
@@ -265,7 +270,7 @@ impl Source {
         for (&position, seen) in positions.iter().zip(seen) {
             match (seen, self.loading.on_broken) {
                 (Ok(seen), _) => {
-                    seen.append_to(&mut batch.values, &self.tables);
+                    seen.append_to(&mut batch.values, channels, &self.tables);
                     batch.classes.push(self.samples[position].class);
                     batch.samples.push(position);
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dvm_data::augment::Augment;
 use dvm_data::{Batch, Loader, Loading, OnBroken, Order, Rest, Sample};
-use dvm_image::{Interpolation, Picture, Preprocess, Resize, encode_png};
+use dvm_image::{Channels, Interpolation, Picture, Preprocess, Resize, encode_png};
 
 fn preprocess() -> Preprocess {
     Preprocess {
@@ -14,6 +14,7 @@ fn preprocess() -> Preprocess {
         resize: Resize::ShortSide(10),
         interpolation: Interpolation::Bilinear,
         crop: (8, 6),
+        channels: dvm_image::Channels::Rgb,
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
     }
@@ -211,6 +212,35 @@ fn a_preview_shows_the_pixels_that_the_batch_holds() {
                 .map(|(i, &v)| tables[i % 3][usize::from(v)])
                 .collect();
             assert_eq!(values, expected);
+        }
+    }
+}
+
+#[test]
+fn batches_have_the_channels_of_the_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = pictures(folder.path(), 3);
+    for channels in [Channels::Rgb, Channels::Bgr, Channels::Grey] {
+        let preprocess = preprocess().with_channels(channels);
+        let loading = Loading::validation(preprocess.clone(), 3);
+        let loader = Loader::new(samples.clone(), loading).unwrap();
+        let batch = loader.epoch(0, 0).next().unwrap().unwrap();
+        let (height, width) = preprocess.crop;
+        let count = channels.count();
+        assert_eq!(batch.shape, [3, count, height, width]);
+        let pictures = batch.values.chunks_exact(height * width * count);
+        for (sample, values) in samples.iter().zip(pictures) {
+            let picture = dvm_image::read(&sample.path, &Default::default()).unwrap();
+            let input = preprocess.apply(picture).unwrap();
+            for (at, pixel) in values.chunks_exact(count).enumerate() {
+                for (channel, &value) in pixel.iter().enumerate() {
+                    assert_eq!(
+                        value,
+                        input.values()[channel * height * width + at],
+                        "{channels}"
+                    );
+                }
+            }
         }
     }
 }

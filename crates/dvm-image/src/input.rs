@@ -24,14 +24,15 @@ impl Input {
         &self.crop
     }
 
-    /// The normalised crop, `[3, height, width]`.
+    /// The normalised crop, `[C, height, width]`, its channels in the network's order.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// `[3, height, width]`, the shape of [`Input::values`].
+    /// `[C, height, width]`, the shape of [`Input::values`]: three channels, or one of a grey network.
     pub fn shape(&self) -> [usize; 3] {
-        [3, self.crop.height(), self.crop.width()]
+        let (height, width) = (self.crop.height(), self.crop.width());
+        [self.values.len() / (height * width), height, width]
     }
 
     /// Rows and columns of the resized picture that the crop was cut from.
@@ -124,6 +125,43 @@ impl Placement {
     }
 }
 
+impl Placement {
+    /// The part of the original that the crop shows.
+    pub fn shown(&self) -> Rectangle {
+        self.original_rectangle(0.0..self.crop.0 as f64, 0.0..self.crop.1 as f64)
+    }
+
+    /// How much of the original's area the crop shows, 0 … 1.
+    pub fn shown_share(&self) -> f64 {
+        let (rows, columns) = self.shown();
+        let shown = (rows.end - rows.start) * (columns.end - columns.start);
+        shown / (self.original.0 as f64 * self.original.1 as f64)
+    }
+
+    /// What a user must know if the crop shows less than half of the picture: how much is cut off,
+    /// and what shows all of it.
+    pub fn warning(&self) -> Option<String> {
+        let share = self.shown_share();
+        (share < 0.5).then(|| {
+            let (height, width) = self.crop;
+            format!(
+                "the network sees {} % of this picture, the centre; the rest is cut off; resize the whole \
+                 picture to {height}×{width} to see all of it, with its proportions changed",
+                percent(100.0 * share)
+            )
+        })
+    }
+}
+
+/// A percentage for people: two digits that count below ten.
+fn percent(value: f64) -> String {
+    match value {
+        value if value >= 10.0 => format!("{value:.0}"),
+        value if value >= 1.0 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
 /// Rows, then columns, in continuous pixel coordinates.
 pub type Rectangle = (Range<f64>, Range<f64>);
 
@@ -151,6 +189,24 @@ mod tests {
         assert_eq!(HALVED.original_from_crop((0.0, 0.0)), (0.0, 10.0));
         assert_eq!(HALVED.original_from_crop((20.0, 20.0)), (40.0, 50.0));
         assert_eq!(HALVED.crop_from_original((40.0, 50.0)), (20.0, 20.0));
+    }
+
+    #[test]
+    fn a_crop_that_shows_less_than_half_of_the_picture_is_told() {
+        // 15:1, shorter side to 256, 224 × 224 of it.
+        let long = Placement {
+            original: (100, 1500),
+            resized: (256, 3840),
+            crop: (224, 224),
+            origin: (16, 1808),
+        };
+        let share = 224.0 * 224.0 / (256.0 * 3840.0);
+        assert!((long.shown_share() - share).abs() < 1e-12);
+        let warning = long.warning().unwrap();
+        assert!(warning.contains("5.1 % of this picture"), "{warning}");
+        assert!(warning.contains("224×224"), "{warning}");
+        assert_eq!(HALVED.shown(), (0.0..40.0, 10.0..50.0));
+        assert_eq!(HALVED.warning(), None);
     }
 
     #[test]

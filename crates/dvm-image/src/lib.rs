@@ -3,12 +3,13 @@
 //! The way from a file to a network: [`read`] (or [`decode`]) gives a [`Picture`], 8-bit RGB, the
 //! right way up, whatever the format was; [`Preprocess::apply`] resizes it as Pillow does, cuts out
 //! the centre and normalises, and gives an [`Input`], which keeps the original, the crop, the
-//! `[3, H, W]` numbers and the [`Placement`] that leads from a point of one to the other.
+//! `[C, H, W]` numbers and the [`Placement`] that leads from a point of one to the other.
 //!
 //! The way back: a [`HeatMap`] is a grid of numbers with the [`Grid`] that ties each cell to pixels
 //! of the crop; [`encode_npy`] and [`encode_png`] give the bytes of the files, and [`write_atomic`]
 //! puts them on disk whole or not at all.
 
+mod channels;
 mod decode;
 mod deep;
 mod endings;
@@ -24,6 +25,7 @@ mod range;
 mod raster;
 mod resize;
 
+pub use channels::{Channels, luma};
 pub use decode::{
     DecodeError, Error, Reading, bytes_of, decode, decode_as, is_recognised, read, read_as,
 };
@@ -36,7 +38,7 @@ pub use limits::Limits;
 pub use npy::encode_npy;
 pub use picture::Picture;
 pub use png::{encode_grey_png, encode_png};
-pub use preprocess::{Preprocess, PreprocessError, Resize};
+pub use preprocess::{Preprocess, PreprocessError, PreprocessField, Resize};
 pub use range::Range;
 pub use raster::{Levels, NotFinite, Raster, Samples, Whole};
 pub use resize::{Interpolation, resize, resize_crop, resize_region};

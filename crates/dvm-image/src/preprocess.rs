@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::channels::luma;
 use crate::input::Placement;
 use crate::resize::resize_region;
-use crate::{Input, Interpolation, Picture, Range};
+use crate::{Channels, Input, Interpolation, Picture, Range};
 
 /// How a network wants its pictures, as torchvision's `Resize`, `CenterCrop`, `ToTensor` and
 /// `Normalize` one after the other.
 ///
-/// In JSON, all five fields are required, `resize` being `{"short_side": N}`,
-/// `{"exact": [HEIGHT, WIDTH]}` or `"none"`, and `interpolation` `"bilinear"` or `"bicubic"`:
+/// In JSON, `resize` is `{"short_side": N}`, `{"exact": [HEIGHT, WIDTH]}` or `"none"`, `interpolation`
+/// is `"bilinear"` or `"bicubic"`, and `channels` is `"rgb"`, `"bgr"` or `"grey"`. All fields are
+/// required but `channels`, which is `"rgb"` where it is left out:
 ///
 /// ```
 /// let json = r#"{
@@ -36,10 +38,58 @@ pub struct Preprocess {
     pub interpolation: Interpolation,
     /// Height and width cut from the centre; black is added where the resized picture is smaller.
     pub crop: (usize, usize),
-    /// Subtracted from values scaled to 0 … 1, per channel R, G, B.
+    /// Which channels the network takes, in which order. A grey network sees the luma of the whole
+    /// picture, rounded to 8 bits before it is resized, as `Image.convert("L")` and then torchvision's
+    /// transforms give it.
+    #[serde(default)]
+    pub channels: Channels,
+    /// Subtracted from values scaled to 0 … 1, channel by channel in the order of `channels`; of grey
+    /// networks all three are the same.
     pub mean: [f32; 3],
-    /// Divides what is left, per channel R, G, B.
+    /// Divides what is left, in the same order.
     pub std: [f32; 3],
+}
+
+/// The fields of a [`Preprocess`], to say which of them are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreprocessField {
+    /// [`Preprocess::mean`].
+    Mean,
+    /// [`Preprocess::std`].
+    Std,
+    /// [`Preprocess::channels`].
+    Channels,
+    /// [`Preprocess::crop`].
+    Crop,
+    /// [`Preprocess::resize`].
+    Resize,
+    /// [`Preprocess::interpolation`].
+    Interpolation,
+}
+
+impl PreprocessField {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Mean,
+        Self::Std,
+        Self::Channels,
+        Self::Crop,
+        Self::Resize,
+        Self::Interpolation,
+    ];
+
+    /// Its name in the JSON form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Std => "std",
+            Self::Channels => "channels",
+            Self::Crop => "crop",
+            Self::Resize => "resize",
+            Self::Interpolation => "interpolation",
+        }
+    }
 }
 
 /// The size to which a picture is brought before it is cropped.
@@ -75,6 +125,17 @@ pub enum PreprocessError {
         "preprocessing: \"std\" is {0:?}, but each standard deviation is a finite number above 0"
     )]
     Std([f32; 3]),
+    /// A grey network with three means or deviations that differ.
+    #[error(
+        "preprocessing: \"{field}\" is {values:?}, but \"channels\" is \"grey\", one channel, so that all \
+         three are the same"
+    )]
+    Grey {
+        /// `mean` or `std`.
+        field: &'static str,
+        /// Its values.
+        values: [f32; 3],
+    },
 }
 
 impl Preprocess {
@@ -88,8 +149,30 @@ impl Preprocess {
             resize: Resize::ShortSide(256),
             interpolation: Interpolation::Bilinear,
             crop: (224, 224),
+            channels: Channels::Rgb,
             mean: [0.485, 0.456, 0.406],
             std: [0.229, 0.224, 0.225],
+        }
+    }
+
+    /// The same for other channels: mean and deviation go with their colours; of a grey network they
+    /// are the average of the three.
+    #[must_use]
+    pub fn with_channels(&self, channels: Channels) -> Self {
+        let arranged = |values: [f32; 3]| match (self.channels, channels) {
+            (from, to) if from == to => values,
+            (_, Channels::Grey) if values[0] == values[1] && values[1] == values[2] => values,
+            (_, Channels::Grey) => {
+                [(values.iter().map(|&v| f64::from(v)).sum::<f64>() / 3.0) as f32; 3]
+            }
+            (Channels::Grey, _) => values,
+            _ => [values[2], values[1], values[0]],
+        };
+        Self {
+            channels,
+            mean: arranged(self.mean),
+            std: arranged(self.std),
+            ..self.clone()
         }
     }
 
@@ -111,6 +194,13 @@ impl Preprocess {
         // A subnormal deviation passes "above 0" but turns the quotient into infinity.
         if !self.std.iter().all(|s| s.is_normal() && *s > 0.0) {
             return Err(PreprocessError::Std(self.std));
+        }
+        if self.channels == Channels::Grey {
+            for (field, values) in [("mean", self.mean), ("std", self.std)] {
+                if values != [values[0]; 3] {
+                    return Err(PreprocessError::Grey { field, values });
+                }
+            }
         }
         Ok(())
     }
@@ -148,26 +238,43 @@ impl Preprocess {
         }
     }
 
-    /// `(p / 255 − mean) / std` of each value, `[3, H, W]`, in `f32` in that order of operations.
-    pub fn normalise(&self, picture: &Picture) -> Vec<f32> {
-        let mut values = Vec::with_capacity(picture.rgb().len());
-        for (channel, table) in self.tables().iter().enumerate() {
-            let pixels = picture.rgb().as_chunks::<3>().0;
-            values.extend(pixels.iter().map(|p| table[usize::from(p[channel])]));
+    /// `(p / 255 − mean) / std` of each value, `[C, H, W]`, in `f32` in that order of operations. Of a
+    /// grey network's crop the first value of each pixel counts: all three are the luma.
+    pub fn normalise(&self, crop: &Picture) -> Vec<f32> {
+        let pixels = crop.rgb().as_chunks::<3>().0;
+        let mut values = Vec::with_capacity(pixels.len() * self.channels.count());
+        for (table, &source) in self.tables().iter().zip(self.channels.sources()) {
+            values.extend(pixels.iter().map(|p| table[usize::from(p[source])]));
         }
         values
     }
 
-    /// What each of the 256 values of a pixel becomes in each channel by [`Self::normalise`].
-    pub fn tables(&self) -> [[f32; 256]; 3] {
-        std::array::from_fn(|channel| {
-            std::array::from_fn(|value| self.normalised(channel, value as f32))
-        })
+    /// What each of the 256 values of a pixel becomes in each channel of the network by
+    /// [`Self::normalise`].
+    pub fn tables(&self) -> Vec<[f32; 256]> {
+        let table = |channel| std::array::from_fn(|value| self.normalised(channel, value as f32));
+        (0..self.channels.count()).map(table).collect()
     }
 
-    /// A colour `R G B` of 0 … 255, which need not be whole numbers, as the network would see it.
-    pub fn normalise_colour(&self, colour: [f32; 3]) -> [f32; 3] {
-        std::array::from_fn(|channel| self.normalised(channel, colour[channel]))
+    /// A colour `R G B` of 0 … 255, which need not be whole numbers, as the network would see it: one
+    /// value for each of its channels.
+    pub fn normalise_colour(&self, colour: [f32; 3]) -> impl Iterator<Item = f32> {
+        let colour = match self.channels {
+            Channels::Grey => [grey_of(colour); 3],
+            Channels::Rgb | Channels::Bgr => colour,
+        };
+        let sources = self.channels.sources().iter().enumerate();
+        sources.map(move |(channel, &source)| self.normalised(channel, colour[source]))
+    }
+
+    /// The colour `R G B`, 0 … 255, whose normalised values are zero: the mean of the pictures that the
+    /// network was trained on, where `mean` says it.
+    pub fn mean_colour(&self) -> [f32; 3] {
+        let mut colour = [self.mean[0] * 255.0; 3];
+        for (mean, &source) in self.mean.iter().zip(self.channels.sources()) {
+            colour[source] = mean * 255.0;
+        }
+        colour
     }
 
     fn normalised(&self, channel: usize, value: f32) -> f32 {
@@ -175,8 +282,9 @@ impl Preprocess {
     }
 
     /// The pixels of `original` that the network sees, `crop` rows and columns, resized but not yet
-    /// normalised.
+    /// normalised: `R G B` whatever the network's order of channels, grey for a grey network.
     pub fn crop_of(&self, original: &Picture) -> Picture {
+        let original = &*self.channels.of(original);
         let placement = self.placement(original.height(), original.width());
         let (top, rows) = visible(placement.origin.0, self.crop.0, placement.resized.0);
         let (left, columns) = visible(placement.origin.1, self.crop.1, placement.resized.1);
@@ -199,6 +307,17 @@ impl Preprocess {
         }
         crop
     }
+}
+
+/// The luma of a colour; of one of whole numbers that of a pixel, rounded.
+fn grey_of(colour: [f32; 3]) -> f32 {
+    if colour[0] == colour[1] && colour[1] == colour[2] {
+        return colour[0];
+    }
+    if colour.iter().all(|v| v.fract() == 0.0) {
+        return f32::from(luma(colour.map(|v| v as u8)));
+    }
+    0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 }
 
 impl Resize {
@@ -285,8 +404,81 @@ mod tests {
     #[test]
     fn a_colour_is_normalised_as_pixels_are() {
         let preprocess = Preprocess::imagenet();
-        let values = preprocess.normalise(&Picture::filled(1, 1, [1, 128, 255]));
-        assert_eq!(values, preprocess.normalise_colour([1.0, 128.0, 255.0]));
+        for channels in [Channels::Rgb, Channels::Bgr, Channels::Grey] {
+            let preprocess = preprocess.with_channels(channels);
+            let crop = channels
+                .of(&Picture::filled(1, 1, [1, 128, 255]))
+                .into_owned();
+            let colour = preprocess.normalise_colour([1.0, 128.0, 255.0]);
+            assert_eq!(
+                preprocess.normalise(&crop),
+                colour.collect::<Vec<_>>(),
+                "{channels}"
+            );
+        }
+    }
+
+    #[test]
+    fn blue_green_red_has_the_planes_of_red_green_blue_swapped() {
+        let rgb = (0..18).map(|v| v * 13).collect();
+        let picture = Picture::new(2, 3, rgb);
+        let preprocess = Preprocess {
+            resize: Resize::None,
+            crop: (2, 3),
+            ..Preprocess::imagenet()
+        };
+        let straight = preprocess.apply(picture.clone()).unwrap();
+        let swapped = preprocess
+            .with_channels(Channels::Bgr)
+            .apply(picture)
+            .unwrap();
+        let planes: Vec<&[f32]> = straight.values().chunks(6).rev().collect();
+        assert_eq!(swapped.values(), planes.concat());
+        assert_eq!(swapped.crop(), straight.crop());
+    }
+
+    #[test]
+    fn means_are_in_the_order_of_the_channels() {
+        let caffe = Preprocess {
+            channels: Channels::Bgr,
+            mean: [104.0 / 255.0, 117.0 / 255.0, 123.0 / 255.0],
+            std: [1.0 / 255.0; 3],
+            ..Preprocess::imagenet()
+        };
+        let values: Vec<f32> = caffe.normalise_colour([123.0, 117.0, 104.0]).collect();
+        assert!(values.iter().all(|v| v.abs() < 1e-4), "{values:?}");
+        let mean = caffe.mean_colour().map(f32::round);
+        assert_eq!(mean, [123.0, 117.0, 104.0]);
+    }
+
+    #[test]
+    fn a_grey_network_sees_one_channel_rounded_before_it_is_resized() {
+        let preprocess = Preprocess {
+            resize: Resize::Exact(1, 1),
+            crop: (1, 1),
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            channels: Channels::Grey,
+            ..Preprocess::imagenet()
+        };
+        // Of the lumas 198 and 162 it is 180; the luma of the resized colours would be 181.
+        let picture = Picture::new(1, 2, vec![241, 194, 107, 48, 249, 14]);
+        let input = preprocess.apply(picture).unwrap();
+        assert_eq!(input.shape(), [1, 1, 1]);
+        assert_eq!(input.values(), [180.0 / 255.0]);
+        assert_eq!(input.crop().pixel(0, 0), [180; 3]);
+    }
+
+    #[test]
+    fn a_grey_network_has_one_mean() {
+        let grey = Preprocess {
+            channels: Channels::Grey,
+            ..Preprocess::imagenet()
+        };
+        let message = grey.validate().unwrap_err().to_string();
+        assert!(message.contains("\"mean\""), "{message}");
+        let grey = Preprocess::imagenet().with_channels(Channels::Grey);
+        assert_eq!(grey.validate(), Ok(()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod file;
 mod import;
 mod metadata;
 mod names;
+mod pixels;
 mod proto;
 mod read;
 mod survey;
@@ -21,6 +22,8 @@ use dvm_engine::{Graph, Output, Parameter, Tensor};
 pub use error::OnnxError;
 pub use export::{Export, ExportError, OPSET, Untold, structure, to_onnx};
 pub use file::OnnxFile;
+pub use metadata::class_names;
+pub use pixels::{ChannelOrder, PixelRange, Pixels};
 
 /// What a caller may say about a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,11 +41,15 @@ pub struct Imported {
     pub graph: Graph,
     /// What the numbers mean, if the end of the graph tells: a softmax or a sigmoid, which is left out.
     pub output: Option<Output>,
-    /// Channels of its pictures.
+    /// Channels of its pictures: three, or one where they are grey, or others.
     pub channels: usize,
-    /// Whether the file takes grey pictures of one channel: the graph takes red, green and blue, and
-    /// begins with their luma.
-    pub is_grey: bool,
+    /// The name of its input.
+    pub input: String,
+    /// Numbers that the graph gives for each picture.
+    pub outputs: usize,
+    /// Whether the file takes pixels as whole numbers of 0 to 255 (`uint8`); the graph takes them as
+    /// floats.
+    pub takes_bytes: bool,
     /// Rows that the file asks for; `None` where they are open.
     pub height: Option<usize>,
     /// Columns that the file asks for.
@@ -62,9 +69,9 @@ pub struct Imported {
     /// Names of the classes, where the file has as many as there are; a *no* and a *yes* for a network
     /// with a single number.
     pub classes: Option<Vec<String>>,
-    /// What the network multiplies pixels by before its first layer, if it normalises by itself: about
-    /// 1/255 or less where it takes pixels of 0 to 255, more than 1 where it takes 0 to 1.
-    pub pixel_factor: Option<f32>,
+    /// What the graph tells of the pixels that it takes, where it scales or shifts them before its first
+    /// layer.
+    pub pixels: Option<Pixels>,
     /// SHA-256 of the file, in hexadecimal; not of weights that lie beside it.
     pub sha256: String,
 }
@@ -124,7 +131,7 @@ fn imported(
         .collect();
     let opening = &taken.opening;
     let size = (opening.height, opening.width);
-    let shapes = taken.graph.shapes(&[1, opening.colours(), size.0, size.1]);
+    let shapes = taken.graph.shapes(&[1, opening.channels, size.0, size.1]);
     let count = shapes
         .map(|shapes| shapes[taken.graph.output().index()][1])
         .unwrap_or(0);
@@ -141,8 +148,10 @@ fn imported(
         .map(|set| set.version)
         .next();
     Ok(Imported {
-        channels: opening.colours(),
-        is_grey: opening.is_grey(),
+        channels: opening.channels,
+        input: opening.name.clone(),
+        outputs: count,
+        takes_bytes: opening.takes_bytes,
         height: opening.fixed.0,
         width: opening.fixed.1,
         size,
@@ -156,7 +165,7 @@ fn imported(
             .trim()
             .to_owned(),
         opset: opset.unwrap_or(1),
-        pixel_factor: taken.pixel_factor,
+        pixels: taken.pixels,
         sha256: decoded.sha256.clone(),
     })
 }

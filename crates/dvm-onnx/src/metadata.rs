@@ -5,52 +5,128 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 /// Keys under which class names are found, the most telling first.
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 19] = [
     "dvm.classes",
     "classes",
     "class_names",
+    "classnames",
+    // Ultralytics
     "names",
+    // transformers
+    "id2label",
+    "idx_to_class",
+    "idx2label",
+    "index_to_name",
+    // PaddleOCR, PaddleClas
+    "character",
+    "class_id_map",
     "labels",
     "label_names",
+    "class_labels",
+    "categories",
+    // fastai
+    "vocab",
+    // Indices by name.
+    "label2id",
+    "class_to_idx",
+    "labels_map",
 ];
 
-/// The class names of `count` classes, if the metadata has them, as a JSON list, as a JSON object by
-/// index, as a dict in Python's notation (Ultralytics writes `{0: 'cat', 1: 'dog'}`), or as lines or
-/// words with commas between them.
+/// Keys of JSON objects that hold one of them.
+const CONFIGURATIONS: [&str; 3] = ["config", "model_config", "pretrained_cfg"];
+
+/// The class names of `count` classes, if the metadata has them.
 pub(crate) fn classes(metadata: &BTreeMap<String, String>, count: usize) -> Option<Vec<String>> {
     let texts = KEYS.iter().filter_map(|&key| metadata.get(key));
-    let mut names = texts.filter_map(|text| parsed(text));
-    names.find(|names| names.len() == count)
+    let mut names = texts.filter_map(|text| class_names(text, count));
+    names.next().or_else(|| {
+        let configurations = CONFIGURATIONS.iter().filter_map(|&key| metadata.get(key));
+        let objects = configurations.filter_map(|text| match serde_json::from_str(text) {
+            Ok(Value::Object(object)) => Some(object),
+            _ => None,
+        });
+        let found = |object: serde_json::Map<String, Value>| {
+            let mut inner = KEYS.iter().filter_map(|&key| object.get(key));
+            inner.find_map(|value| from_json(value).filter(|names| names.len() == count))
+        };
+        objects.filter_map(found).next()
+    })
+}
+
+/// The names of `count` classes from a text: a JSON list, a JSON object by index or by name, a list or
+/// dict in Python's notation (Ultralytics writes `{0: 'cat', 1: 'dog'}`), or lines or words with commas
+/// between them (PaddleOCR writes lines). Nothing where there are more or fewer.
+pub fn class_names(text: &str, count: usize) -> Option<Vec<String>> {
+    let fits = |names: &Vec<String>| names.len() == count;
+    parsed(text).filter(fits).or_else(|| {
+        // A name may have commas in it, or be the only one.
+        let alone = vec![text.trim().to_owned()];
+        Some(alone).filter(|names| fits(names) && is_a_name(&names[0]))
+    })
+}
+
+fn is_a_name(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(['{', '[', '('])
 }
 
 fn parsed(text: &str) -> Option<Vec<String>> {
     if let Ok(value) = serde_json::from_str::<Value>(text) {
         return from_json(&value);
     }
-    let text = text.trim();
-    if text.starts_with(['{', '[', '(']) {
-        return python(text);
+    let trimmed = text.trim();
+    if trimmed.starts_with(['{', '[', '(']) {
+        return python(trimmed);
     }
-    let by = if text.contains('\n') { '\n' } else { ',' };
-    let names: Vec<String> = text.split(by).map(|name| name.trim().to_owned()).collect();
+    // A line at the end may be closed or not. A line of a single space names a space.
+    let names: Vec<String> = match trimmed.contains('\n') {
+        true => text
+            .trim_end_matches(['\n', '\r'])
+            .split('\n')
+            .map(line)
+            .collect(),
+        false => trimmed
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .collect(),
+    };
     (names.len() > 1).then_some(names)
+}
+
+fn line(line: &str) -> String {
+    let line = line.trim_end_matches('\r');
+    match line.trim() {
+        "" => line.to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 fn from_json(value: &Value) -> Option<Vec<String>> {
     let text = |value: &Value| match value {
         Value::String(name) => Some(name.clone()),
         Value::Number(number) => Some(number.to_string()),
+        // ImageNet's index of Keras: a synset and a name.
+        Value::Array(names) => names.last()?.as_str().map(str::to_owned),
         _ => None,
     };
     match value {
         Value::Array(names) => names.iter().map(text).collect(),
         Value::Object(names) => {
-            let by_index: Option<BTreeMap<usize, String>> = names
+            let by_index = names
                 .iter()
-                .map(|(index, name)| Some((index.parse().ok()?, text(name)?)))
-                .collect();
-            in_order(by_index?)
+                .map(|(index, name)| Some((index.parse().ok()?, text(name)?)));
+            let by_index: Option<BTreeMap<usize, String>> = by_index.collect();
+            by_index.and_then(in_order).or_else(|| {
+                let by_name = names.iter().map(|(name, index)| {
+                    let index = usize::try_from(index.as_u64()?).ok()?;
+                    Some((index, name.clone()))
+                });
+                let by_name: Option<BTreeMap<usize, String>> = by_name.collect();
+                in_order(by_name?)
+            })
         }
+        // One name, or text that holds a list.
+        Value::String(inner) if is_a_name(inner) => Some(vec![inner.clone()]),
+        Value::String(inner) => python(inner.trim()),
         _ => None,
     }
 }
@@ -76,12 +152,22 @@ fn python(text: &str) -> Option<Vec<String>> {
             index = key.trim().trim_matches(['\'', '"']).parse().ok()?;
             rest = after.trim_start();
         }
-        let (name, after) = quoted(rest)?;
+        let (name, after) = quoted(rest).or_else(|| bare(rest))?;
         by_index.insert(index, name);
         rest = after.trim_start();
         rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
     }
     in_order(by_index)
+}
+
+/// A number or a word without quotes, and what follows it.
+fn bare(text: &str) -> Option<(String, &str)> {
+    let end = text
+        .find([',', '\'', '"', '{', '[', '(', ':'])
+        .unwrap_or(text.len());
+    let (name, after) = text.split_at(end);
+    let is_end = after.is_empty() || after.starts_with(',');
+    (is_end && !name.trim().is_empty()).then(|| (name.trim().to_owned(), after))
 }
 
 /// A string in quotes, and what follows it.
@@ -115,7 +201,11 @@ mod tests {
             r#"{0: 'cat', 1: "dog's"}"#,
             r"['cat', 'dog\'s']",
             "cat\ndog's",
+            "cat\r\ndog's\r\n",
             "cat, dog's",
+            "{0: cat, 1: \"dog's\"}",
+            r#"{"cat": 0, "dog's": 1}"#,
+            r#"{"0": ["n02123045", "cat"], "1": ["n02099601", "dog's"]}"#,
         ] {
             assert_eq!(names(text), ["cat", "dog's"], "{text}");
         }
@@ -125,6 +215,38 @@ mod tests {
     fn what_leaves_an_index_out_is_no_list_of_classes() {
         assert_eq!(parsed("{0: 'cat', 2: 'dog'}"), None);
         assert_eq!(parsed("{0: 'cat"), None);
-        assert_eq!(parsed(r#"{"0": ["cat"]}"#), None);
+        assert_eq!(parsed(r#"{"0": {"cat": 1}}"#), None);
+    }
+
+    fn found(entries: &[(&str, &str)], count: usize) -> Option<Vec<String>> {
+        let own = |&(key, text): &(&str, &str)| (key.to_owned(), text.to_owned());
+        super::classes(&entries.iter().map(own).collect(), count)
+    }
+
+    #[test]
+    fn the_keys_of_exporters_are_known() {
+        let names = Some(vec!["0".to_owned(), "180".to_owned()]);
+        assert_eq!(found(&[("character", "0\n180")], 2), names);
+        assert_eq!(found(&[("character", "0\n180\n")], 2), names);
+        assert_eq!(
+            found(&[("id2label", r#"{"0": "0", "1": "180"}"#)], 2),
+            names
+        );
+        assert_eq!(found(&[("names", "{0: 0, 1: 180}")], 2), names);
+        assert_eq!(
+            found(&[("names", "{0: '0', 1: '180'}"), ("task", "classify")], 2),
+            names
+        );
+        let config = r#"{"model_type": "vit", "id2label": {"0": "0", "1": "180"}}"#;
+        assert_eq!(found(&[("config", config)], 2), names);
+        assert_eq!(found(&[("author", "0\n180")], 2), None);
+    }
+
+    #[test]
+    fn names_that_are_too_few_are_none_of_these_classes() {
+        assert_eq!(found(&[("character", "0\n180")], 3), None);
+        let spaced = found(&[("character", "a\n \nb\n")], 3).unwrap();
+        assert_eq!(spaced, ["a", " ", "b"]);
+        assert_eq!(found(&[("classes", "owl")], 1).unwrap(), ["owl"]);
     }
 }

@@ -6,14 +6,14 @@ use std::path::Path;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use dvm_engine::weights::Weights;
 use dvm_engine::{Network, Output, Parameter, Tensor};
-use dvm_image::{Interpolation, Preprocess, Range, Resize};
+use dvm_image::PreprocessField;
 use dvm_onnx::{Imported, OnnxFile, Options};
 
+use crate::known::Known;
 use crate::output;
 use crate::pretrained::{IMAGENET_CLASSES, LoadError, Origin, Pretrained, imagenet_classes};
-use crate::{
-    ARCHITECTURE_KEY, Architecture, CLASSES_KEY, NAME_KEY, PREPROCESS_KEY, check_class_names,
-};
+use crate::stated::Beside;
+use crate::{ARCHITECTURE_KEY, Architecture, CLASSES_KEY, NAME_KEY, check_class_names};
 
 /// What a user has to know of a network beside its numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,8 +22,9 @@ pub struct Remarks {
     pub notes: Vec<String>,
     /// What makes answers differ, or could.
     pub warnings: Vec<String>,
-    /// Which preprocessing was assumed, if the file does not say any.
-    pub preprocess: Option<String>,
+    /// The fields of the preprocessing that were assumed, because neither the file says them nor
+    /// anything beside it: [`Pretrained::preprocess_assumption`] tells them.
+    pub assumed: BTreeSet<PreprocessField>,
     /// Which names of classes were assumed, if the file does not say any.
     pub classes: Option<String>,
     /// What was assumed that the network's output means, if nothing tells.
@@ -31,9 +32,6 @@ pub struct Remarks {
     /// Which of several networks in the file was taken, and by which convention.
     pub part: Option<String>,
 }
-
-/// Channels of the pictures that are prepared for networks.
-const CHANNELS: usize = 3;
 
 impl Pretrained {
     /// Reads an ONNX file. Where it leaves the size of its pictures open, the network is made for `size`,
@@ -48,18 +46,22 @@ impl Pretrained {
     ) -> Result<Self, LoadError> {
         let file = path.display().to_string();
         let mut imported = opened.import(Options { size })?;
-        let said = said(&imported, &file)?;
+        let beside = Beside::of(path);
+        let known = Known::of(&imported, &beside, &file)?;
         // The preprocessing is known only now, and may be for another size than the usual one.
-        if let (Some(said), None, None, None) = (&said, size, imported.height, imported.width)
-            && said.crop != imported.size
+        if let (Some(crop), None, None, None) =
+            (known.crop(), size, imported.height, imported.width)
+            && crop != imported.size
         {
-            let size = Some(said.crop);
-            imported = opened.import(Options { size })?;
+            imported = opened.import(Options { size: Some(crop) })?;
         }
+        imported.classes = imported
+            .classes
+            .or_else(|| beside.class_names(imported.outputs));
         let stem = path.file_stem().unwrap_or_default();
         let name = imported.metadata.get(NAME_KEY).cloned();
         let name = name.unwrap_or_else(|| stem.to_string_lossy().into_owned());
-        Self::of_imported(imported, said, name, file)
+        Self::of_imported(imported, known, name, file)
     }
 
     /// An ONNX file that this program wrote of an architecture of the zoo (of `asked`, where that is
@@ -135,25 +137,26 @@ impl Pretrained {
             sha256,
             ..imported
         };
-        let said = said(&imported, &file)?;
-        Self::of_imported(imported, said, name, file)
+        let known = Known::of(&imported, &Beside::default(), &file)?;
+        Self::of_imported(imported, known, name, file)
     }
 
     fn of_imported(
         imported: Imported,
-        said: Option<Preprocess>,
+        known: Known,
         name: String,
         file: String,
     ) -> Result<Self, LoadError> {
-        if imported.channels != CHANNELS {
+        if !matches!(imported.channels, 1 | 3) {
             return Err(LoadError::Channels {
                 file,
+                input: imported.input,
                 channels: imported.channels,
             });
         }
         let (height, width) = imported.size;
         let graph = &imported.graph;
-        let shapes = graph.shapes(&[1, CHANNELS, height, width]);
+        let shapes = graph.shapes(&[1, imported.channels, height, width]);
         let shapes = shapes.map_err(|error| LoadError::Graph {
             file: file.clone(),
             source: error,
@@ -177,11 +180,7 @@ impl Pretrained {
                 })
             }
         };
-        let preprocess = said.unwrap_or_else(|| {
-            let (preprocess, why) = assumed(&file, &imported);
-            remarks.preprocess = Some(why);
-            preprocess
-        });
+        let preprocess = known.settle(&imported, &mut remarks);
         let output = output::of_graph(&imported, &preprocess, &file, &mut remarks)?;
         Ok(Self {
             origin: Origin::Onnx { name },
@@ -199,24 +198,6 @@ impl Pretrained {
     }
 }
 
-/// The preprocessing that a file says.
-fn said(imported: &Imported, file: &str) -> Result<Option<Preprocess>, LoadError> {
-    let Some(text) = imported.metadata.get(PREPROCESS_KEY) else {
-        return Ok(None);
-    };
-    let damaged = |detail: String| LoadError::Metadata {
-        file: file.into(),
-        key: PREPROCESS_KEY,
-        detail,
-    };
-    let preprocess: Preprocess =
-        serde_json::from_str(text).map_err(|error| damaged(format!("cannot be read: {error}")))?;
-    preprocess
-        .validate()
-        .map_err(|error| damaged(format!("cannot be used: {error}")))?;
-    Ok(Some(preprocess))
-}
-
 fn assumed_classes(file: &str, count: usize) -> (Vec<String>, String) {
     if count == IMAGENET_CLASSES {
         let why = format!(
@@ -231,45 +212,4 @@ fn assumed_classes(file: &str, count: usize) -> (Vec<String>, String) {
     );
     let names = (0..count).map(|index| format!("class {index}"));
     (names.collect(), why)
-}
-
-/// The preprocessing of a network whose file says none, and how to tell that.
-fn assumed(file: &str, imported: &Imported) -> (Preprocess, String) {
-    let (height, width) = imported.size;
-    let imagenet = Preprocess::imagenet();
-    let (mean, std, how) = match imported.pixel_factor.map(f32::abs) {
-        Some(factor) if factor < 0.1 => (
-            [0.0; 3],
-            [1.0 / 255.0; 3],
-            "pixels of 0 to 255, because the network normalises them itself",
-        ),
-        Some(factor) if factor > 1.0 => (
-            [0.0; 3],
-            [1.0; 3],
-            "pixels of 0 to 1, because the network normalises them itself",
-        ),
-        _ if imported.is_grey => ([0.0; 3], [1.0; 3], "grey pixels of 0 to 1"),
-        _ => (imagenet.mean, imagenet.std, "ImageNet's mean and deviation"),
-    };
-    let (resize, cut) = if height == width {
-        let short = ((height * 256) as f64 / 224.0).round() as usize;
-        let cut = format!("the shorter side brought to {short}, the centre {height}×{width}");
-        (Resize::ShortSide(short), cut)
-    } else {
-        let cut = format!("the whole picture brought to {height}×{width}");
-        (Resize::Exact(height, width), cut)
-    };
-    let preprocess = Preprocess {
-        range: Range::File,
-        resize,
-        interpolation: Interpolation::Bilinear,
-        crop: (height, width),
-        mean,
-        std,
-    };
-    let why = format!(
-        "{file} does not say how its pictures are prepared; assumed are {how}, and {cut} (say otherwise \
-         with --preprocess, or --size, --resize, --mean, --std, --interpolation)"
-    );
-    (preprocess, why)
 }

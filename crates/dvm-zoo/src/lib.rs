@@ -7,18 +7,22 @@
 //! ```
 
 pub mod architectures;
+mod assumptions;
 mod buffers;
 mod choice;
 mod fine_tune;
 mod foreign;
 mod graphs;
+mod known;
 mod lookalikes;
 mod output;
 mod pretrained;
 mod recognition;
 mod saving;
+mod stated;
 
 pub use architectures::{Architecture, FAMILIES, Paper, Published, Source};
+pub use assumptions::ASSUMED_KEY;
 pub use dvm_onnx::ExportError;
 pub use graphs::Remarks;
 pub use output::OUTPUT_KEY;

@@ -211,12 +211,15 @@ pub enum LoadError {
     Onnx(#[from] dvm_onnx::OnnxError),
     /// The network takes pictures of other channels than red, green and blue.
     #[error(
-        "{file}: takes pictures of {channels} channels, but pictures are prepared with three, red, green \
-         and blue, or with one, their grey; networks for others are not supported"
+        "{file}: its input `{input}` takes pictures of {channels} channels, but pictures are prepared with \
+         three (red, green, blue) or one (grey); {}",
+        channels_advice(*channels)
     )]
     Channels {
         /// The file.
         file: String,
+        /// Its input.
+        input: String,
         /// Channels of its input.
         channels: usize,
     },
@@ -261,6 +264,17 @@ pub enum LoadError {
         /// Networks that are embedded.
         embedded: String,
     },
+}
+
+/// What to do about a network of so many channels.
+fn channels_advice(channels: usize) -> &'static str {
+    match channels {
+        4 => {
+            "export it with three, and the fourth (the alpha channel, if it has one) as a constant inside \
+             the graph"
+        }
+        _ => "export it with three, and the others as constants inside the graph",
+    }
 }
 
 impl Architecture {
@@ -543,8 +557,17 @@ fn preprocess(
     file: &str,
     usual: &Published,
 ) -> Result<Preprocess, LoadError> {
+    let own = own_preprocess(metadata, file)?;
+    Ok(own.unwrap_or_else(|| usual.preprocess.clone()))
+}
+
+/// The preprocessing that this program wrote into a file.
+pub(crate) fn own_preprocess(
+    metadata: &BTreeMap<String, String>,
+    file: &str,
+) -> Result<Option<Preprocess>, LoadError> {
     let Some(text) = metadata.get(PREPROCESS_KEY) else {
-        return Ok(usual.preprocess.clone());
+        return Ok(None);
     };
     let damaged = |detail: String| LoadError::Metadata {
         file: file.into(),
@@ -556,5 +579,5 @@ fn preprocess(
     preprocess
         .validate()
         .map_err(|error| damaged(format!("cannot be used: {error}")))?;
-    Ok(preprocess)
+    Ok(Some(preprocess))
 }

@@ -10,7 +10,8 @@ use dvm_onnx::{Export, ExportError};
 
 use crate::buffers::buffers;
 use crate::{
-    ARCHITECTURE_KEY, CLASSES_KEY, OUTPUT_KEY, Origin, PART_KEY, PREPROCESS_KEY, Pretrained,
+    ARCHITECTURE_KEY, ASSUMED_KEY, CLASSES_KEY, OUTPUT_KEY, Origin, PART_KEY, PREPROCESS_KEY,
+    Pretrained,
 };
 
 /// Metadata key of the graph of a network that is no architecture of the zoo: an ONNX model without the
@@ -58,6 +59,11 @@ impl Pretrained {
     /// [`ExportError`] for a graph that ONNX has no operators for.
     pub fn to_bytes(&self, format: FileFormat) -> Result<Vec<u8>, ExportError> {
         let mut metadata = self.metadata()?;
+        if !self.remarks.assumed.is_empty() {
+            let assumed = serde_json::to_string(&self.remarks.assumed);
+            let assumed = assumed.expect("names can be written");
+            metadata.insert(ASSUMED_KEY.into(), assumed);
+        }
         let facts = [
             ("source", &self.source),
             ("licence", &self.licence),

@@ -1,6 +1,6 @@
 //! The facts about published weights against torchvision's own (`references/published.py`).
 
-use dvm_image::{Preprocess, Resize};
+use dvm_image::{Channels, Preprocess, Resize};
 use dvm_zoo::{Architecture, Published, Source};
 use serde_json::{Value, json};
 
@@ -27,7 +27,11 @@ fn described(architecture: &Architecture, published: &Published) -> Value {
         crop,
         mean,
         std,
-    } = &published.preprocess;
+        channels: Channels::Rgb,
+    } = &published.preprocess
+    else {
+        panic!("torchvision's networks take red, green and blue");
+    };
     let Resize::ShortSide(side) = resize else {
         panic!("torchvision resizes to a short side");
     };

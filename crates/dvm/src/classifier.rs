@@ -1,10 +1,10 @@
 //! A network that knows its classes and how to prepare a picture.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dvm_engine::{Arithmetic, Network, Output, Stopwatch, Tensor};
-use dvm_image::{Input, Limits, Picture, Preprocess, Range, Reading};
+use dvm_image::{Channels, Input, Limits, Picture, Preprocess, PreprocessField, Range, Reading};
 use dvm_zoo::{Architecture, Pretrained};
 use serde::Serialize;
 use serde_json::Value;
@@ -224,28 +224,61 @@ impl Classifier {
         self.pretrained.remarks.output.as_deref()
     }
 
-    /// The same with another preprocessing.
+    /// The same with another preprocessing, all of which is known.
     ///
     /// # Errors
     /// [`Error::Usage`] for one that no picture can go through or that the network cannot take.
-    pub fn with_preprocess(mut self, preprocess: Preprocess) -> Result<Self, Error> {
+    pub fn with_preprocess(self, preprocess: Preprocess) -> Result<Self, Error> {
+        self.with_known_preprocess(preprocess, PreprocessField::ALL)
+    }
+
+    /// The same with another preprocessing, of which these fields are known. What was assumed of the
+    /// others stays among the warnings.
+    ///
+    /// # Errors
+    /// As [`Classifier::with_preprocess`].
+    pub fn with_known_preprocess(
+        mut self,
+        preprocess: Preprocess,
+        known: impl IntoIterator<Item = PreprocessField>,
+    ) -> Result<Self, Error> {
         preprocess
             .validate()
             .map_err(|error| Error::Usage(error.to_string()))?;
+        let channels = self.preprocess().channels;
+        if channels.count() != preprocess.channels.count() {
+            return Err(Error::Usage(format!(
+                "the network takes {} channels ({channels}), so its pictures cannot be prepared as `{}`",
+                channels.count(),
+                preprocess.channels
+            )));
+        }
         let (height, width) = preprocess.crop;
-        self.network().graph().shapes(&[1, 3, height, width])?;
-        self.pretrained.preprocess = preprocess;
-        self.pretrained.remarks.preprocess = None;
+        let input = [1, channels.count(), height, width];
+        self.network().graph().shapes(&input)?;
+        self.pretrained = self.pretrained.with_preprocess(preprocess, known);
         Ok(self)
+    }
+
+    /// The fields of the preprocessing that were assumed, because nothing says them.
+    pub fn assumed(&self) -> &BTreeSet<PreprocessField> {
+        &self.pretrained.remarks.assumed
+    }
+
+    /// What was assumed of how pictures are prepared, as a sentence; one of [`Classifier::warnings`].
+    pub fn preprocess_assumption(&self) -> Option<String> {
+        self.pretrained.preprocess_assumption()
     }
 
     /// What a user has to know of the network: what was assumed because its file does not say it, and
     /// where it differs from what it was.
-    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
         let remarks = &self.pretrained.remarks;
-        let assumed = remarks.part.iter().chain(&remarks.preprocess);
-        let assumed = assumed.chain(&remarks.classes).chain(&remarks.output);
-        remarks.warnings.iter().chain(assumed).map(String::as_str)
+        let warnings = remarks.warnings.iter().cloned();
+        let assumed = remarks.part.clone().into_iter();
+        let assumed = assumed.chain(self.preprocess_assumption());
+        let assumed = assumed.chain(remarks.classes.clone());
+        warnings.chain(assumed).chain(remarks.output.clone())
     }
 
     /// What was left out or chosen when the network was read, and changes nothing.
@@ -433,13 +466,22 @@ impl Classifier {
 const MOST: usize = 4 << 30;
 
 /// Reads a preprocessing: `imagenet`, or a file with the JSON form of [`Preprocess`], in which what
-/// is left out stays as in `usual`.
+/// is left out stays as in `usual`. With it come the fields that it says. `imagenet` leaves a grey network
+/// grey, with the averages of ImageNet's means and deviations.
 ///
 /// # Errors
 /// [`Error::File`] for a file that cannot be read or used.
-pub fn read_preprocess(name_or_file: &str, usual: &Preprocess) -> Result<Preprocess, Error> {
+pub fn read_preprocess(
+    name_or_file: &str,
+    usual: &Preprocess,
+) -> Result<(Preprocess, BTreeSet<PreprocessField>), Error> {
     if name_or_file == "imagenet" {
-        return Ok(Preprocess::imagenet());
+        let imagenet = Preprocess::imagenet();
+        let imagenet = match usual.channels {
+            Channels::Grey => imagenet.with_channels(Channels::Grey),
+            Channels::Rgb | Channels::Bgr => imagenet,
+        };
+        return Ok((imagenet, PreprocessField::ALL.into()));
     }
     let fail = |detail: String| Error::File {
         file: name_or_file.into(),
@@ -450,16 +492,30 @@ pub fn read_preprocess(name_or_file: &str, usual: &Preprocess) -> Result<Preproc
     merged(&text, usual).map_err(fail)
 }
 
-fn merged(text: &str, usual: &Preprocess) -> Result<Preprocess, String> {
+fn merged(
+    text: &str,
+    usual: &Preprocess,
+) -> Result<(Preprocess, BTreeSet<PreprocessField>), String> {
     let wrong = |error: serde_json::Error| format!("is not a preprocessing: {error}");
     let given: BTreeMap<String, Value> = serde_json::from_str(text).map_err(wrong)?;
+    let channels = given.get(PreprocessField::Channels.name());
+    let usual = match channels {
+        // Means that are not given stay with their colours.
+        Some(channels) => {
+            let channels = serde_json::from_value(channels.clone()).map_err(wrong)?;
+            usual.with_channels(channels)
+        }
+        None => usual.clone(),
+    };
+    let is_said = |field: &PreprocessField| given.contains_key(field.name());
+    let said = PreprocessField::ALL.into_iter().filter(is_said).collect();
     let mut all = serde_json::to_value(usual).map_err(wrong)?;
     for (field, value) in given {
         all[field] = value;
     }
     let preprocess: Preprocess = serde_json::from_value(all).map_err(wrong)?;
     preprocess.validate().map_err(|error| error.to_string())?;
-    Ok(preprocess)
+    Ok((preprocess, said))
 }
 
 #[cfg(test)]
@@ -469,13 +525,25 @@ mod tests {
     #[test]
     fn what_a_preprocessing_leaves_out_stays_as_usual() {
         let usual = Preprocess::imagenet();
-        let given = merged(r#"{"crop": [96, 128], "std": [1, 1, 1]}"#, &usual).unwrap();
+        let text = r#"{"crop": [96, 128], "std": [1, 1, 1]}"#;
+        let (given, said) = merged(text, &usual).unwrap();
+        assert_eq!(said, [PreprocessField::Std, PreprocessField::Crop].into());
         let expected = Preprocess {
             crop: (96, 128),
             std: [1.0; 3],
             ..usual
         };
         assert_eq!(given, expected);
+    }
+
+    #[test]
+    fn another_order_of_channels_keeps_the_means_with_their_colours() {
+        let usual = Preprocess::imagenet();
+        let (given, said) = merged(r#"{"channels": "bgr"}"#, &usual).unwrap();
+        assert_eq!(given.mean, [0.406, 0.456, 0.485]);
+        assert_eq!(said, [PreprocessField::Channels].into());
+        let text = r#"{"channels": "bgr", "mean": [0.1, 0.2, 0.3]}"#;
+        assert_eq!(merged(text, &usual).unwrap().0.mean, [0.1, 0.2, 0.3]);
     }
 
     #[test]

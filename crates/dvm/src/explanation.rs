@@ -1,6 +1,7 @@
 //! The explanation of one class of one picture: maps, figure, record, files.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
@@ -27,6 +28,8 @@ pub(crate) struct Subject {
     warnings: Vec<String>,
     /// What is to be known of the picture.
     picture_warnings: Vec<String>,
+    /// What is to be known of the picture's crop; one of `picture_warnings`.
+    crop_warning: Option<String>,
     model_name: String,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
@@ -48,9 +51,15 @@ impl Subject {
         let name = classifier.name();
         let original = input.original();
         let cut_off = (!original.is_whole()).then(|| CUT_OFF.to_owned());
-        let picture_warnings = cut_off.into_iter().chain(original.notes()).collect();
+        let crop_warning = input.placement().warning();
+        let picture_warnings = cut_off
+            .into_iter()
+            .chain(original.notes())
+            .chain(crop_warning.clone())
+            .collect();
         Self {
             picture_warnings,
+            crop_warning,
             input,
             names: classifier.classes().to_vec(),
             model: json!({
@@ -72,7 +81,6 @@ impl Subject {
             model_name: name.to_owned(),
             warnings: classifier
                 .warnings()
-                .map(str::to_owned)
                 .chain(prediction.doubt.clone())
                 .collect(),
             prediction,
@@ -159,6 +167,12 @@ impl Explanation {
             .map(|map| (map.entry.name, &map.attribution))
     }
 
+    /// How much of the picture the network does not see, if it sees less than half of it; one of
+    /// [`Explanation::warnings`].
+    pub fn crop_warning(&self) -> Option<&str> {
+        self.subject.crop_warning.as_deref()
+    }
+
     /// What readers of the maps must know, and who says so: `picture`, `network` or a method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let of_picture = self.subject.picture_warnings.iter();
@@ -234,6 +248,10 @@ impl Explanation {
                 })
             })
             .collect();
+        let placement = self.subject.input.placement();
+        let (rows, columns) = placement.shown();
+        let round = |value: f64| (value * 1e4).round() / 1e4;
+        let span = |span: Range<f64>| [round(span.start), round(span.end)];
         json!({
             "dvm": env!("CARGO_PKG_VERSION"),
             "image": {
@@ -241,7 +259,9 @@ impl Explanation {
                 "height": self.subject.input.original().height(),
                 "resized": self.subject.input.resized(),
                 "whole": self.subject.input.original().is_whole(),
-                "crop_origin": self.subject.input.placement().origin(),
+                "crop_origin": placement.origin(),
+                "crop_on_image": { "rows": span(rows), "columns": span(columns) },
+                "shown": round(placement.shown_share()),
                 "values": self.subject.input.original().levels().map(|levels| json!({
                     "least": levels.least,
                     "largest": levels.largest,

@@ -53,8 +53,8 @@ pub use dvm_data as data;
 pub use dvm_engine as engine;
 pub use dvm_fetch as fetch;
 pub use dvm_image::{
-    ENDINGS, Input, Interpolation, Levels, Limits, Picture, Preprocess, Range, Reading, Resize,
-    encode_png, is_named_as_picture, is_recognised, write_atomic,
+    Channels, ENDINGS, Input, Interpolation, Levels, Limits, Picture, Preprocess, PreprocessField,
+    Range, Reading, Resize, encode_png, is_named_as_picture, is_recognised, write_atomic,
 };
 pub use dvm_render::{Bar, ColourMap, bar_chart};
 pub use dvm_zoo as models;

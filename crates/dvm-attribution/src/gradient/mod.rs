@@ -147,7 +147,7 @@ impl Observation for Forward<'_> {
     }
 }
 
-/// The gradient of one class's number at the end with respect to the picture, `[1, 3, H, W]`.
+/// The gradient of one class's number at the end with respect to the picture, `[1, C, H, W]`.
 fn class_gradient(
     graph: &Graph,
     forward: &Activations,
@@ -180,7 +180,7 @@ fn class_gradient(
         .unwrap_or_else(|| Tensor::zeros(picture.shape())))
 }
 
-/// `[3, H, W]` as one map `[H, W]`.
+/// `[C, H, W]` as one map `[H, W]`.
 fn reduced(values: &[f32], pixels: usize, channels: Channels) -> Vec<f32> {
     let mut map = vec![0.0f32; pixels];
     for plane in values.chunks_exact(pixels) {

@@ -132,6 +132,7 @@ fn windows_side_by_side_over_a_linear_model_lose_its_weights_times_the_change() 
         ("score", "logit"),
     ];
     let baseline = subject.preprocess.normalise_colour([32.0, 64.0, 96.0]);
+    let baseline: Vec<f32> = baseline.collect();
     for target in [0, 1] {
         let map = subject.map_of(target, "occlusion", &options).map;
         for (y, x) in (0..size.0).flat_map(|y| (0..size.1).map(move |x| (y, x))) {

@@ -5,7 +5,7 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Graph, Network, NodeId, Tensor, seeded};
-use dvm_image::{Input, Interpolation, Picture, Preprocess, Resize};
+use dvm_image::{Channels, Input, Interpolation, Picture, Preprocess, Resize};
 
 /// A network, a picture prepared for it, and the room to work in.
 pub struct Subject {
@@ -187,6 +187,7 @@ pub fn in_whole_colours(crop: (usize, usize)) -> Preprocess {
         resize: Resize::None,
         interpolation: Interpolation::Bilinear,
         crop,
+        channels: Channels::Rgb,
         mean: [0.0; 3],
         std: [1.0 / 255.0; 3],
     }

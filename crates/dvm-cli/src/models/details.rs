@@ -224,7 +224,7 @@ impl Details {
         preprocess: Preprocess,
     ) -> Result<Self, Failure> {
         let (height, width) = preprocess.crop;
-        let input = [1, 3, height, width];
+        let input = [1, preprocess.channels.count(), height, width];
         let shapes = graph.shapes(&input).map_err(dvm::Error::from)?;
         let products = graph.multiply_adds_by_node(&shapes);
         let fields = graph.receptive_fields(&input).map_err(dvm::Error::from)?;

@@ -46,7 +46,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(file) = &arguments.graph {
         let (height, width) = details.preprocess.crop;
         let depth = arguments.depth.map(usize::from);
-        let svg = dvm::draw_network(&graph, &details.summary.name, &[1, 3, height, width], depth)?;
+        let input = [1, details.preprocess.channels.count(), height, width];
+        let svg = dvm::draw_network(&graph, &details.summary.name, &input, depth)?;
         dvm::write_atomic(file, svg.as_bytes()).map_err(|source| dvm::Error::Save {
             path: file.clone(),
             source,
@@ -255,7 +256,8 @@ fn prepared(preprocess: &Preprocess) -> String {
         Resize::None => "not resized".into(),
     };
     format!(
-        "{resize}; centre of {height} × {width}; mean {}; standard deviation {}",
+        "{resize}; centre of {height} × {width}; {} channels; mean {}; standard deviation {}",
+        preprocess.channels,
         rgb(preprocess.mean),
         rgb(preprocess.std)
     )

@@ -14,6 +14,7 @@ pub use table::{Align, table};
 pub use training::Watch;
 
 use crate::failure::Failure;
+use crate::preprocess_options;
 
 /// Prints a line for people who watch. If nobody can read it, the work goes on all the same.
 pub fn say(line: &str) {
@@ -25,13 +26,16 @@ pub fn warn_about(classifier: &Classifier) {
     for note in classifier.notes() {
         say(&format!("note: {note}"));
     }
+    let assumption = classifier.preprocess_assumption();
     for warning in classifier.warnings() {
-        let remedy = if classifier.assumed_output() == Some(warning) {
-            " (--output says what they mean)"
-        } else if classifier.assumed_part() == Some(warning) {
-            " (choose with --part)"
+        let remedy = if assumption.as_ref() == Some(&warning) {
+            format!(" ({})", preprocess_options::hint(classifier.assumed()))
+        } else if classifier.assumed_output() == Some(&warning) {
+            " (--output says what they mean)".into()
+        } else if classifier.assumed_part() == Some(&warning) {
+            " (choose with --part)".into()
         } else {
-            ""
+            String::new()
         };
         say(&format!("warning: {warning}{remedy}"));
     }

@@ -10,6 +10,7 @@ mod files_of_weights;
 mod onnx;
 mod pictures;
 mod prepare;
+mod preparing;
 mod requests;
 #[path = "../../../dvm-fetch/tests/fetch/server.rs"]
 #[allow(dead_code, reason = "it serves the tests of fetching, too")]

@@ -66,6 +66,8 @@ fn flags_say_how_pictures_are_prepared_and_a_file_names_the_classes() {
         "0.1,0.2,0.3",
         "--interpolation",
         "bicubic",
+        "--channel-order",
+        "rgb",
     ]);
     let run = dvm(&all);
     assert_eq!((run.code, &run.stderr[..]), (Some(0), ""));
@@ -79,12 +81,19 @@ fn flags_say_how_pictures_are_prepared_and_a_file_names_the_classes() {
         "--out",
         text(&home.path().join("out")),
     ]);
-    assert_eq!((run.code, &run.stderr[..]), (Some(0), ""));
+    // Nothing is assumed any more; 40×48 pixels of the picture as it is are little of it.
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("0.80 % of this picture"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
     let record = std::fs::read_to_string(home.path().join("out/coffee/explanation.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let expected = serde_json::json!({
         "resize": "none", "interpolation": "bicubic", "crop": [40, 48],
-        "mean": [0.5, 0.5, 0.5], "std": [0.1, 0.2, 0.3],
+        "channels": "rgb", "mean": [0.5, 0.5, 0.5], "std": [0.1, 0.2, 0.3],
     });
     assert_eq!(record["model"]["preprocess"], expected);
 }

@@ -1,6 +1,6 @@
 //! Other light, other colours.
 
-use dvm_image::Picture;
+use dvm_image::{Picture, luma};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -152,11 +152,6 @@ fn blend(picture: &mut Picture, factor: f64, origin: impl Fn([u8; 3]) -> u8) {
         // A cast of a value beyond 0 … 255 stops at the end.
         *pixel = pixel.map(|value| (origin + factor * (f32::from(value) - origin)) as u8);
     }
-}
-
-/// ITU-R 601-2 luma as Pillow rounds it.
-fn luma([r, g, b]: [u8; 3]) -> u8 {
-    ((u32::from(r) * 19595 + u32::from(g) * 38470 + u32::from(b) * 7471 + 0x8000) >> 16) as u8
 }
 
 fn mean_luma(picture: &Picture) -> u8 {

@@ -60,13 +60,14 @@ impl Augmentation for RandomResizedCrop {
 
     fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
         let (rows, columns) = self.rectangle(view.original.height(), view.original.width(), random);
-        view.set_crop(resize_crop(
-            view.original,
+        let crop = resize_crop(
+            &view.original,
             rows,
             columns,
             view.preprocess.crop,
             view.preprocess.interpolation,
-        ));
+        );
+        view.set_crop(crop);
     }
 }
 

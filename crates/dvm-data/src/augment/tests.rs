@@ -11,6 +11,7 @@ fn preprocess() -> Preprocess {
         resize: Resize::ShortSide(20),
         interpolation: Interpolation::Bilinear,
         crop: (16, 14),
+        channels: dvm_image::Channels::Rgb,
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
     }
@@ -126,8 +127,9 @@ fn what_is_erased_is_zero_among_the_values_and_the_mean_colour_on_the_preview() 
         .zip(seen(&Augment::none()))
     {
         let (mut values, mut expected) = (vec![7.0], vec![7.0]);
-        seen.append_to(&mut values, &preprocess.tables());
-        plain.append_to(&mut expected, &preprocess.tables());
+        let (channels, tables) = (preprocess.channels, preprocess.tables());
+        seen.append_to(&mut values, channels, &tables);
+        plain.append_to(&mut expected, channels, &tables);
         let (rows, columns) = seen.erased().unwrap_or((0..0, 0..0));
         let mut shown = plain.picture(&preprocess);
         for y in rows.clone() {

@@ -1,13 +1,14 @@
 //! What a network will see of a picture, while it is made and afterwards.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use dvm_image::{Picture, Preprocess};
+use dvm_image::{Channels, Picture, Preprocess};
 
 /// A picture on its way through the augmentations.
 pub(super) struct View<'a> {
-    /// The picture as it was decoded.
-    pub original: &'a Picture,
+    /// The picture as it was decoded, or its luma for a grey network.
+    pub original: Cow<'a, Picture>,
     /// The size of the crop, the filter, the mean.
     pub preprocess: &'a Preprocess,
     crop: Option<Picture>,
@@ -18,7 +19,7 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     pub fn new(original: &'a Picture, preprocess: &'a Preprocess) -> Self {
         Self {
-            original,
+            original: preprocess.channels.of(original),
             preprocess,
             crop: None,
             erased: None,
@@ -33,7 +34,7 @@ impl<'a> View<'a> {
     /// The crop; that of validation where no other was chosen.
     pub fn crop(&mut self) -> &mut Picture {
         self.crop
-            .get_or_insert_with(|| self.preprocess.crop_of(self.original))
+            .get_or_insert_with(|| self.preprocess.crop_of(&self.original))
     }
 
     pub fn seen(mut self) -> Seen {
@@ -72,27 +73,41 @@ impl Seen {
         self.crop
     }
 
-    /// Appends the normalised values, `[H, W, 3]`, looked up in [`Preprocess::tables`]; what is
-    /// erased is zero.
-    pub fn append_to(&self, values: &mut Vec<f32>, tables: &[[f32; 256]; 3]) {
+    /// Appends the normalised values, `[H, W, C]`, looked up in the [`Preprocess::tables`] of
+    /// `channels`; what is erased is zero.
+    pub fn append_to(&self, values: &mut Vec<f32>, channels: Channels, tables: &[[f32; 256]]) {
         let start = values.len();
-        let [red, green, blue] = tables;
         let pixels = self.crop.rgb().as_chunks::<3>().0;
-        values.extend(pixels.iter().flat_map(|&[r, g, b]| {
-            [
-                red[usize::from(r)],
-                green[usize::from(g)],
-                blue[usize::from(b)],
-            ]
-        }));
+        let count = match (channels.sources(), tables) {
+            // Colours in a loop that the compiler unrolls.
+            (&[first, second, third], [a, b, c]) => {
+                values.extend(pixels.iter().flat_map(|pixel| {
+                    [
+                        a[usize::from(pixel[first])],
+                        b[usize::from(pixel[second])],
+                        c[usize::from(pixel[third])],
+                    ]
+                }));
+                3
+            }
+            (sources, tables) => {
+                let each = sources.iter().zip(tables);
+                values.extend(pixels.iter().flat_map(|pixel| {
+                    let value =
+                        |(&source, table): (&usize, &[f32; 256])| table[usize::from(pixel[source])];
+                    each.clone().map(value)
+                }));
+                sources.len()
+            }
+        };
         if let Some((rows, columns)) = &self.erased {
-            let stride = self.crop.width() * 3;
+            let stride = self.crop.width() * count;
             for row in values[start..]
                 .chunks_exact_mut(stride)
                 .take(rows.end)
                 .skip(rows.start)
             {
-                row[columns.start * 3..columns.end * 3].fill(0.0);
+                row[columns.start * count..columns.end * count].fill(0.0);
             }
         }
     }
@@ -100,5 +115,5 @@ impl Seen {
 
 /// The colour that the mean of `preprocess` is, to the nearest 8 bits.
 pub(super) fn mean_colour(preprocess: &Preprocess) -> [u8; 3] {
-    preprocess.mean.map(|mean| (mean * 255.0).round() as u8)
+    preprocess.mean_colour().map(|value| value.round() as u8)
 }

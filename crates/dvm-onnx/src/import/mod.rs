@@ -15,6 +15,7 @@ mod folding;
 mod integer;
 mod opening;
 mod operators;
+mod pixels;
 mod rounded;
 mod scope;
 mod site;
@@ -32,14 +33,16 @@ use self::draft::{Draft, is_made_up};
 use self::opening::Opening;
 use self::site::{Site, Value};
 use self::trouble::{Trouble, unsupported};
-use crate::OnnxError;
 use crate::proto;
+use crate::{OnnxError, Pixels};
 
 /// What is known while a file is taken over.
 pub(crate) struct Import<'a> {
     pub draft: Draft,
-    /// The node whose value is the file's input.
-    picture: usize,
+    /// Whether the picture is whole numbers of 0 to 255 (`uint8`).
+    takes_bytes: bool,
+    /// Nodes whose values the file quantises, of a picture of whole numbers.
+    quantised_pixels: HashSet<usize>,
     /// The number of pictures that the file was written for, if it was for one number only.
     file_batch: Option<i64>,
     /// Whether floats may be left out, because the file tells a structure alone.
@@ -107,8 +110,8 @@ pub(crate) struct Taken {
     pub warnings: Vec<String>,
     /// Class names that the end of the graph holds.
     pub classes: Option<Vec<String>>,
-    /// The factor that the network itself multiplies pixels by before its first layer.
-    pub pixel_factor: Option<f32>,
+    /// What the graph tells of the pixels that it takes.
+    pub pixels: Option<Pixels>,
     /// What the network's numbers mean, if the file tells.
     pub output: Option<Output>,
 }
@@ -128,13 +131,14 @@ pub(crate) fn take(
     let fail = |place: String, trouble: Trouble| failure(file, place, trouble);
     let opset = opset(&model.opset_import);
     let opening = opening::find(graph, size).map_err(|t| fail(String::new(), t))?;
-    let sides = [opening.colours(), opening.height, opening.width];
+    let sides = [opening.channels, opening.height, opening.width];
     // Weights may be decoded, reordered and stored once more; what is computed beside is small.
     let budget = bytes.saturating_mul(40).saturating_add(64 << 20);
     let functions = model.functions.iter();
     let mut import = Import {
         draft: Draft::new(sides, budget),
-        picture: 0,
+        takes_bytes: opening.takes_bytes,
+        quantised_pixels: HashSet::new(),
         file_batch: opening.batch,
         may_be_absent: absent.is_some(),
         is_quantised: false,
@@ -172,7 +176,7 @@ pub(crate) fn take(
                 .into(),
         );
     }
-    let pixel_factor = import.pixel_factor();
+    let pixels = import.pixels();
     let mut absent = absent;
     let graph = import.draft.finish(output, |parameter| match &mut absent {
         Some(value) => Ok(value(parameter)),
@@ -188,7 +192,7 @@ pub(crate) fn take(
         notes: ending.notes,
         warnings,
         classes: ending.classes,
-        pixel_factor,
+        pixels,
         output: ending.output,
     })
 }

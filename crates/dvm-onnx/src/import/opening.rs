@@ -1,15 +1,5 @@
 //! The input of a file: which it is, and of what size.
 
-use dvm_engine::ops::binary::{Binary, Function, Other};
-use dvm_engine::ops::channel_affine::ChannelAffine;
-use dvm_engine::ops::concat::Concat;
-use dvm_engine::ops::pad::Pad;
-use dvm_engine::ops::permute::Permute;
-use dvm_engine::ops::slice::Slice;
-
-use dvm_engine::Tensor;
-use dvm_engine::ops::reduce::{How, Reduce};
-
 use super::Import;
 use super::tensor::is_float;
 use super::trouble::{Trouble, invalid, unsupported};
@@ -29,27 +19,16 @@ pub(crate) struct Opening {
     pub batch: Option<i64>,
     /// Whether the file has `[N, H, W, C]`.
     pub is_channels_last: bool,
+    /// Whether it takes whole numbers of 0 to 255 (`uint8`).
+    pub takes_bytes: bool,
 }
 
-/// How much of red, green and blue is in the grey of a network that takes one channel: ITU-R BT.601's
-/// luma, as Pillow's `convert("L")` takes it. A grey picture has the same of all three.
-const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+/// The node whose value is the picture, `[N, C, H, W]`.
+pub(crate) const PICTURE: usize = 0;
 
-impl Opening {
-    /// Whether the file takes grey pictures.
-    pub fn is_grey(&self) -> bool {
-        self.channels == 1
-    }
-
-    /// Channels of the pictures that the graph takes: red, green and blue also where the file takes
-    /// their grey.
-    pub fn colours(&self) -> usize {
-        match self.is_grey() {
-            true => LUMA.len(),
-            false => self.channels,
-        }
-    }
-}
+/// A file has its channels last if that axis is no longer than this, and shorter than the second: red,
+/// green and blue, their grey, an alpha channel or the bands of a satellite.
+const MOST_CHANNELS: i64 = 16;
 
 /// The largest side of a picture.
 const LARGEST: i64 = 1 << 13;
@@ -87,34 +66,31 @@ pub(crate) fn find(graph: &proto::Graph, size: (usize, usize)) -> Result<Opening
         .filter(|input| !weights.contains(&input.name[..]))
     {
         match sides(input) {
-            Some((kind, sides)) if is_float(kind) && sides.len() == 4 => {
-                pictures.push((input, sides))
-            }
-            Some((kind, _)) if kind == proto::DataType::Uint8 as i32 => {
-                return Err(unsupported(format!(
-                    "its input `{}` takes pixels as whole numbers instead of floats",
-                    input.name
-                )));
+            Some((kind, sides)) if (is_float(kind) || kind == BYTES) && sides.len() == 4 => {
+                pictures.push((input, sides, kind == BYTES))
             }
             _ => {}
         }
-        shown.push(input.name.clone());
+        shown.push(described(input));
     }
-    let (input, sides) = match &pictures[..] {
-        [(input, sides)] => (input, sides),
+    let shown = shown.join(", ");
+    let (input, sides, takes_bytes) = match &pictures[..] {
+        [(input, sides, takes_bytes)] => (input, sides, *takes_bytes),
         [] => {
             return Err(invalid(format!(
-                "has no input for pictures, floats [N, C, H, W], among its inputs {shown:?}"
+                "has no input for pictures, floats or uint8 [N, C, H, W] or [N, H, W, C], among its inputs \
+                 {shown}"
             )));
         }
         _ => {
             return Err(unsupported(format!(
-                "takes several pictures at once, {shown:?}"
+                "takes {} pictures at once, {shown}; export it with one picture as its only input, the \
+                 others as constants",
+                pictures.len()
             )));
         }
     };
-    let is_colour = |side: Option<i64>| matches!(side, Some(1 | 3));
-    let is_channels_last = !is_colour(sides[1]) && is_colour(sides[3]);
+    let is_channels_last = is_channels_last(sides);
     let (channels, height, width) = match is_channels_last {
         true => (sides[3], sides[1], sides[2]),
         false => (sides[1], sides[2], sides[3]),
@@ -139,78 +115,49 @@ pub(crate) fn find(graph: &proto::Graph, size: (usize, usize)) -> Result<Opening
         fixed,
         batch: sides[0],
         is_channels_last,
+        takes_bytes,
     })
+}
+
+const BYTES: i32 = proto::DataType::Uint8 as i32;
+
+/// An input with its type and sides, for messages: `input` (float32 [1, 3, 224, 224]).
+fn described(input: &proto::ValueInfo) -> String {
+    let Some((kind, sides)) = sides(input) else {
+        return format!("`{}`", input.name);
+    };
+    let kind = proto::DataType::try_from(kind).map_or("?".into(), |kind| {
+        let name = format!("{kind:?}").to_lowercase();
+        if name == "float" {
+            "float32".to_owned()
+        } else {
+            name
+        }
+    });
+    let side = |side: &Option<i64>| side.map_or("?".into(), |side| side.to_string());
+    let sides: Vec<String> = sides.iter().map(side).collect();
+    format!("`{}` ({kind} [{}])", input.name, sides.join(", "))
+}
+
+/// Whether `[N, C, H, W]` is `[N, H, W, C]`.
+fn is_channels_last(sides: &[Option<i64>]) -> bool {
+    let is_colour = |side: Option<i64>| matches!(side, Some(1 | 3));
+    match (sides[1], sides[3]) {
+        (second, last) if is_colour(last) => !is_colour(second),
+        (second, _) if is_colour(second) => false,
+        (Some(second), Some(last)) => last <= MOST_CHANNELS && last < second,
+        (None, Some(last)) => last <= MOST_CHANNELS,
+        _ => false,
+    }
 }
 
 impl Import<'_> {
     /// The value of the file's input, as the file has it.
-    ///
-    /// # Errors
-    /// As [`super::draft::Draft::emit`].
-    pub fn input(&mut self, opening: &Opening) -> Result<View, Trouble> {
-        if opening.is_grey() {
-            let luma = Tensor::from_nchw(&[1, LUMA.len(), 1, 1], &LUMA);
-            let shares = Binary::constant(Function::Mul, luma);
-            let shares = self.draft.emit("luma.shares", shares, &[0], &[])?;
-            let sum = Reduce {
-                how: How::Sum,
-                axes: vec![1],
-                keeps: true,
-            };
-            self.picture = self.draft.emit("luma", sum, &[shares], &[])?;
-        }
-        let whole = self.draft.whole(self.picture);
-        Ok(match opening.is_channels_last {
+    pub fn input(&self, opening: &Opening) -> View {
+        let whole = self.draft.whole(PICTURE);
+        match opening.is_channels_last {
             true => whole.transposed(&[0, 2, 3, 1]),
             false => whole,
-        })
-    }
-
-    /// The factor that the network itself multiplies the first channel by before its first layer, if it
-    /// does anything to the picture there.
-    pub fn pixel_factor(&self) -> Option<f32> {
-        let nodes = &self.draft.nodes;
-        // (factor, shift) of each node that is the picture, scaled and shifted.
-        let mut affine: Vec<Option<(f32, f32)>> = vec![None; nodes.len()];
-        affine[self.picture] = Some((1.0, 0.0));
-        let mut found = None;
-        for (id, node) in nodes.iter().enumerate().skip(self.picture + 1) {
-            let before = node.inputs.first().and_then(|&input| affine[input]);
-            let Some((factor, shift)) = before else {
-                continue;
-            };
-            if !node.parameters.is_empty() {
-                found = Some((factor, shift));
-                break;
-            }
-            let passes = node.op_as::<Slice>().is_some()
-                || node.op_as::<Concat>().is_some()
-                || node.op_as::<Permute>().is_some()
-                || node.op_as::<Pad>().is_some();
-            affine[id] = if passes {
-                Some((factor, shift))
-            } else if let Some(own) = node.op_as::<ChannelAffine>() {
-                Some((factor * own.factor[0], shift * own.factor[0] + own.shift[0]))
-            } else if let Some(Binary {
-                function,
-                other: Other::Constant(constant),
-                swapped: false,
-            }) = node.op_as::<Binary>()
-            {
-                let number = constant.data().first().copied().unwrap_or(1.0);
-                match function {
-                    Function::Mul => Some((factor * number, shift * number)),
-                    Function::Div => Some((factor / number, shift / number)),
-                    Function::Add => Some((factor, shift + number)),
-                    Function::Sub => Some((factor, shift - number)),
-                    _ => None,
-                }
-            } else {
-                None
-            };
         }
-        found
-            .filter(|&own| own != (1.0, 0.0))
-            .map(|(factor, _)| factor)
     }
 }

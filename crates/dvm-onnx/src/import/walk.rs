@@ -36,12 +36,19 @@ impl<'a> Import<'a> {
     ) -> Result<Value, Located> {
         let nowhere = |trouble| (String::new(), trouble);
         let mut scope = Scope::of_graph(graph).map_err(nowhere)?;
-        let picture = Value::Computed(self.input(opening).map_err(nowhere)?);
+        let picture = Value::Computed(self.input(opening));
         if !scope.has_initializer(&opening.name) {
             scope.define(&opening.name, picture).map_err(nowhere)?;
         }
         self.scopes.push(scope);
         let lives = live(&graph.node, output);
+        if let Some(other) = other_input(graph, &lives, &opening.name) {
+            return Err(nowhere(unsupported(format!(
+                "takes `{}` as well as the picture `{}`; export it with the picture as its only input, the \
+                 other as a constant",
+                other, opening.name
+            ))));
+        }
         let nodes = graph.node.iter().zip(lives);
         for node in nodes.filter(|(_, lives)| *lives).map(|(node, _)| node) {
             self.node(node, opset, "", 0)?;
@@ -298,6 +305,19 @@ fn prefix(name: &str) -> &str {
 
 fn place(node: &proto::Node, name: &str) -> String {
     format!("node `{name}` ({}) ", node.op_type)
+}
+
+/// An input that is neither the picture nor given by the file, and that these nodes read.
+fn other_input<'n>(graph: &'n proto::Graph, lives: &[bool], picture: &str) -> Option<&'n str> {
+    let mut read = Vec::new();
+    for (node, _) in graph.node.iter().zip(lives).filter(|(_, lives)| **lives) {
+        read_by(node, &mut read);
+    }
+    let read: HashSet<&str> = read.into_iter().collect();
+    let initializers = graph.initializer.iter().map(|tensor| &tensor.name[..]);
+    let given: HashSet<&str> = initializers.chain([picture]).collect();
+    let mut inputs = graph.input.iter().map(|input| &input.name[..]);
+    inputs.find(|name| read.contains(name) && !given.contains(name))
 }
 
 /// Which nodes the value of this name depends on.

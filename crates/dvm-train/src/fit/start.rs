@@ -30,7 +30,8 @@ impl<'a> Run<'a> {
             Some(checkpoint) => checkpoint.graph_like(task.network)?,
             None => task.network.clone(),
         };
-        let learner = Learner::new(whole, config.train, task.is_head, &[1, 3, height, width])?;
+        let input = [1, task.preprocess.channels.count(), height, width];
+        let learner = Learner::new(whole, config.train, task.is_head, &input)?;
         let mut optimiser =
             optimisers::find(&config.optimiser.name)?.optimiser(&config.optimiser.options)?;
         let (mut schedule, _) =

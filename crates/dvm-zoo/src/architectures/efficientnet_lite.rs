@@ -4,7 +4,7 @@
 
 use dvm_engine::Blueprint;
 use dvm_image::Interpolation::{Bicubic, Bilinear};
-use dvm_image::{Interpolation, Preprocess, Range, Resize};
+use dvm_image::{Channels, Interpolation, Preprocess, Range, Resize};
 
 use super::efficientnet::PAPER;
 use super::efficientnet_tensorflow::{
@@ -113,6 +113,7 @@ const PREPROCESS: Preprocess = Preprocess {
     resize: Resize::ShortSide(256),
     interpolation: Bicubic,
     crop: (224, 224),
+    channels: Channels::Rgb,
     mean: [127.0 / 255.0; 3],
     std: [128.0 / 255.0; 3],
 };
@@ -124,6 +125,7 @@ const fn resized(short_side: usize, crop: usize, interpolation: Interpolation) -
         resize: Resize::ShortSide(short_side),
         interpolation,
         crop: (crop, crop),
+        channels: Channels::Rgb,
         mean: [0.5; 3],
         std: [0.5; 3],
     }

@@ -10,7 +10,7 @@ use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Role, Spread};
 use dvm_image::Interpolation::{Bicubic, Bilinear};
-use dvm_image::{Preprocess, Range, Resize};
+use dvm_image::{Channels, Preprocess, Range, Resize};
 
 use super::{Architecture, Paper, Published, imagenet};
 
@@ -59,6 +59,7 @@ pub(super) const AUGMENTED: Preprocess = Preprocess {
     resize: Resize::ShortSide(248),
     interpolation: Bicubic,
     crop: (SIDE, SIDE),
+    channels: Channels::Rgb,
     mean: [0.5; 3],
     std: [0.5; 3],
 };

@@ -278,7 +278,7 @@ impl Classifier {
     /// A batch of normalised noise.
     fn pictures(&self, batch: usize) -> Tensor {
         let (height, width) = self.preprocess().crop;
-        let shape = [batch, 3, height, width];
+        let shape = [batch, self.preprocess().channels.count(), height, width];
         let values = seeded::uniform("pictures", shape.iter().product(), -2.0, 2.0);
         Tensor::from_nchw(&shape, &values)
     }

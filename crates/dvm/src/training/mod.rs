@@ -106,8 +106,8 @@ impl Training {
             )));
         }
         let remarks = &pretrained.remarks;
-        let assumed = remarks.part.iter().chain(&remarks.preprocess);
-        for warning in remarks.warnings.iter().chain(assumed) {
+        let warnings = remarks.warnings.iter().chain(&remarks.part).cloned();
+        for warning in warnings.chain(pretrained.preprocess_assumption()) {
             tell(&TrainingEvent::Message(format!("warning: {warning}")));
         }
         let reading = dvm_image::Reading {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use dvm_data::Dataset;
 use dvm_engine::{Initialisation, Parameter, Spread, Tensor};
+use dvm_image::PreprocessField;
 use dvm_train::Config;
 use dvm_zoo::{Architecture, Pretrained};
 
@@ -77,8 +78,7 @@ pub(super) fn of(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrai
         pretrained.preprocess.range = preprocess.range;
         // The range settles nothing else that was assumed.
         if *preprocess != pretrained.preprocess {
-            pretrained.preprocess = preprocess.clone();
-            pretrained.remarks.preprocess = None;
+            pretrained = pretrained.with_preprocess(preprocess.clone(), PreprocessField::ALL);
         }
     }
     Ok(pretrained)

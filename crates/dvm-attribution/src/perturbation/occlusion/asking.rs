@@ -72,7 +72,7 @@ impl<'a> Asking<'a> {
     /// What is to be known of a covered picture, stored `H, W, 3`, that differs from `picture`.
     pub fn change(&self, picture: &Tensor, covered: Vec<f32>) -> Option<Change> {
         let &[_, channels, height, width] = picture.shape() else {
-            unreachable!("a picture is [1, 3, H, W]");
+            unreachable!("a picture is [1, C, H, W]");
         };
         match self.way {
             Way::Incremental { .. } => Change::between(picture.data(), &covered, width, channels),

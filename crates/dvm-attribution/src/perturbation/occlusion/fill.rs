@@ -92,7 +92,7 @@ impl Fill {
         match self {
             Self::Mean => Cover::Colour(mean(picture)),
             Self::Grey => Cover::Colour([127.5; 3]),
-            Self::Zero => Cover::Colour(preprocess.mean.map(|m| m * 255.0)),
+            Self::Zero => Cover::Colour(preprocess.mean_colour()),
             Self::Colour(colour) => Cover::Colour(colour.map(f32::from)),
             Self::Noise => {
                 let name = format!("occlusion noise {noise_seed}");

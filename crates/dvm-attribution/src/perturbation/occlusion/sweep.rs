@@ -145,7 +145,7 @@ type Answer = (usize, Option<Vec<f32>>);
 struct Sweep<'a> {
     scene: &'a Scene<'a>,
     windows: &'a Windows<'a>,
-    /// The picture itself, `[1, 3, H, W]`.
+    /// The picture itself, `[1, C, H, W]`.
     picture: &'a Tensor,
     asking: &'a Asking<'a>,
 }

@@ -17,7 +17,7 @@ pub(super) struct Windows<'a> {
 }
 
 enum Covering<'a> {
-    /// Windows on the network's input: the normalised cover, stored as the input is, `H, W, 3`.
+    /// Windows on the network's input: the normalised cover, stored as the input is, `H, W, C`.
     Input { cover: Vec<f32> },
     /// Windows on the original picture: the cover is rounded to whole colours.
     Image {
@@ -32,13 +32,17 @@ impl<'a> Windows<'a> {
     /// Windows on the crop that the network sees.
     pub fn over_input(scene: &'a Scene, grid: Grid, fill: Fill, noise_seed: u64) -> Self {
         let crop = scene.input.crop();
-        let normalised = |colour: [f32; 3]| match fill {
+        let normalised = |colour: [f32; 3]| {
             // Exactly zero, not the rounded difference of two equal numbers.
-            Fill::Zero => [0.0; 3],
-            _ => scene.preprocess.normalise_colour(colour),
+            let is_zero = fill == Fill::Zero;
+            let values = scene.preprocess.normalise_colour(colour);
+            values.map(move |value| if is_zero { 0.0 } else { value })
         };
         let cover = match fill.over(crop, scene.preprocess, grid.window, noise_seed) {
-            Cover::Colour(colour) => normalised(colour).repeat(grid.height * grid.width),
+            Cover::Colour(colour) => {
+                let pixel: Vec<f32> = normalised(colour).collect();
+                pixel.repeat(grid.height * grid.width)
+            }
             Cover::Picture(values) => {
                 let pixels = values.as_chunks::<3>().0;
                 pixels
@@ -86,14 +90,19 @@ impl<'a> Windows<'a> {
         }
     }
 
-    /// The network's input with one window covered, stored `H, W, 3`; `None` if that changes
+    /// The network's input with one window covered, stored `H, W, C`; `None` if that changes
     /// nothing.
     pub fn covered(&self, scene: &Scene, base: &[f32], window: usize) -> Option<Vec<f32>> {
         let (rows, columns) = self.pixels_of(window);
+        let channels = match &self.covering {
+            Covering::Input { .. } => scene.preprocess.channels.count(),
+            // A picture has three, whatever the network takes.
+            Covering::Image { .. } => 3,
+        };
         // The same stretch of each covered row, in values.
         let spans = rows.clone().map(|y| {
-            let start = (y * self.grid.width + columns.start) * 3;
-            start..start + columns.len() * 3
+            let start = (y * self.grid.width + columns.start) * channels;
+            start..start + columns.len() * channels
         });
         let values = match &self.covering {
             Covering::Input { cover } => {

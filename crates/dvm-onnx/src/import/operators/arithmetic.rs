@@ -21,6 +21,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Max", |i, s| several(i, s, Function::Max)),
     ("Sum", |i, s| several(i, s, Function::Add)),
     ("Mean", mean),
+    ("ImageScaler", image_scaler),
     ("Identity", |_, s| Ok(vec![s.value(0)?.clone()])),
     ("Cast", cast),
     ("CastLike", |_, s| Ok(vec![s.value(0)?.clone()])),
@@ -79,6 +80,20 @@ fn mean(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     Ok(vec![import.binary(&name, Function::Div, &sum, &count)?])
 }
 
+/// An early operator of Core ML's and Windows ML's converters: a factor for all pixels, and a shift for
+/// each channel.
+fn image_scaler(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let scale = Value::Constant(Array::floats(&[], vec![site.float("scale", 1.0)]));
+    let name = format!("{}.scale", site.name);
+    let scaled = import.binary(&name, Function::Mul, site.value(0)?, &scale)?;
+    let Some(shifts) = site.floats("bias") else {
+        return Ok(vec![scaled]);
+    };
+    let shifts = Array::floats(&[1, shifts.len(), 1, 1], shifts.to_vec());
+    let shifted = import.binary(site.name, Function::Add, &scaled, &Value::Constant(shifts))?;
+    Ok(vec![shifted])
+}
+
 /// Whole numbers as floats.
 pub(super) fn floats(array: &Array) -> Result<Array, Trouble> {
     let values = array.as_known()?.into_iter().map(|value| value as f32);
@@ -100,8 +115,20 @@ fn cast(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             Value::Computed(_) | Value::Rounded(_) => Ok(vec![other.clone()]),
             _ => Err(unsupported("makes numbers of truth values of the picture")),
         },
+        // Pixels that are whole numbers stay what they are.
+        Value::Computed(view) if import.is_raw(view.node) && is_wide_enough(to) => {
+            Ok(vec![Value::Computed(view.clone())])
+        }
         _ => Err(unsupported("makes whole numbers of computed values")),
     }
+}
+
+/// Whether a type of whole numbers has all of 0 to 255.
+fn is_wide_enough(data_type: i32) -> bool {
+    use DataType::{Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64};
+    [Uint8, Uint16, Int16, Uint32, Int32, Uint64, Int64]
+        .map(|t| t as i32)
+        .contains(&data_type)
 }
 
 fn converted(array: &Array, to: i32) -> Result<Array, Trouble> {

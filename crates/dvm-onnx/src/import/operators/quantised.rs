@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::binary::Function;
 
 use super::super::Import;
 use super::super::array::Array;
@@ -207,6 +208,12 @@ impl Import<'_> {
         let x = match x {
             Value::Constant(x) => x,
             Value::Rounded(_) => return self.unrounded(x, code.scale, name),
+            // Pixels that come as whole numbers were rounded by no node.
+            Value::Computed(view)
+                if self.is_raw(view.node) && !self.quantised_pixels.contains(&view.node) =>
+            {
+                return self.dequantised_pixels(x, code, name);
+            }
             other => return Ok(other.clone()),
         };
         self.draft.spend_on(&x.shape)?;
@@ -220,6 +227,22 @@ impl Import<'_> {
             repeated: x.repeated,
             ..Array::floats(&x.shape, values.collect())
         }))
+    }
+
+    /// `(x − zero) · scale` of pixels that the file takes as whole numbers.
+    fn dequantised_pixels(&mut self, x: &Value, code: Code, name: &str) -> Result<Value, Trouble> {
+        let mut value = x.clone();
+        if let Some(zero) = code.zero.map(known).transpose()? {
+            let zero = Value::Constant(super::arithmetic::floats(zero)?);
+            value = self.binary(&format!("{name}.zero"), Function::Sub, &value, &zero)?;
+        }
+        let scale = known(code.scale)?.clone();
+        if scale.len() != 1 {
+            return Err(unsupported(
+                "scales the pixels of each channel by themselves",
+            ));
+        }
+        self.binary(name, Function::Mul, &value, &Value::Constant(scale))
     }
 
     /// The output of a node that rounds a computed value: the value itself, without what is outside of the
@@ -238,6 +261,9 @@ impl Import<'_> {
         let Value::Computed(view) = &x else {
             return Err(unsupported("rounds what is no number of the picture"));
         };
+        if self.is_raw(view.node) {
+            self.quantised_pixels.insert(view.node);
+        }
         let zeros = match code.zero.map(known).transpose()? {
             Some(zero) => zero.as_known()?,
             None => vec![0],

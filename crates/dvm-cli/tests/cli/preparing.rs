@@ -1,0 +1,114 @@
+//! How pictures are prepared: what is assumed is told until an option settles it.
+
+use crate::{COFFEE, dvm, text};
+
+const PLAIN: &str = "crates/dvm/tests/references/preparing/plain.onnx";
+
+/// What is told of assumptions with these options.
+fn told(options: &[&str]) -> String {
+    let all = [&["classify", COFFEE, "--model", PLAIN][..], options].concat();
+    let run = dvm(&all);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let lines = run.stderr.lines().filter(|line| line.contains("assumed: "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn one_option_settles_no_other_field() {
+    for options in [
+        &["--size", "64"][..],
+        &["--resize", "64"],
+        &["--interpolation", "bilinear"],
+        &[
+            "--size",
+            "64",
+            "--resize",
+            "64",
+            "--interpolation",
+            "bicubic",
+        ],
+    ] {
+        let told = told(options);
+        assert!(
+            told.contains("ImageNet's mean and deviation; RGB channels"),
+            "{told}"
+        );
+        assert!(told.contains("--mean, --std, --channel-order"), "{told}");
+        for flag in options.iter().filter(|option| option.starts_with("--")) {
+            assert!(!told.contains(&format!("{flag},")), "{flag}: {told}");
+        }
+    }
+    let told_of_mean = told(&["--mean", "0.5"]);
+    assert!(
+        told_of_mean.contains("assumed: deviation 0.229"),
+        "{told_of_mean}"
+    );
+    let all = [
+        "--mean",
+        "0",
+        "--std",
+        "1",
+        "--channel-order",
+        "bgr",
+        "--resize",
+        "64",
+        "--interpolation",
+        "bicubic",
+    ];
+    assert_eq!(told(&all), "");
+    assert_eq!(told(&["--preprocess", "imagenet", "--size", "64"]), "");
+}
+
+#[test]
+fn assumptions_and_the_order_of_channels_are_in_the_record() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("out");
+    let run = dvm(&[
+        "explain",
+        COFFEE,
+        "--model",
+        PLAIN,
+        "--method",
+        "gradient",
+        "--channel-order",
+        "bgr",
+        "--size",
+        "64",
+        "--out",
+        text(&out),
+    ]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let record = std::fs::read_to_string(out.join("coffee/explanation.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    let preprocess = &record["model"]["preprocess"];
+    assert_eq!(preprocess["channels"], "bgr");
+    // Means that were only assumed stay with their colours.
+    assert_eq!(preprocess["mean"], serde_json::json!([0.406, 0.456, 0.485]));
+    let warning = record["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.contains("ImageNet's mean and deviation"),
+        "{warning}"
+    );
+    assert!(!warning.contains("--"), "{warning}");
+}
+
+#[test]
+fn a_picture_that_is_mostly_cut_off_is_told_with_the_option_that_shows_it() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("long.png");
+    let long = dvm::Picture::filled(20, 300, [200, 120, 40]);
+    std::fs::write(&path, dvm::encode_png(&long)).unwrap();
+    let run = dvm(&["classify", text(&path), "--model", PLAIN]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("of this picture"), "{}", run.stderr);
+    assert!(run.stderr.contains("--resize 64x64"), "{}", run.stderr);
+    let whole = [
+        "classify",
+        text(&path),
+        "--model",
+        PLAIN,
+        "--resize",
+        "64x64",
+    ];
+    assert!(!dvm(&whole).stderr.contains("of this picture"));
+}
