@@ -18,7 +18,7 @@ mod reductions;
 mod resizing;
 mod restriding;
 mod scattering;
-mod shapes;
+pub(crate) mod shapes;
 
 use super::Import;
 use super::site::{Site, Value};
