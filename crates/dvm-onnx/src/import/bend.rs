@@ -22,14 +22,51 @@ const FAR: usize = 3;
 /// Slopes that are kept for one node: more would be those of every value of a large map.
 const MOST_SLOPES: usize = 1 << 18;
 
+/// The slopes of a line for each channel or value.
+#[derive(Clone)]
+enum Slopes {
+    One(f32),
+    /// Of a shape that goes together with that of the node.
+    Each(Arc<Tensor>),
+}
+
+impl Slopes {
+    fn tensor(&self) -> Arc<Tensor> {
+        match self {
+            Self::One(slope) => Arc::new(Tensor::full(&[1], *slope)),
+            Self::Each(slopes) => Arc::clone(slopes),
+        }
+    }
+
+    fn map(&self, f: impl Fn(f32) -> f32) -> Self {
+        match self {
+            Self::One(slope) => Self::One(f(*slope)),
+            Self::Each(slopes) => {
+                let mut made = Tensor::clone(slopes);
+                made.data_mut().iter_mut().for_each(|v| *v = f(*v));
+                Self::Each(Arc::new(made))
+            }
+        }
+    }
+
+    /// `function` of both; nothing where their shapes do not go together or are too large.
+    fn with(&self, other: &Self, function: Function) -> Option<Self> {
+        if let (Self::One(a), Self::One(b)) = (self, other) {
+            return Some(Self::One(function.value(*a, *b)));
+        }
+        let made = combined(function, &self.tensor(), &other.tensor())?;
+        Some(Self::Each(Arc::new(made)))
+    }
+}
+
 /// A node as two lines through 0, seen from one node before it.
 #[derive(Clone)]
 struct Bend {
     source: usize,
-    /// The slope for positive numbers, of a shape that goes together with that of the source.
-    up: Arc<Tensor>,
-    /// The slope for negative numbers.
-    down: Arc<Tensor>,
+    /// The slopes for positive numbers.
+    up: Slopes,
+    /// The slopes for negative numbers.
+    down: Slopes,
 }
 
 /// A node as two lines through 0, seen from nodes before it.
@@ -57,32 +94,25 @@ fn combined(function: Function, a: &Tensor, b: &Tensor) -> Option<Tensor> {
     Some(op.forward(&call).value)
 }
 
-fn mapped(slopes: &Tensor, f: impl Fn(f32) -> f32) -> Tensor {
-    let mut made = slopes.clone();
-    made.data_mut().iter_mut().for_each(|v| *v = f(*v));
-    made
-}
-
 impl Bends {
     /// What a new node computes; `parameter` is the value of its only parameter, if it is known.
     pub fn of(op: &dyn Op, inputs: &[usize], parameter: Option<&Tensor>, nodes: &[Made]) -> Self {
         let any: &dyn std::any::Any = op;
         let seen = |input: usize| {
             let mut from = nodes[input].bends.from.clone();
-            let one = || Arc::new(Tensor::full(&[1], 1.0));
             from.push(Bend {
                 source: input,
-                up: one(),
-                down: one(),
+                up: Slopes::One(1.0),
+                down: Slopes::One(1.0),
             });
             from
         };
-        let one = |up: &dyn Fn(&Tensor) -> Option<Tensor>,
-                   down: &dyn Fn(&Tensor) -> Option<Tensor>| {
+        let one = |up: &dyn Fn(&Slopes) -> Option<Slopes>,
+                   down: &dyn Fn(&Slopes) -> Option<Slopes>| {
             let from = seen(inputs[0]).into_iter().filter_map(|bend| {
                 Some(Bend {
-                    up: Arc::new(up(&bend.up)?),
-                    down: Arc::new(down(&bend.down)?),
+                    up: up(&bend.up)?,
+                    down: down(&bend.down)?,
                     ..bend
                 })
             });
@@ -90,12 +120,16 @@ impl Bends {
         };
         // The slope for negative numbers, of a function of the value: its sign is the other one.
         let of_value = |f: &dyn Fn(f32) -> f32| {
-            one(&|up| Some(mapped(up, f)), &|down| {
-                Some(mapped(down, |slope| -f(-slope)))
+            one(&|up| Some(up.map(f)), &|down| {
+                Some(down.map(|slope| -f(-slope)))
             })
         };
         let times = |by: &Tensor, function: Function| {
-            let slope = |slope: &Tensor| combined(function, slope, by);
+            let by = match by.data() {
+                [only] => Slopes::One(*only),
+                _ => Slopes::Each(Arc::new(by.clone())),
+            };
+            let slope = |slope: &Slopes| slope.with(&by, function);
             one(&slope, &slope)
         };
         let two = |up: Function, down: Function| {
@@ -104,8 +138,8 @@ impl Bends {
                 let b = b.iter().find(|b| b.source == a.source)?;
                 Some(Bend {
                     source: a.source,
-                    up: Arc::new(combined(up, &a.up, &b.up)?),
-                    down: Arc::new(combined(down, &a.down, &b.down)?),
+                    up: a.up.with(&b.up, up)?,
+                    down: a.down.with(&b.down, down)?,
                 })
             });
             Self::last_of(from.collect())
@@ -166,21 +200,15 @@ impl Bends {
 
     /// The slopes of the PReLU that a node is, and of which node. A single slope makes a leaky ReLU, which
     /// [`super::curve`] finds.
-    pub fn prelu(&self) -> Option<(usize, &Tensor)> {
-        let mut all = self.from.iter().rev();
-        let found = all.find(|bend| {
-            let rises = bend
-                .up
-                .data()
-                .iter()
-                .all(|slope| (slope - 1.0).abs() <= 1e-6);
-            let bends = bend
-                .down
-                .data()
-                .iter()
-                .any(|slope| (slope - 1.0).abs() > 1e-6);
-            rises && bends && bend.down.len() > 1
-        });
-        found.map(|bend| (bend.source, &*bend.down))
+    pub fn prelu(&self) -> Option<(usize, Arc<Tensor>)> {
+        let is_one = |slope: &f32| (slope - 1.0).abs() <= 1e-6;
+        self.from.iter().rev().find_map(|bend| {
+            let Slopes::Each(down) = &bend.down else {
+                return None;
+            };
+            let rises = bend.up.tensor().data().iter().all(is_one);
+            let bends = !down.data().iter().all(is_one);
+            (rises && bends).then(|| (bend.source, Arc::clone(down)))
+        })
     }
 }

@@ -30,10 +30,10 @@ const MAY_OVERFLOW: f32 = 80.0;
 type Samples = [f32; POINTS.len()];
 
 /// Nodes back that a function is looked at from.
-const FAR: usize = 8;
+const FAR: usize = 6;
 
 /// Numbers in a function's formula that are remembered.
-const MOST_NUMBERS: usize = 8;
+const MOST_NUMBERS: usize = 4;
 
 /// A node as a function of one node before it.
 #[derive(Clone)]
@@ -268,6 +268,7 @@ impl Curves {
         }
         for curve in self.from.values_mut() {
             curve.numbers.truncate(MOST_NUMBERS);
+            curve.numbers.shrink_to_fit();
         }
         self
     }

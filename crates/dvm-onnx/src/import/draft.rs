@@ -165,7 +165,7 @@ impl Draft {
         } else {
             bends = self.bends_of(&*op, &inputs, &parameters);
             if let Some((source, slopes)) = bends.prelu()
-                && let Some(slopes) = self.slopes(source, slopes)
+                && let Some(slopes) = self.slopes(source, &slopes)
             {
                 let slopes = self.known_or_new(slopes, source, name)?;
                 op = Arc::new(PRelu);
