@@ -6,6 +6,7 @@ import exported_structures
 import methods
 import networks
 import onnx_files
+import onnx_operators
 import ops
 import pictures
 import published_by_timm
@@ -28,6 +29,7 @@ if __name__ == "__main__":
         timm_layouts,
         published_by_timm,
         onnx_files,
+        onnx_operators,
         published,
         timm_names,
         training,
