@@ -159,12 +159,12 @@ fn leaky_relus_of_learned_slopes() {
         let mut draw = Draw::new("prelu", round);
         let shape = draw.feature_map();
         let [_, c, h, w] = shape;
-        let slopes: &[usize] = [&[c, 1, 1][..], &[1], &[c, h, w], &[1, c, 1, w]][round % 4];
+        let shapes = [vec![c, 1, 1], vec![1], vec![c, h, w], vec![1, c, 1, w]];
         let mut x = draw.tensor(&shape, -2.0, 2.0);
         // At 0 there is no gradient to compare with.
         let kinks = x.data_mut().iter_mut().filter(|value| value.abs() < 1e-3);
         kinks.for_each(|value| *value += 0.01);
-        let slopes = draw.tensor(slopes, -0.5, 1.5);
+        let slopes = draw.tensor(&shapes[round % 4], -0.5, 1.5);
         let alone = alone(PRelu, Mode::Inference, vec![x], vec![slopes]);
         check(&alone, &|inputs, parameters| {
             slow::prelu(&inputs[0], &parameters[0])

@@ -77,7 +77,9 @@ fn share(
     let kernel = |distance: f64| {
         let d = distance.abs();
         match interpolation {
-            Interpolation::Nearest(_) => unreachable!("it has no kernel"),
+            Interpolation::Nearest(_) | Interpolation::Antialiased { .. } => {
+                unreachable!("it has no such kernel")
+            }
             Interpolation::Linear => (1.0 - d).max(0.0),
             Interpolation::Cubic(a) => {
                 let a = f64::from(a);
