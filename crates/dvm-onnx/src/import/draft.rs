@@ -156,7 +156,7 @@ impl Draft {
         let found = curves.activation().filter(|(_, activation)| {
             !matches!(activation, Activation::ClippedRelu(_)) || self.has_layers()
         });
-        let mut bends = Bends::default();
+        let mut bends;
         if let Some((source, activation)) = found {
             op = Arc::new(activation);
             (inputs, parameters) = (vec![source], Vec::new());
