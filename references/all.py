@@ -8,6 +8,7 @@ import methods
 import networks
 import onnx_files
 import onnx_rewritten
+import onnx_operators
 import ops
 import pictures
 import preparing
@@ -36,6 +37,7 @@ if __name__ == "__main__":
         onnx_files,
         onnx_rewritten,
         preparing,
+        onnx_operators,
         published,
         timm_names,
         training,

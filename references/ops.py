@@ -15,7 +15,9 @@ import store
 
 PACKAGES = ("torch", "torchvision", "numpy", "safetensors")
 ACTIVATION_KINKS = {"relu": [0], "relu6": [0, 6], "hardswish": [-3, 3], "hardsigmoid": [-3, 3],
-                    "leaky_relu": [0], "elu": [0], "abs": [0], "clip": [-1, 1.5]}  # fmt: skip
+                    "leaky_relu": [0], "elu": [0], "abs": [0], "clip": [-1, 1.5],
+                    "clipped_relu": [0, 2.5], "thresholded_relu": [0.7], "selu": [0], "celu": [0],
+                    "shrink": [-0.6, 0.6], "hardsigmoid_of": [-2.5, 2.5], "prelu": [0]}  # fmt: skip
 
 
 def array(name, shape, low=-1.0, high=1.0):
@@ -98,6 +100,11 @@ def pool(name, op, x, kernel, stride, padding=(0, 0), ceil_mode=False, **more):
     )  # fmt: skip
 
 
+def local_response_norm(name, x, size, alpha=1.0, beta=0.75, k=1.0):
+    """Each value divided by a power of a mean of squares over `size` channels."""
+    return case(name, "local_response_norm", [(x, -2.0, 2.0)], size=size, alpha=alpha, beta=beta, k=k)
+
+
 def all_cases():
     x = (2, 4, 9, 11)
     one, two = (1, 1), (2, 2)
@@ -164,12 +171,25 @@ def all_cases():
              count_include_pad=True),
         pool("avg_pool_ceil_mode_count_exclude_pad", "avg_pool", (2, 4, 8, 12), (3, 3), two, one, True,
              count_include_pad=False),
+        pool("avg_pool_ceil_mode_larger_than_the_map", "avg_pool", (2, 4, 5, 7), (12, 9), (12, 9), (0, 0), True,
+             count_include_pad=True),
+        pool("avg_pool_ceil_mode_higher_than_the_map", "avg_pool", (2, 4, 5, 7), (9, 3), (8, 2), (1, 1), True,
+             count_include_pad=True),
+        pool("max_pool_ceil_mode_larger_than_the_map", "max_pool", (2, 4, 5, 7), (12, 9), (12, 9), (0, 0), True),
         pool("avg_pool_3x2_stride2x1", "avg_pool", (2, 4, 9, 8), (3, 2), (2, 1), one, count_include_pad=True),
         case("adaptive_avg_pool_1x1", "adaptive_avg_pool", [(2, 4, 10, 13)], output_size=(1, 1)),
         case("adaptive_avg_pool_3x2", "adaptive_avg_pool", [(2, 4, 10, 13)], output_size=(3, 2)),
         case("adaptive_avg_pool_7x7", "adaptive_avg_pool", [(2, 4, 10, 13)], output_size=(7, 7)),
         case("adaptive_avg_pool_7x7_from_3x3", "adaptive_avg_pool", [(2, 4, 3, 3)], output_size=(7, 7)),
         case("adaptive_max_pool_3x2", "adaptive_max_pool", [(2, 4, 10, 13)], output_size=(3, 2)),
+        case("prelu_channels", "prelu", [((2, 4, 5, 7), -2.0, 2.0)], [array("weight", (4, 1, 1))]),
+        case("prelu_one", "prelu", [((2, 4, 5, 7), -2.0, 2.0)], [array("weight", (1,))]),
+        case("prelu_rows", "prelu", [((5, 6), -2.0, 2.0)], [array("weight", (6,))]),
+        case("prelu_values", "prelu", [((3, 2, 3, 4), -2.0, 2.0)], [array("weight", (2, 3, 4))]),
+        local_response_norm("local_response_norm_5", (2, 9, 3, 4), 5),
+        local_response_norm("local_response_norm_rows", (3, 7), 3, alpha=0.5, beta=1.5, k=2.0),
+        local_response_norm("local_response_norm_even", (2, 6, 2, 3), 4, alpha=0.3, beta=0.5),
+        local_response_norm("local_response_norm_of_all", (2, 4, 2, 3), 11, alpha=2.0),
         case("global_avg_pool", "global_avg_pool", [(2, 6, 7, 9)]),
         case("add", "add", [(2, 4, 7, 9), (2, 4, 7, 9)]),
         case("mul", "mul", [(2, 4, 7, 9), (2, 4, 7, 9)]),
@@ -233,6 +253,14 @@ def resample_cases():
         case("resample_bilinear_corners", "resample", [x], how="bilinear", size=(9, 2), align_corners=True),
         case("resample_bilinear_to_one", "resample", [x], how="bilinear", size=(1, 1), align_corners=True),
         case("resample_bicubic", "resample", [x], how="bicubic", size=(9, 7), align_corners=False),
+        case("resample_bilinear_antialiased", "resample", [(2, 3, 9, 11)], how="bilinear", size=(4, 3),
+             align_corners=False, antialias=True),
+        case("resample_bilinear_antialiased_larger", "resample", [x], how="bilinear", size=(9, 3),
+             align_corners=False, antialias=True),
+        case("resample_bicubic_antialiased", "resample", [(2, 3, 9, 11)], how="bicubic", size=(4, 5),
+             align_corners=False, antialias=True),
+        case("resample_flipped", "resample", [x], how="flip", rows=True, columns=False),
+        case("resample_flipped_both_ways", "resample", [x], how="flip", rows=True, columns=True),
         case("resample_bicubic_corners", "resample", [x], how="bicubic", size=(3, 8), align_corners=True),
     ]
 
@@ -295,6 +323,15 @@ ACTIVATIONS = {
     "elu": lambda x: F.elu(x, 0.7),
     "softplus": F.softplus,
     "mish": F.mish,
+    "clipped_relu": lambda x: F.hardtanh(x, 0.0, 2.5),
+    "squared_relu": lambda x: F.relu(x) ** 2,
+    "thresholded_relu": lambda x: F.threshold(x, 0.7, 0.0),
+    "selu": F.selu,
+    "celu": lambda x: F.celu(x, 1.3),
+    "swish": lambda x: x * torch.sigmoid(1.702 * x),
+    "softsign": F.softsign,
+    "shrink": lambda x: F.softshrink(x, 0.6),
+    "hardsigmoid_of": lambda x: torch.clamp(0.2 * x + 0.5, 0.0, 1.0),
 }
 
 UNARY = {
@@ -426,9 +463,18 @@ def evaluate(described, inputs, parameters):
     if op == "resample" and "border" in attributes:
         top, left, bottom, right = attributes["border"]
         return F.pad(x, (left, right, top, bottom), mode=attributes["how"])
+    if op == "resample" and attributes["how"] == "flip":
+        axes = [axis for axis, side in ((2, "rows"), (3, "columns")) if attributes[side]]
+        return x.flip(axes)
     if op == "resample":
         size, corners = attributes["size"], attributes["align_corners"]
-        return F.interpolate(x, size=size, mode=attributes["how"], align_corners=corners)
+        antialias = attributes.get("antialias", False)
+        return F.interpolate(x, size=size, mode=attributes["how"], align_corners=corners, antialias=antialias)
+    if op == "prelu":
+        slopes = parameters["weight"]
+        return torch.where(x > 0, x, slopes * x)
+    if op == "local_response_norm":
+        return F.local_response_norm(x.reshape(*x.shape, 1) if x.dim() == 2 else x, **attributes).reshape(x.shape)
     if op == "crop_like":
         return x[:, :, : inputs[1].shape[2], : inputs[1].shape[3]] * 1
     if op == "slice":

@@ -14,7 +14,7 @@ fn preprocess() -> Preprocess {
         resize: Resize::ShortSide(10),
         interpolation: Interpolation::Bilinear,
         crop: (8, 6),
-        channels: dvm_image::Channels::Rgb,
+        channels: Channels::Rgb,
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
     }

@@ -1,7 +1,6 @@
 //! The outputs of a network's blocks and stages: where it can be cut, found in the graph.
 
 use crate::last_stage::{last_of, map_at};
-use crate::ops::activation::Activation;
 use crate::ops::add::Add;
 use crate::ops::binary::{Binary, Function, Other};
 use crate::ops::channel_shuffle::ChannelShuffle;
@@ -175,7 +174,8 @@ fn meets(node: &Node, map: Option<&FeatureMap>) -> Meets {
 fn followers(graph: &Graph, cuts: &[Cut]) -> usize {
     let belongs = |cut: &&Cut| {
         let node = graph.node(cut.id);
-        let idle = node.op_as::<Activation>().is_some() || node.op_as::<ChannelShuffle>().is_some();
+        let idle =
+            crate::rules::activation(node).is_some() || node.op_as::<ChannelShuffle>().is_some();
         cut.meets == Meets::Not && idle
     };
     cuts.iter().take_while(belongs).count()

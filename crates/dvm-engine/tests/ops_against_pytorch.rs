@@ -181,7 +181,16 @@ fn every_activation_has_a_case() {
             | Activation::LeakyRelu(_)
             | Activation::Elu(_)
             | Activation::Softplus
-            | Activation::Mish => {}
+            | Activation::Mish
+            | Activation::ClippedRelu(_)
+            | Activation::SquaredRelu
+            | Activation::ThresholdedRelu(_)
+            | Activation::Selu { .. }
+            | Activation::Celu(_)
+            | Activation::Swish(_)
+            | Activation::Softsign
+            | Activation::Shrink { .. }
+            | Activation::HardsigmoidOf { .. } => {}
         }
         assert!(
             cases.iter().any(|case| case.op_name() == activation.name()),

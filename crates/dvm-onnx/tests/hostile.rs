@@ -549,3 +549,59 @@ fn bytes_that_are_no_model_are_refused() {
         refused(content);
     }
 }
+
+#[test]
+fn a_constant_that_every_block_makes_anew_counts_once() {
+    let _alone = alone();
+    // 40 times 16 MB, none of which is used any more when the next is made.
+    let mut nodes = Vec::new();
+    let mut x = "x".to_owned();
+    for block in 0..40 {
+        let (wide, mean, next) = (
+            format!("w{block}"),
+            format!("m{block}"),
+            format!("x{block}"),
+        );
+        nodes.push(node("Expand", &["one", "shape"], &[&wide], &[]));
+        nodes.push(node(
+            "ReduceMean",
+            &[&wide],
+            &[&mean],
+            &[int("keepdims", 0)],
+        ));
+        nodes.push(node("Add", &[&x, &mean], &[&next], &[]));
+        x = next;
+    }
+    let constants = vec![
+        floats("one", &[1, 1], &[1.0]),
+        whole("shape", &[2], &[1024, 1024]),
+    ];
+    assert!(read(&with_end(nodes, &x, constants)).is_ok());
+}
+
+#[test]
+fn constants_that_are_in_use_at_a_time_are_counted_together() {
+    let _alone = alone();
+    let mut nodes = Vec::new();
+    let mut all = Vec::new();
+    for block in 0..40 {
+        let wide = format!("w{block}");
+        nodes.push(node("Expand", &["one", "shape"], &[&wide], &[]));
+        all.push(wide);
+    }
+    let all: Vec<&str> = all.iter().map(|name| &name[..]).collect();
+    nodes.push(node("Sum", &all, &["sum"], &[]));
+    nodes.push(node(
+        "ReduceMean",
+        &["sum"],
+        &["mean"],
+        &[int("keepdims", 0)],
+    ));
+    nodes.push(node("Add", &["x", "mean"], &["z"], &[]));
+    let constants = vec![
+        floats("one", &[1, 1], &[1.0]),
+        whole("shape", &[2], &[1024, 1024]),
+    ];
+    let words = refused(&with_end(nodes, "z", constants));
+    assert!(words.contains("far more memory"), "{words}");
+}

@@ -11,8 +11,7 @@ mod plain;
 
 use std::sync::Arc;
 
-use dvm_engine::ops::activation::Activation;
-use dvm_engine::rules::Composite;
+use dvm_engine::rules::{self, Composite, Kind};
 use dvm_engine::{Activations, Graph, Keep, Mode, Output, Request, Tensor};
 use serde_json::{Map, Value};
 
@@ -196,21 +195,20 @@ fn reduced(values: &[f32], pixels: usize, channels: Channels) -> Vec<f32> {
 
 /// What must be said where the papers' rule, which is about ReLU, meets other activations.
 fn rectifier_warnings(graph: &Graph) -> Vec<String> {
-    let mut kinds: Vec<Activation> = Vec::new();
-    for activation in graph.nodes().iter().filter_map(|n| n.op_as::<Activation>()) {
-        if !kinds.contains(activation) {
-            kinds.push(*activation);
+    let mut kinds: Vec<(Kind, &str)> = Vec::new();
+    for found in graph.nodes().iter().filter_map(rules::activation) {
+        if !kinds.contains(&found) {
+            kinds.push(found);
         }
     }
-    let names = |of: &dyn Fn(&Activation) -> bool| {
-        let names: Vec<&str> = kinds.iter().filter(|a| of(a)).map(|a| a.name()).collect();
+    let names = |wanted: Kind| {
+        let names = kinds.iter().filter(|(kind, _)| *kind == wanted);
+        let names: Vec<&str> = names.map(|(_, name)| *name).collect();
         names.join(", ")
     };
-    let defined = |a: &Activation| matches!(a, Activation::Relu | Activation::Relu6);
-    let extended = names(&|a| a.is_rectifier() && !defined(a));
-    let gates = names(&|a| !a.is_rectifier());
+    let (extended, gates) = (names(Kind::Rectifier), names(Kind::Gate));
     let mut warnings = Vec::new();
-    if !kinds.iter().any(|a| a.is_rectifier()) {
+    if !kinds.iter().any(|(kind, _)| *kind != Kind::Gate) {
         warnings.push(
             "the network has no rectifier: the rule applies nowhere, this is the plain gradient"
                 .into(),

@@ -122,7 +122,7 @@ fn maps_are_the_same_bytes_whatever_the_number_of_threads() {
 #[test]
 fn windows_side_by_side_over_a_linear_model_lose_its_weights_times_the_change() {
     let (size, patch) = ((6, 8), (3, 2));
-    let weight = dvm_engine::seeded::uniform("linear", 2 * 3 * 48, -1.0, 1.0);
+    let weight = seeded::uniform("linear", 2 * 3 * 48, -1.0, 1.0);
     let graph = linear_network(size, &weight);
     let subject = Subject::new(graph, as_it_is(size), noise_picture("linear", size));
     let options = [
@@ -209,7 +209,7 @@ fn a_drop_and_a_raw_score_add_up_to_the_score_of_the_whole_picture() {
 #[test]
 fn the_signed_sum_of_input_times_gradient_of_a_linear_model_is_its_logit() {
     let size = (4, 5);
-    let weight = dvm_engine::seeded::uniform("sum", 3 * 20, -1.0, 1.0);
+    let weight = seeded::uniform("sum", 3 * 20, -1.0, 1.0);
     let graph = linear_network(size, &weight);
     let subject = Subject::new(graph, as_it_is(size), noise_picture("sum", size));
     let map = subject

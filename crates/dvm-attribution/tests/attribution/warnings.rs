@@ -3,7 +3,8 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Graph, seeded};
+use dvm_engine::ops::prelu::PRelu;
+use dvm_engine::{Blueprint, Graph, Role, seeded};
 use dvm_image::Picture;
 
 use crate::subject::{
@@ -53,6 +54,14 @@ fn rules_for_rectifiers_say_that_the_papers_define_them_for_relu_only() {
         (Activation::Elu(1.0), "elu"),
         (Activation::Softplus, "softplus"),
         (Activation::Mish, "mish"),
+        (Activation::Swish(1.702), "swish"),
+        (
+            Activation::Selu {
+                alpha: 1.7,
+                gamma: 1.05,
+            },
+            "selu",
+        ),
     ] {
         let subject = on(small_network_with(activation, &|_| None));
         for method in RULES_FOR_RECTIFIERS {
@@ -64,10 +73,34 @@ fn rules_for_rectifiers_say_that_the_papers_define_them_for_relu_only() {
 }
 
 #[test]
-fn rules_for_rectifiers_take_relu6_as_the_papers_relu() {
-    let subject = on(small_network_with(Activation::Relu6, &|_| None));
+fn rules_for_rectifiers_take_bounded_relus_as_the_papers_relu() {
+    for activation in [Activation::Relu6, Activation::ClippedRelu(20.0)] {
+        let subject = on(small_network_with(activation, &|_| None));
+        for method in RULES_FOR_RECTIFIERS {
+            assert!(subject.map_of(0, method, &[]).warnings.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_prelu_is_named_once_however_many_there_are() {
+    let mut net = Blueprint::new(3);
+    let mut x = net.input();
+    for (layer, channels) in [("a", 3), ("b", 4)] {
+        let conv = Conv2d::square(3);
+        x = net.conv2d(&format!("{layer}.conv"), x, conv, channels, 4, true);
+        let shape: &[usize] = &[4, 1, 1];
+        let slopes = ("weight", shape, Role::Scale);
+        x = net.node(&format!("{layer}.act"), PRelu, &[x], &[slopes]);
+    }
+    let x = net.pool("pool", x, Pool::global_mean());
+    let x = net.flatten("flatten", x);
+    let x = net.linear("fc", x, 4, 5, true);
+    let subject = on(seeded::graph(net.ending_at(x)));
     for method in RULES_FOR_RECTIFIERS {
-        assert!(subject.map_of(0, method, &[]).warnings.is_empty());
+        let warnings = subject.map_of(0, method, &[]).warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].contains("uses prelu;"), "{warnings:?}");
     }
 }
 

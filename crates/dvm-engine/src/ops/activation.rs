@@ -19,17 +19,32 @@ macro_rules! with_constant {
             Activation::Tanh => with_constant!(=Tanh, $f => $body),
             Activation::Softplus => with_constant!(=Softplus, $f => $body),
             Activation::Mish => with_constant!(=Mish, $f => $body),
-            // Which function it is, is known in these, too.
-            Activation::LeakyRelu(slope) => {
-                let $f = Activation::LeakyRelu(slope);
-                $body
+            Activation::SquaredRelu => with_constant!(=SquaredRelu, $f => $body),
+            Activation::Softsign => with_constant!(=Softsign, $f => $body),
+            // In these the kind of function is a constant, too, but not its numbers.
+            Activation::LeakyRelu(slope) => with_constant!(Activation::LeakyRelu(slope), =$f => $body),
+            Activation::Elu(factor) => with_constant!(Activation::Elu(factor), =$f => $body),
+            Activation::ClippedRelu(high) => with_constant!(Activation::ClippedRelu(high), =$f => $body),
+            Activation::ThresholdedRelu(threshold) => {
+                with_constant!(Activation::ThresholdedRelu(threshold), =$f => $body)
             }
-            Activation::Elu(factor) => {
-                let $f = Activation::Elu(factor);
-                $body
+            Activation::Selu { alpha, gamma } => {
+                with_constant!(Activation::Selu { alpha, gamma }, =$f => $body)
+            }
+            Activation::Celu(alpha) => with_constant!(Activation::Celu(alpha), =$f => $body),
+            Activation::Swish(factor) => with_constant!(Activation::Swish(factor), =$f => $body),
+            Activation::Shrink { lambda, bias } => {
+                with_constant!(Activation::Shrink { lambda, bias }, =$f => $body)
+            }
+            Activation::HardsigmoidOf { slope, offset } => {
+                with_constant!(Activation::HardsigmoidOf { slope, offset }, =$f => $body)
             }
         }
     };
+    ($activation:expr, =$f:ident => $body:expr) => {{
+        let $f = $activation;
+        $body
+    }};
     (=$name:ident, $f:ident => $body:expr) => {{
         #[allow(non_upper_case_globals)]
         const $f: Activation = Activation::$name;
@@ -66,6 +81,40 @@ pub enum Activation {
     Softplus,
     /// x · tanh(ln(1 + eˣ)), arXiv 1908.08681.
     Mish,
+    /// min(max(x, 0), high), for an upper bound other than 6.
+    ClippedRelu(f32),
+    /// max(x, 0)², arXiv 2109.08668.
+    SquaredRelu,
+    /// x where it is larger than this threshold, 0 elsewhere.
+    ThresholdedRelu(f32),
+    /// γ · x where x is positive, γ · α · (eˣ − 1) elsewhere, arXiv 1706.02515.
+    Selu {
+        /// Factor of the exponential part.
+        alpha: f32,
+        /// Factor of the whole.
+        gamma: f32,
+    },
+    /// x where it is positive, α · (e^(x / α) − 1) elsewhere, arXiv 1704.07483.
+    Celu(f32),
+    /// x · σ(β · x) for a factor β other than 1, such as the 1.702 of QuickGELU.
+    Swish(f32),
+    /// x / (1 + |x|).
+    Softsign,
+    /// x − bias above lambda, x + bias below −lambda, 0 between: soft shrinkage where both are equal,
+    /// hard shrinkage where the bias is 0.
+    Shrink {
+        /// Half the width of the part that becomes 0.
+        lambda: f32,
+        /// What the rest is moved by.
+        bias: f32,
+    },
+    /// min(max(slope · x + offset, 0), 1), for other numbers than those of [`Activation::Hardsigmoid`].
+    HardsigmoidOf {
+        /// The slope between 0 and 1.
+        slope: f32,
+        /// The value at 0.
+        offset: f32,
+    },
 }
 
 impl Activation {
@@ -105,6 +154,45 @@ impl Activation {
             }
             Self::Softplus => softplus(x),
             Self::Mish => x * tanh_softplus(x),
+            Self::ClippedRelu(high) => clipped(x, high),
+            Self::SquaredRelu => {
+                let positive = if x < 0.0 { 0.0 } else { x };
+                positive * positive
+            }
+            Self::ThresholdedRelu(threshold) => {
+                if x <= threshold {
+                    0.0
+                } else {
+                    x
+                }
+            }
+            Self::Selu { alpha, gamma } => {
+                if x < 0.0 {
+                    gamma * alpha * exp_minus_1(x)
+                } else {
+                    gamma * x
+                }
+            }
+            Self::Celu(alpha) => {
+                if x < 0.0 {
+                    alpha * exp_minus_1(x / alpha)
+                } else {
+                    x
+                }
+            }
+            Self::Swish(factor) => x * sigmoid(factor * x),
+            Self::Softsign => x / (1.0 + x.abs()),
+            Self::Shrink { lambda, bias } => {
+                if x > lambda {
+                    x - bias
+                } else if x < -lambda {
+                    x + bias
+                } else {
+                    // 0, or a NaN.
+                    x * 0.0
+                }
+            }
+            Self::HardsigmoidOf { slope, offset } => clipped(slope * x + offset, 1.0),
         }
     }
 
@@ -167,13 +255,58 @@ impl Activation {
                 let t = tanh_softplus(x);
                 t + x * (1.0 - t * t) * sigmoid(x)
             }
+            Self::ClippedRelu(high) => f32::from(x > 0.0 && x < high),
+            Self::SquaredRelu => {
+                if x > 0.0 {
+                    2.0 * x
+                } else {
+                    0.0
+                }
+            }
+            Self::ThresholdedRelu(threshold) => f32::from(x > threshold),
+            Self::Selu { alpha, gamma } => {
+                if x > 0.0 {
+                    gamma
+                } else {
+                    gamma * alpha * exp(x)
+                }
+            }
+            Self::Celu(alpha) => {
+                if x > 0.0 {
+                    1.0
+                } else {
+                    exp(x / alpha)
+                }
+            }
+            Self::Swish(factor) => {
+                let s = sigmoid(factor * x);
+                s * (1.0 + factor * x * (1.0 - s))
+            }
+            Self::Softsign => {
+                let wide = 1.0 + x.abs();
+                1.0 / (wide * wide)
+            }
+            Self::Shrink { lambda, .. } => f32::from(x > lambda || x < -lambda),
+            Self::HardsigmoidOf { slope, offset } => {
+                let line = slope * x + offset;
+                if line > 0.0 && line < 1.0 { slope } else { 0.0 }
+            }
         }
     }
 
     /// Whether it passes what is positive and holds back what is negative, as the rules of guided
-    /// backprop and deconvnet need it; sigmoids and tanh are gates and keep their true gradient.
+    /// backprop and deconvnet need it; sigmoids, tanh and their like, which treat both sides alike, keep
+    /// their true gradient.
     pub fn is_rectifier(self) -> bool {
-        !matches!(self, Self::Sigmoid | Self::Hardsigmoid | Self::Tanh)
+        !matches!(
+            self,
+            Self::Sigmoid
+                | Self::Hardsigmoid
+                | Self::HardsigmoidOf { .. }
+                | Self::Tanh
+                | Self::Softsign
+                | Self::Shrink { .. }
+        )
     }
 
     /// The name, as PyTorch's functional API spells it.
@@ -192,6 +325,15 @@ impl Activation {
             Self::Elu(_) => "elu",
             Self::Softplus => "softplus",
             Self::Mish => "mish",
+            Self::ClippedRelu(_) => "clipped_relu",
+            Self::SquaredRelu => "squared_relu",
+            Self::ThresholdedRelu(_) => "thresholded_relu",
+            Self::Selu { .. } => "selu",
+            Self::Celu(_) => "celu",
+            Self::Swish(_) => "swish",
+            Self::Softsign => "softsign",
+            Self::Shrink { .. } => "shrink",
+            Self::HardsigmoidOf { .. } => "hardsigmoid_of",
         }
     }
 
@@ -203,6 +345,13 @@ impl Activation {
 }
 
 const SQRT_2_OVER_PI: f32 = 0.797_884_6;
+
+/// min(max(x, 0), high), where a NaN stays one.
+#[inline(always)]
+fn clipped(x: f32, high: f32) -> f32 {
+    let x = if x < 0.0 { 0.0 } else { x };
+    if x > high { high } else { x }
+}
 
 /// ln(1 + eˣ) without overflow.
 fn softplus(x: f32) -> f32 {

@@ -161,7 +161,12 @@ impl Binary {
 }
 
 /// `f(a, b)` under the shape that both are broadcast to.
-fn zipped(a: &Tensor, b: &Tensor, shape: &[usize], f: impl Fn(f32, f32) -> f32 + Sync) -> Tensor {
+pub(super) fn zipped(
+    a: &Tensor,
+    b: &Tensor,
+    shape: &[usize],
+    f: impl Fn(f32, f32) -> f32 + Sync,
+) -> Tensor {
     if a.shape() == b.shape() {
         return map2(a, b, f);
     }
@@ -208,6 +213,12 @@ fn zipped(a: &Tensor, b: &Tensor, shape: &[usize], f: impl Fn(f32, f32) -> f32 +
             vectorised(by_row);
         });
     Tensor::from_buffer(shape, output)
+}
+
+/// Whether values of this shape, broadcast to feature maps, are the same for all pictures and pixels.
+pub(super) fn is_flat(shape: &[usize]) -> bool {
+    let axes = (0..4).rev().zip(shape.iter().rev());
+    shape.len() <= 4 && axes.into_iter().all(|(axis, &side)| axis == 1 || side == 1)
 }
 
 impl Op for Binary {
@@ -320,11 +331,6 @@ impl Op for Binary {
 
     fn reach(&self, input: usize, inputs: &[&[usize]], parameters: &[&[usize]]) -> Reach {
         let own = inputs[input];
-        // The same for all pictures and pixels.
-        let is_flat = |shape: &[usize]| {
-            let axes = (0..4).rev().zip(shape.iter().rev());
-            shape.len() <= 4 && axes.into_iter().all(|(axis, &side)| axis == 1 || side == 1)
-        };
         let pointwise = own.len() == 4
             && match &self.other {
                 Other::Parameter => is_flat(parameters[0]),

@@ -165,13 +165,17 @@ fn sliding(
             "its padding {before}, {after} is not smaller than its window {kernel}"
         ));
     }
-    let mut outputs = super::conv2d::slide(length, before, after, kernel, 1, stride)?;
-    // A window that hangs over the edge is kept only if it starts inside the input or the padding
-    // before it (PyTorch's rule).
-    let rest = (length + before + after - kernel) % stride;
-    if ceil && rest > 0 && outputs * stride < length + before {
-        outputs += 1;
-    }
+    let padded = length.saturating_add(before).saturating_add(after);
+    let outputs = if ceil && stride > 0 && padded < kernel && kernel - padded < stride {
+        // The only window hangs over the edge.
+        1
+    } else {
+        let outputs = super::conv2d::slide(length, before, after, kernel, 1, stride)?;
+        // A window that hangs over the edge is kept only if it starts inside the input or the padding
+        // before it (PyTorch's rule).
+        let rest = (padded - kernel) % stride;
+        outputs + usize::from(ceil && rest > 0 && outputs * stride < length + before)
+    };
     Ok((0..outputs)
         .map(|i| {
             let start = i * stride;
@@ -303,10 +307,16 @@ impl Op for Pool {
         else {
             return Reach::Everything;
         };
+        let (_, _, h, w) = feature_map(inputs[0]).expect("checked");
+        // A window larger than the map reads all of it.
+        let is_larger = kernel.0 > h + padding.top + padding.bottom
+            || kernel.1 > w + padding.left + padding.right;
+        if is_larger {
+            return Reach::Everything;
+        }
         let border = match self.reduction {
             Reduction::Max => f32::NEG_INFINITY,
             Reduction::Mean { .. } => {
-                let (_, _, h, w) = feature_map(inputs[0]).expect("checked");
                 let (rows, columns) = self.axes(h, w).expect("checked");
                 let divisor = |row, column| self.divisor(row, column) as usize;
                 let alike = rows.iter().all(|row| {

@@ -30,6 +30,13 @@ pub enum Resample {
         /// Where a pixel lies in the map before.
         coordinates: Coordinates,
     },
+    /// The map mirrored.
+    Flipped {
+        /// Whether the first row becomes the last.
+        rows: bool,
+        /// Whether the first column becomes the last.
+        columns: bool,
+    },
 }
 
 /// What stands beyond the edge of a map, as PyTorch's `pad` calls it.
@@ -59,6 +66,88 @@ pub enum Interpolation {
     Linear,
     /// The four nearest along each axis, with Keys' kernel of this parameter (−0.75 in PyTorch).
     Cubic(f32),
+    /// All that lie under a kernel, which is widened where the map becomes smaller, so that every pixel
+    /// counts (Pillow's way).
+    Antialiased {
+        /// The kernel.
+        kernel: Kernel,
+        /// What stands for pixels beyond the edge.
+        beyond: Beyond,
+    },
+}
+
+/// A kernel that pixels are weighed by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kernel {
+    /// 1 − |d| up to a distance of 1.
+    Triangle,
+    /// Keys' kernel of this parameter, up to a distance of 2.
+    Cubic(f32),
+}
+
+/// What stands for pixels beyond the edge of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Nothing: the pixels within share the whole weight.
+    Nothing,
+    /// The pixel at the edge.
+    Edge,
+}
+
+impl Kernel {
+    fn radius(self) -> f32 {
+        match self {
+            Self::Triangle => 1.0,
+            Self::Cubic(_) => 2.0,
+        }
+    }
+
+    /// The weight at a distance, which is not negative.
+    fn weight(self, d: f32) -> f32 {
+        match self {
+            Self::Triangle => (1.0 - d).max(0.0),
+            Self::Cubic(a) if d < 1.0 => ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0,
+            Self::Cubic(a) if d < 2.0 => ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a,
+            Self::Cubic(_) => 0.0,
+        }
+    }
+
+    /// The pixels of a row of `side` that the place is made of, `factor` pixels for each before.
+    fn taps(self, beyond: Beyond, place: f32, side: usize, factor: f32) -> Vec<(usize, f32)> {
+        let narrow = factor.min(1.0);
+        let reach = self.radius() / narrow;
+        let last = side - 1;
+        let (first, end) = (place - reach, place + reach);
+        let (mut taps, mut sum) = (Vec::<(usize, f32)>::new(), 0.0);
+        let mut add = |pixel: usize, weight: f32| {
+            sum += weight;
+            match taps.last_mut() {
+                Some((known, weights)) if *known == pixel => *weights += weight,
+                _ => taps.push((pixel, weight)),
+            }
+        };
+        let weight = |pixel: f32| self.weight((pixel - place).abs() * narrow);
+        if beyond == Beyond::Edge {
+            let (mut pixel, until) = (first.ceil(), end.min(-1.0));
+            while pixel <= until {
+                add(0, weight(pixel));
+                pixel += 1.0;
+            }
+        }
+        let within = (first.ceil().max(0.0) as usize)..=(end.floor().max(0.0) as usize).min(last);
+        for pixel in within {
+            add(pixel, weight(pixel as f32));
+        }
+        if beyond == Beyond::Edge {
+            let mut pixel = first.ceil().max(side as f32);
+            while pixel <= end {
+                add(last, weight(pixel));
+                pixel += 1.0;
+            }
+        }
+        taps.iter_mut().for_each(|(_, weight)| *weight /= sum);
+        taps
+    }
 }
 
 /// Which of two pixels is the nearest.
@@ -86,6 +175,9 @@ pub enum Coordinates {
     /// `x / factor`
     Asymmetric,
 }
+
+/// The least number of pixels for each pixel before.
+const LEAST_FACTOR: f32 = 1.0 / LONGEST_SIDE as f32;
 
 /// For every pixel along an axis the pixels that it is made of, with their weights.
 type Taps = Vec<Vec<(usize, f32)>>;
@@ -129,11 +221,12 @@ impl Coordinates {
 }
 
 impl Interpolation {
-    /// The pixels of a row of `side` that the place is made of.
-    fn taps(self, place: f32, side: usize) -> Vec<(usize, f32)> {
+    /// The pixels of a row of `side` that the place is made of, `factor` pixels for each before.
+    fn taps(self, place: f32, side: usize, factor: f32) -> Vec<(usize, f32)> {
         let last = side - 1;
         let within = |at: f32| (at.max(0.0) as usize).min(last);
         match self {
+            Self::Antialiased { kernel, beyond } => kernel.taps(beyond, place, side, factor),
             Self::Nearest(rounding) => {
                 let nearest = match rounding {
                     Rounding::Floor => place.floor(),
@@ -184,7 +277,15 @@ impl Resample {
                 let along = |side: usize, scale: Sampling| {
                     let place = |at| coordinates.place(at, side, scale);
                     let all = 0..scale.output;
-                    all.map(|at| interpolation.taps(place(at), side)).collect()
+                    all.map(|at| interpolation.taps(place(at), side, scale.factor))
+                        .collect()
+                };
+                (along(h, rows), along(w, columns))
+            }
+            Self::Flipped { rows, columns } => {
+                let along = |side: usize, is_flipped: bool| {
+                    let from = |at: usize| if is_flipped { side - 1 - at } else { at };
+                    (0..side).map(|at| vec![(from(at), 1.0)]).collect()
                 };
                 (along(h, rows), along(w, columns))
             }
@@ -218,7 +319,9 @@ impl Op for Resample {
             Self::Scaled { rows, columns, .. } => {
                 for scale in [rows, columns] {
                     let is_size = (1..=LONGEST_SIDE).contains(&scale.output);
-                    if !is_size || !scale.factor.is_normal() || scale.factor < 0.0 {
+                    // What is made smaller looks at no more pixels than a map may have.
+                    let is_factor = scale.factor.is_normal() && scale.factor > LEAST_FACTOR;
+                    if !is_size || !is_factor {
                         return Err(format!(
                             "cannot make {} pixels, {} for each, of {x:?}",
                             scale.output, scale.factor
@@ -227,6 +330,7 @@ impl Op for Resample {
                 }
                 (rows.output, columns.output)
             }
+            Self::Flipped { .. } => (h, w),
         };
         Ok(vec![n, c, rows, columns])
     }

@@ -8,7 +8,9 @@ use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::dropout::Dropout;
 use dvm_engine::ops::flatten::Flatten;
 use dvm_engine::ops::linear::Linear;
+use dvm_engine::ops::local_response_norm::LocalResponseNorm;
 use dvm_engine::ops::mul::Mul;
+use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::softmax::Softmax;
 
 use crate::draw::Draw;
@@ -82,7 +84,17 @@ fn a_linear_layer_of_several_blocks() {
 #[test]
 fn activations() {
     let kinks = |activation| match activation {
-        Activation::Relu | Activation::LeakyRelu(_) | Activation::Elu(_) => vec![0.0],
+        Activation::Relu
+        | Activation::LeakyRelu(_)
+        | Activation::Elu(_)
+        | Activation::Selu { .. }
+        | Activation::Celu(_) => vec![0.0],
+        Activation::ClippedRelu(high) => vec![0.0, high],
+        Activation::ThresholdedRelu(threshold) => vec![threshold],
+        Activation::Shrink { lambda, .. } => vec![-lambda, lambda],
+        Activation::HardsigmoidOf { slope, offset } => {
+            vec![-offset / slope, (1.0 - offset) / slope]
+        }
         Activation::Relu6 => vec![0.0, 6.0],
         Activation::Hardswish | Activation::Hardsigmoid => vec![-3.0, 3.0],
         _ => vec![],
@@ -101,6 +113,24 @@ fn activations() {
         Activation::Elu(1.3),
         Activation::Softplus,
         Activation::Mish,
+        Activation::ClippedRelu(2.5),
+        Activation::SquaredRelu,
+        Activation::ThresholdedRelu(-0.4),
+        Activation::Selu {
+            alpha: 1.7,
+            gamma: 1.1,
+        },
+        Activation::Celu(0.6),
+        Activation::Swish(1.702),
+        Activation::Softsign,
+        Activation::Shrink {
+            lambda: 0.6,
+            bias: 0.25,
+        },
+        Activation::HardsigmoidOf {
+            slope: 0.3,
+            offset: 0.4,
+        },
     ] {
         for round in 0..8 {
             let mut draw = Draw::new(activation.name(), round);
@@ -120,6 +150,49 @@ fn activations() {
                 slow::activation(activation, &inputs[0])
             });
         }
+    }
+}
+
+#[test]
+fn leaky_relus_of_learned_slopes() {
+    for round in 0..8 {
+        let mut draw = Draw::new("prelu", round);
+        let shape = draw.feature_map();
+        let [_, c, h, w] = shape;
+        let shapes = [vec![c, 1, 1], vec![1], vec![c, h, w], vec![1, c, 1, w]];
+        let mut x = draw.tensor(&shape, -2.0, 2.0);
+        // At 0 there is no gradient to compare with.
+        let kinks = x.data_mut().iter_mut().filter(|value| value.abs() < 1e-3);
+        kinks.for_each(|value| *value += 0.01);
+        let slopes = draw.tensor(&shapes[round % 4], -0.5, 1.5);
+        let alone = alone(PRelu, Mode::Inference, vec![x], vec![slopes]);
+        check(&alone, &|inputs, parameters| {
+            slow::prelu(&inputs[0], &parameters[0])
+        });
+    }
+}
+
+#[test]
+fn local_response_norms() {
+    for round in 0..8 {
+        let mut draw = Draw::new("local_response_norm", round);
+        let shape = match round % 2 {
+            0 => draw.feature_map().to_vec(),
+            _ => vec![draw.number(1, 3), draw.number(1, 9)],
+        };
+        let (before, after) = draw.pair(0, 5);
+        let norm = LocalResponseNorm {
+            before,
+            after,
+            alpha: [0.7, 2.0][round / 4],
+            beta: [0.75, 1.0, 0.5][round % 3],
+            bias: [1.0, 0.5][round / 4],
+        };
+        let x = draw.tensor(&shape, -2.0, 2.0);
+        let alone = alone(norm, Mode::Inference, vec![x], vec![]);
+        check(&alone, &|inputs, _| {
+            slow::local_response_norm(&inputs[0], norm)
+        });
     }
 }
 

@@ -10,7 +10,7 @@ use dvm_engine::ops::pad::{Amount, CropLike, Pad};
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::resample::{
-    Continuation, Coordinates, Interpolation, Resample, Rounding, Sampling,
+    Beyond, Continuation, Coordinates, Interpolation, Kernel, Resample, Rounding, Sampling,
 };
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
@@ -118,6 +118,52 @@ fn maps_of_another_size() {
         let alone = alone(op, Mode::Inference, vec![x], vec![]);
         check(&alone, &|inputs, _| {
             slow::scaled(&inputs[0], (rows, columns), interpolation, coordinates)
+        });
+    }
+}
+
+#[test]
+fn antialiased_maps_of_another_size() {
+    let kernels = [Kernel::Triangle, Kernel::Cubic(-0.5), Kernel::Cubic(-0.75)];
+    let pairs = kernels
+        .into_iter()
+        .flat_map(|kernel| [Beyond::Nothing, Beyond::Edge].map(|beyond| (kernel, beyond)));
+    for (round, (kernel, beyond)) in pairs.enumerate() {
+        let mut draw = Draw::new("antialiased", round);
+        let [n, c, h, w] = draw.feature_map();
+        let mut scale = |side: usize| {
+            let output = draw.number(1, 8);
+            let factor = output as f32 / side as f32;
+            Sampling { output, factor }
+        };
+        let (rows, columns) = (scale(h), scale(w));
+        let x = draw.tensor(&[n, c, h, w], -1.0, 1.0);
+        let op = Resample::Scaled {
+            rows,
+            columns,
+            interpolation: Interpolation::Antialiased { kernel, beyond },
+            coordinates: Coordinates::HalfPixel,
+        };
+        let alone = alone(op, Mode::Inference, vec![x], vec![]);
+        check(&alone, &|inputs, _| {
+            slow::antialiased(&inputs[0], (rows, columns), kernel, beyond)
+        });
+    }
+}
+
+#[test]
+fn mirrored_maps() {
+    for (round, (rows, columns)) in [(true, false), (false, true), (true, true)]
+        .into_iter()
+        .enumerate()
+    {
+        let mut draw = Draw::new("flipped", round);
+        let shape = draw.feature_map();
+        let x = draw.tensor(&shape, -1.0, 1.0);
+        let op = Resample::Flipped { rows, columns };
+        let alone = alone(op, Mode::Inference, vec![x], vec![]);
+        check(&alone, &|inputs, _| {
+            slow::flipped(&inputs[0], rows, columns)
         });
     }
 }

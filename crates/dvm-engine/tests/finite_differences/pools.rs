@@ -31,6 +31,19 @@ fn any_sliding(draw: &mut Draw, reduction: Reduction) -> (Pool, [usize; 4]) {
     (Pool { reduction, windows }, shape)
 }
 
+/// A single window, larger than the map.
+fn hanging_over(draw: &mut Draw, reduction: Reduction) -> (Pool, [usize; 4]) {
+    let (h, w) = draw.pair(1, 5);
+    let kernel = (h + draw.number(1, 4), w + draw.number(1, 4));
+    let windows = Windows::Sliding {
+        kernel,
+        stride: kernel,
+        padding: Border::default(),
+        ceil: true,
+    };
+    (Pool { reduction, windows }, [2, 3, h, w])
+}
+
 fn any_adaptive(draw: &mut Draw, reduction: Reduction) -> (Pool, [usize; 4]) {
     let windows = Windows::Adaptive {
         output: draw.pair(1, 5),
@@ -48,6 +61,18 @@ fn check_pool(draw: &mut Draw, (pool, shape): (Pool, [usize; 4])) {
     let x = draw.tensor_without_ties(&shape);
     let alone = alone(pool, Mode::Inference, vec![x], vec![]);
     check(&alone, &|inputs, _| slow::pool(&pool, &inputs[0]));
+}
+
+#[test]
+fn windows_larger_than_the_map() {
+    for round in 0..4 {
+        let mut draw = Draw::new("a pool larger than the map", round);
+        let count_padding = draw.flag();
+        for reduction in [Reduction::Max, Reduction::Mean { count_padding }] {
+            let pool = hanging_over(&mut draw, reduction);
+            check_pool(&mut draw, pool);
+        }
+    }
 }
 
 #[test]

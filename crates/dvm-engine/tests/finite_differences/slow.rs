@@ -7,6 +7,7 @@ pub mod transformers;
 use dvm_engine::Tensor;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::local_response_norm::LocalResponseNorm;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 
 /// Row-major values with a shape.
@@ -218,6 +219,51 @@ pub fn activation(activation: Activation, x: &Array) -> Array {
         Activation::Elu(factor) => v.max(0.0) + f64::from(factor) * (v.min(0.0).exp() - 1.0),
         Activation::Softplus => (1.0 + v.exp()).ln(),
         Activation::Mish => v * (1.0 + v.exp()).ln().tanh(),
+        Activation::ClippedRelu(high) => v.max(0.0).min(f64::from(high)),
+        Activation::SquaredRelu => v.max(0.0).powi(2),
+        Activation::ThresholdedRelu(threshold) => v * f64::from(u8::from(v > f64::from(threshold))),
+        Activation::Selu { alpha, gamma } => {
+            f64::from(gamma) * (v.max(0.0) + f64::from(alpha) * (v.min(0.0).exp() - 1.0))
+        }
+        Activation::Celu(alpha) => {
+            let alpha = f64::from(alpha);
+            v.max(0.0) + alpha * ((v.min(0.0) / alpha).exp() - 1.0)
+        }
+        Activation::Swish(factor) => v * sigmoid(f64::from(factor) * v),
+        Activation::Softsign => v / (1.0 + v.abs()),
+        Activation::Shrink { lambda, bias } => {
+            let outside = v.abs() > f64::from(lambda);
+            f64::from(u8::from(outside)) * (v - v.signum() * f64::from(bias))
+        }
+        Activation::HardsigmoidOf { slope, offset } => {
+            (f64::from(slope) * v + f64::from(offset)).clamp(0.0, 1.0)
+        }
+    })
+}
+
+pub fn prelu(x: &Array, slopes: &Array) -> Array {
+    let missing = x.shape.len() - slopes.shape.len();
+    Array::of_indices(&x.shape, |index| {
+        let own = slopes.shape.iter().zip(&index[missing..]);
+        let own: Vec<usize> = own.map(|(&side, &at)| at.min(side - 1)).collect();
+        let value = x.get(index);
+        value.max(0.0) + slopes.get(&own) * value.min(0.0)
+    })
+}
+
+pub fn local_response_norm(x: &Array, norm: LocalResponseNorm) -> Array {
+    let mean_over = (norm.before + norm.after + 1) as f64;
+    Array::of_indices(&x.shape, |index| {
+        let neighbours = (0..x.shape[1]).filter(|channel| {
+            *channel + norm.before >= index[1] && *channel <= index[1] + norm.after
+        });
+        let squares = neighbours.map(|channel| {
+            let mut index = index.to_vec();
+            index[1] = channel;
+            x.get(&index).powi(2)
+        });
+        let sum = f64::from(norm.bias) + f64::from(norm.alpha) / mean_over * squares.sum::<f64>();
+        x.get(index) / sum.powf(f64::from(norm.beta))
     })
 }
 

@@ -4,8 +4,10 @@ use dvm_engine::incremental::{Change, Rectangle};
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::local_response_norm::LocalResponseNorm;
 use dvm_engine::ops::pad::{Amount, Pad};
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
+use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::unary::Unary;
@@ -85,9 +87,28 @@ impl Sketch<'_> {
                 Activation::Gelu,
                 Activation::LeakyRelu(0.1),
                 Activation::Mish,
+                Activation::Swish(1.702),
             ]);
             let name = self.name("act");
-            x = self.net.activation(&name, x, activation);
+            x = match self.draw.chance(15) {
+                true => {
+                    let shape: &[usize] = &[channels, 1, 1];
+                    let slopes = ("weight", shape, Role::Scale);
+                    self.net.node(&name, PRelu, &[x], &[slopes])
+                }
+                false => self.net.activation(&name, x, activation),
+            };
+        }
+        if self.draw.chance(10) {
+            let norm = LocalResponseNorm {
+                before: 2,
+                after: 2,
+                alpha: 0.5,
+                beta: 0.75,
+                bias: 1.0,
+            };
+            let name = self.name("lrn");
+            x = self.net.node(&name, norm, &[x], &[]);
         }
         x
     }

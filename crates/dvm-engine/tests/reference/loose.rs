@@ -6,7 +6,7 @@ use dvm_engine::ops::pad::{Amount, Pad};
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::resample::{
-    Continuation, Coordinates, Interpolation, Resample, Rounding, Sampling,
+    Beyond, Continuation, Coordinates, Interpolation, Kernel, Resample, Rounding, Sampling,
 };
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
@@ -49,13 +49,26 @@ impl Case {
             };
             return Resample::Continued { border, by };
         }
+        if self.word("how") == "flip" {
+            let flag = |key: &str| self.attribute(key).as_bool().expect("true or false");
+            let (rows, columns) = (flag("rows"), flag("columns"));
+            return Resample::Flipped { rows, columns };
+        }
         let shape = self.inputs()[0].shape().to_vec();
         let (rows, columns) = self.pair("size");
         let scale = |output: usize, side: usize| Sampling {
             output,
             factor: output as f32 / side as f32,
         };
+        let widened = |kernel| Interpolation::Antialiased {
+            kernel,
+            beyond: Beyond::Nothing,
+        };
+        let is_antialiased = self.attribute("antialias").as_bool() == Some(true);
         let interpolation = match self.word("how") {
+            "bilinear" if is_antialiased => widened(Kernel::Triangle),
+            // Pillow's parameter.
+            "bicubic" if is_antialiased => widened(Kernel::Cubic(-0.5)),
             "nearest" => Interpolation::Nearest(Rounding::Floor),
             "bilinear" => Interpolation::Linear,
             "bicubic" => Interpolation::Cubic(-0.75),

@@ -16,9 +16,11 @@ use dvm_engine::ops::dropout::Dropout;
 use dvm_engine::ops::flatten::Flatten;
 use dvm_engine::ops::layer_norm::LayerNorm;
 use dvm_engine::ops::linear::Linear;
+use dvm_engine::ops::local_response_norm::LocalResponseNorm;
 use dvm_engine::ops::mul::Mul;
 use dvm_engine::ops::pad::CropLike;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
+use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::repeat::Repeat;
 use dvm_engine::ops::scale::Scale;
 use dvm_engine::ops::softmax::Softmax;
@@ -162,6 +164,19 @@ impl Case {
             }
             "window_attention" => ("window_attention", Arc::new(self.window_attention())),
             "scale" => ("scale", Arc::new(Scale)),
+            "prelu" => ("prelu", Arc::new(PRelu)),
+            "local_response_norm" => {
+                let size = self.count("size");
+                // PyTorch's windows of even size reach further to the front.
+                let norm = LocalResponseNorm {
+                    before: size / 2,
+                    after: (size - 1) / 2,
+                    alpha: number("alpha"),
+                    beta: number("beta"),
+                    bias: number("k"),
+                };
+                ("local_response_norm", Arc::new(norm))
+            }
             "channel_affine" => {
                 let (factor, shift) = (self.list("factor"), self.list("shift"));
                 ("channel_affine", Arc::new(ChannelAffine { factor, shift }))
@@ -295,7 +310,7 @@ fn numbers(value: &Value) -> Vec<usize> {
 }
 
 /// Every activation.
-pub const ACTIVATIONS: [Activation; 13] = [
+pub const ACTIVATIONS: [Activation; 22] = [
     Activation::Relu,
     Activation::Relu6,
     Activation::Silu,
@@ -309,4 +324,22 @@ pub const ACTIVATIONS: [Activation; 13] = [
     Activation::Elu(0.7),
     Activation::Softplus,
     Activation::Mish,
+    Activation::ClippedRelu(2.5),
+    Activation::SquaredRelu,
+    Activation::ThresholdedRelu(0.7),
+    Activation::Selu {
+        alpha: 1.673_263_2,
+        gamma: 1.050_701,
+    },
+    Activation::Celu(1.3),
+    Activation::Swish(1.702),
+    Activation::Softsign,
+    Activation::Shrink {
+        lambda: 0.6,
+        bias: 0.6,
+    },
+    Activation::HardsigmoidOf {
+        slope: 0.2,
+        offset: 0.5,
+    },
 ];

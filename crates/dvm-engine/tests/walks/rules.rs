@@ -3,6 +3,7 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::linear::Linear;
+use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::rules::{self, Composite};
 use dvm_engine::{Blueprint, Error, Graph, Keep, Mode, Request, Role, Tensor, seeded};
 
@@ -128,7 +129,7 @@ fn guided_backprop_holds_back_negative_gradients_at_smooth_rectifiers() {
     }
 }
 
-const SMOOTH: [Activation; 8] = [
+const SMOOTH: [Activation; 12] = [
     Activation::Silu,
     Activation::Gelu,
     Activation::GeluTanh,
@@ -137,6 +138,13 @@ const SMOOTH: [Activation; 8] = [
     Activation::Elu(1.0),
     Activation::Softplus,
     Activation::Mish,
+    Activation::Selu {
+        alpha: 1.7,
+        gamma: 1.05,
+    },
+    Activation::Celu(1.5),
+    Activation::Swish(1.702),
+    Activation::SquaredRelu,
 ];
 
 #[test]
@@ -147,6 +155,39 @@ fn the_slope_of_a_leaky_relu_lets_guided_gradients_through() {
     };
     assert_eq!(guided(2.0), [0.5, 2.0]);
     assert_eq!(guided(-2.0), [0.0, 0.0]);
+}
+
+#[test]
+fn a_prelu_has_the_rules_of_a_leaky_relu_channel_by_channel() {
+    let mut net = Blueprint::new(2);
+    let x = net.input();
+    let slopes: &[usize] = &[2, 1, 1];
+    let x = net.node("act", PRelu, &[x], &[("weight", slopes, Role::Scale)]);
+    let values = Tensor::from_nchw(slopes, &[0.25, -0.5]);
+    let graph = Graph::new(net.ending_at(x), |_| Ok::<_, Error>(values.clone())).unwrap();
+    let shape = [1, 2, 1, 3];
+    let x = Tensor::from_nchw(&shape, &[-1.0, 1.0, -1.0, -1.0, 1.0, -1.0]);
+    let g = Tensor::from_nchw(&shape, &[2.0, 2.0, -2.0, 2.0, -2.0, -2.0]);
+    let activations = graph.forward(&x, Mode::Inference, Keep::All).unwrap();
+    let nodes = [graph.input()];
+    let gradient = |rules: &Composite| {
+        let request = Request {
+            rules,
+            ..Request::nodes(&nodes)
+        };
+        let seeds = [(graph.output(), g.clone())];
+        let found = graph.backward(&activations, &seeds, &request).unwrap();
+        found.node(graph.input()).unwrap().to_nchw()
+    };
+    assert_eq!(
+        gradient(&rules::true_gradient),
+        [0.5, 2.0, -0.5, -1.0, -2.0, 1.0]
+    );
+    assert_eq!(
+        gradient(&rules::guided_backprop),
+        [0.5, 2.0, 0.0, -1.0, 0.0, 0.0]
+    );
+    assert_eq!(gradient(&rules::deconvnet), [2.0, 2.0, 0.0, 2.0, 0.0, 0.0]);
 }
 
 /// Gradients of the parts of a transformer's block have signs, and none of its layers but GELU changes
@@ -196,6 +237,15 @@ fn gates_keep_their_true_gradient_under_every_rule() {
         Activation::Sigmoid,
         Activation::Hardsigmoid,
         Activation::Tanh,
+        Activation::Softsign,
+        Activation::Shrink {
+            lambda: 0.5,
+            bias: 0.5,
+        },
+        Activation::HardsigmoidOf {
+            slope: 0.2,
+            offset: 0.5,
+        },
     ] {
         let plain = ruled(gate, &x, &g, &rules::true_gradient);
         assert_eq!(ruled(gate, &x, &g, &rules::guided_backprop), plain);

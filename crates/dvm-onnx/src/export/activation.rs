@@ -1,12 +1,17 @@
 //! Activations and other functions of one number.
 
 use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::unary::Unary;
 
 use super::attribute::float;
 use super::writer::{Site, Writer, Written};
 
 pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
+    if site.node.op_as::<PRelu>().is_some() {
+        let inputs = [site.inputs[0], site.parameters[0]];
+        return writer.last(site, "PRelu", &inputs, vec![]);
+    }
     if let Some(&activation) = site.node.op_as::<Activation>() {
         return function(writer, site, activation);
     }
@@ -46,6 +51,34 @@ fn function(writer: &mut Writer, site: &Site, activation: Activation) -> Written
         Activation::LeakyRelu(slope) => ("LeakyRelu", vec![float("alpha", slope)]),
         Activation::Elu(factor) => ("Elu", vec![float("alpha", factor)]),
         Activation::Softplus => ("Softplus", vec![]),
+        Activation::ClippedRelu(high) => return clip(writer, site, 0.0, high),
+        Activation::ThresholdedRelu(threshold) => {
+            ("ThresholdedRelu", vec![float("alpha", threshold)])
+        }
+        Activation::Selu { alpha, gamma } => {
+            let attributes = vec![float("alpha", alpha), float("gamma", gamma)];
+            ("Selu", attributes)
+        }
+        Activation::Celu(alpha) => ("Celu", vec![float("alpha", alpha)]),
+        Activation::Softsign => ("Softsign", vec![]),
+        Activation::Shrink { lambda, bias } => {
+            let attributes = vec![float("lambd", lambda), float("bias", bias)];
+            ("Shrink", attributes)
+        }
+        Activation::HardsigmoidOf { slope, offset } => {
+            let attributes = vec![float("alpha", slope), float("beta", offset)];
+            ("HardSigmoid", attributes)
+        }
+        Activation::SquaredRelu => {
+            let positive = writer.step(site, "relu", "Relu", &[x], vec![]);
+            return writer.last(site, "Mul", &[&positive, &positive], vec![]);
+        }
+        Activation::Swish(factor) => {
+            let factor = writer.scalar(factor);
+            let scaled = writer.step(site, "scaled", "Mul", &[x, &factor], vec![]);
+            let gate = writer.step(site, "sigmoid", "Sigmoid", &[&scaled], vec![]);
+            return writer.last(site, "Mul", &[x, &gate], vec![]);
+        }
         Activation::Silu => {
             let gate = writer.step(site, "sigmoid", "Sigmoid", &[x], vec![]);
             return writer.last(site, "Mul", &[x, &gate], vec![]);

@@ -8,12 +8,13 @@ use dvm_engine::ops::pad::{Amount, CropLike, Pad};
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::repeat::Repeat;
 use dvm_engine::ops::resample::{
-    Continuation, Coordinates, Interpolation, Resample, Rounding, Sampling,
+    Beyond, Continuation, Coordinates, Interpolation, Kernel, Resample, Rounding, Sampling,
 };
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::tokens::Tokens;
 
+use super::Purpose;
 use super::attribute::{float, int, ints, text};
 use super::writer::{Site, Writer, Written};
 
@@ -128,6 +129,21 @@ fn resampled(writer: &mut Writer, site: &Site, resample: &Resample) -> Written {
             let sides = writer.whole(&around(border));
             return writer.last(site, "Pad", &[x, &sides], vec![text("mode", mode)]);
         }
+        Resample::Flipped { rows, columns } => {
+            let axes = [(2, rows), (3, columns)];
+            let axes = axes.iter().filter(|(_, is_flipped)| *is_flipped);
+            let axes: Vec<i64> = axes.map(|&(axis, _)| axis).collect();
+            if axes.is_empty() {
+                return Ok(Some(x.to_owned()));
+            }
+            // From the last position to the first.
+            let all = |value: i64| vec![value; axes.len()];
+            let start = writer.whole(&all(-1));
+            let end = writer.whole(&all(i64::MIN + 1));
+            let step = writer.whole(&all(-1));
+            let axes = writer.whole(&axes);
+            return writer.last(site, "Slice", &[x, &start, &end, &axes, &step], vec![]);
+        }
         Resample::Scaled {
             rows,
             columns,
@@ -147,6 +163,22 @@ fn resampled(writer: &mut Writer, site: &Site, resample: &Resample) -> Written {
         }
         Interpolation::Linear => vec![text("mode", "linear")],
         Interpolation::Cubic(a) => vec![text("mode", "cubic"), float("cubic_coeff_a", a)],
+        // The attribute is of opset 18; a structure is read by this crate alone.
+        Interpolation::Antialiased { kernel, beyond } if writer.purpose == Purpose::Structure => {
+            let mut attributes = match kernel {
+                Kernel::Triangle => vec![text("mode", "linear")],
+                Kernel::Cubic(a) => vec![text("mode", "cubic"), float("cubic_coeff_a", a)],
+            };
+            let excludes = int("exclude_outside", (beyond == Beyond::Nothing).into());
+            attributes.extend([int("antialias", 1), excludes]);
+            attributes
+        }
+        Interpolation::Antialiased { .. } => {
+            return Err(format!(
+                "which resizes with antialiasing; that takes opset 18, and files are written in {}",
+                super::OPSET
+            ));
+        }
     };
     let coordinates = match coordinates {
         Coordinates::HalfPixel => "half_pixel",

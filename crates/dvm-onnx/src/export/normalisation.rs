@@ -3,6 +3,7 @@
 use dvm_engine::ops::batch_norm::BatchNorm;
 use dvm_engine::ops::channel_affine::ChannelAffine;
 use dvm_engine::ops::layer_norm::LayerNorm;
+use dvm_engine::ops::local_response_norm::LocalResponseNorm;
 use dvm_engine::ops::scale::Scale;
 
 use super::attribute::{float, int, ints};
@@ -24,6 +25,9 @@ pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
     if let Some(norm) = site.node.op_as::<LayerNorm>() {
         return layer_norm(writer, site, norm.eps);
     }
+    if let Some(norm) = site.node.op_as::<LocalResponseNorm>() {
+        return local_response_norm(writer, site, norm);
+    }
     if site.node.op_as::<Scale>().is_some() {
         return writer.last(site, "Mul", &[site.inputs[0], site.parameters[0]], vec![]);
     }
@@ -35,6 +39,35 @@ pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
         return writer.last(site, "Add", &[&product, &shift], vec![]);
     }
     Ok(None)
+}
+
+fn local_response_norm(writer: &mut Writer, site: &Site, norm: &LocalResponseNorm) -> Written {
+    if norm
+        .after
+        .checked_sub(norm.before)
+        .is_none_or(|more| more > 1)
+    {
+        return Err(format!(
+            "whose window of {} channels before and {} after is not around its middle",
+            norm.before, norm.after
+        ));
+    }
+    let attributes = vec![
+        int("size", norm.size() as i64),
+        float("alpha", norm.alpha),
+        float("beta", norm.beta),
+        float("bias", norm.bias),
+    ];
+    let (x, shape) = site.input();
+    if shape.len() == 4 {
+        return writer.last(site, "LRN", &[x], attributes);
+    }
+    // Only maps can be normalised.
+    let channels = shape[1] as i64;
+    let map = writer.reshape(site, "map", x, &[-1, channels, 1, 1]);
+    let map = writer.step(site, "norm", "LRN", &[&map], attributes);
+    let sides = writer.whole(&[-1, channels]);
+    writer.last(site, "Reshape", &[&map, &sides], vec![])
 }
 
 fn layer_norm(writer: &mut Writer, site: &Site, eps: f32) -> Written {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dvm_engine::Tensor;
 
 use super::integer::Integer;
+use super::numbers::Numbers;
 use super::trouble::{Trouble, invalid, unsupported};
 
 /// Numbers of a known shape, row-major.
@@ -23,9 +24,9 @@ pub(crate) struct Array {
 /// The numbers.
 #[derive(Clone, Debug)]
 pub(crate) enum Values {
-    Floats(Arc<Vec<f32>>),
+    Floats(Arc<Numbers<f32>>),
     /// Whole numbers and truth values (0 and 1).
-    Integers(Arc<Vec<Integer>>),
+    Integers(Arc<Numbers<Integer>>),
     /// Floats that the file leaves out: it tells the structure of a network alone.
     Absent,
 }
@@ -33,12 +34,12 @@ pub(crate) enum Values {
 impl Array {
     pub fn floats(shape: &[usize], values: Vec<f32>) -> Self {
         debug_assert_eq!(values.len(), shape.iter().product::<usize>());
-        Self::new(shape, Values::Floats(Arc::new(values)))
+        Self::new(shape, Values::Floats(Arc::new(values.into())))
     }
 
     pub fn integers(shape: &[usize], values: Vec<Integer>) -> Self {
         debug_assert_eq!(values.len(), shape.iter().product::<usize>());
-        Self::new(shape, Values::Integers(Arc::new(values)))
+        Self::new(shape, Values::Integers(Arc::new(values.into())))
     }
 
     /// A row of whole numbers.
@@ -69,7 +70,7 @@ impl Array {
     ///
     /// # Errors
     /// For whole numbers, and where the file leaves them out.
-    pub fn as_floats(&self) -> Result<&Arc<Vec<f32>>, Trouble> {
+    pub fn as_floats(&self) -> Result<&Arc<Numbers<f32>>, Trouble> {
         match &self.values {
             Values::Floats(values) => Ok(values),
             Values::Integers(_) => Err(invalid("reads whole numbers where floats belong")),
@@ -81,7 +82,7 @@ impl Array {
     ///
     /// # Errors
     /// For floats.
-    pub fn as_integers(&self) -> Result<&Arc<Vec<Integer>>, Trouble> {
+    pub fn as_integers(&self) -> Result<&Arc<Numbers<Integer>>, Trouble> {
         match &self.values {
             Values::Integers(values) => Ok(values),
             _ => Err(invalid("reads floats where whole numbers belong")),
@@ -183,8 +184,14 @@ impl Array {
     pub fn picked(&self, shape: &[usize], base: usize, steps: &[usize]) -> Self {
         let places = places(shape, base, steps);
         let values = match &self.values {
-            Values::Floats(all) => Values::Floats(Arc::new(places.map(|at| all[at]).collect())),
-            Values::Integers(all) => Values::Integers(Arc::new(places.map(|at| all[at]).collect())),
+            Values::Floats(all) => {
+                let picked: Vec<f32> = places.map(|at| all[at]).collect();
+                Values::Floats(Arc::new(picked.into()))
+            }
+            Values::Integers(all) => {
+                let picked: Vec<Integer> = places.map(|at| all[at]).collect();
+                Values::Integers(Arc::new(picked.into()))
+            }
             Values::Absent => Values::Absent,
         };
         Self {

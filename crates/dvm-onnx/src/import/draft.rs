@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::binary::{Binary, Other};
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::input::Input;
 use dvm_engine::ops::linear::Linear;
+use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::{Arithmetic, Call, Mode, Op};
 use dvm_engine::{Blueprint, Error, Graph, NodeId, Parameter, Role, Tensor};
 
+use super::allowance::Allowance;
 use super::array::{Array, Values, count};
+use super::bend::Bends;
 use super::curve::Curves;
 use super::trouble::{Trouble, invalid, unsupported};
 use super::view::Order;
@@ -29,6 +34,8 @@ pub(crate) struct Made {
     pub shape: Vec<usize>,
     /// What it is as a function of one number, seen from nodes before it.
     pub curves: Curves,
+    /// What it is as two lines through 0, seen from nodes before it.
+    pub bends: Bends,
     /// A normalisation whose factors and shifts are still all 1 and 0: later nodes may bring their own.
     pub awaits: Awaits,
 }
@@ -58,8 +65,7 @@ pub(crate) struct Draft {
     shared: HashMap<(Arc<str>, Vec<usize>, bool), usize>,
     /// Values that were brought into another order, so that it is done once.
     pub arranged: HashMap<(usize, Order), usize>,
-    /// Bytes that may still be computed while reading.
-    budget: usize,
+    pub allowance: Allowance,
 }
 
 /// Values of one node for one picture.
@@ -78,6 +84,7 @@ impl Draft {
             parameters: Vec::new(),
             shape: vec![1, channels, height, width],
             curves: Curves::default(),
+            bends: Bends::default(),
             awaits: Awaits::Nothing,
         };
         let mut names = Names::default();
@@ -89,14 +96,15 @@ impl Draft {
             parameter_names: Names::default(),
             shared: HashMap::new(),
             arranged: HashMap::new(),
-            budget,
+            allowance: Allowance::new(budget),
         }
     }
 
     /// A draft whose only node is a value of this shape, taken for that of a batch; it may use what
     /// this one may.
     pub fn apart(&self, shape: &[usize]) -> Self {
-        let mut apart = Self::new([1, 1, 1], self.budget);
+        let mut apart = Self::new([1, 1, 1], 0);
+        apart.allowance = self.allowance;
         let one = std::iter::once(1).chain(shape[1..].iter().copied());
         apart.nodes[0].shape = one.collect();
         apart
@@ -104,33 +112,12 @@ impl Draft {
 
     /// Counts what a draft apart has used.
     pub fn go_on_after(&mut self, apart: &Self) {
-        self.budget = apart.budget;
+        self.allowance = apart.allowance;
     }
 
     /// The array of a parameter.
     pub fn array(&self, parameter: usize) -> &Array {
         &self.parameters[parameter].1
-    }
-
-    /// Takes so many bytes for arrays off what may be computed.
-    ///
-    /// # Errors
-    /// [`Trouble::TooLarge`] when nothing is left.
-    pub fn spend(&mut self, bytes: usize) -> Result<(), Trouble> {
-        self.budget = self.budget.checked_sub(bytes).ok_or_else(|| {
-            let detail = "has constants that would take far more memory than its length justifies";
-            Trouble::TooLarge(detail.into())
-        })?;
-        Ok(())
-    }
-
-    /// Takes an array of this shape, of floats or whole numbers, off what may be computed.
-    ///
-    /// # Errors
-    /// As [`Draft::spend`].
-    pub fn spend_on(&mut self, shape: &[usize]) -> Result<(), Trouble> {
-        let values = count(shape).unwrap_or(usize::MAX);
-        self.spend(values.saturating_mul(16))
     }
 
     /// A name like this that no node has yet.
@@ -150,6 +137,13 @@ impl Draft {
         inputs: &[usize],
         parameters: &[usize],
     ) -> Result<usize, Trouble> {
+        if let Some(Binary {
+            other: Other::Constant(constant),
+            ..
+        }) = (&op as &dyn std::any::Any).downcast_ref()
+        {
+            self.keep(constant.len().saturating_mul(4))?;
+        }
         let mut op: Arc<dyn Op> = Arc::new(op);
         let mut inputs = inputs.to_vec();
         let shape = self.shape_of(&*op, &inputs, parameters)?;
@@ -158,22 +152,76 @@ impl Draft {
             return Err(Trouble::TooLarge(detail));
         }
         let mut curves = Curves::of(&*op, &inputs, &self.nodes);
-        if let Some((source, activation)) = curves.activation() {
+        let mut parameters = parameters.to_vec();
+        // A bound of the picture's own values is no activation.
+        let found = curves.activation().filter(|(_, activation)| {
+            !matches!(activation, Activation::ClippedRelu(_)) || self.has_layers()
+        });
+        let mut bends;
+        if let Some((source, activation)) = found {
             op = Arc::new(activation);
-            inputs = vec![source];
+            (inputs, parameters) = (vec![source], Vec::new());
             curves = Curves::of(&activation, &inputs, &self.nodes);
+            bends = self.bends_of(&*op, &inputs, &[]);
+        } else {
+            bends = self.bends_of(&*op, &inputs, &parameters);
+            if let Some((source, slopes)) = bends.prelu()
+                && let Some(slopes) = self.slopes(source, &slopes)
+            {
+                let slopes = self.known_or_new(slopes, source, name)?;
+                op = Arc::new(PRelu);
+                (inputs, parameters) = (vec![source], vec![slopes]);
+                (curves, bends) = (Curves::default(), Bends::default());
+            }
         }
         let name = self.unique(name);
         self.nodes.push(Made {
             name,
             op,
             inputs,
-            parameters: parameters.to_vec(),
+            parameters,
             shape,
             curves,
+            bends,
             awaits: Awaits::Nothing,
         });
         Ok(self.nodes.len() - 1)
+    }
+
+    /// Whether any layer was taken over yet.
+    pub fn has_layers(&self) -> bool {
+        self.nodes.iter().any(|node| !node.parameters.is_empty())
+    }
+
+    fn bends_of(&self, op: &dyn Op, inputs: &[usize], parameters: &[usize]) -> Bends {
+        let value = match *parameters {
+            [only] => self.parameters[only].1.tensor().ok(),
+            _ => None,
+        };
+        Bends::of(op, inputs, value.as_ref(), &self.nodes)
+    }
+
+    /// Slopes in the shape that a PReLU of a node takes; nothing if they fit no value of the node.
+    fn slopes(&self, source: usize, slopes: &Tensor) -> Option<Array> {
+        let array = Array::floats(slopes.shape(), slopes.to_nchw());
+        let array = without_leading_ones(&array)?;
+        let shape = &self.nodes[source].shape;
+        PRelu.output_shape(&[shape], &[&array.shape]).ok()?;
+        Some(array)
+    }
+
+    /// The parameter of a node behind `source` that is just this array, or a new one.
+    fn known_or_new(&mut self, array: Array, source: usize, node: &str) -> Result<usize, Trouble> {
+        let behind = self.nodes[source + 1..].iter();
+        let mut used = behind.flat_map(|node| node.parameters.iter().copied());
+        let known = used.find(|&index| {
+            let (_, known) = &self.parameters[index];
+            known.shape == array.shape && known.as_floats().ok() == array.as_floats().ok()
+        });
+        match known {
+            Some(known) => Ok(known),
+            None => self.parameter(&array, node, "weight", Role::Scale),
+        }
     }
 
     /// The same node with other parameters, which takes over its name, or has another.
@@ -205,6 +253,7 @@ impl Draft {
             parameters,
             shape,
             curves: Curves::default(),
+            bends: Bends::default(),
             awaits,
         });
         Ok(self.nodes.len() - 1)
@@ -235,8 +284,8 @@ impl Draft {
             [only] => *only,
             several => several[at / each],
         };
-        let values = values.map(|(at, value)| value * factor(at)).collect();
-        self.parameters[weight].1.values = Values::Floats(Arc::new(values));
+        let values: Vec<f32> = values.map(|(at, value)| value * factor(at)).collect();
+        self.parameters[weight].1.values = Values::Floats(Arc::new(values.into()));
         Ok(true)
     }
 
@@ -255,6 +304,7 @@ impl Draft {
             parameters: Vec::new(),
             shape,
             curves: Curves::default(),
+            bends: Bends::default(),
             awaits: Awaits::Nothing,
         });
         Ok(self.nodes.len() - 1)
@@ -395,6 +445,21 @@ impl Draft {
             Wrong::Engine(error) => invalid(error.to_string()),
         })
     }
+}
+
+/// The same array without axes of side 1 in front, but one axis at least.
+pub(crate) fn without_leading_ones(array: &Array) -> Option<Array> {
+    let ones = array.shape.iter().take_while(|&&side| side == 1).count();
+    let shape = match &array.shape[ones..] {
+        [] => &[1],
+        rest => rest,
+    };
+    let shape = shape.to_vec();
+    let made = array.reshaped(&shape).ok()?;
+    Some(Array {
+        name: array.name.clone(),
+        ..made
+    })
 }
 
 enum Wrong {

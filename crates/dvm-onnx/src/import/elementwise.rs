@@ -374,7 +374,7 @@ impl Import<'_> {
 
     /// A constant with the axes of a view: the view (with more axes, if the constant has more), the
     /// order of its engine's axes, and the constant in that order.
-    fn beside(
+    pub fn beside(
         &mut self,
         x: &View,
         constant: &Array,
@@ -582,7 +582,7 @@ fn of_integers(function: Function, a: Integer, b: Integer) -> Result<Integer, Tr
         Function::Add => a.plus(b),
         Function::Sub => a.minus(b),
         Function::Mul => a.times(b),
-        Function::Div => a.over(b),
+        Function::Div => a.quotient(b),
         Function::Min => chosen(std::cmp::Ordering::is_lt),
         Function::Max => chosen(std::cmp::Ordering::is_gt),
         Function::Pow => match (a.known(), b.known().and_then(|b| u32::try_from(b).ok())) {

@@ -79,7 +79,7 @@ impl Import<'_> {
             self.draft.spend_on(&shape)?;
             let count: usize = shape.iter().product();
             self.draft
-                .spend(count.saturating_mul(each) / WORK_PER_BYTE)?;
+                .write(count.saturating_mul(each) / WORK_PER_BYTE)?;
             values[id] = Some(run(&*node.op, &inputs, &parameters)?);
         }
         let made = values[view.node].take().expect("it is needed");

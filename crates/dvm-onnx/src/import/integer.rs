@@ -79,6 +79,22 @@ impl Integer {
         (other.times(factor.into())? == self).then(|| factor.into())
     }
 
+    /// The same, where what is left over does not depend on the batch and nothing is negative: the half of
+    /// 2 · N + 1 is N.
+    pub fn quotient(self, other: Self) -> Option<Self> {
+        if let Some(b) = other.known().filter(|&b| b > 0)
+            && self.per % b == 0
+            && self.per >= 0
+            && self.fixed >= 0
+        {
+            return Some(Self {
+                fixed: self.fixed / b,
+                per: self.per / b,
+            });
+        }
+        self.over(other)
+    }
+
     /// Which is larger, if that is the same for every N.
     pub fn compare(self, other: Self) -> Option<Ordering> {
         let difference = self.minus(other)?;
@@ -111,6 +127,16 @@ mod tests {
         assert_eq!(tokens.over(Integer::pictures(1)), Some(12.into()));
         assert_eq!(Integer::from(i64::MIN).over((-1).into()), None);
         assert_eq!(Integer::from(1).over(0.into()), None);
+    }
+
+    #[test]
+    fn what_is_left_over_is_dropped_where_it_is_the_same_for_every_batch() {
+        let twice = Integer { fixed: 1, per: 2 };
+        assert_eq!(twice.over(2.into()), None);
+        assert_eq!(twice.quotient(2.into()), Some(Integer::pictures(1)));
+        assert_eq!(twice.quotient(3.into()), None);
+        let negative = Integer { fixed: -1, per: 2 };
+        assert_eq!(negative.quotient(2.into()), None);
     }
 
     #[test]

@@ -5,7 +5,10 @@
 //! ([`draft`]), and the names of the file stand for views of their values ([`view`]). How many pictures
 //! there are stays open: sides that count them are written as multiples of N ([`integer`]).
 
+mod allowance;
 mod array;
+mod bend;
+mod copies;
 mod counted;
 mod curve;
 mod draft;
@@ -13,6 +16,7 @@ mod elementwise;
 mod ending;
 mod folding;
 mod integer;
+mod numbers;
 mod opening;
 mod operators;
 mod pixels;
@@ -57,6 +61,8 @@ pub(crate) struct Import<'a> {
     scaled: HashSet<usize>,
     functions: HashMap<(&'a str, &'a str), &'a proto::Function>,
     scopes: Vec<scope::Scope<'a>>,
+    /// Names that anything reads.
+    read: HashSet<&'a str>,
     /// Nodes that were taken over, inlined ones each time.
     steps: usize,
     missing: Missing,
@@ -135,6 +141,8 @@ pub(crate) fn take(
     // Weights may be decoded, reordered and stored once more; what is computed beside is small.
     let budget = bytes.saturating_mul(40).saturating_add(64 << 20);
     let functions = model.functions.iter();
+    let mut ending = ending::find(graph).map_err(|t| fail(String::new(), t))?;
+    let wanted = ending.value.clone();
     let mut import = Import {
         draft: Draft::new(sides, budget),
         takes_bytes: opening.takes_bytes,
@@ -149,11 +157,11 @@ pub(crate) fn take(
             .map(|f| ((&f.domain[..], &f.name[..]), f))
             .collect(),
         scopes: Vec::new(),
+        read: HashSet::new(),
         steps: 0,
         missing: Missing::default(),
     };
-    let mut ending = ending::find(graph).map_err(|t| fail(String::new(), t))?;
-    let located = import.main(graph, opset, &opening, &ending.value);
+    let located = import.main(graph, opset, &opening, &wanted);
     let value = located.map_err(|(place, trouble)| fail(place, trouble))?;
     if !import.missing.kinds.is_empty() {
         return Err(OnnxError::Unsupported {
@@ -218,6 +226,11 @@ pub(crate) fn failure(file: &str, place: String, trouble: Trouble) -> OnnxError 
             place,
             detail: format!("{detail}, which is not supported"),
         },
+        Trouble::Hidden => OnnxError::Invalid {
+            file,
+            place,
+            detail: "reads a value that is not supported".into(),
+        },
         Trouble::TooLarge(detail) => OnnxError::TooLarge {
             file,
             detail: format!("{place}{detail}"),
@@ -269,10 +282,7 @@ impl Import<'_> {
 
     /// Whether any layer was taken over yet.
     fn has_layers(&self) -> bool {
-        self.draft
-            .nodes
-            .iter()
-            .any(|node| !node.parameters.is_empty())
+        self.draft.has_layers()
     }
 }
 

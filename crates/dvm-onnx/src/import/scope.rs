@@ -12,6 +12,8 @@ use crate::proto;
 pub(crate) struct Scope<'a> {
     values: HashMap<String, Value>,
     initializers: HashMap<&'a str, &'a proto::Tensor>,
+    /// How often each name will still be read.
+    readings: HashMap<&'a str, usize>,
     /// Whether it sees nothing of what is around it.
     is_function: bool,
 }
@@ -25,6 +27,7 @@ impl<'a> Scope<'a> {
         Self {
             values: HashMap::new(),
             initializers: HashMap::new(),
+            readings: HashMap::new(),
             is_function: true,
         }
     }
@@ -43,8 +46,31 @@ impl<'a> Scope<'a> {
         Ok(Self {
             values: HashMap::new(),
             initializers,
+            readings: HashMap::new(),
             is_function: false,
         })
+    }
+
+    /// Says that these names will be read, each as often as it is listed.
+    pub fn expect(&mut self, names: Vec<&'a str>) {
+        for name in names {
+            *self.readings.entry(name).or_default() += 1;
+        }
+    }
+
+    /// Says that these names were read. What is read no more is given back.
+    pub fn finish(&mut self, names: Vec<&str>) {
+        for name in names {
+            let Some(left) = self.readings.get_mut(name) else {
+                continue;
+            };
+            *left = left.saturating_sub(1);
+            if *left == 0
+                && let Some(value) = self.values.get_mut(name)
+            {
+                *value = Value::Unknown;
+            }
+        }
     }
 
     /// Whether the name is taken by an initializer.
@@ -79,13 +105,14 @@ impl Import<'_> {
             }
             if let Some(&tensor) = scope.initializers.get(name) {
                 let cost = tensor::cost(tensor, self.may_be_absent);
-                self.draft.spend(cost)?;
+                self.draft.room_for(cost)?;
                 let mut array = tensor::array(tensor, self.may_be_absent).map_err(|trouble| {
                     let about = |detail| format!("reads `{name}`, which {detail}");
                     match trouble {
                         Trouble::Invalid(detail) => Trouble::Invalid(about(detail)),
                         Trouble::Unsupported(detail) => Trouble::Unsupported(about(detail)),
                         Trouble::TooLarge(detail) => Trouble::TooLarge(about(detail)),
+                        Trouble::Hidden => Trouble::Hidden,
                     }
                 })?;
                 array.name = Some(name.into());

@@ -14,6 +14,8 @@ pub(crate) enum Value {
     Constant(Array),
     /// What is computed of pictures.
     Computed(View),
+    /// What is computed of several versions of the pictures, which stand behind each other in one batch.
+    Copies(Vec<View>),
     /// Whole numbers that go on from picture to picture.
     Counted(Counted),
     /// Where a computed value is not a number.
@@ -36,6 +38,8 @@ pub(crate) struct Site<'a> {
     /// The version of ONNX's operators that it is meant in.
     pub opset: i64,
     pub inputs: Vec<Option<Value>>,
+    /// For each output, whether anything reads it.
+    pub used: &'a [bool],
 }
 
 impl Site<'_> {
@@ -49,8 +53,16 @@ impl Site<'_> {
     /// # Errors
     /// If it is left out.
     pub fn value(&self, index: usize) -> Result<&Value, Trouble> {
-        self.optional(index)
-            .ok_or_else(|| invalid(format!("lacks its input {index}")))
+        match self.optional(index) {
+            Some(Value::Unknown) => Err(Trouble::Hidden),
+            Some(value) => Ok(value),
+            None => Err(invalid(format!("lacks its input {index}"))),
+        }
+    }
+
+    /// Whether anything reads an output behind the first.
+    pub fn has_more_outputs(&self) -> bool {
+        self.used.iter().skip(1).any(|&is_used| is_used)
     }
 
     /// An input that is computed.

@@ -74,10 +74,10 @@ pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array
         return Ok(Array::new(&shape, Values::Absent));
     }
     let ints = |values: Vec<i64>| {
-        let values = values.into_iter().map(Integer::from).collect();
-        Values::Integers(Arc::new(values))
+        let values: Vec<Integer> = values.into_iter().map(Integer::from).collect();
+        Values::Integers(Arc::new(values.into()))
     };
-    let floats = |values: Vec<f32>| Values::Floats(Arc::new(values));
+    let floats = |values: Vec<f32>| Values::Floats(Arc::new(values.into()));
     let halves = || tensor.int32_data.iter().map(|&bits| bits as u16);
     let values = match kind {
         DataType::Float if raw.is_empty() => floats(tensor.float_data.clone()),

@@ -9,6 +9,8 @@ pub(crate) enum Trouble {
     Invalid(String),
     /// The file asks for too much.
     TooLarge(String),
+    /// An input is what another node would have computed that is not supported: that was told already.
+    Hidden,
 }
 
 pub(crate) fn unsupported(detail: impl Into<String>) -> Trouble {

@@ -32,7 +32,7 @@ impl<'a> Import<'a> {
         graph: &'a proto::Graph,
         opset: i64,
         opening: &Opening,
-        output: &str,
+        output: &'a str,
     ) -> Result<Value, Located> {
         let nowhere = |trouble| (String::new(), trouble);
         let mut scope = Scope::of_graph(graph).map_err(nowhere)?;
@@ -40,7 +40,6 @@ impl<'a> Import<'a> {
         if !scope.has_initializer(&opening.name) {
             scope.define(&opening.name, picture).map_err(nowhere)?;
         }
-        self.scopes.push(scope);
         let lives = live(&graph.node, output);
         if let Some(other) = other_input(graph, &lives, &opening.name) {
             return Err(nowhere(unsupported(format!(
@@ -48,6 +47,22 @@ impl<'a> Import<'a> {
                  other as a constant",
                 other, opening.name
             ))));
+        }
+        let mut names = vec![output];
+        let nodes = graph.node.iter().zip(&lives).filter(|(_, lives)| **lives);
+        nodes.for_each(|(node, _)| read_by(node, &mut names));
+        self.read = names.iter().copied().collect();
+        scope.expect(names);
+        self.scopes.push(scope);
+        for function in self.functions.values() {
+            self.read
+                .extend(function.output.iter().map(|name| &name[..]));
+            let mut names = Vec::new();
+            function
+                .node
+                .iter()
+                .for_each(|node| read_by(node, &mut names));
+            self.read.extend(names);
         }
         let nodes = graph.node.iter().zip(lives);
         for node in nodes.filter(|(_, lives)| *lives).map(|(node, _)| node) {
@@ -65,7 +80,17 @@ impl<'a> Import<'a> {
         depth: usize,
     ) -> Result<(), Located> {
         let (name, values) = self.taken(node, node, opset, prefix, depth)?;
-        self.define(node, &name, values)
+        self.define(node, &name, values)?;
+        self.finish(node);
+        Ok(())
+    }
+
+    /// Gives back what was read by this node for the last time.
+    fn finish(&mut self, node: &proto::Node) {
+        let mut names = Vec::new();
+        read_by(node, &mut names);
+        let scope = self.scopes.last_mut().expect("there is one");
+        scope.finish(names);
     }
 
     fn define(
@@ -136,22 +161,30 @@ impl<'a> Import<'a> {
                 .add(&kind, operators::advice(&node.domain), &name);
             return Ok((name, vec![Value::Unknown; node.output.len()]));
         };
-        // What was told already hides what comes after it.
-        if inputs
+        let used = node.output.iter();
+        let used = used.map(|name| !name.is_empty() && self.read.contains(&name[..]));
+        let used: Vec<bool> = used.collect();
+        // What was told already hides what comes after it, but for what attributes alone say.
+        let is_hidden = inputs
             .iter()
             .flatten()
-            .any(|input| matches!(input, Value::Unknown))
-        {
-            return Ok((name, vec![Value::Unknown; node.output.len()]));
-        }
+            .any(|input| matches!(input, Value::Unknown));
         let site = Site {
             node,
             name: &name,
             opset,
             inputs,
+            used: &used,
         };
-        let taken = match operator(self, &site) {
+        let mut given = site.inputs.iter().flatten();
+        let has_copies = given.any(|input| matches!(input, Value::Copies(_)));
+        let taken = match has_copies {
+            true => self.of_copies(operator, &site),
+            false => operator(self, &site),
+        };
+        let taken = match taken {
             Err(Trouble::Unsupported(_)) if are_constants(&site) => self.folded(operator, &site),
+            Ok(_) | Err(Trouble::Invalid(_)) if is_hidden => Err(Trouble::Hidden),
             taken => taken,
         };
         match taken {
@@ -164,6 +197,7 @@ impl<'a> Import<'a> {
                 let unknown = vec![Value::Unknown; node.output.len()];
                 Ok((name, unknown))
             }
+            Err(Trouble::Hidden) => Ok((name, vec![Value::Unknown; node.output.len()])),
             Err(trouble) => Err(at(trouble)),
         }
     }
@@ -178,6 +212,9 @@ impl<'a> Import<'a> {
         depth: usize,
     ) -> Result<Vec<Value>, Located> {
         let at = |trouble| (place(node, name), trouble);
+        if let Some(Some(Value::Unknown)) = inputs.first() {
+            return Ok(vec![Value::Unknown; node.output.len()]);
+        }
         let condition = match inputs.first() {
             Some(Some(Value::Constant(array))) => array.as_known().map_err(at)?.first().copied(),
             _ => None,
@@ -201,7 +238,11 @@ impl<'a> Import<'a> {
             .find(|a| a.name == wanted)
             .and_then(|a| a.g.as_deref());
         let graph = graph.ok_or_else(|| at(invalid(format!("lacks its {wanted}"))))?;
-        self.scopes.push(Scope::of_graph(graph).map_err(at)?);
+        let mut scope = Scope::of_graph(graph).map_err(at)?;
+        let mut names: Vec<&str> = graph.output.iter().map(|output| &output.name[..]).collect();
+        graph.node.iter().for_each(|node| read_by(node, &mut names));
+        scope.expect(names);
+        self.scopes.push(scope);
         for inner in &graph.node {
             self.node(inner, opset, prefix(name), depth + 1)?;
         }
@@ -237,6 +278,12 @@ impl<'a> Import<'a> {
                 }
             }
         }
+        let mut names: Vec<&str> = function.output.iter().map(|name| &name[..]).collect();
+        function
+            .node
+            .iter()
+            .for_each(|node| read_by(node, &mut names));
+        scope.expect(names);
         self.scopes.push(scope);
         let opset = opset(&function.opset_import);
         let attributes = || call.attribute.iter().chain(&function.attribute_proto);
@@ -245,7 +292,7 @@ impl<'a> Import<'a> {
             let refers = own.attribute.iter().any(|a| !a.ref_attr_name.is_empty());
             if refers || own.input.iter().any(|input| left_out.contains(&input[..])) {
                 // Copies of large constants, call by call, count as memory.
-                self.draft.spend(own.encoded_len()).map_err(at)?;
+                self.draft.keep(own.encoded_len()).map_err(at)?;
                 let node = node.to_mut();
                 for attribute in std::mem::take(&mut node.attribute) {
                     let name = attribute.ref_attr_name.clone();
@@ -266,6 +313,7 @@ impl<'a> Import<'a> {
             }
             let (name, values) = self.taken(&node, own, opset, prefix(name), depth + 1)?;
             self.define(&node, &name, values)?;
+            self.finish(own);
         }
         let outputs = function.output.iter().map(|output| self.look_up(output));
         let values: Result<Vec<Value>, Trouble> = outputs.collect();

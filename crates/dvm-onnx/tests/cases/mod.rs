@@ -10,9 +10,11 @@ use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::layer_norm::LayerNorm;
 use dvm_engine::ops::linear::Linear;
+use dvm_engine::ops::local_response_norm::LocalResponseNorm;
 use dvm_engine::ops::pad::{Amount, CropLike, Pad};
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
+use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::repeat::Repeat;
 use dvm_engine::ops::resample::{
@@ -187,6 +189,14 @@ fn normalisations() -> Case {
             &[("weight", &c, Role::Scale), ("bias", &c, Role::Bias)],
         );
         let x = net.node("scale", Scale, &[x], &[("factor", &one, Role::Scale)]);
+        let local = LocalResponseNorm {
+            before: 1,
+            after: 2,
+            alpha: 0.5,
+            beta: 0.75,
+            bias: 1.5,
+        };
+        let x = net.node("local", local, &[x], &[]);
         let x = net.node("tokens", Tokens, &[x], &[]);
         net.node(
             "token_norm",
@@ -213,10 +223,37 @@ fn activations() -> Case {
             Activation::Elu(1.5),
             Activation::Softplus,
             Activation::Mish,
+            Activation::ClippedRelu(1.5),
+            Activation::SquaredRelu,
+            Activation::ThresholdedRelu(0.7),
+            Activation::Selu {
+                alpha: 1.7,
+                gamma: 1.1,
+            },
+            Activation::Celu(1.3),
+            Activation::Swish(1.702),
+            Activation::Softsign,
+            Activation::Shrink {
+                lambda: 0.6,
+                bias: 0.5,
+            },
+            Activation::HardsigmoidOf {
+                slope: 0.2,
+                offset: 0.4,
+            },
         ];
         let large = Binary::constant(Function::Mul, Tensor::full(&[1], 2.5));
         let x = net.node("large", large, &[x], &[]);
-        let all = all.map(|a| net.activation(a.name(), x, a));
+        let mut all = all.map(|a| net.activation(a.name(), x, a)).to_vec();
+        let shapes: [(&str, &[usize]); 3] = [
+            ("per_channel", &[12, 1, 1]),
+            ("single", &[1]),
+            ("per_value", &[12, 13, 10]),
+        ];
+        for (name, shape) in shapes {
+            let slopes = ("weight", shape, Role::Scale);
+            all.push(net.node(name, PRelu, &[x], &[slopes]));
+        }
         net.concat("all", &all)
     })
 }
@@ -391,6 +428,11 @@ fn resampled() -> Case {
         let continued = |by| Resample::Continued { border, by };
         let x = net.node("mirrored", continued(Continuation::Mirrored), &[x], &[]);
         let x = net.node("repeated", continued(Continuation::Repeated), &[x], &[]);
+        let flipped = Resample::Flipped {
+            rows: true,
+            columns: true,
+        };
+        let x = net.node("flipped", flipped, &[x], &[]);
         let scaled = |rows, columns, interpolation, coordinates| Resample::Scaled {
             rows,
             columns,

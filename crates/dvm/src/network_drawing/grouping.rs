@@ -141,6 +141,8 @@ fn is_light(node: &Node) -> bool {
         node.op.kind(),
         "batch_norm"
             | "layer_norm"
+            | "local_response_norm"
+            | "prelu"
             | "channel_affine"
             | "scale"
             | "dropout"

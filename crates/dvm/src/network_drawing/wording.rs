@@ -99,10 +99,20 @@ fn kind(node: &Node) -> usize {
         "attention" | "window_attention" => 3,
         "max_pool" | "avg_pool" | "reduce_sum" | "reduce_mean" | "reduce_max" => 4,
         "add" | "mul" | "concat" => 5,
-        "batch_norm" | "layer_norm" | "channel_affine" | "scale" | "dropout" | "softmax"
-        | "stochastic_depth" | "flatten" | "reshape" | "permute" | "tokens" | "channel_shuffle" => {
-            6
-        }
+        "batch_norm"
+        | "layer_norm"
+        | "local_response_norm"
+        | "channel_affine"
+        | "scale"
+        | "prelu"
+        | "dropout"
+        | "softmax"
+        | "stochastic_depth"
+        | "flatten"
+        | "reshape"
+        | "permute"
+        | "tokens"
+        | "channel_shuffle" => 6,
         _ if node.op_as::<Binary>().is_some() && node.inputs.len() > 1 => 5,
         _ if node.op_as::<Binary>().is_some() => 6,
         _ => 8,

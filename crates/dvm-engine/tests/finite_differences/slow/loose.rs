@@ -3,7 +3,9 @@
 use dvm_engine::ops::binary::Function;
 use dvm_engine::ops::conv2d::Border;
 use dvm_engine::ops::reduce::{How, Reduce};
-use dvm_engine::ops::resample::{Continuation, Coordinates, Interpolation, Rounding, Sampling};
+use dvm_engine::ops::resample::{
+    Beyond, Continuation, Coordinates, Interpolation, Kernel, Rounding, Sampling,
+};
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::unary::Unary;
 
@@ -75,7 +77,9 @@ fn share(
     let kernel = |distance: f64| {
         let d = distance.abs();
         match interpolation {
-            Interpolation::Nearest(_) => unreachable!("it has no kernel"),
+            Interpolation::Nearest(_) | Interpolation::Antialiased { .. } => {
+                unreachable!("it has no such kernel")
+            }
             Interpolation::Linear => (1.0 - d).max(0.0),
             Interpolation::Cubic(a) => {
                 let a = f64::from(a);
@@ -118,6 +122,70 @@ pub fn scaled(
         for row in 0..h {
             for from in 0..w {
                 sum += of_row(row) * of_column(from) * x.at([n, c, row, from]);
+            }
+        }
+        sum
+    })
+}
+
+pub fn flipped(x: &Array, rows: bool, columns: bool) -> Array {
+    let [n, c, h, w] = x.dimensions();
+    Array::from_indices([n, c, h, w], |[n, c, row, column]| {
+        let row = if rows { h - 1 - row } else { row };
+        let column = if columns { w - 1 - column } else { column };
+        x.at([n, c, row, column])
+    })
+}
+
+/// How much of the pixel `from` is in the pixel `to` along an axis, under a kernel widened where the map
+/// becomes smaller.
+fn widened_share(
+    (from, to): (usize, usize),
+    side: usize,
+    scale: Sampling,
+    kernel: Kernel,
+    beyond: Beyond,
+) -> f64 {
+    let factor = scale.output as f64 / side as f64;
+    let place = (to as f64 + 0.5) / factor - 0.5;
+    let weight = |pixel: i64| {
+        let d = (pixel as f64 - place).abs() * factor.min(1.0);
+        match kernel {
+            Kernel::Triangle => (1.0 - d).max(0.0),
+            Kernel::Cubic(a) => {
+                let a = f64::from(a);
+                match d {
+                    d if d < 1.0 => (a + 2.0) * d.powi(3) - (a + 3.0) * d.powi(2) + 1.0,
+                    d if d < 2.0 => a * (d.powi(3) - 5.0 * d.powi(2) + 8.0 * d - 4.0),
+                    _ => 0.0,
+                }
+            }
+        }
+    };
+    let (own, side) = (from as i64, side as i64);
+    let all: Vec<i64> = match beyond {
+        Beyond::Nothing => (0..side).collect(),
+        Beyond::Edge => (-4 * side - 8..5 * side + 8).collect(),
+    };
+    let same = all.iter().filter(|&&pixel| pixel.clamp(0, side - 1) == own);
+    let same: f64 = same.map(|&pixel| weight(pixel)).sum();
+    same / all.iter().map(|&pixel| weight(pixel)).sum::<f64>()
+}
+
+pub fn antialiased(
+    x: &Array,
+    (rows, columns): (Sampling, Sampling),
+    kernel: Kernel,
+    beyond: Beyond,
+) -> Array {
+    let [n, c, h, w] = x.dimensions();
+    Array::from_indices([n, c, rows.output, columns.output], |[n, c, y, column]| {
+        let mut sum = 0.0;
+        for row in 0..h {
+            for from in 0..w {
+                let of_row = widened_share((row, y), h, rows, kernel, beyond);
+                let of_column = widened_share((from, column), w, columns, kernel, beyond);
+                sum += of_row * of_column * x.at([n, c, row, from]);
             }
         }
         sum

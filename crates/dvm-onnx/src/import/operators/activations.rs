@@ -1,14 +1,15 @@
 //! Functions of one number.
 
-use dvm_engine::Tensor;
+use dvm_engine::Role;
 use dvm_engine::ops::Op;
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::binary::{Binary, Function};
+use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::unary::Unary;
 
 use super::super::Import;
 use super::super::array::Array;
-use super::super::draft::run;
+use super::super::draft::{run, without_leading_ones};
+use super::super::elementwise::viewed;
 use super::super::site::{Site, Value};
 use super::super::trouble::{Trouble, invalid, unsupported};
 use super::{Operator, computed, constant};
@@ -33,8 +34,12 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("HardSigmoid", hard_sigmoid),
     ("Clip", clip),
     ("PRelu", p_relu),
-    ("ThresholdedRelu", |_, _| {
-        Err(unsupported("is not computed"))
+    ("ThresholdedRelu", |i, s| {
+        apply(i, s, Activation::ThresholdedRelu(s.float("alpha", 1.0)))
+    }),
+    ("Shrink", |i, s| {
+        let (lambda, bias) = (s.float("lambd", 0.5), s.float("bias", 0.0));
+        apply(i, s, Activation::Shrink { lambda, bias })
     }),
     ("Neg", |i, s| neg(i, s)),
     ("Abs", |i, s| apply(i, s, Unary::Abs)),
@@ -43,7 +48,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Sqrt", |i, s| apply(i, s, Unary::Sqrt)),
     ("Reciprocal", |i, s| apply(i, s, Unary::Reciprocal)),
     ("Erf", |i, s| apply(i, s, Unary::Erf)),
-    ("Softsign", softsign),
+    ("Softsign", |i, s| apply(i, s, Activation::Softsign)),
 ];
 
 /// A function at every value of the first input.
@@ -60,35 +65,6 @@ pub(super) fn apply(import: &mut Import, site: &Site, op: impl Op) -> Result<Vec
             computed(view.of(node))
         }
     }
-}
-
-/// Several functions, one after the other, the last of which has the node's name.
-fn chain(import: &mut Import, site: &Site, steps: Vec<Step>) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
-    let mut node = view.node;
-    let last = steps.len() - 1;
-    for (index, step) in steps.into_iter().enumerate() {
-        let name = match index == last {
-            true => site.name.to_owned(),
-            false => format!("{}.{index}", site.name),
-        };
-        node = match step {
-            Step::Unary(unary) => import.draft.emit(&name, unary, &[node], &[])?,
-            Step::By(function, number) => {
-                let op = Binary::constant(function, Tensor::full(&[1], number));
-                import.draft.emit(&name, op, &[node], &[])?
-            }
-            Step::Activation(activation) => import.draft.emit(&name, activation, &[node], &[])?,
-        };
-    }
-    computed(view.of(node))
-}
-
-/// One function of a chain.
-enum Step {
-    Unary(Unary),
-    By(Function, f32),
-    Activation(Activation),
 }
 
 fn neg(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
@@ -108,22 +84,15 @@ fn neg(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 fn selu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let alpha = site.float("alpha", 1.673_263_2);
     let gamma = site.float("gamma", 1.050_701);
-    let steps = vec![
-        Step::Activation(Activation::Elu(alpha)),
-        Step::By(Function::Mul, gamma),
-    ];
-    chain(import, site, steps)
+    apply(import, site, Activation::Selu { alpha, gamma })
 }
 
 fn celu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    // max(x, 0) + min(0, α (exp(x / α) − 1)) is α · elu(x / α).
-    let alpha = site.float("alpha", 1.0);
-    let steps = vec![
-        Step::By(Function::Div, alpha),
-        Step::Activation(Activation::Elu(1.0)),
-        Step::By(Function::Mul, alpha),
-    ];
-    chain(import, site, steps)
+    match site.float("alpha", 1.0) {
+        0.0 => Err(invalid("has an alpha of 0")),
+        1.0 => apply(import, site, Activation::Elu(1.0)),
+        alpha => apply(import, site, Activation::Celu(alpha)),
+    }
 }
 
 fn gelu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
@@ -137,7 +106,7 @@ fn gelu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 fn swish(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     match site.float("alpha", 1.0) {
         1.0 => apply(import, site, Activation::Silu),
-        alpha => Err(unsupported(format!("with a factor of {alpha}"))),
+        alpha => apply(import, site, Activation::Swish(alpha)),
     }
 }
 
@@ -147,30 +116,8 @@ fn hard_sigmoid(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble>
     if (alpha - 1.0 / 6.0).abs() < 1e-6 && beta == 0.5 {
         return apply(import, site, Activation::Hardsigmoid);
     }
-    let steps = vec![
-        Step::By(Function::Mul, alpha),
-        Step::By(Function::Add, beta),
-        Step::Unary(Unary::Clip {
-            low: 0.0,
-            high: 1.0,
-        }),
-    ];
-    chain(import, site, steps)
-}
-
-fn softsign(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
-    let name = site.name;
-    let size = import
-        .draft
-        .emit(&format!("{name}.abs"), Unary::Abs, &[view.node], &[])?;
-    let more = Binary::constant(Function::Add, Tensor::full(&[1], 1.0));
-    let more = import
-        .draft
-        .emit(&format!("{name}.1"), more, &[size], &[])?;
-    let quotient = Binary::inputs(Function::Div);
-    let node = import.draft.emit(name, quotient, &[view.node, more], &[])?;
-    computed(view.of(node))
+    let (slope, offset) = (alpha, beta);
+    apply(import, site, Activation::HardsigmoidOf { slope, offset })
 }
 
 fn clip(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
@@ -194,37 +141,47 @@ fn clip(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     match (low, high) {
         (0.0, 6.0) => apply(import, site, Activation::Relu6),
         (0.0, high) if high >= 65504.0 => apply(import, site, Activation::Relu),
+        // A bound of the picture's own values is no activation.
+        (0.0, high) if high > 0.0 && import.has_layers() => {
+            apply(import, site, Activation::ClippedRelu(high))
+        }
         (low, high) => apply(import, site, Unary::Clip { low, high }),
     }
 }
 
 fn p_relu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let slope = site.constant(1)?.clone();
-    let slopes = slope.as_floats()?;
-    if slopes.windows(2).all(|pair| pair[0] == pair[1]) && !slopes.is_empty() {
-        return apply(import, site, Activation::LeakyRelu(slopes[0]));
-    }
-    // relu(x) + slope · min(x, 0), one slope per channel.
-    let x = site.value(0)?.clone();
-    let name = site.name;
     let view = site.view(0)?.clone();
-    let above = import.draft.emit(
-        &format!("{name}.above"),
-        Activation::Relu,
-        &[view.node],
-        &[],
-    )?;
-    let below = Unary::Clip {
-        low: f32::NEG_INFINITY,
-        high: 0.0,
-    };
-    let below = import
+    let mut slopes = site.constant(1)?.clone();
+    if slopes.len() == 0 {
+        return Err(invalid("has no slopes"));
+    }
+    // Before opset 7, a row of slopes is one per channel.
+    if site.opset < 7 && slopes.rank() == 1 && slopes.len() > 1 && view.rank() > 2 {
+        let per_channel = [&[slopes.len()][..], &vec![1; view.rank() - 2]].concat();
+        let name = slopes.name.clone();
+        slopes = slopes.reshaped(&per_channel)?;
+        slopes.name = name;
+    }
+    let sides = import.draft.sides(&view);
+    let missing = view.rank().checked_sub(slopes.rank());
+    let fits = missing.is_some_and(|missing| {
+        let mut pairs = slopes.shape.iter().zip(&sides[missing..]);
+        pairs.all(|(&slope, side)| slope == 1 || side.known() == Some(slope as i64))
+    });
+    if !fits {
+        return Err(invalid(format!(
+            "has slopes of the shape {:?} for values of {:?}",
+            slopes.shape,
+            import.draft.sides_of_one(&view)
+        )));
+    }
+    let name = import.layer_name(site, &slopes);
+    let (view, slots, slopes) = import.beside(&view, &slopes, site.name)?;
+    let slopes = without_leading_ones(&slopes).expect("the same number of values");
+    let slopes = import
         .draft
-        .emit(&format!("{name}.below"), below, &[view.node], &[])?;
-    let below = Value::Computed(view.of(below));
-    let slope = Value::Constant(slope);
-    let sloped = import.binary(&format!("{name}.slope"), Function::Mul, &below, &slope)?;
-    let above = Value::Computed(view.of(above));
-    debug_assert!(matches!(x, Value::Computed(_)));
-    Ok(vec![import.binary(name, Function::Add, &above, &sloped)?])
+        .parameter(&slopes, &name, "weight", Role::Scale)?;
+    let node = import.draft.emit(&name, PRelu, &[view.node], &[slopes])?;
+    let made = viewed(view.rank(), &slots, node);
+    computed(import.draft.tidy(made))
 }

@@ -8,6 +8,7 @@ use super::super::integer::Integer;
 use super::super::site::{Site, Value};
 use super::super::tensor::is_float;
 use super::super::trouble::{Trouble, invalid, unsupported};
+use super::shapes::sides;
 use super::{Operator, constant};
 use crate::proto::DataType;
 
@@ -28,19 +29,53 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 ];
 
 fn two(import: &mut Import, site: &Site, function: Function) -> Result<Vec<Value>, Trouble> {
-    let (a, b) = (site.value(0)?.clone(), site.value(1)?.clone());
+    let (a, b) = (site.value(0)?.clone(), second(import, site)?);
     Ok(vec![import.binary(site.name, function, &a, &b)?])
 }
 
 fn times(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    match import.with_scale(site.value(0)?, site.value(1)?, site.name)? {
+    let b = second(import, site)?;
+    match import.with_scale(site.value(0)?, &b, site.name)? {
         Some(made) => Ok(vec![made]),
         None => two(import, site, Function::Mul),
     }
 }
 
+/// The second operand. Before opset 7 the attribute `axis` says which axis of the first operand its first
+/// axis belongs to.
+fn second(import: &Import, site: &Site) -> Result<Value, Trouble> {
+    let b = site.value(1)?.clone();
+    let is_aligned = site.opset < 7 && site.int("broadcast", 0) != 0 && site.has("axis");
+    if !is_aligned {
+        return Ok(b);
+    }
+    let rank = sides(import, site.value(0)?)?.len();
+    let first = site.axis("axis", 0, rank)?;
+    let own = sides(import, &b)?.len();
+    let after = rank.checked_sub(first + own).ok_or_else(|| {
+        invalid(format!(
+            "aligns {own} axes with those of {rank} from axis {first} on"
+        ))
+    })?;
+    Ok(match b {
+        Value::Constant(array) => {
+            let shape = [&array.shape[..], &vec![1; after]].concat();
+            let made = array.reshaped(&shape)?;
+            Value::Constant(Array {
+                name: array.name.clone(),
+                ..made
+            })
+        }
+        Value::Computed(mut view) => {
+            view.axes.extend(vec![Vec::new(); after]);
+            Value::Computed(view)
+        }
+        other => other,
+    })
+}
+
 fn power(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let (a, mut b) = (site.value(0)?.clone(), site.value(1)?.clone());
+    let (a, mut b) = (site.value(0)?.clone(), second(import, site)?);
     // The exponent may be of another type than the base.
     let is_whole =
         |value: &Value| matches!(value, Value::Constant(array) if array.as_integers().is_ok());
@@ -104,7 +139,14 @@ pub(super) fn floats(array: &Array) -> Result<Array, Trouble> {
 }
 
 fn cast(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let to = site.int("to", 1) as i32;
+    let to = match site.text("to").filter(|name| !name.is_empty()) {
+        // Before opset 6 the type is a name.
+        Some(name) => {
+            let known = named(name);
+            known.ok_or_else(|| unsupported(format!("makes numbers of the type {name}")))? as i32
+        }
+        None => site.int("to", 1) as i32,
+    };
     match site.value(0)? {
         Value::Constant(array) => {
             import.draft.spend_on(&array.shape)?;
@@ -129,6 +171,25 @@ fn is_wide_enough(data_type: i32) -> bool {
     [Uint8, Uint16, Int16, Uint32, Int32, Uint64, Int64]
         .map(|t| t as i32)
         .contains(&data_type)
+}
+
+/// The type of numbers that has this name in ONNX.
+fn named(name: &str) -> Option<DataType> {
+    Some(match name {
+        "FLOAT" => DataType::Float,
+        "FLOAT16" => DataType::Float16,
+        "DOUBLE" => DataType::Double,
+        "BOOL" => DataType::Bool,
+        "UINT8" => DataType::Uint8,
+        "UINT16" => DataType::Uint16,
+        "UINT32" => DataType::Uint32,
+        "UINT64" => DataType::Uint64,
+        "INT8" => DataType::Int8,
+        "INT16" => DataType::Int16,
+        "INT32" => DataType::Int32,
+        "INT64" => DataType::Int64,
+        _ => return None,
+    })
 }
 
 fn converted(array: &Array, to: i32) -> Result<Array, Trouble> {

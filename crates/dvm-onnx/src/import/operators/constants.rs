@@ -28,7 +28,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 
 fn written(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     if let Some(tensor) = site.tensor("value") {
-        import.draft.spend(tensor::cost(tensor, false))?;
+        import.draft.room_for(tensor::cost(tensor, false))?;
         return constant(tensor::array(tensor, false)?);
     }
     if site.has("value_float") {

@@ -119,6 +119,8 @@ pub(super) fn with_border_before(
 }
 
 fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let stride = pair(site, "strides", Some(1))?;
+    let dilation = pair(site, "dilations", Some(1))?;
     let (view, is_row) = as_map(site.view(0)?)?;
     let weight = match (is_row, site.constant(1)?) {
         (true, weight) if weight.rank() == 3 => {
@@ -146,8 +148,6 @@ fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         )));
     }
     let kernel = (kh, kw);
-    let stride = pair(site, "strides", Some(1))?;
-    let dilation = pair(site, "dilations", Some(1))?;
     let name = import.layer_name(site, &weight);
     let mut parameters = vec![
         import

@@ -83,6 +83,7 @@ impl Import<'_> {
             given.all(|input| matches!(input, Value::Constant(_)))
         };
         let site = Site {
+            used: &[true],
             node: &node,
             name,
             opset,

@@ -28,6 +28,12 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 /// Runs of a computed value that may be put side by side.
 const MOST_RUNS: usize = 64;
 
+/// Positions in falling order that are picked one by one; more are a mirrored axis.
+const MOST_SINGLY: usize = 8;
+
+/// A number larger than any batch: a slice that ends there takes all pictures.
+const MOST_PICTURES: i64 = 9999;
+
 /// The sides of any value for one picture.
 fn sides(import: &Import, value: &Value) -> Result<Vec<Integer>, Trouble> {
     match value {
@@ -104,6 +110,14 @@ impl Import<'_> {
         if at.is_empty() {
             return Err(unsupported("takes nothing of a value"));
         }
+        let is_mirrored = at.len() > MOST_SINGLY
+            && at.windows(2).all(|pair| pair[0] > pair[1])
+            && at.windows(2).all(|pair| pair[0] - pair[1] == at[0] - at[1]);
+        if is_mirrored {
+            let rising: Vec<usize> = at.iter().rev().copied().collect();
+            let part = self.positions(view, axis, &rising, &format!("{name}.rising"))?;
+            return self.mirrored(&part, axis, name);
+        }
         let (view, own) = self.draft.single(view, axis, name)?;
         let mut runs: Vec<(usize, usize, usize)> = Vec::new();
         for &position in at {
@@ -146,6 +160,30 @@ impl Import<'_> {
 }
 
 impl Import<'_> {
+    /// A value with the positions along an axis, which is any, in the opposite order.
+    fn mirrored(&mut self, view: &View, axis: usize, name: &str) -> Result<View, Trouble> {
+        let (view, own) = self.draft.single(view, axis, name)?;
+        let shape = self.draft.nodes[view.node].shape.clone();
+        let is_map = shape.len() == 4 && own >= 2;
+        let flip = |rows: bool| Resample::Flipped {
+            rows,
+            columns: !rows,
+        };
+        let node = if is_map {
+            self.draft.emit(name, flip(own == 2), &[view.node], &[])?
+        } else {
+            // The axis as the rows of a map.
+            let (outer, inner) = (shape[1..own].iter(), shape[own + 1..].iter());
+            let map = [1, outer.product(), shape[own], inner.product()];
+            let map = self.draft.under(view.node, &map, name)?;
+            let node = self.draft.emit(name, flip(true), &[map], &[])?;
+            self.draft.under(node, &shape, name)?
+        };
+        let mut made = view.of(node);
+        made.axes[axis] = vec![own];
+        Ok(self.draft.tidy(made))
+    }
+
     /// A value with so many places of one number before and after those of an axis, which is any.
     fn longer(
         &mut self,
@@ -307,10 +345,15 @@ fn slice(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         let (start, end, step) = (starts[index], ends[index], steps[index]);
         let Some(side) = from[along].known() else {
             // All pictures of the batch, or it makes no sense.
-            let is_all = start.known() == Some(0)
-                && step.known() == Some(1)
-                && (end == from[along] || end.known().is_some_and(|end| end >= 1 << 30));
-            if is_all {
+            let begins = start
+                .known()
+                .is_some_and(|start| start == 0 || start <= -MOST_PICTURES);
+            let most = import.file_batch.unwrap_or(MOST_PICTURES);
+            let ends = end == from[along]
+                || end
+                    .known()
+                    .is_some_and(|end| end >= most.min(MOST_PICTURES));
+            if begins && ends && step.known() == Some(1) {
                 continue;
             }
             return Err(unsupported("takes some of the pictures of a batch"));

@@ -267,6 +267,10 @@ impl Import<'_> {
             Value::Computed(view) => view.axes.iter().position(|group| group.contains(&0)),
             _ => None,
         };
+        let has_copies = values.iter().any(|value| matches!(value, Value::Copies(_)));
+        if has_copies || (along == 0 && values.iter().all(|v| of_pictures(v) == Some(0))) {
+            return self.behind_each_other(values);
+        }
         let pictures = values.iter().find_map(of_pictures);
         let pictures = pictures.ok_or_else(|| unsupported("joins truth values"))?;
         let mut views = Vec::new();

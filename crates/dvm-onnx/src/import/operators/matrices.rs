@@ -116,7 +116,7 @@ fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             shape.extend([a.shape[a.rank() - 2], b.shape[b.rank() - 1]]);
             import.draft.spend_on(&shape)?;
             let work = a.len().saturating_mul(b.shape[b.rank() - 1]);
-            import.draft.spend(work / 64)?;
+            import.draft.write(work / 64)?;
             constant(run(&BatchedProduct, &[a, b], &[])?)
         }
         (Value::Computed(x), Value::Constant(weight)) if is_stack(&weight) => {

@@ -23,7 +23,7 @@ mod resizing;
 mod restriding;
 mod rounded;
 mod scattering;
-mod shapes;
+pub(crate) mod shapes;
 mod unfolding;
 
 use super::Import;

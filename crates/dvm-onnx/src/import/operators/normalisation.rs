@@ -6,6 +6,7 @@ use dvm_engine::ops::batch_norm::BatchNorm;
 use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::dropout::Dropout;
 use dvm_engine::ops::layer_norm::LayerNorm;
+use dvm_engine::ops::local_response_norm::LocalResponseNorm;
 use dvm_engine::ops::mul::Mul;
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::reduce::{How, Reduce};
@@ -18,6 +19,7 @@ use super::super::integer::Integer;
 use super::super::site::{Site, Value};
 use super::super::trouble::{Trouble, invalid, unsupported};
 use super::super::view::View;
+use super::maps::as_map;
 use super::{Operator, computed, constant};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
@@ -27,17 +29,34 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("GroupNormalization", group_norm),
     ("RMSNormalization", rms_norm),
     ("SimplifiedLayerNormalization", rms_norm),
+    ("LRN", local_response_norm),
     ("Dropout", dropout),
 ];
 
+fn local_response_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let size = usize::try_from(site.int("size", 0)).ok();
+    let size = size.filter(|&size| size > 0);
+    let size = size.ok_or_else(|| invalid("lacks the size of its window"))?;
+    let op = LocalResponseNorm {
+        before: (size - 1) / 2,
+        after: size / 2,
+        alpha: site.float("alpha", 1e-4),
+        beta: site.float("beta", 0.75),
+        bias: site.float("bias", 1.0),
+    };
+    let normalised =
+        |import: &mut Import, node: usize| import.draft.emit(site.name, op, &[node], &[]);
+    if site.view(0)?.rank() == 2 {
+        let node = import.draft.plain(site.view(0)?, site.name)?;
+        let node = normalised(import, node)?;
+        return computed(import.draft.whole(node));
+    }
+    let (view, is_row) = as_map(site.view(0)?)?;
+    computed(import.of_maps((&view, is_row), site.name, normalised)?)
+}
+
 fn dropout(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if site
-        .node
-        .output
-        .iter()
-        .skip(1)
-        .any(|output| !output.is_empty())
-    {
+    if site.has_more_outputs() {
         return Err(unsupported("also tells which values it leaves"));
     }
     let ratio = match site.optional_constant(1)? {
@@ -47,6 +66,9 @@ fn dropout(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let Value::Computed(view) = site.value(0)? else {
         return Ok(vec![site.value(0)?.clone()]);
     };
+    if ratio == 1.0 {
+        return computed(view.clone());
+    }
     if !(0.0..1.0).contains(&ratio) {
         return Err(invalid(format!("drops a share of {ratio}")));
     }
@@ -58,6 +80,14 @@ fn dropout(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 
 fn batch_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let eps = site.float("epsilon", 1e-5);
+    if site.has_more_outputs() {
+        return Err(unsupported("also tells mean and variance"));
+    }
+    if site.opset < 9 && site.int("spatial", 1) == 0 {
+        return Err(unsupported(
+            "normalises every place alone (the attribute `spatial` is 0)",
+        ));
+    }
     if site.int("training_mode", 0) != 0 {
         return match site.value(0)? {
             Value::Constant(array) => {
@@ -97,13 +127,7 @@ fn batch_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
 }
 
 fn layer_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if site
-        .node
-        .output
-        .iter()
-        .skip(1)
-        .any(|output| !output.is_empty())
-    {
+    if site.has_more_outputs() {
         return Err(unsupported("also tells mean and deviation"));
     }
     let mut view = site.view(0)?.clone();

@@ -25,24 +25,71 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 ];
 
 fn pool(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Value>, Trouble> {
-    if site
-        .node
-        .output
-        .iter()
-        .skip(1)
-        .any(|output| !output.is_empty())
-    {
+    if site.has_more_outputs() {
         return Err(unsupported("also tells where its largest values are"));
     }
-    let (view, is_row) = as_map(site.view(0)?)?;
+    if let Some(made) = along_first_of_three(import, site, reduction)? {
+        return Ok(made);
+    }
     let kernel = pair(site, "kernel_shape", None)?;
     let stride = pair(site, "strides", Some(1))?;
-    if pair(site, "dilations", Some(1))? != (1, 1) {
-        return Err(unsupported("has a dilation"));
+    let dilation = pair(site, "dilations", Some(1))?;
+    // A window of one pixel has nothing to spread.
+    if (kernel.0 > 1 && dilation.0 > 1) || (kernel.1 > 1 && dilation.1 > 1) {
+        return Err(unsupported(format!("has a dilation of {dilation:?}")));
     }
+    let (view, is_row) = as_map(site.view(0)?)?;
     let pooled =
         |import: &mut Import, node: usize| of_one(import, site, node, reduction, (kernel, stride));
     computed(import.of_maps((&view, is_row), site.name, pooled)?)
+}
+
+/// A pool along the first of three axes alone: the other two become one, and it is a pool of maps. PyTorch
+/// writes local response normalisation with it.
+fn along_first_of_three(
+    import: &mut Import,
+    site: &Site,
+    reduction: Reduction,
+) -> Result<Option<Vec<Value>>, Trouble> {
+    let is_first_alone = |name: &str| match site.ints(name) {
+        None => name != "kernel_shape",
+        Some([_, 1, 1]) => true,
+        Some(_) => false,
+    };
+    let has_borders = |pads: &[i64]| !matches!(pads, [_, 0, 0, _, 0, 0]);
+    let fits = ["kernel_shape", "strides", "dilations"]
+        .into_iter()
+        .all(is_first_alone);
+    if !fits || site.ints("pads").is_some_and(has_borders) || site.has("auto_pad") {
+        return Ok(None);
+    }
+    let mut view = site.view(0)?.clone();
+    if view.rank() != 5 {
+        return Ok(None);
+    }
+    let sides = import.draft.sides(&view);
+    let columns = view.axes.remove(4);
+    view.axes[3].extend(columns);
+    let mut node = site.node.clone();
+    for attribute in &mut node.attribute {
+        match &attribute.name[..] {
+            "kernel_shape" | "strides" | "dilations" => attribute.ints.truncate(2),
+            "pads" => attribute.ints = vec![attribute.ints[0], 0, attribute.ints[3], 0],
+            _ => {}
+        }
+    }
+    let flat = Site {
+        node: &node,
+        inputs: vec![Some(Value::Computed(view))],
+        ..*site
+    };
+    let made = pool(import, &flat, reduction)?;
+    let [Value::Computed(made)] = &made[..] else {
+        return Err(unsupported("makes no single value"));
+    };
+    let rows = import.draft.sides(made)[2];
+    let to = [sides[0], sides[1], rows, sides[3], sides[4]];
+    computed(import.draft.reshape(made, &to, site.name)?).map(Some)
 }
 
 /// The pool of a node that is a map.
@@ -107,7 +154,13 @@ fn is_never_negative(import: &Import, node: usize) -> bool {
     activation.is_some_and(|activation| {
         matches!(
             activation,
-            Activation::Relu | Activation::Relu6 | Activation::Sigmoid | Activation::Hardsigmoid
+            Activation::Relu
+                | Activation::Relu6
+                | Activation::ClippedRelu(_)
+                | Activation::SquaredRelu
+                | Activation::Sigmoid
+                | Activation::Hardsigmoid
+                | Activation::HardsigmoidOf { .. }
         )
     })
 }

@@ -9,6 +9,7 @@ use dvm_engine::ops::binary::Function;
 use super::super::Import;
 use super::super::array::Array;
 use super::super::integer::Integer;
+use super::super::numbers::Numbers;
 use super::super::site::{Site, Value, axis};
 use super::super::trouble::{Trouble, invalid, unsupported};
 use super::super::view::View;
@@ -116,7 +117,7 @@ impl Which {
 
 /// The scales and zero points of an array.
 struct Steps {
-    scales: Arc<Vec<f32>>,
+    scales: Arc<Numbers<f32>>,
     scale: Which,
     zeros: Vec<i64>,
     zero: Which,
@@ -377,7 +378,16 @@ impl Import<'_> {
         let made = &self.draft.nodes[node];
         let kind = made.op.kind();
         if made.op_as::<Activation>().is_some() {
-            return !matches!(kind, "relu" | "relu6" | "sigmoid" | "hardsigmoid");
+            return !matches!(
+                kind,
+                "relu"
+                    | "relu6"
+                    | "clipped_relu"
+                    | "squared_relu"
+                    | "sigmoid"
+                    | "hardsigmoid"
+                    | "hardsigmoid_of"
+            );
         }
         if matches!(kind, "softmax" | "exp" | "abs" | "sqrt") {
             return false;

@@ -1,6 +1,8 @@
 //! Feature maps of another size.
 
-use dvm_engine::ops::resample::{Coordinates, Interpolation, Resample, Rounding, Sampling};
+use dvm_engine::ops::resample::{
+    Beyond, Coordinates, Interpolation, Kernel, Resample, Rounding, Sampling,
+};
 
 use super::super::Import;
 use super::super::integer::Integer;
@@ -43,10 +45,16 @@ fn asked(site: &Site, rank: usize) -> Result<Vec<Option<Asked>>, Trouble> {
             factors.iter().map(|&f| Asked::Factor(f)).collect()
         }
         _ => {
-            let factors = site.floats("scales");
-            let factors =
-                factors.ok_or_else(|| invalid("does not say how large a map it makes"))?;
-            factors.iter().map(|&f| Asked::Factor(f)).collect()
+            let factors = match site.floats("scales") {
+                Some(factors) => factors.to_vec(),
+                // Opset 1.
+                None if site.has("height_scale") && site.has("width_scale") && rank == 4 => {
+                    let along = |name| site.float(name, 1.0);
+                    vec![1.0, 1.0, along("height_scale"), along("width_scale")]
+                }
+                None => return Err(invalid("does not say how large a map it makes")),
+            };
+            factors.into_iter().map(Asked::Factor).collect()
         }
     };
     if given.len() != axes.len() {
@@ -92,6 +100,13 @@ fn scale(
 }
 
 fn interpolation(site: &Site) -> Result<Interpolation, Trouble> {
+    let beyond = match site.int("exclude_outside", 0) {
+        0 => Beyond::Edge,
+        _ => Beyond::Nothing,
+    };
+    let widened = |kernel| Interpolation::Antialiased { kernel, beyond };
+    let is_antialiased = site.int("antialias", 0) != 0;
+    let a = site.float("cubic_coeff_a", -0.75);
     match site.text("mode").unwrap_or("nearest") {
         "nearest" => {
             let default = match is_early(site) {
@@ -107,8 +122,11 @@ fn interpolation(site: &Site) -> Result<Interpolation, Trouble> {
             };
             Ok(Interpolation::Nearest(rounding))
         }
+        "linear" | "bilinear" if is_antialiased => Ok(widened(Kernel::Triangle)),
+        "cubic" if is_antialiased => Ok(widened(Kernel::Cubic(a))),
         "linear" | "bilinear" => Ok(Interpolation::Linear),
-        "cubic" => Ok(Interpolation::Cubic(site.float("cubic_coeff_a", -0.75))),
+        "cubic" if beyond == Beyond::Nothing => Err(unsupported("leaves out what lies outside")),
+        "cubic" => Ok(Interpolation::Cubic(a)),
         other => Err(unsupported(format!("resizes by {other}"))),
     }
 }
@@ -129,6 +147,13 @@ fn coordinates(site: &Site) -> Result<Coordinates, Trouble> {
 }
 
 fn resize(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+    let (interpolation, coordinates) = (interpolation(site)?, coordinates(site)?);
+    if !matches!(
+        site.text("keep_aspect_ratio_policy"),
+        None | Some("stretch")
+    ) {
+        return Err(unsupported("keeps the ratio of the sides"));
+    }
     let view = site.view(0)?.clone();
     let sides = import.draft.sides(&view);
     let asked = asked(site, sides.len())?;
@@ -142,18 +167,6 @@ fn resize(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let &[None, None, rows, columns] = &scales[..] else {
         return Err(unsupported("resizes other axes than rows and columns"));
     };
-    if site.int("antialias", 0) != 0 {
-        return Err(unsupported("resizes with antialiasing"));
-    }
-    if site.int("exclude_outside", 0) != 0 {
-        return Err(unsupported("leaves out what lies outside"));
-    }
-    if !matches!(
-        site.text("keep_aspect_ratio_policy"),
-        None | Some("stretch")
-    ) {
-        return Err(unsupported("keeps the ratio of the sides"));
-    }
     let node = import.draft.plain(&view, site.name)?;
     let shape = &import.draft.nodes[node].shape;
     let same = |side: usize| Sampling {
@@ -163,8 +176,8 @@ fn resize(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let op = Resample::Scaled {
         rows: rows.unwrap_or_else(|| same(shape[2])),
         columns: columns.unwrap_or_else(|| same(shape[3])),
-        interpolation: interpolation(site)?,
-        coordinates: coordinates(site)?,
+        interpolation,
+        coordinates,
     };
     let node = import.draft.emit(site.name, op, &[node], &[])?;
     computed(import.draft.whole(node))

@@ -26,7 +26,7 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
 pub(super) const MOST_AXES: usize = 12;
 
 /// The sides of any value.
-pub(super) fn sides(import: &Import, value: &Value) -> Result<Vec<Integer>, Trouble> {
+pub(crate) fn sides(import: &Import, value: &Value) -> Result<Vec<Integer>, Trouble> {
     match value {
         Value::Constant(array) => {
             let mut sides: Vec<Integer> = array.shape.iter().map(|&s| (s as i64).into()).collect();
@@ -43,7 +43,15 @@ pub(super) fn sides(import: &Import, value: &Value) -> Result<Vec<Integer>, Trou
         }
         Value::Rounded(rounded) => Ok(import.draft.sides(&rounded.view)),
         Value::Scale(_) | Value::Zero(_) => Ok(Vec::new()),
-        Value::Unknown => Err(unsupported("has an unknown input")),
+        Value::Copies(views) => {
+            let mut sides = import.draft.sides(&views[0]);
+            let all = sides
+                .first()
+                .and_then(|side| side.times((views.len() as i64).into()));
+            sides[0] = all.ok_or_else(|| invalid("has more rows than can be counted"))?;
+            Ok(sides)
+        }
+        Value::Unknown => Err(Trouble::Hidden),
     }
 }
 

@@ -1,0 +1,136 @@
+//! Normalisation of each channel by its neighbours.
+
+use rayon::prelude::*;
+
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK};
+use crate::Tensor;
+use crate::buffer::Buffer;
+
+/// The local response normalisation of AlexNet: each value of feature maps `[N, C, H, W]` or rows `[N, C]`
+/// is divided by `(bias + alpha / size · Σ x²) ^ beta`, where the sum is over the `size` channels from
+/// `before` in front of its own to `after` behind it; channels that do not exist count as 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LocalResponseNorm {
+    /// Channels in front that are summed, too.
+    pub before: usize,
+    /// Channels behind that are summed, too.
+    pub after: usize,
+    /// The factor of the mean of squares.
+    pub alpha: f32,
+    /// The exponent.
+    pub beta: f32,
+    /// The number that the mean of squares is added to.
+    pub bias: f32,
+}
+
+/// Channels that a window may have: as each value costs as many products.
+const MOST_CHANNELS: usize = 4096;
+
+impl LocalResponseNorm {
+    /// The channels of a whole window.
+    pub fn size(&self) -> usize {
+        self.before + self.after + 1
+    }
+
+    /// For a row of channels: what each is divided by before the exponent is applied.
+    fn sums(&self, x: &[f32], sums: &mut [f32]) {
+        let share = self.alpha / self.size() as f32;
+        for (channel, sum) in sums.iter_mut().enumerate() {
+            let window = channel.saturating_sub(self.before)..x.len().min(channel + self.after + 1);
+            let squares: f32 = x[window].iter().map(|x| x * x).sum();
+            *sum = self.bias + share * squares;
+        }
+    }
+}
+
+/// The number of channels; 1 or more.
+fn channels(shape: &[usize]) -> usize {
+    shape[1].max(1)
+}
+
+impl Op for LocalResponseNorm {
+    fn kind(&self) -> &'static str {
+        "local_response_norm"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let window = self.before.checked_add(self.after);
+        match inputs {
+            _ if window.is_none_or(|others| others >= MOST_CHANNELS) => Err(format!(
+                "has a window of {} channels before and {} after; at most {MOST_CHANNELS} are taken",
+                self.before, self.after
+            )),
+            [x] if matches!(x.len(), 2 | 4) => Ok(x.to_vec()),
+            _ => Err(format!(
+                "takes feature maps [N, C, H, W] or rows [N, C], not {inputs:?}"
+            )),
+        }
+    }
+
+    fn multiply_adds(&self, _: &[&[usize]], _: &[&[usize]]) -> usize {
+        self.size()
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let x = call.inputs[0];
+        let c = channels(x.shape());
+        let mut output = Buffer::stale(x.len());
+        let task = TASK.div_ceil(c) * c;
+        output
+            .par_chunks_mut(task)
+            .zip(x.data().par_chunks(task))
+            .for_each(|(output, x)| {
+                for (output, x) in output.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+                    self.sums(x, output);
+                    for (o, &x) in output.iter_mut().zip(x) {
+                        *o = x * o.powf(-self.beta);
+                    }
+                }
+            });
+        Tensor::from_buffer(x.shape(), output).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::INPUTS
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let x = site.inputs[0];
+        let c = channels(x.shape());
+        let factor = 2.0 * self.alpha * self.beta / self.size() as f32;
+        let mut gradient = Buffer::stale(x.len());
+        let task = TASK.div_ceil(c) * c;
+        gradient
+            .par_chunks_mut(task)
+            .zip(x.data().par_chunks(task))
+            .zip(grad_output.data().par_chunks(task))
+            .for_each(|((gradient, x), grad)| {
+                // What each channel passes on to all in whose window it is.
+                let (mut sums, mut passed) = (vec![0.0f32; c], vec![0.0f32; c]);
+                let rows = x.chunks_exact(c).zip(grad.chunks_exact(c));
+                for (gradient, (x, grad)) in gradient.chunks_exact_mut(c).zip(rows) {
+                    self.sums(x, &mut sums);
+                    for channel in 0..c {
+                        let scale = sums[channel].powf(-self.beta);
+                        gradient[channel] = grad[channel] * scale;
+                        passed[channel] = gradient[channel] * x[channel] / sums[channel];
+                    }
+                    for (channel, own) in gradient.iter_mut().enumerate() {
+                        let readers =
+                            channel.saturating_sub(self.after)..c.min(channel + self.before + 1);
+                        let sum: f32 = passed[readers].iter().sum();
+                        *own -= factor * x[channel] * sum;
+                    }
+                }
+            });
+        Ok(Gradients::input(Tensor::from_buffer(x.shape(), gradient)))
+    }
+
+    fn reach(&self, _: usize, inputs: &[&[usize]], _: &[&[usize]]) -> Reach {
+        if inputs[0].len() == 4 {
+            Reach::Pointwise
+        } else {
+            Reach::Everything
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A leaky ReLU whose slopes are learned.
+
+use super::binary::{is_flat, zipped};
+use super::strided::{broadcast, summed_to};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site};
+use crate::Tensor;
+
+/// x where it is positive, slope · x elsewhere (arXiv 1502.01852). The slopes are a parameter whose sides
+/// are 1 or those of the value, from the last axis on: `[1]` for one slope, `[C, 1, 1]` for one per channel
+/// of feature maps, `[C, H, W]` for one per value of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PRelu;
+
+impl Op for PRelu {
+    fn kind(&self) -> &'static str {
+        "prelu"
+    }
+
+    fn output_shape(
+        &self,
+        inputs: &[&[usize]],
+        parameters: &[&[usize]],
+    ) -> Result<Vec<usize>, String> {
+        let ([x], [slopes]) = (inputs, parameters) else {
+            return Err(format!(
+                "takes one input and its slopes, not {inputs:?} and {parameters:?}"
+            ));
+        };
+        let fits = broadcast(x, slopes).is_ok_and(|shape| shape == *x);
+        // Slopes are the same for every picture.
+        let for_all = slopes.len() < x.len() || slopes.first() == Some(&1);
+        if fits && for_all {
+            Ok(x.to_vec())
+        } else {
+            Err(format!("takes slopes that fit {x:?}, not {slopes:?}"))
+        }
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        let (x, slopes) = (call.inputs[0], call.parameters[0]);
+        // A NaN stays one.
+        let value = |x: f32, slope: f32| if x < 0.0 { slope * x } else { x };
+        zipped(x, slopes, x.shape(), value).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::INPUTS
+    }
+
+    /// At 0 the derivative is the slope, as PyTorch takes it.
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let (x, slopes) = (site.inputs[0], site.parameters[0]);
+        let input = site.wants_input[0].then(|| {
+            let derivative = |x: f32, slope: f32| if x > 0.0 { 1.0 } else { slope };
+            let derivative = zipped(x, slopes, x.shape(), derivative);
+            super::map2_into(derivative, &grad_output, |d, g| d * g)
+        });
+        let parameter = site.wants_parameter[0].then(|| {
+            let below = |x: f32, g: f32| if x > 0.0 { 0.0 } else { x * g };
+            summed_to(&super::map2(x, &grad_output, below), slopes.shape())
+        });
+        Ok(Gradients {
+            inputs: vec![input],
+            parameters: vec![parameter],
+        })
+    }
+
+    fn reach(&self, _: usize, inputs: &[&[usize]], parameters: &[&[usize]]) -> Reach {
+        if inputs[0].len() == 4 && is_flat(parameters[0]) {
+            Reach::Pointwise
+        } else {
+            Reach::Everything
+        }
+    }
+}
