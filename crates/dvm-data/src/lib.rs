@@ -18,4 +18,4 @@ mod splitting;
 
 pub use dataset::{Dataset, Sample, Split};
 pub use error::Error;
-pub use loader::{Batch, Epoch, Loader, Loading, OnBroken, Order, Rest};
+pub use loader::{Batch, Epoch, Loader, Loading, OnBroken, Order, Rest, broken};
