@@ -27,7 +27,8 @@ pub fn failure(error: dvm::Error) -> Failure {
             advice,
         }) => Failure::Request(format!(
             "training diverged: {what} became {value} in epoch {epoch}, step {step}, at a learning \
-             rate of {learning_rate:.4}; train again with {}. What was saved before is untouched",
+             rate of {}; train again with {}. What was saved before is untouched",
+            short(learning_rate),
             flags(&advice)
         )),
         dvm::Error::Training(Error::Broken { .. }) => {
@@ -40,10 +41,20 @@ pub fn failure(error: dvm::Error) -> Failure {
 }
 
 fn flags(advice: &Advice) -> String {
-    let rate = format!("--learning-rate {}", advice.learning_rate);
+    let rate = format!("--learning-rate {}", short(advice.learning_rate));
     match advice.clip {
         Some(clip) => format!("{rate}, or with --clip {clip}"),
         None => rate,
+    }
+}
+
+/// A learning rate in few digits.
+fn short(rate: f64) -> String {
+    if (1e-4..1e3).contains(&rate) {
+        let text = format!("{rate:.6}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        format!("{rate:.0e}")
     }
 }
 

@@ -66,7 +66,7 @@ mod tests {
         if let Some(position) = position {
             let checkpoint = Checkpoint {
                 position,
-                weights: BTreeMap::new(),
+                weights: BTreeMap::from([("w".into(), dvm_engine::Tensor::zeros(&[1]))]),
                 state: BTreeMap::new(),
             };
             let bytes = checkpoint.to_bytes(&BTreeMap::new());
