@@ -2,7 +2,8 @@
 
     python references/tensorboard_reads.py RUN [--names seed] [--image-tags 3]
 
-RUN is a run folder of `dvm train`. The curves must be those of its `metrics.jsonl`, point by point;
+RUN is a run folder of `dvm train`. The curves must be those of its `metrics.jsonl` and `steps.jsonl`,
+point by point;
 the text `config` must hold its `config.toml`; every picture must be a PNG of the size it claims.
 """
 
@@ -47,7 +48,7 @@ def main() -> None:
     records = sum(len(list(EventFileLoader(str(path)).Load())) for path in event_files(folder))
     everything = {"scalars": 0, "images": 0, "tensors": 0}
     events = EventAccumulator(str(folder), size_guidance=everything).Reload()
-    points = check_curves(events, arguments.run / "metrics.jsonl", TAGS[arguments.names])
+    points = check_curves(events, arguments.run, TAGS[arguments.names])
     pictures = check_pictures(events, arguments.image_tags)
     check_config(events, arguments.run / "config.toml")
     print(f"{folder}: {records} records; {points} points, {pictures} pictures and the config are as told")
@@ -64,7 +65,11 @@ def folder_of_events(run: Path) -> Path:
     return folders.pop()
 
 
-def check_curves(events, metrics: Path, tags: dict) -> int:
+STEP = {"loss": "step/loss", "learning_rate": "step/learning_rate"}
+
+
+def check_curves(events, run: Path, tags: dict) -> int:
+    metrics, steps = run / "metrics.jsonl", run / "steps.jsonl"
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     if not lines:
         sys.exit(f"{metrics} is empty: nothing to compare with")
@@ -72,6 +77,10 @@ def check_curves(events, metrics: Path, tags: dict) -> int:
         tag: [(line["epoch"], np.float32(line[key])) for line in lines if line[key] is not None]
         for key, tag in tags.items()
     }
+    if steps.exists():
+        lines = [json.loads(line) for line in steps.read_text().splitlines()]
+        for key, tag in STEP.items():
+            expected[tag] = [(line["step"], np.float32(line[key])) for line in lines]
     expected = {tag: points for tag, points in expected.items() if points}
     found = {
         tag: [(point.step, np.float32(point.value)) for point in events.Scalars(tag)]

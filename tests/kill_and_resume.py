@@ -1,6 +1,6 @@
 """Kills training at random moments and goes on, until a run is done; then compares it with one that
 was never interrupted: `best.safetensors` and `last.safetensors` must be the same bytes, and
-`metrics.jsonl` the same but for times.
+`metrics.jsonl` and `steps.jsonl` the same but for times.
 
     cargo build --release && python tests/kill_and_resume.py --kills 100
 
@@ -95,6 +95,7 @@ def facts(run):
         "best.safetensors": (run / "best.safetensors").read_bytes(),
         "last.safetensors": (run / "last.safetensors").read_bytes(),
         "metrics.jsonl": records,
+        "steps.jsonl": (run / "steps.jsonl").read_bytes(),
     }
 
 

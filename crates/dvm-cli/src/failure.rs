@@ -18,6 +18,13 @@ pub enum Failure {
     SomePictures,
     /// What was asked for cannot be printed.
     Output(io::Error),
+    /// Ctrl-C or SIGTERM stopped the work: exit code 128 and the signal.
+    Interrupted {
+        /// Number of the signal.
+        signal: u8,
+        /// What is printed.
+        line: String,
+    },
 }
 
 impl Failure {
@@ -29,6 +36,10 @@ impl Failure {
                 ExitCode::from(2)
             }
             Self::SomePictures => ExitCode::from(1),
+            Self::Interrupted { signal, line } => {
+                say(&line);
+                ExitCode::from(128 + signal)
+            }
             // Whoever reads the output has read enough, as in `dvm methods list | head -1`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Self::Output(error) => {

@@ -19,5 +19,5 @@ mod value_range;
 
 pub use dataset::{Dataset, Sample, Split};
 pub use error::Error;
-pub use loader::{Batch, Epoch, Loader, Loading, OnBroken, Order, Rest};
+pub use loader::{Batch, Epoch, Loader, Loading, OnBroken, Order, Rest, broken};
 pub use value_range::range_warning;

@@ -4,6 +4,7 @@
 //! millisecond of the tens that a training step takes per picture, and thousands of decoded
 //! pictures fill gigabytes.
 
+mod check;
 mod epoch;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::augment::{Augment, Seen};
 use crate::{Error, Sample, random};
 
+pub use check::broken;
 pub use epoch::Epoch;
 
 /// How a [`Loader`] makes batches.

@@ -11,8 +11,8 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use dvm_image::{Picture, encode_png};
-use dvm_train::EpochRecord;
 use dvm_train::tensorboard::{Events, Names};
+use dvm_train::{EpochRecord, StepRecord};
 
 const CONFIG: &str = "model = \"resnet18\"\nepochs = 6\n\n[schedule]\nname = \"cosine\"\n";
 
@@ -26,6 +26,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let indented: String = CONFIG.lines().map(|line| format!("    {line}\n")).collect();
     events.text("config", 0, 1e9, &indented)?;
     for epoch in 1..=4 {
+        for step in steps_of(epoch) {
+            events.step(1e9, &step_record(step, 0.5))?;
+        }
         write(&mut events, &record(epoch, 0.5))?;
     }
     events.flush()?;
@@ -40,7 +43,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Only two epochs were saved, so the third is trained again.
     let mut events = Events::create(run, Some(3))?;
+    // The start takes back all steps from the third on, and those of two epochs still hold.
+    for step in 3..=10 {
+        events.step(1e9, &step_record(step, 0.5))?;
+    }
     for epoch in 3..=6 {
+        for step in steps_of(epoch) {
+            events.step(1e9, &step_record(step, 0.25))?;
+        }
         write(&mut events, &record(epoch, 0.25))?;
     }
     events.flush()?;
@@ -52,8 +62,29 @@ fn main() -> Result<(), Box<dyn Error>> {
         metrics.push('\n');
     }
     fs::write(run.join("metrics.jsonl"), metrics)?;
+    let kept = (1..=10).map(|step| step_record(step, 0.5));
+    let mut steps = String::new();
+    for record in kept.chain((11..=30).map(|step| step_record(step, 0.25))) {
+        steps += &serde_json::to_string(&record)?;
+        steps.push('\n');
+    }
+    fs::write(run.join("steps.jsonl"), steps)?;
     fs::write(run.join("config.toml"), CONFIG)?;
     Ok(())
+}
+
+/// Five steps in each epoch.
+fn steps_of(epoch: usize) -> std::ops::RangeInclusive<u64> {
+    let last = 5 * epoch as u64;
+    last - 4..=last
+}
+
+fn step_record(step: u64, loss: f64) -> StepRecord {
+    StepRecord {
+        step,
+        loss: loss / step as f64,
+        learning_rate: 0.1 / step as f64,
+    }
 }
 
 fn record(epoch: usize, loss: f64) -> EpochRecord {

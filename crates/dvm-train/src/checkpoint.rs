@@ -36,6 +36,9 @@ pub struct Position {
     pub stopping: Value,
     /// Updates of the moving average.
     pub averaged: u64,
+    /// The number of epochs that was planned when patience ended the training before.
+    #[serde(default)]
+    pub ended_at: Option<u64>,
     /// SHA-256 of the list of training and validation pictures, with their classes.
     pub pictures: String,
 }
@@ -49,6 +52,9 @@ pub struct Running {
     pub found: f64,
     /// Pictures.
     pub pictures: usize,
+    /// Learning rate of the last step.
+    #[serde(default)]
+    pub learning_rate: f64,
 }
 
 /// A run at the end of a step: weights, what goes with them, and where it is.
@@ -139,6 +145,7 @@ mod tests {
                 loss: 0.1 + 0.2,
                 found: 1.0 / 3.0,
                 pictures: 340,
+                learning_rate: 0.1 / 3.0,
             },
             schedule: serde_json::json!({"best": 0.1 + 0.7}),
             ..Position::default()

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::tensorboard::Names;
-use crate::{Criterion, Error, Options, optimisers, schedules};
+use crate::{Criterion, Error, Normalisation, Options, optimisers, schedules};
 
 /// All that shapes a training but the number of threads and where results go: the same
 /// configuration, data and program give the same weights.
@@ -26,6 +26,10 @@ pub struct Config {
     pub train: Part,
     /// How often every training picture is seen.
     pub epochs: u64,
+    /// Epochs that were done when the schedule began: above 0 only where a run was given more
+    /// epochs later, and the schedule depends on their number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub schedule_from: u64,
     /// Pictures per forward pass.
     pub batch: usize,
     /// Forward passes per step of the optimiser.
@@ -168,36 +172,35 @@ pub static PRESETS: &[Preset] = &[
 ];
 
 impl Config {
-    /// The configuration of a preset (the first, if none is named), then a file's, then single
-    /// values as (`optimiser.learning_rate`, `0.02`), each going before what comes earlier. Another
-    /// optimiser or schedule than before comes without the options of the one before. Where only the
-    /// last layer learns, pictures are not augmented unless the file or a value says how.
+    /// The configuration for a network with batch normalisation: [`Config::resolve_for`] with
+    /// [`Normalisation::Batch`].
     ///
     /// # Errors
-    /// [`Error::Config`] for what is not TOML, not known or missing; [`Error::Unknown`],
-    /// [`Error::UnknownOption`], [`Error::OptionValue`] for values that make no sense.
+    /// As there.
     pub fn resolve(
         preset: Option<&str>,
         file: Option<&str>,
         values: &[(String, String)],
     ) -> Result<Self, Error> {
-        let mut table = parse(PRESETS[0].text)?;
-        if let Some(name) = preset {
-            let preset = PRESETS.iter().find(|preset| preset.name == name);
-            let preset = preset.ok_or_else(|| Error::Unknown {
-                kind: "preset",
-                name: name.into(),
-                known: PRESETS
-                    .iter()
-                    .map(|p| p.name)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })?;
-            merge(&mut table, parse(preset.text)?);
-        }
-        if let Some(text) = file {
-            merge(&mut table, parse(text)?);
-        }
+        Self::resolve_for(preset, file, values, Normalisation::Batch)
+    }
+
+    /// The configuration of a preset (the first, if none is named), then a file's, then single
+    /// values as (`optimiser.learning_rate`, `0.02`). Each overrides what comes earlier. A preset may
+    /// have other values for networks without batch normalisation. Another optimiser or schedule
+    /// than before comes without the options of the one before. Where only the last layer learns,
+    /// pictures are not augmented unless the file or a value says how.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for what is not TOML, not known or missing; [`Error::Unknown`],
+    /// [`Error::UnknownOption`], [`Error::OptionValue`] for values that make no sense.
+    pub fn resolve_for(
+        preset: Option<&str>,
+        file: Option<&str>,
+        values: &[(String, String)],
+        normalisation: Normalisation,
+    ) -> Result<Self, Error> {
+        let mut table = under(preset, file, normalisation)?;
         let mut given = Table::new();
         for (key, text) in values {
             set(&mut given, key, value_of(text))?;
@@ -211,7 +214,40 @@ impl Config {
             // Features of pictures that stay the same are computed once.
             config.augment = Augment::none();
         }
+        if config.optimiser.learning_rate.is_none() {
+            let entry = optimisers::find(&config.optimiser.name)?;
+            let share = if entry.adaptive {
+                normalisation.adaptive_share()
+            } else {
+                1.0
+            };
+            config.optimiser.learning_rate = Some(entry.learning_rate * share);
+        }
         config.checked()
+    }
+
+    /// The model that a preset, a file and values name together, and the crop of pictures if they say
+    /// one: what must be known before [`Config::resolve_for`].
+    ///
+    /// # Errors
+    /// [`Error::Config`] for what is not TOML, [`Error::Unknown`] for another preset.
+    pub fn model_of(
+        preset: Option<&str>,
+        file: Option<&str>,
+        values: &[(String, String)],
+    ) -> Result<(String, Option<(usize, usize)>), Error> {
+        let mut table = under(preset, file, Normalisation::Batch)?;
+        let mut given = Table::new();
+        for (key, text) in values {
+            set(&mut given, key, value_of(text))?;
+        }
+        merge(&mut table, given);
+        let crop = table.get("preprocess").and_then(|p| p.get("crop"));
+        let crop = crop.and_then(|crop| crop.clone().try_into().ok());
+        match table.get("model") {
+            Some(Value::String(model)) => Ok((model.clone(), crop)),
+            _ => Err(Error::Config("`model` is a name or a file".into())),
+        }
     }
 
     /// The configuration that a run keeps: every value said.
@@ -255,6 +291,13 @@ impl Config {
         self.max_pixels.map_or_else(Limits::default, Limits::up_to)
     }
 
+    /// Whether maps of validation pictures are drawn for TensorBoard after this epoch, from 1: after
+    /// the first, the last, and each few between.
+    pub fn draws_maps(&self, epoch: u64) -> bool {
+        let every = self.tensorboard.images_every;
+        every > 0 && (epoch.is_multiple_of(every) || epoch == 1 || epoch == self.epochs)
+    }
+
     /// What makes an epoch the best.
     pub fn criterion(&self) -> Criterion {
         Criterion::find(&self.best_by).expect("it was checked")
@@ -276,6 +319,9 @@ impl Config {
         }
         if self.epochs == 0 || self.batch == 0 || self.accumulate == 0 {
             return refuse("`epochs`, `batch` and `accumulate` are 1 or more");
+        }
+        if self.schedule_from >= self.epochs {
+            return refuse("`schedule_from` is less than `epochs`");
         }
         if self.batch == 1 && self.train == Part::All {
             return refuse("`batch` is 1, but batch normalisation needs two pictures or more");
@@ -325,8 +371,50 @@ impl Config {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 fn wrong(error: toml::de::Error) -> Error {
     Error::Config(error.to_string().trim_end().into())
+}
+
+/// The values of a preset for such a network, and of a file over them.
+fn under(
+    preset: Option<&str>,
+    file: Option<&str>,
+    normalisation: Normalisation,
+) -> Result<Table, Error> {
+    let mut table = parse(PRESETS[0].text)?;
+    let mut networks = table.remove("networks");
+    if let Some(name) = preset {
+        let preset = PRESETS.iter().find(|preset| preset.name == name);
+        let preset = preset.ok_or_else(|| Error::Unknown {
+            kind: "preset",
+            name: name.into(),
+            known: PRESETS
+                .iter()
+                .map(|p| p.name)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })?;
+        if preset.name != PRESETS[0].name {
+            let mut text = parse(preset.text)?;
+            // A preset's learning rate belongs to its own optimiser.
+            networks = text.remove("networks");
+            merge(&mut table, text);
+        }
+    }
+    if let Some(Value::Table(mut networks)) = networks
+        && let Some(Value::Table(values)) = networks.remove(normalisation.key())
+    {
+        merge(&mut table, values);
+    }
+    if let Some(text) = file {
+        merge(&mut table, parse(text)?);
+    }
+    Ok(table)
 }
 
 fn parse(text: &str) -> Result<Table, Error> {
@@ -418,6 +506,43 @@ mod tests {
         assert_eq!(after.learning_rate(), entry.learning_rate);
         let same = resolve(&[("optimiser.name", "sgd")]).unwrap();
         assert_eq!(same.optimiser, before.optimiser);
+    }
+
+    #[test]
+    fn networks_without_batch_normalisation_have_other_defaults_that_values_override() {
+        let resolve = |normalisation, values: &[(&str, &str)]| {
+            let mut all = vec![("data".to_owned(), "flowers".to_owned())];
+            all.extend(values.iter().map(|&(k, v)| (k.into(), v.into())));
+            Config::resolve_for(None, None, &all, normalisation).unwrap()
+        };
+        let facts = |config: &Config| {
+            (
+                config.optimiser.name.clone(),
+                config.learning_rate(),
+                config.clip,
+            )
+        };
+        let batch = resolve(Normalisation::Batch, &[]);
+        assert_eq!(facts(&batch), ("sgd".into(), 0.02, 0.0));
+        let none = resolve(Normalisation::None, &[]);
+        assert_eq!(facts(&none), ("sgd".into(), 0.01, 1.0));
+        let layer = resolve(Normalisation::Layer, &[]);
+        assert_eq!(facts(&layer), ("adamw".into(), 1e-4, 1.0));
+        let given = resolve(
+            Normalisation::None,
+            &[("optimiser.learning_rate", "0.3"), ("clip", "0")],
+        );
+        assert_eq!(facts(&given), ("sgd".into(), 0.3, 0.0));
+        // The learning rate of another optimiser is lower, too.
+        let adam = resolve(Normalisation::None, &[("optimiser.name", "adam")]);
+        assert_eq!(facts(&adam), ("adam".into(), 1e-4, 1.0));
+    }
+
+    #[test]
+    fn a_preset_of_another_tool_is_the_same_for_every_network() {
+        let data = [("data".to_owned(), "flowers".to_owned())];
+        let seed = |n| Config::resolve_for(Some("seed"), None, &data, n).unwrap();
+        assert_eq!(seed(Normalisation::None), seed(Normalisation::Batch));
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl EarlyStopping {
         }
     }
 
+    /// Waits for its patience again: a training that it ended is given more epochs.
+    pub fn wait_again(&mut self) {
+        self.progress.epochs_since = 0;
+    }
+
     /// What it remembers, for a checkpoint.
     pub fn state(&self) -> Value {
         serde_json::to_value(&self.progress).expect("numbers are JSON")

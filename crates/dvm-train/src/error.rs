@@ -1,7 +1,10 @@
 //! What can go wrong in training.
 
+use std::fmt::Write as _;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::Advice;
 
 /// An error of training. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -85,21 +88,32 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// The loss is no number any more.
+    /// The loss or the weights are no numbers any more.
     #[error(
-        "the loss became {loss} in epoch {epoch}, step {step}, at a learning rate of \
-         {learning_rate}: try a tenth of it, or limit gradients (`clip = 1`); what was saved before \
-         is untouched"
+        "training diverged: {what} became {value} in epoch {epoch}, step {step}, at a learning rate \
+         of {learning_rate}. Train again and {advice}. What was saved before is untouched"
     )]
     NotFinite {
-        /// The loss.
-        loss: f64,
+        /// What: `the loss`, `the validation loss` or `the weights`.
+        what: &'static str,
+        /// What it became.
+        value: f64,
         /// From 1.
         epoch: u64,
         /// Step of the epoch, from 1.
         step: usize,
-        /// Learning rate of the step before.
+        /// Learning rate of that step.
         learning_rate: f64,
+        /// What to change.
+        advice: Advice,
+    },
+    /// Pictures that cannot be read.
+    #[error("{}", broken(folder, pictures))]
+    Broken {
+        /// The data set.
+        folder: PathBuf,
+        /// What is wrong with each; the message names the file.
+        pictures: Vec<String>,
     },
     /// The pictures cannot be read.
     #[error(transparent)]
@@ -107,6 +121,24 @@ pub enum Error {
     /// The network cannot be walked.
     #[error(transparent)]
     Engine(#[from] dvm_engine::Error),
+}
+
+/// Broken pictures that an error names.
+const NAMED: usize = 10;
+
+fn broken(folder: &Path, pictures: &[String]) -> String {
+    let count = match pictures.len() {
+        1 => "1 picture cannot".to_owned(),
+        n => format!("{n} pictures cannot"),
+    };
+    let mut words = format!("{}: {count} be read: ", folder.display());
+    let first: Vec<&str> = pictures.iter().take(NAMED).map(String::as_str).collect();
+    words += &first.join("; ");
+    if pictures.len() > NAMED {
+        let _ = write!(words, "; and {} more", pictures.len() - NAMED);
+    }
+    words += ". Repair or remove them, or leave them out (`on_broken = skip`)";
+    words
 }
 
 impl Error {

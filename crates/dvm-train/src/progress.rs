@@ -4,11 +4,34 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Something that happened in a run, in the order in which it happens: `Started`, then steps, epochs
-/// and messages, then `Finished` unless the run failed.
+use crate::Trouble;
+
+/// Work of a run besides steps. All of it can take long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// All pictures are decoded once, to find broken ones.
+    Check,
+    /// Features of training pictures are computed.
+    TrainingFeatures,
+    /// Features of validation pictures are computed.
+    ValidationFeatures,
+    /// The network is validated.
+    Validation,
+    /// Maps of validation pictures are drawn for TensorBoard.
+    Maps,
+    /// The checkpoint is written.
+    Saving,
+    /// The best weights are evaluated for the report.
+    ReportEvaluation,
+    /// Maps of the most wrong pictures are drawn for the report.
+    ReportMaps,
+}
+
+/// Something that happened in a run, in the order in which it happens: `Started`, then phases, steps,
+/// epochs and messages, then `Finished` unless the run failed; phases of the report follow.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrainingEvent {
-    /// The first step is about to be made.
+    /// The run begins or is resumed.
     Started {
         /// Name of the architecture.
         model: String,
@@ -22,6 +45,17 @@ pub enum TrainingEvent {
         epochs: usize,
         /// Records of the epochs before `first_epoch`.
         past: Vec<EpochRecord>,
+        /// Epochs to come in which maps are drawn for TensorBoard, from 1.
+        map_epochs: Vec<usize>,
+    },
+    /// So much of a phase is done.
+    Phase {
+        /// Which.
+        phase: Phase,
+        /// How much of it: pictures, or files for [`Phase::Saving`].
+        done: usize,
+        /// How much there is.
+        total: usize,
     },
     /// The weights were moved once.
     Step {
@@ -44,6 +78,8 @@ pub enum TrainingEvent {
     Epoch(EpochRecord),
     /// Something to be said, in one line.
     Message(String),
+    /// The training gets nowhere. Said once, until an epoch is better.
+    Trouble(Trouble),
     /// The last epoch is over, or training was stopped in good order.
     Finished {
         /// The epoch whose weights were kept as the best, from 1; none if no epoch was finished.
@@ -53,6 +89,17 @@ pub enum TrainingEvent {
         /// How long this process trained.
         duration: Duration,
     },
+}
+
+/// A step of the optimiser: a line of a run's `steps.jsonl`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// From 1, over all epochs.
+    pub step: u64,
+    /// Mean loss of the step's pictures.
+    pub loss: f64,
+    /// Learning rate of the step.
+    pub learning_rate: f64,
 }
 
 /// What is known of an epoch when it is over: a line of a run's `metrics.jsonl`.

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use dvm_image::write_atomic;
 
-use crate::progress::EpochRecord;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::progress::{EpochRecord, StepRecord};
 use crate::{Config, Error};
 
 /// The folder of a run. As long as this value lives, no other process trains into it.
@@ -15,24 +18,91 @@ pub struct RunFolder {
     _lock: File,
 }
 
+/// What becomes of a run that is in the folder of a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is kept, and there is no new run. A run that saved no weights is replaced all the same:
+    /// there is nothing to lose.
+    Kept,
+    /// It is replaced.
+    Replaced,
+}
+
+/// What the names of files for TensorBoard begin with.
+const EVENTS: &str = "events.out.tfevents.";
+
 impl RunFolder {
-    /// Makes the folder of a new run and writes its `config.toml`.
+    /// Makes the folder of a new run and writes its `config.toml`. Files that are not of a run stay.
     ///
     /// # Errors
-    /// [`Error::Run`] if there is a run already, or another process trains there; [`Error::File`].
-    pub fn create(folder: &Path, config: &Config) -> Result<Self, Error> {
+    /// [`Error::Run`] if there is a run that is to be kept, or another process trains there;
+    /// [`Error::File`].
+    pub fn create(folder: &Path, config: &Config, existing: Existing) -> Result<Self, Error> {
         fs::create_dir_all(folder).map_err(Error::file(folder))?;
         let run = Self::locked(folder)?;
         if run.config_path().exists() {
-            return Err(Error::Run {
-                folder: folder.into(),
-                detail: "holds a run already; go on with it by --resume, or choose another folder \
-                         by --out"
-                    .into(),
-            });
+            if existing == Existing::Kept && run.has_weights() {
+                return Err(Error::Run {
+                    folder: folder.into(),
+                    detail:
+                        "holds a run already; resume it by --resume, replace it by --overwrite, \
+                             or choose another folder by --out"
+                            .into(),
+                });
+            }
+            run.clear()?;
         }
         run.write(&run.config_path(), config.to_toml().as_bytes())?;
         Ok(run)
+    }
+
+    /// Whether a new run can have this folder without replacing weights.
+    pub fn is_free(folder: &Path) -> bool {
+        let saved = ["best.safetensors", "last.safetensors"];
+        let holds_run = folder.join("config.toml").exists();
+        let saves = || saved.iter().any(|name| folder.join(name).exists());
+        // A run that has just begun has saved nothing either.
+        let busy = || {
+            let lock = File::open(folder.join(".lock"));
+            lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)))
+        };
+        !folder.exists() || (holds_run && !saves() && !busy())
+    }
+
+    fn has_weights(&self) -> bool {
+        self.best_path().exists() || self.last_path().exists()
+    }
+
+    /// Removes what a run left, its configuration last: without it there is no run.
+    fn clear(&self) -> Result<(), Error> {
+        let mut files = vec![
+            self.last_path(),
+            self.best_path(),
+            self.metrics_path(),
+            self.steps_path(),
+        ];
+        for entry in fs::read_dir(&self.folder)
+            .map_err(Error::file(&self.folder))?
+            .flatten()
+        {
+            if entry.file_name().to_string_lossy().starts_with(EVENTS) {
+                files.push(entry.path());
+            }
+        }
+        let report = self.report_path();
+        if report.is_dir() {
+            fs::remove_dir_all(&report).map_err(Error::file(&report))?;
+        }
+        files.push(self.config_path());
+        for file in files {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::file(&file)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Opens the folder of a run that is to go on, with its configuration.
@@ -104,6 +174,11 @@ impl RunFolder {
         self.folder.join("metrics.jsonl")
     }
 
+    /// A line of JSON for each step of the optimiser.
+    pub fn steps_path(&self) -> PathBuf {
+        self.folder.join("steps.jsonl")
+    }
+
     /// Where pictures and tables about the run go.
     pub fn report_path(&self) -> PathBuf {
         self.folder.join("report")
@@ -123,24 +198,47 @@ impl RunFolder {
     /// # Errors
     /// [`Error::File`].
     pub fn records(&self, epochs: u64) -> Result<Vec<EpochRecord>, Error> {
-        let path = self.metrics_path();
-        let text = match fs::read(&path) {
+        let keep = |record: &EpochRecord, before: usize| {
+            record.epoch as u64 <= epochs && record.epoch == before + 1
+        };
+        self.kept(&self.metrics_path(), keep)
+    }
+
+    /// The records of the first `steps` steps; later ones are taken out of the file like those of
+    /// epochs.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn steps(&self, steps: u64) -> Result<Vec<StepRecord>, Error> {
+        let keep = |record: &StepRecord, before: usize| {
+            record.step <= steps && record.step == before as u64 + 1
+        };
+        self.kept(&self.steps_path(), keep)
+    }
+
+    /// The records of a file that `keep` holds for, told how many were kept before. All others are
+    /// taken out of the file.
+    fn kept<T: Serialize + DeserializeOwned>(
+        &self,
+        path: &Path,
+        keep: impl Fn(&T, usize) -> bool,
+    ) -> Result<Vec<T>, Error> {
+        let text = match fs::read(path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::file(&path)(error)),
+            Err(error) => return Err(Error::file(path)(error)),
         };
-        let mut kept: Vec<EpochRecord> = Vec::new();
+        let mut kept: Vec<T> = Vec::new();
         for line in text.lines() {
-            let Ok(record) = serde_json::from_str::<EpochRecord>(line) else {
-                continue;
-            };
-            if record.epoch as u64 <= epochs && record.epoch == kept.len() + 1 {
+            if let Ok(record) = serde_json::from_str::<T>(line)
+                && keep(&record, kept.len())
+            {
                 kept.push(record);
             }
         }
         let lines: String = kept.iter().map(line_of).collect();
         if lines != text {
-            self.write(&path, lines.as_bytes())?;
+            self.write(path, lines.as_bytes())?;
         }
         Ok(kept)
     }
@@ -150,14 +248,25 @@ impl RunFolder {
     /// # Errors
     /// [`Error::File`].
     pub fn add_record(&self, record: &EpochRecord) -> Result<(), Error> {
-        let path = self.metrics_path();
-        let file = OpenOptions::new().create(true).append(true).open(&path);
-        file.and_then(|mut file| file.write_all(line_of(record).as_bytes()))
-            .map_err(Error::file(&path))
+        add(&self.metrics_path(), record)
+    }
+
+    /// Adds the record of a step.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn add_step(&self, record: &StepRecord) -> Result<(), Error> {
+        add(&self.steps_path(), record)
     }
 }
 
-fn line_of(record: &EpochRecord) -> String {
+fn add(path: &Path, record: &impl Serialize) -> Result<(), Error> {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(line_of(record).as_bytes()))
+        .map_err(Error::file(path))
+}
+
+fn line_of(record: &impl Serialize) -> String {
     let mut line = serde_json::to_string(record).expect("numbers can be written");
     line.push('\n');
     line
@@ -188,15 +297,49 @@ mod tests {
     #[test]
     fn a_second_run_in_the_same_folder_is_refused_and_the_first_can_go_on() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path(), &config()).unwrap();
+        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
         fs::write(folder.path().join(".dvm-x.part"), b"half").unwrap();
         let busy = RunFolder::open(folder.path()).err().unwrap().to_string();
         assert!(busy.contains("another process"), "{busy}");
+        fs::write(run.best_path(), b"weights").unwrap();
         drop(run);
-        let taken = RunFolder::create(folder.path(), &config()).err().unwrap();
+        assert!(!RunFolder::is_free(folder.path()));
+        let taken = RunFolder::create(folder.path(), &config(), Existing::Kept)
+            .err()
+            .unwrap();
         assert!(taken.to_string().contains("--resume"), "{taken}");
         assert_eq!(RunFolder::open(folder.path()).unwrap().1, config());
         assert!(!folder.path().join(".dvm-x.part").exists());
+    }
+
+    #[test]
+    fn a_run_that_saved_no_weights_does_not_block_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
+        run.add_record(&record(1)).unwrap();
+        fs::write(folder.path().join("events.out.tfevents.1.h.1"), b"").unwrap();
+        fs::write(folder.path().join("notes.txt"), b"mine").unwrap();
+        drop(run);
+        assert!(RunFolder::is_free(folder.path()));
+        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
+        assert!(!run.metrics_path().exists());
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
+        left.retain(|entry| entry.file_name() != ".lock");
+        assert_eq!(left.len(), 2, "config.toml and notes.txt: {left:?}");
+    }
+
+    #[test]
+    fn a_run_with_weights_is_replaced_only_where_that_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
+        fs::write(run.best_path(), b"weights").unwrap();
+        fs::create_dir(run.report_path()).unwrap();
+        drop(run);
+        let taken = RunFolder::create(folder.path(), &config(), Existing::Kept);
+        assert!(taken.err().unwrap().to_string().contains("--overwrite"));
+        assert!(folder.path().join("best.safetensors").exists());
+        let run = RunFolder::create(folder.path(), &config(), Existing::Replaced).unwrap();
+        assert!(!run.best_path().exists() && !run.report_path().exists());
     }
 
     #[test]
@@ -209,7 +352,7 @@ mod tests {
     #[test]
     fn records_after_the_checkpoint_and_half_a_line_are_taken_out() {
         let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(folder.path(), &config()).unwrap();
+        let run = RunFolder::create(folder.path(), &config(), Existing::Kept).unwrap();
         for epoch in 1..=3 {
             run.add_record(&record(epoch)).unwrap();
         }

@@ -1,5 +1,6 @@
 //! `dvm train`: from a folder of pictures to a network that has learnt them.
 
+pub mod advice;
 mod settings;
 
 use std::fs;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueHint};
-use dvm::training::{Config, PRESETS, Training};
+use dvm::training::{Config, Existing, PRESETS, RunFolder, Training};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -25,10 +26,14 @@ pub struct Arguments {
     /// Folder for the run [default: runs/DATA-MODEL, with a number where there is one already]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
-    /// Go on with the run in this folder, from its last checkpoint
+    /// Resume the run in this folder from its last checkpoint. With --epochs N it gets N epochs
+    /// altogether; schedules that depend on the number begin again and cover those that are left
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    #[arg(conflicts_with_all = ["data", "out", "config", "preset", "preview"])]
+    #[arg(conflicts_with_all = ["data", "out", "config", "preset", "preview", "overwrite"])]
     resume: Option<PathBuf>,
+    /// Replace the run in the folder of --out. A run that saved no weights is always replaced
+    #[arg(long)]
+    overwrite: bool,
     /// A configuration file, such as the config.toml of another run; flags go before it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
@@ -41,6 +46,9 @@ pub struct Arguments {
     #[arg(long, value_name = "N", help_heading = "Running")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
+    /// Do not decode all pictures before the first epoch to find broken ones
+    #[arg(long, help_heading = "Running")]
+    no_check: bool,
     /// Plain lines even where a terminal could show live curves
     #[arg(long, help_heading = "Running")]
     plain: bool,
@@ -80,14 +88,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let mut training = match &arguments.resume {
         Some(folder) => {
-            if !arguments.settings.values.is_empty() {
-                return Err(Failure::Request(
-                    "a run goes on as it was begun: --resume takes no other values; begin another \
-                     run with --config and its config.toml"
-                        .into(),
-                ));
+            let epochs = arguments.more_epochs()?;
+            let mut training = Training::resume(folder)?;
+            if let Some(epochs) = epochs {
+                training.plan_epochs(epochs)?;
             }
-            Training::resume(folder)?
+            training
         }
         None => {
             let config = arguments.config()?;
@@ -95,35 +101,51 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                 .out
                 .clone()
                 .unwrap_or_else(|| free_folder(&config));
-            Training::new(config, &out)?
+            let existing = match arguments.overwrite {
+                true => Existing::Replaced,
+                false => Existing::Kept,
+            };
+            Training::new(config, &out, existing)?
         }
     };
     if let Some(workers) = arguments.workers {
         training.workers = workers.into();
     }
+    training.check = !arguments.no_check;
     training.arithmetic = arguments.run.arithmetic();
     let stopped = Arc::new(AtomicBool::new(false));
     stop_on_interrupt(&stopped)?;
     let mut watch = Watch::new(!arguments.plain && !arguments.run.json);
     let stops = || stopped.load(Ordering::Relaxed);
     let outcome = training.run(&mut |event| watch.see(event), &stops);
+    // A report that is cut short is written by resuming: a signal may end the program from here on.
+    let finished = !stopped.swap(true, Ordering::Relaxed) && outcome.as_ref().is_ok_and(|o| o.done);
+    let evaluated = match &outcome {
+        Ok(outcome) if finished => training.report(&outcome.records, &mut |event| watch.see(event)),
+        _ => Ok(None),
+    };
+    // Before anything else is printed.
     drop(watch);
-    let outcome = outcome?;
+    let outcome = outcome.map_err(advice::failure)?;
+    let evaluated = evaluated?;
     let folder = training.folder().path();
-    let evaluated = if outcome.done {
-        training.report(&outcome.records)?
-    } else {
-        None
+    let interrupted = || Failure::Interrupted {
+        signal: 2,
+        line: format!(
+            "interrupted; to go on: dvm train --resume {}",
+            folder.display()
+        ),
     };
     if arguments.run.json {
-        return report::print_json(&Summary {
+        report::print_json(&Summary {
             run: folder.display().to_string(),
             done: outcome.done,
             epochs: outcome.records.len(),
             best_epoch: outcome.best.map(|best| best.epoch),
             accuracy: outcome.best.and_then(|best| best.val_accuracy),
             seconds: outcome.records.iter().map(|record| record.seconds).sum(),
-        });
+        })?;
+        return if finished { Ok(()) } else { Err(interrupted()) };
     }
     let mut rows = Vec::new();
     if let Some(best) = outcome.best {
@@ -141,20 +163,33 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     }
     let path = |name: &str| folder.join(name).display().to_string();
-    if outcome.done {
+    if finished {
         rows.push(["weights".into(), path("best.safetensors")]);
         rows.push(["report".into(), path("report/report.md")]);
-    } else {
-        rows.push([
-            "go on with".into(),
-            format!("dvm train --resume {}", folder.display()),
-        ]);
     }
     report::print(&table([Align::Left, Align::Left], &rows))?;
-    Ok(())
+    if let Some(trouble) = &outcome.trouble {
+        report::say(&advice::warning(trouble));
+    }
+    if finished { Ok(()) } else { Err(interrupted()) }
 }
 
 impl Arguments {
+    /// The number of epochs that a resumed run is given.
+    fn more_epochs(&self) -> Result<Option<u64>, Failure> {
+        match &self.settings.values[..] {
+            [] => Ok(None),
+            [(key, value)] if key == "epochs" => value.parse().map(Some).map_err(|_| {
+                Failure::Request(format!("--epochs takes a whole number, not `{value}`"))
+            }),
+            _ => Err(Failure::Request(
+                "--resume continues a run as it began: of its values only --epochs can be changed; \
+                 begin another run with --config and its config.toml"
+                    .into(),
+            )),
+        }
+    }
+
     fn config(&self) -> Result<Config, Failure> {
         let file = self.config.as_deref().map(|path| {
             fs::read_to_string(path)
@@ -170,12 +205,12 @@ impl Arguments {
             values.push(("data".into(), quoted));
         }
         let file = file.transpose()?;
-        let config = Config::resolve(self.preset.as_deref(), file.as_deref(), &values);
-        config.map_err(|error| dvm::Error::from(error).into())
+        let config = Training::configure(self.preset.as_deref(), file.as_deref(), &values);
+        Ok(config?)
     }
 }
 
-/// `runs/DATA-MODEL`, or the first of `runs/DATA-MODEL-2` and so on that does not exist.
+/// `runs/DATA-MODEL`, or the first of `runs/DATA-MODEL-2` and so on that holds no weights.
 fn free_folder(config: &Config) -> PathBuf {
     let data = fs::canonicalize(&config.data).unwrap_or_else(|_| config.data.clone());
     let data = data.file_name().unwrap_or_default().to_string_lossy();
@@ -185,12 +220,12 @@ fn free_folder(config: &Config) -> PathBuf {
         n => Path::new("runs").join(format!("{name}-{n}")),
     };
     let mut all = (1..).map(folder);
-    all.find(|folder| !folder.exists())
+    all.find(|folder| RunFolder::is_free(folder))
         .expect("there is always another number")
 }
 
-/// The first Ctrl-C ends training after the step at hand; the second ends the program. Nothing is
-/// printed here: it would run into the live view.
+/// The first Ctrl-C or SIGTERM ends training after the step at hand; the second ends the program.
+/// Nothing is printed here: it would run into the live view.
 fn stop_on_interrupt(stopped: &Arc<AtomicBool>) -> Result<(), Failure> {
     let stopped = Arc::clone(stopped);
     ctrlc::set_handler(move || {

@@ -1,9 +1,11 @@
 //! The training loop: steps, epochs, validation, and what is saved when.
 
+mod extend;
 mod learner;
 mod run;
 mod start;
 mod supply;
+mod validate;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +16,9 @@ use dvm_image::Preprocess;
 
 use crate::progress::{EpochRecord, TrainingEvent};
 use crate::tensorboard::Events;
-use crate::{Config, Error, Evaluation, RunFolder};
+use crate::{Config, Error, Evaluation, RunFolder, Trouble};
+
+pub use extend::extend;
 
 /// What is to be trained, on what, and where the run is kept.
 pub struct Task<'a> {
@@ -34,6 +38,9 @@ pub struct Task<'a> {
     pub folder: &'a RunFolder,
     /// Threads that decode pictures. They change nothing but the time.
     pub workers: usize,
+    /// Whether all pictures, of every split, are decoded before the first epoch, so that a broken one
+    /// does not end the training later. Not done where broken pictures are left out.
+    pub check: bool,
 }
 
 /// Whoever watches a run. Nothing that it does changes the run, but for an error.
@@ -56,7 +63,8 @@ pub trait Watcher {
         Ok(())
     }
 
-    /// Whether training is to stop after the step at hand.
+    /// Whether the run is to stop as soon as it can be resumed: after the step at hand, or the
+    /// picture that is checked, validated or drawn.
     fn stops(&self) -> bool {
         false
     }
@@ -71,6 +79,8 @@ pub struct Outcome {
     pub records: Vec<EpochRecord>,
     /// The best epoch.
     pub best: Option<EpochRecord>,
+    /// What was wrong at the end, if anything.
+    pub trouble: Option<Trouble>,
 }
 
 /// Trains until the configuration is done or the watcher stops it, from the checkpoint in the folder
@@ -78,8 +88,17 @@ pub struct Outcome {
 /// `best.safetensors` and `last.safetensors` as one that was not.
 ///
 /// # Errors
-/// [`Error::NotFinite`], [`Error::Data`], [`Error::File`] and whatever a checkpoint of other data or
+/// [`Error::Broken`], [`Error::NotFinite`], [`Error::Data`], [`Error::File`] and whatever a checkpoint of other data or
 /// another network leads to.
 pub fn fit(task: &Task, watcher: &mut dyn Watcher) -> Result<Outcome, Error> {
-    run::Run::start(task, watcher)?.finish(watcher)
+    match run::Run::start(task, watcher)? {
+        Some(run) => run.finish(watcher),
+        // Stopped before the first step.
+        None => Ok(Outcome {
+            done: false,
+            records: Vec::new(),
+            best: None,
+            trouble: None,
+        }),
+    }
 }

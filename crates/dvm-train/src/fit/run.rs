@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dvm_data::Batch;
-use dvm_engine::{Keep, Mode, Network, Output, Request, Tensor, rules};
+use dvm_engine::{Keep, Mode, Network, Request, Tensor, rules};
 
 use super::learner::Learner;
 use super::supply::{Given, Supply};
 use super::{Outcome, Task, Watcher};
 use crate::checkpoint::{Checkpoint, Position};
-use crate::progress::{EpochRecord, TrainingEvent};
+use crate::progress::{EpochRecord, Phase, StepRecord, TrainingEvent};
 use crate::tensorboard::{Events, now};
+use crate::trouble::Chance;
 use crate::{
-    Accumulation, CrossEntropy, EarlyStopping, Ema, Error, Evaluation, Mixup, Optimiser, Schedule,
-    Targets, clip_gradient_norm, evaluate, schedules,
+    Accumulation, Advice, CrossEntropy, EarlyStopping, Ema, Error, Evaluation, Mixup, Optimiser,
+    Schedule, Targets, Trouble, clip_gradient_norm, schedules,
 };
 
 /// Time from one checkpoint in the middle of an epoch to the next.
@@ -37,6 +38,9 @@ pub(super) struct Run<'a> {
     pub(super) records: Vec<EpochRecord>,
     pub(super) events: Events,
     pub(super) saved: Instant,
+    pub(super) chance: Chance,
+    /// Whether trouble was told, and no epoch was better since.
+    pub(super) troubled: bool,
 }
 
 impl<'a> Run<'a> {
@@ -44,16 +48,8 @@ impl<'a> Run<'a> {
     pub(super) fn finish(mut self, watcher: &mut dyn Watcher) -> Result<Outcome, Error> {
         let start = Instant::now();
         let config = self.task.config;
-        watcher.event(&TrainingEvent::Started {
-            model: config.model.clone(),
-            training: self.training.pictures(),
-            validation: self.validation.as_ref().map_or(0, Supply::pictures),
-            first_epoch: self.position.epoch as usize + 1,
-            epochs: config.epochs as usize,
-            past: self.records.clone(),
-        });
         let mut done = true;
-        while self.position.epoch < config.epochs {
+        while self.position.epoch < config.epochs && self.position.ended_at.is_none() {
             if !self.epoch(watcher)? {
                 done = false;
                 break;
@@ -67,8 +63,9 @@ impl<'a> Run<'a> {
         });
         Ok(Outcome {
             done,
-            records: self.records,
             best,
+            trouble: self.trouble(),
+            records: self.records,
         })
     }
 
@@ -90,20 +87,24 @@ impl<'a> Run<'a> {
         };
         let training = Arc::clone(&self.training);
         let seen_before = self.position.running.pictures;
-        let mut learning_rate = 0.0;
         let mut stopped = false;
+        // Loss and pictures since the last step of the optimiser.
+        let (mut step_loss, mut step_pictures) = (0.0, 0);
         for given in training.epoch(number, first, front.as_deref(), &mix) {
             let given = given?;
             say_skipped(watcher, &given.skipped);
             self.position.batch += 1;
             if !given.samples.is_empty() {
-                learning_rate = self.learning_rate();
-                let (loss, found) = self.walk(&given, learning_rate)?;
+                let learning_rate = self.learning_rate();
+                self.position.running.learning_rate = learning_rate;
+                let (loss, found) = self.walk(&given)?;
                 let count = given.samples.len();
                 let running = &mut self.position.running;
                 running.loss += loss * count as f64;
                 running.found += found;
                 running.pictures += count;
+                step_loss += loss * count as f64;
+                step_pictures += count;
                 watcher.event(&TrainingEvent::Step {
                     epoch: number as usize + 1,
                     step: self.position.batch,
@@ -117,13 +118,15 @@ impl<'a> Run<'a> {
             }
             let full = self.accumulation.batches() >= config.accumulate;
             if full || (self.position.batch == batches && self.accumulation.batches() > 0) {
-                self.step(learning_rate);
+                self.step();
+                self.note_step(step_loss / step_pictures as f64)?;
+                (step_loss, step_pictures) = (0.0, 0);
             }
             // A checkpoint holds no half of a step.
             if self.position.batch < batches && self.accumulation.batches() == 0 {
                 stopped = watcher.stops();
                 if stopped || self.saved.elapsed() >= SAVE_EVERY {
-                    self.save()?;
+                    self.save(watcher)?;
                 }
                 if stopped {
                     break;
@@ -134,11 +137,16 @@ impl<'a> Run<'a> {
             return Ok(false);
         }
         let trained = start.elapsed().as_secs_f64();
+        let network = Network::new(self.learner.whole(self.averages())?);
+        let Some(evaluation) = self.validate(&network, watcher)? else {
+            // All steps of the epoch are done; what is left is to validate.
+            self.save(watcher)?;
+            return Ok(false);
+        };
+        self.check_finite(evaluation.as_ref())?;
         let running = std::mem::take(&mut self.position.running);
         self.position.batch = 0;
         self.position.epoch += 1;
-        let network = Network::new(self.learner.whole(self.averages())?);
-        let evaluation = self.validate(&network, watcher)?;
         let validation = evaluation.as_ref().map(Evaluation::validation);
         let pictures = running.pictures.max(1) as f64;
         let mut record = EpochRecord {
@@ -147,7 +155,7 @@ impl<'a> Run<'a> {
             train_accuracy: running.found / pictures,
             val_loss: validation.map(|v| v.loss),
             val_accuracy: validation.map(|v| v.accuracy),
-            learning_rate,
+            learning_rate: running.learning_rate,
             seconds: start.elapsed().as_secs_f64(),
             images_per_second: (running.pictures - seen_before) as f64 / trained,
             best: false,
@@ -177,39 +185,95 @@ impl<'a> Run<'a> {
             .map_err(Error::file(self.task.folder.path()))?;
         drop(network);
         if stop {
-            // Before the checkpoint: a run that is gone on with must not train further either.
-            self.position.epoch = config.epochs;
+            // Before the checkpoint: a resumed run must not train further either.
+            self.position.ended_at = Some(config.epochs);
         }
-        self.save()?;
+        self.save(watcher)?;
         watcher.event(&TrainingEvent::Epoch(record));
+        self.tell_trouble(watcher);
         if stop {
             watcher.event(&TrainingEvent::Message(format!(
                 "no better epoch for {}: training ends here",
                 config.patience
             )));
         }
-        Ok(!watcher.stops() || self.position.epoch == config.epochs)
+        Ok(!watcher.stops() || stop || self.position.epoch == config.epochs)
+    }
+
+    /// What is wrong after the last epoch, if anything.
+    fn trouble(&self) -> Option<Trouble> {
+        let config = self.task.config;
+        let sign = self.chance.sign(&self.records, config.epochs)?;
+        Some(Trouble {
+            sign,
+            epoch: self.records.len(),
+            advice: Advice::of(config),
+        })
+    }
+
+    fn tell_trouble(&mut self, watcher: &mut dyn Watcher) {
+        let trouble = self.trouble();
+        if let Some(trouble) = trouble.filter(|_| !self.troubled) {
+            watcher.event(&TrainingEvent::Trouble(trouble));
+        }
+        self.troubled = trouble.is_some();
+    }
+
+    /// Refuses weights that no epoch can be validated with: before anything of them is saved.
+    fn check_finite(&self, evaluation: Option<&Evaluation>) -> Result<(), Error> {
+        let value = match evaluation {
+            Some(evaluation) if !evaluation.loss.is_finite() => {
+                return Err(self.not_finite("the validation loss", evaluation.loss));
+            }
+            _ => self.not_finite_weight(),
+        };
+        value.map_or(Ok(()), |value| {
+            Err(self.not_finite("the weights", value.into()))
+        })
+    }
+
+    fn not_finite_weight(&self) -> Option<f32> {
+        let mut values = self.learner.back.values().iter();
+        values.find_map(|tensor| {
+            tensor
+                .data()
+                .iter()
+                .copied()
+                .find(|value| !value.is_finite())
+        })
+    }
+
+    fn not_finite(&self, what: &'static str, value: f64) -> Error {
+        Error::NotFinite {
+            what,
+            value,
+            epoch: self.position.epoch + 1,
+            step: self.position.batch,
+            learning_rate: self.position.running.learning_rate,
+            advice: Advice::of(self.task.config),
+        }
     }
 
     /// Values that are validated and kept in place of the last ones.
-    fn averages(&self) -> Option<&[Tensor]> {
+    pub(super) fn averages(&self) -> Option<&[Tensor]> {
         self.average.as_ref().map(Ema::values)
     }
 
     fn learning_rate(&self) -> f64 {
         let config = self.task.config;
         let steps = self.training.batches().div_ceil(config.accumulate);
+        let (steps, from) = (steps as u64, config.schedule_from);
         let at = schedules::Position {
-            step: self.position.step,
-            steps: config.epochs * steps as u64,
+            step: self.position.step.saturating_sub(from * steps),
+            steps: (config.epochs - from) * steps,
             epoch: self.position.epoch,
         };
-        self.task.config.learning_rate() * self.schedule.factor(at)
+        config.learning_rate() * self.schedule.factor(at)
     }
 
     /// Walks there and back; the mean loss, that of auxiliary heads added with their weights, and how
     /// many pictures were found.
-    fn walk(&mut self, given: &Given, learning_rate: f64) -> Result<(f64, f64), Error> {
+    fn walk(&mut self, given: &Given) -> Result<(f64, f64), Error> {
         let config = self.task.config;
         let walks =
             self.position.step * config.accumulate as u64 + self.accumulation.batches() as u64;
@@ -228,12 +292,7 @@ impl<'a> Run<'a> {
             seeds.push((head, own.gradient));
         }
         if !value.mean.is_finite() {
-            return Err(Error::NotFinite {
-                loss: value.mean,
-                epoch: self.position.epoch + 1,
-                step: self.position.batch,
-                learning_rate,
-            });
+            return Err(self.not_finite("the loss", value.mean));
         }
         let learner = &self.learner;
         let request = Request {
@@ -252,7 +311,8 @@ impl<'a> Run<'a> {
     }
 
     /// Moves the weights once, against the gradients that were accumulated.
-    fn step(&mut self, learning_rate: f64) {
+    fn step(&mut self) {
+        let learning_rate = self.position.running.learning_rate;
         let mut gradients = self.accumulation.take();
         let clip = self.task.config.clip;
         if clip > 0.0 {
@@ -267,41 +327,6 @@ impl<'a> Run<'a> {
         self.position.step += 1;
     }
 
-    fn validate(
-        &self,
-        network: &Network,
-        watcher: &mut dyn Watcher,
-    ) -> Result<Option<Evaluation>, Error> {
-        let Some(supply) = &self.validation else {
-            return Ok(None);
-        };
-        let answers = match supply {
-            Supply::Pictures(loader) => evaluate::answers(network, loader.epoch(0, 0), |_| {})?,
-            Supply::Features { .. } => {
-                let back = Network::new(self.learner.back_with(self.averages())?);
-                let mut answers = evaluate::Answers::default();
-                let mix = |_: usize, batch: &mut Batch| Targets::Classes(batch.classes.clone());
-                for given in supply.epoch(0, 0, None, &mix) {
-                    let given = given?;
-                    let Targets::Classes(classes) = &given.targets else {
-                        unreachable!("nothing is mixed in validation");
-                    };
-                    if !given.samples.is_empty() {
-                        let logits = back.fused().logits(&given.inputs)?;
-                        answers.extend(&logits, classes, &given.samples);
-                    }
-                }
-                answers
-            }
-        };
-        say_skipped(watcher, &answers.skipped);
-        if answers.is_empty() {
-            return Ok(None);
-        }
-        let (logits, names) = (answers.logits(), &self.task.data.classes);
-        Evaluation::new(&logits, &answers.classes, Output::Logits, names, None).map(Some)
-    }
-
     /// Writes down what an epoch measured.
     fn note(&mut self, record: &EpochRecord) -> Result<(), Error> {
         self.task.folder.add_record(record)?;
@@ -313,6 +338,19 @@ impl<'a> Run<'a> {
             .map_err(Error::file(folder))
     }
 
+    /// Writes down a step of the optimiser.
+    fn note_step(&mut self, loss: f64) -> Result<(), Error> {
+        let record = StepRecord {
+            step: self.position.step,
+            loss,
+            learning_rate: self.position.running.learning_rate,
+        };
+        self.task.folder.add_step(&record)?;
+        let folder = self.task.folder.path();
+        let written = self.events.step(now(), &record);
+        written.map_err(Error::file(folder))
+    }
+
     fn write_best(&self, network: &Network) -> Result<(), Error> {
         let graph = network.whole();
         let names = graph.parameters().iter().map(|p| p.name.clone());
@@ -322,7 +360,18 @@ impl<'a> Run<'a> {
         folder.write(&folder.best_path(), &bytes)
     }
 
-    fn save(&mut self) -> Result<(), Error> {
+    fn save(&mut self, watcher: &mut dyn Watcher) -> Result<(), Error> {
+        if let Some(value) = self.not_finite_weight() {
+            return Err(self.not_finite("the weights", value.into()));
+        }
+        let mut tell = |done| {
+            watcher.event(&TrainingEvent::Phase {
+                phase: Phase::Saving,
+                done,
+                total: 1,
+            });
+        };
+        tell(0);
         self.position.schedule = self.schedule.state();
         self.position.stopping = self.stopping.state();
         self.position.averaged = self.average.as_ref().map_or(0, Ema::updates);
@@ -341,6 +390,7 @@ impl<'a> Run<'a> {
         let folder = self.task.folder;
         folder.write(&folder.last_path(), &bytes)?;
         self.saved = Instant::now();
+        tell(1);
         Ok(())
     }
 }

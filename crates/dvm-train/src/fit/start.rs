@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dvm_data::augment::Augment;
-use dvm_data::{Dataset, Loader, Loading, Split};
+use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split, broken};
+use dvm_image::Reading;
 use sha2::{Digest, Sha256};
 
 use super::learner::Learner;
@@ -12,16 +13,19 @@ use super::run::{Run, say_skipped};
 use super::supply::Supply;
 use super::{Task, Watcher};
 use crate::checkpoint::{Checkpoint, Position};
-use crate::progress::TrainingEvent;
+use crate::progress::EpochRecord;
+use crate::progress::{Phase, TrainingEvent};
 use crate::tensorboard::{Events, now};
+use crate::trouble::Chance;
 use crate::{
     Accumulation, Balance, ClassWeights, CrossEntropy, EarlyStopping, Ema, Error, Mixup, Part,
     optimisers, schedules,
 };
 
 impl<'a> Run<'a> {
-    /// A run from the checkpoint in its folder, or from the beginning.
-    pub(super) fn start(task: &'a Task, watcher: &mut dyn Watcher) -> Result<Self, Error> {
+    /// A run from the checkpoint in its folder, or from the beginning; none if the watcher stops it
+    /// before the first step.
+    pub(super) fn start(task: &'a Task, watcher: &mut dyn Watcher) -> Result<Option<Self>, Error> {
         let config = task.config;
         let last = task.folder.last_path();
         let checkpoint = last.exists().then(|| Checkpoint::read(&last)).transpose()?;
@@ -42,6 +46,7 @@ impl<'a> Run<'a> {
             pictures: digest(task.data),
             ..Position::default()
         };
+        let begun = checkpoint.is_some();
         if let Some(checkpoint) = checkpoint {
             if checkpoint.position.pictures != position.pictures {
                 return Err(Error::Checkpoint {
@@ -55,6 +60,10 @@ impl<'a> Run<'a> {
             position = checkpoint.position;
             schedule.restore(&position.schedule)?;
             stopping.restore(&position.stopping)?;
+            if position.ended_at.is_some_and(|at| at != config.epochs) {
+                position.ended_at = None;
+                stopping.wait_again();
+            }
             let is_slot = |name: &String, _: &mut _| name.starts_with("optimiser.");
             let mut averages = checkpoint.state;
             let slots = averages.extract_if(.., is_slot).collect();
@@ -65,22 +74,18 @@ impl<'a> Run<'a> {
             }
         }
         let records = task.folder.records(position.epoch)?;
-        let (training, validation) = supplies(task, &learner, watcher)?;
-        let resumed = position.step > 0;
-        let start = resumed.then_some(position.epoch + 1);
-        let folder = task.folder.path();
-        let mut events = Events::create(folder, start).map_err(Error::file(folder))?;
-        if !resumed {
-            let text: String = config
-                .to_toml()
-                .lines()
-                .map(|l| format!("    {l}\n"))
-                .collect();
-            events
-                .text("config", 0, now(), &text)
-                .map_err(Error::file(folder))?;
+        watcher.event(&started(task, &position, &records));
+        let ended = position.epoch >= config.epochs || position.ended_at.is_some();
+        if task.check && !begun && config.on_broken == OnBroken::Fail && !checked(task, watcher)? {
+            return Ok(None);
         }
-        Ok(Self {
+        let Some((training, validation)) = supplies(task, &learner, !ended, watcher)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            events: events(task, &position)?,
+            chance: Chance::of(task.data),
+            troubled: false,
             loss: CrossEntropy {
                 label_smoothing: config.label_smoothing,
                 class_weights: class_weights(&config.class_weights, task.data)?,
@@ -99,18 +104,91 @@ impl<'a> Run<'a> {
             validation,
             position,
             records,
-            events,
             saved: Instant::now(),
-        })
+        }))
     }
 }
 
-/// Training and validation pictures, as features where they are the same in each epoch.
+fn started(task: &Task, position: &Position, records: &[EpochRecord]) -> TrainingEvent {
+    let config = task.config;
+    let map_epochs = position.epoch + 1..=config.epochs;
+    TrainingEvent::Started {
+        model: config.model.clone(),
+        training: task.data.samples(Split::Train).len(),
+        validation: task.data.samples(Split::Val).len(),
+        first_epoch: position.epoch as usize + 1,
+        epochs: config.epochs as usize,
+        past: records.to_vec(),
+        map_epochs: map_epochs
+            .filter(|&epoch| config.draws_maps(epoch))
+            .map(|epoch| epoch as usize)
+            .collect(),
+    }
+}
+
+/// The event file of this process. A resumed run takes back what earlier ones hold after its
+/// checkpoint.
+fn events(task: &Task, position: &Position) -> Result<Events, Error> {
+    let config = task.config;
+    let folder = task.folder.path();
+    let steps = task.folder.steps(position.step)?;
+    let resumed = position.step > 0;
+    let start = resumed.then_some(position.epoch + 1);
+    let written = || {
+        let mut events = Events::create(folder, start)?;
+        let lines = config.to_toml();
+        let text: String = lines.lines().map(|l| format!("    {l}\n")).collect();
+        // More epochs are a change of the configuration, but no other event is.
+        if !resumed || config.schedule_from > 0 {
+            events.text("config", config.schedule_from, now(), &text)?;
+        }
+        // A start takes back steps by their number, and these still hold.
+        for step in steps
+            .iter()
+            .filter(|step| start.is_some_and(|start| step.step >= start))
+        {
+            events.step(now(), step)?;
+        }
+        Ok(events)
+    };
+    written().map_err(Error::file(folder))
+}
+
+/// Whether all pictures could be looked at before the watcher stopped.
+fn checked(task: &Task, watcher: &mut dyn Watcher) -> Result<bool, Error> {
+    let all = Split::ALL.map(|split| task.data.samples(split)).concat();
+    let all: &[Sample] = &all;
+    let total = all.len();
+    let reading = Reading {
+        limits: task.config.limits(),
+        range: task.preprocess.range,
+    };
+    let found = broken(all, &reading, task.workers, |done| {
+        watcher.event(&TrainingEvent::Phase {
+            phase: Phase::Check,
+            done,
+            total,
+        });
+        !watcher.stops()
+    });
+    match found {
+        None => Ok(false),
+        Some(broken) if broken.is_empty() => Ok(true),
+        Some(broken) => Err(Error::Broken {
+            folder: task.data.folder.clone(),
+            pictures: broken.into_iter().map(|(_, why)| why).collect(),
+        }),
+    }
+}
+
+/// Training and validation pictures, as features where they are the same in each epoch and `trains`
+/// says that there will be one. None if the watcher stopped it.
 fn supplies(
     task: &Task,
     learner: &Learner,
+    trains: bool,
     watcher: &mut dyn Watcher,
-) -> Result<(Supply, Option<Supply>), Error> {
+) -> Result<Option<(Supply, Option<Supply>)>, Error> {
     let config = task.config;
     let layout = |detail: &str| dvm_data::Error::Layout {
         path: task.data.folder.clone(),
@@ -139,25 +217,29 @@ fn supplies(
         }
     };
     let front = learner.front.as_deref();
-    let Some(front) = front.filter(|_| same && config.train == Part::Head) else {
-        return Ok((Supply::Pictures(training), validation.map(Supply::Pictures)));
+    let Some(front) = front.filter(|_| same && trains && config.train == Part::Head) else {
+        let validation = validation.map(Supply::Pictures);
+        return Ok(Some((Supply::Pictures(training), validation)));
     };
-    let mut features = |loader: Loader, what: &str| {
-        let all = loader.samples().len();
-        let mut said = 0;
+    let mut features = |loader: Loader, phase: Phase| {
+        let total = loader.samples().len();
         Supply::features(loader, front, |done, skipped| {
             say_skipped(watcher, skipped);
-            // A line for each tenth.
-            if done * 10 / all > said || done == all {
-                said = done * 10 / all;
-                let message = format!("features of {what} pictures: {done} of {all}");
-                watcher.event(&TrainingEvent::Message(message));
-            }
+            watcher.event(&TrainingEvent::Phase { phase, done, total });
+            !watcher.stops()
         })
     };
-    let training = features(training, "training")?;
-    let validation = validation.map(|loader| features(loader, "validation"));
-    Ok((training, validation.transpose()?))
+    let Some(training) = features(training, Phase::TrainingFeatures)? else {
+        return Ok(None);
+    };
+    let validation = match validation {
+        Some(loader) => match features(loader, Phase::ValidationFeatures)? {
+            None => return Ok(None),
+            features => features,
+        },
+        None => None,
+    };
+    Ok(Some((training, validation)))
 }
 
 /// What the loss counts each class with.

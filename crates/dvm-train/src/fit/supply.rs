@@ -43,12 +43,13 @@ pub(super) enum Supply {
 
 impl Supply {
     /// Features of all pictures of the loader, which must be the same in each epoch, if they fit
-    /// into memory. `done` is told how many pictures are through.
+    /// into memory. `done` is told how many pictures are through, and stops by returning false:
+    /// there is no supply then.
     pub fn features(
         loader: Loader,
         front: &Network,
-        mut done: impl FnMut(usize, &[(usize, String)]),
-    ) -> Result<Self, Error> {
+        mut done: impl FnMut(usize, &[(usize, String)]) -> bool,
+    ) -> Result<Option<Self>, Error> {
         let count = loader.samples().len();
         let mut values = Vec::new();
         let mut shape = Vec::new();
@@ -62,7 +63,7 @@ impl Supply {
                 let features = through(Some(front), pictures)?;
                 let each = features.len() / batch.samples.len();
                 if each * count * size_of::<f32>() > MOST {
-                    return Ok(Self::Pictures(loader));
+                    return Ok(Some(Self::Pictures(loader)));
                 }
                 shape = features.shape()[1..].to_vec();
                 for (row, &sample) in features.data().chunks_exact(each).zip(&batch.samples) {
@@ -70,14 +71,16 @@ impl Supply {
                     values.extend(row);
                 }
             }
-            done(seen, &batch.skipped);
+            if !done(seen, &batch.skipped) {
+                return Ok(None);
+            }
         }
-        Ok(Self::Features {
+        Ok(Some(Self::Features {
             loader,
             shape,
             values,
             places,
-        })
+        }))
     }
 
     /// Batches of an epoch.

@@ -19,6 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Steps of about the learning rate's size in every weight, whatever the gradient's size",
     paper: "Adam: A Method for Stochastic Optimization (arXiv 1412.6980)",
     learning_rate: 1e-3,
+    adaptive: true,
     options: &[BETA1, BETA2, EPS, weight_decay(0.0, DECAYS_GRADIENT)],
     build: |options| Ok(Box::new(Adam::new(options, false))),
 };

@@ -9,6 +9,7 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Adam whose weights decay apart from their gradients",
     paper: "Decoupled Weight Decay Regularization (arXiv 1711.05101)",
     learning_rate: 1e-3,
+    adaptive: true,
     options: &[
         BETA1,
         BETA2,

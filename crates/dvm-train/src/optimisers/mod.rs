@@ -26,6 +26,9 @@ pub struct Entry {
     pub paper: &'static str,
     /// The learning rate if none is given.
     pub learning_rate: f64,
+    /// Whether it divides gradients by their size, so that the learning rate alone says how long a
+    /// step is.
+    pub adaptive: bool,
     /// Its options; `decay_all` comes on top.
     pub options: &'static [OptionSpec],
     /// Makes its rule from its options.

@@ -18,6 +18,7 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Gradients divided by the root of their mean square",
     paper: "Neural Networks for Machine Learning, lecture 6e (Tieleman and Hinton 2012); centred: arXiv 1308.0850",
     learning_rate: 1e-4,
+    adaptive: true,
     options: &[
         OptionSpec {
             name: "alpha",

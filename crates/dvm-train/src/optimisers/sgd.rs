@@ -16,6 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
     summary: "Stochastic gradient descent, with momentum and Nesterov's look ahead if wanted",
     paper: "On the importance of initialization and momentum in deep learning (Sutskever et al. 2013)",
     learning_rate: 1e-3,
+    adaptive: false,
     options: &[
         OptionSpec {
             name: "momentum",

@@ -8,6 +8,7 @@ struct Constant;
 pub(super) const ENTRY: Entry = Entry {
     name: "constant",
     summary: "The learning rate stays as it was set",
+    plans_ahead: false,
     options: &[],
     build: |_| Ok(Box::new(Constant)),
 };

@@ -14,6 +14,7 @@ struct Cosine {
 pub(super) const ENTRY: Entry = Entry {
     name: "cosine",
     summary: "A linear warm-up, then down to nothing along half a cosine",
+    plans_ahead: true,
     options: &[
         OptionSpec {
             name: "warm_up",

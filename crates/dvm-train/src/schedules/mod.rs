@@ -22,6 +22,8 @@ pub struct Entry {
     pub summary: &'static str,
     /// Its options.
     pub options: &'static [OptionSpec],
+    /// Whether the learning rate depends on how many epochs there will be.
+    pub plans_ahead: bool,
     /// Makes it from its options.
     build: fn(&Resolved) -> Result<Box<dyn Schedule>, Error>,
 }
@@ -66,9 +68,9 @@ impl Entry {
 /// Where a training is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Optimiser steps done, so 0 for the first.
+    /// Optimiser steps done since the schedule began, so 0 for the first.
     pub step: u64,
-    /// Optimiser steps in the whole training.
+    /// Optimiser steps that the schedule covers: usually those of the whole training.
     pub steps: u64,
     /// Epochs done, so 0 in the first.
     pub epoch: u64,

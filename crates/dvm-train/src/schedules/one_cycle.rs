@@ -14,6 +14,7 @@ struct OneCycle {
 pub(super) const ENTRY: Entry = Entry {
     name: "one_cycle",
     summary: "From a 25th up to the learning rate in the first 30 % of steps, then down to nothing",
+    plans_ahead: true,
     options: &[
         OptionSpec {
             name: "rise",

@@ -35,6 +35,7 @@ struct Progress {
 pub(super) const ENTRY: Entry = Entry {
     name: "plateau",
     summary: "A tenth of the learning rate whenever validation has not got better for ten epochs",
+    plans_ahead: false,
     options: &[
         OptionSpec {
             name: "criterion",

@@ -12,6 +12,7 @@ struct Steps {
 pub(super) const ENTRY: Entry = Entry {
     name: "step",
     summary: "A tenth of the learning rate every 30 epochs, or another share after others",
+    plans_ahead: false,
     options: &[
         OptionSpec {
             name: "every",

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::EpochRecord;
+use crate::{EpochRecord, StepRecord};
 
 use super::message::{What, event};
 use super::names::{Metric, Names};
@@ -17,8 +17,9 @@ use super::record::record;
 /// the last record torn, which TensorBoard passes over; nothing is ever written after it, because
 /// whoever goes on with a run does so in a file of its own, which TensorBoard reads after this one.
 ///
-/// All steps of a run must count one thing, epochs say, because a start (see [`Events::create`])
-/// holds for all tags. Wall times are in seconds since 1970.
+/// A start (see [`Events::create`]) holds for all tags, but tags of epochs count epochs and those of
+/// steps count steps. So it is the first epoch that is trained again, and whoever resumes writes the
+/// steps after it that still hold once more. Wall times are in seconds since 1970.
 #[derive(Debug)]
 pub struct Events {
     file: File,
@@ -85,6 +86,16 @@ impl Events {
             }
         }
         Ok(())
+    }
+
+    /// Loss and learning rate of a step of the optimiser, as `step/loss` and `step/learning_rate`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn step(&mut self, wall_time: f64, record: &StepRecord) -> io::Result<()> {
+        self.scalar("step/loss", record.step, wall_time, record.loss as f32)?;
+        let rate = record.learning_rate as f32;
+        self.scalar("step/learning_rate", record.step, wall_time, rate)
     }
 
     /// A picture: `png` holds `height` rows of `width` pixels.

@@ -154,13 +154,30 @@ impl Evaluated {
         records: &[EpochRecord],
         folder: &Path,
     ) -> Result<(), Error> {
+        self.report_telling(classifier, title, records, folder, &mut |_, _| {})
+    }
+
+    /// The same; `drawn` is told how many of how many maps are drawn.
+    ///
+    /// # Errors
+    /// As [`Evaluated::report`].
+    pub fn report_telling(
+        &self,
+        classifier: &Classifier,
+        title: &str,
+        records: &[EpochRecord],
+        folder: &Path,
+        drawn: &mut dyn FnMut(usize, usize),
+    ) -> Result<(), Error> {
         let mut most_wrong = self.most_wrong(classifier.classes())?;
         let maps = folder.join(MAPS);
         fs::create_dir_all(&maps).map_err(|source| Error::Save {
             path: maps.clone(),
             source,
         })?;
+        let total = most_wrong.len();
         for (index, wrong) in most_wrong.iter_mut().enumerate() {
+            drawn(index, total);
             let picture = match dvm_image::read_as(&wrong.path, &classifier.reading()) {
                 Ok(picture) => picture,
                 // It was read a moment ago: without its maps the report is still true.
@@ -176,6 +193,7 @@ impl Evaluated {
                 .map_err(|source| Error::Save { path, source })?;
             wrong.figure = Some(Path::new(MAPS).join(name));
         }
+        drawn(total, total);
         Report {
             title,
             records,

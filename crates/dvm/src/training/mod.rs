@@ -13,41 +13,60 @@ use dvm_image::Picture;
 use dvm_render::contact_sheet;
 use dvm_train::fit::{self, Task};
 
+pub use dvm_train::Error as TrainingError;
 pub use dvm_train::fit::Outcome;
 pub use dvm_train::metrics::{Bootstrap, Interval};
 pub use dvm_train::tensorboard;
 pub use dvm_train::{
-    Config, EpochRecord, Evaluation, OptionSpec, PRESETS, RunFolder, TrainingEvent, optimisers,
-    schedules,
+    Advice, Config, EpochRecord, Evaluation, Existing, Normalisation, OptionSpec, PRESETS, Phase,
+    RunFolder, Sign, TrainingEvent, Trouble, optimisers, schedules,
 };
 pub use evaluation::Evaluated;
 
 use crate::{Classifier, Error};
 use watching::Watching;
 
-/// A training to be done or gone on with.
+/// A training to be done or resumed.
 pub struct Training {
     config: Config,
     data: Dataset,
     folder: RunFolder,
     /// Threads that decode pictures; they change nothing but the time.
     pub workers: usize,
+    /// Whether the pictures of all splits are decoded before the first epoch to find broken ones.
+    pub check: bool,
     /// Which kernels compute. A run must go on with those that it began with to end with the same
     /// bytes.
     pub arithmetic: Arithmetic,
 }
 
 impl Training {
-    /// A new training in a new folder.
+    /// The configuration of a preset, a file and single values ([`Config::resolve_for`]) with the
+    /// defaults that suit the network which they name.
+    ///
+    /// # Errors
+    /// [`Error::Training`] for values that make no sense, [`Error::Usage`] for a model that is not
+    /// known, [`Error::Load`] for a model file that cannot be read.
+    pub fn configure(
+        preset: Option<&str>,
+        file: Option<&str>,
+        values: &[(String, String)],
+    ) -> Result<Config, Error> {
+        let (model, size) = Config::model_of(preset, file, values)?;
+        let normalisation = network::normalisation(&model, size)?;
+        Ok(Config::resolve_for(preset, file, values, normalisation)?)
+    }
+
+    /// A new training in this folder. What becomes of a run that is there, `existing` says.
     ///
     /// # Errors
     /// [`Error::Data`] for pictures that cannot be used, [`Error::NoWeights`] or [`Error::Load`] where
-    /// there is nothing to begin with, [`Error::Training`] for a folder that holds a run already.
-    pub fn new(config: Config, folder: &Path) -> Result<Self, Error> {
+    /// there is nothing to begin with, [`Error::Training`] for a folder with a run that is kept.
+    pub fn new(config: Config, folder: &Path, existing: Existing) -> Result<Self, Error> {
         let data = Dataset::open(&config.data)?;
         network::check(&config, &data)?;
         let config = network::settled(config)?;
-        let folder = RunFolder::create(folder, &config)?;
+        let folder = RunFolder::create(folder, &config, existing)?;
         Ok(Self::of(config, data, folder))
     }
 
@@ -68,8 +87,18 @@ impl Training {
             data,
             folder,
             workers,
+            check: true,
             arithmetic: Arithmetic::Fast,
         }
+    }
+
+    /// Plans this many epochs, all together: a resumed run can have more than it was begun with. See
+    /// [`fit::extend`] for what the schedule does.
+    ///
+    /// # Errors
+    /// [`Error::Training`] if so many are done already.
+    pub fn plan_epochs(&mut self, epochs: u64) -> Result<(), Error> {
+        Ok(fit::extend(&self.folder, &mut self.config, epochs)?)
     }
 
     /// The configuration, every value said.
@@ -117,6 +146,9 @@ impl Training {
         if let Some(warning) = self.data.range_warning(&reading) {
             tell(&TrainingEvent::Message(format!("warning: {warning}")));
         }
+        if !begun {
+            tell(&TrainingEvent::Message(how_it_learns(&self.config)));
+        }
         let metadata = pretrained.metadata()?;
         let whole = pretrained.network.whole();
         let task = Task {
@@ -128,6 +160,7 @@ impl Training {
             metadata: &metadata,
             folder: &self.folder,
             workers: self.workers,
+            check: self.check,
         };
         let mut watcher = Watching {
             config: &self.config,
@@ -167,25 +200,50 @@ impl Training {
     }
 
     /// Evaluates the best weights of the run on the validation pictures, if there are any, and writes
-    /// the report with the maps of the most wrong pictures.
+    /// the report with the maps of the most wrong pictures. `tell` is told the phases.
     ///
     /// # Errors
     /// [`Error::Load`] if there are no such weights, those of [`Classifier::evaluate`], and
     /// [`Error::Save`].
-    pub fn report(&self, records: &[EpochRecord]) -> Result<Option<Evaluation>, Error> {
-        if self.data.samples(Split::Val).is_empty() {
+    pub fn report(
+        &self,
+        records: &[EpochRecord],
+        tell: &mut dyn FnMut(&TrainingEvent),
+    ) -> Result<Option<Evaluation>, Error> {
+        let total = self.data.samples(Split::Val).len();
+        if total == 0 {
             return Ok(None);
         }
+        let mut phase = |phase, done, total| tell(&TrainingEvent::Phase { phase, done, total });
+        phase(Phase::ReportEvaluation, 0, total);
         let classifier = Classifier::read(&self.folder.best_path())?;
         let classifier = classifier.with_arithmetic(self.arithmetic);
         let bootstrap = Bootstrap::default();
         let (data, split, skip) = (&self.data, Split::Val, OnBroken::Skip);
-        let evaluated = classifier.evaluate(data, split, Some(&bootstrap), skip, |_| {})?;
+        let evaluated = classifier.evaluate(data, split, Some(&bootstrap), skip, |done| {
+            phase(Phase::ReportEvaluation, done, total);
+        })?;
         let title = format!("{} on {}", self.config.model, name_of(&self.data.folder));
         let folder = self.folder.report_path();
-        evaluated.report(&classifier, &title, records, &folder)?;
+        evaluated.report_telling(&classifier, &title, records, &folder, &mut |done, total| {
+            phase(Phase::ReportMaps, done, total);
+        })?;
         Ok(Some(evaluated.evaluation))
     }
+}
+
+/// Optimiser, learning rate, schedule and limit of gradients, in one line.
+fn how_it_learns(config: &Config) -> String {
+    let clip = match config.clip {
+        0.0 => String::new(),
+        clip => format!(", gradients limited to norm {clip}"),
+    };
+    format!(
+        "optimiser {}, learning rate {}, schedule {}{clip}",
+        config.optimiser.name,
+        config.learning_rate(),
+        config.schedule.name,
+    )
 }
 
 /// The last part of a path.

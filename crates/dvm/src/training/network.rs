@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use dvm_data::Dataset;
-use dvm_engine::{Initialisation, Parameter, Spread, Tensor};
+use dvm_engine::{Graph, Initialisation, Parameter, Spread, Tensor};
 use dvm_image::PreprocessField;
-use dvm_train::Config;
+use dvm_train::{Config, Normalisation};
 use dvm_zoo::{Architecture, Pretrained};
 
 use crate::nearest::about_model;
@@ -24,6 +24,22 @@ pub(super) fn check(config: &Config, data: &Dataset) -> Result<(), Error> {
     }
     dvm_zoo::check_class_names(&data.classes)
         .map_err(|detail| Error::Usage(format!("{}: {detail}", data.folder.display())))
+}
+
+/// What keeps the values of this model in range: the name of an architecture, or a file that brings
+/// its graph along, whose input is `size` if it leaves that open.
+pub(super) fn normalisation(
+    model: &str,
+    size: Option<(usize, usize)>,
+) -> Result<Normalisation, Error> {
+    if is_file(model) {
+        let read = Pretrained::read_for(Path::new(model), None, size)?;
+        return Ok(Normalisation::of(read.network.whole()));
+    }
+    let classes = 2;
+    let zeros = |p: &Parameter| Ok::<_, dvm_engine::Error>(Tensor::zeros(&p.shape));
+    let graph = Graph::new((architecture(model)?.build)(classes), zeros)?;
+    Ok(Normalisation::of(&graph))
 }
 
 /// The configuration with what its weights decide: how pictures are prepared for them, where that is

@@ -6,7 +6,7 @@ use dvm_engine::Network;
 use dvm_image::{Picture, encode_png};
 use dvm_train::fit::Watcher;
 use dvm_train::tensorboard::{Events, now};
-use dvm_train::{Config, Evaluation, TrainingEvent};
+use dvm_train::{Config, Evaluation, Phase, TrainingEvent};
 use dvm_zoo::Pretrained;
 
 use super::report::confusion_picture;
@@ -34,9 +34,7 @@ impl Watcher for Watching<'_> {
         evaluation: Option<&Evaluation>,
         events: &mut Events,
     ) -> std::io::Result<()> {
-        let every = self.config.tensorboard.images_every;
-        if every == 0 || !(epoch.is_multiple_of(every) || epoch == 1 || epoch == self.config.epochs)
-        {
+        if !self.config.draws_maps(epoch) {
             return Ok(());
         }
         if let Some(evaluation) = evaluation {
@@ -47,7 +45,14 @@ impl Watcher for Watching<'_> {
             return Ok(());
         }
         let classifier = self.classifier(network);
-        for sample in followed {
+        let total = followed.len();
+        for (done, sample) in followed.into_iter().enumerate() {
+            self.drawn(done, total);
+            if (self.stops)() {
+                let left = TrainingEvent::Message("stopped before all maps were drawn".into());
+                (self.tell)(&left);
+                return Ok(());
+            }
             let class = &self.data.classes[sample.class];
             let name = sample
                 .path
@@ -62,6 +67,7 @@ impl Watcher for Watching<'_> {
                 }
             }
         }
+        self.drawn(total, total);
         Ok(())
     }
 
@@ -71,6 +77,14 @@ impl Watcher for Watching<'_> {
 }
 
 impl Watching<'_> {
+    fn drawn(&mut self, done: usize, total: usize) {
+        (self.tell)(&TrainingEvent::Phase {
+            phase: Phase::Maps,
+            done,
+            total,
+        });
+    }
+
     fn classifier(&self, network: &Network) -> Classifier {
         let begun = self.begun;
         Classifier::of(Pretrained {

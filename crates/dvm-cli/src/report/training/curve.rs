@@ -33,6 +33,11 @@ impl Curve {
         Self::smoothed(1.0)
     }
 
+    /// Smooths over so many values from now on.
+    pub fn set_span(&mut self, span: f64) {
+        self.span = span;
+    }
+
     /// Adds a value; what is no number is passed over.
     pub fn push(&mut self, epoch: f64, value: f64) {
         if !value.is_finite() {
@@ -62,6 +67,7 @@ impl Curve {
     }
 
     /// The smoothed value up to now.
+    #[cfg(test)]
     pub fn last(&self) -> Option<f64> {
         (self.weight > 0.0).then_some(self.mean)
     }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use dvm::training::{EpochRecord, TrainingEvent};
 
 use super::curve::Curve;
+use super::estimate::{Estimate, Left, Plan, Work};
 
-/// Steps over which the numbers of single batches are smoothed.
+/// Steps over which the numbers of single batches are smoothed in curves, at most: less where an
+/// epoch has few, or the curve would show the epoch before.
 const SPAN: f64 = 20.0;
 
 /// All that the events up to now say.
@@ -16,8 +18,6 @@ pub struct History {
     pub epochs: usize,
     /// From 1; 0 before the first step.
     pub epoch: usize,
-    pub step: usize,
-    pub steps: usize,
     pub learning_rate: f64,
     pub images_per_second: f64,
     /// Curves over epochs: a step of the third epoch lies between 2 and 3.
@@ -25,13 +25,14 @@ pub struct History {
     pub train_accuracy: Curve,
     pub val_loss: Curve,
     pub val_accuracy: Curve,
+    /// Loss and accuracy over the pictures of the epoch, as the epoch's record has them at its end.
+    pub train: Option<(f64, f64)>,
     pub last: Option<EpochRecord>,
     /// The best epoch and its accuracy.
     pub best: Option<(usize, Option<f64>)>,
-    first_epoch: usize,
-    /// When the epoch began, and how long those of this process took.
-    epoch_began: Duration,
-    epoch_seconds: Vec<f64>,
+    pub estimate: Estimate,
+    /// Sums over the steps of the epoch: loss, accuracy, steps.
+    sums: (f64, f64, f64),
 }
 
 impl History {
@@ -40,19 +41,17 @@ impl History {
             model: String::new(),
             epochs: 0,
             epoch: 0,
-            step: 0,
-            steps: 0,
             learning_rate: 0.0,
             images_per_second: 0.0,
             train_loss: Curve::smoothed(SPAN),
             train_accuracy: Curve::smoothed(SPAN),
             val_loss: Curve::as_they_are(),
             val_accuracy: Curve::as_they_are(),
+            train: None,
             last: None,
             best: None,
-            first_epoch: 1,
-            epoch_began: Duration::ZERO,
-            epoch_seconds: Vec::new(),
+            estimate: Estimate::new(),
+            sums: (0.0, 0.0, 0.0),
         }
     }
 
@@ -61,20 +60,31 @@ impl History {
         match event {
             TrainingEvent::Started {
                 model,
+                training,
+                validation,
                 first_epoch,
                 epochs,
                 past,
-                ..
+                map_epochs,
             } => {
                 model.clone_into(&mut self.model);
-                (self.first_epoch, self.epochs) = (*first_epoch, *epochs);
+                (self.epoch, self.epochs) = (*first_epoch, *epochs);
+                let plan = Plan {
+                    epochs: *epochs,
+                    training: *training,
+                    validation: *validation,
+                    map_epochs: map_epochs.clone(),
+                };
+                self.estimate.start(plan, *first_epoch, now);
                 for record in past {
                     self.train_loss.push(record.epoch as f64, record.train_loss);
                     self.train_accuracy
                         .push(record.epoch as f64, record.train_accuracy);
                     self.take_record(record);
                 }
-                self.epoch_began = now;
+            }
+            TrainingEvent::Phase { phase, done, total } => {
+                self.estimate.see(Work::from(*phase), *done, *total, now);
             }
             TrainingEvent::Step {
                 epoch,
@@ -85,7 +95,19 @@ impl History {
                 learning_rate,
                 images_per_second,
             } => {
-                (self.epoch, self.step, self.steps) = (*epoch, *step, *steps);
+                if *epoch != self.epoch || *step == 1 {
+                    self.sums = (0.0, 0.0, 0.0);
+                }
+                self.epoch = *epoch;
+                self.estimate.see(Work::Steps, *step, *steps, now);
+                let span = (*steps as f64 / 5.0).clamp(1.0, SPAN);
+                self.train_loss.set_span(span);
+                self.train_accuracy.set_span(span);
+                let (losses, accuracies, count) = &mut self.sums;
+                *losses += loss;
+                *accuracies += accuracy;
+                *count += 1.0;
+                self.train = Some((*losses / *count, *accuracies / *count));
                 self.learning_rate = *learning_rate;
                 self.images_per_second = *images_per_second;
                 let at = (*epoch as f64 - 1.0) + *step as f64 / (*steps).max(1) as f64;
@@ -94,10 +116,11 @@ impl History {
             }
             TrainingEvent::Epoch(record) => {
                 self.take_record(record);
-                self.epoch_seconds.push(record.seconds);
-                self.epoch_began = now;
+                self.estimate.end_epoch(now);
             }
-            TrainingEvent::Message(_) | TrainingEvent::Finished { .. } => {}
+            TrainingEvent::Message(_)
+            | TrainingEvent::Trouble(_)
+            | TrainingEvent::Finished { .. } => {}
         }
     }
 
@@ -109,36 +132,14 @@ impl History {
         if record.best {
             self.best = Some((record.epoch, record.val_accuracy));
         }
+        self.train = Some((record.train_loss, record.train_accuracy));
         self.last = Some(*record);
     }
 
-    /// How much of the epoch's steps is done: 0 to 1.
-    pub fn epoch_done(&self) -> f64 {
-        (self.step as f64 / self.steps.max(1) as f64).clamp(0.0, 1.0)
-    }
-
-    /// Seconds until the last epoch is over; none before anything can be said.
-    ///
-    /// Epochs to come are expected to take what those of this process took, or in the first of them
-    /// what its steps up to now promise.
-    pub fn seconds_left(&self, now: Duration) -> Option<f64> {
-        let running = self.epoch > self.last.map_or(0, |record| record.epoch);
-        let spent = now.saturating_sub(self.epoch_began).as_secs_f64();
-        let promised = (running && self.step > 0).then(|| spent / self.epoch_done());
-        let known = self.epoch_seconds.len() as f64;
-        let epoch = if self.epoch_seconds.is_empty() {
-            promised?
-        } else {
-            self.epoch_seconds.iter().sum::<f64>() / known
-        };
-        let begun = self.epoch.max(self.first_epoch.saturating_sub(1));
-        let to_come = self.epochs.saturating_sub(begun) as f64;
-        let rest = if running {
-            (promised.unwrap_or(epoch).max(epoch) - spent).max(0.0)
-        } else {
-            0.0
-        };
-        Some(rest + to_come * epoch)
+    /// What is left until the report is written; none before anything can be said.
+    pub fn left(&self, now: Duration) -> Option<Left> {
+        let accuracy = self.best.and_then(|(_, accuracy)| accuracy);
+        self.estimate.left(now, 1.0 - accuracy.unwrap_or(1.0))
     }
 }
 
@@ -154,6 +155,7 @@ pub mod tests {
             first_epoch: 1,
             epochs: 3,
             past: Vec::new(),
+            map_epochs: vec![1, 3],
         }
     }
 
@@ -189,19 +191,22 @@ pub mod tests {
     }
 
     #[test]
-    fn the_time_left_follows_from_steps_and_then_from_epochs() {
+    fn the_training_figures_are_those_of_the_epoch_and_end_as_its_record() {
         let mut history = History::new();
-        history.take(&started(), at(100));
-        assert_eq!(history.seconds_left(at(101)), None);
-        history.take(&step(1, 1), at(102));
-        // Four steps of two seconds, three times.
-        assert_eq!(history.seconds_left(at(102)), Some(22.0));
-        history.take(&TrainingEvent::Epoch(record(1)), at(110));
-        assert_eq!(history.seconds_left(at(110)), Some(20.0));
-        history.take(&step(2, 2), at(115));
-        assert_eq!(history.seconds_left(at(115)), Some(15.0));
-        history.take(&step(3, 4), at(200));
-        assert_eq!(history.seconds_left(at(200)), Some(0.0));
+        history.take(&started(), at(0));
+        for i in 1..=4 {
+            history.take(&step(1, i), at(i as u64));
+        }
+        let mean =
+            |value: fn(f64) -> f64| (1..=4).map(|i| value(f64::from(i) / 4.0)).sum::<f64>() / 4.0;
+        let (loss, accuracy) = history.train.unwrap();
+        assert!((loss - mean(|at| 1.0 / (at + 0.5))).abs() < 1e-12);
+        assert!((accuracy - mean(|at| 1.0 - 0.5 / (at + 1.0))).abs() < 1e-12);
+        history.take(&TrainingEvent::Epoch(record(1)), at(5));
+        assert_eq!(history.train, Some((1.0, 0.6)));
+        // The next epoch begins with its own first step.
+        history.take(&step(2, 1), at(6));
+        assert_eq!(history.train.unwrap().0, 1.0 / (1.25 + 0.5));
     }
 
     #[test]
@@ -214,13 +219,12 @@ pub mod tests {
             first_epoch: 3,
             epochs: 4,
             past: vec![record(1), record(2)],
+            map_epochs: Vec::new(),
         };
         history.take(&resumed, at(0));
         assert_eq!(history.val_loss.points(), [(1.0, 0.9), (2.0, 0.45)]);
         assert_eq!(history.best, Some((2, Some(0.85))));
         history.take(&step(3, 2), at(6));
         assert_eq!(history.train_loss.points().last().unwrap().0, 2.5);
-        // What epochs of another process took says nothing of this one.
-        assert_eq!(history.seconds_left(at(6)), Some(18.0));
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use dvm::training::{EpochRecord, TrainingEvent};
 
-use super::{History, percent, spoken};
+use super::estimate::Work;
+use super::{History, left_words, percent, spoken};
+use crate::train::advice;
 
 /// Between two lines about steps.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -32,7 +34,15 @@ impl<W: Write> Lines<W> {
         self.history.take(event, now);
         let line = match event {
             TrainingEvent::Step { .. } if now < self.said + PAUSE => return Ok(()),
-            TrainingEvent::Step { .. } => step_line(&self.history, now),
+            TrainingEvent::Step { .. } => work_line(&self.history, now),
+            // What comes before the first step is named once it is done.
+            TrainingEvent::Phase { phase, done, total } => {
+                let prepared = Work::from(*phase).is_preparation() && done == total;
+                if !prepared && now < self.said + PAUSE {
+                    return Ok(());
+                }
+                work_line(&self.history, now)
+            }
             other => line(other, &self.history),
         };
         self.said = now;
@@ -57,7 +67,10 @@ pub fn line(event: &TrainingEvent, history: &History) -> String {
                  {first_epoch} to {epochs}{resumed}"
             )
         }
-        TrainingEvent::Step { .. } => step_line(history, Duration::ZERO),
+        TrainingEvent::Step { .. } | TrainingEvent::Phase { .. } => {
+            work_line(history, Duration::ZERO)
+        }
+        TrainingEvent::Trouble(trouble) => advice::warning(trouble),
         TrainingEvent::Epoch(record) => epoch_line(record, history.epochs),
         TrainingEvent::Message(message) => message.clone(),
         TrainingEvent::Finished {
@@ -77,21 +90,27 @@ pub fn line(event: &TrainingEvent, history: &History) -> String {
     }
 }
 
-fn step_line(history: &History, now: Duration) -> String {
-    let left = match history.seconds_left(now) {
-        Some(seconds) => format!(", {} left", spoken(seconds)),
+fn work_line(history: &History, now: Duration) -> String {
+    let estimate = &history.estimate;
+    let work = estimate.work;
+    let at = format!("{} {} of {}", work.name(), estimate.done, estimate.total);
+    let left = match history.left(now) {
+        Some(left) => format!(", {}", left_words(left)),
         None => String::new(),
     };
-    format!(
-        "epoch {} of {}, step {} of {}: loss {:.4}, {} right, {:.1} images/s{left}",
-        history.epoch,
-        history.epochs,
-        history.step,
-        history.steps,
-        history.train_loss.last().unwrap_or(f64::NAN),
-        percent(history.train_accuracy.last().unwrap_or(f64::NAN)),
-        history.images_per_second,
-    )
+    let epoch = format!("epoch {} of {}", history.epoch, history.epochs);
+    match (work, history.train) {
+        (Work::Preparing(name), _) => {
+            format!("{name}: {} of {}", estimate.done, estimate.total)
+        }
+        (Work::ReportEvaluation | Work::ReportMaps, _) => format!("{at}{left}"),
+        (Work::Steps, Some((loss, accuracy))) => format!(
+            "{epoch}, {at}: loss {loss:.4}, {} right, {:.1} images/s{left}",
+            percent(accuracy),
+            history.images_per_second,
+        ),
+        _ => format!("{epoch}, {at}{left}"),
+    }
 }
 
 fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
@@ -160,7 +179,7 @@ mod tests {
         let said = String::from_utf8(lines.out).unwrap();
         let expected = [
             "resnet18: 80 training and 20 validation pictures, epochs 1 to 3",
-            "epoch 1 of 3, step 2 of 4: loss 1.1624, 63.4 % right, 17.2 images/s, 2 min 35 s left",
+            "epoch 1 of 3, step 2 of 4: loss 1.1667, 63.3 % right, 17.2 images/s, more than 2 min 56 s left",
             "epoch 1 of 3 in 10 s: loss 1.0000, 60.0 % right; validation: loss 0.9000, 70.0 % right, \
              the best so far",
             "daisy/7.jpg cannot be read",

@@ -46,10 +46,17 @@ impl<W: Write> Live<W> {
 
     /// Shows what happened, `now` after the process began.
     pub fn see(&mut self, event: &TrainingEvent, now: Duration) -> io::Result<()> {
+        let before = self.history.estimate.work;
         self.history.take(event, now);
-        if !matches!(event, TrainingEvent::Step { .. }) {
+        let moves = matches!(
+            event,
+            TrainingEvent::Step { .. } | TrainingEvent::Phase { .. }
+        );
+        if !moves {
             say_above(&mut self.terminal, &line(event, &self.history))?;
-        } else if self.drawn.is_some_and(|drawn| now < drawn + PAUSE) {
+        } else if before == self.history.estimate.work
+            && self.drawn.is_some_and(|drawn| now < drawn + PAUSE)
+        {
             return Ok(());
         }
         self.drawn = Some(now);

@@ -1,6 +1,7 @@
 //! A training as it runs: live curves on a terminal, plain lines elsewhere.
 
 mod curve;
+mod estimate;
 mod history;
 mod lines;
 mod live;
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use dvm::training::TrainingEvent;
 
+use estimate::Left;
 use history::History;
 use lines::Lines;
 use live::Live;
@@ -65,6 +67,15 @@ fn spoken(seconds: f64) -> String {
         s @ 0..60 => format!("{s} s"),
         s @ 60..3600 => format!("{} min {:02} s", s / 60, s % 60),
         s => format!("{} h {:02} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+/// What is left, in words.
+fn left_words(left: Left) -> String {
+    let time = spoken(left.seconds);
+    match left.at_least {
+        true => format!("more than {time} left"),
+        false => format!("{time} left"),
     }
 }
 

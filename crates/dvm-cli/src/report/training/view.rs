@@ -9,10 +9,11 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, LineGauge, Paragraph};
 
-use super::{History, percent, spoken};
+use super::estimate::Work;
+use super::{History, left_words, percent};
 
 /// Lines of the view; a terminal that has fewer gets plain lines.
-pub const HEIGHT: u16 = 16;
+pub const HEIGHT: u16 = 18;
 
 const TRAINING: Color = Color::Cyan;
 const VALIDATION: Color = Color::Yellow;
@@ -23,14 +24,14 @@ const TWO_CHARTS: u16 = 72;
 /// waits, and there a shell goes on, however the program ends.
 pub fn draw(frame: &mut Frame, history: &History, now: Duration) {
     let [state, gauge, charts, last] = Layout::vertical([
-        Constraint::Length(1),
+        Constraint::Length(3),
         Constraint::Length(1),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
     .areas(frame.area());
-    frame.render_widget(Paragraph::new(state_line(history)), state);
-    frame.render_widget(steps(history, now), gauge);
+    frame.render_widget(Paragraph::new(state_lines(history)), state);
+    frame.render_widget(work(history, now, gauge.width), gauge);
     let loss = Panel {
         title: "loss",
         curves: [history.train_loss.points(), history.val_loss.points()],
@@ -58,53 +59,69 @@ pub fn draw(frame: &mut Frame, history: &History, now: Duration) {
     frame.set_cursor_position((last.x, last.y));
 }
 
-fn state_line(history: &History) -> Line<'static> {
+/// Three lines, each short enough for a narrow terminal.
+fn state_lines(history: &History) -> Vec<Line<'static>> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    let mut spans = vec![
+    let (epoch, epochs) = (history.epoch.max(1), history.epochs);
+    let mut first = vec![
         Span::styled(history.model.clone(), bold),
-        Span::raw(format!(
-            "  epoch {} of {}  ",
-            history.epoch.max(1),
-            history.epochs
-        )),
+        Span::raw(format!("  epoch {epoch} of {epochs}")),
     ];
-    let both = |loss: f64, accuracy: f64| format!("loss {loss:.3}, {} right", percent(accuracy));
-    if let (Some(loss), Some(accuracy)) = (history.train_loss.last(), history.train_accuracy.last())
-    {
-        spans.push(Span::styled("● ", Style::new().fg(TRAINING)));
-        spans.push(Span::raw(format!("training: {}  ", both(loss, accuracy))));
-    }
-    let validated = history
-        .last
-        .and_then(|last| Some((last.val_loss?, last.val_accuracy?)));
-    if let Some((loss, accuracy)) = validated {
-        spans.push(Span::styled("● ", Style::new().fg(VALIDATION)));
-        spans.push(Span::raw(format!("validation: {}  ", both(loss, accuracy))));
-    }
     if let Some((epoch, Some(accuracy))) = history.best {
-        spans.push(Span::raw(format!(
-            "best: {} in epoch {epoch}",
-            percent(accuracy)
-        )));
+        let accuracy = percent(accuracy);
+        first.push(Span::raw(format!("  best: {accuracy} in epoch {epoch}")));
     }
-    Line::from(spans)
+    let figures = |name: &str, colour, values: Option<(f64, f64)>, more: String| {
+        let values = match values {
+            Some((loss, accuracy)) => format!("loss {loss:.3}  {} right{more}", percent(accuracy)),
+            None => "–".to_owned(),
+        };
+        Line::from(vec![
+            Span::styled("● ", Style::new().fg(colour)),
+            Span::raw(format!("{name:<11} {values}")),
+        ])
+    };
+    let rate = match history.learning_rate {
+        0.0 => String::new(),
+        value => format!("  learning rate {}", rate(value)),
+    };
+    let last = history.last;
+    let validated = last.and_then(|last| Some((last.val_loss?, last.val_accuracy?)));
+    let of = last.map_or_else(String::new, |last| format!("  epoch {}", last.epoch));
+    vec![
+        Line::from(first),
+        figures("training", TRAINING, history.train, rate),
+        figures("validation", VALIDATION, validated, of),
+    ]
 }
 
-fn steps(history: &History, now: Duration) -> LineGauge<'static> {
-    let left = history.seconds_left(now);
-    let left = left.map_or_else(String::new, |s| format!("  {} left", spoken(s)));
-    let label = format!(
-        "step {} of {}  {:.1} images/s  learning rate {}{left} ",
-        history.step,
-        history.steps,
-        history.images_per_second,
-        rate(history.learning_rate),
-    );
+/// Columns that the bar has at least.
+const BAR: usize = 8;
+
+/// What is done now, how much of it, and what is left of all.
+fn work(history: &History, now: Duration, width: u16) -> LineGauge<'static> {
+    let estimate = &history.estimate;
+    let at = match estimate.work {
+        Work::Beginning => "beginning".to_owned(),
+        work => format!("{} {} of {}", work.name(), estimate.done, estimate.total),
+    };
+    let left = history.left(now).map(left_words);
+    let speed = (estimate.work == Work::Steps)
+        .then(|| format!("{:.1} images/s", history.images_per_second));
+    // What is left matters more than the speed.
+    let full = [Some(at.clone()), speed, left.clone()];
+    let short = [Some(at), None, left];
+    let joined = |parts: [Option<String>; 3]| {
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        parts.join("  ") + " "
+    };
+    let (full, short) = (joined(full), joined(short));
+    let fits = full.chars().count() + BAR <= usize::from(width);
     LineGauge::default()
-        .ratio(history.epoch_done())
+        .ratio(estimate.share())
         .filled_symbol("━")
         .unfilled_symbol("─")
-        .label(label)
+        .label(if fits { full } else { short })
         .filled_style(Style::new().fg(TRAINING))
         .unfilled_style(Style::new().fg(Color::DarkGray))
 }
@@ -193,7 +210,7 @@ impl Panel<'_> {
 mod tests {
     use super::super::history::tests::{record, started, step};
     use super::*;
-    use dvm::training::TrainingEvent;
+    use dvm::training::{Phase, TrainingEvent};
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
@@ -228,7 +245,75 @@ mod tests {
 
     #[test]
     fn curves_stand_under_the_numbers_of_the_moment() {
-        assert_eq!(drawn(&history(), 132, HEIGHT), SNAPSHOT);
+        let screen = drawn(&history(), 132, HEIGHT);
+        assert_eq!(
+            screen[..3],
+            [
+                "resnet18  epoch 3 of 3  best: 85.0 % in epoch 2",
+                "● training    loss 0.333  85.7 % right  learning rate 0.02",
+                "● validation  loss 0.450  85.0 % right  epoch 2",
+            ]
+        );
+        let gauge = &screen[3];
+        assert!(gauge.starts_with("step 2 of 4  17.2 images/s  "), "{gauge}");
+        assert!(gauge.contains('━') && gauge.ends_with('─'), "{gauge}");
+        // Two charts side by side.
+        assert!(screen[4].starts_with("loss") && screen[4].ends_with("right"));
+        let below = &screen[usize::from(HEIGHT) - 2];
+        assert_eq!(below.matches("epoch 3").count(), 2, "{below}");
+    }
+
+    #[test]
+    fn all_figures_fit_from_60_columns() {
+        for width in [60, 80, 120] {
+            let screen = drawn(&history(), width, HEIGHT).join("\n");
+            for words in [
+                "resnet18  epoch 3 of 3  best: 85.0 % in epoch 2",
+                "● training    loss 0.333  85.7 % right  learning rate 0.02",
+                "● validation  loss 0.450  85.0 % right  epoch 2",
+                "step 2 of 4",
+                "s left  ━",
+            ] {
+                assert!(screen.contains(words), "{width}: {words}\n{screen}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_phase_has_a_name_a_bar_and_what_is_left_in_60_columns() {
+        for (phase, words) in [
+            (Phase::Check, "checking pictures 30 of 120  ━"),
+            (
+                Phase::TrainingFeatures,
+                "features of training pictures 30 of 120  ━",
+            ),
+            (
+                Phase::ValidationFeatures,
+                "features of validation pictures 30 of 120  ━",
+            ),
+            (Phase::Validation, "validating 30 of 120"),
+            (Phase::Maps, "TensorBoard maps 30 of 120"),
+            (Phase::Saving, "saving 30 of 120"),
+            (Phase::ReportEvaluation, "report: evaluating 30 of 120"),
+            (Phase::ReportMaps, "report: maps 30 of 120"),
+        ] {
+            let prepares = words.ends_with('━');
+            let mut history = if prepares { History::new() } else { history() };
+            if prepares {
+                history.take(&started(), Duration::ZERO);
+            }
+            let event = TrainingEvent::Phase {
+                phase,
+                done: 30,
+                total: 120,
+            };
+            history.take(&event, Duration::from_secs(25));
+            let screen = drawn(&history, 60, HEIGHT);
+            let line = screen.iter().find(|line| line.contains(words));
+            let line = line.unwrap_or_else(|| panic!("{words}\n{}", screen.join("\n")));
+            assert!(line.contains("━") && line.contains('─'), "{line}");
+            assert_eq!(line.contains(" left "), !prepares, "{line}");
+        }
     }
 
     #[test]
@@ -266,7 +351,7 @@ mod tests {
     fn terminals_of_any_size_and_trainings_without_numbers_are_drawn() {
         let mut strange = History::new();
         for history in [&history(), &strange] {
-            for (width, height) in [(1, 1), (20, 5), (72, 16), (300, 80)] {
+            for (width, height) in [(1, 1), (20, 5), (60, HEIGHT), (72, 16), (300, 80)] {
                 drawn(history, width, height);
             }
         }
@@ -289,23 +374,4 @@ mod tests {
             assert_eq!(rate(value), text);
         }
     }
-
-    const SNAPSHOT: [&str; HEIGHT as usize] = [
-        "resnet18  epoch 3 of 3  ● training: loss 0.635, 76.7 % right  ● validation: loss 0.450, 85.0 % right  best: 85.0 % in epoch 2",
-        "step 2 of 4  17.2 images/s  learning rate 0.02  5 s left  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━─────────────────────────────────────",
-        "loss                                                               right",
-        "1.38│     ⢄⡀                                                       86 %│                                      ⢀⡠",
-        "    │      ⠈⠒⢄                                                         │                                  ⢀⡠⠔⠊⠁",
-        "    │         ⠉⠒⠤⣀                                                     │                               ⣀⠤⠊⠁",
-        "    │             ⠉⠒⠤⣀                                                 │                           ⣀⠤⠒⠉       ⢀⣀⣀⣀⡠⠤⠤⠤⠤⠔⠒⠒",
-        "    │                 ⠉⠑⠢⣀⣀⣀                                           │                       ⢀⡠⠔⠊    ⣀⡠⠤⠒⠒⠉⠉⠁",
-        "0.89│                     ⠉⠒⠤⣀⡀⠤⠤⣀⣀                                72 %│                    ⡠⠔⠊⠁⡠⠤⠔⠒⠒⠉⠉",
-        "    │                         ⠈⠑⠢⠤⣀⠉⠉⠒⠒⠢⠤⠤⣀⣀⡀                          │                ⣀⣀⠤⠔⠒⠉⠉",
-        "    │                              ⠉⠒⠤⢄⡀    ⠈⠉⠉⠉⠑⠒⠒⠒⠒⠢⠤⠤               │           ⣀⠤⠔⠊⠉",
-        "    │                                  ⠈⠑⠒⠤⣀                           │       ⣀⠤⠒⠉",
-        "0.41│                                       ⠉⠒                     59 %│     ⠒⠉",
-        "    └─────────────────────────────────────────────────────────────     └────────────────────────────────────────────────────────────",
-        "    0                                                      epoch 3     0                                                     epoch 3",
-        "",
-    ];
 }

@@ -1,0 +1,75 @@
+//! What to do about a training that goes wrong, with the flags that do it.
+
+use dvm::training::{Advice, Trouble};
+
+use crate::failure::Failure;
+
+/// A warning about a training that gets nowhere.
+pub fn warning(trouble: &Trouble) -> String {
+    format!(
+        "warning: after epoch {}, {}; train again with {}",
+        trouble.epoch,
+        trouble.sign,
+        flags(&trouble.advice)
+    )
+}
+
+/// The failure of a training, with the flags that help.
+pub fn failure(error: dvm::Error) -> Failure {
+    use dvm::training::TrainingError as Error;
+    match error {
+        dvm::Error::Training(Error::NotFinite {
+            what,
+            value,
+            epoch,
+            step,
+            learning_rate,
+            advice,
+        }) => Failure::Request(format!(
+            "training diverged: {what} became {value} in epoch {epoch}, step {step}, at a learning \
+             rate of {}; train again with {}. What was saved before is untouched",
+            short(learning_rate),
+            flags(&advice)
+        )),
+        dvm::Error::Training(Error::Broken { .. }) => {
+            let words = error.to_string();
+            let with_flags = words.replace("`on_broken = skip`", "--on-broken skip");
+            Failure::Request(with_flags)
+        }
+        other => other.into(),
+    }
+}
+
+fn flags(advice: &Advice) -> String {
+    let rate = format!("--learning-rate {}", short(advice.learning_rate));
+    match advice.clip {
+        Some(clip) => format!("{rate}, or with --clip {clip}"),
+        None => rate,
+    }
+}
+
+/// A learning rate in few digits.
+fn short(rate: f64) -> String {
+    if (1e-4..1e3).contains(&rate) {
+        let text = format!("{rate:.6}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        format!("{rate:.0e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_those_that_help() {
+        let mut advice = Advice {
+            learning_rate: 0.002,
+            clip: Some(1.0),
+        };
+        assert_eq!(flags(&advice), "--learning-rate 0.002, or with --clip 1");
+        advice.clip = None;
+        assert_eq!(flags(&advice), "--learning-rate 0.002");
+    }
+}
