@@ -113,6 +113,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let file = arguments.checkpoint.file_name().unwrap_or_default();
         let title = format!("{} on {}", file.display(), arguments.data.display());
         evaluated.report(&classifier, &title, &[], folder)?;
+        report::warn_about_fonts(classifier.classes().iter().map(String::as_str));
     }
     if arguments.run.json {
         report::print_json(&Answer {

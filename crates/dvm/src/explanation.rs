@@ -9,12 +9,12 @@ use dvm_attribution::Attribution;
 use dvm_attribution::registry::Entry;
 use dvm_engine::Arithmetic;
 use dvm_image::{Input, Picture, encode_npy, encode_png, write_atomic};
-use dvm_render::ColourMap;
+use dvm_render::{ColourMap, Heading, Page, font_warning};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::drawing::{self, OverlayStyle};
-use crate::{Classifier, Error, Explain, Prediction};
+use crate::drawing::{self, FigureFormat, OverlayStyle};
+use crate::{Classifier, Error, Explain, Prediction, Source};
 
 /// What all explanations of one picture share.
 pub(crate) struct Subject {
@@ -27,6 +27,7 @@ pub(crate) struct Subject {
     model_name: String,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
+    figures: Vec<FigureFormat>,
     /// Raw arrays that were written last, by method, and where: those of occlusion are the same for
     /// all classes.
     written: Mutex<BTreeMap<&'static str, WrittenRaw>>,
@@ -61,6 +62,7 @@ impl Subject {
             warnings: classifier.warnings().map(str::to_owned).collect(),
             overlay: options.overlay,
             colours: options.colours,
+            figures: options.figures.clone(),
             written: Mutex::default(),
         }
     }
@@ -83,6 +85,9 @@ pub struct Explanation {
     subject: Arc<Subject>,
     target: usize,
     maps: Vec<Map>,
+    source: Source,
+    /// What a reader of the figure's text must know.
+    font_warning: Option<String>,
 }
 
 /// What is said of a picture whose file ends before it does.
@@ -94,7 +99,23 @@ impl Explanation {
             subject,
             target,
             maps,
+            source: Source::default(),
+            font_warning: None,
         }
+        .with_source(Source::default())
+    }
+
+    /// The same, with where the picture came from: its figure and record show it.
+    #[must_use]
+    pub fn with_source(mut self, source: Source) -> Self {
+        let texts = [
+            Some(self.class_name()),
+            source.file.as_deref(),
+            source.true_class.as_deref(),
+        ];
+        self.font_warning = font_warning(texts.into_iter().flatten());
+        self.source = source;
+        self
     }
 
     /// Index of the class.
@@ -129,14 +150,17 @@ impl Explanation {
             .map(|map| (map.entry.name, &map.attribution))
     }
 
-    /// What readers of the maps must know, and who says so: `picture`, `network` or a method.
+    /// What readers of the maps must know, and who says so: `picture`, `network`, `figure` or a method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let cut_off = !self.subject.input.original().is_whole();
         let of_picture = cut_off.then_some(("picture", CUT_OFF)).into_iter();
         let of_network = self.subject.warnings.iter();
         let of_network = of_network.map(|warning| ("network", warning.as_str()));
+        let of_figure = self.font_warning.iter();
+        let of_figure = of_figure.map(|warning| ("figure", warning.as_str()));
         of_picture
             .chain(of_network)
+            .chain(of_figure)
             .chain(self.maps.iter().flat_map(|map| {
                 let name = map.entry.name;
                 map.attribution
@@ -148,25 +172,29 @@ impl Explanation {
 
     /// The crop and all maps side by side, titled, with the class and its probability.
     pub fn figure(&self) -> Picture {
+        self.page().picture()
+    }
+
+    /// As [`Explanation::figure`], as a page that can be had as pixels, SVG or PDF.
+    pub fn page(&self) -> Page {
         self.figure_with(None)
     }
 
     /// As [`Explanation::figure`], with each map over the crop.
     pub fn overlay_figure(&self) -> Picture {
-        self.figure_with(Some(self.subject.overlay))
+        self.figure_with(Some(self.subject.overlay)).picture()
     }
 
-    fn figure_with(&self, overlaid: Option<OverlayStyle>) -> Picture {
-        let heading = format!(
-            "{}  ·  {}  ·  {}",
-            self.class_name().replace('_', " "),
-            percent(self.probability()),
-            self.subject.model_name
-        );
+    fn figure_with(&self, overlaid: Option<OverlayStyle>) -> Page {
+        let heading = Heading {
+            title: self.class_name().replace('_', " "),
+            facts: vec![percent(self.probability()), self.subject.model_name.clone()],
+            origin: self.source.parts(),
+        };
         let attributions: Vec<&Attribution> = self.maps.iter().map(|m| &m.attribution).collect();
         drawing::figure(
-            &heading,
-            self.crop(),
+            heading,
+            &self.subject.input,
             &attributions,
             overlaid,
             self.subject.colours,
@@ -211,6 +239,8 @@ impl Explanation {
                 "resized": self.subject.input.resized(),
                 "whole": self.subject.input.original().is_whole(),
                 "crop_origin": self.subject.input.placement().origin(),
+                "true_class": self.source.true_class,
+                "true_class_by_folder": self.source.by_folder,
             },
             "model": self.subject.model,
             "warnings": self.subject.warnings,
@@ -230,8 +260,8 @@ impl Explanation {
     }
 
     /// Writes all files into `folder`, which is made if missing: `input.png`; for each method
-    /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`;
-    /// and last `explanation.json`. Each file appears whole or not at all. Returns their paths in
+    /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`, or
+    /// the files that [`Explain::figures`] names; and last `explanation.json`. Each file appears whole or not at all. Returns their paths in
     /// the order in which they were written.
     ///
     /// # Errors
@@ -283,7 +313,11 @@ impl Explanation {
                 &encode_png(&overlay),
             )?);
         }
-        files.push(write("figure.png", &encode_png(&self.figure()))?);
+        let page = self.page();
+        for format in &self.subject.figures {
+            let name = format!("figure.{}", format.name());
+            files.push(write(&name, &format.encode(&page))?);
+        }
         let mut record = self.record();
         complete(&mut record);
         let mut text = serde_json::to_string_pretty(&record).expect("a record is plain data");

@@ -31,17 +31,19 @@ mod error;
 mod explain;
 mod explanation;
 mod network_drawing;
+mod source;
 pub mod training;
 pub mod weights;
 
 pub use bench::{Bench, Measured, Work};
 pub use classes::{ClassChoice, read_class_names};
 pub use classifier::{Classifier, Prediction, Ranked, read_preprocess};
-pub use drawing::OverlayStyle;
+pub use drawing::{FigureFormat, OverlayStyle};
 pub use error::Error;
 pub use explain::{Explain, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
 pub use network_drawing::draw_network;
+pub use source::Source;
 
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};
@@ -52,7 +54,7 @@ pub use dvm_image::{
     ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png,
     is_named_as_picture, write_atomic,
 };
-pub use dvm_render::{Bar, ColourMap, bar_chart};
+pub use dvm_render::{Bar, ColourMap, FontError, Page, add_font, bar_chart, font_warning};
 pub use dvm_zoo as models;
 
 /// The network that is used when none is named.
