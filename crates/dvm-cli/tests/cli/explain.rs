@@ -188,7 +188,10 @@ fn a_figure_can_be_svg_and_pdf_and_says_where_the_picture_is_from() {
     let folder = out.path().join("Espresso");
     fs::create_dir(&folder).unwrap();
     let photo = folder.join("cup & saucer.png");
-    fs::copy(COFFEE, &photo).unwrap();
+    let coffee = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(COFFEE);
+    fs::copy(coffee, &photo).unwrap();
     let arguments = [photo.to_str().unwrap(), "--figure", "svg,pdf,svg"];
     let run = explain(out.path(), &with(&arguments, &FAST));
     assert_eq!(run.code, Some(0), "{}", run.stderr);
