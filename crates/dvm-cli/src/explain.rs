@@ -8,7 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use dvm::{
     ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat, OverlayStyle, Ranked,
-    Source,
+    Caption,
 };
 use serde::Serialize;
 
@@ -270,14 +270,14 @@ impl Task {
         let picture = dvm::read(file)?;
         let update = |title: &'static str, done, all| self.progress.update(title, done, all);
         let mut noted: Vec<String> = Vec::new();
-        let source = match &self.true_class {
-            Some(class) => Source::labelled(file, class),
-            None => Source::of_file(file, self.classifier.classes()),
+        let caption = match &self.true_class {
+            Some(class) => Caption::labelled(file, class),
+            None => Caption::of_file(file, self.classifier.classes()),
         };
         // The first is the one to look at.
         let figure = format!("figure.{}", self.explain.figures[0].name());
         let each = |explanation: Explanation| {
-            let explanation = explanation.with_source(source.clone());
+            let explanation = explanation.with_caption(caption.clone());
             let class = Ranked {
                 index: explanation.class(),
                 name: explanation.class_name().to_owned(),

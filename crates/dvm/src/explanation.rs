@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::drawing::{self, FigureFormat, OverlayStyle};
-use crate::{Classifier, Error, Explain, Prediction, Source};
+use crate::{Classifier, Error, Explain, Prediction, Caption};
 
 /// What all explanations of one picture share.
 pub(crate) struct Subject {
@@ -85,7 +85,7 @@ pub struct Explanation {
     subject: Arc<Subject>,
     target: usize,
     maps: Vec<Map>,
-    source: Source,
+    caption: Caption,
     /// What a reader of the figure's text must know.
     font_warning: Option<String>,
 }
@@ -99,22 +99,22 @@ impl Explanation {
             subject,
             target,
             maps,
-            source: Source::default(),
+            caption: Caption::default(),
             font_warning: None,
         }
-        .with_source(Source::default())
+        .with_caption(Caption::default())
     }
 
     /// The same, with where the picture came from: its figure and record show it.
     #[must_use]
-    pub fn with_source(mut self, source: Source) -> Self {
+    pub fn with_caption(mut self, caption: Caption) -> Self {
         let texts = [
             Some(self.class_name()),
-            source.file.as_deref(),
-            source.true_class.as_deref(),
+            caption.file.as_deref(),
+            caption.true_class.as_deref(),
         ];
         self.font_warning = font_warning(texts.into_iter().flatten());
-        self.source = source;
+        self.caption = caption;
         self
     }
 
@@ -189,7 +189,7 @@ impl Explanation {
         let heading = Heading {
             title: self.class_name().replace('_', " "),
             facts: vec![percent(self.probability()), self.subject.model_name.clone()],
-            origin: self.source.parts(),
+            origin: self.caption.parts(),
         };
         let attributions: Vec<&Attribution> = self.maps.iter().map(|m| &m.attribution).collect();
         drawing::figure(
@@ -239,8 +239,8 @@ impl Explanation {
                 "resized": self.subject.input.resized(),
                 "whole": self.subject.input.original().is_whole(),
                 "crop_origin": self.subject.input.placement().origin(),
-                "true_class": self.source.true_class,
-                "true_class_by_folder": self.source.by_folder,
+                "true_class": self.caption.true_class,
+                "true_class_by_folder": self.caption.by_folder,
             },
             "model": self.subject.model,
             "warnings": self.subject.warnings,

@@ -31,7 +31,7 @@ mod error;
 mod explain;
 mod explanation;
 mod network_drawing;
-mod source;
+mod caption;
 pub mod training;
 pub mod weights;
 
@@ -43,7 +43,7 @@ pub use error::Error;
 pub use explain::{Explain, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
 pub use network_drawing::draw_network;
-pub use source::Source;
+pub use caption::Caption;
 
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};

@@ -10,7 +10,7 @@ use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
 use super::report::{Report, WrongPicture};
-use crate::{ClassChoice, Classifier, Error, Explain, Source};
+use crate::{ClassChoice, Classifier, Error, Explain, Caption};
 
 /// How a network did on the pictures of a split.
 pub struct Evaluated {
@@ -133,8 +133,8 @@ impl Evaluated {
             let mut options = Explain::fitting(classifier.preprocess().crop);
             options.classes = vec![ClassChoice::Named(wrong.predicted.clone())];
             let explanation = classifier.explain(picture, &options)?.swap_remove(0);
-            let source = Source::labelled(&wrong.path, &wrong.class);
-            let figure = explanation.with_source(source).overlay_figure();
+            let caption = Caption::labelled(&wrong.path, &wrong.class);
+            let figure = explanation.with_caption(caption).overlay_figure();
             let name = format!("{:02}.png", index + 1);
             let path = maps.join(&name);
             write_atomic(&path, &encode_png(&figure))

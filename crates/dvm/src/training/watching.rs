@@ -10,7 +10,7 @@ use dvm_train::{Config, Evaluation, TrainingEvent};
 use dvm_zoo::Pretrained;
 
 use super::report::confusion_picture;
-use crate::{ClassChoice, Classifier, Error, Explain, Source};
+use crate::{ClassChoice, Classifier, Error, Explain, Caption};
 
 /// Hands on what happens, and draws pictures of validation samples each few epochs.
 pub(super) struct Watching<'a> {
@@ -107,8 +107,8 @@ fn looked_at(classifier: &Classifier, sample: &Sample, class: &str) -> Result<Pi
     let mut options = Explain::fitting(classifier.preprocess().crop);
     options.classes = vec![ClassChoice::Named(class.to_owned())];
     let explanation = classifier.explain(picture, &options)?.swap_remove(0);
-    let source = Source::labelled(&sample.path, class);
-    Ok(explanation.with_source(source).overlay_figure())
+    let caption = Caption::labelled(&sample.path, class);
+    Ok(explanation.with_caption(caption).overlay_figure())
 }
 
 fn show(events: &mut Events, tag: &str, epoch: u64, picture: &Picture) -> std::io::Result<()> {

@@ -1,10 +1,10 @@
-//! Where an explained picture came from.
+//! What a figure says of its picture: file and true class.
 
 use std::path::Path;
 
 /// What is known of a picture besides its pixels; the figure and the record show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct Caption {
     /// The file's name, without its folders.
     pub file: Option<String>,
     /// The class that the picture really shows.
@@ -13,8 +13,8 @@ pub struct Source {
     pub by_folder: bool,
 }
 
-impl Source {
-    /// The source of a picture file. Where the folder that it lies in is named like one of `classes`
+impl Caption {
+    /// The caption of a picture file. Where the folder that it lies in is named like one of `classes`
     /// (upper case, `_` and `-` do not matter), as in a data set with one folder per class, that is its
     /// true class.
     ///
@@ -22,9 +22,9 @@ impl Source {
     /// use std::path::Path;
     ///
     /// let classes = ["daisy".to_owned(), "sea-lion".to_owned()];
-    /// let source = dvm::Source::of_file(Path::new("val/Sea_Lion/7.jpg"), &classes);
-    /// assert_eq!(source.file.as_deref(), Some("7.jpg"));
-    /// assert_eq!(source.true_class.as_deref(), Some("sea-lion"));
+    /// let caption = dvm::Caption::of_file(Path::new("val/Sea_Lion/7.jpg"), &classes);
+    /// assert_eq!(caption.file.as_deref(), Some("7.jpg"));
+    /// assert_eq!(caption.true_class.as_deref(), Some("sea-lion"));
     /// ```
     pub fn of_file(path: &Path, classes: &[String]) -> Self {
         let name = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
@@ -45,7 +45,7 @@ impl Source {
         }
     }
 
-    /// The source of a picture file whose class is known.
+    /// The caption of a picture file whose class is known.
     pub fn labelled(path: &Path, class: &str) -> Self {
         Self {
             true_class: Some(class.to_owned()),
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn only_a_folder_named_like_one_class_says_the_true_class() {
         let classes = ["rose", "Daisy", "tulip", "Tulip"].map(String::from);
-        let of = |path: &str| Source::of_file(Path::new(path), &classes).true_class;
+        let of = |path: &str| Caption::of_file(Path::new(path), &classes).true_class;
         assert_eq!(of("data/daisy/1.jpg").as_deref(), Some("Daisy"));
         assert_eq!(of("data/rose/1.jpg").as_deref(), Some("rose"));
         for path in [
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_figure_says_where_the_true_class_is_from() {
-        let parts = Source::of_file(Path::new("a_b/x.png"), &["a b".into()]).parts();
+        let parts = Caption::of_file(Path::new("a_b/x.png"), &["a b".into()]).parts();
         let expected = [
             ("file", "x.png"),
             ("true class (name of its folder)", "a b"),
