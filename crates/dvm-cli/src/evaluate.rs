@@ -164,6 +164,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         let file = file.file_name().unwrap_or_default();
         let title = format!("{} on {}", file.display(), folder.display());
         evaluated.report(&classifier, &title, &[], folder)?;
+        report::warn_about_fonts(classifier.classes().iter().map(String::as_str));
     }
     if arguments.run.json {
         report::print_json(&Answer {

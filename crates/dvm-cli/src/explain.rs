@@ -8,7 +8,10 @@ use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
-use dvm::{ClassChoice, Classifier, ColourMap, Explain, Explanation, OverlayStyle, Ranked, Source};
+use dvm::{
+    Caption, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat, OverlayStyle,
+    Ranked, Source,
+};
 use serde::Serialize;
 
 use crate::failure::{Failure, in_words_about};
@@ -54,6 +57,14 @@ pub struct Arguments {
     slice: Wanted,
     #[command(flatten)]
     pictures: PictureOptions,
+    /// Kinds of files for the figure, separated by commas; text in `svg` and `pdf` stays sharp at any size
+    #[arg(id = "figure", long, value_name = "png|svg|pdf", value_delimiter = ',')]
+    #[arg(hide_possible_values = true, default_value = "png")]
+    figures: Vec<Figure>,
+    /// The class that the pictures really show, for the figure and the record; otherwise the name of a
+    /// picture's folder says it, if it is the name of a class
+    #[arg(long, value_name = "NAME|INDEX")]
+    true_class: Option<ClassChoice>,
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -111,6 +122,24 @@ impl From<Overlay> for OverlayStyle {
     }
 }
 
+/// [`FigureFormat`] as an argument.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Figure {
+    Png,
+    Svg,
+    Pdf,
+}
+
+impl From<Figure> for FigureFormat {
+    fn from(figure: Figure) -> Self {
+        match figure {
+            Figure::Png => Self::Png,
+            Figure::Svg => Self::Svg,
+            Figure::Pdf => Self::Pdf,
+        }
+    }
+}
+
 fn colour_maps() -> impl TypedValueParser<Value = ColourMap> {
     let names = ColourMap::ALL.map(|map| PossibleValue::new(map.name()));
     PossibleValuesParser::new(names).try_map(|name| name.parse::<ColourMap>())
@@ -131,6 +160,8 @@ struct Task {
     json: bool,
     quiet: bool,
     progress: Progress,
+    /// The class that all pictures show, if the user says so.
+    true_class: Option<String>,
 }
 
 /// What became of one class of one picture, or of one picture.
@@ -201,12 +232,23 @@ impl Task {
         explain.incremental = !arguments.no_incremental;
         explain.overlay = arguments.overlay.into();
         explain.colours = arguments.colour_map;
+        explain.figures.clear();
+        for figure in arguments.figures {
+            let format = figure.into();
+            if !explain.figures.contains(&format) {
+                explain.figures.push(format);
+            }
+        }
         arguments.run.start_threads()?;
         let classifier = arguments.model.open(&arguments.run)?;
         let classifier = arguments.pictures.apply(classifier);
         for class in &arguments.classes {
             class.resolve(classifier.classes(), 0)?;
         }
+        let true_class = match &arguments.true_class {
+            None => None,
+            Some(class) => Some(true_class(class, classifier.classes())?),
+        };
         let several_classes =
             arguments.classes.len() > 1 || arguments.classes.contains(&ClassChoice::All);
         explain.classes = arguments.classes;
@@ -222,6 +264,7 @@ impl Task {
             json: arguments.run.json,
             quiet: arguments.quiet,
             progress: Progress::new(pictures, !arguments.quiet),
+            true_class,
         })
     }
 
@@ -252,7 +295,14 @@ impl Task {
         let study = source.study()?.map(Arc::new);
         let update = |title: &'static str, done, all| self.progress.update(title, done, all);
         let mut noted: Vec<String> = Vec::new();
+        let caption = match &self.true_class {
+            Some(class) => Caption::labelled(file, class),
+            None => Caption::of_file(file, self.classifier.classes()),
+        };
+        // The first is the one to look at.
+        let figure = format!("figure.{}", self.explain.figures[0].name());
         let each = |explanation: Explanation| {
+            let explanation = explanation.with_caption(caption.clone());
             let class = Ranked {
                 index: explanation.class(),
                 name: explanation.class_name().to_owned(),
@@ -298,7 +348,7 @@ impl Task {
                 "{name}: {} {} → {}\n",
                 class.name,
                 dvm::percent(class.probability),
-                folder.join("figure.png").display()
+                folder.join(&figure).display()
             ));
             outcomes.push(Outcome::Explained {
                 image: file.display().to_string(),
@@ -327,6 +377,16 @@ impl Task {
         if !self.quiet && !self.json {
             let _ = self.progress.aside(|| report::print(line));
         }
+    }
+}
+
+/// The name of the class that `choice` means; `top` and `all` mean none.
+fn true_class(choice: &ClassChoice, classes: &[String]) -> Result<String, Failure> {
+    match choice {
+        ClassChoice::Top | ClassChoice::All => Err(Failure::Request(
+            "--true-class wants the name or index of one class".into(),
+        )),
+        choice => Ok(classes[choice.resolve(classes, 0)?[0]].clone()),
     }
 }
 

@@ -1,8 +1,7 @@
 //! The frame of a chart: its title, its two axes with their ticks, and a light grid.
 
-use dvm_image::Picture;
-
-use crate::canvas::{Area, fill, frame};
+use crate::canvas::Area;
+use crate::page::Page;
 use crate::panel::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 use crate::ticks::{Clipped, Tick, ticks};
@@ -125,7 +124,7 @@ impl<'a> Axes<'a> {
 
     /// Draws everything but the curves; the upper left pixel of the area is at `(top, left)`, and
     /// `gap` pixels are kept free between it and the title. Returns the area.
-    pub fn draw(&self, canvas: &mut Picture, top: usize, left: usize, gap: usize) -> Area {
+    pub fn draw(&self, canvas: &mut Page, top: usize, left: usize, gap: usize) -> Area {
         let (width, height) = self.size;
         let area = Area {
             left,
@@ -135,11 +134,11 @@ impl<'a> Axes<'a> {
         };
         self.draw_ticks_across(canvas, area);
         self.draw_ticks_upwards(canvas, area);
-        frame(canvas, area, LINE, INK);
+        canvas.frame(area, LINE, INK);
 
         let mut write = |words: &str, size, at, direction, room: usize| {
             let words = text::fitted(words, size, room as f32);
-            text::draw(canvas, &words, size, at, Anchor::Middle, direction, INK);
+            canvas.write(&words, size, at, Anchor::Middle, direction, INK);
         };
         let middle = left + width / 2;
         let baseline = top.saturating_sub(gap + TITLE_GAP);
@@ -174,7 +173,7 @@ impl<'a> Axes<'a> {
         )
     }
 
-    fn draw_ticks_across(&self, canvas: &mut Picture, area: Area) {
+    fn draw_ticks_across(&self, canvas: &mut Page, area: Area) {
         for tick in &self.ticks.0 {
             let x = area.left + (tick.position * area.width as f32).round() as usize;
             let line = Area {
@@ -183,21 +182,21 @@ impl<'a> Axes<'a> {
                 width: LINE,
                 height: area.height,
             };
-            fill(canvas, line, GRID);
+            canvas.fill(line, GRID);
             let mark = Area {
                 top: area.bottom() + LINE,
                 height: TICK,
                 ..line
             };
-            fill(canvas, mark, INK);
+            canvas.fill(mark, INK);
             let baseline = mark.bottom() + TICK_GAP + (CAP_HEIGHT * LABEL).ceil() as usize;
             let at = (x, baseline);
             let (anchor, direction) = (Anchor::Middle, Direction::Across);
-            text::draw(canvas, &tick.label, LABEL, at, anchor, direction, SOFT);
+            canvas.write(&tick.label, LABEL, at, anchor, direction, SOFT);
         }
     }
 
-    fn draw_ticks_upwards(&self, canvas: &mut Picture, area: Area) {
+    fn draw_ticks_upwards(&self, canvas: &mut Page, area: Area) {
         for tick in &self.ticks.1 {
             let y = area.bottom() - (tick.position * area.height as f32).round() as usize;
             let line = Area {
@@ -206,17 +205,17 @@ impl<'a> Axes<'a> {
                 width: area.width,
                 height: LINE,
             };
-            fill(canvas, line, GRID);
+            canvas.fill(line, GRID);
             let mark = Area {
                 left: area.left.saturating_sub(LINE + TICK),
                 width: TICK,
                 ..line
             };
-            fill(canvas, mark, INK);
+            canvas.fill(mark, INK);
             let baseline = (y as f32 + CAP_HEIGHT * LABEL / 2.0).round() as usize;
             let at = (mark.left.saturating_sub(TICK_GAP), baseline);
             let (anchor, direction) = (Anchor::End, Direction::Across);
-            text::draw(canvas, &tick.label, LABEL, at, anchor, direction, SOFT);
+            canvas.write(&tick.label, LABEL, at, anchor, direction, SOFT);
         }
     }
 

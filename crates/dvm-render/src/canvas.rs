@@ -30,25 +30,24 @@ pub(crate) fn fill(canvas: &mut Picture, area: Area, colour: [u8; 3]) {
     }
 }
 
-/// Draws a frame of `thickness` pixels just outside `area`, none of whose pixels it covers.
-pub(crate) fn frame(canvas: &mut Picture, area: Area, thickness: usize, colour: [u8; 3]) {
+/// The sides of a frame of `thickness` pixels just outside `area`, none of whose pixels it covers.
+pub(crate) fn sides(area: Area, thickness: usize) -> [Area; 4] {
     let left = area.left.saturating_sub(thickness);
     let top = area.top.saturating_sub(thickness);
     let width = area.right() + thickness - left;
     let height = area.bottom() + thickness - top;
-    let mut side = |left, top, width, height| {
-        let side = Area {
-            left,
-            top,
-            width,
-            height,
-        };
-        fill(canvas, side, colour);
+    let side = |left, top, width, height| Area {
+        left,
+        top,
+        width,
+        height,
     };
-    side(left, top, width, area.top - top);
-    side(left, area.bottom(), width, thickness);
-    side(left, top, area.left - left, height);
-    side(area.right(), top, thickness, height);
+    [
+        side(left, top, width, area.top - top),
+        side(left, area.bottom(), width, thickness),
+        side(left, top, area.left - left, height),
+        side(area.right(), top, thickness, height),
+    ]
 }
 
 /// Copies the part of `picture` that lies on the canvas, its upper left corner at `(top, left)`.
@@ -93,7 +92,9 @@ mod tests {
             width: 3,
             height: 2,
         };
-        frame(&mut canvas, area, 1, BLACK);
+        for side in sides(area, 1) {
+            fill(&mut canvas, side, BLACK);
+        }
         let drawn: Vec<String> = (0..5)
             .map(|y| {
                 (0..6)

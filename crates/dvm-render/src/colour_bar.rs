@@ -3,7 +3,8 @@
 use dvm_image::Picture;
 
 use crate::Scale;
-use crate::canvas::{Area, fill, frame};
+use crate::canvas::Area;
+use crate::page::Page;
 use crate::panel::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 use crate::ticks::Tick;
@@ -46,23 +47,19 @@ impl<'a> ColourBar<'a> {
     }
 
     /// Draws the bar beside a picture that ends at column `right` and begins at row `top`.
-    pub fn draw(&self, canvas: &mut Picture, top: usize, right: usize) {
+    pub fn draw(&self, canvas: &mut Page, top: usize, right: usize) {
         let bar = Area {
             left: right + GAP,
             top,
             width: WIDTH,
             height: self.height,
         };
-        for y in 0..self.height {
+        let colours = (0..self.height).flat_map(|y| {
             let t = 1.0 - (y as f32 + 0.5) / self.height as f32;
-            let line = Area {
-                top: top + y,
-                height: 1,
-                ..bar
-            };
-            fill(canvas, line, self.colour(t));
-        }
-        frame(canvas, bar, LINE, INK);
+            self.colour(t)
+        });
+        canvas.paste(Picture::new(self.height, 1, colours.collect()), bar);
+        canvas.frame(bar, LINE, INK);
         for tick in &self.ticks {
             // The two ends are marked on the frame itself.
             let y = bar.bottom() as f32 - tick.position * self.height as f32;
@@ -72,34 +69,18 @@ impl<'a> ColourBar<'a> {
                 width: TICK,
                 height: LINE,
             };
-            fill(canvas, mark, INK);
+            canvas.fill(mark, INK);
             let baseline = (y + CAP_HEIGHT * LABEL / 2.0).round() as usize;
             let at = (mark.right() + TICK_GAP, baseline);
             let label = &tick.label;
-            text::draw(
-                canvas,
-                label,
-                LABEL,
-                at,
-                Anchor::Start,
-                Direction::Across,
-                SOFT,
-            );
+            canvas.write(label, LABEL, at, Anchor::Start, Direction::Across, SOFT);
         }
         if let Some(label) = &self.label {
             // Upright text hangs by four fifths above its baseline.
             let baseline = right + self.ticks_end() + LABEL_GAP + (LABEL * 0.8) as usize;
             let at = (baseline, top + self.height / 2);
             // The anchor's row counts upwards from here, the middle of the bar.
-            text::draw(
-                canvas,
-                label,
-                LABEL,
-                at,
-                Anchor::Middle,
-                Direction::Upwards,
-                INK,
-            );
+            canvas.write(label, LABEL, at, Anchor::Middle, Direction::Upwards, INK);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use dvm_image::Picture;
 
-use crate::canvas::{Area, fill, frame};
+use crate::canvas::Area;
+use crate::page::Page;
 use crate::panel::{INK, LABEL, LINE, SOFT, TICK_GAP};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 
@@ -95,7 +96,7 @@ impl<'a> Matrix<'a> {
         // A title and the bar need their room beside a small matrix, too.
         let width = (left + side + bar + MARGIN).max(560);
         let below = LINE + TICK_GAP + self.longest + AXIS_GAP + LABEL as usize;
-        let mut page = Picture::filled(top + side.max(200) + below + MARGIN, width, WHITE);
+        let mut page = Page::new(top + side.max(200) + below + MARGIN, width);
         let area = Area {
             left,
             top,
@@ -108,11 +109,11 @@ impl<'a> Matrix<'a> {
         let words = text::fitted(title, TITLE, (width - 2 * MARGIN) as f32);
         let at = (width / 2, MARGIN + TITLE_BASELINE);
         let (anchor, direction) = (Anchor::Middle, Direction::Across);
-        text::draw(&mut page, &words, TITLE, at, anchor, direction, INK);
-        page
+        page.write(&words, TITLE, at, anchor, direction, INK);
+        page.picture()
     }
 
-    fn draw_cells(&self, page: &mut Picture, area: Area) {
+    fn draw_cells(&self, page: &mut Page, area: Area) {
         let sizes = self.number_sizes();
         // Between large cells stands a hair of white.
         let hair = usize::from(self.cell >= 24);
@@ -130,13 +131,13 @@ impl<'a> Matrix<'a> {
                 }
                 let share = count as f64 / total as f64;
                 let colour = colour(share, i == j);
-                fill(page, cell, colour);
+                page.fill(cell, colour);
                 if let Some((large, small)) = sizes {
                     draw_numbers(page, cell, (count, share), (large, small), on(colour));
                 }
             }
         }
-        frame(page, area, LINE, INK);
+        page.frame(area, LINE, INK);
     }
 
     /// Text sizes of all counts and, where cells are large enough, of the shares under them.
@@ -152,38 +153,21 @@ impl<'a> Matrix<'a> {
         (size >= SMALLEST).then_some((size, None))
     }
 
-    fn draw_names(&self, page: &mut Picture, area: Area) {
+    fn draw_names(&self, page: &mut Page, area: Area) {
         let half = CAP_HEIGHT * self.size / 2.0;
         for (i, name) in self.names.iter().enumerate().step_by(self.step) {
             let middle = (i as f32 + 0.5) * self.cell as f32;
             let baseline = (area.top as f32 + middle + half).round() as usize;
             let at = (area.left - LINE - TICK_GAP, baseline);
-            text::draw(
-                page,
-                name,
-                self.size,
-                at,
-                Anchor::End,
-                Direction::Across,
-                SOFT,
-            );
+            page.write(name, self.size, at, Anchor::End, Direction::Across, SOFT);
             let baseline = (area.left as f32 + middle + half).round() as usize;
             let at = (baseline, area.bottom() + LINE + TICK_GAP);
             // Text that runs upwards ends at the matrix.
-            text::draw(
-                page,
-                name,
-                self.size,
-                at,
-                Anchor::End,
-                Direction::Upwards,
-                SOFT,
-            );
+            page.write(name, self.size, at, Anchor::End, Direction::Upwards, SOFT);
         }
         let column = MARGIN + (LABEL * 0.8) as usize;
         let at = (column, area.top + area.height / 2);
-        text::draw(
-            page,
+        page.write(
             "true class",
             LABEL,
             at,
@@ -193,8 +177,7 @@ impl<'a> Matrix<'a> {
         );
         let baseline = area.bottom() + LINE + TICK_GAP + self.longest + AXIS_GAP + LABEL as usize;
         let at = (area.left + area.width / 2, baseline);
-        text::draw(
-            page,
+        page.write(
             "predicted class",
             LABEL,
             at,
@@ -207,7 +190,7 @@ impl<'a> Matrix<'a> {
 
 /// The count of a cell, and under it the share of its row in percent.
 fn draw_numbers(
-    page: &mut Picture,
+    page: &mut Page,
     cell: Area,
     (count, share): (u64, f64),
     (large, small): (f32, Option<f32>),
@@ -216,15 +199,7 @@ fn draw_numbers(
     let middle = (cell.left + cell.width / 2, cell.top + cell.height / 2);
     let mut write = |words: &str, size: f32, row: f32| {
         let at = (middle.0, row.round() as usize);
-        text::draw(
-            page,
-            words,
-            size,
-            at,
-            Anchor::Middle,
-            Direction::Across,
-            ink,
-        );
+        page.write(words, size, at, Anchor::Middle, Direction::Across, ink);
     };
     let cap = CAP_HEIGHT * large;
     let centre = middle.1 as f32;
@@ -247,7 +222,7 @@ fn percent(share: f64) -> String {
 }
 
 /// Two strips, for right and wrong answers, from nothing to the whole class.
-fn draw_bar(page: &mut Picture, left: usize, top: usize, height: usize) {
+fn draw_bar(page: &mut Page, left: usize, top: usize, height: usize) {
     for y in 0..height {
         let root = 1.0 - (y as f64 + 0.5) / height as f64;
         for (strip, right) in [true, false].into_iter().enumerate() {
@@ -257,7 +232,7 @@ fn draw_bar(page: &mut Picture, left: usize, top: usize, height: usize) {
                 width: STRIP,
                 height: 1,
             };
-            fill(page, line, colour(root * root, right));
+            page.fill(line, colour(root * root, right));
         }
     }
     let bar = Area {
@@ -266,7 +241,7 @@ fn draw_bar(page: &mut Picture, left: usize, top: usize, height: usize) {
         width: 2 * STRIP,
         height,
     };
-    frame(page, bar, LINE, INK);
+    page.frame(bar, LINE, INK);
     for (share, label) in [
         (0.0, "0"),
         (0.01, "1 %"),
@@ -281,17 +256,17 @@ fn draw_bar(page: &mut Picture, left: usize, top: usize, height: usize) {
             width: 6,
             height: LINE,
         };
-        fill(page, mark, INK);
+        page.fill(mark, INK);
         let baseline = (y as f32 + CAP_HEIGHT * LABEL / 2.0).round() as usize;
         let at = (mark.right() + TICK_GAP, baseline);
         let (anchor, direction) = (Anchor::Start, Direction::Across);
-        text::draw(page, label, LABEL, at, anchor, direction, SOFT);
+        page.write(label, LABEL, at, anchor, direction, SOFT);
     }
     for (strip, words) in ["right", "wrong"].into_iter().enumerate() {
         let column = left + strip * STRIP + STRIP / 2 + (CAP_HEIGHT * LABEL / 2.0) as usize;
         let at = (column, bar.bottom() + LINE + TICK_GAP);
         let (anchor, direction) = (Anchor::End, Direction::Upwards);
-        text::draw(page, words, LABEL, at, anchor, direction, SOFT);
+        page.write(words, LABEL, at, anchor, direction, SOFT);
     }
 }
 
@@ -329,7 +304,7 @@ mod tests {
     fn rows_are_true_and_columns_predicted_classes() {
         let counts = vec![vec![0, 1], vec![0, 1]];
         let matrix = Matrix::new(&named(2), &counts);
-        let mut page = Picture::filled(300, 300, WHITE);
+        let mut page = Page::new(300, 300);
         let area = Area {
             left: 10,
             top: 10,
@@ -337,6 +312,7 @@ mod tests {
             height: 208,
         };
         matrix.draw_cells(&mut page, area);
+        let page = page.picture();
         let corner = |row: usize, column: usize| page.pixel(13 + 104 * row, 13 + 104 * column);
         assert_eq!(
             corner(0, 1),

@@ -2,11 +2,11 @@
 
 use dvm_image::Picture;
 
-use crate::canvas::paste;
+use crate::canvas::Area;
+use crate::page::Page;
 use crate::panel::INK;
 use crate::text::{self, Anchor, Direction};
 
-const WHITE: [u8; 3] = [255; 3];
 /// White around everything and between pictures.
 const GAP: usize = 12;
 const CAPTION: f32 = 14.0;
@@ -41,16 +41,21 @@ pub fn contact_sheet(pictures: &[(Picture, String)], columns: usize) -> Picture 
         .collect();
     let height: usize = rows.iter().map(|(_, high)| high + CAPTION_ROOM).sum();
     let width = columns.min(pictures.len()) * (column + GAP);
-    let mut page = Picture::filled(GAP + height, GAP + width, WHITE);
+    let mut page = Page::new(GAP + height, GAP + width);
     let mut bottom = GAP;
     for (row, high) in rows {
         bottom += high;
         for (place, (picture, caption)) in row.iter().enumerate() {
             let left = GAP + place * (column + GAP);
             let indent = (column - picture.width()) / 2;
-            paste(&mut page, picture, bottom - picture.height(), left + indent);
-            text::draw(
-                &mut page,
+            let area = Area {
+                left: left + indent,
+                top: bottom - picture.height(),
+                width: picture.width(),
+                height: picture.height(),
+            };
+            page.paste(picture.clone(), area);
+            page.write(
                 &text::fitted(caption, CAPTION, column as f32),
                 CAPTION,
                 (left + column / 2, bottom + CAPTION_BASELINE),
@@ -61,7 +66,7 @@ pub fn contact_sheet(pictures: &[(Picture, String)], columns: usize) -> Picture 
         }
         bottom += CAPTION_ROOM;
     }
-    page
+    page.picture()
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! Panels side by side on a white page.
 
-use dvm_image::Picture;
-
 use crate::Panel;
-use crate::panel::{INK, Measured};
+use crate::page::Page;
+use crate::panel::{INK, LABEL, Measured, SOFT};
 use crate::text::{self, Anchor, Direction};
 
-const WHITE: [u8; 3] = [255; 3];
 /// White around everything.
 const MARGIN: usize = 36;
 /// White between neighbouring panels.
@@ -16,6 +14,13 @@ const HEADING: f32 = 29.0;
 const HEADING_ROOM: usize = 62;
 /// From the top of the heading to its baseline.
 const HEADING_BASELINE: usize = 25;
+/// From baseline to baseline of the heading, and of what stands under it.
+const HEADING_LINE: usize = 38;
+const ORIGIN_LINE: usize = 27;
+/// The most lines of a long title.
+const TITLE_LINES: usize = 2;
+/// Between the parts of a heading.
+const DOT: &str = "  ·  ";
 
 const PANELS_PER_ROW: usize = 4;
 /// Rows are not filled beyond this width.
@@ -25,12 +30,88 @@ const LOWEST: usize = 400;
 /// Large pictures are reduced to at most this height.
 const HIGHEST: usize = 800;
 
+/// What stands above the panels of a figure.
+///
+/// Title and facts share a line if they fit; otherwise the title is broken into up to two lines, and cut
+/// if it is longer still, and the facts stand under it. So a long name never pushes a fact out.
+#[derive(Clone, Debug, Default)]
+pub struct Heading {
+    /// What is shown, such as the name of a class.
+    pub title: String,
+    /// What is known of it, such as a probability.
+    pub facts: Vec<String>,
+    /// Where it comes from, in smaller letters: what each is (`file`), and the value.
+    pub origin: Vec<(String, String)>,
+}
+
+impl From<&str> for Heading {
+    fn from(title: &str) -> Self {
+        Self {
+            title: title.into(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Heading {
+    /// The lines in large and in small letters that it takes in `room` pixels.
+    fn lines(&self, room: f32) -> (Vec<String>, Vec<String>) {
+        let title = text::printable(&self.title);
+        let title = title.trim();
+        let facts: Vec<String> = self
+            .facts
+            .iter()
+            .map(|fact| text::printable(fact))
+            .collect();
+        let facts = facts.join(DOT);
+        let one = match (title.is_empty(), facts.is_empty()) {
+            (_, true) => title.to_owned(),
+            (true, false) => facts.clone(),
+            (false, false) => format!("{}{DOT}{facts}", text::isolated(title)),
+        };
+        let large = if one.is_empty() {
+            Vec::new()
+        } else if text::length(&one, HEADING) <= room {
+            vec![one]
+        } else {
+            let mut lines = text::wrapped(title, HEADING, room, TITLE_LINES);
+            lines.extend(text::wrapped(&facts, HEADING, room, TITLE_LINES));
+            lines
+        };
+        (large, self.origin_lines(room))
+    }
+
+    fn origin_lines(&self, room: f32) -> Vec<String> {
+        let part = |name: &str, value: &str| format!("{name}: {}", text::isolated(value));
+        let values = self.origin.iter();
+        let values = values.map(|(name, value)| (name, text::printable(value)));
+        let all: Vec<String> = values
+            .clone()
+            .map(|(name, value)| part(name, &value))
+            .collect();
+        let one = all.join(DOT);
+        if text::length(&one, LABEL) <= room {
+            return if one.is_empty() {
+                Vec::new()
+            } else {
+                vec![one]
+            };
+        }
+        values
+            .map(|(name, value)| {
+                let room = room - text::length(&format!("{name}: "), LABEL);
+                part(name, &text::fitted(&value, LABEL, room))
+            })
+            .collect()
+    }
+}
+
 /// A figure of `panels` in reading order, with an optional `heading` above them.
 ///
 /// All pictures are equally high: a whole multiple of the pixels of the tallest, at least 400 and
 /// at most 800 (448 for 224). They keep their proportions; one that would be wider than 1200 is
 /// drawn less high. More than four panels, or fewer that are wide, continue in further rows.
-pub fn figure(heading: Option<&str>, panels: &[Panel]) -> Picture {
+pub fn figure(heading: Option<Heading>, panels: &[Panel]) -> Page {
     let tallest = panels.iter().map(|panel| panel.picture.height()).max();
     let height = drawn_height(tallest.unwrap_or(1));
     let panels: Vec<_> = panels
@@ -40,30 +121,38 @@ pub fn figure(heading: Option<&str>, panels: &[Panel]) -> Picture {
     let table = Table::new(&panels);
 
     let width = table.width() + 2 * MARGIN;
-    let heading = heading
-        .map(|text| text::fitted(text, HEADING, (width - 2 * MARGIN) as f32))
-        .filter(|text| !text.trim().is_empty());
-    let top = MARGIN + if heading.is_some() { HEADING_ROOM } else { 0 };
+    let heading = heading.unwrap_or_default();
+    let (large, small) = heading.lines((width - 2 * MARGIN) as f32);
+    let above = match (large.len(), small.len()) {
+        (0, 0) => 0,
+        (large, small) => {
+            HEADING_ROOM + HEADING_LINE * large.saturating_sub(1) + ORIGIN_LINE * small
+        }
+    };
+    let top = MARGIN + above;
 
-    let mut page = Picture::filled(top + table.height() + MARGIN, width, WHITE);
-    if let Some(heading) = heading {
-        let at = (width / 2, MARGIN + HEADING_BASELINE);
-        text::draw(
-            &mut page,
-            &heading,
-            HEADING,
-            at,
-            Anchor::Middle,
-            Direction::Across,
-            INK,
-        );
+    let mut page = Page::new(top + table.height() + MARGIN, width);
+    page.set_title(text::printable(&heading.title));
+    let mut write = |words: &str, size: f32, baseline: usize, colour: [u8; 3]| {
+        let at = (width / 2, baseline);
+        page.write(words, size, at, Anchor::Middle, Direction::Across, colour);
+    };
+    let mut baseline = MARGIN + HEADING_BASELINE;
+    for line in &large {
+        write(line, HEADING, baseline, INK);
+        baseline += HEADING_LINE;
+    }
+    baseline -= HEADING_LINE - ORIGIN_LINE;
+    for line in &small {
+        write(line, LABEL, baseline, SOFT);
+        baseline += ORIGIN_LINE;
     }
     table.draw(&mut page, top, MARGIN);
     page
 }
 
 /// The figure of a single panel.
-pub fn with_bar(panel: &Panel) -> Picture {
+pub fn with_bar(panel: &Panel) -> Page {
     figure(None, std::slice::from_ref(panel))
 }
 
@@ -135,7 +224,7 @@ impl<'a> Table<'a> {
         rows + GAP * self.rows.len().saturating_sub(1)
     }
 
-    fn draw(&self, page: &mut Picture, mut top: usize, left: usize) {
+    fn draw(&self, page: &mut Page, mut top: usize, left: usize) {
         for row in &self.rows {
             let mut x = left;
             for (column, panel) in self.columns.iter().zip(*row) {
@@ -163,7 +252,11 @@ fn row_height(row: &[Measured]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use dvm_image::Picture;
+
     use super::*;
+
+    const WHITE: [u8; 3] = [255; 3];
 
     fn panel(height: usize, width: usize) -> Panel {
         Panel {
@@ -173,6 +266,7 @@ mod tests {
             bar: None,
             bar_label: None,
             pixel_axes: (height, width),
+            region: None,
         }
     }
 
@@ -213,7 +307,53 @@ mod tests {
     #[test]
     fn wide_panels_take_more_rows_instead_of_a_wider_page() {
         let drawn = figure(None, &vec![panel(100, 1000); 4]);
-        assert!(drawn.width() <= PAGE, "{drawn:?}");
+        assert!(drawn.width() <= PAGE, "{}", drawn.width());
+    }
+
+    #[test]
+    fn a_long_title_leaves_the_facts_whole() {
+        let facts = vec!["95.1 %".to_owned(), "efficientnet_lite0".to_owned()];
+        for title in [
+            "a name of many words ".repeat(40),
+            "Donaudampfschiff".repeat(40),
+            "猫".repeat(99),
+        ] {
+            let heading = Heading {
+                title,
+                facts: facts.clone(),
+                origin: Vec::new(),
+            };
+            let (large, _) = heading.lines(560.0);
+            assert!(large.len() <= TITLE_LINES + 1, "{large:?}");
+            assert!(
+                large
+                    .iter()
+                    .all(|line| text::length(line, HEADING) <= 560.0),
+                "{large:?}"
+            );
+            assert!(large[large.len() - 2].ends_with('…'), "{large:?}");
+            assert_eq!(large[large.len() - 1], "95.1 %  ·  efficientnet_lite0");
+        }
+    }
+
+    #[test]
+    fn a_short_title_shares_its_line_and_the_origin_has_the_next() {
+        let heading = Heading {
+            title: "قطة".into(),
+            facts: vec!["95.1 %".into()],
+            origin: vec![
+                ("file".into(), "a.png".into()),
+                ("true class".into(), "tabby".into()),
+            ],
+        };
+        let (large, small) = heading.lines(900.0);
+        // The right-to-left name is isolated, so that the probability stays behind it.
+        assert_eq!(large, ["\u{2068}قطة\u{2069}  ·  95.1 %"]);
+        assert_eq!(
+            small,
+            ["file: \u{2068}a.png\u{2069}  ·  true class: \u{2068}tabby\u{2069}"]
+        );
+        assert_eq!(heading.lines(130.0).1.len(), 2);
     }
 
     #[test]
@@ -224,7 +364,7 @@ mod tests {
             vec![panel(1, 3000), panel(3000, 1)],
             vec![panel(2, 2); 30],
         ] {
-            let drawn = figure(Some("heading"), &panels);
+            let drawn = figure(Some("heading".into()), &panels).picture();
             assert!(drawn.width() < 4000 && drawn.height() < 6000, "{drawn:?}");
         }
     }
@@ -246,7 +386,15 @@ mod tests {
             crate::ColourMap::Viridis,
         ));
         bar.bar_label = Some("a long label ".repeat(99));
-        let drawn = figure(Some(&"a long heading ".repeat(99)), &[bar.clone(), bar]);
+        let heading = Heading {
+            title: "a long heading ".repeat(99),
+            facts: vec!["a long fact".repeat(99); 2],
+            origin: vec![
+                ("file".into(), "long".repeat(99)),
+                ("true class".into(), "x".into()),
+            ],
+        };
+        let drawn = figure(Some(heading), &[bar.clone(), bar]).picture();
         for y in 0..drawn.height() {
             for x in 0..drawn.width() {
                 let inside = (MARGIN - 8..drawn.height() - MARGIN + 8).contains(&y)
@@ -258,7 +406,7 @@ mod tests {
 
     #[test]
     fn no_pixel_of_a_picture_is_covered() {
-        let drawn = with_bar(&panel(224, 224));
+        let drawn = with_bar(&panel(224, 224)).picture();
         let red = drawn.rgb().chunks_exact(3).filter(|p| p == &[200, 30, 30]);
         assert_eq!(red.count(), 448 * 448);
     }

@@ -7,14 +7,16 @@
 //! - [`heat_picture`] colours a map, pixel by pixel.
 //! - [`overlay_grey`] lays it over the grey photograph, [`overlay_colour`] over the colour one.
 //! - [`figure`] sets titled panels side by side, with pixel axes and colour bars;
-//!   [`with_bar`] is the figure of one panel.
+//!   [`with_bar`] is the figure of one panel. Both are a [`Page`]: pixels, SVG or PDF.
 //! - [`bar_chart`] draws named amounts that are no map, [`line_charts`] curves,
 //!   [`confusion_matrix`] what was taken for what, [`reliability`] how far confidence can be trusted.
 //! - [`contact_sheet`] sets many small pictures in a grid, each with a caption.
 //! - [`diagram()`] draws boxes and arrows from top to bottom, as SVG.
 //!
 //! This crate sees numbers and pictures, never a network. All drawing is scalar arithmetic on
-//! one thread: the same input gives the same bytes on every machine.
+//! one thread: the same input gives the same bytes on every machine. Only characters that the embedded
+//! font lacks are drawn in fonts of the machine ([`font_warning`], [`add_font`],
+//! [`without_installed_fonts`]).
 //!
 //! ```
 //! use dvm_render::{ColourMap, Panel, Scale, figure, heat_picture};
@@ -28,6 +30,7 @@
 //!     bar: Some(scale),
 //!     bar_label: Some("largest |gradient|".into()),
 //!     pixel_axes: (2, 2),
+//!     region: None,
 //! };
 //! assert!(figure(None, &[panel]).width() > 400);
 //! ```
@@ -45,6 +48,7 @@ mod figure;
 mod heat;
 mod line_chart;
 mod overlay;
+mod page;
 mod panel;
 mod reliability;
 mod resample;
@@ -59,11 +63,13 @@ pub use colour_map::{ColourMap, UnknownColourMap};
 pub use confusion_matrix::confusion_matrix;
 pub use contact_sheet::contact_sheet;
 pub use diagram::{Diagram, DiagramBox, DiagramError, MOST_BOXES, diagram};
-pub use figure::{figure, with_bar};
+pub use figure::{Heading, figure, with_bar};
 pub use heat::heat_picture;
 pub use line_chart::{LineChart, Series, line_charts};
 pub use overlay::{overlay_colour, overlay_grey};
-pub use panel::Panel;
+pub use page::Page;
+pub use panel::{Panel, Region};
 pub use reliability::{ReliabilityBin, reliability};
 pub use scale::{NOT_FINITE, Neutral, Scale};
+pub use text::{FontError, add_font, font_warning, without_installed_fonts};
 pub use ticks::Tick;

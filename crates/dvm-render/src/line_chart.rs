@@ -3,12 +3,11 @@
 use dvm_image::Picture;
 
 use crate::axes::{Axes, Range};
-use crate::canvas::{Area, fill};
+use crate::canvas::Area;
+use crate::page::Page;
 use crate::panel::{INK, LABEL, SOFT};
-use crate::stroke::{disc, polyline};
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 
-const WHITE: [u8; 3] = [255; 3];
 const MARGIN: usize = 36;
 const GAP: usize = 56;
 const HEADING: f32 = 29.0;
@@ -91,20 +90,20 @@ pub fn line_charts(heading: Option<&str>, charts: &[LineChart]) -> Picture {
     let first = MARGIN + if heading.is_some() { HEADING_ROOM } else { 0 };
     let width = columns * (wide + GAP) - GAP + 2 * MARGIN;
     let height = first + (rows * (high + GAP)).saturating_sub(GAP) + MARGIN;
-    let mut page = Picture::filled(height, width, WHITE);
+    let mut page = Page::new(height, width);
 
     if let Some(heading) = heading {
         let words = text::fitted(heading, HEADING, (width - 2 * MARGIN) as f32);
         let at = (width / 2, MARGIN + HEADING_BASELINE);
         let (anchor, direction) = (Anchor::Middle, Direction::Across);
-        text::draw(&mut page, &words, HEADING, at, anchor, direction, INK);
+        page.write(&words, HEADING, at, anchor, direction, INK);
     }
     for (i, (chart, axes)) in charts.iter().zip(&axes).enumerate() {
         let x = MARGIN + (i % CHARTS_PER_ROW) * (wide + GAP) + left;
         let y = first + (i / CHARTS_PER_ROW) * (high + GAP) + above;
         chart.draw(&mut page, axes, y, x);
     }
-    page
+    page.picture()
 }
 
 impl LineChart {
@@ -118,7 +117,7 @@ impl LineChart {
     }
 
     /// Draws the chart with the upper left pixel of its curves at `(top, left)`.
-    fn draw(&self, page: &mut Picture, axes: &Axes, top: usize, left: usize) {
+    fn draw(&self, page: &mut Page, axes: &Axes, top: usize, left: usize) {
         let area = axes.draw(page, top, left, LEGEND);
         self.draw_mark(page, axes, area);
         for (series, colour) in self.series.iter().zip(COLOURS.iter().cycle()) {
@@ -128,11 +127,11 @@ impl LineChart {
                 .split(|(x, y)| !(x.is_finite() && y.is_finite()));
             for piece in pieces {
                 let drawn: Vec<_> = piece.iter().map(|&(x, y)| axes.at(area, x, y)).collect();
-                polyline(page, &drawn, THICKNESS, *colour);
+                page.polyline(&drawn, THICKNESS, *colour);
                 // A lone point between two gaps would be a speck.
                 if marked || drawn.len() == 1 {
                     for &point in &drawn {
-                        disc(page, point, MARK_RADIUS, *colour);
+                        page.disc(point, MARK_RADIUS, *colour);
                     }
                 }
             }
@@ -140,7 +139,7 @@ impl LineChart {
         self.draw_legend(page, area);
     }
 
-    fn draw_mark(&self, page: &mut Picture, axes: &Axes, area: Area) {
+    fn draw_mark(&self, page: &mut Page, axes: &Axes, area: Area) {
         let Some((x, words)) = self.mark.as_ref().filter(|(x, _)| x.is_finite()) else {
             return;
         };
@@ -152,7 +151,7 @@ impl LineChart {
                 width: 2,
                 height: 6.min(area.height - dash),
             };
-            fill(page, dash, SOFT);
+            page.fill(dash, SOFT);
         }
         // The words stand on the side that has more room.
         let (before, after) = (column - area.left, area.right().saturating_sub(column));
@@ -163,11 +162,11 @@ impl LineChart {
             ((column + 8, baseline), Anchor::Start, after)
         };
         let words = text::fitted(words, LABEL, room.saturating_sub(16) as f32);
-        text::draw(page, &words, LABEL, at, anchor, Direction::Across, SOFT);
+        page.write(&words, LABEL, at, anchor, Direction::Across, SOFT);
     }
 
     /// The names of the curves in a row above the axes, as many as fit.
-    fn draw_legend(&self, page: &mut Picture, area: Area) {
+    fn draw_legend(&self, page: &mut Page, area: Area) {
         let lengths = self.series.iter().map(|s| text::length(&s.name, LABEL));
         let entry = SAMPLE + SAMPLE_GAP + ENTRY_GAP;
         let whole: usize = lengths.map(|length| entry + length.ceil() as usize).sum();
@@ -182,11 +181,11 @@ impl LineChart {
             };
             let words = text::fitted(&series.name, LABEL, room as f32);
             let (from, to) = (x as f32 + THICKNESS, (x + SAMPLE) as f32 - THICKNESS);
-            polyline(page, &[(from, middle), (to, middle)], THICKNESS, *colour);
-            disc(page, ((from + to) / 2.0, middle), MARK_RADIUS, *colour);
+            page.polyline(&[(from, middle), (to, middle)], THICKNESS, *colour);
+            page.disc(((from + to) / 2.0, middle), MARK_RADIUS, *colour);
             let at = (words_at, baseline);
             let (anchor, direction) = (Anchor::Start, Direction::Across);
-            text::draw(page, &words, LABEL, at, anchor, direction, INK);
+            page.write(&words, LABEL, at, anchor, direction, INK);
             x = words_at + text::length(&words, LABEL).ceil() as usize + ENTRY_GAP;
         }
     }

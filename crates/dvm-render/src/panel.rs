@@ -3,9 +3,9 @@
 use dvm_image::Picture;
 
 use crate::Scale;
-use crate::canvas::{Area, fill, frame, paste};
+use crate::canvas::Area;
 use crate::colour_bar::ColourBar;
-use crate::resample::resampled;
+use crate::page::Page;
 use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 use crate::ticks::whole_step;
 
@@ -35,6 +35,9 @@ const THINNEST: usize = 16;
 const TICK_DISTANCE: f64 = 70.0;
 const NOTE_LINE: usize = 25;
 const NOTE_LINES: usize = 3;
+/// The frame of a region, and the white around it.
+const REGION: [u8; 3] = [214, 39, 40];
+const REGION_LINE: usize = 3;
 
 /// A picture with what is written around it.
 #[derive(Clone, Debug)]
@@ -53,6 +56,18 @@ pub struct Panel {
     /// Rows and columns that the axes count, whatever the size of `picture`; they also give the
     /// drawn picture its proportions.
     pub pixel_axes: (usize, usize),
+    /// A part of the picture to point out: it is framed, and the rest is pale. Such a panel is an
+    /// overview, and never drawn wider than the figure's pictures are high.
+    pub region: Option<Region>,
+}
+
+/// A rectangle in the pixels of the axes of a [`Panel`]; the first and the one after the last.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Region {
+    /// Rows.
+    pub rows: (f64, f64),
+    /// Columns.
+    pub columns: (f64, f64),
 }
 
 /// A panel whose parts have their sizes.
@@ -74,7 +89,8 @@ impl<'a> Measured<'a> {
     /// Measures `panel` with its picture `height` pixels high.
     pub fn new(panel: &'a Panel, height: usize) -> Self {
         let (rows, columns) = axes(panel);
-        let (height, width) = drawn_size(rows, columns, height);
+        let widest = panel.region.map_or(WIDEST, |_| height);
+        let (height, width) = drawn_size(rows, columns, height, widest);
         let bar = panel
             .bar
             .as_ref()
@@ -130,20 +146,18 @@ impl<'a> Measured<'a> {
     }
 
     /// Draws the panel with the upper left pixel of its picture at `(top, left)`.
-    pub fn draw(&self, canvas: &mut Picture, top: usize, left: usize) {
+    pub fn draw(&self, canvas: &mut Page, top: usize, left: usize) {
         let area = Area {
             left,
             top,
             width: self.width,
             height: self.height,
         };
-        paste(
-            canvas,
-            &resampled(&self.panel.picture, self.height, self.width),
-            top,
-            left,
-        );
-        frame(canvas, area, LINE, INK);
+        match self.panel.region {
+            None => canvas.paste(self.panel.picture.clone(), area),
+            Some(region) => self.draw_region(canvas, area, region),
+        }
+        canvas.frame(area, LINE, INK);
         self.draw_axes(canvas, area);
         if let Some(bar) = &self.bar {
             bar.draw(canvas, top, area.right());
@@ -151,32 +165,53 @@ impl<'a> Measured<'a> {
         let middle = left + self.width / 2;
         let title = text::fitted(&self.panel.title, TITLE, self.centre() as f32);
         let at = (middle, top.saturating_sub(TITLE_GAP));
-        text::draw(
-            canvas,
-            &title,
-            TITLE,
-            at,
-            Anchor::Middle,
-            Direction::Across,
-            INK,
-        );
+        canvas.write(&title, TITLE, at, Anchor::Middle, Direction::Across, INK);
         let mut baseline = self.x_baseline(area) + TICK_GAP;
         for note in &self.notes {
             baseline += NOTE_LINE;
             let at = (middle, baseline);
-            text::draw(
-                canvas,
-                note,
-                LABEL,
-                at,
-                Anchor::Middle,
-                Direction::Across,
-                SOFT,
-            );
+            canvas.write(note, LABEL, at, Anchor::Middle, Direction::Across, SOFT);
         }
     }
 
-    fn draw_axes(&self, canvas: &mut Picture, area: Area) {
+    /// Draws the picture with `region` framed and all else pale.
+    fn draw_region(&self, canvas: &mut Page, area: Area, region: Region) {
+        let (rows, columns) = axes(self.panel);
+        // Shares of the picture's sides.
+        let share = |(from, to): (f64, f64), count: usize| {
+            [from, to].map(|value| (value / count as f64).clamp(0.0, 1.0))
+        };
+        let (down, across) = (share(region.rows, rows), share(region.columns, columns));
+        let mut picture = self.panel.picture.clone();
+        let (height, width) = (picture.height(), picture.width());
+        let within = |[from, to]: [f64; 2], index: usize, count: usize| {
+            let middle = (index as f64 + 0.5) / count as f64;
+            (from..to).contains(&middle)
+        };
+        for y in 0..height {
+            for x in 0..width {
+                if !(within(down, y, height) && within(across, x, width)) {
+                    let pale = picture.pixel(y, x).map(|c| 255 - (255 - c) / 3);
+                    picture.set_pixel(y, x, pale);
+                }
+            }
+        }
+        canvas.paste(picture, area);
+        let place = |share: f64, length: usize| (share * length as f64).round() as usize;
+        let [top, bottom] = down.map(|share| place(share, area.height));
+        let [left, right] = across.map(|share| place(share, area.width));
+        // The frame lies within the region, so that none of it is outside the picture.
+        let inner = |thickness: usize| Area {
+            left: area.left + left + thickness,
+            top: area.top + top + thickness,
+            width: (right - left).saturating_sub(2 * thickness),
+            height: (bottom - top).saturating_sub(2 * thickness),
+        };
+        canvas.frame(inner(REGION_LINE), REGION_LINE, REGION);
+        canvas.frame(inner(REGION_LINE + 1), 1, [255; 3]);
+    }
+
+    fn draw_axes(&self, canvas: &mut Page, area: Area) {
         let (rows, columns) = axes(self.panel);
         for row in (0..rows).step_by(self.step) {
             let y = pixel_centre(row, rows, self.height) + area.top as f64;
@@ -186,19 +221,11 @@ impl<'a> Measured<'a> {
                 width: TICK,
                 height: LINE,
             };
-            fill(canvas, mark, INK);
+            canvas.fill(mark, INK);
             let baseline = (y + f64::from(CAP_HEIGHT * LABEL) / 2.0).round() as usize;
             let at = (mark.left.saturating_sub(TICK_GAP), baseline);
             let label = row.to_string();
-            text::draw(
-                canvas,
-                &label,
-                LABEL,
-                at,
-                Anchor::End,
-                Direction::Across,
-                SOFT,
-            );
+            canvas.write(&label, LABEL, at, Anchor::End, Direction::Across, SOFT);
         }
         for column in (0..columns).step_by(self.step) {
             let x = pixel_centre(column, columns, self.width) + area.left as f64;
@@ -208,18 +235,10 @@ impl<'a> Measured<'a> {
                 width: LINE,
                 height: TICK,
             };
-            fill(canvas, mark, INK);
+            canvas.fill(mark, INK);
             let at = (x.round() as usize, self.x_baseline(area));
             let label = column.to_string();
-            text::draw(
-                canvas,
-                &label,
-                LABEL,
-                at,
-                Anchor::Middle,
-                Direction::Across,
-                SOFT,
-            );
+            canvas.write(&label, LABEL, at, Anchor::Middle, Direction::Across, SOFT);
         }
     }
 
@@ -251,12 +270,12 @@ fn pixel_centre(index: usize, count: usize, length: usize) -> f64 {
     (index as f64 + 0.5) * length as f64 / count as f64
 }
 
-/// The size of a picture of `rows × columns` that is to be `height` pixels high.
-fn drawn_size(rows: usize, columns: usize, height: usize) -> (usize, usize) {
+/// The size of a picture of `rows × columns` that is to be `height` pixels high, and at most `widest` wide.
+fn drawn_size(rows: usize, columns: usize, height: usize, widest: usize) -> (usize, usize) {
     let proportion = columns as f64 / rows as f64;
     let width = height as f64 * proportion;
-    let (height, width) = if width > WIDEST as f64 {
-        (WIDEST as f64 / proportion, WIDEST as f64)
+    let (height, width) = if width > widest as f64 {
+        (widest as f64 / proportion, widest as f64)
     } else {
         (height as f64, width)
     };
@@ -270,11 +289,17 @@ mod tests {
 
     #[test]
     fn proportions_are_kept_up_to_the_widest_and_thinnest() {
-        assert_eq!(drawn_size(224, 224, 448), (448, 448));
-        assert_eq!(drawn_size(200, 300, 400), (400, 600));
-        assert_eq!(drawn_size(100, 1000, 400), (120, 1200));
-        assert_eq!(drawn_size(1, 100_000, 400), (16, 1200));
-        assert_eq!(drawn_size(100_000, 1, 400), (400, 16));
+        assert_eq!(drawn_size(224, 224, 448, WIDEST), (448, 448));
+        assert_eq!(drawn_size(200, 300, 400, WIDEST), (400, 600));
+        assert_eq!(drawn_size(100, 1000, 400, WIDEST), (120, 1200));
+        assert_eq!(drawn_size(1, 100_000, 400, WIDEST), (16, 1200));
+        assert_eq!(drawn_size(100_000, 1, 400, WIDEST), (400, 16));
+    }
+
+    #[test]
+    fn an_overview_is_no_wider_than_high() {
+        assert_eq!(drawn_size(200, 400, 448, 448), (224, 448));
+        assert_eq!(drawn_size(400, 200, 448, 448), (448, 224));
     }
 
     #[test]
@@ -292,6 +317,7 @@ mod tests {
                 bar: None,
                 bar_label: None,
                 pixel_axes: (rows, columns),
+                region: None,
             };
             assert_eq!(Measured::new(&panel, 448).step, step);
         }

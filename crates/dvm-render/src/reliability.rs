@@ -3,10 +3,10 @@
 use dvm_image::Picture;
 
 use crate::axes::{Axes, Range};
-use crate::canvas::{Area, fill, frame};
+use crate::canvas::Area;
 use crate::line_chart::COLOURS;
+use crate::page::Page;
 use crate::panel::SOFT;
-use crate::stroke::polyline;
 
 const PLOT: usize = 480;
 const MARGIN: usize = 36;
@@ -40,7 +40,7 @@ pub fn reliability(title: &str, bins: &[ReliabilityBin]) -> Picture {
     let (left, top) = (MARGIN + axes.left(), MARGIN + Axes::ABOVE);
     let width = left + PLOT + axes.right() + MARGIN;
     let height = top + PLOT + axes.below() + MARGIN;
-    let mut page = Picture::filled(height, width, [255; 3]);
+    let mut page = Page::new(height, width);
     let area = axes.draw(&mut page, top, left, 0);
 
     let total: u64 = bins.iter().map(|bin| bin.count).sum();
@@ -55,24 +55,20 @@ pub fn reliability(title: &str, bins: &[ReliabilityBin]) -> Picture {
             height: area.bottom() - row.round() as usize,
         };
         let few = (bin.count as f64) < FEW * total as f64;
-        fill(
-            &mut page,
-            bar,
-            if few { pale(COLOURS[0]) } else { COLOURS[0] },
-        );
+        page.fill(bar, if few { pale(COLOURS[0]) } else { COLOURS[0] });
         let said = axes.at(area, 0.0, bin.confidence.clamp(0.0, 1.0)).1;
         let ends = [(from as f32 + 3.0, said), (to as f32 - 5.0, said)];
-        polyline(&mut page, &ends, 4.0, COLOURS[1]);
+        page.polyline(&ends, 4.0, COLOURS[1]);
     }
     for dash in (0..100).step_by(4) {
         let ends = [dash, dash + 2].map(|x| {
             let x = f64::from(x) / 100.0;
             axes.at(area, x, x)
         });
-        polyline(&mut page, &ends, 2.0, SOFT);
+        page.polyline(&ends, 2.0, SOFT);
     }
-    frame(&mut page, area, crate::panel::LINE, crate::panel::INK);
-    page
+    page.frame(area, crate::panel::LINE, crate::panel::INK);
+    page.picture()
 }
 
 fn pale(colour: [u8; 3]) -> [u8; 3] {

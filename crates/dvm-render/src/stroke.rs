@@ -23,11 +23,6 @@ pub(crate) fn polyline(
     mask.paint(canvas, colour);
 }
 
-/// Draws a disc around `centre` (column, row).
-pub(crate) fn disc(canvas: &mut Picture, centre: (f32, f32), radius: f32, colour: [u8; 3]) {
-    polyline(canvas, &[centre], 2.0 * radius, colour);
-}
-
 /// How much of each pixel of a rectangle is covered. A line is collected here before it is painted,
 /// because a pixel that two of its segments touch must not be painted twice.
 struct Mask {
@@ -142,7 +137,7 @@ mod tests {
         let mut canvas = Picture::filled(4, 4, WHITE);
         polyline(&mut canvas, &[(-50.0, -50.0), (90.0, 90.0)], 3.0, BLACK);
         polyline(&mut canvas, &[], 3.0, BLACK);
-        disc(&mut canvas, (40.0, -40.0), 5.0, BLACK);
+        polyline(&mut canvas, &[(40.0, -40.0)], 10.0, BLACK);
         assert_eq!(canvas.pixel(2, 2), BLACK);
         assert_eq!(canvas.pixel(0, 3), WHITE);
     }

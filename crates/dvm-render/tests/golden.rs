@@ -8,12 +8,14 @@
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use dvm_image::{Grid, HeatMap, Picture};
 use dvm_render::{
-    ColourMap, Diagram, DiagramBox, LineChart, Neutral, Panel, ReliabilityBin, Scale, Series,
-    confusion_matrix, contact_sheet, diagram, figure, heat_picture, line_charts, overlay_colour,
-    overlay_grey, reliability, with_bar,
+    ColourMap, Diagram, DiagramBox, Heading, LineChart, Neutral, Panel, Region, ReliabilityBin,
+    Scale, Series, add_font, confusion_matrix, contact_sheet, diagram, figure, font_warning,
+    heat_picture, line_charts, overlay_colour, overlay_grey, reliability, with_bar,
+    without_installed_fonts,
 };
 
 /// Largest difference of a channel. Drawing is scalar arithmetic, so that pictures should be
@@ -22,13 +24,115 @@ const TOLERANCE: u8 = 1;
 
 const SIDE: usize = 32;
 
+/// Draws other scripts in the small fonts beside these tests, on every machine alike.
+fn use_test_fonts() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        without_installed_fonts();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fonts");
+        for name in ["cjk.otf", "devanagari.ttf", "thai.ttf", "emoji.ttf"] {
+            add_font(fs::read(folder.join(name)).unwrap()).unwrap();
+        }
+    });
+}
+
+/// Names of a cat in scripts that are joined, stacked, run from the right or have no letters.
+const CATS: [&str; 8] = [
+    "猫",
+    "ねこ",
+    "고양이",
+    "बिल्ली",
+    "قطة",
+    "חתול",
+    "แมว ที่",
+    "🐈 cat",
+];
+
+#[test]
+fn names_of_many_scripts_are_shaped_and_drawn() {
+    use_test_fonts();
+    assert_eq!(font_warning(CATS), None);
+    let panels = CATS.map(|name| panel(name, photograph(12, 12)));
+    let heading = Heading {
+        title: "قطة".into(),
+        facts: vec!["95.1 %".into(), "resnet18".into()],
+        origin: vec![
+            ("file".into(), "猫 1.jpg".into()),
+            ("true class".into(), "חתול".into()),
+        ],
+    };
+    check("scripts", &figure(Some(heading), &panels).picture());
+}
+
+#[test]
+fn a_long_name_leaves_room_for_probability_and_network() {
+    use_test_fonts();
+    let heading = |title: &str| Heading {
+        title: title.into(),
+        facts: vec!["95.1 %".into(), "efficientnet_lite0".into()],
+        origin: vec![
+            (
+                "file".into(),
+                "a file name that is rather long, like those of some cameras 2026-11-29.jpeg"
+                    .into(),
+            ),
+            ("true class".into(), "daisy".into()),
+        ],
+    };
+    let one = [panel("input", photograph(20, 20))];
+    let words =
+        "common garden flower with yellow petals, as photographed in the afternoon by a gardener";
+    check("long_name", &figure(Some(heading(words)), &one).picture());
+    let chinese = "花园的植物是一种很大的花".repeat(5);
+    check(
+        "long_chinese_name",
+        &figure(Some(heading(&chinese)), &one).picture(),
+    );
+}
+
+#[test]
+fn ten_maps_stand_in_rows_after_the_original_and_the_crop() {
+    let mut values = magnitudes();
+    values.truncate(32 * 32);
+    let scale = Scale::sequential(&values, ColourMap::Inferno, 99.8);
+    let mut panels = vec![
+        Panel {
+            region: Some(Region {
+                rows: (5.0, 35.0),
+                columns: (15.0, 45.0),
+            }),
+            ..panel("original, crop framed", photograph(40, 60))
+        },
+        panel("input", photograph(SIDE, SIDE)),
+    ];
+    panels.extend((0..10).map(|i| heat_panel(&format!("map {i}"), &values, scale.clone())));
+    let heading = Heading {
+        title: "daisy".into(),
+        facts: vec!["95.1 %".into(), "resnet18".into()],
+        origin: vec![("file".into(), "1.jpg".into())],
+    };
+    check("ten_maps", &figure(Some(heading), &panels).picture());
+}
+
+#[test]
+fn a_figure_as_svg() {
+    use_test_fonts();
+    let values = [0.0, 0.1, 0.2, 0.4];
+    let scale = Scale::sequential(&values, ColourMap::Inferno, 100.0);
+    let panels = [Panel {
+        bar: Some(scale.clone()),
+        ..panel("猫 < 🐈", heat_picture(&values, 2, 2, &scale))
+    }];
+    check_text("figure.svg", &figure(Some("daisy".into()), &panels).svg());
+}
+
 #[test]
 fn a_sequential_map_with_its_bar_and_a_clipped_end() {
     let values = magnitudes();
     let scale = Scale::sequential(&values, ColourMap::Inferno, 99.0);
     let mut panel = heat_panel("guided backprop · daisy 0.97", &values, scale);
     panel.bar_label = Some("largest |gradient|".into());
-    check("sequential", &with_bar(&panel));
+    check("sequential", &with_bar(&panel).picture());
 }
 
 #[test]
@@ -49,7 +153,7 @@ fn a_diverging_map_of_cells_with_zero_in_white() {
     let scale = Scale::diverging(&values, ColourMap::RdBu);
     let mut panel = heat_panel("occlusion 8/4 · daisy 0.97", &values, scale);
     panel.bar_label = Some("drop in probability".into());
-    check("diverging", &with_bar(&panel));
+    check("diverging", &with_bar(&panel).picture());
 }
 
 #[test]
@@ -60,7 +164,7 @@ fn raw_probabilities_in_the_colours_of_the_seed() {
     let scale = Scale::range(&values, ColourMap::YlGnBu).with_neutral(Neutral::High);
     check(
         "probabilities",
-        &with_bar(&heat_panel("p(daisy)", &values, scale)),
+        &with_bar(&heat_panel("p(daisy)", &values, scale)).picture(),
     );
 }
 
@@ -82,7 +186,10 @@ fn a_grey_and_a_colour_overlay_under_a_heading() {
             ..panel("colour", overlay_colour(&photograph, &signed, &both))
         },
     ];
-    check("overlays", &figure(Some("daisy 0.97"), &panels));
+    check(
+        "overlays",
+        &figure(Some("daisy 0.97".into()), &panels).picture(),
+    );
 }
 
 #[test]
@@ -91,7 +198,7 @@ fn an_all_zero_map_says_so() {
     let scale = Scale::sequential(&values, ColourMap::Inferno, 99.8);
     let mut panel = heat_panel("Grad-CAM · daisy 0.97", &values, scale);
     panel.note = Some("no feature map speaks for this class".into());
-    check("all_zero", &with_bar(&panel));
+    check("all_zero", &with_bar(&panel).picture());
 }
 
 #[test]
@@ -103,12 +210,13 @@ fn values_that_are_not_finite_are_grey_and_counted() {
     let scale = Scale::sequential(&values, ColourMap::Viridis, 100.0);
     check(
         "not_finite",
-        &with_bar(&heat_panel("gradient", &values, scale)),
+        &with_bar(&heat_panel("gradient", &values, scale)).picture(),
     );
 }
 
 #[test]
 fn panels_that_are_not_square_wrap_into_rows() {
+    use_test_fonts();
     let scale = Scale::between(-1.0, 1.0, &[], ColourMap::PuOr);
     let panels = [
         panel("landscape", photograph(20, 30)),
@@ -120,7 +228,7 @@ fn panels_that_are_not_square_wrap_into_rows() {
         },
         panel("猫 Кошка γάτα \u{7}kot", photograph(30, 30)),
     ];
-    check("not_square", &figure(None, &panels));
+    check("not_square", &figure(None, &panels).picture());
 }
 
 #[test]
@@ -333,6 +441,7 @@ fn panel(title: &str, picture: Picture) -> Panel {
         picture,
         bar: None,
         bar_label: None,
+        region: None,
     }
 }
 

@@ -1,10 +1,10 @@
 //! From maps to pictures: which colours, which scale, which panels.
 
 use dvm_attribution::{Attribution, Nature};
-use dvm_image::Picture;
+use dvm_image::{Input, Interpolation, Picture, encode_png, resize};
 use dvm_render::{
-    ColourMap, Neutral, Panel, Scale, figure as draw_figure, heat_picture, overlay_colour,
-    overlay_grey, with_bar,
+    ColourMap, Heading, Neutral, Page, Panel, Region, Scale, figure as draw_figure, heat_picture,
+    overlay_colour, overlay_grey, with_bar,
 };
 
 /// How a map is laid over the picture.
@@ -15,6 +15,41 @@ pub enum OverlayStyle {
     Grey,
     /// The picture in its colours, the map over it as far as it says something.
     Colour,
+}
+
+/// The kinds of files that a figure can be saved as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FigureFormat {
+    /// Pixels.
+    #[default]
+    Png,
+    /// Vector graphics for browsers and drawing programs.
+    Svg,
+    /// Vector graphics for papers; text can be searched and copied.
+    Pdf,
+}
+
+impl FigureFormat {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Png, Self::Svg, Self::Pdf];
+
+    /// The name, which is the ending of its files, too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Svg => "svg",
+            Self::Pdf => "pdf",
+        }
+    }
+
+    /// The bytes of a file that shows `page`. The same page gives the same bytes.
+    pub fn encode(self, page: &Page) -> Vec<u8> {
+        match self {
+            Self::Png => encode_png(&page.picture()),
+            Self::Svg => page.svg().into_bytes(),
+            Self::Pdf => page.pdf(),
+        }
+    }
 }
 
 /// Opacity of the map over the grey picture, as in the original experiments.
@@ -52,6 +87,7 @@ fn panel(attribution: &Attribution, picture: Picture, scale: Scale) -> Panel {
         bar: Some(scale),
         bar_label: Some(attribution.quantity.clone()),
         pixel_axes: attribution.size,
+        region: None,
     }
 }
 
@@ -64,7 +100,7 @@ fn map_panel(attribution: &Attribution, colours: Option<ColourMap>) -> Panel {
 
 /// The map with its colour bar.
 pub(crate) fn map(attribution: &Attribution, colours: Option<ColourMap>) -> Picture {
-    with_bar(&map_panel(attribution, colours))
+    with_bar(&map_panel(attribution, colours)).picture()
 }
 
 fn overlay_panel(
@@ -89,29 +125,106 @@ pub(crate) fn overlay(
     style: OverlayStyle,
     colours: Option<ColourMap>,
 ) -> Picture {
-    with_bar(&overlay_panel(attribution, crop, style, colours))
+    with_bar(&overlay_panel(attribution, crop, style, colours)).picture()
 }
 
-/// The crop and all maps side by side; over the crop, where an overlay's style is given.
+/// The rows and columns of the original that the crop shows.
+fn crop_on_original(input: &Input) -> dvm_image::Rectangle {
+    let (height, width) = input.placement().crop_size();
+    let placement = input.placement();
+    placement.original_rectangle(0.0..height as f64, 0.0..width as f64)
+}
+
+/// The longer side of the overview of a picture, in pixels.
+const OVERVIEW: usize = 640;
+
+/// The original with the crop framed, if the crop leaves out any of it.
+fn overview(input: &Input) -> Option<Panel> {
+    let original = input.original();
+    let (height, width) = (original.height(), original.width());
+    let (rows, columns) = crop_on_original(input);
+    // Half a pixel is rounding, not a part that was left out.
+    let whole = |part: &std::ops::Range<f64>, count: usize| {
+        part.start <= 0.5 && part.end >= count as f64 - 0.5
+    };
+    if whole(&rows, height) && whole(&columns, width) {
+        return None;
+    }
+    let factor = (OVERVIEW as f64 / height.max(width) as f64).min(1.0);
+    let side = |length: usize| ((length as f64 * factor).round() as usize).max(1);
+    Some(Panel {
+        title: "original, crop framed".into(),
+        note: None,
+        picture: resize(original, side(height), side(width), Interpolation::Bilinear),
+        bar: None,
+        bar_label: None,
+        pixel_axes: (height, width),
+        region: Some(Region {
+            rows: (rows.start, rows.end),
+            columns: (columns.start, columns.end),
+        }),
+    })
+}
+
+/// The original where the crop leaves out a part of it, the crop, and all maps; over the crop, where an
+/// overlay's style is given.
 pub(crate) fn figure(
-    heading: &str,
-    crop: &Picture,
+    heading: Heading,
+    input: &Input,
     attributions: &[&Attribution],
     overlaid: Option<OverlayStyle>,
     colours: Option<ColourMap>,
-) -> Picture {
-    let input = Panel {
+) -> Page {
+    let crop = input.crop();
+    let seen = Panel {
         title: "input".into(),
         note: None,
         picture: crop.clone(),
         bar: None,
         bar_label: None,
         pixel_axes: (crop.height(), crop.width()),
+        region: None,
     };
     let maps = attributions.iter().map(|a| match overlaid {
         Some(style) => overlay_panel(a, crop, style, colours),
         None => map_panel(a, colours),
     });
-    let panels: Vec<Panel> = std::iter::once(input).chain(maps).collect();
+    let panels: Vec<Panel> = overview(input)
+        .into_iter()
+        .chain(std::iter::once(seen))
+        .chain(maps)
+        .collect();
     draw_figure(Some(heading), &panels)
+}
+
+#[cfg(test)]
+mod tests {
+    use dvm_image::Preprocess;
+
+    use super::*;
+
+    fn overview_of(height: usize, width: usize) -> Option<Region> {
+        let picture = Picture::filled(height, width, [90; 3]);
+        let input = Preprocess::imagenet().apply(picture).unwrap();
+        overview(&input).map(|panel| panel.region.unwrap())
+    }
+
+    #[test]
+    fn the_crop_lies_where_torchvision_cuts_it() {
+        // The short side becomes 256, then the middle 224 × 224: 400 × 600 becomes 256 × 384, from
+        // (16, 80); one pixel of it is 1.5625 of the original.
+        let region = overview_of(400, 600).unwrap();
+        assert_eq!(region.rows, (25.0, 375.0));
+        assert_eq!(region.columns, (125.0, 475.0));
+    }
+
+    #[test]
+    fn a_picture_that_is_seen_whole_needs_no_overview() {
+        let mut preprocess = Preprocess::imagenet();
+        preprocess.resize = dvm_image::Resize::Exact(224, 224);
+        let input = preprocess
+            .apply(Picture::filled(300, 500, [90; 3]))
+            .unwrap();
+        assert!(overview(&input).is_none());
+    }
 }

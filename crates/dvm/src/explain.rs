@@ -8,7 +8,7 @@ use dvm_attribution::{Method, Observation, Scene, Settings};
 use dvm_image::Picture;
 use dvm_render::ColourMap;
 
-use crate::drawing::OverlayStyle;
+use crate::drawing::{FigureFormat, OverlayStyle};
 use crate::explanation::{Map, Subject};
 use crate::nearest::did_you_mean;
 use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction};
@@ -27,6 +27,8 @@ pub struct Explain {
     pub overlay: OverlayStyle,
     /// Colours for the maps that they suit (a diverging map for signed ones), instead of the usual.
     pub colours: Option<ColourMap>,
+    /// The files that the figure is saved as.
+    pub figures: Vec<FigureFormat>,
 }
 
 /// Told what is how far: the title of a method (its windows), or `classes`; steps done, all steps.
@@ -117,6 +119,7 @@ impl Explain {
             incremental: true,
             overlay: OverlayStyle::Grey,
             colours: None,
+            figures: vec![FigureFormat::Png],
         })
     }
 }

@@ -11,12 +11,12 @@ use dvm_attribution::registry::Entry;
 use dvm_data::formats::{Description, Study};
 use dvm_engine::Arithmetic;
 use dvm_image::{Input, Picture, encode_npy, encode_png, write_atomic};
-use dvm_render::ColourMap;
+use dvm_render::{ColourMap, Heading, Page, font_warning};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::drawing::{self, OverlayStyle};
-use crate::{Classifier, Error, Explain, Prediction};
+use crate::drawing::{self, FigureFormat, OverlayStyle};
+use crate::{Caption, Classifier, Error, Explain, Prediction};
 
 /// What all explanations of one picture share.
 pub(crate) struct Subject {
@@ -33,6 +33,7 @@ pub(crate) struct Subject {
     model_name: String,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
+    figures: Vec<FigureFormat>,
     /// Raw arrays that were written last, by method, and where: those of occlusion are the same for
     /// all classes.
     written: Mutex<BTreeMap<&'static str, WrittenRaw>>,
@@ -86,6 +87,7 @@ impl Subject {
             prediction,
             overlay: options.overlay,
             colours: options.colours,
+            figures: options.figures.clone(),
             written: Mutex::default(),
         }
     }
@@ -110,6 +112,9 @@ pub struct Explanation {
     maps: Vec<Map>,
     /// Of a picture from a DICOM file, its study and its number in the file, from 1.
     study: Option<(Arc<Study>, usize)>,
+    caption: Caption,
+    /// What a reader of the figure's text must know.
+    font_warning: Option<String>,
 }
 
 /// What is said of a picture whose file ends before it does.
@@ -122,7 +127,10 @@ impl Explanation {
             target,
             maps,
             study: None,
+            caption: Caption::default(),
+            font_warning: None,
         }
+        .with_caption(Caption::default())
     }
 
     /// The same of a picture from a DICOM file, the frame `number` of it, from 1: overlays are saved as
@@ -133,6 +141,19 @@ impl Explanation {
             study: Some((study, number)),
             ..self
         }
+    }
+
+    /// The same, with where the picture came from: its figure and record show it.
+    #[must_use]
+    pub fn with_caption(mut self, caption: Caption) -> Self {
+        let texts = [
+            Some(self.class_name()),
+            caption.file.as_deref(),
+            caption.true_class.as_deref(),
+        ];
+        self.font_warning = font_warning(texts.into_iter().flatten());
+        self.caption = caption;
+        self
     }
 
     /// Index of the class.
@@ -173,14 +194,17 @@ impl Explanation {
         self.subject.crop_warning.as_deref()
     }
 
-    /// What readers of the maps must know, and who says so: `picture`, `network` or a method.
+    /// What readers of the maps must know, and who says so: `picture`, `network`, `figure` or a method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let of_picture = self.subject.picture_warnings.iter();
         let of_picture = of_picture.map(|warning| ("picture", warning.as_str()));
         let of_network = self.subject.warnings.iter();
         let of_network = of_network.map(|warning| ("network", warning.as_str()));
+        let of_figure = self.font_warning.iter();
+        let of_figure = of_figure.map(|warning| ("figure", warning.as_str()));
         of_picture
             .chain(of_network)
+            .chain(of_figure)
             .chain(self.maps.iter().flat_map(|map| {
                 let name = map.entry.name;
                 map.attribution
@@ -192,25 +216,29 @@ impl Explanation {
 
     /// The crop and all maps side by side, titled, with the class and its probability.
     pub fn figure(&self) -> Picture {
+        self.page().picture()
+    }
+
+    /// As [`Explanation::figure`], as a page that can be had as pixels, SVG or PDF.
+    pub fn page(&self) -> Page {
         self.figure_with(None)
     }
 
     /// As [`Explanation::figure`], with each map over the crop.
     pub fn overlay_figure(&self) -> Picture {
-        self.figure_with(Some(self.subject.overlay))
+        self.figure_with(Some(self.subject.overlay)).picture()
     }
 
-    fn figure_with(&self, overlaid: Option<OverlayStyle>) -> Picture {
-        let heading = format!(
-            "{}  ·  {}  ·  {}",
-            self.class_name().replace('_', " "),
-            percent(self.probability()),
-            self.subject.model_name
-        );
+    fn figure_with(&self, overlaid: Option<OverlayStyle>) -> Page {
+        let heading = Heading {
+            title: self.class_name().replace('_', " "),
+            facts: vec![percent(self.probability()), self.subject.model_name.clone()],
+            origin: self.caption.parts(),
+        };
         let attributions: Vec<&Attribution> = self.maps.iter().map(|m| &m.attribution).collect();
         drawing::figure(
-            &heading,
-            self.crop(),
+            heading,
+            &self.subject.input,
             &attributions,
             overlaid,
             self.subject.colours,
@@ -268,6 +296,8 @@ impl Explanation {
                     "black": levels.black,
                     "white": levels.white,
                 })),
+                "true_class": self.caption.true_class,
+                "true_class_by_folder": self.caption.by_folder,
             },
             "picture_warnings": self.subject.picture_warnings,
             "model": self.subject.model,
@@ -288,8 +318,8 @@ impl Explanation {
     }
 
     /// Writes all files into `folder`, which is made if missing: `input.png`; for each method
-    /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`;
-    /// and last `explanation.json`. Each file appears whole or not at all. Returns their paths in
+    /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`, or
+    /// the files that [`Explain::figures`] names; and last `explanation.json`. Each file appears whole or not at all. Returns their paths in
     /// the order in which they were written.
     ///
     /// # Errors
@@ -344,7 +374,11 @@ impl Explanation {
                 files.push(write(&format!("{name}.overlay.dcm"), &capture)?);
             }
         }
-        files.push(write("figure.png", &encode_png(&self.figure()))?);
+        let page = self.page();
+        for format in &self.subject.figures {
+            let name = format!("figure.{}", format.name());
+            files.push(write(&name, &format.encode(&page))?);
+        }
         let mut record = self.record();
         complete(&mut record);
         let mut text = serde_json::to_string_pretty(&record).expect("a record is plain data");

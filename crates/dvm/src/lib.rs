@@ -24,6 +24,7 @@
 //! and looked over by [`data`].
 
 mod bench;
+mod caption;
 mod classes;
 mod classifier;
 mod drawing;
@@ -37,9 +38,10 @@ pub mod training;
 pub mod weights;
 
 pub use bench::{Bench, Measured, Work};
+pub use caption::Caption;
 pub use classes::{ClassChoice, read_class_names};
 pub use classifier::{Classifier, Opening, Prediction, Ranked, read_preprocess};
-pub use drawing::OverlayStyle;
+pub use drawing::{FigureFormat, OverlayStyle};
 pub use error::Error;
 pub use explain::{Explain, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
@@ -56,7 +58,7 @@ pub use dvm_image::{
     Channels, ENDINGS, Input, Interpolation, Levels, Limits, Picture, Preprocess, PreprocessField,
     Range, Reading, Resize, encode_png, is_named_as_picture, is_recognised, write_atomic,
 };
-pub use dvm_render::{Bar, ColourMap, bar_chart};
+pub use dvm_render::{Bar, ColourMap, FontError, Page, add_font, bar_chart, font_warning};
 pub use dvm_zoo as models;
 
 /// The network that is used when none is named.

@@ -41,6 +41,13 @@ pub fn warn_about(classifier: &Classifier) {
     }
 }
 
+/// Tells which characters of the classes' names appear as boxes in pictures, and what to install.
+pub fn warn_about_fonts<'a>(classes: impl IntoIterator<Item = &'a str>) {
+    if let Some(warning) = dvm::font_warning(classes) {
+        say(&format!("warning: {warning}"));
+    }
+}
+
 /// Prints the result.
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();

@@ -136,6 +136,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             folder.display()
         ),
     };
+    if let Some(evaluation) = &evaluated {
+        report::warn_about_fonts(evaluation.classes.iter().map(|class| class.name.as_str()));
+    }
     if arguments.run.json {
         report::print_json(&Summary {
             run: folder.display().to_string(),

@@ -183,6 +183,50 @@ fn one_picture_gives_maps_figure_and_record() {
 }
 
 #[test]
+fn a_figure_can_be_svg_and_pdf_and_says_where_the_picture_is_from() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("Espresso");
+    fs::create_dir(&folder).unwrap();
+    let photo = folder.join("cup & saucer.png");
+    let coffee = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(COFFEE);
+    fs::copy(coffee, &photo).unwrap();
+    let arguments = [photo.to_str().unwrap(), "--figure", "svg,pdf,svg"];
+    let run = explain(out.path(), &with(&arguments, &FAST));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let results = out.path().join("cup & saucer");
+    assert!(!results.join("figure.png").exists());
+    let svg = fs::read_to_string(results.join("figure.svg")).unwrap();
+    let origin = "file: cup &amp; saucer.png  ·  true class (name of its folder): espresso";
+    assert!(svg.contains(origin), "{}", &svg[svg.len() - 3000..]);
+    assert!(svg.contains("aria-label=\"original, crop framed\""));
+    let pdf = fs::read(results.join("figure.pdf")).unwrap();
+    assert!(pdf.starts_with(b"%PDF-"));
+    let record = record(&results);
+    assert_eq!(record["image"]["true_class"], "espresso");
+    assert_eq!(record["image"]["true_class_by_folder"], true);
+    let line = format!("→ {}\n", results.join("figure.svg").display());
+    assert!(run.stdout.ends_with(&line), "{}", run.stdout);
+}
+
+#[test]
+fn the_true_class_can_be_given_and_must_exist() {
+    let out = tempfile::tempdir().unwrap();
+    let arguments = [COFFEE, "--true-class", "cup"];
+    let run = explain(out.path(), &with(&arguments, &FAST));
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let record = record(&out.path().join("coffee"));
+    assert_eq!(record["image"]["true_class"], "cup");
+    assert_eq!(record["image"]["true_class_by_folder"], false);
+    for wrong in ["all", "no such class"] {
+        let arguments = [COFFEE, "--true-class", wrong];
+        let run = explain(out.path(), &with(&arguments, &FAST));
+        assert_eq!(run.code, Some(2), "{wrong}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn occlusion_keeps_every_class_of_every_window() {
     let out = tempfile::tempdir().unwrap();
     let run = explain(out.path(), &with(&[COFFEE], &COARSE));

@@ -11,7 +11,7 @@ use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
 use super::report::{Report, WrongPicture};
-use crate::{ClassChoice, Classifier, Error, Explain};
+use crate::{Caption, ClassChoice, Classifier, Error, Explain};
 
 /// How a network did on the pictures of a split.
 pub struct Evaluated {
@@ -186,7 +186,9 @@ impl Evaluated {
             // Why it was taken for what it is not.
             let mut options = Explain::fitting(classifier.preprocess().crop);
             options.classes = vec![ClassChoice::Named(wrong.predicted.clone())];
-            let figure = classifier.explain(picture, &options)?[0].overlay_figure();
+            let explanation = classifier.explain(picture, &options)?.swap_remove(0);
+            let caption = Caption::labelled(&wrong.path, &wrong.class);
+            let figure = explanation.with_caption(caption).overlay_figure();
             let name = format!("{:02}.png", index + 1);
             let path = maps.join(&name);
             write_atomic(&path, &encode_png(&figure))

@@ -10,7 +10,7 @@ use dvm_train::{Config, Evaluation, Phase, TrainingEvent};
 use dvm_zoo::Pretrained;
 
 use super::report::confusion_picture;
-use crate::{ClassChoice, Classifier, Error, Explain};
+use crate::{Caption, ClassChoice, Classifier, Error, Explain};
 
 /// Hands on what happens, and draws pictures of validation samples each few epochs.
 pub(super) struct Watching<'a> {
@@ -122,7 +122,9 @@ fn looked_at(classifier: &Classifier, sample: &Sample, class: &str) -> Result<Pi
     let picture = dvm_image::read_as(&sample.path, &classifier.reading())?;
     let mut options = Explain::fitting(classifier.preprocess().crop);
     options.classes = vec![ClassChoice::Named(class.to_owned())];
-    Ok(classifier.explain(picture, &options)?[0].overlay_figure())
+    let explanation = classifier.explain(picture, &options)?.swap_remove(0);
+    let caption = Caption::labelled(&sample.path, class);
+    Ok(explanation.with_caption(caption).overlay_figure())
 }
 
 fn show(events: &mut Events, tag: &str, epoch: u64, picture: &Picture) -> std::io::Result<()> {

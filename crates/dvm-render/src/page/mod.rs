@@ -1,0 +1,267 @@
+//! A page that remembers what was drawn on it, and can be had as pixels, SVG or PDF.
+
+mod pdf;
+mod svg;
+
+use std::borrow::Cow;
+
+use dvm_image::Picture;
+
+use crate::canvas::{self, Area};
+use crate::resample::resampled;
+use crate::stroke;
+use crate::text::{self, Anchor, Direction, Line};
+
+/// A drawing of rectangles, pictures, lines and text on white, in pixels.
+///
+/// [`Page::picture`] draws it as pixels, [`Page::svg`] and [`Page::pdf`] as vector graphics in which
+/// text stays sharp at any size and pictures keep their own pixels. The same page gives the same bytes.
+pub struct Page {
+    height: usize,
+    width: usize,
+    title: String,
+    marks: Vec<Mark>,
+}
+
+/// One thing on a page. Later ones cover earlier ones.
+enum Mark {
+    Fill {
+        area: Area,
+        colour: [u8; 3],
+    },
+    /// A picture stretched over an area.
+    Picture {
+        area: Area,
+        picture: Picture,
+    },
+    Stroke {
+        points: Vec<(f32, f32)>,
+        thickness: f32,
+        colour: [u8; 3],
+    },
+    Text {
+        line: Line,
+        words: String,
+        at: (i64, i64),
+        direction: Direction,
+        colour: [u8; 3],
+    },
+}
+
+impl Page {
+    /// A white page.
+    pub(crate) fn new(height: usize, width: usize) -> Self {
+        Self {
+            height,
+            width,
+            title: String::new(),
+            marks: Vec::new(),
+        }
+    }
+
+    /// Rows of pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns of pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The title that files of the page carry.
+    pub(crate) fn set_title(&mut self, title: String) {
+        self.title = title;
+    }
+
+    /// Fills `area`.
+    pub(crate) fn fill(&mut self, area: Area, colour: [u8; 3]) {
+        self.marks.push(Mark::Fill { area, colour });
+    }
+
+    /// Draws a frame of `thickness` pixels just outside `area`, none of whose pixels it covers.
+    pub(crate) fn frame(&mut self, area: Area, thickness: usize, colour: [u8; 3]) {
+        for side in canvas::sides(area, thickness) {
+            self.fill(side, colour);
+        }
+    }
+
+    /// Stretches `picture` over `area`: each pixel the mean of what it covers.
+    pub(crate) fn paste(&mut self, picture: Picture, area: Area) {
+        self.marks.push(Mark::Picture { area, picture });
+    }
+
+    /// Draws a line through `points` (column, row; a pixel's middle lies at its half), `thickness`
+    /// pixels wide, with round ends and joints.
+    pub(crate) fn polyline(&mut self, points: &[(f32, f32)], thickness: f32, colour: [u8; 3]) {
+        self.marks.push(Mark::Stroke {
+            points: points.to_vec(),
+            thickness,
+            colour,
+        });
+    }
+
+    /// Draws a disc around `centre` (column, row).
+    pub(crate) fn disc(&mut self, centre: (f32, f32), radius: f32, colour: [u8; 3]) {
+        self.polyline(&[centre], 2.0 * radius, colour);
+    }
+
+    /// Writes `words`, `size` pixels per em, with their `anchor` at column `x` and row `y`; the baseline
+    /// is row `y`, or column `x` if they run upwards.
+    pub(crate) fn write(
+        &mut self,
+        words: &str,
+        size: f32,
+        (x, y): (usize, usize),
+        anchor: Anchor,
+        direction: Direction,
+        colour: [u8; 3],
+    ) {
+        let line = Line::new(words, size);
+        let shift = match anchor {
+            Anchor::Start => 0.0,
+            Anchor::Middle => line.length / 2.0,
+            Anchor::End => line.length,
+        };
+        // Lines start on a whole pixel, so that equal labels are equal pixels.
+        let shift = shift.round() as i64;
+        let (x, y) = (x as i64, y as i64);
+        let at = match direction {
+            Direction::Across => (x - shift, y),
+            Direction::Upwards => (x, y + shift),
+        };
+        self.marks.push(Mark::Text {
+            line,
+            words: text::printable(words),
+            at,
+            direction,
+            colour,
+        });
+    }
+
+    /// The page as pixels.
+    pub fn picture(&self) -> Picture {
+        let mut picture = Picture::filled(self.height, self.width, [255; 3]);
+        for mark in &self.marks {
+            match mark {
+                Mark::Fill { area, colour } => canvas::fill(&mut picture, *area, *colour),
+                Mark::Picture {
+                    area,
+                    picture: small,
+                } => {
+                    let drawn = resampled(small, area.height, area.width);
+                    canvas::paste(&mut picture, &drawn, area.top, area.left);
+                }
+                Mark::Stroke {
+                    points,
+                    thickness,
+                    colour,
+                } => stroke::polyline(&mut picture, points, *thickness, *colour),
+                Mark::Text {
+                    line,
+                    at,
+                    direction,
+                    colour,
+                    ..
+                } => text::paint(&mut picture, line, *at, *direction, *colour),
+            }
+        }
+        picture
+    }
+
+    /// The page as an SVG file. Text is drawn as outlines, so that it looks the same everywhere; what it
+    /// says is in `aria-label`.
+    pub fn svg(&self) -> String {
+        svg::written(self)
+    }
+
+    /// The page as a PDF file of one page, 144 pixels to an inch. Text can be searched and copied.
+    pub fn pdf(&self) -> Vec<u8> {
+        pdf::written(self)
+    }
+}
+
+/// The pixels to put into a file for a picture that is stretched over `area`. One that is enlarged is
+/// written with its pixels repeated: many viewers would blur them, and a map would show values that
+/// nobody computed.
+fn embedded(picture: &Picture, area: Area) -> Cow<'_, Picture> {
+    if picture.height() < area.height || picture.width() < area.width {
+        Cow::Owned(resampled(picture, area.height, area.width))
+    } else {
+        Cow::Borrowed(picture)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLACK: [u8; 3] = [0; 3];
+
+    fn written(words: &str, direction: Direction) -> Picture {
+        let mut page = Page::new(60, 60);
+        page.write(words, 20.0, (30, 30), Anchor::Middle, direction, BLACK);
+        page.picture()
+    }
+
+    #[test]
+    fn text_that_runs_upwards_is_the_same_text_turned() {
+        let (across, upwards) = (
+            written("Ag1", Direction::Across),
+            written("Ag1", Direction::Upwards),
+        );
+        for y in 0..60 {
+            for x in 0..60 {
+                assert_eq!(across.pixel(y, x), upwards.pixel(59 - x, y));
+            }
+        }
+    }
+
+    #[test]
+    fn a_character_that_no_font_has_is_drawn_as_a_box() {
+        let drawn = |words| written(words, Direction::Across);
+        assert_eq!(drawn("\u{13000}"), drawn("\u{12000}"));
+        assert_ne!(drawn("\u{13000}"), drawn(" "));
+    }
+
+    #[test]
+    fn what_lies_beyond_the_page_is_left_out() {
+        let mut page = Page::new(3, 3);
+        for at in [(0, 0), (2, 2), (500, 1)] {
+            page.write(
+                "wide text",
+                30.0,
+                at,
+                Anchor::Middle,
+                Direction::Across,
+                BLACK,
+            );
+        }
+        let picture = page.picture();
+        assert_eq!((picture.height(), picture.width()), (3, 3));
+    }
+
+    #[test]
+    fn a_page_says_its_size_and_text_in_every_format() {
+        let mut page = Page::new(100, 200);
+        page.set_title("a < b".into());
+        page.write(
+            "loss & more",
+            20.0,
+            (10, 50),
+            Anchor::Start,
+            Direction::Across,
+            BLACK,
+        );
+        let svg = page.svg();
+        assert!(svg.contains("viewBox=\"0 0 200 100\""), "{svg}");
+        assert!(svg.contains("aria-label=\"loss &amp; more\""), "{svg}");
+        assert!(svg.contains("<title>a &lt; b</title>"), "{svg}");
+        let pdf = page.pdf();
+        assert!(pdf.starts_with(b"%PDF-1.7"));
+        let text = String::from_utf8_lossy(&pdf);
+        assert!(text.contains("/MediaBox [0 0 100 50]"), "{text}");
+        assert!(!text.contains("CreationDate"), "{text}");
+        assert_eq!(pdf, page.pdf());
+    }
+}

@@ -1,0 +1,498 @@
+//! A page as a PDF file.
+//!
+//! Letters are glyphs of Type 3 fonts: small drawings with a number, a width and the characters that they
+//! stand for. Any font's outlines can be put there without copying the font itself, and text can still be
+//! searched and copied.
+
+use std::collections::BTreeMap;
+
+use dvm_image::Picture;
+use harfrust::font::glyph::outline::PathElement;
+use miniz_oxide::deflate::compress_to_vec_zlib;
+use pdf_writer::types::{LineCapStyle, LineJoinStyle, SystemInfo, UnicodeCmap};
+use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect, Ref, Str, TextStr};
+
+use super::{Mark, Page, embedded};
+use crate::canvas::Area;
+use crate::text::{Direction, Face, Glyph, Ink, Line, ink_of};
+
+/// Points per pixel: 144 pixels to an inch.
+const SCALE: f32 = 0.5;
+/// Units per em of the fonts in the file.
+const UNITS: f32 = 1000.0;
+/// Glyphs of one font: a number is one byte.
+const GLYPHS: usize = 256;
+const COMPRESSION: u8 = 6;
+
+/// The bytes of the file.
+pub fn written(page: &Page) -> Vec<u8> {
+    let mut file = File::default();
+    let [catalog, pages, sheet, contents, information] = [(); 5].map(|()| file.reference());
+    let mut content = Content::new();
+    // From here on as on the page: pixels, downwards from the upper left corner.
+    let height = page.height as f32;
+    content.transform([SCALE, 0.0, 0.0, -SCALE, 0.0, SCALE * height]);
+    for mark in &page.marks {
+        file.draw(&mut content, mark);
+    }
+    let fonts = file.write_fonts();
+
+    let pdf = &mut file.pdf;
+    pdf.catalog(catalog).pages(pages);
+    pdf.pages(pages).kids([sheet]).count(1);
+    if !page.title.is_empty() {
+        pdf.document_info(information).title(TextStr(&page.title));
+    }
+    let mut dictionary = pdf.page(sheet);
+    dictionary.media_box(Rect::new(
+        0.0,
+        0.0,
+        SCALE * page.width as f32,
+        SCALE * height,
+    ));
+    dictionary.parent(pages).contents(contents);
+    let mut resources = dictionary.resources();
+    let mut x_objects = resources.x_objects();
+    for (i, &reference) in file.pictures.iter().enumerate() {
+        x_objects.pair(Name(picture_name(i).as_bytes()), reference);
+    }
+    x_objects.finish();
+    let mut dictionaries = resources.fonts();
+    for (i, &reference) in fonts.iter().enumerate() {
+        dictionaries.pair(Name(font_name(i).as_bytes()), reference);
+    }
+    dictionaries.finish();
+    resources.finish();
+    dictionary.finish();
+    let compressed = compress_to_vec_zlib(&content.finish(), COMPRESSION);
+    pdf.stream(contents, &compressed)
+        .filter(Filter::FlateDecode);
+    file.pdf.finish()
+}
+
+/// A file that is being written.
+struct File {
+    pdf: Pdf,
+    last: i32,
+    pictures: Vec<Ref>,
+    /// Pictographs, by font and number: their place in `pictures`.
+    pictographs: BTreeMap<(usize, u32), usize>,
+    letters: Vec<Letter>,
+    /// Where a glyph that stands for some characters is among `letters`.
+    places: BTreeMap<(usize, u32, String), usize>,
+}
+
+/// A glyph of a font in the file.
+struct Letter {
+    outline: Vec<PathElement>,
+    /// From its font's units to those of the file.
+    scale: f32,
+    width: f32,
+    text: String,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            pdf: Pdf::new(),
+            last: 0,
+            pictures: Vec::new(),
+            pictographs: BTreeMap::new(),
+            letters: Vec::new(),
+            places: BTreeMap::new(),
+        }
+    }
+}
+
+impl File {
+    fn reference(&mut self) -> Ref {
+        self.last += 1;
+        Ref::new(self.last)
+    }
+
+    fn draw(&mut self, content: &mut Content, mark: &Mark) {
+        match mark {
+            Mark::Fill { area, colour } => {
+                set_fill(content, *colour);
+                content.rect(
+                    area.left as f32,
+                    area.top as f32,
+                    area.width as f32,
+                    area.height as f32,
+                );
+                content.fill_nonzero();
+            }
+            Mark::Picture { area, picture } => {
+                let index = self.write_picture(&embedded(picture, *area));
+                place_picture(content, index, *area);
+            }
+            Mark::Stroke {
+                points,
+                thickness,
+                colour,
+            } => {
+                let Some(first) = points.first() else {
+                    return;
+                };
+                let [red, green, blue] = channels(*colour);
+                content.set_stroke_rgb(red, green, blue);
+                content.set_line_width(*thickness);
+                content.set_line_cap(LineCapStyle::RoundCap);
+                content.set_line_join(LineJoinStyle::RoundJoin);
+                content.move_to(first.0, first.1);
+                for point in points
+                    .iter()
+                    .skip(1)
+                    .chain((points.len() == 1).then_some(first))
+                {
+                    content.line_to(point.0, point.1);
+                }
+                content.stroke();
+            }
+            Mark::Text {
+                line,
+                at,
+                direction,
+                colour,
+                ..
+            } => self.draw_text(content, line, *at, *direction, *colour),
+        }
+    }
+
+    fn draw_text(
+        &mut self,
+        content: &mut Content,
+        line: &Line,
+        (x, y): (i64, i64),
+        direction: Direction,
+        colour: [u8; 3],
+    ) {
+        let (x, y) = (x as f32, y as f32);
+        content.save_state();
+        content.transform(match direction {
+            Direction::Across => [1.0, 0.0, 0.0, 1.0, x, y],
+            Direction::Upwards => [0.0, -1.0, 1.0, 0.0, x, y],
+        });
+        set_fill(content, colour);
+        for glyph in &line.glyphs {
+            match ink_of(&glyph.face, glyph.id) {
+                Ink::Outline(outline) => {
+                    let place = self.letter(glyph, outline, line.size);
+                    content.begin_text();
+                    let font = font_name(place / GLYPHS);
+                    content.set_font(Name(font.as_bytes()), line.size);
+                    // Text grows upwards, the page downwards.
+                    content.set_text_matrix([1.0, 0.0, 0.0, -1.0, glyph.x, -glyph.y]);
+                    content.show(Str(&[(place % GLYPHS) as u8]));
+                    content.end_text();
+                }
+                Ink::Layers(layers) => {
+                    let scale = line.size / glyph.face.units;
+                    for (outline, [red, green, blue, _]) in layers {
+                        content.save_state();
+                        content.transform([scale, 0.0, 0.0, -scale, glyph.x, -glyph.y]);
+                        set_fill(content, [red, green, blue]);
+                        trace(content, &outline, 1.0);
+                        content.fill_nonzero();
+                        content.restore_state();
+                    }
+                }
+                Ink::Picture(picture) => {
+                    let key = (glyph.face.id, glyph.id.to_u32());
+                    let index = match self.pictographs.get(&key) {
+                        Some(&index) => index,
+                        None => {
+                            let (pixels, alpha): (Vec<[u8; 3]>, Vec<u8>) = picture
+                                .rgba
+                                .chunks_exact(4)
+                                .map(|p| ([p[0], p[1], p[2]], p[3]))
+                                .unzip();
+                            let size = (picture.width, picture.height);
+                            let index =
+                                self.write_pixels(size, pixels.as_flattened(), Some(&alpha));
+                            self.pictographs.insert(key, index);
+                            index
+                        }
+                    };
+                    let scale = line.size / glyph.face.units;
+                    let (width, height) = (picture.size.0 * scale, picture.size.1 * scale);
+                    let left = glyph.x + picture.left * scale;
+                    let bottom = -glyph.y - picture.top * scale + height;
+                    show_picture(content, index, [width, 0.0, 0.0, -height, left, bottom]);
+                }
+            }
+        }
+        content.restore_state();
+    }
+
+    /// The place of a glyph among the letters of the file.
+    fn letter(&mut self, glyph: &Glyph, outline: Vec<PathElement>, size: f32) -> usize {
+        let Face { id, units, .. } = glyph.face;
+        let key = (id, glyph.id.to_u32(), glyph.text.clone());
+        let letters = &mut self.letters;
+        *self.places.entry(key).or_insert_with(|| {
+            letters.push(Letter {
+                outline,
+                scale: UNITS / units,
+                width: glyph.advance / size * UNITS,
+                text: glyph.text.clone(),
+            });
+            letters.len() - 1
+        })
+    }
+
+    fn write_picture(&mut self, picture: &Picture) -> usize {
+        self.write_pixels((picture.width(), picture.height()), picture.rgb(), None)
+    }
+
+    /// Writes pixels and, if given, their opacity; returns their place among the pictures.
+    fn write_pixels(
+        &mut self,
+        (width, height): (usize, usize),
+        rgb: &[u8],
+        alpha: Option<&[u8]>,
+    ) -> usize {
+        let (reference, mask) = (self.reference(), self.reference());
+        let compressed = compress_to_vec_zlib(rgb, COMPRESSION);
+        let mut image = self.pdf.image_xobject(reference, &compressed);
+        image.filter(Filter::FlateDecode);
+        image.width(width as i32).height(height as i32);
+        image.color_space().device_rgb();
+        image.bits_per_component(8);
+        if alpha.is_some() {
+            image.s_mask(mask);
+        }
+        image.finish();
+        if let Some(alpha) = alpha {
+            let compressed = compress_to_vec_zlib(alpha, COMPRESSION);
+            let mut image = self.pdf.image_xobject(mask, &compressed);
+            image.filter(Filter::FlateDecode);
+            image.width(width as i32).height(height as i32);
+            image.color_space().device_gray();
+            image.bits_per_component(8);
+            image.finish();
+        }
+        self.pictures.push(reference);
+        self.pictures.len() - 1
+    }
+
+    /// Writes the letters as fonts.
+    fn write_fonts(&mut self) -> Vec<Ref> {
+        let letters = std::mem::take(&mut self.letters);
+        let mut fonts = Vec::new();
+        for letters in letters.chunks(GLYPHS) {
+            let (font, map) = (self.reference(), self.reference());
+            let drawings: Vec<Ref> = letters.iter().map(|_| self.reference()).collect();
+            let names: Vec<String> = (0..letters.len()).map(|i| format!("g{i}")).collect();
+            for (letter, &reference) in letters.iter().zip(&drawings) {
+                let compressed = compress_to_vec_zlib(&letter.drawing(), COMPRESSION);
+                self.pdf
+                    .stream(reference, &compressed)
+                    .filter(Filter::FlateDecode);
+            }
+            let mut dictionary = self.pdf.type3_font(font);
+            // All zero: a reader then looks at each glyph.
+            dictionary.bbox(Rect::new(0.0, 0.0, 0.0, 0.0));
+            dictionary.matrix([1.0 / UNITS, 0.0, 0.0, 1.0 / UNITS, 0.0, 0.0]);
+            dictionary
+                .first_char(0)
+                .last_char((letters.len() - 1) as u8);
+            dictionary.widths(letters.iter().map(|letter| letter.width));
+            let mut procedures = dictionary.char_procs();
+            for (name, &drawing) in names.iter().zip(&drawings) {
+                procedures.pair(Name(name.as_bytes()), drawing);
+            }
+            procedures.finish();
+            dictionary
+                .encoding_custom()
+                .differences()
+                .consecutive(0, names.iter().map(|name| Name(name.as_bytes())));
+            dictionary.resources();
+            dictionary.to_unicode(map);
+            dictionary.finish();
+            self.write_map(map, letters);
+            fonts.push(font);
+        }
+        fonts
+    }
+
+    /// Writes which characters the glyphs of a font stand for.
+    fn write_map(&mut self, reference: Ref, letters: &[Letter]) {
+        let system = SystemInfo {
+            registry: Str(b"Adobe"),
+            ordering: Str(b"UCS"),
+            supplement: 0,
+        };
+        let mut map = UnicodeCmap::<u8>::new(Name(b"Letters"), system);
+        for (i, letter) in letters.iter().enumerate() {
+            if !letter.text.is_empty() {
+                map.pair_with_multiple(i as u8, letter.text.chars());
+            }
+        }
+        let compressed = compress_to_vec_zlib(&map.finish(), COMPRESSION);
+        self.pdf
+            .stream(reference, &compressed)
+            .filter(Filter::FlateDecode);
+    }
+}
+
+impl Letter {
+    /// The commands that draw it.
+    fn drawing(&self) -> Vec<u8> {
+        let mut content = Content::new();
+        let (mut low, mut high) = ((0.0_f32, 0.0_f32), (0.0_f32, 0.0_f32));
+        for (x, y) in self.outline.iter().filter_map(end) {
+            let (x, y) = (x * self.scale, y * self.scale);
+            low = (low.0.min(x), low.1.min(y));
+            high = (high.0.max(x), high.1.max(y));
+        }
+        // Curves bulge beyond their ends by less than an em.
+        let (low, high) = (
+            (low.0 - UNITS, low.1 - UNITS),
+            (high.0 + UNITS, high.1 + UNITS),
+        );
+        content.start_shape_glyph(self.width, low.0, low.1, high.0, high.1);
+        trace(&mut content, &self.outline, self.scale);
+        content.fill_nonzero();
+        content.finish().into_vec()
+    }
+}
+
+/// Where an element of a path ends.
+fn end(element: &PathElement) -> Option<(f32, f32)> {
+    match *element {
+        PathElement::MoveTo { x, y }
+        | PathElement::LineTo { x, y }
+        | PathElement::QuadTo { x, y, .. }
+        | PathElement::CurveTo { x, y, .. } => Some((x, y)),
+        PathElement::Close => None,
+    }
+}
+
+/// Adds an outline to the path of `content`.
+fn trace(content: &mut Content, outline: &[PathElement], scale: f32) {
+    // Hundredths of a unit are far below what any printer shows.
+    let at = |x: f32, y: f32| [x, y].map(|v| (v * scale * 100.0).round() / 100.0);
+    let mut last = (0.0, 0.0);
+    for element in outline {
+        match *element {
+            PathElement::MoveTo { x, y } => {
+                let [x, y] = at(x, y);
+                content.move_to(x, y);
+            }
+            PathElement::LineTo { x, y } => {
+                let [x, y] = at(x, y);
+                content.line_to(x, y);
+            }
+            PathElement::QuadTo { cx0, cy0, x, y } => {
+                // PDF knows cubic curves only.
+                let (lx, ly): (f32, f32) = last;
+                let third = |from: f32, to: f32| from + (to - from) * 2.0 / 3.0;
+                let [ax, ay] = at(third(lx, cx0), third(ly, cy0));
+                let [bx, by] = at(third(x, cx0), third(y, cy0));
+                let [x, y] = at(x, y);
+                content.cubic_to(ax, ay, bx, by, x, y);
+            }
+            PathElement::CurveTo {
+                cx0,
+                cy0,
+                cx1,
+                cy1,
+                x,
+                y,
+            } => {
+                let ([ax, ay], [bx, by], [x, y]) = (at(cx0, cy0), at(cx1, cy1), at(x, y));
+                content.cubic_to(ax, ay, bx, by, x, y);
+            }
+            PathElement::Close => {
+                content.close_path();
+            }
+        }
+        last = end(element).unwrap_or(last);
+    }
+}
+
+fn place_picture(content: &mut Content, index: usize, area: Area) {
+    let (width, height) = (area.width as f32, area.height as f32);
+    let corner = (area.left as f32, area.bottom() as f32);
+    show_picture(
+        content,
+        index,
+        [width, 0.0, 0.0, -height, corner.0, corner.1],
+    );
+}
+
+fn show_picture(content: &mut Content, index: usize, matrix: [f32; 6]) {
+    content.save_state();
+    content.transform(matrix);
+    content.x_object(Name(picture_name(index).as_bytes()));
+    content.restore_state();
+}
+
+fn set_fill(content: &mut Content, colour: [u8; 3]) {
+    let [red, green, blue] = channels(colour);
+    content.set_fill_rgb(red, green, blue);
+}
+
+fn channels(colour: [u8; 3]) -> [f32; 3] {
+    colour.map(|channel| (f32::from(channel) / 255.0 * 1000.0).round() / 1000.0)
+}
+
+fn picture_name(index: usize) -> String {
+    format!("P{index}")
+}
+
+fn font_name(index: usize) -> String {
+    format!("F{index}")
+}
+
+#[cfg(test)]
+mod tests {
+    use miniz_oxide::inflate::decompress_to_vec_zlib;
+
+    use super::*;
+    use crate::text::Anchor;
+
+    /// All compressed streams of a file, as text.
+    fn streams(pdf: &[u8]) -> Vec<String> {
+        let find = |from: usize, words: &[u8]| {
+            let found = pdf[from..].windows(words.len()).position(|w| w == words)?;
+            Some(from + found)
+        };
+        let mut streams = Vec::new();
+        let mut at = 0;
+        while let Some(start) = find(at, b"\nstream\n") {
+            let end = find(start, b"\nendstream").unwrap();
+            let bytes = decompress_to_vec_zlib(&pdf[start + 8..end]).unwrap();
+            streams.push(String::from_utf8_lossy(&bytes).into_owned());
+            at = end;
+        }
+        streams
+    }
+
+    fn page(words: &str) -> Page {
+        let mut page = Page::new(100, 200);
+        let at = (10, 50);
+        page.write(words, 20.0, at, Anchor::Start, Direction::Across, [0; 3]);
+        page
+    }
+
+    #[test]
+    fn letters_know_the_characters_that_they_stand_for() {
+        let streams = streams(&page("loλ l").pdf());
+        let map = streams.iter().find(|s| s.contains("begincmap")).unwrap();
+        // The second l is the first again.
+        for pair in ["<00> <006C>", "<01> <006F>", "<02> <03BB>", "<03> <0020>"] {
+            assert!(map.contains(pair), "{pair} in {map}");
+        }
+        assert!(!map.contains("<04> <"), "{map}");
+    }
+
+    #[test]
+    fn more_letters_than_a_font_holds_take_several() {
+        let words: String = ('\u{100}'..'\u{250}').collect();
+        let pdf = page(&words).pdf();
+        let text = String::from_utf8_lossy(&pdf);
+        assert_eq!(text.matches("/Type3").count(), 2);
+    }
+}

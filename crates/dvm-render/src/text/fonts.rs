@@ -1,0 +1,248 @@
+//! Which font a character is drawn in.
+//!
+//! DejaVu Sans is part of the program and comes first, so text that it covers looks the same on every
+//! machine. For other characters the fonts given by [`add_font`] are tried, then those installed on this
+//! machine, in an order that depends on names and styles and never on what was drawn before.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use fontdb::{Database, FaceInfo, Stretch, Style};
+use harfrust::Font;
+use read_fonts::{FontRef, TableProvider};
+
+use super::script::{Region, preferred_families};
+
+/// A font file's content cannot be used.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a TrueType or OpenType font, or damaged")]
+pub struct FontError;
+
+/// A font that glyphs can be taken from. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Face {
+    /// Tells faces apart; 0 is the embedded one.
+    pub id: usize,
+    pub font: Arc<Font>,
+    /// Font units per em.
+    pub units: f32,
+}
+
+impl Face {
+    fn new(id: usize, font: Font) -> Self {
+        let units = f32::from(font.units_per_em().max(1));
+        Self {
+            id,
+            font: Arc::new(font),
+            units,
+        }
+    }
+
+    /// Whether the font has a glyph for each visible character of `cluster`.
+    pub fn covers(&self, cluster: &str) -> bool {
+        let map = self.font.charmap();
+        visible(cluster).all(|c| map.map_unicode(c).is_some_and(|glyph| glyph.to_u32() != 0))
+    }
+}
+
+/// The characters of `cluster` that need a glyph: joiners and variation selectors do not.
+pub(crate) fn visible(cluster: &str) -> impl Iterator<Item = char> {
+    cluster.chars().filter(|&c| {
+        !matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e01ef}')
+    })
+}
+
+static EMBEDDED: LazyLock<Face> = LazyLock::new(|| {
+    let bytes: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
+    let font = Font::new(bytes, 0).expect("the embedded font is a whole TrueType file");
+    Face::new(0, font)
+});
+
+/// DejaVu Sans.
+pub(crate) fn embedded() -> &'static Face {
+    &EMBEDDED
+}
+
+static OTHERS: LazyLock<Mutex<Others>> = LazyLock::new(|| Mutex::new(Others::new()));
+
+/// The fonts besides the embedded one.
+struct Others {
+    given: Vec<Face>,
+    system: bool,
+    installed: Option<Installed>,
+    /// Faces given out so far.
+    count: usize,
+    chosen: HashMap<(String, Region), Option<Face>>,
+}
+
+/// The fonts of this machine.
+struct Installed {
+    database: Database,
+    loaded: HashMap<fontdb::ID, Option<Face>>,
+}
+
+/// Adds the fonts of a font file (TrueType or OpenType, or a collection of them). They are used for
+/// characters that the embedded font lacks, before the fonts installed on this machine.
+///
+/// # Errors
+/// [`FontError`] if the bytes are not a font.
+pub fn add_font(bytes: Vec<u8>) -> Result<(), FontError> {
+    let bytes: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::new(bytes);
+    let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut index = 0;
+    while let Some(font) = Font::new(bytes.clone(), index) {
+        others.count += 1;
+        let face = Face::new(others.count, font);
+        others.given.push(face);
+        index += 1;
+    }
+    others.chosen.clear();
+    if index == 0 { Err(FontError) } else { Ok(()) }
+}
+
+/// From now on fonts installed on this machine are not used: pictures depend on the embedded font and on
+/// those given by [`add_font`] only.
+pub fn without_installed_fonts() {
+    let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
+    others.system = false;
+    others.installed = None;
+    others.chosen.clear();
+}
+
+/// The first font besides the embedded one that has all of `cluster`, a character with its marks.
+pub(crate) fn other_for(cluster: &str, region: Region) -> Option<Face> {
+    let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (cluster.to_owned(), region);
+    if let Some(known) = others.chosen.get(&key) {
+        return known.clone();
+    }
+    let found = others.find(cluster, region);
+    others.chosen.insert(key, found.clone());
+    found
+}
+
+impl Others {
+    fn new() -> Self {
+        Self {
+            given: Vec::new(),
+            // Unit tests see the same fonts on every machine.
+            system: !cfg!(test),
+            installed: None,
+            count: 0,
+            chosen: HashMap::new(),
+        }
+    }
+
+    fn find(&mut self, cluster: &str, region: Region) -> Option<Face> {
+        if let Some(face) = self.given.iter().find(|face| face.covers(cluster)) {
+            return Some(face.clone());
+        }
+        if !self.system {
+            return None;
+        }
+        let installed = self.installed.get_or_insert_with(|| {
+            let mut database = Database::new();
+            database.load_system_fonts();
+            Installed {
+                database,
+                loaded: HashMap::new(),
+            }
+        });
+        installed.find(cluster, region, &mut self.count)
+    }
+}
+
+impl Installed {
+    fn find(&mut self, cluster: &str, region: Region, count: &mut usize) -> Option<Face> {
+        let preferred = preferred_families(cluster, region);
+        let mut faces: Vec<&FaceInfo> = self.database.faces().collect();
+        faces.sort_by_cached_key(|face| rank(face, preferred));
+        let ids: Vec<fontdb::ID> = faces
+            .iter()
+            .filter(|face| !stands_for_missing(family(face)))
+            .map(|face| face.id)
+            .collect();
+        for id in ids {
+            let covers = |bytes: &[u8], index: u32| {
+                let Ok(font) = FontRef::from_index(bytes, index) else {
+                    return false;
+                };
+                let Ok(cmap) = font.cmap() else {
+                    return false;
+                };
+                visible(cluster).all(|c| cmap.map_codepoint(c).is_some_and(|g| g.to_u32() != 0))
+            };
+            if self.database.with_face_data(id, covers) != Some(true) {
+                continue;
+            }
+            let database = &self.database;
+            let loaded = self.loaded.entry(id).or_insert_with(|| {
+                let font = database.with_face_data(id, |bytes, index| {
+                    // A copy, because a mapped file may change under us.
+                    Font::new(bytes.to_vec(), index)
+                })??;
+                *count += 1;
+                Some(Face::new(*count, font))
+            });
+            if let Some(face) = loaded.as_ref().filter(|face| can_draw(face, cluster)) {
+                return Some(face.clone());
+            }
+        }
+        None
+    }
+}
+
+/// Whether the glyph of each visible character of `cluster` has ink that can be drawn here.
+fn can_draw(face: &Face, cluster: &str) -> bool {
+    let map = face.font.charmap();
+    visible(cluster).filter(|c| !c.is_whitespace()).all(|c| {
+        let glyph = map.map_unicode(c);
+        glyph.is_some_and(|glyph| !super::ink::of(face, glyph).is_empty())
+    })
+}
+
+fn family(face: &FaceInfo) -> &str {
+    face.families.first().map_or("", |(name, _)| name)
+}
+
+/// Fonts that have a picture of a box, or nothing at all, for every character.
+fn stands_for_missing(family: &str) -> bool {
+    ["LastResort", "Last Resort", "Adobe Blank", "Adobe NotDef"]
+        .iter()
+        .any(|name| family.contains(name))
+}
+
+type Rank = (
+    usize,
+    bool,
+    bool,
+    bool,
+    u16,
+    bool,
+    bool,
+    String,
+    String,
+    u32,
+);
+
+/// The order in which installed fonts are tried: those known to suit the script, then upright sans-serif
+/// fonts of usual weight and width, then all others.
+fn rank(face: &FaceInfo, preferred: &[&str]) -> Rank {
+    let name = family(face);
+    let place = preferred.iter().position(|family| *family == name);
+    let bitmap_like = ["Unifont", "Fixed", "Symbols"]
+        .iter()
+        .any(|word| name.contains(word));
+    (
+        place.unwrap_or(preferred.len()),
+        bitmap_like,
+        !name.starts_with("Noto Sans"),
+        face.style != Style::Normal,
+        face.weight.0.abs_diff(400),
+        face.stretch != Stretch::Normal,
+        face.monospaced || name.contains("Serif") || name.contains("Mono"),
+        name.to_owned(),
+        face.post_script_name.clone(),
+        face.index,
+    )
+}

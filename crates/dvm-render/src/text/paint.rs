@@ -1,0 +1,183 @@
+//! Glyphs as pixels.
+
+use ab_glyph_rasterizer::{Point, Rasterizer, point};
+use dvm_image::Picture;
+use harfrust::font::glyph::outline::PathElement;
+
+use super::ink::{self, Ink, Pictograph};
+use super::{Direction, Glyph, Line};
+use crate::canvas::blend;
+
+/// Draws `line` with its start at column `x` and row `y`; the baseline is row `y`, or column `x` if it
+/// runs upwards. What lies outside the canvas is left out.
+pub(crate) fn paint(
+    canvas: &mut Picture,
+    line: &Line,
+    (x, y): (i64, i64),
+    direction: Direction,
+    colour: [u8; 3],
+) {
+    let mut put = |across: i64, down: i64, coverage: f32, colour: [u8; 3]| {
+        let (column, row) = match direction {
+            Direction::Across => (x + across, y + down),
+            Direction::Upwards => (x + down, y - 1 - across),
+        };
+        blend(canvas, row, column, coverage, colour);
+    };
+    for glyph in &line.glyphs {
+        let scale = line.size / glyph.face.units;
+        let at = (glyph.x, -glyph.y);
+        match ink::of(&glyph.face, glyph.id) {
+            Ink::Outline(path) => fill(&path, scale, at, |x, y, c| put(x, y, c, colour)),
+            Ink::Layers(layers) => {
+                for (path, [red, green, blue, alpha]) in layers {
+                    let alpha = f32::from(alpha) / 255.0;
+                    let colour = [red, green, blue];
+                    fill(&path, scale, at, |x, y, c| {
+                        put(x, y, c.min(1.0) * alpha, colour);
+                    });
+                }
+            }
+            Ink::Picture(picture) => paste(&picture, glyph, scale, &mut put),
+        }
+    }
+}
+
+/// Fills a path, calling `put` with column, row and coverage.
+fn fill(path: &[PathElement], scale: f32, (x, y): (f32, f32), mut put: impl FnMut(i64, i64, f32)) {
+    let (mut low, mut high) = (point(f32::MAX, f32::MAX), point(f32::MIN, f32::MIN));
+    let scaled = |x: f32, y: f32| point(x * scale, y * -scale);
+    for point in path.iter().flat_map(points) {
+        let Point { x, y } = scaled(point.0, point.1);
+        low = Point {
+            x: low.x.min(x),
+            y: low.y.min(y),
+        };
+        high = Point {
+            x: high.x.max(x),
+            y: high.y.max(y),
+        };
+    }
+    if low.x > high.x {
+        return;
+    }
+    let (left, top) = ((low.x + x).floor(), (low.y + y).floor());
+    let size = ((high.x + x).ceil() - left, (high.y + y).ceil() - top);
+    // A font of strange metrics must not ask for all memory.
+    if !(size.0 < 4000.0 && size.1 < 4000.0) {
+        return;
+    }
+    let mut rasterizer = Rasterizer::new(size.0 as usize, size.1 as usize);
+    let offset = point(x - left, y - top);
+    let placed = |x: f32, y: f32| scaled(x, y) + offset;
+    let (mut start, mut last) = (point(0.0, 0.0), point(0.0, 0.0));
+    for element in path {
+        match *element {
+            PathElement::MoveTo { x, y } => {
+                start = placed(x, y);
+                last = start;
+            }
+            PathElement::LineTo { x, y } => {
+                let end = placed(x, y);
+                rasterizer.draw_line(last, end);
+                last = end;
+            }
+            PathElement::QuadTo { cx0, cy0, x, y } => {
+                let end = placed(x, y);
+                rasterizer.draw_quad(last, placed(cx0, cy0), end);
+                last = end;
+            }
+            PathElement::CurveTo {
+                cx0,
+                cy0,
+                cx1,
+                cy1,
+                x,
+                y,
+            } => {
+                let end = placed(x, y);
+                rasterizer.draw_cubic(last, placed(cx0, cy0), placed(cx1, cy1), end);
+                last = end;
+            }
+            PathElement::Close => {
+                rasterizer.draw_line(last, start);
+                last = start;
+            }
+        }
+    }
+    rasterizer.for_each_pixel_2d(|across, down, coverage| {
+        let (across, down) = (
+            left as i64 + i64::from(across),
+            top as i64 + i64::from(down),
+        );
+        put(across, down, coverage);
+    });
+}
+
+/// All points of an element of a path, those beside the curve, too.
+fn points(element: &PathElement) -> impl Iterator<Item = (f32, f32)> + use<> {
+    let points = match *element {
+        PathElement::MoveTo { x, y } | PathElement::LineTo { x, y } => [Some((x, y)), None, None],
+        PathElement::QuadTo { cx0, cy0, x, y } => [Some((cx0, cy0)), Some((x, y)), None],
+        PathElement::CurveTo {
+            cx0,
+            cy0,
+            cx1,
+            cy1,
+            x,
+            y,
+        } => [Some((cx0, cy0)), Some((cx1, cy1)), Some((x, y))],
+        PathElement::Close => [None, None, None],
+    };
+    points.into_iter().flatten()
+}
+
+/// Draws a pictograph, each pixel the mean of the area that it covers.
+fn paste(
+    picture: &Pictograph,
+    glyph: &Glyph,
+    scale: f32,
+    put: &mut impl FnMut(i64, i64, f32, [u8; 3]),
+) {
+    let left = glyph.x + picture.left * scale;
+    let top = -glyph.y - picture.top * scale;
+    let (width, height) = (picture.size.0 * scale, picture.size.1 * scale);
+    let columns = left.floor() as i64..(left + width).ceil() as i64;
+    for row in top.floor() as i64..(top + height).ceil() as i64 {
+        for column in columns.clone() {
+            let across = shares(column as f32 - left, width, picture.width);
+            let down = shares(row as f32 - top, height, picture.height);
+            let (mut colour, mut alpha, mut all) = ([0.0_f32; 3], 0.0_f32, 0.0_f32);
+            for (y, tall) in down {
+                for &(x, wide) in &across {
+                    let pixel = &picture.rgba[4 * (y * picture.width + x)..][..4];
+                    let share = tall * wide;
+                    let covered = share * f32::from(pixel[3]) / 255.0;
+                    for (sum, channel) in colour.iter_mut().zip(pixel) {
+                        *sum += covered * f32::from(*channel);
+                    }
+                    alpha += covered;
+                    all += share;
+                }
+            }
+            if alpha > 0.0 {
+                let colour = colour.map(|sum| (sum / alpha).round() as u8);
+                // At the border only a part of the pixel is under the picture.
+                let whole = (picture.width as f32 / width) * (picture.height as f32 / height);
+                put(column, row, alpha / whole.max(all), colour);
+            }
+        }
+    }
+}
+
+/// The source pixels under the pixel from `start` to `start + 1` of a side that is `length` long and shows
+/// `count` source pixels, and how much of each is covered.
+fn shares(start: f32, length: f32, count: usize) -> Vec<(usize, f32)> {
+    let factor = count as f32 / length;
+    let low = (start * factor).clamp(0.0, count as f32);
+    let high = ((start + 1.0) * factor).clamp(0.0, count as f32);
+    (low as usize..(high.ceil() as usize).min(count))
+        .map(|i| (i, high.min((i + 1) as f32) - low.max(i as f32)))
+        .filter(|&(_, share)| share > 0.0)
+        .collect()
+}
