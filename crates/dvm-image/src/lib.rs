@@ -7,11 +7,12 @@
 //!
 //! The way back: a [`HeatMap`] is a grid of numbers with the [`Grid`] that ties each cell to pixels
 //! of the crop; [`encode_npy`] and [`encode_png`] give the bytes of the files, and [`write_atomic`]
-//! puts them on disk whole or not at all.
+//! puts them on disk whole or not at all, as a [`StagedFolder`] does with a whole folder.
 
 mod decode;
 mod endings;
 mod file;
+mod folder;
 mod heatmap;
 mod input;
 mod npy;
@@ -23,6 +24,7 @@ mod resize;
 pub use decode::{DecodeError, Error, Limits, decode, read};
 pub use endings::{ENDINGS, is_named_as_picture};
 pub use file::write_atomic;
+pub use folder::{StagedFolder, clear_unfinished, discard_unfinished};
 pub use heatmap::{Grid, HeatMap};
 pub use input::{Input, Placement, Rectangle};
 pub use npy::encode_npy;
