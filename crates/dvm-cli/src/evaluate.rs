@@ -63,6 +63,9 @@ struct Answer<'a> {
 
 /// Evaluates, and prints what was found.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    if let Some(folder) = &arguments.out {
+        dvm::training::report::check_folder(folder)?;
+    }
     arguments.run.start_threads()?;
     let file = arguments.checkpoint.to_string_lossy();
     let classifier = match arguments.checkpoint.exists() {

@@ -1,16 +1,23 @@
 //! `dvm explain`: what the network looked at in each picture.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
-use dvm::{ClassChoice, Classifier, ColourMap, Explain, Explanation, OverlayStyle, Ranked};
+use dvm::{
+    ClassChoice, Classifier, ColourMap, Explain, Explanation, OverlayStyle, Ranked, ResultFolder,
+    Size,
+};
 use serde::Serialize;
 
 use crate::failure::{Failure, in_words_about};
 use crate::images::{self, Folders, Image};
+use crate::interruption;
 use crate::method_options::MethodOptions;
 use crate::options::{ModelOptions, RunOptions};
 use crate::report::{self, Progress};
@@ -30,7 +37,8 @@ pub struct Arguments {
     #[arg(id = "class", long, value_name = "NAME|INDEX|top|all")]
     #[arg(default_value = "top")]
     classes: Vec<ClassChoice>,
-    /// Folder for the results; each picture gets a folder in it
+    /// Folder for the results; each picture gets a folder in it, which replaces that of an earlier
+    /// run
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(default_value = "explanations")]
     out: PathBuf,
@@ -48,7 +56,8 @@ pub struct Arguments {
     method_options: MethodOptions,
     #[command(flatten)]
     run: RunOptions,
-    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
+    /// Memory that the network's activations may take at once, such as 512MB or 2GiB; with less,
+    /// gradients take longer, and too little for them is an error
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     #[arg(default_value = "1GiB", value_parser = size)]
     memory: ByteSize,
@@ -103,6 +112,9 @@ fn size(text: &str) -> Result<ByteSize, &'static str> {
         .map_err(|_| "it is a number of bytes, or a size such as 512MB or 2GiB")
 }
 
+/// Results of this many bytes are announced.
+const WORTH_A_NOTE: u64 = 100_000_000;
+
 /// What is done with each picture.
 struct Task {
     classifier: Classifier,
@@ -113,6 +125,13 @@ struct Task {
     json: bool,
     quiet: bool,
     progress: Progress,
+    /// Why a line could not be printed, if one could not.
+    printed: Option<io::Error>,
+    /// How many classes are explained, and pictures.
+    classes: usize,
+    pictures: usize,
+    /// Whether it has been said what all that is written will take.
+    is_size_told: bool,
 }
 
 /// What became of one class of one picture, or of one picture.
@@ -139,7 +158,16 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut folders = Folders::default();
     let mut outcomes = Vec::new();
     let mut failed = false;
-    let task = Task::new(arguments, images.len())?;
+    let explained = Arc::new(AtomicUsize::new(0));
+    interruption::before_end({
+        let (explained, all) = (explained.clone(), images.len());
+        move || {
+            let explained = explained.load(Ordering::Relaxed);
+            format!("interrupted; explained: {explained} of {all}")
+        }
+    });
+    let mut task = Task::new(arguments, images.len())?;
+    let mut stopped = None;
     for (position, image) in images.iter().enumerate() {
         task.progress.picture(position, &image.name());
         let path = image.path().display().to_string();
@@ -147,10 +175,25 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             Image::Nothing { why, .. } => Err(why.clone()),
             Image::File(file) => {
                 let folder = task.folder(file, &mut folders);
-                task.explain(file, &image.name(), &folder, &mut outcomes)
-                    .map_err(|error| in_words_about(file, &error))
+                let result = task.explain(file, &image.name(), &folder, &mut outcomes);
+                if let Err(error) = &result
+                    && error.is_of_disk()
+                {
+                    stopped = Some(in_words_about(file, error));
+                }
+                result.map_err(|error| in_words_about(file, &error))
             }
         };
+        if let Some(why) = &stopped {
+            outcomes.push(Outcome::Failed {
+                image: path,
+                error: why.clone(),
+            });
+            break;
+        }
+        if result.is_ok() {
+            explained.fetch_add(1, Ordering::Relaxed);
+        }
         if let Err(error) = result {
             failed = true;
             let line = format!("error: {path}: {error}");
@@ -159,16 +202,26 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     }
     let json = task.json;
+    let printed = task.printed.take();
     drop(task);
-    let printed = if json {
-        report::print_json(&outcomes)
-    } else {
-        Ok(())
-    };
-    if failed {
-        return Err(Failure::SomePictures);
+    if json {
+        report::print_json(&outcomes)?;
     }
-    printed
+    if let Some(why) = stopped {
+        return Err(Failure::Request(format!(
+            "nothing more can be saved: {why}; explained: {} of {}",
+            explained.load(Ordering::Relaxed),
+            images.len()
+        )));
+    }
+    match printed {
+        // The files are there all the same, and the pictures that failed were named.
+        Some(error) if !failed || error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Output(error))
+        }
+        _ if failed => Err(Failure::SomePictures),
+        _ => Ok(()),
+    }
 }
 
 impl Task {
@@ -180,18 +233,16 @@ impl Task {
         explain.incremental = !arguments.no_incremental;
         explain.overlay = arguments.overlay.into();
         explain.colours = arguments.colour_map;
+        dvm::open_output(&arguments.out)?;
         arguments.run.start_threads()?;
         let classifier = arguments.model.open(&arguments.run)?;
+        let mut classes = BTreeSet::new();
         for class in &arguments.classes {
-            class.resolve(classifier.classes(), 0)?;
+            classes.extend(class.resolve(classifier.classes(), 0)?);
         }
         let several_classes =
             arguments.classes.len() > 1 || arguments.classes.contains(&ClassChoice::All);
         explain.classes = arguments.classes;
-        fs::create_dir_all(&arguments.out).map_err(|source| dvm::Error::Save {
-            path: arguments.out.clone(),
-            source,
-        })?;
         Ok(Self {
             classifier,
             explain,
@@ -200,6 +251,10 @@ impl Task {
             json: arguments.run.json,
             quiet: arguments.quiet,
             progress: Progress::new(pictures, !arguments.quiet),
+            printed: None,
+            classes: classes.len(),
+            pictures,
+            is_size_told: false,
         })
     }
 
@@ -217,28 +272,53 @@ impl Task {
         folder
     }
 
+    /// Explains one picture. Its folder appears when all of it is there.
     fn explain(
-        &self,
+        &mut self,
         file: &Path,
         name: &str,
         folder: &Path,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), dvm::Error> {
         let picture = dvm::read(file)?;
+        let sha256 = dvm::sha256_of(file).map_err(|error| dvm::Error::File {
+            file: file.into(),
+            detail: error.to_string(),
+        })?;
+        let results = ResultFolder::begin(folder)?;
+        if let Some(other) = results.replaces_other_than(&sha256) {
+            self.note(&format!(
+                "{name}: {} holds the explanation of another picture, {other}, which is replaced",
+                folder.display()
+            ));
+        }
+        let mut lines = Vec::new();
+        let mut explained = Vec::new();
         let update = |title: &'static str, done, all| self.progress.update(title, done, all);
         let mut noted: Vec<String> = Vec::new();
+        let mut is_size_told = self.is_size_told;
         let each = |explanation: Explanation| {
             let class = Ranked {
                 index: explanation.class(),
                 name: explanation.class_name().to_owned(),
                 probability: explanation.probability(),
             };
-            let folder = if self.several_classes {
-                folder.join(images::class_folder(class.index, &class.name))
-            } else {
-                folder.to_owned()
+            let own = self
+                .several_classes
+                .then(|| images::class_folder(class.index, &class.name));
+            let folder = match &own {
+                Some(own) => folder.join(own),
+                None => folder.to_owned(),
             };
-            let files = save(&explanation, file, &folder)?;
+            let written = explanation.write(&results, own.as_deref(), |record| {
+                record["image"]["file"] = file.display().to_string().into();
+                record["image"]["sha256"] = sha256.as_str().into();
+            })?;
+            if !is_size_told {
+                is_size_told = true;
+                self.note_size(results.written());
+            }
+            let files = written.iter().map(|path| name_in(&folder, path)).collect();
             let warnings: Vec<String> = explanation
                 .warnings()
                 .map(|(method, warning)| format!("{method}: {warning}"))
@@ -252,13 +332,14 @@ impl Task {
                     self.note(&format!("{name}: {warning}"));
                 }
             }
-            self.line(&format!(
-                "{name}: {} {} → {}\n",
-                class.name,
+            lines.push(format!(
+                "{}: {} {} → {}\n",
+                report::escaped(name),
+                report::escaped(&class.name),
                 dvm::percent(class.probability),
-                folder.join("figure.png").display()
+                report::shown(&folder.join("figure.png"))
             ));
-            outcomes.push(Outcome::Explained {
+            explained.push(Outcome::Explained {
                 image: file.display().to_string(),
                 folder: folder.display().to_string(),
                 class,
@@ -269,7 +350,31 @@ impl Task {
             Ok::<_, dvm::Error>(())
         };
         self.classifier
-            .explain_each(picture, &self.explain, &update, each)
+            .explain_each(picture, &self.explain, &update, each)?;
+        self.is_size_told = true;
+        results.publish()?;
+        outcomes.append(&mut explained);
+        self.line(&lines.concat());
+        Ok(())
+    }
+
+    /// Says what all classes of all pictures will take, once the first has shown its size.
+    fn note_size(&self, [shared, of_class]: [Size; 2]) {
+        let pictures = self.pictures as u64;
+        let all = |shared: u64, of_class: u64| {
+            let of_picture = shared.saturating_add(of_class.saturating_mul(self.classes as u64));
+            of_picture.saturating_mul(pictures)
+        };
+        let bytes = all(shared.bytes, of_class.bytes);
+        if self.several_classes && bytes >= WORTH_A_NOTE {
+            self.note(&format!(
+                "{} classes of {pictures} {} will take about {} in {} files",
+                self.classes,
+                if pictures == 1 { "picture" } else { "pictures" },
+                ByteSize(bytes).display().si(),
+                all(shared.files, of_class.files),
+            ));
+        }
     }
 
     fn note(&self, note: &str) {
@@ -279,22 +384,23 @@ impl Task {
         }
     }
 
-    /// Prints a line. The files are the result: if nobody reads the line, the work goes on.
-    fn line(&self, line: &str) {
-        if !self.quiet && !self.json {
-            let _ = self.progress.aside(|| report::print(line));
+    /// Prints lines. The files are the result: if nobody can read the lines, the work goes on, and
+    /// the program says so at its end.
+    fn line(&mut self, lines: &str) {
+        if !self.quiet
+            && !self.json
+            && let Err(error) = self.progress.aside(|| report::print(lines))
+        {
+            self.printed.get_or_insert(error);
         }
     }
 }
 
-/// Writes the files and gives their names.
-fn save(explanation: &Explanation, file: &Path, folder: &Path) -> Result<Vec<String>, dvm::Error> {
-    let written = explanation.save_with(folder, |record| {
-        record["image"]["file"] = file.display().to_string().into();
-    })?;
-    let name = |path: &PathBuf| {
-        let name = path.file_name().expect("each is a file in the folder");
-        name.to_string_lossy().into_owned()
-    };
-    Ok(written.iter().map(name).collect())
+/// A file's name as its folder sees it: a file that classes share lies above their folders.
+fn name_in(folder: &Path, path: &Path) -> String {
+    let name = path.file_name().expect("each is a file").to_string_lossy();
+    match path.parent() == Some(folder) {
+        true => name.into_owned(),
+        false => format!("../{name}"),
+    }
 }

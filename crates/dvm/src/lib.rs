@@ -31,6 +31,7 @@ mod error;
 mod explain;
 mod explanation;
 mod network_drawing;
+mod results;
 pub mod training;
 pub mod weights;
 
@@ -42,15 +43,17 @@ pub use error::Error;
 pub use explain::{Explain, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
 pub use network_drawing::draw_network;
+pub use results::{ResultFolder, Size, open_output};
 
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};
 pub use dvm_data as data;
 pub use dvm_engine as engine;
 pub use dvm_fetch as fetch;
+pub use dvm_fetch::sha256_of;
 pub use dvm_image::{
-    ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, Resize, encode_png,
-    is_named_as_picture, write_atomic,
+    ENDINGS, Input, Interpolation, Limits, Picture, Preprocess, Resize, discard_unfinished,
+    encode_png, is_named_as_picture, write_atomic,
 };
 pub use dvm_render::{Bar, ColourMap, bar_chart};
 pub use dvm_zoo as models;

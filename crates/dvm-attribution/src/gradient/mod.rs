@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::rules::Composite;
-use dvm_engine::{Activations, Graph, Keep, Mode, Request, Tensor};
+use dvm_engine::{Activations, Graph, Request, Segments, Tensor};
 use serde_json::{Map, Value};
 
 pub use deconvnet::DECONVNET;
@@ -71,11 +71,12 @@ impl GradientMethod {
 impl Method for GradientMethod {
     fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error> {
         let graph = scene.network.folded();
-        // Backward, a gradient stands beside each value that the forward pass keeps.
-        let kept = graph.shapes(&scene.shape_of_one())?;
-        let kept: usize = kept.iter().map(|s| s.iter().product::<usize>()).sum();
-        scene.allow(kept.saturating_mul(2))?;
-        let forward = graph.forward(&scene.batch_of_one(), Mode::Inference, Keep::All)?;
+        // Where memory does not hold all activations, parts of them are computed again.
+        let allowed = scene.memory / size_of::<f32>();
+        let segments = graph.segments(&scene.shape_of_one(), allowed)?;
+        scene.refuse_beyond(segments.values(), scene.memory)?;
+        let picture = scene.batch_of_one();
+        let forward = graph.forward_in_segments(&picture, &segments)?;
         finite("the picture itself", forward.output().data())?;
         Ok(Box::new(Forward {
             method: self,
@@ -85,6 +86,8 @@ impl Method for GradientMethod {
             } else {
                 Vec::new()
             },
+            picture,
+            segments,
             activations: forward,
         }))
     }
@@ -103,6 +106,9 @@ impl Method for GradientMethod {
 struct Forward<'a> {
     method: &'a GradientMethod,
     scene: &'a Scene<'a>,
+    /// `[1, C, H, W]`, normalised.
+    picture: Tensor,
+    segments: Segments,
     activations: Activations,
     warnings: Vec<String>,
 }
@@ -111,7 +117,7 @@ impl Observation for Forward<'_> {
     fn attribution(&self, target: usize) -> Result<Attribution, Error> {
         let Self { method, scene, .. } = self;
         let graph = scene.network.folded();
-        let gradient = class_gradient(graph, &self.activations, target, method.rules)?.to_nchw();
+        let gradient = self.class_gradient(graph, target)?.to_nchw();
         let values: Vec<f32> = scene
             .input
             .values()
@@ -134,6 +140,7 @@ impl Observation for Forward<'_> {
             raw: Raw {
                 shape: vec![c, h, w],
                 values: Arc::new(values),
+                is_of_all_classes: false,
             },
             nature: match method.channels {
                 Channels::MaxAbs => Nature::Magnitude,
@@ -145,35 +152,36 @@ impl Observation for Forward<'_> {
     }
 }
 
-/// The gradient of one class's logit with respect to the picture, `[1, 3, H, W]`.
-fn class_gradient(
-    graph: &Graph,
-    forward: &Activations,
-    target: usize,
-    rules: &Composite,
-) -> Result<Tensor, Error> {
-    let logits = forward.output();
-    let classes = logits.shape()[1];
-    if target >= classes {
-        return Err(Error::Class {
-            class: target,
-            classes,
-        });
+impl Forward<'_> {
+    /// The gradient of one class's logit with respect to the picture, `[1, C, H, W]`.
+    fn class_gradient(&self, graph: &Graph, target: usize) -> Result<Tensor, Error> {
+        let logits = self.activations.output();
+        let classes = logits.shape()[1];
+        if target >= classes {
+            return Err(Error::Class {
+                class: target,
+                classes,
+            });
+        }
+        let mut seed = Tensor::zeros(logits.shape());
+        seed.data_mut()[target] = 1.0;
+        let input = graph.input();
+        let request = Request {
+            nodes: &[input],
+            parameters: &|_| false,
+            rules: self.method.rules,
+        };
+        let gradients = graph.backward_in_segments(
+            (&self.picture, &self.segments),
+            &self.activations,
+            &[(graph.output(), seed)],
+            &request,
+        )?;
+        Ok(gradients
+            .node(input)
+            .cloned()
+            .unwrap_or_else(|| Tensor::zeros(self.picture.shape())))
     }
-    let mut seed = Tensor::zeros(logits.shape());
-    seed.data_mut()[target] = 1.0;
-    let input = graph.input();
-    let request = Request {
-        nodes: &[input],
-        parameters: &|_| false,
-        rules,
-    };
-    let gradients = graph.backward(forward, &[(graph.output(), seed)], &request)?;
-    let picture = forward.get(input).expect("everything was kept");
-    Ok(gradients
-        .node(input)
-        .cloned()
-        .unwrap_or_else(|| Tensor::zeros(picture.shape())))
 }
 
 /// `[3, H, W]` as one map `[H, W]`.

@@ -123,6 +123,34 @@ fn more_scores_than_memory_are_refused_before_the_network_is_asked() {
 }
 
 #[test]
+fn gradients_obey_the_memory_and_are_the_same_or_refused() {
+    for method in GRADIENTS {
+        let expected = small().map_of(2, method, &[]);
+        let mut outcomes = Vec::new();
+        for kibibytes in [400, 220, 200, 180, 8] {
+            let subject = Subject {
+                memory: kibibytes << 10,
+                ..small()
+            };
+            outcomes.push(match subject.explain(method, &[], &[2]) {
+                Ok(maps) => {
+                    assert_eq!(maps[0].raw, expected.raw, "{kibibytes}");
+                    true
+                }
+                Err(error) => {
+                    let message = error.to_string();
+                    assert!(matches!(error, Error::Unfit(_)), "{message}");
+                    assert!(message.contains("32×28"), "{message}");
+                    assert!(message.contains("are allowed"), "{message}");
+                    false
+                }
+            });
+        }
+        assert_eq!((outcomes[0], outcomes[4]), (true, false), "{method}");
+    }
+}
+
+#[test]
 fn windows_with_gaps_between_them_cannot_be_averaged_or_summed() {
     for overlap in ["average", "sum"] {
         for stride in ["4x5", "5x4"] {

@@ -4,14 +4,13 @@ mod settings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueHint};
 use dvm::training::{Config, PRESETS, Training};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::interruption;
 use crate::options::RunOptions;
 use crate::report::{self, Align, Watch, table};
 use settings::SettingFlags;
@@ -102,28 +101,33 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         training.workers = workers.into();
     }
     training.arithmetic = arguments.run.arithmetic();
-    let stopped = Arc::new(AtomicBool::new(false));
-    stop_on_interrupt(&stopped)?;
+    // Training stops after the step at hand, with a checkpoint. Nothing is printed before that: it
+    // would run into the live view.
+    let hold = interruption::hold();
     let mut watch = Watch::new(!arguments.plain && !arguments.run.json);
-    let stops = || stopped.load(Ordering::Relaxed);
-    let outcome = training.run(&mut |event| watch.see(event), &stops);
+    let outcome = training.run(&mut |event| watch.see(event), &interruption::is_asked);
     drop(watch);
     let outcome = outcome?;
+    if outcome.done {
+        drop(hold);
+    }
     let folder = training.folder().path();
     let evaluated = if outcome.done {
         training.report(&outcome.records)?
     } else {
         None
     };
+    let interrupted = || "interrupted; the run can be resumed".to_owned();
     if arguments.run.json {
-        return report::print_json(&Summary {
+        report::print_json(&Summary {
             run: folder.display().to_string(),
             done: outcome.done,
             epochs: outcome.records.len(),
             best_epoch: outcome.best.map(|best| best.epoch),
             accuracy: outcome.best.and_then(|best| best.val_accuracy),
             seconds: outcome.records.iter().map(|record| record.seconds).sum(),
-        });
+        })?;
+        return interruption::check(interrupted);
     }
     let mut rows = Vec::new();
     if let Some(best) = outcome.best {
@@ -147,7 +151,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         ]);
     }
     report::print(&table([Align::Left, Align::Left], &rows))?;
-    Ok(())
+    interruption::check(interrupted)
 }
 
 impl Arguments {
@@ -185,18 +189,6 @@ fn free_folder(config: &Config) -> PathBuf {
         .expect("there is always another number")
 }
 
-/// The first Ctrl-C ends training after the step at hand; the second ends the program. Nothing is
-/// printed here: it would run into the live view.
-fn stop_on_interrupt(stopped: &Arc<AtomicBool>) -> Result<(), Failure> {
-    let stopped = Arc::clone(stopped);
-    ctrlc::set_handler(move || {
-        if stopped.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .map_err(|error| Failure::Request(format!("cannot listen for Ctrl-C: {error}")))
-}
-
 /// Draws what the network will see.
 fn preview(arguments: &Arguments, count: usize) -> Result<(), Failure> {
     let config = arguments.config()?;
@@ -208,6 +200,6 @@ fn preview(arguments: &Arguments, count: usize) -> Result<(), Failure> {
     let path = folder.join("preview.png");
     dvm::write_atomic(&path, &dvm::encode_png(&sheet))
         .map_err(|error| Failure::Request(format!("{}: {error}", path.display())))?;
-    report::print(&format!("{}\n", path.display()))?;
+    report::print(&format!("{}\n", report::shown(&path)))?;
     Ok(())
 }

@@ -10,9 +10,11 @@ mod onnx;
 mod pictures;
 mod prepare;
 mod requests;
+mod results;
 #[path = "../../../dvm-fetch/tests/fetch/server.rs"]
 #[allow(dead_code, reason = "it serves the tests of fetching, too")]
 mod server;
+mod terminal;
 mod train;
 
 use std::path::Path;

@@ -1,15 +1,14 @@
 //! How good a network is on labelled pictures.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split};
-use dvm_image::{Limits, encode_png, write_atomic};
+use dvm_image::{Limits, encode_png};
 use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
-use super::report::{Report, WrongPicture};
+use super::report::{self, MAPS, Report, WrongPicture};
 use crate::{ClassChoice, Classifier, Error, Explain};
 
 /// How a network did on the pictures of a split.
@@ -106,10 +105,11 @@ const SHOWN: usize = 12;
 
 impl Evaluated {
     /// Writes a report into `folder`: figures, tables, and the maps of the pictures that `classifier`,
-    /// which was evaluated, took for something else and was most sure of.
+    /// which was evaluated, took for something else and was most sure of. The folder appears whole or
+    /// not at all; a report that was in it is gone then.
     ///
     /// # Errors
-    /// [`Error::Save`].
+    /// [`Error::Occupied`] if the folder holds anything but a report, [`Error::Save`].
     pub fn report(
         &self,
         classifier: &Classifier,
@@ -118,11 +118,7 @@ impl Evaluated {
         folder: &Path,
     ) -> Result<(), Error> {
         let mut most_wrong = self.most_wrong(classifier.classes())?;
-        let maps = folder.join(MAPS);
-        fs::create_dir_all(&maps).map_err(|source| Error::Save {
-            path: maps.clone(),
-            source,
-        })?;
+        let results = report::begin(folder)?;
         for (index, wrong) in most_wrong.iter_mut().enumerate() {
             let picture = match dvm_image::read(&wrong.path, &Limits::default()) {
                 Ok(picture) => picture,
@@ -133,11 +129,9 @@ impl Evaluated {
             let mut options = Explain::fitting(classifier.preprocess().crop);
             options.classes = vec![ClassChoice::Named(wrong.predicted.clone())];
             let figure = classifier.explain(picture, &options)?[0].overlay_figure();
-            let name = format!("{:02}.png", index + 1);
-            let path = maps.join(&name);
-            write_atomic(&path, &encode_png(&figure))
-                .map_err(|source| Error::Save { path, source })?;
-            wrong.figure = Some(Path::new(MAPS).join(name));
+            let name = Path::new(MAPS).join(format!("{:02}.png", index + 1));
+            results.write(&name, &encode_png(&figure))?;
+            wrong.figure = Some(name);
         }
         Report {
             title,
@@ -145,7 +139,8 @@ impl Evaluated {
             evaluation: &self.evaluation,
             most_wrong: &most_wrong,
         }
-        .write(folder)
+        .write_into(&results)?;
+        results.publish()
     }
 
     /// The pictures that were taken for another class, the most certain of its mistake first.
@@ -167,6 +162,3 @@ impl Evaluated {
         Ok(wrong)
     }
 }
-
-/// The folder of maps in that of a report.
-const MAPS: &str = "most_wrong";

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dvm::training::{EpochRecord, TrainingEvent};
 
 use super::{History, percent, spoken};
+use crate::report::escaped;
 
 /// Between two lines about steps.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -36,7 +37,7 @@ impl<W: Write> Lines<W> {
             other => line(other, &self.history),
         };
         self.said = now;
-        writeln!(self.out, "{line}")
+        writeln!(self.out, "{}", escaped(&line))
     }
 }
 
