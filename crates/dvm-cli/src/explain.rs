@@ -233,7 +233,7 @@ impl Task {
         explain.incremental = !arguments.no_incremental;
         explain.overlay = arguments.overlay.into();
         explain.colours = arguments.colour_map;
-        dvm::open_output(&arguments.out)?;
+        dvm::check_output(&arguments.out)?;
         arguments.run.start_threads()?;
         let classifier = arguments.model.open(&arguments.run)?;
         let mut classes = BTreeSet::new();

@@ -43,7 +43,7 @@ pub use error::Error;
 pub use explain::{Explain, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
 pub use network_drawing::draw_network;
-pub use results::{ResultFolder, Size, open_output};
+pub use results::{ResultFolder, Size, check_output};
 
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};

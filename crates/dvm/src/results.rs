@@ -135,21 +135,30 @@ impl ResultFolder {
     }
 }
 
-/// Makes sure that results can be written into `folder`, which is made if it is missing, and clears
-/// away what killed processes left there.
+/// Makes sure that results can be written into `folder`, and clears away what killed processes left
+/// there. If the folder is missing, it stays so: whether it can be made is tried out in the one that
+/// would hold it.
 ///
 /// # Errors
 /// [`Error::Save`], with what the system says.
-pub fn open_output(folder: &Path) -> Result<(), Error> {
-    let failed = |source| Error::Save {
-        path: folder.into(),
-        source,
+pub fn check_output(folder: &Path) -> Result<(), Error> {
+    let there = folder.ancestors().find(|path| path.exists());
+    let there = match there {
+        Some(path) if !path.as_os_str().is_empty() => path,
+        _ => Path::new("."),
     };
-    fs::create_dir_all(folder).map_err(failed)?;
-    clear_once(&folder.join("any"));
-    // A folder is made and removed again: that alone shows what the disk allows.
-    StagedFolder::begin(&folder.join("any")).map_err(failed)?;
-    Ok(())
+    let probe = there.join("probe");
+    if there == folder {
+        clear_once(&probe);
+    }
+    // A hidden folder is made and removed again: only that shows what the disk allows.
+    match StagedFolder::begin(&probe) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::Save {
+            path: folder.into(),
+            source,
+        }),
+    }
 }
 
 /// Clears what was left beside `path`, the first time that this process looks there.
@@ -170,9 +179,9 @@ pub(crate) fn refuse_foreign(path: &Path, is_ours: IsOurs) -> Result<(), Error> 
     match fs::metadata(path) {
         Ok(kind) if kind.is_dir() => {}
         Ok(_) => {
-            return Err(Error::Occupied {
+            return Err(Error::Save {
                 path: path.into(),
-                detail: "is a file, not a folder; choose another name".into(),
+                source: io::Error::other("there is a file of that name; choose another folder"),
             });
         }
         // A folder that cannot be looked into cannot be replaced: that is said then.
@@ -375,12 +384,20 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_is_only_checked_is_not_made() {
+        let home = tempfile::tempdir().unwrap();
+        check_output(&home.path().join("deeper/maps")).unwrap();
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_file_in_the_place_of_the_folder_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("coffee");
         fs::write(&place, "").unwrap();
         let error = ResultFolder::begin(&place).err().unwrap().to_string();
-        assert!(error.contains("is a file"), "{error}");
-        assert!(open_output(&place).is_err());
+        assert!(error.contains("there is a file"), "{error}");
+        assert!(check_output(&place).is_err());
+        assert!(check_output(&place.join("deeper")).is_err());
     }
 }

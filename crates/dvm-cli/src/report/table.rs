@@ -14,7 +14,9 @@ pub enum Align {
 /// One line per row, columns two spaces apart and as wide as their longest text, which is
 /// [`escaped`].
 pub fn table<const N: usize>(columns: [Align; N], rows: &[[String; N]]) -> String {
-    let rows = rows.iter().map(|row| row.each_ref().map(|text| escaped(text)));
+    let rows = rows
+        .iter()
+        .map(|row| row.each_ref().map(|text| escaped(text)));
     let rows: Vec<[Cow<str>; N]> = rows.collect();
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
