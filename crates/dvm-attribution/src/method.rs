@@ -17,9 +17,9 @@ pub struct Scene<'a> {
     /// How the picture was prepared, to prepare covered versions of it alike.
     pub preprocess: &'a Preprocess,
     /// Bytes that activations, and scores kept for every class, may take at once. Gradients compute
-    /// parts of the network again to stay within it, and are refused if that is not enough. Covered
-    /// pictures are worked on one by one at the least, however little this is; scores that need more
-    /// are refused.
+    /// parts of the network again to stay within it, and are refused if that is not enough (64 MiB
+    /// are always allowed). Covered pictures are worked on one by one at the least, however little
+    /// this is; scores that need more are refused.
     pub memory: usize,
     /// Whether only those values of the network are computed that a change of the picture can
     /// reach. Otherwise every changed picture is computed as a whole, which takes longer and, but
@@ -70,13 +70,13 @@ impl Scene<'_> {
     /// Refuses work on one picture that takes more memory than is allowed. What every machine has
     /// is always allowed: [`ALWAYS_ALLOWED`].
     pub(crate) fn allow(&self, values: usize) -> Result<(), Error> {
-        self.refuse_beyond(values, self.memory.max(ALWAYS_ALLOWED))
+        self.allow_from(values, ALWAYS_ALLOWED)
     }
 
-    /// Refuses work that takes more than so many bytes.
-    pub(crate) fn refuse_beyond(&self, values: usize, bytes: usize) -> Result<(), Error> {
+    /// The same for work that is always allowed so many bytes.
+    pub(crate) fn allow_from(&self, values: usize, always: usize) -> Result<(), Error> {
         let needed = values.saturating_mul(size_of::<f32>());
-        if needed <= bytes {
+        if needed <= self.memory.max(always) {
             return Ok(());
         }
         let (height, width) = self.preprocess.crop;
@@ -85,7 +85,7 @@ impl Scene<'_> {
             "on a crop of {height}×{width} pixels the network's activations take {:.1} MiB, and {:.1} \
              MiB are allowed; choose a smaller crop or more --memory",
             mebibytes(needed),
-            mebibytes(bytes),
+            mebibytes(self.memory),
         )))
     }
 }

@@ -57,7 +57,7 @@ pub struct Arguments {
     #[command(flatten)]
     run: RunOptions,
     /// Memory that the network's activations may take at once, such as 512MB or 2GiB; with less,
-    /// gradients take longer, and too little for them is an error
+    /// gradients take longer, and pictures too large for it are an error
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     #[arg(default_value = "1GiB", value_parser = size)]
     memory: ByteSize,

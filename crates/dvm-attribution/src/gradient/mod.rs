@@ -45,6 +45,10 @@ words! {
     }
 }
 
+/// Bytes that a walk back may take whatever [`Scene::memory`] says: 64 MiB, less than the program
+/// itself needs.
+const ALWAYS_ALLOWED: usize = 64 << 20;
+
 /// A gradient method: which rules, and what is made of the gradient.
 struct GradientMethod {
     title: &'static str,
@@ -74,7 +78,7 @@ impl Method for GradientMethod {
         // Where memory does not hold all activations, parts of them are computed again.
         let allowed = scene.memory / size_of::<f32>();
         let segments = graph.segments(&scene.shape_of_one(), allowed)?;
-        scene.refuse_beyond(segments.values(), scene.memory)?;
+        scene.allow_from(segments.values(), ALWAYS_ALLOWED)?;
         let picture = scene.batch_of_one();
         let forward = graph.forward_in_segments(&picture, &segments)?;
         finite("the picture itself", forward.output().data())?;
