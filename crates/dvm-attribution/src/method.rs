@@ -16,8 +16,10 @@ pub struct Scene<'a> {
     pub input: &'a Input,
     /// How the picture was prepared, to prepare covered versions of it alike.
     pub preprocess: &'a Preprocess,
-    /// Bytes that activations, and scores kept for every class, may take at once. At least one
-    /// picture is always worked on, however little this is; scores that need more are refused.
+    /// Bytes that activations, and scores kept for every class, may take at once. Gradients compute
+    /// parts of the network again to stay within it, and are refused if that is not enough (64 MiB
+    /// are always allowed). Covered pictures are worked on one by one at the least, however little
+    /// this is; scores that need more are refused.
     pub memory: usize,
     /// Whether only those values of the network are computed that a change of the picture can
     /// reach. Otherwise every changed picture is computed as a whole, which takes longer and, but
@@ -76,15 +78,22 @@ impl Scene<'_> {
     /// Refuses work on one picture that takes more memory than is allowed. What every machine has
     /// is always allowed: [`ALWAYS_ALLOWED`].
     pub(crate) fn allow(&self, values: usize) -> Result<(), Error> {
-        let bytes = values.saturating_mul(size_of::<f32>());
-        if bytes <= self.memory.max(ALWAYS_ALLOWED) {
+        self.allow_from(values, ALWAYS_ALLOWED)
+    }
+
+    /// The same for work that is always allowed so many bytes.
+    pub(crate) fn allow_from(&self, values: usize, always: usize) -> Result<(), Error> {
+        let needed = values.saturating_mul(size_of::<f32>());
+        if needed <= self.memory.max(always) {
             return Ok(());
         }
         let (height, width) = self.preprocess.crop;
+        let mebibytes = |bytes: usize| bytes as f64 / f64::from(1 << 20);
         Err(Error::Unfit(format!(
-            "on a crop of {height}×{width} pixels the network's activations take {} MiB; choose a \
-             smaller crop or more --memory",
-            bytes.div_ceil(1 << 20)
+            "on a crop of {height}×{width} pixels the network's activations take {:.1} MiB, and {:.1} \
+             MiB are allowed; choose a smaller crop or more --memory",
+            mebibytes(needed),
+            mebibytes(self.memory),
         )))
     }
 }
@@ -181,6 +190,8 @@ pub struct Raw {
     pub shape: Vec<usize>,
     /// The values; maps of several classes share them.
     pub values: Arc<Vec<f32>>,
+    /// Whether it holds what was computed for all classes, and so is the same for each.
+    pub is_of_all_classes: bool,
 }
 
 impl Attribution {

@@ -150,5 +150,5 @@ fn as_text(name: &str, top: &[Ranked], first: bool) -> String {
         .collect();
     let table = table([Align::Right, Align::Left, Align::Right], &rows);
     let gap = if first { "" } else { "\n" };
-    format!("{gap}{name}\n{table}")
+    format!("{gap}{}\n{table}", report::escaped(name))
 }

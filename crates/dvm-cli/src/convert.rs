@@ -95,7 +95,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     Ok(report::print(&format!(
         "{}: {} with {} classes, {:.1} MB\n",
-        written.file,
+        report::escaped(&written.file),
         written.network,
         written.classes,
         written.bytes as f64 / 1e6,

@@ -108,6 +108,9 @@ struct Answer<'a> {
 
 /// Evaluates, and prints what was found.
 pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
+    if let Some(folder) = &arguments.out {
+        dvm::training::report::check_folder(folder)?;
+    }
     arguments.run.start_threads()?;
     let folder = arguments.sort_out()?;
     let classifier = arguments.model.open(&arguments.run)?;

@@ -1,8 +1,10 @@
 //! `dvm explain`: what the network looked at in each picture.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -10,12 +12,13 @@ use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
 use dvm::{
     Caption, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat, OverlayStyle,
-    Ranked, Source,
+    Ranked, ResultFolder, Size, Source,
 };
 use serde::Serialize;
 
 use crate::failure::{Failure, in_words_about};
 use crate::images::{self, Folders, Image, Images};
+use crate::interruption;
 use crate::method_options::MethodOptions;
 use crate::options::{ModelOptions, RunOptions};
 use crate::picture_options::{PictureOptions, range_hint};
@@ -39,7 +42,8 @@ pub struct Arguments {
     #[arg(id = "class", long, value_name = "NAME|INDEX|top|all")]
     #[arg(default_value = "top")]
     classes: Vec<ClassChoice>,
-    /// Folder for the results; each picture gets a folder in it
+    /// Folder for the results; each picture gets a folder in it, which replaces that of an earlier
+    /// run
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(default_value = "explanations")]
     out: PathBuf,
@@ -71,7 +75,8 @@ pub struct Arguments {
     method_options: MethodOptions,
     #[command(flatten)]
     run: RunOptions,
-    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
+    /// Memory that the network's activations may take at once, such as 512MB or 2GiB; with less,
+    /// gradients take longer, and pictures too large for it are an error
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     #[arg(default_value = "1GiB", value_parser = size)]
     memory: ByteSize,
@@ -150,6 +155,9 @@ fn size(text: &str) -> Result<ByteSize, &'static str> {
         .map_err(|_| "it is a number of bytes, or a size such as 512MB or 2GiB")
 }
 
+/// Results of this many bytes are announced.
+const WORTH_A_NOTE: u64 = 100_000_000;
+
 /// What is done with each picture.
 struct Task {
     classifier: Classifier,
@@ -162,6 +170,13 @@ struct Task {
     progress: Progress,
     /// The class that all pictures show, if the user says so.
     true_class: Option<String>,
+    /// Why a line could not be printed, if one could not.
+    printed: Option<io::Error>,
+    /// How many classes are explained, and pictures.
+    classes: usize,
+    pictures: usize,
+    /// Whether it has been said what all that is written will take.
+    is_size_told: bool,
 }
 
 /// What became of one class of one picture, or of one picture.
@@ -190,19 +205,44 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut folders = Folders::of(&images);
     let mut outcomes = Vec::new();
     let mut failed = false;
-    let task = Task::new(arguments, images.len())?;
+    let explained = Arc::new(AtomicUsize::new(0));
+    interruption::before_end({
+        let (explained, all) = (explained.clone(), images.len());
+        move || {
+            let explained = explained.load(Ordering::Relaxed);
+            format!("interrupted; explained: {explained} of {all}")
+        }
+    });
+    let mut task = Task::new(arguments, images.len())?;
     notes.iter().for_each(|note| task.note(note));
+    let mut stopped = None;
     for (position, image) in images.iter().enumerate() {
         task.progress.picture(position, &image.name());
         let path = image.path().display().to_string();
         let result = match image {
             Image::Nothing { why, .. } => Err(why.clone()),
             Image::Picture { source, place } => {
-                let folder = task.folder(source.path(), place, &mut folders);
-                task.explain(source, &image.name(), &folder, &mut outcomes)
-                    .map_err(|error| in_words_about(source.path(), &error))
+                let file = source.path();
+                let folder = task.folder(file, place, &mut folders);
+                let result = task.explain(source, &image.name(), &folder, &mut outcomes);
+                if let Err(error) = &result
+                    && error.is_of_disk()
+                {
+                    stopped = Some(in_words_about(file, error));
+                }
+                result.map_err(|error| in_words_about(file, &error))
             }
         };
+        if let Some(why) = &stopped {
+            outcomes.push(Outcome::Failed {
+                image: path,
+                error: why.clone(),
+            });
+            break;
+        }
+        if result.is_ok() {
+            explained.fetch_add(1, Ordering::Relaxed);
+        }
         if let Err(error) = result {
             failed = true;
             let line = format!("error: {path}: {error}");
@@ -211,16 +251,26 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     }
     let json = task.json;
+    let printed = task.printed.take();
     drop(task);
-    let printed = if json {
-        report::print_json(&outcomes)
-    } else {
-        Ok(())
-    };
-    if failed {
-        return Err(Failure::SomePictures);
+    if json {
+        report::print_json(&outcomes)?;
     }
-    printed
+    if let Some(why) = stopped {
+        return Err(Failure::Request(format!(
+            "nothing more can be saved: {why}; explained: {} of {}",
+            explained.load(Ordering::Relaxed),
+            images.len()
+        )));
+    }
+    match printed {
+        // The files are there all the same, and the pictures that failed were named.
+        Some(error) if !failed || error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Output(error))
+        }
+        _ if failed => Err(Failure::SomePictures),
+        _ => Ok(()),
+    }
 }
 
 impl Task {
@@ -239,11 +289,13 @@ impl Task {
                 explain.figures.push(format);
             }
         }
+        dvm::check_output(&arguments.out)?;
         arguments.run.start_threads()?;
         let classifier = arguments.model.open(&arguments.run)?;
         let classifier = arguments.pictures.apply(classifier);
+        let mut classes = BTreeSet::new();
         for class in &arguments.classes {
-            class.resolve(classifier.classes(), 0)?;
+            classes.extend(class.resolve(classifier.classes(), 0)?);
         }
         let true_class = match &arguments.true_class {
             None => None,
@@ -252,10 +304,6 @@ impl Task {
         let several_classes =
             arguments.classes.len() > 1 || arguments.classes.contains(&ClassChoice::All);
         explain.classes = arguments.classes;
-        fs::create_dir_all(&arguments.out).map_err(|source| dvm::Error::Save {
-            path: arguments.out.clone(),
-            source,
-        })?;
         Ok(Self {
             classifier,
             explain,
@@ -265,6 +313,10 @@ impl Task {
             quiet: arguments.quiet,
             progress: Progress::new(pictures, !arguments.quiet),
             true_class,
+            printed: None,
+            classes: classes.len(),
+            pictures,
+            is_size_told: false,
         })
     }
 
@@ -282,8 +334,9 @@ impl Task {
         folder
     }
 
+    /// Explains one picture. Its folder appears when all of it is there.
     fn explain(
-        &self,
+        &mut self,
         source: &Source,
         name: &str,
         folder: &Path,
@@ -291,10 +344,21 @@ impl Task {
     ) -> Result<(), dvm::Error> {
         let file = source.path();
         let picture = source.read(&self.classifier.reading())?;
+        let sha256 = source.sha256()?;
+        let results = ResultFolder::begin(folder)?;
+        if let Some(other) = results.replaces_other_than(&sha256) {
+            self.note(&format!(
+                "{name}: {} holds the explanation of another picture, {other}, which is replaced",
+                folder.display()
+            ));
+        }
+        let mut lines = Vec::new();
+        let mut explained = Vec::new();
         let hint = range_hint(&picture);
         let study = source.study()?.map(Arc::new);
         let update = |title: &'static str, done, all| self.progress.update(title, done, all);
         let mut noted: Vec<String> = Vec::new();
+        let mut is_size_told = self.is_size_told;
         let caption = match &self.true_class {
             Some(class) => Caption::labelled(file, class),
             None => Caption::of_file(file, self.classifier.classes()),
@@ -308,10 +372,12 @@ impl Task {
                 name: explanation.class_name().to_owned(),
                 probability: explanation.probability(),
             };
-            let folder = if self.several_classes {
-                folder.join(images::class_folder(class.index, &class.name))
-            } else {
-                folder.to_owned()
+            let own = self
+                .several_classes
+                .then(|| images::class_folder(class.index, &class.name));
+            let folder = match &own {
+                Some(own) => folder.join(own),
+                None => folder.to_owned(),
             };
             let explanation = match &study {
                 Some(study) => {
@@ -320,7 +386,18 @@ impl Task {
                 }
                 None => explanation,
             };
-            let files = save(&explanation, source, &folder)?;
+            let written = explanation.write(&results, own.as_deref(), |record| {
+                record["image"]["file"] = file.display().to_string().into();
+                record["image"]["sha256"] = sha256.as_str().into();
+                if let Some(slice) = source.slice() {
+                    record["image"]["slice"] = slice.into();
+                }
+            })?;
+            if !is_size_told {
+                is_size_told = true;
+                self.note_size(results.written());
+            }
+            let files = written.iter().map(|path| name_in(&folder, path)).collect();
             let warnings: Vec<String> = explanation
                 .warnings()
                 .map(|(method, warning)| format!("{method}: {warning}"))
@@ -344,13 +421,14 @@ impl Task {
                     }
                 }
             }
-            self.line(&format!(
-                "{name}: {} {} → {}\n",
-                class.name,
+            lines.push(format!(
+                "{}: {} {} → {}\n",
+                report::escaped(name),
+                report::escaped(&class.name),
                 dvm::percent(class.probability),
-                folder.join(&figure).display()
+                report::shown(&folder.join(&figure))
             ));
-            outcomes.push(Outcome::Explained {
+            explained.push(Outcome::Explained {
                 image: file.display().to_string(),
                 slice: source.slice(),
                 folder: folder.display().to_string(),
@@ -362,7 +440,31 @@ impl Task {
             Ok::<_, dvm::Error>(())
         };
         self.classifier
-            .explain_each(picture, &self.explain, &update, each)
+            .explain_each(picture, &self.explain, &update, each)?;
+        self.is_size_told = true;
+        results.publish()?;
+        outcomes.append(&mut explained);
+        self.line(&lines.concat());
+        Ok(())
+    }
+
+    /// Says what all classes of all pictures will take, once the first has shown its size.
+    fn note_size(&self, [shared, of_class]: [Size; 2]) {
+        let pictures = self.pictures as u64;
+        let all = |shared: u64, of_class: u64| {
+            let of_picture = shared.saturating_add(of_class.saturating_mul(self.classes as u64));
+            of_picture.saturating_mul(pictures)
+        };
+        let bytes = all(shared.bytes, of_class.bytes);
+        if self.several_classes && bytes >= WORTH_A_NOTE {
+            self.note(&format!(
+                "{} classes of {pictures} {} will take about {} in {} files",
+                self.classes,
+                if pictures == 1 { "picture" } else { "pictures" },
+                ByteSize(bytes).display().si(),
+                all(shared.files, of_class.files),
+            ));
+        }
     }
 
     fn note(&self, note: &str) {
@@ -372,10 +474,14 @@ impl Task {
         }
     }
 
-    /// Prints a line. The files are the result: if nobody reads the line, the work goes on.
-    fn line(&self, line: &str) {
-        if !self.quiet && !self.json {
-            let _ = self.progress.aside(|| report::print(line));
+    /// Prints lines. The files are the result: if nobody can read the lines, the work goes on, and
+    /// the program says so at its end.
+    fn line(&mut self, lines: &str) {
+        if !self.quiet
+            && !self.json
+            && let Err(error) = self.progress.aside(|| report::print(lines))
+        {
+            self.printed.get_or_insert(error);
         }
     }
 }
@@ -390,21 +496,11 @@ fn true_class(choice: &ClassChoice, classes: &[String]) -> Result<String, Failur
     }
 }
 
-/// Writes the files and gives their names.
-fn save(
-    explanation: &Explanation,
-    source: &Source,
-    folder: &Path,
-) -> Result<Vec<String>, dvm::Error> {
-    let written = explanation.save_with(folder, |record| {
-        record["image"]["file"] = source.path().display().to_string().into();
-        if let Some(slice) = source.slice() {
-            record["image"]["slice"] = slice.into();
-        }
-    })?;
-    let name = |path: &PathBuf| {
-        let name = path.file_name().expect("each is a file in the folder");
-        name.to_string_lossy().into_owned()
-    };
-    Ok(written.iter().map(name).collect())
+/// A file's name as its folder sees it: a file that classes share lies above their folders.
+fn name_in(folder: &Path, path: &Path) -> String {
+    let name = path.file_name().expect("each is a file").to_string_lossy();
+    match path.parent() == Some(folder) {
+        true => name.into_owned(),
+        false => format!("../{name}"),
+    }
 }

@@ -7,18 +7,21 @@ use std::process::ExitCode;
 
 use dvm::models::LoadError;
 
-use crate::report::say;
+use crate::interruption;
+use crate::report::{escaped_lines, say, say_lines};
 
 /// What keeps a command from being carried out.
 #[derive(Debug)]
 pub enum Failure {
+    /// The arguments are wrong, or ask for help or the version.
+    Arguments(clap::Error),
     /// The request cannot be carried out for any picture: exit code 2.
     Request(String),
     /// Some pictures failed, and each was named when it did: exit code 1.
     SomePictures,
     /// What was asked for cannot be printed.
     Output(io::Error),
-    /// Ctrl-C or SIGTERM stopped the work: exit code 128 and the signal.
+    /// Ctrl-C or SIGTERM stopped the work: the program ends as that signal ends programs.
     Interrupted {
         /// Number of the signal.
         signal: u8,
@@ -31,20 +34,21 @@ impl Failure {
     /// Says what must still be said and gives the exit code.
     pub fn end(self) -> ExitCode {
         match self {
+            Self::Arguments(error) => end_as(&error),
             Self::Request(why) => {
                 say(&format!("error: {why}"));
                 ExitCode::from(2)
             }
             Self::SomePictures => ExitCode::from(1),
-            Self::Interrupted { signal, line } => {
-                say(&line);
-                ExitCode::from(128 + signal)
-            }
             // Whoever reads the output has read enough, as in `dvm methods list | head -1`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Self::Output(error) => {
                 say(&format!("error: cannot write to standard output: {error}"));
                 ExitCode::from(1)
+            }
+            Self::Interrupted { signal, line } => {
+                interruption::say_line(&line);
+                interruption::end(signal)
             }
         }
     }
@@ -77,6 +81,21 @@ impl From<dvm::Error> for Failure {
             error => in_words(error),
         })
     }
+}
+
+/// Prints what clap has to say: help and the version are results, the rest are errors. A file's name
+/// that is taken for an argument may hold anything.
+fn end_as(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(2);
+    let text = error.render().to_string();
+    match error.use_stderr() {
+        true if escaped_lines(&text) != text => say_lines(&text),
+        _ => match error.print() {
+            Err(failed) if !error.use_stderr() => return Failure::Output(failed).end(),
+            _ => {}
+        },
+    }
+    ExitCode::from(code)
 }
 
 /// The command that was given, told to take a weight file.

@@ -9,6 +9,7 @@ mod explain;
 mod failure;
 mod fetch;
 mod images;
+mod interruption;
 mod man;
 mod method_options;
 mod methods;
@@ -24,12 +25,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use failure::Failure;
+
 /// See what an image classifier looks at.
 #[derive(Parser)]
 #[command(name = "dvm", version, max_term_width = 100)]
 #[command(
-    after_help = "Exit status: 0 all done, 1 some pictures failed (each is named), 2 the \
-                        request itself cannot be carried out."
+    after_help = "Exit status: 0 all done, 1 some pictures failed (each is named), 2 the request \
+                  cannot be carried out, or not to its end. Ctrl-C and SIGTERM end the program; \
+                  no file is left half written."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -64,7 +68,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    run().map_or_else(Failure::end, |()| ExitCode::SUCCESS)
+}
+
+fn run() -> Result<(), Failure> {
+    interruption::listen()?;
+    match Cli::try_parse().map_err(Failure::Arguments)?.command {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Train(arguments) => train::run(arguments),
@@ -75,8 +84,7 @@ fn main() -> ExitCode {
         Command::Methods(command) => methods::run(command),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
-    };
-    outcome.map_or_else(failure::Failure::end, |()| ExitCode::SUCCESS)
+    }
 }
 
 #[cfg(test)]

@@ -118,7 +118,8 @@ impl ModelOptions {
 #[derive(Args)]
 #[command(next_help_heading = "Running")]
 pub struct RunOptions {
-    /// How many threads compute; results do not depend on it [default: one per processor]
+    /// How many threads compute, at most two per processor; results do not depend on it [default:
+    /// one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Direct kernels and one fixed order of summation: slower, same bits in every batch
@@ -139,14 +140,44 @@ impl RunOptions {
         }
     }
 
-    /// Starts the threads; called once.
+    /// Starts the threads; called once. More than [`THREADS_PER_PROCESSOR`] for each processor that the
+    /// program may use are not started.
     pub fn start_threads(&self) -> Result<(), Failure> {
-        let Some(threads) = self.threads else {
+        let Some(wanted) = self.threads.map(usize::from) else {
             return Ok(());
         };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = wanted.min(most_threads(processors));
+        if threads < wanted {
+            report::say(&format!(
+                "note: {threads} threads compute instead of {wanted}: more would only wait for each \
+                 other (processors that the program may use: {processors})"
+            ));
+        }
         rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
+            .num_threads(threads)
             .build_global()
             .map_err(|error| Failure::Request(format!("cannot start {threads} threads: {error}")))
+    }
+}
+
+/// Threads that may share a processor. All are kept awake while a network runs, so each beyond the
+/// first takes time from the others.
+const THREADS_PER_PROCESSOR: usize = 2;
+
+/// Fewer are not worth a note, on however small a machine.
+const ALWAYS_ALLOWED_THREADS: usize = 4;
+
+fn most_threads(processors: usize) -> usize {
+    (THREADS_PER_PROCESSOR * processors).max(ALWAYS_ALLOWED_THREADS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_bounded_by_the_processors() {
+        assert_eq!([1, 2, 16].map(most_threads), [4, 4, 32]);
     }
 }

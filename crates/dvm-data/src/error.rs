@@ -54,6 +54,12 @@ pub enum Error {
         /// What it takes.
         expected: String,
     },
+    /// The work was stopped before its end, as was asked.
+    #[error("{}: stopped before it was whole; nothing of it is left", path.display())]
+    Stopped {
+        /// The folder that would have been made.
+        path: PathBuf,
+    },
     /// A file of arrays or slices is not read.
     #[error("{}: {reason}", path.display())]
     Format {

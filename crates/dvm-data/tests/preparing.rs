@@ -277,3 +277,29 @@ fn a_destination_within_the_source_is_refused() {
         assert!(error.to_string().contains("lies within"), "{error}");
     }
 }
+
+#[test]
+fn a_stop_leaves_nothing_of_a_new_data_set_and_all_of_an_old_one() {
+    let home = tempfile::tempdir().unwrap();
+    let plan = plan(&source(home.path()));
+    let destination = home.path().join("set");
+    let how = Writing::default();
+    let stopped = plan.write_unless(&|| true, &destination, &how, &|_, _| {});
+    assert!(matches!(stopped, Err(Error::Stopped { .. })), "{stopped:?}");
+    assert!(!destination.exists());
+    write(&plan, &destination, Transfer::Copy).unwrap();
+    let how = Writing {
+        transfer: Transfer::Manifest,
+        replace: true,
+    };
+    let stopped = plan.write_unless(&|| true, &destination, &how, &|_, _| {});
+    assert!(matches!(stopped, Err(Error::Stopped { .. })), "{stopped:?}");
+    let there = write(&plan, &destination, Transfer::Copy).unwrap();
+    assert_eq!(there.outcome, Outcome::AlreadyThere);
+    let hidden = fs::read_dir(home.path()).unwrap().flatten();
+    assert!(
+        hidden
+            .map(|e| e.file_name())
+            .all(|n| !n.to_str().unwrap().starts_with('.'))
+    );
+}

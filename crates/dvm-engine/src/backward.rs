@@ -1,6 +1,7 @@
 //! The walk back from the logits: gradients of the input, of any node and of any parameter.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::awake::awake;
 use crate::graph::{Graph, NodeId, Parameter};
@@ -48,16 +49,26 @@ impl Gradients {
 }
 
 /// What is left of a walk forward on the walk back.
-struct Held {
-    values: Vec<Option<Tensor>>,
-    saved: Vec<Vec<Tensor>>,
+pub(crate) struct Held {
+    pub(crate) values: Vec<Option<Tensor>>,
+    pub(crate) saved: Vec<Vec<Tensor>>,
     shapes: Vec<Vec<usize>>,
-    mode: Mode,
+    pub(crate) mode: Mode,
+}
+
+/// A walk back under way.
+pub(crate) struct Way<'a> {
+    request: &'a Request<'a>,
+    /// By [`Graph::leads_to_request`].
+    leads_to_request: Vec<bool>,
+    /// Gradients that nodes have got so far.
+    pending: Vec<Option<Tensor>>,
+    pub(crate) found: Gradients,
 }
 
 impl Held {
     /// Everything, for others to use, too.
-    fn of(activations: &Activations) -> Self {
+    pub(crate) fn of(activations: &Activations) -> Self {
         Self {
             values: activations.values.clone(),
             saved: activations.saved.clone(),
@@ -117,8 +128,19 @@ impl Graph {
         seeds: Vec<(NodeId, Tensor)>,
         request: &Request,
     ) -> Result<Gradients, Error> {
+        let mut way = self.begin_back(&held, seeds, request)?;
+        self.back_over(0..self.nodes().len(), &mut held, &mut way)?;
+        Ok(way.found)
+    }
+
+    /// A walk back that has got the seeds.
+    pub(crate) fn begin_back<'a>(
+        &self,
+        held: &Held,
+        seeds: Vec<(NodeId, Tensor)>,
+        request: &'a Request<'a>,
+    ) -> Result<Way<'a>, Error> {
         let count = self.nodes().len();
-        let leads_to_request = self.leads_to_request(request);
         let mut pending: Vec<Option<Tensor>> = vec![None; count];
         for (id, seed) in seeds {
             if held.values[id.0].is_none() {
@@ -136,11 +158,31 @@ impl Graph {
             }
             accumulate(&mut pending[id.0], seed);
         }
-        let mut found = Gradients {
-            nodes: BTreeMap::new(),
-            parameters: BTreeMap::new(),
-        };
-        for id in (0..count).rev() {
+        Ok(Way {
+            request,
+            leads_to_request: self.leads_to_request(request),
+            pending,
+            found: Gradients {
+                nodes: BTreeMap::new(),
+                parameters: BTreeMap::new(),
+            },
+        })
+    }
+
+    /// Walks back over these nodes, of which everything is held.
+    pub(crate) fn back_over(
+        &self,
+        nodes: Range<usize>,
+        held: &mut Held,
+        way: &mut Way,
+    ) -> Result<(), Error> {
+        let Way {
+            request,
+            leads_to_request,
+            pending,
+            found,
+        } = way;
+        for id in nodes.rev() {
             let Some(grad_output) = pending[id].take() else {
                 held.release(id);
                 continue;
@@ -158,7 +200,7 @@ impl Graph {
                     .map(|&p| self.wants(request, p))
                     .collect();
                 let gradients = self.step(
-                    &held,
+                    held,
                     NodeId(id),
                     grad_output,
                     (&wants_input, &wants_parameter),
@@ -181,7 +223,7 @@ impl Graph {
             }
             held.release(id);
         }
-        Ok(found)
+        Ok(())
     }
 
     fn wants(&self, request: &Request, parameter: usize) -> bool {

@@ -5,6 +5,7 @@ mod parts;
 use std::ops::Range;
 
 use crate::awake::awake;
+use crate::backward::Held;
 use crate::buffer::for_training;
 use crate::graph::{Graph, NodeId, shape_of};
 use crate::ops::{Call, Mode};
@@ -169,6 +170,24 @@ impl Graph {
             statistics: pass.statistics,
             output: self.output(),
         })
+    }
+
+    /// Computes these nodes again, and keeps all of their values; what they read from before them
+    /// must be held.
+    pub(crate) fn compute_again(
+        &self,
+        nodes: Range<usize>,
+        pictures: &Tensor,
+        held: &mut Held,
+    ) -> Result<(), Error> {
+        let mut pass = Pass::new(self, held.mode, Keep::All);
+        pass.values.clone_from(&held.values);
+        pass.run(nodes.clone(), pictures)?;
+        for id in nodes {
+            held.values[id] = pass.values[id].take();
+            held.saved[id] = std::mem::take(&mut pass.saved[id]);
+        }
+        Ok(())
     }
 
     /// For each node the last node that reads it (itself, if none does); beyond the end if its

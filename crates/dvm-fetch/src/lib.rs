@@ -33,3 +33,4 @@ pub use cache::{CACHE_VARIABLE, Cache, Cached};
 pub use error::FetchError;
 pub use fetcher::{BASE_URL_VARIABLE, Checked, Event, Fetched, Fetcher, OFFLINE_VARIABLE, Outcome};
 pub use proxies::Proxies;
+pub use sha256::{sha256_of, sha256_of_bytes};

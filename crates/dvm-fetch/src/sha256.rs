@@ -1,7 +1,9 @@
 //! SHA-256 of files, in hexadecimal.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -15,6 +17,23 @@ pub fn hexadecimal(hasher: Sha256) -> String {
         write!(text, "{byte:02x}").expect("a string takes all");
     }
     text
+}
+
+/// The SHA-256 of a file's bytes, in lower-case hexadecimal.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn sha256_of(file: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    absorb(&mut hasher, &mut File::open(file)?)?;
+    Ok(hexadecimal(hasher))
+}
+
+/// The SHA-256 of these bytes, in lower-case hexadecimal.
+pub fn sha256_of_bytes(bytes: &[u8]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(bytes);
+    hexadecimal(hasher)
 }
 
 /// Takes in all that is left to read; its number of bytes.

@@ -3,6 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+/// How names of unfinished files and folders begin.
+pub(crate) const PREFIX: &str = ".dvm-";
+/// How they end.
+pub(crate) const SUFFIX: &str = ".part";
+
 /// Writes `bytes` under the name `path`, replacing what was there, in one step.
 ///
 /// The bytes go to a temporary file in the same folder, are synced to the disk, and the file is
@@ -18,7 +23,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".dvm-").suffix(".part");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]

@@ -7,13 +7,14 @@
 //!
 //! The way back: a [`HeatMap`] is a grid of numbers with the [`Grid`] that ties each cell to pixels
 //! of the crop; [`encode_npy`] and [`encode_png`] give the bytes of the files, and [`write_atomic`]
-//! puts them on disk whole or not at all.
+//! puts them on disk whole or not at all, as a [`StagedFolder`] does with a whole folder.
 
 mod channels;
 mod decode;
 mod deep;
 mod endings;
 mod file;
+mod folder;
 mod heatmap;
 mod input;
 mod limits;
@@ -32,6 +33,7 @@ pub use decode::{
 pub use deep::may_be_deep;
 pub use endings::{ENDINGS, is_named_as_picture};
 pub use file::write_atomic;
+pub use folder::{StagedFolder, clear_unfinished, discard_unfinished};
 pub use heatmap::{Grid, HeatMap};
 pub use input::{Input, Placement, Rectangle};
 pub use limits::Limits;

@@ -376,8 +376,12 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// Where and what, on one line: the lines between draw the place in the file.
 fn wrong(error: toml::de::Error) -> Error {
-    Error::Config(error.to_string().trim_end().into())
+    let text = error.to_string();
+    let mut lines = text.trim_end().lines();
+    let (place, what) = (lines.next().unwrap_or_default(), lines.next_back());
+    Error::Config(what.map_or(place.into(), |what| format!("{place}: {what}")))
 }
 
 /// The values of a preset for such a network, and of a file over them.

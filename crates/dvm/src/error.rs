@@ -101,6 +101,14 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
+    /// A folder holds something that must not be replaced.
+    #[error("{} {detail}", path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// What it holds, and what to do.
+        detail: String,
+    },
     /// A result cannot be saved.
     #[error("cannot write {}: {source}", path.display())]
     Save {
@@ -109,4 +117,19 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+}
+
+impl Error {
+    /// Whether nothing else can be saved either: the disk of the results is full, or must not be
+    /// written to.
+    pub fn is_of_disk(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let Self::Save { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source.kind(),
+            StorageFull | QuotaExceeded | ReadOnlyFilesystem
+        )
+    }
 }

@@ -1,22 +1,21 @@
 //! The explanation of one class of one picture: maps, figure, record, files.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{fs, io};
+use std::sync::Arc;
 
 use dvm_attribution::Attribution;
 use dvm_attribution::registry::Entry;
 use dvm_data::formats::{Description, Study};
 use dvm_engine::Arithmetic;
-use dvm_image::{Input, Picture, encode_npy, encode_png, write_atomic};
+use dvm_image::{Input, Picture, encode_npy, encode_png};
 use dvm_render::{ColourMap, Heading, Page, font_warning};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::drawing::{self, FigureFormat, OverlayStyle};
-use crate::{Caption, Classifier, Error, Explain, Prediction};
+use crate::results::RECORD;
+use crate::{Caption, Classifier, Error, Explain, Prediction, ResultFolder};
 
 /// What all explanations of one picture share.
 pub(crate) struct Subject {
@@ -34,13 +33,7 @@ pub(crate) struct Subject {
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
     figures: Vec<FigureFormat>,
-    /// Raw arrays that were written last, by method, and where: those of occlusion are the same for
-    /// all classes.
-    written: Mutex<BTreeMap<&'static str, WrittenRaw>>,
 }
-
-/// A raw array and the file that holds it.
-type WrittenRaw = (Arc<Vec<f32>>, PathBuf);
 
 impl Subject {
     pub(crate) fn new(
@@ -88,7 +81,6 @@ impl Subject {
             overlay: options.overlay,
             colours: options.colours,
             figures: options.figures.clone(),
-            written: Mutex::default(),
         }
     }
 
@@ -317,73 +309,19 @@ impl Explanation {
         })
     }
 
-    /// Writes all files into `folder`, which is made if missing: `input.png`; for each method
+    /// Makes `folder` hold this explanation and nothing else: `input.png`; for each method
     /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`, or
-    /// the files that [`Explain::figures`] names; and last `explanation.json`. Each file appears whole or not at all. Returns their paths in
-    /// the order in which they were written.
+    /// the files that [`Explain::figures`] names; and `explanation.json`, which lists them. The folder
+    /// appears whole or not at all, and explanations that were in it are gone then. Returns the paths
+    /// of the files.
     ///
     /// # Errors
-    /// [`Error::Save`], naming the file.
+    /// [`Error::Occupied`] if the folder holds anything but explanations, [`Error::Save`], naming
+    /// the file.
     pub fn save(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
-        self.save_with(folder, |_| {})
-    }
-
-    /// As [`Explanation::save`], with a chance to add to the record, such as the picture's file.
-    ///
-    /// # Errors
-    /// As [`Explanation::save`].
-    pub fn save_with(
-        &self,
-        folder: &Path,
-        complete: impl FnOnce(&mut Value),
-    ) -> Result<Vec<PathBuf>, Error> {
-        let failed = |path: PathBuf| |source| Error::Save { path, source };
-        fs::create_dir_all(folder).map_err(failed(folder.to_owned()))?;
-        // The record says that all is there: an old one must not speak for new maps.
-        let record = folder.join("explanation.json");
-        match fs::remove_file(&record) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed(record)(error));
-            }
-            _ => {}
-        }
-        let mut files = Vec::new();
-        let write = |name: &str, bytes: &[u8]| -> Result<PathBuf, Error> {
-            let path = folder.join(name);
-            write_atomic(&path, bytes).map_err(failed(path.clone()))?;
-            Ok(path)
-        };
-        files.push(write("input.png", &encode_png(self.crop()))?);
-        for map in &self.maps {
-            let (name, attribution) = (map.entry.name, &map.attribution);
-            let (height, width) = attribution.size;
-            files.push(write(
-                &format!("{name}.npy"),
-                &encode_npy(&[height, width], &attribution.map),
-            )?);
-            files.push(self.save_raw(map, folder.join(format!("{name}.raw.npy")))?);
-            let colours = self.subject.colours;
-            let picture = drawing::map(attribution, colours);
-            files.push(write(&format!("{name}.png"), &encode_png(&picture))?);
-            let overlay = drawing::overlay(attribution, self.crop(), self.subject.overlay, colours);
-            files.push(write(
-                &format!("{name}.overlay.png"),
-                &encode_png(&overlay),
-            )?);
-            if let Some(capture) = self.secondary_capture(name, &overlay) {
-                files.push(write(&format!("{name}.overlay.dcm"), &capture)?);
-            }
-        }
-        let page = self.page();
-        for format in &self.subject.figures {
-            let name = format!("figure.{}", format.name());
-            files.push(write(&name, &format.encode(&page))?);
-        }
-        let mut record = self.record();
-        complete(&mut record);
-        let mut text = serde_json::to_string_pretty(&record).expect("a record is plain data");
-        text.push('\n');
-        files.push(write("explanation.json", text.as_bytes())?);
+        let results = ResultFolder::begin(folder)?;
+        let files = self.write(&results, None, |_| {})?;
+        results.publish()?;
         Ok(files)
     }
 
@@ -404,31 +342,84 @@ impl Explanation {
         Some(study.secondary_capture(overlay, &of))
     }
 
-    /// Writes a raw array. One that another class has just written is linked, so that a thousand
-    /// classes do not take a thousand times its room.
-    fn save_raw(&self, map: &Map, path: PathBuf) -> Result<PathBuf, Error> {
-        let raw = &map.attribution.raw;
-        let mut written = self
-            .subject
-            .written
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some((values, first)) = written.get(map.entry.name)
-            && Arc::ptr_eq(values, &raw.values)
-            && *first != path
-        {
-            let _ = fs::remove_file(&path);
-            if fs::hard_link(first, &path).is_ok() {
-                return Ok(path);
+    /// Writes the files of [`Explanation::save`] into a folder of results that may hold the
+    /// explanations of other classes, too, each in a folder `class` of its own. A raw array that all
+    /// classes have in common is written once, beside these folders. `complete` may add to the
+    /// record, such as the picture's file. Returns the paths that the files will have.
+    ///
+    /// # Errors
+    /// [`Error::Save`], naming the file.
+    pub fn write(
+        &self,
+        results: &ResultFolder,
+        class: Option<&str>,
+        complete: impl FnOnce(&mut Value),
+    ) -> Result<Vec<PathBuf>, Error> {
+        let own = Path::new(class.unwrap_or_default());
+        let mut record = self.record();
+        let mut files = Vec::new();
+        // As the record names them, from its own folder.
+        let mut names = Vec::new();
+        let mut write = |name: String, bytes: &[u8]| -> Result<(), Error> {
+            files.push(results.write(&own.join(&name), bytes)?);
+            names.push(name);
+            Ok(())
+        };
+        write("input.png".into(), &encode_png(self.crop()))?;
+        let mut shared = Vec::new();
+        for (index, map) in self.maps.iter().enumerate() {
+            let (name, attribution) = (map.entry.name, &map.attribution);
+            let (height, width) = attribution.size;
+            let values = encode_npy(&[height, width], &attribution.map);
+            write(format!("{name}.npy"), &values)?;
+            let raw = &attribution.raw;
+            let file = format!("{name}.raw.npy");
+            let is_there = (class.is_some() && raw.is_of_all_classes)
+                .then(|| results.has_shared(name, &raw.values))
+                .flatten();
+            let named = match is_there {
+                None => {
+                    write(file.clone(), &encode_npy(&raw.shape, &raw.values))?;
+                    file
+                }
+                Some(is_there) => {
+                    let path = match is_there {
+                        true => results.path().join(&file),
+                        false => {
+                            let bytes = encode_npy(&raw.shape, &raw.values);
+                            results.write(Path::new(&file), &bytes)?
+                        }
+                    };
+                    let named = format!("../{file}");
+                    shared.push((path, named.clone()));
+                    named
+                }
+            };
+            record["methods"][index]["raw"]["file"] = named.into();
+            let colours = self.subject.colours;
+            let picture = drawing::map(attribution, colours);
+            write(format!("{name}.png"), &encode_png(&picture))?;
+            let overlay = drawing::overlay(attribution, self.crop(), self.subject.overlay, colours);
+            write(format!("{name}.overlay.png"), &encode_png(&overlay))?;
+            if let Some(capture) = self.secondary_capture(name, &overlay) {
+                write(format!("{name}.overlay.dcm"), &capture)?;
             }
         }
-        let bytes = encode_npy(&raw.shape, &raw.values);
-        write_atomic(&path, &bytes).map_err(|source| Error::Save {
-            path: path.clone(),
-            source,
-        })?;
-        written.insert(map.entry.name, (raw.values.clone(), path.clone()));
-        Ok(path)
+        let page = self.page();
+        for format in &self.subject.figures {
+            write(format!("figure.{}", format.name()), &format.encode(&page))?;
+        }
+        for (path, named) in shared {
+            files.push(path);
+            names.push(named);
+        }
+        names.push(RECORD.into());
+        record["files"] = names.into();
+        complete(&mut record);
+        let mut text = serde_json::to_string_pretty(&record).expect("a record is plain data");
+        text.push('\n');
+        files.push(results.write(&own.join(RECORD), text.as_bytes())?);
+        Ok(files)
     }
 }
 

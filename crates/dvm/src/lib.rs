@@ -33,6 +33,7 @@ mod explain;
 mod explanation;
 mod nearest;
 mod network_drawing;
+mod results;
 mod source;
 pub mod training;
 pub mod weights;
@@ -47,6 +48,7 @@ pub use explain::{Explain, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
 pub use nearest::{about_model, nearest};
 pub use network_drawing::draw_network;
+pub use results::{ResultFolder, Size, check_output};
 pub use source::Source;
 
 pub use dvm_attribution::registry as methods;
@@ -54,9 +56,11 @@ pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Setting
 pub use dvm_data as data;
 pub use dvm_engine as engine;
 pub use dvm_fetch as fetch;
+pub use dvm_fetch::sha256_of;
 pub use dvm_image::{
     Channels, ENDINGS, Input, Interpolation, Levels, Limits, Picture, Preprocess, PreprocessField,
-    Range, Reading, Resize, encode_png, is_named_as_picture, is_recognised, write_atomic,
+    Range, Reading, Resize, discard_unfinished, encode_png, is_named_as_picture, is_recognised,
+    write_atomic,
 };
 pub use dvm_render::{Bar, ColourMap, FontError, Page, add_font, bar_chart, font_warning};
 pub use dvm_zoo as models;

@@ -73,6 +73,22 @@ impl Source {
         }
     }
 
+    /// The SHA-256 of its file, or of the bytes that came another way, in lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file cannot be read.
+    pub fn sha256(&self) -> Result<String, Error> {
+        match self {
+            Self::File(path) | Self::Slice { path, .. } => {
+                dvm_fetch::sha256_of(path).map_err(|error| Error::File {
+                    file: path.clone(),
+                    detail: error.to_string(),
+                })
+            }
+            Self::Bytes { bytes, .. } => Ok(dvm_fetch::sha256_of_bytes(bytes)),
+        }
+    }
+
     /// Reads the picture.
     ///
     /// # Errors

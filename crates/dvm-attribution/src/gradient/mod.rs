@@ -12,7 +12,7 @@ mod plain;
 use std::sync::Arc;
 
 use dvm_engine::rules::{self, Composite, Kind};
-use dvm_engine::{Activations, Graph, Keep, Mode, Output, Request, Tensor};
+use dvm_engine::{Activations, Graph, Output, Request, Segments, Tensor};
 use serde_json::{Map, Value};
 
 pub use deconvnet::DECONVNET;
@@ -45,6 +45,10 @@ words! {
     }
 }
 
+/// Bytes that a walk back may take whatever [`Scene::memory`] says: 64 MiB, less than the program
+/// itself needs.
+const ALWAYS_ALLOWED: usize = 64 << 20;
+
 /// A gradient method: which rules, and what is made of the gradient.
 struct GradientMethod {
     title: &'static str,
@@ -71,11 +75,12 @@ impl GradientMethod {
 impl Method for GradientMethod {
     fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error> {
         let graph = scene.network.folded();
-        // Backward, a gradient stands beside each value that the forward pass keeps.
-        let kept = graph.shapes(&scene.shape_of_one())?;
-        let kept: usize = kept.iter().map(|s| s.iter().product::<usize>()).sum();
-        scene.allow(kept.saturating_mul(2))?;
-        let forward = graph.forward(&scene.batch_of_one(), Mode::Inference, Keep::All)?;
+        // Where memory does not hold all activations, parts of them are computed again.
+        let allowed = scene.memory / size_of::<f32>();
+        let segments = graph.segments(&scene.shape_of_one(), allowed)?;
+        scene.allow_from(segments.values(), ALWAYS_ALLOWED)?;
+        let picture = scene.batch_of_one();
+        let forward = graph.forward_in_segments(&picture, &segments)?;
         scene.check(forward.output().data())?;
         Ok(Box::new(Forward {
             method: self,
@@ -85,6 +90,8 @@ impl Method for GradientMethod {
             } else {
                 Vec::new()
             },
+            picture,
+            segments,
             activations: forward,
         }))
     }
@@ -100,6 +107,9 @@ impl Method for GradientMethod {
 struct Forward<'a> {
     method: &'a GradientMethod,
     scene: &'a Scene<'a>,
+    /// `[1, C, H, W]`, normalised.
+    picture: Tensor,
+    segments: Segments,
     activations: Activations,
     warnings: Vec<String>,
 }
@@ -108,7 +118,7 @@ impl Observation for Forward<'_> {
     fn attribution(&self, target: usize) -> Result<Attribution, Error> {
         let Self { method, scene, .. } = self;
         let graph = scene.network.folded();
-        let gradient = class_gradient(graph, &self.activations, target, method.rules)?.to_nchw();
+        let gradient = self.class_gradient(graph, target)?.to_nchw();
         let values: Vec<f32> = scene
             .input
             .values()
@@ -135,6 +145,7 @@ impl Observation for Forward<'_> {
             raw: Raw {
                 shape: vec![c, h, w],
                 values: Arc::new(values),
+                is_of_all_classes: false,
             },
             nature: match method.channels {
                 Channels::MaxAbs => Nature::Magnitude,
@@ -146,37 +157,38 @@ impl Observation for Forward<'_> {
     }
 }
 
-/// The gradient of one class's number at the end with respect to the picture, `[1, C, H, W]`.
-fn class_gradient(
-    graph: &Graph,
-    forward: &Activations,
-    target: usize,
-    rules: &Composite,
-) -> Result<Tensor, Error> {
-    let output = forward.output();
-    let outputs = output.shape()[1];
-    let classes = Output::classes(outputs);
-    if target >= classes {
-        return Err(Error::Class {
-            class: target,
-            classes,
-        });
+impl Forward<'_> {
+    /// The gradient of one class's number at the end with respect to the picture, `[1, C, H, W]`.
+    fn class_gradient(&self, graph: &Graph, target: usize) -> Result<Tensor, Error> {
+        let output = self.activations.output();
+        let outputs = output.shape()[1];
+        let classes = Output::classes(outputs);
+        if target >= classes {
+            return Err(Error::Class {
+                class: target,
+                classes,
+            });
+        }
+        let mut seed = Tensor::zeros(output.shape());
+        let (number, factor) = Output::gradient_seed(outputs, target);
+        seed.data_mut()[number] = factor;
+        let input = graph.input();
+        let request = Request {
+            nodes: &[input],
+            parameters: &|_| false,
+            rules: self.method.rules,
+        };
+        let gradients = graph.backward_in_segments(
+            (&self.picture, &self.segments),
+            &self.activations,
+            &[(graph.output(), seed)],
+            &request,
+        )?;
+        Ok(gradients
+            .node(input)
+            .cloned()
+            .unwrap_or_else(|| Tensor::zeros(self.picture.shape())))
     }
-    let mut seed = Tensor::zeros(output.shape());
-    let (number, factor) = Output::gradient_seed(outputs, target);
-    seed.data_mut()[number] = factor;
-    let input = graph.input();
-    let request = Request {
-        nodes: &[input],
-        parameters: &|_| false,
-        rules,
-    };
-    let gradients = graph.backward(forward, &[(graph.output(), seed)], &request)?;
-    let picture = forward.get(input).expect("everything was kept");
-    Ok(gradients
-        .node(input)
-        .cloned()
-        .unwrap_or_else(|| Tensor::zeros(picture.shape())))
 }
 
 /// `[C, H, W]` as one map `[H, W]`.

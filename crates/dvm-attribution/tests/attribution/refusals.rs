@@ -8,7 +8,7 @@ use dvm_image::Picture;
 
 use crate::subject::{
     GRADIENTS, Subject, as_it_is, in_whole_colours, linear_network, made, noise_picture, small,
-    small_network_with,
+    small_network, small_network_with,
 };
 
 /// Windows that fit on the small picture.
@@ -120,6 +120,23 @@ fn more_scores_than_memory_are_refused_before_the_network_is_asked() {
         ..small()
     };
     assert!(enough.explain("occlusion", &WINDOWS, &[0]).is_ok());
+}
+
+#[test]
+fn gradients_that_do_not_fit_into_memory_are_refused_with_need_and_memory() {
+    let size = (1000, 1200);
+    let picture = Picture::filled(size.0, size.1, [0; 3]);
+    let subject = Subject {
+        memory: 96 << 20,
+        ..Subject::new(small_network(), as_it_is(size), picture)
+    };
+    for method in GRADIENTS {
+        let error = refused(&subject, method, &[], 0);
+        let message = error.to_string();
+        assert!(matches!(error, Error::Unfit(_)), "{message}");
+        assert!(message.contains("1000×1200"), "{message}");
+        assert!(message.contains("96.0 MiB are allowed"), "{message}");
+    }
 }
 
 #[test]

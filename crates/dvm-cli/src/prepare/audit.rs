@@ -8,7 +8,7 @@ use dvm::data::audit::{self, Finding, Group, Place, Report, Severity};
 
 use crate::failure::Failure;
 use crate::picture_options::PictureOptions;
-use crate::report::{self, Align, Progress, table};
+use crate::report::{self, Align, Progress, escaped, shown, table};
 
 #[derive(Args)]
 #[command(about = "Tell what will hurt when a network is trained on these pictures")]
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn as_text(report: &Report, most: usize) -> String {
     let mut text = format!(
         "{}: {} pictures of {} classes, {}\n",
-        report.folder.display(),
+        shown(&report.folder),
         report.pictures,
         report.classes.len(),
         match report.findings.len() {
@@ -93,7 +93,9 @@ fn as_text(report: &Report, most: usize) -> String {
     for finding in &report.findings {
         text += &format!(
             "\n{}: {}\n→ {}\n",
-            finding.kind, finding.what, finding.advice
+            finding.kind,
+            escaped(&finding.what),
+            escaped(&finding.advice)
         );
         for group in finding.groups.iter().take(most) {
             text += &lines(group, most);
@@ -110,10 +112,10 @@ fn as_text(report: &Report, most: usize) -> String {
 fn lines(group: &Group, most: usize) -> String {
     let detail = match group.detail.as_str() {
         "" => String::new(),
-        detail => format!("  ({detail})"),
+        detail => format!("  ({})", escaped(detail)),
     };
     match group.pictures.as_slice() {
-        [one] => format!("  {}{detail}\n", one.path.display()),
+        [one] => format!("  {}{detail}\n", shown(&one.path)),
         several => {
             // What leaks is not to be seen in pictures of one split only.
             let mut first: Vec<&Place> = several.iter().take(most).collect();
@@ -125,7 +127,7 @@ fn lines(group: &Group, most: usize) -> String {
             for (position, place) in first.into_iter().enumerate() {
                 let mark = if position == 0 { "-" } else { " " };
                 let detail = if position == 0 { detail.as_str() } else { "" };
-                text += &format!("  {mark} {}{detail}\n", place.path.display());
+                text += &format!("  {mark} {}{detail}\n", shown(&place.path));
             }
             if several.len() > most {
                 text += &format!("    … {} in all\n", several.len());

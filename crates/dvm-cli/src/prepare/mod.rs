@@ -13,6 +13,7 @@ use dvm::data::prepare::{Outcome, Record, Transfer, Writing, Written};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::interruption;
 use crate::report::{self, Align, Progress, table};
 
 /// What to do: one subcommand per corpus of the registry, and one that looks over the result.
@@ -183,8 +184,15 @@ fn prepare_one(
         replace: arguments.replace,
     };
     let update = |done, all| progress.update("pictures", done, all);
-    let written = plan.write(destination, &how, &update)?;
-    Ok((written, plan.warnings))
+    let hold = interruption::hold();
+    let written = plan.write_unless(&interruption::is_asked, destination, &how, &update);
+    drop(hold);
+    if let Err(dvm::data::Error::Stopped { .. }) = written {
+        drop(progress);
+        let folder = destination.display();
+        interruption::check(|| format!("interrupted; {folder} is as it was"))?;
+    }
+    Ok((written?, plan.warnings))
 }
 
 /// What was prepared, for programs.
@@ -238,7 +246,7 @@ fn as_text(folder: &Path, written: &Written) -> String {
     };
     format!(
         "{}: {} pictures of {} classes, {outcome}\n{}",
-        folder.display(),
+        report::shown(folder),
         record.pictures(),
         record.classes.len(),
         counts(record)

@@ -1,5 +1,6 @@
 //! What people and programs read: lines, notes, errors, tables, JSON, progress.
 
+mod escape;
 mod progress;
 mod table;
 mod training;
@@ -9,16 +10,24 @@ use std::io::{self, Write};
 use dvm::Classifier;
 use serde::Serialize;
 
+pub use escape::{escaped, escaped_lines, shown};
 pub use progress::Progress;
 pub use table::{Align, table};
 pub use training::Watch;
 
 use crate::failure::Failure;
+use escape::escaped_json;
+
 use crate::preprocess_options;
 
 /// Prints a line for people who watch. If nobody can read it, the work goes on all the same.
 pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", escaped(line));
+}
+
+/// The same for several lines at once, each of which ends with a line break.
+pub fn say_lines(lines: &str) {
+    let _ = write!(io::stderr(), "{}", escaped_lines(lines));
 }
 
 /// Tells what is to be known of a network before it is used.
@@ -48,8 +57,16 @@ pub fn warn_about_fonts<'a>(classes: impl IntoIterator<Item = &'a str>) {
     }
 }
 
-/// Prints the result.
+/// Prints the result. Names within a line must have been [`escaped`]: a line break in one would
+/// pass for the end of the line.
+///
+/// # Errors
+/// What the system says, a closed pipe among it.
 pub fn print(text: &str) -> io::Result<()> {
+    print_raw(&escaped_lines(text))
+}
+
+fn print_raw(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
@@ -59,5 +76,5 @@ pub fn print(text: &str) -> io::Result<()> {
 pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(value).expect("results are plain data");
     text.push('\n');
-    Ok(print(&text)?)
+    Ok(print_raw(&escaped_json(&text))?)
 }

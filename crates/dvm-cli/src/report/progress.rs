@@ -43,10 +43,11 @@ impl Progress {
     /// Begins with a picture, counted from 0.
     pub fn picture(&self, position: usize, name: &str) {
         self.bar.reset();
+        let name = super::escaped(name);
         self.bar.set_prefix(if self.pictures > 1 {
             format!("{name} ({} of {})", position + 1, self.pictures)
         } else {
-            name.to_owned()
+            name.into_owned()
         });
     }
 

@@ -5,14 +5,13 @@ mod settings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueHint};
 use dvm::training::{Config, Existing, PRESETS, RunFolder, Training};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::interruption;
 use crate::options::RunOptions;
 use crate::report::{self, Align, Watch, table};
 use settings::SettingFlags;
@@ -113,13 +112,16 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     training.check = !arguments.no_check;
     training.arithmetic = arguments.run.arithmetic();
-    let stopped = Arc::new(AtomicBool::new(false));
-    stop_on_interrupt(&stopped)?;
+    // Training stops after the step at hand, with a checkpoint. Nothing is printed before that: it
+    // would run into the live view.
+    let hold = interruption::hold();
     let mut watch = Watch::new(!arguments.plain && !arguments.run.json);
-    let stops = || stopped.load(Ordering::Relaxed);
-    let outcome = training.run(&mut |event| watch.see(event), &stops);
-    // A report that is cut short is written by resuming: a signal may end the program from here on.
-    let finished = !stopped.swap(true, Ordering::Relaxed) && outcome.as_ref().is_ok_and(|o| o.done);
+    let outcome = training.run(&mut |event| watch.see(event), &interruption::is_asked);
+    let finished = outcome.as_ref().is_ok_and(|outcome| outcome.done);
+    if finished {
+        // A report that is cut short is written by resuming: a signal may end the program from here on.
+        drop(hold);
+    }
     let evaluated = match &outcome {
         Ok(outcome) if finished => training.report(&outcome.records, &mut |event| watch.see(event)),
         _ => Ok(None),
@@ -129,12 +131,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let outcome = outcome.map_err(advice::failure)?;
     let evaluated = evaluated?;
     let folder = training.folder().path();
-    let interrupted = || Failure::Interrupted {
-        signal: 2,
-        line: format!(
+    let interrupted = || {
+        format!(
             "interrupted; to go on: dvm train --resume {}",
-            folder.display()
-        ),
+            report::shown(folder)
+        )
     };
     if let Some(evaluation) = &evaluated {
         report::warn_about_fonts(evaluation.classes.iter().map(|class| class.name.as_str()));
@@ -148,7 +149,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             accuracy: outcome.best.and_then(|best| best.val_accuracy),
             seconds: outcome.records.iter().map(|record| record.seconds).sum(),
         })?;
-        return if finished { Ok(()) } else { Err(interrupted()) };
+        return match finished {
+            true => Ok(()),
+            false => interruption::check(interrupted),
+        };
     }
     let mut rows = Vec::new();
     if let Some(best) = outcome.best {
@@ -174,7 +178,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Some(trouble) = &outcome.trouble {
         report::say(&advice::warning(trouble));
     }
-    if finished { Ok(()) } else { Err(interrupted()) }
+    match finished {
+        true => Ok(()),
+        false => interruption::check(interrupted),
+    }
 }
 
 impl Arguments {
@@ -227,18 +234,6 @@ fn free_folder(config: &Config) -> PathBuf {
         .expect("there is always another number")
 }
 
-/// The first Ctrl-C or SIGTERM ends training after the step at hand; the second ends the program.
-/// Nothing is printed here: it would run into the live view.
-fn stop_on_interrupt(stopped: &Arc<AtomicBool>) -> Result<(), Failure> {
-    let stopped = Arc::clone(stopped);
-    ctrlc::set_handler(move || {
-        if stopped.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .map_err(|error| Failure::Request(format!("cannot listen for Ctrl-C: {error}")))
-}
-
 /// Draws what the network will see.
 fn preview(arguments: &Arguments, count: usize) -> Result<(), Failure> {
     let config = arguments.config()?;
@@ -250,6 +245,6 @@ fn preview(arguments: &Arguments, count: usize) -> Result<(), Failure> {
     let path = folder.join("preview.png");
     dvm::write_atomic(&path, &dvm::encode_png(&sheet))
         .map_err(|error| Failure::Request(format!("{}: {error}", path.display())))?;
-    report::print(&format!("{}\n", path.display()))?;
+    report::print(&format!("{}\n", report::shown(&path)))?;
     Ok(())
 }

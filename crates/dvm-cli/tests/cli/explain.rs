@@ -37,19 +37,6 @@ fn record(folder: &Path) -> Value {
 }
 
 #[test]
-fn an_old_record_does_not_outlive_maps_that_could_not_be_written() {
-    let out = tempfile::tempdir().unwrap();
-    let folder = out.path().join("coffee");
-    fs::create_dir_all(folder.join("figure.png/obstacle")).unwrap();
-    fs::write(folder.join("explanation.json"), "{}").unwrap();
-    let run = explain(out.path(), &with(&[COFFEE], &FAST));
-    assert_eq!(run.code, Some(1));
-    assert!(run.stderr.contains("figure.png"), "{}", run.stderr);
-    assert!(folder.join("guided-backprop.npy").exists());
-    assert!(!folder.join("explanation.json").exists());
-}
-
-#[test]
 fn maps_are_the_same_bytes_whatever_the_memory() {
     let raw = |memory: &str| {
         let out = tempfile::tempdir().unwrap();

@@ -12,10 +12,12 @@ mod pictures;
 mod prepare;
 mod preparing;
 mod requests;
+mod results;
 #[path = "../../../dvm-fetch/tests/fetch/server.rs"]
 #[allow(dead_code, reason = "it serves the tests of fetching, too")]
 mod server;
 mod sources;
+mod terminal;
 mod train;
 
 use std::path::Path;

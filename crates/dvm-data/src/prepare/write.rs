@@ -45,6 +45,9 @@ pub enum Outcome {
 /// Told of how many pictures of how many are done; called from any thread.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
+/// Told as [`Progress`]; an error ends the work.
+type Step<'a> = &'a (dyn Fn(usize, usize) -> Result<(), Error> + Sync);
+
 impl Plan {
     /// Makes the data set in the folder `destination`.
     ///
@@ -62,13 +65,37 @@ impl Plan {
         how: &Writing,
         progress: Progress<'_>,
     ) -> Result<Written, Error> {
+        self.write_unless(&|| false, destination, how, progress)
+    }
+
+    /// As [`Plan::write`], until `stops` says so: it is asked after each picture, from any thread.
+    ///
+    /// # Errors
+    /// As [`Plan::write`], and [`Error::Stopped`]; nothing of the new data set is left then.
+    pub fn write_unless(
+        &self,
+        stops: &(dyn Fn() -> bool + Sync),
+        destination: &Path,
+        how: &Writing,
+        progress: Progress<'_>,
+    ) -> Result<Written, Error> {
+        let step = |done, all| {
+            progress(done, all);
+            match stops() {
+                true => Err(Error::Stopped {
+                    path: destination.into(),
+                }),
+                false => Ok(()),
+            }
+        };
+        let step: Step = &step;
         let pictures = self.sorted()?;
         let destination = fs::canonicalize(destination).unwrap_or_else(|_| destination.into());
         self.check_apart(&destination)?;
         Staging::recover(&destination)?;
         let free = is_free(&destination)?;
         if !free {
-            let there = self.look(&destination, &pictures, how, progress)?;
+            let there = self.look(&destination, &pictures, how, step)?;
             if let Some(record) = there {
                 return Ok(Written {
                     outcome: Outcome::AlreadyThere,
@@ -78,7 +105,7 @@ impl Plan {
         }
         let staging = Staging::begin(&destination)?;
         let prints = self
-            .fill(&staging.folder(), &pictures, how.transfer, progress)
+            .fill(&staging.folder(), &pictures, how.transfer, step)
             .map_err(|error| full_if_full(error, &destination))?;
         let record = self.record(&pictures, &prints, how.transfer)?;
         let path = staging.folder().join(RECORD);
@@ -124,7 +151,7 @@ impl Plan {
         destination: &Path,
         pictures: &[&Planned],
         how: &Writing,
-        progress: Progress<'_>,
+        step: Step<'_>,
     ) -> Result<Option<Record>, Error> {
         let fail = |detail: String| {
             Err(Error::Layout {
@@ -138,7 +165,7 @@ impl Plan {
                     .into(),
             );
         };
-        let prints = each(pictures, progress, |picture| picture.fingerprint())?;
+        let prints = each(pictures, step, |picture| picture.fingerprint())?;
         let planned = self.record(pictures, &prints, how.transfer)?;
         let same = record.transfer == planned.transfer
             && record.sha256 == planned.sha256
@@ -185,7 +212,7 @@ impl Plan {
         folder: &Path,
         pictures: &[&Planned],
         transfer: Transfer,
-        progress: Progress<'_>,
+        step: Step<'_>,
     ) -> Result<Vec<Fingerprint>, Error> {
         if transfer == Transfer::Manifest {
             if let Some(made) = pictures.iter().find(|p| p.origin_file().is_none()) {
@@ -198,13 +225,13 @@ impl Plan {
                     ),
                 });
             }
-            return each(pictures, progress, |picture| picture.fingerprint());
+            return each(pictures, step, |picture| picture.fingerprint());
         }
         for picture in pictures {
             let folder = picture.folder(folder);
             fs::create_dir_all(&folder).map_err(Error::file(folder))?;
         }
-        each(pictures, progress, |picture| {
+        each(pictures, step, |picture| {
             let path = picture.folder(folder).join(&picture.name);
             match (&picture.content, transfer) {
                 (Content::File(from), Transfer::Hard) => link(from, &path),
@@ -285,16 +312,16 @@ impl Fingerprint {
 /// Does something with every picture, in parallel; the results are in the pictures' order.
 fn each<T: Send>(
     pictures: &[&Planned],
-    progress: Progress<'_>,
+    step: Step<'_>,
     work: impl Fn(&Planned) -> Result<T, Error> + Sync,
 ) -> Result<Vec<T>, Error> {
     let done = AtomicUsize::new(0);
-    let step = |picture: &&Planned| {
+    let one = |picture: &&Planned| {
         let result = work(picture)?;
-        progress(done.fetch_add(1, Ordering::Relaxed) + 1, pictures.len());
+        step(done.fetch_add(1, Ordering::Relaxed) + 1, pictures.len())?;
         Ok(result)
     };
-    pictures.par_iter().map(step).collect()
+    pictures.par_iter().map(one).collect()
 }
 
 /// Reads a file to its end, and writes it to another one on the way if there is one.

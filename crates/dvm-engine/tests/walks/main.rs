@@ -10,6 +10,7 @@ mod kept;
 mod nets;
 mod repeatable;
 mod rules;
+mod segments;
 mod slopes;
 
 use accuracy::relative_error;

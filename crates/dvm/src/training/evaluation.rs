@@ -1,16 +1,15 @@
 //! How good a network is on labelled pictures.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split};
 use dvm_engine::Output;
-use dvm_image::{encode_png, write_atomic};
+use dvm_image::encode_png;
 use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
-use super::report::{Report, WrongPicture};
+use super::report::{self, MAPS, Report, WrongPicture};
 use crate::{Caption, ClassChoice, Classifier, Error, Explain};
 
 /// How a network did on the pictures of a split.
@@ -143,10 +142,11 @@ const SHOWN: usize = 12;
 
 impl Evaluated {
     /// Writes a report into `folder`: figures, tables, and the maps of the pictures that `classifier`,
-    /// which was evaluated, took for something else and was most sure of.
+    /// which was evaluated, took for something else and was most sure of. The folder appears whole or
+    /// not at all; a report that was in it is gone then.
     ///
     /// # Errors
-    /// [`Error::Save`].
+    /// [`Error::Occupied`] if the folder holds anything but a report, [`Error::Save`].
     pub fn report(
         &self,
         classifier: &Classifier,
@@ -170,11 +170,7 @@ impl Evaluated {
         drawn: &mut dyn FnMut(usize, usize),
     ) -> Result<(), Error> {
         let mut most_wrong = self.most_wrong(classifier.classes())?;
-        let maps = folder.join(MAPS);
-        fs::create_dir_all(&maps).map_err(|source| Error::Save {
-            path: maps.clone(),
-            source,
-        })?;
+        let results = report::begin(folder)?;
         let total = most_wrong.len();
         for (index, wrong) in most_wrong.iter_mut().enumerate() {
             drawn(index, total);
@@ -189,11 +185,9 @@ impl Evaluated {
             let explanation = classifier.explain(picture, &options)?.swap_remove(0);
             let caption = Caption::labelled(&wrong.path, &wrong.class);
             let figure = explanation.with_caption(caption).overlay_figure();
-            let name = format!("{:02}.png", index + 1);
-            let path = maps.join(&name);
-            write_atomic(&path, &encode_png(&figure))
-                .map_err(|source| Error::Save { path, source })?;
-            wrong.figure = Some(Path::new(MAPS).join(name));
+            let name = Path::new(MAPS).join(format!("{:02}.png", index + 1));
+            results.write(&name, &encode_png(&figure))?;
+            wrong.figure = Some(name);
         }
         drawn(total, total);
         Report {
@@ -202,7 +196,8 @@ impl Evaluated {
             evaluation: &self.evaluation,
             most_wrong: &most_wrong,
         }
-        .write(folder)
+        .write_into(&results)?;
+        results.publish()
     }
 
     /// The pictures that were taken for another class, the most certain of its mistake first.
@@ -224,6 +219,3 @@ impl Evaluated {
         Ok(wrong)
     }
 }
-
-/// The folder of maps in that of a report.
-const MAPS: &str = "most_wrong";

@@ -282,6 +282,7 @@ impl Method for Occlusion {
             raw: Raw {
                 shape: vec![whole.len(), grid.rows(), grid.columns()],
                 values: Arc::new(covered),
+                is_of_all_classes: true,
             },
             whole,
             score: self.score.name(output, outputs.len()),

@@ -7,6 +7,7 @@ use dvm::training::{EpochRecord, TrainingEvent};
 
 use super::estimate::Work;
 use super::{History, left_words, percent, spoken};
+use crate::report::escaped;
 use crate::train::advice;
 
 /// Between two lines about steps.
@@ -46,7 +47,7 @@ impl<W: Write> Lines<W> {
             other => line(other, &self.history),
         };
         self.said = now;
-        writeln!(self.out, "{line}")
+        writeln!(self.out, "{}", escaped(&line))
     }
 }
 

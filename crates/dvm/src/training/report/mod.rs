@@ -4,13 +4,14 @@ mod markdown;
 mod pictures;
 mod tables;
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use dvm_image::{encode_png, write_atomic};
+use dvm_image::encode_png;
 use dvm_train::{EpochRecord, Evaluation};
 
-use crate::Error;
+use crate::results::stranger;
+use crate::{Error, ResultFolder};
 
 pub use pictures::{calibration_picture, confusion_picture, curves_picture};
 pub use tables::{confusion_csv, per_class_csv};
@@ -48,19 +49,24 @@ pub struct WrongPicture {
 
 impl Report<'_> {
     /// Writes `curves.png` (if there are records), `confusion.png` (if there are at most
-    /// [`DRAWN_CLASSES`]), `confusion.csv`, `per_class.csv`, `calibration.png` and at last
-    /// `report.md` into `folder`, which is made if it is missing.
+    /// [`DRAWN_CLASSES`]), `confusion.csv`, `per_class.csv`, `calibration.png` and
+    /// `report.md` into `folder`, which appears whole or not at all; a report that was in it is gone
+    /// then.
     ///
     /// # Errors
-    /// [`Error::Save`], naming the file.
+    /// [`Error::Occupied`] if the folder holds anything but a report, [`Error::Save`], naming the
+    /// file.
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
-        fs::create_dir_all(folder).map_err(|source| Error::Save {
-            path: folder.into(),
-            source,
-        })?;
-        let save = |name: &str, bytes: &[u8]| {
-            let path = folder.join(name);
-            write_atomic(&path, bytes).map_err(|source| Error::Save { path, source })
+        let results = begin(folder)?;
+        self.write_into(&results)?;
+        results.publish()
+    }
+
+    /// The same into a folder that holds the maps already.
+    pub(super) fn write_into(&self, results: &ResultFolder) -> Result<(), Error> {
+        let save = |name: &str, bytes: &[u8]| -> Result<(), Error> {
+            results.write(Path::new(name), bytes)?;
+            Ok(())
         };
         if self.has_curves() {
             let curves = curves_picture(self.title, self.records);
@@ -76,7 +82,7 @@ impl Report<'_> {
         save("per_class.csv", per_class_csv(self.evaluation).as_bytes())?;
         let calibration = calibration_picture(self.evaluation);
         save("calibration.png", &encode_png(&calibration))?;
-        save("report.md", self.markdown().as_bytes())
+        save(PAGE, self.markdown().as_bytes())
     }
 
     fn has_curves(&self) -> bool {
@@ -86,6 +92,36 @@ impl Report<'_> {
     fn has_matrix(&self) -> bool {
         self.evaluation.classes.len() <= DRAWN_CLASSES
     }
+}
+
+/// The page of a report.
+const PAGE: &str = "report.md";
+
+/// The folder of maps in that of a report.
+pub(super) const MAPS: &str = "most_wrong";
+
+/// Begins the folder of a report.
+pub(super) fn begin(folder: &Path) -> Result<ResultFolder, Error> {
+    ResultFolder::of(folder, foreign_to_report)
+}
+
+/// Makes sure that a report can be written into this folder.
+///
+/// # Errors
+/// As [`Report::write`].
+pub fn check_folder(folder: &Path) -> Result<(), Error> {
+    begin(folder).map(drop)
+}
+
+/// A file that is no part of a report. A folder without a page is none.
+fn foreign_to_report(folder: &Path) -> io::Result<Option<PathBuf>> {
+    const STEMS: [&str; 5] = ["curves", "confusion", "per_class", "calibration", "report"];
+    let has_page = folder.join(PAGE).is_file();
+    stranger(folder, &|name| {
+        let stem = name.file_stem().and_then(|stem| stem.to_str());
+        let is_map = name.parent() == Some(Path::new(MAPS));
+        has_page && (is_map || stem.is_some_and(|stem| STEMS.contains(&stem)))
+    })
 }
 
 /// A share in percent, with one decimal.
@@ -98,6 +134,7 @@ pub(super) mod tests {
     use super::*;
     use dvm_engine::{Output, Tensor};
     use dvm_train::metrics::Bootstrap;
+    use std::fs;
 
     /// Six pictures of three classes, whose names are not kind: two of the first are found, one is
     /// taken for the second; both of the second are found; the only one of the third is not.
@@ -201,6 +238,31 @@ pub(super) mod tests {
         assert!(!folder.path().join("curves.png").exists());
         assert!(!report.markdown().contains("curves.png"));
         assert!(!report.markdown().contains("Most wrong"));
+    }
+
+    #[test]
+    fn a_report_replaces_another_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("report");
+        let evaluation = evaluation();
+        let (records, wrong) = (records(), wrong());
+        let mut report = Report {
+            title: "resnet18 on flowers",
+            records: &records,
+            evaluation: &evaluation,
+            most_wrong: &wrong,
+        };
+        report.write(&folder).unwrap();
+        fs::create_dir(folder.join(MAPS)).unwrap();
+        fs::write(folder.join(MAPS).join("01.png"), "").unwrap();
+        report.records = &[];
+        report.write(&folder).unwrap();
+        assert!(!folder.join("curves.png").exists());
+        assert!(!folder.join(MAPS).exists());
+        fs::write(folder.join("notes.txt"), "").unwrap();
+        let error = report.write(&folder).unwrap_err().to_string();
+        assert!(error.contains("notes.txt"), "{error}");
+        assert!(folder.join("notes.txt").exists());
     }
 
     #[test]

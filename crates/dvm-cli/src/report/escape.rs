@@ -1,0 +1,86 @@
+//! Names of files and classes as a terminal may be shown them.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+/// The text on one line: control characters, with which a name could move the cursor, colour the
+/// screen or begin a new line, and those that turn the direction of writing are spelt out, as
+/// `\n` or `\u{1b}`.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    spelt_out(text, is_dangerous)
+}
+
+/// The same for a text of several lines.
+pub fn escaped_lines(text: &str) -> Cow<'_, str> {
+    spelt_out(text, |c| is_dangerous(c) && c != '\n')
+}
+
+/// A path on one line.
+pub fn shown(path: &Path) -> String {
+    escaped(&path.display().to_string()).into_owned()
+}
+
+/// JSON whose strings a terminal may be shown: it leaves open how the rest of the control
+/// characters is written, and means the same.
+pub fn escaped_json(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| is_dangerous(c) && c != '\n') {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => safe.push(c),
+            c if is_dangerous(c) => safe += &format!("\\u{:04x}", u32::from(c)),
+            c => safe.push(c),
+        }
+    }
+    safe.into()
+}
+
+fn spelt_out(text: &str, is_dangerous: impl Fn(char) -> bool + Copy) -> Cow<'_, str> {
+    if !text.contains(is_dangerous) {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_dangerous(c) {
+            true => safe.extend(c.escape_default()),
+            false => safe.push(c),
+        }
+    }
+    safe.into()
+}
+
+fn is_dangerous(c: char) -> bool {
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_spelt_out() {
+        assert_eq!(escaped("a\x1b[31mred\u{9b}2J"), r"a\u{1b}[31mred\u{9b}2J");
+        assert_eq!(escaped("one\ntwo\r\t\u{7}"), r"one\ntwo\r\t\u{7}");
+        assert_eq!(escaped("gpj.\u{202e}exe"), r"gpj.\u{202e}exe");
+        assert_eq!(escaped_lines("one\ntwo\x1b"), "one\ntwo\\u{1b}");
+    }
+
+    #[test]
+    fn letters_of_any_language_stay() {
+        for name in ["Käse", "猫", "قطة", "C:\\photos", "👩‍🔬"] {
+            assert_eq!(escaped(name), name);
+        }
+    }
+
+    #[test]
+    fn json_means_the_same() {
+        let name = "a\u{9b}b\u{7f}\u{202e}\x1b\n";
+        let json = serde_json::to_string_pretty(&[name]).unwrap();
+        let safe = escaped_json(&json);
+        assert!(!safe.contains(|c| is_dangerous(c) && c != '\n'), "{safe}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&safe).unwrap(), [name]);
+    }
+}

@@ -1,0 +1,108 @@
+//! What reaches a terminal: names that could command it, and output that cannot be written.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::{COFFEE, FAST, Run, dvm, explain, program, text};
+
+/// A picture whose name would colour the screen, move up and begin a new line.
+fn hostile(folder: &tempfile::TempDir) -> PathBuf {
+    let picture = folder.path().join("a\x1b[31m\u{9b}1A\nerror: b.png");
+    let coffee = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../assets/samples/coffee.png"
+    );
+    fs::copy(coffee, &picture).unwrap();
+    picture
+}
+
+fn assert_harmless(run: &Run, lines: usize) {
+    for output in [&run.stdout, &run.stderr] {
+        let obeyed = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!output.contains(obeyed), "{output:?}");
+        assert!(!output.contains("\nerror: b.png"), "{output:?}");
+    }
+    assert_eq!(run.stdout.lines().count(), lines, "{}", run.stdout);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_of_files_and_classes_cannot_command_the_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let picture = hostile(&home);
+    let classes = home.path().join("classes.json");
+    // Class names with control characters are refused where they are read.
+    let names = vec!["\u{202e}osserpse"; 1000];
+    fs::write(&classes, serde_json::to_string(&names).unwrap()).unwrap();
+    let options = ["--model", "squeezenet1_1", "--classes", text(&classes)];
+    let seen = dvm(&[&["classify", text(&picture)], &options[..]].concat());
+    assert_eq!(seen.code, Some(0), "{}", seen.stderr);
+    assert_harmless(&seen, 6);
+    assert!(seen.stdout.contains(r"a\u{1b}[31m"), "{}", seen.stdout);
+    let out = home.path().join("out");
+    let explained = explain(
+        &out,
+        &[&[text(&picture)], &options[..], &FAST[2..]].concat(),
+    );
+    assert_eq!(explained.code, Some(0), "{}", explained.stderr);
+    assert_harmless(&explained, 1);
+    fs::write(&picture, "no picture").unwrap();
+    let failed = dvm(&["classify", text(&picture)]);
+    assert_eq!(failed.code, Some(1));
+    assert_harmless(&failed, 0);
+    let json = dvm(&["classify", text(&picture), "--json"]);
+    assert!(!json.stdout.contains('\u{9b}'), "{:?}", json.stdout);
+    assert_eq!(json.json()[0]["image"], text(&picture));
+    let taken_for_an_option = dvm(&["classify", "--a\x1b[31m"]);
+    assert_eq!(taken_for_an_option.code, Some(2));
+    assert_harmless(&taken_for_an_option, 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let out = tempfile::tempdir().unwrap();
+    let explained = ["explain", COFFEE, "--out", text(out.path())];
+    let explained = [&explained[..], &FAST].concat();
+    for arguments in [
+        &["--help"][..],
+        &["models", "list"],
+        &["classify", COFFEE, "--model", "squeezenet1_1"],
+        &["classify", COFFEE, "--model", "squeezenet1_1", "--json"],
+        &explained,
+    ] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = program().args(arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("standard output"), "{arguments:?}: {said}");
+    }
+    assert!(out.path().join("coffee/figure.png").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_read_enough_is_no_error() {
+    for arguments in [&["--help"][..], &["models", "list"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = program().args(arguments).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert!(output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn more_threads_than_make_sense_are_not_started() {
+    let run = dvm(&[
+        "classify",
+        COFFEE,
+        "--model",
+        "squeezenet1_1",
+        "--threads",
+        "1024",
+    ]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let note = "threads compute instead of 1024";
+    assert!(run.stderr.contains(note), "{}", run.stderr);
+}
