@@ -2,10 +2,14 @@
 //!
 //! They are written here field by field, as the wire format has them.
 
+mod onnx_bytes;
+
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dvm_onnx::{Imported, OnnxError, Options, from_bytes};
+
+use self::onnx_bytes::*;
 
 /// One at a time, so that memory is that of one file.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -44,139 +48,6 @@ fn refused(bytes: &[u8]) -> String {
         Ok(_) => panic!("it was read"),
         Err(error) => error.to_string(),
     }
-}
-
-fn varint(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
-}
-
-/// A field of a whole number.
-fn number(field: u64, value: i64) -> Vec<u8> {
-    [varint(field << 3), varint(value as u64)].concat()
-}
-
-/// A field of bytes: a text, or a message.
-fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
-    let value = value.as_ref();
-    [
-        varint(field << 3 | 2),
-        varint(value.len() as u64),
-        value.to_vec(),
-    ]
-    .concat()
-}
-
-fn node(op: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
-    let mut content = Vec::new();
-    inputs
-        .iter()
-        .for_each(|name| content.extend(bytes(1, name)));
-    outputs
-        .iter()
-        .for_each(|name| content.extend(bytes(2, name)));
-    content.extend(bytes(4, op));
-    attributes.iter().for_each(|a| content.extend(bytes(5, a)));
-    content
-}
-
-fn ints(name: &str, values: &[i64]) -> Vec<u8> {
-    let mut content = bytes(1, name);
-    values
-        .iter()
-        .for_each(|&value| content.extend(number(8, value)));
-    [content, number(20, 7)].concat()
-}
-
-fn text(name: &str, value: &str) -> Vec<u8> {
-    [bytes(1, name), bytes(4, value), number(20, 3)].concat()
-}
-
-fn int(name: &str, value: i64) -> Vec<u8> {
-    [bytes(1, name), number(3, value), number(20, 2)].concat()
-}
-
-/// A tensor of 64-bit numbers.
-fn whole(name: &str, dims: &[i64], values: &[i64]) -> Vec<u8> {
-    let mut content = Vec::new();
-    dims.iter().for_each(|&dim| content.extend(number(1, dim)));
-    content.extend(number(2, 7));
-    content.extend(bytes(8, name));
-    let raw: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    [content, bytes(9, raw)].concat()
-}
-
-fn floats(name: &str, dims: &[i64], values: &[f32]) -> Vec<u8> {
-    let mut content = Vec::new();
-    dims.iter().for_each(|&dim| content.extend(number(1, dim)));
-    content.extend(number(2, 1));
-    content.extend(bytes(8, name));
-    let raw: Vec<u8> = values
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    [content, bytes(9, raw)].concat()
-}
-
-/// An input or output of floats with these sides.
-fn value(name: &str, sides: &[i64]) -> Vec<u8> {
-    let dims = sides.iter().flat_map(|&side| bytes(1, number(1, side)));
-    let shape: Vec<u8> = dims.collect();
-    let tensor = [number(1, 1), bytes(2, shape)].concat();
-    [bytes(1, name), bytes(2, bytes(1, tensor))].concat()
-}
-
-fn graph(nodes: &[Vec<u8>], tensors: &[Vec<u8>]) -> Vec<u8> {
-    let mut content = Vec::new();
-    nodes.iter().for_each(|node| content.extend(bytes(1, node)));
-    tensors
-        .iter()
-        .for_each(|tensor| content.extend(bytes(5, tensor)));
-    content.extend(bytes(11, value("x", &[1, 3, 8, 8])));
-    content.extend(bytes(12, value("y", &[1, 4])));
-    content
-}
-
-fn model_of(graph: &[u8], more: &[u8]) -> Vec<u8> {
-    let opset = number(2, 17);
-    [
-        number(1, 8),
-        bytes(7, graph),
-        bytes(8, opset),
-        more.to_vec(),
-    ]
-    .concat()
-}
-
-fn model(nodes: &[Vec<u8>], tensors: &[Vec<u8>]) -> Vec<u8> {
-    model_of(&graph(nodes, tensors), &[])
-}
-
-/// A pool, and a layer of four classes.
-fn end(from: &str) -> Vec<Vec<u8>> {
-    vec![
-        node("GlobalAveragePool", &[from], &["pooled"], &[]),
-        node("Flatten", &["pooled"], &["row"], &[]),
-        node("Gemm", &["row", "w"], &["y"], &[]),
-    ]
-}
-
-fn weights() -> Vec<u8> {
-    floats("w", &[3, 4], &[0.5; 12])
-}
-
-fn with_end(mut nodes: Vec<Vec<u8>>, from: &str, mut tensors: Vec<Vec<u8>>) -> Vec<u8> {
-    nodes.extend(end(from));
-    tensors.push(weights());
-    model(&nodes, &tensors)
 }
 
 #[test]

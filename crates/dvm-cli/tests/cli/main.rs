@@ -19,6 +19,7 @@ mod server;
 mod sources;
 mod terminal;
 mod train;
+mod train_endings;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

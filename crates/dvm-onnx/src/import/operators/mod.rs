@@ -24,6 +24,7 @@ mod restriding;
 mod rounded;
 mod scattering;
 pub(crate) mod shapes;
+mod triangles;
 mod unfolding;
 
 use super::Import;
@@ -37,7 +38,7 @@ pub(crate) type Operator = fn(&mut Import, &Site) -> Result<Vec<Value>, Trouble>
 type Table = &'static [(&'static str, Operator)];
 
 /// All families.
-const FAMILIES: [Table; 20] = [
+const FAMILIES: [Table; 21] = [
     activations::TABLE,
     arithmetic::TABLE,
     attention::TABLE,
@@ -57,6 +58,7 @@ const FAMILIES: [Table; 20] = [
     rounded::TABLE,
     scattering::TABLE,
     shapes::TABLE,
+    triangles::TABLE,
     unfolding::TABLE,
 ];
 
