@@ -79,7 +79,7 @@ pub(crate) fn of_graph(
     })?;
     if let Some(output) = recognised {
         remarks.notes.push(format!(
-            "its output is taken for {}: so it is for test pictures; no softmax or sigmoid is added",
+            "its output is taken for {}, as its numbers for test pictures are; no softmax or sigmoid is added",
             output.meaning()
         ));
         return Ok(output);
