@@ -302,9 +302,10 @@ mod tests {
         for file in files {
             fs::write(folder.join(file), "").unwrap();
         }
+        let files = [files, &[RECORD]].concat();
         let record = serde_json::json!({
             "image": {"file": "a/coffee.png", "sha256": "12"},
-            "files": [files, &[RECORD]].concat(),
+            "files": files,
         });
         fs::write(folder.join(RECORD), record.to_string()).unwrap();
     }
