@@ -28,11 +28,19 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(permissions);
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    let mut file = builder.tempfile_in(folder).map_err(without_path)?;
+    file.write_all(bytes).map_err(without_path)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// What the system says alone: the path that `tempfile` adds is hidden, and gone when it is read.
+pub(crate) fn without_path(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path \"") {
+        Some((words, _)) => io::Error::new(error.kind(), words),
+        None => error,
+    }
 }
 
 #[cfg(test)]
@@ -57,7 +65,9 @@ mod tests {
         fs::create_dir(&taken).unwrap();
         assert!(write_atomic(&taken, b"bytes").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(write_atomic(&folder.path().join("missing/file"), b"").is_err());
+        let error = write_atomic(&folder.path().join("missing/file"), b"").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(!error.to_string().contains(PREFIX), "{error}");
     }
 
     #[cfg(unix)]

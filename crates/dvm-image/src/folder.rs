@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use tempfile::TempDir;
 
-use crate::file::{PREFIX, SUFFIX};
+use crate::file::{PREFIX, SUFFIX, without_path, write_atomic};
 
 /// A folder that grows under a hidden name beside its place, and takes its place in one step.
 ///
@@ -29,8 +29,9 @@ const NEW: &str = "new";
 /// The folder that was replaced, under its own name.
 const OLD: &str = "old";
 
-/// Hidden folders of this process.
-static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// Hidden folders of this process. Who writes into one reads this; who makes, moves or removes one
+/// writes it.
+static UNFINISHED: RwLock<Vec<PathBuf>> = RwLock::new(Vec::new());
 
 impl StagedFolder {
     /// Begins a folder; the one it lies in is made if it is missing.
@@ -56,7 +57,8 @@ impl StagedFolder {
             let staging = tempfile::Builder::new()
                 .prefix(PREFIX)
                 .suffix(SUFFIX)
-                .tempdir_in(parent)?;
+                .tempdir_in(parent)
+                .map_err(without_path)?;
             match locked(staging.path()) {
                 Ok(lock) => break (staging, lock),
                 Err(error) if tries == 0 => return Err(error),
@@ -73,8 +75,18 @@ impl StagedFolder {
         })
     }
 
-    /// Where to write.
-    pub fn path(&self) -> PathBuf {
+    /// Writes a file of this path in the folder, whole; folders on the way are made.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write(&self, name: &Path, bytes: &[u8]) -> io::Result<()> {
+        let _unfinished = UNFINISHED.read().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path().join(name);
+        fs::create_dir_all(parent_of(&path))?;
+        write_atomic(&path, bytes)
+    }
+
+    fn path(&self) -> PathBuf {
         self.hidden().join(NEW)
     }
 
@@ -149,8 +161,8 @@ fn is_taken(error: &io::Error) -> bool {
     )
 }
 
-fn unfinished() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
-    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+fn unfinished() -> RwLockWriteGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes the lock's file and takes the lock.
@@ -206,13 +218,13 @@ fn clear(parent: &Path, hidden: &Path) {
 }
 
 /// Removes all folders that this process has begun and not published, for a program that is about
-/// to end; no other can be begun or published after.
+/// to end. Threads that write into one, begin one or publish one wait from then on.
 pub fn discard_unfinished() {
     let unfinished = unfinished();
     for folder in unfinished.iter() {
         let _ = fs::remove_dir_all(folder);
     }
-    // The lock is never freed: what other threads are about to publish must not appear any more.
+    // The lock is never freed: what other threads are about to write must not appear any more.
     std::mem::forget(unfinished);
 }
 
@@ -233,7 +245,7 @@ mod tests {
 
     fn staged(destination: &Path, file: &str) -> StagedFolder {
         let staged = StagedFolder::begin(destination).unwrap();
-        fs::write(staged.path().join(file), file).unwrap();
+        staged.write(Path::new(file), b"").unwrap();
         staged
     }
 
@@ -298,7 +310,7 @@ mod tests {
                     for _ in 0..10 {
                         let folder = StagedFolder::begin(place).unwrap();
                         for file in ["a", "b"] {
-                            fs::write(folder.path().join(file), [writer]).unwrap();
+                            folder.write(Path::new(file), &[writer]).unwrap();
                         }
                         folder.publish(&any).unwrap();
                     }

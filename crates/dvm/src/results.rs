@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
-use dvm_image::{StagedFolder, clear_unfinished, write_atomic};
+use dvm_image::{StagedFolder, clear_unfinished};
 use serde_json::Value;
 
 use crate::Error;
@@ -91,10 +91,8 @@ impl ResultFolder {
 
     /// Writes a file; its final path.
     pub(crate) fn write(&self, name: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
-        let (hidden, path) = (self.staged.path().join(name), self.path.join(name));
-        let folder = hidden.parent().expect("it was joined to one");
-        let written = fs::create_dir_all(folder).and_then(|()| write_atomic(&hidden, bytes));
-        match written {
+        let path = self.path.join(name);
+        match self.staged.write(name, bytes) {
             Ok(()) => {
                 let of_class = name.components().count() > 1;
                 let size = &self.written[usize::from(of_class)];
@@ -302,9 +300,10 @@ mod tests {
         for file in files {
             fs::write(folder.join(file), "").unwrap();
         }
+        let files = [files, &[RECORD]].concat();
         let record = serde_json::json!({
             "image": {"file": "a/coffee.png", "sha256": "12"},
-            "files": files.iter().copied().chain([RECORD]).collect::<Vec<_>>(),
+            "files": files,
         });
         fs::write(folder.join(RECORD), record.to_string()).unwrap();
     }

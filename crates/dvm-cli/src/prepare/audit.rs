@@ -95,7 +95,7 @@ fn as_text(report: &Report, most: usize) -> String {
             "\n{}: {}\n→ {}\n",
             finding.kind,
             escaped(&finding.what),
-            escaped(&finding.advice)
+            escaped(finding.advice)
         );
         for group in finding.groups.iter().take(most) {
             text += &lines(group, most);

@@ -263,6 +263,40 @@ mod signals {
     }
 
     #[test]
+    fn an_interruption_while_files_are_written_leaves_nothing() {
+        let out = tempfile::tempdir().unwrap();
+        let child = program()
+            .args([
+                "explain",
+                "--out",
+                text(out.path()),
+                COFFEE,
+                "--class",
+                "all",
+            ])
+            .args(FAST)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while !tree(out.path())
+            .iter()
+            .any(|path| path.ends_with("9-ostrich"))
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        send("-TERM", &child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.signal(), Some(15));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            said.contains("1000 classes of 1 picture will take about"),
+            "{said}"
+        );
+        assert!(!said.contains("error:"), "{said}");
+        assert!(names(out.path()).is_empty());
+    }
+
+    #[test]
     fn what_a_killed_run_left_is_cleared_away_by_the_next() {
         let out = tempfile::tempdir().unwrap();
         explain(out.path(), &with(&[COFFEE], &FAST));
