@@ -282,6 +282,7 @@ impl Explanation {
                 "crop_origin": placement.origin(),
                 "crop_on_image": { "rows": span(rows), "columns": span(columns) },
                 "shown": round(placement.shown_share()),
+                "warnings": self.subject.picture_warnings,
                 "values": self.subject.input.original().levels().map(|levels| json!({
                     "least": levels.least,
                     "largest": levels.largest,
@@ -291,7 +292,6 @@ impl Explanation {
                 "true_class": self.caption.true_class,
                 "true_class_by_folder": self.caption.by_folder,
             },
-            "picture_warnings": self.subject.picture_warnings,
             "model": self.subject.model,
             "warnings": self.subject.warnings,
             "class": {

@@ -38,7 +38,7 @@ fn a_file_that_says_nothing_of_pictures_and_classes_is_explained_with_both_assum
     );
     let record = std::fs::read_to_string(out.join("coffee/explanation.json")).unwrap();
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
-    assert_eq!(record["warnings"].as_array().unwrap().len(), 2);
+    assert_eq!(record["warnings"].as_array().unwrap().len(), 3);
     assert_eq!(record["model"]["architecture"], "cnn_one");
 }
 
@@ -69,6 +69,7 @@ fn flags_say_how_pictures_are_prepared_and_a_file_names_the_classes() {
         "--channel-order",
         "rgb",
     ]);
+    all.extend(["--output", "logits"]);
     let run = dvm(&all);
     assert_eq!((run.code, &run.stderr[..]), (Some(0), ""));
     let run = dvm(&[

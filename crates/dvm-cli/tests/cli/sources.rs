@@ -68,7 +68,7 @@ fn twelve_bits_in_sixteen_come_with_a_warning_until_the_range_is_said() {
     assert!(run.stderr.contains("--range 0..4095"), "{}", run.stderr);
     let found = record(&out.path().join("grey12"));
     assert_eq!(found["image"]["values"]["white"], 65535.0);
-    let warning = found["picture_warnings"][0].as_str().unwrap();
+    let warning = found["image"]["warnings"][0].as_str().unwrap();
     assert!(warning.contains("nearly black"), "{warning}");
 
     let range = ["--range", "0..4095"];
@@ -77,7 +77,7 @@ fn twelve_bits_in_sixteen_come_with_a_warning_until_the_range_is_said() {
     let found = record(&out.path().join("grey12"));
     assert_eq!(found["image"]["values"]["white"], 4095.0);
     assert_eq!(found["model"]["preprocess"]["range"], "0..4095");
-    assert_eq!(found["picture_warnings"].as_array().unwrap().len(), 0);
+    assert_eq!(found["image"]["warnings"].as_array().unwrap().len(), 0);
 
     let run = classify(&[text(&picture)]);
     assert!(run.stderr.contains("--range 0..4095"), "{}", run.stderr);
