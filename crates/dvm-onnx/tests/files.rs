@@ -288,7 +288,10 @@ fn a_single_number_is_a_no_and_a_yes() {
     assert_eq!(read("one_number").classes.unwrap(), ["not owl", "owl"]);
     for name in ["grey", "one_number"] {
         let imported = read(name);
-        let shapes = imported.graph.shapes(&[1, imported.channels, 8, 8]).unwrap();
+        let shapes = imported
+            .graph
+            .shapes(&[1, imported.channels, 8, 8])
+            .unwrap();
         assert_eq!(shapes[imported.graph.output().index()], [1, 1], "{name}");
     }
     // A sigmoid at the end says that the number is a logit; a mean of tanhs says nothing.

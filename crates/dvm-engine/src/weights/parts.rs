@@ -4,6 +4,7 @@
 //! `resnet.`), and often more than one of it: its moving average, its teacher. Each prefix under which
 //! a network is complete is a [`Part`].
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::matching::is_counter;
@@ -135,7 +136,7 @@ fn is_name_of_network(prefix: &str) -> bool {
     role(prefix) != Role::Plain
         || words.iter().any(|word| {
             let marked = |name: &&str| word.strip_prefix(*name).is_some_and(is_mark);
-            NAMES.contains(&&word[..]) || NUMBERED.iter().any(|name| marked(&name))
+            NAMES.contains(&&word[..]) || NUMBERED.iter().any(marked)
         })
         || words
             .windows(2)
@@ -411,10 +412,12 @@ impl Weights {
             }
         }
         for (inside, name, array) in loose {
-            if !arrays.contains_key(&inside) {
-                arrays.insert(inside, array);
-            } else if !is_around(&name) && !asked {
-                stray.push((name, array));
+            match arrays.entry(inside) {
+                Entry::Vacant(place) => {
+                    place.insert(array);
+                }
+                _ if !is_around(&name) && !asked => stray.push((name, array)),
+                _ => {}
             }
         }
         for (mut name, array) in stray {

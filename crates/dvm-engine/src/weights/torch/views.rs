@@ -283,8 +283,8 @@ fn element_of_dtype(name: &str) -> Result<Element, Unreadable> {
 impl View {
     /// How many elements it has; `None` for more than can be counted.
     pub fn count(&self) -> Option<u64> {
-        let shape = self.shape.iter();
-        shape.fold(Some(1u64), |all, &side| all?.checked_mul(side as u64))
+        let mut shape = self.shape.iter();
+        shape.try_fold(1u64, |all, &side| all.checked_mul(side as u64))
     }
 
     /// Bytes that its values take, at least four for each.
@@ -301,9 +301,9 @@ impl View {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let sides = self.shape.iter().zip(&self.strides);
-        let end = sides.fold(Some(self.offset), |end, (&side, &stride)| {
-            end?.checked_add((side as u64 - 1).checked_mul(stride)?)
+        let mut sides = self.shape.iter().zip(&self.strides);
+        let end = sides.try_fold(self.offset, |end, (&side, &stride)| {
+            end.checked_add((side as u64 - 1).checked_mul(stride)?)
         });
         let has = (storage.len() / size) as u64;
         let Some(end) = end.filter(|&last| last < has) else {
