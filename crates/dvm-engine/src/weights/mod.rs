@@ -251,7 +251,7 @@ impl Weights {
     /// The arrays a network asks for, by the network's own names.
     ///
     /// `wanted` is the network's state dict in its order: names and shapes. Where the file has its names
-    /// behind a prefix, [`Weights::parts`] finds it and [`Weights::only`] takes it off.
+    /// behind a prefix, [`Weights::parts`] finds it and [`Weights::take`] takes it off.
     ///
     /// Names that end in `num_batches_tracked` are counters of training, `relative_position_index` and
     /// `attn_mask` follow from a layer's size, none are weights: they are neither missing nor unexpected,
