@@ -384,11 +384,10 @@ impl Op for Activation {
     fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
         let to = |low, high| Bounds { low, high };
         match self {
-            Self::Sigmoid | Self::Hardsigmoid => Bounds::UNIT,
-            Self::Tanh => to(-1.0, 1.0),
-            Self::Relu6 => to(0.0, 6.0),
-            Self::Relu => inputs[0].rising(|x| x.max(0.0)),
-            Self::Softplus => to(0.0, f32::INFINITY),
+            Self::Sigmoid | Self::Hardsigmoid | Self::HardsigmoidOf { .. } => Bounds::UNIT,
+            Self::Tanh | Self::Softsign => to(-1.0, 1.0),
+            Self::Relu | Self::Relu6 | Self::ClippedRelu(_) => inputs[0].rising(|x| self.value(x)),
+            Self::Softplus | Self::SquaredRelu => to(0.0, f32::INFINITY),
             _ => Bounds::ALL,
         }
     }

@@ -173,6 +173,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_bounded_by_0_and_1_is_a_probability() {
+        let clipped: End = |net, x| net.activation("clip", x, Activation::ClippedRelu(1.0));
+        let hard: End = |net, x| {
+            let hard = Activation::HardsigmoidOf {
+                slope: 0.2,
+                offset: 0.5,
+            };
+            net.activation("hard", x, hard)
+        };
+        for end in [clipped, hard] {
+            assert_eq!(recognised(4, end), Some(Output::LabelProbabilities));
+        }
+    }
+
+    #[test]
     fn numbers_that_can_pass_1_are_no_probabilities() {
         let rectified: End = |net, x| net.activation("relu", x, Activation::Relu);
         assert_eq!(recognised(4, rectified), None);

@@ -55,7 +55,7 @@ pub(crate) struct Import<'a> {
     is_quantised: bool,
     /// The scale and the zero point of whole numbers that are computed, by the name that they have in the file.
     codes: HashMap<String, (f32, i64)>,
-    /// Scales that are found anew for each picture, so far.
+    /// Scales that are computed for each picture, so far.
     scales: usize,
     /// Layers whose weights were multiplied by such scales' factors.
     scaled: HashSet<usize>,

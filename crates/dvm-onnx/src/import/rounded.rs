@@ -1,4 +1,4 @@
-//! Whole numbers whose scale is found anew for each picture, as dynamic quantisation writes them.
+//! Whole numbers whose scale is computed for each picture, as dynamic quantisation writes them.
 //!
 //! The graph multiplies by that scale later on. Nothing is rounded here, so what is computed of the numbers is
 //! kept as a value that still lacks its scales: once they are there, they cancel.
@@ -20,7 +20,7 @@ pub(crate) struct Rounded {
     pub scales: Vec<usize>,
 }
 
-/// A product of scales that are found anew for each picture, and of numbers that are known.
+/// A product of scales that are computed for each picture, and of numbers that are known.
 #[derive(Clone, Debug)]
 pub(crate) struct Scale {
     pub scales: Vec<usize>,

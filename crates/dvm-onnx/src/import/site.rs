@@ -20,7 +20,7 @@ pub(crate) enum Value {
     Counted(Counted),
     /// Where a computed value is not a number.
     IsNan(View),
-    /// Whole numbers whose scale is found anew for each picture.
+    /// Whole numbers whose scale is computed for each picture.
     Rounded(Rounded),
     /// Such a scale, or a product of several and of constants.
     Scale(Scale),
