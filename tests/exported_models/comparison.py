@@ -46,7 +46,8 @@ class Exported:
         Image.fromarray(pixels).save(self.picture)
         self.values = normalised(pixels, self.mean, self.std)
         if self.grey:
-            self.values = np.tensordot(np.float32([[0.299, 0.587, 0.114]]), self.values, (1, 1)).transpose(1, 0, 2, 3)
+            luma = np.asarray(Image.fromarray(pixels).convert("L"))
+            self.values = normalised(np.repeat(luma[:, :, None], 3, 2), self.mean, self.std)[:, :1]
         self.preprocess = self.path.with_suffix(".preprocess.json")
         settings = {
             "resize": "none",
@@ -133,7 +134,10 @@ def compare(exported, program):
         bound = exported.original_within or exported.within
         if not from_original <= bound:
             raise Failed(f"{measured}, more than {bound:.0e}")
-    if not exported.probabilities:
+    if exported.one_number:
+        if difference(probabilities, 1 / (1 + np.exp(-np.asarray(logits)))) > 1e-5:
+            raise Failed("its probabilities are not the sigmoids of its logits")
+    elif not exported.probabilities:
         exponents = np.exp(np.asarray(logits) - np.max(logits))
         if difference(probabilities, exponents / exponents.sum()) > 1e-5:
             raise Failed("its probabilities are not the softmax of its logits")
