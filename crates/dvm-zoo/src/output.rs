@@ -71,12 +71,17 @@ pub(crate) fn of_graph(
     if let Some(output) = imported.output {
         return Ok(output);
     }
-    let pictures = test_pictures(preprocess);
-    let recognised = Output::recognised(&imported.graph, &pictures);
-    let recognised = recognised.map_err(|source| LoadError::Graph {
+    let failed = |source| LoadError::Graph {
         file: file.into(),
         source,
-    })?;
+    };
+    let (height, width) = preprocess.crop;
+    let shape = [TEST_PICTURES, imported.channels, height, width];
+    // A file may ask for pictures of any size.
+    let recognised = match imported.graph.peak_values(&shape).map_err(failed)? {
+        values if values > MOST_VALUES => None,
+        _ => Output::recognised(&imported.graph, &test_pictures(preprocess)).map_err(failed)?,
+    };
     if let Some(output) = recognised {
         remarks.notes.push(format!(
             "its output is taken for {}, as its numbers for test pictures are; no softmax or sigmoid is added",
@@ -84,12 +89,7 @@ pub(crate) fn of_graph(
         ));
         return Ok(output);
     }
-    let outputs = imported.graph.output();
-    let outputs = imported
-        .graph
-        .shapes(pictures.shape())
-        .map_or(0, |shapes| shapes[outputs.index()].iter().skip(1).product());
-    Ok(assumed(outputs, file, remarks))
+    Ok(assumed(imported.outputs, file, remarks))
 }
 
 /// What is taken for granted where nothing tells, with a remark.
@@ -113,6 +113,13 @@ fn assumed(outputs: usize, file: &str, remarks: &mut Remarks) -> Output {
     output
 }
 
+/// How many pictures a network is tried with.
+const TEST_PICTURES: usize = 4;
+
+/// Values that the network may hold at once while it is tried, 1 GiB of them: what a larger network's
+/// output means is assumed.
+const MOST_VALUES: usize = 1 << 28;
+
 /// Pictures that networks are tried with, `[4, C, H, W]`: grey, coarse and fine noise, and black and
 /// white noise, prepared as pictures are.
 fn test_pictures(preprocess: &Preprocess) -> Tensor {
@@ -127,14 +134,14 @@ fn test_pictures(preprocess: &Preprocess) -> Tensor {
         }
     };
     let mut values = Vec::new();
-    for picture in 0..4 {
+    for picture in 0..TEST_PICTURES {
         let pixels = (0..height * width * 3)
             .map(|index| pixel(picture, index))
             .collect();
         values.extend(preprocess.normalise(&Picture::new(height, width, pixels)));
     }
-    let channels = values.len() / (4 * height * width).max(1);
-    Tensor::from_nchw(&[4, channels, height, width], &values)
+    let channels = values.len() / (TEST_PICTURES * height * width).max(1);
+    Tensor::from_nchw(&[TEST_PICTURES, channels, height, width], &values)
 }
 
 impl Pretrained {
