@@ -9,6 +9,7 @@ import networks
 import onnx_files
 import onnx_rewritten
 import onnx_operators
+import onnx_outputs
 import ops
 import pictures
 import preparing
@@ -38,6 +39,7 @@ if __name__ == "__main__":
         onnx_rewritten,
         preparing,
         onnx_operators,
+        onnx_outputs,
         published,
         timm_names,
         training,

@@ -133,7 +133,7 @@ ENDINGS = {
 }
 
 
-def model(outputs, end, constants, shape):
+def model(outputs, end, constants, shape, size=SIZE):
     rng = np.random.default_rng(5)
     arrays = {
         "conv.weight": rng.normal(0, 0.5, (8, 3, 3, 3)),
@@ -155,7 +155,7 @@ def model(outputs, end, constants, shape):
     graph = helper.make_graph(
         nodes,
         "outputs",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, *SIZE])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, *size])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
         initializers + constants,
     )
@@ -175,6 +175,9 @@ def main():
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
         answers = [session.run(None, {"x": picture[None]})[0].reshape(-1) for picture in pictures]
         arrays[name] = np.stack(answers)
+    # Too large to be tried with pictures.
+    huge = model(*ENDINGS["mean_of_softmaxes"], size=(8192, 8192))
+    store.replace(store.destination(CRATE, "outputs/huge.onnx"), huge)
     target = store.destination(CRATE, "outputs/expected.safetensors")
     store.save_tensors(target, arrays, "onnx_outputs.py", PACKAGES)
 

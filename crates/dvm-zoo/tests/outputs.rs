@@ -140,6 +140,12 @@ fn an_output_without_the_axis_of_pictures_is_that_of_one_picture() {
 }
 
 #[test]
+fn a_file_for_huge_pictures_takes_no_memory_to_be_understood() {
+    let remarks = read("huge").remarks;
+    assert!(remarks.output.unwrap().contains("4 numbers"));
+}
+
+#[test]
 fn a_user_says_what_the_output_means_and_a_softmax_that_was_left_out_stays_so() {
     let meant = |name: &str, asked| read(name).with_output(asked).map(|n| n.network.output());
     assert_eq!(
