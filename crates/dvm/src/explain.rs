@@ -172,6 +172,12 @@ fn no_option(who: &str, name: &str, among: &[&Entry]) -> Error {
 }
 
 impl Explain {
+    /// The first of its methods, with its settings.
+    pub(crate) fn first(&self) -> (&'static Entry, &dyn Method) {
+        let (entry, method) = &self.methods[0];
+        (entry, &**method)
+    }
+
     /// One of its methods, with its settings.
     pub(crate) fn method(&self, entry: &Entry) -> Option<&dyn Method> {
         let mut methods = self.methods.iter();
