@@ -21,7 +21,7 @@ const SET: &str = "set";
 /// An option with the methods that have it.
 struct Shared {
     name: &'static str,
-    value: &'static str,
+    value: String,
     help: String,
     owners: Vec<&'static str>,
 }
@@ -32,9 +32,9 @@ fn shared() -> Vec<Shared> {
     let presets = methods::ALL
         .iter()
         .filter(|entry| !entry.presets.is_empty())
-        .map(|entry| (entry, PRESET, "NAME", help_of_presets(entry)));
+        .map(|entry| (entry, PRESET, "NAME".into(), help_of_presets(entry)));
     let options = methods::ALL.iter().flat_map(|entry| {
-        let flag = move |o: &OptionSpec| (entry, o.name, o.value, help_of(o));
+        let flag = move |o: &OptionSpec| (entry, o.name, o.takes.form(), help_of(o));
         entry.options.iter().map(flag)
     });
     for (entry, name, value, help) in options.chain(presets) {

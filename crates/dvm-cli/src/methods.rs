@@ -78,7 +78,7 @@ struct Reference {
 #[derive(Serialize)]
 struct Opt {
     name: &'static str,
-    value: &'static str,
+    value: String,
     default: &'static str,
     help: &'static str,
 }
@@ -94,7 +94,7 @@ fn described(entry: &Entry) -> Described {
     let reference = &entry.reference;
     let options = entry.options.iter().map(|option| Opt {
         name: option.name,
-        value: option.value,
+        value: option.takes.form(),
         default: option.default,
         help: option.help,
     });
@@ -190,7 +190,9 @@ fn shown(entry: &Entry) -> String {
         };
         text += &format!(
             "  --{} <{}>{default}\n      {}\n",
-            option.name, option.value, option.help
+            option.name,
+            option.takes.form(),
+            option.help
         );
     }
     if !entry.presets.is_empty() {
