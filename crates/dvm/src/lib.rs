@@ -51,6 +51,7 @@ pub use network_drawing::draw_network;
 pub use results::{ResultFolder, Size, check_output};
 pub use source::Source;
 
+pub use dvm_attribution::cam::usual_layer;
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Array, Attribution, Check, Nature, Target};
 pub use dvm_data as data;
