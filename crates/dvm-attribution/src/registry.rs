@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use dvm_options::Takes;
+
 use crate::cam::{
     ABLATION_CAM, EIGEN_CAM, EIGENGRAD_CAM, ELEMENT_WISE_CAM, FINER_CAM, FULL_GRAD, GRAD_CAM,
     GRAD_CAM_PLUS_PLUS, GUIDED_GRAD_CAM, HIRES_CAM, LAYER_CAM, SCORE_CAM, XGRAD_CAM,
@@ -141,7 +143,7 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 /// The option of every method with presets.
 const PRESET: OptionSpec = OptionSpec {
     name: "preset",
-    value: "NAME",
+    takes: Takes::Text("NAME"),
     default: "",
     help: "several options at once; those given beside it win",
 };

@@ -101,7 +101,7 @@ impl AblationCam {
             subject.progress(index + 1, active.len() + 1);
             Ok(())
         })?;
-        let reduction = if self.shared.smooth.is_on() {
+        let reduction = if self.shared.smooth {
             Reduction::Smooth
         } else {
             Reduction::Sum

@@ -1,12 +1,12 @@
 //! Eigen-CAM.
 
-use dvm_options::{OptionSpec, SettingError, Settings};
+use dvm_options::{OptionSpec, SettingError, Settings, Takes};
 use serde_json::{Map, Value};
 
 use super::first_component::{first_component, largest_positive};
 use super::layer::{Looked, by_channel};
 use super::views::{mean, views};
-use super::{AUGMENT, Names, RawMap, Shared, Switch, attribution};
+use super::{AUGMENT, Names, RawMap, Shared, attribution};
 use crate::options::LAYER;
 use crate::registry::{Entry, Family, Published, Reference};
 use crate::{Error, Method, Observation, Subject, Target};
@@ -14,8 +14,8 @@ use crate::{Error, Method, Observation, Subject, Target};
 /// Whether every channel is brought to the mean 0 first.
 const CENTRE: OptionSpec = OptionSpec {
     name: "centre",
-    value: "yes|no",
-    default: "yes",
+    takes: Takes::Flag,
+    default: "true",
     help: "bring every channel to the mean 0 before the first component is taken, as pytorch-grad-cam does; the \
            paper does not",
 };
@@ -43,7 +43,7 @@ pub const EIGEN_CAM: Entry = Entry {
 
 struct EigenCam {
     shared: Shared,
-    centre: Switch,
+    centre: bool,
 }
 
 impl EigenCam {
@@ -65,7 +65,7 @@ impl EigenCam {
             let layers = looked.maps.iter().zip(&reading.activations);
             for ((map, value), maps) in layers.zip(&mut of_layers) {
                 let values = by_channel(map, value);
-                let component = first_component(&values, map.channels, self.centre.is_on());
+                let component = first_component(&values, map.channels, self.centre);
                 let values = largest_positive(component).into_iter().map(|v| v as f32);
                 maps.push(RawMap {
                     size: (map.places.rows, map.places.columns),
@@ -84,7 +84,7 @@ impl EigenCam {
 impl Method for EigenCam {
     fn parameters(&self) -> Map<String, Value> {
         let mut parameters = self.shared.parameters(OPTIONS);
-        parameters.insert(CENTRE.name.into(), self.centre.word().into());
+        parameters.insert(CENTRE.name.into(), self.centre.into());
         parameters
     }
 

@@ -1,6 +1,6 @@
 //! Finer-CAM.
 
-use dvm_options::{Count, OptionSpec, Positive, Settings, words};
+use dvm_options::{Count, OptionSpec, Positive, Settings, Takes, words};
 use serde_json::Map;
 
 use super::grad_cam::shares;
@@ -13,7 +13,7 @@ use crate::{Score, SettingError, Target};
 /// How much the similar classes count.
 const ALPHA: OptionSpec = OptionSpec {
     name: "alpha",
-    value: "NUMBER",
+    takes: Takes::AtLeast(0.0),
     default: "1",
     help: "how much the similar classes count against the class",
 };
@@ -21,7 +21,7 @@ const ALPHA: OptionSpec = OptionSpec {
 /// How many classes it is compared with.
 const SIMILAR: OptionSpec = OptionSpec {
     name: "similar",
-    value: "N",
+    takes: Takes::WholeFrom(1),
     default: "3",
     help: "the number of classes that the class is compared with: those whose logits are nearest to its own",
 };
@@ -29,7 +29,7 @@ const SIMILAR: OptionSpec = OptionSpec {
 /// How the similar classes become one score.
 const WEIGHTING: OptionSpec = OptionSpec {
     name: "weighting",
-    value: "mean|softmax",
+    takes: Takes::OneOf(&["mean", "softmax"]),
     default: "mean",
     help: "the mean score of the similar classes (the paper), or weighted by the softmax of their logits, through \
            which the gradient goes as well (pytorch-grad-cam)",

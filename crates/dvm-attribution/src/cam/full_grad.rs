@@ -7,7 +7,7 @@ use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::rules::Composite;
 use dvm_engine::{FeatureMap, Graph, NodeId};
-use dvm_options::{OptionSpec, words};
+use dvm_options::{OptionSpec, Takes, words};
 use serde_json::{Map, Value};
 
 use super::layer::by_channel;
@@ -23,7 +23,7 @@ use crate::{
 /// How the parts are brought to one scale before they are added up.
 const RESCALE: OptionSpec = OptionSpec {
     name: "rescale",
-    value: "none|layer|channel",
+    takes: Takes::OneOf(&["none", "layer", "channel"]),
     default: "none",
     help: "before they are added up, leave the absolute parts as they are, or scale those of each layer (the \
            authors' program) or of each channel (pytorch-grad-cam) to 0 … 1",

@@ -128,7 +128,7 @@ impl GradientCam {
             title,
             quantity,
             shares,
-            reduction: if shared.smooth.is_on() {
+            reduction: if shared.smooth {
                 Reduction::Smooth
             } else {
                 Reduction::Sum
@@ -153,7 +153,7 @@ impl GradientCam {
             None => own(),
         };
         let views = views(self.shared.augment);
-        let of_views = found(subject, looked, &mixture, self.shared.augment.is_on())?;
+        let of_views = found(subject, looked, &mixture, self.shared.augment)?;
         let of_layer = |layer: usize| {
             let maps = of_views.iter().map(|layers: &Vec<Found>| {
                 let found = &layers[layer];
@@ -194,7 +194,7 @@ fn found(
             nodes: &nodes,
         };
         if augment {
-            let views = views(super::Switch::Yes);
+            let views = views(true);
             let make = |index: usize| views[index].of(subject);
             subject.gradients_of(views.len(), &make, &ask, &mut |view, answer| {
                 note(view, &answer);
@@ -229,7 +229,7 @@ impl Method for GradientCam {
 
     fn walks(&self) -> Walks {
         Walks {
-            backward: !self.shared.augment.is_on(),
+            backward: !self.shared.augment,
             ..Walks::default()
         }
     }
@@ -242,7 +242,7 @@ impl Method for GradientCam {
         let looked = self.shared.layers.find(subject)?;
         let is_shared = std::ptr::eq(looked.graph, subject.network().folded());
         // Held until all maps are made, so that all walk back from one walk forward.
-        let forward = match is_shared && !self.shared.augment.is_on() {
+        let forward = match is_shared && !self.shared.augment {
             true => Some(subject.forward()?),
             false => None,
         };

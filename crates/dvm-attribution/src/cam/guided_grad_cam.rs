@@ -1,7 +1,7 @@
 //! Guided Grad-CAM.
 
 use dvm_engine::rules::{Composite, guided_backprop};
-use dvm_options::OptionSpec;
+use dvm_options::{OptionSpec, Takes};
 use serde_json::{Map, Value};
 
 use super::Shared;
@@ -20,7 +20,7 @@ use crate::{
 /// How the map of the layer comes to the size of the picture.
 const UPSAMPLING: OptionSpec = OptionSpec {
     name: "upsampling",
-    value: "bilinear|nearest",
+    takes: Takes::OneOf(&["bilinear", "nearest"]),
     default: "bilinear",
     help: "how the map of the layer comes to the size of the picture; Captum's default is nearest",
 };

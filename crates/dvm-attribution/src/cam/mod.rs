@@ -24,7 +24,7 @@ mod upsample;
 mod views;
 mod xgrad_cam;
 
-use dvm_options::words;
+use dvm_options::Takes;
 use serde_json::{Map, Value};
 
 pub use ablation_cam::ABLATION_CAM;
@@ -53,27 +53,11 @@ use upsample::bilinear;
 /// For which networks class activation maps are defined.
 const NETWORKS: &str = "all with a feature map or tokens of places";
 
-words! {
-    /// Whether something is done.
-    pub(crate) enum Switch {
-        /// It is.
-        Yes = "yes",
-        /// It is not.
-        No = "no",
-    }
-}
-
-impl Switch {
-    fn is_on(self) -> bool {
-        self == Self::Yes
-    }
-}
-
 /// Whether maps of changed pictures are averaged.
 pub(crate) const AUGMENT: OptionSpec = OptionSpec {
     name: "augment",
-    value: "yes|no",
-    default: "no",
+    takes: Takes::Flag,
+    default: "false",
     help: "average the maps of six pictures: the picture and its mirror image, each with its normalised values times \
            0.9, 1 and 1.1 (aug_smooth of pytorch-grad-cam)",
 };
@@ -81,8 +65,8 @@ pub(crate) const AUGMENT: OptionSpec = OptionSpec {
 /// Whether the channels become one map by their first principal component.
 pub(crate) const SMOOTH: OptionSpec = OptionSpec {
     name: "smooth",
-    value: "yes|no",
-    default: "no",
+    takes: Takes::Flag,
+    default: "false",
     help: "take the first principal component of the channels' shares instead of their sum, which removes noise \
            (eigen_smooth of pytorch-grad-cam)",
 };
@@ -104,8 +88,8 @@ const ARRAYS: [&str; MOST] = [
 pub(crate) struct Shared {
     pub layers: Layers,
     pub score: Score,
-    pub augment: Switch,
-    pub smooth: Switch,
+    pub augment: bool,
+    pub smooth: bool,
 }
 
 impl Shared {
@@ -121,15 +105,14 @@ impl Shared {
     /// For the record: those of these options.
     pub fn parameters(&self, options: &[OptionSpec]) -> Map<String, Value> {
         let all = [
-            (LAYER.name, self.layers.text()),
+            (LAYER.name, Value::from(self.layers.text())),
             (SCORE.name, self.score.word().into()),
-            (AUGMENT.name, self.augment.word().into()),
-            (SMOOTH.name, self.smooth.word().into()),
+            (AUGMENT.name, self.augment.into()),
+            (SMOOTH.name, self.smooth.into()),
         ];
         let is_option = |name: &str| options.iter().any(|option| option.name == name);
         let own = all.into_iter().filter(|(name, _)| is_option(name));
-        own.map(|(name, value)| (name.into(), value.into()))
-            .collect()
+        own.map(|(name, value)| (name.into(), value)).collect()
     }
 }
 

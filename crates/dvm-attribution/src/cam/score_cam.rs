@@ -1,7 +1,7 @@
 //! Score-CAM.
 
 use dvm_engine::incremental::Rectangle;
-use dvm_options::{OptionSpec, SettingError, Settings, words};
+use dvm_options::{OptionSpec, SettingError, Settings, Takes, words};
 use serde_json::{Map, Value};
 
 use super::gradient_cam::Reduction;
@@ -17,7 +17,7 @@ use crate::{Error, Method, Observation, Subject, Target};
 /// What a channel's weight is.
 const WEIGHTS: OptionSpec = OptionSpec {
     name: "weights",
-    value: "softmax|score",
+    takes: Takes::OneOf(&["softmax", "score"]),
     default: "softmax",
     help: "weight channels by the softmax, over all channels, of their scores (the paper), or by their scores \
            themselves (with the score `probability`: the authors' program)",
@@ -194,7 +194,7 @@ impl ScoreCam {
         for (variant, &channel) in masked.masks.iter().enumerate() {
             variants[channel] = variant;
         }
-        let reduction = if self.shared.smooth.is_on() {
+        let reduction = if self.shared.smooth {
             Reduction::Smooth
         } else {
             Reduction::Sum

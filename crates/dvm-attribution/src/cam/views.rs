@@ -1,6 +1,6 @@
 //! The picture itself, or the six pictures of test-time augmentation.
 
-use super::{RawMap, Switch};
+use super::RawMap;
 use crate::Subject;
 
 /// A picture as it is asked about.
@@ -34,8 +34,8 @@ const AUGMENTED: [View; 6] = {
 };
 
 /// All pictures that are asked about.
-pub(crate) fn views(augment: Switch) -> &'static [View] {
-    if augment.is_on() { &AUGMENTED } else { &ITSELF }
+pub(crate) fn views(augment: bool) -> &'static [View] {
+    if augment { &AUGMENTED } else { &ITSELF }
 }
 
 impl View {
@@ -106,11 +106,11 @@ mod tests {
 
     #[test]
     fn six_views_are_two_sides_by_three_factors() {
-        let all = views(Switch::Yes);
+        let all = views(true);
         assert_eq!(all.len(), 6);
         assert_eq!(all.iter().filter(|view| view.mirrored).count(), 3);
         let sum: f32 = all.iter().map(|view| view.factor).sum();
         assert!((sum - 6.0).abs() < 1e-6);
-        assert_eq!(views(Switch::No), ITSELF);
+        assert_eq!(views(false), ITSELF);
     }
 }

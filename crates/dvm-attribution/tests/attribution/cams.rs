@@ -449,7 +449,7 @@ fn full_grad_of_a_relu_network_adds_up_to_its_logit() {
 
 #[test]
 fn maps_do_not_depend_on_memory_or_the_number_of_threads() {
-    let options = [("augment", "yes")];
+    let options = [("augment", "true")];
     let all: Vec<&str> = CAMS.into_iter().chain(["full-grad"]).collect();
     for method in all {
         let takes = registry::find(method).unwrap().takes("augment");
@@ -487,7 +487,7 @@ fn an_average_over_augmented_pictures_of_a_symmetric_picture_is_symmetric() {
     let mut case = small();
     case.input = case.preprocess.apply(picture).unwrap();
     for method in ["grad-cam", "score-cam"] {
-        let map = case.map_of(2, method, &[("augment", "yes"), ("layer", "relu1")]);
+        let map = case.map_of(2, method, &[("augment", "true"), ("layer", "relu1")]);
         let rows = map.raw().values.chunks_exact(28);
         let reversed: Vec<f32> = rows.flat_map(|row| row.iter().rev().copied()).collect();
         assert!(

@@ -218,13 +218,13 @@ impl Case {
                 let key = format!("finer-cam.{weighting}");
                 self.compare_raw(layer, &key, "finer-cam", &finer(weighting));
             }
-            let centre = [("centre", "no")];
+            let centre = [("centre", "false")];
             self.compare_raw_but_for_its_sign(layer, "eigen-cam", "eigen-cam", &[]);
             self.compare_raw_but_for_its_sign(layer, "eigen-cam.uncentred", "eigen-cam", &centre);
             self.compare_raw_but_for_its_sign(layer, "eigengrad-cam", "eigengrad-cam", &[]);
             for method in ["grad-cam", "layer-cam"] {
                 let key = format!("{method}.smooth");
-                self.compare_raw_but_for_its_sign(layer, &key, method, &[("smooth", "yes")]);
+                self.compare_raw_but_for_its_sign(layer, &key, method, &[("smooth", "true")]);
             }
         }
     }
@@ -232,7 +232,12 @@ impl Case {
     /// What is asked at the usual layer: without its name, the same as with it.
     fn compare_usual_layer(&self) {
         let layer = &self.layers[0];
-        self.compare_raw(layer, "grad-cam.augment", "grad-cam", &[("augment", "yes")]);
+        self.compare_raw(
+            layer,
+            "grad-cam.augment",
+            "grad-cam",
+            &[("augment", "true")],
+        );
         let usual = self.map_of("grad-cam", &[]);
         assert!(
             usual.quantity.ends_with(&format!("at {layer}")),
