@@ -1,6 +1,6 @@
 //! Ablation-CAM.
 
-use dvm_engine::Tensor;
+use dvm_engine::{Output, Tensor};
 use dvm_options::OptionSpec;
 use serde_json::{Map, Value};
 
@@ -58,7 +58,7 @@ impl AblationCam {
         looked: &Looked,
         targets: &[Target],
     ) -> Result<Vec<OfTarget>, Error> {
-        let classes = dvm_engine::Output::classes(subject.numbers()?.len());
+        let classes = Output::classes(subject.numbers()?.len());
         targets
             .iter()
             .try_for_each(|target| target.check(classes))?;

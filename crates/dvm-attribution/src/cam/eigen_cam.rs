@@ -1,5 +1,6 @@
 //! Eigen-CAM.
 
+use dvm_engine::Output;
 use dvm_options::{OptionSpec, SettingError, Settings, Takes};
 use serde_json::{Map, Value};
 
@@ -91,8 +92,13 @@ impl Method for EigenCam {
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
-        _: &'a [Target],
+        targets: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
+        // The map is the same for each class, but there must be one.
+        let classes = Output::classes(subject.numbers()?.len());
+        targets
+            .iter()
+            .try_for_each(|target| target.check(classes))?;
         let looked = self.shared.layers.find(subject)?;
         let maps = self.maps(subject, &looked)?;
         Ok(Box::new(move |target| {

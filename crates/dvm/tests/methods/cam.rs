@@ -13,9 +13,12 @@ use serde::Deserialize;
 /// What f32 may be off from the references' f64, relative to the largest value.
 const TOLERANCE: f32 = 1e-4;
 
-/// Maps whose weights divide by a sum of activations of both signs, which all but cancel: there PyTorch's own f32
-/// is off from f64 by up to 2e-4, and ten times the tolerance is allowed.
-const ILL_CONDITIONED: [(&str, &str); 1] = [("swin_t", "features.7.1.norm2.xgrad-cam")];
+/// Maps whose weights divide by sums of numbers of both signs that all but cancel: there PyTorch's own f32 is off
+/// from f64 by up to 1.2e-3, and ten times the tolerance is allowed.
+const ILL_CONDITIONED: [(&str, &str); 2] = [
+    ("swin_t", "features.7.1.norm2.xgrad-cam"),
+    ("convnext_tiny", "features.1.1.add.grad-cam++"),
+];
 
 /// The part of `cams.json` that the tests set up.
 #[derive(Deserialize)]
