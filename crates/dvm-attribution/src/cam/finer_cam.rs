@@ -27,8 +27,8 @@ const SIMILAR: OptionSpec = OptionSpec {
 };
 
 /// How the similar classes become one score.
-const WEIGHTING: OptionSpec = OptionSpec {
-    name: "weighting",
+const COMPARISON: OptionSpec = OptionSpec {
+    name: "comparison",
     takes: Takes::OneOf(&["mean", "softmax"]),
     default: "mean",
     help: "the mean score of the similar classes (the paper), or weighted by the softmax of their logits, through \
@@ -45,7 +45,7 @@ words! {
     }
 }
 
-const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT, SMOOTH, ALPHA, SIMILAR, WEIGHTING];
+const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT, SMOOTH, ALPHA, SIMILAR, COMPARISON];
 
 /// Grad-CAM of the class's score minus those of the classes that are most similar.
 pub const FINER_CAM: Entry = Entry {
@@ -81,12 +81,12 @@ fn built(settings: &Settings) -> Result<GradientCam, SettingError> {
     let comparison = Comparison {
         alpha,
         similar,
-        weighting: WEIGHTING.of(settings)?,
+        weighting: COMPARISON.of(settings)?,
     };
     let parameters = [
         (ALPHA.name.into(), alpha.into()),
         (SIMILAR.name.into(), similar.into()),
-        (WEIGHTING.name.into(), comparison.weighting.word().into()),
+        (COMPARISON.name.into(), comparison.weighting.word().into()),
     ];
     Ok(GradientCam {
         parameters: Map::from_iter(parameters),

@@ -15,8 +15,8 @@ use crate::registry::{Entry, Family, Published, Reference};
 use crate::{Error, Method, Observation, Subject, Target};
 
 /// What a channel's weight is.
-const WEIGHTS: OptionSpec = OptionSpec {
-    name: "weights",
+const CHANNEL_WEIGHTS: OptionSpec = OptionSpec {
+    name: "channel-weights",
     takes: Takes::OneOf(&["softmax", "score"]),
     default: "softmax",
     help: "weight channels by the softmax, over all channels, of their scores (the paper), or by their scores \
@@ -33,7 +33,7 @@ words! {
     }
 }
 
-const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT, SMOOTH, WEIGHTS];
+const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT, SMOOTH, CHANNEL_WEIGHTS];
 
 /// Every channel weighted by the score of the picture under the channel as a mask: the channel upsampled to
 /// the picture's size, then scaled to 0 … 1. A channel that is the same everywhere masks all of the picture.
@@ -130,7 +130,7 @@ impl ScoreCam {
     fn new(settings: &Settings) -> Result<Self, SettingError> {
         Ok(Self {
             shared: Shared::new(settings)?,
-            weights: WEIGHTS.of(settings)?,
+            weights: CHANNEL_WEIGHTS.of(settings)?,
         })
     }
 
@@ -230,7 +230,7 @@ fn softmax(scores: &[f64]) -> Vec<f64> {
 impl Method for ScoreCam {
     fn parameters(&self) -> Map<String, Value> {
         let mut parameters = self.shared.parameters(OPTIONS);
-        parameters.insert(WEIGHTS.name.into(), self.weights.word().into());
+        parameters.insert(CHANNEL_WEIGHTS.name.into(), self.weights.word().into());
         parameters
     }
 

@@ -203,7 +203,7 @@ impl Case {
             [
                 ("alpha", &alpha[..]),
                 ("similar", &similar[..]),
-                ("weighting", weighting),
+                ("comparison", weighting),
             ]
         };
         for layer in &self.layers {
@@ -259,7 +259,7 @@ impl Case {
     fn compare_score_cam(&self) {
         let layer = &self.layers[1];
         self.compare_raw(layer, "score-cam", "score-cam", &[]);
-        let options = [("score", "probability"), ("weights", "score")];
+        let options = [("score", "probability"), ("channel-weights", "score")];
         self.compare_raw(layer, "score-cam.probability", "score-cam", &options);
     }
 
