@@ -1,6 +1,7 @@
 """Writes every reference file anew: `python references/all.py`."""
 
 import augmentations
+import cams
 import data_files
 import dicom_pictures
 import exported_structures
@@ -31,6 +32,7 @@ if __name__ == "__main__":
         dicom_pictures,
         ops,
         methods,
+        cams,
         networks,
         exported_structures,
         timm_layouts,

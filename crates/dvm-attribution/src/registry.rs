@@ -4,6 +4,10 @@ use std::fmt;
 
 use dvm_options::Takes;
 
+use crate::cam::{
+    ABLATION_CAM, EIGEN_CAM, EIGENGRAD_CAM, ELEMENT_WISE_CAM, FINER_CAM, FULL_GRAD, GRAD_CAM,
+    GRAD_CAM_PLUS_PLUS, GUIDED_GRAD_CAM, HIRES_CAM, LAYER_CAM, SCORE_CAM, XGRAD_CAM,
+};
 use crate::gradient::{DECONVNET, GRADIENT, GUIDED_BACKPROP, INPUT_X_GRADIENT};
 use crate::perturbation::OCCLUSION;
 use crate::{Method, OptionSpec, Preset, SettingError, Settings};
@@ -115,6 +119,19 @@ pub static ALL: &[Entry] = &[
     GRADIENT,
     DECONVNET,
     INPUT_X_GRADIENT,
+    GRAD_CAM,
+    GRAD_CAM_PLUS_PLUS,
+    XGRAD_CAM,
+    HIRES_CAM,
+    LAYER_CAM,
+    ELEMENT_WISE_CAM,
+    EIGEN_CAM,
+    EIGENGRAD_CAM,
+    SCORE_CAM,
+    ABLATION_CAM,
+    FINER_CAM,
+    FULL_GRAD,
+    GUIDED_GRAD_CAM,
     OCCLUSION,
 ];
 

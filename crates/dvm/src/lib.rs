@@ -53,6 +53,7 @@ pub use results::{ResultFolder, Size, check_output};
 pub use source::Source;
 pub use unit::Unit;
 
+pub use dvm_attribution::cam::usual_layer;
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Array, Attribution, Check, Nature, Target};
 pub use dvm_data as data;

@@ -2,6 +2,7 @@
 //! and against what must hold for every network and picture.
 
 mod brute_force;
+mod cams;
 mod captum;
 mod fills;
 mod image_space;

@@ -122,6 +122,11 @@ fn stages_blocks_and_the_last_feature_map_are_shown() {
         line("last feature map"),
         "last feature map layer4.1.relu2: 512 × 7 × 7, stride 32"
     );
+    assert_eq!(
+        line("class activation maps"),
+        "class activation maps at layer4.1.relu2; --layer takes any of the 68 layers with rows and columns, or a \
+         module such as layer4.1"
+    );
     assert_eq!(line("3 8 "), "3 8 128 × 28 × 28 layer2.1.relu2 2");
     assert_eq!(
         line("layer4.1.relu2 relu"),
@@ -139,6 +144,9 @@ fn stages_blocks_and_the_last_feature_map_are_shown() {
     let node = |name: &str| nodes.iter().find(|node| node["name"] == name).unwrap();
     assert_eq!(node("conv1")["receptive_field"]["rows"]["start"], -3);
     assert_eq!(node("fc")["receptive_field"]["whole"], true);
+    assert_eq!(json["usual_layer"], "layer4.1.relu2");
+    assert_eq!(node("conv1")["places"], serde_json::json!([112, 112]));
+    assert!(node("fc").get("places").is_none());
 }
 
 #[test]
