@@ -20,6 +20,7 @@ import published
 import timm_names
 import training
 import value_ranges
+import vision_transformers
 import weights
 
 if __name__ == "__main__":
@@ -45,6 +46,7 @@ if __name__ == "__main__":
         training,
         tensorboard_events,
         augmentations,
+        vision_transformers,
     ):
         print(f"== {script.__name__}")
         script.main()
