@@ -2,7 +2,7 @@
 
 `crates/dvm/tests/references/transformers/` gets small ONNX files of the networks below, as PyTorch's
 exporters write them; `transformers.{safetensors,json}` what their attention says. Parameters follow from
-their state-dict names (`seeded.fill`), the picture from `<network>.input`, within ±2.
+their state-dict names (`seeded.fill`), the 8-bit picture from `<network>.input`, as in `methods.py`.
 
 - attention rollout: Abnar and Zuidema 2020, arXiv 2005.00928; the ways to join heads, and the discarded
   share, are those of jacobgil/vit-explain (but for its division of columns instead of rows);
@@ -26,6 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import DeiTConfig, DeiTForImageClassificationWithTeacher, ViTConfig, ViTForImageClassification
 
+import methods
 import seeded
 import store
 
@@ -76,8 +77,8 @@ class Network:
             seeded.fill(model)
         self.single = model.float().eval()
         self.blocks, self.tail = blocks, tail
-        x = seeded.uniform(f"{name}.input", (1, 3, *size), -2, 2)
-        self.picture = torch.from_numpy(x)
+        colours = np.floor(256 * seeded.unit(f"{name}.input", 3 * size[0] * size[1])).reshape(*size, 3)
+        self.picture = torch.from_numpy(methods.normalised(colours).transpose(2, 0, 1)[None].copy())
 
     def double(self):
         return self.single.double()
