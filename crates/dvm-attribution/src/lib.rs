@@ -1,18 +1,28 @@
 //! Attribution methods: what in the picture moved the network.
 //!
-//! Every method is a [`Method`]: given a [`Scene`] (network, picture, room to work in) and classes,
-//! it returns one [`Attribution`] per class. [`registry`] lists them all; the command line, its
-//! help and the documentation read that list. Methods are grouped by how they ask the network:
-//! [`gradient`] walks it backwards once, [`perturbation`] covers parts of the picture and looks
-//! at the answer.
+//! Data flows one way. A [`Subject`] is a network with a prepared picture. A [`Method`] asks it about
+//! [`Target`]s, only by the ways in [`probe`], and gives one [`Attribution`] per target.
+//! [`registry`] lists all methods; the command line, its help and the documents read that list.
+//! Methods are grouped by how they ask: [`gradient`] walks the network backwards, [`perturbation`]
+//! changes the picture and looks at the answer.
 
+mod attribution;
+mod baseline;
 mod error;
 pub mod gradient;
 mod method;
+mod options;
 pub mod perturbation;
+pub mod probe;
+pub mod random;
 pub mod registry;
-mod settings;
+mod subject;
+mod target;
 
+pub use attribution::{Array, Attribution, Check, Nature};
+pub use baseline::{Baseline, Baselines};
+pub use dvm_options::{OptionSpec, Preset, SettingError, Settings};
 pub use error::Error;
-pub use method::{Attribution, Method, Nature, Observation, Progress, Raw, Scene};
-pub use settings::{OptionSpec, SettingError, Settings};
+pub use method::{Method, Observation};
+pub use subject::{Progress, Subject, Walks};
+pub use target::{Score, Target};

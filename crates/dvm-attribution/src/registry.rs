@@ -1,8 +1,10 @@
 //! The list of all methods. A new method is one file and one line in [`ALL`].
 
+use std::fmt;
+
 use crate::gradient::{DECONVNET, GRADIENT, GUIDED_BACKPROP, INPUT_X_GRADIENT};
 use crate::perturbation::OCCLUSION;
-use crate::{Method, OptionSpec, SettingError, Settings};
+use crate::{Method, OptionSpec, Preset, SettingError, Settings};
 
 /// A method: what people see of it, and how it is made.
 pub struct Entry {
@@ -14,6 +16,12 @@ pub struct Entry {
     pub summary: &'static str,
     /// Where it was published.
     pub reference: Reference,
+    /// How it asks the network.
+    pub family: Family,
+    /// How often the network is walked for one map.
+    pub cost: &'static str,
+    /// For which networks it is defined.
+    pub networks: &'static str,
     /// Its options.
     pub options: &'static [OptionSpec],
     /// Named sets of options.
@@ -30,18 +38,73 @@ pub struct Reference {
     pub year: u16,
     /// Title of the paper.
     pub title: &'static str,
-    /// Its arXiv id.
-    pub arxiv: &'static str,
+    /// Where to find it.
+    pub published: Published,
 }
 
-/// A named set of options, such as the conventions of another tool.
-pub struct Preset {
-    /// The name to ask for it by.
-    pub name: &'static str,
-    /// Whose conventions these are.
-    pub summary: &'static str,
-    /// The options it sets; options given beside it win.
-    pub options: &'static [(&'static str, &'static str)],
+/// Where a paper can be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// Its arXiv id.
+    Arxiv(&'static str),
+    /// Its digital object identifier.
+    Doi(&'static str),
+    /// Its address.
+    Page(&'static str),
+}
+
+impl Published {
+    /// The address of its page.
+    pub fn link(self) -> String {
+        match self {
+            Self::Arxiv(id) => format!("https://arxiv.org/abs/{id}"),
+            Self::Doi(id) => format!("https://doi.org/{id}"),
+            Self::Page(address) => address.into(),
+        }
+    }
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arxiv(id) => write!(f, "arXiv {id}"),
+            Self::Doi(id) => write!(f, "doi {id}"),
+            Self::Page(address) => f.write_str(address),
+        }
+    }
+}
+
+/// How a method asks the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// It walks back to the picture.
+    Gradient,
+    /// It looks at feature maps: class activation maps.
+    Cam,
+    /// It changes the picture.
+    Perturbation,
+    /// It looks at the attention of a transformer.
+    Transformer,
+}
+
+impl Family {
+    /// All of them, in the order of the lists.
+    pub const ALL: [Self; 4] = [
+        Self::Gradient,
+        Self::Cam,
+        Self::Perturbation,
+        Self::Transformer,
+    ];
+
+    /// Its name in lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gradient => "gradients",
+            Self::Cam => "class activation maps",
+            Self::Perturbation => "changed pictures",
+            Self::Transformer => "attention of transformers",
+        }
+    }
 }
 
 /// All methods.
@@ -58,28 +121,35 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     ALL.iter().find(|entry| entry.name == name)
 }
 
+/// The option of every method with presets.
+const PRESET: OptionSpec = OptionSpec {
+    name: "preset",
+    value: "NAME",
+    default: "",
+    help: "several options at once; those given beside it win",
+};
+
 impl Entry {
+    /// Whether it has an option of this name.
+    pub fn takes(&self, option: &str) -> bool {
+        let is_preset = option == PRESET.name && !self.presets.is_empty();
+        is_preset || self.options.iter().any(|spec| spec.name == option)
+    }
+
     /// Makes the method. The option `preset` first sets all that the preset says.
     ///
     /// # Errors
     /// [`SettingError`] for a value that an option does not take, or a preset that is not there.
     pub fn method(&self, settings: &Settings) -> Result<Box<dyn Method>, SettingError> {
-        let mut all = Settings::new();
-        if let (Some(name), false) = (settings.text("preset"), self.presets.is_empty()) {
-            let preset = self
-                .presets
-                .iter()
-                .find(|p| p.name == name)
-                .ok_or_else(|| {
-                    let names: Vec<&str> = self.presets.iter().map(|p| p.name).collect();
-                    SettingError::new("preset", name, format!("it is one of {}", names.join(", ")))
-                })?;
-            for (option, value) in preset.options {
-                all = all.with(option, value);
-            }
-        }
-        for option in settings.names() {
-            all = all.with(option, settings.text(option).expect("it was given"));
+        let mut all = settings.clone();
+        if let (Some(name), false) = (settings.text(PRESET.name), self.presets.is_empty()) {
+            let mut presets = self.presets.iter();
+            let preset = presets.find(|preset| preset.name == name);
+            let preset = preset.ok_or_else(|| {
+                let names: Vec<&str> = self.presets.iter().map(|p| p.name).collect();
+                PRESET.refuse(name, format!("it is one of {}", names.join(", ")))
+            })?;
+            all = all.or(&preset.settings());
         }
         (self.build)(&all)
     }
@@ -143,7 +213,7 @@ mod tests {
         let error = occlusion.method(&settings).err().unwrap();
         assert_eq!(
             error.to_string(),
-            "--overlap does not take `mean`: it is one of cell, average, sum"
+            "the option `overlap` does not take `mean`: it is one of cell, average, sum"
         );
     }
 }

@@ -69,7 +69,7 @@ struct Reference {
     authors: &'static str,
     year: u16,
     title: &'static str,
-    arxiv: &'static str,
+    published: String,
 }
 
 #[derive(Serialize)]
@@ -108,7 +108,7 @@ fn described(entry: &Entry) -> Described {
             authors: reference.authors,
             year: reference.year,
             title: reference.title,
-            arxiv: reference.arxiv,
+            published: reference.published.to_string(),
         },
         options: options.collect(),
         presets: presets.collect(),
@@ -126,13 +126,13 @@ fn list() -> String {
 fn shown(entry: &Entry) -> String {
     let reference = &entry.reference;
     let mut text = format!(
-        "{}: {}\n\n{} {}, {}, https://arxiv.org/abs/{}\n",
+        "{}: {}\n\n{} {}, {}, {}\n",
         entry.name,
         entry.summary,
         reference.authors,
         reference.year,
         reference.title,
-        reference.arxiv
+        reference.published.link()
     );
     if !entry.options.is_empty() {
         text += "\nOptions:\n";

@@ -45,15 +45,8 @@ pub enum Error {
         path: PathBuf,
     },
     /// An option has a value that it does not take.
-    #[error("--{option} does not take `{value}`: {expected}")]
-    Setting {
-        /// Name of the option.
-        option: &'static str,
-        /// The value given.
-        value: String,
-        /// What it takes.
-        expected: String,
-    },
+    #[error(transparent)]
+    Setting(#[from] dvm_options::SettingError),
     /// The work was stopped before its end, as was asked.
     #[error("{}: stopped before it was whole; nothing of it is left", path.display())]
     Stopped {

@@ -16,7 +16,7 @@ pub struct Request<'a> {
     /// Whether a parameter's gradient is wanted.
     pub parameters: &'a (dyn Fn(&Parameter) -> bool + Sync),
     /// Which rule each node gets.
-    pub rules: &'a Composite<'a>,
+    pub rules: &'a Composite,
 }
 
 impl Request<'_> {
@@ -25,7 +25,7 @@ impl Request<'_> {
         Request {
             nodes,
             parameters: &|_| false,
-            rules: &rules::true_gradient,
+            rules: &rules::TRUE_GRADIENT,
         }
     }
 }
@@ -253,7 +253,7 @@ impl Graph {
         composite: &Composite,
     ) -> Result<ops::Gradients, Error> {
         let node = self.node(id);
-        let rule = composite(node);
+        let rule = composite.rule_at(self, id);
         let needs = match rule {
             Some(_) => Needs::INPUTS_AND_OUTPUT,
             None => node.op.needs(),

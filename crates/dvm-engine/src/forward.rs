@@ -26,7 +26,8 @@ pub enum Keep<'a> {
     Backward,
 }
 
-/// The values that a forward pass kept.
+/// The values that a forward pass kept; cheap to clone.
+#[derive(Clone)]
 pub struct Activations {
     pub(crate) values: Vec<Option<Tensor>>,
     pub(crate) saved: Vec<Vec<Tensor>>,
@@ -47,6 +48,31 @@ impl Activations {
     /// The value of a node, if it was kept.
     pub fn get(&self, id: NodeId) -> Option<&Tensor> {
         self.values[id.0].as_ref()
+    }
+
+    /// The values of the nodes of `graph`, a rewritten form of `of`, which these are the values of: those
+    /// of one name are the same. `None` if one of them was not kept.
+    pub fn in_the_form_of(&self, graph: &Graph, of: &Graph) -> Option<Self> {
+        let by_name: std::collections::HashMap<&str, usize> = of
+            .nodes()
+            .iter()
+            .enumerate()
+            .map(|(id, node)| (node.name.as_str(), id))
+            .collect();
+        let same = |node: &crate::Node| by_name.get(node.name.as_str()).copied();
+        let ids: Vec<usize> = graph.nodes().iter().map(same).collect::<Option<_>>()?;
+        let values: Vec<Option<Tensor>> = ids.iter().map(|&id| self.values[id].clone()).collect();
+        if values.iter().any(Option::is_none) {
+            return None;
+        }
+        Some(Self {
+            values,
+            saved: vec![Vec::new(); ids.len()],
+            shapes: ids.iter().map(|&id| self.shapes[id].clone()).collect(),
+            mode: self.mode,
+            statistics: Vec::new(),
+            output: graph.output(),
+        })
     }
 
     /// New values of running statistics, as (index of the parameter, value): the caller of a
@@ -170,6 +196,41 @@ impl Graph {
             statistics: pass.statistics,
             output: self.output(),
         })
+    }
+
+    /// The logits `[N, K]` for N pictures for which the node `at` has these values `[N, …]`, and all that
+    /// does not follow from it has the values of one picture, `base`.
+    ///
+    /// # Errors
+    /// [`Error::NotKept`] if `base` lacks what is read besides, [`Error::Node`] at the first node that
+    /// cannot work on what reaches it.
+    pub fn logits_from(
+        &self,
+        at: NodeId,
+        value: &Tensor,
+        base: &Activations,
+    ) -> Result<Tensor, Error> {
+        let pictures = value.shape().first().copied().unwrap_or(1);
+        let mut pass = Pass::new(self, Mode::Inference, Keep::Output);
+        for id in (0..at.0).filter(|&id| pass.last_use[id] > at.0) {
+            let own = base.values[id].as_ref();
+            let own = own.ok_or_else(|| Error::NotKept {
+                node: self.node(NodeId(id)).name.clone(),
+            })?;
+            pass.values[id] = Some(own.repeated(pictures));
+        }
+        pass.values[at.0] = Some(value.clone());
+        let input = Tensor::hollow(&[]);
+        awake(|| pass.run(at.0 + 1..self.nodes().len(), &input))?;
+        let output = pass.values[self.output().0].take();
+        Ok(output.expect("the output is always kept"))
+    }
+
+    /// The nodes besides `at` whose values [`Graph::logits_from`] reads.
+    pub fn read_beside(&self, at: NodeId) -> Vec<NodeId> {
+        let last_use = self.last_use(Keep::Output);
+        let beside = (0..at.0).filter(|&id| last_use[id] > at.0);
+        beside.map(NodeId).collect()
     }
 
     /// Computes these nodes again, and keeps all of their values; what they read from before them

@@ -321,7 +321,10 @@ impl Graph {
 
     /// For each node, whether its value for a batch is that of picture after picture, for pictures of
     /// this shape: graphs of other frameworks may put other axes first in between.
-    pub(crate) fn are_batches(&self, input: &[usize]) -> Result<Vec<bool>, Error> {
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn are_batches(&self, input: &[usize]) -> Result<Vec<bool>, Error> {
         let batch = |n: usize| {
             let mut input = input.to_vec();
             input[0] = n;

@@ -10,8 +10,13 @@ use crate::{Blueprint, Error, Graph, Parameter, Tensor};
 
 /// `len` numbers in [0, 1), each a multiple of 2⁻²⁴, that depend on `name` only.
 pub fn unit(name: &str, len: usize) -> Vec<f32> {
+    unit_from(name, 0, len)
+}
+
+/// The numbers of [`unit`] from the one at `first` on.
+pub fn unit_from(name: &str, first: u64, len: usize) -> Vec<f32> {
     let key = fnv1a64(name.as_bytes());
-    (0..len as u64)
+    (first..first + len as u64)
         .map(|i| {
             let z = key.wrapping_add((i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
             (mix(z) >> 40) as f32 / (1u32 << 24) as f32

@@ -118,11 +118,24 @@ impl Graph {
         pictures: &Tensor,
         segments: &Segments,
     ) -> Result<Activations, Error> {
-        let keep = match segments.count() {
-            1 => Keep::All,
-            _ => Keep::Nodes(&segments.kept),
-        };
-        self.forward(pictures, Mode::Inference, keep)
+        self.forward_in_segments_keeping(pictures, segments, &[])
+    }
+
+    /// The same, keeping the values of these nodes, too.
+    ///
+    /// # Errors
+    /// As [`Graph::forward`].
+    pub fn forward_in_segments_keeping(
+        &self,
+        pictures: &Tensor,
+        segments: &Segments,
+        nodes: &[NodeId],
+    ) -> Result<Activations, Error> {
+        if segments.count() == 1 {
+            return self.forward(pictures, Mode::Inference, Keep::All);
+        }
+        let kept = [&segments.kept[..], nodes].concat();
+        self.forward(pictures, Mode::Inference, Keep::Nodes(&kept))
     }
 
     /// As [`Graph::backward`] after [`Graph::forward_in_segments`] of the same pictures.

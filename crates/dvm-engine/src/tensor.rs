@@ -108,6 +108,32 @@ impl Tensor {
         self
     }
 
+    /// `[1, …]` as `[n, …]`: the same values `n` times.
+    pub fn repeated(&self, n: usize) -> Self {
+        if n == 1 {
+            return self.clone();
+        }
+        let mut shape = self.shape.clone();
+        if let Some(first) = shape.first_mut() {
+            *first *= n;
+        }
+        Self::from_stored(&shape, self.data().repeat(n))
+    }
+
+    /// One of the `[n, …]` parts of a batch, as `[1, …]`.
+    ///
+    /// # Panics
+    /// If there is no such part.
+    pub fn part(&self, index: usize) -> Self {
+        let mut shape = self.shape.clone();
+        let n = std::mem::replace(&mut shape[0], 1);
+        if n == 1 && index == 0 {
+            return self.clone();
+        }
+        let len = self.len() / n;
+        Self::from_stored(&shape, self.data()[index * len..][..len].to_vec())
+    }
+
     /// All values alike.
     pub fn full(shape: &[usize], value: f32) -> Self {
         Self::from_stored(shape, vec![value; shape.iter().product()])

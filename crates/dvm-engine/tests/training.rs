@@ -6,7 +6,7 @@ mod nets;
 use accuracy::relative_error;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::passes::fuse_for_training;
-use dvm_engine::rules::{guided_backprop, true_gradient};
+use dvm_engine::rules::{TRUE_GRADIENT, guided_backprop};
 use dvm_engine::{Error, Gradients, Graph, Keep, Mode, Request, Role, Tensor, seeded};
 use nets::seeded_tensor;
 
@@ -33,7 +33,7 @@ fn everything() -> Request<'static> {
     Request {
         nodes: &[],
         parameters: &|_| true,
-        rules: &true_gradient,
+        rules: &TRUE_GRADIENT,
     }
 }
 
@@ -111,7 +111,7 @@ fn a_rule_that_looks_at_what_was_released_is_an_error() {
     let activations = graph.forward(&input(), MODE, Keep::Backward).unwrap();
     let seeds = vec![(graph.output(), seed(activations.output()))];
     let request = Request {
-        rules: &guided_backprop,
+        rules: &guided_backprop(),
         ..everything()
     };
     let found = graph.backward_releasing(activations, seeds, &request);

@@ -103,9 +103,9 @@ fn an_activation_is_one_node_with_its_rule_in_whatever_way_it_is_written() {
         failures.extend(wrong_logits(&graph, &expected, &name));
         let input = &expected[&format!("{name}.input")];
         let all: [(&str, &Composite); 3] = [
-            ("gradient", &rules::true_gradient),
-            ("guided", &rules::guided_backprop),
-            ("deconvnet", &rules::deconvnet),
+            ("gradient", &rules::TRUE_GRADIENT),
+            ("guided", &rules::guided_backprop()),
+            ("deconvnet", &rules::deconvnet()),
         ];
         for (rule, rules) in all {
             let wanted = &expected[&format!("{name}.{rule}")];

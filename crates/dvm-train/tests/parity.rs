@@ -60,7 +60,7 @@ fn train(setting: &Value, case: &Value) -> (Vec<f64>, Graph) {
     let request = Request {
         nodes: &[],
         parameters: &|_| true,
-        rules: &rules::true_gradient,
+        rules: &rules::TRUE_GRADIENT,
     };
     let mut losses = Vec::new();
     for step in 0..count(setting, "steps") {

@@ -396,21 +396,46 @@ impl Classifier {
     /// [`Error::Network`] if it cannot take the picture, [`Error::TooLarge`] if that would take too
     /// much memory, [`Error::NotFinite`] if its answer is not a number.
     pub fn classify(&self, input: &Input) -> Result<Prediction, Error> {
+        self.allow(input)?;
         let [c, h, w] = input.shape();
-        let bytes = self
-            .network()
-            .fused()
-            .peak_values(&[1, c, h, w])?
-            .saturating_mul(4);
-        if bytes > MOST {
-            return Err(Error::TooLarge {
-                height: h,
-                width: w,
-                mebibytes: bytes >> 20,
-            });
-        }
         let picture = Tensor::from_nchw(&[1, c, h, w], input.values());
-        let outputs = self.network().fused().logits(&picture)?.data().to_vec();
+        let outputs = self.network().fused().logits(&picture)?;
+        self.prediction(outputs.data())
+    }
+
+    /// Refuses a picture that would take too much memory.
+    pub(crate) fn allow(&self, input: &Input) -> Result<(), Error> {
+        let [c, height, width] = input.shape();
+        let peak = self.network().fused().peak_values(&[1, c, height, width])?;
+        let bytes = peak.saturating_mul(size_of::<f32>());
+        if bytes <= MOST {
+            return Ok(());
+        }
+        Err(Error::TooLarge {
+            height,
+            width,
+            mebibytes: bytes >> 20,
+        })
+    }
+
+    /// That the numbers of a picture are no answer.
+    pub(crate) fn failed(&self, error: dvm_attribution::Error) -> Error {
+        match error {
+            dvm_attribution::Error::NotFinite { .. } => Error::NotFinite {
+                weights: self.weights_file().into(),
+                model: self.name().into(),
+            },
+            dvm_attribution::Error::Output(detail) => Error::Output {
+                weights: self.weights_file().into(),
+                detail,
+            },
+            dvm_attribution::Error::Network(error) => error.into(),
+            other => Error::Usage(other.to_string()),
+        }
+    }
+
+    /// What the numbers `[K]` that the network answered say.
+    pub(crate) fn prediction(&self, outputs: &[f32]) -> Result<Prediction, Error> {
         if outputs.iter().any(|number| !number.is_finite()) {
             return Err(Error::NotFinite {
                 weights: self.weights_file().into(),
@@ -418,11 +443,11 @@ impl Classifier {
             });
         }
         let output = self.network().output();
-        output.check(&outputs).map_err(|detail| Error::Output {
+        output.check(outputs).map_err(|detail| Error::Output {
             weights: self.weights_file().into(),
             detail,
         })?;
-        let (logits, probabilities) = (output.logits(&outputs), output.probabilities(&outputs));
+        let (logits, probabilities) = (output.logits(outputs), output.probabilities(outputs));
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
         let ranked = order
@@ -434,8 +459,8 @@ impl Classifier {
             })
             .collect();
         Ok(Prediction {
-            doubt: self.doubt(&outputs),
-            outputs,
+            doubt: self.doubt(outputs),
+            outputs: outputs.to_vec(),
             output,
             logits,
             probabilities,

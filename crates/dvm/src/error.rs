@@ -83,7 +83,7 @@ pub enum Error {
     },
     /// An option of a method has a value it does not take.
     #[error(transparent)]
-    Setting(#[from] dvm_attribution::SettingError),
+    Setting(#[from] dvm_options::SettingError),
     /// The pictures of a data set cannot be used.
     #[error(transparent)]
     Data(#[from] dvm_data::Error),

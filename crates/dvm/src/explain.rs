@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dvm_attribution::registry::{self, Entry};
-use dvm_attribution::{Method, Observation, Scene, Settings};
+use dvm_attribution::{Method, Observation, Settings, Subject, Target, Walks};
 use dvm_image::Picture;
 use dvm_render::ColourMap;
 
 use crate::drawing::{FigureFormat, OverlayStyle};
-use crate::explanation::{Map, Subject};
+use crate::explanation::{Explained, Map};
 use crate::nearest::did_you_mean;
 use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction};
 
@@ -18,6 +18,9 @@ pub struct Explain {
     methods: Vec<(&'static Entry, Box<dyn Method>)>,
     /// The classes to explain, each once.
     pub classes: Vec<ClassChoice>,
+    /// If a class is given here, each of `classes` is explained against it: what speaks for the one and
+    /// against the other.
+    pub against: Option<ClassChoice>,
     /// Bytes that activations may take at once.
     pub memory: usize,
     /// Whether occlusion computes only what a window can change; otherwise it computes every covered
@@ -69,7 +72,8 @@ impl Explain {
         Self::with_settings(names, &Settings::new())
     }
 
-    /// These methods, separated by commas, each with those of the settings that it has.
+    /// These methods, separated by commas, each with those of the settings that it has. A setting
+    /// `method.option` is for one method alone, and wins.
     ///
     /// # Errors
     /// [`Error::Usage`] for a method that does not exist or is named twice, or a setting that none
@@ -77,44 +81,40 @@ impl Explain {
     pub fn with_settings(names: &str, settings: &Settings) -> Result<Self, Error> {
         let mut methods: Vec<(&'static Entry, Box<dyn Method>)> = Vec::new();
         for name in names.split(',').map(str::trim) {
-            let entry = registry::find(name).ok_or_else(|| {
-                let known: Vec<&str> = registry::ALL.iter().map(|e| e.name).collect();
-                let all = || format!("methods are {}", known.join(", "));
-                let near = did_you_mean(name, known.iter().copied()).unwrap_or_else(all);
-                Error::Usage(format!("there is no method named `{name}`; {near}"))
-            })?;
+            let entry = registry::find(name).ok_or_else(|| no_method(name))?;
             if methods.iter().any(|(known, _)| known.name == entry.name) {
                 return Err(Error::Usage(format!("method `{name}` is named twice")));
             }
-            methods.push((entry, entry.method(settings)?));
+            methods.push((entry, entry.method(&own_settings(entry, settings))?));
         }
         for option in settings.names() {
-            let takes = |entry: &Entry| {
-                entry.options.iter().any(|o| o.name == option)
-                    || option == "preset" && !entry.presets.is_empty()
-            };
-            if !methods.iter().any(|(entry, _)| takes(entry)) {
-                let owners: Vec<&str> = registry::ALL
-                    .iter()
-                    .filter(|e| takes(e))
-                    .map(|e| e.name)
-                    .collect();
-                return Err(Error::Usage(if owners.is_empty() {
-                    let all = registry::ALL.iter().flat_map(|entry| entry.options);
-                    let near = did_you_mean(option, all.map(|option| option.name));
-                    let near = near.map(|near| format!("; {near}")).unwrap_or_default();
-                    format!("no method has an option `{option}`{near}")
-                } else {
-                    format!(
-                        "--{option} is an option of {}, which is not among the methods asked for",
-                        owners.join(", ")
-                    )
-                }));
+            let (owner, name) = split(option);
+            if let Some(owner) = owner {
+                let entry = registry::find(owner).ok_or_else(|| no_method(owner))?;
+                if !entry.takes(name) {
+                    return Err(no_option(&format!("method `{owner}`"), name, &[entry]));
+                }
             }
+            let is_meant = |entry: &Entry| owner.is_none_or(|owner| owner == entry.name);
+            let takes = |entry: &Entry| is_meant(entry) && entry.takes(name);
+            if methods.iter().any(|(entry, _)| takes(entry)) {
+                continue;
+            }
+            let owners: Vec<&Entry> = registry::ALL.iter().filter(|e| takes(e)).collect();
+            return Err(if owners.is_empty() {
+                no_option("no method", name, &registry::ALL.iter().collect::<Vec<_>>())
+            } else {
+                let owners: Vec<&str> = owners.iter().map(|entry| entry.name).collect();
+                Error::Usage(format!(
+                    "`{name}` is an option of {}, which is not among the methods asked for",
+                    owners.join(", ")
+                ))
+            });
         }
         Ok(Self {
             methods,
             classes: vec![ClassChoice::Top],
+            against: None,
             memory: 1 << 30,
             incremental: true,
             overlay: OverlayStyle::Grey,
@@ -122,6 +122,53 @@ impl Explain {
             figures: vec![FigureFormat::Png],
         })
     }
+}
+
+/// The method and the option that a setting `method.option` is about; all methods, if it names none.
+fn split(setting: &str) -> (Option<&str>, &str) {
+    match setting.split_once('.') {
+        Some((method, option)) => (Some(method), option),
+        None => (None, setting),
+    }
+}
+
+/// What of the settings is meant for a method: those for all, and those for it alone, which win.
+fn own_settings(entry: &Entry, settings: &Settings) -> Settings {
+    let given = |is_own: bool| {
+        settings.names().fold(Settings::new(), |own, setting| {
+            let (owner, option) = split(setting);
+            let is_meant = match is_own {
+                true => owner == Some(entry.name),
+                false => owner.is_none(),
+            };
+            match settings.text(setting).filter(|_| is_meant) {
+                Some(value) => own.with(option, value),
+                None => own,
+            }
+        })
+    };
+    given(true).or(&given(false))
+}
+
+fn no_method(name: &str) -> Error {
+    let known: Vec<&str> = registry::ALL.iter().map(|e| e.name).collect();
+    let all = || format!("methods are {}", known.join(", "));
+    let near = did_you_mean(name, known.iter().copied()).unwrap_or_else(all);
+    Error::Usage(format!("there is no method named `{name}`; {near}"))
+}
+
+/// That `who` of these methods has no option of this name.
+fn no_option(who: &str, name: &str, among: &[&Entry]) -> Error {
+    let all = among.iter().flat_map(|entry| entry.options);
+    let near = did_you_mean(name, all.map(|option| option.name));
+    let near = near.map(|near| format!("; {near}")).unwrap_or_default();
+    let has = if who == "no method" { "has" } else { "has no" };
+    let an = if who == "no method" {
+        "an option"
+    } else {
+        "option"
+    };
+    Error::Usage(format!("{who} {has} {an} `{name}`{near}"))
 }
 
 impl Explain {
@@ -159,51 +206,72 @@ impl Classifier {
         progress: &Progress,
         mut each: impl FnMut(Explanation) -> Result<(), E>,
     ) -> Result<(), E> {
-        let input = self.prepare(picture)?;
-        let prediction = self.classify(&input)?;
-        let targets = self.targets(&options.classes, &prediction)?;
-        let subject = Arc::new(Subject::new(self, input, prediction, options));
+        let input = Arc::new(self.prepare(picture)?);
+        self.allow(&input)?;
+        let subject = Subject::new(self.network(), &input, self.preprocess())
+            .with_memory(options.memory)
+            .incremental(options.incremental);
+        // The picture is walked once for all methods.
+        subject.expect(walks(&options.methods));
+        let numbers = subject.numbers().map_err(|error| self.failed(error))?;
+        let prediction = self.prediction(&numbers)?;
+        let targets = self.targets(options, &prediction)?;
+        let explained = Explained::new(self, input.clone(), prediction, options);
+        let explained = Arc::new(explained);
         let tell: Vec<_> = options
             .methods
             .iter()
             .map(|(entry, _)| move |done, all| progress(entry.title, done, all))
             .collect();
-        let scenes: Vec<Scene> = tell
-            .iter()
-            .map(|tell| Scene {
-                network: self.network(),
-                input: subject.input(),
-                preprocess: self.preprocess(),
-                memory: options.memory,
-                incremental: options.incremental,
-                progress: tell,
-            })
-            .collect();
-        let with_scenes = || options.methods.iter().zip(&scenes);
-        if let [target] = targets[..] {
+        let subjects: Vec<Subject> = tell.iter().map(|tell| subject.reporting_to(tell)).collect();
+        let with_subjects = || options.methods.iter().zip(&subjects);
+        if let [target] = &targets[..] {
             // What a method observed is given back before the next one observes.
-            let maps = with_scenes()
-                .map(|((entry, method), scene)| Observed::new(entry, &**method, scene)?.map(target))
-                .collect::<Result<_, Error>>()?;
-            return each(Explanation::new(subject.clone(), target, maps));
+            let mut maps = Vec::new();
+            for (index, ((entry, method), own)) in with_subjects().enumerate() {
+                subject.expect(walks(&options.methods[index..]));
+                maps.push(Observed::new(entry, &**method, own, &targets)?.map(target)?);
+            }
+            return each(Explanation::new(explained, target.clone(), maps));
         }
-        let observed = with_scenes()
-            .map(|((entry, method), scene)| Observed::new(entry, &**method, scene))
+        let observed = with_subjects()
+            .map(|((entry, method), own)| Observed::new(entry, &**method, own, &targets))
             .collect::<Result<Vec<_>, Error>>()?;
         let count = targets.len();
-        for (done, target) in targets.into_iter().enumerate() {
+        for (done, target) in targets.iter().enumerate() {
             let maps = observed
                 .iter()
                 .map(|observed| observed.map(target))
                 .collect::<Result<_, Error>>()?;
-            each(Explanation::new(subject.clone(), target, maps))?;
+            each(Explanation::new(explained.clone(), target.clone(), maps))?;
             progress("classes", done + 1, count);
         }
         Ok(())
     }
 
+    /// What is explained, each once, in the order asked for.
+    fn targets(&self, options: &Explain, prediction: &Prediction) -> Result<Vec<Target>, Error> {
+        let classes = self.targeted(&options.classes, prediction)?;
+        let Some(other) = &options.against else {
+            return Ok(classes.into_iter().map(Target::Class).collect());
+        };
+        let &[other] = &self.targeted(std::slice::from_ref(other), prediction)?[..] else {
+            let all = "a class is explained against one other class, not against all".into();
+            return Err(Error::Usage(all));
+        };
+        let differs = |&class: &usize| class != other;
+        if let Some(same) = classes.iter().find(|class| !differs(class)) {
+            return Err(Error::Usage(format!(
+                "`{}` cannot be explained against itself",
+                self.classes()[*same]
+            )));
+        }
+        let against = |class| Target::Difference(class, other);
+        Ok(classes.into_iter().map(against).collect())
+    }
+
     /// The classes meant, each once, in the order asked for.
-    fn targets(
+    fn targeted(
         &self,
         choices: &[ClassChoice],
         prediction: &Prediction,
@@ -221,11 +289,17 @@ impl Classifier {
     }
 }
 
+/// What these methods will ask of a picture.
+fn walks(methods: &[(&'static Entry, Box<dyn Method>)]) -> Walks {
+    let walks = methods.iter().map(|(_, method)| method.walks());
+    walks.fold(Walks::default(), Walks::or)
+}
+
 /// What one method knows of one picture.
 struct Observed<'a> {
     entry: &'static Entry,
     method: &'a dyn Method,
-    observation: Box<dyn Observation + 'a>,
+    observation: Observation<'a>,
     took: Duration,
 }
 
@@ -233,21 +307,22 @@ impl<'a> Observed<'a> {
     fn new(
         entry: &'static Entry,
         method: &'a dyn Method,
-        scene: &'a Scene<'a>,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
     ) -> Result<Self, Error> {
         let start = Instant::now();
-        let observation = method.observe(scene).map_err(|e| failed(entry, e))?;
+        let observation = method.begin(subject, targets);
         Ok(Self {
             entry,
             method,
-            observation,
+            observation: observation.map_err(|e| failed(entry, e))?,
             took: start.elapsed(),
         })
     }
 
-    fn map(&self, target: usize) -> Result<Map, Error> {
+    fn map(&self, target: &Target) -> Result<Map, Error> {
         let start = Instant::now();
-        let attribution = self.observation.attribution(target);
+        let attribution = (self.observation)(target);
         Ok(Map {
             entry: self.entry,
             parameters: self.method.parameters(),

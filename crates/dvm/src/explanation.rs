@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dvm_attribution::Attribution;
 use dvm_attribution::registry::Entry;
+use dvm_attribution::{Array, Attribution, Target};
 use dvm_data::formats::{Description, Study};
 use dvm_engine::Arithmetic;
 use dvm_image::{Input, Picture, encode_npy, encode_png};
@@ -18,8 +18,8 @@ use crate::results::RECORD;
 use crate::{Caption, Classifier, Error, Explain, Prediction, ResultFolder};
 
 /// What all explanations of one picture share.
-pub(crate) struct Subject {
-    input: Input,
+pub(crate) struct Explained {
+    input: Arc<Input>,
     prediction: Prediction,
     names: Vec<String>,
     model: Value,
@@ -35,10 +35,10 @@ pub(crate) struct Subject {
     figures: Vec<FigureFormat>,
 }
 
-impl Subject {
+impl Explained {
     pub(crate) fn new(
         classifier: &Classifier,
-        input: Input,
+        input: Arc<Input>,
         prediction: Prediction,
         options: &Explain,
     ) -> Self {
@@ -83,10 +83,6 @@ impl Subject {
             figures: options.figures.clone(),
         }
     }
-
-    pub(crate) fn input(&self) -> &Input {
-        &self.input
-    }
 }
 
 /// One method's map, with how it was made.
@@ -99,8 +95,8 @@ pub(crate) struct Map {
 
 /// What the network looked at for one class of one picture.
 pub struct Explanation {
-    subject: Arc<Subject>,
-    target: usize,
+    explained: Arc<Explained>,
+    target: Target,
     maps: Vec<Map>,
     /// Of a picture from a DICOM file, its study and its number in the file, from 1.
     study: Option<(Arc<Study>, usize)>,
@@ -113,9 +109,9 @@ pub struct Explanation {
 pub const CUT_OFF: &str = "the file ends before its picture does: what is missing is grey";
 
 impl Explanation {
-    pub(crate) fn new(subject: Arc<Subject>, target: usize, maps: Vec<Map>) -> Self {
+    pub(crate) fn new(explained: Arc<Explained>, target: Target, maps: Vec<Map>) -> Self {
         Self {
-            subject,
+            explained,
             target,
             maps,
             study: None,
@@ -148,29 +144,49 @@ impl Explanation {
         self
     }
 
-    /// Index of the class.
+    /// What is explained.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Index of the class; of a difference, of the class that is explained against the other.
     pub fn class(&self) -> usize {
-        self.target
+        self.target.class()
+    }
+
+    /// What is explained, as a title: the class, or `tabby against tiger cat`.
+    pub fn title(&self) -> String {
+        let name = |class: usize| self.explained.names[class].replace('_', " ");
+        match &self.target {
+            Target::Class(class) => name(*class),
+            Target::Difference(class, other) => {
+                format!("{} against {}", name(*class), name(*other))
+            }
+            Target::Sum(classes) => {
+                let names: Vec<String> = classes.iter().map(|&class| name(class)).collect();
+                names.join(" + ")
+            }
+        }
     }
 
     /// Name of the class.
     pub fn class_name(&self) -> &str {
-        &self.subject.names[self.target]
+        &self.explained.names[self.class()]
     }
 
     /// Probability of the class, 0 … 1.
     pub fn probability(&self) -> f32 {
-        self.subject.prediction.probabilities[self.target]
+        self.explained.prediction.probabilities[self.class()]
     }
 
     /// What the network says of the picture.
     pub fn prediction(&self) -> &Prediction {
-        &self.subject.prediction
+        &self.explained.prediction
     }
 
     /// The pixels that the network saw.
     pub fn crop(&self) -> &Picture {
-        self.subject.input.crop()
+        self.explained.input.crop()
     }
 
     /// The maps, by the method's name.
@@ -183,14 +199,14 @@ impl Explanation {
     /// How much of the picture the network does not see, if it sees less than half of it; one of
     /// [`Explanation::warnings`].
     pub fn crop_warning(&self) -> Option<&str> {
-        self.subject.crop_warning.as_deref()
+        self.explained.crop_warning.as_deref()
     }
 
     /// What readers of the maps must know, and who says so: `picture`, `network`, `figure` or a method.
     pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let of_picture = self.subject.picture_warnings.iter();
+        let of_picture = self.explained.picture_warnings.iter();
         let of_picture = of_picture.map(|warning| ("picture", warning.as_str()));
-        let of_network = self.subject.warnings.iter();
+        let of_network = self.explained.warnings.iter();
         let of_network = of_network.map(|warning| ("network", warning.as_str()));
         let of_figure = self.font_warning.iter();
         let of_figure = of_figure.map(|warning| ("figure", warning.as_str()));
@@ -218,29 +234,32 @@ impl Explanation {
 
     /// As [`Explanation::figure`], with each map over the crop.
     pub fn overlay_figure(&self) -> Picture {
-        self.figure_with(Some(self.subject.overlay)).picture()
+        self.figure_with(Some(self.explained.overlay)).picture()
     }
 
     fn figure_with(&self, overlaid: Option<OverlayStyle>) -> Page {
         let heading = Heading {
-            title: self.class_name().replace('_', " "),
-            facts: vec![percent(self.probability()), self.subject.model_name.clone()],
+            title: self.title(),
+            facts: vec![
+                percent(self.probability()),
+                self.explained.model_name.clone(),
+            ],
             origin: self.caption.parts(),
         };
         let attributions: Vec<&Attribution> = self.maps.iter().map(|m| &m.attribution).collect();
         drawing::figure(
             heading,
-            &self.subject.input,
+            &self.explained.input,
             &attributions,
             overlaid,
-            self.subject.colours,
+            self.explained.colours,
         )
     }
 
     /// The record of how the maps were made, as saved in `explanation.json`. Only its `seconds`
     /// differ from run to run.
     pub fn record(&self) -> Value {
-        let prediction = &self.subject.prediction;
+        let prediction = &self.explained.prediction;
         let methods: Vec<Value> = self
             .maps
             .iter()
@@ -251,8 +270,8 @@ impl Explanation {
                 json!({
                     "name": map.entry.name,
                     "reference": format!(
-                        "{} {}, {}, arXiv {}",
-                        reference.authors, reference.year, reference.title, reference.arxiv
+                        "{} {}, {}, {}",
+                        reference.authors, reference.year, reference.title, reference.published
                     ),
                     "parameters": map.parameters,
                     "score": attribution.score,
@@ -262,28 +281,43 @@ impl Explanation {
                         "min": written(values.iter().copied().fold(f32::INFINITY, f32::min)),
                         "max": written(values.iter().copied().fold(f32::NEG_INFINITY, f32::max)),
                     },
-                    "raw": { "shape": attribution.raw.shape },
+                    "arrays": attribution
+                        .arrays
+                        .iter()
+                        .map(|array| json!({ "name": array.name, "shape": array.shape }))
+                        .collect::<Vec<_>>(),
+                    "checks": attribution
+                        .checks
+                        .iter()
+                        .map(|check| {
+                            json!({
+                                "name": check.name,
+                                "value": check.value,
+                                "meaning": check.meaning,
+                            })
+                        })
+                        .collect::<Vec<_>>(),
                     "warnings": attribution.warnings,
                     "seconds": map.seconds,
                 })
             })
             .collect();
-        let placement = self.subject.input.placement();
+        let placement = self.explained.input.placement();
         let (rows, columns) = placement.shown();
         let round = |value: f64| (value * 1e4).round() / 1e4;
         let span = |span: Range<f64>| [round(span.start), round(span.end)];
         json!({
             "dvm": env!("CARGO_PKG_VERSION"),
             "image": {
-                "width": self.subject.input.original().width(),
-                "height": self.subject.input.original().height(),
-                "resized": self.subject.input.resized(),
-                "whole": self.subject.input.original().is_whole(),
+                "width": self.explained.input.original().width(),
+                "height": self.explained.input.original().height(),
+                "resized": self.explained.input.resized(),
+                "whole": self.explained.input.original().is_whole(),
                 "crop_origin": placement.origin(),
                 "crop_on_image": { "rows": span(rows), "columns": span(columns) },
                 "shown": round(placement.shown_share()),
-                "warnings": self.subject.picture_warnings,
-                "values": self.subject.input.original().levels().map(|levels| json!({
+                "warnings": self.explained.picture_warnings,
+                "values": self.explained.input.original().levels().map(|levels| json!({
                     "least": levels.least,
                     "largest": levels.largest,
                     "black": levels.black,
@@ -292,16 +326,16 @@ impl Explanation {
                 "true_class": self.caption.true_class,
                 "true_class_by_folder": self.caption.by_folder,
             },
-            "model": self.subject.model,
-            "warnings": self.subject.warnings,
+            "model": self.explained.model,
+            "warnings": self.explained.warnings,
             "class": {
-                "index": self.target,
+                "index": self.class(),
                 "name": self.class_name(),
                 "probability": written(self.probability()),
             },
             "baseline": {
                 "probability": written(self.probability()),
-                prediction.output.logit_name(prediction.outputs.len()): written(prediction.logits[self.target]),
+                prediction.output.logit_name(prediction.outputs.len()): written(prediction.logits[self.class()]),
             },
             "top": written(prediction.top(5)),
             "methods": methods,
@@ -330,7 +364,7 @@ impl Explanation {
         let (study, number) = self.study.as_ref()?;
         let class = self.class_name();
         let percent = percent(self.probability());
-        let model = &self.subject.model_name;
+        let model = &self.explained.model_name;
         let of = Description {
             series: &format!("{model}: what the network looked at"),
             derivation: &format!(
@@ -340,6 +374,20 @@ impl Explanation {
             number: *number,
         };
         Some(study.secondary_capture(overlay, &of))
+    }
+
+    /// Whether an array is the same for all classes that get a folder each, and if so, whether it is
+    /// written already.
+    fn is_shared(
+        &self,
+        results: &ResultFolder,
+        class: Option<&str>,
+        (method, array): (&str, &Array),
+    ) -> Option<bool> {
+        let is_common = class.is_some() && array.is_of_all_classes;
+        is_common
+            .then(|| results.has_shared(&format!("{method}.{}", array.name), &array.values))
+            .flatten()
     }
 
     /// Writes the files of [`Explanation::save`] into a folder of results that may hold the
@@ -372,41 +420,40 @@ impl Explanation {
             let (height, width) = attribution.size;
             let values = encode_npy(&[height, width], &attribution.map);
             write(format!("{name}.npy"), &values)?;
-            let raw = &attribution.raw;
-            let file = format!("{name}.raw.npy");
-            let is_there = (class.is_some() && raw.is_of_all_classes)
-                .then(|| results.has_shared(name, &raw.values))
-                .flatten();
-            let named = match is_there {
-                None => {
-                    write(file.clone(), &encode_npy(&raw.shape, &raw.values))?;
-                    file
-                }
-                Some(is_there) => {
-                    let path = match is_there {
-                        true => results.path().join(&file),
-                        false => {
-                            let bytes = encode_npy(&raw.shape, &raw.values);
-                            results.write(Path::new(&file), &bytes)?
-                        }
-                    };
-                    let named = format!("../{file}");
-                    shared.push((path, named.clone()));
-                    named
-                }
-            };
-            record["methods"][index]["raw"]["file"] = named.into();
-            let colours = self.subject.colours;
+            for (place, array) in attribution.arrays.iter().enumerate() {
+                let file = format!("{name}.{}.npy", array.name);
+                let named = match self.is_shared(results, class, (name, array)) {
+                    None => {
+                        write(file.clone(), &encode_npy(&array.shape, &array.values))?;
+                        file
+                    }
+                    Some(is_there) => {
+                        let path = match is_there {
+                            true => results.path().join(&file),
+                            false => {
+                                let bytes = encode_npy(&array.shape, &array.values);
+                                results.write(Path::new(&file), &bytes)?
+                            }
+                        };
+                        let named = format!("../{file}");
+                        shared.push((path, named.clone()));
+                        named
+                    }
+                };
+                record["methods"][index]["arrays"][place]["file"] = named.into();
+            }
+            let colours = self.explained.colours;
             let picture = drawing::map(attribution, colours);
             write(format!("{name}.png"), &encode_png(&picture))?;
-            let overlay = drawing::overlay(attribution, self.crop(), self.subject.overlay, colours);
+            let overlay =
+                drawing::overlay(attribution, self.crop(), self.explained.overlay, colours);
             write(format!("{name}.overlay.png"), &encode_png(&overlay))?;
             if let Some(capture) = self.secondary_capture(name, &overlay) {
                 write(format!("{name}.overlay.dcm"), &capture)?;
             }
         }
         let page = self.page();
-        for format in &self.subject.figures {
+        for format in &self.explained.figures {
             write(format!("figure.{}", format.name()), &format.encode(&page))?;
         }
         for (path, named) in shared {

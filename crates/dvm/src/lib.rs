@@ -52,7 +52,7 @@ pub use results::{ResultFolder, Size, check_output};
 pub use source::Source;
 
 pub use dvm_attribution::registry as methods;
-pub use dvm_attribution::{Attribution, Nature, OptionSpec, SettingError, Settings};
+pub use dvm_attribution::{Array, Attribution, Check, Nature, Target};
 pub use dvm_data as data;
 pub use dvm_engine as engine;
 pub use dvm_fetch as fetch;
@@ -62,6 +62,7 @@ pub use dvm_image::{
     Range, Reading, Resize, discard_unfinished, encode_png, is_named_as_picture, is_recognised,
     write_atomic,
 };
+pub use dvm_options::{OptionSpec, SettingError, Settings};
 pub use dvm_render::{Bar, ColourMap, FontError, Page, add_font, bar_chart, font_warning};
 pub use dvm_zoo as models;
 

@@ -24,7 +24,7 @@ pub struct ResultFolder {
     path: PathBuf,
     is_ours: IsOurs,
     /// Raw arrays that hold all classes, by method: each is written once.
-    shared: Mutex<BTreeMap<&'static str, Arc<Vec<f32>>>>,
+    shared: Mutex<BTreeMap<String, Arc<Vec<f32>>>>,
     /// What was written for all classes together, and for each by itself.
     written: [Mutex<Size>; 2],
     /// Of which picture the results are that will be replaced, and its checksum.
@@ -107,12 +107,12 @@ impl ResultFolder {
 
     /// Whether an array of this method is in the folder already; if none is, the caller writes it.
     /// None if there is another one of this name.
-    pub(crate) fn has_shared(&self, method: &'static str, values: &Arc<Vec<f32>>) -> Option<bool> {
+    pub(crate) fn has_shared(&self, array: &str, values: &Arc<Vec<f32>>) -> Option<bool> {
         let mut shared: MutexGuard<_> = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        match shared.get(method) {
+        match shared.get(array) {
             Some(known) => Arc::ptr_eq(known, values).then_some(true),
             None => {
-                shared.insert(method, values.clone());
+                shared.insert(array.to_owned(), values.clone());
                 Some(false)
             }
         }

@@ -196,7 +196,7 @@ fn maps_of_a_grey_network_have_one_channel() {
     let explanation = &classifier.explain(picture("coffee"), &options).unwrap()[0];
     let shapes: Vec<Vec<usize>> = explanation
         .maps()
-        .map(|(_, attribution)| attribution.raw.shape.clone())
+        .map(|(_, attribution)| attribution.raw().shape.clone())
         .collect();
     assert_eq!(shapes[0], [1, 64, 64]);
     let pixels = explanation.crop().rgb().as_chunks::<3>().0;

@@ -1,9 +1,9 @@
 //! Deconvnet.
 
-use dvm_engine::rules::deconvnet;
+use dvm_engine::rules;
 
-use super::{Channels, GradientMethod, OPTIONS};
-use crate::registry::{Entry, Reference};
+use super::{GradientMethod, OPTIONS, Shared};
+use crate::registry::{Entry, Family, Published, Reference};
 
 /// The gradient with its own sign as the only gate at every rectifier.
 pub const DECONVNET: Entry = Entry {
@@ -14,19 +14,22 @@ pub const DECONVNET: Entry = Entry {
         authors: "Zeiler, Fergus",
         year: 2013,
         title: "Visualizing and Understanding Convolutional Networks",
-        arxiv: "1311.2901",
+        published: Published::Arxiv("1311.2901"),
     },
+    family: Family::Gradient,
+    cost: "1 pass forward, 1 back",
+    networks: "all; at activations other than ReLU with a warning",
     options: OPTIONS,
     presets: &[],
     build: |settings| {
         let method = GradientMethod {
             title: "deconvnet",
             quantity: "gradient",
-            rules: &deconvnet,
+            composite: rules::deconvnet(),
             formula: |_, g| g,
             replaces_rectifiers: true,
-            channels: Channels::MaxAbs,
+            shared: Shared::new(settings)?,
         };
-        method.boxed(settings)
+        Ok(Box::new(method))
     },
 };

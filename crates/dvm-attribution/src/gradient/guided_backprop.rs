@@ -1,9 +1,9 @@
 //! Guided backprop.
 
-use dvm_engine::rules::guided_backprop;
+use dvm_engine::rules;
 
-use super::{Channels, GradientMethod, OPTIONS};
-use crate::registry::{Entry, Reference};
+use super::{GradientMethod, OPTIONS, Shared};
+use crate::registry::{Entry, Family, Published, Reference};
 
 /// The gradient with negative signals held back at every rectifier.
 pub const GUIDED_BACKPROP: Entry = Entry {
@@ -14,19 +14,22 @@ pub const GUIDED_BACKPROP: Entry = Entry {
         authors: "Springenberg, Dosovitskiy, Brox, Riedmiller",
         year: 2014,
         title: "Striving for Simplicity: The All Convolutional Net",
-        arxiv: "1412.6806",
+        published: Published::Arxiv("1412.6806"),
     },
+    family: Family::Gradient,
+    cost: "1 pass forward, 1 back",
+    networks: "all; at activations other than ReLU with a warning",
     options: OPTIONS,
     presets: &[],
     build: |settings| {
         let method = GradientMethod {
             title: "guided backprop",
             quantity: "gradient",
-            rules: &guided_backprop,
+            composite: rules::guided_backprop(),
             formula: |_, g| g,
             replaces_rectifiers: true,
-            channels: Channels::MaxAbs,
+            shared: Shared::new(settings)?,
         };
-        method.boxed(settings)
+        Ok(Box::new(method))
     },
 };

@@ -1,9 +1,9 @@
 //! Input times gradient.
 
-use dvm_engine::rules::true_gradient;
+use dvm_engine::rules::Composite;
 
-use super::{Channels, GradientMethod, OPTIONS};
-use crate::registry::{Entry, Reference};
+use super::{GradientMethod, OPTIONS, Shared};
+use crate::registry::{Entry, Family, Published, Reference};
 
 /// Each value of the normalised picture times its gradient.
 pub const INPUT_X_GRADIENT: Entry = Entry {
@@ -14,19 +14,22 @@ pub const INPUT_X_GRADIENT: Entry = Entry {
         authors: "Shrikumar, Greenside, Shcherbina, Kundaje",
         year: 2016,
         title: "Not Just a Black Box: Learning Important Features Through Propagating Activation Differences",
-        arxiv: "1605.01713",
+        published: Published::Arxiv("1605.01713"),
     },
+    family: Family::Gradient,
+    cost: "1 pass forward, 1 back",
+    networks: "all",
     options: OPTIONS,
     presets: &[],
     build: |settings| {
         let method = GradientMethod {
             title: "input × gradient",
             quantity: "input × gradient",
-            rules: &true_gradient,
+            composite: Composite::new(),
             formula: |x, g| x * g,
             replaces_rectifiers: false,
-            channels: Channels::MaxAbs,
+            shared: Shared::new(settings)?,
         };
-        method.boxed(settings)
+        Ok(Box::new(method))
     },
 };

@@ -1,18 +1,16 @@
-//! Methods that walk the network backwards once: the gradient of a class's logit (of its probability,
-//! where the network's numbers are probabilities) with respect to the picture, by the true rules or by
-//! replaced ones.
+//! Methods that walk the network backwards: the gradient of a target's score with respect to the picture, by
+//! the true rules or by replaced ones.
 //!
-//! A method here is a table of rules and a formula; the walk is the engine's.
+//! A method that walks back once is a table of rules and a formula; the walk is the engine's.
 
 mod deconvnet;
 mod guided_backprop;
 mod input_x_gradient;
 mod plain;
 
-use std::sync::Arc;
-
+use dvm_engine::Graph;
 use dvm_engine::rules::{self, Composite, Kind};
-use dvm_engine::{Activations, Graph, Output, Request, Segments, Tensor};
+use dvm_options::words;
 use serde_json::{Map, Value};
 
 pub use deconvnet::DECONVNET;
@@ -20,24 +18,29 @@ pub use guided_backprop::GUIDED_BACKPROP;
 pub use input_x_gradient::INPUT_X_GRADIENT;
 pub use plain::GRADIENT;
 
-use crate::method::finite;
-use crate::settings::words;
+use crate::options::SCORE;
+use crate::probe::Ask;
+use crate::subject::finite;
 use crate::{
-    Attribution, Error, Method, Nature, Observation, OptionSpec, Raw, Scene, SettingError, Settings,
+    Array, Attribution, Error, Method, Nature, Observation, OptionSpec, Score, SettingError,
+    Settings, Subject, Target, Walks,
 };
 
-/// Options that all gradient methods share.
-const OPTIONS: &[OptionSpec] = &[OptionSpec {
+/// How the channels of a gradient become one map.
+pub(crate) const CHANNELS: OptionSpec = OptionSpec {
     name: "channels",
     value: "max-abs|sum",
     default: "max-abs",
-    help: "how the three colour channels become one map: the largest absolute value (Simonyan \
-           et al. 2013) or the signed sum",
-}];
+    help: "how the colour channels become one map: the largest absolute value (Simonyan et al. 2013) or the \
+           signed sum",
+};
+
+/// Options that all gradient methods share.
+pub(crate) const OPTIONS: &[OptionSpec] = &[CHANNELS, SCORE];
 
 words! {
     /// How the channels of a gradient become one map.
-    enum Channels {
+    pub(crate) enum Channels {
         /// The largest absolute value.
         MaxAbs = "max-abs",
         /// The signed sum.
@@ -45,154 +48,145 @@ words! {
     }
 }
 
-/// Bytes that a walk back may take whatever [`Scene::memory`] says: 64 MiB, less than the program
-/// itself needs.
-const ALWAYS_ALLOWED: usize = 64 << 20;
+/// The settings that all gradient methods share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shared {
+    pub channels: Channels,
+    pub score: Score,
+}
+
+impl Shared {
+    pub fn new(settings: &Settings) -> Result<Self, SettingError> {
+        Ok(Self {
+            channels: CHANNELS.of(settings)?,
+            score: SCORE.of(settings)?,
+        })
+    }
+
+    /// For the record.
+    pub fn parameters(&self) -> Map<String, Value> {
+        let channels = (CHANNELS.name.into(), self.channels.word().into());
+        let score = (SCORE.name.into(), self.score.word().into());
+        [channels, score].into_iter().collect()
+    }
+
+    /// The attribution that follows from values `[C, H, W]`, row-major, each of which is a `quantity` of
+    /// the network's input.
+    pub fn attribution(
+        &self,
+        subject: &Subject,
+        target: &Target,
+        (title, quantity): (&str, &str),
+        values: Vec<f32>,
+    ) -> Result<Attribution, Error> {
+        finite("the gradient", &values)?;
+        let [_, c, h, w] = subject.shape();
+        let outputs = subject.numbers()?.len();
+        Ok(Attribution {
+            target: target.clone(),
+            title: title.into(),
+            quantity: match self.channels {
+                Channels::MaxAbs => format!("max |{quantity}| over channels"),
+                Channels::Sum => format!("sum of {quantity} over channels"),
+            },
+            score: self.score.name(subject.output(), outputs),
+            map: reduced(&values, h * w, self.channels),
+            size: (h, w),
+            smooth: None,
+            arrays: vec![Array::new(Array::RAW, &[c, h, w], values)],
+            nature: match self.channels {
+                Channels::MaxAbs => Nature::Magnitude,
+                Channels::Sum => Nature::Signed,
+            },
+            warnings: Vec::new(),
+            checks: Vec::new(),
+        }
+        .checked())
+    }
+}
 
 /// A gradient method: which rules, and what is made of the gradient.
 struct GradientMethod {
     title: &'static str,
     /// What a value of the raw array is.
     quantity: &'static str,
-    rules: &'static Composite<'static>,
+    composite: Composite,
     /// What is made of a value of the picture and its gradient.
     formula: fn(x: f32, gradient: f32) -> f32,
     /// Whether the rules are those of a paper about ReLU.
     replaces_rectifiers: bool,
-    channels: Channels,
-}
-
-impl GradientMethod {
-    /// The method as it stands, with the options that all of its kind share.
-    fn boxed(self, settings: &Settings) -> Result<Box<dyn Method>, SettingError> {
-        Ok(Box::new(Self {
-            channels: settings.get("channels", Channels::MaxAbs)?,
-            ..self
-        }))
-    }
+    shared: Shared,
 }
 
 impl Method for GradientMethod {
-    fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error> {
-        let graph = scene.network.folded();
-        // Where memory does not hold all activations, parts of them are computed again.
-        let allowed = scene.memory / size_of::<f32>();
-        let segments = graph.segments(&scene.shape_of_one(), allowed)?;
-        scene.allow_from(segments.values(), ALWAYS_ALLOWED)?;
-        let picture = scene.batch_of_one();
-        let forward = graph.forward_in_segments(&picture, &segments)?;
-        scene.check(forward.output().data())?;
-        Ok(Box::new(Forward {
-            method: self,
-            scene,
-            warnings: if self.replaces_rectifiers {
-                rectifier_warnings(graph)
-            } else {
-                Vec::new()
-            },
-            picture,
-            segments,
-            activations: forward,
+    fn parameters(&self) -> Map<String, Value> {
+        let mut parameters = self.shared.parameters();
+        let rules = rules_of(&self.composite);
+        if !rules.is_empty() {
+            parameters.insert("rules".into(), rules.into());
+        }
+        parameters
+    }
+
+    fn walks(&self) -> Walks {
+        Walks {
+            backward: true,
+            ..Walks::default()
+        }
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        _: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        let graph = subject.network().folded();
+        // Held until all maps are made, so that all walk back from one walk forward.
+        let forward = subject.forward()?;
+        let warnings = if self.replaces_rectifiers {
+            rectifier_warnings(graph)
+        } else {
+            Vec::new()
+        };
+        Ok(Box::new(move |target| {
+            let _held = &forward;
+            let gradient = subject.gradients(&Ask {
+                target,
+                score: self.shared.score,
+                composite: &self.composite,
+                graph,
+                nodes: &[graph.input()],
+            })?;
+            let values = subject
+                .input()
+                .values()
+                .iter()
+                .zip(&gradient.gradients[0].to_nchw())
+                .map(|(&x, &g)| (self.formula)(x, g))
+                .collect();
+            let names = (self.title, self.quantity);
+            let mut attribution = self.shared.attribution(subject, target, names, values)?;
+            attribution.warnings.splice(0..0, warnings.clone());
+            Ok(attribution)
         }))
     }
-
-    fn parameters(&self) -> Map<String, Value> {
-        [("channels".into(), self.channels.word().into())]
-            .into_iter()
-            .collect()
-    }
 }
 
-/// The forward pass of one picture, to be walked back for any class.
-struct Forward<'a> {
-    method: &'a GradientMethod,
-    scene: &'a Scene<'a>,
-    /// `[1, C, H, W]`, normalised.
-    picture: Tensor,
-    segments: Segments,
-    activations: Activations,
-    warnings: Vec<String>,
-}
-
-impl Observation for Forward<'_> {
-    fn attribution(&self, target: usize) -> Result<Attribution, Error> {
-        let Self { method, scene, .. } = self;
-        let graph = scene.network.folded();
-        let gradient = self.class_gradient(graph, target)?.to_nchw();
-        let values: Vec<f32> = scene
-            .input
-            .values()
-            .iter()
-            .zip(&gradient)
-            .map(|(&x, &g)| (method.formula)(x, g))
-            .collect();
-        finite("the gradient", &values)?;
-        let [c, h, w] = scene.input.shape();
-        let attribution = Attribution {
-            target,
-            title: method.title.into(),
-            quantity: match method.channels {
-                Channels::MaxAbs => format!("max |{}| over channels", method.quantity),
-                Channels::Sum => format!("sum of {} over channels", method.quantity),
-            },
-            score: scene
-                .network
-                .output()
-                .gradient_name(self.activations.output().len()),
-            map: reduced(&values, h * w, method.channels),
-            size: (h, w),
-            smooth: None,
-            raw: Raw {
-                shape: vec![c, h, w],
-                values: Arc::new(values),
-                is_of_all_classes: false,
-            },
-            nature: match method.channels {
-                Channels::MaxAbs => Nature::Magnitude,
-                Channels::Sum => Nature::Signed,
-            },
-            warnings: self.warnings.clone(),
-        };
-        Ok(attribution.checked())
-    }
-}
-
-impl Forward<'_> {
-    /// The gradient of one class's number at the end with respect to the picture, `[1, C, H, W]`.
-    fn class_gradient(&self, graph: &Graph, target: usize) -> Result<Tensor, Error> {
-        let output = self.activations.output();
-        let outputs = output.shape()[1];
-        let classes = Output::classes(outputs);
-        if target >= classes {
-            return Err(Error::Class {
-                class: target,
-                classes,
-            });
-        }
-        let mut seed = Tensor::zeros(output.shape());
-        let (number, factor) = Output::gradient_seed(outputs, target);
-        seed.data_mut()[number] = factor;
-        let input = graph.input();
-        let request = Request {
-            nodes: &[input],
-            parameters: &|_| false,
-            rules: self.method.rules,
-        };
-        let gradients = graph.backward_in_segments(
-            (&self.picture, &self.segments),
-            &self.activations,
-            &[(graph.output(), seed)],
-            &request,
-        )?;
-        Ok(gradients
-            .node(input)
-            .cloned()
-            .unwrap_or_else(|| Tensor::zeros(self.picture.shape())))
-    }
+/// The rules of a composite for the record: where, which rule, with which parameters.
+pub(crate) fn rules_of(composite: &Composite) -> Vec<Value> {
+    let rule = |(at, rule): (&rules::Where, &dyn rules::Rule)| {
+        let mut entry = Map::new();
+        entry.insert("at".into(), at.name().into());
+        entry.insert("rule".into(), rule.name().into());
+        let parameters = rule.parameters().into_iter();
+        entry.extend(parameters.map(|(name, value)| (name.into(), value.into())));
+        Value::Object(entry)
+    };
+    composite.rules().map(rule).collect()
 }
 
 /// `[C, H, W]` as one map `[H, W]`.
-fn reduced(values: &[f32], pixels: usize, channels: Channels) -> Vec<f32> {
+pub(crate) fn reduced(values: &[f32], pixels: usize, channels: Channels) -> Vec<f32> {
     let mut map = vec![0.0f32; pixels];
     for plane in values.chunks_exact(pixels) {
         for (m, &v) in map.iter_mut().zip(plane) {
@@ -206,7 +200,7 @@ fn reduced(values: &[f32], pixels: usize, channels: Channels) -> Vec<f32> {
 }
 
 /// What must be said where the papers' rule, which is about ReLU, meets other activations.
-fn rectifier_warnings(graph: &Graph) -> Vec<String> {
+pub(crate) fn rectifier_warnings(graph: &Graph) -> Vec<String> {
     let mut kinds: Vec<(Kind, &str)> = Vec::new();
     for found in graph.nodes().iter().filter_map(rules::activation) {
         if !kinds.contains(&found) {

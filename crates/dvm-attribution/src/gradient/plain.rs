@@ -1,9 +1,9 @@
 //! The plain gradient.
 
-use dvm_engine::rules::true_gradient;
+use dvm_engine::rules::Composite;
 
-use super::{Channels, GradientMethod, OPTIONS};
-use crate::registry::{Entry, Reference};
+use super::{GradientMethod, OPTIONS, Shared};
+use crate::registry::{Entry, Family, Published, Reference};
 
 /// The gradient of the class's logit with respect to each value of the picture.
 pub const GRADIENT: Entry = Entry {
@@ -14,19 +14,22 @@ pub const GRADIENT: Entry = Entry {
         authors: "Simonyan, Vedaldi, Zisserman",
         year: 2013,
         title: "Deep Inside Convolutional Networks: Visualising Image Classification Models and Saliency Maps",
-        arxiv: "1312.6034",
+        published: Published::Arxiv("1312.6034"),
     },
+    family: Family::Gradient,
+    cost: "1 pass forward, 1 back",
+    networks: "all",
     options: OPTIONS,
     presets: &[],
     build: |settings| {
         let method = GradientMethod {
             title: "gradient",
             quantity: "gradient",
-            rules: &true_gradient,
+            composite: Composite::new(),
             formula: |_, g| g,
             replaces_rectifiers: false,
-            channels: Channels::MaxAbs,
+            shared: Shared::new(settings)?,
         };
-        method.boxed(settings)
+        Ok(Box::new(method))
     },
 };

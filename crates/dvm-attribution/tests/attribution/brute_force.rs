@@ -1,18 +1,15 @@
 //! Occlusion that computes only what a window can change, against whole covered pictures.
 
-use dvm_attribution::Scene;
+use dvm_attribution::Target;
 
-use crate::subject::{Subject, as_it_is, made, noise_picture, relative_error, small_network};
+use crate::subject::{Case, as_it_is, made, noise_picture, relative_error, small_network};
 
 /// The scores of all classes under all windows.
-fn scores(subject: &Subject, options: &[(&str, &str)], incremental: bool) -> Vec<f32> {
-    let scene = Scene {
-        incremental,
-        ..subject.scene()
-    };
+fn scores(subject: &Case, options: &[(&str, &str)], incremental: bool) -> Vec<f32> {
+    let subject = subject.subject().incremental(incremental);
     let occlusion = made("occlusion", options).unwrap();
-    let maps = occlusion.attribute(&scene, &[0]).unwrap();
-    maps[0].raw.values.to_vec()
+    let maps = occlusion.attribute(&subject, &[Target::Class(0)]).unwrap();
+    maps[0].raw().values.to_vec()
 }
 
 #[test]
@@ -23,7 +20,7 @@ fn scores_are_those_of_whole_covered_pictures() {
     };
     let picture = noise_picture("brute force", (45, 61));
     for preprocess in [resized, as_it_is((32, 28))] {
-        let subject = Subject::new(small_network(), preprocess, picture.clone());
+        let subject = Case::new(small_network(), preprocess, picture.clone());
         for options in [
             &[("window", "7x6"), ("stride", "6x4")][..],
             &[("preset", "seed"), ("window", "9"), ("stride", "5")],

@@ -9,7 +9,7 @@ use dvm_engine::weights::{Array, Weights};
 use dvm_engine::{Blueprint, Network, NodeId, Output};
 use serde::Deserialize;
 
-use crate::subject::{Subject, relative_error, small, small_network_ending};
+use crate::subject::{Case, relative_error, small, small_network_ending};
 
 /// What f32 may be off from the references' f64, relative to the largest value. Direct sums are
 /// off by 6e-7.
@@ -94,8 +94,8 @@ fn assert_captums_gradient(method: &str) {
         let name = format!("{}.{target}", method.replace('-', "_"));
         let expected = reference(&references, &name);
         let attribution = subject.map_of(target, method, &[]);
-        assert_eq!(attribution.raw.shape, expected.shape[1..]);
-        assert_close(&name, &attribution.raw.values, &expected.values);
+        assert_eq!(attribution.raw().shape, expected.shape[1..]);
+        assert_close(&name, &attribution.raw().values, &expected.values);
         let pixels = 32 * 28;
         let reduced: Vec<f32> = (0..pixels)
             .map(|at| {
@@ -114,12 +114,7 @@ fn assert_window_scores(score: &str, stored: &str) {
 }
 
 /// The same for a subject whose scores are `made` of the references'.
-fn assert_window_scores_of(
-    subject: &Subject,
-    score: &str,
-    stored: &str,
-    made: &dyn Fn(f32) -> f32,
-) {
+fn assert_window_scores_of(subject: &Case, score: &str, stored: &str, made: &dyn Fn(f32) -> f32) {
     let (references, described) = (references(), described());
     let [r, g, b] = described.fill;
     let fill = format!("#{r:02x}{g:02x}{b:02x}");
@@ -135,20 +130,20 @@ fn assert_window_scores_of(
         let attribution = subject.map_of(windows.target, "occlusion", &options);
         let name = format!("occlusion.{name}.{stored}");
         let (shape, expected) = classes_first(reference(&references, &name));
-        assert_eq!(attribution.raw.shape, shape);
+        assert_eq!(attribution.raw().shape, shape);
         let expected: Vec<f32> = expected.into_iter().map(made).collect();
-        assert_close(&name, &attribution.raw.values, &expected);
+        assert_close(&name, &attribution.raw().values, &expected);
     }
 }
 
 #[test]
 fn the_small_network_and_its_picture_are_those_of_the_references() {
-    let (subject, described): (Subject, _) = (small(), described());
+    let (subject, described): (Case, _) = (small(), described());
     assert_eq!(described.input.name, "small.input");
     assert_eq!(described.input.shape, [32, 28, 3]);
     assert_eq!(described.input.mean, subject.preprocess.mean);
     assert_eq!(described.input.std, subject.preprocess.std);
-    let logits = subject.scene().outputs().unwrap();
+    let logits = subject.subject().numbers().unwrap();
     assert_close(
         "logits",
         &logits,
@@ -202,8 +197,8 @@ fn probabilities_under_each_window_are_those_of_a_slow_loop() {
 }
 
 /// The small network with this behind its logits, and the meaning of its output.
-fn ending(output: Output, end: &dyn Fn(&mut Blueprint, NodeId) -> NodeId) -> Subject {
-    Subject {
+fn ending(output: Output, end: &dyn Fn(&mut Blueprint, NodeId) -> NodeId) -> Case {
+    Case {
         network: Network::new(small_network_ending(end)).with_output(output),
         ..small()
     }

@@ -2,7 +2,7 @@
 
 use dvm_image::{Picture, Preprocess};
 
-use crate::subject::{Subject, as_it_is, mirror, noise_picture};
+use crate::subject::{Case, as_it_is, mirror, noise_picture};
 
 /// Rows and columns of the picture, of its one window that is looked at, and where that lies.
 const SIZE: (usize, usize) = (5, 7);
@@ -10,12 +10,12 @@ const WINDOW: (usize, usize) = (2, 3);
 /// With this stride the second window of the second row lies at (2, 3).
 const WINDOW_AT: (usize, usize) = (2, 3);
 
-fn subject() -> Subject {
-    Subject::new(mirror(SIZE), as_it_is(SIZE), noise_picture("fills", SIZE))
+fn subject() -> Case {
+    Case::new(mirror(SIZE), as_it_is(SIZE), noise_picture("fills", SIZE))
 }
 
 /// What the network is given with the window at [`WINDOW_AT`] covered, `[3, H, W]`.
-fn covered(subject: &Subject, fill: &str, space: &str, noise_seed: &str) -> Vec<f32> {
+fn covered(subject: &Case, fill: &str, space: &str, noise_seed: &str) -> Vec<f32> {
     let options = [
         ("window", "2x3"),
         ("stride", "2x3"),
@@ -25,7 +25,7 @@ fn covered(subject: &Subject, fill: &str, space: &str, noise_seed: &str) -> Vec<
         ("space", space),
         ("noise-seed", noise_seed),
     ];
-    let raw = subject.map_of(0, "occlusion", &options).raw;
+    let raw = subject.map_of(0, "occlusion", &options).raw().clone();
     let &[_, rows, columns] = &raw.shape[..] else {
         panic!("{:?}", raw.shape)
     };
@@ -44,7 +44,7 @@ fn in_window(y: usize, x: usize) -> bool {
 }
 
 /// `[3, H, W]`: the picture, with `colour(y, x)` normalised inside the window.
-fn expected(subject: &Subject, colour: impl Fn(usize, usize) -> [f32; 3]) -> Vec<f32> {
+fn expected(subject: &Case, colour: impl Fn(usize, usize) -> [f32; 3]) -> Vec<f32> {
     let mut values = subject.input.values().to_vec();
     for (y, x) in (0..SIZE.0).flat_map(|y| (0..SIZE.1).map(move |x| (y, x))) {
         if in_window(y, x) {
@@ -159,14 +159,18 @@ fn noise_is_spread_evenly_over_the_whole_range() {
         std: [1.0; 3],
         ..as_it_is(size)
     };
-    let subject = Subject::new(mirror(size), preprocess, noise_picture("fills", size));
+    let subject = Case::new(mirror(size), preprocess, noise_picture("fills", size));
     let options = [
         ("window", "20"),
         ("fill", "noise"),
         ("score", "logit"),
         ("value", "raw"),
     ];
-    let values = subject.map_of(0, "occlusion", &options).raw.values;
+    let values = subject
+        .map_of(0, "occlusion", &options)
+        .raw()
+        .values
+        .clone();
     assert_eq!(values.len(), 1200);
     assert!(values.iter().all(|v| (0.0..=1.0).contains(v)));
     for tenth in 0..10 {
@@ -203,7 +207,7 @@ fn a_window_at_the_border_is_clipped() {
         ("fill", "black"),
         ("value", "drop"),
     ];
-    let raw = subject.map_of(0, "occlusion", &options).raw;
+    let raw = subject.map_of(0, "occlusion", &options).raw().clone();
     let last_cell: Vec<f32> = raw.values[8..].iter().step_by(9).copied().collect();
     let changed: Vec<usize> = (0..SIZE.0 * SIZE.1)
         .filter(|&at| last_cell[at] != subject.input.values()[at])

@@ -4,30 +4,30 @@
 use dvm_attribution::Attribution;
 use dvm_image::{Picture, Preprocess, Resize};
 
-use crate::subject::{Subject, as_it_is, noise_picture, small_network};
+use crate::subject::{Case, as_it_is, noise_picture, small_network};
 use dvm_engine::Arithmetic;
 
 const WINDOW: usize = 12;
 const STRIDE: usize = 7;
 
 /// A picture of 50 rows by 37 columns, resized to 32 by 24, of which the network sees 20 by 20.
-fn subject() -> Subject {
+fn subject() -> Case {
     let preprocess = Preprocess {
         resize: Resize::ShortSide(24),
         crop: (20, 20),
         ..Preprocess::imagenet()
     };
     let picture = noise_picture("image space", (50, 37));
-    let subject = Subject::new(small_network(), preprocess, picture);
+    let subject = Case::new(small_network(), preprocess, picture);
     assert_eq!(subject.input.resized(), (32, 24));
     subject
 }
 
-fn seed_preset(subject: &Subject, target: usize) -> Attribution {
+fn seed_preset(subject: &Case, target: usize) -> Attribution {
     let options = [("preset", "seed"), ("window", "12"), ("stride", "7")];
     let attribution = subject.map_of(target, "occlusion", &options);
     // ceil((50 − 12) / 7) + 1 and ceil((37 − 12) / 7) + 1.
-    assert_eq!(attribution.raw.shape, [5, 7, 5]);
+    assert_eq!(attribution.raw().shape, [5, 7, 5]);
     attribution
 }
 
@@ -56,7 +56,7 @@ fn nearest_windows(points: &[f64], windows: usize, length: usize) -> Vec<usize> 
 #[test]
 fn scores_are_those_of_pictures_covered_and_prepared_one_by_one() {
     let subject = subject();
-    let raw = seed_preset(&subject, 0).raw;
+    let raw = seed_preset(&subject, 0).raw().clone();
     for (row, column) in (0..7).flat_map(|row| (0..5).map(move |column| (row, column))) {
         let covered = with_black_square(subject.input.original(), row, column);
         let prepared = subject.preprocess.apply(covered).unwrap();
@@ -86,7 +86,7 @@ fn each_pixel_of_the_crop_shows_the_window_nearest_to_it_on_the_original() {
     let columns = nearest_windows(&points(2.0, 37.0 / 24.0), 5, 37);
     for (y, row) in rows.iter().enumerate() {
         for (x, column) in columns.iter().enumerate() {
-            let expected = attribution.raw.values[(3 * 7 + row) * 5 + column];
+            let expected = attribution.raw().values[(3 * 7 + row) * 5 + column];
             assert_eq!(attribution.map[y * 20 + x], expected, "at {y}, {x}");
         }
     }
@@ -96,7 +96,7 @@ fn each_pixel_of_the_crop_shows_the_window_nearest_to_it_on_the_original() {
 fn a_window_that_misses_the_crop_keeps_the_score_of_the_whole_picture() {
     // The outer of four windows across lie beyond the middle third that the network sees.
     let picture = noise_picture("wide", (16, 48));
-    let subject = Subject::new(small_network(), as_it_is((16, 16)), picture);
+    let subject = Case::new(small_network(), as_it_is((16, 16)), picture);
     let options = [
         ("window", "16x12"),
         ("stride", "16x12"),
@@ -104,9 +104,9 @@ fn a_window_that_misses_the_crop_keeps_the_score_of_the_whole_picture() {
         ("fill", "black"),
         ("score", "logit"),
     ];
-    let raw = subject.map_of(0, "occlusion", &options).raw;
+    let raw = subject.map_of(0, "occlusion", &options).raw().clone();
     assert_eq!(raw.shape, [5, 1, 4]);
-    let whole = subject.scene().outputs().unwrap();
+    let whole = subject.subject().numbers().unwrap();
     for (class, scores) in raw.values.chunks_exact(4).enumerate() {
         let changed: Vec<usize> = (0..4).filter(|&i| scores[i] != whole[class]).collect();
         assert_eq!(changed, [1, 2]);
@@ -119,7 +119,7 @@ fn without_resizing_windows_on_the_original_are_those_on_the_input() {
     let picture = noise_picture("spaces", size);
     // What a window can change differs between the spaces, and with it which are batched.
     let network = small_network().with_arithmetic(Arithmetic::Exact);
-    let subject = Subject::new(network, as_it_is(size), picture);
+    let subject = Case::new(network, as_it_is(size), picture);
     for fill in ["black", "#ff8001"] {
         for overlap in ["cell", "average", "sum"] {
             let map = |space| {
@@ -135,7 +135,7 @@ fn without_resizing_windows_on_the_original_are_those_on_the_input() {
             let (input, image) = (map("input"), map("image"));
             assert_eq!(input.map, image.map);
             assert_eq!(input.smooth, image.smooth);
-            assert_eq!(input.raw, image.raw);
+            assert_eq!(input.raw(), image.raw());
         }
     }
 }
@@ -143,7 +143,7 @@ fn without_resizing_windows_on_the_original_are_those_on_the_input() {
 #[test]
 fn points_in_the_padding_of_a_small_picture_are_under_no_window() {
     let picture = Picture::filled(10, 16, [255, 128, 9]);
-    let subject = Subject::new(small_network(), as_it_is((16, 16)), picture);
+    let subject = Case::new(small_network(), as_it_is((16, 16)), picture);
     let options = [
         ("window", "5"),
         ("stride", "5"),

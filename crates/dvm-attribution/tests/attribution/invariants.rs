@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use dvm_attribution::{Attribution, Scene, registry};
+use dvm_attribution::{Attribution, Target, registry};
 use dvm_engine::{Arithmetic, Network, Output, seeded};
 use dvm_image::Picture;
 
 use crate::subject::{
-    GRADIENTS, Subject, as_it_is, linear_network, made, noise_picture, small, small_network,
+    Case, GRADIENTS, as_it_is, linear_network, made, noise_picture, small, small_network,
 };
 
 /// Overlapping windows of which the last are clipped.
@@ -19,7 +19,7 @@ const WINDOWS: [(&str, &str); 2] = [("window", "7x6"), ("stride", "6x4")];
 const SCORES: usize = 5 * 6 * 7 * size_of::<f32>();
 
 /// Maps of classes 0 and 3 by every method, in both spaces.
-fn all_maps(subject: &Subject) -> Vec<Attribution> {
+fn all_maps(subject: &Case) -> Vec<Attribution> {
     let mut maps = Vec::new();
     for entry in registry::ALL {
         for space in ["input", "image"] {
@@ -36,13 +36,13 @@ fn assert_same_bytes(a: &Attribution, b: &Attribution) {
     assert_eq!(a.target, b.target);
     assert_eq!(bits(&a.map), bits(&b.map));
     assert_eq!(a.smooth.as_deref().map(bits), b.smooth.as_deref().map(bits));
-    assert_eq!(bits(&a.raw.values), bits(&b.raw.values));
+    assert_eq!(bits(&a.raw().values), bits(&b.raw().values));
     assert_eq!(a.warnings, b.warnings);
 }
 
 /// The small network seeing eight, five and one picture at a time.
-fn batches_of_eight_five_and_one(arithmetic: Arithmetic) -> [Subject; 3] {
-    let subject = |memory: usize| Subject {
+fn batches_of_eight_five_and_one(arithmetic: Arithmetic) -> [Case; 3] {
+    let subject = |memory: usize| Case {
         network: Network::new(small_network().with_arithmetic(arithmetic)),
         memory,
         ..small()
@@ -53,7 +53,7 @@ fn batches_of_eight_five_and_one(arithmetic: Arithmetic) -> [Subject; 3] {
     let [five, single] = [5 * picture, SCORES].map(subject);
     for (subject, size) in [(&largest, 8), (&five, 5), (&single, 1)] {
         let fused = subject.network.fused();
-        assert_eq!(subject.scene().batch_size(fused).unwrap(), size);
+        assert_eq!(subject.subject().batch_size(fused).unwrap(), size);
     }
     [largest, five, single]
 }
@@ -92,7 +92,7 @@ fn in_fast_arithmetic_maps_change_with_the_batch_size_by_rounding_only() {
 
 #[test]
 fn gradients_need_no_memory_to_be_allowed() {
-    let subject = Subject {
+    let subject = Case {
         memory: 0,
         ..small()
     };
@@ -124,7 +124,7 @@ fn windows_side_by_side_over_a_linear_model_lose_its_weights_times_the_change() 
     let (size, patch) = ((6, 8), (3, 2));
     let weight = seeded::uniform("linear", 2 * 3 * 48, -1.0, 1.0);
     let graph = linear_network(size, &weight);
-    let subject = Subject::new(graph, as_it_is(size), noise_picture("linear", size));
+    let subject = Case::new(graph, as_it_is(size), noise_picture("linear", size));
     let options = [
         ("window", "3x2"),
         ("stride", "3x2"),
@@ -156,8 +156,8 @@ fn windows_side_by_side_over_a_linear_model_lose_its_weights_times_the_change() 
 #[test]
 fn explaining_changes_neither_weights_nor_later_answers() {
     let subject = small();
-    let walks = |subject: &Subject| {
-        let batch = subject.scene().batch_of_one();
+    let walks = |subject: &Case| {
+        let batch = subject.subject().picture().clone();
         let network = &subject.network;
         [network.graph(), network.folded(), network.fused()]
             .map(|graph| (graph.logits(&batch).unwrap(), graph.values().to_vec()))
@@ -182,9 +182,9 @@ fn all_classes_from_one_sweep_are_those_of_one_sweep_each() {
 #[test]
 fn maps_of_several_classes_come_in_the_order_asked_for_and_share_the_sweep() {
     let maps = small().explain("occlusion", &WINDOWS, &[4, 0, 4]).unwrap();
-    let targets: Vec<usize> = maps.iter().map(|m| m.target).collect();
+    let targets: Vec<usize> = maps.iter().map(|m| m.target.class()).collect();
     assert_eq!(targets, [4, 0, 4]);
-    assert!(Arc::ptr_eq(&maps[0].raw.values, &maps[1].raw.values));
+    assert!(Arc::ptr_eq(&maps[0].raw().values, &maps[1].raw().values));
     assert_same_bytes(&maps[0], &maps[2]);
 }
 
@@ -211,20 +211,20 @@ fn the_signed_sum_of_input_times_gradient_of_a_linear_model_is_its_logit() {
     let size = (4, 5);
     let weight = seeded::uniform("sum", 3 * 20, -1.0, 1.0);
     let graph = linear_network(size, &weight);
-    let subject = Subject::new(graph, as_it_is(size), noise_picture("sum", size));
+    let subject = Case::new(graph, as_it_is(size), noise_picture("sum", size));
     let map = subject
         .map_of(1, "input-x-gradient", &[("channels", "sum")])
         .map;
-    let logit = subject.scene().outputs().unwrap()[0];
+    let logit = subject.subject().numbers().unwrap()[0];
     assert!((map.iter().sum::<f32>() - logit).abs() < 1e-5);
 }
 
 /// A network that reads the green value at `(y, x)` of a picture of `size`, and nothing else.
-fn reader_of(size: (usize, usize), (y, x): (usize, usize)) -> Subject {
+fn reader_of(size: (usize, usize), (y, x): (usize, usize)) -> Case {
     let mut weight = vec![0.0; 3 * size.0 * size.1];
     weight[(size.0 + y) * size.1 + x] = 1.0;
     let picture = Picture::filled(size.0, size.1, [255; 3]);
-    Subject::new(linear_network(size, &weight), as_it_is(size), picture)
+    Case::new(linear_network(size, &weight), as_it_is(size), picture)
 }
 
 #[test]
@@ -242,9 +242,9 @@ fn a_network_that_reads_one_pixel_lights_up_exactly_the_windows_over_it() {
                 ("overlap", "sum"),
             ];
             let attribution = subject.map_of(1, "occlusion", &options);
-            assert_eq!(attribution.raw.shape, [2, 5, 5]);
-            let whole = subject.scene().outputs().unwrap()[0];
-            for (cell, &score) in attribution.raw.values[25..].iter().enumerate() {
+            assert_eq!(attribution.raw().shape, [2, 5, 5]);
+            let whole = subject.subject().numbers().unwrap()[0];
+            for (cell, &score) in attribution.raw().values[25..].iter().enumerate() {
                 let (top, left) = (cell / 5 * stride.0, cell % 5 * stride.1);
                 let over = (top..top + window.0).contains(&pixel.0)
                     && (left..left + window.1).contains(&pixel.1);
@@ -263,7 +263,7 @@ fn a_network_that_reads_one_pixel_has_its_gradient_there_and_nowhere_else() {
     for method in GRADIENTS {
         let attribution = reader_of(size, pixel).map_of(0, method, &[]);
         assert_eq!(attribution.size, size);
-        assert_eq!(attribution.raw.shape, [3, 11, 17]);
+        assert_eq!(attribution.raw().shape, [3, 11, 17]);
         let lit: Vec<usize> = (0..187).filter(|&at| attribution.map[at] != 0.0).collect();
         assert_eq!(lit, [9 * 17 + 14], "{method}");
     }
@@ -271,19 +271,17 @@ fn a_network_that_reads_one_pixel_has_its_gradient_there_and_nowhere_else() {
 
 /// What occlusion tells its progress while it makes a map of 42 windows.
 fn steps_of(incremental: bool) -> Vec<usize> {
-    let subject = Subject {
+    let subject = Case {
         memory: SCORES,
         ..small()
     };
     let steps = Mutex::new(Vec::new());
-    let scene = Scene {
-        incremental,
-        progress: &|done, all| steps.lock().unwrap().push((done, all)),
-        ..subject.scene()
-    };
+    let tell = |done, all| steps.lock().unwrap().push((done, all));
+    let whole = subject.subject().incremental(incremental);
+    let targets = [Target::Class(0), Target::Class(3)];
     made("occlusion", &WINDOWS)
         .unwrap()
-        .attribute(&scene, &[0, 3])
+        .attribute(&whole.reporting_to(&tell), &targets)
         .unwrap();
     let steps = steps.into_inner().unwrap();
     assert!(steps.iter().all(|&(_, all)| all == 42));
@@ -303,12 +301,12 @@ fn progress_counts_up_to_the_number_of_steps() {
 fn a_single_number_speaks_for_its_yes_as_much_as_against_its_no() {
     let size = (6, 5);
     let weight: Vec<f32> = seeded::uniform("single", 3 * 6 * 5, -0.2, 0.2);
-    let subject = Subject::new(
+    let subject = Case::new(
         linear_network(size, &weight),
         as_it_is(size),
         noise_picture("single", size),
     );
-    let subject = Subject {
+    let subject = Case {
         network: subject.network.with_output(Output::LabelLogits),
         ..subject
     };
@@ -329,7 +327,7 @@ fn a_single_number_speaks_for_its_yes_as_much_as_against_its_no() {
         assert!(beyond.to_string().contains("has 2"), "{beyond}");
     }
     // By hand: the probability is a sigmoid.
-    let logit = subject.scene().outputs().unwrap()[0];
+    let logit = subject.subject().numbers().unwrap()[0];
     let raw = [
         ("value", "raw"),
         ("window", "6x5"),
@@ -337,7 +335,7 @@ fn a_single_number_speaks_for_its_yes_as_much_as_against_its_no() {
         ("fill", "zero"),
     ];
     let covered = subject.map_of(1, "occlusion", &raw);
-    assert_eq!(covered.raw.values[..], [0.5, 0.5]);
+    assert_eq!(covered.raw().values[..], [0.5, 0.5]);
     let drop = subject.map_of(1, "occlusion", &raw[1..]);
     let expected = 1.0 / (1.0 + (-logit).exp()) - 0.5;
     assert!((drop.map[0] - expected).abs() < 1e-6);
@@ -346,7 +344,7 @@ fn a_single_number_speaks_for_its_yes_as_much_as_against_its_no() {
 #[test]
 fn numbers_that_are_not_what_they_are_taken_for_are_never_explained() {
     for entry in registry::ALL {
-        let subject = Subject {
+        let subject = Case {
             network: small().network.with_output(Output::Probabilities),
             ..small()
         };

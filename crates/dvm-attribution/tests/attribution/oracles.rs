@@ -5,7 +5,7 @@ use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::{Blueprint, Error, Graph, Tensor};
 use dvm_image::Picture;
 
-use crate::subject::{Subject, in_whole_colours, linear_network};
+use crate::subject::{Case, in_whole_colours, linear_network};
 
 /// The network of Captum's own tests: a 3×3 convolution of ones to two channels, biases −50 and
 /// −75, ReLU, a linear layer of five +1 and three −1, ReLU. Captum's has one input channel; here
@@ -30,16 +30,16 @@ fn captums_tiny_network() -> Graph {
 }
 
 /// Red is 0 … 15, row by row; the other colours are what must not matter.
-fn captums_tiny_picture() -> Subject {
+fn captums_tiny_picture() -> Case {
     let pixels = (0..16).flat_map(|red| [red, 200 - red, 77]).collect();
     let picture = Picture::new(4, 4, pixels);
-    Subject::new(captums_tiny_network(), in_whole_colours((4, 4)), picture)
+    Case::new(captums_tiny_network(), in_whole_colours((4, 4)), picture)
 }
 
 fn assert_tiny_gradient(method: &str, expected: [f32; 16]) {
     let attribution = captums_tiny_picture().map_of(0, method, &[]);
-    assert_eq!(attribution.raw.values[..16], expected);
-    assert_eq!(attribution.raw.values[16..], [0.0; 32]);
+    assert_eq!(attribution.raw().values[..16], expected);
+    assert_eq!(attribution.raw().values[16..], [0.0; 32]);
     assert_eq!(attribution.map, expected);
 }
 
@@ -68,7 +68,7 @@ fn deconvnet_of_captums_tiny_network() {
 #[test]
 fn occlusion_of_captums_tiny_network() {
     let subject = captums_tiny_picture();
-    let whole = subject.scene().outputs().unwrap()[0];
+    let whole = subject.subject().numbers().unwrap()[0];
     assert!((whole - 54.0).abs() < 1e-4, "{whole}");
     let options = [("preset", "captum"), ("window", "3"), ("stride", "2")];
     let attribution = subject.map_of(0, "occlusion", &options);
@@ -92,7 +92,7 @@ fn occlusion_of_pair_where_windows_are_summed() {
     picture.set_pixel(1, 1, [1, 9, 200]);
     picture.set_pixel(3, 3, [1, 9, 200]);
     let graph = linear_network((5, 5), &weight);
-    let subject = Subject::new(graph, in_whole_colours((5, 5)), picture);
+    let subject = Case::new(graph, in_whole_colours((5, 5)), picture);
     let options = [
         ("window", "3"),
         ("stride", "1"),
@@ -110,5 +110,5 @@ fn occlusion_of_pair_where_windows_are_summed() {
         0.0, 3.0, 6.0, 6.0, 3.0,
     ];
     assert_eq!(attribution.map, expected);
-    assert_eq!(attribution.raw.shape, [2, 3, 3]);
+    assert_eq!(attribution.raw().shape, [2, 3, 3]);
 }

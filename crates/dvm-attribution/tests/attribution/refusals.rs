@@ -7,14 +7,14 @@ use dvm_engine::{Blueprint, Graph, Parameter, Tensor};
 use dvm_image::Picture;
 
 use crate::subject::{
-    GRADIENTS, Subject, as_it_is, in_whole_colours, linear_network, made, noise_picture, small,
+    Case, GRADIENTS, as_it_is, in_whole_colours, linear_network, made, noise_picture, small,
     small_network, small_network_with,
 };
 
 /// Windows that fit on the small picture.
 const WINDOWS: [(&str, &str); 2] = [("window", "8"), ("stride", "4")];
 
-fn refused(subject: &Subject, method: &str, options: &[(&str, &str)], target: usize) -> Error {
+fn refused(subject: &Case, method: &str, options: &[(&str, &str)], target: usize) -> Error {
     subject
         .explain(method, options, &[target])
         .expect_err("it should be refused")
@@ -45,7 +45,7 @@ fn a_network_whose_weights_are_nan_is_refused_by_every_method() {
             let replaced = |name: &str| (name == damaged).then_some(value);
             let graph = small_network_with(Activation::Relu, &replaced);
             let picture = noise_picture("nan", (16, 20));
-            let subject = Subject::new(graph, as_it_is((16, 20)), picture);
+            let subject = Case::new(graph, as_it_is((16, 20)), picture);
             for entry in registry::ALL {
                 let error = refused(&subject, entry.name, &WINDOWS, 0);
                 assert!(matches!(error, Error::NotFinite { .. }), "{error}");
@@ -58,10 +58,10 @@ fn a_network_whose_weights_are_nan_is_refused_by_every_method() {
 fn an_answer_that_overflows_only_under_a_window_is_refused() {
     let graph = linear_network((4, 4), &[3e38; 48]);
     let black = Picture::filled(4, 4, [0; 3]);
-    let subject = Subject::new(graph, in_whole_colours((4, 4)), black);
+    let subject = Case::new(graph, in_whole_colours((4, 4)), black);
     let options = [("window", "2"), ("stride", "2"), ("fill", "#ffffff")];
     let error = refused(&subject, "occlusion", &options, 0);
-    assert!(error.to_string().contains("a covered picture"), "{error}");
+    assert!(error.to_string().contains("a changed picture"), "{error}");
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn a_gradient_that_overflows_although_the_logits_do_not_is_refused() {
     let huge = |p: &Parameter| Ok::<_, dvm_engine::Error>(Tensor::full(&p.shape, 1e30));
     let graph = Graph::new(net.ending_at(x), huge).unwrap();
     let black = Picture::filled(2, 2, [0; 3]);
-    let subject = Subject::new(graph, in_whole_colours((2, 2)), black);
-    assert_eq!(subject.scene().outputs().unwrap(), [0.0, 0.0]);
+    let subject = Case::new(graph, in_whole_colours((2, 2)), black);
+    assert_eq!(*subject.subject().numbers().unwrap(), [0.0, 0.0]);
     for method in GRADIENTS {
         let error = refused(&subject, method, &[], 0);
         assert!(error.to_string().contains("the gradient"), "{error}");
@@ -102,20 +102,23 @@ fn a_window_larger_than_the_picture_is_refused_with_both_sizes() {
 fn a_window_as_large_as_the_picture_is_taken() {
     let options = [("window", "32x28"), ("stride", "1")];
     let attribution = small().map_of(0, "occlusion", &options);
-    assert_eq!(attribution.raw.shape, [5, 1, 1]);
+    assert_eq!(attribution.raw().shape, [5, 1, 1]);
 }
 
 #[test]
 fn more_scores_than_memory_are_refused_before_the_network_is_asked() {
-    let subject = Subject {
+    let subject = Case {
         memory: 7 * 6 * 5 * size_of::<f32>() - 1,
         ..small()
     };
     let error = refused(&subject, "occlusion", &WINDOWS, 0);
     let message = error.to_string();
     assert!(matches!(error, Error::Unfit(_)), "{message}");
-    assert!(message.contains("42 windows with 5 classes"), "{message}");
-    let enough = Subject {
+    assert!(
+        message.contains("42 changed pictures with 5 scores"),
+        "{message}"
+    );
+    let enough = Case {
         memory: subject.memory + 1,
         ..small()
     };
@@ -126,9 +129,9 @@ fn more_scores_than_memory_are_refused_before_the_network_is_asked() {
 fn gradients_that_do_not_fit_into_memory_are_refused_with_need_and_memory() {
     let size = (1000, 1200);
     let picture = Picture::filled(size.0, size.1, [0; 3]);
-    let subject = Subject {
+    let subject = Case {
         memory: 96 << 20,
-        ..Subject::new(small_network(), as_it_is(size), picture)
+        ..Case::new(small_network(), as_it_is(size), picture)
     };
     for method in GRADIENTS {
         let error = refused(&subject, method, &[], 0);

@@ -1,6 +1,6 @@
 //! A network and a picture to explain, and the networks that the tests are about.
 
-use dvm_attribution::{Attribution, Error, Scene, SettingError, Settings, registry};
+use dvm_attribution::{Attribution, Error, SettingError, Settings, Target, registry};
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
@@ -8,15 +8,15 @@ use dvm_engine::{Blueprint, Graph, Network, NodeId, Tensor, seeded};
 use dvm_image::{Channels, Input, Interpolation, Picture, Preprocess, Resize};
 
 /// A network, a picture prepared for it, and the room to work in.
-pub struct Subject {
+pub struct Case {
     pub network: Network,
     pub preprocess: Preprocess,
     pub input: Input,
-    /// Bytes, as [`Scene::memory`].
+    /// Bytes, as [`dvm_attribution::Subject::memory`].
     pub memory: usize,
 }
 
-impl Subject {
+impl Case {
     pub fn new(graph: Graph, preprocess: Preprocess, picture: Picture) -> Self {
         Self {
             network: Network::new(graph),
@@ -26,15 +26,9 @@ impl Subject {
         }
     }
 
-    pub fn scene(&self) -> Scene<'_> {
-        Scene {
-            network: &self.network,
-            input: &self.input,
-            preprocess: &self.preprocess,
-            memory: self.memory,
-            incremental: true,
-            progress: &|_, _| {},
-        }
+    pub fn subject(&self) -> dvm_attribution::Subject<'_> {
+        dvm_attribution::Subject::new(&self.network, &self.input, &self.preprocess)
+            .with_memory(self.memory)
     }
 
     /// The maps of `targets` by the method of this name.
@@ -45,14 +39,15 @@ impl Subject {
         targets: &[usize],
     ) -> Result<Vec<Attribution>, Error> {
         let method = made(method, options).unwrap();
-        method.attribute(&self.scene(), targets)
+        let targets: Vec<Target> = targets.iter().map(|&class| Target::Class(class)).collect();
+        method.attribute(&self.subject(), &targets)
     }
 
     /// The map of one class, where nothing may go wrong.
     pub fn map_of(&self, target: usize, method: &str, options: &[(&str, &str)]) -> Attribution {
         let mut maps = self.explain(method, options, &[target]).unwrap();
         assert_eq!(maps.len(), 1);
-        assert_eq!(maps[0].target, target);
+        assert_eq!(maps[0].target, Target::Class(target));
         maps.remove(0)
     }
 
@@ -65,7 +60,7 @@ impl Subject {
         logits.data().to_vec()
     }
 
-    /// Softmax of [`Subject::logits_of`], in f64.
+    /// Softmax of [`Case::logits_of`], in f64.
     pub fn probabilities_of(&self, crop: &Picture) -> Vec<f64> {
         let exponentials: Vec<f64> = self
             .logits_of(crop)
@@ -194,9 +189,9 @@ pub fn in_whole_colours(crop: (usize, usize)) -> Preprocess {
 }
 
 /// The network and picture of `references/methods.py`.
-pub fn small() -> Subject {
+pub fn small() -> Case {
     let size = (32, 28);
-    Subject::new(
+    Case::new(
         small_network(),
         as_it_is(size),
         noise_picture("small.input", size),

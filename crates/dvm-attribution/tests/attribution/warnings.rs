@@ -8,15 +8,15 @@ use dvm_engine::{Blueprint, Graph, Role, seeded};
 use dvm_image::Picture;
 
 use crate::subject::{
-    GRADIENTS, RULES_FOR_RECTIFIERS, Subject, as_it_is, linear_network, noise_picture, small,
+    Case, GRADIENTS, RULES_FOR_RECTIFIERS, as_it_is, linear_network, noise_picture, small,
     small_network, small_network_with,
 };
 
 const SIZE: (usize, usize) = (12, 14);
 const WINDOWS: [(&str, &str); 2] = [("window", "6"), ("stride", "6")];
 
-fn on(graph: Graph) -> Subject {
-    Subject::new(graph, as_it_is(SIZE), noise_picture("warnings", SIZE))
+fn on(graph: Graph) -> Case {
+    Case::new(graph, as_it_is(SIZE), noise_picture("warnings", SIZE))
 }
 
 /// ReLU, then channels weighed by a gate of their own means, as squeeze-and-excite does.
@@ -156,7 +156,7 @@ fn a_map_that_is_zero_everywhere_says_so() {
 #[test]
 fn windows_that_change_nothing_lose_exactly_nothing() {
     let picture = Picture::filled(SIZE.0, SIZE.1, [32, 64, 96]);
-    let subject = Subject::new(small_network(), as_it_is(SIZE), picture);
+    let subject = Case::new(small_network(), as_it_is(SIZE), picture);
     for fill in ["#204060", "mean"] {
         let options = [&WINDOWS[..], &[("fill", fill)]].concat();
         let attribution = subject.map_of(0, "occlusion", &options);

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::Error;
+use crate::corpora::settings::SEED;
 use crate::corpora::source::named;
-use crate::corpora::{Corpus, OptionSpec, Settings};
+use crate::corpora::{Corpus, Settings};
 use crate::prepare::Plan;
 use crate::splitting::{Shares, by_picture};
 
@@ -15,7 +16,7 @@ pub(super) const FLOWER_5: Corpus = Corpus {
     rule: "SOURCE holds the folders daisy, dandelion, roses, sunflowers and tulips; others are \
            left out. Each class is shuffled, the first 80 % are for training, the others for \
            validation.",
-    options: &[OptionSpec::SEED],
+    options: &[SEED],
     sets: None,
     plan,
 };
@@ -24,7 +25,7 @@ const CLASSES: [&str; 5] = ["daisy", "dandelion", "roses", "sunflowers", "tulips
 
 fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
     let shares = Shares::new(0.2, 0.0).expect("a part is left for training");
-    let seed = OptionSpec::SEED.of(settings)?;
+    let seed = SEED.of(settings)?;
     let mut plan = Plan::new(FLOWER_5.name, source);
     let folders = CLASSES.map(|name| (name, name));
     for class in named(source, &folders, &mut plan)? {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use dvm_image::{Range, Reading};
 use regex_lite::Regex;
 
+use crate::corpora::settings::SEED;
 use crate::corpora::source::{Class, classes};
 use crate::corpora::volumes::Volumes;
 use crate::corpora::{Corpus, OptionSpec, Settings, Share};
@@ -21,7 +22,7 @@ pub(super) const FOLDER: Corpus = Corpus {
            --group, pictures of one group, such as one patient's, stay together. \
            NIfTI volumes and DICOM files (.nii, .nii.gz, .dcm) become grey PNG files, one per slice, \
            and those of one file stay together.",
-    options: &[VAL, TEST, OptionSpec::SEED, GROUP, SLICES, RANGE],
+    options: &[VAL, TEST, SEED, GROUP, SLICES, RANGE],
     sets: None,
     plan,
 };
@@ -68,9 +69,13 @@ const RANGE: OptionSpec = OptionSpec {
 
 fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
     let (val, test): (Share, Share) = (VAL.of(settings)?, TEST.of(settings)?);
-    let shares = Shares::new(val.0, test.0)
-        .ok_or_else(|| VAL.refuse(&val.0.to_string(), "with --test it leaves nothing to train"))?;
-    let seed = OptionSpec::SEED.of(settings)?;
+    let shares = Shares::new(val.0, test.0).ok_or_else(|| {
+        VAL.refuse(
+            &val.0.to_string(),
+            "with the option `test` it leaves nothing to train",
+        )
+    })?;
+    let seed = SEED.of(settings)?;
     let range: Option<Range> = match settings.text(RANGE.name) {
         Some(_) => Some(RANGE.of(settings)?),
         None => None,
@@ -131,9 +136,11 @@ pub(crate) fn group_pattern(text: &str) -> Result<Regex, Error> {
         .map_err(|why| GROUP.refuse(text, format!("it is no regular expression: {why}")))?;
     match pattern.captures_len() {
         2 => Ok(pattern),
-        _ => Err(GROUP.refuse(
-            text,
-            "it needs one pair of parentheses, around what names the group",
-        )),
+        _ => Err(GROUP
+            .refuse(
+                text,
+                "it needs one pair of parentheses, around what names the group",
+            )
+            .into()),
     }
 }

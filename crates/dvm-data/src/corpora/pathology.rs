@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::corpora::settings::SEED;
 use crate::corpora::source::{Class, named};
 use crate::corpora::{Corpus, OptionSpec, Settings, Share};
 use crate::prepare::Plan;
@@ -16,7 +17,7 @@ pub(super) const PATHOLOGY: Corpus = Corpus {
     rule: "SOURCE holds the folders TCGA-LUAD, TCGA-LUSC and normal, which become the classes LUAD, \
            LUSC and NORM. The beginning of a file's name says its split: train, valid or test; \
            other files are left out.",
-    options: &[FRACTION, OptionSpec::SEED],
+    options: &[FRACTION, SEED],
     sets: None,
     plan,
 };
@@ -43,9 +44,9 @@ const PREFIXES: [(&str, Split); 3] = [
 fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
     let Share(fraction) = FRACTION.of(settings)?;
     if fraction == 0.0 {
-        return Err(FRACTION.refuse("0", "it leaves nothing"));
+        return Err(FRACTION.refuse("0", "it leaves nothing").into());
     }
-    let seed = OptionSpec::SEED.of(settings)?;
+    let seed = SEED.of(settings)?;
     let mut plan = Plan::new(PATHOLOGY.name, source);
     for class in named(source, &FOLDERS, &mut plan)? {
         let mut splits: BTreeMap<Split, Vec<String>> = BTreeMap::new();

@@ -59,7 +59,7 @@ fn weight_gradient(criterion: &mut Criterion) {
             let request = Request {
                 nodes: &[],
                 parameters: &|parameter| parameter.role == Role::Weight,
-                rules: &rules::true_gradient,
+                rules: &rules::TRUE_GRADIENT,
             };
             bencher.iter(|| walk.run(&request));
         });

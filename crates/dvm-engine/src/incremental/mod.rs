@@ -94,7 +94,15 @@ impl<'g> Incremental<'g> {
     /// [`Error::Node`] at the first node that cannot work on what reaches it.
     pub fn new(graph: &'g Graph, picture: &Tensor) -> Result<Self, Error> {
         let base = graph.forward(picture, Mode::Inference, Keep::All)?;
-        let layout = Layout::new(graph, picture.shape())?;
+        Self::on(graph, base, picture.shape())
+    }
+
+    /// The same for a picture of this shape, `[1, C, H, W]`, of which every value is known.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn on(graph: &'g Graph, base: Activations, picture: &[usize]) -> Result<Self, Error> {
+        let layout = Layout::new(graph, picture)?;
         Ok(Self {
             graph,
             base,

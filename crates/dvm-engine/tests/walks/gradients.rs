@@ -83,7 +83,7 @@ fn what_nobody_asked_for_has_no_gradient() {
     let request = Request {
         nodes: &[],
         parameters: &|p| p.name == "branch.weight",
-        rules: &rules::true_gradient,
+        rules: &rules::TRUE_GRADIENT,
     };
     let gradients = graph.backward(&activations, &seeds, &request).unwrap();
     assert!(graph.ids().all(|id| gradients.node(id).is_none()));

@@ -25,7 +25,7 @@ fn everything(graph: &Graph, x: &Tensor) -> Vec<(String, Vec<u32>)> {
         let request = Request {
             nodes: &nodes,
             parameters: &|_| true,
-            rules: &rules::true_gradient,
+            rules: &rules::TRUE_GRADIENT,
         };
         let seeds = seed(graph, activations.output());
         let gradients = graph.backward(&activations, &seeds, &request).unwrap();
@@ -96,9 +96,9 @@ fn explaining_never_changes_a_later_forward_pass() {
     let before = graph.forward(&x, Mode::Inference, Keep::All).unwrap();
     let nodes = [graph.input()];
     let composites: [&Composite; 3] = [
-        &rules::guided_backprop,
-        &rules::deconvnet,
-        &rules::true_gradient,
+        &rules::guided_backprop(),
+        &rules::deconvnet(),
+        &rules::TRUE_GRADIENT,
     ];
     for rules in composites {
         let request = Request {

@@ -54,21 +54,21 @@ fn captums_network_gives_captums_numbers() {
         found.node(graph.input()).unwrap().to_nchw()
     };
     #[rustfmt::skip]
-    assert_eq!(gradient(&rules::true_gradient), [
+    assert_eq!(gradient(&rules::TRUE_GRADIENT), [
         0.0, 1.0, 1.0, 1.0,
         0.0, 1.0, 1.0, 1.0,
         0.0, 1.0, 1.0, 1.0,
         0.0, 0.0, 0.0, 0.0,
     ]);
     #[rustfmt::skip]
-    assert_eq!(gradient(&rules::guided_backprop), [
+    assert_eq!(gradient(&rules::guided_backprop()), [
         0.0, 1.0, 1.0, 1.0,
         1.0, 3.0, 3.0, 2.0,
         1.0, 3.0, 3.0, 2.0,
         1.0, 2.0, 2.0, 1.0,
     ]);
     #[rustfmt::skip]
-    assert_eq!(gradient(&rules::deconvnet), [
+    assert_eq!(gradient(&rules::deconvnet()), [
         2.0, 3.0, 3.0, 1.0,
         3.0, 5.0, 5.0, 2.0,
         3.0, 5.0, 5.0, 2.0,
@@ -99,10 +99,10 @@ fn ruled(activation: Activation, x: &[f32], g: &[f32], rules: &Composite) -> Vec
 #[test]
 fn guided_backprop_passes_positive_gradients_through_open_rectifiers() {
     let (x, g) = ([-1.0, 2.0, 7.0, 2.0, 0.0], [3.0, 3.0, 3.0, -3.0, 3.0]);
-    let guided = |activation| ruled(activation, &x, &g, &rules::guided_backprop);
+    let guided = |activation| ruled(activation, &x, &g, &rules::guided_backprop());
     assert_eq!(guided(Activation::Relu), [0.0, 3.0, 3.0, 0.0, 0.0]);
     assert_eq!(guided(Activation::Relu6), [0.0, 3.0, 0.0, 0.0, 0.0]);
-    let plain = ruled(Activation::Silu, &x, &[3.0; 5], &rules::true_gradient);
+    let plain = ruled(Activation::Silu, &x, &[3.0; 5], &rules::TRUE_GRADIENT);
     let expected = [plain[0], plain[1], plain[2], 0.0, plain[4]];
     assert_eq!(guided(Activation::Silu), expected);
 }
@@ -111,7 +111,7 @@ fn guided_backprop_passes_positive_gradients_through_open_rectifiers() {
 fn deconvnet_passes_positive_gradients_through_every_rectifier() {
     let (x, g) = ([-1.0, 2.0, 7.0, 2.0, 0.0], [3.0, 3.0, 3.0, -3.0, 3.0]);
     for activation in [Activation::Relu, Activation::Relu6, Activation::Gelu] {
-        let found = ruled(activation, &x, &g, &rules::deconvnet);
+        let found = ruled(activation, &x, &g, &rules::deconvnet());
         assert_eq!(found, [3.0, 3.0, 3.0, 0.0, 3.0], "{activation:?}");
     }
 }
@@ -120,11 +120,11 @@ fn deconvnet_passes_positive_gradients_through_every_rectifier() {
 fn guided_backprop_holds_back_negative_gradients_at_smooth_rectifiers() {
     let (x, g) = ([-4.0, -0.5, 0.5, 2.0, 2.0], [3.0, 3.0, 3.0, 3.0, -3.0]);
     for activation in SMOOTH {
-        let plain = ruled(activation, &x, &g, &rules::true_gradient);
+        let plain = ruled(activation, &x, &g, &rules::TRUE_GRADIENT);
         let expected = [plain[0], plain[1], plain[2], plain[3], 0.0];
-        let found = ruled(activation, &x, &g, &rules::guided_backprop);
+        let found = ruled(activation, &x, &g, &rules::guided_backprop());
         assert_eq!(found, expected, "{activation:?}");
-        let found = ruled(activation, &x, &g, &rules::deconvnet);
+        let found = ruled(activation, &x, &g, &rules::deconvnet());
         assert_eq!(found, [3.0, 3.0, 3.0, 3.0, 0.0], "{activation:?}");
     }
 }
@@ -151,7 +151,7 @@ const SMOOTH: [Activation; 12] = [
 fn the_slope_of_a_leaky_relu_lets_guided_gradients_through() {
     let guided = |g| {
         let activation = Activation::LeakyRelu(0.25);
-        ruled(activation, &[-1.0, 1.0], &[g; 2], &rules::guided_backprop)
+        ruled(activation, &[-1.0, 1.0], &[g; 2], &rules::guided_backprop())
     };
     assert_eq!(guided(2.0), [0.5, 2.0]);
     assert_eq!(guided(-2.0), [0.0, 0.0]);
@@ -180,14 +180,17 @@ fn a_prelu_has_the_rules_of_a_leaky_relu_channel_by_channel() {
         found.node(graph.input()).unwrap().to_nchw()
     };
     assert_eq!(
-        gradient(&rules::true_gradient),
+        gradient(&rules::TRUE_GRADIENT),
         [0.5, 2.0, -0.5, -1.0, -2.0, 1.0]
     );
     assert_eq!(
-        gradient(&rules::guided_backprop),
+        gradient(&rules::guided_backprop()),
         [0.5, 2.0, 0.0, -1.0, 0.0, 0.0]
     );
-    assert_eq!(gradient(&rules::deconvnet), [2.0, 2.0, 0.0, 2.0, 0.0, 0.0]);
+    assert_eq!(
+        gradient(&rules::deconvnet()),
+        [2.0, 2.0, 0.0, 2.0, 0.0, 0.0]
+    );
 }
 
 /// Gradients of the parts of a transformer's block have signs, and none of its layers but GELU changes
@@ -220,9 +223,9 @@ fn rules_apply_at_the_activations_of_a_transformer_and_nowhere_else() {
         let found = graph.backward(&activations, &seeds, &request).unwrap();
         nodes.map(|node| found.node(node).unwrap().data().to_vec())
     };
-    let [plain, reaching] = gradients(&rules::true_gradient);
-    let [guided, same] = gradients(&rules::guided_backprop);
-    let [deconvnet, _] = gradients(&rules::deconvnet);
+    let [plain, reaching] = gradients(&rules::TRUE_GRADIENT);
+    let [guided, same] = gradients(&rules::guided_backprop());
+    let [deconvnet, _] = gradients(&rules::deconvnet());
     assert_eq!(reaching, same);
     for (i, &g) in reaching.iter().enumerate() {
         assert_eq!(guided[i], if g > 0.0 { plain[i] } else { 0.0 });
@@ -247,8 +250,8 @@ fn gates_keep_their_true_gradient_under_every_rule() {
             offset: 0.5,
         },
     ] {
-        let plain = ruled(gate, &x, &g, &rules::true_gradient);
-        assert_eq!(ruled(gate, &x, &g, &rules::guided_backprop), plain);
-        assert_eq!(ruled(gate, &x, &g, &rules::deconvnet), plain);
+        let plain = ruled(gate, &x, &g, &rules::TRUE_GRADIENT);
+        assert_eq!(ruled(gate, &x, &g, &rules::guided_backprop()), plain);
+        assert_eq!(ruled(gate, &x, &g, &rules::deconvnet()), plain);
     }
 }

@@ -1,7 +1,7 @@
 //! A walk back that computes parts of the network again gives the same bits with less memory.
 
 use dvm_engine::ops::{activation::Activation, conv2d::Conv2d, pool::Pool};
-use dvm_engine::rules::{Composite, guided_backprop, true_gradient};
+use dvm_engine::rules::{Composite, TRUE_GRADIENT, guided_backprop};
 use dvm_engine::{Blueprint, Graph, Keep, Mode, Request, Segments, Tensor, seeded};
 
 const INPUT: [usize; 4] = [1, 3, 16, 12];
@@ -55,7 +55,7 @@ fn gradient_in(graph: &Graph, segments: &Segments, rules: &Composite) -> Tensor 
 #[test]
 fn gradients_have_the_bits_of_those_with_everything_kept() {
     let graph = network();
-    let rules: [&Composite; 2] = [&true_gradient, &guided_backprop];
+    let rules: [&Composite; 2] = [&TRUE_GRADIENT, &guided_backprop()];
     for rules in rules {
         let input = graph.input();
         let request = Request {
@@ -94,7 +94,7 @@ fn parameters_get_the_same_gradients() {
     let request = Request {
         nodes: &[],
         parameters: &|_| true,
-        rules: &true_gradient,
+        rules: &TRUE_GRADIENT,
     };
     let picture = picture();
     let found = |allowed: usize| {

@@ -89,7 +89,7 @@ fn the_gradient_of_every_parameter_is_its_slope() {
     let request = Request {
         nodes: &[],
         parameters: &|_| true,
-        rules: &rules::true_gradient,
+        rules: &rules::TRUE_GRADIENT,
     };
     let activations = graph.forward(&x, TRAINING, Keep::All).unwrap();
     let seeds = seed(&graph, activations.output());

@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
         let request = Request {
             nodes: &[],
             parameters: &|parameter| learner.learns(parameter),
-            rules: &rules::true_gradient,
+            rules: &rules::TRUE_GRADIENT,
         };
         let statistics = activations.statistics().to_vec();
         let gradients = graph.backward_releasing(activations, seeds, &request)?;

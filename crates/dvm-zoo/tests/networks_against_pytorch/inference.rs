@@ -27,9 +27,9 @@ pub fn check(name: &str) {
         println!("{name} {form}: logits are off by {error:.1e}");
         assert!(error <= LOGITS, "{form}: logits are off by {error:.1e}");
         let composites: [(&str, &Composite); 3] = [
-            ("input_grad", &rules::true_gradient),
-            ("guided.input_grad", &rules::guided_backprop),
-            ("deconvnet.input_grad", &rules::deconvnet),
+            ("input_grad", &rules::TRUE_GRADIENT),
+            ("guided.input_grad", &rules::guided_backprop()),
+            ("deconvnet.input_grad", &rules::deconvnet()),
         ];
         for (key, rules) in composites {
             let nodes = [graph.input()];

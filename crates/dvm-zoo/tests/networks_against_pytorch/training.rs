@@ -60,7 +60,7 @@ fn step(described: &Described) -> Step {
     let request = Request {
         nodes: &[],
         parameters: &|_| true,
-        rules: &rules::true_gradient,
+        rules: &rules::TRUE_GRADIENT,
     };
     let found = graph.backward(&activations, &seeds, &request).unwrap();
     let gradients = (0..graph.parameters().len())

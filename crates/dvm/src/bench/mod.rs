@@ -5,7 +5,7 @@ mod train;
 
 use std::time::Instant;
 
-use dvm_attribution::{Scene, registry};
+use dvm_attribution::{Subject, Target, registry};
 use dvm_engine::rules::guided_backprop;
 use dvm_engine::{Keep, Lap, Mode, Request, Tensor, seeded};
 use dvm_image::{Limits, Picture, decode, encode_png};
@@ -227,19 +227,16 @@ impl Classifier {
                 let [c, h, w] = input.shape();
                 let products = self.network().fused().multiply_adds(&[1, c, h, w])?;
                 Box::new(move || {
-                    let scene = Scene {
-                        network: self.network(),
-                        input: &input,
-                        preprocess: self.preprocess(),
-                        memory: bench.explain.memory,
-                        incremental: bench.explain.incremental,
-                        progress: &|_, _| {},
-                    };
-                    let maps = method.attribute(&scene, &[target]).map_err(|source| {
+                    let subject = Subject::new(self.network(), &input, self.preprocess())
+                        .with_memory(bench.explain.memory)
+                        .incremental(bench.explain.incremental);
+                    subject.expect(method.walks());
+                    let targets = [Target::Class(target)];
+                    let maps = method.attribute(&subject, &targets).map_err(|source| {
                         let method = entry.name;
                         Error::Method { method, source }
                     })?;
-                    let windows: usize = maps[0].raw.shape[1..].iter().product();
+                    let windows: usize = maps[0].raw().shape[1..].iter().product();
                     Ok(Some((windows as u64 + 1) * products))
                 })
             }
@@ -269,7 +266,7 @@ impl Classifier {
         let request = Request {
             nodes: &[graph.input()],
             parameters: &|_| false,
-            rules: &guided_backprop,
+            rules: &guided_backprop(),
         };
         graph.backward(&activations, &[(graph.output(), seed)], &request)?;
         Ok(())

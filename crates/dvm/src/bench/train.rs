@@ -1,6 +1,6 @@
 //! A step of training.
 
-use dvm_engine::rules::true_gradient;
+use dvm_engine::rules::TRUE_GRADIENT;
 use dvm_engine::{Error, Graph, Keep, Mode, Request, Tensor, passes};
 use dvm_train::{CrossEntropy, Optimiser, Options, Targets, optimisers};
 
@@ -46,7 +46,7 @@ impl Training {
         let request = Request {
             nodes: &[],
             parameters: &|_| true,
-            rules: &true_gradient,
+            rules: &TRUE_GRADIENT,
         };
         let gradients = self
             .graph

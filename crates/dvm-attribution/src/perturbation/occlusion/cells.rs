@@ -1,8 +1,7 @@
 //! From one value per window to one per pixel, where windows overlap.
 
 use dvm_image::HeatMap;
-
-use crate::settings::words;
+use dvm_options::words;
 
 words! {
     /// What a pixel under several windows shows.

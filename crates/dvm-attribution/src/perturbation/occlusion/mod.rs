@@ -1,26 +1,81 @@
 //! Occlusion: cover the picture window by window and see what the network loses.
 
-mod asking;
 mod cells;
-mod fill;
-mod sweep;
 mod windows;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use dvm_image::{Grid, HeatMap};
+use dvm_options::words;
 use serde_json::{Map, Value as Json};
 
 use self::cells::Overlap;
-use self::fill::Fill;
-use self::sweep::Score;
 use self::windows::Windows;
-use crate::registry::{Entry, Preset, Reference};
-use crate::settings::words;
+use crate::options;
+use crate::probe::Variants;
+use crate::registry::{Entry, Family, Published, Reference};
 use crate::{
-    Attribution, Error, Method, Nature, Observation, OptionSpec, Raw, Scene, SettingError, Settings,
+    Array, Attribution, Baseline, Error, Method, Nature, Observation, OptionSpec, Preset, Score,
+    SettingError, Settings, Subject, Target, Walks,
+};
+
+const WINDOW: OptionSpec = OptionSpec {
+    name: "window",
+    value: "N|HxW",
+    default: "20",
+    help: "rows and columns that are covered at a time, in pixels",
+};
+
+const STRIDE: OptionSpec = OptionSpec {
+    name: "stride",
+    value: "N|HxW",
+    default: "10",
+    help: "rows and columns from one window to the next, in pixels",
+};
+
+const FILL: OptionSpec = OptionSpec {
+    name: "fill",
+    value: "mean|black|white|grey|zero|blur|noise|#RRGGBB|FILE",
+    default: "mean",
+    help: "what covers: the picture's mean colour, black, white, grey (127.5), zero after \
+           normalisation, the picture blurred, noise, a colour, or a picture file",
+};
+
+const NOISE_SEED: OptionSpec = OptionSpec {
+    name: "noise-seed",
+    value: "N",
+    default: "0",
+    help: "seed of the fill `noise`",
+};
+
+const VALUE: OptionSpec = OptionSpec {
+    name: "value",
+    value: "drop|raw",
+    default: "drop",
+    help: "score of the whole picture minus the covered one (positive: the place supports \
+           the class), or the covered score as it is",
+};
+
+const OVERLAP: OptionSpec = OptionSpec {
+    name: "overlap",
+    value: "cell|average|sum",
+    default: "cell",
+    help: "what a pixel under several windows shows: the window whose centre is nearest, \
+           their mean, or their sum",
+};
+
+const SPACE: OptionSpec = OptionSpec {
+    name: "space",
+    value: "input|image",
+    default: "input",
+    help: "where windows are laid: on the crop that the network sees, or on the original \
+           picture before it is resized",
+};
+
+const SCORE: OptionSpec = OptionSpec {
+    default: "probability",
+    ..options::SCORE
 };
 
 /// What the network loses when a window of the picture is covered.
@@ -32,61 +87,13 @@ pub const OCCLUSION: Entry = Entry {
         authors: "Zeiler, Fergus",
         year: 2013,
         title: "Visualizing and Understanding Convolutional Networks",
-        arxiv: "1311.2901",
+        published: Published::Arxiv("1311.2901"),
     },
+    family: Family::Perturbation,
+    cost: "one partial forward pass per window",
+    networks: "all",
     options: &[
-        OptionSpec {
-            name: "window",
-            value: "N|HxW",
-            default: "20",
-            help: "rows and columns that are covered at a time, in pixels",
-        },
-        OptionSpec {
-            name: "stride",
-            value: "N|HxW",
-            default: "10",
-            help: "rows and columns from one window to the next, in pixels",
-        },
-        OptionSpec {
-            name: "fill",
-            value: "mean|black|grey|zero|blur|noise|#RRGGBB",
-            default: "mean",
-            help: "what covers: the picture's mean colour, black, grey (127.5), zero after \
-                   normalisation, the picture blurred, noise, or a colour",
-        },
-        OptionSpec {
-            name: "noise-seed",
-            value: "N",
-            default: "0",
-            help: "seed of the fill `noise`",
-        },
-        OptionSpec {
-            name: "score",
-            value: "probability|logit",
-            default: "probability",
-            help: "which answer of the network is compared",
-        },
-        OptionSpec {
-            name: "value",
-            value: "drop|raw",
-            default: "drop",
-            help: "score of the whole picture minus the covered one (positive: the place supports \
-                   the class), or the covered score as it is",
-        },
-        OptionSpec {
-            name: "overlap",
-            value: "cell|average|sum",
-            default: "cell",
-            help: "what a pixel under several windows shows: the window whose centre is nearest, \
-                   their mean, or their sum",
-        },
-        OptionSpec {
-            name: "space",
-            value: "input|image",
-            default: "input",
-            help: "where windows are laid: on the crop that the network sees, or on the original \
-                   picture before it is resized",
-        },
+        WINDOW, STRIDE, FILL, NOISE_SEED, SCORE, VALUE, OVERLAP, SPACE,
     ],
     presets: &[
         Preset {
@@ -170,7 +177,7 @@ impl fmt::Display for Extent {
 struct Occlusion {
     window: Extent,
     stride: Extent,
-    fill: Fill,
+    fill: Baseline,
     noise_seed: u64,
     score: Score,
     value: Value,
@@ -181,21 +188,20 @@ struct Occlusion {
 impl Occlusion {
     fn new(settings: &Settings) -> Result<Self, SettingError> {
         let occlusion = Self {
-            window: settings.get("window", Extent(20, 20))?,
-            stride: settings.get("stride", Extent(10, 10))?,
-            fill: settings.get("fill", Fill::Mean)?,
-            noise_seed: settings.get("noise-seed", 0)?,
-            score: settings.get("score", Score::Probability)?,
-            value: settings.get("value", Value::Drop)?,
-            overlap: settings.get("overlap", Overlap::Cell)?,
-            space: settings.get("space", Space::Input)?,
+            window: WINDOW.of(settings)?,
+            stride: STRIDE.of(settings)?,
+            fill: FILL.of(settings)?,
+            noise_seed: NOISE_SEED.of(settings)?,
+            score: SCORE.of(settings)?,
+            value: VALUE.of(settings)?,
+            overlap: OVERLAP.of(settings)?,
+            space: SPACE.of(settings)?,
         };
         if occlusion.leaves_gaps() && occlusion.overlap != Overlap::Cell {
-            return Err(SettingError::new(
-                "stride",
+            return Err(STRIDE.refuse(
                 occlusion.stride,
                 format!(
-                    "pixels between windows of {} would never be covered, so --overlap {} has no value for them",
+                    "pixels between windows of {} would never be covered, so the option `overlap` with `{}` has no value for them",
                     occlusion.window,
                     occlusion.overlap.word()
                 ),
@@ -224,18 +230,21 @@ impl Occlusion {
     }
 
     /// The windows on this picture.
-    fn grid(&self, scene: &Scene) -> Result<Grid, Error> {
+    fn grid(&self, subject: &Subject) -> Result<Grid, Error> {
         let (height, width) = match self.space {
-            Space::Input => (scene.input.crop().height(), scene.input.crop().width()),
+            Space::Input => (
+                subject.input().crop().height(),
+                subject.input().crop().width(),
+            ),
             Space::Image => (
-                scene.input.original().height(),
-                scene.input.original().width(),
+                subject.input().original().height(),
+                subject.input().original().width(),
             ),
         };
         if self.window.0 > height || self.window.1 > width {
             return Err(Error::Unfit(format!(
                 "the window of {} is larger than the picture of {height}×{width} that it is laid on; \
-                 choose a smaller --window",
+                 choose a smaller window",
                 self.window
             )));
         }
@@ -248,13 +257,13 @@ impl Occlusion {
     }
 
     /// Where the pixels of the map lie on the picture that windows are laid on.
-    fn points(&self, scene: &Scene) -> (Vec<f64>, Vec<f64>) {
-        let crop = scene.input.crop();
+    fn points(&self, subject: &Subject) -> (Vec<f64>, Vec<f64>) {
+        let crop = subject.input().crop();
         let (ys, xs) = Grid::pixels(crop.height(), crop.width()).pixel_centres();
         match self.space {
             Space::Input => (ys, xs),
             Space::Image => {
-                let placement = scene.input.placement();
+                let placement = subject.input().placement();
                 let y = |&y: &f64| placement.original_from_crop((y, 0.0)).0;
                 let x = |&x: &f64| placement.original_from_crop((0.0, x)).1;
                 (ys.iter().map(y).collect(), xs.iter().map(x).collect())
@@ -264,29 +273,56 @@ impl Occlusion {
 }
 
 impl Method for Occlusion {
-    fn observe<'a>(&'a self, scene: &'a Scene<'a>) -> Result<Box<dyn Observation + 'a>, Error> {
-        let grid = self.grid(scene)?;
-        let output = scene.network.output();
-        let outputs = scene.outputs()?;
-        let whole = self.score.of(output, &outputs);
+    fn walks(&self) -> Walks {
+        Walks {
+            changes: true,
+            ..Walks::default()
+        }
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        let grid = self.grid(subject)?;
+        let output = subject.output();
+        let numbers = subject.numbers()?;
+        let whole = self.score.of(output, &numbers);
+        targets
+            .iter()
+            .try_for_each(|target| target.check(whole.len()))?;
         let windows = match self.space {
-            Space::Input => Windows::over_input(scene, grid, self.fill, self.noise_seed),
-            Space::Image => Windows::over_image(scene, grid, self.fill, self.noise_seed),
+            Space::Input => Windows::over_input(subject, grid, &self.fill, self.noise_seed)?,
+            Space::Image => Windows::over_image(subject, grid, &self.fill, self.noise_seed)?,
         };
-        let covered = sweep::scores(scene, &windows, self.score, &whole)?;
-        Ok(Box::new(Scores {
+        let count = windows.count();
+        subject.allow_scores(count, whole.len())?;
+        // All classes come from one sweep.
+        let mut covered = vec![0.0; count * whole.len()];
+        subject.answers(&windows, &mut |window, numbers| {
+            let of_classes = self.score.of(output, numbers);
+            for (class, score) in of_classes.into_iter().enumerate() {
+                covered[class * count + window] = score;
+            }
+        })?;
+        let scores = Scores {
             method: self,
             grid,
-            points: self.points(scene),
-            size: (scene.input.crop().height(), scene.input.crop().width()),
-            raw: Raw {
-                shape: vec![whole.len(), grid.rows(), grid.columns()],
-                values: Arc::new(covered),
+            points: self.points(subject),
+            size: subject.size(),
+            raw: Array {
                 is_of_all_classes: true,
+                ..Array::new(
+                    Array::RAW,
+                    &[whole.len(), grid.rows(), grid.columns()],
+                    covered,
+                )
             },
             whole,
-            score: self.score.name(output, outputs.len()),
-        }))
+            score: self.score.name(output, numbers.len()),
+        };
+        Ok(Box::new(move |target| scores.attribution(target)))
     }
 
     fn parameters(&self) -> Map<String, Json> {
@@ -316,25 +352,34 @@ struct Scores<'a> {
     /// What they are called.
     score: &'static str,
     /// `[K, rows, columns]`
-    raw: Raw,
+    raw: Array,
     /// Where the rows and columns of the map lie on the picture under the windows.
     points: (Vec<f64>, Vec<f64>),
     /// Rows and columns of the map.
     size: (usize, usize),
 }
 
-impl Observation for Scores<'_> {
-    fn attribution(&self, target: usize) -> Result<Attribution, Error> {
+impl Scores<'_> {
+    fn attribution(&self, target: &Target) -> Result<Attribution, Error> {
         let method = self.method;
-        let whole = *self.whole.get(target).ok_or(Error::Class {
-            class: target,
-            classes: self.whole.len(),
-        })?;
+        let whole = target.of(&self.whole)?;
         let count = self.grid.rows() * self.grid.columns();
-        let scores = &self.raw.values[target * count..(target + 1) * count];
+        let scores: Vec<f32> = match target {
+            Target::Class(class) => self.raw.values[class * count..][..count].to_vec(),
+            _ => {
+                let of_classes = |window| -> Vec<f32> {
+                    let all = self.raw.values.iter().skip(window).step_by(count);
+                    all.copied().collect()
+                };
+                let windows = 0..count;
+                windows
+                    .map(|window| target.of(&of_classes(window)))
+                    .collect::<Result<_, _>>()?
+            }
+        };
         let (values, uncovered) = match method.value {
             Value::Drop => (scores.iter().map(|&s| whole - s).collect(), 0.0),
-            Value::Raw => (scores.to_vec(), whole),
+            Value::Raw => (scores, whole),
         };
         let cells = HeatMap::new(self.grid, values);
         let (ys, xs) = &self.points;
@@ -350,19 +395,20 @@ impl Observation for Scores<'_> {
             ));
         }
         let attribution = Attribution {
-            target,
+            target: target.clone(),
             title: format!("occlusion {}/{}", method.window, method.stride),
             quantity: method.quantity(self.score),
             score: self.score,
             map,
             size: self.size,
             smooth,
-            raw: self.raw.clone(),
+            arrays: vec![self.raw.clone()],
             nature: match method.value {
                 Value::Drop => Nature::Signed,
                 Value::Raw => Nature::Level,
             },
             warnings,
+            checks: Vec::new(),
         };
         Ok(attribution.checked())
     }

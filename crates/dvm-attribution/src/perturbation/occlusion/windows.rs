@@ -7,12 +7,18 @@ use dvm_engine::Tensor;
 use dvm_engine::incremental::Rectangle;
 use dvm_image::{Grid, Picture};
 
-use super::fill::{Cover, Fill};
-use crate::Scene;
+use crate::baseline::{Baseline, Cover};
+use crate::probe::Variants;
+use crate::{Error, Subject};
+
+/// Standard deviation of a blurred cover in parts of the window's longer side: at half the window nothing
+/// that fits into it is left to see.
+const BLUR: f64 = 0.5;
 
 /// Every window of a grid over one picture, and how to make the covered versions of it.
 pub(super) struct Windows<'a> {
-    pub grid: Grid,
+    subject: &'a Subject<'a>,
+    grid: Grid,
     covering: Covering<'a>,
 }
 
@@ -30,49 +36,45 @@ enum Covering<'a> {
 
 impl<'a> Windows<'a> {
     /// Windows on the crop that the network sees.
-    pub fn over_input(scene: &'a Scene, grid: Grid, fill: Fill, noise_seed: u64) -> Self {
-        let crop = scene.input.crop();
-        let normalised = |colour: [f32; 3]| {
-            // Exactly zero, not the rounded difference of two equal numbers.
-            let is_zero = fill == Fill::Zero;
-            let values = scene.preprocess.normalise_colour(colour);
-            values.map(move |value| if is_zero { 0.0 } else { value })
-        };
-        let cover = match fill.over(crop, scene.preprocess, grid.window, noise_seed) {
-            Cover::Colour(colour) => {
-                let pixel: Vec<f32> = normalised(colour).collect();
-                pixel.repeat(grid.height * grid.width)
-            }
-            Cover::Picture(values) => {
-                let pixels = values.as_chunks::<3>().0;
-                pixels
-                    .iter()
-                    .flat_map(|&colour| normalised(colour))
-                    .collect()
-            }
-        };
-        Self {
+    pub fn over_input(
+        subject: &'a Subject<'a>,
+        grid: Grid,
+        fill: &Baseline,
+        noise_seed: u64,
+    ) -> Result<Self, Error> {
+        let (sigma, noise) = Self::blur_and_noise(&grid, noise_seed);
+        Ok(Self {
+            subject,
             grid,
-            covering: Covering::Input { cover },
-        }
+            covering: Covering::Input {
+                cover: fill.input(subject, sigma, &noise)?,
+            },
+        })
     }
 
     /// Windows on the original picture, before it is resized and cropped.
-    pub fn over_image(scene: &'a Scene, grid: Grid, fill: Fill, noise_seed: u64) -> Self {
-        let original = scene.input.original();
-        Self {
+    pub fn over_image(
+        subject: &'a Subject<'a>,
+        grid: Grid,
+        fill: &Baseline,
+        noise_seed: u64,
+    ) -> Result<Self, Error> {
+        let original = subject.input().original();
+        let (sigma, noise) = Self::blur_and_noise(&grid, noise_seed);
+        Ok(Self {
+            subject,
             grid,
             covering: Covering::Image {
                 original,
-                cover: fill.over(original, scene.preprocess, grid.window, noise_seed),
+                cover: fill.over(original, subject.preprocess(), sigma, &noise)?,
                 canvases: Mutex::new(Vec::new()),
             },
-        }
+        })
     }
 
-    /// How many windows there are.
-    pub fn count(&self) -> usize {
-        self.grid.rows() * self.grid.columns()
+    fn blur_and_noise(grid: &Grid, noise_seed: u64) -> (f64, String) {
+        let sigma = grid.window.0.max(grid.window.1) as f64 * BLUR;
+        (sigma, format!("occlusion noise {noise_seed}"))
     }
 
     /// Rows and columns of the picture that the windows are laid on, under one of them.
@@ -80,22 +82,27 @@ impl<'a> Windows<'a> {
         let columns = self.grid.columns();
         self.grid.pixels_of(window / columns, window % columns)
     }
+}
 
-    /// The part of the network's input outside which one window changes nothing.
-    pub fn influence(&self, scene: &Scene, window: usize) -> Rectangle {
-        let (rows, columns) = self.pixels_of(window);
-        match &self.covering {
-            Covering::Input { .. } => Rectangle { rows, columns },
-            Covering::Image { .. } => influence_on_crop(scene, &rows, &columns),
-        }
+impl Variants for Windows<'_> {
+    fn count(&self) -> usize {
+        self.grid.rows() * self.grid.columns()
     }
 
-    /// The network's input with one window covered, stored `H, W, C`; `None` if that changes
-    /// nothing.
-    pub fn covered(&self, scene: &Scene, base: &[f32], window: usize) -> Option<Vec<f32>> {
+    fn rectangle(&self, window: usize) -> Option<Rectangle> {
+        let (rows, columns) = self.pixels_of(window);
+        Some(match &self.covering {
+            Covering::Input { .. } => Rectangle { rows, columns },
+            Covering::Image { .. } => influence_on_crop(self.subject, &rows, &columns),
+        })
+    }
+
+    /// The picture with one window covered.
+    fn variant(&self, picture: &[f32], window: usize) -> Option<Vec<f32>> {
+        let subject = self.subject;
         let (rows, columns) = self.pixels_of(window);
         let channels = match &self.covering {
-            Covering::Input { .. } => scene.preprocess.channels.count(),
+            Covering::Input { .. } => subject.preprocess().channels.count(),
             // A picture has three, whatever the network takes.
             Covering::Image { .. } => 3,
         };
@@ -106,7 +113,7 @@ impl<'a> Windows<'a> {
         });
         let values = match &self.covering {
             Covering::Input { cover } => {
-                let mut values = base.to_vec();
+                let mut values = picture.to_vec();
                 for span in spans {
                     values[span.clone()].copy_from_slice(&cover[span]);
                 }
@@ -117,7 +124,7 @@ impl<'a> Windows<'a> {
                 cover,
                 canvases,
             } => {
-                if influence_on_crop(scene, &rows, &columns).is_empty() {
+                if influence_on_crop(subject, &rows, &columns).is_empty() {
                     return None;
                 }
                 let lock = || canvases.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,32 +140,32 @@ impl<'a> Windows<'a> {
                         *value = covering.round() as u8;
                     }
                 }
-                let crop = scene.preprocess.crop_of(&canvas);
+                let crop = subject.preprocess().crop_of(&canvas);
                 for span in spans {
                     canvas.rgb_mut()[span.clone()].copy_from_slice(&original.rgb()[span]);
                 }
                 lock().push(canvas);
-                if crop == *scene.input.crop() {
+                if crop == *subject.input().crop() {
                     return None;
                 }
-                let normalised = scene.preprocess.normalise(&crop);
-                Tensor::from_nchw(&scene.shape_of_one(), &normalised)
+                let normalised = subject.preprocess().normalise(&crop);
+                Tensor::from_nchw(&subject.shape(), &normalised)
                     .data()
                     .to_vec()
             }
         };
-        (values != base).then_some(values)
+        (values != picture).then_some(values)
     }
 }
 
 /// The part of the crop that these pixels of the original have an influence on: as far as the
 /// resizing filter reaches. Empty where they were cut off.
-fn influence_on_crop(scene: &Scene, rows: &Range<usize>, columns: &Range<usize>) -> Rectangle {
-    let placement = scene.input.placement();
+fn influence_on_crop(subject: &Subject, rows: &Range<usize>, columns: &Range<usize>) -> Rectangle {
+    let placement = subject.input().placement();
     let scale = placement.scale();
     let widened = |pixels: &Range<usize>, scale: f64| {
         // Shrinking widens the filter; one pixel more covers its rounding.
-        let reach = scene.preprocess.interpolation.support() * (1.0 / scale).max(1.0) + 1.0;
+        let reach = subject.preprocess().interpolation.support() * (1.0 / scale).max(1.0) + 1.0;
         pixels.start as f64 - reach..pixels.end as f64 + reach
     };
     let (rows, columns) =

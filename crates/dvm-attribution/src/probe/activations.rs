@@ -1,0 +1,126 @@
+//! Activations at nodes, and what the network answers from changed ones.
+
+use dvm_engine::{Graph, Keep, Mode, NodeId, Tensor};
+use rayon::prelude::*;
+
+use super::LARGEST_BATCH;
+use crate::subject::finite;
+use crate::{Error, Subject};
+
+/// What was read of one picture.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The network's numbers, `[K]`.
+    pub numbers: Vec<f32>,
+    /// For each node asked for its value, a batch of one.
+    pub activations: Vec<Tensor>,
+}
+
+impl Subject<'_> {
+    /// The values of these nodes of `graph`, a form of the network, for the picture itself, each a batch of
+    /// one.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`], [`Error::Network`]; [`Error::Unfit`] if it takes more memory than is allowed.
+    pub fn activations(&self, graph: &Graph, nodes: &[NodeId]) -> Result<Vec<Tensor>, Error> {
+        self.allow(graph.peak_values(&self.shape())?)?;
+        let kept = graph.forward(self.picture(), Mode::Inference, Keep::Nodes(nodes))?;
+        finite("the picture itself", kept.output().data())?;
+        Ok(nodes
+            .iter()
+            .map(|&id| kept.get(id).expect("it was kept").clone())
+            .collect())
+    }
+
+    /// The same for `count` other pictures of the same size: `make` gives the values of each as stored
+    /// (`H, W, C`, normalised), `each` gets what was read of it, in order.
+    ///
+    /// # Errors
+    /// As [`Subject::activations`], and whatever `each` returns.
+    pub fn activations_of(
+        &self,
+        count: usize,
+        make: &(dyn Fn(usize) -> Vec<f32> + Sync),
+        (graph, nodes): (&Graph, &[NodeId]),
+        each: &mut dyn FnMut(usize, Reading) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let are_batches = graph.are_batches(&self.shape())?;
+        let ends = nodes.iter().copied().chain([graph.output()]);
+        let splits = ends.into_iter().all(|id| are_batches[id.index()]);
+        let batch = if splits { self.batch_size(graph)? } else { 1 };
+        for first in (0..count).step_by(batch) {
+            let size = batch.min(count - first);
+            let values: Vec<Vec<f32>> = (first..first + size).into_par_iter().map(make).collect();
+            let mut shape = self.shape();
+            shape[0] = size;
+            let pictures = Tensor::from_stored(&shape, values.concat());
+            let kept = graph.forward(&pictures, Mode::Inference, Keep::Nodes(nodes))?;
+            finite("a changed picture", kept.output().data())?;
+            let numbers = kept.output().data();
+            for index in 0..size {
+                let of_one = |&id: &NodeId| {
+                    let value = kept.get(id).expect("it was kept");
+                    if size == 1 {
+                        value.clone()
+                    } else {
+                        value.part(index)
+                    }
+                };
+                let reading = Reading {
+                    numbers: numbers[index * numbers.len() / size..][..numbers.len() / size]
+                        .to_vec(),
+                    activations: nodes.iter().map(of_one).collect(),
+                };
+                each(first + index, reading)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The network's numbers `[K]` where the node `at` of `graph` has other values than for the picture, and
+    /// all that does not follow from it is as for the picture: `make` gives the values of each of `count`
+    /// cases as stored, `each` gets the numbers, in order.
+    ///
+    /// # Errors
+    /// As [`Subject::activations`], and whatever `each` returns.
+    pub fn answers_from(
+        &self,
+        (graph, at): (&Graph, NodeId),
+        count: usize,
+        make: &(dyn Fn(usize) -> Vec<f32> + Sync),
+        each: &mut dyn FnMut(usize, &[f32]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let shapes = graph.shapes(&self.shape())?;
+        let shape = &shapes[at.index()];
+        let beside = graph.read_beside(at);
+        self.allow(graph.peak_values(&self.shape())?)?;
+        let base = graph.forward(self.picture(), Mode::Inference, Keep::Nodes(&beside))?;
+        let are_batches = graph.are_batches(&self.shape())?;
+        let all = graph.ids().filter(|id| *id >= at).chain(beside);
+        let splits = all.into_iter().all(|id| are_batches[id.index()]);
+        // What is behind the node is the smaller part of the network, and takes more pictures at once.
+        let behind: usize = shapes[at.index()..]
+            .iter()
+            .map(|s| s.iter().product::<usize>())
+            .sum();
+        let room = self.memory() / size_of::<f32>() / behind.max(1);
+        let batch = if splits {
+            room.clamp(1, 4 * LARGEST_BATCH)
+        } else {
+            1
+        };
+        for first in (0..count).step_by(batch) {
+            let size = batch.min(count - first);
+            let values: Vec<Vec<f32>> = (first..first + size).into_par_iter().map(make).collect();
+            let mut shape = shape.clone();
+            shape[0] *= size;
+            let value = Tensor::from_stored(&shape, values.concat());
+            let outputs = graph.logits_from(at, &value, &base)?;
+            finite("changed activations", outputs.data())?;
+            for (index, numbers) in outputs.data().chunks(outputs.len() / size).enumerate() {
+                each(first + index, numbers)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! What the network answers for changed versions of the picture: computed from its values for the picture
+//! itself where a version differs in a rectangle, or as a whole.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use dvm_engine::incremental::{Change, Incremental, Rectangle};
+use dvm_engine::{Graph, Tensor};
+use rayon::prelude::*;
+
+use super::LARGEST_BATCH;
+use crate::subject::finite;
+use crate::{Error, Score, Subject, Target};
+
+/// Changed versions of the picture.
+pub trait Variants: Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The part of the picture outside which a variant is the picture itself; `None` if it may differ
+    /// anywhere.
+    fn rectangle(&self, index: usize) -> Option<Rectangle>;
+
+    /// The values of a variant, given those of the picture, both as stored (`H, W, C`, normalised);
+    /// `None` if it is the picture itself.
+    fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>>;
+}
+
+/// Groups of variants that are worked on side by side at most. Each has this part of the memory
+/// whatever the number of threads, so that nothing computed depends on it.
+const MOST_LANES: usize = 8;
+
+impl Subject<'_> {
+    /// Hands `each` the numbers `[K]` that the network answers for every variant, in any order, with its
+    /// index.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] if an answer is not a number, [`Error::Network`].
+    pub fn answers(
+        &self,
+        variants: &dyn Variants,
+        each: &mut (dyn FnMut(usize, &[f32]) + Send),
+    ) -> Result<(), Error> {
+        let whole = self.numbers()?;
+        let asking = Asking::new(self, variants)?;
+        let groups = asking.groups(self, variants);
+        let count = variants.count();
+        let found = Mutex::new(Found {
+            each,
+            done: 0,
+            failed: None,
+        });
+        let lock = || found.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = AtomicUsize::new(0);
+        let lane = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(group) = groups.get(index).filter(|_| lock().failed.is_none()) else {
+                    return;
+                };
+                let answers = asking.answers(self, variants, group);
+                let mut found = lock();
+                match answers {
+                    Err(error) => found.fail(index, error),
+                    Ok(answers) => {
+                        for (variant, numbers) in answers {
+                            (found.each)(variant, numbers.as_deref().unwrap_or(&whole));
+                        }
+                        found.done += group.len();
+                        // Told under the lock, so that the count never goes back.
+                        self.progress(found.done, count);
+                    }
+                }
+            }
+        };
+        rayon::scope(|scope| {
+            for _ in 0..asking.lanes {
+                scope.spawn(|_| lane());
+            }
+        });
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match found.failed {
+            Some((_, error)) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// The scores of every variant, `[variants, targets]`.
+    ///
+    /// # Errors
+    /// As [`Subject::answers`]; [`Error::Unfit`] if they take more memory than is allowed;
+    /// [`Error::Class`].
+    pub fn scores(
+        &self,
+        variants: &dyn Variants,
+        targets: &[Target],
+        score: Score,
+    ) -> Result<Vec<f32>, Error> {
+        let output = self.output();
+        let classes = score.of(output, &self.numbers()?).len();
+        targets
+            .iter()
+            .try_for_each(|target| target.check(classes))?;
+        self.allow_scores(variants.count(), targets.len())?;
+        let mut scores = vec![0.0; variants.count() * targets.len()];
+        self.answers(variants, &mut |index, numbers| {
+            let of_classes = score.of(output, numbers);
+            let own = scores[index * targets.len()..].iter_mut();
+            for (own, target) in own.zip(targets) {
+                *own = target.of(&of_classes).expect("the classes were checked");
+            }
+        })?;
+        Ok(scores)
+    }
+
+    /// Refuses to keep more scores than memory holds.
+    pub(crate) fn allow_scores(&self, variants: usize, each: usize) -> Result<(), Error> {
+        let needed = variants
+            .saturating_mul(each)
+            .saturating_mul(size_of::<f32>());
+        if needed <= self.memory() {
+            return Ok(());
+        }
+        Err(Error::Unfit(format!(
+            "{variants} changed pictures with {each} scores each take {} MiB, more than the {} MiB \
+             allowed; ask for fewer of them (a larger stride, fewer samples) or allow more memory",
+            needed.div_ceil(1 << 20),
+            self.memory() >> 20
+        )))
+    }
+
+    /// How many pictures may be worked on at once so that `graph`'s activations stay within
+    /// [`Subject::memory`].
+    ///
+    /// # Errors
+    /// [`Error::Network`] if the graph cannot take the picture.
+    pub fn batch_size(&self, graph: &Graph) -> Result<usize, Error> {
+        let values = graph.peak_values(&self.shape())?;
+        Ok((self.memory() / (values * size_of::<f32>())).clamp(1, LARGEST_BATCH))
+    }
+}
+
+/// What the lanes have found.
+struct Found<'e> {
+    each: &'e mut (dyn FnMut(usize, &[f32]) + Send),
+    /// Variants that are done.
+    done: usize,
+    /// The first group, in order, that failed.
+    failed: Option<(usize, Error)>,
+}
+
+impl Found<'_> {
+    fn fail(&mut self, group: usize, error: Error) {
+        if self.failed.as_ref().is_none_or(|(first, _)| group < *first) {
+            self.failed = Some((group, error));
+        }
+    }
+}
+
+/// A variant's index with its numbers `[K]`; `None` if it is the picture itself.
+type Answered = (usize, Option<Vec<f32>>);
+
+/// A network that is asked about groups of variants.
+struct Asking<'a> {
+    way: Way<'a>,
+    /// Groups that may be asked about side by side.
+    lanes: usize,
+}
+
+enum Way<'a> {
+    /// Only what a variant can change is computed.
+    Incremental {
+        incremental: Incremental<'a>,
+        /// Values that a group may have alive at once.
+        values: usize,
+    },
+    /// Every variant is computed as a whole, in batches of this size.
+    Whole { graph: &'a Graph, batch: usize },
+}
+
+impl<'a> Asking<'a> {
+    /// Asks as the subject wants, within its memory.
+    fn new(subject: &Subject<'a>, variants: &dyn Variants) -> Result<Self, Error> {
+        let graph = subject.network().fused();
+        let is_local = (0..variants.count()).any(|index| variants.rectangle(index).is_some());
+        let changes = if is_local { subject.changes()? } else { None };
+        let Some(incremental) = changes else {
+            let batch = subject.batch_size(graph)?;
+            return Ok(Self {
+                way: Way::Whole { graph, batch },
+                lanes: 1,
+            });
+        };
+        let base = Incremental::base_values(graph, &subject.shape())?;
+        let room = (subject.memory() / size_of::<f32>()).saturating_sub(base);
+        let side_by_side = room / graph.peak_values(&subject.shape())?.max(1);
+        let threads = rayon::current_num_threads();
+        Ok(Self {
+            way: Way::Incremental {
+                incremental,
+                values: room / MOST_LANES,
+            },
+            lanes: side_by_side.clamp(1, threads.min(MOST_LANES)),
+        })
+    }
+
+    /// Indices of variants that are worked on together.
+    fn groups(&self, subject: &Subject, variants: &dyn Variants) -> Vec<Vec<usize>> {
+        match &self.way {
+            Way::Incremental { incremental, .. } => {
+                let all = || Rectangle::whole(subject.size());
+                let rectangles: Vec<Rectangle> = (0..variants.count())
+                    .map(|index| variants.rectangle(index).unwrap_or_else(all))
+                    .collect();
+                incremental.groups(&rectangles)
+            }
+            Way::Whole { batch, .. } => {
+                let all: Vec<usize> = (0..variants.count()).collect();
+                all.chunks(*batch).map(<[usize]>::to_vec).collect()
+            }
+        }
+    }
+
+    fn answers(
+        &self,
+        subject: &Subject,
+        variants: &dyn Variants,
+        group: &[usize],
+    ) -> Result<Vec<Answered>, Error> {
+        let picture = subject.picture();
+        let changed = |&index: &usize| {
+            let values = variants.variant(picture.data(), index);
+            values.and_then(|values| self.change(picture, values))
+        };
+        let changed: Vec<Option<Change>> = group.par_iter().map(changed).collect();
+        let mut answers: Vec<Answered> = group.iter().map(|&index| (index, None)).collect();
+        let (asked, changes): (Vec<&mut Answered>, Vec<Change>) = answers
+            .iter_mut()
+            .zip(changed)
+            .filter_map(|(answer, change)| Some((answer, change?)))
+            .unzip();
+        if changes.is_empty() {
+            return Ok(answers);
+        }
+        let logits = self.logits(picture, changes)?;
+        finite("a changed picture", logits.data())?;
+        let classes = logits.len() / asked.len();
+        for (answer, logits) in asked.into_iter().zip(logits.data().chunks(classes)) {
+            answer.1 = Some(logits.to_vec());
+        }
+        Ok(answers)
+    }
+
+    /// What is to be known of a variant with these values, stored `H, W, C`.
+    fn change(&self, picture: &Tensor, values: Vec<f32>) -> Option<Change> {
+        let &[_, channels, height, width] = picture.shape() else {
+            unreachable!("a picture is [1, C, H, W]");
+        };
+        match self.way {
+            Way::Incremental { .. } => Change::between(picture.data(), &values, width, channels),
+            Way::Whole { .. } => Some(Change {
+                rectangle: Rectangle::whole((height, width)),
+                values,
+            }),
+        }
+    }
+
+    /// The numbers `[N, K]` of the picture with each of these changes.
+    fn logits(&self, picture: &Tensor, changes: Vec<Change>) -> Result<Tensor, Error> {
+        match &self.way {
+            Way::Incremental {
+                incremental,
+                values,
+            } => Ok(incremental.logits(&changes, *values)?),
+            Way::Whole { graph, .. } => {
+                let mut shape = picture.shape().to_vec();
+                shape[0] = changes.len();
+                let pictures: Vec<Vec<f32>> = changes.into_iter().map(|c| c.values).collect();
+                Ok(graph.logits(&Tensor::from_stored(&shape, pictures.concat()))?)
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What is explained: a target, and the score of it that counts.
+
+use dvm_engine::Output;
+use dvm_options::words;
+
+use crate::Error;
+
+/// What a map is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The score of a class.
+    Class(usize),
+    /// The score of the first class minus that of the second: what speaks for the one and against the
+    /// other.
+    Difference(usize, usize),
+    /// The sum of the scores of some classes, each once.
+    Sum(Vec<usize>),
+}
+
+words! {
+    /// Which score of a target is explained.
+    pub enum Score {
+        /// The probability, 0 … 1: a softmax or sigmoid where the network's output is no probability yet.
+        Probability = "probability",
+        /// The logit; the logarithm of the probability where the network gives probabilities of which
+        /// one is right.
+        Logit = "logit",
+        /// The natural logarithm of the probability.
+        LogProbability = "log-probability",
+    }
+}
+
+/// Smallest probability whose logarithm is taken; smaller ones count as this.
+const LEAST: f64 = f32::MIN_POSITIVE as f64;
+
+impl Score {
+    /// The score of each class for the numbers `[K]` of a network whose output is `output`.
+    pub fn of(self, output: Output, numbers: &[f32]) -> Vec<f32> {
+        match self {
+            Self::Probability => output.probabilities(numbers),
+            Self::Logit => output.logits(numbers),
+            Self::LogProbability => log_probabilities(output, numbers),
+        }
+    }
+
+    /// What the score is called for a network with so many numbers.
+    pub fn name(self, output: Output, outputs: usize) -> &'static str {
+        match self {
+            Self::Probability => "probability",
+            Self::Logit => output.logit_name(outputs),
+            Self::LogProbability => "log-probability",
+        }
+    }
+
+    /// How fast the sum of all classes' scores, each times its weight, grows with each of the network's
+    /// numbers `[K]`.
+    fn slopes(self, output: Output, numbers: &[f32], weights: &[f64]) -> Vec<f64> {
+        let probabilities: Vec<f64> = {
+            let all = output.probabilities(numbers).into_iter();
+            all.map(f64::from).collect()
+        };
+        // From the slope with respect to the probability p of a class to that with respect to its
+        // number, and which of them the score itself is.
+        let sigmoids = output.is_of_labels() || numbers.len() == 1;
+        let logarithm = |p: f64| 1.0 / p.max(LEAST);
+        let inverse_sigmoid = |p: f64| 1.0 / (p * (1.0 - p)).max(LEAST);
+        if numbers.len() == 1 {
+            // The number speaks for *yes*, and as much against *no*.
+            let [no, yes] = [probabilities[0], probabilities[1]];
+            let of_logit = [-1.0, 1.0];
+            let of_probability = [-yes * no, yes * no];
+            let of_logarithm = [-yes, no];
+            let by_logit = match self {
+                Self::Logit => of_logit,
+                Self::Probability => of_probability,
+                Self::LogProbability => of_logarithm,
+            };
+            let logit_by_number = match output {
+                Output::Logits | Output::LabelLogits => 1.0,
+                Output::LogProbabilities => 1.0 / no.max(LEAST),
+                Output::Probabilities | Output::LabelProbabilities => inverse_sigmoid(yes),
+            };
+            let slope = weights[0] * by_logit[0] + weights[1] * by_logit[1];
+            return vec![slope * logit_by_number];
+        }
+        let all = weights.iter().zip(&probabilities);
+        let sum: f64 = match self {
+            Self::Logit => 0.0,
+            Self::Probability => all.clone().map(|(w, p)| w * p).sum(),
+            Self::LogProbability => weights.iter().sum(),
+        };
+        let slope = |(&weight, &p): (&f64, &f64)| match (output, self) {
+            (Output::Logits, Self::Logit)
+            | (Output::LabelLogits, Self::Logit)
+            | (Output::LogProbabilities, Self::Logit | Self::LogProbability)
+            | (Output::Probabilities | Output::LabelProbabilities, Self::Probability) => weight,
+            // The softmax couples all classes.
+            (Output::Logits, Self::Probability) => p * (weight - sum),
+            (Output::Logits, Self::LogProbability) => weight - p * sum,
+            (Output::LogProbabilities, Self::Probability) => weight * p,
+            (Output::Probabilities, Self::Logit)
+            | (Output::Probabilities | Output::LabelProbabilities, Self::LogProbability) => {
+                weight * logarithm(p)
+            }
+            (Output::LabelProbabilities, Self::Logit) => weight * inverse_sigmoid(p),
+            (Output::LabelLogits, Self::Probability) => weight * p * (1.0 - p),
+            (Output::LabelLogits, Self::LogProbability) => weight * (1.0 - p),
+        };
+        debug_assert!(sigmoids || output == Output::Logits || !output.is_of_labels());
+        all.map(slope).collect()
+    }
+}
+
+impl Target {
+    /// The classes that it is about, each with the factor that its score counts with.
+    pub fn weights(&self) -> Vec<(usize, f64)> {
+        match self {
+            Self::Class(class) => vec![(*class, 1.0)],
+            Self::Difference(class, other) => vec![(*class, 1.0), (*other, -1.0)],
+            Self::Sum(classes) => classes.iter().map(|&class| (class, 1.0)).collect(),
+        }
+    }
+
+    /// The class whose name stands for it: the first.
+    ///
+    /// # Panics
+    /// For the sum of no class.
+    pub fn class(&self) -> usize {
+        match self {
+            Self::Class(class) | Self::Difference(class, _) => *class,
+            Self::Sum(classes) => classes[0],
+        }
+    }
+
+    /// Refuses classes that a network does not have.
+    ///
+    /// # Errors
+    /// [`Error::Class`]; [`Error::Unfit`] for the sum of no class.
+    pub fn check(&self, classes: usize) -> Result<(), Error> {
+        let weights = self.weights();
+        if weights.is_empty() {
+            return Err(Error::Unfit("a sum needs at least one class".into()));
+        }
+        match weights.iter().find(|(class, _)| *class >= classes) {
+            None => Ok(()),
+            Some(&(class, _)) => Err(Error::Class { class, classes }),
+        }
+    }
+
+    /// Its score, given those of all classes.
+    ///
+    /// # Errors
+    /// As [`Target::check`].
+    pub fn of(&self, scores: &[f32]) -> Result<f32, Error> {
+        self.check(scores.len())?;
+        if let Self::Class(class) = self {
+            return Ok(scores[*class]);
+        }
+        let weights = self.weights().into_iter();
+        let sum: f64 = weights.map(|(class, w)| w * f64::from(scores[class])).sum();
+        Ok(sum as f32)
+    }
+
+    /// Its score for the numbers `[K]` of a network whose output is `output`.
+    ///
+    /// # Errors
+    /// As [`Target::check`].
+    pub fn score(&self, score: Score, output: Output, numbers: &[f32]) -> Result<f32, Error> {
+        self.of(&score.of(output, numbers))
+    }
+
+    /// How fast its score grows with each of the numbers `[K]`: what a walk back begins with.
+    ///
+    /// # Errors
+    /// As [`Target::check`].
+    pub fn slopes(&self, score: Score, output: Output, numbers: &[f32]) -> Result<Vec<f32>, Error> {
+        let classes = Output::classes(numbers.len());
+        self.check(classes)?;
+        let mut weights = vec![0.0; classes];
+        for (class, weight) in self.weights() {
+            weights[class] += weight;
+        }
+        let slopes = score.slopes(output, numbers, &weights);
+        Ok(slopes.into_iter().map(|slope| slope as f32).collect())
+    }
+}
+
+/// ln p of each class, with all digits of a small p.
+fn log_probabilities(output: Output, numbers: &[f32]) -> Vec<f32> {
+    // −ln(1 + e⁻ˣ)
+    let log_sigmoid = |x: f64| x.min(0.0) - (-x.abs()).exp().ln_1p();
+    let logarithm = |p: f32| f64::from(p).max(LEAST).ln() as f32;
+    match (output, numbers) {
+        (Output::Logits | Output::LabelLogits, &[x]) => {
+            let x = f64::from(x);
+            vec![log_sigmoid(-x) as f32, log_sigmoid(x) as f32]
+        }
+        (Output::LogProbabilities, &[x]) => {
+            let no = -f64::from(x).exp_m1();
+            vec![no.max(LEAST).ln() as f32, x]
+        }
+        (Output::Logits, _) => {
+            let largest = numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let above = |&x: &f32| f64::from(x) - f64::from(largest);
+            let sum: f64 = numbers.iter().map(|x| above(x).exp()).sum();
+            numbers
+                .iter()
+                .map(|x| (above(x) - sum.ln()) as f32)
+                .collect()
+        }
+        (Output::LabelLogits, _) => {
+            let all = numbers.iter();
+            all.map(|&x| log_sigmoid(x.into()) as f32).collect()
+        }
+        (Output::LogProbabilities, _) => numbers.to_vec(),
+        (Output::Probabilities | Output::LabelProbabilities, _) => {
+            let all = output.probabilities(numbers).into_iter();
+            all.map(logarithm).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCORES: [Score; 3] = [Score::Probability, Score::Logit, Score::LogProbability];
+
+    /// Numbers that a network with this output could answer.
+    fn numbers(output: Output, one: bool) -> Vec<f32> {
+        match (output, one) {
+            (Output::Logits | Output::LabelLogits, false) => vec![0.3, -1.2, 2.0, 0.1],
+            (Output::Logits | Output::LabelLogits, true) => vec![0.7],
+            (Output::LogProbabilities, false) => [0.1f32, 0.2, 0.4, 0.3].map(f32::ln).to_vec(),
+            (Output::LogProbabilities, true) => vec![0.3f32.ln()],
+            (_, false) => vec![0.1, 0.2, 0.4, 0.3],
+            (_, true) => vec![0.3],
+        }
+    }
+
+    #[test]
+    fn slopes_are_the_differences_of_scores() {
+        let targets = [
+            Target::Class(1),
+            Target::Class(0),
+            Target::Difference(1, 0),
+            Target::Sum(vec![0, 1]),
+        ];
+        for output in Output::ALL {
+            for one in [false, true] {
+                let at = numbers(output, one);
+                for (score, target) in SCORES
+                    .iter()
+                    .flat_map(|s| targets.iter().map(move |t| (*s, t)))
+                {
+                    let slopes = target.slopes(score, output, &at).unwrap();
+                    for (index, slope) in slopes.iter().enumerate() {
+                        let step = 1e-2f32;
+                        let moved = |by: f32| {
+                            let mut moved = at.clone();
+                            moved[index] += by;
+                            f64::from(target.score(score, output, &moved).unwrap())
+                        };
+                        let found = (moved(step) - moved(-step)) / f64::from(2.0 * step);
+                        assert!(
+                            (found - f64::from(*slope)).abs() < 5e-3 * found.abs().max(1.0),
+                            "{output} {score:?} {target:?} {index}: {found} {slope}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn logarithms_of_probabilities_keep_their_digits() {
+        let found = Score::LogProbability.of(Output::Logits, &[0.0, -200.0]);
+        assert_eq!(found, [0.0, -200.0]);
+        let found = Score::LogProbability.of(Output::LabelLogits, &[-200.0, 0.0]);
+        assert_eq!(found, [-200.0, -std::f32::consts::LN_2]);
+    }
+
+    #[test]
+    fn a_class_that_is_not_there_is_refused() {
+        let refused = |target: Target| target.of(&[0.0; 3]).unwrap_err().to_string();
+        let message = "class 3 was asked for, but the network has 3 (0 to 2)";
+        assert_eq!(refused(Target::Class(3)), message);
+        assert_eq!(refused(Target::Difference(0, 3)), message);
+        assert_eq!(
+            refused(Target::Sum(Vec::new())),
+            "a sum needs at least one class"
+        );
+    }
+}
