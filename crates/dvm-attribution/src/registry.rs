@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::gradient::{DECONVNET, GRADIENT, GUIDED_BACKPROP, INPUT_X_GRADIENT};
 use crate::perturbation::OCCLUSION;
+use crate::transformer::{ATTENTION_RELEVANCE, ATTENTION_ROLLOUT, LEGRAD};
 use crate::{Method, OptionSpec, Preset, SettingError, Settings};
 
 /// A method: what people see of it, and how it is made.
@@ -114,6 +115,9 @@ pub static ALL: &[Entry] = &[
     DECONVNET,
     INPUT_X_GRADIENT,
     OCCLUSION,
+    ATTENTION_ROLLOUT,
+    ATTENTION_RELEVANCE,
+    LEGRAD,
 ];
 
 /// The method of this name.

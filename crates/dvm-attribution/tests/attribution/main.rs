@@ -9,4 +9,5 @@ mod invariants;
 mod oracles;
 mod refusals;
 mod subject;
+mod transformers;
 mod warnings;
