@@ -207,6 +207,15 @@ impl Subject<'_> {
             )));
         }
         let found = pattern::attentions(graph, &shapes);
+        // To leave one out would be another network.
+        let is_known = |id: NodeId| found.iter().any(|block| block.node == id);
+        let other = |id: &NodeId| is_softmax_of_attention(graph, *id) && !is_known(*id);
+        if let Some(id) = graph.ids().find(other) {
+            let name = &graph.node(id).name;
+            return Err(unfit(format!(
+                "the attention `{name}` is none of all tokens to each other whose values go on as they are"
+            )));
+        }
         let Some(last) = found.last() else {
             return Err(unfit(
                 "the network has no attention of tokens to each other",

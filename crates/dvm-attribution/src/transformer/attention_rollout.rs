@@ -98,7 +98,7 @@ impl Method for AttentionRollout {
                     part => format!("attention rollout, {}, discard {part}", self.heads.word()),
                 },
                 quantity: "share of the attention",
-                score: "any score",
+                score: "none",
             };
             let mut attribution = attribution(subject, &attentions, target, words, &row)?;
             attribution.warnings.extend(attentions.warning());

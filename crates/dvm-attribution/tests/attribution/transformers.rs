@@ -168,7 +168,7 @@ fn gradients_of_attention_are_the_differences_of_the_score() {
     let step = 1.0 / 64.0;
     let moved = |case: usize| {
         let mut values = probabilities.clone();
-        values[case / 2] += if case % 2 == 0 { step } else { -step };
+        values[case / 2] += if case.is_multiple_of(2) { step } else { -step };
         values
     };
     let mut logits = Vec::new();
