@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use dvm_options::Takes;
+
 use crate::gradient::{DECONVNET, GRADIENT, GUIDED_BACKPROP, INPUT_X_GRADIENT};
 use crate::perturbation::OCCLUSION;
 use crate::transformer::{ATTENTION_RELEVANCE, ATTENTION_ROLLOUT, LEGRAD};
@@ -128,7 +130,7 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 /// The option of every method with presets.
 const PRESET: OptionSpec = OptionSpec {
     name: "preset",
-    value: "NAME",
+    takes: Takes::Text("NAME"),
     default: "",
     help: "several options at once; those given beside it win",
 };

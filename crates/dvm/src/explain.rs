@@ -172,6 +172,12 @@ fn no_option(who: &str, name: &str, among: &[&Entry]) -> Error {
 }
 
 impl Explain {
+    /// The first of its methods, with its settings.
+    pub(crate) fn first(&self) -> (&'static Entry, &dyn Method) {
+        let (entry, method) = &self.methods[0];
+        (entry, &**method)
+    }
+
     /// One of its methods, with its settings.
     pub(crate) fn method(&self, entry: &Entry) -> Option<&dyn Method> {
         let mut methods = self.methods.iter();
@@ -251,10 +257,36 @@ impl Classifier {
 
     /// What is explained, each once, in the order asked for.
     fn targets(&self, options: &Explain, prediction: &Prediction) -> Result<Vec<Target>, Error> {
-        let classes = self.targeted(&options.classes, prediction)?;
         let Some(other) = &options.against else {
-            return Ok(classes.into_iter().map(Target::Class).collect());
+            let mut targets = Vec::new();
+            for choice in &options.classes {
+                let more = match choice {
+                    ClassChoice::Sum(count) => {
+                        let top = prediction.top(*count).iter();
+                        vec![Target::Sum(top.map(|ranked| ranked.index).collect())]
+                    }
+                    _ => {
+                        let classes = self.targeted(std::slice::from_ref(choice), prediction)?;
+                        classes.into_iter().map(Target::Class).collect()
+                    }
+                };
+                for target in more {
+                    if !targets.contains(&target) {
+                        targets.push(target);
+                    }
+                }
+            }
+            return Ok(targets);
         };
+        if options
+            .classes
+            .iter()
+            .any(|c| matches!(c, ClassChoice::Sum(_)))
+        {
+            let sum = "a sum of classes cannot be explained against a class".into();
+            return Err(Error::Usage(sum));
+        }
+        let classes = self.targeted(&options.classes, prediction)?;
         let &[other] = &self.targeted(std::slice::from_ref(other), prediction)?[..] else {
             let all = "a class is explained against one other class, not against all".into();
             return Err(Error::Usage(all));

@@ -134,8 +134,9 @@ impl Explanation {
     /// The same, with where the picture came from: its figure and record show it.
     #[must_use]
     pub fn with_caption(mut self, caption: Caption) -> Self {
+        let title = self.title();
         let texts = [
-            Some(self.class_name()),
+            Some(title.as_str()),
             caption.file.as_deref(),
             caption.true_class.as_deref(),
         ];
@@ -328,6 +329,11 @@ impl Explanation {
             },
             "model": self.explained.model,
             "warnings": self.explained.warnings,
+            "target": match &self.target {
+                Target::Class(class) => json!({ "class": class }),
+                Target::Difference(class, other) => json!({ "class": class, "against": other }),
+                Target::Sum(classes) => json!({ "sum": classes }),
+            },
             "class": {
                 "index": self.class(),
                 "name": self.class_name(),

@@ -10,7 +10,7 @@ mod plain;
 
 use dvm_engine::Graph;
 use dvm_engine::rules::{self, Composite, Kind};
-use dvm_options::words;
+use dvm_options::{Takes, words};
 use serde_json::{Map, Value};
 
 pub use deconvnet::DECONVNET;
@@ -30,7 +30,7 @@ use crate::{
 /// How the channels of a gradient become one map.
 pub(crate) const CHANNELS: OptionSpec = OptionSpec {
     name: "channels",
-    value: "max-abs|sum",
+    takes: Takes::Text("max-abs|sum"),
     default: "max-abs",
     help: "how the colour channels become one map: the largest absolute value (Simonyan et al. 2013) or the \
            signed sum",
