@@ -1,6 +1,6 @@
 //! Attention rollout.
 
-use dvm_options::{Share, words};
+use dvm_options::{Share, Takes, words};
 use serde_json::{Map, Value};
 
 use super::{NETWORKS, Words, attentions, attribution, rows_read, times};
@@ -38,14 +38,14 @@ pub const ATTENTION_ROLLOUT: Entry = Entry {
 
 const HEADS: OptionSpec = OptionSpec {
     name: "heads",
-    value: "mean|min|max",
+    takes: Takes::Text("mean|min|max"),
     default: "mean",
     help: "what the attention of several heads becomes: its mean, its smallest or its largest value",
 };
 
 const DISCARD: OptionSpec = OptionSpec {
     name: "discard",
-    value: "PART",
+    takes: Takes::From(0.0, 1.0),
     default: "0",
     help: "the part of each block's attention, the smallest values first, that is taken for 0 (vit-explain: 0.9)",
 };

@@ -1,6 +1,6 @@
 //! LeGrad.
 
-use dvm_options::words;
+use dvm_options::{Takes, words};
 use serde_json::{Map, Value};
 
 use super::{NETWORKS, Words, attentions, attribution};
@@ -36,7 +36,7 @@ pub const LEGRAD: Entry = Entry {
 
 const SCORE_FROM: OptionSpec = OptionSpec {
     name: "score-from",
-    value: "blocks|end",
+    takes: Takes::Text("blocks|end"),
     default: "blocks",
     help: "whose score a block's attention is asked about: that of the block's own tokens, if the network's end \
            read them (as the paper), or that of the network",
@@ -44,7 +44,7 @@ const SCORE_FROM: OptionSpec = OptionSpec {
 
 const POOL: OptionSpec = OptionSpec {
     name: "pool",
-    value: "mean|read",
+    takes: Takes::Text("mean|read"),
     default: "mean",
     help: "of a block's own tokens the network's end reads their mean (as the authors' code), or only those that \
            it reads of the last block, such as the class token; without effect with `score-from` `end`",

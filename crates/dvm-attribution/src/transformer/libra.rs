@@ -11,7 +11,7 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::layer_norm::LayerNorm;
 use dvm_engine::rules::{Composite, Rule, Where};
 use dvm_engine::{Graph, NodeId, Tensor};
-use dvm_options::words;
+use dvm_options::{Takes, words};
 
 use crate::probe::is_softmax_of_attention;
 use crate::{OptionSpec, SettingError, Settings};
@@ -19,7 +19,7 @@ use crate::{OptionSpec, SettingError, Settings};
 /// The option of methods that walk back through transformers.
 pub(crate) const ATTENTION_RULES: OptionSpec = OptionSpec {
     name: "attention-rules",
-    value: "true|libra",
+    takes: Takes::Text("true|libra"),
     default: "true",
     help: "how a walk back passes the blocks of transformers: by the true gradient, or by the rules of LibraGrad \
            (arXiv 2411.16760): attention, the deviation in layer norms and the gates of GELU and its like count \

@@ -223,6 +223,19 @@ fn rules_of_libragrad_that_apply_nowhere_are_said_aloud() {
     );
 }
 
+#[test]
+fn all_of_the_attention_cannot_be_discarded() {
+    let refused = |part: &str| {
+        let made = crate::subject::made("attention-rollout", &[("discard", part)]);
+        made.err().unwrap().to_string()
+    };
+    assert_eq!(
+        refused("1"),
+        "the option `discard` does not take `1`: something must be left: it is less than 1"
+    );
+    assert!(refused("-0.1").contains("the option `discard` does not take `-0.1`"));
+}
+
 /// Names of the methods that look at attention.
 const METHODS: [&str; 3] = ["attention-rollout", "attention-relevance", "legrad"];
 
