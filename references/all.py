@@ -21,6 +21,7 @@ import published
 import timm_names
 import training
 import value_ranges
+import vision_transformers
 import weights
 
 if __name__ == "__main__":
@@ -47,6 +48,7 @@ if __name__ == "__main__":
         training,
         tensorboard_events,
         augmentations,
+        vision_transformers,
     ):
         print(f"== {script.__name__}")
         script.main()

@@ -10,6 +10,7 @@ use crate::cam::{
 };
 use crate::gradient::{DECONVNET, GRADIENT, GUIDED_BACKPROP, INPUT_X_GRADIENT};
 use crate::perturbation::OCCLUSION;
+use crate::transformer::{ATTENTION_RELEVANCE, ATTENTION_ROLLOUT, LEGRAD};
 use crate::{Method, OptionSpec, Preset, SettingError, Settings};
 
 /// A method: what people see of it, and how it is made.
@@ -133,6 +134,9 @@ pub static ALL: &[Entry] = &[
     FULL_GRAD,
     GUIDED_GRAD_CAM,
     OCCLUSION,
+    ATTENTION_ROLLOUT,
+    ATTENTION_RELEVANCE,
+    LEGRAD,
 ];
 
 /// The method of this name.

@@ -11,4 +11,5 @@ mod oracles;
 mod refusals;
 mod subject;
 mod targets;
+mod transformers;
 mod warnings;
