@@ -11,6 +11,7 @@ import onnx_rewritten
 import onnx_operators
 import onnx_outputs
 import ops
+import perturbations
 import pictures
 import preparing
 import published_by_timm
@@ -31,6 +32,7 @@ if __name__ == "__main__":
         dicom_pictures,
         ops,
         methods,
+        perturbations,
         networks,
         exported_structures,
         timm_layouts,

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::gradient::{DECONVNET, GRADIENT, GUIDED_BACKPROP, INPUT_X_GRADIENT};
-use crate::perturbation::OCCLUSION;
+use crate::perturbation::{
+    EXTREMAL_PERTURBATION, FEATURE_ABLATION, KERNEL_SHAP, LIME, OCCLUSION, RISE, SHAPLEY_SAMPLING, XRAI,
+};
 use crate::{Method, OptionSpec, Preset, SettingError, Settings};
 
 /// A method: what people see of it, and how it is made.
@@ -114,6 +116,13 @@ pub static ALL: &[Entry] = &[
     DECONVNET,
     INPUT_X_GRADIENT,
     OCCLUSION,
+    RISE,
+    FEATURE_ABLATION,
+    KERNEL_SHAP,
+    LIME,
+    SHAPLEY_SAMPLING,
+    EXTREMAL_PERTURBATION,
+    XRAI,
 ];
 
 /// The method of this name.

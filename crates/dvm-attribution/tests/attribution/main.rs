@@ -8,5 +8,6 @@ mod image_space;
 mod invariants;
 mod oracles;
 mod refusals;
+mod segments;
 mod subject;
 mod warnings;

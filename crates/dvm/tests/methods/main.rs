@@ -1,0 +1,3 @@
+//! Attribution methods on whole networks, against the tools of the field (`references/README.md`).
+
+mod perturbation;
