@@ -164,7 +164,9 @@ pub(super) fn place(targets: &[Target], target: &Target) -> usize {
 /// The scores of one target among those of several, `[N, targets]`, in f64.
 pub(super) fn of_target(scores: &[f32], targets: &[Target], target: &Target) -> Vec<f64> {
     let own = scores.iter().skip(place(targets, target));
-    own.step_by(targets.len()).map(|&score| score.into()).collect()
+    own.step_by(targets.len())
+        .map(|&score| score.into())
+        .collect()
 }
 
 /// The share of the scores' variance that a linear model of segments explains.

@@ -99,7 +99,8 @@ impl Method for FeatureAblation {
             let covered = of_target(&scores, targets, target).into_iter();
             let values: Vec<f64> = covered.map(|score| whole - score).collect();
             let names = ("feature ablation", "drop in");
-            self.over.attribution(subject, target, names, &segments, &values)
+            self.over
+                .attribution(subject, target, names, &segments, &values)
         }))
     }
 }

@@ -51,7 +51,11 @@ fn edges(values: &[[f64; 3]], height: usize, width: usize) -> Vec<Edge> {
     let mut edges = Vec::with_capacity(4 * values.len());
     // Right, below, below and right, above and right.
     for (dy, dx) in [(0, 1), (1, 0), (1, 1), (-1isize, 1)] {
-        let rows = if dy < 0 { 1..height } else { 0..height - dy as usize };
+        let rows = if dy < 0 {
+            1..height
+        } else {
+            0..height - dy as usize
+        };
         for y in rows {
             for x in 0..width - dx {
                 let a = y * width + x;

@@ -119,9 +119,12 @@ impl Found {
         mut stream: Stream,
     ) {
         // A draw of a paired size gives two.
-        let halved = shares.iter().zip(whole + 1..).map(|(share, size)| {
-            if size <= paired { share / 2.0 } else { *share }
-        });
+        let halved =
+            shares.iter().zip(whole + 1..).map(
+                |(share, size)| {
+                    if size <= paired { share / 2.0 } else { *share }
+                },
+            );
         let halved: Vec<f64> = halved.collect();
         let total: f64 = halved.iter().sum();
         let fixed = self.weights.len();

@@ -94,7 +94,9 @@ impl Method for KernelShap {
                 false => ("Kernel SHAP", "share of"),
             };
             let values = &fit.coefficients;
-            let attribution = self.over.attribution(subject, target, names, &segments, values)?;
+            let attribution = self
+                .over
+                .attribution(subject, target, names, &segments, values)?;
             Ok(crate::Attribution {
                 checks: determination(fit.r2).into_iter().collect(),
                 ..attribution

@@ -47,14 +47,18 @@ impl LabelFile {
 pub(super) fn read(path: &Path) -> Result<LabelFile, String> {
     let limits = Limits::default();
     let failed = |what: String| format!("{}: {what}", path.display());
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+    if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+    {
         let bytes = dvm_image::bytes_of(path, &limits).map_err(|e| e.to_string())?;
         return array(&bytes).map_err(failed);
     }
     let picture = dvm_image::read(path, &limits).map_err(|e| e.to_string())?;
     if picture.levels().is_some() {
         return Err(failed(
-            "labels of more than 8 bits cannot be read from a picture; save them as a .npy file".into(),
+            "labels of more than 8 bits cannot be read from a picture; save them as a .npy file"
+                .into(),
         ));
     }
     let colours = picture.rgb().as_chunks::<3>().0.iter();
@@ -92,9 +96,14 @@ fn array(bytes: &[u8]) -> Result<LabelFile, String> {
         Some(after.trim_start())
     };
     let kind = field("descr").and_then(|text| text.strip_prefix('\''));
-    let kind = kind.and_then(|text| text.split_once('\'')).ok_or_else(broken)?.0;
+    let kind = kind
+        .and_then(|text| text.split_once('\''))
+        .ok_or_else(broken)?
+        .0;
     if !field("fortran_order").is_some_and(|text| text.starts_with("False")) {
-        return Err("the array is stored column by column; save it with numpy.ascontiguousarray".into());
+        return Err(
+            "the array is stored column by column; save it with numpy.ascontiguousarray".into(),
+        );
     }
     let shape = field("shape").and_then(|text| text.strip_prefix('(')?.split_once(')'));
     let shape: Vec<usize> = shape
@@ -106,7 +115,9 @@ fn array(bytes: &[u8]) -> Result<LabelFile, String> {
         .map(|length| length.parse().map_err(|_| broken()))
         .collect::<Result<_, _>>()?;
     let &[height, width] = &shape[..] else {
-        return Err(format!("labels are an array [H, W], and this one has the shape {shape:?}"));
+        return Err(format!(
+            "labels are an array [H, W], and this one has the shape {shape:?}"
+        ));
     };
     let width_of_one = match kind {
         "|u1" | "|i1" | "|b1" => 1,
@@ -120,7 +131,9 @@ fn array(bytes: &[u8]) -> Result<LabelFile, String> {
         }
     };
     let values = rest.get(end..).unwrap_or_default();
-    let expected = height.checked_mul(width).and_then(|n| n.checked_mul(width_of_one));
+    let expected = height
+        .checked_mul(width)
+        .and_then(|n| n.checked_mul(width_of_one));
     if expected != Some(values.len()) || values.is_empty() {
         return Err(broken());
     }
@@ -152,7 +165,10 @@ mod tests {
 
     #[test]
     fn an_array_of_whole_numbers_is_read_in_the_order_of_its_numbers() {
-        let values: Vec<u8> = [-5i16, 300, 7, -5].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let values: Vec<u8> = [-5i16, 300, 7, -5]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
         let read = array(&file("<i2", "(2, 2)", &values)).unwrap();
         assert_eq!(read.size, (2, 2));
         assert_eq!(read.labels, [0, 2, 1, 0]);

@@ -180,7 +180,9 @@ mod tests {
         let rows = all_of_three();
         let fitted = |row: &[bool]| {
             let terms = row.iter().zip([2.0, -1.0, 0.5]);
-            3.0 + terms.map(|(&kept, c)| if kept { c } else { 0.0 }).sum::<f64>()
+            3.0 + terms
+                .map(|(&kept, c)| if kept { c } else { 0.0 })
+                .sum::<f64>()
         };
         let scores: Vec<f64> = rows.chunks_exact(3).map(fitted).collect();
         let rows = Rows {

@@ -51,7 +51,15 @@ pub const LIME: Entry = Entry {
     family: Family::Perturbation,
     cost: "one forward pass per sample: 1,000 if not said",
     networks: "all",
-    options: &[SEGMENTS, SAMPLES, BASELINE, SEED, SCORE, KERNEL_WIDTH, RIDGE],
+    options: &[
+        SEGMENTS,
+        SAMPLES,
+        BASELINE,
+        SEED,
+        SCORE,
+        KERNEL_WIDTH,
+        RIDGE,
+    ],
     presets: &[],
     build: |settings| {
         let width = KERNEL_WIDTH.of::<Positive>(settings)?.0;
@@ -112,7 +120,10 @@ impl Method for Lime {
         let count = divided.segments.count;
         Coalitions::allow(subject, self.samples.saturating_add(8 * count), count)?;
         let shown = self.drawn(count);
-        let weights: Vec<f64> = shown.chunks_exact(count).map(|row| self.weight(row)).collect();
+        let weights: Vec<f64> = shown
+            .chunks_exact(count)
+            .map(|row| self.weight(row))
+            .collect();
         let coalitions = Coalitions {
             divided: &divided,
             shown: &shown,
@@ -135,7 +146,9 @@ impl Method for Lime {
             })?;
             let names = ("LIME", "coefficient of");
             let values = &fit.coefficients;
-            let attribution = self.over.attribution(subject, target, names, &segments, values)?;
+            let attribution = self
+                .over
+                .attribution(subject, target, names, &segments, values)?;
             Ok(Attribution {
                 checks: determination(fit.r2).into_iter().collect(),
                 ..attribution

@@ -326,7 +326,11 @@ fn places(cells: usize, length: usize) -> Vec<Place> {
         let at = (pixel as f64 + 0.5) * cells as f64 / enlarged as f64 - 0.5;
         let last = (cells - 1) as f64;
         let mirrored = if at < 0.0 { -at } else { at };
-        let mirrored = if mirrored > last { 2.0 * last - mirrored } else { mirrored };
+        let mirrored = if mirrored > last {
+            2.0 * last - mirrored
+        } else {
+            mirrored
+        };
         // A single cell mirrors onto itself.
         let within = mirrored.clamp(0.0, last);
         let first = within as usize;
@@ -364,7 +368,9 @@ impl Variants for Masked<'_> {
             self.masks.row(index, y, &mut row);
             let at = y * width * channels;
             let both = picture[at..].iter().zip(&self.baseline[at..]);
-            let shown = row.iter().flat_map(|&shown| std::iter::repeat_n(shown, channels));
+            let shown = row
+                .iter()
+                .flat_map(|&shown| std::iter::repeat_n(shown, channels));
             values.extend(both.zip(shown).map(|((&value, &cover), shown)| {
                 let cover = f64::from(cover);
                 (cover + shown * (f64::from(value) - cover)) as f32

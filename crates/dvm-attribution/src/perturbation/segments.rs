@@ -183,17 +183,16 @@ mod tests {
         for text in ["slic:50", "grid:14", "grid:3x5", "file:a/b:c.npy"] {
             assert_eq!(text.parse::<Segmentation>().unwrap().to_string(), text);
         }
-        for text in ["slic", "slic:0", "grid:3x", "grid:x3", "file:", "cells:4", ""] {
+        for text in [
+            "slic", "slic:0", "grid:3x", "grid:x3", "file:", "cells:4", "",
+        ] {
             assert!(text.parse::<Segmentation>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn cells_of_a_grid_share_the_rest() {
-        assert_eq!(
-            grid((3, 4), 2, 3),
-            [0, 0, 1, 2, 0, 0, 1, 2, 3, 3, 4, 5]
-        );
+        assert_eq!(grid((3, 4), 2, 3), [0, 0, 1, 2, 0, 0, 1, 2, 3, 3, 4, 5]);
     }
 
     #[test]
@@ -205,9 +204,18 @@ mod tests {
     fn the_rectangle_of_a_segment_reaches_around_all_its_parts() {
         let segments = Segments::new(vec![0, 1, 0, 1, 1, 1, 2, 1, 1], (3, 3));
         let rectangles = segments.rectangles();
-        assert_eq!((rectangles[0].rows.clone(), rectangles[0].columns.clone()), (0..1, 0..3));
-        assert_eq!((rectangles[1].rows.clone(), rectangles[1].columns.clone()), (0..3, 0..3));
-        assert_eq!((rectangles[2].rows.clone(), rectangles[2].columns.clone()), (2..3, 0..1));
+        assert_eq!(
+            (rectangles[0].rows.clone(), rectangles[0].columns.clone()),
+            (0..1, 0..3)
+        );
+        assert_eq!(
+            (rectangles[1].rows.clone(), rectangles[1].columns.clone()),
+            (0..3, 0..3)
+        );
+        assert_eq!(
+            (rectangles[2].rows.clone(), rectangles[2].columns.clone()),
+            (2..3, 0..1)
+        );
     }
 }
 

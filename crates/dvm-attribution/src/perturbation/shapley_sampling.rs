@@ -62,7 +62,9 @@ impl Method for ShapleySampling {
         let count = divided.segments.count;
         Coalitions::allow(subject, self.samples.saturating_mul(count), count)?;
         let orders: Vec<Vec<usize>> = (0..self.samples)
-            .map(|i| Stream::new(&format!("shapley-sampling {i}"), self.over.seed).permutation(count))
+            .map(|i| {
+                Stream::new(&format!("shapley-sampling {i}"), self.over.seed).permutation(count)
+            })
             .collect();
         let shown = growing(&orders, count);
         let coalitions = Coalitions {
@@ -77,7 +79,9 @@ impl Method for ShapleySampling {
             let scores = of_target(&scores, targets, target);
             let (means, errors) = gains(&orders, &scores, whole);
             let names = ("Shapley sampling", "share of");
-            let attribution = self.over.attribution(subject, target, names, &segments, &means)?;
+            let attribution = self
+                .over
+                .attribution(subject, target, names, &segments, &means)?;
             let check = errors.map(|errors| standard_error(&errors, &means));
             Ok(Attribution {
                 checks: check.into_iter().collect(),

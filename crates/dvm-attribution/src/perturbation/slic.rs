@@ -191,9 +191,7 @@ fn scaled_lab(picture: &Picture) -> Vec<[f64; 3]> {
             value / 12.92
         }
     };
-    let table: Vec<f64> = (0..=255u8)
-        .map(|value| linear(value.max(least)))
-        .collect();
+    let table: Vec<f64> = (0..=255u8).map(|value| linear(value.max(least))).collect();
     let cube_root = |t: f64| {
         if t > 0.008_856 {
             t.cbrt()

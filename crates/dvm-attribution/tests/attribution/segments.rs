@@ -77,7 +77,11 @@ fn shapley_sampling_of_two_segments_comes_near_their_shapley_values() {
     assert_eq!(attribution.checks[0].name, "standard error");
     assert!(error > 0.0 && error < 0.2, "{error}");
     for (found, expected) in attribution.map.iter().zip(expected) {
-        assert!((found - expected).abs() < 4.0 * error, "{:?}", attribution.map);
+        assert!(
+            (found - expected).abs() < 4.0 * error,
+            "{:?}",
+            attribution.map
+        );
     }
 }
 
@@ -191,7 +195,10 @@ fn shapley_values_add_up_to_the_score_less_that_of_the_baseline() {
             let attribution = case.map_of(class, method, &options);
             let sum: f32 = attribution.raw().values.iter().sum();
             let expected = whole[class] - empty[class];
-            assert!((sum - expected).abs() < 1e-5, "{method}: {sum}, not {expected}");
+            assert!(
+                (sum - expected).abs() < 1e-5,
+                "{method}: {sum}, not {expected}"
+            );
         }
     }
 }
@@ -205,7 +212,10 @@ fn segments_of_a_linear_model_are_worth_its_weights_times_their_change() {
         as_it_is(size),
         noise_picture("segments", size),
     );
-    let baseline: Vec<f32> = case.preprocess.normalise_colour([32.0, 64.0, 96.0]).collect();
+    let baseline: Vec<f32> = case
+        .preprocess
+        .normalise_colour([32.0, 64.0, 96.0])
+        .collect();
     for method in OVER_SEGMENTS {
         let options = [
             ("segments", "grid:2x3"),
@@ -226,8 +236,14 @@ fn segments_of_a_linear_model_are_worth_its_weights_times_their_change() {
         }
         let error = relative_error(values, &expected);
         assert!(error < 1e-5, "{method}: off by {error:e}");
-        let check = attribution.checks.iter().find(|c| c.name.contains("determination"));
-        assert!(check.is_none_or(|check| check.value > 0.999_999), "{method}");
+        let check = attribution
+            .checks
+            .iter()
+            .find(|c| c.name.contains("determination"));
+        assert!(
+            check.is_none_or(|check| check.value > 0.999_999),
+            "{method}"
+        );
     }
 }
 
@@ -246,7 +262,12 @@ fn the_map_of_a_difference_is_the_difference_of_the_maps() {
             .unwrap()
             .attribute(&case.subject(), &targets)
             .unwrap();
-        let difference: Vec<f32> = maps[0].map.iter().zip(&maps[1].map).map(|(a, b)| a - b).collect();
+        let difference: Vec<f32> = maps[0]
+            .map
+            .iter()
+            .zip(&maps[1].map)
+            .map(|(a, b)| a - b)
+            .collect();
         let error = relative_error(&maps[2].map, &difference);
         assert!(error < 2e-5, "{method}: off by {error:e}");
     }
@@ -262,7 +283,11 @@ fn superpixels_follow_the_picture() {
             picture.set_pixel(y, x, [220, 180, 10]);
         }
     }
-    let case = Case::new(linear_network((24, 30), &vec![0.1; 2 * 2160]), as_it_is((24, 30)), picture);
+    let case = Case::new(
+        linear_network((24, 30), &vec![0.1; 2 * 2160]),
+        as_it_is((24, 30)),
+        picture,
+    );
     let attribution = case.map_of(0, "feature-ablation", &[("segments", "slic:6")]);
     let (values, segments) = values_and_segments(&attribution);
     assert!((4..=9).contains(&values.len()), "{}", values.len());
@@ -270,7 +295,11 @@ fn superpixels_follow_the_picture() {
         let pixels = (0..720).filter(|&at| segments[at] as usize == label);
         let sides: Vec<bool> = pixels.map(|at| is_left(at / 30, at % 30)).collect();
         let left = sides.iter().filter(|left| **left).count();
-        assert!(left == 0 || left == sides.len(), "segment {label} has {left} of {}", sides.len());
+        assert!(
+            left == 0 || left == sides.len(),
+            "segment {label} has {left} of {}",
+            sides.len()
+        );
     }
 }
 
@@ -322,7 +351,10 @@ fn an_extremal_mask_shows_what_the_network_reads() {
     let read = mean(0..8, 8..16);
     // Every other step sees the picture in a mirror, where the left quarter is read.
     let others = [mean(8..16, 0..8), mean(8..16, 8..16)];
-    assert!(read > 0.7 && others.iter().all(|other| read > 1.5 * other), "{read}, {others:?}");
+    assert!(
+        read > 0.7 && others.iter().all(|other| read > 1.5 * other),
+        "{read}, {others:?}"
+    );
     assert_eq!(attribution.checks[0].name, "shown area");
 }
 
@@ -338,7 +370,11 @@ fn xrai_puts_the_segment_first_that_the_network_reads() {
         as_it_is(size),
         Picture::filled(12, 12, [250, 100, 100]),
     );
-    let options = [("segments", "grid:2"), ("baseline", "black"), ("steps", "4")];
+    let options = [
+        ("segments", "grid:2"),
+        ("baseline", "black"),
+        ("steps", "4"),
+    ];
     let attribution = case.map_of(0, "xrai", &options);
     let ranks = attribution.array(Array::SEGMENTS).unwrap();
     for at in 0..144 {
@@ -359,7 +395,10 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
     assert!(error.contains("fewer cells"), "{error}");
     let error = refused("kernel-shap", &[("segments", "grid:5"), ("samples", "8")]);
     assert!(error.contains("give more `samples`"), "{error}");
-    let error = refused("lime", &[("segments", "grid:5"), ("samples", "8"), ("ridge", "0")]);
+    let error = refused(
+        "lime",
+        &[("segments", "grid:5"), ("samples", "8"), ("ridge", "0")],
+    );
     assert!(error.contains("give more `samples`"), "{error}");
     let error = refused("rise", &[("cells", "29")]);
     assert!(error.contains("does not fit"), "{error}");

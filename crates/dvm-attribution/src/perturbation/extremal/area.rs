@@ -37,7 +37,10 @@ mod tests {
 
     #[test]
     fn equal_values_share_their_places() {
-        assert_eq!(wanted(&[0.5, 0.5, 0.1, 0.5], 0.5), [2.0 / 3.0, 2.0 / 3.0, 0.0, 2.0 / 3.0]);
+        assert_eq!(
+            wanted(&[0.5, 0.5, 0.1, 0.5], 0.5),
+            [2.0 / 3.0, 2.0 / 3.0, 0.0, 2.0 / 3.0]
+        );
         assert_eq!(wanted(&[0.7; 4], 0.25), [0.25; 4]);
     }
 }

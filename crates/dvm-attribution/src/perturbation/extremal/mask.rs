@@ -124,7 +124,12 @@ impl SmoothMask {
     }
 
     /// The soft maximum of the humps at a pixel, and those humps.
-    fn soft_maximum(&self, parameters: &[f64], (y, x): (usize, usize), humps: &mut Vec<Hump>) -> f64 {
+    fn soft_maximum(
+        &self,
+        parameters: &[f64],
+        (y, x): (usize, usize),
+        humps: &mut Vec<Hump>,
+    ) -> f64 {
         humps.clear();
         let at = (y % self.step * self.step + x % self.step) * self.humps * self.humps;
         let shares = &self.shares[at..at + self.humps * self.humps];

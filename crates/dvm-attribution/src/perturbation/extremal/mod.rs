@@ -93,8 +93,9 @@ impl FromStr for Areas {
             area.filter(|area| 0.0 < *area && *area < 1.0)
         };
         let all: Option<Vec<f64>> = text.split(',').map(area).collect();
-        all.map(Self)
-            .ok_or("it is a number above 0 and below 1, or several with commas, such as 0.05,0.1,0.2")
+        all.map(Self).ok_or(
+            "it is a number above 0 and below 1, or several with commas, such as 0.05,0.1,0.2",
+        )
     }
 }
 
@@ -161,13 +162,20 @@ impl Extremal {
         let mut searches = vec![Search::new(parameters); self.areas.len()];
         let mut weight = WEIGHT;
         for iteration in 0..self.iterations {
-            let masks: Vec<Vec<f64>> = searches.iter().map(|s| maker.values(&s.parameters)).collect();
+            let masks: Vec<Vec<f64>> = searches
+                .iter()
+                .map(|s| maker.values(&s.parameters))
+                .collect();
             let shown: Vec<Vec<f64>> = masks.iter().map(|m| maker.without_margin(m)).collect();
             // Every other picture is seen in a mirror, so that the mask does not fit one view only.
             let turned = iteration % 2 == 0;
             let make = |index: usize| {
                 let picture = pyramid.perturbed(&shown[index]);
-                if turned { mirrored(&picture, width, channels) } else { picture }
+                if turned {
+                    mirrored(&picture, width, channels)
+                } else {
+                    picture
+                }
             };
             subject.gradients_of(self.areas.len(), &make, &ask, &mut |index, answer| {
                 let gradient = answer.gradients[0].data();
@@ -180,7 +188,9 @@ impl Extremal {
                 let scale = 2.0 * weight / masks[index].len() as f64;
                 // Upwards for the score, downwards for the distance from the area.
                 let away = masks[index].iter().zip(&wanted);
-                let mut slope: Vec<f64> = away.map(|(mask, wanted)| -scale * (mask - wanted)).collect();
+                let mut slope: Vec<f64> = away
+                    .map(|(mask, wanted)| -scale * (mask - wanted))
+                    .collect();
                 maker.add_within_margin(&mut slope, &of_score);
                 let search = &mut searches[index];
                 let slope = maker.backward(&search.parameters, &slope);
@@ -352,7 +362,10 @@ mod tests {
     #[test]
     fn a_mirror_turns_columns_and_keeps_channels() {
         let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]; // [2, 2, 2]
-        assert_eq!(mirrored(&values, 2, 2), [3.0, 4.0, 1.0, 2.0, 7.0, 8.0, 5.0, 6.0]);
+        assert_eq!(
+            mirrored(&values, 2, 2),
+            [3.0, 4.0, 1.0, 2.0, 7.0, 8.0, 5.0, 6.0]
+        );
     }
 
     #[test]

@@ -59,7 +59,8 @@ impl Pyramid {
         let of_pixel = |(pixel, &mask): (usize, &f64)| {
             let (low, high, _) = Self::between(mask);
             let channels = pixel * self.channels..(pixel + 1) * self.channels;
-            let slope = |at: usize| f64::from(self.levels[high][at]) - f64::from(self.levels[low][at]);
+            let slope =
+                |at: usize| f64::from(self.levels[high][at]) - f64::from(self.levels[low][at]);
             let sum: f64 = channels.map(|at| f64::from(gradient[at]) * slope(at)).sum();
             (LEVELS - 1) as f64 * sum
         };
@@ -68,10 +69,21 @@ impl Pyramid {
 }
 
 /// Under a Gaussian of standard deviation `sigma` that is cut at four of them; zero beyond the border.
-fn blurred(values: &[f32], (height, width): (usize, usize), channels: usize, sigma: f64) -> Vec<f32> {
+fn blurred(
+    values: &[f32],
+    (height, width): (usize, usize),
+    channels: usize,
+    sigma: f64,
+) -> Vec<f32> {
     let radius = (4.0 * sigma).ceil() as isize;
     let weights: Vec<f64> = (-radius..=radius)
-        .map(|d| if sigma > 0.0 { (-0.5 * (d as f64 / sigma).powi(2)).exp() } else { 1.0 })
+        .map(|d| {
+            if sigma > 0.0 {
+                (-0.5 * (d as f64 / sigma).powi(2)).exp()
+            } else {
+                1.0
+            }
+        })
         .collect();
     let total: f64 = weights.iter().sum();
     // One pass along an axis of `length` positions that lie `step` values apart.

@@ -286,7 +286,11 @@ impl Method for Xrai {
             let ranking = ranked(&attribution, &segments, smallest);
             let (height, width) = subject.size();
             let integrated = attribution.iter().map(|&value| value as f32).collect();
-            let ranks = ranking.ranks.iter().map(|&rank| (rank - 1) as f32).collect();
+            let ranks = ranking
+                .ranks
+                .iter()
+                .map(|&rank| (rank - 1) as f32)
+                .collect();
             Ok(Attribution {
                 target: target.clone(),
                 title: "XRAI".into(),
@@ -318,7 +322,10 @@ mod tests {
             let nodes = gauss_legendre(count);
             for power in 0..2 * count.min(12) {
                 let sum: f64 = nodes.iter().map(|(x, w)| w * x.powi(power as i32)).sum();
-                assert!((sum - 1.0 / (power as f64 + 1.0)).abs() < 1e-13, "{count} {power}");
+                assert!(
+                    (sum - 1.0 / (power as f64 + 1.0)).abs() < 1e-13,
+                    "{count} {power}"
+                );
             }
         }
     }

@@ -127,7 +127,11 @@ mod against_pair {
         let mut segments = Vec::new();
         for name in ["slic", "felzenszwalb.50.40", "felzenszwalb.2000.5"] {
             let labels: Vec<u32> = values(name).iter().map(|&label| label as u32).collect();
-            segments.extend(members(&labels).iter().map(|pixels| widened(pixels, size, 2)));
+            segments.extend(
+                members(&labels)
+                    .iter()
+                    .map(|pixels| widened(pixels, size, 2)),
+            );
         }
         let ranking = ranked(&attribution, &segments, 50);
         let ranks: Vec<f32> = ranking.ranks.iter().map(|&rank| rank as f32).collect();
