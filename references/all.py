@@ -12,6 +12,7 @@ import onnx_rewritten
 import onnx_operators
 import onnx_outputs
 import ops
+import perturbations
 import pictures
 import preparing
 import published_by_timm
@@ -34,6 +35,7 @@ if __name__ == "__main__":
         ops,
         methods,
         cams,
+        perturbations,
         networks,
         exported_structures,
         timm_layouts,

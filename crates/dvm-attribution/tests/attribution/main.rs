@@ -9,6 +9,7 @@ mod image_space;
 mod invariants;
 mod oracles;
 mod refusals;
+mod segments;
 mod subject;
 mod targets;
 mod transformers;

@@ -1,5 +1,6 @@
 //! Attribution methods on whole networks of the zoo and imported ones, against the field's own tools and slow
-//! second implementations.
+//! second implementations (`references/README.md`).
 
 mod cam;
+mod perturbation;
 mod transformer;
