@@ -96,7 +96,7 @@ impl Method for LeGrad {
             }
             let words = Words {
                 title: "LeGrad".into(),
-                quantity: "mean positive gradient of attention, summed over blocks",
+                quantity: "positive gradient of attention",
                 score: self.score.name(subject.output(), subject.numbers()?.len()),
             };
             attribution(subject, &attentions, target, words, &sums)
