@@ -7,7 +7,7 @@ use super::{NETWORKS, Words, attentions, attribution};
 use crate::options::SCORE;
 use crate::probe::Pool;
 use crate::registry::{Entry, Family, Published, Reference};
-use crate::{Error, Method, Observation, OptionSpec, Score, Subject, Target};
+use crate::{Error, Method, Observation, OptionSpec, Score, Subject, Target, Walks};
 
 /// The positive part of the gradient with respect to attention, summed over blocks.
 pub const LEGRAD: Entry = Entry {
@@ -74,13 +74,26 @@ impl Method for LeGrad {
         [from, pool, score].into_iter().collect()
     }
 
+    fn walks(&self) -> Walks {
+        Walks {
+            backward: self.from == From::End,
+            ..Walks::default()
+        }
+    }
+
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
         targets: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
+        // Held until all maps are made, so that all walk back from one walk forward.
+        let forward = match self.from {
+            From::End => Some(subject.forward()?),
+            From::Blocks => None,
+        };
         let attentions = attentions(subject, targets)?;
         Ok(Box::new(move |target| {
+            let _held = &forward;
             let mut sums = vec![0.0; attentions.tokens];
             let mut add = |_: usize, _: &[f32], gradients: &[f32]| {
                 add_positive(&mut sums, gradients);
@@ -96,7 +109,7 @@ impl Method for LeGrad {
             }
             let words = Words {
                 title: "LeGrad".into(),
-                quantity: "mean positive gradient of attention, summed over blocks",
+                quantity: "positive gradient of attention",
                 score: self.score.name(subject.output(), subject.numbers()?.len()),
             };
             attribution(subject, &attentions, target, words, &sums)

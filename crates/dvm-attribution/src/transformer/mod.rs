@@ -21,8 +21,7 @@ use crate::subject::finite;
 use crate::{Array, Attribution, Error, Nature, Subject, Target};
 
 /// For which networks attention of all tokens to each other is defined.
-const NETWORKS: &str = "vision transformers whose tokens all look at each other (ViT, DeiT), with or without a \
-                        class token; not Swin";
+const NETWORKS: &str = "ViT, DeiT and all whose tokens look at each other";
 
 /// The attention of the network, once its answer is known to be one and to have these targets.
 fn attentions<'a>(subject: &'a Subject<'a>, targets: &[Target]) -> Result<Attentions<'a>, Error> {
