@@ -12,6 +12,7 @@ import onnx_rewritten
 import onnx_operators
 import onnx_outputs
 import ops
+import perturbations
 import pictures
 import preparing
 import published_by_timm
@@ -21,6 +22,7 @@ import published
 import timm_names
 import training
 import value_ranges
+import vision_transformers
 import weights
 
 if __name__ == "__main__":
@@ -33,6 +35,7 @@ if __name__ == "__main__":
         ops,
         methods,
         cams,
+        perturbations,
         networks,
         exported_structures,
         timm_layouts,
@@ -47,6 +50,7 @@ if __name__ == "__main__":
         training,
         tensorboard_events,
         augmentations,
+        vision_transformers,
     ):
         print(f"== {script.__name__}")
         script.main()

@@ -13,6 +13,8 @@ pub enum Nature {
     Signed,
     /// A score that is neither: low means that covering this place hurt the target.
     Level,
+    /// A score that is neither: high means that showing this place helps the target.
+    Support,
 }
 
 /// The map of one target.
@@ -103,7 +105,8 @@ impl Attribution {
     /// The same with a warning if the map says nothing.
     #[must_use]
     pub(crate) fn checked(mut self) -> Self {
-        if self.nature != Nature::Level && self.map.iter().all(|&v| v == 0.0) {
+        let is_score = matches!(self.nature, Nature::Level | Nature::Support);
+        if !is_score && self.map.iter().all(|&v| v == 0.0) {
             self.warnings.push(
                 "the map is zero everywhere: by this method nothing in the picture moves this class"
                     .into(),

@@ -4,8 +4,7 @@
 //! [`Target`]s, only by the ways in [`probe`], and gives one [`Attribution`] per target.
 //! [`registry`] lists all methods; the command line, its help and the documents read that list.
 //! Methods are grouped by how they ask: [`gradient`] walks the network backwards, [`cam`] looks at feature
-//! maps, [`perturbation`]
-//! changes the picture and looks at the answer.
+//! maps, [`perturbation`] changes the picture and looks at the answer, [`transformer`] looks at attention.
 
 mod attribution;
 mod baseline;
@@ -20,6 +19,7 @@ pub mod random;
 pub mod registry;
 mod subject;
 mod target;
+pub mod transformer;
 
 pub use attribution::{Array, Attribution, Check, Nature};
 pub use baseline::{Baseline, Baselines};

@@ -9,7 +9,11 @@ use crate::cam::{
     GRAD_CAM_PLUS_PLUS, GUIDED_GRAD_CAM, HIRES_CAM, LAYER_CAM, SCORE_CAM, XGRAD_CAM,
 };
 use crate::gradient::{DECONVNET, GRADIENT, GUIDED_BACKPROP, INPUT_X_GRADIENT};
-use crate::perturbation::OCCLUSION;
+use crate::perturbation::{
+    EXTREMAL_PERTURBATION, FEATURE_ABLATION, KERNEL_SHAP, LIME, OCCLUSION, RISE, SHAPLEY_SAMPLING,
+    XRAI,
+};
+use crate::transformer::{ATTENTION_RELEVANCE, ATTENTION_ROLLOUT, LEGRAD};
 use crate::{Method, OptionSpec, Preset, SettingError, Settings};
 
 /// A method: what people see of it, and how it is made.
@@ -133,6 +137,16 @@ pub static ALL: &[Entry] = &[
     FULL_GRAD,
     GUIDED_GRAD_CAM,
     OCCLUSION,
+    RISE,
+    FEATURE_ABLATION,
+    KERNEL_SHAP,
+    LIME,
+    SHAPLEY_SAMPLING,
+    EXTREMAL_PERTURBATION,
+    XRAI,
+    ATTENTION_ROLLOUT,
+    ATTENTION_RELEVANCE,
+    LEGRAD,
 ];
 
 /// The method of this name.

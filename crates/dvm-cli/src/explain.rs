@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
 use dvm::{
     Caption, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat, OverlayStyle,
-    Ranked, ResultFolder, Size, Source,
+    Ranked, ResultFolder, Size, Source, Unit,
 };
 use serde::Serialize;
 
@@ -46,6 +46,11 @@ pub struct Arguments {
     /// Explain each class against this one: what speaks for the one and against the other
     #[arg(long, value_name = "NAME|INDEX|top")]
     against: Option<ClassChoice>,
+    /// Explain a channel of a layer and not a class: its mean over all places, or its value at one; `dvm models
+    /// show` lists the layers
+    #[arg(long, value_name = "LAYER:CHANNEL[:ROW,COLUMN]")]
+    #[arg(conflicts_with_all = ["class", "against"])]
+    unit: Option<Unit>,
     /// Folder for the results; each picture gets a folder in it, which replaces that of an earlier
     /// run
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -311,6 +316,7 @@ impl Task {
         let several_classes =
             arguments.classes.len() > 1 || arguments.classes.contains(&ClassChoice::All);
         explain.classes = arguments.classes;
+        explain.unit = arguments.unit;
         if let Some(other) = arguments.against {
             other.resolve(classifier.classes(), 0)?;
             explain.against = Some(other);
@@ -436,7 +442,7 @@ impl Task {
                 "{}: {} {} → {}\n",
                 report::escaped(name),
                 report::escaped(&explanation.title()),
-                dvm::percent(class.probability),
+                explanation.score(),
                 report::shown(&folder.join(&figure))
             ));
             explained.push(Outcome::Explained {

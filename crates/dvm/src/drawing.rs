@@ -63,7 +63,7 @@ fn scale(attribution: &Attribution, colours: Option<ColourMap>) -> Scale {
     let values = &attribution.map;
     let diverging = attribution.nature == Nature::Signed;
     let usual = match attribution.nature {
-        Nature::Magnitude => ColourMap::Inferno,
+        Nature::Magnitude | Nature::Support => ColourMap::Inferno,
         Nature::Signed => ColourMap::RdBu,
         Nature::Level => ColourMap::YlGnBu,
     };
@@ -76,6 +76,7 @@ fn scale(attribution: &Attribution, colours: Option<ColourMap>) -> Scale {
         Nature::Signed if attribution.smooth.is_some() => Scale::diverging(values, colours),
         Nature::Signed => Scale::diverging_clipped(values, colours, CLIP),
         Nature::Level => Scale::range(values, colours).with_neutral(Neutral::High),
+        Nature::Support => Scale::range(values, colours).with_neutral(Neutral::Low),
     }
 }
 

@@ -1,5 +1,4 @@
 //! A map of a layer's size at the size of the picture.
-
 use dvm_options::words;
 
 words! {

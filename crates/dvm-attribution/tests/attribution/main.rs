@@ -9,5 +9,8 @@ mod image_space;
 mod invariants;
 mod oracles;
 mod refusals;
+mod segments;
 mod subject;
+mod targets;
+mod transformers;
 mod warnings;

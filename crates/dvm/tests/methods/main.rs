@@ -1,3 +1,6 @@
-//! Attribution methods on whole networks of the zoo and imported ones, against the field's own tools.
+//! Attribution methods on whole networks of the zoo and imported ones, against the field's own tools and slow
+//! second implementations (`references/README.md`).
 
 mod cam;
+mod perturbation;
+mod transformer;

@@ -1,0 +1,378 @@
+//! Extremal perturbations: the smooth mask of a given area under which the score is largest.
+
+mod area;
+mod mask;
+mod pyramid;
+
+use std::str::FromStr;
+
+use dvm_engine::rules::Composite;
+use dvm_options::{Count, SettingError, Settings, Takes};
+use serde_json::{Map, Value};
+
+use self::mask::SmoothMask;
+use self::pyramid::Pyramid;
+use crate::options::SCORE;
+use crate::probe::Ask;
+use crate::registry::{Entry, Family, Published, Reference};
+use crate::subject::ALWAYS_ALLOWED_BACK;
+use crate::{
+    Array, Attribution, Check, Error, Method, Nature, Observation, OptionSpec, Score, Subject,
+    Target, Walks,
+};
+
+const AREAS: OptionSpec = OptionSpec {
+    name: "areas",
+    takes: Takes::Text("A,…"),
+    default: "0.1",
+    help: "which part of the picture shows, above 0 and below 1; the masks of several areas are averaged",
+};
+
+const ITERATIONS: OptionSpec = OptionSpec {
+    name: "iterations",
+    takes: Takes::Text("N"),
+    default: "800",
+    help: "steps of the search for the mask, each one pass forward and back",
+};
+
+const MASK_STEP: OptionSpec = OptionSpec {
+    name: "mask-step",
+    takes: Takes::Text("N"),
+    default: "7",
+    help: "pixels between two parameters of the mask",
+};
+
+const MASK_SIGMA: OptionSpec = OptionSpec {
+    name: "mask-sigma",
+    takes: Takes::Text("N"),
+    default: "21",
+    help: "how wide the hump of a parameter is, in pixels; wider ones make smoother masks",
+};
+
+/// The mask of a given area that keeps the score largest.
+pub const EXTREMAL_PERTURBATION: Entry = Entry {
+    name: "extremal-perturbation",
+    title: "extremal perturbation",
+    summary: "the smooth mask of a given area that keeps the class's score largest while the rest of the \
+              picture is blurred",
+    reference: Reference {
+        authors: "Fong, Patrick, Vedaldi",
+        year: 2019,
+        title: "Understanding Deep Networks via Extremal Perturbations and Smooth Masks",
+        published: Published::Arxiv("1910.08485"),
+    },
+    family: Family::Perturbation,
+    cost: "one pass forward and back per iteration and area: 800 if not said",
+    networks: "all",
+    options: &[AREAS, ITERATIONS, MASK_STEP, MASK_SIGMA, SCORE],
+    presets: &[],
+    build: |settings| Ok(Box::new(Extremal::new(settings)?)),
+};
+
+/// How far parameters move along the gradient.
+const RATE: f64 = 0.01;
+
+/// What a step keeps of the direction of the steps before.
+const MOMENTUM: f64 = 0.9;
+
+/// How much the distance from the wanted area counts beside the score, and by what factor it counts more
+/// with each step.
+const WEIGHT: f64 = 300.0;
+const GROWTH: f64 = 1.0035;
+
+/// Parts of the picture.
+#[derive(Clone, Debug, PartialEq)]
+struct Areas(Vec<f64>);
+
+impl FromStr for Areas {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let area = |one: &str| {
+            let area = one.trim().parse().ok();
+            area.filter(|area| 0.0 < *area && *area < 1.0)
+        };
+        let all: Option<Vec<f64>> = text.split(',').map(area).collect();
+        all.map(Self).ok_or(
+            "it is a number above 0 and below 1, or several with commas, such as 0.05,0.1,0.2",
+        )
+    }
+}
+
+struct Extremal {
+    areas: Vec<f64>,
+    iterations: usize,
+    step: usize,
+    sigma: usize,
+    score: Score,
+    composite: Composite,
+}
+
+impl Extremal {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        Ok(Self {
+            areas: AREAS.of::<Areas>(settings)?.0,
+            iterations: ITERATIONS.of::<Count>(settings)?.0,
+            step: MASK_STEP.of::<Count>(settings)?.0,
+            sigma: MASK_SIGMA.of::<Count>(settings)?.0,
+            score: SCORE.of(settings)?,
+            composite: Composite::new(),
+        })
+    }
+
+    /// Refuses masks that are coarser than the picture, and work that memory does not hold.
+    fn check(&self, subject: &Subject) -> Result<(), Error> {
+        let (height, width) = subject.size();
+        if self.step > height.min(width) || self.sigma > height.max(width) {
+            return Err(Error::Unfit(format!(
+                "a mask with a `mask-step` of {} and a `mask-sigma` of {} does not fit on {height}×{width} \
+                 pixels; choose smaller ones",
+                self.step, self.sigma
+            )));
+        }
+        let needed = Pyramid::bytes(subject.picture().len());
+        if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
+            return Err(Error::Unfit(format!(
+                "the picture at several levels of blur takes {} MiB, more than the {} MiB allowed; allow more \
+                 memory",
+                needed.div_ceil(1 << 20),
+                subject.memory() >> 20
+            )));
+        }
+        Ok(())
+    }
+
+    /// The masks `[H, W]` of all areas, and the score under each of them.
+    fn masks(
+        &self,
+        subject: &Subject,
+        (maker, pyramid): (&SmoothMask, &Pyramid),
+        target: &Target,
+    ) -> Result<Vec<Found>, Error> {
+        let graph = subject.network().folded();
+        let ask = Ask {
+            target,
+            score: self.score,
+            composite: &self.composite,
+            graph,
+            nodes: &[graph.input()],
+        };
+        let [_, channels, _, width] = subject.shape();
+        let parameters = maker.parameters.0 * maker.parameters.1;
+        let mut searches = vec![Search::new(parameters); self.areas.len()];
+        let mut weight = WEIGHT;
+        for iteration in 0..self.iterations {
+            let masks: Vec<Vec<f64>> = searches
+                .iter()
+                .map(|s| maker.values(&s.parameters))
+                .collect();
+            let shown: Vec<Vec<f64>> = masks.iter().map(|m| maker.without_margin(m)).collect();
+            // Every other picture is seen in a mirror, so that the mask does not fit one view only.
+            let turned = iteration % 2 == 0;
+            let make = |index: usize| {
+                let picture = pyramid.perturbed(&shown[index]);
+                if turned {
+                    mirrored(&picture, width, channels)
+                } else {
+                    picture
+                }
+            };
+            subject.gradients_of(self.areas.len(), &make, &ask, &mut |index, answer| {
+                let gradient = answer.gradients[0].data();
+                let gradient = match turned {
+                    true => mirrored(gradient, width, channels),
+                    false => gradient.to_vec(),
+                };
+                let of_score = pyramid.backward(&shown[index], &gradient);
+                let wanted = area::wanted(&masks[index], self.areas[index]);
+                let scale = 2.0 * weight / masks[index].len() as f64;
+                // Upwards for the score, downwards for the distance from the area.
+                let away = masks[index].iter().zip(&wanted);
+                let mut slope: Vec<f64> = away
+                    .map(|(mask, wanted)| -scale * (mask - wanted))
+                    .collect();
+                maker.add_within_margin(&mut slope, &of_score);
+                let search = &mut searches[index];
+                let slope = maker.backward(&search.parameters, &slope);
+                search.step(&slope, iteration == 0);
+                search.mask = shown[index].iter().map(|&value| value as f32).collect();
+                Ok(())
+            })?;
+            weight *= GROWTH;
+            subject.progress(iteration + 1, self.iterations);
+        }
+        let make = |index: usize| {
+            let mask: Vec<f64> = searches[index].mask.iter().map(|&m| m.into()).collect();
+            pyramid.perturbed(&mask)
+        };
+        let mut scores = Vec::new();
+        let mut read = |_: usize, reading: crate::probe::Reading| {
+            scores.push(target.score(self.score, subject.output(), &reading.numbers)?);
+            Ok(())
+        };
+        let fused = subject.network().fused();
+        subject.activations_of(self.areas.len(), &make, (fused, &[]), &mut read)?;
+        let found = searches.into_iter().zip(scores);
+        Ok(found
+            .map(|(search, score)| Found {
+                mask: search.mask,
+                score,
+            })
+            .collect())
+    }
+}
+
+/// The mask of one area.
+struct Found {
+    /// `[H, W]`
+    mask: Vec<f32>,
+    /// The score under it.
+    score: f32,
+}
+
+/// The search for the mask of one area.
+#[derive(Clone)]
+struct Search {
+    parameters: Vec<f64>,
+    /// The direction of the steps so far.
+    velocity: Vec<f64>,
+    /// The last mask that was tried, `[H, W]`.
+    mask: Vec<f32>,
+}
+
+impl Search {
+    /// From a mask that shows everything.
+    fn new(parameters: usize) -> Self {
+        Self {
+            parameters: vec![1.0; parameters],
+            velocity: vec![0.0; parameters],
+            mask: Vec::new(),
+        }
+    }
+
+    /// Up along the slope.
+    fn step(&mut self, slope: &[f64], is_first: bool) {
+        let moved = self.parameters.iter_mut().zip(&mut self.velocity);
+        for ((parameter, velocity), slope) in moved.zip(slope) {
+            *velocity = match is_first {
+                true => *slope,
+                false => MOMENTUM * *velocity + (1.0 - MOMENTUM) * slope,
+            };
+            *parameter = (*parameter + RATE * *velocity).clamp(0.0, 1.0);
+        }
+    }
+}
+
+/// A picture, stored `H, W, C`, as a mirror shows it.
+fn mirrored(values: &[f32], width: usize, channels: usize) -> Vec<f32> {
+    let rows = values.chunks_exact(width * channels);
+    rows.flat_map(|row| row.chunks_exact(channels).rev().flatten().copied())
+        .collect()
+}
+
+impl Method for Extremal {
+    fn parameters(&self) -> Map<String, Value> {
+        let areas: Vec<String> = self.areas.iter().map(ToString::to_string).collect();
+        [
+            (AREAS.name, areas.join(",").into()),
+            (ITERATIONS.name, self.iterations.into()),
+            (MASK_STEP.name, self.step.into()),
+            (MASK_SIGMA.name, self.sigma.into()),
+            (SCORE.name, self.score.word().into()),
+        ]
+        .into_iter()
+        .map(|(name, value): (&str, Value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    fn walks(&self) -> Walks {
+        Walks::default()
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        _: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        let numbers = subject.numbers()?;
+        self.check(subject)?;
+        let (height, width) = subject.size();
+        let [_, channels, _, _] = subject.shape();
+        let maker = SmoothMask::new((height, width), self.step, self.sigma);
+        let pyramid = Pyramid::new(subject.picture().data(), (height, width), channels);
+        Ok(Box::new(move |target| {
+            let whole = target.score(self.score, subject.output(), &numbers)?;
+            let found = self.masks(subject, (&maker, &pyramid), target)?;
+            let number = found.len() as f32;
+            let mut map = vec![0.0; height * width];
+            for Found { mask, .. } in &found {
+                for (value, mask) in map.iter_mut().zip(mask) {
+                    *value += mask / number;
+                }
+            }
+            let masks: Vec<&[f32]> = found.iter().map(|found| &found.mask[..]).collect();
+            let areas: Vec<String> = self.areas.iter().map(ToString::to_string).collect();
+            let shown = map.iter().map(|&m| f64::from(m)).sum::<f64>() / map.len() as f64;
+            let score = self.score.name(subject.output(), numbers.len());
+            let wanted = self.areas.iter().sum::<f64>() / f64::from(number);
+            let checks = vec![
+                Check {
+                    name: "shown area",
+                    value: shown,
+                    meaning: format!(
+                        "mean of the mask; near {wanted:.3}, the area asked for, the search has come to its end, \
+                         otherwise more iterations are needed"
+                    ),
+                },
+                Check {
+                    name: "score under the mask",
+                    value: f64::from(found.iter().map(|f| f.score).sum::<f32>() / number),
+                    meaning: format!(
+                        "the {score} while only the masked area shows; the whole picture has {whole:.4}, and a \
+                         mask that has found what matters comes near or above it"
+                    ),
+                },
+            ];
+            Ok(Attribution {
+                target: target.clone(),
+                title: format!("extremal perturbation, area {}", areas.join(", ")),
+                quantity: "mask".into(),
+                score,
+                arrays: vec![Array::new(
+                    Array::RAW,
+                    &[found.len(), height, width],
+                    masks.concat(),
+                )],
+                map,
+                size: (height, width),
+                smooth: None,
+                nature: Nature::Magnitude,
+                warnings: Vec::new(),
+                checks,
+            }
+            .checked())
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_turns_columns_and_keeps_channels() {
+        let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]; // [2, 2, 2]
+        assert_eq!(
+            mirrored(&values, 2, 2),
+            [3.0, 4.0, 1.0, 2.0, 7.0, 8.0, 5.0, 6.0]
+        );
+    }
+
+    #[test]
+    fn areas_are_parts_of_the_picture() {
+        assert_eq!("0.05, 0.2".parse(), Ok(Areas(vec![0.05, 0.2])));
+        for text in ["0", "1", "0.1,", "x"] {
+            assert!(text.parse::<Areas>().is_err(), "{text}");
+        }
+    }
+}

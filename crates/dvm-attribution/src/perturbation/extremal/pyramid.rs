@@ -1,0 +1,140 @@
+//! The picture at several levels of blur, and between them.
+
+use rayon::prelude::*;
+
+/// Levels, from the strongest blur to the picture itself.
+const LEVELS: usize = 8;
+
+/// Standard deviation of the strongest blur, in pixels.
+const LARGEST_BLUR: f64 = 20.0;
+
+/// A picture at all levels.
+pub(super) struct Pyramid {
+    /// Each `[H, W, C]`.
+    levels: Vec<Vec<f32>>,
+    channels: usize,
+}
+
+impl Pyramid {
+    /// The levels of a normalised picture, stored `[H, W, C]`. Beyond its border it is zero.
+    pub fn new(picture: &[f32], (height, width): (usize, usize), channels: usize) -> Self {
+        let level = |level: usize| {
+            let sigma = (1.0 - level as f64 / (LEVELS - 1) as f64) * LARGEST_BLUR;
+            blurred(picture, (height, width), channels, sigma)
+        };
+        Self {
+            levels: (0..LEVELS).map(level).collect(),
+            channels,
+        }
+    }
+
+    /// Bytes that the levels of such a picture take.
+    pub fn bytes(values: usize) -> usize {
+        LEVELS * values * size_of::<f32>()
+    }
+
+    /// The two levels between which a pixel lies, and how far it is from the first to the second.
+    fn between(mask: f64) -> (usize, usize, f64) {
+        let at = mask * (LEVELS - 1) as f64;
+        let low = (at.max(0.0) as usize).min(LEVELS - 1);
+        (low, (low + 1).min(LEVELS - 1), at - low as f64)
+    }
+
+    /// The picture `[H, W, C]` with each pixel at the level that the mask `[H, W]` says: blurred at 0,
+    /// itself at 1.
+    pub fn perturbed(&self, mask: &[f64]) -> Vec<f32> {
+        let mut values = Vec::with_capacity(mask.len() * self.channels);
+        for (pixel, &mask) in mask.iter().enumerate() {
+            let (low, high, share) = Self::between(mask);
+            for at in pixel * self.channels..(pixel + 1) * self.channels {
+                let (low, high) = (self.levels[low][at], self.levels[high][at]);
+                values.push(((1.0 - share) * f64::from(low) + share * f64::from(high)) as f32);
+            }
+        }
+        values
+    }
+
+    /// The gradient with respect to the mask `[H, W]`, given that with respect to the picture.
+    pub fn backward(&self, mask: &[f64], gradient: &[f32]) -> Vec<f64> {
+        let of_pixel = |(pixel, &mask): (usize, &f64)| {
+            let (low, high, _) = Self::between(mask);
+            let channels = pixel * self.channels..(pixel + 1) * self.channels;
+            let slope =
+                |at: usize| f64::from(self.levels[high][at]) - f64::from(self.levels[low][at]);
+            let sum: f64 = channels.map(|at| f64::from(gradient[at]) * slope(at)).sum();
+            (LEVELS - 1) as f64 * sum
+        };
+        mask.iter().enumerate().map(of_pixel).collect()
+    }
+}
+
+/// Under a Gaussian of standard deviation `sigma` that is cut at four of them; zero beyond the border.
+fn blurred(
+    values: &[f32],
+    (height, width): (usize, usize),
+    channels: usize,
+    sigma: f64,
+) -> Vec<f32> {
+    let radius = (4.0 * sigma).ceil() as isize;
+    let weights: Vec<f64> = (-radius..=radius)
+        .map(|d| {
+            if sigma > 0.0 {
+                (-0.5 * (d as f64 / sigma).powi(2)).exp()
+            } else {
+                1.0
+            }
+        })
+        .collect();
+    let total: f64 = weights.iter().sum();
+    // One pass along an axis of `length` positions that lie `step` values apart.
+    let pass = |values: &[f32], length: usize, step: usize| -> Vec<f32> {
+        let blur = |at: usize| {
+            let position = (at / step % length) as isize;
+            let within = -position.min(radius)..=radius.min(length as isize - 1 - position);
+            let sum: f64 = within
+                .map(|d| {
+                    let from = (at as isize + d * step as isize) as usize;
+                    weights[(d + radius) as usize] * f64::from(values[from])
+                })
+                .sum();
+            (sum / total) as f32
+        };
+        (0..values.len()).into_par_iter().map(blur).collect()
+    };
+    pass(&pass(values, height, width * channels), width, channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_mask_shows_the_picture_and_an_empty_one_the_strongest_blur() {
+        let picture: Vec<f32> = (0..6 * 5 * 2).map(|v| (v % 7) as f32 - 3.0).collect();
+        let pyramid = Pyramid::new(&picture, (6, 5), 2);
+        assert_eq!(pyramid.perturbed(&[1.0; 30]), picture);
+        assert_eq!(pyramid.perturbed(&[0.0; 30]), pyramid.levels[0]);
+        let halfway = pyramid.perturbed(&[0.5; 30]);
+        for (at, value) in halfway.iter().enumerate() {
+            let mean = (pyramid.levels[3][at] + pyramid.levels[4][at]) / 2.0;
+            assert!((value - mean).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_gradient_is_the_difference_of_the_levels_around() {
+        let picture: Vec<f32> = (0..4 * 3).map(|v| (v * v % 11) as f32).collect();
+        let pyramid = Pyramid::new(&picture, (4, 3), 1);
+        // Well between two levels each.
+        let mask: Vec<f64> = (0..12).map(|i| (f64::from(i % 7) + 0.4) / 7.0).collect();
+        let ones = vec![1.0; 12];
+        for (at, slope) in pyramid.backward(&mask, &ones).into_iter().enumerate() {
+            let moved = |by: f64| {
+                let mut moved = mask.clone();
+                moved[at] += by;
+                f64::from(pyramid.perturbed(&moved)[at])
+            };
+            assert!((slope - (moved(1e-2) - moved(-1e-2)) / 2e-2).abs() < 1e-3);
+        }
+    }
+}

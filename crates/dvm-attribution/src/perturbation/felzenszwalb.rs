@@ -1,0 +1,153 @@
+//! Segments by a graph of neighbouring pixels (Felzenszwalb and Huttenlocher 2004,
+//! doi 10.1023/B:VISI.0000022288.19776.77), as scikit-image has them.
+
+use dvm_image::Picture;
+
+/// Standard deviation of the blur before, in pixels.
+const BLUR: f64 = 0.8;
+
+/// Labels `[H, W]`, row-major, in the order of their first pixels. The picture's values are stretched to
+/// −1 … 1. A larger `scale` makes larger segments; none has fewer pixels than `smallest`, where it has a
+/// neighbour.
+pub(super) fn felzenszwalb(picture: &Picture, scale: f64, smallest: usize) -> Vec<u32> {
+    let (height, width) = (picture.height(), picture.width());
+    let edges = edges(&blurred(&stretched(picture), height, width), height, width);
+    let mut parts = Parts::new(height * width);
+    let mut inner = vec![0.0f64; height * width];
+    let scale = scale / 255.0;
+    for edge in &edges {
+        let (a, b) = (parts.root(edge.a), parts.root(edge.b));
+        if a == b {
+            continue;
+        }
+        let bound = |root: u32| inner[root as usize] + scale / parts.sizes[root as usize] as f64;
+        if edge.cost < bound(a).min(bound(b)) {
+            let joined = parts.join(a, b);
+            inner[joined as usize] = edge.cost;
+        }
+    }
+    for edge in &edges {
+        let (a, b) = (parts.root(edge.a), parts.root(edge.b));
+        let size = |root: u32| parts.sizes[root as usize];
+        if a != b && (size(a) < smallest || size(b) < smallest) {
+            parts.join(a, b);
+        }
+    }
+    let roots: Vec<u32> = (0..(height * width) as u32)
+        .map(|pixel| parts.root(pixel))
+        .collect();
+    super::segments::without_gaps(&roots)
+}
+
+/// Two neighbouring pixels and how much their colours differ.
+struct Edge {
+    cost: f64,
+    a: u32,
+    b: u32,
+}
+
+/// All edges between a pixel and its eight neighbours, by cost.
+fn edges(values: &[[f64; 3]], height: usize, width: usize) -> Vec<Edge> {
+    let mut edges = Vec::with_capacity(4 * values.len());
+    // Right, below, below and right, above and right.
+    for (dy, dx) in [(0, 1), (1, 0), (1, 1), (-1isize, 1)] {
+        let rows = if dy < 0 {
+            1..height
+        } else {
+            0..height - dy as usize
+        };
+        for y in rows {
+            for x in 0..width - dx {
+                let a = y * width + x;
+                let b = (y as isize + dy) as usize * width + x + dx;
+                let squares = (0..3).map(|c| (values[a][c] - values[b][c]).powi(2));
+                let cost = squares.sum::<f64>().sqrt();
+                edges.push(Edge {
+                    cost,
+                    a: a as u32,
+                    b: b as u32,
+                });
+            }
+        }
+    }
+    edges.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+    edges
+}
+
+/// The picture with its least value at −1 and its largest at 1.
+fn stretched(picture: &Picture) -> Vec<[f64; 3]> {
+    let values = picture.rgb();
+    let least = f64::from(values.iter().copied().min().unwrap_or(0));
+    let range = f64::from(values.iter().copied().max().unwrap_or(0)) - least;
+    let range = if range > 0.0 { range } else { 1.0 };
+    let stretch = |value: u8| (f64::from(value) - least) / range * 2.0 - 1.0;
+    let pixels = values.as_chunks::<3>().0.iter();
+    pixels.map(|pixel| pixel.map(stretch)).collect()
+}
+
+/// Under a Gaussian that is cut at four standard deviations; pixels beyond the border mirror those before it.
+fn blurred(values: &[[f64; 3]], height: usize, width: usize) -> Vec<[f64; 3]> {
+    let radius = (4.0 * BLUR + 0.5) as isize;
+    let weights: Vec<f64> = (-radius..=radius)
+        .map(|d| (-0.5 * (d as f64 / BLUR).powi(2)).exp())
+        .collect();
+    let total: f64 = weights.iter().sum();
+    // One pass along an axis of `length` pixels that lie `step` apart.
+    let pass = |values: &[[f64; 3]], length: usize, step: usize| -> Vec<[f64; 3]> {
+        let blur = |at: usize| {
+            let position = (at / step % length) as isize;
+            let mut sum = [0.0; 3];
+            for (d, weight) in (-radius..=radius).zip(&weights) {
+                let there = mirrored(position + d, length);
+                let from = (at as isize + (there - position) * step as isize) as usize;
+                for (sum, value) in sum.iter_mut().zip(values[from]) {
+                    *sum += weight / total * value;
+                }
+            }
+            sum
+        };
+        (0..values.len()).map(blur).collect()
+    };
+    pass(&pass(values, height, width), width, 1)
+}
+
+/// The position of a pixel that may lie beyond the border: `… 1 0 | 0 1 … n−1 | n−1 …`.
+fn mirrored(position: isize, length: usize) -> isize {
+    let length = length as isize;
+    let within = position.rem_euclid(2 * length);
+    within.min(2 * length - 1 - within)
+}
+
+/// Pixels that belong together: each points to another of its part, the first of the part to itself.
+struct Parts {
+    parents: Vec<u32>,
+    /// Pixels of a part, at its first pixel.
+    sizes: Vec<usize>,
+}
+
+impl Parts {
+    fn new(pixels: usize) -> Self {
+        Self {
+            parents: (0..pixels as u32).collect(),
+            sizes: vec![1; pixels],
+        }
+    }
+
+    /// The first pixel of the part that `pixel` belongs to.
+    fn root(&mut self, mut pixel: u32) -> u32 {
+        while self.parents[pixel as usize] != pixel {
+            let parent = self.parents[pixel as usize];
+            self.parents[pixel as usize] = self.parents[parent as usize];
+            pixel = parent;
+        }
+        pixel
+    }
+
+    /// Makes one part of two, given by their first pixels; the first pixel of both.
+    fn join(&mut self, a: u32, b: u32) -> u32 {
+        let (first, other) = (a.min(b), a.max(b));
+        self.parents[other as usize] = first;
+        self.sizes[first as usize] += self.sizes[other as usize];
+        first
+    }
+}

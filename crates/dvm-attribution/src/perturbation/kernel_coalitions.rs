@@ -1,0 +1,165 @@
+//! Which coalitions of segments Kernel SHAP asks about, and how they count (Lundberg and Lee 2017), as the
+//! package `shap` chooses them.
+
+use std::collections::HashMap;
+
+use crate::random::Stream;
+
+/// Coalitions with weights.
+pub(super) struct Weighted {
+    /// `[N, M]`, row-major; neither none nor all of the segments.
+    pub coalitions: Vec<bool>,
+    /// `[N]`
+    pub weights: Vec<f64>,
+    /// Whether these are all that there are, so that the values are Shapley's.
+    pub are_all: bool,
+}
+
+/// Share of a size that must fit for all its coalitions to be taken.
+const WHOLE: f64 = 1.0 - 1e-8;
+
+/// Draws for each coalition that is still wanted; repeated ones count more instead.
+const DRAWS: usize = 4;
+
+/// About `samples` coalitions of `count` segments. Sizes are taken whole, smallest and largest first, as far
+/// as `samples` allows; of the other sizes coalitions are drawn, each with its opposite.
+pub(super) fn weighted(count: usize, samples: usize, stream: Stream) -> Weighted {
+    let mut found = Found {
+        count,
+        coalitions: Vec::new(),
+        weights: Vec::new(),
+    };
+    let (sizes, paired) = (count / 2, count.saturating_sub(1) / 2);
+    let shares = shares(count, sizes, paired);
+    let (mut left, mut whole, mut of_the_rest) = (samples, 0, 1.0);
+    let fit = count < 63 && (1u64 << count) - 2 <= samples as u64;
+    while whole < sizes {
+        let size = whole + 1;
+        let sides = if size <= paired { 2.0 } else { 1.0 };
+        let number = sides * choose(count, size);
+        if !fit && left as f64 * shares[whole] / of_the_rest / number < WHOLE {
+            break;
+        }
+        left -= number as usize;
+        of_the_rest -= shares[whole];
+        found.take_all(size, size <= paired, shares[whole] / number);
+        whole += 1;
+    }
+    if whole < sizes {
+        found.draw(left, &shares[whole..], whole, paired, stream);
+    }
+    Weighted {
+        coalitions: found.coalitions,
+        weights: found.weights,
+        are_all: whole == sizes,
+    }
+}
+
+/// The share of all weight that the coalitions of 1, 2, … segments have, those of all but as many included.
+fn shares(count: usize, sizes: usize, paired: usize) -> Vec<f64> {
+    let weight = |size: usize| {
+        let sides = if size <= paired { 2.0 } else { 1.0 };
+        sides * (count - 1) as f64 / (size * (count - size)) as f64
+    };
+    let weights: Vec<f64> = (1..=sizes).map(weight).collect();
+    let total: f64 = weights.iter().sum();
+    weights.iter().map(|weight| weight / total).collect()
+}
+
+/// In how many ways `size` of `count` can be chosen.
+fn choose(count: usize, size: usize) -> f64 {
+    (0..size).fold(1.0, |ways, i| {
+        (ways * (count - i) as f64 / (i + 1) as f64).round()
+    })
+}
+
+struct Found {
+    count: usize,
+    coalitions: Vec<bool>,
+    weights: Vec<f64>,
+}
+
+impl Found {
+    fn push(&mut self, coalition: &[bool], weight: f64) {
+        self.coalitions.extend(coalition);
+        self.weights.push(weight);
+    }
+
+    /// All coalitions of `size` segments, in the order of their members, and their opposites.
+    fn take_all(&mut self, size: usize, is_paired: bool, weight: f64) {
+        let mut members: Vec<usize> = (0..size).collect();
+        loop {
+            let mut coalition = vec![false; self.count];
+            for &member in &members {
+                coalition[member] = true;
+            }
+            self.push(&coalition, weight);
+            if is_paired {
+                self.push(&opposite(&coalition), weight);
+            }
+            // The last member that can move on, with those behind it right after.
+            let movable = |&i: &usize| members[i] < self.count - size + i;
+            let Some(moved) = (0..size).rev().find(movable) else {
+                return;
+            };
+            members[moved] += 1;
+            for i in moved + 1..size {
+                members[i] = members[i - 1] + 1;
+            }
+        }
+    }
+
+    /// Draws `left` coalitions of more than `whole` segments, and as many of all but as many.
+    fn draw(
+        &mut self,
+        mut left: usize,
+        shares: &[f64],
+        whole: usize,
+        paired: usize,
+        mut stream: Stream,
+    ) {
+        // A draw of a paired size gives two.
+        let halved =
+            shares.iter().zip(whole + 1..).map(
+                |(share, size)| {
+                    if size <= paired { share / 2.0 } else { *share }
+                },
+            );
+        let halved: Vec<f64> = halved.collect();
+        let total: f64 = halved.iter().sum();
+        let fixed = self.weights.len();
+        let mut places: HashMap<Vec<bool>, usize> = HashMap::new();
+        let mut draws = DRAWS * left;
+        while left > 0 && draws > 0 {
+            draws -= 1;
+            let at = f64::from(stream.uniform(1)[0]) * total;
+            let mut end = 0.0;
+            let further = halved.iter().take_while(|share| {
+                end += **share;
+                end <= at
+            });
+            let size = whole + 1 + further.count().min(halved.len() - 1);
+            let mut coalition = vec![false; self.count];
+            for &member in &stream.permutation(self.count)[..size] {
+                coalition[member] = true;
+            }
+            let other = (size <= paired).then(|| opposite(&coalition));
+            for coalition in [Some(coalition), other].into_iter().flatten() {
+                if let Some(&place) = places.get(&coalition) {
+                    self.weights[place] += 1.0;
+                } else if left > 0 {
+                    left -= 1;
+                    self.push(&coalition, 1.0);
+                    places.insert(coalition, self.weights.len() - 1);
+                }
+            }
+        }
+        let drawn = &mut self.weights[fixed..];
+        let scale = shares.iter().sum::<f64>() / drawn.iter().sum::<f64>();
+        drawn.iter_mut().for_each(|weight| *weight *= scale);
+    }
+}
+
+fn opposite(coalition: &[bool]) -> Vec<bool> {
+    coalition.iter().map(|kept| !kept).collect()
+}

@@ -1,0 +1,187 @@
+//! Label files: which segment each pixel belongs to, as a PNG whose colours are the labels or as a NumPy
+//! array `[H, W]` of whole numbers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dvm_image::{Input, Limits};
+
+/// Labels as they stand in a file.
+pub(super) struct LabelFile {
+    /// Rows and columns.
+    pub size: (usize, usize),
+    /// `[H, W]`, row-major, from 0 in the order of the file's numbers or colours.
+    labels: Vec<u32>,
+}
+
+impl LabelFile {
+    /// The label of each pixel of the network's input, `[H, W]`: as they are, or, if they are of the size of
+    /// the original picture, the nearest one under each pixel's middle. `None` if they are of neither size.
+    pub fn on(&self, input: &Input) -> Option<Vec<u32>> {
+        let placement = input.placement();
+        let [_, height, width] = input.shape();
+        if self.size == (height, width) {
+            return Some(self.labels.clone());
+        }
+        if self.size != placement.original_size() {
+            return None;
+        }
+        let nearest = |at: f64, length: usize| (at.max(0.0) as usize).min(length - 1);
+        let label = |y: usize, x: usize| {
+            let (y, x) = placement.original_from_crop((y as f64 + 0.5, x as f64 + 0.5));
+            self.labels[nearest(y, self.size.0) * self.size.1 + nearest(x, self.size.1)]
+        };
+        let rows = 0..height;
+        Some(
+            rows.flat_map(|y| (0..width).map(move |x| (y, x)))
+                .map(|(y, x)| label(y, x))
+                .collect(),
+        )
+    }
+}
+
+/// Reads a label file.
+///
+/// # Errors
+/// What is wrong with it, naming the file.
+pub(super) fn read(path: &Path) -> Result<LabelFile, String> {
+    let limits = Limits::default();
+    let failed = |what: String| format!("{}: {what}", path.display());
+    if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+    {
+        let bytes = dvm_image::bytes_of(path, &limits).map_err(|e| e.to_string())?;
+        return array(&bytes).map_err(failed);
+    }
+    let picture = dvm_image::read(path, &limits).map_err(|e| e.to_string())?;
+    if picture.levels().is_some() {
+        return Err(failed(
+            "labels of more than 8 bits cannot be read from a picture; save them as a .npy file"
+                .into(),
+        ));
+    }
+    let colours = picture.rgb().as_chunks::<3>().0.iter();
+    Ok(LabelFile {
+        size: (picture.height(), picture.width()),
+        labels: numbered(colours.map(|colour| Ok(*colour))).map_err(failed)?,
+    })
+}
+
+/// Numbers from 0 in the order of the values.
+fn numbered<T: Ord>(values: impl Iterator<Item = Result<T, String>>) -> Result<Vec<u32>, String> {
+    let values: Vec<T> = values.collect::<Result<_, _>>()?;
+    let mut places: BTreeMap<&T, u32> = values.iter().map(|value| (value, 0)).collect();
+    for (place, next) in places.values_mut().zip(0..) {
+        *place = next;
+    }
+    Ok(values.iter().map(|value| places[value]).collect())
+}
+
+/// A NumPy file of two axes.
+fn array(bytes: &[u8]) -> Result<LabelFile, String> {
+    let broken = || "this is not a complete .npy file".to_owned();
+    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(broken)?;
+    let (length, start) = match rest {
+        [1, _, low, high, ..] => (u32::from(u16::from_le_bytes([*low, *high])), 4),
+        [2 | 3, _, a, b, c, d, ..] => (u32::from_le_bytes([*a, *b, *c, *d]), 6),
+        _ => return Err(broken()),
+    };
+    let end = start + length as usize;
+    let header = rest.get(start..end).ok_or_else(broken)?;
+    let header = String::from_utf8_lossy(header);
+    // The value of a key in the header, which is a Python dictionary.
+    let field = |key: &str| {
+        let after = header.split_once(&format!("'{key}':"))?.1;
+        Some(after.trim_start())
+    };
+    let kind = field("descr").and_then(|text| text.strip_prefix('\''));
+    let kind = kind
+        .and_then(|text| text.split_once('\''))
+        .ok_or_else(broken)?
+        .0;
+    if !field("fortran_order").is_some_and(|text| text.starts_with("False")) {
+        return Err(
+            "the array is stored column by column; save it with numpy.ascontiguousarray".into(),
+        );
+    }
+    let shape = field("shape").and_then(|text| text.strip_prefix('(')?.split_once(')'));
+    let shape: Vec<usize> = shape
+        .ok_or_else(broken)?
+        .0
+        .split(',')
+        .map(str::trim)
+        .filter(|length| !length.is_empty())
+        .map(|length| length.parse().map_err(|_| broken()))
+        .collect::<Result<_, _>>()?;
+    let &[height, width] = &shape[..] else {
+        return Err(format!(
+            "labels are an array [H, W], and this one has the shape {shape:?}"
+        ));
+    };
+    let width_of_one = match kind {
+        "|u1" | "|i1" | "|b1" => 1,
+        "<u2" | "<i2" => 2,
+        "<u4" | "<i4" => 4,
+        "<u8" | "<i8" => 8,
+        _ => {
+            return Err(format!(
+                "labels are whole numbers, and this array holds `{kind}`; save it as int32"
+            ));
+        }
+    };
+    let values = rest.get(end..).unwrap_or_default();
+    let expected = height
+        .checked_mul(width)
+        .and_then(|n| n.checked_mul(width_of_one));
+    if expected != Some(values.len()) || values.is_empty() {
+        return Err(broken());
+    }
+    let signed = kind.as_bytes()[1] == b'i';
+    let number = |bytes: &[u8]| {
+        let negative = signed && bytes[width_of_one - 1] >= 128;
+        let mut wide = [if negative { 255 } else { 0 }; 16];
+        wide[..width_of_one].copy_from_slice(bytes);
+        Ok(i128::from_le_bytes(wide))
+    };
+    Ok(LabelFile {
+        size: (height, width),
+        labels: numbered(values.chunks_exact(width_of_one).map(number))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(kind: &str, shape: &str, values: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(values);
+        bytes
+    }
+
+    #[test]
+    fn an_array_of_whole_numbers_is_read_in_the_order_of_its_numbers() {
+        let values: Vec<u8> = [-5i16, 300, 7, -5]
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect();
+        let read = array(&file("<i2", "(2, 2)", &values)).unwrap();
+        assert_eq!(read.size, (2, 2));
+        assert_eq!(read.labels, [0, 2, 1, 0]);
+        let read = array(&file("|u1", "(1, 3)", &[200, 100, 200])).unwrap();
+        assert_eq!(read.labels, [1, 0, 1]);
+    }
+
+    #[test]
+    fn an_array_of_another_kind_is_refused_with_what_to_do() {
+        let error = |kind, shape, values: &[u8]| array(&file(kind, shape, values)).err().unwrap();
+        assert!(error("<f4", "(1, 1)", &[0; 4]).contains("int32"));
+        assert!(error("|u1", "(3,)", &[0; 3]).contains("[H, W]"));
+        assert!(error("|u1", "(2, 2)", &[0; 3]).contains("complete"));
+        assert!(array(b"PK").is_err());
+    }
+}

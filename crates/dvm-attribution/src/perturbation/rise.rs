@@ -1,0 +1,381 @@
+//! RISE: the mean score of the picture under random smooth masks, at each pixel weighed by how much of it
+//! they show.
+
+use dvm_engine::incremental::Rectangle;
+use dvm_options::{Count, Takes, words};
+use rayon::prelude::*;
+use serde_json::{Map, Value};
+
+use super::coalitions::{of_target, standard_error};
+use crate::options::{self, BASELINE, SEED};
+use crate::probe::Variants;
+use crate::random::Stream;
+use crate::registry::{Entry, Family, Published, Reference};
+use crate::subject::ALWAYS_ALLOWED_BACK;
+use crate::{
+    Array, Attribution, Baseline, Error, Method, Nature, Observation, OptionSpec, Score,
+    SettingError, Settings, Subject, Target,
+};
+
+const SAMPLES: OptionSpec = OptionSpec {
+    default: "4000",
+    help: "how many masks are drawn",
+    ..options::SAMPLES
+};
+
+const SCORE: OptionSpec = OptionSpec {
+    default: "probability",
+    ..options::SCORE
+};
+
+const CELLS: OptionSpec = OptionSpec {
+    name: "cells",
+    takes: Takes::Text("N"),
+    default: "7",
+    help: "rows and columns of the coarse grid that a mask is made of; it is enlarged by bilinear \
+           interpolation and shifted at random by less than a cell",
+};
+
+const SHOWN: OptionSpec = OptionSpec {
+    name: "shown",
+    takes: Takes::Text("P"),
+    default: "0.5",
+    help: "probability with which a cell of the grid shows",
+};
+
+const ESTIMATE: OptionSpec = OptionSpec {
+    name: "estimate",
+    takes: Takes::Text("shown|contrast"),
+    default: "shown",
+    help: "what a pixel says: the mean score where it shows, as the authors define it (the sum of scores \
+           times masks, divided by the number of masks and the probability), or the mean score where it \
+           shows less that where it is covered, which is 0 for a pixel that does not matter",
+};
+
+/// The mean score under random masks that show a pixel.
+pub const RISE: Entry = Entry {
+    name: "rise",
+    title: "RISE",
+    summary: "the mean probability of the class under random smooth masks that show a place of the picture",
+    reference: Reference {
+        authors: "Petsiuk, Das, Saenko",
+        year: 2018,
+        title: "RISE: Randomized Input Sampling for Explanation of Black-box Models",
+        published: Published::Arxiv("1806.07421"),
+    },
+    family: Family::Perturbation,
+    cost: "one forward pass per mask: 4,000 if not said",
+    networks: "all",
+    options: &[SAMPLES, CELLS, SHOWN, ESTIMATE, BASELINE, SEED, SCORE],
+    presets: &[],
+    build: |settings| Ok(Box::new(Rise::new(settings)?)),
+};
+
+words! {
+    /// What a pixel of the map says.
+    enum Estimate {
+        /// The mean score where it shows.
+        Shown = "shown",
+        /// That less the mean score where it is covered.
+        Contrast = "contrast",
+    }
+}
+
+struct Rise {
+    samples: usize,
+    cells: usize,
+    shown: f64,
+    estimate: Estimate,
+    baseline: Baseline,
+    seed: u64,
+    score: Score,
+}
+
+impl Rise {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let shown = SHOWN.of(settings)?;
+        if !(0.0 < shown && shown < 1.0) {
+            return Err(SHOWN.refuse(shown, "it is a number above 0 and below 1"));
+        }
+        Ok(Self {
+            samples: SAMPLES.of::<Count>(settings)?.0,
+            cells: CELLS.of::<Count>(settings)?.0,
+            shown,
+            estimate: ESTIMATE.of(settings)?,
+            baseline: BASELINE.of(settings)?,
+            seed: SEED.of(settings)?,
+            score: SCORE.of(settings)?,
+        })
+    }
+
+    /// Refuses masks that do not fit.
+    fn check(&self, subject: &Subject) -> Result<(), Error> {
+        let (height, width) = subject.size();
+        if self.cells > height.min(width) {
+            return Err(Error::Unfit(format!(
+                "a mask of {0}×{0} `cells` does not fit on {height}×{width} pixels; choose fewer",
+                self.cells
+            )));
+        }
+        let needed = self.samples.saturating_mul(self.cells * self.cells);
+        if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
+            return Err(Error::Unfit(format!(
+                "{} masks of {1}×{1} cells take {2} MiB, more than the {3} MiB allowed; choose fewer `samples` \
+                 or `cells`, or allow more memory",
+                self.samples,
+                self.cells,
+                needed.div_ceil(1 << 20),
+                subject.memory() >> 20
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Method for Rise {
+    fn parameters(&self) -> Map<String, Value> {
+        [
+            (SAMPLES.name, self.samples.into()),
+            (CELLS.name, self.cells.into()),
+            (SHOWN.name, self.shown.into()),
+            (ESTIMATE.name, self.estimate.word().into()),
+            (BASELINE.name, self.baseline.to_string().into()),
+            (SEED.name, self.seed.into()),
+            (SCORE.name, self.score.word().into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        let outputs = subject.numbers()?.len();
+        self.check(subject)?;
+        let masks = Masks::drawn(self, subject.size());
+        let baseline = self.baseline.of_whole(subject, self.seed)?;
+        let masked = Masked {
+            masks: &masks,
+            baseline: baseline.data(),
+        };
+        let scores = subject.scores(&masked, targets, self.score)?;
+        Ok(Box::new(move |target| {
+            let scores = of_target(&scores, targets, target);
+            let sums = masks.sums(&scores);
+            let number = scores.len() as f64;
+            let mean = |sum: &Sums| sum.shown / number / self.shown;
+            let error = |sum: &Sums| {
+                let mean = sum.shown / number;
+                let variance = (sum.squares / number - mean * mean).max(0.0);
+                (variance / (number - 1.0)).sqrt() / self.shown
+            };
+            let means: Vec<f64> = sums.iter().map(mean).collect();
+            let all: f64 = scores.iter().sum();
+            let contrast = |sum: &Sums| {
+                let covered = number - sum.weight;
+                // Where a pixel was never covered, or never shown, there is nothing to compare.
+                match sum.weight > 0.0 && covered > 0.0 {
+                    true => (sum.shown / sum.weight - (all - sum.shown) / covered) as f32,
+                    false => 0.0,
+                }
+            };
+            let name = self.score.name(subject.output(), outputs);
+            let (map, quantity, nature) = match self.estimate {
+                Estimate::Shown => (
+                    means.iter().map(|&mean| mean as f32).collect::<Vec<f32>>(),
+                    format!("mean {name} where shown"),
+                    Nature::Support,
+                ),
+                Estimate::Contrast => (
+                    sums.iter().map(contrast).collect(),
+                    format!("mean {name} where shown − where covered"),
+                    Nature::Signed,
+                ),
+            };
+            let errors: Vec<f64> = sums.iter().map(error).collect();
+            let check = (scores.len() > 1).then(|| standard_error(&errors, &means));
+            let (height, width) = subject.size();
+            Ok(Attribution {
+                target: target.clone(),
+                title: format!("RISE, {} masks", self.samples),
+                quantity,
+                score: name,
+                arrays: vec![Array::new(Array::RAW, &[height, width], map.clone())],
+                map,
+                size: (height, width),
+                smooth: None,
+                nature,
+                warnings: Vec::new(),
+                checks: check.into_iter().collect(),
+            }
+            .checked())
+        }))
+    }
+}
+
+/// All masks of one run.
+struct Masks {
+    /// Rows and columns of a mask.
+    size: (usize, usize),
+    /// Rows and columns of its grid.
+    cells: usize,
+    /// For each mask its grid, row-major.
+    grids: Vec<bool>,
+    /// For each mask the first row and column of the enlarged grid that it has.
+    shifts: Vec<(usize, usize)>,
+    /// Where the rows and columns of the enlarged grid lie on the grid.
+    places: (Vec<Place>, Vec<Place>),
+}
+
+/// A point between two cells of a grid.
+#[derive(Clone, Copy)]
+struct Place {
+    first: usize,
+    second: usize,
+    /// How far it is from the first to the second, 0 … 1.
+    share: f64,
+}
+
+impl Masks {
+    /// Draws the masks: of each first its cells, then its shift down and to the right.
+    fn drawn(rise: &Rise, size: (usize, usize)) -> Self {
+        let cells = rise.cells;
+        let cell = (size.0.div_ceil(cells), size.1.div_ceil(cells));
+        let mut grids = Vec::with_capacity(rise.samples * cells * cells);
+        let mut shifts = Vec::with_capacity(rise.samples);
+        for sample in 0..rise.samples {
+            let mut stream = Stream::new(&format!("rise {sample}"), rise.seed);
+            let drawn = stream.uniform(cells * cells).into_iter();
+            grids.extend(drawn.map(|u| f64::from(u) < rise.shown));
+            shifts.push((stream.below(cell.0), stream.below(cell.1)));
+        }
+        Self {
+            size,
+            cells,
+            grids,
+            shifts,
+            places: (places(cells, cell.0), places(cells, cell.1)),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.shifts.len()
+    }
+
+    /// Row `y` of a mask: how much of each of its pixels shows, 0 … 1.
+    fn row(&self, mask: usize, y: usize, row: &mut [f64]) {
+        let (top, left) = self.shifts[mask];
+        let grid = &self.grids[mask * self.cells * self.cells..][..self.cells * self.cells];
+        let Place {
+            first,
+            second,
+            share,
+        } = self.places.0[top + y];
+        let value = |cell: usize| f64::from(u8::from(grid[cell]));
+        let cells: Vec<f64> = (0..self.cells)
+            .map(|column| {
+                let above = value(first * self.cells + column);
+                let below = value(second * self.cells + column);
+                above + share * (below - above)
+            })
+            .collect();
+        for (value, place) in row.iter_mut().zip(&self.places.1[left..]) {
+            let (before, after) = (cells[place.first], cells[place.second]);
+            *value = before + place.share * (after - before);
+        }
+    }
+
+    /// At each pixel, over all masks: sums of the masks, of them times their scores, and of the squares of
+    /// these.
+    fn sums(&self, scores: &[f64]) -> Vec<Sums> {
+        let (height, width) = self.size;
+        let of_row = |y: usize| {
+            let mut sums = vec![Sums::default(); width];
+            let mut row = vec![0.0; width];
+            for (mask, &score) in scores.iter().enumerate() {
+                self.row(mask, y, &mut row);
+                for (sum, &shown) in sums.iter_mut().zip(&row) {
+                    sum.weight += shown;
+                    sum.shown += shown * score;
+                    sum.squares += (shown * score) * (shown * score);
+                }
+            }
+            sums
+        };
+        let rows: Vec<Vec<Sums>> = (0..height).into_par_iter().map(of_row).collect();
+        rows.concat()
+    }
+}
+
+/// Sums over masks at one pixel.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    weight: f64,
+    shown: f64,
+    squares: f64,
+}
+
+/// Where the pixels of a grid of `cells` lie on it when it is enlarged to one cell more, of `length` pixels
+/// each. Beyond the middle of the outermost cells the grid is mirrored there, as the authors' code has it.
+fn places(cells: usize, length: usize) -> Vec<Place> {
+    let enlarged = (cells + 1) * length;
+    let place = |pixel: usize| {
+        let at = (pixel as f64 + 0.5) * cells as f64 / enlarged as f64 - 0.5;
+        let last = (cells - 1) as f64;
+        let mirrored = if at < 0.0 { -at } else { at };
+        let mirrored = if mirrored > last {
+            2.0 * last - mirrored
+        } else {
+            mirrored
+        };
+        // A single cell mirrors onto itself.
+        let within = mirrored.clamp(0.0, last);
+        let first = within as usize;
+        Place {
+            first,
+            second: (first + 1).min(cells - 1),
+            share: within - first as f64,
+        }
+    };
+    (0..enlarged).map(place).collect()
+}
+
+/// The picture under each mask.
+struct Masked<'a> {
+    masks: &'a Masks,
+    /// What shows where a mask covers, normalised, as stored: `H, W, C`.
+    baseline: &'a [f32],
+}
+
+impl Variants for Masked<'_> {
+    fn count(&self) -> usize {
+        self.masks.count()
+    }
+
+    fn rectangle(&self, _: usize) -> Option<Rectangle> {
+        None
+    }
+
+    fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>> {
+        let (height, width) = self.masks.size;
+        let channels = picture.len() / (height * width);
+        let mut row = vec![0.0; width];
+        let mut values = Vec::with_capacity(picture.len());
+        for y in 0..height {
+            self.masks.row(index, y, &mut row);
+            let at = y * width * channels;
+            let both = picture[at..].iter().zip(&self.baseline[at..]);
+            let shown = row
+                .iter()
+                .flat_map(|&shown| std::iter::repeat_n(shown, channels));
+            values.extend(both.zip(shown).map(|((&value, &cover), shown)| {
+                let cover = f64::from(cover);
+                (cover + shown * (f64::from(value) - cover)) as f32
+            }));
+        }
+        Some(values)
+    }
+}

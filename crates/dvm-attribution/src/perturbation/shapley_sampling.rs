@@ -1,0 +1,139 @@
+//! Shapley sampling: segments are uncovered one after another, in orders that are drawn.
+
+use dvm_options::Count;
+use serde_json::{Map, Value};
+
+use super::coalitions::{Coalitions, OverSegments, of_target, standard_error};
+use super::segments::SEGMENTS;
+use crate::options::{self, BASELINE, SCORE, SEED};
+use crate::random::Stream;
+use crate::registry::{Entry, Family, Published, Reference};
+use crate::{Attribution, Error, Method, Observation, OptionSpec, Subject, Target};
+
+const SAMPLES: OptionSpec = OptionSpec {
+    help: "in how many orders the segments are uncovered",
+    ..options::SAMPLES
+};
+
+/// Shapley values of segments, as the mean over orders in which they are uncovered.
+pub const SHAPLEY_SAMPLING: Entry = Entry {
+    name: "shapley-sampling",
+    title: "Shapley sampling",
+    summary: "what each segment adds to the class when segments are uncovered one after another, on average \
+              over orders (Shapley values); the values add up to the score of the picture less that of the \
+              baseline",
+    reference: Reference {
+        authors: "Castro, Gómez, Tejada",
+        year: 2009,
+        title: "Polynomial calculation of the Shapley value based on sampling",
+        published: Published::Doi("10.1016/j.cor.2008.04.004"),
+    },
+    family: Family::Perturbation,
+    cost: "one forward pass per segment and order: 25 orders if not said",
+    networks: "all",
+    options: &[SEGMENTS, SAMPLES, BASELINE, SEED, SCORE],
+    presets: &[],
+    build: |settings| {
+        Ok(Box::new(ShapleySampling {
+            over: OverSegments::new(settings, &SCORE)?,
+            samples: SAMPLES.of::<Count>(settings)?.0,
+        }))
+    },
+};
+
+struct ShapleySampling {
+    over: OverSegments,
+    samples: usize,
+}
+
+impl Method for ShapleySampling {
+    fn parameters(&self) -> Map<String, Value> {
+        let mut parameters = self.over.parameters();
+        parameters.insert(SAMPLES.name.into(), self.samples.into());
+        parameters
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        let divided = self.over.divided(subject)?;
+        let count = divided.segments.count;
+        Coalitions::allow(subject, self.samples.saturating_mul(count), count)?;
+        let orders: Vec<Vec<usize>> = (0..self.samples)
+            .map(|i| {
+                Stream::new(&format!("shapley-sampling {i}"), self.over.seed).permutation(count)
+            })
+            .collect();
+        let shown = growing(&orders, count);
+        let coalitions = Coalitions {
+            divided: &divided,
+            shown: &shown,
+        };
+        let scores = subject.scores(&coalitions, targets, self.over.score)?;
+        let numbers = subject.numbers()?;
+        let segments = divided.segments;
+        Ok(Box::new(move |target| {
+            let whole = f64::from(target.score(self.over.score, subject.output(), &numbers)?);
+            let scores = of_target(&scores, targets, target);
+            let (means, errors) = gains(&orders, &scores, whole);
+            let names = ("Shapley sampling", "share of");
+            let attribution = self
+                .over
+                .attribution(subject, target, names, &segments, &means)?;
+            let check = errors.map(|errors| standard_error(&errors, &means));
+            Ok(Attribution {
+                checks: check.into_iter().collect(),
+                ..attribution
+            })
+        }))
+    }
+}
+
+/// Coalitions `[1 + orders · (M − 1), M]`: none, and for each order what shows after 1, 2, … M − 1 steps.
+fn growing(orders: &[Vec<usize>], count: usize) -> Vec<bool> {
+    let mut shown = vec![false; count];
+    for order in orders {
+        let mut row = vec![false; count];
+        for &segment in &order[..count - 1] {
+            row[segment] = true;
+            shown.extend(&row);
+        }
+    }
+    shown
+}
+
+/// The mean of what each segment adds, and its standard error if there are several orders. `scores` are
+/// those of [`growing`], `whole` that of the picture.
+fn gains(orders: &[Vec<usize>], scores: &[f64], whole: f64) -> (Vec<f64>, Option<Vec<f64>>) {
+    let count = orders[0].len();
+    let number = orders.len() as f64;
+    let of_order = |index: usize| {
+        let own = &scores[1 + index * (count - 1)..][..count - 1];
+        let before = scores[..1].iter().chain(own);
+        let after = own.iter().chain([&whole]);
+        let mut gains = vec![0.0; count];
+        for ((segment, before), after) in orders[index].iter().zip(before).zip(after) {
+            gains[*segment] = after - before;
+        }
+        gains
+    };
+    let mut means = vec![0.0; count];
+    for index in 0..orders.len() {
+        for (mean, gain) in means.iter_mut().zip(of_order(index)) {
+            *mean += gain / number;
+        }
+    }
+    if orders.len() == 1 {
+        return (means, None);
+    }
+    let mut squares = vec![0.0; count];
+    for index in 0..orders.len() {
+        for ((square, gain), mean) in squares.iter_mut().zip(of_order(index)).zip(&means) {
+            *square += (gain - mean).powi(2);
+        }
+    }
+    let error = |square: f64| (square / (number - 1.0) / number).sqrt();
+    (means, Some(squares.into_iter().map(error).collect()))
+}

@@ -1,0 +1,339 @@
+//! XRAI: segments of several scales, ranked by the integrated gradients in them.
+
+mod ranking;
+
+use std::fmt;
+use std::str::FromStr;
+
+use dvm_engine::rules::Composite;
+use dvm_options::{Count, SettingError, Settings, Takes};
+use serde_json::{Map, Value};
+
+use self::ranking::ranked;
+use super::felzenszwalb::felzenszwalb;
+use super::segments::Segmentation;
+use crate::options::{self, SCORE, SEED};
+use crate::probe::Ask;
+use crate::registry::{Entry, Family, Published, Reference};
+use crate::{
+    Array, Attribution, Baselines, Error, Method, Nature, Observation, OptionSpec, Score, Subject,
+    Target,
+};
+
+const SEGMENTS: OptionSpec = OptionSpec {
+    name: "segments",
+    takes: Takes::Text("felzenszwalb|slic:N|grid:N|grid:ROWSxCOLUMNS|file:PATH"),
+    default: "felzenszwalb",
+    help: "what is ranked: overlapping segments of six scales (Felzenszwalb and Huttenlocher 2004), or the \
+           segments of one kind, as other methods have them",
+};
+
+const BASELINE: OptionSpec = OptionSpec {
+    default: "black,white",
+    help: "where the paths of the integrated gradients begin; those of several are averaged",
+    ..options::BASELINE
+};
+
+const STEPS: OptionSpec = OptionSpec {
+    name: "steps",
+    takes: Takes::Text("N"),
+    default: "50",
+    help: "points on each path, by Gauss and Legendre",
+};
+
+/// Segments by the density of the integrated gradients in them.
+pub const XRAI: Entry = Entry {
+    name: "xrai",
+    title: "XRAI",
+    summary: "segments of several scales one after another, always the one whose new pixels have the largest \
+              integrated gradients on average",
+    reference: Reference {
+        authors: "Kapishnikov, Bolukbasi, Viégas, Terry",
+        year: 2019,
+        title: "XRAI: Better Attributions Through Regions",
+        published: Published::Arxiv("1906.02825"),
+    },
+    family: Family::Perturbation,
+    cost: "one pass forward and back per step and baseline: 100 if not said",
+    networks: "all",
+    options: &[SEGMENTS, BASELINE, STEPS, SEED, SCORE],
+    presets: &[],
+    build: |settings| Ok(Box::new(Xrai::new(settings)?)),
+};
+
+/// The scales of the segments, how few pixels one may have, by how many pixels it is widened, and how many
+/// new ones it must add: all for a picture of this many pixels, and larger with larger ones.
+const SCALES: [f64; 6] = [50.0, 100.0, 150.0, 250.0, 500.0, 1200.0];
+const SMALLEST: f64 = 150.0;
+const WIDENED: f64 = 5.0;
+const SMALLEST_ADDED: f64 = 50.0;
+const PIXELS: f64 = 224.0 * 224.0;
+
+/// What is ranked.
+#[derive(Clone, Debug, PartialEq)]
+enum Ranked {
+    /// Segments of several scales.
+    Scales,
+    /// Those that other methods have.
+    One(Segmentation),
+}
+
+impl FromStr for Ranked {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "felzenszwalb" {
+            return Ok(Self::Scales);
+        }
+        let other = text.parse().map(Self::One);
+        other.map_err(|expected: &str| format!("it is felzenszwalb, or {expected}"))
+    }
+}
+
+impl fmt::Display for Ranked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scales => f.write_str("felzenszwalb"),
+            Self::One(segmentation) => write!(f, "{segmentation}"),
+        }
+    }
+}
+
+struct Xrai {
+    segments: Ranked,
+    baselines: Baselines,
+    steps: usize,
+    seed: u64,
+    score: Score,
+    composite: Composite,
+}
+
+impl Xrai {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        Ok(Self {
+            segments: SEGMENTS.of(settings)?,
+            baselines: BASELINE.of(settings)?,
+            steps: STEPS.of::<Count>(settings)?.0,
+            seed: SEED.of(settings)?,
+            score: SCORE.of(settings)?,
+            composite: Composite::new(),
+        })
+    }
+
+    /// The pixels of every segment, and how many new ones each must add.
+    fn pixels(&self, subject: &Subject) -> Result<(Vec<Vec<u32>>, usize), Error> {
+        let size = subject.size();
+        let area = (size.0 * size.1) as f64 / PIXELS;
+        let whole = |pixels: f64| ((pixels + 0.5).floor() as usize).max(1);
+        match &self.segments {
+            Ranked::Scales => {
+                let picture = subject.input().crop();
+                let radius = (WIDENED * area.sqrt() + 0.5).floor() as usize;
+                let of_scale = |scale: &f64| {
+                    let labels = felzenszwalb(picture, scale * area, whole(SMALLEST * area));
+                    members(&labels)
+                        .iter()
+                        .map(|pixels| widened(pixels, size, radius))
+                        .collect::<Vec<_>>()
+                };
+                let all: Vec<Vec<u32>> = SCALES.iter().flat_map(of_scale).collect();
+                Ok((all, whole(SMALLEST_ADDED * area)))
+            }
+            Ranked::One(segmentation) => {
+                let segments = segmentation.of(subject.input())?;
+                Ok((members(&segments.labels), 1))
+            }
+        }
+    }
+
+    /// The integrated gradients of a target, averaged over the baselines: the largest of the channels, `[H, W]`.
+    fn integrated(
+        &self,
+        subject: &Subject,
+        baselines: &[Vec<f32>],
+        target: &Target,
+    ) -> Result<Vec<f64>, Error> {
+        let graph = subject.network().folded();
+        let ask = Ask {
+            target,
+            score: self.score,
+            composite: &self.composite,
+            graph,
+            nodes: &[graph.input()],
+        };
+        let picture = subject.picture().data();
+        let nodes = gauss_legendre(self.steps);
+        let count = baselines.len() * self.steps;
+        let make = |index: usize| {
+            let at = nodes[index % self.steps].0;
+            let pixels = picture.iter().zip(&baselines[index / self.steps]);
+            pixels
+                .map(|(&x, &b)| {
+                    let (x, b) = (f64::from(x), f64::from(b));
+                    (b + at * (x - b)) as f32
+                })
+                .collect()
+        };
+        let mut sum = vec![0.0f64; picture.len()];
+        subject.gradients_of(count, &make, &ask, &mut |index, answer| {
+            let weight = nodes[index % self.steps].1 / baselines.len() as f64;
+            let baseline = &baselines[index / self.steps];
+            let pixels = picture.iter().zip(baseline);
+            let gradient = answer.gradients[0].data();
+            for ((sum, (&x, &b)), &g) in sum.iter_mut().zip(pixels).zip(gradient) {
+                *sum += weight * (f64::from(x) - f64::from(b)) * f64::from(g);
+            }
+            subject.progress(index + 1, count);
+            Ok(())
+        })?;
+        let [_, channels, _, _] = subject.shape();
+        let largest = |pixel: &[f64]| pixel.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Ok(sum.chunks_exact(channels).map(largest).collect())
+    }
+}
+
+/// The pixels of each label.
+fn members(labels: &[u32]) -> Vec<Vec<u32>> {
+    let count = labels.iter().max().map_or(0, |&last| last as usize + 1);
+    let mut members = vec![Vec::new(); count];
+    for (pixel, &label) in labels.iter().enumerate() {
+        members[label as usize].push(pixel as u32);
+    }
+    members
+}
+
+/// All pixels that lie within `radius` of some, in order.
+fn widened(pixels: &[u32], (height, width): (usize, usize), radius: usize) -> Vec<u32> {
+    let reach = radius as isize;
+    let disk: Vec<(isize, isize)> = (-reach..=reach)
+        .flat_map(|dy| (-reach..=reach).map(move |dx| (dy, dx)))
+        .filter(|(dy, dx)| dy * dy + dx * dx <= reach * reach)
+        .collect();
+    let mut is_within = vec![false; height * width];
+    for &pixel in pixels {
+        let (y, x) = (pixel as usize / width, pixel as usize % width);
+        for (dy, dx) in &disk {
+            let (y, x) = (y.checked_add_signed(*dy), x.checked_add_signed(*dx));
+            if let (Some(y), Some(x)) = (y, x)
+                && y < height
+                && x < width
+            {
+                is_within[y * width + x] = true;
+            }
+        }
+    }
+    let all = is_within.iter().enumerate();
+    all.filter(|(_, within)| **within)
+        .map(|(pixel, _)| pixel as u32)
+        .collect()
+}
+
+/// Points in 0 … 1 and their weights, which add up to 1, for the mean of a function (Gauss and Legendre).
+fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
+    let n = count as f64;
+    let node = |index: usize| {
+        // The root of the Legendre polynomial, from where it nearly is, by Newton.
+        let mut x = (std::f64::consts::PI * (index as f64 + 0.75) / (n + 0.5)).cos();
+        let mut slope = 1.0;
+        for _ in 0..100 {
+            let (mut value, mut before) = (1.0, 0.0);
+            for k in 1..=count {
+                let k = k as f64;
+                let next = ((2.0 * k - 1.0) * x * value - (k - 1.0) * before) / k;
+                (before, value) = (value, next);
+            }
+            slope = n * (x * value - before) / (x * x - 1.0);
+            let step = value / slope;
+            x -= step;
+            if step.abs() < 1e-15 {
+                break;
+            }
+        }
+        ((1.0 - x) / 2.0, 1.0 / ((1.0 - x * x) * slope * slope))
+    };
+    (0..count).map(node).collect()
+}
+
+impl Method for Xrai {
+    fn parameters(&self) -> Map<String, Value> {
+        [
+            (SEGMENTS.name, self.segments.to_string().into()),
+            (BASELINE.name, self.baselines.to_string().into()),
+            (STEPS.name, self.steps.into()),
+            (SEED.name, self.seed.into()),
+            (SCORE.name, self.score.word().into()),
+        ]
+        .into_iter()
+        .map(|(name, value): (&str, Value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        _: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        let outputs = subject.numbers()?.len();
+        let (segments, smallest) = self.pixels(subject)?;
+        let baselines: Vec<Vec<f32>> = self
+            .baselines
+            .0
+            .iter()
+            .map(|baseline| Ok(baseline.of_whole(subject, self.seed)?.data().to_vec()))
+            .collect::<Result<_, Error>>()?;
+        Ok(Box::new(move |target| {
+            let attribution = self.integrated(subject, &baselines, target)?;
+            let ranking = ranked(&attribution, &segments, smallest);
+            let (height, width) = subject.size();
+            let integrated = attribution.iter().map(|&value| value as f32).collect();
+            let ranks = ranking
+                .ranks
+                .iter()
+                .map(|&rank| (rank - 1) as f32)
+                .collect();
+            Ok(Attribution {
+                target: target.clone(),
+                title: "XRAI".into(),
+                quantity: "mean integrated gradient of the segment".into(),
+                score: self.score.name(subject.output(), outputs),
+                map: ranking.map,
+                size: (height, width),
+                smooth: None,
+                arrays: vec![
+                    Array::new(Array::RAW, &[height, width], integrated),
+                    Array::new(Array::SEGMENTS, &[height, width], ranks),
+                ],
+                nature: Nature::Signed,
+                warnings: Vec::new(),
+                checks: Vec::new(),
+            }
+            .checked())
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_points_of_gauss_and_legendre_are_exact_for_polynomials() {
+        for count in [1, 2, 5, 50] {
+            let nodes = gauss_legendre(count);
+            for power in 0..2 * count.min(12) {
+                let sum: f64 = nodes.iter().map(|(x, w)| w * x.powi(power as i32)).sum();
+                assert!(
+                    (sum - 1.0 / (power as f64 + 1.0)).abs() < 1e-13,
+                    "{count} {power}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_pixel_is_widened_to_a_disk() {
+        let found = widened(&[12], (5, 5), 2);
+        assert_eq!(found, [2, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 18, 22]);
+        assert_eq!(widened(&[0, 1], (1, 3), 0), [0, 1]);
+    }
+}
