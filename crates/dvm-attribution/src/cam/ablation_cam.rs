@@ -147,7 +147,7 @@ impl Method for AblationCam {
             let score = self.shared.score.name(subject.output(), outputs);
             let names = Names {
                 title: "Ablation-CAM",
-                quantity: "sum of channels weighted by the relative drop of the score",
+                quantity: "channels × relative drop",
                 score,
             };
             let mut attribution = attribution(subject, target, names, &looked, own.maps.clone())?;

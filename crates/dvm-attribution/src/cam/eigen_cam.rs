@@ -104,7 +104,7 @@ impl Method for EigenCam {
         Ok(Box::new(move |target| {
             let names = Names {
                 title: "Eigen-CAM",
-                quantity: "first component of the activations",
+                quantity: "first component",
                 score: "none",
             };
             let mut own = attribution(subject, target, names, &looked, maps.clone())?;

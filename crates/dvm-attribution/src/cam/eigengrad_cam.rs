@@ -21,7 +21,7 @@ pub const EIGENGRAD_CAM: Entry = Entry {
     options: OPTIONS_OF_COMPONENTS,
     presets: &[],
     build: |settings| {
-        let quantity = "first component of activation × gradient";
+        let quantity = "first component";
         let method = GradientCam::new(("EigenGrad-CAM", quantity), shares, settings)?;
         Ok(Box::new(GradientCam {
             reduction: Reduction::FirstComponent,

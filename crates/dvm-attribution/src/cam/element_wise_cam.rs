@@ -20,7 +20,7 @@ pub const ELEMENT_WISE_CAM: Entry = Entry {
     options: OPTIONS,
     presets: &[],
     build: |settings| {
-        let quantity = "sum of positive activation × gradient over channels";
+        let quantity = "positive activation × gradient";
         let names = ("element-wise Grad-CAM", quantity);
         Ok(Box::new(GradientCam::new(names, shares, settings)?))
     },

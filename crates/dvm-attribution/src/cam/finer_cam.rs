@@ -75,7 +75,7 @@ struct Comparison {
 }
 
 fn built(settings: &Settings) -> Result<GradientCam, SettingError> {
-    let names = ("Finer-CAM", "sum of weighted channels");
+    let names = ("Finer-CAM", "weighted channels");
     let Count(similar) = SIMILAR.of(settings)?;
     let Positive(alpha) = ALPHA.of(settings)?;
     let comparison = Comparison {

@@ -269,11 +269,9 @@ impl FullGrad {
         let totals: Vec<f32> = parts.totals.iter().map(|&v| v as f32).collect();
         let outputs = subject.numbers()?.len();
         let quantity = match self.rescale {
-            Rescale::None => {
-                "sum of |picture × gradient| and |bias × gradient| over channels and layers"
-            }
-            Rescale::Layer => "the same, each layer scaled to 0 … 1",
-            Rescale::Channel => "the same, each channel scaled to 0 … 1",
+            Rescale::None => "|picture × gradient| + |bias × gradient|",
+            Rescale::Layer => "the parts of all layers, each scaled to 0 … 1",
+            Rescale::Channel => "the parts of all channels, each scaled to 0 … 1",
         };
         let attribution = Attribution {
             target: target.clone(),

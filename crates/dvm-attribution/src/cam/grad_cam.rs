@@ -20,7 +20,7 @@ pub const GRAD_CAM: Entry = Entry {
     options: OPTIONS,
     presets: &[],
     build: |settings| {
-        let names = ("Grad-CAM", "sum of weighted channels");
+        let names = ("Grad-CAM", "weighted channels");
         Ok(Box::new(GradientCam::new(names, shares, settings)?))
     },
 };

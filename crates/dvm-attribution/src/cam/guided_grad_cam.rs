@@ -61,7 +61,7 @@ impl GuidedGradCam {
             own = own.with(option.name, option.text(settings));
         }
         Ok(Self {
-            cam: GradientCam::new(("Grad-CAM", "sum of weighted channels"), shares, &own)?,
+            cam: GradientCam::new(("Grad-CAM", "weighted channels"), shares, &own)?,
             gradient: gradient::Shared::new(settings)?,
             upsampling: UPSAMPLING.of(settings)?,
             composite: guided_backprop(),

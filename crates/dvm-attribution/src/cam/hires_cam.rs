@@ -20,7 +20,7 @@ pub const HIRES_CAM: Entry = Entry {
     options: OPTIONS,
     presets: &[],
     build: |settings| {
-        let names = ("HiResCAM", "sum of activation × gradient over channels");
+        let names = ("HiResCAM", "activation × gradient");
         Ok(Box::new(GradientCam::new(names, shares, settings)?))
     },
 };

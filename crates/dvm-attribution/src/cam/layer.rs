@@ -123,11 +123,10 @@ pub fn usual_layer(graph: &Graph, shape: &[usize]) -> Result<FeatureMap, Error> 
     }
     let sides = |map: &FeatureMap| (map.channels, map.places.rows, map.places.columns);
     let maps = graph.feature_maps(shape)?.into_iter().flatten();
-    let inside = maps.filter(|map| map.node < last.node && is_norm(map.node));
-    Ok(inside
-        .filter(|map| sides(map) == sides(&last))
-        .last()
-        .unwrap_or(last))
+    let mut inside = maps
+        .filter(|map| map.node < last.node && is_norm(map.node))
+        .filter(|map| sides(map) == sides(&last));
+    Ok(inside.next_back().unwrap_or(last))
 }
 
 /// The feature map of the layer or module of this name, among those of all nodes.

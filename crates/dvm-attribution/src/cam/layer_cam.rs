@@ -20,10 +20,7 @@ pub const LAYER_CAM: Entry = Entry {
     options: OPTIONS,
     presets: &[],
     build: |settings| {
-        let names = (
-            "LayerCAM",
-            "sum of activation × positive gradient over channels",
-        );
+        let names = ("LayerCAM", "activation × positive gradient");
         Ok(Box::new(GradientCam::new(names, shares, settings)?))
     },
 };

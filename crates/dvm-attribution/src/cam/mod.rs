@@ -2,7 +2,7 @@
 //!
 //! A layer has activations `A` `[C, P]` (channels, places) and the gradient `G` of the target's score with
 //! respect to them. Most methods are one formula that gives every channel and place a share; the map is the
-//! sum of the shares over channels ([`GradientCam`]). The map at the layer's own resolution, signed, is the
+//! sum of the shares over channels. The map at the layer's own resolution, signed, is the
 //! raw array; the map `[H, W]` is its positive part at the size of the picture, bilinear, never rescaled.
 
 mod ablation_cam;
@@ -135,7 +135,7 @@ impl RawMap {
 #[derive(Clone, Copy)]
 pub(crate) struct Names<'a> {
     pub title: &'a str,
-    /// Such as `sum of weighted channels`.
+    /// Such as `weighted channels`: what is added up.
     pub quantity: &'a str,
     pub score: &'static str,
 }

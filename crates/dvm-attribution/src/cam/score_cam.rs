@@ -247,7 +247,7 @@ impl Method for ScoreCam {
             let index = index.expect("maps are made of the targets that were begun with");
             let names = Names {
                 title: "Score-CAM",
-                quantity: "sum of weighted channels",
+                quantity: "weighted channels",
                 score: self.shared.score.name(subject.output(), outputs),
             };
             attribution(subject, target, names, &looked, maps[index].clone())

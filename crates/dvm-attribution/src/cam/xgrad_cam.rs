@@ -24,7 +24,7 @@ pub const XGRAD_CAM: Entry = Entry {
     options: OPTIONS,
     presets: &[],
     build: |settings| {
-        let names = ("XGrad-CAM", "sum of weighted channels");
+        let names = ("XGrad-CAM", "weighted channels");
         Ok(Box::new(GradientCam::new(names, shares, settings)?))
     },
 };

@@ -271,10 +271,7 @@ fn a_module_stands_for_its_last_layer_with_a_feature_map() {
     assert_eq!(raw("stage"), raw("stage.1.tanh"));
     assert_eq!(raw("stage.0"), raw("stage.0.relu"));
     let quantity = case.map_of(0, "hires-cam", &[("layer", "stage")]).quantity;
-    assert_eq!(
-        quantity,
-        "sum of activation × gradient over channels at stage.1.tanh"
-    );
+    assert_eq!(quantity, "activation × gradient at stage.1.tanh");
 }
 
 #[test]
