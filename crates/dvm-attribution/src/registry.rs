@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::gradient::{DECONVNET, GRADIENT, GUIDED_BACKPROP, INPUT_X_GRADIENT};
+use crate::gradient::{
+    BLUR_IG, DECONVNET, DEEPLIFT, EXPECTED_GRADIENTS, GRADIENT, GUIDED_BACKPROP, GUIDED_IG,
+    INPUT_X_GRADIENT, INTEGRATED_GRADIENTS, SMOOTHGRAD,
+};
 use crate::perturbation::OCCLUSION;
 use crate::{Method, OptionSpec, Preset, SettingError, Settings};
 
@@ -113,6 +116,12 @@ pub static ALL: &[Entry] = &[
     GRADIENT,
     DECONVNET,
     INPUT_X_GRADIENT,
+    INTEGRATED_GRADIENTS,
+    EXPECTED_GRADIENTS,
+    SMOOTHGRAD,
+    BLUR_IG,
+    GUIDED_IG,
+    DEEPLIFT,
     OCCLUSION,
 ];
 

@@ -1,25 +1,44 @@
 //! Methods that walk the network backwards: the gradient of a target's score with respect to the picture, by
 //! the true rules or by replaced ones.
 //!
-//! A method that walks back once is a table of rules and a formula; the walk is the engine's.
+//! A method that walks back once is a table of rules and a formula; the walk is the engine's. The others walk
+//! back from several pictures, or against a baseline; each is an [`attributor`], which `smoothgrad` can
+//! average whatever it is.
 
+mod attributor;
+mod blur;
 mod deconvnet;
+mod deeplift;
+mod expected;
+mod gaussian;
+mod guided;
 mod guided_backprop;
+mod guided_path;
 mod input_x_gradient;
+mod integrated;
 mod plain;
+mod quadrature;
+mod smoothgrad;
 
 use dvm_engine::Graph;
 use dvm_engine::rules::{self, Composite, Kind};
 use dvm_options::words;
 use serde_json::{Map, Value};
 
+pub use blur::BLUR_IG;
 pub use deconvnet::DECONVNET;
+pub use deeplift::DEEPLIFT;
+pub use expected::EXPECTED_GRADIENTS;
+pub use guided::GUIDED_IG;
 pub use guided_backprop::GUIDED_BACKPROP;
 pub use input_x_gradient::INPUT_X_GRADIENT;
+pub use integrated::INTEGRATED_GRADIENTS;
 pub use plain::GRADIENT;
+pub use smoothgrad::SMOOTHGRAD;
 
+use self::attributor::{Attributor, Begun, Found, Pictures};
 use crate::options::SCORE;
-use crate::probe::Ask;
+use crate::probe::{Answer, Ask};
 use crate::subject::finite;
 use crate::{
     Array, Attribution, Error, Method, Nature, Observation, OptionSpec, Score, SettingError,
@@ -169,6 +188,56 @@ impl Method for GradientMethod {
             attribution.warnings.splice(0..0, warnings.clone());
             Ok(attribution)
         }))
+    }
+}
+
+impl Attributor for GradientMethod {
+    fn title(&self) -> String {
+        self.title.into()
+    }
+
+    fn quantity(&self) -> &'static str {
+        self.quantity
+    }
+
+    fn parameters(&self) -> Map<String, Value> {
+        Map::new()
+    }
+
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error> {
+        let graph = subject.network().folded();
+        let found = |answer: &Answer| {
+            let pairs = answer.activations[0].data().iter();
+            let pairs = pairs.zip(answer.gradients[0].data());
+            Found {
+                values: pairs.map(|(&x, &g)| (self.formula)(x, g)).collect(),
+                checks: Vec::new(),
+                warnings: Vec::new(),
+            }
+        };
+        Ok(Begun {
+            ask: Box::new(move |question, each| {
+                let ask = Ask {
+                    target: question.target,
+                    score: question.score,
+                    composite: &self.composite,
+                    graph,
+                    nodes: &[graph.input()],
+                };
+                match question.pictures {
+                    Pictures::Own => each(0, found(&subject.gradients(&ask)?)),
+                    Pictures::Others { count, make } => {
+                        subject.gradients_of(count, make, &ask, &mut |index, answer| {
+                            each(index, found(&answer))
+                        })
+                    }
+                }
+            }),
+            warnings: match self.replaces_rectifiers {
+                true => rectifier_warnings(graph),
+                false => Vec::new(),
+            },
+        })
     }
 }
 
