@@ -4,6 +4,7 @@ import augmentations
 import data_files
 import dicom_pictures
 import exported_structures
+import gradient_methods
 import methods
 import networks
 import onnx_files
@@ -31,6 +32,7 @@ if __name__ == "__main__":
         dicom_pictures,
         ops,
         methods,
+        gradient_methods,
         networks,
         exported_structures,
         timm_layouts,

@@ -5,6 +5,7 @@ use dvm_options::OptionSpec;
 use serde_json::{Map, Value};
 
 use super::Shared;
+use crate::options;
 use crate::{Attribution, Baselines, Check, Error, Method, Observation, Score, Subject, Target};
 
 /// A method that gives every value of a picture a number.
@@ -155,12 +156,11 @@ impl<A: Attributor> Shown<A> {
 
 /// What paths begin at: several are averaged.
 pub(super) const BASELINE: OptionSpec = OptionSpec {
-    name: "baseline",
     value: "zero|black|white|grey|mean|blur|noise|#RRGGBB|FILE[,…]",
-    default: "zero",
     help: "what stands for a picture that shows nothing: zero after normalisation, black, white, grey \
            (127.5), the picture's mean colour, the picture blurred, noise, a colour, or a picture file; \
            the maps of several, separated by commas, are averaged",
+    ..options::BASELINE
 };
 
 /// Baselines as the network takes them, and what it answers to them.

@@ -172,7 +172,7 @@ impl Attributor for Smooth {
         parameters.insert("of".into(), self.of.clone().into());
         let inner = self.inner.parameters();
         if !inner.is_empty() {
-            parameters.insert("settings of that method".into(), inner.into());
+            parameters.insert("settings".into(), inner.into());
         }
         parameters.insert("statistic".into(), self.statistic.word().into());
         parameters.insert("samples".into(), self.samples.into());

@@ -7,6 +7,7 @@ mod fills;
 mod image_space;
 mod invariants;
 mod oracles;
+mod paths;
 mod refusals;
 mod subject;
 mod warnings;

@@ -30,7 +30,7 @@ fn captums_tiny_network() -> Graph {
 }
 
 /// Red is 0 … 15, row by row; the other colours are what must not matter.
-fn captums_tiny_picture() -> Case {
+pub fn captums_tiny_picture() -> Case {
     let pixels = (0..16).flat_map(|red| [red, 200 - red, 77]).collect();
     let picture = Picture::new(4, 4, pixels);
     Case::new(captums_tiny_network(), in_whole_colours((4, 4)), picture)

@@ -1,0 +1,3 @@
+//! Methods on real architectures, against other tools and slow second implementations.
+
+mod gradient;
