@@ -9,7 +9,7 @@ use super::segments::SEGMENTS;
 use crate::options::{self, BASELINE, SEED};
 use crate::random::Stream;
 use crate::registry::{Entry, Family, Published, Reference};
-use crate::{Attribution, Error, Method, Observation, OptionSpec, Subject, Target};
+use crate::{Attribution, Check, Error, Method, Observation, OptionSpec, Subject, Target};
 
 const SAMPLES: OptionSpec = OptionSpec {
     default: "1000",
@@ -150,7 +150,16 @@ impl Method for Lime {
                 .over
                 .attribution(subject, target, names, &segments, values)?;
             Ok(Attribution {
-                checks: determination(fit.r2).into_iter().collect(),
+                checks: determination(fit.r2)
+                    .into_iter()
+                    .chain([Check {
+                        name: "intercept",
+                        value: fit.intercept,
+                        meaning:
+                            "the score that the linear model says where every segment is covered"
+                                .into(),
+                    }])
+                    .collect(),
                 ..attribution
             })
         }))
