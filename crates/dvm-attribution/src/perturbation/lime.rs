@@ -9,7 +9,7 @@ use super::segments::SEGMENTS;
 use crate::options::{self, BASELINE, SEED};
 use crate::random::Stream;
 use crate::registry::{Entry, Family, Published, Reference};
-use crate::{Attribution, Error, Method, Observation, OptionSpec, Subject, Target};
+use crate::{Attribution, Check, Error, Method, Observation, OptionSpec, Subject, Target};
 
 const SAMPLES: OptionSpec = OptionSpec {
     default: "1000",
@@ -149,8 +149,16 @@ impl Method for Lime {
             let attribution = self
                 .over
                 .attribution(subject, target, names, &segments, values)?;
+            let said = Check {
+                name: "score by the model",
+                value: fit.intercept + values.iter().sum::<f64>(),
+                meaning: format!(
+                    "what the linear model says of the whole picture; the network says {:.4}",
+                    scores[0]
+                ),
+            };
             Ok(Attribution {
-                checks: determination(fit.r2).into_iter().collect(),
+                checks: determination(fit.r2).into_iter().chain([said]).collect(),
                 ..attribution
             })
         }))
