@@ -1,6 +1,7 @@
 """Writes every reference file anew: `python references/all.py`."""
 
 import augmentations
+import cams
 import data_files
 import dicom_pictures
 import exported_structures
@@ -21,6 +22,7 @@ import published
 import timm_names
 import training
 import value_ranges
+import vision_transformers
 import weights
 
 if __name__ == "__main__":
@@ -32,6 +34,7 @@ if __name__ == "__main__":
         dicom_pictures,
         ops,
         methods,
+        cams,
         perturbations,
         networks,
         exported_structures,
@@ -47,6 +50,7 @@ if __name__ == "__main__":
         training,
         tensorboard_events,
         augmentations,
+        vision_transformers,
     ):
         print(f"== {script.__name__}")
         script.main()

@@ -3,11 +3,12 @@
 //! Data flows one way. A [`Subject`] is a network with a prepared picture. A [`Method`] asks it about
 //! [`Target`]s, only by the ways in [`probe`], and gives one [`Attribution`] per target.
 //! [`registry`] lists all methods; the command line, its help and the documents read that list.
-//! Methods are grouped by how they ask: [`gradient`] walks the network backwards, [`perturbation`]
-//! changes the picture and looks at the answer.
+//! Methods are grouped by how they ask: [`gradient`] walks the network backwards, [`cam`] looks at feature
+//! maps, [`perturbation`] changes the picture and looks at the answer, [`transformer`] looks at attention.
 
 mod attribution;
 mod baseline;
+pub mod cam;
 mod error;
 pub mod gradient;
 mod method;
@@ -18,6 +19,7 @@ pub mod random;
 pub mod registry;
 mod subject;
 mod target;
+pub mod transformer;
 
 pub use attribution::{Array, Attribution, Check, Nature};
 pub use baseline::{Baseline, Baselines};

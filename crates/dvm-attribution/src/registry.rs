@@ -2,11 +2,18 @@
 
 use std::fmt;
 
+use dvm_options::Takes;
+
+use crate::cam::{
+    ABLATION_CAM, EIGEN_CAM, EIGENGRAD_CAM, ELEMENT_WISE_CAM, FINER_CAM, FULL_GRAD, GRAD_CAM,
+    GRAD_CAM_PLUS_PLUS, GUIDED_GRAD_CAM, HIRES_CAM, LAYER_CAM, SCORE_CAM, XGRAD_CAM,
+};
 use crate::gradient::{DECONVNET, GRADIENT, GUIDED_BACKPROP, INPUT_X_GRADIENT};
 use crate::perturbation::{
     EXTREMAL_PERTURBATION, FEATURE_ABLATION, KERNEL_SHAP, LIME, OCCLUSION, RISE, SHAPLEY_SAMPLING,
     XRAI,
 };
+use crate::transformer::{ATTENTION_RELEVANCE, ATTENTION_ROLLOUT, LEGRAD};
 use crate::{Method, OptionSpec, Preset, SettingError, Settings};
 
 /// A method: what people see of it, and how it is made.
@@ -116,6 +123,19 @@ pub static ALL: &[Entry] = &[
     GRADIENT,
     DECONVNET,
     INPUT_X_GRADIENT,
+    GRAD_CAM,
+    GRAD_CAM_PLUS_PLUS,
+    XGRAD_CAM,
+    HIRES_CAM,
+    LAYER_CAM,
+    ELEMENT_WISE_CAM,
+    EIGEN_CAM,
+    EIGENGRAD_CAM,
+    SCORE_CAM,
+    ABLATION_CAM,
+    FINER_CAM,
+    FULL_GRAD,
+    GUIDED_GRAD_CAM,
     OCCLUSION,
     RISE,
     FEATURE_ABLATION,
@@ -124,6 +144,9 @@ pub static ALL: &[Entry] = &[
     SHAPLEY_SAMPLING,
     EXTREMAL_PERTURBATION,
     XRAI,
+    ATTENTION_ROLLOUT,
+    ATTENTION_RELEVANCE,
+    LEGRAD,
 ];
 
 /// The method of this name.
@@ -134,7 +157,7 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 /// The option of every method with presets.
 const PRESET: OptionSpec = OptionSpec {
     name: "preset",
-    value: "NAME",
+    takes: Takes::Text("NAME"),
     default: "",
     help: "several options at once; those given beside it win",
 };

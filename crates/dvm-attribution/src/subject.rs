@@ -198,10 +198,6 @@ impl<'a> Subject<'a> {
         (self.progress)(done, all);
     }
 
-    pub(crate) fn is_incremental(&self) -> bool {
-        self.known.incremental
-    }
-
     fn found(&self) -> MutexGuard<'_, Found> {
         let found = self.known.found.lock();
         found.unwrap_or_else(PoisonError::into_inner)

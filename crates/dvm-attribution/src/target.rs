@@ -46,6 +46,7 @@ impl Score {
     /// What the score is called for a network with so many numbers.
     pub fn name(self, output: Output, outputs: usize) -> &'static str {
         match self {
+            _ if output == Output::Activations => "activation",
             Self::Probability => "probability",
             Self::Logit => output.logit_name(outputs),
             Self::LogProbability => "log-probability",
@@ -55,13 +56,13 @@ impl Score {
     /// How fast the sum of all classes' scores, each times its weight, grows with each of the network's
     /// numbers `[K]`.
     fn slopes(self, output: Output, numbers: &[f32], weights: &[f64]) -> Vec<f64> {
+        if output == Output::Activations {
+            return weights.to_vec();
+        }
         let probabilities: Vec<f64> = {
             let all = output.probabilities(numbers).into_iter();
             all.map(f64::from).collect()
         };
-        // From the slope with respect to the probability p of a class to that with respect to its
-        // number, and which of them the score itself is.
-        let sigmoids = output.is_of_labels() || numbers.len() == 1;
         let logarithm = |p: f64| 1.0 / p.max(LEAST);
         let inverse_sigmoid = |p: f64| 1.0 / (p * (1.0 - p)).max(LEAST);
         if numbers.len() == 1 {
@@ -79,6 +80,7 @@ impl Score {
                 Output::Logits | Output::LabelLogits => 1.0,
                 Output::LogProbabilities => 1.0 / no.max(LEAST),
                 Output::Probabilities | Output::LabelProbabilities => inverse_sigmoid(yes),
+                Output::Activations => unreachable!("they have no classes"),
             };
             let slope = weights[0] * by_logit[0] + weights[1] * by_logit[1];
             return vec![slope * logit_by_number];
@@ -105,8 +107,8 @@ impl Score {
             (Output::LabelProbabilities, Self::Logit) => weight * inverse_sigmoid(p),
             (Output::LabelLogits, Self::Probability) => weight * p * (1.0 - p),
             (Output::LabelLogits, Self::LogProbability) => weight * (1.0 - p),
+            (Output::Activations, _) => unreachable!("they have no classes"),
         };
-        debug_assert!(sigmoids || output == Output::Logits || !output.is_of_labels());
         all.map(slope).collect()
     }
 }
@@ -174,7 +176,7 @@ impl Target {
     /// # Errors
     /// As [`Target::check`].
     pub fn slopes(&self, score: Score, output: Output, numbers: &[f32]) -> Result<Vec<f32>, Error> {
-        let classes = Output::classes(numbers.len());
+        let classes = score.of(output, numbers).len();
         self.check(classes)?;
         let mut weights = vec![0.0; classes];
         for (class, weight) in self.weights() {
@@ -212,7 +214,7 @@ fn log_probabilities(output: Output, numbers: &[f32]) -> Vec<f32> {
             let all = numbers.iter();
             all.map(|&x| log_sigmoid(x.into()) as f32).collect()
         }
-        (Output::LogProbabilities, _) => numbers.to_vec(),
+        (Output::LogProbabilities | Output::Activations, _) => numbers.to_vec(),
         (Output::Probabilities | Output::LabelProbabilities, _) => {
             let all = output.probabilities(numbers).into_iter();
             all.map(logarithm).collect()

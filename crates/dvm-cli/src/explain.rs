@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
 use dvm::{
     Caption, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat, OverlayStyle,
-    Ranked, ResultFolder, Size, Source,
+    Ranked, ResultFolder, Size, Source, Unit,
 };
 use serde::Serialize;
 
@@ -36,12 +36,21 @@ pub struct Arguments {
     /// Methods, separated by commas (see `dvm methods list`)
     #[arg(id = "method", long, value_name = "METHOD", value_delimiter = ',')]
     #[arg(value_parser = crate::methods::names(), default_value = dvm::DEFAULT_METHODS)]
+    #[arg(hide_possible_values = true)]
     methods: Vec<String>,
-    /// The class to explain, by name or index: `top` is the most probable one, `all` every one; can
-    /// be given several times
-    #[arg(id = "class", long, value_name = "NAME|INDEX|top|all")]
+    /// The class to explain, by name or index: `top` is the most probable one, `all` every one, `top:5` the
+    /// sum of the five most probable; can be given several times
+    #[arg(id = "class", long, value_name = "NAME|INDEX|top|top:N|all")]
     #[arg(default_value = "top")]
     classes: Vec<ClassChoice>,
+    /// Explain each class against this one: what speaks for the one and against the other
+    #[arg(long, value_name = "NAME|INDEX|top")]
+    against: Option<ClassChoice>,
+    /// Explain a channel of a layer and not a class: its mean over all places, or its value at one; `dvm models
+    /// show` lists the layers
+    #[arg(long, value_name = "LAYER:CHANNEL[:ROW,COLUMN]")]
+    #[arg(conflicts_with_all = ["class", "against"])]
+    unit: Option<Unit>,
     /// Folder for the results; each picture gets a folder in it, which replaces that of an earlier
     /// run
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -70,9 +79,9 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME|INDEX")]
     true_class: Option<ClassChoice>,
     #[command(flatten)]
-    model: ModelOptions,
-    #[command(flatten)]
     method_options: MethodOptions,
+    #[command(flatten)]
+    model: ModelOptions,
     #[command(flatten)]
     run: RunOptions,
     /// Memory that the network's activations may take at once, such as 512MB or 2GiB; with less,
@@ -99,6 +108,9 @@ Examples:
 
   dvm explain photo.jpg --class \"tiger cat\" --class tabby
       Two classes side by side: what speaks for each?
+
+  dvm explain photo.jpg --class \"tiger cat\" --against tabby --method grad-cam,occlusion
+      What speaks for the one and against the other, by two methods
 
   dvm explain scan.dcm --window-level 40/400
       A slice of a CT as radiologists look at it; the overlays are DICOM files, too
@@ -304,6 +316,11 @@ impl Task {
         let several_classes =
             arguments.classes.len() > 1 || arguments.classes.contains(&ClassChoice::All);
         explain.classes = arguments.classes;
+        explain.unit = arguments.unit;
+        if let Some(other) = arguments.against {
+            other.resolve(classifier.classes(), 0)?;
+            explain.against = Some(other);
+        }
         Ok(Self {
             classifier,
             explain,
@@ -374,7 +391,7 @@ impl Task {
             };
             let own = self
                 .several_classes
-                .then(|| images::class_folder(class.index, &class.name));
+                .then(|| images::class_folder(class.index, &explanation.title()));
             let folder = match &own {
                 Some(own) => folder.join(own),
                 None => folder.to_owned(),
@@ -424,8 +441,8 @@ impl Task {
             lines.push(format!(
                 "{}: {} {} → {}\n",
                 report::escaped(name),
-                report::escaped(&class.name),
-                dvm::percent(class.probability),
+                report::escaped(&explanation.title()),
+                explanation.score(),
                 report::shown(&folder.join(&figure))
             ));
             explained.push(Outcome::Explained {
@@ -489,7 +506,7 @@ impl Task {
 /// The name of the class that `choice` means; `top` and `all` mean none.
 fn true_class(choice: &ClassChoice, classes: &[String]) -> Result<String, Failure> {
     match choice {
-        ClassChoice::Top | ClassChoice::All => Err(Failure::Request(
+        ClassChoice::Top | ClassChoice::Sum(_) | ClassChoice::All => Err(Failure::Request(
             "--true-class wants the name or index of one class".into(),
         )),
         choice => Ok(classes[choice.resolve(classes, 0)?[0]].clone()),

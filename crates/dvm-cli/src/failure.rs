@@ -128,6 +128,20 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
     if let Some(dvm::Error::Output { .. }) = error.downcast_ref() {
         words += "; --output says what it means";
     }
+    // An option of a library is a flag here.
+    let refused = match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(dvm::Error::Setting(refused)), _) => Some(refused),
+        (_, Some(dvm::data::Error::Setting(refused))) => Some(refused),
+        _ => None,
+    };
+    if let Some(dvm::SettingError {
+        option,
+        value,
+        expected,
+    }) = refused
+    {
+        words = format!("--{option} does not take `{value}`: {expected}");
+    }
     let mut cause = error.source();
     while let Some(error) = cause {
         let why = error.to_string();
@@ -135,6 +149,9 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
             words = format!("{words}: {why}");
         }
         cause = error.source();
+    }
+    if words.ends_with("allow more memory") {
+        words += " (--memory)";
     }
     words
 }

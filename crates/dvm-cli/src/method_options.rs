@@ -1,6 +1,8 @@
-//! Options of the methods, one flag each, from the registry: none is written down here.
+//! Options of the methods, one flag each, from the registry: none is written down here. A flag goes to every
+//! chosen method that has the option; `--set METHOD.OPTION=VALUE` to one. Help shows the flags of a method by
+//! `dvm methods show`, not among those of `dvm explain`: there would be too many.
 
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use dvm::methods::{self, Entry};
 use dvm::{OptionSpec, Settings};
 
@@ -13,10 +15,13 @@ pub struct MethodOptions {
 /// The option that every method with presets has.
 const PRESET: &str = "preset";
 
+/// The flag that sets an option of one method.
+const SET: &str = "set";
+
 /// An option with the methods that have it.
 struct Shared {
     name: &'static str,
-    value: &'static str,
+    value: String,
     help: String,
     owners: Vec<&'static str>,
 }
@@ -27,9 +32,9 @@ fn shared() -> Vec<Shared> {
     let presets = methods::ALL
         .iter()
         .filter(|entry| !entry.presets.is_empty())
-        .map(|entry| (entry, PRESET, "NAME", help_of_presets(entry)));
+        .map(|entry| (entry, PRESET, "NAME".into(), help_of_presets(entry)));
     let options = methods::ALL.iter().flat_map(|entry| {
-        let flag = move |o: &OptionSpec| (entry, o.name, o.value, help_of(o));
+        let flag = move |o: &OptionSpec| (entry, o.name, o.takes.form(), help_of(o));
         entry.options.iter().map(flag)
     });
     for (entry, name, value, help) in options.chain(presets) {
@@ -54,12 +59,26 @@ fn shared() -> Vec<Shared> {
     all
 }
 
+/// Takes `METHOD.OPTION=VALUE`.
+fn assignment(text: &str) -> Result<(String, String), &'static str> {
+    let (option, value) = text.split_once('=').unwrap_or((text, ""));
+    match option.trim().split_once('.') {
+        Some((method, name)) if !method.is_empty() && !name.is_empty() && text.contains('=') => {
+            Ok((option.trim().into(), value.trim().into()))
+        }
+        _ => Err("it is METHOD.OPTION=VALUE, such as occlusion.window=32"),
+    }
+}
+
 fn help_of(option: &OptionSpec) -> String {
     let mut help = option.help.to_owned();
     if let Some(first) = help.get(..1) {
         help.replace_range(..1, &first.to_uppercase());
     }
-    format!("{help} [default: {}]", option.default)
+    match option.default {
+        "" => help,
+        default => format!("{help} [default: {default}]"),
+    }
 }
 
 fn help_of_presets(entry: &Entry) -> String {
@@ -76,15 +95,29 @@ fn help_of_presets(entry: &Entry) -> String {
 
 impl Args for MethodOptions {
     fn augment_args(command: Command) -> Command {
-        shared().into_iter().fold(command, |command, option| {
-            command.arg(
-                Arg::new(option.name)
-                    .long(option.name)
-                    .value_name(option.value)
-                    .help(option.help)
-                    .help_heading(format!("Options of {}", option.owners.join(", "))),
-            )
-        })
+        let set = Arg::new(SET)
+            .long(SET)
+            .value_name("METHOD.OPTION=VALUE")
+            .action(ArgAction::Append)
+            .value_parser(assignment)
+            .help(
+                "An option of one method, such as occlusion.window=32; as a flag (--window 32) it goes to \
+                 every chosen method that has it. `dvm methods show NAME` lists the options of a method",
+            );
+        shared()
+            .into_iter()
+            .fold(command.arg(set), |command, option| {
+                command.arg(
+                    Arg::new(option.name)
+                        .long(option.name)
+                        .value_name(option.value)
+                        .allow_negative_numbers(true)
+                        .hide_short_help(true)
+                        .hide_long_help(true)
+                        .help(option.help)
+                        .help_heading(format!("Options of {}", option.owners.join(", "))),
+                )
+            })
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -106,6 +139,14 @@ impl FromArgMatches for MethodOptions {
                 self.settings = settings.with(option.name, value);
             }
         }
+        for (option, value) in matches
+            .get_many::<(String, String)>(SET)
+            .into_iter()
+            .flatten()
+        {
+            let settings = std::mem::take(&mut self.settings);
+            self.settings = settings.with(option, value);
+        }
         Ok(())
     }
 }
@@ -123,8 +164,18 @@ mod tests {
     #[test]
     fn every_option_of_every_method_can_be_given() {
         for option in methods::ALL.iter().flat_map(|entry| entry.options) {
-            let settings = settings(&format!("dvm --{} {}", option.name, option.default));
-            assert_eq!(settings.text(option.name), Some(option.default));
+            let settings = settings(&format!("dvm --{}=x", option.name));
+            assert_eq!(settings.text(option.name), Some("x"));
+        }
+    }
+
+    #[test]
+    fn an_option_of_one_method_is_set_by_its_name() {
+        let settings = settings("dvm --window 20 --set occlusion.window=32");
+        assert_eq!(settings.text("window"), Some("20"));
+        assert_eq!(settings.text("occlusion.window"), Some("32"));
+        for wrong in ["occlusion.window", "window=3", ".window=3", "occlusion.=3"] {
+            assert!(assignment(wrong).is_err(), "{wrong}");
         }
     }
 

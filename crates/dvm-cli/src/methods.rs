@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
-use dvm::methods::{self, Entry};
+use dvm::methods::{self, Entry, Family};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -59,6 +59,9 @@ struct Described {
     name: &'static str,
     title: &'static str,
     summary: &'static str,
+    family: &'static str,
+    cost: &'static str,
+    networks: &'static str,
     reference: Reference,
     options: Vec<Opt>,
     presets: Vec<Preset>,
@@ -75,7 +78,7 @@ struct Reference {
 #[derive(Serialize)]
 struct Opt {
     name: &'static str,
-    value: &'static str,
+    value: String,
     default: &'static str,
     help: &'static str,
 }
@@ -91,7 +94,7 @@ fn described(entry: &Entry) -> Described {
     let reference = &entry.reference;
     let options = entry.options.iter().map(|option| Opt {
         name: option.name,
-        value: option.value,
+        value: option.takes.form(),
         default: option.default,
         help: option.help,
     });
@@ -104,6 +107,9 @@ fn described(entry: &Entry) -> Described {
         name: entry.name,
         title: entry.title,
         summary: entry.summary,
+        family: entry.family.name(),
+        cost: entry.cost,
+        networks: entry.networks,
         reference: Reference {
             authors: reference.authors,
             year: reference.year,
@@ -115,12 +121,48 @@ fn described(entry: &Entry) -> Described {
     }
 }
 
+/// A table per family: name, paper, how often the network is walked, for which networks.
 fn list() -> String {
-    let rows: Vec<[String; 2]> = methods::ALL
-        .iter()
-        .map(|entry| [entry.name.into(), entry.summary.into()])
-        .collect();
-    table([Align::Left; 2], &rows)
+    let mut text = String::new();
+    for family in Family::ALL {
+        let of_family = methods::ALL.iter().filter(|entry| entry.family == family);
+        let rows: Vec<[String; 4]> = of_family
+            .map(|entry| {
+                let reference = &entry.reference;
+                let first = reference.authors.split(',').next().unwrap_or_default();
+                let others = if reference.authors.contains(',') {
+                    " and others"
+                } else {
+                    ""
+                };
+                [
+                    format!("  {}", entry.name),
+                    format!(
+                        "{first}{others} {}, {}",
+                        reference.year, reference.published
+                    ),
+                    entry.cost.into(),
+                    entry.networks.into(),
+                ]
+            })
+            .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let mut name = family.name().to_owned();
+        name[..1].make_ascii_uppercase();
+        let head = [
+            name,
+            "paper".into(),
+            "cost of a map".into(),
+            "networks".into(),
+        ];
+        text += &table([Align::Left; 4], &[vec![head], rows].concat());
+    }
+    text + "\n`dvm methods show NAME` says what a method shows, and lists its options.\n"
 }
 
 fn shown(entry: &Entry) -> String {
@@ -134,13 +176,23 @@ fn shown(entry: &Entry) -> String {
         reference.title,
         reference.published.link()
     );
+    text += &format!(
+        "\nCost of a map: {}\nNetworks: {}\n",
+        entry.cost, entry.networks
+    );
     if !entry.options.is_empty() {
-        text += "\nOptions:\n";
+        text += "\nOptions (--set NAME.OPTION=VALUE gives one to this method alone):\n";
     }
     for option in entry.options {
+        let default = match option.default {
+            "" => String::new(),
+            default => format!("  [default: {default}]"),
+        };
         text += &format!(
-            "  --{} <{}>  [default: {}]\n      {}\n",
-            option.name, option.value, option.default, option.help
+            "  --{} <{}>{default}\n      {}\n",
+            option.name,
+            option.takes.form(),
+            option.help
         );
     }
     if !entry.presets.is_empty() {

@@ -16,6 +16,7 @@ mod vertical_flip;
 mod view;
 
 use dvm_image::{Picture, Preprocess};
+use dvm_options::OptionSpec;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ pub use vertical_flip::VerticalFlip;
 pub use view::Seen;
 
 /// What the lists and help texts say of an augmentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Description {
     /// Its name in a configuration.
     pub name: &'static str,
@@ -39,19 +40,8 @@ pub struct Description {
     pub paper: &'static str,
     /// What it does, in one sentence.
     pub summary: &'static str,
-    /// Its options.
-    pub options: &'static [AugmentOption],
-}
-
-/// An option of an augmentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AugmentOption {
-    /// Its name in a configuration.
-    pub name: &'static str,
-    /// Its default as JSON, which for numbers and lists of numbers is TOML as well.
-    pub default: &'static str,
-    /// What it means.
-    pub meaning: &'static str,
+    /// Its options. Defaults are written as JSON, which for numbers and lists of numbers is TOML as well.
+    pub options: &'static [OptionSpec],
 }
 
 /// One way to change a picture at random.

@@ -249,7 +249,7 @@ fn volumes_in_class_folders_become_slices_that_stay_together() {
     );
     let error = plan("folder", folder.path(), &[("slices", "some")]).unwrap_err();
     assert!(
-        error.to_string().contains("--slices does not take `some`"),
+        error.to_string().contains("`slices` does not take `some`"),
         "{error}"
     );
 }

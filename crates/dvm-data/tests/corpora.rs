@@ -181,7 +181,10 @@ fn shares_that_leave_nothing_to_train_are_refused() {
         ("x", "0"),
     ] {
         let error = refusal("folder", home.path(), &[("val", val), ("test", test)]);
-        assert!(error.starts_with("--val does not take"), "{error}");
+        assert!(
+            error.starts_with("the option `val` does not take"),
+            "{error}"
+        );
     }
 }
 
@@ -313,5 +316,5 @@ fn a_fraction_of_pathology_is_taken_of_every_class_in_every_split() {
     );
     assert_ne!(places(&other.unwrap()), small);
     let error = refusal("pathology", home.path(), &[("fraction", "0")]);
-    assert!(error.contains("--fraction does not take `0`"), "{error}");
+    assert!(error.contains("`fraction` does not take `0`"), "{error}");
 }

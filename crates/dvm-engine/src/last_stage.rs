@@ -66,6 +66,25 @@ impl Graph {
         Ok(last_of(&geometry, &waists(&geometry)))
     }
 
+    /// The value of each node as a feature map, for inputs of this shape, even if it has a single place.
+    /// `None` where it has no rows and columns of places: it is a row of features, or its axes stand for
+    /// something else.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn feature_maps(&self, input: &[usize]) -> Result<Vec<Option<FeatureMap>>, Error> {
+        let geometry = Geometry::new(self, input)?;
+        let map = |node: NodeId| {
+            let places = geometry.places[node.0]?;
+            Some(FeatureMap {
+                node,
+                channels: places.channels(&geometry.shapes[node.0]),
+                places,
+            })
+        };
+        Ok(self.ids().map(map).collect())
+    }
+
     /// The first convolution or linear layer whose map is as small as that of any.
     fn first_at_coarsest(&self, shapes: &[Vec<usize>]) -> Option<NodeId> {
         let is_layer = |id: NodeId| {

@@ -24,6 +24,9 @@ pub enum Output {
     LabelLogits,
     /// Probabilities of labels of which several can be right: each from 0 to 1.
     LabelProbabilities,
+    /// Activations of the channels of some layer, which are no answer of the network
+    /// ([`crate::passes::read_out`]): they have no probabilities, and stand for themselves.
+    Activations,
 }
 
 /// How far probabilities may be from adding up to 1: what rounding to 16-bit floats, or clipping very
@@ -34,7 +37,7 @@ const SUM_TOLERANCE: f64 = 5e-3;
 const LEAST: f64 = f32::MIN_POSITIVE as f64;
 
 impl Output {
-    /// All of them.
+    /// All that a whole network can have.
     pub const ALL: [Self; 5] = [
         Self::Logits,
         Self::LogProbabilities,
@@ -51,6 +54,7 @@ impl Output {
             Self::Probabilities => "probabilities",
             Self::LabelLogits => "label-logits",
             Self::LabelProbabilities => "label-probabilities",
+            Self::Activations => "activations",
         }
     }
 
@@ -62,6 +66,7 @@ impl Output {
             Self::Probabilities => "probabilities of classes of which one is right",
             Self::LabelLogits => "logits of labels of which several can be right (sigmoids)",
             Self::LabelProbabilities => "probabilities of labels of which several can be right",
+            Self::Activations => "activations of a layer",
         }
     }
 
@@ -82,11 +87,14 @@ impl Output {
 
     /// The probability of each class, 0 … 1, for the numbers `[K]` of one picture.
     pub fn probabilities(self, values: &[f32]) -> Vec<f32> {
+        if self == Self::Activations {
+            return values.to_vec();
+        }
         if let &[value] = values {
             let yes = match self {
                 Self::Logits | Self::LabelLogits => sigmoid(value.into()),
                 Self::LogProbabilities => f64::from(value).exp(),
-                Self::Probabilities | Self::LabelProbabilities => value.into(),
+                Self::Probabilities | Self::LabelProbabilities | Self::Activations => value.into(),
             };
             let no = match self {
                 // 1 − p would lose what is left of a small p.
@@ -102,7 +110,7 @@ impl Output {
                 let sigmoids = values.iter().map(|&v| sigmoid(v.into()) as f32);
                 sigmoids.collect()
             }
-            Self::Probabilities | Self::LabelProbabilities => values.to_vec(),
+            Self::Probabilities | Self::LabelProbabilities | Self::Activations => values.to_vec(),
         }
     }
 
@@ -111,9 +119,12 @@ impl Output {
     /// what a sigmoid makes probabilities of. Probabilities of 0 (and of 1, where a sigmoid's logit is
     /// wanted) have the logit of the nearest number that f32 can hold.
     pub fn logits(self, values: &[f32]) -> Vec<f32> {
+        if self == Self::Activations {
+            return values.to_vec();
+        }
         if let &[value] = values {
             let yes = match self {
-                Self::Logits | Self::LabelLogits => value,
+                Self::Logits | Self::LabelLogits | Self::Activations => value,
                 Self::LogProbabilities => inverse_sigmoid(f64::from(value).exp()),
                 Self::Probabilities | Self::LabelProbabilities => inverse_sigmoid(value.into()),
             };
@@ -121,7 +132,9 @@ impl Output {
         }
         let each = |f: fn(f64) -> f32| values.iter().map(|&v| f(v.into())).collect();
         match self {
-            Self::Logits | Self::LogProbabilities | Self::LabelLogits => values.to_vec(),
+            Self::Logits | Self::LogProbabilities | Self::LabelLogits | Self::Activations => {
+                values.to_vec()
+            }
             Self::Probabilities => each(|p| p.max(LEAST).ln() as f32),
             Self::LabelProbabilities => each(inverse_sigmoid),
         }
@@ -130,27 +143,9 @@ impl Output {
     /// What [`Output::logits`] are called: `logit`, or `log-probability`.
     pub fn logit_name(self, outputs: usize) -> &'static str {
         match self {
+            Self::Activations => "activation",
             Self::LogProbabilities | Self::Probabilities if outputs > 1 => "log-probability",
             _ => "logit",
-        }
-    }
-
-    /// The number of the network whose gradient explains `class`, and the factor that it counts with:
-    /// −1 for the *no* of a network with a single number.
-    pub fn gradient_seed(outputs: usize, class: usize) -> (usize, f32) {
-        match (outputs, class) {
-            (1, 0) => (0, -1.0),
-            (1, _) => (0, 1.0),
-            (_, class) => (class, 1.0),
-        }
-    }
-
-    /// What [`Output::gradient_seed`] takes the gradient of: `logit`, `log-probability` or `probability`.
-    pub fn gradient_name(self, outputs: usize) -> &'static str {
-        match self {
-            Self::Probabilities | Self::LabelProbabilities => "probability",
-            Self::LogProbabilities => "log-probability",
-            _ => self.logit_name(outputs),
         }
     }
 
@@ -165,7 +160,7 @@ impl Output {
             found.next()
         };
         let (low, high) = match self {
-            Self::Logits | Self::LabelLogits => return Ok(()),
+            Self::Logits | Self::LabelLogits | Self::Activations => return Ok(()),
             Self::LogProbabilities => (f32::NEG_INFINITY, 0.0),
             Self::Probabilities | Self::LabelProbabilities => (0.0, 1.0),
         };
@@ -270,9 +265,6 @@ mod tests {
         }
         near(&Output::LogProbabilities.logits(&[0.75f32.ln()]), &[-z, z]);
         assert_eq!(Output::classes(1), 2);
-        assert_eq!(Output::gradient_seed(1, 0), (0, -1.0));
-        assert_eq!(Output::gradient_seed(1, 1), (0, 1.0));
-        assert_eq!(Output::gradient_seed(4, 1), (1, 1.0));
     }
 
     #[test]

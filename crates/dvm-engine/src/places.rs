@@ -167,6 +167,17 @@ pub(crate) struct Geometry<'g> {
     pub places: Vec<Option<Places>>,
 }
 
+impl Graph {
+    /// For each node the rows and columns of places that its value has, for inputs `[N, C, H, W]` of this
+    /// shape; `None` where it has none.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn places(&self, input: &[usize]) -> Result<Vec<Option<Places>>, crate::Error> {
+        Ok(Geometry::new(self, input)?.places)
+    }
+}
+
 impl<'g> Geometry<'g> {
     /// For an input `[N, C, H, W]`.
     ///

@@ -1,17 +1,25 @@
-//! Options of everything that comes in lists (methods, corpora): described once as data, given as text,
-//! parsed once. Help, documents and parsers read the same description.
+//! Options of everything that comes in lists (methods, corpora, optimisers, schedules, augmentations):
+//! described once as data, given as text, parsed once. Help, documents and parsers read the same
+//! description.
 
-use std::collections::BTreeMap;
+mod resolved;
+mod settings;
+mod takes;
+
 use std::fmt::Display;
 use std::str::FromStr;
+
+pub use resolved::{Refused, Resolved};
+pub use settings::Settings;
+pub use takes::Takes;
 
 /// One option, as help, documents and parsers show it.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionSpec {
     /// Its name, such as `window`.
     pub name: &'static str,
-    /// What a value looks like, such as `N|HxW`.
-    pub value: &'static str,
+    /// What it takes.
+    pub takes: Takes,
     /// The default, as text; empty if the option is off unless it is given.
     pub default: &'static str,
     /// What it does.
@@ -40,46 +48,6 @@ impl OptionSpec {
             value: value.to_string(),
             expected: expected.to_string(),
         }
-    }
-}
-
-/// Options as they were given, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    given: BTreeMap<String, String>,
-}
-
-impl Settings {
-    /// No option given.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The same with one option given.
-    #[must_use]
-    pub fn with(mut self, option: &str, value: impl Display) -> Self {
-        self.given.insert(option.into(), value.to_string());
-        self
-    }
-
-    /// The same with those of `others` where it has none.
-    #[must_use]
-    pub fn or(mut self, others: &Self) -> Self {
-        for (option, value) in &others.given {
-            let given = self.given.entry(option.clone());
-            given.or_insert_with(|| value.clone());
-        }
-        self
-    }
-
-    /// Names of the options given.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.given.keys().map(String::as_str)
-    }
-
-    /// The text given for an option.
-    pub fn text(&self, option: &str) -> Option<&str> {
-        self.given.get(option).map(String::as_str)
     }
 }
 
@@ -209,7 +177,7 @@ mod tests {
 
     const ORDER: OptionSpec = OptionSpec {
         name: "order",
-        value: "rising|falling",
+        takes: Takes::Text("rising|falling"),
         default: "rising",
         help: "",
     };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::tensorboard::Names;
-use crate::{Criterion, Error, Normalisation, Options, optimisers, schedules};
+use crate::{Criterion, Error, Normalisation, Settings, optimisers, schedules};
 
 /// All that shapes a training but the number of threads and where results go: the same
 /// configuration, data and program give the same weights.
@@ -118,7 +118,7 @@ pub struct OptimiserChoice {
     pub learning_rate: Option<f64>,
     /// Its options.
     #[serde(flatten)]
-    pub options: Options,
+    pub options: Settings,
 }
 
 /// An entry of a registry by name, with its options.
@@ -128,7 +128,7 @@ pub struct Choice {
     pub name: String,
     /// Its options.
     #[serde(flatten)]
-    pub options: Options,
+    pub options: Settings,
 }
 
 /// What TensorBoard is told.

@@ -34,6 +34,7 @@ pub use clip::{clip_gradient_norm, gradient_norm};
 pub use config::{
     Balance, Choice, ClassWeights, Config, OptimiserChoice, PRESETS, Part, Preset, TensorBoard,
 };
+pub use dvm_options::{OptionSpec, Settings, Takes};
 pub use early_stopping::{EarlyStopping, Verdict};
 pub use ema::Ema;
 pub use error::Error;
@@ -44,7 +45,6 @@ pub use metrics::Evaluation;
 pub use mixup::Mixup;
 pub use normalisation::Normalisation;
 pub use optimisers::Optimiser;
-pub use option::{OptionSpec, OptionValue, Options, Takes};
 pub use progress::{EpochRecord, Phase, StepRecord, TrainingEvent};
 pub use run_folder::{Existing, RunFolder};
 pub use schedules::Schedule;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dvm_engine::{Graph, Keep, Mode, Request, Role, Tensor, rules, seeded};
-use dvm_train::{Accumulation, CrossEntropy, Options, Targets, clip_gradient_norm, optimisers};
+use dvm_train::{Accumulation, CrossEntropy, Settings, Targets, clip_gradient_norm, optimisers};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ fn train(setting: &Value, case: &Value) -> (Vec<f64>, Graph) {
     let blueprint = (architecture.build)(count(setting, "classes"));
     let mut graph = seeded::graph(blueprint);
     let entry = optimisers::find(case["optimiser"].as_str().unwrap()).unwrap();
-    let options = Options::deserialize(&case["options"]).unwrap();
+    let options = Settings::deserialize(&case["options"]).unwrap();
     let mut optimiser = entry.optimiser(&options).unwrap();
     let request = Request {
         nodes: &[],

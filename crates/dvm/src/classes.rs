@@ -21,6 +21,8 @@ pub enum ClassChoice {
     Top,
     /// Every one.
     All,
+    /// The sum of the scores of so many most probable ones.
+    Sum(usize),
     /// The one of this name, or else of this index.
     Named(String),
 }
@@ -32,20 +34,27 @@ impl FromStr for ClassChoice {
         Ok(match text {
             "top" => Self::Top,
             "all" => Self::All,
+            text if sum_of(text).is_some() => Self::Sum(sum_of(text).unwrap_or_default()),
             name => Self::Named(name.into()),
         })
     }
 }
 
+/// The number of `top:5`.
+fn sum_of(text: &str) -> Option<usize> {
+    let count = text.strip_prefix("top:")?.parse().ok()?;
+    (count > 0).then_some(count)
+}
+
 impl ClassChoice {
     /// The indices of the classes meant, given the names of all and the index of the most probable
-    /// one.
+    /// one, which stands for a sum.
     ///
     /// # Errors
     /// [`Error::Usage`] for a name that no class or several have, or an index that is too large.
     pub fn resolve(&self, names: &[String], top: usize) -> Result<Vec<usize>, Error> {
         let text = match self {
-            Self::Top => return Ok(vec![top]),
+            Self::Top | Self::Sum(_) => return Ok(vec![top]),
             Self::All => return Ok((0..names.len()).collect()),
             Self::Named(text) => text,
         };

@@ -1,6 +1,6 @@
 //! From maps to pictures: which colours, which scale, which panels.
 
-use dvm_attribution::{Attribution, Nature};
+use dvm_attribution::{Array, Attribution, Nature};
 use dvm_image::{Input, Interpolation, Picture, encode_png, resize};
 use dvm_render::{
     ColourMap, Heading, Neutral, Page, Panel, Region, Scale, figure as draw_figure, heat_picture,
@@ -112,11 +112,35 @@ fn overlay_panel(
 ) -> Panel {
     let scale = scale(attribution, colours);
     let values = attribution.smooth.as_ref().unwrap_or(&attribution.map);
-    let picture = match style {
+    let mut picture = match style {
         OverlayStyle::Grey => overlay_grey(crop, values, &scale, OPACITY),
         OverlayStyle::Colour => overlay_colour(crop, values, &scale),
     };
+    if let Some(segments) = attribution.array(Array::SEGMENTS) {
+        draw_borders(&mut picture, &segments.values);
+    }
     panel(attribution, picture, scale)
+}
+
+/// Colour of the borders between segments.
+const BORDER: [u8; 3] = [255, 255, 255];
+
+/// Draws a line where a pixel's segment, of `[H, W]`, is not that of the pixel to its right or below.
+fn draw_borders(picture: &mut Picture, segments: &[f32]) {
+    let (height, width) = (picture.height(), picture.width());
+    if segments.len() != height * width {
+        return;
+    }
+    for y in 0..height {
+        for x in 0..width {
+            let own = segments[y * width + x];
+            let differs = |other: Option<&f32>| other.is_some_and(|&other| other != own);
+            let right = (x + 1 < width).then(|| &segments[y * width + x + 1]);
+            if differs(right) || differs(segments.get((y + 1) * width + x)) {
+                picture.set_pixel(y, x, BORDER);
+            }
+        }
+    }
 }
 
 /// The map over the picture, with its colour bar; a map of cells is drawn smooth.
@@ -208,6 +232,14 @@ mod tests {
         let picture = Picture::filled(height, width, [90; 3]);
         let input = Preprocess::imagenet().apply(picture).unwrap();
         overview(&input).map(|panel| panel.region.unwrap())
+    }
+
+    #[test]
+    fn borders_lie_where_two_segments_meet() {
+        let mut picture = Picture::filled(2, 3, [0; 3]);
+        draw_borders(&mut picture, &[0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
+        let is_drawn: Vec<bool> = picture.rgb().chunks(3).map(|p| p == BORDER).collect();
+        assert_eq!(is_drawn, [false, true, false, false, true, false]);
     }
 
     #[test]

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use dvm_attribution::registry::{self, Entry};
 use dvm_attribution::{Method, Observation, Settings, Subject, Target, Walks};
-use dvm_image::Picture;
+use dvm_engine::passes::read_out;
+use dvm_engine::{Network, Output};
+use dvm_image::{Input, Picture};
 use dvm_render::ColourMap;
 
 use crate::drawing::{FigureFormat, OverlayStyle};
 use crate::explanation::{Explained, Map};
 use crate::nearest::did_you_mean;
-use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction};
+use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction, Unit};
 
 /// What to explain, and how.
 pub struct Explain {
@@ -21,6 +23,8 @@ pub struct Explain {
     /// If a class is given here, each of `classes` is explained against it: what speaks for the one and
     /// against the other.
     pub against: Option<ClassChoice>,
+    /// If a channel of a layer is given here, it is explained and not a class.
+    pub unit: Option<Unit>,
     /// Bytes that activations may take at once.
     pub memory: usize,
     /// Whether occlusion computes only what a window can change; otherwise it computes every covered
@@ -115,6 +119,7 @@ impl Explain {
             methods,
             classes: vec![ClassChoice::Top],
             against: None,
+            unit: None,
             memory: 1 << 30,
             incremental: true,
             overlay: OverlayStyle::Grey,
@@ -172,6 +177,12 @@ fn no_option(who: &str, name: &str, among: &[&Entry]) -> Error {
 }
 
 impl Explain {
+    /// The first of its methods, with its settings.
+    pub(crate) fn first(&self) -> (&'static Entry, &dyn Method) {
+        let (entry, method) = &self.methods[0];
+        (entry, &**method)
+    }
+
     /// One of its methods, with its settings.
     pub(crate) fn method(&self, entry: &Entry) -> Option<&dyn Method> {
         let mut methods = self.methods.iter();
@@ -208,15 +219,32 @@ impl Classifier {
     ) -> Result<(), E> {
         let input = Arc::new(self.prepare(picture)?);
         self.allow(&input)?;
-        let subject = Subject::new(self.network(), &input, self.preprocess())
+        let layer = match &options.unit {
+            None => None,
+            Some(unit) => Some(self.layer(unit, &input)?),
+        };
+        let network = layer.as_ref().unwrap_or(self.network());
+        let subject = Subject::new(network, &input, self.preprocess())
             .with_memory(options.memory)
             .incremental(options.incremental);
         // The picture is walked once for all methods.
         subject.expect(walks(&options.methods));
         let numbers = subject.numbers().map_err(|error| self.failed(error))?;
-        let prediction = self.prediction(&numbers)?;
-        let targets = self.targets(options, &prediction)?;
-        let explained = Explained::new(self, input.clone(), prediction, options);
+        let (prediction, targets) = match &options.unit {
+            None => {
+                let prediction = self.prediction(&numbers)?;
+                let targets = self.targets(options, &prediction)?;
+                (prediction, targets)
+            }
+            Some(unit) => {
+                unit.check(options, numbers.len())?;
+                (self.classify(&input)?, vec![Target::Class(unit.channel)])
+            }
+        };
+        let mut explained = Explained::new(self, input.clone(), prediction, options);
+        if let Some(unit) = &options.unit {
+            explained = explained.of_unit(unit.clone(), numbers[unit.channel]);
+        }
         let explained = Arc::new(explained);
         let tell: Vec<_> = options
             .methods
@@ -249,12 +277,47 @@ impl Classifier {
         Ok(())
     }
 
+    /// The network up to the layer of a unit, whose numbers are its channels.
+    fn layer(&self, unit: &Unit, input: &Input) -> Result<Network, Error> {
+        let graph = self.network().graph();
+        let at = graph.find(&unit.layer)?;
+        let [c, h, w] = input.shape();
+        let read = read_out(graph, at, &[1, c, h, w], unit.place)?;
+        Ok(Network::new(read).with_output(Output::Activations))
+    }
+
     /// What is explained, each once, in the order asked for.
     fn targets(&self, options: &Explain, prediction: &Prediction) -> Result<Vec<Target>, Error> {
-        let classes = self.targeted(&options.classes, prediction)?;
         let Some(other) = &options.against else {
-            return Ok(classes.into_iter().map(Target::Class).collect());
+            let mut targets = Vec::new();
+            for choice in &options.classes {
+                let more = match choice {
+                    ClassChoice::Sum(count) => {
+                        let top = prediction.top(*count).iter();
+                        vec![Target::Sum(top.map(|ranked| ranked.index).collect())]
+                    }
+                    _ => {
+                        let classes = self.targeted(std::slice::from_ref(choice), prediction)?;
+                        classes.into_iter().map(Target::Class).collect()
+                    }
+                };
+                for target in more {
+                    if !targets.contains(&target) {
+                        targets.push(target);
+                    }
+                }
+            }
+            return Ok(targets);
         };
+        if options
+            .classes
+            .iter()
+            .any(|c| matches!(c, ClassChoice::Sum(_)))
+        {
+            let sum = "a sum of classes cannot be explained against a class".into();
+            return Err(Error::Usage(sum));
+        }
+        let classes = self.targeted(&options.classes, prediction)?;
         let &[other] = &self.targeted(std::slice::from_ref(other), prediction)?[..] else {
             let all = "a class is explained against one other class, not against all".into();
             return Err(Error::Usage(all));

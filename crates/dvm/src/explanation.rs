@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::drawing::{self, FigureFormat, OverlayStyle};
 use crate::results::RECORD;
-use crate::{Caption, Classifier, Error, Explain, Prediction, ResultFolder};
+use crate::{Caption, Classifier, Error, Explain, Prediction, ResultFolder, Unit};
 
 /// What all explanations of one picture share.
 pub(crate) struct Explained {
@@ -30,6 +30,8 @@ pub(crate) struct Explained {
     /// What is to be known of the picture's crop; one of `picture_warnings`.
     crop_warning: Option<String>,
     model_name: String,
+    /// The channel that is explained in the place of a class, with its value.
+    unit: Option<(Unit, f32)>,
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
     figures: Vec<FigureFormat>,
@@ -78,9 +80,20 @@ impl Explained {
                 .chain(prediction.doubt.clone())
                 .collect(),
             prediction,
+            unit: None,
             overlay: options.overlay,
             colours: options.colours,
             figures: options.figures.clone(),
+        }
+    }
+}
+
+impl Explained {
+    /// The same for a channel of a layer that has this value.
+    pub(crate) fn of_unit(self, unit: Unit, value: f32) -> Self {
+        Self {
+            unit: Some((unit, value)),
+            ..self
         }
     }
 }
@@ -134,8 +147,9 @@ impl Explanation {
     /// The same, with where the picture came from: its figure and record show it.
     #[must_use]
     pub fn with_caption(mut self, caption: Caption) -> Self {
+        let title = self.title();
         let texts = [
-            Some(self.class_name()),
+            Some(title.as_str()),
             caption.file.as_deref(),
             caption.true_class.as_deref(),
         ];
@@ -149,13 +163,25 @@ impl Explanation {
         &self.target
     }
 
-    /// Index of the class; of a difference, of the class that is explained against the other.
+    /// Index of the class; of a difference, of the class that is explained against the other; where a channel
+    /// of a layer is explained, of the most probable class.
     pub fn class(&self) -> usize {
-        self.target.class()
+        match &self.explained.unit {
+            Some(_) => self.explained.prediction.top(1)[0].index,
+            None => self.target.class(),
+        }
+    }
+
+    /// The channel of a layer that is explained in the place of a class.
+    pub fn unit(&self) -> Option<&Unit> {
+        self.explained.unit.as_ref().map(|(unit, _)| unit)
     }
 
     /// What is explained, as a title: the class, or `tabby against tiger cat`.
     pub fn title(&self) -> String {
+        if let Some((unit, _)) = &self.explained.unit {
+            return unit.to_string();
+        }
         let name = |class: usize| self.explained.names[class].replace('_', " ");
         match &self.target {
             Target::Class(class) => name(*class),
@@ -177,6 +203,14 @@ impl Explanation {
     /// Probability of the class, 0 … 1.
     pub fn probability(&self) -> f32 {
         self.explained.prediction.probabilities[self.class()]
+    }
+
+    /// The score of what is explained, for people: the probability of the class, or the channel's value.
+    pub fn score(&self) -> String {
+        match &self.explained.unit {
+            Some((_, value)) => format!("activation {value:.4}"),
+            None => percent(self.probability()),
+        }
     }
 
     /// What the network says of the picture.
@@ -240,10 +274,7 @@ impl Explanation {
     fn figure_with(&self, overlaid: Option<OverlayStyle>) -> Page {
         let heading = Heading {
             title: self.title(),
-            facts: vec![
-                percent(self.probability()),
-                self.explained.model_name.clone(),
-            ],
+            facts: vec![self.score(), self.explained.model_name.clone()],
             origin: self.caption.parts(),
         };
         let attributions: Vec<&Attribution> = self.maps.iter().map(|m| &m.attribution).collect();
@@ -328,6 +359,19 @@ impl Explanation {
             },
             "model": self.explained.model,
             "warnings": self.explained.warnings,
+            "target": match &self.target {
+                _ if self.explained.unit.is_some() => json!(self.explained.unit.as_ref().map(|(unit, value)| {
+                    json!({
+                        "layer": unit.layer,
+                        "channel": unit.channel,
+                        "place": unit.place,
+                        "activation": written(value),
+                    })
+                })),
+                Target::Class(class) => json!({ "class": class }),
+                Target::Difference(class, other) => json!({ "class": class, "against": other }),
+                Target::Sum(classes) => json!({ "sum": classes }),
+            },
             "class": {
                 "index": self.class(),
                 "name": self.class_name(),

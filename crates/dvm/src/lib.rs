@@ -36,6 +36,7 @@ mod network_drawing;
 mod results;
 mod source;
 pub mod training;
+mod unit;
 pub mod weights;
 
 pub use bench::{Bench, Measured, Work};
@@ -50,7 +51,9 @@ pub use nearest::{about_model, nearest};
 pub use network_drawing::draw_network;
 pub use results::{ResultFolder, Size, check_output};
 pub use source::Source;
+pub use unit::Unit;
 
+pub use dvm_attribution::cam::usual_layer;
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Array, Attribution, Check, Nature, Target};
 pub use dvm_data as data;

@@ -4,6 +4,7 @@ use dvm_engine::rules;
 
 use super::{GradientMethod, OPTIONS, Shared};
 use crate::registry::{Entry, Family, Published, Reference};
+use crate::transformer::AttentionRules;
 
 /// The gradient with its own sign as the only gate at every rectifier.
 pub const DECONVNET: Entry = Entry {
@@ -25,7 +26,7 @@ pub const DECONVNET: Entry = Entry {
         let method = GradientMethod {
             title: "deconvnet",
             quantity: "gradient",
-            composite: rules::deconvnet(),
+            composite: AttentionRules::behind(rules::deconvnet(), settings)?,
             formula: |_, g| g,
             replaces_rectifiers: true,
             shared: Shared::new(settings)?,

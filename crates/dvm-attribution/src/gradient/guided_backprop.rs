@@ -4,6 +4,7 @@ use dvm_engine::rules;
 
 use super::{GradientMethod, OPTIONS, Shared};
 use crate::registry::{Entry, Family, Published, Reference};
+use crate::transformer::AttentionRules;
 
 /// The gradient with negative signals held back at every rectifier.
 pub const GUIDED_BACKPROP: Entry = Entry {
@@ -25,7 +26,7 @@ pub const GUIDED_BACKPROP: Entry = Entry {
         let method = GradientMethod {
             title: "guided backprop",
             quantity: "gradient",
-            composite: rules::guided_backprop(),
+            composite: AttentionRules::behind(rules::guided_backprop(), settings)?,
             formula: |_, g| g,
             replaces_rectifiers: true,
             shared: Shared::new(settings)?,

@@ -4,6 +4,7 @@ use dvm_engine::rules::Composite;
 
 use super::{GradientMethod, OPTIONS, Shared};
 use crate::registry::{Entry, Family, Published, Reference};
+use crate::transformer::AttentionRules;
 
 /// Each value of the normalised picture times its gradient.
 pub const INPUT_X_GRADIENT: Entry = Entry {
@@ -25,7 +26,7 @@ pub const INPUT_X_GRADIENT: Entry = Entry {
         let method = GradientMethod {
             title: "input × gradient",
             quantity: "input × gradient",
-            composite: Composite::new(),
+            composite: AttentionRules::behind(Composite::new(), settings)?,
             formula: |x, g| x * g,
             replaces_rectifiers: false,
             shared: Shared::new(settings)?,

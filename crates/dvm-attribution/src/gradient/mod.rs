@@ -10,7 +10,7 @@ mod plain;
 
 use dvm_engine::Graph;
 use dvm_engine::rules::{self, Composite, Kind};
-use dvm_options::words;
+use dvm_options::{Takes, words};
 use serde_json::{Map, Value};
 
 pub use deconvnet::DECONVNET;
@@ -21,6 +21,7 @@ pub use plain::GRADIENT;
 use crate::options::SCORE;
 use crate::probe::Ask;
 use crate::subject::finite;
+use crate::transformer::{ATTENTION_RULES, AttentionRules};
 use crate::{
     Array, Attribution, Error, Method, Nature, Observation, OptionSpec, Score, SettingError,
     Settings, Subject, Target, Walks,
@@ -29,14 +30,14 @@ use crate::{
 /// How the channels of a gradient become one map.
 pub(crate) const CHANNELS: OptionSpec = OptionSpec {
     name: "channels",
-    value: "max-abs|sum",
+    takes: Takes::Text("max-abs|sum"),
     default: "max-abs",
     help: "how the colour channels become one map: the largest absolute value (Simonyan et al. 2013) or the \
            signed sum",
 };
 
-/// Options that all gradient methods share.
-pub(crate) const OPTIONS: &[OptionSpec] = &[CHANNELS, SCORE];
+/// Options of the methods that walk back once.
+pub(crate) const OPTIONS: &[OptionSpec] = &[CHANNELS, SCORE, ATTENTION_RULES];
 
 words! {
     /// How the channels of a gradient become one map.
@@ -121,6 +122,8 @@ struct GradientMethod {
 impl Method for GradientMethod {
     fn parameters(&self) -> Map<String, Value> {
         let mut parameters = self.shared.parameters();
+        let attention = AttentionRules::of(&self.composite).word();
+        parameters.insert(ATTENTION_RULES.name.into(), attention.into());
         let rules = rules_of(&self.composite);
         if !rules.is_empty() {
             parameters.insert("rules".into(), rules.into());
@@ -143,11 +146,12 @@ impl Method for GradientMethod {
         let graph = subject.network().folded();
         // Held until all maps are made, so that all walk back from one walk forward.
         let forward = subject.forward()?;
-        let warnings = if self.replaces_rectifiers {
+        let mut warnings = if self.replaces_rectifiers {
             rectifier_warnings(graph)
         } else {
             Vec::new()
         };
+        warnings.extend(AttentionRules::of(&self.composite).warning(graph));
         Ok(Box::new(move |target| {
             let _held = &forward;
             let gradient = subject.gradients(&Ask {

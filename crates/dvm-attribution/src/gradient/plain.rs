@@ -4,6 +4,7 @@ use dvm_engine::rules::Composite;
 
 use super::{GradientMethod, OPTIONS, Shared};
 use crate::registry::{Entry, Family, Published, Reference};
+use crate::transformer::AttentionRules;
 
 /// The gradient of the class's logit with respect to each value of the picture.
 pub const GRADIENT: Entry = Entry {
@@ -25,7 +26,7 @@ pub const GRADIENT: Entry = Entry {
         let method = GradientMethod {
             title: "gradient",
             quantity: "gradient",
-            composite: Composite::new(),
+            composite: AttentionRules::behind(Composite::new(), settings)?,
             formula: |_, g| g,
             replaces_rectifiers: false,
             shared: Shared::new(settings)?,

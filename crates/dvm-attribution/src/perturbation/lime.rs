@@ -1,6 +1,6 @@
 //! LIME: a linear model of the network around the picture, over segments that show or are covered.
 
-use dvm_options::{Count, Positive};
+use dvm_options::{Count, Positive, Takes};
 use serde_json::{Map, Value};
 
 use super::coalitions::{Coalitions, OverSegments, determination, of_target};
@@ -23,7 +23,7 @@ const SCORE: OptionSpec = OptionSpec {
 
 const KERNEL_WIDTH: OptionSpec = OptionSpec {
     name: "kernel-width",
-    value: "NUMBER",
+    takes: Takes::Text("NUMBER"),
     default: "0.25",
     help: "how far from the picture covered versions of it still count: each counts exp(−d² / 2w²), w the \
            width, d the cosine distance of its segments from all of them (0 … 1)",
@@ -31,7 +31,7 @@ const KERNEL_WIDTH: OptionSpec = OptionSpec {
 
 const RIDGE: OptionSpec = OptionSpec {
     name: "ridge",
-    value: "NUMBER",
+    takes: Takes::Text("NUMBER"),
     default: "1",
     help: "penalty on the squares of the values; 0 is weighted least squares",
 };

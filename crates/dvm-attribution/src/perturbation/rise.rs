@@ -2,7 +2,7 @@
 //! they show.
 
 use dvm_engine::incremental::Rectangle;
-use dvm_options::{Count, words};
+use dvm_options::{Count, Takes, words};
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
@@ -30,7 +30,7 @@ const SCORE: OptionSpec = OptionSpec {
 
 const CELLS: OptionSpec = OptionSpec {
     name: "cells",
-    value: "N",
+    takes: Takes::Text("N"),
     default: "7",
     help: "rows and columns of the coarse grid that a mask is made of; it is enlarged by bilinear \
            interpolation and shifted at random by less than a cell",
@@ -38,14 +38,14 @@ const CELLS: OptionSpec = OptionSpec {
 
 const SHOWN: OptionSpec = OptionSpec {
     name: "shown",
-    value: "P",
+    takes: Takes::Text("P"),
     default: "0.5",
     help: "probability with which a cell of the grid shows",
 };
 
 const ESTIMATE: OptionSpec = OptionSpec {
     name: "estimate",
-    value: "shown|contrast",
+    takes: Takes::Text("shown|contrast"),
     default: "shown",
     help: "what a pixel says: the mean score where it shows, as the authors define it (the sum of scores \
            times masks, divided by the number of masks and the probability), or the mean score where it \

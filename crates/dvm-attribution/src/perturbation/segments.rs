@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use dvm_engine::incremental::Rectangle;
 use dvm_image::Input;
+use dvm_options::Takes;
 
 use super::{label_file, slic};
 use crate::{Array, Error, OptionSpec};
@@ -16,7 +17,7 @@ use crate::{Array, Error, OptionSpec};
 /// The option of all methods over segments.
 pub(super) const SEGMENTS: OptionSpec = OptionSpec {
     name: "segments",
-    value: "slic:N|grid:N|grid:ROWSxCOLUMNS|file:PATH",
+    takes: Takes::Text("slic:N|grid:N|grid:ROWSxCOLUMNS|file:PATH"),
     default: "slic:50",
     help: "what is covered as one: about N superpixels (SLIC, Achanta et al. 2012), the cells of a grid, \
            or the labels of a PNG or .npy file of the size of the picture or of the network's input",

@@ -1,13 +1,17 @@
 //! The only ways to ask a network about a [`Subject`](crate::Subject): the answers to changed pictures
-//! ([`Variants`]), gradients and activations at nodes ([`Ask`]), and answers from a node on. What is
+//! ([`Variants`]), gradients and activations at nodes ([`Ask`]), answers from a node on, and the
+//! attention of transformers ([`Attentions`]). What is
 //! computed again and what not, batches, threads and memory are decided here, and nowhere else.
 
 mod activations;
 mod answers;
+mod attention;
 mod gradients;
 
 pub use activations::Reading;
 pub use answers::Variants;
+pub use attention::{AttentionBlock, Attentions, EachBlock};
+pub(crate) use attention::{Pool, is_softmax_of_attention};
 pub use gradients::{Answer, Ask};
 
 /// Larger batches make nothing faster: the caches are full long before.

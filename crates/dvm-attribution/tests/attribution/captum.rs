@@ -230,11 +230,33 @@ fn probabilities_are_explained_without_a_second_softmax() {
     let map = probabilities.map_of(1, "occlusion", &[("score", "logit"), ("window", "8")]);
     assert_eq!(map.quantity, "drop in log-probability");
     assert_eq!(map.score, "log-probability");
-    let gradient = probabilities.map_of(1, "gradient", &[]);
-    assert_eq!(gradient.score, "probability");
     let logarithms = ending(Output::LogProbabilities, &|net, logits| {
         let p = softmax(net, logits);
         net.node("log", Unary::Log, &[p], &[])
     });
     assert_window_scores_of(&logarithms, "probability", stored, &|p| p);
+}
+
+/// The score is the same, whatever the network itself computes of it: so are its gradients.
+#[test]
+fn gradients_of_a_score_do_not_depend_on_what_the_network_ends_with() {
+    let logits = small();
+    let probabilities = ending(Output::Probabilities, &softmax);
+    let logarithms = ending(Output::LogProbabilities, &|net, logits| {
+        let p = softmax(net, logits);
+        net.node("log", Unary::Log, &[p], &[])
+    });
+    for score in ["probability", "log-probability"] {
+        let of = |case: &Case| case.map_of(1, "gradient", &[("score", score)]);
+        let expected = of(&logits);
+        assert_eq!(expected.score, score);
+        for case in [&probabilities, &logarithms] {
+            let found = of(case);
+            let error = relative_error(&found.raw().values, &expected.raw().values);
+            assert!(error <= TOLERANCE, "{score} is off by {error:e}");
+        }
+    }
+    // The nearest to a logit that probabilities have.
+    let usual = probabilities.map_of(1, "gradient", &[]);
+    assert_eq!(usual.score, "log-probability");
 }

@@ -2,6 +2,7 @@
 //! and against what must hold for every network and picture.
 
 mod brute_force;
+mod cams;
 mod captum;
 mod fills;
 mod image_space;
@@ -10,4 +11,6 @@ mod oracles;
 mod refusals;
 mod segments;
 mod subject;
+mod targets;
+mod transformers;
 mod warnings;

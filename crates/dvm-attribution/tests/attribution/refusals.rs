@@ -151,7 +151,7 @@ fn windows_with_gaps_between_them_cannot_be_averaged_or_summed() {
             assert_eq!(error.option, "stride");
             let message = error.to_string();
             assert!(
-                message.contains(&format!("--overlap {overlap}")),
+                message.contains(&format!("`overlap` with `{overlap}`")),
                 "{message}"
             );
         }

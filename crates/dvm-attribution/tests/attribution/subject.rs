@@ -84,6 +84,12 @@ pub fn made(
     registry::find(method).unwrap().method(&settings)
 }
 
+/// The methods that explain networks without attention, too.
+pub fn for_every_network() -> impl Iterator<Item = &'static registry::Entry> {
+    let all = registry::ALL.iter();
+    all.filter(|entry| entry.family != registry::Family::Transformer)
+}
+
 /// Names of the methods that walk the network backwards.
 pub const GRADIENTS: [&str; 4] = [
     "gradient",

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use dvm::engine::{Arithmetic, InstructionSet, Stopwatch};
-use dvm::{Bench, Classifier, Measured, Settings, Work};
+use dvm::{Bench, Classifier, Measured, Work};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::method_options::MethodOptions;
 use crate::options::{ModelOptions, RunOptions};
 use crate::report::{self, Align, table};
 use profile::Profile;
@@ -35,12 +36,12 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value = "5")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
-    /// Rows and columns of an occlusion window [default: 20]
-    #[arg(long, value_name = "N|HxW")]
-    window: Option<String>,
-    /// Rows and columns from one occlusion window to the next [default: 10]
-    #[arg(long, value_name = "N|HxW")]
-    stride: Option<String>,
+    /// The method that `map` makes its map by [default: occlusion]
+    #[arg(long, value_name = "METHOD", value_parser = crate::methods::names())]
+    #[arg(hide_possible_values = true)]
+    method: Option<String>,
+    #[command(flatten)]
+    method_options: MethodOptions,
     /// Let occlusion compute every covered picture as a whole instead of only what a window can
     /// change
     #[arg(long)]
@@ -65,6 +66,7 @@ Examples:
   dvm bench forward --model resnet18 --random-weights --batch 16
   dvm bench train --model resnet18 --random-weights --batch 20 --json
   dvm bench occlusion --window 20 --stride 10 --json
+  dvm bench map --method occlusion --set occlusion.window=32
   dvm bench backward --model vgg16 --random-weights --profile --chart backward.svg";
 
 fn works() -> impl TypedValueParser<Value = Work> {
@@ -107,19 +109,17 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 
 impl Arguments {
     fn bench(&self) -> Result<Bench, Failure> {
-        let mut settings = Settings::new();
-        for (option, value) in [("window", &self.window), ("stride", &self.stride)] {
-            if let Some(value) = value {
-                settings = settings.with(option, value);
-            }
-        }
-        let mut bench = Bench::new(self.work)
-            .with_settings(&settings)?
+        let settings = &self.method_options.settings;
+        let bench = match &self.method {
+            Some(method) => Bench::new(self.work).with_method(method, settings)?,
+            None => Bench::new(self.work).with_settings(settings)?,
+        };
+        let mut bench = bench
             .with_batch(self.batch.into())?
             .with_runs(self.runs.into());
         if self.no_incremental && !self.covers() {
             return Err(Failure::Request(format!(
-                "--no-incremental is an option of occlusion and explain, not of {}",
+                "--no-incremental is an option of occlusion, map and explain, not of {}",
                 self.work.name()
             )));
         }
@@ -129,7 +129,7 @@ impl Arguments {
 
     /// Whether parts of the picture are covered.
     fn covers(&self) -> bool {
-        matches!(self.work, Work::Occlusion | Work::Explain)
+        matches!(self.work, Work::Occlusion | Work::Map | Work::Explain)
     }
 
     fn classifier(&self) -> Result<Classifier, Failure> {

@@ -28,8 +28,11 @@ pub struct Details {
     pub classes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_names: Option<Vec<String>>,
-    /// Where class activation maps look; none if the network has no such map.
+    /// The last one that all of the network goes through; none if there is no such map.
     pub last_feature_map: Option<Output>,
+    /// The layer that class activation maps look at unless another is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usual_layer: Option<String>,
     /// What its blocks give to those behind them, in order.
     pub block_outputs: Vec<Output>,
     pub nodes: Vec<Layer>,
@@ -98,6 +101,9 @@ pub struct Layer {
     pub name: String,
     pub kind: &'static str,
     pub shape: Vec<usize>,
+    /// Rows and columns of places, of layers that class activation maps can look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub places: Option<(usize, usize)>,
     pub parameters: usize,
     pub multiply_adds: u64,
     /// What it is computed from; none where that is not known.
@@ -229,11 +235,14 @@ impl Details {
         let products = graph.multiply_adds_by_node(&shapes);
         let fields = graph.receptive_fields(&input).map_err(dvm::Error::from)?;
         let outputs = graph.block_outputs(&input).map_err(dvm::Error::from)?;
+        let maps = graph.feature_maps(&input).map_err(dvm::Error::from)?;
+        let usual = dvm::usual_layer(graph, &input).ok();
         let nodes = graph.nodes().iter().zip(shapes).enumerate();
         let nodes = nodes.map(|(index, (node, shape))| Layer {
             name: node.name.clone(),
             kind: node.op.kind(),
             shape,
+            places: maps[index].map(|map| (map.places.rows, map.places.columns)),
             parameters: trained(graph, node.parameters.iter().copied()),
             multiply_adds: products[index],
             receptive_field: fields[index].map(Field::from),
@@ -245,6 +254,7 @@ impl Details {
             classes: 0,
             class_names: None,
             last_feature_map: outputs.last().map(|output| Output::of(graph, output)),
+            usual_layer: usual.map(|map| graph.node(map.node).name.clone()),
             block_outputs: (outputs.iter())
                 .map(|output| Output::of(graph, output))
                 .collect(),

@@ -104,6 +104,9 @@ fn shown(model: &Details) -> String {
     if let Some(last) = &model.last_feature_map {
         facts.push(("last feature map", placed(last)));
     }
+    if let Some(layer) = &model.usual_layer {
+        facts.push(("class activation maps", maps_at(model, layer)));
+    }
     let facts: Vec<[String; 2]> = facts
         .into_iter()
         .map(|(fact, value)| [fact.into(), value])
@@ -245,6 +248,19 @@ fn placed(map: &Output) -> String {
         (true, before) => format!(", as tokens behind {before} that are no places"),
     };
     format!("{}: {size}, stride {}{tokens}", map.node, pair(map.stride))
+}
+
+/// Where class activation maps look, and which layers can be chosen.
+fn maps_at(model: &Details, usual: &str) -> String {
+    let others = model.nodes.iter().filter(|layer| layer.places.is_some());
+    let module = usual.rsplit_once(['.', '/']).map(|(module, _)| module);
+    let module = module.filter(|module| !module.is_empty());
+    let module = module.map(|module| format!(", or a module such as {module}"));
+    format!(
+        "at {usual}; --layer takes any of the {} layers with rows and columns{}",
+        others.count(),
+        module.unwrap_or_default()
+    )
 }
 
 /// The preprocessing in one line.

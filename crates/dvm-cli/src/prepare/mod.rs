@@ -69,7 +69,7 @@ fn command(corpus: &'static Corpus) -> clap::Command {
         command.arg(
             Arg::new(option.name)
                 .long(option.name)
-                .value_name(option.value)
+                .value_name(option.takes.form())
                 .allow_hyphen_values(true)
                 .help(help_of(option))
                 .help_heading("What goes where"),

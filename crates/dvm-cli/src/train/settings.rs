@@ -16,7 +16,7 @@ struct Flag {
     name: String,
     /// Path of the value in the configuration file.
     key: String,
-    value: &'static str,
+    value: String,
     help: String,
     heading: &'static str,
 }
@@ -195,7 +195,7 @@ fn flags() -> Vec<Flag> {
         .map(|&(name, key, value, help, heading)| Flag {
             name: name.into(),
             key: key.into(),
-            value,
+            value: value.into(),
             help: match name {
                 "optimiser" => listed(optimisers::ALL.iter().map(|e| (e.name, e.summary))),
                 "schedule" => listed(schedules::ALL.iter().map(|e| (e.name, e.summary))),
@@ -254,7 +254,7 @@ fn add(
         None => flags.push(Flag {
             name: format!("{prefix}{}", option.name.replace('_', "-")),
             key,
-            value: "VALUE",
+            value: option.takes.form(),
             help,
             heading,
         }),

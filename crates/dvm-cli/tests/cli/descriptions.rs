@@ -6,43 +6,48 @@ use std::process::Stdio;
 use crate::{dvm, names, program, text};
 
 #[test]
-fn every_option_of_every_method_is_in_the_help() {
-    let help = dvm(&["explain", "--help"]).stdout;
-    let words: Vec<&str> = help.split_whitespace().collect();
-    let help = words.join(" ");
+fn every_option_of_every_method_is_shown_with_the_method() {
     for entry in dvm::methods::ALL {
-        assert!(help.contains(entry.name), "{}", entry.name);
+        let shown = dvm(&["methods", "show", entry.name]).stdout;
         for option in entry.options {
-            assert!(
-                help.contains(&format!("--{} <", option.name)),
-                "{}",
-                option.name
-            );
-            assert!(help.contains(&format!("[default: {}]", option.default)));
+            let flag = format!("--{} <", option.name);
+            assert!(shown.contains(&flag), "{} {}", entry.name, option.name);
+            let default = format!("[default: {}]", option.default);
+            let is_said = option.default.is_empty() || shown.contains(&default);
+            assert!(is_said, "{} {}", entry.name, option.name);
         }
         for preset in entry.presets {
-            assert!(
-                help.contains(&format!("`{}`", preset.name)),
-                "{}",
-                preset.name
-            );
+            assert!(shown.contains(preset.name), "{}", preset.name);
         }
     }
-    assert!(help.contains("Examples:"));
+}
+
+#[test]
+fn the_help_of_explain_says_where_the_options_of_methods_are() {
+    let help = dvm(&["explain", "--help"]).stdout;
+    assert!(help.contains("--set <METHOD.OPTION=VALUE>"), "{help}");
+    assert!(help.contains("dvm methods show NAME"), "{help}");
+    assert!(!help.contains("--window <"), "{help}");
+    assert!(help.contains("Examples:"), "{help}");
 }
 
 #[test]
 fn methods_are_listed_and_described() {
     let list = dvm(&["methods", "list"]).stdout;
-    let listed: Vec<&str> = list.lines().filter_map(|l| l.split(' ').next()).collect();
     let known: Vec<&str> = dvm::methods::ALL.iter().map(|entry| entry.name).collect();
-    assert_eq!(listed, known);
+    for entry in dvm::methods::ALL {
+        let start = format!("  {} ", entry.name);
+        let line = list.lines().find(|line| line.starts_with(&start));
+        let line = line.unwrap_or_else(|| panic!("{}: {list}", entry.name));
+        assert!(line.contains(entry.cost), "{line}");
+        assert!(line.ends_with(entry.networks), "{line}");
+    }
 
     let shown = dvm(&["methods", "show", "occlusion"]).stdout;
     assert!(shown.contains("Zeiler, Fergus 2013"), "{shown}");
     assert!(shown.contains("--stride <N|HxW>  [default: 10]"), "{shown}");
     let json = dvm(&["methods", "show", "occlusion", "--json"]).json();
-    assert_eq!(json["reference"]["arxiv"], "1311.2901");
+    assert_eq!(json["reference"]["published"], "arXiv 1311.2901");
     assert_eq!(json["options"][0]["name"], "window");
     assert_eq!(json["presets"][0]["options"]["fill"], "black");
     let all = dvm(&["methods", "list", "--json"]).json();
@@ -117,6 +122,11 @@ fn stages_blocks_and_the_last_feature_map_are_shown() {
         line("last feature map"),
         "last feature map layer4.1.relu2: 512 × 7 × 7, stride 32"
     );
+    assert_eq!(
+        line("class activation maps"),
+        "class activation maps at layer4.1.relu2; --layer takes any of the 68 layers with rows and columns, or a \
+         module such as layer4.1"
+    );
     assert_eq!(line("3 8 "), "3 8 128 × 28 × 28 layer2.1.relu2 2");
     assert_eq!(
         line("layer4.1.relu2 relu"),
@@ -134,6 +144,9 @@ fn stages_blocks_and_the_last_feature_map_are_shown() {
     let node = |name: &str| nodes.iter().find(|node| node["name"] == name).unwrap();
     assert_eq!(node("conv1")["receptive_field"]["rows"]["start"], -3);
     assert_eq!(node("fc")["receptive_field"]["whole"], true);
+    assert_eq!(json["usual_layer"], "layer4.1.relu2");
+    assert_eq!(node("conv1")["places"], serde_json::json!([112, 112]));
+    assert!(node("fc").get("places").is_none());
 }
 
 #[test]

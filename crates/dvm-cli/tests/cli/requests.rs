@@ -46,7 +46,7 @@ fn a_value_that_an_option_does_not_take_is_refused() {
 
 #[test]
 fn an_option_of_a_method_that_was_not_asked_for_is_refused() {
-    let words = ["--window is an option of occlusion"];
+    let words = ["`window` is an option of occlusion"];
     refused(&["--method", "gradient", "--window", "20"], &words);
 }
 

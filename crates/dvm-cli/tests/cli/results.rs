@@ -129,7 +129,7 @@ fn classes_share_one_raw_array_of_occlusion() {
     for (index, class) in ["967-espresso", "968-cup"].into_iter().enumerate() {
         let own = folder.join(class);
         let record = record(&own);
-        let raw = record["methods"][0]["raw"]["file"].as_str().unwrap();
+        let raw = record["methods"][0]["arrays"][0]["file"].as_str().unwrap();
         assert_eq!(raw, "../occlusion.raw.npy");
         assert!(own.join(raw).exists());
         let mut expected = names(&own);
@@ -152,7 +152,7 @@ fn the_record_names_the_picture_by_its_checksum_and_the_raw_array_by_its_file() 
     let expected = "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7";
     assert_eq!(record["image"]["sha256"], expected);
     assert_eq!(
-        record["methods"][0]["raw"]["file"],
+        record["methods"][0]["arrays"][0]["file"],
         "guided-backprop.raw.npy"
     );
 }

@@ -1,13 +1,14 @@
 //! Other light, other colours.
 
 use dvm_image::{Picture, luma};
+use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::view::View;
-use super::{AugmentOption, Augmentation, Description, Invalid, bounds};
+use super::{Augmentation, Description, Invalid, bounds};
 
 /// Changes brightness, contrast, saturation and hue, in random order, as torchvision's `ColorJitter`
 /// does on 8-bit pictures; pixels are those of Pillow.
@@ -45,25 +46,29 @@ impl Augmentation for ColourJitter {
         paper: "torchvision ColorJitter",
         summary: "changes brightness, contrast, saturation and hue, in random order",
         options: &[
-            AugmentOption {
+            OptionSpec {
                 name: "brightness",
+                takes: Takes::Text("NUMBER"),
                 default: "0.4",
-                meaning: "how far the factor is from 1",
+                help: "how far the factor is from 1",
             },
-            AugmentOption {
+            OptionSpec {
                 name: "contrast",
+                takes: Takes::Text("NUMBER"),
                 default: "0.4",
-                meaning: "how far the factor is from 1",
+                help: "how far the factor is from 1",
             },
-            AugmentOption {
+            OptionSpec {
                 name: "saturation",
+                takes: Takes::Text("NUMBER"),
                 default: "0.4",
-                meaning: "how far the factor is from 1",
+                help: "how far the factor is from 1",
             },
-            AugmentOption {
+            OptionSpec {
                 name: "hue",
+                takes: Takes::Text("NUMBER"),
                 default: "0.0",
-                meaning: "largest turn, as a part of the circle, 0 to 0.5",
+                help: "largest turn, as a part of the circle, 0 to 0.5",
             },
         ],
     };

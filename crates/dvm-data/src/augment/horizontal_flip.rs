@@ -1,11 +1,12 @@
 //! Left becomes right.
 
+use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::view::View;
-use super::{AugmentOption, Augmentation, Description, Invalid, bounds};
+use super::{Augmentation, Description, Invalid, bounds};
 
 /// Mirrors a picture left to right, as torchvision's `RandomHorizontalFlip`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,10 +27,11 @@ impl Augmentation for HorizontalFlip {
         name: "horizontal_flip",
         paper: "torchvision RandomHorizontalFlip",
         summary: "mirrors the picture left to right",
-        options: &[AugmentOption {
+        options: &[OptionSpec {
             name: "p",
+            takes: Takes::Text("NUMBER"),
             default: "0.5",
-            meaning: "how probable it is, 0 to 1",
+            help: "how probable it is, 0 to 1",
         }],
     };
 

@@ -1,12 +1,13 @@
 //! A rectangle that is not there.
 
+use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::random_resized_crop::sides;
 use super::view::View;
-use super::{AugmentOption, Augmentation, Description, Invalid, bounds};
+use super::{Augmentation, Description, Invalid, bounds};
 
 /// Random erasing (Zhong et al. 2017, arXiv 1708.04896), as torchvision's `RandomErasing` with the
 /// value 0: a rectangle of random size, proportions and place is zero after normalising, which is
@@ -38,20 +39,23 @@ impl Augmentation for RandomErasing {
         paper: "1708.04896 (2017)",
         summary: "sets a rectangle of random size and place to the mean colour",
         options: &[
-            AugmentOption {
+            OptionSpec {
                 name: "p",
+                takes: Takes::Text("NUMBER"),
                 default: "0.5",
-                meaning: "how probable it is, 0 to 1",
+                help: "how probable it is, 0 to 1",
             },
-            AugmentOption {
+            OptionSpec {
                 name: "scale",
+                takes: Takes::Text("[LOW, HIGH]"),
                 default: "[0.02, 0.33]",
-                meaning: "least and greatest share of the picture's area",
+                help: "least and greatest share of the picture's area",
             },
-            AugmentOption {
+            OptionSpec {
                 name: "ratio",
+                takes: Takes::Text("[LOW, HIGH]"),
                 default: "[0.3, 3.3]",
-                meaning: "least and greatest height divided by width",
+                help: "least and greatest height divided by width",
             },
         ],
     };

@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use dvm_image::resize_crop;
+use dvm_options::{OptionSpec, Takes};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::view::View;
-use super::{AugmentOption, Augmentation, Description, Invalid, bounds};
+use super::{Augmentation, Description, Invalid, bounds};
 
 /// The "Inception crop" (Szegedy et al. 2014, arXiv 1409.4842), as torchvision's
 /// `RandomResizedCrop` takes it: a rectangle of the decoded picture, straight to the size of the
@@ -40,15 +41,17 @@ impl Augmentation for RandomResizedCrop {
         paper: "1409.4842 (2014)",
         summary: "shows a part of random size, proportions and place",
         options: &[
-            AugmentOption {
+            OptionSpec {
                 name: "scale",
+                takes: Takes::Text("[LOW, HIGH]"),
                 default: "[0.08, 1.0]",
-                meaning: "least and greatest share of the picture's area",
+                help: "least and greatest share of the picture's area",
             },
-            AugmentOption {
+            OptionSpec {
                 name: "ratio",
+                takes: Takes::Text("[LOW, HIGH]"),
                 default: "[0.75, 1.3333333333333333]",
-                meaning: "least and greatest width divided by height",
+                help: "least and greatest width divided by height",
             },
         ],
     };

@@ -1,12 +1,13 @@
 //! A turn by a small angle.
 
 use dvm_image::Picture;
+use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::view::{View, mean_colour};
-use super::{AugmentOption, Augmentation, Description, Invalid, bounds};
+use super::{Augmentation, Description, Invalid, bounds};
 
 /// Turns the crop about its centre, as torchvision's `RandomRotation` with bilinear interpolation;
 /// the corners that come into view have the mean colour of the preprocessing, about zero for the
@@ -29,10 +30,11 @@ impl Augmentation for Rotation {
         name: "rotation",
         paper: "torchvision RandomRotation",
         summary: "turns the picture about its centre, corners filled with the mean colour",
-        options: &[AugmentOption {
+        options: &[OptionSpec {
             name: "degrees",
+            takes: Takes::Text("NUMBER"),
             default: "15.0",
-            meaning: "the largest angle, either way, 0 to 180",
+            help: "the largest angle, either way, 0 to 180",
         }],
     };
 

@@ -1,11 +1,12 @@
 //! Top becomes bottom.
 
+use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::view::View;
-use super::{AugmentOption, Augmentation, Description, Invalid, bounds};
+use super::{Augmentation, Description, Invalid, bounds};
 
 /// Mirrors a picture top to bottom, as torchvision's `RandomVerticalFlip`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,10 +27,11 @@ impl Augmentation for VerticalFlip {
         name: "vertical_flip",
         paper: "torchvision RandomVerticalFlip",
         summary: "mirrors the picture top to bottom",
-        options: &[AugmentOption {
+        options: &[OptionSpec {
             name: "p",
+            takes: Takes::Text("NUMBER"),
             default: "0.5",
-            meaning: "how probable it is, 0 to 1",
+            help: "how probable it is, 0 to 1",
         }],
     };
 

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use dvm_options::Takes;
+
 use crate::Error;
 use crate::corpora::triples::{triples, warn_of_leaks};
 use crate::corpora::{Corpus, OptionSpec, Settings};
@@ -24,7 +26,7 @@ pub(super) const BRAIN: Corpus = Corpus {
 
 const MODALITY: OptionSpec = OptionSpec {
     name: "modality",
-    value: "NAME",
+    takes: Takes::Text("NAME"),
     default: "",
     help: "Only this modality, such as T1_FL, as the data set DEST itself",
 };

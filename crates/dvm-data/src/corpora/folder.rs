@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dvm_image::{Range, Reading};
+use dvm_options::Takes;
 use regex_lite::Regex;
 
 use crate::corpora::settings::SEED;
@@ -29,21 +30,21 @@ pub(super) const FOLDER: Corpus = Corpus {
 
 const VAL: OptionSpec = OptionSpec {
     name: "val",
-    value: "SHARE",
+    takes: Takes::Text("SHARE"),
     default: "0.2",
     help: "Which part of each class is for validation",
 };
 
 const TEST: OptionSpec = OptionSpec {
     name: "test",
-    value: "SHARE",
+    takes: Takes::Text("SHARE"),
     default: "0",
     help: "Which part of each class is for the test at the end",
 };
 
 const GROUP: OptionSpec = OptionSpec {
     name: "group",
-    value: "PATTERN",
+    takes: Takes::Text("PATTERN"),
     default: "",
     help: "A regular expression whose one pair of parentheses finds a picture's group in its file \
            name, such as `^(TCGA-..-....)`; no group is on both sides",
@@ -51,7 +52,7 @@ const GROUP: OptionSpec = OptionSpec {
 
 const SLICES: OptionSpec = OptionSpec {
     name: "slices",
-    value: "all|middle|A..B",
+    takes: Takes::Text("all|middle|A..B"),
     default: "all",
     help: "Which slices of each volume are taken; 40..60 are the slices 40 to 59, counted from 0 at \
            the feet",
@@ -59,7 +60,7 @@ const SLICES: OptionSpec = OptionSpec {
 
 const RANGE: OptionSpec = OptionSpec {
     name: "range",
-    value: "RANGE",
+    takes: Takes::Text("RANGE"),
     default: "",
     help: "Make 8-bit PNG files of all pictures, with this range of values from black to white: \
            `0..4095`, `auto` (each picture's own), `percentile`, or `file` (that of the type, or the \

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use dvm_options::Takes;
+
 use crate::corpora::settings::SEED;
 use crate::corpora::source::{Class, named};
 use crate::corpora::{Corpus, OptionSpec, Settings, Share};
@@ -24,7 +26,7 @@ pub(super) const PATHOLOGY: Corpus = Corpus {
 
 const FRACTION: OptionSpec = OptionSpec {
     name: "fraction",
-    value: "SHARE",
+    takes: Takes::Text("SHARE"),
     default: "1",
     help: "Take only a random part of each class in each split",
 };

@@ -204,6 +204,59 @@ impl<'a> Head<'a> {
 }
 
 impl Attention {
+    /// How much each token looks at each other one, `[N · heads, T, T]`, queries along the rows: computed
+    /// again from the queries, keys and values `[N, T, 3 · D]` that the op reads. Every row adds up to 1.
+    ///
+    /// # Panics
+    /// If the op does not take values of this shape.
+    pub fn probabilities(&self, qkv: &Tensor) -> Tensor {
+        self.of_heads(qkv, |head, _, table| {
+            for queries in Head::blocks(head.tokens) {
+                let rows = head.probabilities(&queries, |_, _| {});
+                table[queries.start * head.tokens..][..rows.len()].copy_from_slice(&rows);
+            }
+        })
+    }
+
+    /// The gradient with respect to [`Attention::probabilities`], `[N · heads, T, T]`, given that of the
+    /// op's value, `[N, T, D]`: how the score changes if a query looks more at a token, and no less at
+    /// the others.
+    ///
+    /// # Panics
+    /// If the op does not take values of this shape, or does not make values like `grad_output` of them.
+    pub fn probability_gradients(&self, qkv: &Tensor, grad_output: &Tensor) -> Tensor {
+        let &[n, t, features] = grad_output.shape() else {
+            panic!("attention makes [N, T, D], not {:?}", grad_output.shape());
+        };
+        assert_eq!(qkv.shape(), [n, t, 3 * features]);
+        let width = features / self.heads;
+        self.of_heads(qkv, |head, (picture, index), table| {
+            let grad = &grad_output.data()[picture * t * features + index * width..];
+            let grad = Matrix::rows(grad, features);
+            matmul((t, t, width), grad, head.v.transposed(), table, t, false);
+        })
+    }
+
+    /// One table `[T, T]` for every head of every picture; `fill` also gets the numbers of both.
+    fn of_heads(
+        &self,
+        qkv: &Tensor,
+        fill: impl Fn(Head, (usize, usize), &mut [f32]) + Sync,
+    ) -> Tensor {
+        let shape = self.output_shape(&[qkv.shape()], &[]);
+        let shape = shape.unwrap_or_else(|detail| panic!("attention {detail}"));
+        let (n, t) = (shape[0], shape[1]);
+        let mut tables = vec![0.0; n * self.heads * t * t];
+        tables
+            .par_chunks_exact_mut(t * t)
+            .enumerate()
+            .for_each(|(task, table)| {
+                let (picture, index) = (task / self.heads, task % self.heads);
+                fill(self.head(qkv, picture, index), (picture, index), table);
+            });
+        Tensor::from_stored(&[n * self.heads, t, t], tables)
+    }
+
     /// Head `head` of picture `picture`.
     fn head<'a>(&self, qkv: &'a Tensor, picture: usize, head: usize) -> Head<'a> {
         let &[_, t, wide] = qkv.shape() else {

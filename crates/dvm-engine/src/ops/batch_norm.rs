@@ -46,8 +46,11 @@ impl BatchNorm {
     }
 
     /// `(factor, shift)` per channel such that the output in inference is `x · factor + shift`,
-    /// in f64.
-    pub(crate) fn affine(&self, parameters: &[&Tensor]) -> Vec<(f64, f64)> {
+    /// in f64, for its parameters: factor, shift, running mean and variance, `[C]` each.
+    ///
+    /// # Panics
+    /// If there are not four parameters.
+    pub fn affine(&self, parameters: &[&Tensor]) -> Vec<(f64, f64)> {
         let [weight, bias, mean, variance] = parameters else {
             unreachable!("output_shape checked the parameters");
         };

@@ -2,6 +2,7 @@
 
 #[path = "../accuracy/mod.rs"]
 mod accuracy;
+mod attention;
 mod errors;
 mod exact;
 mod gradients;

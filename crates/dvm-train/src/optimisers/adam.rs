@@ -1,7 +1,8 @@
 //! Adam: moments of the gradient, corrected for their start at zero.
 
+use dvm_options::{OptionSpec, Resolved, Takes};
+
 use super::{DECAYS_GRADIENT, Entry, Rule, Step, weight_decay};
-use crate::option::{OptionSpec, OptionValue, Resolved, Takes};
 
 /// `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, `w ← w − rate · m̂ / (√v̂ + eps)` with
 /// `m̂ = m / (1 − β₁ᵗ)` and `v̂ = v / (1 − β₂ᵗ)`; as PyTorch's `Adam`.
@@ -20,27 +21,27 @@ pub(super) const ENTRY: Entry = Entry {
     paper: "Adam: A Method for Stochastic Optimization (arXiv 1412.6980)",
     learning_rate: 1e-3,
     adaptive: true,
-    options: &[BETA1, BETA2, EPS, weight_decay(0.0, DECAYS_GRADIENT)],
+    options: &[BETA1, BETA2, EPS, weight_decay("0", DECAYS_GRADIENT)],
     build: |options| Ok(Box::new(Adam::new(options, false))),
 };
 
 pub(super) const BETA1: OptionSpec = OptionSpec {
     name: "beta1",
-    default: OptionValue::Number(0.9),
+    default: "0.9",
     takes: Takes::From(0.0, 1.0),
     help: "share of the mean of gradients that is kept",
 };
 
 pub(super) const BETA2: OptionSpec = OptionSpec {
     name: "beta2",
-    default: OptionValue::Number(0.999),
+    default: "0.999",
     takes: Takes::From(0.0, 1.0),
     help: "share of the mean of squared gradients that is kept",
 };
 
 pub(super) const EPS: OptionSpec = OptionSpec {
     name: "eps",
-    default: OptionValue::Number(1e-8),
+    default: "1e-8",
     takes: Takes::Above(0.0),
     help: "added to the root of the mean square that the step is divided by",
 };

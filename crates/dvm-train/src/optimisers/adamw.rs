@@ -15,7 +15,7 @@ pub(super) const ENTRY: Entry = Entry {
         BETA2,
         EPS,
         weight_decay(
-            1e-2,
+            "0.01",
             "times the learning rate: the share that weights lose at every step",
         ),
     ],

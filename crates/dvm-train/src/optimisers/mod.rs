@@ -11,9 +11,10 @@ use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 
 use dvm_engine::{Graph, Parameter, Role, Tensor};
+use dvm_options::{OptionSpec, Resolved, Settings, Takes};
 
 use crate::Error;
-use crate::option::{OptionSpec, OptionValue, Options, Resolved, Takes};
+use crate::option::resolve;
 
 /// An optimiser: what people see of it, and how it is made.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub static ALL: &[Entry] = &[sgd::ENTRY, adam::ENTRY, adamw::ENTRY, rmsprop::ENT
 /// The option that every optimiser has besides its own and `weight_decay`.
 const DECAY_ALL: OptionSpec = OptionSpec {
     name: "decay_all",
-    default: OptionValue::Flag(false),
+    default: "false",
     takes: Takes::Flag,
     help: "weight decay on biases and scales of normalisations too",
 };
@@ -85,7 +86,7 @@ struct Step {
 pub struct Optimiser {
     entry: &'static Entry,
     rule: Box<dyn Rule>,
-    options: Options,
+    options: Settings,
     weight_decay: f64,
     decay_all: bool,
     steps: u64,
@@ -114,15 +115,15 @@ impl Entry {
     ///
     /// # Errors
     /// [`Error::UnknownOption`], [`Error::OptionValue`].
-    pub fn optimiser(&'static self, options: &Options) -> Result<Optimiser, Error> {
+    pub fn optimiser(&'static self, options: &Settings) -> Result<Optimiser, Error> {
         let owner = format!("optimiser {}", self.name);
-        let resolved = options.resolve(&owner, self.all_options())?;
+        let resolved = resolve(&owner, self.all_options(), options)?;
         Ok(Optimiser {
             entry: self,
             rule: (self.build)(&resolved)?,
             weight_decay: resolved.number("weight_decay"),
             decay_all: resolved.flag(DECAY_ALL.name),
-            options: resolved.options().clone(),
+            options: resolved.settings().clone(),
             steps: 0,
             slots: Vec::new(),
         })
@@ -139,7 +140,7 @@ impl Optimiser {
     }
 
     /// Its options, the defaults filled in.
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &Settings {
         &self.options
     }
 
@@ -306,10 +307,10 @@ fn in_parts(
 }
 
 /// The option `weight_decay` with this default.
-const fn weight_decay(default: f64, help: &'static str) -> OptionSpec {
+const fn weight_decay(default: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec {
         name: "weight_decay",
-        default: OptionValue::Number(default),
+        default,
         takes: Takes::AtLeast(0.0),
         help,
     }

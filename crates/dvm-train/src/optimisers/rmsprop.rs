@@ -1,7 +1,8 @@
 //! RMSprop: gradients divided by the root of their mean square.
 
+use dvm_options::{OptionSpec, Takes};
+
 use super::{DECAYS_GRADIENT, Entry, Rule, Step, weight_decay};
-use crate::option::{OptionSpec, OptionValue, Takes};
 
 /// `s ← alpha · s + (1 − alpha) · g²`, `w ← w − rate · g / (√s + eps)`; as PyTorch's `RMSprop`, with
 /// its momentum, and centred if wanted.
@@ -22,29 +23,29 @@ pub(super) const ENTRY: Entry = Entry {
     options: &[
         OptionSpec {
             name: "alpha",
-            default: OptionValue::Number(0.99),
+            default: "0.99",
             takes: Takes::From(0.0, 1.0),
             help: "share of the mean of squared gradients that is kept",
         },
         OptionSpec {
             name: "eps",
-            default: OptionValue::Number(1e-8),
+            default: "1e-8",
             takes: Takes::Above(0.0),
             help: "added to the root of the mean square that the step is divided by",
         },
         OptionSpec {
             name: "momentum",
-            default: OptionValue::Number(0.0),
+            default: "0",
             takes: Takes::From(0.0, 1.0),
             help: "share of the last step's direction that is kept",
         },
         OptionSpec {
             name: "centered",
-            default: OptionValue::Flag(false),
+            default: "false",
             takes: Takes::Flag,
             help: "divide by the gradient's standard deviation instead",
         },
-        weight_decay(0.0, DECAYS_GRADIENT),
+        weight_decay("0", DECAYS_GRADIENT),
     ],
     build: |options| {
         Ok(Box::new(RmsProp {

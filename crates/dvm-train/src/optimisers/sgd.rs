@@ -1,7 +1,8 @@
 //! Stochastic gradient descent with momentum.
 
+use dvm_options::{OptionSpec, Takes};
+
 use super::{DECAYS_GRADIENT, Entry, Rule, Step, weight_decay};
-use crate::option::{OptionSpec, OptionValue, Takes};
 
 /// `v ← momentum · v + g`, `w ← w − rate · v`, or `w − rate · (g + momentum · v)` in Nesterov's form;
 /// as PyTorch's `SGD` without dampening.
@@ -20,23 +21,27 @@ pub(super) const ENTRY: Entry = Entry {
     options: &[
         OptionSpec {
             name: "momentum",
-            default: OptionValue::Number(0.0),
+            default: "0",
             takes: Takes::From(0.0, 1.0),
             help: "share of the last step's direction that is kept",
         },
         OptionSpec {
             name: "nesterov",
-            default: OptionValue::Flag(false),
+            default: "false",
             takes: Takes::Flag,
             help: "look ahead along the momentum",
         },
-        weight_decay(0.0, DECAYS_GRADIENT),
+        weight_decay("0", DECAYS_GRADIENT),
     ],
     build: |options| {
         let momentum = options.number("momentum") as f32;
         let nesterov = options.flag("nesterov");
         if nesterov && momentum == 0.0 {
-            return Err(options.refuse("nesterov", "`true` only with a momentum above 0"));
+            return Err(crate::option::refuse(
+                options,
+                "nesterov",
+                "`true` only with a momentum above 0",
+            ));
         }
         Ok(Box::new(Sgd { momentum, nesterov }))
     },

@@ -1,7 +1,8 @@
 //! A linear warm-up, then down along half a cosine.
 
+use dvm_options::{OptionSpec, Takes};
+
 use super::{Entry, Position, Schedule, along_cosine};
-use crate::option::{OptionSpec, OptionValue, Takes};
 
 /// arXiv 1608.03983 without restarts, the warm-up of arXiv 1706.02677: PyTorch's `LinearLR` followed
 /// by `CosineAnnealingLR`, stepped after every optimiser step.
@@ -18,19 +19,19 @@ pub(super) const ENTRY: Entry = Entry {
     options: &[
         OptionSpec {
             name: "warm_up",
-            default: OptionValue::Number(0.05),
+            default: "0.05",
             takes: Takes::From(0.0, 1.0),
             help: "share of the steps in which the learning rate rises",
         },
         OptionSpec {
             name: "start",
-            default: OptionValue::Number(0.01),
+            default: "0.01",
             takes: Takes::Between(0.0, 1.0),
             help: "share of the learning rate that the warm-up starts from",
         },
         OptionSpec {
             name: "end",
-            default: OptionValue::Number(0.0),
+            default: "0",
             takes: Takes::Between(0.0, 1.0),
             help: "share of the learning rate that the cosine ends at",
         },

@@ -7,10 +7,11 @@ mod one_cycle;
 mod plateau;
 mod step;
 
+use dvm_options::{OptionSpec, Resolved, Settings};
 use serde_json::Value;
 
 use crate::Error;
-use crate::option::{OptionSpec, Options, Resolved};
+use crate::option::resolve;
 use crate::validation::Validation;
 
 /// A schedule: what people see of it, and how it is made.
@@ -57,11 +58,11 @@ impl Entry {
     ///
     /// # Errors
     /// [`Error::UnknownOption`], [`Error::OptionValue`].
-    pub fn schedule(&self, options: &Options) -> Result<(Box<dyn Schedule>, Options), Error> {
+    pub fn schedule(&self, options: &Settings) -> Result<(Box<dyn Schedule>, Settings), Error> {
         let owner = format!("schedule {}", self.name);
-        let resolved = options.resolve(&owner, self.options.iter())?;
+        let resolved = resolve(&owner, self.options.iter(), options)?;
         let schedule = (self.build)(&resolved)?;
-        Ok((schedule, resolved.options().clone()))
+        Ok((schedule, resolved.settings().clone()))
     }
 }
 

@@ -1,7 +1,8 @@
 //! One cycle: up and down along half a cosine each.
 
+use dvm_options::{OptionSpec, Takes};
+
 use super::{Entry, Position, Schedule, along_cosine};
-use crate::option::{OptionSpec, OptionValue, Takes};
 
 /// arXiv 1708.07120 as PyTorch's `OneCycleLR` in two phases, the learning rate set being the largest;
 /// momentum stays as it is.
@@ -18,19 +19,19 @@ pub(super) const ENTRY: Entry = Entry {
     options: &[
         OptionSpec {
             name: "rise",
-            default: OptionValue::Number(0.3),
+            default: "0.3",
             takes: Takes::Between(0.0, 1.0),
             help: "share of the steps in which the learning rate rises",
         },
         OptionSpec {
             name: "divisor",
-            default: OptionValue::Number(25.0),
+            default: "25",
             takes: Takes::AtLeast(1.0),
             help: "it starts at the learning rate divided by this",
         },
         OptionSpec {
             name: "final_divisor",
-            default: OptionValue::Number(1e4),
+            default: "10000",
             takes: Takes::AtLeast(1.0),
             help: "it ends at the start divided by this",
         },

@@ -1,11 +1,11 @@
 //! Down when validation no longer gets better.
 
+use dvm_options::{OptionSpec, Takes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Entry, Position, Schedule};
 use crate::Error;
-use crate::option::{OptionSpec, OptionValue, Takes};
 use crate::validation::{Criterion, Validation};
 
 /// As PyTorch's `ReduceLROnPlateau` with a relative threshold.
@@ -39,37 +39,37 @@ pub(super) const ENTRY: Entry = Entry {
     options: &[
         OptionSpec {
             name: "criterion",
-            default: OptionValue::Word("loss"),
+            default: "loss",
             takes: Takes::OneOf(Criterion::WORDS),
             help: "what of the validation is to get better",
         },
         OptionSpec {
             name: "gamma",
-            default: OptionValue::Number(0.1),
+            default: "0.1",
             takes: Takes::From(0.0, 1.0),
             help: "what the learning rate is multiplied by",
         },
         OptionSpec {
             name: "patience",
-            default: OptionValue::Number(10.0),
+            default: "10",
             takes: Takes::WholeFrom(0),
             help: "epochs without a better one that are let pass",
         },
         OptionSpec {
             name: "threshold",
-            default: OptionValue::Number(1e-4),
+            default: "1e-4",
             takes: Takes::From(0.0, 1.0),
             help: "share of the best by which another must be better",
         },
         OptionSpec {
             name: "cooldown",
-            default: OptionValue::Number(0.0),
+            default: "0",
             takes: Takes::WholeFrom(0),
             help: "epochs after a reduction that do not count as bad",
         },
         OptionSpec {
             name: "end",
-            default: OptionValue::Number(0.0),
+            default: "0",
             takes: Takes::Between(0.0, 1.0),
             help: "share of the learning rate below which it does not go",
         },

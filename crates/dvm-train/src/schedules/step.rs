@@ -1,7 +1,8 @@
 //! Steps down every so many epochs.
 
+use dvm_options::{OptionSpec, Takes};
+
 use super::{Entry, Position, Schedule};
-use crate::option::{OptionSpec, OptionValue, Takes};
 
 /// `gamma` to the power ⌊epoch / every⌋, as PyTorch's `StepLR` stepped once an epoch.
 struct Steps {
@@ -16,13 +17,13 @@ pub(super) const ENTRY: Entry = Entry {
     options: &[
         OptionSpec {
             name: "every",
-            default: OptionValue::Number(30.0),
+            default: "30",
             takes: Takes::WholeFrom(1),
             help: "epochs between two steps",
         },
         OptionSpec {
             name: "gamma",
-            default: OptionValue::Number(0.1),
+            default: "0.1",
             takes: Takes::Between(0.0, 1.0),
             help: "what the learning rate is multiplied by",
         },

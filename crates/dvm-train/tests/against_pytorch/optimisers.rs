@@ -4,7 +4,7 @@ use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Graph, Role, Tensor, seeded};
 use dvm_train::optimisers::State;
-use dvm_train::{Optimiser, Options, optimisers};
+use dvm_train::{Optimiser, Settings, optimisers};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,7 +29,7 @@ fn network() -> Graph {
 }
 
 fn optimiser(case: &Value) -> Optimiser {
-    let options = Options::deserialize(&case["options"]).unwrap();
+    let options = Settings::deserialize(&case["options"]).unwrap();
     let entry = optimisers::find(case["optimiser"].as_str().unwrap()).unwrap();
     entry.optimiser(&options).unwrap()
 }
@@ -127,7 +127,7 @@ fn an_optimiser_restored_in_the_middle_goes_on_to_the_same_bits() {
 fn parameters_without_a_gradient_and_statistics_stay() {
     let mut graph = network();
     let before = graph.values().to_vec();
-    let options = Options::new()
+    let options = Settings::new()
         .with("weight_decay", 0.5)
         .with("decay_all", true);
     let entry = optimisers::find("adamw").unwrap();

@@ -1,7 +1,7 @@
 //! Schedules.
 
 use dvm_train::schedules::{self, Position};
-use dvm_train::{Criterion, Options, Schedule, Validation};
+use dvm_train::{Criterion, Schedule, Settings, Validation};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ static CASES: &str = include_str!("../references/schedules.json");
 static PLATEAUS: &str = include_str!("../references/plateaus.json");
 
 fn schedule(name: &str, options: &Value) -> Box<dyn Schedule> {
-    let options = Options::deserialize(options).unwrap();
+    let options = Settings::deserialize(options).unwrap();
     schedules::find(name).unwrap().schedule(&options).unwrap().0
 }
 

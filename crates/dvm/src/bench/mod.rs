@@ -24,17 +24,21 @@ pub enum Work {
     Train,
     /// The occlusion map of one prepared picture, all classes at once.
     Occlusion,
+    /// The map of one class of one prepared picture by one method ([`Bench::with_method`]), occlusion if not
+    /// said.
+    Map,
     /// The file of a picture to the file of a figure, both in memory, by [`DEFAULT_METHODS`].
     Explain,
 }
 
 impl Work {
     /// All kinds.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Forward,
         Self::Backward,
         Self::Train,
         Self::Occlusion,
+        Self::Map,
         Self::Explain,
     ];
 
@@ -45,6 +49,7 @@ impl Work {
             Self::Backward => "backward",
             Self::Train => "train",
             Self::Occlusion => "occlusion",
+            Self::Map => "map",
             Self::Explain => "explain",
         }
     }
@@ -55,6 +60,7 @@ impl Work {
             Self::Forward => "A batch of pictures to its logits",
             Self::Backward => "Guided backprop of a batch: forward, and back to the pictures",
             Self::Train => "A step of training: forward, back to all parameters, and Adam",
+            Self::Map => "The map of one class of one picture by any method",
             Self::Occlusion => "The occlusion map of one picture, all classes at once",
             Self::Explain => "The bytes of a picture to those of a figure, by the usual methods",
         }
@@ -64,7 +70,7 @@ impl Work {
     fn methods(self) -> Option<&'static str> {
         match self {
             Self::Forward | Self::Backward | Self::Train => None,
-            Self::Occlusion => Some("occlusion"),
+            Self::Occlusion | Self::Map => Some("occlusion"),
             Self::Explain => Some(DEFAULT_METHODS),
         }
     }
@@ -75,7 +81,7 @@ pub struct Bench {
     work: Work,
     batch: usize,
     runs: usize,
-    /// How [`Work::Occlusion`] and [`Work::Explain`] are done.
+    /// How [`Work::Occlusion`], [`Work::Map`] and [`Work::Explain`] are done.
     pub explain: Explain,
 }
 
@@ -101,11 +107,26 @@ impl Bench {
             (Some(methods), _) => self.explain = Explain::with_settings(methods, settings)?,
             (None, Some(option)) => {
                 return Err(Error::Usage(format!(
-                    "--{option} is an option of occlusion and explain, not of {}",
+                    "`{option}` is an option of methods, and {} has none",
                     self.work.name()
                 )));
             }
         }
+        Ok(self)
+    }
+
+    /// The same by this method with these settings, for [`Work::Map`].
+    ///
+    /// # Errors
+    /// As [`Explain::with_settings`]; [`Error::Usage`] for other work.
+    pub fn with_method(mut self, method: &str, settings: &Settings) -> Result<Self, Error> {
+        if self.work != Work::Map {
+            return Err(Error::Usage(format!(
+                "a method is an option of map, not of {}",
+                self.work.name()
+            )));
+        }
+        self.explain = Explain::with_settings(method, settings)?;
         Ok(self)
     }
 
@@ -137,8 +158,8 @@ pub struct Measured {
     /// Seconds of each run, shortest first.
     pub seconds: Vec<f64>,
     /// Multiply-adds of convolutions and linear layers that one run would take if all were computed
-    /// directly: of occlusion, one whole forward pass per window. `None` for [`Work::Explain`], most
-    /// of which is something else.
+    /// directly: of occlusion, one whole forward pass per window. `None` for [`Work::Map`] and
+    /// [`Work::Explain`].
     pub multiply_adds: Option<u64>,
     /// Bytes of the weights, f32, once.
     pub weights_bytes: usize,
@@ -219,6 +240,23 @@ impl Classifier {
             Work::Train => {
                 let mut training = Training::new(self, self.pictures(bench.batch))?;
                 Box::new(move || training.step().map(Some))
+            }
+            Work::Map => {
+                let input = self.prepare(noise())?;
+                let (entry, method) = bench.explain.first();
+                Box::new(move || {
+                    let subject = Subject::new(self.network(), &input, self.preprocess())
+                        .with_memory(bench.explain.memory)
+                        .incremental(bench.explain.incremental);
+                    subject.expect(method.walks());
+                    let targets = [Target::Class(target)];
+                    let maps = method.attribute(&subject, &targets);
+                    maps.map_err(|source| {
+                        let method = entry.name;
+                        Error::Method { method, source }
+                    })?;
+                    Ok(None)
+                })
             }
             Work::Occlusion => {
                 let input = self.prepare(noise())?;
@@ -314,7 +352,7 @@ mod tests {
         assert!(Bench::new(Work::Occlusion).with_settings(&window).is_ok());
         assert!(Bench::new(Work::Explain).with_settings(&window).is_ok());
         let refused = Bench::new(Work::Forward).with_settings(&window).err();
-        let why = "--window is an option of occlusion and explain, not of forward";
+        let why = "`window` is an option of methods, and forward has none";
         assert_eq!(refused.unwrap().to_string(), why);
         assert!(Bench::new(Work::Backward).with_batch(2).is_ok());
         assert!(Bench::new(Work::Backward).with_batch(0).is_err());

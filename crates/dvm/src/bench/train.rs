@@ -2,7 +2,7 @@
 
 use dvm_engine::rules::TRUE_GRADIENT;
 use dvm_engine::{Error, Graph, Keep, Mode, Request, Tensor, passes};
-use dvm_train::{CrossEntropy, Optimiser, Options, Targets, optimisers};
+use dvm_train::{CrossEntropy, Optimiser, Settings, Targets, optimisers};
 
 use crate::Classifier;
 
@@ -26,7 +26,7 @@ impl Training {
             multiply_adds: graph.training_multiply_adds(pictures.shape())?,
             targets: Targets::Classes((0..pictures.shape()[0]).map(|i| i % classes).collect()),
             adam: adam
-                .optimiser(&Options::new())
+                .optimiser(&Settings::new())
                 .expect("defaults make sense"),
             graph,
             pictures,

@@ -1,3 +1,6 @@
-//! Attribution methods on whole networks, against the tools of the field (`references/README.md`).
+//! Attribution methods on whole networks of the zoo and imported ones, against the field's own tools and slow
+//! second implementations (`references/README.md`).
 
+mod cam;
 mod perturbation;
+mod transformer;

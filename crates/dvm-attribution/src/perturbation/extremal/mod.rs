@@ -7,7 +7,7 @@ mod pyramid;
 use std::str::FromStr;
 
 use dvm_engine::rules::Composite;
-use dvm_options::{Count, SettingError, Settings};
+use dvm_options::{Count, SettingError, Settings, Takes};
 use serde_json::{Map, Value};
 
 use self::mask::SmoothMask;
@@ -23,28 +23,28 @@ use crate::{
 
 const AREAS: OptionSpec = OptionSpec {
     name: "areas",
-    value: "A,…",
+    takes: Takes::Text("A,…"),
     default: "0.1",
     help: "which part of the picture shows, above 0 and below 1; the masks of several areas are averaged",
 };
 
 const ITERATIONS: OptionSpec = OptionSpec {
     name: "iterations",
-    value: "N",
+    takes: Takes::Text("N"),
     default: "800",
     help: "steps of the search for the mask, each one pass forward and back",
 };
 
 const MASK_STEP: OptionSpec = OptionSpec {
     name: "mask-step",
-    value: "N",
+    takes: Takes::Text("N"),
     default: "7",
     help: "pixels between two parameters of the mask",
 };
 
 const MASK_SIGMA: OptionSpec = OptionSpec {
     name: "mask-sigma",
-    value: "N",
+    takes: Takes::Text("N"),
     default: "21",
     help: "how wide the hump of a parameter is, in pixels; wider ones make smoother masks",
 };

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use dvm_image::{Grid, HeatMap};
-use dvm_options::words;
+use dvm_options::{Takes, words};
 use serde_json::{Map, Value as Json};
 
 use self::cells::Overlap;
@@ -22,21 +22,21 @@ use crate::{
 
 const WINDOW: OptionSpec = OptionSpec {
     name: "window",
-    value: "N|HxW",
+    takes: Takes::Text("N|HxW"),
     default: "20",
     help: "rows and columns that are covered at a time, in pixels",
 };
 
 const STRIDE: OptionSpec = OptionSpec {
     name: "stride",
-    value: "N|HxW",
+    takes: Takes::Text("N|HxW"),
     default: "10",
     help: "rows and columns from one window to the next, in pixels",
 };
 
 const FILL: OptionSpec = OptionSpec {
     name: "fill",
-    value: "mean|black|white|grey|zero|blur|noise|#RRGGBB|FILE",
+    takes: Takes::Text("mean|black|white|grey|zero|blur|noise|#RRGGBB|FILE"),
     default: "mean",
     help: "what covers: the picture's mean colour, black, white, grey (127.5), zero after \
            normalisation, the picture blurred, noise, a colour, or a picture file",
@@ -44,14 +44,14 @@ const FILL: OptionSpec = OptionSpec {
 
 const NOISE_SEED: OptionSpec = OptionSpec {
     name: "noise-seed",
-    value: "N",
+    takes: Takes::Text("N"),
     default: "0",
     help: "seed of the fill `noise`",
 };
 
 const VALUE: OptionSpec = OptionSpec {
     name: "value",
-    value: "drop|raw",
+    takes: Takes::Text("drop|raw"),
     default: "drop",
     help: "score of the whole picture minus the covered one (positive: the place supports \
            the class), or the covered score as it is",
@@ -59,7 +59,7 @@ const VALUE: OptionSpec = OptionSpec {
 
 const OVERLAP: OptionSpec = OptionSpec {
     name: "overlap",
-    value: "cell|average|sum",
+    takes: Takes::Text("cell|average|sum"),
     default: "cell",
     help: "what a pixel under several windows shows: the window whose centre is nearest, \
            their mean, or their sum",
@@ -67,7 +67,7 @@ const OVERLAP: OptionSpec = OptionSpec {
 
 const SPACE: OptionSpec = OptionSpec {
     name: "space",
-    value: "input|image",
+    takes: Takes::Text("input|image"),
     default: "input",
     help: "where windows are laid: on the crop that the network sees, or on the original \
            picture before it is resized",

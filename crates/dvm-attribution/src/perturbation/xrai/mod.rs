@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use dvm_engine::rules::Composite;
-use dvm_options::{Count, SettingError, Settings};
+use dvm_options::{Count, SettingError, Settings, Takes};
 use serde_json::{Map, Value};
 
 use self::ranking::ranked;
@@ -22,7 +22,7 @@ use crate::{
 
 const SEGMENTS: OptionSpec = OptionSpec {
     name: "segments",
-    value: "felzenszwalb|slic:N|grid:N|grid:ROWSxCOLUMNS|file:PATH",
+    takes: Takes::Text("felzenszwalb|slic:N|grid:N|grid:ROWSxCOLUMNS|file:PATH"),
     default: "felzenszwalb",
     help: "what is ranked: overlapping segments of six scales (Felzenszwalb and Huttenlocher 2004), or the \
            segments of one kind, as other methods have them",
@@ -36,7 +36,7 @@ const BASELINE: OptionSpec = OptionSpec {
 
 const STEPS: OptionSpec = OptionSpec {
     name: "steps",
-    value: "N",
+    takes: Takes::Text("N"),
     default: "50",
     help: "points on each path, by Gauss and Legendre",
 };

@@ -1,0 +1,161 @@
+//! Ablation-CAM.
+
+use dvm_engine::{Output, Tensor};
+use dvm_options::OptionSpec;
+use serde_json::{Map, Value};
+
+use super::gradient_cam::Reduction;
+use super::layer::{Looked, active_channels, by_channel, without_channel};
+use super::{Names, RawMap, SMOOTH, Shared, attribution};
+use crate::options::{LAYER, SCORE};
+use crate::registry::{Entry, Family, Published, Reference};
+use crate::{Error, Method, Observation, Subject, Target};
+
+const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, SMOOTH];
+
+/// Every channel weighted by how much the score falls when the channel is 0: `(y − y without c) / |y|`.
+///
+/// The paper and pytorch-grad-cam divide by `y`: where the score is negative, that turns every sign around.
+/// pytorch-grad-cam sets channels to −10⁷ where a layer has negative values; here they are set to 0, as in
+/// the paper.
+pub const ABLATION_CAM: Entry = Entry {
+    name: "ablation-cam",
+    title: "Ablation-CAM",
+    summary: "where channels are active without which the class's score falls",
+    reference: Reference {
+        authors: "Desai, Ramaswamy",
+        year: 2020,
+        title: "Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free Localization",
+        published: Published::Doi("10.1109/WACV45572.2020.9093360"),
+    },
+    family: Family::Cam,
+    cost: "1 pass forward, and per channel 1 from the layer on, for all classes together",
+    networks: super::NETWORKS,
+    options: OPTIONS,
+    presets: &[],
+    build: |settings| {
+        Ok(Box::new(AblationCam {
+            shared: Shared::new(settings)?,
+        }))
+    },
+};
+
+struct AblationCam {
+    shared: Shared,
+}
+
+/// What was found of one target.
+struct OfTarget {
+    maps: Vec<RawMap>,
+    /// The score itself is 0, so that no drop is relative to it.
+    is_absolute: bool,
+}
+
+impl AblationCam {
+    fn find(
+        &self,
+        subject: &Subject,
+        looked: &Looked,
+        targets: &[Target],
+    ) -> Result<Vec<OfTarget>, Error> {
+        let classes = Output::classes(subject.numbers()?.len());
+        targets
+            .iter()
+            .try_for_each(|target| target.check(classes))?;
+        let new = |_: &Target| OfTarget {
+            maps: Vec::new(),
+            is_absolute: false,
+        };
+        let mut of_targets: Vec<OfTarget> = targets.iter().map(new).collect();
+        let values = subject.activations(looked.graph, &looked.nodes())?;
+        for (layer, value) in values.iter().enumerate() {
+            self.add_layer(subject, (looked, layer), value, (targets, &mut of_targets))?;
+        }
+        Ok(of_targets)
+    }
+
+    /// Adds the raw map of one layer for each target.
+    fn add_layer(
+        &self,
+        subject: &Subject,
+        (looked, layer): (&Looked, usize),
+        value: &Tensor,
+        (targets, of_targets): (&[Target], &mut [OfTarget]),
+    ) -> Result<(), Error> {
+        let map = &looked.maps[layer];
+        let values = by_channel(map, value);
+        let places = map.places.count();
+        // The layer's value as it is comes first; without a channel that is 0 already nothing changes.
+        let active = active_channels(map, value);
+        let make = |index: usize| match index {
+            0 => value.data().to_vec(),
+            _ => without_channel(map, value, active[index - 1]),
+        };
+        subject.allow_scores(active.len() + 1, targets.len())?;
+        let mut scores = Vec::with_capacity((active.len() + 1) * targets.len());
+        let at = (looked.graph, map.node);
+        subject.answers_from(at, active.len() + 1, &make, &mut |index, numbers| {
+            for target in targets {
+                scores.push(target.score(self.shared.score, subject.output(), numbers)?);
+            }
+            subject.progress(index + 1, active.len() + 1);
+            Ok(())
+        })?;
+        let reduction = if self.shared.smooth {
+            Reduction::Smooth
+        } else {
+            Reduction::Sum
+        };
+        for (target, own) in of_targets.iter_mut().enumerate() {
+            let score = |variant: usize| f64::from(scores[variant * targets.len() + target]);
+            let whole = score(0);
+            own.is_absolute |= whole == 0.0;
+            let scale = if whole == 0.0 { 1.0 } else { whole.abs() };
+            let mut shares = vec![0.0; values.len()];
+            for (index, &channel) in active.iter().enumerate() {
+                let weight = (whole - score(index + 1)) / scale;
+                let activations = &values[channel * places..][..places];
+                for (share, &a) in shares[channel * places..].iter_mut().zip(activations) {
+                    *share = (weight * f64::from(a)) as f32;
+                }
+            }
+            own.maps.push(RawMap {
+                size: (map.places.rows, map.places.columns),
+                values: reduction.of(&shares, map.channels),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Method for AblationCam {
+    fn parameters(&self) -> Map<String, Value> {
+        self.shared.parameters(OPTIONS)
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        let looked = self.shared.layers.find(subject)?;
+        let found = self.find(subject, &looked, targets)?;
+        let outputs = subject.numbers()?.len();
+        Ok(Box::new(move |target| {
+            let index = targets.iter().position(|known| known == target);
+            let own = &found[index.expect("maps are made of the targets that were begun with")];
+            let score = self.shared.score.name(subject.output(), outputs);
+            let names = Names {
+                title: "Ablation-CAM",
+                quantity: "channels × relative drop",
+                score,
+            };
+            let mut attribution = attribution(subject, target, names, &looked, own.maps.clone())?;
+            if own.is_absolute {
+                let warning = format!("the {score} is 0, so drops are not relative to it");
+                attribution.warnings.push(warning);
+            }
+            Ok(attribution)
+        }))
+    }
+}

@@ -1,0 +1,116 @@
+//! Eigen-CAM.
+
+use dvm_engine::Output;
+use dvm_options::{OptionSpec, SettingError, Settings, Takes};
+use serde_json::{Map, Value};
+
+use super::first_component::{first_component, largest_positive};
+use super::layer::{Looked, by_channel};
+use super::views::{mean, views};
+use super::{AUGMENT, Names, RawMap, Shared, attribution};
+use crate::options::LAYER;
+use crate::registry::{Entry, Family, Published, Reference};
+use crate::{Error, Method, Observation, Subject, Target};
+
+/// Whether every channel is brought to the mean 0 first.
+const CENTRE: OptionSpec = OptionSpec {
+    name: "centre",
+    takes: Takes::Flag,
+    default: "true",
+    help: "bring every channel to the mean 0 before the first component is taken, as pytorch-grad-cam does; the \
+           paper does not",
+};
+
+const OPTIONS: &[OptionSpec] = &[LAYER, AUGMENT, CENTRE];
+
+/// The projection of the activations on their first principal component. It does not look at the class.
+pub const EIGEN_CAM: Entry = Entry {
+    name: "eigen-cam",
+    title: "Eigen-CAM",
+    summary: "the first principal component of the activations: what the layer sees most, whatever the class",
+    reference: Reference {
+        authors: "Muhammad, Yeasin",
+        year: 2020,
+        title: "Eigen-CAM: Class Activation Map using Principal Components",
+        published: Published::Arxiv("2008.00299"),
+    },
+    family: Family::Cam,
+    cost: "1 pass forward",
+    networks: super::NETWORKS,
+    options: OPTIONS,
+    presets: &[],
+    build: |settings| Ok(Box::new(EigenCam::new(settings)?)),
+};
+
+struct EigenCam {
+    shared: Shared,
+    centre: bool,
+}
+
+impl EigenCam {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        Ok(Self {
+            shared: Shared::new(settings)?,
+            centre: CENTRE.of(settings)?,
+        })
+    }
+
+    /// The raw map of each layer.
+    fn maps(&self, subject: &Subject, looked: &Looked) -> Result<Vec<RawMap>, Error> {
+        let views = views(self.shared.augment);
+        let mut of_layers: Vec<Vec<RawMap>> = vec![Vec::new(); looked.maps.len()];
+        let nodes = looked.nodes();
+        let make = |index: usize| views[index].of(subject);
+        let at = (looked.graph, &nodes[..]);
+        subject.activations_of(views.len(), &make, at, &mut |_, reading| {
+            let layers = looked.maps.iter().zip(&reading.activations);
+            for ((map, value), maps) in layers.zip(&mut of_layers) {
+                let values = by_channel(map, value);
+                let component = first_component(&values, map.channels, self.centre);
+                let values = largest_positive(component).into_iter().map(|v| v as f32);
+                maps.push(RawMap {
+                    size: (map.places.rows, map.places.columns),
+                    values: values.collect(),
+                });
+            }
+            Ok(())
+        })?;
+        Ok(of_layers
+            .into_iter()
+            .map(|maps| mean(views, maps))
+            .collect())
+    }
+}
+
+impl Method for EigenCam {
+    fn parameters(&self) -> Map<String, Value> {
+        let mut parameters = self.shared.parameters(OPTIONS);
+        parameters.insert(CENTRE.name.into(), self.centre.into());
+        parameters
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        // The map is the same for each class, but there must be one.
+        let classes = Output::classes(subject.numbers()?.len());
+        targets
+            .iter()
+            .try_for_each(|target| target.check(classes))?;
+        let looked = self.shared.layers.find(subject)?;
+        let maps = self.maps(subject, &looked)?;
+        Ok(Box::new(move |target| {
+            let names = Names {
+                title: "Eigen-CAM",
+                quantity: "first component",
+                score: "none",
+            };
+            let mut own = attribution(subject, target, names, &looked, maps.clone())?;
+            let what = "Eigen-CAM does not look at the class: its map is the same for each";
+            own.warnings.push(what.into());
+            Ok(own)
+        }))
+    }
+}

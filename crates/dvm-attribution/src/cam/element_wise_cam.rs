@@ -1,0 +1,31 @@
+//! Element-wise Grad-CAM.
+
+use super::gradient_cam::{Found, GradientCam, OPTIONS};
+use crate::registry::{Entry, Family, Published, Reference};
+
+/// The positive part of every activation times its own gradient: `Σ_c max(A_c · G_c, 0)`.
+pub const ELEMENT_WISE_CAM: Entry = Entry {
+    name: "element-wise-cam",
+    title: "element-wise Grad-CAM",
+    summary: "what speaks for the class in each channel at each place; what speaks against it does not count",
+    reference: Reference {
+        authors: "Gildenblat and contributors",
+        year: 2021,
+        title: "PyTorch library for CAM methods: GradCAMElementWise",
+        published: Published::Page("https://github.com/jacobgil/pytorch-grad-cam"),
+    },
+    family: Family::Cam,
+    cost: "1 pass forward, 1 back to the layer",
+    networks: super::NETWORKS,
+    options: OPTIONS,
+    presets: &[],
+    build: |settings| {
+        let quantity = "positive activation × gradient";
+        let names = ("element-wise Grad-CAM", quantity);
+        Ok(Box::new(GradientCam::new(names, shares, settings)?))
+    },
+};
+
+fn shares(found: &Found) -> Vec<f32> {
+    found.each(|a, g| (a * g).max(0.0))
+}

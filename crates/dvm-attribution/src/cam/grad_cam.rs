@@ -1,0 +1,34 @@
+//! Grad-CAM.
+
+use super::gradient_cam::{Found, GradientCam, OPTIONS};
+use crate::registry::{Entry, Family, Published, Reference};
+
+/// Every channel weighted by its mean gradient: `Σ_c mean(G_c) · A_c`.
+pub const GRAD_CAM: Entry = Entry {
+    name: "grad-cam",
+    title: "Grad-CAM",
+    summary: "where channels are active whose mean gradient speaks for the class",
+    reference: Reference {
+        authors: "Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra",
+        year: 2016,
+        title: "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization",
+        published: Published::Arxiv("1610.02391"),
+    },
+    family: Family::Cam,
+    cost: "1 pass forward, 1 back to the layer",
+    networks: super::NETWORKS,
+    options: OPTIONS,
+    presets: &[],
+    build: |settings| {
+        let names = ("Grad-CAM", "weighted channels");
+        Ok(Box::new(GradientCam::new(names, shares, settings)?))
+    },
+};
+
+/// `mean(G_c) · A_c`.
+pub(super) fn shares(found: &Found) -> Vec<f32> {
+    found.weighted(|_, gradients| {
+        let sum: f64 = gradients.iter().map(|&g| f64::from(g)).sum();
+        sum / gradients.len() as f64
+    })
+}

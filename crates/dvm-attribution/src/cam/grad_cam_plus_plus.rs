@@ -1,0 +1,47 @@
+//! Grad-CAM++.
+
+use super::gradient_cam::{Found, GradientCam, OPTIONS};
+use crate::registry::{Entry, Family, Published, Reference};
+
+/// Keeps the denominator from 0, as in pytorch-grad-cam.
+const EPSILON: f64 = 1e-6;
+
+/// Every channel weighted by its positive gradients, each of which counts by how it curves the score:
+/// `α = G² / (2 G² + G³ · ΣA + 10⁻⁶)`, `w_c = Σ α · max(G_c, 0)`: equation 19 of the paper, for the
+/// exponential of the score, as pytorch-grad-cam computes it.
+pub const GRAD_CAM_PLUS_PLUS: Entry = Entry {
+    name: "grad-cam++",
+    title: "Grad-CAM++",
+    summary: "where channels are active that have places with a positive gradient; better with several objects",
+    reference: Reference {
+        authors: "Chattopadhyay, Sarkar, Howlader, Balasubramanian",
+        year: 2017,
+        title: "Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks",
+        published: Published::Arxiv("1710.11063"),
+    },
+    family: Family::Cam,
+    cost: "1 pass forward, 1 back to the layer",
+    networks: super::NETWORKS,
+    options: OPTIONS,
+    presets: &[],
+    build: |settings| {
+        let names = ("Grad-CAM++", "weighted channels");
+        Ok(Box::new(GradientCam::new(names, shares, settings)?))
+    },
+};
+
+fn shares(found: &Found) -> Vec<f32> {
+    found.weighted(|activations, gradients| {
+        let sum: f64 = activations.iter().map(|&a| f64::from(a)).sum();
+        let weight = |&g: &f32| {
+            let g = f64::from(g);
+            // Where there is no gradient there is no weight.
+            if g <= 0.0 {
+                return 0.0;
+            }
+            let square = g * g;
+            g * square / (2.0 * square + sum * square * g + EPSILON)
+        };
+        gradients.iter().map(weight).sum()
+    })
+}

@@ -1,0 +1,31 @@
+//! HiResCAM.
+
+use super::gradient_cam::{Found, GradientCam, OPTIONS};
+use crate::registry::{Entry, Family, Published, Reference};
+
+/// Every activation times its own gradient: `Σ_c A_c · G_c`.
+pub const HIRES_CAM: Entry = Entry {
+    name: "hires-cam",
+    title: "HiResCAM",
+    summary: "activation times gradient at each place: shows the places that the network used, where Grad-CAM smears",
+    reference: Reference {
+        authors: "Draelos, Carin",
+        year: 2020,
+        title: "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks",
+        published: Published::Arxiv("2011.08891"),
+    },
+    family: Family::Cam,
+    cost: "1 pass forward, 1 back to the layer",
+    networks: super::NETWORKS,
+    options: OPTIONS,
+    presets: &[],
+    build: |settings| {
+        let names = ("HiResCAM", "activation × gradient");
+        Ok(Box::new(GradientCam::new(names, shares, settings)?))
+    },
+};
+
+/// `A_c · G_c`.
+pub(super) fn shares(found: &Found) -> Vec<f32> {
+    found.each(|a, g| a * g)
+}

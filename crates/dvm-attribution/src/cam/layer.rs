@@ -1,0 +1,340 @@
+//! Which feature maps a method looks at, and how their values lie.
+
+use std::str::FromStr;
+
+use dvm_engine::ops::layer_norm::LayerNorm;
+use dvm_engine::{Arrangement, FeatureMap, Graph, NodeId, Tensor};
+use strsim::damerau_levenshtein;
+
+use crate::{Error, Subject};
+
+/// Layers by name, as they were asked for; none for the network's usual one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Layers(Vec<String>);
+
+/// Feature maps of one form of the network.
+pub(crate) struct Looked<'n> {
+    /// The form that has all of them as nodes.
+    pub graph: &'n Graph,
+    /// In the order in which they were asked for.
+    pub maps: Vec<FeatureMap>,
+}
+
+/// Layers at most: each has arrays of its own.
+pub(crate) const MOST: usize = 8;
+
+/// Names that an error proposes at most.
+const PROPOSED: usize = 4;
+
+impl FromStr for Layers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = text.split(',').map(str::trim);
+        let names: Vec<String> = names.filter(|n| !n.is_empty()).map(Into::into).collect();
+        if names.len() > MOST {
+            return Err(format!(
+                "it is at most {MOST} names, with commas between them"
+            ));
+        }
+        Ok(Self(names))
+    }
+}
+
+impl Layers {
+    /// The names with commas between them; empty for the usual one.
+    pub fn text(&self) -> String {
+        self.0.join(",")
+    }
+
+    /// The feature maps of these names in the subject's network. The name of a module (`layer4`) stands for
+    /// the last of its layers that has a feature map.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] for a name that is not there, with those that come near, or whose value has no rows
+    /// and columns of places; and if the network has no usual layer.
+    pub fn find<'n>(&self, subject: &Subject<'n>) -> Result<Looked<'n>, Error> {
+        let (whole, folded) = (subject.network().graph(), subject.network().folded());
+        let shape = subject.shape();
+        if self.0.is_empty() {
+            let maps = vec![usual_layer(folded, &shape)?];
+            return Ok(Looked {
+                graph: folded,
+                maps,
+            });
+        }
+        let known = whole.feature_maps(&shape)?;
+        let named = |name: &String| named(whole, (&shape, &known), name);
+        let maps: Vec<FeatureMap> = self.0.iter().map(named).collect::<Result<_, _>>()?;
+        // The walk of the folded form is shared with other methods; a convolution that took its batch-norm in
+        // is no node of it.
+        let in_folded = |map: &FeatureMap| {
+            let node = folded.find(&whole.node(map.node).name).ok()?;
+            Some(FeatureMap { node, ..*map })
+        };
+        Ok(match maps.iter().map(in_folded).collect() {
+            Some(maps) => Looked {
+                graph: folded,
+                maps,
+            },
+            None => Looked { graph: whole, maps },
+        })
+    }
+}
+
+impl Looked<'_> {
+    /// The nodes.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        self.maps.iter().map(|map| map.node).collect()
+    }
+
+    /// The name of a layer.
+    pub fn name(&self, index: usize) -> &str {
+        &self.graph.node(self.maps[index].node).name
+    }
+}
+
+/// The layer that class activation maps look at unless another is asked for, for inputs of this shape: the
+/// network's last feature map ([`Graph::last_feature_map`]). Where that is the norm behind the last block of a
+/// transformer whose tokens are averaged (Swin), it is the last norm inside that block, as in
+/// pytorch-grad-cam's example.
+///
+/// # Errors
+/// [`Error::Unfit`] if there is none; [`Error::Network`].
+pub fn usual_layer(graph: &Graph, shape: &[usize]) -> Result<FeatureMap, Error> {
+    let last = graph.last_feature_map(shape)?.ok_or_else(|| {
+        Error::Unfit(
+            "the network has no last feature map that all of it goes through; choose one of its layers by the \
+             option `layer`"
+                .into(),
+        )
+    })?;
+    let is_norm = |id: NodeId| graph.node(id).op_as::<LayerNorm>().is_some();
+    let ends_blocks = |id: NodeId| {
+        let before = graph.node(id).inputs.first();
+        before.is_some_and(|&input| graph.node(input).inputs.len() > 1)
+    };
+    let has_class_token = matches!(
+        last.places.arrangement,
+        Arrangement::Tokens { before } | Arrangement::TokensLast { before } if before > 0
+    );
+    if !is_norm(last.node) || !ends_blocks(last.node) || has_class_token {
+        return Ok(last);
+    }
+    let sides = |map: &FeatureMap| (map.channels, map.places.rows, map.places.columns);
+    let maps = graph.feature_maps(shape)?.into_iter().flatten();
+    let mut inside = maps
+        .filter(|map| map.node < last.node && is_norm(map.node))
+        .filter(|map| sides(map) == sides(&last));
+    Ok(inside.next_back().unwrap_or(last))
+}
+
+/// The feature map of the layer or module of this name, among those of all nodes.
+fn named(
+    graph: &Graph,
+    (shape, maps): (&[usize], &[Option<FeatureMap>]),
+    name: &str,
+) -> Result<FeatureMap, Error> {
+    let unfit = |id: NodeId| {
+        let shapes = graph.shapes(shape)?;
+        Err(Error::Unfit(format!(
+            "the layer `{}` has the value {:?}, without rows and columns of places; choose a layer with a feature \
+             map",
+            graph.node(id).name,
+            shapes[id.index()]
+        )))
+    };
+    let exact = graph.ids().find(|&id| graph.node(id).name == name);
+    if let Some(id) = exact {
+        return maps[id.index()].map_or_else(|| unfit(id), Ok);
+    }
+    // `layer4.1.relu2`, and as exporters name nodes: `/layer4/layer4.1/relu_1/Relu`.
+    let beginnings = [format!("{name}."), format!("{name}/"), format!("/{name}/")];
+    let inside = |id: &NodeId| {
+        let own = &graph.node(*id).name;
+        beginnings
+            .iter()
+            .any(|beginning| own.starts_with(beginning))
+    };
+    let module: Vec<NodeId> = graph.ids().filter(inside).collect();
+    let with_map = module.iter().rev().find_map(|id| maps[id.index()]);
+    match (with_map, module.last()) {
+        (Some(map), _) => Ok(map),
+        (None, Some(&id)) => unfit(id),
+        (None, None) => Err(Error::Unfit(unknown(graph, name))),
+    }
+}
+
+/// What to say of a name that is not there.
+fn unknown(graph: &Graph, name: &str) -> String {
+    let mut near: Vec<(usize, usize, &str)> = Vec::new();
+    for (index, node) in graph.nodes().iter().enumerate().skip(1) {
+        let own = &node.name[..];
+        // The layer itself, and the modules that it is in.
+        let ends = own.match_indices(['.', '/']).map(|(end, _)| end);
+        for known in ends.chain([own.len()]).map(|end| &own[..end]) {
+            let distance = damerau_levenshtein(name, known);
+            let is_near = distance <= (name.len() / 3).max(1);
+            let is_known = near.iter().any(|(_, _, other)| *other == known);
+            if is_near && !known.is_empty() && !is_known {
+                near.push((distance, index, known));
+            }
+        }
+    }
+    near.sort_unstable();
+    let near: Vec<String> = near
+        .iter()
+        .take(PROPOSED)
+        .map(|(_, _, known)| format!("`{known}`"))
+        .collect();
+    let last = &graph.node(graph.output()).name;
+    if near.is_empty() {
+        return format!(
+            "the network has no layer or module `{name}`; its layers have names such as `{}` and `{last}`",
+            graph.nodes()[graph.nodes().len() / 2].name
+        );
+    }
+    format!(
+        "the network has no layer or module `{name}`; near are {}",
+        near.join(", ")
+    )
+}
+
+/// The values of a feature map, a batch of one, channel by channel: `[C, rows · columns]`.
+pub(crate) fn by_channel(map: &FeatureMap, value: &Tensor) -> Vec<f32> {
+    let (channels, places) = (map.channels, map.places.count());
+    let values = value.to_nchw();
+    let turned = |first: usize| {
+        let mut turned = Vec::with_capacity(channels * places);
+        for channel in 0..channels {
+            let own = values[first * channels + channel..]
+                .iter()
+                .step_by(channels);
+            turned.extend(own.take(places));
+        }
+        turned
+    };
+    match map.places.arrangement {
+        Arrangement::Map => values,
+        Arrangement::ChannelsLast => turned(0),
+        Arrangement::Tokens { before } => turned(before),
+        Arrangement::TokensLast { before } => {
+            let tokens = values.len() / channels;
+            let rows = values.chunks_exact(tokens);
+            rows.flat_map(|row| &row[before..before + places])
+                .copied()
+                .collect()
+        }
+    }
+}
+
+/// How many numbers apart, as stored, two channels of a feature map are.
+fn step(map: &FeatureMap, shape: &[usize]) -> usize {
+    match (map.places.arrangement, shape) {
+        // Tensors of rank 4 are stored with axis 1 last.
+        (Arrangement::ChannelsLast, &[_, rows, _, _]) => rows,
+        (Arrangement::TokensLast { .. }, &[_, _, tokens]) => tokens,
+        _ => 1,
+    }
+}
+
+/// The channels that are not 0 everywhere, tokens that stand for no place among them.
+pub(crate) fn active_channels(map: &FeatureMap, value: &Tensor) -> Vec<usize> {
+    let step = step(map, value.shape());
+    let mut is_active = vec![false; map.channels];
+    for (index, &v) in value.data().iter().enumerate() {
+        is_active[index / step % map.channels] |= v != 0.0;
+    }
+    (0..map.channels)
+        .filter(|&channel| is_active[channel])
+        .collect()
+}
+
+/// The same value with every number of one channel set to 0, those of tokens that stand for no place among
+/// them, as stored.
+pub(crate) fn without_channel(map: &FeatureMap, value: &Tensor, channel: usize) -> Vec<f32> {
+    let step = step(map, value.shape());
+    let mut values = value.data().to_vec();
+    for block in values.chunks_exact_mut(step * map.channels) {
+        block[channel * step..][..step].fill(0.0);
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use dvm_engine::Places;
+
+    use super::*;
+
+    fn map(arrangement: Arrangement) -> FeatureMap {
+        let places = Places {
+            rows: 1,
+            columns: 2,
+            arrangement,
+        };
+        FeatureMap {
+            node: Graph::new::<dvm_engine::Error>(
+                {
+                    let net = dvm_engine::Blueprint::new(3);
+                    let input = net.input();
+                    net.ending_at(input)
+                },
+                |_| unreachable!(),
+            )
+            .unwrap()
+            .input(),
+            channels: 3,
+            places,
+        }
+    }
+
+    /// Channel c has the value 10·c + place at each place, and 90 + c at the token before.
+    fn values(arrangement: Arrangement) -> (Vec<usize>, Vec<f32>) {
+        match arrangement {
+            Arrangement::Map => (vec![1, 3, 1, 2], vec![0.0, 1.0, 10.0, 11.0, 20.0, 21.0]),
+            Arrangement::ChannelsLast => (vec![1, 1, 2, 3], vec![0.0, 10.0, 20.0, 1.0, 11.0, 21.0]),
+            Arrangement::Tokens { .. } => (
+                vec![1, 3, 3],
+                vec![90.0, 91.0, 92.0, 0.0, 10.0, 20.0, 1.0, 11.0, 21.0],
+            ),
+            Arrangement::TokensLast { .. } => (
+                vec![1, 3, 3],
+                vec![90.0, 0.0, 1.0, 91.0, 10.0, 11.0, 92.0, 20.0, 21.0],
+            ),
+        }
+    }
+
+    const ALL: [Arrangement; 4] = [
+        Arrangement::Map,
+        Arrangement::ChannelsLast,
+        Arrangement::Tokens { before: 1 },
+        Arrangement::TokensLast { before: 1 },
+    ];
+
+    #[test]
+    fn values_come_channel_by_channel_however_they_lie() {
+        for arrangement in ALL {
+            let (shape, values) = values(arrangement);
+            let value = Tensor::from_nchw(&shape, &values);
+            let found = by_channel(&map(arrangement), &value);
+            assert_eq!(found, [0.0, 1.0, 10.0, 11.0, 20.0, 21.0], "{arrangement:?}");
+        }
+    }
+
+    #[test]
+    fn a_channel_is_taken_out_at_every_place_and_token() {
+        for arrangement in ALL {
+            let (shape, values) = values(arrangement);
+            let value = Tensor::from_nchw(&shape, &values);
+            let changed = without_channel(&map(arrangement), &value, 1);
+            let changed = Tensor::from_stored(&shape, changed).to_nchw();
+            let is_of_channel = |v: f32| (10.0..=11.0).contains(&v) || v == 91.0;
+            let expected: Vec<f32> = values
+                .iter()
+                .map(|&v| if is_of_channel(v) { 0.0 } else { v })
+                .collect();
+            assert_eq!(changed, expected, "{arrangement:?}");
+        }
+    }
+}

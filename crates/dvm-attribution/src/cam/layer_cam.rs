@@ -1,0 +1,30 @@
+//! LayerCAM.
+
+use super::gradient_cam::{Found, GradientCam, OPTIONS};
+use crate::registry::{Entry, Family, Published, Reference};
+
+/// Every activation times its own gradient where that is positive: `Σ_c A_c · max(G_c, 0)`.
+pub const LAYER_CAM: Entry = Entry {
+    name: "layer-cam",
+    title: "LayerCAM",
+    summary: "activation times positive gradient at each place: works in early, fine layers as well",
+    reference: Reference {
+        authors: "Jiang, Zhang, Hou, Cheng, Wei",
+        year: 2021,
+        title: "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization",
+        published: Published::Doi("10.1109/TIP.2021.3089943"),
+    },
+    family: Family::Cam,
+    cost: "1 pass forward, 1 back to the layer",
+    networks: super::NETWORKS,
+    options: OPTIONS,
+    presets: &[],
+    build: |settings| {
+        let names = ("LayerCAM", "activation × positive gradient");
+        Ok(Box::new(GradientCam::new(names, shares, settings)?))
+    },
+};
+
+fn shares(found: &Found) -> Vec<f32> {
+    found.each(|a, g| a * g.max(0.0))
+}

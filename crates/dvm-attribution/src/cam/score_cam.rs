@@ -1,0 +1,256 @@
+//! Score-CAM.
+
+use dvm_engine::incremental::Rectangle;
+use dvm_options::{OptionSpec, SettingError, Settings, Takes, words};
+use serde_json::{Map, Value};
+
+use super::gradient_cam::Reduction;
+use super::layer::{Looked, by_channel};
+use super::upsample::bilinear;
+use super::views::{mean, views};
+use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution};
+use crate::options::{LAYER, SCORE};
+use crate::probe::Variants;
+use crate::registry::{Entry, Family, Published, Reference};
+use crate::{Error, Method, Observation, Subject, Target};
+
+/// What a channel's weight is.
+const CHANNEL_WEIGHTS: OptionSpec = OptionSpec {
+    name: "channel-weights",
+    takes: Takes::OneOf(&["softmax", "score"]),
+    default: "softmax",
+    help: "weight channels by the softmax, over all channels, of their scores (the paper), or by their scores \
+           themselves (with the score `probability`: the authors' program)",
+};
+
+words! {
+    /// What a channel's weight is.
+    enum Weights {
+        /// The softmax of the scores over all channels.
+        Softmax = "softmax",
+        /// The score.
+        Score = "score",
+    }
+}
+
+const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT, SMOOTH, CHANNEL_WEIGHTS];
+
+/// Every channel weighted by the score of the picture under the channel as a mask: the channel upsampled to
+/// the picture's size, then scaled to 0 … 1. A channel that is the same everywhere masks all of the picture.
+pub const SCORE_CAM: Entry = Entry {
+    name: "score-cam",
+    title: "Score-CAM",
+    summary: "where channels are active that, laid over the picture as masks, keep the class's score high",
+    reference: Reference {
+        authors: "Wang, Wang, Du, Yang, Zhang, Ding, Mardziel, Hu",
+        year: 2019,
+        title: "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks",
+        published: Published::Arxiv("1910.01279"),
+    },
+    family: Family::Cam,
+    cost: "1 pass forward per channel of the layer, for all classes together",
+    networks: super::NETWORKS,
+    options: OPTIONS,
+    presets: &[],
+    build: |settings| Ok(Box::new(ScoreCam::new(settings)?)),
+};
+
+struct ScoreCam {
+    shared: Shared,
+    weights: Weights,
+}
+
+/// A layer's values in one picture, channel by channel.
+struct Channels {
+    size: (usize, usize),
+    count: usize,
+    /// `[C, places]`
+    values: Vec<f32>,
+}
+
+impl Channels {
+    fn channel(&self, index: usize) -> &[f32] {
+        let places = self.size.0 * self.size.1;
+        &self.values[index * places..][..places]
+    }
+
+    /// Whether the channel is the same everywhere.
+    fn is_flat(&self, index: usize) -> bool {
+        let channel = self.channel(index);
+        channel.iter().all(|v| *v == channel[0])
+    }
+}
+
+/// A picture under each of some channels as a mask.
+struct Masked<'v> {
+    /// As stored: `H, W, C`.
+    picture: &'v [f32],
+    /// Rows and columns of the picture.
+    size: (usize, usize),
+    channels: &'v Channels,
+    /// Which channels mask it; the last variant is masked altogether.
+    masks: Vec<usize>,
+}
+
+impl Variants for Masked<'_> {
+    fn count(&self) -> usize {
+        self.masks.len() + 1
+    }
+
+    fn rectangle(&self, _: usize) -> Option<Rectangle> {
+        None
+    }
+
+    fn variant(&self, _: &[f32], index: usize) -> Option<Vec<f32>> {
+        let Some(&channel) = self.masks.get(index) else {
+            return Some(vec![0.0; self.picture.len()]);
+        };
+        let mask = bilinear(
+            self.channels.channel(channel),
+            self.channels.size,
+            self.size,
+        );
+        let (low, high) = mask
+            .iter()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
+                (low.min(v), high.max(v))
+            });
+        // As in pytorch-grad-cam.
+        let range = f64::from(high) - f64::from(low) + 1e-8;
+        let pixels = self.picture.chunks_exact(self.picture.len() / mask.len());
+        let masked = pixels.zip(&mask).flat_map(|(pixel, &m)| {
+            let share = ((f64::from(m) - f64::from(low)) / range) as f32;
+            pixel.iter().map(move |v| v * share)
+        });
+        Some(masked.collect())
+    }
+}
+
+impl ScoreCam {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        Ok(Self {
+            shared: Shared::new(settings)?,
+            weights: CHANNEL_WEIGHTS.of(settings)?,
+        })
+    }
+
+    /// The raw maps of every target, of each layer.
+    fn maps(
+        &self,
+        subject: &Subject,
+        looked: &Looked,
+        targets: &[Target],
+    ) -> Result<Vec<Vec<RawMap>>, Error> {
+        let views = views(self.shared.augment);
+        let mut of_targets = vec![Vec::new(); targets.len()];
+        let nodes = looked.nodes();
+        for (layer, map) in looked.maps.iter().enumerate() {
+            let mut of_views: Vec<Vec<RawMap>> = vec![Vec::new(); targets.len()];
+            for view in views {
+                let picture = view.of(subject);
+                let mut values = Vec::new();
+                let make = |_: usize| picture.clone();
+                let at = (looked.graph, &nodes[layer..=layer]);
+                subject.activations_of(1, &make, at, &mut |_, reading| {
+                    values = by_channel(map, &reading.activations[0]);
+                    Ok(())
+                })?;
+                let channels = Channels {
+                    size: (map.places.rows, map.places.columns),
+                    count: map.channels,
+                    values,
+                };
+                let own = self.maps_of(subject, &picture, &channels, targets)?;
+                for (maps, own) in of_views.iter_mut().zip(own) {
+                    maps.push(own);
+                }
+            }
+            for (maps, of_views) in of_targets.iter_mut().zip(of_views) {
+                maps.push(mean(views, of_views));
+            }
+        }
+        Ok(of_targets)
+    }
+
+    /// The raw map of one layer of one picture for each target.
+    fn maps_of(
+        &self,
+        subject: &Subject,
+        picture: &[f32],
+        channels: &Channels,
+        targets: &[Target],
+    ) -> Result<Vec<RawMap>, Error> {
+        let masked = Masked {
+            picture,
+            size: subject.size(),
+            channels,
+            // Flat channels, of which there are many behind a ReLU, all mask the picture alike.
+            masks: (0..channels.count)
+                .filter(|&c| !channels.is_flat(c))
+                .collect(),
+        };
+        let scores = subject.scores(&masked, targets, self.shared.score)?;
+        let mut variants = vec![masked.masks.len(); channels.count];
+        for (variant, &channel) in masked.masks.iter().enumerate() {
+            variants[channel] = variant;
+        }
+        let reduction = if self.shared.smooth {
+            Reduction::Smooth
+        } else {
+            Reduction::Sum
+        };
+        let of_target = |target: usize| {
+            let score = |&variant: &usize| f64::from(scores[variant * targets.len() + target]);
+            let own: Vec<f64> = variants.iter().map(score).collect();
+            let weights = match self.weights {
+                Weights::Score => own,
+                Weights::Softmax => softmax(&own),
+            };
+            let mut shares = Vec::with_capacity(channels.values.len());
+            for (channel, weight) in weights.iter().enumerate() {
+                let values = channels.channel(channel).iter();
+                shares.extend(values.map(|&v| (weight * f64::from(v)) as f32));
+            }
+            RawMap {
+                size: channels.size,
+                values: reduction.of(&shares, channels.count),
+            }
+        };
+        Ok((0..targets.len()).map(of_target).collect())
+    }
+}
+
+fn softmax(scores: &[f64]) -> Vec<f64> {
+    let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+impl Method for ScoreCam {
+    fn parameters(&self) -> Map<String, Value> {
+        let mut parameters = self.shared.parameters(OPTIONS);
+        parameters.insert(CHANNEL_WEIGHTS.name.into(), self.weights.word().into());
+        parameters
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        let looked = self.shared.layers.find(subject)?;
+        let maps = self.maps(subject, &looked, targets)?;
+        let outputs = subject.numbers()?.len();
+        Ok(Box::new(move |target| {
+            let index = targets.iter().position(|known| known == target);
+            let index = index.expect("maps are made of the targets that were begun with");
+            let names = Names {
+                title: "Score-CAM",
+                quantity: "weighted channels",
+                score: self.shared.score.name(subject.output(), outputs),
+            };
+            attribution(subject, target, names, &looked, maps[index].clone())
+        }))
+    }
+}

@@ -1,0 +1,185 @@
+//! Attention in a graph: the zoo's own op, or a softmax between two products, as exporters write it.
+
+use dvm_engine::ops::add::Add;
+use dvm_engine::ops::attention::Attention;
+use dvm_engine::ops::batched_product::BatchedProduct;
+use dvm_engine::ops::binary::Binary;
+use dvm_engine::ops::dropout::Dropout;
+use dvm_engine::ops::mul::Mul;
+use dvm_engine::ops::permute::Permute;
+use dvm_engine::ops::reshape::Reshape;
+use dvm_engine::ops::softmax::Softmax;
+use dvm_engine::{Graph, Node, NodeId};
+
+/// Where the probabilities come from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// The zoo's op, which reads queries, keys and values, `[1, T, 3 · D]`.
+    Op {
+        op: Attention,
+        qkv: NodeId,
+        /// D.
+        features: usize,
+    },
+    /// A softmax whose value has queries and keys along these axes.
+    Softmax { queries: usize, keys: usize },
+}
+
+/// An attention of a graph.
+pub(super) struct Found {
+    pub name: String,
+    pub node: NodeId,
+    pub source: Source,
+    pub heads: usize,
+    /// How many tokens look, and at how many.
+    pub sides: (usize, usize),
+    /// The value that follows from it, and the axis along which its queries lie.
+    pub behind: (NodeId, usize),
+}
+
+/// All attentions of a graph whose values have these shapes, for a batch of one, in order.
+pub(super) fn attentions(graph: &Graph, shapes: &[Vec<usize>]) -> Vec<Found> {
+    let consumers = graph.consumers();
+    let of_node = |id: NodeId| {
+        let node = graph.node(id);
+        let shape = &shapes[id.index()];
+        if let Some(op) = node.op_as::<Attention>() {
+            let &[_, tokens, features] = &shape[..] else {
+                return None;
+            };
+            return Some(Found {
+                name: node.name.clone(),
+                node: id,
+                source: Source::Op {
+                    op: *op,
+                    qkv: node.inputs[0],
+                    features,
+                },
+                heads: op.heads,
+                sides: (tokens, tokens),
+                behind: (id, 1),
+            });
+        }
+        let softmax = node.op_as::<Softmax>()?;
+        behind(graph, id)?;
+        let (product, queries) = ahead(graph, &consumers, shapes, id, softmax.axis)?;
+        let sides = (shape[queries], shape[softmax.axis]);
+        let heads = shape.iter().product::<usize>() / (sides.0 * sides.1).max(1);
+        Some(Found {
+            name: node.name.clone(),
+            node: id,
+            source: Source::Softmax {
+                queries,
+                keys: softmax.axis,
+            },
+            heads,
+            sides,
+            behind: product,
+        })
+    };
+    graph.ids().filter_map(of_node).collect()
+}
+
+/// Whether a node is the softmax of an attention: what it reads comes from a product, and goes into one.
+pub(crate) fn is_softmax_of_attention(graph: &Graph, id: NodeId) -> bool {
+    if graph.node(id).op_as::<Softmax>().is_none() || behind(graph, id).is_none() {
+        return false;
+    }
+    let consumers = graph.consumers();
+    let mut next = consumers[id.index()].clone();
+    while let Some(id) = next.pop() {
+        let node = graph.node(id);
+        if node.op_as::<BatchedProduct>().is_some() {
+            return true;
+        }
+        if only_moves(node) {
+            next.extend(&consumers[id.index()]);
+        }
+    }
+    false
+}
+
+fn only_moves(node: &Node) -> bool {
+    node.op_as::<Permute>().is_some()
+        || node.op_as::<Reshape>().is_some()
+        || node.op_as::<Dropout>().is_some()
+}
+
+/// The product that a softmax's scores come from, scaled, masked, and moved.
+fn behind(graph: &Graph, id: NodeId) -> Option<NodeId> {
+    let mut next = graph.node(id).inputs.clone();
+    while let Some(id) = next.pop() {
+        let node = graph.node(id);
+        if node.op_as::<BatchedProduct>().is_some() {
+            return Some(id);
+        }
+        let changes = node.op_as::<Binary>().is_some()
+            || node.op_as::<Add>().is_some()
+            || node.op_as::<Mul>().is_some();
+        if only_moves(node) || changes {
+            next.extend(&node.inputs);
+        }
+    }
+    None
+}
+
+/// The product that a softmax along axis `keys` goes into, with the axis along which its queries lie there,
+/// and the softmax's own axis of queries: the one that the product leaves.
+fn ahead(
+    graph: &Graph,
+    consumers: &[Vec<NodeId>],
+    shapes: &[Vec<usize>],
+    id: NodeId,
+    keys: usize,
+) -> Option<((NodeId, usize), usize)> {
+    // For each axis of the value at hand the softmax's.
+    let rank = shapes[id.index()].len();
+    let mut axes: Vec<Option<usize>> = (0..rank).map(Some).collect();
+    let mut at = id;
+    loop {
+        let &[next] = &consumers[at.index()][..] else {
+            return None;
+        };
+        let node = graph.node(next);
+        let (from, to) = (&shapes[at.index()], &shapes[next.index()]);
+        if node.op_as::<BatchedProduct>().is_some() {
+            let rank = axes.len();
+            // The first factor's columns are summed over, or the second one's rows.
+            let (summed, left) = match node.inputs[0] == at {
+                true => (rank - 1, rank - 2),
+                false => (rank - 2, rank - 1),
+            };
+            let queries = axes[left]?;
+            let behind = to.len() - rank + left;
+            return (axes[summed] == Some(keys)).then_some(((next, behind), queries));
+        }
+        if let Some(permute) = node.op_as::<Permute>() {
+            axes = permute.axes.iter().map(|&axis| axes[axis]).collect();
+        } else if node.op_as::<Reshape>().is_some() {
+            axes = without_ones(&axes, from, to)?;
+        } else if node.op_as::<Dropout>().is_none() {
+            return None;
+        }
+        at = next;
+    }
+}
+
+/// The axes behind a reshape that only puts in or leaves out sides of 1.
+fn without_ones(
+    axes: &[Option<usize>],
+    from: &[usize],
+    to: &[usize],
+) -> Option<Vec<Option<usize>>> {
+    let mut rest = axes.iter().zip(from).filter(|(_, side)| **side != 1);
+    let mut moved = Vec::with_capacity(to.len());
+    for &side in to {
+        moved.push(match side {
+            1 => None,
+            _ => {
+                let (axis, own) = rest.next()?;
+                (*own == side).then_some(*axis)?
+            }
+        });
+    }
+    rest.next().is_none().then_some(moved)
+}

@@ -1,0 +1,163 @@
+//! Gradients of attention of the score that each block's own tokens would have: the network's end applied to
+//! them, as if the blocks behind were not there.
+
+use dvm_engine::ops::add::Add;
+use dvm_engine::ops::binary::{Binary, Function};
+use dvm_engine::{Graph, Keep, Mode, NodeId, Places, Request, Tensor, passes};
+use dvm_options::words;
+
+use super::{Attentions, EachBlock, places_of};
+use crate::subject::finite;
+use crate::{Error, Score, Subject, Target};
+
+words! {
+    /// What the network's end is given of a block's tokens.
+    pub enum Pool {
+        /// The mean of all tokens, in the place of those that it reads.
+        Mean = "mean",
+        /// The tokens as they are.
+        Read = "read",
+    }
+}
+
+impl Subject<'_> {
+    /// Hands `each` the probabilities of every block, the last one first, with the gradients of a score of its
+    /// own: the target's, if the network's end read this block's tokens.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] if the blocks' tokens go several ways; as [`Subject::gradients`], and whatever `each`
+    /// returns.
+    pub(crate) fn attention_gradients_of_blocks(
+        &self,
+        all: &Attentions,
+        (target, score): (&Target, Score),
+        pool: Pool,
+        each: &mut EachBlock,
+    ) -> Result<(), Error> {
+        let (graph, shape) = (all.graph, self.shape());
+        let cuts = cuts(all, (&graph.shapes(&shape)?, &graph.places(&shape)?))?;
+        let tokens = self.activations(graph, &cuts)?;
+        let count = all.blocks.len();
+        let (_, end) = passes::cut(graph, cuts[count], &shape)?;
+        for (index, block) in all.blocks.iter().enumerate().rev() {
+            let (first, last) = (cuts[index], cuts[index + 1]);
+            let (front, _) = passes::cut(graph, last, &shape)?;
+            let (_, part) = passes::cut(&front, first, &shape)?;
+            // The part begins with the node it was cut at.
+            let moved = |id: NodeId| {
+                let mut ids = part.ids();
+                ids.nth(id.index() - first.index())
+                    .expect("it is in the part")
+            };
+            let seed =
+                self.gradient_of_end(&end, &tokens[index + 1], (target, score), (pool, all))?;
+            let kept = part.forward(&tokens[index], Mode::Inference, Keep::All)?;
+            let node = moved(block.node);
+            let seeds = [(part.output(), seed)];
+            let found = part.backward(&kept, &seeds, &Request::nodes(&[node]))?;
+            let value = kept.get(moved(block.reads())).expect("all are kept");
+            let probabilities = block.probabilities(value);
+            let gradients = match found.node(node) {
+                Some(gradient) => block.gradients(value, gradient),
+                None => vec![0.0; probabilities.len()],
+            };
+            finite("the gradient", &gradients)?;
+            each(index, &probabilities, &gradients)?;
+            self.progress(count - index, count);
+        }
+        Ok(())
+    }
+
+    /// The gradient of the target's score with respect to tokens that the network's end reads: `[1, T, D]`, or a
+    /// map, of which the features of a token lie side by side, too.
+    fn gradient_of_end(
+        &self,
+        end: &Graph,
+        tokens: &Tensor,
+        (target, score): (&Target, Score),
+        (pool, all): (Pool, &Attentions),
+    ) -> Result<Tensor, Error> {
+        let features = tokens.len() / all.tokens;
+        let mean = |values: &Tensor, of: &mut dyn Iterator<Item = usize>| {
+            let mut sums = vec![0.0f64; features];
+            for token in of {
+                let row = &values.data()[token * features..][..features];
+                sums.iter_mut()
+                    .zip(row)
+                    .for_each(|(sum, &v)| *sum += f64::from(v));
+            }
+            sums.into_iter()
+                .map(move |sum| (sum / all.tokens as f64) as f32)
+        };
+        let mut given = tokens.clone();
+        if let Pool::Mean = pool {
+            let row: Vec<f32> = mean(tokens, &mut (0..all.tokens)).collect();
+            for &token in &all.read {
+                given.data_mut()[token * features..][..features].copy_from_slice(&row);
+            }
+        }
+        let kept = end.forward(&given, Mode::Inference, Keep::All)?;
+        let numbers = kept.output();
+        finite("a block's tokens", numbers.data())?;
+        let slopes = target.slopes(score, self.output(), numbers.data())?;
+        let seed = Tensor::from_stored(numbers.shape(), slopes);
+        let input = end.input();
+        let found = end.backward(&kept, &[(end.output(), seed)], &Request::nodes(&[input]))?;
+        let Some(gradient) = found.node(input) else {
+            return Ok(Tensor::zeros(tokens.shape()));
+        };
+        let Pool::Mean = pool else {
+            return Ok(gradient.clone());
+        };
+        // Every token has its part of the mean.
+        let row: Vec<f32> = mean(gradient, &mut all.read.iter().copied()).collect();
+        Ok(Tensor::from_stored(tokens.shape(), row.repeat(all.tokens)))
+    }
+}
+
+/// The nodes with the tokens in front of the first block and behind every one: sums that everything behind
+/// them is computed from.
+fn cuts(
+    all: &Attentions,
+    (shapes, places): (&[Vec<usize>], &[Option<Places>]),
+) -> Result<Vec<NodeId>, Error> {
+    let graph = all.graph;
+    // How far back the nodes from each on read.
+    let mut reads_from = vec![usize::MAX; graph.nodes().len() + 1];
+    for (id, node) in graph.nodes().iter().enumerate().rev() {
+        let nearest = node.inputs.iter().map(|input| input.index()).min();
+        reads_from[id] = reads_from[id + 1].min(nearest.unwrap_or(usize::MAX));
+    }
+    let is_way = |id: NodeId| {
+        let at = id.index();
+        let has_all = places_of(&shapes[at], places[at], all.tokens).is_some();
+        has_all && reads_from[at + 1] >= at
+    };
+    let is_sum = |id: NodeId| {
+        let node = graph.node(id);
+        let binary = node.op_as::<Binary>();
+        let adds = binary.is_some_and(|binary| matches!(binary.function, Function::Add));
+        (adds || node.op_as::<Add>().is_some()) && node.inputs.len() == 2
+    };
+    let attentions: Vec<NodeId> = all.blocks.iter().map(|block| block.node).collect();
+    let before = graph.ids().filter(|&id| id < attentions[0] && is_way(id));
+    let mut cuts: Vec<NodeId> = before.last().into_iter().collect();
+    for (index, &first) in attentions.iter().enumerate() {
+        let end = attentions.get(index + 1).copied();
+        let within = |id: &NodeId| *id > first && end.is_none_or(|end| *id < end);
+        let sums = graph
+            .ids()
+            .filter(within)
+            .filter(|&id| is_way(id) && is_sum(id));
+        cuts.extend(sums.last());
+    }
+    if cuts.len() == attentions.len() + 1 {
+        return Ok(cuts);
+    }
+    Err(Error::Unfit(
+        "the blocks of this network do not pass on all they know as one sequence of tokens, so they have no \
+         scores of their own; take the gradient of the network's score (the option `score-from` with the \
+         value `end`)"
+            .into(),
+    ))
+}

@@ -1,0 +1,119 @@
+//! Attention relevance.
+
+use serde_json::{Map, Value};
+
+use super::{NETWORKS, Words, attentions, attribution, rows_read, times};
+use crate::options::SCORE;
+use crate::registry::{Entry, Family, Published, Reference};
+use crate::{Error, Method, Observation, Score, Subject, Target, Walks};
+
+/// Attention where more of it would raise the score, followed through all blocks.
+pub const ATTENTION_RELEVANCE: Entry = Entry {
+    name: "attention-relevance",
+    title: "attention relevance",
+    summary: "the attention whose gradient speaks for the class, followed through all blocks",
+    reference: Reference {
+        authors: "Chefer, Gur, Wolf",
+        year: 2021,
+        title: "Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder Transformers",
+        published: Published::Arxiv("2103.15679"),
+    },
+    family: Family::Transformer,
+    cost: "1 pass forward, 1 back",
+    networks: NETWORKS,
+    options: &[SCORE],
+    presets: &[],
+    build: |settings| {
+        Ok(Box::new(AttentionRelevance {
+            score: SCORE.of(settings)?,
+        }))
+    },
+};
+
+struct AttentionRelevance {
+    score: Score,
+}
+
+impl Method for AttentionRelevance {
+    fn parameters(&self) -> Map<String, Value> {
+        let score = (SCORE.name.into(), self.score.word().into());
+        [score].into_iter().collect()
+    }
+
+    fn walks(&self) -> Walks {
+        Walks {
+            backward: true,
+            ..Walks::default()
+        }
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        // Held until all maps are made, so that all walk back from one walk forward.
+        let forward = subject.forward()?;
+        let attentions = attentions(subject, targets)?;
+        Ok(Box::new(move |target| {
+            let _held = &forward;
+            let first = rows_read(&attentions);
+            // R ← R + C · R from the first block on is r ← r + r · C for one row from the last block on.
+            let mut row = first.clone();
+            let asked = (target, self.score);
+            subject.attention_gradients(
+                &attentions,
+                asked,
+                &mut |_, probabilities, gradients| {
+                    let relevance = relevance(probabilities, gradients, attentions.tokens);
+                    let added = times(&row, &relevance);
+                    row.iter_mut()
+                        .zip(added)
+                        .for_each(|(sum, more)| *sum += more);
+                    Ok(())
+                },
+            )?;
+            // That every token is itself says nothing of what attention did.
+            let added: Vec<f64> = row.iter().zip(&first).map(|(r, own)| r - own).collect();
+            let words = Words {
+                title: "attention relevance".into(),
+                quantity: "relevance of a token",
+                score: self.score.name(subject.output(), subject.numbers()?.len()),
+            };
+            let mut attribution = attribution(subject, &attentions, target, words, &added)?;
+            attribution.warnings.extend(attentions.warning());
+            Ok(attribution)
+        }))
+    }
+}
+
+/// The mean over heads of `max(gradient · attention, 0)`: `[heads, T, T]` as `[T, T]`.
+fn relevance(probabilities: &[f32], gradients: &[f32], tokens: usize) -> Vec<f64> {
+    let size = tokens * tokens;
+    let heads = (probabilities.len() / size) as f64;
+    let mut sums = vec![0.0; size];
+    let tables = probabilities
+        .chunks_exact(size)
+        .zip(gradients.chunks_exact(size));
+    for (probabilities, gradients) in tables {
+        for ((sum, &p), &g) in sums.iter_mut().zip(probabilities).zip(gradients) {
+            *sum += (f64::from(p) * f64::from(g)).max(0.0) / heads;
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_speaks_against_the_class_is_left_out_before_the_mean_over_heads() {
+        let probabilities = [0.5, 0.5, 1.0, 0.0, 0.25, 0.75, 0.5, 0.5];
+        let gradients = [2.0, -2.0, 1.0, 9.0, -4.0, 4.0, 0.0, 2.0];
+        assert_eq!(
+            relevance(&probabilities, &gradients, 2),
+            [0.5, 1.5, 0.5, 0.5]
+        );
+    }
+}

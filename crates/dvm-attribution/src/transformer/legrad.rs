@@ -1,0 +1,140 @@
+//! LeGrad.
+
+use dvm_options::{Takes, words};
+use serde_json::{Map, Value};
+
+use super::{NETWORKS, Words, attentions, attribution};
+use crate::options::SCORE;
+use crate::probe::Pool;
+use crate::registry::{Entry, Family, Published, Reference};
+use crate::{Error, Method, Observation, OptionSpec, Score, Subject, Target, Walks};
+
+/// The positive part of the gradient with respect to attention, summed over blocks.
+pub const LEGRAD: Entry = Entry {
+    name: "legrad",
+    title: "LeGrad",
+    summary: "at which tokens more attention would raise the score of each block's own tokens, summed over blocks",
+    reference: Reference {
+        authors: "Bousselham, Boggust, Chaybouti, Strobelt, Kuehne",
+        year: 2024,
+        title: "LeGrad: An Explainability Method for Vision Transformers via Feature Formation Sensitivity",
+        published: Published::Arxiv("2404.03214"),
+    },
+    family: Family::Transformer,
+    cost: "2 passes forward, 1 back",
+    networks: NETWORKS,
+    options: &[SCORE_FROM, POOL, SCORE],
+    presets: &[],
+    build: |settings| {
+        Ok(Box::new(LeGrad {
+            from: SCORE_FROM.of(settings)?,
+            pool: POOL.of(settings)?,
+            score: SCORE.of(settings)?,
+        }))
+    },
+};
+
+const SCORE_FROM: OptionSpec = OptionSpec {
+    name: "score-from",
+    takes: Takes::Text("blocks|end"),
+    default: "blocks",
+    help: "whose score a block's attention is asked about: that of the block's own tokens, if the network's end \
+           read them (as the paper), or that of the network",
+};
+
+const POOL: OptionSpec = OptionSpec {
+    name: "pool",
+    takes: Takes::Text("mean|read"),
+    default: "mean",
+    help: "of a block's own tokens the network's end reads their mean (as the authors' code), or only those that \
+           it reads of the last block, such as the class token; without effect with `score-from` `end`",
+};
+
+words! {
+    /// Whose score a block's attention is asked about.
+    enum From {
+        /// That of each block's own tokens.
+        Blocks = "blocks",
+        /// That of the network.
+        End = "end",
+    }
+}
+
+struct LeGrad {
+    from: From,
+    pool: Pool,
+    score: Score,
+}
+
+impl Method for LeGrad {
+    fn parameters(&self) -> Map<String, Value> {
+        let from = (SCORE_FROM.name.into(), self.from.word().into());
+        let pool = (POOL.name.into(), self.pool.word().into());
+        let score = (SCORE.name.into(), self.score.word().into());
+        [from, pool, score].into_iter().collect()
+    }
+
+    fn walks(&self) -> Walks {
+        Walks {
+            backward: self.from == From::End,
+            ..Walks::default()
+        }
+    }
+
+    fn begin<'a>(
+        &'a self,
+        subject: &'a Subject<'a>,
+        targets: &'a [Target],
+    ) -> Result<Observation<'a>, Error> {
+        // Held until all maps are made, so that all walk back from one walk forward.
+        let forward = match self.from {
+            From::End => Some(subject.forward()?),
+            From::Blocks => None,
+        };
+        let attentions = attentions(subject, targets)?;
+        Ok(Box::new(move |target| {
+            let _held = &forward;
+            let mut sums = vec![0.0; attentions.tokens];
+            let mut add = |_: usize, _: &[f32], gradients: &[f32]| {
+                add_positive(&mut sums, gradients);
+                Ok(())
+            };
+            let asked = (target, self.score);
+            match self.from {
+                From::Blocks => {
+                    let pool = self.pool;
+                    subject.attention_gradients_of_blocks(&attentions, asked, pool, &mut add)?;
+                }
+                From::End => subject.attention_gradients(&attentions, asked, &mut add)?,
+            }
+            let words = Words {
+                title: "LeGrad".into(),
+                quantity: "positive gradient of attention",
+                score: self.score.name(subject.output(), subject.numbers()?.len()),
+            };
+            attribution(subject, &attentions, target, words, &sums)
+        }))
+    }
+}
+
+/// Adds the mean over heads and queries of the positive part of gradients `[heads, T, T]` to sums `[T]`.
+fn add_positive(sums: &mut [f64], gradients: &[f32]) {
+    let rows = (gradients.len() / sums.len()) as f64;
+    for row in gradients.chunks_exact(sums.len()) {
+        for (sum, &gradient) in sums.iter_mut().zip(row) {
+            *sum += f64::from(gradient.max(0.0)) / rows;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positive_gradients_are_averaged_over_heads_and_queries() {
+        let mut sums = vec![1.0, 0.0];
+        add_positive(&mut sums, &[1.0, -8.0, 3.0, 2.0, 0.0, 2.0, -4.0, 4.0]);
+        assert_eq!(sums, [2.0, 2.0]);
+    }
+}

@@ -1,0 +1,59 @@
+//! Differences and sums of classes.
+
+use dvm_attribution::{Attribution, Target};
+
+use crate::subject::{made, relative_error, small};
+
+/// The map of a target by a method, of logits.
+fn map_of(method: &str, options: &[(&str, &str)], target: Target) -> Attribution {
+    let case = small();
+    let options = [options, &[("score", "logit")]].concat();
+    let method = made(method, &options).unwrap();
+    let mut maps = method.attribute(&case.subject(), &[target]).unwrap();
+    maps.remove(0)
+}
+
+/// `a + factor · b`, value by value.
+fn combined(a: &[f32], factor: f32, b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a + factor * b).collect()
+}
+
+#[test]
+fn logits_of_differences_and_sums_are_explained_by_those_of_their_classes() {
+    let occlusion: &[(&str, &str)] = &[("window", "8"), ("stride", "8")];
+    for (method, options) in [
+        ("gradient", &[("channels", "sum")][..]),
+        ("occlusion", occlusion),
+    ] {
+        let of = |target| map_of(method, options, target).map;
+        let (one, other) = (of(Target::Class(1)), of(Target::Class(3)));
+        for (target, factor) in [
+            (Target::Difference(1, 3), -1.0),
+            (Target::Sum(vec![1, 3]), 1.0),
+        ] {
+            let error = relative_error(&of(target), &combined(&one, factor, &other));
+            assert!(error < 1e-5, "{method} {factor}: {error:e}");
+        }
+    }
+}
+
+#[test]
+fn a_class_that_the_network_does_not_have_is_refused_in_every_target() {
+    let case = small();
+    for target in [
+        Target::Class(5),
+        Target::Difference(0, 5),
+        Target::Sum(vec![0, 5]),
+    ] {
+        for method in ["gradient", "occlusion"] {
+            let method = made(method, &[]).unwrap();
+            let error = method
+                .attribute(&case.subject(), &[target.clone()])
+                .unwrap_err();
+            assert!(
+                error.to_string().starts_with("class 5 was asked for"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What an option takes.
+
+use std::fmt;
+
+/// What an option takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Takes {
+    /// A text of this form, such as `N|HxW`: whoever has the option parses it ([`OptionSpec::of`]).
+    ///
+    /// [`OptionSpec::of`]: crate::OptionSpec::of
+    Text(&'static str),
+    /// `true` or `false`.
+    Flag,
+    /// Any finite number from here on.
+    AtLeast(f64),
+    /// Any finite number above this one.
+    Above(f64),
+    /// A whole number from here on.
+    WholeFrom(u64),
+    /// A number from the first on and below the second.
+    From(f64, f64),
+    /// A number from the first to the second, both included.
+    Between(f64, f64),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+impl Takes {
+    /// Whether it takes this text. A text of a form of its own is not looked at.
+    pub fn takes(self, text: &str) -> bool {
+        let number = text.parse().ok().filter(|x: &f64| x.is_finite());
+        match (self, number) {
+            (Self::Text(_), _) => true,
+            (Self::Flag, _) => matches!(text, "true" | "false"),
+            (Self::OneOf(words), _) => words.contains(&text),
+            (_, None) => false,
+            (Self::AtLeast(low), Some(x)) => x >= low,
+            (Self::Above(low), Some(x)) => x > low,
+            (Self::WholeFrom(low), Some(x)) => {
+                x >= low as f64 && x <= f64::from(u32::MAX) && x.fract() == 0.0
+            }
+            (Self::From(low, high), Some(x)) => x >= low && x < high,
+            (Self::Between(low, high), Some(x)) => x >= low && x <= high,
+        }
+    }
+
+    /// What a value looks like, for help: `N|HxW`, `NUMBER`, `loss|accuracy`.
+    pub fn form(self) -> String {
+        match self {
+            Self::Text(form) => form.into(),
+            Self::Flag => "true|false".into(),
+            Self::WholeFrom(_) => "N".into(),
+            Self::OneOf(words) => words.join("|"),
+            Self::AtLeast(_) | Self::Above(_) | Self::From(..) | Self::Between(..) => {
+                "NUMBER".into()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Takes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(form) => f.write_str(form),
+            Self::Flag => write!(f, "true or false"),
+            Self::AtLeast(low) => write!(f, "a number, {low} or more"),
+            Self::Above(low) => write!(f, "a number above {low}"),
+            Self::WholeFrom(low) => write!(f, "a whole number, {low} or more"),
+            Self::From(low, high) => write!(f, "a number from {low} to below {high}"),
+            Self::Between(low, high) => write!(f, "a number from {low} to {high}"),
+            Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_takes_the_numbers_within_it() {
+        let below_one = Takes::From(0.0, 1.0);
+        assert!(below_one.takes("0") && below_one.takes("0.9"));
+        for text in ["1", "-0.1", "nan", "inf", "true", "much"] {
+            assert!(!below_one.takes(text), "{text}");
+        }
+        assert!(Takes::WholeFrom(1).takes("3") && !Takes::WholeFrom(1).takes("3.5"));
+        assert!(Takes::OneOf(&["loss"]).takes("loss") && !Takes::OneOf(&["loss"]).takes("los"));
+    }
+}

@@ -1,0 +1,394 @@
+//! Class activation maps against pytorch-grad-cam's, before it rescales them, as `references/cams.py` stored
+//! them.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use dvm_attribution::{Attribution, Settings, Subject, Target, registry};
+use dvm_engine::weights::{Array, Weights};
+use dvm_engine::{Network, seeded};
+use dvm_image::{Channels, Input, Interpolation, Picture, Preprocess, Range, Resize};
+use serde::Deserialize;
+
+/// What f32 may be off from the references' f64, relative to the largest value.
+const TOLERANCE: f32 = 1e-4;
+
+/// Maps whose weights divide by sums of numbers of both signs that all but cancel: there PyTorch's own f32 is off
+/// from f64 by up to 1.2e-3, and ten times the tolerance is allowed.
+const ILL_CONDITIONED: [(&str, &str); 2] = [
+    ("swin_t", "features.7.1.norm2.xgrad-cam"),
+    ("convnext_tiny", "features.1.1.add.grad-cam++"),
+];
+
+/// The part of `cams.json` that the tests set up.
+#[derive(Deserialize)]
+struct Described {
+    target: usize,
+    classes: usize,
+    alpha: f64,
+    similar: usize,
+    /// Of maps of the picture's size every so many rows and columns are stored.
+    step: usize,
+    networks: Vec<DescribedNetwork>,
+}
+
+#[derive(Deserialize)]
+struct DescribedNetwork {
+    name: String,
+    input: DescribedInput,
+    /// The first is the one that is looked at unless another is asked for.
+    layers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct DescribedInput {
+    name: String,
+    size: (usize, usize),
+    mean: f32,
+    std: f32,
+}
+
+/// A network and its picture, with what pytorch-grad-cam finds.
+struct Case {
+    described: Described,
+    name: String,
+    layers: Vec<String>,
+    references: Weights,
+    network: Network,
+    preprocess: Preprocess,
+    input: Input,
+    /// What differs from the references.
+    failures: RefCell<Vec<String>>,
+}
+
+fn references(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/references")
+        .join(name)
+}
+
+impl Case {
+    fn new(name: &str) -> Self {
+        let json = std::fs::read(references("cams.json")).unwrap();
+        let described: Described = serde_json::from_slice(&json).unwrap();
+        let own = described.networks.iter().find(|n| n.name == name).unwrap();
+        let (input, size) = (&own.input, own.input.size);
+        let preprocess = Preprocess {
+            range: Range::File,
+            resize: Resize::None,
+            interpolation: Interpolation::Bilinear,
+            crop: size,
+            channels: Channels::Rgb,
+            mean: [input.mean; 3],
+            std: [input.std; 3],
+        };
+        let unit = seeded::unit(&input.name, size.0 * size.1 * 3);
+        let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
+        let picture = Picture::new(size.0, size.1, bytes);
+        let graph = match dvm_zoo::find(name) {
+            Some(architecture) => seeded::graph((architecture.build)(described.classes)),
+            None => {
+                let file = format!("../../../dvm-onnx/tests/references/{name}.onnx");
+                let options = dvm_onnx::Options::default();
+                dvm_onnx::read(&references(&file), options).unwrap().graph
+            }
+        };
+        let case = Self {
+            name: name.into(),
+            layers: own.layers.clone(),
+            references: Weights::read(&references("cams.safetensors")).unwrap(),
+            network: Network::new(graph),
+            input: preprocess.apply(picture).unwrap(),
+            preprocess,
+            described,
+            failures: RefCell::default(),
+        };
+        let logits = case.subject().numbers().unwrap();
+        case.compare("logits", &logits);
+        case
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject::new(&self.network, &self.input, &self.preprocess)
+    }
+
+    fn map_of(&self, method: &str, options: &[(&str, &str)]) -> Attribution {
+        let mut settings = Settings::new();
+        for (option, value) in options {
+            settings = settings.with(option, value);
+        }
+        let method = registry::find(method).unwrap().method(&settings).unwrap();
+        let targets = [Target::Class(self.described.target)];
+        let mut maps = method.attribute(&self.subject(), &targets).unwrap();
+        maps.remove(0)
+    }
+
+    fn reference(&self, key: &str) -> &Array {
+        self.references
+            .get(&format!("{}.{key}", self.name))
+            .unwrap()
+    }
+
+    fn error(&self, key: &str, found: &[f32]) -> f32 {
+        let expected = &self.reference(key).values;
+        assert_eq!(found.len(), expected.len(), "{key}");
+        let pairs = found.iter().zip(expected.iter());
+        let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        pairs.fold(0.0f32, |m, (f, e)| m.max((f - e).abs())) / largest
+    }
+
+    fn note(&self, key: &str, error: f32) {
+        let ill_conditioned = ILL_CONDITIONED
+            .iter()
+            .find(|(name, of)| *name == self.name && *of == key);
+        let tolerance = if ill_conditioned.is_some() {
+            10.0 * TOLERANCE
+        } else {
+            TOLERANCE
+        };
+        if error > tolerance {
+            self.failures
+                .borrow_mut()
+                .push(format!("{key} is off by {error:e}"));
+        }
+    }
+
+    fn compare(&self, key: &str, found: &[f32]) {
+        self.note(key, self.error(key, found));
+    }
+
+    /// Fails if anything differed.
+    fn finish(&self) {
+        let failures = self.failures.borrow();
+        assert!(
+            failures.is_empty(),
+            "{}:\n{}",
+            self.name,
+            failures.join("\n")
+        );
+    }
+
+    /// The raw map of a layer.
+    fn compare_raw(&self, layer: &str, key: &str, method: &str, options: &[(&str, &str)]) {
+        let options = [&[("layer", layer)], options].concat();
+        let attribution = self.map_of(method, &options);
+        let key = format!("{layer}.{key}");
+        assert_eq!(attribution.raw().shape, self.reference(&key).shape, "{key}");
+        self.compare(&key, &attribution.raw().values);
+    }
+
+    /// The same where the sign is one that another tool leaves to chance.
+    fn compare_raw_but_for_its_sign(
+        &self,
+        layer: &str,
+        key: &str,
+        method: &str,
+        options: &[(&str, &str)],
+    ) {
+        let options = [&[("layer", layer)], options].concat();
+        let found = self.map_of(method, &options).raw().values.to_vec();
+        let key = format!("{layer}.{key}");
+        let other: Vec<f32> = found.iter().map(|v| -v).collect();
+        let error = self.error(&key, &found).min(self.error(&key, &other));
+        self.note(&key, error);
+    }
+
+    /// All methods that are a formula of activations and gradients, at all layers.
+    fn compare_formulas(&self) {
+        let (alpha, similar) = (
+            self.described.alpha.to_string(),
+            self.described.similar.to_string(),
+        );
+        let finer = |weighting| {
+            [
+                ("alpha", &alpha[..]),
+                ("similar", &similar[..]),
+                ("comparison", weighting),
+            ]
+        };
+        for layer in &self.layers {
+            for method in [
+                "grad-cam",
+                "grad-cam++",
+                "xgrad-cam",
+                "hires-cam",
+                "layer-cam",
+                "element-wise-cam",
+            ] {
+                self.compare_raw(layer, method, method, &[]);
+            }
+            for weighting in ["mean", "softmax"] {
+                let key = format!("finer-cam.{weighting}");
+                self.compare_raw(layer, &key, "finer-cam", &finer(weighting));
+            }
+            let centre = [("centre", "false")];
+            self.compare_raw_but_for_its_sign(layer, "eigen-cam", "eigen-cam", &[]);
+            self.compare_raw_but_for_its_sign(layer, "eigen-cam.uncentred", "eigen-cam", &centre);
+            self.compare_raw_but_for_its_sign(layer, "eigengrad-cam", "eigengrad-cam", &[]);
+            for method in ["grad-cam", "layer-cam"] {
+                let key = format!("{method}.smooth");
+                self.compare_raw_but_for_its_sign(layer, &key, method, &[("smooth", "true")]);
+            }
+        }
+    }
+
+    /// What is asked at the usual layer: without its name, the same as with it.
+    fn compare_usual_layer(&self) {
+        let layer = &self.layers[0];
+        self.compare_raw(
+            layer,
+            "grad-cam.augment",
+            "grad-cam",
+            &[("augment", "true")],
+        );
+        let usual = self.map_of("grad-cam", &[]);
+        assert!(
+            usual.quantity.ends_with(&format!("at {layer}")),
+            "{}",
+            usual.quantity
+        );
+        self.compare(&format!("{layer}.grad-cam"), &usual.raw().values);
+        let map = self.thinned(&usual.map);
+        self.compare(&format!("{layer}.grad-cam.map"), &map);
+    }
+
+    fn compare_ablation_cam(&self) {
+        self.compare_raw(&self.layers[0], "ablation-cam", "ablation-cam", &[]);
+    }
+
+    fn compare_score_cam(&self) {
+        let layer = &self.layers[1];
+        self.compare_raw(layer, "score-cam", "score-cam", &[]);
+        let options = [("score", "probability"), ("channel-weights", "score")];
+        self.compare_raw(layer, "score-cam.probability", "score-cam", &options);
+    }
+
+    /// Every so many rows and columns of planes `[H, W]`.
+    fn thinned(&self, values: &[f32]) -> Vec<f32> {
+        let (height, width) = self.preprocess.crop;
+        let step = self.described.step;
+        let planes = values.chunks_exact(height * width);
+        let rows = planes.flat_map(|plane| plane.chunks_exact(width).step_by(step));
+        rows.flat_map(|row| row.iter().step_by(step))
+            .copied()
+            .collect()
+    }
+
+    /// Captum's, which upsamples by its option as we do.
+    fn compare_guided_grad_cam(&self) {
+        let attribution = self.map_of("guided-grad-cam", &[("layer", &self.layers[0])]);
+        let found = self.thinned(&attribution.raw().values);
+        self.compare("guided-grad-cam", &found);
+    }
+
+    /// Bias × gradient of each layer, which with the picture's part add up to the logit.
+    fn compare_biases(&self) {
+        let attribution = self.map_of("full-grad", &[]);
+        let biases = &attribution.array("biases").unwrap().values;
+        // Those of batch-norms, and last that of the linear layer, which pytorch-grad-cam leaves out.
+        let (_, convolutional) = biases.split_last().unwrap();
+        self.compare("full-grad.biases", convolutional);
+        let arrays = attribution.arrays.iter();
+        let total: f64 = arrays
+            .flat_map(|a| a.values.iter())
+            .map(|&v| f64::from(v))
+            .sum();
+        let logit = f64::from(self.reference("logits").values[self.described.target]);
+        assert!(
+            (total - logit).abs() < 1e-4 * logit.abs(),
+            "{total} {logit}"
+        );
+    }
+
+    fn compare_full_grad(&self) {
+        for rescale in ["none", "layer", "channel"] {
+            let attribution = self.map_of("full-grad", &[("rescale", rescale)]);
+            let map = self.thinned(&attribution.map);
+            self.compare(&format!("full-grad.{rescale}"), &map);
+        }
+    }
+}
+
+#[test]
+fn maps_of_a_resnet_are_pytorch_grad_cams() {
+    let case = Case::new("resnet18");
+    case.compare_formulas();
+    case.compare_usual_layer();
+    case.compare_ablation_cam();
+    case.compare_score_cam();
+    case.compare_full_grad();
+    case.compare_guided_grad_cam();
+    case.compare_biases();
+    case.finish();
+}
+
+#[test]
+fn maps_of_a_vgg_are_pytorch_grad_cams() {
+    let case = Case::new("vgg11");
+    case.compare_formulas();
+    case.compare_usual_layer();
+    case.compare_score_cam();
+    case.compare_full_grad();
+    case.compare_guided_grad_cam();
+    case.finish();
+}
+
+#[test]
+fn maps_of_an_efficientnet_are_pytorch_grad_cams() {
+    let case = Case::new("efficientnet_b0");
+    case.compare_formulas();
+    case.compare_usual_layer();
+    case.compare_ablation_cam();
+    case.compare_score_cam();
+    case.compare_full_grad();
+    case.finish();
+}
+
+#[test]
+fn maps_of_a_convnext_are_pytorch_grad_cams() {
+    let case = Case::new("convnext_tiny");
+    case.compare_formulas();
+    case.compare_usual_layer();
+    case.compare_ablation_cam();
+    case.compare_score_cam();
+    case.finish();
+}
+
+#[test]
+fn maps_of_a_swin_transformer_are_pytorch_grad_cams() {
+    let case = Case::new("swin_t");
+    case.compare_formulas();
+    case.compare_usual_layer();
+    case.compare_ablation_cam();
+    case.compare_score_cam();
+    case.finish();
+}
+
+#[test]
+fn maps_of_a_vision_transformer_are_pytorch_grad_cams() {
+    let case = Case::new("deit_tiny_patch16_224");
+    case.compare_formulas();
+    case.compare_usual_layer();
+    case.compare_ablation_cam();
+    case.finish();
+}
+
+#[test]
+fn maps_of_an_imported_network_are_pytorch_grad_cams() {
+    let case = Case::new("cnn_script_17");
+    case.compare_formulas();
+    case.compare_usual_layer();
+    case.compare_ablation_cam();
+    case.compare_score_cam();
+    case.finish();
+}
+
+#[test]
+fn maps_of_an_imported_transformer_are_pytorch_grad_cams() {
+    let case = Case::new("vit_script_17");
+    case.compare_formulas();
+    case.compare_usual_layer();
+    case.compare_ablation_cam();
+    case.compare_score_cam();
+    case.finish();
+}

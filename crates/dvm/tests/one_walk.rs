@@ -1,0 +1,57 @@
+//! One picture is walked forward once, whatever is asked about it.
+
+use dvm::engine::{Stopwatch, Walk};
+use dvm::{Classifier, Explain, Picture, Settings};
+
+/// A picture with something on it.
+fn picture() -> Picture {
+    let mut picture = Picture::filled(96, 96, [40, 90, 160]);
+    for place in 20..60 {
+        picture.set_pixel(place, 90 - place, [250, 200, 30]);
+    }
+    picture
+}
+
+fn options(methods: &str) -> Explain {
+    let settings = Settings::new()
+        .with("occlusion.window", 64)
+        .with("occlusion.stride", 64);
+    Explain::with_settings(methods, &settings).unwrap()
+}
+
+#[test]
+fn the_usual_methods_walk_the_picture_forward_once() {
+    let stopwatch = Stopwatch::default();
+    let classifier = Classifier::embedded()
+        .unwrap()
+        .with_stopwatch(stopwatch.clone());
+    let methods = dvm::DEFAULT_METHODS;
+    classifier.explain(picture(), &options(methods)).unwrap();
+    let laps = stopwatch.laps();
+    let forward: Vec<_> = laps
+        .iter()
+        .filter(|lap| lap.walk == Walk::Forward)
+        .collect();
+    assert!(forward.len() > 50, "{}", forward.len());
+    for lap in forward {
+        assert_eq!(lap.calls, 1, "{}", lap.node);
+    }
+}
+
+#[test]
+fn a_shared_walk_changes_no_bit_of_a_map() {
+    let classifier = Classifier::embedded().unwrap();
+    let map = |methods: &str| {
+        let all = classifier.explain(picture(), &options(methods)).unwrap();
+        let (_, map) = all[0]
+            .maps()
+            .find(|(name, _)| *name == "occlusion")
+            .unwrap();
+        map.raw()
+            .values
+            .iter()
+            .map(|v| v.to_bits())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(map("occlusion"), map("guided-backprop,occlusion"));
+}

@@ -1,0 +1,65 @@
+//! What can be explained besides a class.
+
+use dvm::{ClassChoice, Classifier, Explain, Explanation, Picture, Unit};
+
+fn picture() -> Picture {
+    let mut picture = Picture::filled(96, 96, [40, 90, 160]);
+    for place in 20..60 {
+        picture.set_pixel(place, 90 - place, [250, 200, 30]);
+    }
+    picture
+}
+
+/// The explanation by the gradient, with changed options.
+fn explained(change: impl Fn(&mut Explain)) -> Result<Explanation, dvm::Error> {
+    let mut options = Explain::methods("gradient").unwrap();
+    change(&mut options);
+    let classifier = Classifier::embedded().unwrap();
+    Ok(classifier.explain(picture(), &options)?.remove(0))
+}
+
+#[test]
+fn a_channel_of_a_layer_is_explained_by_its_activation() {
+    let unit = |text: &str| text.parse::<Unit>().unwrap();
+    let explanation = explained(|options| options.unit = Some(unit("conv_stem:3"))).unwrap();
+    let (_, map) = explanation.maps().next().unwrap();
+    assert_eq!(map.score, "activation");
+    assert_eq!(explanation.title(), "conv_stem, channel 3");
+    let record = explanation.record();
+    assert_eq!(record["target"]["layer"], "conv_stem");
+    // A value of one place follows from the pixels under its kernel alone.
+    let place = explained(|options| options.unit = Some(unit("conv_stem:3:10,12"))).unwrap();
+    let (_, map) = place.maps().next().unwrap();
+    let moved = map.map.iter().filter(|&&value| value != 0.0).count();
+    assert!((1..=9).contains(&moved), "{moved}");
+}
+
+#[test]
+fn a_channel_or_layer_that_is_not_there_is_refused() {
+    let refused = |text: &str| {
+        let unit: Unit = text.parse().unwrap();
+        let explained = explained(|options| options.unit = Some(unit.clone()));
+        explained.err().unwrap().to_string()
+    };
+    assert!(refused("conv_stem:32").contains("it has 32, 0 to 31"));
+    assert!(refused("no_layer:0").contains("no_layer"));
+}
+
+#[test]
+fn a_class_against_another_and_a_sum_are_named_in_title_and_record() {
+    let named = |name: &str| ClassChoice::Named(name.into());
+    let against = explained(|options| {
+        options.classes = vec![named("espresso")];
+        options.against = Some(named("cup"));
+    });
+    let against = against.unwrap();
+    assert_eq!(against.title(), "espresso against cup");
+    assert_eq!(against.record()["target"]["against"], 968);
+    let sum = explained(|options| options.classes = vec!["top:3".parse().unwrap()]).unwrap();
+    assert_eq!(sum.record()["target"]["sum"].as_array().unwrap().len(), 3);
+    let itself = explained(|options| {
+        options.classes = vec![named("cup")];
+        options.against = Some(named("cup"));
+    });
+    assert!(itself.err().unwrap().to_string().contains("against itself"));
+}
