@@ -180,16 +180,25 @@ pub(super) fn determination(r2: Option<f64>) -> Option<Check> {
     })
 }
 
-/// The largest standard error of the values.
-pub(super) fn standard_error(errors: &[f64], values: &[f64]) -> Check {
-    let largest = |values: &[f64]| values.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+/// The largest standard error of the values, to be compared with how far the values reach: from zero if
+/// they are signed, else from the smallest.
+pub(super) fn standard_error(errors: &[f64], values: &[f64], is_signed: bool) -> Check {
+    let most = |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let reach = match is_signed {
+        true => most(values).max(-least),
+        false => most(values) - least,
+    };
+    let beside = match is_signed {
+        true => "the largest value",
+        false => "the range of the values",
+    };
     Check {
         name: "standard error",
-        value: largest(errors),
+        value: most(errors),
         meaning: format!(
-            "the largest of any value; it should be small beside the largest value, {:.3e}; four times the \
-             samples halve it",
-            largest(values)
+            "the largest of any value; it should be small beside {beside}, {reach:.3e}; four times the samples \
+             halve it"
         ),
     }
 }

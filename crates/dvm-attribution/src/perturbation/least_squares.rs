@@ -138,8 +138,7 @@ impl Equations {
             let diagonal = m[j * n + j];
             let squares: f64 = m[j * n..j * n + j].iter().map(|v| v * v).sum();
             let pivot = diagonal - squares;
-            // Not a number is no pivot, either.
-            if !(pivot > ROUNDING * diagonal) {
+            if pivot.is_nan() || pivot <= ROUNDING * diagonal {
                 return None;
             }
             let root = pivot.sqrt();

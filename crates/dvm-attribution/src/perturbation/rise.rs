@@ -196,7 +196,7 @@ impl Method for Rise {
                 ),
             };
             let errors: Vec<f64> = sums.iter().map(error).collect();
-            let check = (scores.len() > 1).then(|| standard_error(&errors, &means));
+            let check = (scores.len() > 1).then(|| standard_error(&errors, &means, false));
             let (height, width) = subject.size();
             Ok(Attribution {
                 target: target.clone(),

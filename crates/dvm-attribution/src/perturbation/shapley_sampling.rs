@@ -82,7 +82,7 @@ impl Method for ShapleySampling {
             let attribution = self
                 .over
                 .attribution(subject, target, names, &segments, &means)?;
-            let check = errors.map(|errors| standard_error(&errors, &means));
+            let check = errors.map(|errors| standard_error(&errors, &means, true));
             Ok(Attribution {
                 checks: check.into_iter().collect(),
                 ..attribution

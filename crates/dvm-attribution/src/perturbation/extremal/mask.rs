@@ -65,12 +65,13 @@ impl SmoothMask {
     /// The mask with its margin for these parameters, row-major.
     pub fn values(&self, parameters: &[f64]) -> Vec<f64> {
         let (rows, columns) = self.with_margin;
-        let row = |y: usize| (0..columns).into_par_iter().map(move |x| (y, x));
-        let value = |(y, x): (usize, usize)| {
+        let of_row = |y: usize| -> Vec<f64> {
             let mut humps = Vec::with_capacity(self.humps * self.humps);
-            self.soft_maximum(parameters, (y, x), &mut humps)
+            let mut value = |x: usize| self.soft_maximum(parameters, (y, x), &mut humps);
+            (0..columns).map(&mut value).collect()
         };
-        (0..rows).into_par_iter().flat_map(row).map(value).collect()
+        let by_row: Vec<Vec<f64>> = (0..rows).into_par_iter().map(of_row).collect();
+        by_row.concat()
     }
 
     /// The part of a mask with its margin that lies on the picture, `[H, W]`.
