@@ -40,6 +40,9 @@ pub(super) type Asking<'a> = dyn Fn(&Question, &mut Each) -> Result<(), Error> +
 /// Called with the index of a picture and what was found of it.
 pub(super) type Each<'e> = dyn FnMut(usize, Found) -> Result<(), Error> + 'e;
 
+/// Called with the index of a picture, its values, and whether it is the subject's own.
+pub(super) type EachPicture<'e> = dyn FnMut(usize, &[f32], bool) -> Result<(), Error> + 'e;
+
 /// What is asked of an attributor.
 #[derive(Clone, Copy)]
 pub(super) struct Question<'q> {
@@ -82,12 +85,8 @@ impl Found {
 }
 
 impl Pictures<'_> {
-    /// Calls `each` with the index of every picture, its values, and whether it is the subject's own.
-    pub(super) fn one_by_one(
-        self,
-        subject: &Subject,
-        each: &mut dyn FnMut(usize, &[f32], bool) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    /// Calls `each` for every picture.
+    pub(super) fn one_by_one(self, subject: &Subject, each: &mut EachPicture) -> Result<(), Error> {
         match self {
             Self::Own => each(0, subject.picture().data(), true),
             Self::Others { count, make } => {

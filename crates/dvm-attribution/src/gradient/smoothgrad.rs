@@ -49,7 +49,7 @@ words! {
 }
 
 /// The methods that can be averaged, by name.
-const INNER: [(&str, fn(&Settings) -> Result<Inner, SettingError>); 9] = [
+const INNER: [(&str, Build); 9] = [
     ("gradient", |s| Ok(Box::new(plain::method(s)?))),
     ("guided-backprop", |s| {
         Ok(Box::new(guided_backprop::method(s)?))
@@ -70,6 +70,7 @@ const INNER: [(&str, fn(&Settings) -> Result<Inner, SettingError>); 9] = [
 ];
 
 type Inner = Box<dyn Attributor>;
+type Build = fn(&Settings) -> Result<Inner, SettingError>;
 
 /// Another gradient method, averaged over noisy pictures.
 pub const SMOOTHGRAD: Entry = Entry {

@@ -120,7 +120,7 @@ fn compare(name: &str, loosely: &[(&str, f32)]) {
         let allowed = loosely.iter().find(|(loose, _)| *loose == case);
         let allowed = allowed.map_or(TOLERANCE, |(_, tolerance)| *tolerance);
         println!("{name} {case}: off by {off:e}");
-        if !(off <= allowed) {
+        if off > allowed || off.is_nan() {
             wrong.push(format!("{case} is off by {off:e}"));
         }
     }
@@ -134,15 +134,10 @@ fn resnet18_as_captum_and_pair_have_it() {
 
 #[test]
 fn vgg11_as_captum_and_pair_have_it() {
-    // Without batch-norm its input is large, and some rectifiers are so near zero that rounding flips them:
-    // PyTorch's own f32 is off by up to 1e-3 in L2.
-    let flips = ["integrated-gradients", "expected-gradients", "guided-ig"];
-    let flips = flips.into_iter().chain([
-        "smoothgrad.mean",
-        "smoothgrad.square",
-        "smoothgrad.variance",
-    ]);
-    let loosely: Vec<(&str, f32)> = flips.map(|case| (case, 2e-2)).collect();
+    // Where the way begins at a plain colour, all values under a max-pool are equal but for rounding:
+    // PyTorch's own f32 is off by 8e-4 in L2. Without batch-norm the input is large, and rectifiers near
+    // zero flip.
+    let loosely = [("integrated-gradients", 1e-2), ("expected-gradients", 1e-2)];
     compare("vgg11", &loosely);
 }
 

@@ -164,7 +164,7 @@ impl Rescale {
                 Nearness::Equal => &[(1.0, 1.0)][..],
                 Nearness::Kinked | Nearness::Smooth => &self.short,
             };
-            let mut found = averaged(site, &[baseline.clone()], grad, points)?;
+            let mut found = averaged(site, std::slice::from_ref(baseline), grad, points)?;
             found.swap_remove(0)
         } else {
             None
