@@ -5,6 +5,7 @@ import cams
 import data_files
 import dicom_pictures
 import exported_structures
+import gradient_methods
 import methods
 import networks
 import onnx_files
@@ -36,6 +37,7 @@ if __name__ == "__main__":
         methods,
         cams,
         perturbations,
+        gradient_methods,
         networks,
         exported_structures,
         timm_layouts,

@@ -5,6 +5,7 @@ use dvm_engine::rules;
 use super::{GradientMethod, OPTIONS, Shared};
 use crate::registry::{Entry, Family, Published, Reference};
 use crate::transformer::AttentionRules;
+use crate::{SettingError, Settings};
 
 /// The gradient with its own sign as the only gate at every rectifier.
 pub const DECONVNET: Entry = Entry {
@@ -22,15 +23,17 @@ pub const DECONVNET: Entry = Entry {
     networks: "all; at activations other than ReLU with a warning",
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let method = GradientMethod {
-            title: "deconvnet",
-            quantity: "gradient",
-            composite: AttentionRules::behind(rules::deconvnet(), settings)?,
-            formula: |_, g| g,
-            replaces_rectifiers: true,
-            shared: Shared::new(settings)?,
-        };
-        Ok(Box::new(method))
-    },
+    build: |settings| Ok(Box::new(method(settings)?)),
 };
+
+/// The method with its settings.
+pub(super) fn method(settings: &Settings) -> Result<GradientMethod, SettingError> {
+    Ok(GradientMethod {
+        title: "deconvnet",
+        quantity: "gradient",
+        composite: AttentionRules::behind(rules::deconvnet(), settings)?,
+        formula: |_, g| g,
+        replaces_rectifiers: true,
+        shared: Shared::new(settings)?,
+    })
+}

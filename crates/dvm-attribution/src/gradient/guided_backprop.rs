@@ -5,6 +5,7 @@ use dvm_engine::rules;
 use super::{GradientMethod, OPTIONS, Shared};
 use crate::registry::{Entry, Family, Published, Reference};
 use crate::transformer::AttentionRules;
+use crate::{SettingError, Settings};
 
 /// The gradient with negative signals held back at every rectifier.
 pub const GUIDED_BACKPROP: Entry = Entry {
@@ -22,15 +23,17 @@ pub const GUIDED_BACKPROP: Entry = Entry {
     networks: "all; at activations other than ReLU with a warning",
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let method = GradientMethod {
-            title: "guided backprop",
-            quantity: "gradient",
-            composite: AttentionRules::behind(rules::guided_backprop(), settings)?,
-            formula: |_, g| g,
-            replaces_rectifiers: true,
-            shared: Shared::new(settings)?,
-        };
-        Ok(Box::new(method))
-    },
+    build: |settings| Ok(Box::new(method(settings)?)),
 };
+
+/// The method with its settings.
+pub(super) fn method(settings: &Settings) -> Result<GradientMethod, SettingError> {
+    Ok(GradientMethod {
+        title: "guided backprop",
+        quantity: "gradient",
+        composite: AttentionRules::behind(rules::guided_backprop(), settings)?,
+        formula: |_, g| g,
+        replaces_rectifiers: true,
+        shared: Shared::new(settings)?,
+    })
+}

@@ -5,6 +5,7 @@ use dvm_engine::rules::Composite;
 use super::{GradientMethod, OPTIONS, Shared};
 use crate::registry::{Entry, Family, Published, Reference};
 use crate::transformer::AttentionRules;
+use crate::{SettingError, Settings};
 
 /// Each value of the normalised picture times its gradient.
 pub const INPUT_X_GRADIENT: Entry = Entry {
@@ -22,15 +23,17 @@ pub const INPUT_X_GRADIENT: Entry = Entry {
     networks: "all",
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let method = GradientMethod {
-            title: "input × gradient",
-            quantity: "input × gradient",
-            composite: AttentionRules::behind(Composite::new(), settings)?,
-            formula: |x, g| x * g,
-            replaces_rectifiers: false,
-            shared: Shared::new(settings)?,
-        };
-        Ok(Box::new(method))
-    },
+    build: |settings| Ok(Box::new(method(settings)?)),
 };
+
+/// The method with its settings.
+pub(super) fn method(settings: &Settings) -> Result<GradientMethod, SettingError> {
+    Ok(GradientMethod {
+        title: "input × gradient",
+        quantity: "input × gradient",
+        composite: AttentionRules::behind(Composite::new(), settings)?,
+        formula: |x, g| x * g,
+        replaces_rectifiers: false,
+        shared: Shared::new(settings)?,
+    })
+}

@@ -1,25 +1,44 @@
 //! Methods that walk the network backwards: the gradient of a target's score with respect to the picture, by
 //! the true rules or by replaced ones.
 //!
-//! A method that walks back once is a table of rules and a formula; the walk is the engine's.
+//! A method that walks back once is a table of rules and a formula; the walk is the engine's. The others walk
+//! back from several pictures, or against a baseline; each is an [`attributor`], which `smoothgrad` can
+//! average whatever it is.
 
+mod attributor;
+mod blur;
 mod deconvnet;
+mod deeplift;
+mod expected;
+mod gaussian;
+mod guided;
 mod guided_backprop;
+mod guided_path;
 mod input_x_gradient;
+mod integrated;
 mod plain;
+mod quadrature;
+mod smoothgrad;
 
 use dvm_engine::Graph;
 use dvm_engine::rules::{self, Composite, Kind};
 use dvm_options::{Takes, words};
 use serde_json::{Map, Value};
 
+pub use blur::BLUR_IG;
 pub use deconvnet::DECONVNET;
+pub use deeplift::DEEPLIFT;
+pub use expected::EXPECTED_GRADIENTS;
+pub use guided::GUIDED_IG;
 pub use guided_backprop::GUIDED_BACKPROP;
 pub use input_x_gradient::INPUT_X_GRADIENT;
+pub use integrated::INTEGRATED_GRADIENTS;
 pub use plain::GRADIENT;
+pub use smoothgrad::SMOOTHGRAD;
 
+use self::attributor::{Attributor, Begun, Found, Pictures};
 use crate::options::SCORE;
-use crate::probe::Ask;
+use crate::probe::{Answer, Ask};
 use crate::subject::finite;
 use crate::transformer::{ATTENTION_RULES, AttentionRules};
 use crate::{
@@ -119,15 +138,22 @@ struct GradientMethod {
     shared: Shared,
 }
 
+impl GradientMethod {
+    /// What a reader of its maps of this network must know.
+    fn warnings(&self, graph: &Graph) -> Vec<String> {
+        let of_rectifiers = match self.replaces_rectifiers {
+            true => rectifier_warnings(graph),
+            false => Vec::new(),
+        };
+        let of_attention = AttentionRules::of(&self.composite).warning(graph);
+        of_rectifiers.into_iter().chain(of_attention).collect()
+    }
+}
+
 impl Method for GradientMethod {
     fn parameters(&self) -> Map<String, Value> {
         let mut parameters = self.shared.parameters();
-        let attention = AttentionRules::of(&self.composite).word();
-        parameters.insert(ATTENTION_RULES.name.into(), attention.into());
-        let rules = rules_of(&self.composite);
-        if !rules.is_empty() {
-            parameters.insert("rules".into(), rules.into());
-        }
+        parameters.extend(Attributor::parameters(self));
         parameters
     }
 
@@ -146,12 +172,7 @@ impl Method for GradientMethod {
         let graph = subject.network().folded();
         // Held until all maps are made, so that all walk back from one walk forward.
         let forward = subject.forward()?;
-        let mut warnings = if self.replaces_rectifiers {
-            rectifier_warnings(graph)
-        } else {
-            Vec::new()
-        };
-        warnings.extend(AttentionRules::of(&self.composite).warning(graph));
+        let warnings = self.warnings(graph);
         Ok(Box::new(move |target| {
             let _held = &forward;
             let gradient = subject.gradients(&Ask {
@@ -173,6 +194,57 @@ impl Method for GradientMethod {
             attribution.warnings.splice(0..0, warnings.clone());
             Ok(attribution)
         }))
+    }
+}
+
+impl Attributor for GradientMethod {
+    fn title(&self) -> String {
+        self.title.into()
+    }
+
+    fn quantity(&self) -> &'static str {
+        self.quantity
+    }
+
+    fn parameters(&self) -> Map<String, Value> {
+        let rules = rules_of(&self.composite);
+        let of_attention = AttentionRules::of(&self.composite).word();
+        let attention = (ATTENTION_RULES.name.into(), of_attention.into());
+        let rules = (!rules.is_empty()).then(|| ("rules".into(), rules.into()));
+        std::iter::once(attention).chain(rules).collect()
+    }
+
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error> {
+        let graph = subject.network().folded();
+        let found = |answer: &Answer| {
+            let pairs = answer.activations[0].data().iter();
+            let pairs = pairs.zip(answer.gradients[0].data());
+            Found {
+                values: pairs.map(|(&x, &g)| (self.formula)(x, g)).collect(),
+                checks: Vec::new(),
+                warnings: Vec::new(),
+            }
+        };
+        Ok(Begun {
+            ask: Box::new(move |question, each| {
+                let ask = Ask {
+                    target: question.target,
+                    score: question.score,
+                    composite: &self.composite,
+                    graph,
+                    nodes: &[graph.input()],
+                };
+                match question.pictures {
+                    Pictures::Own => each(0, found(&subject.gradients(&ask)?)),
+                    Pictures::Others { count, make } => {
+                        subject.gradients_of(count, make, &ask, &mut |index, answer| {
+                            each(index, found(&answer))
+                        })
+                    }
+                }
+            }),
+            warnings: self.warnings(graph),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use dvm_engine::rules::Composite;
 use super::{GradientMethod, OPTIONS, Shared};
 use crate::registry::{Entry, Family, Published, Reference};
 use crate::transformer::AttentionRules;
+use crate::{SettingError, Settings};
 
 /// The gradient of the class's logit with respect to each value of the picture.
 pub const GRADIENT: Entry = Entry {
@@ -22,15 +23,17 @@ pub const GRADIENT: Entry = Entry {
     networks: "all",
     options: OPTIONS,
     presets: &[],
-    build: |settings| {
-        let method = GradientMethod {
-            title: "gradient",
-            quantity: "gradient",
-            composite: AttentionRules::behind(Composite::new(), settings)?,
-            formula: |_, g| g,
-            replaces_rectifiers: false,
-            shared: Shared::new(settings)?,
-        };
-        Ok(Box::new(method))
-    },
+    build: |settings| Ok(Box::new(method(settings)?)),
 };
+
+/// The method with its settings.
+pub(super) fn method(settings: &Settings) -> Result<GradientMethod, SettingError> {
+    Ok(GradientMethod {
+        title: "gradient",
+        quantity: "gradient",
+        composite: AttentionRules::behind(Composite::new(), settings)?,
+        formula: |_, g| g,
+        replaces_rectifiers: false,
+        shared: Shared::new(settings)?,
+    })
+}

@@ -149,16 +149,17 @@ impl Method for Lime {
             let attribution = self
                 .over
                 .attribution(subject, target, names, &segments, values)?;
-            let said = Check {
-                name: "score by the model",
-                value: fit.intercept + values.iter().sum::<f64>(),
-                meaning: format!(
-                    "what the linear model says of the whole picture; the network says {:.4}",
-                    scores[0]
-                ),
-            };
             Ok(Attribution {
-                checks: determination(fit.r2).into_iter().chain([said]).collect(),
+                checks: determination(fit.r2)
+                    .into_iter()
+                    .chain([Check {
+                        name: "intercept",
+                        value: fit.intercept,
+                        meaning:
+                            "the score that the linear model says where every segment is covered"
+                                .into(),
+                    }])
+                    .collect(),
                 ..attribution
             })
         }))

@@ -37,6 +37,18 @@ pub struct Answer {
     pub gradients: Vec<Tensor>,
 }
 
+/// What a walk back begins with, for the network's numbers `[K]`: as many.
+pub(crate) type Slopes<'s> = dyn Fn(&[f32]) -> Result<Vec<f32>, Error> + 's;
+
+/// The slopes of the score itself.
+fn slopes_of<'s>(
+    subject: &Subject,
+    ask: &'s Ask,
+) -> impl Fn(&[f32]) -> Result<Vec<f32>, Error> + use<'s> {
+    let output = subject.output();
+    move |numbers| ask.target.slopes(ask.score, output, numbers)
+}
+
 impl Subject<'_> {
     /// Walks back from the target's score of the picture itself. Its walk forward is shared by all who
     /// ask about [`dvm_engine::Network::folded`].
@@ -45,22 +57,37 @@ impl Subject<'_> {
     /// [`Error::NotFinite`], [`Error::Class`], [`Error::Network`]; [`Error::Unfit`] if it takes more memory
     /// than is allowed.
     pub fn gradients(&self, ask: &Ask) -> Result<Answer, Error> {
-        let is_shared = std::ptr::eq(ask.graph, self.network().folded());
-        let picture = self.picture();
+        self.gradients_from(None, ask, &slopes_of(self, ask))
+    }
+
+    /// As [`Subject::gradients`] for a picture of the same size, or for the subject's own if there is none,
+    /// walking back from other numbers `[K]` than the slopes of the score: `slopes` gives them, being told
+    /// the network's numbers.
+    ///
+    /// # Errors
+    /// As [`Subject::gradients`], and whatever `slopes` returns.
+    pub(crate) fn gradients_from(
+        &self,
+        other: Option<&Tensor>,
+        ask: &Ask,
+        slopes: &Slopes,
+    ) -> Result<Answer, Error> {
+        let is_shared = other.is_none() && std::ptr::eq(ask.graph, self.network().folded());
         if is_shared {
             let forward = self.forward()?;
             let has = |id: &NodeId| forward.activations.get(*id).is_some();
             if ask.nodes.iter().all(has) {
-                let (segments, activations) = (&forward.segments, &forward.activations);
-                let mut found = self.walked_back(ask, picture, segments, activations)?;
+                let walk = (&forward.segments, &forward.activations);
+                let mut found = self.walked_back(ask, self.picture(), walk, slopes)?;
                 return Ok(found.remove(0));
             }
         }
+        let picture = other.unwrap_or(self.picture());
         let segments = self.segments(ask.graph)?;
         let kept = ask
             .graph
             .forward_in_segments_keeping(picture, &segments, ask.nodes)?;
-        let mut found = self.walked_back(ask, picture, &segments, &kept)?;
+        let mut found = self.walked_back(ask, picture, (&segments, &kept), slopes)?;
         Ok(found.remove(0))
     }
 
@@ -89,7 +116,7 @@ impl Subject<'_> {
                 .graph
                 .forward_in_segments_keeping(&pictures, &segments, ask.nodes)?;
             for (index, answer) in self
-                .walked_back(ask, &pictures, &segments, &kept)?
+                .walked_back(ask, &pictures, (&segments, &kept), &slopes_of(self, ask))?
                 .into_iter()
                 .enumerate()
             {
@@ -132,8 +159,8 @@ impl Subject<'_> {
         &self,
         ask: &Ask,
         pictures: &Tensor,
-        segments: &Segments,
-        activations: &Activations,
+        (segments, activations): (&Segments, &Activations),
+        slopes: &Slopes,
     ) -> Result<Vec<Answer>, Error> {
         let (graph, output) = (ask.graph, self.output());
         let outputs = activations.output();
@@ -144,7 +171,7 @@ impl Subject<'_> {
         let mut scores = Vec::with_capacity(count);
         for numbers in &rows {
             scores.push(ask.target.score(ask.score, output, numbers)?);
-            seed.extend(ask.target.slopes(ask.score, output, numbers)?);
+            seed.extend(slopes(numbers)?);
         }
         let seed = Tensor::from_stored(outputs.shape(), seed);
         let request = Request {

@@ -8,6 +8,7 @@ mod fills;
 mod image_space;
 mod invariants;
 mod oracles;
+mod paths;
 mod refusals;
 mod segments;
 mod subject;

@@ -2,5 +2,6 @@
 //! second implementations (`references/README.md`).
 
 mod cam;
+mod gradient;
 mod perturbation;
 mod transformer;

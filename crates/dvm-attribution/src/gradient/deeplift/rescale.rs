@@ -1,0 +1,353 @@
+//! The multipliers of DeepLIFT: what stands for the gradient at every nonlinear node.
+
+use std::fmt;
+use std::sync::Arc;
+
+use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::binary::{Binary, Function, Other};
+use dvm_engine::ops::pool::{Pool, Reduction};
+use dvm_engine::ops::prelu::PRelu;
+use dvm_engine::ops::reduce::{How, Reduce};
+use dvm_engine::ops::unary::Unary;
+use dvm_engine::ops::{Call, Mode, Outcome, Site};
+use dvm_engine::rules::Rule;
+use dvm_engine::{Graph, Node, NodeId, Tensor};
+use rayon::prelude::*;
+
+use super::reference::Reference;
+use crate::gradient::quadrature::gauss_legendre;
+
+/// What a node is to the rescale rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A function of each value alone: change of the output over change of the input.
+    Elementwise,
+    /// A maximum (or minimum) of several values: what the output changes by is shared between the value
+    /// that is largest in the picture and the one that is largest in the baseline.
+    Extreme {
+        /// Whether it is a minimum.
+        is_least: bool,
+    },
+    /// Every other function of several values that change: its gradient is averaged along the line from
+    /// the baseline's values to the picture's.
+    Line,
+}
+
+/// Ops whose gradient is the same everywhere.
+const AFFINE: [&str; 22] = [
+    "input",
+    "conv2d",
+    "linear",
+    "batch_norm",
+    "channel_affine",
+    "scale",
+    "add",
+    "concat",
+    "flatten",
+    "reshape",
+    "permute",
+    "pad",
+    "crop_like",
+    "slice",
+    "repeat",
+    "tokens",
+    "channel_shuffle",
+    "dropout",
+    "stochastic_depth",
+    "resample",
+    "reduce_sum",
+    "reduce_mean",
+];
+
+/// What a node is to the rule; `None` where the gradient is the same everywhere.
+pub(super) fn kind(graph: &Graph, id: NodeId) -> Option<Kind> {
+    let node = graph.node(id);
+    let extreme = |is_least| Some(Kind::Extreme { is_least });
+    if node.op_as::<Activation>().is_some() || node.op_as::<PRelu>().is_some() {
+        return Some(Kind::Elementwise);
+    }
+    if let Some(unary) = node.op_as::<Unary>() {
+        return (*unary != Unary::Neg).then_some(Kind::Elementwise);
+    }
+    if let Some(pool) = node.op_as::<Pool>() {
+        return match pool.reduction {
+            Reduction::Max => extreme(false),
+            Reduction::Mean { .. } => None,
+        };
+    }
+    if let Some(Reduce { how: How::Max, .. }) = node.op_as() {
+        return extreme(false);
+    }
+    if let Some(binary) = node.op_as::<Binary>() {
+        let is_fixed = binary.other != Other::Input;
+        return match binary.function {
+            Function::Add | Function::Sub => None,
+            Function::Mul if is_fixed => None,
+            Function::Div if is_fixed && !binary.swapped => None,
+            Function::Min => extreme(true),
+            Function::Max => extreme(false),
+            Function::Mul | Function::Div | Function::Pow => Some(Kind::Line),
+        };
+    }
+    (!AFFINE.contains(&node.op.kind())).then_some(Kind::Line)
+}
+
+/// Whether the rule is for this node.
+pub(super) fn is_nonlinear(graph: &Graph, id: NodeId) -> bool {
+    kind(graph, id).is_some()
+}
+
+/// The rescale rule against one baseline.
+pub(super) struct Rescale {
+    reference: Arc<Reference>,
+    kinds: Vec<Option<Kind>>,
+    /// Places on the line and their weights, for [`Kind::Line`].
+    line: Vec<(f64, f64)>,
+    /// The same for inputs of [`Kind::Elementwise`] that hardly change.
+    short: Vec<(f64, f64)>,
+}
+
+/// Places at which the gradient of a [`Kind::Line`] is asked for. With the 64 of the references the
+/// arrays of a vision transformer differ by less than f32 rounds.
+const LINE: usize = 16;
+
+impl Rescale {
+    /// Against the baseline that `reference` walked with.
+    pub(super) fn new(graph: &Graph, reference: Arc<Reference>) -> Self {
+        Self {
+            reference,
+            kinds: graph.ids().map(|id| kind(graph, id)).collect(),
+            line: gauss_legendre(LINE),
+            short: gauss_legendre(3),
+        }
+    }
+}
+
+impl fmt::Debug for Rescale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rescale")
+    }
+}
+
+impl Rule for Rescale {
+    fn name(&self) -> &'static str {
+        "rescale"
+    }
+
+    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Vec<Option<Tensor>>, String> {
+        let (place, baseline) = self.reference.inputs(site.node)?;
+        let fits = site.inputs.iter().zip(&baseline);
+        if fits
+            .clone()
+            .any(|(input, other)| input.shape() != other.shape())
+        {
+            return Err("has other shapes for the baseline than for the picture".into());
+        }
+        match self.kinds[place] {
+            Some(Kind::Elementwise) if site.inputs[0].shape() == site.output.shape() => {
+                let multiplied = self.elementwise(site, &baseline[0], grad_output)?;
+                Ok(vec![Some(multiplied)])
+            }
+            Some(Kind::Extreme { is_least }) => extreme(site, &baseline, grad_output, is_least),
+            _ => averaged(site, &baseline, grad_output, &self.line),
+        }
+    }
+}
+
+impl Rescale {
+    fn elementwise(&self, site: &Site, baseline: &Tensor, grad: &Tensor) -> Result<Tensor, String> {
+        let start = forward(site, &[baseline]).value;
+        let nearness = Nearness::of(site.node);
+        let pairs = || site.inputs[0].data().par_iter().zip(baseline.data());
+        let near = if pairs().any(|(&x, &b)| nearness.is_near(x, b)) {
+            let points = match nearness {
+                Nearness::Equal => &[(1.0, 1.0)][..],
+                Nearness::Kinked | Nearness::Smooth => &self.short,
+            };
+            let mut found = averaged(site, &[baseline.clone()], grad, points)?;
+            found.swap_remove(0)
+        } else {
+            None
+        };
+        // Read only where something is near.
+        let near = near.unwrap_or_else(|| grad.clone());
+        let outputs = site.output.data().par_iter().zip(start.data());
+        let gradients = grad.data().par_iter().zip(near.data());
+        let values = pairs().zip(outputs).zip(gradients);
+        let multiplied = values.map(|(((&x, &b), (&y, &s)), (&g, &near))| {
+            if nearness.is_near(x, b) {
+                near
+            } else {
+                g * ((y - s) / (x - b))
+            }
+        });
+        Ok(Tensor::from_stored(grad.shape(), multiplied.collect()))
+    }
+}
+
+/// When an input has changed too little for a quotient of differences, of which rounding would leave
+/// nothing; the gradient averaged along the short way stands for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nearness {
+    /// ReLU, of which the quotient is exact as long as anything changes.
+    Equal,
+    /// A function with a kink, near which its average would not be exact.
+    Kinked,
+    /// A function whose slope changes slowly.
+    Smooth,
+}
+
+impl Nearness {
+    fn of(node: &Node) -> Self {
+        if let Some(activation) = node.op_as::<Activation>() {
+            return match activation {
+                Activation::Relu | Activation::Relu6 | Activation::ClippedRelu(_) => Self::Equal,
+                Activation::Silu
+                | Activation::Swish(_)
+                | Activation::Gelu
+                | Activation::GeluTanh
+                | Activation::Sigmoid
+                | Activation::Tanh
+                | Activation::Softplus
+                | Activation::Mish => Self::Smooth,
+                _ => Self::Kinked,
+            };
+        }
+        match node.op_as::<Unary>() {
+            Some(Unary::Exp | Unary::Erf) => Self::Smooth,
+            _ => Self::Kinked,
+        }
+    }
+
+    #[inline]
+    fn is_near(self, x: f32, baseline: f32) -> bool {
+        let change = (x - baseline).abs();
+        match self {
+            Self::Equal => change == 0.0,
+            Self::Kinked => change <= 1e-3 * x.abs().max(1.0),
+            Self::Smooth => change <= 0.05 * x.abs().max(10.0),
+        }
+    }
+}
+
+/// What the maximum changes by, shared among its inputs and divided by what they change by: as Captum's
+/// rule for max-pools, but what overlapping windows give to one value is added.
+fn extreme(
+    site: &Site,
+    baseline: &[Tensor],
+    grad: &Tensor,
+    is_least: bool,
+) -> Result<Vec<Option<Tensor>>, String> {
+    let baseline: Vec<&Tensor> = baseline.iter().collect();
+    let start = forward(site, &baseline);
+    let outer = |a: f32, b: f32| if is_least { a.min(b) } else { a.max(b) };
+    let share = |of: &(dyn Fn(f32, f32) -> f32 + Sync)| {
+        let outputs = site.output.data().par_iter().zip(start.value.data());
+        let shares = outputs.zip(grad.data()).map(|((&y, &s), &g)| g * of(y, s));
+        Tensor::from_stored(grad.shape(), shares.collect())
+    };
+    let own = backward(
+        site,
+        site.inputs,
+        site.output,
+        site.saved,
+        share(&|y, s| outer(y, s) - s),
+    )?;
+    let others = share(&|y, s| y - outer(y, s));
+    let others = backward(site, &baseline, &start.value, &start.saved, others)?;
+    let plain = backward(site, site.inputs, site.output, site.saved, grad.clone())?;
+    let inputs = site.inputs.iter().zip(baseline);
+    let parts = own.into_iter().zip(others).zip(plain);
+    let multiplied = inputs.zip(parts).map(|((x, b), ((own, other), plain))| {
+        let (own, other, plain) = (own?, other?, plain?);
+        let pairs = x.data().par_iter().zip(b.data());
+        let shares = own.data().par_iter().zip(other.data());
+        let values =
+            pairs
+                .zip(shares)
+                .zip(plain.data())
+                .map(|(((&x, &b), (&own, &other)), &plain)| {
+                    let change = x - b;
+                    if change == 0.0 {
+                        plain
+                    } else {
+                        (own + other) / change
+                    }
+                });
+        Some(Tensor::from_stored(x.shape(), values.collect()))
+    });
+    Ok(multiplied.collect())
+}
+
+/// The node's gradient averaged over places on the line from the baseline's inputs (0) to the picture's
+/// (1).
+fn averaged(
+    site: &Site,
+    baseline: &[Tensor],
+    grad: &Tensor,
+    places: &[(f64, f64)],
+) -> Result<Vec<Option<Tensor>>, String> {
+    let mut sums: Vec<Option<Tensor>> = Vec::new();
+    for &(place, weight) in places {
+        let between: Vec<Tensor> = site
+            .inputs
+            .iter()
+            .zip(baseline)
+            .map(|(input, baseline)| between(baseline, input, place as f32))
+            .collect();
+        let between: Vec<&Tensor> = between.iter().collect();
+        let outcome = forward(site, &between);
+        let found = backward(site, &between, &outcome.value, &outcome.saved, grad.clone())?;
+        sums.resize(found.len(), None);
+        for (sum, found) in sums.iter_mut().zip(found) {
+            let Some(found) = found else { continue };
+            let mut total = sum.take().unwrap_or_else(|| Tensor::zeros(found.shape()));
+            let pairs = total.data_mut().par_iter_mut().zip(found.data());
+            pairs.for_each(|(total, found)| *total += weight as f32 * found);
+            *sum = Some(total);
+        }
+    }
+    Ok(sums)
+}
+
+fn between(from: &Tensor, to: &Tensor, place: f32) -> Tensor {
+    let values = from.data().par_iter().zip(to.data());
+    let values = values.map(|(&from, &to)| from + place * (to - from));
+    Tensor::from_stored(to.shape(), values.collect())
+}
+
+/// The node's value for other inputs.
+fn forward(site: &Site, inputs: &[&Tensor]) -> Outcome {
+    site.node.op.forward(&Call {
+        inputs,
+        parameters: site.parameters,
+        prepared: site.prepared,
+        output_shape: site.output.shape(),
+        mode: Mode::Inference,
+        arithmetic: site.arithmetic,
+        node: 0,
+    })
+}
+
+/// The node's true gradients at other inputs, with what its forward call made of them.
+fn backward(
+    site: &Site,
+    inputs: &[&Tensor],
+    output: &Tensor,
+    saved: &[Tensor],
+    grad: Tensor,
+) -> Result<Vec<Option<Tensor>>, String> {
+    let there = Site {
+        node: site.node,
+        inputs,
+        parameters: site.parameters,
+        prepared: site.prepared,
+        output,
+        saved,
+        mode: Mode::Inference,
+        arithmetic: site.arithmetic,
+        wants_input: site.wants_input,
+        wants_parameter: site.wants_parameter,
+    };
+    Ok(site.node.op.backward(&there, grad)?.inputs)
+}
