@@ -149,14 +149,6 @@ impl Method for Lime {
             let attribution = self
                 .over
                 .attribution(subject, target, names, &segments, values)?;
-            let said = Check {
-                name: "score by the model",
-                value: fit.intercept + values.iter().sum::<f64>(),
-                meaning: format!(
-                    "what the linear model says of the whole picture; the network says {:.4}",
-                    scores[0]
-                ),
-            };
             Ok(Attribution {
                 checks: determination(fit.r2).into_iter().chain([said]).collect(),
                 ..attribution
