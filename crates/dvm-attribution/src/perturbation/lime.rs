@@ -150,7 +150,16 @@ impl Method for Lime {
                 .over
                 .attribution(subject, target, names, &segments, values)?;
             Ok(Attribution {
-                checks: determination(fit.r2).into_iter().chain([said]).collect(),
+                checks: determination(fit.r2)
+                    .into_iter()
+                    .chain([Check {
+                        name: "intercept",
+                        value: fit.intercept,
+                        meaning:
+                            "the score that the linear model says where every segment is covered"
+                                .into(),
+                    }])
+                    .collect(),
                 ..attribution
             })
         }))
