@@ -17,10 +17,11 @@ use crate::{
     SettingError, Settings, Subject, Target,
 };
 
-const SAMPLES: OptionSpec = OptionSpec {
+const MASKS: OptionSpec = OptionSpec {
+    name: "masks",
+    takes: Takes::Text("N"),
     default: "4000",
     help: "how many masks are drawn",
-    ..options::SAMPLES
 };
 
 const SCORE: OptionSpec = OptionSpec {
@@ -66,7 +67,7 @@ pub const RISE: Entry = Entry {
     family: Family::Perturbation,
     cost: "one forward pass per mask: 4,000 if not said",
     networks: "all",
-    options: &[SAMPLES, CELLS, SHOWN, ESTIMATE, BASELINE, SEED, SCORE],
+    options: &[MASKS, CELLS, SHOWN, ESTIMATE, BASELINE, SEED, SCORE],
     presets: &[],
     build: |settings| Ok(Box::new(Rise::new(settings)?)),
 };
@@ -98,7 +99,7 @@ impl Rise {
             return Err(SHOWN.refuse(shown, "it is a number above 0 and below 1"));
         }
         Ok(Self {
-            samples: SAMPLES.of::<Count>(settings)?.0,
+            samples: MASKS.of::<Count>(settings)?.0,
             cells: CELLS.of::<Count>(settings)?.0,
             shown,
             estimate: ESTIMATE.of(settings)?,
@@ -120,7 +121,7 @@ impl Rise {
         let needed = self.samples.saturating_mul(self.cells * self.cells);
         if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
             return Err(Error::Unfit(format!(
-                "{} masks of {1}×{1} cells take {2} MiB, more than the {3} MiB allowed; choose fewer `samples` \
+                "{} masks of {1}×{1} cells take {2} MiB, more than the {3} MiB allowed; choose fewer `masks` \
                  or `cells`, or allow more memory",
                 self.samples,
                 self.cells,
@@ -135,7 +136,7 @@ impl Rise {
 impl Method for Rise {
     fn parameters(&self) -> Map<String, Value> {
         [
-            (SAMPLES.name, self.samples.into()),
+            (MASKS.name, self.samples.into()),
             (CELLS.name, self.cells.into()),
             (SHOWN.name, self.shown.into()),
             (ESTIMATE.name, self.estimate.word().into()),

@@ -4,7 +4,7 @@ use dvm_engine::rules::Composite;
 use dvm_engine::{Activations, Graph, NodeId, Request, Segments, Tensor};
 use rayon::prelude::*;
 
-use super::LARGEST_BATCH;
+use super::LARGEST_BATCH_BACK;
 use crate::subject::{ALWAYS_ALLOWED_BACK, finite};
 use crate::{Error, Score, Subject, Target};
 
@@ -135,7 +135,7 @@ impl Subject<'_> {
         let splits = |id: &NodeId| are_batches[id.index()];
         let ends = ask.nodes.iter().chain([&ask.graph.output()]).all(splits);
         let mut batch = if ends {
-            LARGEST_BATCH.min(count.max(1))
+            LARGEST_BATCH_BACK.min(count.max(1))
         } else {
             1
         };

@@ -16,3 +16,6 @@ pub use gradients::{Answer, Ask};
 
 /// Larger batches make nothing faster: the caches are full long before.
 const LARGEST_BATCH: usize = 8;
+
+/// The same of walks back, which hold the activations of all layers.
+const LARGEST_BATCH_BACK: usize = 2;

@@ -14,10 +14,11 @@ use crate::subject::{
 };
 
 /// Overlapping windows of which the last are clipped, and little of what is drawn.
-const WINDOWS: [(&str, &str); 8] = [
+const WINDOWS: [(&str, &str); 9] = [
     ("window", "7x6"),
     ("stride", "6x4"),
     ("samples", "16"),
+    ("masks", "16"),
     ("segments", "grid:2x3"),
     ("steps", "3"),
     ("iterations", "3"),
@@ -333,6 +334,7 @@ fn a_single_number_speaks_for_its_yes_as_much_as_against_its_no() {
             ("stride", "2"),
             ("channels", "sum"),
             ("samples", "30"),
+            ("masks", "30"),
             ("segments", "grid:2"),
             ("cells", "2"),
             ("steps", "2"),

@@ -113,7 +113,7 @@ fn rise_with_masks_of_one_cell_is_the_drop_of_the_whole_picture() {
     let covered = black.subject().numbers().unwrap();
     let options = [
         ("cells", "1"),
-        ("samples", "20"),
+        ("masks", "20"),
         ("score", "logit"),
         ("estimate", "contrast"),
         ("baseline", "black"),
@@ -131,7 +131,7 @@ fn the_mean_where_a_pixel_shows_is_that_of_the_score_where_nothing_depends_on_it
     // A network of zeros answers 0 whatever it sees: two classes of probability one half each.
     let graph = linear_network((8, 8), &vec![0.0; 2 * 192]);
     let case = Case::new(graph, as_it_is((8, 8)), noise_picture("even", (8, 8)));
-    let options = [("samples", "4000"), ("cells", "4")];
+    let options = [("masks", "4000"), ("cells", "4")];
     let attribution = case.map_of(0, "rise", &options);
     let error = attribution.checks[0].value as f32;
     // 0.5 times a mean of cells that are 0 or 2: at most 0.5 / √4000.
@@ -252,6 +252,7 @@ fn the_map_of_a_difference_is_the_difference_of_the_maps() {
     let case = small();
     let options = [
         ("samples", "30"),
+        ("masks", "30"),
         ("segments", "grid:3"),
         ("score", "logit"),
         ("estimate", "contrast"),

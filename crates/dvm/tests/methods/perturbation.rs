@@ -226,7 +226,8 @@ impl Case {
         // On large networks one of them is enough.
         let number = if self.about.name == "small" { 2 } else { 1 };
         for (estimate, stored) in estimates.into_iter().take(number) {
-            let options = [self.samples("rise"), ("estimate", estimate.into())];
+            let masks = self.about.samples["rise"].to_string();
+            let options = [("masks", masks), ("estimate", estimate.into())];
             for attribution in self.maps("rise", &options) {
                 let found = self.sampled(&attribution.map);
                 self.assert_close(stored, &attribution.target, &found);
