@@ -31,7 +31,7 @@ pub trait Method: Send + Sync {
     /// As [`Method::begin`].
     fn attribute(&self, subject: &Subject, targets: &[Target]) -> Result<Vec<Attribution>, Error> {
         let observation = self.begin(subject, targets)?;
-        targets.iter().map(|target| observation(target)).collect()
+        targets.iter().map(&*observation).collect()
     }
 }
 

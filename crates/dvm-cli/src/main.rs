@@ -43,7 +43,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Draw what the network looked at in each picture
-    Explain(explain::Arguments),
+    Explain(Box<explain::Arguments>),
     /// Say what the network sees in each picture
     Classify(classify::Arguments),
     /// Train a network on a folder of pictures
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     interruption::listen()?;
     match Cli::try_parse().map_err(Failure::Arguments)?.command {
-        Command::Explain(arguments) => explain::run(arguments),
+        Command::Explain(arguments) => explain::run(*arguments),
         Command::Classify(arguments) => classify::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),

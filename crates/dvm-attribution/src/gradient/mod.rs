@@ -2,7 +2,7 @@
 //! the true rules or by replaced ones.
 //!
 //! A method that walks back once is a table of rules and a formula; the walk is the engine's. The others walk
-//! back from several pictures, or against a baseline; each is an [`attributor`], which `smoothgrad` can
+//! back from several pictures, or against a baseline; each is an `attributor`, which `smoothgrad` can
 //! average whatever it is.
 
 mod attributor;

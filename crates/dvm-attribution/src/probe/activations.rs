@@ -16,6 +16,9 @@ pub struct Reading {
     pub activations: Vec<Tensor>,
 }
 
+/// Gets the index of a case and the network's numbers `[K]` for it.
+type EachNumbers<'e> = dyn FnMut(usize, &[f32]) -> Result<(), Error> + 'e;
+
 impl Subject<'_> {
     /// The values of these nodes of `graph`, a form of the network, for the picture itself, each a batch of
     /// one.
@@ -88,7 +91,7 @@ impl Subject<'_> {
         (graph, at): (&Graph, NodeId),
         count: usize,
         make: &(dyn Fn(usize) -> Vec<f32> + Sync),
-        each: &mut dyn FnMut(usize, &[f32]) -> Result<(), Error>,
+        each: &mut EachNumbers,
     ) -> Result<(), Error> {
         let shapes = graph.shapes(&self.shape())?;
         let shape = &shapes[at.index()];

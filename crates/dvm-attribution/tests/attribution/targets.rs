@@ -48,7 +48,7 @@ fn a_class_that_the_network_does_not_have_is_refused_in_every_target() {
         for method in ["gradient", "occlusion"] {
             let method = made(method, &[]).unwrap();
             let error = method
-                .attribute(&case.subject(), &[target.clone()])
+                .attribute(&case.subject(), std::slice::from_ref(&target))
                 .unwrap_err();
             assert!(
                 error.to_string().starts_with("class 5 was asked for"),

@@ -72,7 +72,7 @@ fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
     let (val, test): (Share, Share) = (VAL.of(settings)?, TEST.of(settings)?);
     let shares = Shares::new(val.0, test.0).ok_or_else(|| {
         VAL.refuse(
-            &val.0.to_string(),
+            val.0.to_string(),
             "with the option `test` it leaves nothing to train",
         )
     })?;
