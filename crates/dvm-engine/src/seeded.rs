@@ -13,7 +13,7 @@ pub fn unit(name: &str, len: usize) -> Vec<f32> {
     unit_from(name, 0, len)
 }
 
-/// The numbers of [`unit`] from the one at `first` on.
+/// The numbers of [`unit()`] from the one at `first` on.
 pub fn unit_from(name: &str, first: u64, len: usize) -> Vec<f32> {
     let key = fnv1a64(name.as_bytes());
     (first..first + len as u64)
