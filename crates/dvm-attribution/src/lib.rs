@@ -20,6 +20,7 @@ pub mod registry;
 mod subject;
 mod target;
 pub mod transformer;
+mod upsample;
 
 pub use attribution::{Array, Attribution, Check, Nature};
 pub use baseline::{Baseline, Baselines};

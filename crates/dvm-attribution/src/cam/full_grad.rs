@@ -11,11 +11,11 @@ use dvm_options::{OptionSpec, Takes, words};
 use serde_json::{Map, Value};
 
 use super::layer::by_channel;
-use super::upsample::bilinear;
 use crate::options::SCORE;
 use crate::probe::Ask;
 use crate::registry::{Entry, Family, Published, Reference};
 use crate::subject::finite;
+use crate::upsample::bilinear;
 use crate::{
     Array, Attribution, Check, Error, Method, Nature, Observation, Score, Subject, Target,
 };

@@ -8,11 +8,11 @@ use super::Shared;
 use super::grad_cam::shares;
 use super::gradient_cam::GradientCam;
 use super::layer::Looked;
-use super::upsample::Upsampling;
 use crate::gradient::{self, CHANNELS, rectifier_warnings};
 use crate::options::{LAYER, SCORE};
 use crate::probe::Ask;
 use crate::registry::{Entry, Family, Published, Reference};
+use crate::upsample::Upsampling;
 use crate::{
     Array, Attribution, Error, Method, Observation, SettingError, Settings, Subject, Target, Walks,
 };

@@ -20,7 +20,6 @@ mod hires_cam;
 mod layer;
 mod layer_cam;
 mod score_cam;
-mod upsample;
 mod views;
 mod xgrad_cam;
 
@@ -44,11 +43,11 @@ pub use xgrad_cam::XGRAD_CAM;
 
 use crate::options::{LAYER, SCORE};
 use crate::subject::finite;
+use crate::upsample::bilinear;
 use crate::{
     Array, Attribution, Error, Nature, OptionSpec, Score, SettingError, Settings, Subject, Target,
 };
 use layer::{Layers, Looked, MOST};
-use upsample::bilinear;
 
 /// For which networks class activation maps are defined.
 const NETWORKS: &str = "all with a feature map or tokens of places";

@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use super::gradient_cam::Reduction;
 use super::layer::{Looked, by_channel};
-use super::upsample::bilinear;
 use super::views::{mean, views};
 use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution};
 use crate::options::{LAYER, SCORE};
 use crate::probe::Variants;
 use crate::registry::{Entry, Family, Published, Reference};
+use crate::upsample::bilinear;
 use crate::{Error, Method, Observation, Subject, Target};
 
 /// What a channel's weight is.

@@ -8,7 +8,6 @@ mod legrad;
 mod libra;
 
 use dvm_engine::Output;
-use dvm_image::{Grid, HeatMap};
 
 pub use attention_relevance::ATTENTION_RELEVANCE;
 pub use attention_rollout::ATTENTION_ROLLOUT;
@@ -18,6 +17,7 @@ pub(crate) use libra::{ATTENTION_RULES, AttentionRules};
 
 use crate::probe::Attentions;
 use crate::subject::finite;
+use crate::upsample::bilinear;
 use crate::{Array, Attribution, Error, Nature, Subject, Target};
 
 /// For which networks attention of all tokens to each other is defined.
@@ -56,7 +56,7 @@ fn attribution(
         title: words.title,
         quantity: words.quantity.into(),
         score: words.score,
-        map: upsampled(&places, attentions.grid, subject.size()),
+        map: bilinear(&places, attentions.grid, subject.size()),
         size: subject.size(),
         smooth: None,
         arrays: vec![
@@ -68,19 +68,6 @@ fn attribution(
         checks: Vec::new(),
     }
     .checked())
-}
-
-/// Values `[rows, columns]` at `[H, W]`, bilinear between the centres of the parts of the picture that they
-/// stand for.
-fn upsampled(values: &[f32], grid: (usize, usize), (height, width): (usize, usize)) -> Vec<f32> {
-    let points = |pixels: usize, places: usize| -> Vec<f64> {
-        let scale = places as f64 / pixels as f64;
-        (0..pixels)
-            .map(|pixel| (pixel as f64 + 0.5) * scale)
-            .collect()
-    };
-    let map = HeatMap::new(Grid::pixels(grid.0, grid.1), values.to_vec());
-    map.smooth_at(&points(height, grid.0), &points(width, grid.1))
 }
 
 /// The row that a matrix product begins with: the mean of the unit rows of the tokens that are read.
@@ -107,12 +94,6 @@ fn times(row: &[f64], matrix: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pixels_between_two_tokens_are_mixed() {
-        let found = upsampled(&[0.0, 8.0], (1, 2), (2, 4));
-        assert_eq!(found, [0.0, 2.0, 6.0, 8.0].repeat(2));
-    }
 
     #[test]
     fn a_row_times_a_matrix() {

@@ -142,7 +142,7 @@ fn what_does_not_go_together_is_refused() {
         (
             "forward",
             &["--window", "9"][..],
-            "--window is an option of",
+            "`window` is an option of methods",
         ),
         ("occlusion", &["--batch", "2"], "batch of 2"),
         (

@@ -1,4 +1,5 @@
-//! A map of a layer's size at the size of the picture.
+//! A map of a layer's or tokens' size at the size of the picture.
+
 use dvm_options::words;
 
 words! {
