@@ -298,7 +298,10 @@ fn groups_on_both_sides_are_found() {
     assert_eq!(found, expected);
     assert_eq!(report.findings[0].groups[0].detail, "p00");
     let error = audit(home.path(), Some("("), &|_, _| {}).unwrap_err();
-    assert!(error.to_string().starts_with("the option `group`"), "{error}");
+    assert!(
+        error.to_string().starts_with("the option `group`"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Resolved {
             }
         }
         let all = specs.fold(Settings::new(), |all, spec| {
-            all.with(spec.name, spec.text(given))
+            all.with(spec.name, spec.takes.written(spec.text(given)))
         });
         Ok(Self {
             owner: owner.into(),
@@ -132,6 +132,12 @@ mod tests {
         let resolved = resolve(&Settings::new().with("metric", "accuracy")).unwrap();
         assert_eq!(resolved.number("momentum"), 0.9);
         assert_eq!(resolved.word("metric"), "accuracy");
+    }
+
+    #[test]
+    fn a_number_is_written_in_one_way() {
+        let resolved = resolve(&Settings::new().with("momentum", "5e-1")).unwrap();
+        assert_eq!(resolved.settings().text("momentum"), Some("0.5"));
     }
 
     #[test]

@@ -44,6 +44,15 @@ impl Takes {
         }
     }
 
+    /// The same value, written in the one way in which settings are read from files: `1e-4` as `0.0001`.
+    pub(crate) fn written(self, text: &str) -> String {
+        let is_number = !matches!(self, Self::Text(_) | Self::Flag | Self::OneOf(_));
+        match text.parse::<f64>() {
+            Ok(number) if is_number => number.to_string(),
+            _ => text.into(),
+        }
+    }
+
     /// What a value looks like, for help: `N|HxW`, `NUMBER`, `loss|accuracy`.
     pub fn form(self) -> String {
         match self {
