@@ -2,7 +2,7 @@
 
     python benches/peers/methods.py [--rounds 3] [--dvm PATH] [--only grad-cam,rise,…] [--model resnet18]
 
-One map of one class of one picture of 224 × 224 pixels; weights mean nothing. Peers work in batches of 16.
+One map of one class of one picture of 224 × 224 pixels; weights are random. Peers work in batches of 16.
 Prints seconds (medians), the median of the ratios pair by pair, and the peak memory of each process.
 """
 

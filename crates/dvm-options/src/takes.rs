@@ -5,7 +5,7 @@ use std::fmt;
 /// What an option takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Takes {
-    /// A text of this form, such as `N|HxW`: whoever has the option parses it ([`OptionSpec::of`]).
+    /// A text of this form, such as `N|HxW`: the code that reads the option parses it ([`OptionSpec::of`]).
     ///
     /// [`OptionSpec::of`]: crate::OptionSpec::of
     Text(&'static str),

@@ -2,7 +2,7 @@
 
 use crate::random::Stream;
 
-/// Vectors of the Krylov space before it is begun anew from the best one.
+/// Vectors of the Krylov space before a new one starts from the best of them.
 const KRYLOV: usize = 24;
 
 /// Rounds at most; a dozen are rare.
@@ -19,7 +19,7 @@ const NOTHING: f64 = 1e-13;
 /// arbitrary. Zero if all values are alike.
 ///
 /// A library's full decomposition would compute all vectors for the sake of one; this needs the product with
-/// the matrix and its transpose only (Lanczos with full orthogonalisation, begun anew from the best vector),
+/// the matrix and its transpose only (Lanczos with full orthogonalisation, restarted from the best vector),
 /// in f64 and always in the same order.
 pub(crate) fn first_component(values: &[f32], channels: usize, centred: bool) -> Vec<f64> {
     let places = values.len() / channels.max(1);

@@ -75,7 +75,7 @@ fn grid((height, width): (usize, usize), count: usize) -> ((f64, f64), Vec<Centr
     let (mut rows, mut columns) = (1.0, 1.0);
     if area > count as f64 {
         let step = (area / count as f64).sqrt();
-        // Where one side is shorter than a step, all centres lie in a line along the other.
+        // Where one side is shorter than a step, all centres are in one line along the other.
         (rows, columns) = if (height as f64) < step && height <= width {
             (height as f64, width as f64 / count as f64)
         } else if (width as f64) < step {

@@ -27,7 +27,7 @@ pub trait Variants: Sync {
 }
 
 /// Groups of variants that are worked on side by side at most. Each has this part of the memory
-/// whatever the number of threads, so that nothing computed depends on it.
+/// with any number of threads, so that no result depends on it.
 const MOST_LANES: usize = 8;
 
 impl Subject<'_> {

@@ -114,7 +114,7 @@ impl SmoothMask {
             sums
         };
         let by_row: Vec<Vec<f64>> = (0..rows).into_par_iter().map(of_row).collect();
-        // In the order of the rows, whatever the number of threads.
+        // In the order of the rows, so that the sum does not depend on threads.
         let mut sums = vec![0.0; parameters.len()];
         for row in by_row {
             for (sum, value) in sums.iter_mut().zip(row) {
