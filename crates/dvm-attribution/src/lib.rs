@@ -3,6 +3,7 @@
 //! Data flows one way. A [`Subject`] is a network with a prepared picture. A [`Method`] asks it about
 //! [`Target`]s, only by the ways in [`probe`], and gives one [`Attribution`] per target.
 //! [`registry`] lists all methods; the command line, its help and the documents read that list.
+//! Maps are tested by [`metrics`].
 //! Methods are grouped by how they ask: [`gradient`] walks the network backwards, [`cam`] looks at feature
 //! maps, [`perturbation`] changes the picture and looks at the answer, [`transformer`] looks at attention.
 
@@ -12,6 +13,7 @@ pub mod cam;
 mod error;
 pub mod gradient;
 mod method;
+pub mod metrics;
 mod options;
 pub mod perturbation;
 pub mod probe;

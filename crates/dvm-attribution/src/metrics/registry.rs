@@ -1,0 +1,185 @@
+//! The list of all metrics. A new metric is one file and one line in [`ALL`].
+
+use super::Metric;
+use super::sparseness::SPARSENESS;
+use crate::registry::Reference;
+use crate::{OptionSpec, SettingError, Settings};
+
+/// A metric: what people see of it, and how it is made.
+pub struct MetricEntry {
+    /// The name to ask for it by.
+    pub name: &'static str,
+    /// The name above its figures.
+    pub title: &'static str,
+    /// What it measures, in one sentence.
+    pub summary: &'static str,
+    /// Where it was published.
+    pub reference: Reference,
+    /// Which question it answers.
+    pub question: Question,
+    /// Which figures are good.
+    pub better: Better,
+    /// What must be known beside the map.
+    pub needs: Needs,
+    /// How often the network is walked for one map.
+    pub cost: &'static str,
+    /// Its options.
+    pub options: &'static [OptionSpec],
+    /// Makes it from the options given; those of other metrics are ignored.
+    pub build: fn(&Settings) -> Result<Box<dyn Metric>, SettingError>,
+}
+
+/// The question that a metric answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Do the pixels that the map calls relevant move the network?
+    Faithfulness,
+    /// Does the map stay as it is where the picture hardly changes?
+    Robustness,
+    /// Does the map depend on what the network learned, and on the class?
+    Randomisation,
+    /// Does the map lie on the object?
+    Localisation,
+    /// Does the map show few places?
+    Simplicity,
+}
+
+impl Question {
+    /// All of them, in the order of the lists.
+    pub const ALL: [Self; 5] = [
+        Self::Faithfulness,
+        Self::Robustness,
+        Self::Randomisation,
+        Self::Localisation,
+        Self::Simplicity,
+    ];
+
+    /// Its name in lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Faithfulness => "faithfulness",
+            Self::Robustness => "robustness",
+            Self::Randomisation => "randomisation",
+            Self::Localisation => "localisation",
+            Self::Simplicity => "simplicity",
+        }
+    }
+
+    /// The question itself.
+    pub fn asked(self) -> &'static str {
+        match self {
+            Self::Faithfulness => "Do the pixels that the map calls relevant move the network?",
+            Self::Robustness => "Does the map stay as it is where the picture hardly changes?",
+            Self::Randomisation => {
+                "Does the map depend on what the network learned, and on the class?"
+            }
+            Self::Localisation => "Does the map lie on the object?",
+            Self::Simplicity => "Does the map show few places?",
+        }
+    }
+}
+
+/// Which figures of a metric are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// High ones.
+    Higher,
+    /// Low ones.
+    Lower,
+    /// Neither: the figure describes the map, and says nothing of its truth.
+    Neither,
+}
+
+impl Better {
+    /// Its word in lists.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Higher => "higher",
+            Self::Lower => "lower",
+            Self::Neither => "neither",
+        }
+    }
+}
+
+/// What a metric must know beside the map, the network and the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Map,
+    /// The method, to ask it for other maps.
+    Method,
+    /// Where the object is.
+    Region,
+}
+
+/// All metrics.
+pub static ALL: &[MetricEntry] = &[SPARSENESS];
+
+/// The metric of this name.
+pub fn find(name: &str) -> Option<&'static MetricEntry> {
+    ALL.iter().find(|entry| entry.name == name)
+}
+
+impl MetricEntry {
+    /// Whether it has an option of this name.
+    pub fn takes(&self, option: &str) -> bool {
+        self.options.iter().any(|spec| spec.name == option)
+    }
+
+    /// Makes the metric.
+    ///
+    /// # Errors
+    /// [`SettingError`] for a value that an option does not take.
+    pub fn metric(&self, settings: &Settings) -> Result<Box<dyn Metric>, SettingError> {
+        (self.build)(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_in_the_list_is_what_the_metric_does() {
+        for entry in ALL {
+            let plain = entry.metric(&Settings::new()).unwrap().parameters();
+            let mut spelled_out = Settings::new();
+            for option in entry.options {
+                spelled_out = spelled_out.with(option.name, option.default);
+            }
+            let spelled_out = entry.metric(&spelled_out).unwrap().parameters();
+            assert_eq!(plain, spelled_out, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn every_option_is_written_into_the_record() {
+        for entry in ALL {
+            let record = entry.metric(&Settings::new()).unwrap().parameters();
+            for option in entry.options {
+                assert!(
+                    record.contains_key(option.name),
+                    "{} {}",
+                    entry.name,
+                    option.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_metric_has_the_name_of_a_method_or_of_another_metric() {
+        for (index, entry) in ALL.iter().enumerate() {
+            assert!(
+                crate::registry::find(entry.name).is_none(),
+                "{}",
+                entry.name
+            );
+            assert!(
+                ALL[..index].iter().all(|e| e.name != entry.name),
+                "{}",
+                entry.name
+            );
+        }
+    }
+}
