@@ -2,6 +2,7 @@
 
 import augmentations
 import cams
+import controls
 import data_files
 import dicom_pictures
 import exported_structures
@@ -36,6 +37,7 @@ if __name__ == "__main__":
         ops,
         methods,
         cams,
+        controls,
         perturbations,
         gradient_methods,
         networks,

@@ -6,6 +6,7 @@
 //! [`registry`] lists all metrics; the command line, its help and the documents read that list.
 
 mod candidate;
+pub mod controls;
 mod measurement;
 mod options;
 pub mod registry;
