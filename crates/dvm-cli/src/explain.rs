@@ -11,8 +11,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
 use dvm::{
-    Caption, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat, OverlayStyle,
-    Ranked, ResultFolder, Size, Source, Unit,
+    Caption, Checks, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat,
+    OverlayStyle, Ranked, ResultFolder, Size, Source, Unit,
 };
 use serde::Serialize;
 
@@ -38,6 +38,12 @@ pub struct Arguments {
     #[arg(value_parser = crate::methods::names(), default_value = dvm::DEFAULT_METHODS)]
     #[arg(hide_possible_values = true)]
     methods: Vec<String>,
+    /// Test every map: by these metrics, separated by commas (see `dvm metrics list`), or by the short set
+    /// `usual`
+    #[arg(id = "check", long, value_name = "METRIC", value_delimiter = ',', num_args = 0..=1)]
+    #[arg(value_parser = crate::metrics::names(), default_missing_value = dvm::Checks::USUAL)]
+    #[arg(hide_possible_values = true)]
+    checks: Vec<String>,
     /// The class to explain, by name or index: `top` is the most probable one, `all` every one, `top:5` the
     /// sum of the five most probable; can be given several times
     #[arg(id = "class", long, value_name = "NAME|INDEX|top|top:N|all")]
@@ -111,6 +117,9 @@ Examples:
 
   dvm explain photo.jpg --class \"tiger cat\" --against tabby --method grad-cam,occlusion
       What speaks for the one and against the other, by two methods
+
+  dvm explain photo.jpg --method grad-cam,occlusion --check
+      Two maps, each with tests of whether it shows what moves the network
 
   dvm explain scan.dcm --window-level 40/400
       A slice of a CT as radiologists look at it; the overlays are DICOM files, too
@@ -288,8 +297,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 impl Task {
     /// Turns arguments into what they mean; all that is wrong with the request is found here.
     fn new(arguments: Arguments, pictures: usize) -> Result<Self, Failure> {
-        let settings = &arguments.method_options.settings;
-        let mut explain = Explain::with_settings(&arguments.methods.join(","), settings)?;
+        let (of_methods, of_metrics) = Checks::split(&arguments.method_options.settings);
+        let mut explain = Explain::with_settings(&arguments.methods.join(","), &of_methods)?;
+        explain.checks = Checks::with_settings(&arguments.checks.join(","), &of_metrics)?;
         explain.memory = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
         explain.incremental = !arguments.no_incremental;
         explain.overlay = arguments.overlay.into();
