@@ -11,8 +11,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
 use dvm::{
-    Caption, Checks, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat,
-    OverlayStyle, Ranked, ResultFolder, Size, Source, Unit,
+    Caption, Checked, Checks, ClassChoice, Classifier, ColourMap, Explain, Explanation,
+    FigureFormat, OverlayStyle, Ranked, ResultFolder, Size, Source, Unit,
 };
 use serde::Serialize;
 
@@ -212,12 +212,49 @@ enum Outcome {
         class: Ranked,
         top: Vec<Ranked>,
         files: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<CheckLine>,
         warnings: Vec<String>,
     },
     Failed {
         image: String,
         error: String,
     },
+}
+
+/// The figure of one check of one map.
+#[derive(Serialize)]
+struct CheckLine {
+    method: &'static str,
+    metric: &'static str,
+    /// None if it could not be measured.
+    value: Option<f64>,
+    /// Whether something was found that speaks against the map.
+    passes: Option<bool>,
+}
+
+/// The checks of all maps of an explanation, and a line for each map.
+fn checks_of(explanation: &Explanation) -> (Vec<CheckLine>, String) {
+    let (mut all, mut text) = (Vec::new(), String::new());
+    for (method, checked) in explanation.checked() {
+        let figures: Vec<String> = checked.iter().map(Checked::long_line).collect();
+        if !figures.is_empty() {
+            text += &format!("  {method}: {}\n", figures.join(", "));
+        }
+        all.extend(checked.iter().map(|check| {
+            CheckLine {
+                method,
+                metric: check.entry.name,
+                value: check.value(),
+                passes: check
+                    .found
+                    .as_ref()
+                    .ok()
+                    .map(|found| found.finding.is_none()),
+            }
+        }));
+    }
+    (all, text)
 }
 
 /// Explains all pictures; one that fails does not stop the others.
@@ -455,6 +492,8 @@ impl Task {
                 explanation.score(),
                 report::shown(&folder.join(&figure))
             ));
+            let (checks, checked) = checks_of(&explanation);
+            lines.push(checked);
             explained.push(Outcome::Explained {
                 image: file.display().to_string(),
                 slice: source.slice(),
@@ -462,6 +501,7 @@ impl Task {
                 class,
                 top: explanation.prediction().top(5).to_vec(),
                 files,
+                checks,
                 warnings,
             });
             Ok::<_, dvm::Error>(())
