@@ -16,8 +16,15 @@ pub struct Checks {
     metrics: Vec<(&'static MetricEntry, Box<dyn Metric>)>,
 }
 
+/// What [`Checks::USUAL`] stands for.
+const USUAL: &[&str] = &["sparseness"];
+
 impl Checks {
-    /// These metrics, separated by commas, with their default settings.
+    /// The name of a short set of metrics that says of most maps whether they can be trusted.
+    pub const USUAL: &str = "usual";
+
+    /// These metrics, separated by commas, with their default settings; [`Checks::USUAL`] is a short set,
+    /// and an empty text none.
     ///
     /// # Errors
     /// As [`Checks::with_settings`].
@@ -32,7 +39,11 @@ impl Checks {
     /// [`Error::Usage`] for a metric that does not exist or is named twice, or a setting that none of the
     /// metrics has; [`Error::Setting`] for a value that a setting does not take.
     pub fn with_settings(names: &str, settings: &Settings) -> Result<Self, Error> {
-        let chosen = named::<MetricEntry>(names)?;
+        let chosen = match names.trim() {
+            "" => Vec::new(),
+            Self::USUAL => named::<MetricEntry>(&USUAL.join(","))?,
+            names => named::<MetricEntry>(names)?,
+        };
         check_settings(&chosen, settings)?;
         let metric = |entry: &'static MetricEntry| {
             let metric = entry.metric(&own_settings(entry, settings))?;
@@ -109,7 +120,7 @@ impl Checks {
 }
 
 /// What one metric found of one map.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Checked {
     /// The metric.
     pub entry: &'static MetricEntry,

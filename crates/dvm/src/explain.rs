@@ -1,8 +1,10 @@
 //! From a picture to its explanations.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use dvm_attribution::metrics::Candidate;
 use dvm_attribution::registry::Entry;
 use dvm_attribution::{Method, Observation, Settings, Subject, Target, Walks};
 use dvm_engine::passes::read_out;
@@ -41,7 +43,7 @@ pub struct Explain {
     pub checks: Checks,
 }
 
-/// Told what is how far: the title of a method (its windows), or `classes`; steps done, all steps.
+/// Told what is how far: the title of a method (its windows) or of a check, or `classes`; steps done, all steps.
 /// Called from any thread.
 pub type Progress<'a> = dyn Fn(&'static str, usize, usize) + Sync + 'a;
 
@@ -115,6 +117,31 @@ impl Explain {
         (entry, &**method)
     }
 
+    /// The map with what the checks found of it.
+    fn checked(
+        &self,
+        mut map: Map,
+        method: &dyn Method,
+        subject: &Subject,
+        progress: &Progress,
+    ) -> Result<Map, Error> {
+        if self.checks.is_empty() {
+            return Ok(map);
+        }
+        let titles: Vec<&'static str> = self.checks.entries().map(|entry| entry.title).collect();
+        let current = AtomicUsize::new(0);
+        let tell = |done, all| progress(titles[current.load(Ordering::Relaxed)], done, all);
+        let subject = subject.reporting_to(&tell);
+        let candidate = Candidate::new(&subject, &map.attribution)
+            .map_err(|error| failed(map.entry, error))?
+            .made_by(method);
+        let checked = self.checks.measure(&candidate, |_, index| {
+            current.store(index, Ordering::Relaxed);
+        });
+        map.checked = checked;
+        Ok(map)
+    }
+
     /// One of its methods, with its settings.
     pub(crate) fn method(&self, entry: &Entry) -> Option<&dyn Method> {
         let mut methods = self.methods.iter();
@@ -159,8 +186,8 @@ impl Classifier {
         let subject = Subject::new(network, &input, self.preprocess())
             .with_memory(options.memory)
             .incremental(options.incremental);
-        // The picture is walked once for all methods.
-        subject.expect(walks(&options.methods));
+        // The picture is walked once for all methods and checks.
+        subject.expect(walks(&options.methods, &options.checks));
         let numbers = subject.numbers().map_err(|error| self.failed(error))?;
         let (prediction, targets) = match &options.unit {
             None => {
@@ -189,8 +216,9 @@ impl Classifier {
             // What a method observed is given back before the next one observes.
             let mut maps = Vec::new();
             for (index, ((entry, method), own)) in with_subjects().enumerate() {
-                subject.expect(walks(&options.methods[index..]));
-                maps.push(Observed::new(entry, &**method, own, &targets)?.map(target)?);
+                subject.expect(walks(&options.methods[index..], &options.checks));
+                let map = Observed::new(entry, &**method, own, &targets)?.map(target)?;
+                maps.push(options.checked(map, &**method, &subject, progress)?);
             }
             return each(Explanation::new(explained, target.clone(), maps));
         }
@@ -201,7 +229,10 @@ impl Classifier {
         for (done, target) in targets.iter().enumerate() {
             let maps = observed
                 .iter()
-                .map(|observed| observed.map(target))
+                .map(|observed| {
+                    let map = observed.map(target)?;
+                    options.checked(map, observed.method, &subject, progress)
+                })
                 .collect::<Result<_, Error>>()?;
             each(Explanation::new(explained.clone(), target.clone(), maps))?;
             progress("classes", done + 1, count);
@@ -284,10 +315,10 @@ impl Classifier {
     }
 }
 
-/// What these methods will ask of a picture.
-fn walks(methods: &[(&'static Entry, Box<dyn Method>)]) -> Walks {
+/// What these methods and checks will ask of a picture.
+fn walks(methods: &[(&'static Entry, Box<dyn Method>)], checks: &Checks) -> Walks {
     let walks = methods.iter().map(|(_, method)| method.walks());
-    walks.fold(Walks::default(), Walks::or)
+    walks.fold(checks.walks(), Walks::or)
 }
 
 /// What one method knows of one picture.
@@ -323,6 +354,7 @@ impl<'a> Observed<'a> {
             parameters: self.method.parameters(),
             attribution: attribution.map_err(|e| failed(self.entry, e))?,
             seconds: (self.took + start.elapsed()).as_secs_f64(),
+            checked: Vec::new(),
         })
     }
 }
