@@ -139,8 +139,12 @@ impl<'a> Laid<'a> {
             width: self.side(),
             height: self.side(),
         };
+        // In the middle of the matrix, if it fits there.
         let title = text::fitted(&self.matrix.title, TITLE, self.width() as f32);
-        let at = (left + self.width() / 2, area.top - TITLE_GAP);
+        let half = (text::length(&title, TITLE) / 2.0).ceil() as usize;
+        let middle = (area.left + area.width / 2)
+            .clamp(left + half, left + self.width().max(2 * half) - half);
+        let at = (middle, area.top - TITLE_GAP);
         let (anchor, direction) = (Anchor::Middle, Direction::Across);
         page.write(&title, TITLE, at, anchor, direction, INK);
         self.draw_cells(page, area);

@@ -78,7 +78,14 @@ pub(crate) fn decades(values: impl Iterator<Item = f64>) -> ((i32, i32), Vec<Tic
     let step = (high - low).div_euclid(MOST_DECADES) + 1;
     let ticks = (low..=high).step_by(step as usize).map(|exponent| Tick {
         position: ((exponent - low) as f64 / f64::from(high - low)) as f32,
-        label: number(power_of_ten(exponent)),
+        label: match exponent {
+            -4..=5 => format!(
+                "{:.*}",
+                exponent.min(0).unsigned_abs() as usize,
+                power_of_ten(exponent)
+            ),
+            _ => number(power_of_ten(exponent)),
+        },
     });
     ((low, high), ticks.collect())
 }

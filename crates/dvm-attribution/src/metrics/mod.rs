@@ -5,6 +5,7 @@
 //! and gives a [`Measurement`]. A metric asks the network only by the ways in [`probe`](crate::probe).
 //! [`registry`] lists all metrics; the command line, its help and the documents read that list.
 
+pub mod agreement;
 mod candidate;
 pub mod controls;
 mod measurement;

@@ -52,9 +52,5 @@ fn noise_follows_from_the_seed_alone() {
     let noise = |seed, class| map(&case, "random", seed, class).map;
     assert_eq!(noise(3, 0), noise(3, 1));
     assert_ne!(noise(3, 0), noise(4, 0));
-    assert!(
-        noise(3, 0)
-            .iter()
-            .all(|value| (0.0..1.0).contains(value))
-    );
+    assert!(noise(3, 0).iter().all(|value| (0.0..1.0).contains(value)));
 }

@@ -81,9 +81,8 @@ impl Bootstrap {
         score: impl Fn(&[usize]) -> T + Sync,
     ) -> Result<Vec<T>, Error> {
         self.check()?;
-        let index = Uniform::new(0, count as u64).map_err(|_| {
-            Error::Evaluation("there is nothing to draw resamples from".to_owned())
-        })?;
+        let index = Uniform::new(0, count as u64)
+            .map_err(|_| Error::Evaluation("there is nothing to draw resamples from".to_owned()))?;
         let scores = (0..self.resamples as u64)
             .into_par_iter()
             .map(|resample| {
@@ -190,7 +189,9 @@ mod tests {
 
     #[test]
     fn a_network_that_is_always_right_leaves_no_doubt() {
-        let found = Bootstrap::default().intervals(2, &predictions(50, 50)).unwrap();
+        let found = Bootstrap::default()
+            .intervals(2, &predictions(50, 50))
+            .unwrap();
         let sure = Interval {
             low: 1.0,
             high: 1.0,
