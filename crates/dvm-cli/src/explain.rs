@@ -11,8 +11,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
 use dvm::{
-    Caption, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat, OverlayStyle,
-    Ranked, ResultFolder, Size, Source, Unit,
+    Caption, Checked, Checks, ClassChoice, Classifier, ColourMap, Explain, Explanation,
+    FigureFormat, OverlayStyle, Ranked, ResultFolder, Size, Source, Unit,
 };
 use serde::Serialize;
 
@@ -38,6 +38,12 @@ pub struct Arguments {
     #[arg(value_parser = crate::methods::names(), default_value = dvm::DEFAULT_METHODS)]
     #[arg(hide_possible_values = true)]
     methods: Vec<String>,
+    /// Test every map: by these metrics, separated by commas (see `dvm metrics list`), or by the short set
+    /// `usual`
+    #[arg(id = "check", long, value_name = "METRIC", value_delimiter = ',', num_args = 0..=1)]
+    #[arg(value_parser = crate::metrics::names(), default_missing_value = dvm::Checks::USUAL)]
+    #[arg(hide_possible_values = true)]
+    checks: Vec<String>,
     /// The class to explain, by name or index: `top` is the most probable one, `all` every one, `top:5` the
     /// sum of the five most probable; can be given several times
     #[arg(id = "class", long, value_name = "NAME|INDEX|top|top:N|all")]
@@ -111,6 +117,9 @@ Examples:
 
   dvm explain photo.jpg --class \"tiger cat\" --against tabby --method grad-cam,occlusion
       What speaks for the one and against the other, by two methods
+
+  dvm explain photo.jpg --method grad-cam,occlusion --check
+      Two maps, each with tests of whether it shows what moves the network
 
   dvm explain scan.dcm --window-level 40/400
       A slice of a CT as radiologists look at it; the overlays are DICOM files, too
@@ -203,12 +212,49 @@ enum Outcome {
         class: Ranked,
         top: Vec<Ranked>,
         files: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<CheckLine>,
         warnings: Vec<String>,
     },
     Failed {
         image: String,
         error: String,
     },
+}
+
+/// The figure of one check of one map.
+#[derive(Serialize)]
+struct CheckLine {
+    method: &'static str,
+    metric: &'static str,
+    /// None if it could not be measured.
+    value: Option<f64>,
+    /// Whether something was found that speaks against the map.
+    passes: Option<bool>,
+}
+
+/// The checks of all maps of an explanation, and a line for each map.
+fn checks_of(explanation: &Explanation) -> (Vec<CheckLine>, String) {
+    let (mut all, mut text) = (Vec::new(), String::new());
+    for (method, checked) in explanation.checked() {
+        let figures: Vec<String> = checked.iter().map(Checked::long_line).collect();
+        if !figures.is_empty() {
+            text += &format!("  {method}: {}\n", figures.join(", "));
+        }
+        all.extend(checked.iter().map(|check| {
+            CheckLine {
+                method,
+                metric: check.entry.name,
+                value: check.value(),
+                passes: check
+                    .found
+                    .as_ref()
+                    .ok()
+                    .map(|found| found.finding.is_none()),
+            }
+        }));
+    }
+    (all, text)
 }
 
 /// Explains all pictures; one that fails does not stop the others.
@@ -288,8 +334,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 impl Task {
     /// Turns arguments into what they mean; all that is wrong with the request is found here.
     fn new(arguments: Arguments, pictures: usize) -> Result<Self, Failure> {
-        let settings = &arguments.method_options.settings;
-        let mut explain = Explain::with_settings(&arguments.methods.join(","), settings)?;
+        let (of_methods, of_metrics) = Checks::split(&arguments.method_options.settings);
+        let mut explain = Explain::with_settings(&arguments.methods.join(","), &of_methods)?;
+        explain.checks = Checks::with_settings(&arguments.checks.join(","), &of_metrics)?;
         explain.memory = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
         explain.incremental = !arguments.no_incremental;
         explain.overlay = arguments.overlay.into();
@@ -445,6 +492,8 @@ impl Task {
                 explanation.score(),
                 report::shown(&folder.join(&figure))
             ));
+            let (checks, checked) = checks_of(&explanation);
+            lines.push(checked);
             explained.push(Outcome::Explained {
                 image: file.display().to_string(),
                 slice: source.slice(),
@@ -452,6 +501,7 @@ impl Task {
                 class,
                 top: explanation.prediction().top(5).to_vec(),
                 files,
+                checks,
                 warnings,
             });
             Ok::<_, dvm::Error>(())

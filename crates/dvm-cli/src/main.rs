@@ -4,6 +4,7 @@ mod bench;
 mod classify;
 mod completions;
 mod convert;
+mod described;
 mod evaluate;
 mod explain;
 mod failure;
@@ -13,6 +14,7 @@ mod interruption;
 mod man;
 mod method_options;
 mod methods;
+mod metrics;
 mod models;
 mod options;
 mod picture_options;
@@ -61,6 +63,9 @@ enum Command {
     /// Methods: what there is, where it was published, its options
     #[command(subcommand)]
     Methods(methods::Command),
+    /// Metrics, the tests of maps: what there is, where it was published, its options
+    #[command(subcommand)]
+    Metrics(metrics::Command),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print the manual pages, or write them into a folder
@@ -82,6 +87,7 @@ fn run() -> Result<(), Failure> {
         Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),
         Command::Methods(command) => methods::run(command),
+        Command::Metrics(command) => metrics::run(command),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     }

@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use dvm::methods::{self, Entry, Family};
 use serde::Serialize;
 
+use crate::described::{self, Choice, Paper};
 use crate::failure::Failure;
 use crate::report::{self, Align, table};
 
@@ -62,25 +63,9 @@ struct Described {
     family: &'static str,
     cost: &'static str,
     networks: &'static str,
-    reference: Reference,
-    options: Vec<Opt>,
+    reference: Paper,
+    options: Vec<Choice>,
     presets: Vec<Preset>,
-}
-
-#[derive(Serialize)]
-struct Reference {
-    authors: &'static str,
-    year: u16,
-    title: &'static str,
-    published: String,
-}
-
-#[derive(Serialize)]
-struct Opt {
-    name: &'static str,
-    value: String,
-    default: &'static str,
-    help: &'static str,
 }
 
 #[derive(Serialize)]
@@ -91,13 +76,6 @@ struct Preset {
 }
 
 fn described(entry: &Entry) -> Described {
-    let reference = &entry.reference;
-    let options = entry.options.iter().map(|option| Opt {
-        name: option.name,
-        value: option.takes.form(),
-        default: option.default,
-        help: option.help,
-    });
     let presets = entry.presets.iter().map(|preset| Preset {
         name: preset.name,
         summary: preset.summary,
@@ -110,13 +88,8 @@ fn described(entry: &Entry) -> Described {
         family: entry.family.name(),
         cost: entry.cost,
         networks: entry.networks,
-        reference: Reference {
-            authors: reference.authors,
-            year: reference.year,
-            title: reference.title,
-            published: reference.published.to_string(),
-        },
-        options: options.collect(),
+        reference: Paper::of(&entry.reference),
+        options: Choice::all(entry.options),
         presets: presets.collect(),
     }
 }
@@ -128,19 +101,9 @@ fn list() -> String {
         let of_family = methods::ALL.iter().filter(|entry| entry.family == family);
         let rows: Vec<[String; 4]> = of_family
             .map(|entry| {
-                let reference = &entry.reference;
-                let first = reference.authors.split(',').next().unwrap_or_default();
-                let others = if reference.authors.contains(',') {
-                    " and others"
-                } else {
-                    ""
-                };
                 [
                     format!("  {}", entry.name),
-                    format!(
-                        "{first}{others} {}, {}",
-                        reference.year, reference.published
-                    ),
+                    described::paper(&entry.reference),
                     entry.cost.into(),
                     entry.networks.into(),
                 ]
@@ -166,16 +129,7 @@ fn list() -> String {
 }
 
 fn shown(entry: &Entry) -> String {
-    let reference = &entry.reference;
-    let mut text = format!(
-        "{}: {}\n\n{} {}, {}, {}\n",
-        entry.name,
-        entry.summary,
-        reference.authors,
-        reference.year,
-        reference.title,
-        reference.published.link()
-    );
+    let mut text = described::head(entry.name, entry.summary, &entry.reference);
     text += &format!(
         "\nCost of a map: {}\nNetworks: {}\n",
         entry.cost, entry.networks
@@ -184,16 +138,7 @@ fn shown(entry: &Entry) -> String {
         text += "\nOptions (--set NAME.OPTION=VALUE gives one to this method alone):\n";
     }
     for option in entry.options {
-        let default = match option.default {
-            "" => String::new(),
-            default => format!("  [default: {default}]"),
-        };
-        text += &format!(
-            "  --{} <{}>{default}\n      {}\n",
-            option.name,
-            option.takes.form(),
-            option.help
-        );
+        text += &described::option(&format!("--{}", option.name), option);
     }
     if !entry.presets.is_empty() {
         text += "\nPresets (--preset NAME; options given beside it win):\n";

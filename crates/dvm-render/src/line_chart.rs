@@ -1,7 +1,5 @@
 //! Curves over a common axis, as training draws them.
 
-use dvm_image::Picture;
-
 use crate::axes::{Axes, Range};
 use crate::canvas::Area;
 use crate::page::Page;
@@ -52,8 +50,10 @@ pub struct Series {
 pub struct LineChart {
     /// Stands above.
     pub title: String,
-    /// What is counted across, such as `epoch`; only whole numbers get ticks.
+    /// What is across, such as `epoch`.
     pub x_name: String,
+    /// Whether it is counted: only whole numbers get ticks.
+    pub counts: bool,
     /// What is measured upwards, with its unit.
     pub y_name: String,
     /// The curves, each in a colour of its own.
@@ -71,13 +71,14 @@ pub struct LineChart {
 /// let loss = LineChart {
 ///     title: "loss".into(),
 ///     x_name: "epoch".into(),
+///     counts: true,
 ///     y_name: "cross-entropy".into(),
 ///     series: vec![Series { name: "training".into(), points }],
 ///     mark: None,
 /// };
 /// assert!(line_charts(None, &[loss]).width() > 640);
 /// ```
-pub fn line_charts(heading: Option<&str>, charts: &[LineChart]) -> Picture {
+pub fn line_charts(heading: Option<&str>, charts: &[LineChart]) -> Page {
     let axes: Vec<Axes> = charts.iter().map(LineChart::axes).collect();
     let left = axes.iter().map(Axes::left).max().unwrap_or(0);
     let right = axes.iter().map(Axes::right).max().unwrap_or(0);
@@ -103,7 +104,7 @@ pub fn line_charts(heading: Option<&str>, charts: &[LineChart]) -> Picture {
         let y = first + (i / CHARTS_PER_ROW) * (high + GAP) + above;
         chart.draw(&mut page, axes, y, x);
     }
-    page.picture()
+    page
 }
 
 impl LineChart {
@@ -113,7 +114,7 @@ impl LineChart {
         let x = Range::of(points().map(|point| point.0).chain(marked), 0.03);
         let y = Range::of(points().map(|point| point.1), 0.06);
         let names = (self.x_name.as_str(), self.y_name.as_str());
-        Axes::new(&self.title, names, PLOT, (x, y), true)
+        Axes::new(&self.title, names, PLOT, (x, y), self.counts)
     }
 
     /// Draws the chart with the upper left pixel of its curves at `(top, left)`.
@@ -193,12 +194,15 @@ impl LineChart {
 
 #[cfg(test)]
 mod tests {
+    use dvm_image::Picture;
+
     use super::*;
 
     fn chart(series: Vec<Vec<(f64, f64)>>) -> LineChart {
         LineChart {
             title: "loss".into(),
             x_name: "epoch".into(),
+            counts: true,
             y_name: "cross-entropy".into(),
             series: series
                 .into_iter()
@@ -239,8 +243,10 @@ mod tests {
         let whole = chart(vec![vec![(1.0, 1.0), (2.0, 1.5), (3.0, 2.0)]]);
         let mut gap = whole.clone();
         gap.series[0].points[1].1 = f64::NAN;
-        let ink =
-            |chart: &LineChart| count(&line_charts(None, std::slice::from_ref(chart)), COLOURS[0]);
+        let ink = |chart: &LineChart| {
+            let page = line_charts(None, std::slice::from_ref(chart));
+            count(&page.picture(), COLOURS[0])
+        };
         let lone_points = 2.0 * std::f32::consts::PI * MARK_RADIUS * MARK_RADIUS;
         assert!(ink(&gap) < 5 * lone_points as usize);
         assert!(ink(&whole) > 1500);
@@ -248,7 +254,7 @@ mod tests {
 
     #[test]
     fn each_curve_has_a_colour_of_its_own() {
-        let drawn = line_charts(None, &[chart(vec![vec![(1.0, 1.0)], vec![(2.0, 2.0)]])]);
+        let drawn = line_charts(None, &[chart(vec![vec![(1.0, 1.0)], vec![(2.0, 2.0)]])]).picture();
         assert!(count(&drawn, COLOURS[0]) > 50 && count(&drawn, COLOURS[1]) > 50);
         assert_eq!(count(&drawn, COLOURS[2]), 0);
     }

@@ -3,9 +3,11 @@
 use dvm_attribution::{Array, Attribution, Nature};
 use dvm_image::{Input, Interpolation, Picture, encode_png, resize};
 use dvm_render::{
-    ColourMap, Heading, Neutral, Page, Panel, Region, Scale, figure as draw_figure, heat_picture,
-    overlay_colour, overlay_grey, with_bar,
+    ColourMap, Heading, LineChart, Neutral, Page, Panel, Region, Scale, Series,
+    figure as draw_figure, heat_picture, line_charts, overlay_colour, overlay_grey, with_bar,
 };
+
+use crate::checks::Checked;
 
 /// How a map is laid over the picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -192,11 +194,11 @@ fn overview(input: &Input) -> Option<Panel> {
 }
 
 /// The original where the crop leaves out a part of it, the crop, and all maps; over the crop, where an
-/// overlay's style is given.
+/// overlay's style is given. Below them what the checks found of each map.
 pub(crate) fn figure(
     heading: Heading,
     input: &Input,
-    attributions: &[&Attribution],
+    (attributions, checked): (&[&Attribution], &[&[Checked]]),
     overlaid: Option<OverlayStyle>,
     colours: Option<ColourMap>,
 ) -> Page {
@@ -210,16 +212,67 @@ pub(crate) fn figure(
         pixel_axes: (crop.height(), crop.width()),
         region: None,
     };
-    let maps = attributions.iter().map(|a| match overlaid {
-        Some(style) => overlay_panel(a, crop, style, colours),
-        None => map_panel(a, colours),
+    let maps = attributions.iter().zip(checked).map(|(a, checked)| Panel {
+        note: note(checked),
+        ..match overlaid {
+            Some(style) => overlay_panel(a, crop, style, colours),
+            None => map_panel(a, colours),
+        }
     });
     let panels: Vec<Panel> = overview(input)
         .into_iter()
         .chain(std::iter::once(seen))
         .chain(maps)
         .collect();
-    draw_figure(Some(heading), &panels)
+    let page = draw_figure(Some(heading), &panels);
+    let titles: Vec<&str> = attributions.iter().map(|a| a.title.as_str()).collect();
+    let charts = check_charts(&titles, checked);
+    if charts.is_empty() {
+        return page;
+    }
+    Page::stacked(vec![page, line_charts(None, &charts)])
+}
+
+/// The figures of a map's checks, to stand below it.
+fn note(checked: &[Checked]) -> Option<String> {
+    let lines: Vec<String> = checked.iter().map(Checked::line).collect();
+    (!lines.is_empty()).then(|| lines.join(" · "))
+}
+
+/// The curves of the checks: one chart for each kind of curve, with a curve for each method; if there is
+/// one method only, one chart for each metric with all its curves.
+fn check_charts(titles: &[&str], checked: &[&[Checked]]) -> Vec<LineChart> {
+    let mut charts: Vec<LineChart> = Vec::new();
+    for (title, checked) in titles.iter().zip(checked) {
+        for one in *checked {
+            let Ok(found) = &one.found else { continue };
+            for curve in &found.curves {
+                let (title, name) = match titles.len() {
+                    1 => (one.line(), curve.name.to_owned()),
+                    _ => (
+                        format!("{}: {}", one.entry.title, curve.name),
+                        (*title).to_owned(),
+                    ),
+                };
+                let series = Series {
+                    name,
+                    points: curve.points.clone(),
+                };
+                match charts.iter_mut().find(|chart| chart.title == title) {
+                    Some(chart) => chart.series.push(series),
+                    None => charts.push(LineChart {
+                        title,
+                        x_name: curve.across.into(),
+                        counts: false,
+                        y_name: curve.up.into(),
+                        series: vec![series],
+                        mark: None,
+                    }),
+                }
+            }
+        }
+    }
+    charts
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
 //! From a picture to its explanations.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dvm_attribution::registry::{self, Entry};
+use dvm_attribution::metrics::Candidate;
+use dvm_attribution::registry::Entry;
 use dvm_attribution::{Method, Observation, Settings, Subject, Target, Walks};
 use dvm_engine::passes::read_out;
 use dvm_engine::{Network, Output};
 use dvm_image::{Input, Picture};
 use dvm_render::ColourMap;
 
+use crate::checks::Checks;
+use crate::chosen::{check_settings, named, own_settings};
 use crate::drawing::{FigureFormat, OverlayStyle};
 use crate::explanation::{Explained, Map};
-use crate::nearest::did_you_mean;
 use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction, Unit};
 
 /// What to explain, and how.
@@ -36,9 +39,11 @@ pub struct Explain {
     pub colours: Option<ColourMap>,
     /// The files that the figure is saved as.
     pub figures: Vec<FigureFormat>,
+    /// How every map is tested.
+    pub checks: Checks,
 }
 
-/// Told what is how far: the title of a method (its windows), or `classes`; steps done, all steps.
+/// Told what is how far: the title of a method (its windows) or of a check, or `classes`; steps done, all steps.
 /// Called from any thread.
 pub type Progress<'a> = dyn Fn(&'static str, usize, usize) + Sync + 'a;
 
@@ -83,38 +88,13 @@ impl Explain {
     /// [`Error::Usage`] for a method that does not exist or is named twice, or a setting that none
     /// of the methods has; [`Error::Setting`] for a value that a setting does not take.
     pub fn with_settings(names: &str, settings: &Settings) -> Result<Self, Error> {
-        let mut methods: Vec<(&'static Entry, Box<dyn Method>)> = Vec::new();
-        for name in names.split(',').map(str::trim) {
-            let entry = registry::find(name).ok_or_else(|| no_method(name))?;
-            if methods.iter().any(|(known, _)| known.name == entry.name) {
-                return Err(Error::Usage(format!("method `{name}` is named twice")));
-            }
-            methods.push((entry, entry.method(&own_settings(entry, settings))?));
-        }
-        for option in settings.names() {
-            let (owner, name) = split(option);
-            if let Some(owner) = owner {
-                let entry = registry::find(owner).ok_or_else(|| no_method(owner))?;
-                if !entry.takes(name) {
-                    return Err(no_option(&format!("method `{owner}`"), name, &[entry]));
-                }
-            }
-            let is_meant = |entry: &Entry| owner.is_none_or(|owner| owner == entry.name);
-            let takes = |entry: &Entry| is_meant(entry) && entry.takes(name);
-            if methods.iter().any(|(entry, _)| takes(entry)) {
-                continue;
-            }
-            let owners: Vec<&Entry> = registry::ALL.iter().filter(|e| takes(e)).collect();
-            return Err(if owners.is_empty() {
-                no_option("no method", name, &registry::ALL.iter().collect::<Vec<_>>())
-            } else {
-                let owners: Vec<&str> = owners.iter().map(|entry| entry.name).collect();
-                Error::Usage(format!(
-                    "`{name}` is an option of {}, which is not among the methods asked for",
-                    owners.join(", ")
-                ))
-            });
-        }
+        let chosen = named::<Entry>(names)?;
+        check_settings(&chosen, settings)?;
+        let method = |entry: &'static Entry| {
+            let method = entry.method(&own_settings(entry, settings))?;
+            Ok::<_, Error>((entry, method))
+        };
+        let methods = chosen.into_iter().map(method).collect::<Result<_, _>>()?;
         Ok(Self {
             methods,
             classes: vec![ClassChoice::Top],
@@ -125,55 +105,9 @@ impl Explain {
             overlay: OverlayStyle::Grey,
             colours: None,
             figures: vec![FigureFormat::Png],
+            checks: Checks::default(),
         })
     }
-}
-
-/// The method and the option that a setting `method.option` is about; all methods, if it names none.
-fn split(setting: &str) -> (Option<&str>, &str) {
-    match setting.split_once('.') {
-        Some((method, option)) => (Some(method), option),
-        None => (None, setting),
-    }
-}
-
-/// What of the settings is meant for a method: those for all, and those for it alone, which win.
-fn own_settings(entry: &Entry, settings: &Settings) -> Settings {
-    let given = |is_own: bool| {
-        settings.names().fold(Settings::new(), |own, setting| {
-            let (owner, option) = split(setting);
-            let is_meant = match is_own {
-                true => owner == Some(entry.name),
-                false => owner.is_none(),
-            };
-            match settings.text(setting).filter(|_| is_meant) {
-                Some(value) => own.with(option, value),
-                None => own,
-            }
-        })
-    };
-    given(true).or(&given(false))
-}
-
-fn no_method(name: &str) -> Error {
-    let known: Vec<&str> = registry::ALL.iter().map(|e| e.name).collect();
-    let all = || format!("methods are {}", known.join(", "));
-    let near = did_you_mean(name, known.iter().copied()).unwrap_or_else(all);
-    Error::Usage(format!("there is no method named `{name}`; {near}"))
-}
-
-/// That `who` of these methods has no option of this name.
-fn no_option(who: &str, name: &str, among: &[&Entry]) -> Error {
-    let all = among.iter().flat_map(|entry| entry.options);
-    let near = did_you_mean(name, all.map(|option| option.name));
-    let near = near.map(|near| format!("; {near}")).unwrap_or_default();
-    let has = if who == "no method" { "has" } else { "has no" };
-    let an = if who == "no method" {
-        "an option"
-    } else {
-        "option"
-    };
-    Error::Usage(format!("{who} {has} {an} `{name}`{near}"))
 }
 
 impl Explain {
@@ -181,6 +115,31 @@ impl Explain {
     pub(crate) fn first(&self) -> (&'static Entry, &dyn Method) {
         let (entry, method) = &self.methods[0];
         (entry, &**method)
+    }
+
+    /// The map with what the checks found of it.
+    fn checked(
+        &self,
+        mut map: Map,
+        method: &dyn Method,
+        subject: &Subject,
+        progress: &Progress,
+    ) -> Result<Map, Error> {
+        if self.checks.is_empty() {
+            return Ok(map);
+        }
+        let titles: Vec<&'static str> = self.checks.entries().map(|entry| entry.title).collect();
+        let current = AtomicUsize::new(0);
+        let tell = |done, all| progress(titles[current.load(Ordering::Relaxed)], done, all);
+        let subject = subject.reporting_to(&tell);
+        let candidate = Candidate::new(&subject, &map.attribution)
+            .map_err(|error| failed(map.entry, error))?
+            .made_by(method);
+        let checked = self.checks.measure(&candidate, |_, index| {
+            current.store(index, Ordering::Relaxed);
+        });
+        map.checked = checked;
+        Ok(map)
     }
 
     /// One of its methods, with its settings.
@@ -227,8 +186,8 @@ impl Classifier {
         let subject = Subject::new(network, &input, self.preprocess())
             .with_memory(options.memory)
             .incremental(options.incremental);
-        // The picture is walked once for all methods.
-        subject.expect(walks(&options.methods));
+        // The picture is walked once for all methods and checks.
+        subject.expect(walks(&options.methods, &options.checks));
         let numbers = subject.numbers().map_err(|error| self.failed(error))?;
         let (prediction, targets) = match &options.unit {
             None => {
@@ -257,8 +216,9 @@ impl Classifier {
             // What a method observed is given back before the next one observes.
             let mut maps = Vec::new();
             for (index, ((entry, method), own)) in with_subjects().enumerate() {
-                subject.expect(walks(&options.methods[index..]));
-                maps.push(Observed::new(entry, &**method, own, &targets)?.map(target)?);
+                subject.expect(walks(&options.methods[index..], &options.checks));
+                let map = Observed::new(entry, &**method, own, &targets)?.map(target)?;
+                maps.push(options.checked(map, &**method, &subject, progress)?);
             }
             return each(Explanation::new(explained, target.clone(), maps));
         }
@@ -269,7 +229,10 @@ impl Classifier {
         for (done, target) in targets.iter().enumerate() {
             let maps = observed
                 .iter()
-                .map(|observed| observed.map(target))
+                .map(|observed| {
+                    let map = observed.map(target)?;
+                    options.checked(map, observed.method, &subject, progress)
+                })
                 .collect::<Result<_, Error>>()?;
             each(Explanation::new(explained.clone(), target.clone(), maps))?;
             progress("classes", done + 1, count);
@@ -352,10 +315,10 @@ impl Classifier {
     }
 }
 
-/// What these methods will ask of a picture.
-fn walks(methods: &[(&'static Entry, Box<dyn Method>)]) -> Walks {
+/// What these methods and checks will ask of a picture.
+fn walks(methods: &[(&'static Entry, Box<dyn Method>)], checks: &Checks) -> Walks {
     let walks = methods.iter().map(|(_, method)| method.walks());
-    walks.fold(Walks::default(), Walks::or)
+    walks.fold(checks.walks(), Walks::or)
 }
 
 /// What one method knows of one picture.
@@ -391,6 +354,7 @@ impl<'a> Observed<'a> {
             parameters: self.method.parameters(),
             attribution: attribution.map_err(|e| failed(self.entry, e))?,
             seconds: (self.took + start.elapsed()).as_secs_f64(),
+            checked: Vec::new(),
         })
     }
 }

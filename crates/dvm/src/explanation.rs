@@ -13,6 +13,7 @@ use dvm_render::{ColourMap, Heading, Page, font_warning};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::checks::Checked;
 use crate::drawing::{self, FigureFormat, OverlayStyle};
 use crate::results::RECORD;
 use crate::{Caption, Classifier, Error, Explain, Prediction, ResultFolder, Unit};
@@ -104,6 +105,16 @@ pub(crate) struct Map {
     pub parameters: serde_json::Map<String, Value>,
     pub attribution: Attribution,
     pub seconds: f64,
+    /// How it was tested.
+    pub checked: Vec<Checked>,
+}
+
+impl Map {
+    /// What a reader of it must know, by the method and by the checks.
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let own = self.attribution.warnings.iter().cloned();
+        own.chain(self.checked.iter().filter_map(Checked::warning))
+    }
 }
 
 /// What the network looked at for one class of one picture.
@@ -223,6 +234,13 @@ impl Explanation {
         self.explained.input.crop()
     }
 
+    /// What the checks found of each map, by the method's name.
+    pub fn checked(&self) -> impl Iterator<Item = (&'static str, &[Checked])> {
+        self.maps
+            .iter()
+            .map(|map| (map.entry.name, &map.checked[..]))
+    }
+
     /// The maps, by the method's name.
     pub fn maps(&self) -> impl Iterator<Item = (&'static str, &Attribution)> {
         self.maps
@@ -237,22 +255,19 @@ impl Explanation {
     }
 
     /// What readers of the maps must know, and who says so: `picture`, `network`, `figure` or a method.
-    pub fn warnings(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn warnings(&self) -> impl Iterator<Item = (&'static str, String)> {
         let of_picture = self.explained.picture_warnings.iter();
-        let of_picture = of_picture.map(|warning| ("picture", warning.as_str()));
+        let of_picture = of_picture.map(|warning| ("picture", warning.clone()));
         let of_network = self.explained.warnings.iter();
-        let of_network = of_network.map(|warning| ("network", warning.as_str()));
+        let of_network = of_network.map(|warning| ("network", warning.clone()));
         let of_figure = self.font_warning.iter();
-        let of_figure = of_figure.map(|warning| ("figure", warning.as_str()));
+        let of_figure = of_figure.map(|warning| ("figure", warning.clone()));
         of_picture
             .chain(of_network)
             .chain(of_figure)
             .chain(self.maps.iter().flat_map(|map| {
                 let name = map.entry.name;
-                map.attribution
-                    .warnings
-                    .iter()
-                    .map(move |w| (name, w.as_str()))
+                map.warnings().map(move |warning| (name, warning))
             }))
     }
 
@@ -278,10 +293,11 @@ impl Explanation {
             origin: self.caption.parts(),
         };
         let attributions: Vec<&Attribution> = self.maps.iter().map(|m| &m.attribution).collect();
+        let checked: Vec<&[Checked]> = self.maps.iter().map(|map| &map.checked[..]).collect();
         drawing::figure(
             heading,
             &self.explained.input,
-            &attributions,
+            (&attributions, &checked),
             overlaid,
             self.explained.colours,
         )
@@ -328,7 +344,8 @@ impl Explanation {
                             })
                         })
                         .collect::<Vec<_>>(),
-                    "warnings": attribution.warnings,
+                    "metrics": map.checked.iter().map(Checked::record).collect::<Vec<_>>(),
+                    "warnings": map.warnings().collect::<Vec<_>>(),
                     "seconds": map.seconds,
                 })
             })

@@ -25,6 +25,8 @@
 
 mod bench;
 mod caption;
+mod checks;
+mod chosen;
 mod classes;
 mod classifier;
 mod drawing;
@@ -41,6 +43,7 @@ pub mod weights;
 
 pub use bench::{Bench, Measured, Work};
 pub use caption::Caption;
+pub use checks::{Checked, Checks};
 pub use classes::{ClassChoice, read_class_names};
 pub use classifier::{Classifier, Opening, Prediction, Ranked, read_preprocess};
 pub use drawing::{FigureFormat, OverlayStyle};
@@ -54,6 +57,7 @@ pub use source::Source;
 pub use unit::Unit;
 
 pub use dvm_attribution::cam::usual_layer;
+pub use dvm_attribution::metrics;
 pub use dvm_attribution::registry as methods;
 pub use dvm_attribution::{Array, Attribution, Check, Nature, Target};
 pub use dvm_data as data;

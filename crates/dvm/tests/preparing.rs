@@ -238,7 +238,7 @@ fn a_long_picture_is_told_with_how_much_of_it_is_seen() {
     let long = Picture::filled(40, 600, [90, 60, 30]);
     let options = Explain::methods("gradient").unwrap();
     let explanation = &classifier.explain(long, &options).unwrap()[0];
-    let warnings: Vec<&str> = explanation
+    let warnings: Vec<String> = explanation
         .warnings()
         .filter(|(from, _)| *from == "picture")
         .map(|(_, warning)| warning)

@@ -1,6 +1,7 @@
 //! The program as people run it: arguments in, files, lines and exit codes out.
 
 mod bench;
+mod checks;
 mod classify;
 mod convert;
 mod descriptions;

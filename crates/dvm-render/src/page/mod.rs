@@ -48,6 +48,52 @@ enum Mark {
     },
 }
 
+impl Mark {
+    /// The same so many rows further down and columns further to the right.
+    fn moved(self, down: usize, right: usize) -> Self {
+        let place = |area: Area| Area {
+            top: area.top + down,
+            left: area.left + right,
+            ..area
+        };
+        match self {
+            Self::Fill { area, colour } => Self::Fill {
+                area: place(area),
+                colour,
+            },
+            Self::Picture { area, picture } => Self::Picture {
+                area: place(area),
+                picture,
+            },
+            Self::Stroke {
+                points,
+                thickness,
+                colour,
+            } => Self::Stroke {
+                points: points
+                    .into_iter()
+                    .map(|(x, y)| (x + right as f32, y + down as f32))
+                    .collect(),
+                thickness,
+                colour,
+            },
+            Self::Text {
+                line,
+                words,
+                at: (x, y),
+                direction,
+                colour,
+            } => Self::Text {
+                line,
+                words,
+                at: (x + right as i64, y + down as i64),
+                direction,
+                colour,
+            },
+        }
+    }
+}
+
 impl Page {
     /// A white page.
     pub(crate) fn new(height: usize, width: usize) -> Self {
@@ -57,6 +103,24 @@ impl Page {
             title: String::new(),
             marks: Vec::new(),
         }
+    }
+
+    /// Pages one above the other, each in the middle of the widest. The title is that of the first.
+    pub fn stacked(pages: Vec<Page>) -> Page {
+        let width = pages.iter().map(Page::width).max().unwrap_or(1);
+        let height: usize = pages.iter().map(Page::height).sum();
+        let mut all = Self::new(height.max(1), width);
+        let mut top = 0;
+        for (index, page) in pages.into_iter().enumerate() {
+            if index == 0 {
+                all.title = page.title;
+            }
+            let left = (width - page.width) / 2;
+            let moved = page.marks.into_iter().map(|mark| mark.moved(top, left));
+            all.marks.extend(moved);
+            top += page.height;
+        }
+        all
     }
 
     /// Rows of pixels.
@@ -213,6 +277,34 @@ mod tests {
         for y in 0..60 {
             for x in 0..60 {
                 assert_eq!(across.pixel(y, x), upwards.pixel(59 - x, y));
+            }
+        }
+    }
+
+    #[test]
+    fn stacked_pages_keep_their_pixels_one_above_the_other() {
+        let page = |height, width, colour| {
+            let mut page = Page::new(height, width);
+            let (top, left) = (1, 1);
+            let area = Area {
+                left,
+                top,
+                width: width - 1,
+                height: height - 1,
+            };
+            page.fill(area, colour);
+            page.disc((2.0, 2.0), 1.5, BLACK);
+            page
+        };
+        let (above, below) = (page(4, 9, [200, 0, 0]), page(6, 5, [0, 0, 200]));
+        let (first, second) = (above.picture(), below.picture());
+        let all = Page::stacked(vec![above, below]).picture();
+        assert_eq!((all.height(), all.width()), (10, 9));
+        for (picture, top, left) in [(first, 0, 0), (second, 4, 2)] {
+            for y in 0..picture.height() {
+                for x in 0..picture.width() {
+                    assert_eq!(all.pixel(top + y, left + x), picture.pixel(y, x));
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ pub fn curves_picture(title: &str, records: &[EpochRecord]) -> Picture {
         LineChart {
             title: title.into(),
             x_name: "epoch".into(),
+            counts: true,
             y_name: y_name.into(),
             series,
             mark: best.map(|best| (best.epoch as f64, format!("best: epoch {}", best.epoch))),
@@ -51,7 +52,7 @@ pub fn curves_picture(title: &str, records: &[EpochRecord]) -> Picture {
             })],
         ),
     ];
-    line_charts(Some(title), &charts)
+    line_charts(Some(title), &charts).picture()
 }
 
 /// What was taken for what.

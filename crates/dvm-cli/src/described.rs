@@ -1,0 +1,83 @@
+//! What lists have in common: papers and options of methods and metrics, for people and as JSON.
+
+use dvm::OptionSpec;
+use dvm::methods::Reference;
+use serde::Serialize;
+
+/// A paper as JSON.
+#[derive(Serialize)]
+pub struct Paper {
+    authors: &'static str,
+    year: u16,
+    title: &'static str,
+    published: String,
+}
+
+impl Paper {
+    pub fn of(reference: &Reference) -> Self {
+        Self {
+            authors: reference.authors,
+            year: reference.year,
+            title: reference.title,
+            published: reference.published.to_string(),
+        }
+    }
+}
+
+/// An option as JSON.
+#[derive(Serialize)]
+pub struct Choice {
+    name: &'static str,
+    value: String,
+    default: &'static str,
+    help: &'static str,
+}
+
+impl Choice {
+    pub fn all(options: &[OptionSpec]) -> Vec<Self> {
+        let described = |option: &OptionSpec| Self {
+            name: option.name,
+            value: option.takes.form(),
+            default: option.default,
+            help: option.help,
+        };
+        options.iter().map(described).collect()
+    }
+}
+
+/// A paper in a few words: `Selvaraju and others 2016, arXiv 1610.02391`.
+pub fn paper(reference: &Reference) -> String {
+    let first = reference.authors.split(',').next().unwrap_or_default();
+    let others = match reference.authors.contains(',') {
+        true => " and others",
+        false => "",
+    };
+    format!(
+        "{first}{others} {}, {}",
+        reference.year, reference.published
+    )
+}
+
+/// The first lines about a method or a metric.
+pub fn head(name: &str, summary: &str, reference: &Reference) -> String {
+    format!(
+        "{name}: {summary}\n\n{} {}, {}, {}\n",
+        reference.authors,
+        reference.year,
+        reference.title,
+        reference.published.link()
+    )
+}
+
+/// The lines about an option that is given as `flag`.
+pub fn option(flag: &str, option: &OptionSpec) -> String {
+    let default = match option.default {
+        "" => String::new(),
+        default => format!("  [default: {default}]"),
+    };
+    format!(
+        "  {flag} <{}>{default}\n      {}\n",
+        option.takes.form(),
+        option.help
+    )
+}

@@ -1,0 +1,139 @@
+//! `dvm metrics`: what the registry says of each metric.
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use dvm::Checks;
+use dvm::metrics::registry::{self, Better, MetricEntry, Needs, Question};
+use serde::Serialize;
+
+use crate::described::{self, Choice, Paper};
+use crate::failure::Failure;
+use crate::report::{self, Align, table};
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// All metrics, by the question that each answers
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// One metric: what it measures, where it was published, its options
+    Show {
+        /// Name of the metric
+        #[arg(value_parser = PossibleValuesParser::new(registry::ALL.iter().map(|entry| entry.name)))]
+        name: String,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Takes the name of a metric, or `usual`.
+pub fn names() -> PossibleValuesParser {
+    let names = registry::ALL.iter().map(|entry| entry.name);
+    PossibleValuesParser::new(names.chain([Checks::USUAL]))
+}
+
+/// Prints one metric or all.
+pub fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List { json: true } => {
+            let all: Vec<Described> = registry::ALL.iter().map(described).collect();
+            report::print_json(&all)
+        }
+        Command::List { json: false } => Ok(report::print(&list())?),
+        Command::Show { name, json } => {
+            let entry = registry::find(&name).expect("only these names are taken");
+            if json {
+                report::print_json(&described(entry))
+            } else {
+                Ok(report::print(&shown(entry))?)
+            }
+        }
+    }
+}
+
+/// A metric as JSON.
+#[derive(Serialize)]
+struct Described {
+    name: &'static str,
+    title: &'static str,
+    summary: &'static str,
+    question: &'static str,
+    better: &'static str,
+    needs: &'static str,
+    cost: &'static str,
+    reference: Paper,
+    options: Vec<Choice>,
+}
+
+fn described(entry: &MetricEntry) -> Described {
+    Described {
+        name: entry.name,
+        title: entry.title,
+        summary: entry.summary,
+        question: entry.question.name(),
+        better: entry.better.word(),
+        needs: needs(entry),
+        cost: entry.cost,
+        reference: Paper::of(&entry.reference),
+        options: Choice::all(entry.options),
+    }
+}
+
+/// What must be known beside the map.
+fn needs(entry: &MetricEntry) -> &'static str {
+    match entry.needs {
+        Needs::Map => "the map",
+        Needs::Method => "the method",
+        Needs::Region => "where the object is",
+    }
+}
+
+/// A table per question: name, paper, which figures are good, how often the network is walked.
+fn list() -> String {
+    let mut text = String::new();
+    for question in Question::ALL {
+        let of_question = registry::ALL.iter().filter(|e| e.question == question);
+        let rows: Vec<[String; 4]> = of_question
+            .map(|entry| {
+                [
+                    format!("  {}", entry.name),
+                    described::paper(&entry.reference),
+                    entry.better.word().into(),
+                    entry.cost.into(),
+                ]
+            })
+            .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text += &format!("{}\n", question.asked());
+        let head = ["  metric", "paper", "better", "cost for a map"].map(String::from);
+        text += &table([Align::Left; 4], &[vec![head], rows].concat());
+    }
+    text + "\n`dvm metrics show NAME` says what a metric measures, and lists its options.\n"
+}
+
+fn shown(entry: &MetricEntry) -> String {
+    let mut text = described::head(entry.name, entry.summary, &entry.reference);
+    text += &format!("\nQuestion: {}\n", entry.question.asked());
+    text += match entry.better {
+        Better::Higher => "Better: higher figures\n",
+        Better::Lower => "Better: lower figures\n",
+        Better::Neither => "Better: neither; the figure describes the map\n",
+    };
+    text += &format!("Needs: {}\nCost for a map: {}\n", needs(entry), entry.cost);
+    if !entry.options.is_empty() {
+        text += "\nOptions:\n";
+    }
+    for option in entry.options {
+        let flag = format!("--set {}.{}=", entry.name, option.name);
+        text += &described::option(&flag, option).replacen("= <", "=<", 1);
+    }
+    text
+}
