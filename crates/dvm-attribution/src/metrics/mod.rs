@@ -6,10 +6,17 @@
 //! [`registry`] lists all metrics; the command line, its help and the documents read that list.
 
 mod candidate;
+mod covering;
+mod deletion;
+mod insertion;
 mod measurement;
 mod options;
+mod patches;
+mod pixel_flipping;
+mod region_perturbation;
 pub mod registry;
 mod sparseness;
+mod symmetric_relevance_gain;
 
 pub use candidate::Candidate;
 pub use measurement::{Curve, Figure, Measurement};

@@ -1,7 +1,12 @@
 //! The list of all metrics. A new metric is one file and one line in [`ALL`].
 
 use super::Metric;
+use super::deletion::DELETION;
+use super::insertion::INSERTION;
+use super::pixel_flipping::PIXEL_FLIPPING;
+use super::region_perturbation::REGION_PERTURBATION;
 use super::sparseness::SPARSENESS;
+use super::symmetric_relevance_gain::SYMMETRIC_RELEVANCE_GAIN;
 use crate::registry::Reference;
 use crate::{OptionSpec, SettingError, Settings};
 
@@ -113,7 +118,14 @@ pub enum Needs {
 }
 
 /// All metrics.
-pub static ALL: &[MetricEntry] = &[SPARSENESS];
+pub static ALL: &[MetricEntry] = &[
+    SYMMETRIC_RELEVANCE_GAIN,
+    DELETION,
+    INSERTION,
+    PIXEL_FLIPPING,
+    REGION_PERTURBATION,
+    SPARSENESS,
+];
 
 /// The metric of this name.
 pub fn find(name: &str) -> Option<&'static MetricEntry> {

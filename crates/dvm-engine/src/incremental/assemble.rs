@@ -96,11 +96,11 @@ impl Piece<'_> {
         }
         let width = window.columns.len();
         for y in rows {
-            let own = (y as usize - self.origin.0) * self.width + columns.start as usize - self.origin.1;
+            let own =
+                (y as usize - self.origin.0) * self.width + columns.start as usize - self.origin.1;
             let to = (y - window.rows.start) as usize * width
                 + (columns.start - window.columns.start) as usize;
-            values[to * channels..][..len]
-                .copy_from_slice(&self.patch[own * channels..][..len]);
+            values[to * channels..][..len].copy_from_slice(&self.patch[own * channels..][..len]);
         }
     }
 }
