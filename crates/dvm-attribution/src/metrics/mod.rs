@@ -6,9 +6,14 @@
 //! [`registry`] lists all metrics; the command line, its help and the documents read that list.
 
 mod candidate;
+mod complexity;
+mod infidelity;
+mod max_sensitivity;
 mod measurement;
+mod mu_fidelity;
 mod options;
 pub mod registry;
+mod road;
 mod sparseness;
 
 pub use candidate::Candidate;

@@ -1,6 +1,11 @@
 //! The list of all metrics. A new metric is one file and one line in [`ALL`].
 
 use super::Metric;
+use super::complexity::COMPLEXITY;
+use super::infidelity::INFIDELITY;
+use super::max_sensitivity::MAX_SENSITIVITY;
+use super::mu_fidelity::MU_FIDELITY;
+use super::road::ROAD;
 use super::sparseness::SPARSENESS;
 use crate::registry::Reference;
 use crate::{OptionSpec, SettingError, Settings};
@@ -113,7 +118,14 @@ pub enum Needs {
 }
 
 /// All metrics.
-pub static ALL: &[MetricEntry] = &[SPARSENESS];
+pub static ALL: &[MetricEntry] = &[
+    ROAD,
+    MU_FIDELITY,
+    INFIDELITY,
+    MAX_SENSITIVITY,
+    SPARSENESS,
+    COMPLEXITY,
+];
 
 /// The metric of this name.
 pub fn find(name: &str) -> Option<&'static MetricEntry> {
