@@ -123,6 +123,23 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The same network asked about another picture that was prepared alike, such as one with noise
+    /// ([`Input::with_values`]), with the same memory and the same way of computing changes. How far methods
+    /// are with it is told to nobody.
+    ///
+    /// Gradients, activations and covered versions are those of the other picture's values. What is made of
+    /// the pixels of its crop, such as superpixels and the baselines `mean` and `blur`, follows its crop.
+    #[must_use]
+    pub fn about<'b>(&self, input: &'b Input) -> Subject<'b>
+    where
+        'a: 'b,
+    {
+        let known = &self.known;
+        Subject::new(known.network, input, known.preprocess)
+            .with_memory(known.memory)
+            .incremental(known.incremental)
+    }
+
     /// The same subject, telling this how far a method is. What is computed of the picture stays shared.
     #[must_use]
     pub fn reporting_to<'b>(&self, progress: &'b Progress<'b>) -> Subject<'b>

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dvm_image::Input;
+
+use crate::subject::finite;
 use crate::{Attribution, Error, Method, Nature, Score, Subject, Target};
 
 /// A map that is tested, with what it is about.
@@ -32,19 +35,12 @@ impl<'a> Candidate<'a> {
             let what = "the map holds values that are not numbers, so it cannot be tested";
             return Err(Error::Unfit(what.into()));
         }
-        let relevance = match attribution.nature {
-            Nature::Magnitude | Nature::Signed | Nature::Support => attribution.map.clone(),
-            Nature::Level => {
-                let whole = whole_score(subject, attribution)?;
-                attribution.map.iter().map(|level| whole - level).collect()
-            }
-        };
         Ok(Self {
             subject,
             attribution,
             method: None,
             region: None,
-            relevance,
+            relevance: relevance_of(subject, attribution)?,
             curves: Mutex::default(),
         })
     }
@@ -118,6 +114,21 @@ impl<'a> Candidate<'a> {
         Ok(maps.remove(0))
     }
 
+    /// The relevance `[H, W]` by the map that the same method makes of the same picture with other normalised
+    /// values ([`dvm_image::Input::with_values`]), for the same target.
+    ///
+    /// # Errors
+    /// As [`Candidate::again`]; [`Error::NotFinite`] if the other map holds values that are not numbers.
+    pub(crate) fn relevance_of_changed(&self, input: &Input) -> Result<Vec<f32>, Error> {
+        let subject = self.subject.about(input);
+        if let Some(method) = self.method {
+            subject.expect(method.walks());
+        }
+        let attribution = self.again(&subject, self.target())?;
+        finite("the map of a changed picture", &attribution.map)?;
+        relevance_of(&subject, &attribution)
+    }
+
     /// What several metrics ask alike of this map, such as a curve: computed by `compute` when it is asked
     /// for first. `key` says all that it depends on.
     ///
@@ -136,6 +147,18 @@ impl<'a> Candidate<'a> {
         lock().insert(key.into(), values.clone());
         Ok(values)
     }
+}
+
+/// How relevant each pixel is by a map of the subject's picture: the more, the higher.
+fn relevance_of(subject: &Subject, attribution: &Attribution) -> Result<Vec<f32>, Error> {
+    let map = &attribution.map;
+    Ok(match attribution.nature {
+        Nature::Magnitude | Nature::Signed | Nature::Support => map.clone(),
+        Nature::Level => {
+            let whole = whole_score(subject, attribution)?;
+            map.iter().map(|level| whole - level).collect()
+        }
+    })
 }
 
 /// The score of the picture itself that the levels of a map compare with.

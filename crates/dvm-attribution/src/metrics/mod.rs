@@ -6,15 +6,20 @@
 //! [`registry`] lists all metrics; the command line, its help and the documents read that list.
 
 mod candidate;
+mod complexity;
 mod covering;
 mod deletion;
+mod infidelity;
 mod insertion;
+mod max_sensitivity;
 mod measurement;
+mod mu_fidelity;
 mod options;
 mod patches;
 mod pixel_flipping;
 mod region_perturbation;
 pub mod registry;
+mod road;
 mod sparseness;
 mod symmetric_relevance_gain;
 

@@ -1,10 +1,15 @@
 //! The list of all metrics. A new metric is one file and one line in [`ALL`].
 
 use super::Metric;
+use super::complexity::COMPLEXITY;
 use super::deletion::DELETION;
+use super::infidelity::INFIDELITY;
 use super::insertion::INSERTION;
+use super::max_sensitivity::MAX_SENSITIVITY;
+use super::mu_fidelity::MU_FIDELITY;
 use super::pixel_flipping::PIXEL_FLIPPING;
 use super::region_perturbation::REGION_PERTURBATION;
+use super::road::ROAD;
 use super::sparseness::SPARSENESS;
 use super::symmetric_relevance_gain::SYMMETRIC_RELEVANCE_GAIN;
 use crate::registry::Reference;
@@ -125,6 +130,12 @@ pub static ALL: &[MetricEntry] = &[
     PIXEL_FLIPPING,
     REGION_PERTURBATION,
     SPARSENESS,
+    ROAD,
+    MU_FIDELITY,
+    INFIDELITY,
+    MAX_SENSITIVITY,
+    SPARSENESS,
+    COMPLEXITY,
 ];
 
 /// The metric of this name.
