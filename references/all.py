@@ -7,6 +7,7 @@ import dicom_pictures
 import exported_structures
 import gradient_methods
 import methods
+import metrics_randomisation
 import networks
 import onnx_files
 import onnx_rewritten
@@ -36,6 +37,7 @@ if __name__ == "__main__":
         ops,
         methods,
         cams,
+        metrics_randomisation,
         perturbations,
         gradient_methods,
         networks,

@@ -5,9 +5,14 @@
 //! and gives a [`Measurement`]. A metric asks the network only by the ways in [`probe`](crate::probe).
 //! [`registry`] lists all metrics; the command line, its help and the documents read that list.
 
+pub mod agreement;
 mod candidate;
+mod efficient_randomisation;
 mod measurement;
+mod model_randomisation;
 mod options;
+mod random_logit;
+mod random_weights;
 pub mod registry;
 mod sparseness;
 

@@ -1,6 +1,9 @@
 //! The list of all metrics. A new metric is one file and one line in [`ALL`].
 
 use super::Metric;
+use super::efficient_randomisation::EFFICIENT_MODEL_RANDOMISATION;
+use super::model_randomisation::MODEL_RANDOMISATION;
+use super::random_logit::RANDOM_LOGIT;
 use super::sparseness::SPARSENESS;
 use crate::registry::Reference;
 use crate::{OptionSpec, SettingError, Settings};
@@ -113,7 +116,12 @@ pub enum Needs {
 }
 
 /// All metrics.
-pub static ALL: &[MetricEntry] = &[SPARSENESS];
+pub static ALL: &[MetricEntry] = &[
+    MODEL_RANDOMISATION,
+    EFFICIENT_MODEL_RANDOMISATION,
+    RANDOM_LOGIT,
+    SPARSENESS,
+];
 
 /// The metric of this name.
 pub fn find(name: &str) -> Option<&'static MetricEntry> {
