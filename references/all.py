@@ -8,6 +8,7 @@ import exported_structures
 import gradient_methods
 import methods
 import metrics_covering
+import metrics_randomisation
 import networks
 import onnx_files
 import onnx_rewritten
@@ -37,6 +38,7 @@ if __name__ == "__main__":
         ops,
         methods,
         cams,
+        metrics_randomisation,
         perturbations,
         gradient_methods,
         metrics_covering,

@@ -152,6 +152,19 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Another network with another picture of the same size, asked with as much memory and in the same
+    /// way. Nothing that was computed is shared.
+    pub(crate) fn asked_of<'b>(&self, network: &'b Network, input: &'b Input) -> Subject<'b>
+    where
+        'a: 'b,
+    {
+        let subject = Subject::new(network, input, self.preprocess());
+        subject.remade(|known| {
+            known.memory = self.known.memory;
+            known.incremental = self.known.incremental;
+        })
+    }
+
     /// Says what is still to be asked, so that the picture is walked once for all of it; what is not is
     /// given back.
     pub fn expect(&self, walks: Walks) {

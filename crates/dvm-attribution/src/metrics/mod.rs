@@ -5,18 +5,25 @@
 //! and gives a [`Measurement`]. A metric asks the network only by the ways in [`probe`](crate::probe).
 //! [`registry`] lists all metrics; the command line, its help and the documents read that list.
 
+pub mod agreement;
 mod candidate;
 mod complexity;
 mod covering;
 mod deletion;
+mod efficient_randomisation;
 mod infidelity;
 mod insertion;
 mod max_sensitivity;
 mod measurement;
+mod measurement;
+mod model_randomisation;
 mod mu_fidelity;
+mod options;
 mod options;
 mod patches;
 mod pixel_flipping;
+mod random_logit;
+mod random_weights;
 mod region_perturbation;
 pub mod registry;
 mod road;

@@ -3,11 +3,14 @@
 use super::Metric;
 use super::complexity::COMPLEXITY;
 use super::deletion::DELETION;
+use super::efficient_randomisation::EFFICIENT_MODEL_RANDOMISATION;
 use super::infidelity::INFIDELITY;
 use super::insertion::INSERTION;
 use super::max_sensitivity::MAX_SENSITIVITY;
+use super::model_randomisation::MODEL_RANDOMISATION;
 use super::mu_fidelity::MU_FIDELITY;
 use super::pixel_flipping::PIXEL_FLIPPING;
+use super::random_logit::RANDOM_LOGIT;
 use super::region_perturbation::REGION_PERTURBATION;
 use super::road::ROAD;
 use super::sparseness::SPARSENESS;
@@ -129,11 +132,13 @@ pub static ALL: &[MetricEntry] = &[
     INSERTION,
     PIXEL_FLIPPING,
     REGION_PERTURBATION,
-    SPARSENESS,
     ROAD,
     MU_FIDELITY,
     INFIDELITY,
     MAX_SENSITIVITY,
+    MODEL_RANDOMISATION,
+    EFFICIENT_MODEL_RANDOMISATION,
+    RANDOM_LOGIT,
     SPARSENESS,
     COMPLEXITY,
 ];

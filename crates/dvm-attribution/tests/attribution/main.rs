@@ -10,6 +10,7 @@ mod image_space;
 mod invariants;
 mod oracles;
 mod paths;
+mod randomisation;
 mod refusals;
 mod segments;
 mod subject;
