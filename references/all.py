@@ -7,6 +7,7 @@ import dicom_pictures
 import exported_structures
 import gradient_methods
 import methods
+import metrics_localisation
 import networks
 import onnx_files
 import onnx_rewritten
@@ -17,6 +18,7 @@ import perturbations
 import pictures
 import preparing
 import published_by_timm
+import regions
 import tensorboard_events
 import timm_layouts
 import published
@@ -38,6 +40,8 @@ if __name__ == "__main__":
         cams,
         perturbations,
         gradient_methods,
+        metrics_localisation,
+        regions,
         networks,
         exported_structures,
         timm_layouts,

@@ -11,6 +11,7 @@ pub struct Candidate<'a> {
     attribution: &'a Attribution,
     method: Option<&'a dyn Method>,
     region: Option<&'a [bool]>,
+    no_region: Option<String>,
     relevance: Vec<f32>,
     curves: Mutex<HashMap<String, Arc<Vec<f64>>>>,
 }
@@ -44,6 +45,7 @@ impl<'a> Candidate<'a> {
             attribution,
             method: None,
             region: None,
+            no_region: None,
             relevance,
             curves: Mutex::default(),
         })
@@ -67,6 +69,17 @@ impl<'a> Candidate<'a> {
         assert_eq!(region.len(), self.relevance.len(), "one for each pixel");
         Self {
             region: Some(region),
+            ..self
+        }
+    }
+
+    /// The same, where metrics that need to know where the object is are refused for this reason, such as
+    /// that the crop leaves it out.
+    #[must_use]
+    pub fn without_region(self, why: impl Into<String>) -> Self {
+        Self {
+            region: None,
+            no_region: Some(why.into()),
             ..self
         }
     }
@@ -99,7 +112,9 @@ impl<'a> Candidate<'a> {
     /// [`Error::Unfit`] if that is not known.
     pub fn region(&self) -> Result<&'a [bool], Error> {
         self.region.ok_or_else(|| {
-            Error::Unfit("it is not known where the object is: boxes or masks are needed".into())
+            let usual = "it is not known where the object is: boxes or masks are needed";
+            let why = self.no_region.clone();
+            Error::Unfit(why.unwrap_or_else(|| usual.into()))
         })
     }
 

@@ -6,8 +6,12 @@
 //! [`registry`] lists all metrics; the command line, its help and the documents read that list.
 
 mod candidate;
+mod energy_inside;
 mod measurement;
+mod object;
 mod options;
+mod pointing_game;
+mod rank_accuracy;
 pub mod registry;
 mod sparseness;
 

@@ -1,6 +1,9 @@
 //! The list of all metrics. A new metric is one file and one line in [`ALL`].
 
 use super::Metric;
+use super::energy_inside::ENERGY_INSIDE;
+use super::pointing_game::POINTING_GAME;
+use super::rank_accuracy::RANK_ACCURACY;
 use super::sparseness::SPARSENESS;
 use crate::registry::Reference;
 use crate::{OptionSpec, SettingError, Settings};
@@ -113,7 +116,7 @@ pub enum Needs {
 }
 
 /// All metrics.
-pub static ALL: &[MetricEntry] = &[SPARSENESS];
+pub static ALL: &[MetricEntry] = &[POINTING_GAME, ENERGY_INSIDE, RANK_ACCURACY, SPARSENESS];
 
 /// The metric of this name.
 pub fn find(name: &str) -> Option<&'static MetricEntry> {

@@ -7,6 +7,7 @@ mod captum;
 mod fills;
 mod image_space;
 mod invariants;
+mod localisation;
 mod oracles;
 mod paths;
 mod refusals;
