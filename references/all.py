@@ -9,6 +9,7 @@ import gradient_methods
 import methods
 import metrics_covering
 import metrics_randomisation
+import metrics_localisation
 import networks
 import onnx_files
 import onnx_rewritten
@@ -19,6 +20,7 @@ import perturbations
 import pictures
 import preparing
 import published_by_timm
+import regions
 import tensorboard_events
 import timm_layouts
 import published
@@ -42,6 +44,8 @@ if __name__ == "__main__":
         perturbations,
         gradient_methods,
         metrics_covering,
+        metrics_localisation,
+        regions,
         networks,
         exported_structures,
         timm_layouts,

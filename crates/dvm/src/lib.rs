@@ -35,6 +35,7 @@ mod explain;
 mod explanation;
 mod nearest;
 mod network_drawing;
+pub mod regions;
 mod results;
 mod source;
 pub mod training;

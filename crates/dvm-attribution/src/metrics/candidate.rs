@@ -14,6 +14,7 @@ pub struct Candidate<'a> {
     attribution: &'a Attribution,
     method: Option<&'a dyn Method>,
     region: Option<&'a [bool]>,
+    no_region: Option<String>,
     relevance: Vec<f32>,
     curves: Mutex<HashMap<String, Arc<Vec<f64>>>>,
 }
@@ -41,6 +42,7 @@ impl<'a> Candidate<'a> {
             method: None,
             region: None,
             relevance: relevance_of(subject, attribution)?,
+            no_region: None,
             curves: Mutex::default(),
         })
     }
@@ -63,6 +65,17 @@ impl<'a> Candidate<'a> {
         assert_eq!(region.len(), self.relevance.len(), "one for each pixel");
         Self {
             region: Some(region),
+            ..self
+        }
+    }
+
+    /// The same, where metrics that need to know where the object is are refused for this reason, such as
+    /// that the crop leaves it out.
+    #[must_use]
+    pub fn without_region(self, why: impl Into<String>) -> Self {
+        Self {
+            region: None,
+            no_region: Some(why.into()),
             ..self
         }
     }
@@ -95,7 +108,9 @@ impl<'a> Candidate<'a> {
     /// [`Error::Unfit`] if that is not known.
     pub fn region(&self) -> Result<&'a [bool], Error> {
         self.region.ok_or_else(|| {
-            Error::Unfit("it is not known where the object is: boxes or masks are needed".into())
+            let usual = "it is not known where the object is: boxes or masks are needed";
+            let why = self.no_region.clone();
+            Error::Unfit(why.unwrap_or_else(|| usual.into()))
         })
     }
 

@@ -4,13 +4,16 @@ use super::Metric;
 use super::complexity::COMPLEXITY;
 use super::deletion::DELETION;
 use super::efficient_randomisation::EFFICIENT_MODEL_RANDOMISATION;
+use super::energy_inside::ENERGY_INSIDE;
 use super::infidelity::INFIDELITY;
 use super::insertion::INSERTION;
 use super::max_sensitivity::MAX_SENSITIVITY;
 use super::model_randomisation::MODEL_RANDOMISATION;
 use super::mu_fidelity::MU_FIDELITY;
 use super::pixel_flipping::PIXEL_FLIPPING;
+use super::pointing_game::POINTING_GAME;
 use super::random_logit::RANDOM_LOGIT;
+use super::rank_accuracy::RANK_ACCURACY;
 use super::region_perturbation::REGION_PERTURBATION;
 use super::road::ROAD;
 use super::sparseness::SPARSENESS;
@@ -142,6 +145,7 @@ pub static ALL: &[MetricEntry] = &[
     SPARSENESS,
     COMPLEXITY,
 ];
+pub static ALL: &[MetricEntry] = &[POINTING_GAME, ENERGY_INSIDE, RANK_ACCURACY, SPARSENESS];
 
 /// The metric of this name.
 pub fn find(name: &str) -> Option<&'static MetricEntry> {

@@ -8,6 +8,7 @@ mod covering;
 mod fills;
 mod image_space;
 mod invariants;
+mod localisation;
 mod oracles;
 mod paths;
 mod randomisation;
