@@ -17,6 +17,7 @@ import perturbations
 import pictures
 import preparing
 import published_by_timm
+import survey
 import tensorboard_events
 import timm_layouts
 import published
@@ -50,6 +51,7 @@ if __name__ == "__main__":
         published,
         timm_names,
         training,
+        survey,
         tensorboard_events,
         augmentations,
         vision_transformers,

@@ -35,6 +35,7 @@ mod nearest;
 mod network_drawing;
 mod results;
 mod source;
+pub mod survey;
 pub mod training;
 mod unit;
 pub mod weights;
