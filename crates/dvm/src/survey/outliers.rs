@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn maps_that_are_all_alike_have_no_outlier() {
         let map = [0.5f32, 0.5];
-        assert!(scores(&[&map; 20], 0).iter().all(|&score| score == 0.0));
+        assert!(scores(&[&map[..]; 20], 0).iter().all(|&score| score == 0.0));
     }
 
     #[test]
