@@ -21,6 +21,7 @@ import pictures
 import preparing
 import published_by_timm
 import regions
+import survey
 import tensorboard_events
 import timm_layouts
 import published
@@ -58,6 +59,7 @@ if __name__ == "__main__":
         published,
         timm_names,
         training,
+        survey,
         tensorboard_events,
         augmentations,
         vision_transformers,

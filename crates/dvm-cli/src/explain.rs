@@ -171,7 +171,7 @@ fn colour_maps() -> impl TypedValueParser<Value = ColourMap> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<ColourMap>())
 }
 
-fn size(text: &str) -> Result<ByteSize, &'static str> {
+pub fn size(text: &str) -> Result<ByteSize, &'static str> {
     text.parse()
         .map_err(|_| "it is a number of bytes, or a size such as 512MB or 2GiB")
 }

@@ -21,6 +21,7 @@ mod picture_options;
 mod prepare;
 mod preprocess_options;
 mod report;
+mod survey;
 mod train;
 
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Command {
     Train(train::Arguments),
     /// Say how good a network is on labelled pictures
     Evaluate(evaluate::Arguments),
+    /// Say where a network looks over a whole data set, and warn of shortcuts
+    Survey(Box<survey::Arguments>),
     /// Say how long a network takes, and which of its nodes
     Bench(bench::Arguments),
     /// Make a data set of labelled pictures: classes, splits
@@ -83,6 +86,7 @@ fn run() -> Result<(), Failure> {
         Command::Classify(arguments) => classify::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Survey(arguments) => survey::run(*arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),

@@ -38,6 +38,7 @@ mod network_drawing;
 pub mod regions;
 mod results;
 mod source;
+pub mod survey;
 pub mod training;
 mod unit;
 pub mod weights;

@@ -142,10 +142,12 @@ pub static ALL: &[MetricEntry] = &[
     MODEL_RANDOMISATION,
     EFFICIENT_MODEL_RANDOMISATION,
     RANDOM_LOGIT,
+    POINTING_GAME,
+    ENERGY_INSIDE,
+    RANK_ACCURACY,
     SPARSENESS,
     COMPLEXITY,
 ];
-pub static ALL: &[MetricEntry] = &[POINTING_GAME, ENERGY_INSIDE, RANK_ACCURACY, SPARSENESS];
 
 /// The metric of this name.
 pub fn find(name: &str) -> Option<&'static MetricEntry> {
