@@ -6,6 +6,7 @@ kilobytes that torch exports.
 Seeds: torch.manual_seed(0). Last run with torch 2.15, onnx 1.23 and onnxruntime 1.32.
 """
 
+import json
 import pathlib
 import shutil
 import sys
@@ -13,6 +14,7 @@ import tempfile
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -164,6 +166,32 @@ def networks(folder):
         onnx.save(model, path)
 
 
+def regions(folder):
+    """Boxes, outlines and masks of a picture `x.jpg` of 10×10 pixels."""
+    runs = {"size": [10, 10], "counts": [12, 3, 7, 3, 75]}
+    packed = {"size": [10, 10], "counts": "<370T2"}
+    for name, objects in {
+        "boxes": [{"bbox": [1.5, 2, 4.25, 3]}, {"bbox": [6, 6, 4, 4], "iscrowd": 1}],
+        "outlines": [{"segmentation": [[1, 1, 8.5, 2, 4, 9], [7, 7, 9, 7, 9, 9]], "bbox": [1, 1, 8, 8]}],
+        "runs": [{"segmentation": runs}, {"segmentation": packed}],
+    }.items():
+        image = {"id": 5, "file_name": "a/../x.jpg", "height": 10, "width": 10}
+        annotations = [{"id": i, "image_id": 5, "category_id": 2, **box} for i, box in enumerate(objects)]
+        categories = [{"id": 2, "name": "dog"}, {"id": 3, "name": "cat"}]
+        coco = {"images": [image], "annotations": annotations, "categories": categories}
+        (folder / f"{name}.json").write_text(json.dumps(coco))
+    one = "<object><name>dog</name><bndbox><xmin>2</xmin><ymin>3</ymin><xmax>7</xmax><ymax>9</ymax></bndbox></object>"
+    size = "<size><width>10</width><height>10</height></size>"
+    (folder / "one.xml").write_text(f"<annotation>{one}</annotation>")
+    (folder / "two.xml").write_text(f'<?xml version="1.0"?><annotation a="b">{size}{one}<!-- -->{one}</annotation>')
+    for name, mode in {"grey": "L", "bits": "1", "palette": "P", "alpha": "RGBA"}.items():
+        mask = Image.new(mode, (10, 10))
+        mask.paste({"1": 1, "RGBA": (9, 0, 0, 255)}.get(mode, 3), (2, 3, 8, 9))
+        if mode == "P":
+            mask.putpalette([0, 0, 0, 9, 9, 9, 5, 5, 5, 255, 0, 0])
+        mask.save(folder / f"{name}.png")
+
+
 def main():
     shutil.rmtree(CORPUS, ignore_errors=True)
     for folder, pattern, corpus in COPIED:
@@ -173,6 +201,8 @@ def main():
             sys.exit(f"no {pattern} in {folder}")
         for path in found:
             shutil.copy(path, CORPUS / corpus / path.name)
+    (CORPUS / "regions").mkdir()
+    regions(CORPUS / "regions")
     (CORPUS / "onnx").mkdir()
     with tempfile.TemporaryDirectory() as folder:
         networks(pathlib.Path(folder))

@@ -8,6 +8,9 @@ import dicom_pictures
 import exported_structures
 import gradient_methods
 import methods
+import metrics_covering
+import metrics_randomisation
+import metrics_localisation
 import networks
 import onnx_files
 import onnx_rewritten
@@ -18,6 +21,8 @@ import perturbations
 import pictures
 import preparing
 import published_by_timm
+import regions
+import survey
 import tensorboard_events
 import timm_layouts
 import published
@@ -38,8 +43,12 @@ if __name__ == "__main__":
         methods,
         cams,
         controls,
+        metrics_randomisation,
         perturbations,
         gradient_methods,
+        metrics_covering,
+        metrics_localisation,
+        regions,
         networks,
         exported_structures,
         timm_layouts,
@@ -52,6 +61,7 @@ if __name__ == "__main__":
         published,
         timm_names,
         training,
+        survey,
         tensorboard_events,
         augmentations,
         vision_transformers,

@@ -10,9 +10,10 @@ use std::io::Write;
 use std::path::Path;
 
 use dvm_data::formats::{Wanted, read_array, read_slices, slice_count};
+use dvm_data::regions::Regions;
 use dvm_engine::weights::Weights;
 use dvm_engine::{Network, Tensor};
-use dvm_image::{Limits, decode};
+use dvm_image::{Limits, Preprocess, Resize, decode};
 
 /// An exported classifier; if it becomes a small network, it sees a picture.
 pub fn onnx(bytes: &[u8]) -> bool {
@@ -88,6 +89,24 @@ pub fn nifti(bytes: &[u8]) -> bool {
 /// A DICOM file.
 pub fn dicom(bytes: &[u8]) -> bool {
     as_file(bytes, ".dcm", slices)
+}
+
+/// Boxes and masks: a COCO file, a Pascal VOC file or a PNG mask, about a picture `x.jpg` of 10×10 pixels.
+pub fn regions(bytes: &[u8]) -> bool {
+    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
+    let path = folder.path().join("x");
+    std::fs::write(&path, bytes).expect("there is room for a temporary file");
+    let Ok(regions) = Regions::open(&path) else {
+        return false;
+    };
+    let preprocess = Preprocess {
+        resize: Resize::Exact(7, 9),
+        crop: (5, 11),
+        ..Preprocess::imagenet()
+    };
+    let placement = preprocess.placement(10, 10);
+    let located = regions.locate(Path::new("x.jpg"), Some("dog"), &placement);
+    located.is_ok_and(|located| located.pixels().is_some())
 }
 
 fn slices(path: &Path) -> bool {

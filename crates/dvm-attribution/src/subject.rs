@@ -123,6 +123,23 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The same network asked about another picture that was prepared alike, such as one with noise
+    /// ([`Input::with_values`]), with the same memory and the same way of computing changes. How far methods
+    /// are with it is told to nobody.
+    ///
+    /// Gradients, activations and covered versions are those of the other picture's values. What is made of
+    /// the pixels of its crop, such as superpixels and the baselines `mean` and `blur`, follows its crop.
+    #[must_use]
+    pub fn about<'b>(&self, input: &'b Input) -> Subject<'b>
+    where
+        'a: 'b,
+    {
+        let known = &self.known;
+        Subject::new(known.network, input, known.preprocess)
+            .with_memory(known.memory)
+            .incremental(known.incremental)
+    }
+
     /// The same subject, telling this how far a method is. What is computed of the picture stays shared.
     #[must_use]
     pub fn reporting_to<'b>(&self, progress: &'b Progress<'b>) -> Subject<'b>
@@ -133,6 +150,19 @@ impl<'a> Subject<'a> {
             known: self.known.clone(),
             progress,
         }
+    }
+
+    /// Another network with another picture of the same size, asked with as much memory and in the same
+    /// way. Nothing that was computed is shared.
+    pub(crate) fn asked_of<'b>(&self, network: &'b Network, input: &'b Input) -> Subject<'b>
+    where
+        'a: 'b,
+    {
+        let subject = Subject::new(network, input, self.preprocess());
+        subject.remade(|known| {
+            known.memory = self.known.memory;
+            known.incremental = self.known.incremental;
+        })
     }
 
     /// Says what is still to be asked, so that the picture is walked once for all of it; what is not is

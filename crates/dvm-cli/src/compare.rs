@@ -53,6 +53,10 @@ pub struct Arguments {
     /// Compare on at most so many pictures, chosen by the seed, as many of each class as of any other
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    /// Boxes or masks that say where objects are, for the metrics that must know: a COCO file, Pascal VOC files,
+    /// mask PNGs
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    regions: Option<PathBuf>,
     /// Which part of a data set [default: test if there is one, or else val]
     #[arg(long, value_name = "train|val|test", value_parser = split())]
     split: Option<Split>,
@@ -160,6 +164,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         "true" => ExplainedClass::True,
         name => ExplainedClass::Named(name.into()),
     };
+    if let Some(path) = &arguments.regions {
+        compare.regions = Some(dvm::regions::Regions::open(path)?);
+    }
     dvm::check_output(&arguments.out)?;
     arguments.run.start_threads()?;
     let classifier = arguments.model.open(&arguments.run)?;

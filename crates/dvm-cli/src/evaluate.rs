@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use dvm::data::{Dataset, OnBroken, Split};
+use dvm::survey::Finding;
 use dvm::training::{Bootstrap, Evaluation, Interval};
 use serde::Serialize;
 
@@ -79,7 +80,7 @@ impl Arguments {
     }
 }
 
-fn split() -> impl TypedValueParser<Value = Split> {
+pub fn split() -> impl TypedValueParser<Value = Split> {
     PossibleValuesParser::new(Split::ALL.map(Split::name)).map(|word| {
         let mut all = Split::ALL.into_iter();
         all.find(|split| split.name() == word)
@@ -104,6 +105,9 @@ struct Answer<'a> {
     /// What is odd about the data set.
     remarks: Vec<String>,
     left_out: Vec<String>,
+    /// Places that a class depends on, if a report was asked for: its survey looks for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shortcuts: Option<Vec<Finding>>,
 }
 
 /// Evaluates, and prints what was found.
@@ -162,11 +166,16 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     for why in &left_out {
         report::say(&format!("left out: {why}"));
     }
+    let mut shortcuts = None;
     if let Some(folder) = &arguments.out {
         let file = Path::new(classifier.weights_file());
         let file = file.file_name().unwrap_or_default();
         let title = format!("{} on {}", file.display(), folder.display());
-        evaluated.report(&classifier, &title, &[], folder)?;
+        let survey = evaluated.report(&classifier, &title, &[], folder)?;
+        shortcuts = survey.map(|survey| survey.confirmed().cloned().collect::<Vec<_>>());
+        for finding in shortcuts.iter().flatten() {
+            report::say(&format!("warning: {}", finding.sentence));
+        }
         report::warn_about_fonts(classifier.classes().iter().map(String::as_str));
     }
     if arguments.run.json {
@@ -179,6 +188,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
             about_classes: evaluation.about_classes(),
             remarks: data.remarks(),
             left_out: left_out.clone(),
+            shortcuts,
         })?;
     } else {
         report::print(&as_text(evaluation, split))?;

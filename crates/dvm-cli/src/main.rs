@@ -22,6 +22,7 @@ mod picture_options;
 mod prepare;
 mod preprocess_options;
 mod report;
+mod survey;
 mod train;
 
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Say which method explains a network best: methods × metrics over many pictures
     Compare(Box<compare::Arguments>),
+    /// Say where a network looks over a whole data set, and warn of shortcuts
+    Survey(Box<survey::Arguments>),
     /// Say how long a network takes, and which of its nodes
     Bench(bench::Arguments),
     /// Make a data set of labelled pictures: classes, splits
@@ -87,6 +90,7 @@ fn run() -> Result<(), Failure> {
         Command::Train(arguments) => train::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Compare(arguments) => compare::run(*arguments),
+        Command::Survey(arguments) => survey::run(*arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Prepare(command) => prepare::run(command),
         Command::Models(command) => models::run(command),

@@ -24,6 +24,16 @@ pub enum Error {
         /// What is wrong and what to do.
         detail: String,
     },
+    /// An entry of a file of boxes or masks makes no sense.
+    #[error("{}: {entry}: {detail}", path.display())]
+    Region {
+        /// The file or folder.
+        path: PathBuf,
+        /// The entry, such as `annotations[17]`.
+        entry: String,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A folder has no splits in it.
     #[error(
         "{}: has no folder `train`, `val` or `test`; `dvm prepare folder` makes them from one folder \

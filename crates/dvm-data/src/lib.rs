@@ -4,6 +4,7 @@
 //! class. One is made from a source by a [`corpora::Corpus`], which plans what goes where, and
 //! [`prepare::Plan::write`], which carries that out. A [`Loader`] makes batches of pictures, changed
 //! at random by [`augment`] if wanted. [`audit`] tells what will hurt before that is done.
+//! [`regions`] reads where objects are in pictures.
 
 pub mod audit;
 pub mod augment;
@@ -14,6 +15,7 @@ pub mod formats;
 mod loader;
 pub mod prepare;
 pub mod random;
+pub mod regions;
 mod splitting;
 mod value_range;
 

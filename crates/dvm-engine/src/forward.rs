@@ -50,6 +50,16 @@ impl Activations {
         self.values[id.0].as_ref()
     }
 
+    /// Takes the value of a node out, if it was kept; [`Activations::put`] brings it back.
+    pub(crate) fn take(&mut self, id: NodeId) -> Option<Tensor> {
+        self.values[id.0].take()
+    }
+
+    /// Keeps this as the value of a node.
+    pub(crate) fn put(&mut self, id: NodeId, value: Tensor) {
+        self.values[id.0] = Some(value);
+    }
+
     /// The values of the nodes of `graph`, a rewritten form of `of`, which these are the values of: those
     /// of one name are the same. `None` if one of them was not kept.
     pub fn in_the_form_of(&self, graph: &Graph, of: &Graph) -> Option<Self> {

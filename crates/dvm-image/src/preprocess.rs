@@ -249,6 +249,35 @@ impl Preprocess {
         values
     }
 
+    /// The input with other normalised values, `[C, H, W]`, in the place of those of its crop. The crop
+    /// becomes the picture whose values are nearest to these.
+    ///
+    /// # Panics
+    /// If there are not as many values as before.
+    pub fn changed(&self, input: &Input, values: Vec<f32>) -> Input {
+        assert_eq!(values.len(), input.values.len(), "a value for each");
+        let mut crop = input.crop.clone();
+        let pixels = crop.rgb_mut().as_chunks_mut::<3>().0;
+        for (channel, values) in values.chunks_exact(pixels.len()).enumerate() {
+            for (pixel, &value) in pixels.iter_mut().zip(values) {
+                let shown = (value * self.std[channel] + self.mean[channel]) * 255.0;
+                let shown = shown.round().clamp(0.0, 255.0) as u8;
+                match self.channels {
+                    Channels::Grey => *pixel = [shown; 3],
+                    Channels::Rgb | Channels::Bgr => {
+                        pixel[self.channels.sources()[channel]] = shown;
+                    }
+                }
+            }
+        }
+        Input {
+            original: input.original.clone(),
+            crop,
+            values,
+            placement: input.placement,
+        }
+    }
+
     /// What each of the 256 values of a pixel becomes in each channel of the network by
     /// [`Self::normalise`].
     pub fn tables(&self) -> Vec<[f32; 256]> {
@@ -519,5 +548,31 @@ mod tests {
         json["scale"] = 2.into();
         let error = serde_json::from_value::<Preprocess>(json).unwrap_err();
         assert!(error.to_string().contains("scale"), "{error}");
+    }
+
+    #[test]
+    fn changed_values_bring_the_nearest_picture_with_them() {
+        let bytes: Vec<u8> = (0..4 * 5 * 3).map(|i| (i * 37 % 256) as u8).collect();
+        for channels in [Channels::Rgb, Channels::Bgr, Channels::Grey] {
+            let usual = Preprocess::imagenet();
+            let preprocess = Preprocess {
+                resize: Resize::None,
+                crop: (4, 5),
+                mean: [0.4; 3],
+                std: [0.2; 3],
+                channels,
+                ..usual
+            };
+            let input = preprocess.apply(Picture::new(4, 5, bytes.clone())).unwrap();
+            // A hundredth of a step is nothing that a picture shows; the values stay as given.
+            let step = 1.0 / 255.0 / 0.2;
+            let values: Vec<f32> = input.values().iter().map(|v| v + step / 100.0).collect();
+            let changed = preprocess.changed(&input, values.clone());
+            assert_eq!(changed.values(), values);
+            assert_eq!(changed.crop(), input.crop());
+            let brighter = input.values().iter().map(|v| v + 300.0 * step).collect();
+            let white = preprocess.changed(&input, brighter);
+            assert!(white.crop().rgb().iter().all(|&byte| byte == 255));
+        }
     }
 }

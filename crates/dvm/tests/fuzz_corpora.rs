@@ -119,3 +119,8 @@ fn no_volume_makes_its_reader_fail() {
 fn no_dicom_file_makes_its_reader_fail() {
     read_all("dicom", readers::dicom);
 }
+
+#[test]
+fn no_boxes_and_masks_make_their_readers_fail() {
+    read_all("regions", readers::regions);
+}

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dvm_image::Input;
+
+use crate::subject::finite;
 use crate::{Attribution, Error, Method, Nature, Score, Subject, Target};
 
 /// A map that is tested, with what it is about.
@@ -11,6 +14,7 @@ pub struct Candidate<'a> {
     attribution: &'a Attribution,
     method: Option<&'a dyn Method>,
     region: Option<&'a [bool]>,
+    no_region: Option<String>,
     relevance: Vec<f32>,
     curves: Mutex<HashMap<String, Arc<Vec<f64>>>>,
 }
@@ -32,19 +36,13 @@ impl<'a> Candidate<'a> {
             let what = "the map holds values that are not numbers, so it cannot be tested";
             return Err(Error::Unfit(what.into()));
         }
-        let relevance = match attribution.nature {
-            Nature::Magnitude | Nature::Signed | Nature::Support => attribution.map.clone(),
-            Nature::Level => {
-                let whole = whole_score(subject, attribution)?;
-                attribution.map.iter().map(|level| whole - level).collect()
-            }
-        };
         Ok(Self {
             subject,
             attribution,
             method: None,
             region: None,
-            relevance,
+            relevance: relevance_of(subject, attribution)?,
+            no_region: None,
             curves: Mutex::default(),
         })
     }
@@ -67,6 +65,17 @@ impl<'a> Candidate<'a> {
         assert_eq!(region.len(), self.relevance.len(), "one for each pixel");
         Self {
             region: Some(region),
+            ..self
+        }
+    }
+
+    /// The same, where metrics that need to know where the object is are refused for this reason, such as
+    /// that the crop leaves it out.
+    #[must_use]
+    pub fn without_region(self, why: impl Into<String>) -> Self {
+        Self {
+            region: None,
+            no_region: Some(why.into()),
             ..self
         }
     }
@@ -99,7 +108,9 @@ impl<'a> Candidate<'a> {
     /// [`Error::Unfit`] if that is not known.
     pub fn region(&self) -> Result<&'a [bool], Error> {
         self.region.ok_or_else(|| {
-            Error::Unfit("it is not known where the object is: boxes or masks are needed".into())
+            let usual = "it is not known where the object is: boxes or masks are needed";
+            let why = self.no_region.clone();
+            Error::Unfit(why.unwrap_or_else(|| usual.into()))
         })
     }
 
@@ -116,6 +127,21 @@ impl<'a> Candidate<'a> {
         })?;
         let mut maps = method.attribute(subject, std::slice::from_ref(target))?;
         Ok(maps.remove(0))
+    }
+
+    /// The relevance `[H, W]` by the map that the same method makes of the same picture with other normalised
+    /// values ([`dvm_image::Input::with_values`]), for the same target.
+    ///
+    /// # Errors
+    /// As [`Candidate::again`]; [`Error::NotFinite`] if the other map holds values that are not numbers.
+    pub(crate) fn relevance_of_changed(&self, input: &Input) -> Result<Vec<f32>, Error> {
+        let subject = self.subject.about(input);
+        if let Some(method) = self.method {
+            subject.expect(method.walks());
+        }
+        let attribution = self.again(&subject, self.target())?;
+        finite("the map of a changed picture", &attribution.map)?;
+        relevance_of(&subject, &attribution)
     }
 
     /// What several metrics ask alike of this map, such as a curve: computed by `compute` when it is asked
@@ -136,6 +162,18 @@ impl<'a> Candidate<'a> {
         lock().insert(key.into(), values.clone());
         Ok(values)
     }
+}
+
+/// How relevant each pixel is by a map of the subject's picture: the more, the higher.
+fn relevance_of(subject: &Subject, attribution: &Attribution) -> Result<Vec<f32>, Error> {
+    let map = &attribution.map;
+    Ok(match attribution.nature {
+        Nature::Magnitude | Nature::Signed | Nature::Support => map.clone(),
+        Nature::Level => {
+            let whole = whole_score(subject, attribution)?;
+            map.iter().map(|level| whole - level).collect()
+        }
+    })
 }
 
 /// The score of the picture itself that the levels of a map compare with.

@@ -7,11 +7,31 @@
 
 pub mod agreement;
 mod candidate;
+mod complexity;
 pub mod controls;
+mod covering;
+mod deletion;
+mod efficient_randomisation;
+mod energy_inside;
+mod infidelity;
+mod insertion;
+mod max_sensitivity;
 mod measurement;
+mod model_randomisation;
+mod mu_fidelity;
+mod object;
 mod options;
+mod patches;
+mod pixel_flipping;
+mod pointing_game;
+mod random_logit;
+mod random_weights;
+mod rank_accuracy;
+mod region_perturbation;
 pub mod registry;
+mod road;
 mod sparseness;
+mod symmetric_relevance_gain;
 
 pub use candidate::Candidate;
 pub use measurement::{Curve, Figure, Measurement};

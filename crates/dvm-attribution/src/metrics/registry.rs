@@ -1,7 +1,23 @@
 //! The list of all metrics. A new metric is one file and one line in [`ALL`].
 
 use super::Metric;
+use super::complexity::COMPLEXITY;
+use super::deletion::DELETION;
+use super::efficient_randomisation::EFFICIENT_MODEL_RANDOMISATION;
+use super::energy_inside::ENERGY_INSIDE;
+use super::infidelity::INFIDELITY;
+use super::insertion::INSERTION;
+use super::max_sensitivity::MAX_SENSITIVITY;
+use super::model_randomisation::MODEL_RANDOMISATION;
+use super::mu_fidelity::MU_FIDELITY;
+use super::pixel_flipping::PIXEL_FLIPPING;
+use super::pointing_game::POINTING_GAME;
+use super::random_logit::RANDOM_LOGIT;
+use super::rank_accuracy::RANK_ACCURACY;
+use super::region_perturbation::REGION_PERTURBATION;
+use super::road::ROAD;
 use super::sparseness::SPARSENESS;
+use super::symmetric_relevance_gain::SYMMETRIC_RELEVANCE_GAIN;
 use crate::registry::Reference;
 use crate::{OptionSpec, SettingError, Settings};
 
@@ -113,7 +129,25 @@ pub enum Needs {
 }
 
 /// All metrics.
-pub static ALL: &[MetricEntry] = &[SPARSENESS];
+pub static ALL: &[MetricEntry] = &[
+    SYMMETRIC_RELEVANCE_GAIN,
+    DELETION,
+    INSERTION,
+    PIXEL_FLIPPING,
+    REGION_PERTURBATION,
+    ROAD,
+    MU_FIDELITY,
+    INFIDELITY,
+    MAX_SENSITIVITY,
+    MODEL_RANDOMISATION,
+    EFFICIENT_MODEL_RANDOMISATION,
+    RANDOM_LOGIT,
+    POINTING_GAME,
+    ENERGY_INSIDE,
+    RANK_ACCURACY,
+    SPARSENESS,
+    COMPLEXITY,
+];
 
 /// The metric of this name.
 pub fn find(name: &str) -> Option<&'static MetricEntry> {

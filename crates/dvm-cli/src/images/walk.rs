@@ -28,7 +28,12 @@ const FOREIGN: [&str; 21] = [
 const NOT_OF_PEOPLE: [&str; 3] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN"];
 
 /// Files that tell that a folder holds results of this program, whose pictures are no input.
-const RESULTS: [&str; 3] = ["explanation.json", "report.md", "metrics.jsonl"];
+const RESULTS: [&str; 4] = [
+    "explanation.json",
+    "report.md",
+    "survey.json",
+    "metrics.jsonl",
+];
 
 /// Looks through `folder` and all folders in it. Hidden ones, those that systems make and those that
 /// hold results of this program are left out; a folder that several links lead to is entered once.

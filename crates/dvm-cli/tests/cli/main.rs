@@ -19,6 +19,7 @@ mod results;
 #[allow(dead_code, reason = "it serves the tests of fetching, too")]
 mod server;
 mod sources;
+mod survey;
 mod terminal;
 mod train;
 mod train_endings;

@@ -87,6 +87,8 @@ fn a_run_leaves_all_that_is_promised_and_its_weights_explain_themselves() {
         "report/confusion.png",
         "report/confusion.csv",
         "report/per_class.csv",
+        "report/mean_maps.png",
+        "report/survey.json",
     ] {
         assert!(out.join(file).metadata().unwrap().len() > 0, "{file}");
     }
@@ -106,6 +108,19 @@ fn a_run_leaves_all_that_is_promised_and_its_weights_explain_themselves() {
     let best = out.join("best.safetensors");
     let evaluated = dvm(&["evaluate", text(&best), text(&set), "--json"]);
     assert_eq!(evaluated.code, Some(0), "{}", evaluated.stderr);
+    assert!(evaluated.json().get("shortcuts").is_none());
+    let evaluation = home.path().join("evaluation");
+    let with_report = [
+        "evaluate",
+        text(&best),
+        text(&set),
+        "--json",
+        "--out",
+        text(&evaluation),
+    ];
+    let reported = dvm(&with_report);
+    assert_eq!(reported.json()["shortcuts"], serde_json::json!([]));
+    assert!(evaluation.join("mean_maps.png").exists());
     let best_accuracy = records
         .iter()
         .map(|record| record["val_accuracy"].as_f64().unwrap())

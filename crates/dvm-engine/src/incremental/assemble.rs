@@ -18,6 +18,8 @@ pub(super) struct Source<'a> {
     pub channels: usize,
     /// What is different for each change; empty where nothing is different for any.
     pub pieces: Vec<Piece<'a>>,
+    /// Whether a change is made on top of those before it in the batch, not of the picture itself.
+    pub is_series: bool,
 }
 
 /// The part of a value that one change makes different.
@@ -32,6 +34,77 @@ pub(super) struct Piece<'a> {
     pub exact: &'a Rectangle,
 }
 
+/// Rows and columns of a map that may hang over its edges.
+struct Window {
+    rows: Range<isize>,
+    columns: Range<isize>,
+}
+
+impl Window {
+    fn new((y, x): (isize, isize), (height, width): (usize, usize)) -> Self {
+        Self {
+            rows: y..y + height as isize,
+            columns: x..x + width as isize,
+        }
+    }
+
+    /// The part of it that lies on a map of this extent.
+    fn on_the_map(&self, (height, width): (usize, usize)) -> Rectangle {
+        let within = |range: &Range<isize>, end: usize| {
+            let at = |place: isize| place.clamp(0, end as isize) as usize;
+            at(range.start)..at(range.end)
+        };
+        Rectangle {
+            rows: within(&self.rows, height),
+            columns: within(&self.columns, width),
+        }
+    }
+}
+
+/// Of pieces that are laid one on top of the other, those that something is seen of in `window`: the last
+/// that covers all of it, and those on top.
+fn last_to_show<'s, 'a>(pieces: &'s [Piece<'a>], window: &Rectangle) -> &'s [Piece<'a>] {
+    let covers = |piece: &Piece| {
+        let covered = |range: &Range<usize>, all: &Range<usize>| {
+            range.start <= all.start && range.end >= all.end
+        };
+        covered(&piece.exact.rows, &window.rows) && covered(&piece.exact.columns, &window.columns)
+    };
+    &pieces[pieces.iter().rposition(covers).unwrap_or(0)..]
+}
+
+/// Lays pieces on a whole map of this extent, one on top of the other.
+pub(super) fn lay_all(pieces: &[Piece], extent: (usize, usize), channels: usize, map: &mut [f32]) {
+    let whole = Window::new((0, 0), extent);
+    for piece in last_to_show(pieces, &Rectangle::whole(extent)) {
+        piece.lay(&whole, channels, map);
+    }
+}
+
+impl Piece<'_> {
+    /// Lays what it makes different on the values of a window.
+    fn lay(&self, window: &Window, channels: usize, values: &mut [f32]) {
+        let seen = |exact: &Range<usize>, range: &Range<isize>| {
+            let from = (exact.start as isize).max(range.start);
+            from..(exact.end as isize).min(range.end).max(from)
+        };
+        let rows = seen(&self.exact.rows, &window.rows);
+        let columns = seen(&self.exact.columns, &window.columns);
+        let len = columns.len() * channels;
+        if len == 0 {
+            return;
+        }
+        let width = window.columns.len();
+        for y in rows {
+            let own =
+                (y as usize - self.origin.0) * self.width + columns.start as usize - self.origin.1;
+            let to = (y - window.rows.start) as usize * width
+                + (columns.start - window.columns.start) as usize;
+            values[to * channels..][..len].copy_from_slice(&self.patch[own * channels..][..len]);
+        }
+    }
+}
+
 impl Source<'_> {
     /// What is needed of it, change by change, for the changes `batch`; [`Source::pieces`] are
     /// those of this batch.
@@ -43,8 +116,16 @@ impl Source<'_> {
             .zip(&needed.origins[batch])
             .enumerate()
             .for_each(|(change, (target, &origin))| {
-                let piece = self.pieces.get(change);
-                self.assemble(piece, origin, needed, target);
+                let made = match self.is_series {
+                    true => &self.pieces[..self.pieces.len().min(change + 1)],
+                    false => self.pieces.get(change..change + 1).unwrap_or(&[]),
+                };
+                let window = Window::new(origin, needed.size);
+                let made = last_to_show(made, &window.on_the_map(self.extent));
+                self.assemble(made.first(), origin, needed, target);
+                for piece in made.iter().skip(1) {
+                    piece.lay(&window, self.channels, target);
+                }
             });
         assembled
     }

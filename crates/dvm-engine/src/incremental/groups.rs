@@ -19,8 +19,22 @@ const BEGINNING: f64 = 0.6;
 /// the first: where maps are small and channels many, a row more or less costs most.
 type Profile = Vec<usize>;
 
+/// In which order changes may be grouped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// In any: those that are alike come together.
+    Any,
+    /// One after the other.
+    AsTheyCome,
+}
+
 /// The positions in `rectangles`, group by group.
-pub(super) fn groups(graph: &Graph, layout: &Layout, rectangles: &[Rectangle]) -> Vec<Vec<usize>> {
+pub(super) fn groups(
+    graph: &Graph,
+    layout: &Layout,
+    rectangles: &[Rectangle],
+    kept: Order,
+) -> Vec<Vec<usize>> {
     let whole = Rectangle::whole(layout.nodes[graph.input().0].extent());
     let along_rows = profiles(rectangles.iter().map(|r| &r.rows), &|rows| {
         let columns = whole.columns.clone();
@@ -41,7 +55,9 @@ pub(super) fn groups(graph: &Graph, layout: &Layout, rectangles: &[Rectangle]) -
         )
     };
     let mut order: Vec<usize> = (0..rectangles.len()).collect();
-    order.sort_by(|&a, &b| by_size(profile(a), profile(b)));
+    if kept == Order::Any {
+        order.sort_by(|&a, &b| by_size(profile(a), profile(b)));
+    }
 
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut largest: (Profile, Profile) = Default::default();

@@ -12,10 +12,12 @@ mod assemble;
 mod groups;
 mod plan;
 mod rectangle;
+mod series;
 
 use std::ops::Range;
 
 use self::assemble::{Piece, Source};
+use self::groups::Order;
 use self::plan::{Layout, Needed, Patches, Plan};
 pub use self::rectangle::Rectangle;
 use crate::awake::awake;
@@ -124,7 +126,7 @@ impl<'g> Incremental<'g> {
     /// Splits changes of these rectangles into groups to be computed together, whose rectangles are
     /// nearly alike at every node. Gives their positions in `rectangles`.
     pub fn groups(&self, rectangles: &[Rectangle]) -> Vec<Vec<usize>> {
-        groups::groups(self.graph, &self.layout, rectangles)
+        groups::groups(self.graph, &self.layout, rectangles, Order::Any)
     }
 
     /// Multiply-adds that [`Incremental::logits`] makes for changes of these rectangles, one group.
@@ -143,6 +145,21 @@ impl<'g> Incremental<'g> {
     /// # Panics
     /// If a change does not lie inside the picture, or has not as many values as its rectangle.
     pub fn logits(&self, changes: &[Change], values: usize) -> Result<Tensor, Error> {
+        let (plan, at_once) = self.planned(changes, values);
+        let classes = self.layout.nodes[self.graph.output().0].channels();
+        let mut logits = Vec::with_capacity(changes.len() * classes);
+        for first in (0..changes.len()).step_by(at_once) {
+            let batch = first..(first + at_once).min(changes.len());
+            let walked = awake(|| self.walk(&plan, changes, batch))?;
+            logits.extend_from_slice(walked.data());
+        }
+        let mut shape = self.base.output().shape().to_vec();
+        shape[0] = changes.len();
+        Ok(Tensor::from_stored(&shape, logits))
+    }
+
+    /// What is computed for these changes, and how many of them have room at once.
+    fn planned(&self, changes: &[Change], values: usize) -> (Plan, usize) {
         let input = &self.layout.nodes[self.graph.input().0];
         let (height, width) = input.extent();
         for change in changes {
@@ -162,16 +179,7 @@ impl<'g> Incremental<'g> {
         } else {
             1
         };
-        let classes = self.layout.nodes[self.graph.output().0].channels();
-        let mut logits = Vec::with_capacity(changes.len() * classes);
-        for first in (0..changes.len()).step_by(at_once) {
-            let batch = first..(first + at_once).min(changes.len());
-            let walked = awake(|| self.walk(&plan, changes, batch))?;
-            logits.extend_from_slice(walked.data());
-        }
-        let mut shape = self.base.output().shape().to_vec();
-        shape[0] = changes.len();
-        Ok(Tensor::from_stored(&shape, logits))
+        (plan, at_once)
     }
 
     fn walk(&self, plan: &Plan, changes: &[Change], batch: Range<usize>) -> Result<Tensor, Error> {
@@ -180,30 +188,16 @@ impl<'g> Incremental<'g> {
             plan,
             changes,
             batch,
+            is_series: false,
         };
         let mut patches: Vec<Option<Tensor>> = vec![None; plan.nodes.len()];
-        for (id, node) in self.graph.nodes().iter().enumerate() {
-            if let (false, Some(changed)) = (node.inputs.is_empty(), &plan.nodes[id]) {
-                // What is read of other nodes counts as part of this one.
-                let place = &self.layout.nodes[id];
-                let shape = place.patches(walk.batch.len(), changed.size);
-                let products = place.multiply_adds_per_value;
-                let lap = (crate::Walk::Incremental, NodeId(id));
-                let work = || walk.node(id, &patches);
-                patches[id] = Some(self.graph.timed(lap, &shape, products, work)?);
-            }
+        for id in 0..plan.nodes.len() {
+            patches[id] = walk.timed(id, &patches)?;
             for done in self.graph.done_after(id, &self.last_use) {
                 patches[done] = None;
             }
         }
-        let output = self.graph.output();
-        let place = &self.layout.nodes[output.0];
-        let whole = Needed {
-            size: place.extent(),
-            origins: vec![(0, 0); changes.len()],
-            border: 0.0,
-        };
-        Ok(walk.read(output, &whole, &patches))
+        Ok(walk.outcome(&patches))
     }
 }
 
@@ -214,9 +208,38 @@ struct Walk<'a> {
     changes: &'a [Change],
     /// Which of the changes.
     batch: Range<usize>,
+    /// Whether each is made on top of those before it.
+    is_series: bool,
 }
 
 impl Walk<'_> {
+    /// The patches of one node; `None` if nothing of it differs, or if it is the picture itself. What is
+    /// read of other nodes counts as part of this one.
+    fn timed(&self, id: usize, computed: &[Option<Tensor>]) -> Result<Option<Tensor>, Error> {
+        let node = self.of.graph.node(NodeId(id));
+        let (false, Some(changed)) = (node.inputs.is_empty(), &self.plan.nodes[id]) else {
+            return Ok(None);
+        };
+        let place = &self.of.layout.nodes[id];
+        let shape = place.patches(self.batch.len(), changed.size);
+        let products = place.multiply_adds_per_value;
+        let lap = (crate::Walk::Incremental, NodeId(id));
+        let work = || self.node(id, computed);
+        Ok(Some(self.of.graph.timed(lap, &shape, products, work)?))
+    }
+
+    /// The logits `[B, K]`, when all nodes are computed.
+    fn outcome(&self, computed: &[Option<Tensor>]) -> Tensor {
+        let output = self.of.graph.output();
+        let place = &self.of.layout.nodes[output.0];
+        let whole = Needed {
+            size: place.extent(),
+            origins: vec![(0, 0); self.changes.len()],
+            border: 0.0,
+        };
+        self.read(output, &whole, computed)
+    }
+
     /// The patches of one node, `[B, C, h, w]`.
     fn node(&self, id: usize, computed: &[Option<Tensor>]) -> Result<Tensor, Error> {
         let graph = self.of.graph;
@@ -265,6 +288,7 @@ impl Walk<'_> {
             extent: place.extent(),
             channels: place.channels(),
             pieces: patches.map_or(Vec::new(), |p| self.pieces(p, computed[from.0].as_ref())),
+            is_series: self.is_series,
         };
         let assembled = source.assembled(needed, self.batch.clone());
         Tensor::from_buffer(&place.patches(self.batch.len(), needed.size), assembled)

@@ -5,7 +5,7 @@ mod random;
 use dvm_engine::incremental::{Change, Incremental, Rectangle};
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Arithmetic, Blueprint, Graph, Network, Tensor, seeded};
+use dvm_engine::{Arithmetic, Blueprint, Graph, Keep, Mode, Network, Tensor, seeded};
 
 use self::random::{Draw, changed, network};
 
@@ -111,6 +111,98 @@ fn the_number_of_threads_makes_no_difference_and_in_exact_arithmetic_that_of_a_b
             assert!(logits(graph, 3, usize::MAX) == one, "seed {seed}, threads");
         }
     }
+}
+
+/// The logits after each of `changes`, each made on top of those before it, computed as whole pictures.
+fn anew_after_each(graph: &Graph, picture: &Tensor, changes: &[Change]) -> Vec<f32> {
+    let mut picture = picture.clone();
+    let logits = changes.iter().map(|change| {
+        picture = changed(&picture, change);
+        graph.logits(&picture).unwrap()
+    });
+    logits.flat_map(|logits| logits.data().to_vec()).collect()
+}
+
+/// The same from the values of the picture, stretch by stretch.
+fn after_each(graph: &Graph, picture: &Tensor, changes: &[Change], values: usize) -> Vec<f32> {
+    let mut incremental = Incremental::new(graph, picture).unwrap();
+    let rectangles: Vec<Rectangle> = changes.iter().map(|c| c.rectangle.clone()).collect();
+    let mut logits = Vec::new();
+    for stretch in incremental.stretches(&rectangles) {
+        let found = incremental.logits_after_each(&changes[stretch], values);
+        logits.extend_from_slice(found.unwrap().data());
+    }
+    logits
+}
+
+/// A random network with its picture and a series of changes.
+fn drawn_series(seed: usize) -> (Graph, Tensor, Vec<Change>) {
+    let (graph, picture, _) = drawn(seed);
+    let mut draw = Draw::new(seed + 1_000_000);
+    let size = (picture.shape()[2], picture.shape()[3]);
+    let changes = (0..8).map(|i| change(&format!("series {seed} {i}"), draw.rectangle(size)));
+    (graph, picture, changes.collect())
+}
+
+#[test]
+fn changes_on_top_of_each_other_have_every_bit_of_whole_pictures_in_exact_arithmetic() {
+    for seed in 0..200 {
+        let (graph, picture, changes) = drawn_series(seed);
+        let network = Network::new(graph).with_arithmetic(Arithmetic::Exact);
+        for graph in [network.graph(), network.fused()] {
+            let expected = anew_after_each(graph, &picture, &changes);
+            for values in [usize::MAX, 0] {
+                let found = after_each(graph, &picture, &changes, values);
+                assert!(found == expected, "seed {seed}\n{}", kinds(graph));
+            }
+        }
+    }
+}
+
+#[test]
+fn changes_on_top_of_each_other_give_what_whole_pictures_give_but_for_rounding() {
+    for seed in 0..100 {
+        let (graph, picture, changes) = drawn_series(seed);
+        let network = Network::new(graph);
+        let expected = anew_after_each(network.graph(), &picture, &changes);
+        let found = after_each(network.fused(), &picture, &changes, usize::MAX);
+        let off = largest(found.iter().zip(&expected).map(|(a, b)| a - b));
+        let range = largest(expected.iter().copied()).max(1.0);
+        assert!(off <= 1e-5 * range, "seed {seed}: off by {off} of {range}");
+    }
+}
+
+#[test]
+fn a_series_leaves_the_values_that_it_began_with_to_their_other_owners() {
+    let graph = one_convolution();
+    let picture = picture("owners", (20, 20));
+    let base = graph.forward(&picture, Mode::Inference, Keep::All).unwrap();
+    let before = base.output().data().to_vec();
+    let shape = [1, 3, 20, 20];
+    let mut incremental = Incremental::on(&graph, base.clone(), &shape).unwrap();
+    let whole = change("owners", Rectangle::whole((20, 20)));
+    let found = incremental
+        .logits_after_each(&[whole.clone()], usize::MAX)
+        .unwrap();
+    assert_eq!(found.data(), anew(&graph, &picture, &[whole]));
+    assert_eq!(base.output().data(), before);
+    assert!(*base.get(graph.input()).unwrap() == picture);
+}
+
+#[test]
+fn stretches_keep_the_order_and_part_where_rectangles_become_much_larger() {
+    let graph = one_convolution();
+    let incremental = Incremental::new(&graph, &picture("groups", (64, 64))).unwrap();
+    let small = |at: usize| Rectangle {
+        rows: at..at + 4,
+        columns: 60 - at..64 - at,
+    };
+    let mut rectangles: Vec<Rectangle> = (0..60).map(small).collect();
+    rectangles.insert(40, Rectangle::whole((64, 64)));
+    let stretches = incremental.stretches(&rectangles);
+    let ends: Vec<usize> = stretches.iter().map(|stretch| stretch.end).collect();
+    assert_eq!(ends, [32, 40, 41, 61]);
+    assert_eq!(stretches[0].start, 0);
 }
 
 #[test]

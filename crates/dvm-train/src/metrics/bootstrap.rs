@@ -69,6 +69,29 @@ impl Bootstrap {
         Ok(())
     }
 
+    /// The interval of the mean of `values` minus the mean of `others`, both drawn anew; without others, of
+    /// the mean alone. Numbers do not depend on threads.
+    ///
+    /// # Panics
+    /// If there are no values or no resamples.
+    pub fn of_difference(&self, values: &[f64], others: &[f64]) -> Interval {
+        let drawn_mean = |stream: &mut _, from: &[f64]| {
+            let Ok(index) = Uniform::new(0, from.len() as u64) else {
+                return 0.0;
+            };
+            let drawn = (0..from.len()).map(|_| from[index.sample(stream) as usize]);
+            drawn.sum::<f64>() / from.len() as f64
+        };
+        let all: Vec<f64> = (0..self.resamples as u64)
+            .into_par_iter()
+            .map(|resample| {
+                let mut stream = random::stream(self.seed, &[STREAM, resample]);
+                drawn_mean(&mut stream, values) - drawn_mean(&mut stream, others)
+            })
+            .collect();
+        self.interval(all)
+    }
+
     /// A score of each resample: `score` is given the positions of as many things as there are, `count`,
     /// drawn from them with replacement. Every resample has a stream of its own, so that the draws depend
     /// on nothing but the seed and the count: scores of the same resample are scores of the same things.
@@ -185,6 +208,23 @@ mod tests {
         let Interval { low, high } = found.accuracy;
         assert!((low - (0.8 - half)).abs() < 0.1 * half, "{low}");
         assert!((high - (0.8 + half)).abs() < 0.1 * half, "{high}");
+    }
+
+    #[test]
+    fn the_interval_of_a_difference_is_that_of_two_normal_means() {
+        // Two values in equal parts: standard deviations 1 and 2, 400 and 100 of them.
+        let values: Vec<f64> = (0..400).map(|i| 5.0 + f64::from(i % 2 * 2 - 1)).collect();
+        let others: Vec<f64> = (0..100).map(|i| 3.0 + f64::from(i % 2 * 4 - 2)).collect();
+        let many = Bootstrap {
+            resamples: 10_000,
+            ..Bootstrap::default()
+        };
+        let Interval { low, high } = many.of_difference(&values, &others);
+        let half = 1.96 * (1.0f64 / 400.0 + 4.0 / 100.0).sqrt();
+        assert!((low - (2.0 - half)).abs() < 0.05 * half, "{low}");
+        assert!((high - (2.0 + half)).abs() < 0.05 * half, "{high}");
+        let alone = many.of_difference(&[0.5; 7], &[]);
+        assert_eq!((alone.low, alone.high), (0.5, 0.5));
     }
 
     #[test]

@@ -264,6 +264,7 @@ fn check_alike(header: &str, plan: &Plan, folder: &Path) -> Result<(), Error> {
         ("seed", "the seed"),
         ("memory", "the memory"),
         ("incremental", "whether only changed parts are computed"),
+        ("regions", "where objects are"),
         ("methods", "the methods"),
         ("metrics", "the metrics"),
         ("pictures", "the pictures"),

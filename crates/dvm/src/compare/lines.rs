@@ -19,10 +19,19 @@ pub(super) struct Plan {
     pub memory: usize,
     /// Whether only what a change can reach is computed.
     pub incremental: bool,
+    /// Where it is said where objects are.
+    pub regions: Option<PlannedRegions>,
     /// Methods, then controls.
     pub methods: Vec<PlannedMethod>,
     pub metrics: Vec<PlannedMetric>,
     pub pictures: Vec<PlannedPicture>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct PlannedRegions {
+    pub path: String,
+    /// None of a folder.
+    pub sha256: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use super::agreement;
 use super::lines::{Line, MapLine, MetricLine};
 use super::pictures::Compared;
 use super::plan::{Compare, Contestant, ExplainedClass};
+use crate::regions::{Located, locate};
 use crate::{Checked, ClassChoice, Classifier, Error, Prediction};
 
 impl Compare {
@@ -62,17 +63,23 @@ impl Compare {
         let prediction = classifier.prediction(&numbers)?;
         let class = self.class_of(classifier, picture, &prediction)?;
         let target = Target::Class(class);
+        let name = &classifier.classes()[class];
+        let located = match &self.regions {
+            Some(regions) => Some(locate(regions, &picture.source, Some(name), &input)?),
+            None => None,
+        };
+        let region = located.as_ref().and_then(Located::pixels);
         let mut maps = Vec::with_capacity(contestants.len());
         let mut relevances = Vec::with_capacity(contestants.len());
         for (index, one) in contestants.iter().enumerate() {
             subject.expect(self.walks(&contestants[index..]));
-            let (map, relevance) = self.map(&subject, &target, one);
+            let (map, relevance) = self.map(&subject, &target, region, one);
             maps.push(map);
             relevances.push(relevance);
             done(index + 1);
         }
         Ok(Line {
-            class: Some(classifier.classes()[class].clone()),
+            class: Some(name.clone()),
             probability: Some(prediction.probabilities[class]),
             maps,
             agreement: Some(agreement::of(&relevances, subject.size())),
@@ -85,6 +92,7 @@ impl Compare {
         &self,
         subject: &Subject,
         target: &Target,
+        region: Option<&[bool]>,
         one: &Contestant,
     ) -> (MapLine, Option<Vec<f32>>) {
         let line = MapLine {
@@ -109,6 +117,10 @@ impl Compare {
                 let failed = Some(error.to_string());
                 return (MapLine { failed, ..line }, None);
             }
+        };
+        let candidate = match region {
+            Some(region) => candidate.with_region(region),
+            None => candidate,
         };
         let checked = self.checks().measure(&candidate, |_, _| {});
         let line = MapLine {

@@ -12,9 +12,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::HEADLINE;
-use super::lines::{Plan, PlannedMethod, PlannedMetric, PlannedPicture};
+use super::lines::{Plan, PlannedMethod, PlannedMetric, PlannedPicture, PlannedRegions};
 use super::pictures::Compared;
 use crate::chosen::{check_settings, named, own_settings, those_of};
+use crate::regions::Regions;
 use crate::{Checks, ClassChoice, Classifier, Error};
 
 /// The methods that are compared if none is named: of each way of asking, the ones most used.
@@ -53,6 +54,8 @@ pub struct Compare {
     pub incremental: bool,
     /// How often pictures are drawn again for the intervals.
     pub resamples: usize,
+    /// Where objects are in the pictures, for the metrics that must know.
+    pub regions: Option<Regions>,
 }
 
 /// Which class of a picture is explained.
@@ -107,8 +110,8 @@ impl Compare {
     /// intervals, and every method and metric that draws numbers.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a method or a metric that does not exist or is named twice, a setting that none of
-    /// them has, or a metric that must know where the object is; [`Error::Setting`] for a value that a setting
+    /// [`Error::Usage`] for a method or a metric that does not exist or is named twice, or a setting that none of
+    /// them has; [`Error::Setting`] for a value that a setting
     /// does not take.
     pub fn new(methods: &str, metrics: &str, settings: &Settings) -> Result<Self, Error> {
         let usual = usual_metrics();
@@ -135,11 +138,6 @@ impl Compare {
             }
         }
         let checks = Checks::with_settings(metrics, &of_metrics)?;
-        if let [first, ..] = checks.needing_regions()[..] {
-            return Err(Error::Usage(format!(
-                "metric `{first}` must know where the object is, and a comparison is not told; leave it out"
-            )));
-        }
         let method = |entry: &'static Entry| {
             let method = entry.method(&own_settings(entry, &of_methods))?;
             Ok::<_, Error>((entry, method))
@@ -152,6 +150,7 @@ impl Compare {
             memory: 1 << 30,
             incremental: true,
             resamples: Bootstrap::default().resamples,
+            regions: None,
         })
     }
 
@@ -214,6 +213,7 @@ impl Compare {
             return Err(Error::Usage(why.into()));
         }
         self.check_class(classifier, pictures)?;
+        self.check_regions(pictures)?;
         let methods = self.contestants(0).into_iter().map(|one| PlannedMethod {
             name: one.name.into(),
             title: one.title.into(),
@@ -243,10 +243,28 @@ impl Compare {
             seed: self.seed,
             memory: self.memory,
             incremental: self.incremental,
+            regions: self.regions.as_ref().map(|regions| PlannedRegions {
+                path: regions.path().display().to_string(),
+                sha256: dvm_fetch::sha256_of(regions.path()).ok(),
+            }),
             methods: methods.collect(),
             metrics: metrics.collect(),
             pictures: planned.collect(),
         })
+    }
+
+    /// Refuses metrics that must know where the object is, if that is not known.
+    fn check_regions(&self, pictures: &[Compared]) -> Result<(), Error> {
+        match (&self.regions, &self.checks.needing_regions()[..]) {
+            (None, [first, ..]) => Err(Error::Usage(format!(
+                "metric `{first}` must know where the object is: give boxes or masks, or leave the metric out"
+            ))),
+            (None, []) => Ok(()),
+            (Some(regions), _) => {
+                let paths = pictures.iter().map(|picture| picture.source.path());
+                Ok(regions.check_pictures(paths)?)
+            }
+        }
     }
 
     /// Refuses classes that are not known before anything is measured.

@@ -30,6 +30,8 @@ pub struct Summary {
     pub pictures: usize,
     /// Pictures that could not be used.
     pub failed: Vec<PictureFailure>,
+    /// Where it was said where objects are.
+    pub regions: Option<String>,
     /// Methods in the order asked for, then controls.
     pub methods: Vec<MethodSummary>,
     /// Metrics in the order asked for.
@@ -105,7 +107,8 @@ pub struct MetricSummary {
     pub pictures: usize,
     /// A score for each method that is compared, in their order.
     pub scores: Vec<Score>,
-    /// Methods that are not compared by it, because they have figures of less than half of the pictures.
+    /// Methods that are not compared by it, because they have no figures of most pictures of
+    /// which others have some.
     pub left_out: Vec<String>,
     /// Why a map could not be measured, if there is such a map.
     pub failure: Option<String>,
@@ -181,6 +184,7 @@ impl Summary {
             seed: plan.seed,
             memory: plan.memory,
             incremental: plan.incremental,
+            regions: plan.regions.as_ref().map(|regions| regions.path.clone()),
             bootstrap: Resampling {
                 resamples: bootstrap.resamples,
                 level: bootstrap.level,
@@ -238,8 +242,14 @@ fn summed(
         let with = lines.iter().filter(|line| value(line, method).is_some());
         with.count()
     };
+    // Of some pictures nothing may be known, such as where the object is: that is no method's fault.
+    let with_figures = lines.iter().filter(|line| {
+        let mut methods = 0..methods.len();
+        methods.any(|method| value(line, method).is_some())
+    });
+    let most = with_figures.count().max(1);
     let (within, without): (Vec<usize>, Vec<usize>) =
-        (0..methods.len()).partition(|&method| 2 * count(method) >= lines.len().max(1));
+        (0..methods.len()).partition(|&method| 2 * count(method) >= most);
     let complete: Vec<(&Line, Vec<f64>)> = lines
         .iter()
         .filter_map(|line| {

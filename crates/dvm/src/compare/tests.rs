@@ -352,13 +352,13 @@ fn requests_that_cannot_be_carried_out_are_refused_before_anything_is_measured()
     assert!(refused("gradient", "sparseness", &seed).contains("`seed`"));
     let window = Settings::new().with("window", 9);
     assert!(refused("gradient", "sparseness", &window).contains("not among the methods"));
-    for entry in dvm_attribution::metrics::registry::ALL {
-        if entry.needs == Needs::Region {
-            let error = refused("gradient", entry.name, &none);
-            assert!(error.contains(entry.name), "{error}");
-        }
-    }
     let home = Home::new(1);
+    let pointing = Compare::new("gradient", "pointing-game", &none).unwrap();
+    let error = home.run(&pointing, "out", Earlier::Kept).unwrap_err();
+    assert!(
+        error.to_string().contains("`pointing-game` must know"),
+        "{error}"
+    );
     let mut compare = compare("gradient", &none);
     compare.class = ExplainedClass::True;
     let error = home.run(&compare, "out", Earlier::Kept).unwrap_err();
@@ -373,6 +373,29 @@ fn requests_that_cannot_be_carried_out_are_refused_before_anything_is_measured()
             .compare(&[], &compare, &home.out("out"), Earlier::Kept, &mut |_| {});
     assert!(empty.is_err());
     assert!(!home.out("out").exists());
+}
+
+#[test]
+fn metrics_of_the_object_are_compared_on_the_pictures_of_which_it_is_known() {
+    let home = Home::new(3);
+    let masks = home.out("masks");
+    fs::create_dir(&masks).unwrap();
+    let mut mask = Picture::filled(40, 52, [0; 3]);
+    mask.rgb_mut()[..3 * 52 * 20].fill(255);
+    fs::write(masks.join("1.png"), encode_png(&mask)).unwrap();
+    let mut compare = Compare::new("gradient", "energy-inside", &Settings::new()).unwrap();
+    compare.regions = Some(crate::regions::Regions::open(&masks).unwrap());
+    let found = home.run(&compare, "out", Earlier::Kept).unwrap();
+    assert_eq!((found.pictures, found.metrics[0].pictures), (3, 1));
+    // Noise, the second to last, has half of its energy in the upper half.
+    let noise = &found.metrics[0].scores[1];
+    assert!((noise.mean - 0.5).abs() < 0.05, "{noise:?}");
+    assert!(
+        found
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("1 of 3 pictures"))
+    );
 }
 
 #[test]

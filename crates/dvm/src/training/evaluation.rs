@@ -1,5 +1,6 @@
 //! How good a network is on labelled pictures.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
 use super::report::{self, MAPS, Report, WrongPicture};
-use crate::{Caption, ClassChoice, Classifier, Error, Explain};
+use crate::survey::{Survey, SurveyEvent, SurveyOptions, SurveyPicture};
+use crate::{Caption, ClassChoice, Classifier, Error, Explain, Source};
 
 /// How a network did on the pictures of a split.
 pub struct Evaluated {
@@ -99,7 +101,7 @@ impl Classifier {
     }
 
     /// The samples of a split, their classes by the network's own list.
-    fn labelled(&self, data: &Dataset, split: Split) -> Result<Vec<Sample>, Error> {
+    pub(crate) fn labelled(&self, data: &Dataset, split: Split) -> Result<Vec<Sample>, Error> {
         let own = |name: &String| {
             let mut names = self.classes().iter();
             names.position(|known| known == name).ok_or_else(|| {
@@ -140,10 +142,21 @@ fn shortened(names: &[String]) -> String {
 /// How many of the most wrong pictures a report shows.
 const SHOWN: usize = 12;
 
+/// Pictures of a class that a report's survey looks at, at most.
+const MOST_OF_CLASS: usize = 24;
+
+/// Pictures that it looks at, at most.
+const MOST_SURVEYED: usize = 240;
+
+/// A mean of fewer pictures of a class is not worth drawing: data sets of many classes have no survey in
+/// their reports.
+const FEWEST_OF_CLASS: usize = 5;
+
 impl Evaluated {
-    /// Writes a report into `folder`: figures, tables, and the maps of the pictures that `classifier`,
-    /// which was evaluated, took for something else and was most sure of. The folder appears whole or
-    /// not at all; a report that was in it is gone then.
+    /// Writes a report into `folder`: figures, tables, the maps of the pictures that `classifier`,
+    /// which was evaluated, took for something else and was most sure of, and a small survey of where it looks for
+    /// each class, which is returned. The folder appears whole or not at all; a report that was in it is gone
+    /// then.
     ///
     /// # Errors
     /// [`Error::Occupied`] if the folder holds anything but a report, [`Error::Save`].
@@ -153,7 +166,7 @@ impl Evaluated {
         title: &str,
         records: &[EpochRecord],
         folder: &Path,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Survey>, Error> {
         self.report_telling(classifier, title, records, folder, &mut |_, _| {})
     }
 
@@ -168,10 +181,11 @@ impl Evaluated {
         records: &[EpochRecord],
         folder: &Path,
         drawn: &mut dyn FnMut(usize, usize),
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Survey>, Error> {
         let mut most_wrong = self.most_wrong(classifier.classes())?;
         let results = report::begin(folder)?;
-        let total = most_wrong.len();
+        let surveyed = self.surveyed();
+        let total = most_wrong.len() + surveyed.len();
         for (index, wrong) in most_wrong.iter_mut().enumerate() {
             drawn(index, total);
             let picture = match dvm_image::read_as(&wrong.path, &classifier.reading()) {
@@ -189,15 +203,75 @@ impl Evaluated {
             results.write(&name, &encode_png(&figure))?;
             wrong.figure = Some(name);
         }
+        let survey = Self::survey(classifier, &surveyed, &mut |done| {
+            drawn(most_wrong.len() + done, total);
+        })?;
         drawn(total, total);
         Report {
             title,
             records,
             evaluation: &self.evaluation,
             most_wrong: &most_wrong,
+            survey: survey.as_ref(),
         }
         .write_into(&results)?;
-        results.publish()
+        results.publish()?;
+        Ok(survey)
+    }
+
+    /// The pictures that the survey of a report looks at: up to [`MOST_OF_CLASS`] of each class, and
+    /// [`MOST_SURVEYED`] in all, evenly spread; none where that leaves too few of a class.
+    fn surveyed(&self) -> Vec<SurveyPicture> {
+        let mut of_class: BTreeMap<usize, Vec<&Sample>> = BTreeMap::new();
+        for &position in &self.answers.samples {
+            let sample = &self.samples[position];
+            of_class.entry(sample.class).or_default().push(sample);
+        }
+        let most = (MOST_SURVEYED / of_class.len().max(1)).min(MOST_OF_CLASS);
+        if most < FEWEST_OF_CLASS {
+            return Vec::new();
+        }
+        let chosen = of_class.values().flat_map(|samples| {
+            let count = samples.len().min(most);
+            (0..count).map(move |index| samples[index * samples.len() / count])
+        });
+        let picture = |sample: &Sample| SurveyPicture {
+            source: Source::File(sample.path.clone()),
+            label: Some(sample.class),
+        };
+        chosen.map(picture).collect()
+    }
+
+    /// Where the network looks in these pictures; `None` if there are none, or if the survey's usual method does
+    /// not suit the network.
+    fn survey(
+        classifier: &Classifier,
+        pictures: &[SurveyPicture],
+        done: &mut dyn FnMut(usize),
+    ) -> Result<Option<Survey>, Error> {
+        if pictures.is_empty() {
+            return Ok(None);
+        }
+        let options = SurveyOptions {
+            limit: None,
+            ..SurveyOptions::default()
+        };
+        let mut tell = |event: SurveyEvent| {
+            if let SurveyEvent::Progress {
+                step: "maps",
+                done: maps,
+                ..
+            } = event
+            {
+                done(maps);
+            }
+        };
+        match classifier.survey(pictures, &options, &mut tell) {
+            Ok(survey) => Ok(Some(survey)),
+            // Every other part of the report is still true.
+            Err(Error::Method { .. } | Error::Picture(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The pictures that were taken for another class, the most certain of its mistake first.

@@ -23,6 +23,7 @@ pub use dvm_train::{
 };
 pub use evaluation::Evaluated;
 
+use crate::survey::Survey;
 use crate::{Classifier, Error};
 use watching::Watching;
 
@@ -225,9 +226,12 @@ impl Training {
         })?;
         let title = format!("{} on {}", self.config.model, name_of(&self.data.folder));
         let folder = self.folder.report_path();
-        evaluated.report_telling(&classifier, &title, records, &folder, &mut |done, total| {
-            phase(Phase::ReportMaps, done, total);
-        })?;
+        let maps = &mut |done, total| phase(Phase::ReportMaps, done, total);
+        let survey = evaluated.report_telling(&classifier, &title, records, &folder, maps)?;
+        for finding in survey.iter().flat_map(Survey::confirmed) {
+            let warning = format!("warning: {}", finding.sentence);
+            tell(&TrainingEvent::Message(warning));
+        }
         Ok(Some(evaluated.evaluation))
     }
 }

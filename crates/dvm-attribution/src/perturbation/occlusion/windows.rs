@@ -29,6 +29,9 @@ enum Covering<'a> {
     Image {
         original: &'a Picture,
         cover: Cover,
+        /// The crop without a window, normalised, as stored: what the network is given, unless noise was added
+        /// to that.
+        uncovered: Vec<f32>,
         /// Copies of the original to draw windows on, as many as threads ask for one at a time.
         canvases: Mutex<Vec<Picture>>,
     },
@@ -52,7 +55,8 @@ impl<'a> Windows<'a> {
         })
     }
 
-    /// Windows on the original picture, before it is resized and cropped.
+    /// Windows on the original picture, before it is resized and cropped. Values of the network's input that
+    /// no longer follow from the original, such as those with noise, stay wherever a window has no influence.
     pub fn over_image(
         subject: &'a Subject<'a>,
         grid: Grid,
@@ -61,10 +65,13 @@ impl<'a> Windows<'a> {
     ) -> Result<Self, Error> {
         let original = subject.input().original();
         let (sigma, noise) = Self::blur_and_noise(&grid, noise_seed);
+        let uncovered = subject.preprocess().normalise(subject.input().crop());
+        let uncovered = Tensor::from_nchw(&subject.shape(), &uncovered);
         Ok(Self {
             subject,
             grid,
             covering: Covering::Image {
+                uncovered: uncovered.data().to_vec(),
                 original,
                 cover: fill.over(original, subject.preprocess(), sigma, &noise)?,
                 canvases: Mutex::new(Vec::new()),
@@ -122,6 +129,7 @@ impl Variants for Windows<'_> {
             Covering::Image {
                 original,
                 cover,
+                uncovered,
                 canvases,
             } => {
                 if influence_on_crop(subject, &rows, &columns).is_empty() {
@@ -149,9 +157,13 @@ impl Variants for Windows<'_> {
                     return None;
                 }
                 let normalised = subject.preprocess().normalise(&crop);
-                Tensor::from_nchw(&subject.shape(), &normalised)
-                    .data()
-                    .to_vec()
+                let covered = Tensor::from_nchw(&subject.shape(), &normalised);
+                let all = covered.data().iter().zip(uncovered).zip(picture);
+                let value = |((&covered, &uncovered), &own)| match covered == uncovered {
+                    true => own,
+                    false => covered,
+                };
+                all.map(value).collect()
             }
         };
         (values != picture).then_some(values)

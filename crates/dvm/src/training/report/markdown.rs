@@ -16,6 +16,7 @@ impl Report<'_> {
         self.classes(&mut page);
         page += "## Calibration\n\nOf the pictures recognised with 80 % confidence, are 80 % \
                  right?\n\n![Confidence against accuracy](calibration.png)\n";
+        self.survey(&mut page);
         self.wrong(&mut page);
         page
     }
@@ -133,6 +134,34 @@ impl Report<'_> {
         line(page, &format!("\nThe same {tables}.\n"));
     }
 
+    fn survey(&self, page: &mut String) {
+        let Some(survey) = self.survey else {
+            return;
+        };
+        line(page, "\n## Where it looks\n");
+        let words = format!(
+            "The mean map of each class by {}, over the mean picture, of the pictures that are taken for it: {} \
+             in all.",
+            survey.method,
+            survey.pictures.len()
+        );
+        line(page, &words);
+        if survey.classes.iter().any(|class| class.mean.is_some()) {
+            line(page, "\n![The mean map of each class](mean_maps.png)");
+        }
+        for finding in survey.confirmed() {
+            let sentence = text(&finding.sentence);
+            line(page, &format!("\n**Warning**: {sentence}."));
+        }
+        if survey.confirmed().next().is_none() {
+            line(
+                page,
+                "\nNo place outside the middle of the picture was found that one class depends on. `dvm survey` \
+                 looks at more pictures, and shows clusters of maps.",
+            );
+        }
+    }
+
     fn wrong(&self, page: &mut String) {
         if self.most_wrong.is_empty() {
             return;
@@ -171,7 +200,7 @@ fn line(page: &mut String, words: &str) {
 }
 
 /// Text that stays text: whatever would be markup is escaped, line breaks are spaces.
-fn text(words: &str) -> String {
+pub(crate) fn text(words: &str) -> String {
     let mut escaped = String::with_capacity(words.len());
     for character in words.chars() {
         match character {
@@ -187,7 +216,7 @@ fn text(words: &str) -> String {
 }
 
 /// A path as the target of a link: whatever is not plain is percent-encoded.
-fn link(path: &Path) -> String {
+pub(crate) fn link(path: &Path) -> String {
     let path = path.to_string_lossy();
     let path = if cfg!(windows) {
         path.replace('\\', "/")
@@ -218,6 +247,7 @@ mod tests {
             records: &records(),
             evaluation: &evaluation,
             most_wrong: &wrong(),
+            survey: None,
         };
         let page = report.markdown();
         for expected in [

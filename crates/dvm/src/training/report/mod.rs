@@ -11,8 +11,10 @@ use dvm_image::encode_png;
 use dvm_train::{EpochRecord, Evaluation};
 
 use crate::results::stranger;
+use crate::survey::{Survey, mean_maps_sheet};
 use crate::{Error, ResultFolder};
 
+pub(crate) use markdown::{link, text};
 pub use pictures::{calibration_picture, confusion_picture, curves_picture};
 pub(crate) use tables::row;
 pub use tables::{confusion_csv, per_class_csv};
@@ -31,6 +33,8 @@ pub struct Report<'a> {
     pub evaluation: &'a Evaluation,
     /// The pictures of which it was wrong and most sure, worst first.
     pub most_wrong: &'a [WrongPicture],
+    /// Where it looks for each class, if that was surveyed.
+    pub survey: Option<&'a Survey>,
 }
 
 /// A picture that was taken for something else.
@@ -50,8 +54,8 @@ pub struct WrongPicture {
 
 impl Report<'_> {
     /// Writes `curves.png` (if there are records), `confusion.png` (if there are at most
-    /// [`DRAWN_CLASSES`]), `confusion.csv`, `per_class.csv`, `calibration.png` and
-    /// `report.md` into `folder`, which appears whole or not at all; a report that was in it is gone
+    /// [`DRAWN_CLASSES`]), `confusion.csv`, `per_class.csv`, `calibration.png`, `mean_maps.png` and `survey.json`
+    /// (if there is a survey) and `report.md` into `folder`, which appears whole or not at all; a report that was in it is gone
     /// then.
     ///
     /// # Errors
@@ -83,6 +87,13 @@ impl Report<'_> {
         save("per_class.csv", per_class_csv(self.evaluation).as_bytes())?;
         let calibration = calibration_picture(self.evaluation);
         save("calibration.png", &encode_png(&calibration))?;
+        if let Some(survey) = self.survey {
+            if let Some(sheet) = mean_maps_sheet(survey) {
+                save(MEAN_MAPS, &encode_png(&sheet))?;
+            }
+            let record = serde_json::to_string_pretty(survey).expect("a survey is plain data");
+            save("survey.json", record.as_bytes())?;
+        }
         save(PAGE, self.markdown().as_bytes())
     }
 
@@ -94,6 +105,9 @@ impl Report<'_> {
         self.evaluation.classes.len() <= DRAWN_CLASSES
     }
 }
+
+/// The mean maps of all classes.
+const MEAN_MAPS: &str = "mean_maps.png";
 
 /// The page of a report.
 const PAGE: &str = "report.md";
@@ -116,7 +130,15 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
 
 /// A file that is no part of a report. A folder without a page is none.
 fn foreign_to_report(folder: &Path) -> io::Result<Option<PathBuf>> {
-    const STEMS: [&str; 5] = ["curves", "confusion", "per_class", "calibration", "report"];
+    const STEMS: [&str; 7] = [
+        "curves",
+        "confusion",
+        "per_class",
+        "calibration",
+        "mean_maps",
+        "survey",
+        "report",
+    ];
     let has_page = folder.join(PAGE).is_file();
     stranger(folder, &|name| {
         let stem = name.file_stem().and_then(|stem| stem.to_str());
@@ -203,6 +225,7 @@ pub(super) mod tests {
             records: &records(),
             evaluation: &evaluation,
             most_wrong: &wrong(),
+            survey: None,
         };
         report.write(&folder).unwrap();
         for name in ["curves.png", "confusion.png", "calibration.png"] {
@@ -234,6 +257,7 @@ pub(super) mod tests {
             records: &[],
             evaluation: &evaluation,
             most_wrong: &[],
+            survey: None,
         };
         report.write(folder.path()).unwrap();
         assert!(!folder.path().join("curves.png").exists());
@@ -252,6 +276,7 @@ pub(super) mod tests {
             records: &records,
             evaluation: &evaluation,
             most_wrong: &wrong,
+            survey: None,
         };
         report.write(&folder).unwrap();
         fs::create_dir(folder.join(MAPS)).unwrap();
@@ -277,6 +302,7 @@ pub(super) mod tests {
             records: &[],
             evaluation: &evaluation,
             most_wrong: &[],
+            survey: None,
         };
         let error = report.write(&taken).unwrap_err().to_string();
         assert!(error.contains("taken"), "{error}");

@@ -1,0 +1,136 @@
+//! Efficient model randomisation: does the map become less orderly when the network's weights are random?
+
+use dvm_options::{Count, Takes};
+use serde_json::{Map, Value};
+
+use super::agreement::is_plain;
+use super::options::SEED;
+use super::random_weights::{
+    Draw, NOTHING_TO_COMPARE, Spread, WEIGHTS, fully_random, refuse_plain,
+};
+use super::registry::{Better, MetricEntry, Needs, Question};
+use super::{Candidate, Measurement, Metric};
+use crate::registry::{Published, Reference};
+use crate::{Error, OptionSpec, SettingError, Settings};
+
+const BINS: OptionSpec = OptionSpec {
+    name: "bins",
+    takes: Takes::Text("N"),
+    default: "100",
+    help: "into how many intervals the values between the smallest and the largest are counted",
+};
+
+/// How much the entropy of the map rises when all weights are random.
+pub const EFFICIENT_MODEL_RANDOMISATION: MetricEntry = MetricEntry {
+    name: "efficient-model-randomisation",
+    title: "efficient model randomisation",
+    summary: "how much the entropy of the map's values rises when all weights of the network are random, in parts of \
+              what it was: above 0 if the map of the trained network is more orderly",
+    reference: Reference {
+        authors: "Hedström, Weber, Lapuschkin, Höhne",
+        year: 2024,
+        title: "A Fresh Look at Sanity Checks for Saliency Maps",
+        published: Published::Arxiv("2405.02383"),
+    },
+    question: Question::Randomisation,
+    better: Better::Higher,
+    needs: Needs::Method,
+    cost: "one map",
+    options: &[BINS, WEIGHTS, SEED],
+    build: |settings| Ok(Box::new(Efficient::new(settings)?)),
+};
+
+struct Efficient {
+    bins: usize,
+    weights: Spread,
+    seed: u64,
+}
+
+impl Efficient {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let Count(bins) = BINS.of(settings)?;
+        if !(2..=1 << 16).contains(&bins) {
+            return Err(BINS.refuse(bins, "it is a whole number from 2 to 65536"));
+        }
+        Ok(Self {
+            bins,
+            weights: WEIGHTS.of(settings)?,
+            seed: SEED.of(settings)?,
+        })
+    }
+}
+
+impl Metric for Efficient {
+    fn parameters(&self) -> Map<String, Value> {
+        let mut parameters = Map::new();
+        parameters.insert("bins".into(), self.bins.into());
+        parameters.insert("weights".into(), self.weights.word().into());
+        parameters.insert("seed".into(), self.seed.into());
+        parameters
+    }
+
+    fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
+        refuse_plain(candidate.relevance())?;
+        let before = entropy(candidate.relevance(), self.bins);
+        let draw = Draw {
+            spread: self.weights,
+            seed: self.seed,
+        };
+        let random = fully_random(candidate, draw)?;
+        let after = entropy(&random.map, self.bins);
+        let finding = is_plain(&random.map).then(|| NOTHING_TO_COMPARE.into());
+        Ok(Measurement::of((after - before) / before)
+            .with_figure("entropy", before)
+            .with_figure("entropy with random weights", after)
+            .with_figure("seed", random.draw.seed as f64)
+            .with_finding(finding))
+    }
+}
+
+/// The entropy, in nats, of how many values are in each of `bins` equal intervals between the smallest and the
+/// largest, which is in the last; 0 if all values are alike.
+fn entropy(values: &[f32], bins: usize) -> f64 {
+    let values = || values.iter().map(|&value| f64::from(value));
+    let low = values().fold(f64::INFINITY, f64::min);
+    let high = values().fold(f64::NEG_INFINITY, f64::max);
+    if low >= high {
+        return 0.0;
+    }
+    let mut counts = vec![0usize; bins];
+    for value in values() {
+        let place = (value - low) / (high - low) * bins as f64;
+        counts[(place as usize).min(bins - 1)] += 1;
+    }
+    let all = values().len() as f64;
+    let shares = counts.iter().filter(|&&count| count > 0);
+    shares
+        .map(|&count| {
+            let share = count as f64 / all;
+            -share * share.ln()
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entropy_is_that_of_the_counts_of_equal_intervals() {
+        // Intervals 0–1 and 1–2: one and three values, the largest in the last.
+        let by_hand = -(0.25f64 * 0.25f64.ln() + 0.75 * 0.75f64.ln());
+        assert!((entropy(&[0.0, 1.0, 1.5, 2.0], 2) - by_hand).abs() < 1e-15);
+        assert!((entropy(&[0.0, 1.0, 2.0, 3.0], 4) - 4.0f64.ln()).abs() < 1e-15);
+        assert_eq!(entropy(&[3.0; 5], 10), 0.0);
+    }
+
+    #[test]
+    fn at_least_two_intervals_are_counted() {
+        for bins in ["0", "1", "65537", "many"] {
+            assert!(
+                Efficient::new(&Settings::new().with("bins", bins)).is_err(),
+                "{bins}"
+            );
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Infidelity: how far what the map predicts of random changes of the picture is from what the network does.
+
+use dvm_engine::incremental::Rectangle;
+use dvm_options::{Count, Positive, Share, Takes, words};
+use serde_json::{Map, Value};
+
+use super::options::{self, BASELINE, SEED};
+use super::registry::{Better, MetricEntry, Needs, Question};
+use super::{Candidate, Measurement, Metric};
+use crate::probe::Variants;
+use crate::random::Stream;
+use crate::registry::{Published, Reference};
+use crate::{Baseline, Error, OptionSpec, Score, SettingError, Settings};
+
+const PERTURBATION: OptionSpec = OptionSpec {
+    name: "perturbation",
+    takes: Takes::Text("square|pixels|noise"),
+    default: "square",
+    help: "how the picture is changed: a square at a random place shows the baseline, every pixel shows the \
+           baseline with the probability `share`, or grey noise of the deviation `noise` is taken away. The \
+           first two suit maps of contributions, which add up to the score; the last suits slopes, such as \
+           the gradient summed over channels",
+};
+
+const SIDE: OptionSpec = OptionSpec {
+    name: "side",
+    takes: Takes::Text("P"),
+    default: "0.2",
+    help: "the side of the square, as a part of the picture's shorter side",
+};
+
+const SHARE: OptionSpec = OptionSpec {
+    name: "share",
+    takes: Takes::Text("P"),
+    default: "0.2",
+    help: "the probability with which the perturbation `pixels` covers a pixel",
+};
+
+const NOISE: OptionSpec = OptionSpec {
+    name: "noise",
+    takes: Takes::Text("S"),
+    default: "0.2",
+    help: "the standard deviation of the perturbation `noise`, in normalised values",
+};
+
+const SAMPLES: OptionSpec = OptionSpec {
+    default: "10",
+    help: "how many changed pictures are asked about",
+    ..crate::options::SAMPLES
+};
+
+const SCORE: OptionSpec = OptionSpec {
+    default: "logit",
+    ..options::SCORE
+};
+
+/// The mean squared error of the changes of the score that the map predicts.
+pub const INFIDELITY: MetricEntry = MetricEntry {
+    name: "infidelity",
+    title: "infidelity",
+    summary: "how badly the map predicts what random changes of the picture cost: the mean squared error of the \
+              predicted change of the score, with the map scaled by the one factor that fits best",
+    reference: Reference {
+        authors: "Yeh, Hsieh, Suggala, Inouye, Ravikumar",
+        year: 2019,
+        title: "On the (In)fidelity and Sensitivity for Explanations",
+        published: Published::Arxiv("1901.09392"),
+    },
+    question: Question::Faithfulness,
+    better: Better::Lower,
+    needs: Needs::Map,
+    cost: "`samples` forward passes, partial ones for squares",
+    options: &[
+        PERTURBATION,
+        SIDE,
+        SHARE,
+        NOISE,
+        SAMPLES,
+        BASELINE,
+        SEED,
+        SCORE,
+    ],
+    build: |settings| Ok(Box::new(Infidelity::new(settings)?)),
+};
+
+words! {
+    /// How the picture is changed.
+    enum Perturbation {
+        /// A square shows the baseline.
+        Square = "square",
+        /// Random pixels show the baseline.
+        Pixels = "pixels",
+        /// Noise is taken away.
+        Noise = "noise",
+    }
+}
+
+struct Infidelity {
+    perturbation: Perturbation,
+    side: f64,
+    share: f64,
+    noise: f64,
+    samples: usize,
+    baseline: Baseline,
+    seed: u64,
+    score: Score,
+}
+
+impl Infidelity {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let Share(side) = SIDE.of(settings)?;
+        let Share(share) = SHARE.of(settings)?;
+        let Positive(noise) = NOISE.of(settings)?;
+        let Count(samples) = SAMPLES.of(settings)?;
+        Ok(Self {
+            perturbation: PERTURBATION.of(settings)?,
+            side,
+            share,
+            noise,
+            samples,
+            baseline: BASELINE.of(settings)?,
+            seed: SEED.of(settings)?,
+            score: SCORE.of(settings)?,
+        })
+    }
+}
+
+impl Metric for Infidelity {
+    fn parameters(&self) -> Map<String, Value> {
+        [
+            (PERTURBATION.name, self.perturbation.word().into()),
+            (SIDE.name, self.side.into()),
+            (SHARE.name, self.share.into()),
+            (NOISE.name, self.noise.into()),
+            (SAMPLES.name, self.samples.into()),
+            (BASELINE.name, self.baseline.to_string().into()),
+            (SEED.name, self.seed.into()),
+            (SCORE.name, self.score.word().into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
+        let (subject, target) = (candidate.subject(), candidate.target());
+        let baseline = self.baseline.of_whole(subject, self.seed)?;
+        let perturbed = Perturbed {
+            metric: self,
+            size: subject.size(),
+            baseline: baseline.data(),
+        };
+        let targets = std::slice::from_ref(target);
+        let scores = subject.scores(&perturbed, targets, self.score)?;
+        let whole = target.score(self.score, subject.output(), &*subject.numbers()?)?;
+        let drops = scores
+            .iter()
+            .map(|&score| f64::from(whole) - f64::from(score));
+        let drops: Vec<f64> = drops.collect();
+        let predicted: Vec<f64> = (0..self.samples)
+            .map(|sample| perturbed.predicted(candidate.relevance(), sample))
+            .collect();
+        Ok(self.measured(&drops, &predicted))
+    }
+}
+
+impl Infidelity {
+    /// The figures, given what each change cost and what the map, unscaled, says that it costs.
+    fn measured(&self, drops: &[f64], predicted: &[f64]) -> Measurement {
+        let count = drops.len() as f64;
+        let mean = |value: &dyn Fn(f64, f64) -> f64| {
+            let pairs = drops.iter().zip(predicted);
+            pairs.map(|(&drop, &said)| value(drop, said)).sum::<f64>() / count
+        };
+        let error = |scale: f64| mean(&|drop, said| (scale * said - drop).powi(2));
+        let (both, square) = (
+            mean(&|drop, said| drop * said),
+            mean(&|_, said| said * said),
+        );
+        let scale = if square > 0.0 { both / square } else { 0.0 };
+        let (infidelity, all) = (error(scale), mean(&|drop, _| drop * drop));
+        let unexplained = if all > 0.0 { infidelity / all } else { 0.0 };
+        let finding = (scale <= 0.0 && all > 0.0).then(|| {
+            "Where the map predicts a drop of the score, the score does not drop on average.".into()
+        });
+        Measurement::of(infidelity)
+            .with_figure("share unexplained", unexplained)
+            .with_figure("best scale", scale)
+            .with_figure("without scaling", error(1.0))
+            .with_finding(finding)
+    }
+}
+
+/// Pictures changed at random; what is drawn for each is the stream `infidelity <sample>`.
+struct Perturbed<'a> {
+    metric: &'a Infidelity,
+    /// Rows and columns of the picture.
+    size: (usize, usize),
+    /// What covers, as stored: `H, W, C`.
+    baseline: &'a [f32],
+}
+
+impl Perturbed<'_> {
+    fn stream(&self, sample: usize) -> Stream {
+        Stream::new(&format!("infidelity {sample}"), self.metric.seed)
+    }
+
+    /// The square of a sample: first its top row is drawn, then its left column.
+    fn square(&self, sample: usize) -> Rectangle {
+        let (height, width) = self.size;
+        let shorter = height.min(width);
+        let side = (self.metric.side * shorter as f64).round() as usize;
+        let side = side.clamp(1, shorter);
+        let mut stream = self.stream(sample);
+        let top = stream.below(height - side + 1);
+        let left = stream.below(width - side + 1);
+        Rectangle {
+            rows: top..top + side,
+            columns: left..left + side,
+        }
+    }
+
+    /// How much each pixel is changed, `[H, W]`: 1 where it is covered, or the noise that is taken away.
+    fn changes(&self, sample: usize) -> Vec<f32> {
+        let (height, width) = self.size;
+        let pixels = height * width;
+        match self.metric.perturbation {
+            Perturbation::Square => {
+                let Rectangle { rows, columns } = self.square(sample);
+                let mut changes = vec![0.0; pixels];
+                for y in rows {
+                    changes[y * width..][columns.clone()].fill(1.0);
+                }
+                changes
+            }
+            Perturbation::Pixels => {
+                let drawn = self.stream(sample).uniform(pixels).into_iter();
+                let covered = drawn.map(|unit| f64::from(unit) < self.metric.share);
+                covered
+                    .map(|covered| f32::from(u8::from(covered)))
+                    .collect()
+            }
+            Perturbation::Noise => {
+                let drawn = self.stream(sample).normal(pixels).into_iter();
+                let noise = drawn.map(|value| self.metric.noise * f64::from(value));
+                noise.map(|value| value as f32).collect()
+            }
+        }
+    }
+
+    /// What a map `[H, W]` says that a change costs: the sum of its values times how much each is changed.
+    fn predicted(&self, map: &[f32], sample: usize) -> f64 {
+        let changes = self.changes(sample);
+        let pairs = map.iter().zip(&changes);
+        pairs.map(|(&m, &c)| f64::from(m) * f64::from(c)).sum()
+    }
+}
+
+impl Variants for Perturbed<'_> {
+    fn count(&self) -> usize {
+        self.metric.samples
+    }
+
+    fn rectangle(&self, sample: usize) -> Option<Rectangle> {
+        match self.metric.perturbation {
+            Perturbation::Square => Some(self.square(sample)),
+            Perturbation::Pixels | Perturbation::Noise => None,
+        }
+    }
+
+    fn variant(&self, picture: &[f32], sample: usize) -> Option<Vec<f32>> {
+        let changes = self.changes(sample);
+        let channels = picture.len() / changes.len();
+        let is_noise = self.metric.perturbation == Perturbation::Noise;
+        let all = picture.iter().zip(self.baseline).enumerate();
+        let changed = all.map(|(at, (&value, &covered))| match changes[at / channels] {
+            change if is_noise => value - change,
+            0.0 => value,
+            _ => covered,
+        });
+        let values: Vec<f32> = changed.collect();
+        (values != picture).then_some(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_in_other_units_is_as_good_and_one_of_the_other_sign_is_found_out() {
+        let metric = Infidelity::new(&Settings::new()).unwrap();
+        let drops = [1.0, 2.0, -1.0];
+        let figure = |found: &Measurement, name: &str| {
+            let figure = found.figures.iter().find(|f| f.name == name);
+            figure.unwrap().value
+        };
+        let found = metric.measured(&drops, &[10.0, 20.0, -10.0]);
+        assert!(found.value < 1e-24 && found.finding.is_none());
+        assert!((figure(&found, "best scale") - 0.1).abs() < 1e-12);
+        // By hand: (81 + 324 + 81) / 3.
+        assert!((figure(&found, "without scaling") - 162.0).abs() < 1e-9);
+        let found = metric.measured(&drops, &[-1.0, -2.0, 1.0]);
+        assert!(found.finding.is_some());
+        // By hand: E[d²] − E[ds]² / E[s²] = 2 − (1/3)² / (1/3).
+        let found = metric.measured(&drops, &[1.0, 0.0, 0.0]);
+        assert!((found.value - 5.0 / 3.0).abs() < 1e-12);
+        assert!((figure(&found, "share unexplained") - 5.0 / 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_map_of_zeros_predicts_nothing() {
+        let metric = Infidelity::new(&Settings::new()).unwrap();
+        let found = metric.measured(&[1.0, -1.0], &[0.0, 0.0]);
+        assert_eq!(found.value, 1.0);
+        assert!(found.finding.is_some());
+    }
+}

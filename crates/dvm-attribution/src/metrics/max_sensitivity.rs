@@ -1,0 +1,127 @@
+//! Max-sensitivity: how far the map moves when the picture hardly does.
+
+use dvm_options::{Count, Positive, Takes};
+use serde_json::{Map, Value};
+
+use super::options::SEED;
+use super::registry::{Better, MetricEntry, Needs, Question};
+use super::{Candidate, Measurement, Metric};
+use crate::random::Stream;
+use crate::registry::{Published, Reference};
+use crate::{Error, OptionSpec, SettingError, Settings, options};
+
+const RADIUS: OptionSpec = OptionSpec {
+    name: "radius",
+    takes: Takes::Text("R"),
+    default: "0.02",
+    help: "how far each normalised value is moved at most, up or down",
+};
+
+const SAMPLES: OptionSpec = OptionSpec {
+    default: "10",
+    help: "how many noisy pictures are explained",
+    ..options::SAMPLES
+};
+
+/// The largest relative change of the map over pictures with a little noise.
+pub const MAX_SENSITIVITY: MetricEntry = MetricEntry {
+    name: "max-sensitivity",
+    title: "max-sensitivity",
+    summary: "how far the map moves when every value of the picture is moved a little at random: the largest \
+              change of some tries, relative to the map",
+    reference: Reference {
+        authors: "Yeh, Hsieh, Suggala, Inouye, Ravikumar",
+        year: 2019,
+        title: "On the (In)fidelity and Sensitivity for Explanations",
+        published: Published::Arxiv("1901.09392"),
+    },
+    question: Question::Robustness,
+    better: Better::Lower,
+    needs: Needs::Method,
+    cost: "`samples` maps of the method",
+    options: &[RADIUS, SAMPLES, SEED],
+    build: |settings| Ok(Box::new(MaxSensitivity::new(settings)?)),
+};
+
+struct MaxSensitivity {
+    radius: f64,
+    samples: usize,
+    seed: u64,
+}
+
+impl MaxSensitivity {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let Positive(radius) = RADIUS.of(settings)?;
+        let Count(samples) = SAMPLES.of(settings)?;
+        Ok(Self {
+            radius,
+            samples,
+            seed: SEED.of(settings)?,
+        })
+    }
+
+    /// Values `[C, H, W]` with noise, evenly drawn from ± the radius. The noise is the stream
+    /// `max-sensitivity <sample>`, in the order of `values`.
+    fn moved(&self, values: &[f32], sample: usize) -> Vec<f32> {
+        let mut stream = Stream::new(&format!("max-sensitivity {sample}"), self.seed);
+        let drawn = stream.uniform(values.len());
+        let moved = |(&value, unit): (&f32, f32)| {
+            (f64::from(value) + self.radius * (2.0 * f64::from(unit) - 1.0)) as f32
+        };
+        values.iter().zip(drawn).map(moved).collect()
+    }
+}
+
+impl Metric for MaxSensitivity {
+    fn parameters(&self) -> Map<String, Value> {
+        [
+            (RADIUS.name, self.radius.into()),
+            (SAMPLES.name, self.samples.into()),
+            (SEED.name, self.seed.into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
+        let subject = candidate.subject();
+        let own = candidate.relevance();
+        let size = norm(own.iter().copied());
+        let values = subject.input().values();
+        let mut input = subject.input().clone();
+        let (mut largest, mut sum) = (0.0f64, 0.0);
+        for sample in 0..self.samples {
+            input = input.with_values(self.moved(values, sample));
+            let other = candidate.relevance_of_changed(&input)?;
+            let change = norm(own.iter().zip(&other).map(|(own, other)| own - other));
+            let relative = match (change == 0.0, size == 0.0) {
+                (true, _) => 0.0,
+                (false, false) => change / size,
+                (false, true) => {
+                    let why =
+                        "the map is zero everywhere, so changes relative to it cannot be measured";
+                    return Err(Error::Unfit(why.into()));
+                }
+            };
+            largest = largest.max(relative);
+            sum += relative;
+            subject.progress(sample + 1, self.samples);
+        }
+        let finding = (largest >= 1.0).then(|| {
+            format!(
+                "Noise of ±{} in normalised values changes the map by as much as the map itself is large.",
+                self.radius
+            )
+        });
+        Ok(Measurement::of(largest)
+            .with_figure("mean change", sum / self.samples as f64)
+            .with_finding(finding))
+    }
+}
+
+/// The square root of the sum of squares.
+fn norm(values: impl Iterator<Item = f32>) -> f64 {
+    let squares = values.map(|value| f64::from(value) * f64::from(value));
+    squares.sum::<f64>().sqrt()
+}

@@ -1,0 +1,367 @@
+//! µFidelity: does the score drop as much as the map says when random parts of the picture are covered?
+
+use dvm_engine::incremental::Rectangle;
+use dvm_options::{Count, Share, Takes};
+use serde_json::{Map, Value};
+
+use super::options::{self, BASELINE, SEED};
+use super::registry::{Better, MetricEntry, Needs, Question};
+use super::{Candidate, Measurement, Metric};
+use crate::probe::Variants;
+use crate::random::Stream;
+use crate::registry::{Published, Reference};
+use crate::subject::ALWAYS_ALLOWED_BACK;
+use crate::{Baseline, Error, OptionSpec, Score, SettingError, Settings, Subject};
+
+const GRID: OptionSpec = OptionSpec {
+    name: "grid",
+    takes: Takes::Text("N"),
+    default: "9",
+    help: "rows and columns of the cells that are covered as one",
+};
+
+const SUBSET: OptionSpec = OptionSpec {
+    name: "subset",
+    takes: Takes::Text("P"),
+    default: "0.2",
+    help: "which part of the cells is covered at a time, always as many",
+};
+
+const SAMPLES: OptionSpec = OptionSpec {
+    default: "200",
+    help: "how many random sets of cells are covered",
+    ..crate::options::SAMPLES
+};
+
+const SCORE: OptionSpec = OptionSpec {
+    default: "logit",
+    ..options::SCORE
+};
+
+/// The correlation of what covering costs with what the map says.
+pub const MU_FIDELITY: MetricEntry = MetricEntry {
+    name: "mu-fidelity",
+    title: "µFidelity",
+    summary: "whether the score drops as the map says when random parts of the picture are covered: the \
+              correlation of the drop with the map's sum over what is covered, −1 to 1",
+    reference: Reference {
+        authors: "Bhatt, Weller, Moura",
+        year: 2020,
+        title: "Evaluating and Aggregating Feature-based Model Explanations",
+        published: Published::Arxiv("2005.00631"),
+    },
+    question: Question::Faithfulness,
+    better: Better::Higher,
+    needs: Needs::Map,
+    cost: "`samples` forward passes",
+    options: &[GRID, SUBSET, SAMPLES, BASELINE, SEED, SCORE],
+    build: |settings| Ok(Box::new(MuFidelity::new(settings)?)),
+};
+
+struct MuFidelity {
+    grid: usize,
+    subset: f64,
+    samples: usize,
+    baseline: Baseline,
+    seed: u64,
+    score: Score,
+}
+
+impl MuFidelity {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let Count(grid) = GRID.of(settings)?;
+        let Count(samples) = SAMPLES.of(settings)?;
+        let Share(subset) = SUBSET.of(settings)?;
+        if grid < 2 {
+            return Err(GRID.refuse(grid, "it is a whole number from 2 on"));
+        }
+        if samples < 2 {
+            return Err(SAMPLES.refuse(samples, "a correlation needs at least 2"));
+        }
+        if !(0.0 < subset && subset < 1.0) {
+            return Err(SUBSET.refuse(subset, "it is a number above 0 and below 1"));
+        }
+        Ok(Self {
+            grid,
+            subset,
+            samples,
+            baseline: BASELINE.of(settings)?,
+            seed: SEED.of(settings)?,
+            score: SCORE.of(settings)?,
+        })
+    }
+
+    /// How many cells are covered at a time: at least one, and not all.
+    fn covered(&self) -> usize {
+        let cells = self.grid * self.grid;
+        let covered = (self.subset * cells as f64).round() as usize;
+        covered.clamp(1, cells - 1)
+    }
+
+    fn check(&self, subject: &Subject) -> Result<(), Error> {
+        let (height, width) = subject.size();
+        if self.grid > height.min(width) {
+            return Err(Error::Unfit(format!(
+                "a `grid` of {0}×{0} cells does not fit on {height}×{width} pixels; choose fewer",
+                self.grid
+            )));
+        }
+        let needed = self
+            .samples
+            .saturating_mul(self.covered() * size_of::<usize>());
+        if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
+            return Err(Error::Unfit(format!(
+                "{} sets of {} cells take {} MiB, more than the {} MiB allowed; choose fewer `samples` or a \
+                 coarser `grid`, or allow more memory",
+                self.samples,
+                self.covered(),
+                needed.div_ceil(1 << 20),
+                subject.memory() >> 20
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Metric for MuFidelity {
+    fn parameters(&self) -> Map<String, Value> {
+        [
+            (GRID.name, self.grid.into()),
+            (SUBSET.name, self.subset.into()),
+            (SAMPLES.name, self.samples.into()),
+            (BASELINE.name, self.baseline.to_string().into()),
+            (SEED.name, self.seed.into()),
+            (SCORE.name, self.score.word().into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
+        let (subject, target) = (candidate.subject(), candidate.target());
+        self.check(subject)?;
+        let baseline = self.baseline.of_whole(subject, self.seed)?;
+        let subsets = Subsets::new(self, subject.size(), baseline.data());
+        let scores = subject.scores(&subsets, std::slice::from_ref(target), self.score)?;
+        let whole = target.score(self.score, subject.output(), &*subject.numbers()?)?;
+        let drops: Vec<f64> = scores
+            .iter()
+            .map(|&score| f64::from(whole) - f64::from(score))
+            .collect();
+        let sums = subsets.sums(candidate.relevance());
+        if is_constant(&drops) {
+            let why = "covering parts of the picture does not change the score, so µFidelity cannot be measured";
+            return Err(Error::Unfit(why.into()));
+        }
+        if is_constant(&sums) {
+            let finding = "The map gives all parts of the picture the same relevance.";
+            return Ok(Measurement::of(0.0)
+                .with_figure("rank correlation", 0.0)
+                .with_finding(Some(finding.into())));
+        }
+        let pearson = correlation(&drops, &sums);
+        let spearman = correlation(&ranks(&drops), &ranks(&sums));
+        let finding = (pearson <= 0.0).then(|| {
+            "Covering the places that the map calls relevant does not lower the score more than covering others."
+                .into()
+        });
+        Ok(Measurement::of(pearson)
+            .with_figure("rank correlation", spearman)
+            .with_finding(finding))
+    }
+}
+
+/// Pictures of which random cells are covered.
+struct Subsets<'a> {
+    grid: usize,
+    /// Rows and columns of the picture.
+    size: (usize, usize),
+    /// What covers, as stored: `H, W, C`.
+    baseline: &'a [f32],
+    /// For each of them the cells that are covered, row by row.
+    cells: Vec<Vec<usize>>,
+    /// The part of the picture that each of them changes, if that is worth to be told.
+    rectangles: Option<Vec<Rectangle>>,
+}
+
+impl<'a> Subsets<'a> {
+    /// Draws the cells: of each sample the first of a permutation, the stream `mu-fidelity <sample>`.
+    fn new(metric: &MuFidelity, size: (usize, usize), baseline: &'a [f32]) -> Self {
+        let (grid, covered) = (metric.grid, metric.covered());
+        let draw = |sample: usize| {
+            let mut stream = Stream::new(&format!("mu-fidelity {sample}"), metric.seed);
+            let mut cells = stream.permutation(grid * grid);
+            cells.truncate(covered);
+            cells.shrink_to_fit();
+            cells
+        };
+        let mut subsets = Self {
+            grid,
+            size,
+            baseline,
+            cells: (0..metric.samples).map(draw).collect(),
+            rectangles: None,
+        };
+        let rectangles: Vec<Rectangle> = subsets.cells.iter().map(|c| subsets.around(c)).collect();
+        let area = |rectangle: &Rectangle| {
+            let (rows, columns) = rectangle.size();
+            rows * columns
+        };
+        // Many cells lie all over the picture: computing all of it in batches is then faster.
+        let changed: usize = rectangles.iter().map(area).sum();
+        let is_local = changed < size.0 * size.1 * rectangles.len() / 2;
+        subsets.rectangles = is_local.then_some(rectangles);
+        subsets
+    }
+
+    /// The pixels of one cell: pixel `y` of `height` belongs to row `y · grid / height`.
+    fn pixels(&self, cell: usize) -> Rectangle {
+        let along = |index: usize, length: usize| {
+            (index * length).div_ceil(self.grid)..((index + 1) * length).div_ceil(self.grid)
+        };
+        Rectangle {
+            rows: along(cell / self.grid, self.size.0),
+            columns: along(cell % self.grid, self.size.1),
+        }
+    }
+
+    /// The smallest rectangle around these cells.
+    fn around(&self, cells: &[usize]) -> Rectangle {
+        let mut all = self.pixels(cells[0]);
+        for &cell in &cells[1..] {
+            let Rectangle { rows, columns } = self.pixels(cell);
+            all.rows = all.rows.start.min(rows.start)..all.rows.end.max(rows.end);
+            all.columns = all.columns.start.min(columns.start)..all.columns.end.max(columns.end);
+        }
+        all
+    }
+
+    /// The sum of a map `[H, W]` over what each of them covers.
+    fn sums(&self, map: &[f32]) -> Vec<f64> {
+        let of_cell = |cell: usize| -> f64 {
+            let Rectangle { rows, columns } = self.pixels(cell);
+            let row = |y: usize| &map[y * self.size.1..][columns.clone()];
+            rows.flat_map(row).map(|&value| f64::from(value)).sum()
+        };
+        let of_cells: Vec<f64> = (0..self.grid * self.grid).map(of_cell).collect();
+        let sum = |cells: &Vec<usize>| cells.iter().map(|&cell| of_cells[cell]).sum();
+        self.cells.iter().map(sum).collect()
+    }
+}
+
+impl Variants for Subsets<'_> {
+    fn count(&self) -> usize {
+        self.cells.len()
+    }
+
+    fn rectangle(&self, index: usize) -> Option<Rectangle> {
+        self.rectangles.as_ref().map(|all| all[index].clone())
+    }
+
+    fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>> {
+        let width = self.size.1;
+        let channels = picture.len() / (self.size.0 * width);
+        let mut values = picture.to_vec();
+        for &cell in &self.cells[index] {
+            let Rectangle { rows, columns } = self.pixels(cell);
+            for y in rows {
+                let span =
+                    (y * width + columns.start) * channels..(y * width + columns.end) * channels;
+                values[span.clone()].copy_from_slice(&self.baseline[span]);
+            }
+        }
+        (values != picture).then_some(values)
+    }
+}
+
+fn is_constant(values: &[f64]) -> bool {
+    values.iter().all(|&value| value == values[0])
+}
+
+/// Pearson's correlation of two lists of one length, neither of which is constant.
+fn correlation(a: &[f64], b: &[f64]) -> f64 {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let (mean_a, mean_b) = (mean(a), mean(b));
+    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    for (x, y) in a.iter().zip(b) {
+        let (x, y) = (x - mean_a, y - mean_b);
+        ab += x * y;
+        aa += x * x;
+        bb += y * y;
+    }
+    let product = aa.sqrt() * bb.sqrt();
+    match product > 0.0 {
+        true => (ab / product).clamp(-1.0, 1.0),
+        false => 0.0,
+    }
+}
+
+/// The rank of each value, from 1 up; equal values have the mean of their ranks.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut first = 0;
+    for equal in order.chunk_by(|&a, &b| values[a] == values[b]) {
+        let rank = first as f64 + (equal.len() + 1) as f64 / 2.0;
+        equal.iter().for_each(|&index| ranks[index] = rank);
+        first += equal.len();
+    }
+    ranks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric(options: &[(&str, &str)]) -> MuFidelity {
+        let settings = options
+            .iter()
+            .fold(Settings::new(), |s, (k, v)| s.with(k, v));
+        MuFidelity::new(&settings).unwrap()
+    }
+
+    #[test]
+    fn every_pixel_belongs_to_one_cell() {
+        let metric = metric(&[("samples", "2")]);
+        let baseline = vec![0.0; 13 * 17 * 3];
+        let subsets = Subsets::new(&metric, (13, 17), &baseline);
+        let mut cells = vec![0; 13 * 17];
+        for cell in 0..81 {
+            let Rectangle { rows, columns } = subsets.pixels(cell);
+            for (y, x) in rows.flat_map(|y| columns.clone().map(move |x| (y, x))) {
+                cells[y * 17 + x] += 1;
+                assert_eq!(cell, y * 9 / 13 * 9 + x * 9 / 17);
+            }
+        }
+        assert!(cells.iter().all(|&count| count == 1));
+    }
+
+    #[test]
+    fn always_as_many_cells_are_covered_and_few_of_them_are_a_local_change() {
+        let many = metric(&[]);
+        let baseline = vec![0.0; 18 * 18];
+        let subsets = Subsets::new(&many, (18, 18), &baseline);
+        assert!(subsets.cells.iter().all(|cells| cells.len() == 16));
+        assert!(subsets.rectangles.is_none());
+        let one = metric(&[("subset", "0.001")]);
+        let subsets = Subsets::new(&one, (18, 18), &baseline);
+        assert!(subsets.cells.iter().all(|cells| cells.len() == 1));
+        assert_eq!(
+            subsets.rectangle(0),
+            Some(subsets.pixels(subsets.cells[0][0]))
+        );
+    }
+
+    #[test]
+    fn equal_values_share_the_mean_of_their_ranks() {
+        assert_eq!(ranks(&[3.0, 1.0, 3.0, -2.0]), [3.5, 2.0, 3.5, 1.0]);
+        // By hand: differences from the means are (−1, 0, 1) and (−7, −10, 17) / 3.
+        let found = correlation(&[1.0, 2.0, 3.0], &[1.0, 0.0, 9.0]);
+        assert!(
+            (found - 8.0 / (2.0f64 * 146.0 / 3.0).sqrt()).abs() < 1e-12,
+            "{found}"
+        );
+    }
+}

@@ -1,0 +1,299 @@
+//! ROAD: replace pixels by what their neighbours suggest, most or least relevant first.
+
+mod imputation;
+mod multigrid;
+
+use std::fmt;
+use std::str::FromStr;
+
+use dvm_engine::incremental::Rectangle;
+use dvm_options::{Positive, Takes};
+use rayon::prelude::*;
+use serde_json::{Map, Value};
+
+use super::options::{SCORE, SEED};
+use super::registry::{Better, MetricEntry, Needs, Question};
+use super::{Candidate, Curve, Measurement, Metric};
+use crate::probe::Variants;
+use crate::random::Stream;
+use crate::registry::{Published, Reference};
+use crate::subject::ALWAYS_ALLOWED_BACK;
+use crate::{Error, OptionSpec, Score, SettingError, Settings, Subject};
+
+const PERCENT: OptionSpec = OptionSpec {
+    name: "percent",
+    takes: Takes::Text("N,…"),
+    default: "10,20,30,40,50,60,70,80,90",
+    help: "how many of 100 pixels are replaced, one after the other",
+};
+
+const NOISE: OptionSpec = OptionSpec {
+    name: "noise",
+    takes: Takes::Text("S"),
+    default: "0.01",
+    help: "standard deviation of the noise that replaced pixels get, in normalised values",
+};
+
+/// Half the difference of the scores with the least and with the most relevant pixels replaced.
+pub const ROAD: MetricEntry = MetricEntry {
+    name: "road",
+    title: "ROAD",
+    summary: "replaces pixels by what their neighbours suggest, so that no covered shape shows: the mean score \
+              with the least relevant pixels replaced less that with the most relevant ones, halved",
+    reference: Reference {
+        authors: "Rong, Leemann, Borisov, Kasneci, Kasneci",
+        year: 2022,
+        title: "A Consistent and Efficient Evaluation Strategy for Attribution Methods",
+        published: Published::Arxiv("2202.00449"),
+    },
+    question: Question::Faithfulness,
+    better: Better::Higher,
+    needs: Needs::Map,
+    cost: "two forward passes per number of `percent`: 18 if not said",
+    options: &[PERCENT, NOISE, SEED, SCORE],
+    build: |settings| Ok(Box::new(Road::new(settings)?)),
+};
+
+/// How many of 100 pixels are replaced: rising numbers from 1 to 99.
+#[derive(Clone, Debug, PartialEq)]
+struct Percents(Vec<usize>);
+
+impl FromStr for Percents {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let expected =
+            "it is one or several rising whole numbers from 1 to 99, separated by commas";
+        let one = |text: &str| text.trim().parse().map_err(|_| expected);
+        let all: Vec<usize> = text.split(',').map(one).collect::<Result<_, _>>()?;
+        let rises = all.windows(2).all(|pair| pair[0] < pair[1]);
+        let fits = all.iter().all(|percent| (1..100).contains(percent));
+        match rises && fits {
+            true => Ok(Self(all)),
+            false => Err(expected),
+        }
+    }
+}
+
+impl fmt::Display for Percents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&all.join(","))
+    }
+}
+
+/// Which pixels go first.
+#[derive(Clone, Copy, PartialEq)]
+enum First {
+    Most,
+    Least,
+}
+
+impl First {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Most => "most",
+            Self::Least => "least",
+        }
+    }
+}
+
+struct Road {
+    percents: Percents,
+    noise: f64,
+    seed: u64,
+    score: Score,
+}
+
+impl Road {
+    fn new(settings: &Settings) -> Result<Self, SettingError> {
+        let Positive(noise) = NOISE.of(settings)?;
+        Ok(Self {
+            percents: PERCENT.of(settings)?,
+            noise,
+            seed: SEED.of(settings)?,
+            score: SCORE.of(settings)?,
+        })
+    }
+
+    /// All pixels, the most relevant first. Equal ones come in a random order, the stream `road ties`: in that
+    /// of rows, the top of the picture would always go first.
+    fn order(&self, relevance: &[f32]) -> Vec<usize> {
+        let mut order = Stream::new("road ties", self.seed).permutation(relevance.len());
+        order.sort_by(|&a, &b| relevance[b].total_cmp(&relevance[a]));
+        order
+    }
+
+    /// What is asked, in the order of the scores: for either order all numbers of pixels.
+    fn questions(&self) -> Vec<(First, usize)> {
+        let of = |first: First| self.percents.0.iter().map(move |&percent| (first, percent));
+        of(First::Most).chain(of(First::Least)).collect()
+    }
+
+    /// The picture with some pixels replaced.
+    fn replaced(
+        &self,
+        subject: &Subject,
+        order: &[usize],
+        (first, percent): (First, usize),
+    ) -> Vec<f32> {
+        let pixels = order.len();
+        let count = replaced_of(pixels, percent);
+        let chosen = match first {
+            First::Most => &order[..count],
+            First::Least => &order[pixels - count..],
+        };
+        let mut missing = vec![false; pixels];
+        chosen.iter().for_each(|&at| missing[at] = true);
+        let picture = subject.picture().data();
+        let (mut values, _) = imputation::imputed(subject.size(), picture, &missing);
+        let channels = picture.len() / pixels;
+        let name = format!("road {} {percent}", first.word());
+        let mut noise = Stream::new(&name, self.seed)
+            .normal(count * channels)
+            .into_iter();
+        for (pixel, _) in missing.iter().enumerate().filter(|(_, is)| **is) {
+            for value in &mut values[pixel * channels..][..channels] {
+                let noise = self.noise * f64::from(noise.next().unwrap_or(0.0));
+                *value = (f64::from(*value) + noise) as f32;
+            }
+        }
+        values
+    }
+
+    /// How many pictures are made side by side.
+    fn lanes(&self, subject: &Subject, questions: usize) -> Result<usize, Error> {
+        let [_, channels, height, width] = subject.shape();
+        let kept = questions * channels * height * width * size_of::<f32>();
+        let each = imputation::bytes((height, width), channels);
+        let allowed = subject.memory().max(ALWAYS_ALLOWED_BACK);
+        if kept + each > allowed {
+            return Err(Error::Unfit(format!(
+                "replacing pixels of {height}×{width} in {questions} ways takes {} MiB, more than the {} MiB \
+                 allowed; choose fewer numbers of `percent` or a smaller crop, or allow more memory",
+                (kept + each).div_ceil(1 << 20),
+                subject.memory() >> 20
+            )));
+        }
+        Ok(((allowed - kept) / each).clamp(1, rayon::current_num_threads()))
+    }
+}
+
+/// How many of `pixels` are replaced: those not below the percentile of the others, as NumPy has it and so
+/// pytorch-grad-cam.
+fn replaced_of(pixels: usize, percent: usize) -> usize {
+    1 + (pixels - 1) * percent / 100
+}
+
+impl Metric for Road {
+    fn parameters(&self) -> Map<String, Value> {
+        [
+            (PERCENT.name, self.percents.to_string().into()),
+            (NOISE.name, self.noise.into()),
+            (SEED.name, self.seed.into()),
+            (SCORE.name, self.score.word().into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
+        let (subject, target) = (candidate.subject(), candidate.target());
+        let whole = target.score(self.score, subject.output(), &*subject.numbers()?)?;
+        let order = self.order(candidate.relevance());
+        let questions = self.questions();
+        let lanes = self.lanes(subject, questions.len())?;
+        let mut pictures = Vec::with_capacity(questions.len());
+        for some in questions.chunks(lanes) {
+            let made = some.par_iter().map(|&q| self.replaced(subject, &order, q));
+            pictures.extend(made.collect::<Vec<_>>());
+        }
+        let targets = std::slice::from_ref(target);
+        let scores = subject.scores(&Replaced(pictures), targets, self.score)?;
+        let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
+        let numbers = subject.numbers()?.len();
+        let up = self.score.name(subject.output(), numbers);
+        let count = self.percents.0.len();
+        let (most, least) = scores.split_at(count);
+        let mean = |scores: &[f64]| scores.iter().sum::<f64>() / count as f64;
+        let curve = |name, scores: &[f64]| {
+            let shares = self
+                .percents
+                .0
+                .iter()
+                .map(|&percent| percent as f64 / 100.0);
+            let points = shares.zip(scores.iter().copied());
+            Curve {
+                name,
+                across: "share of pixels replaced",
+                up,
+                points: std::iter::once((0.0, f64::from(whole)))
+                    .chain(points)
+                    .collect(),
+            }
+        };
+        let value = (mean(least) - mean(most)) / 2.0;
+        let finding = (value <= 0.0).then(|| {
+            "Replacing the pixels that the map calls most relevant lowers the score no more than replacing the \
+             least relevant ones."
+                .into()
+        });
+        Ok(Measurement::of(value)
+            .with_figure("most relevant replaced", mean(most))
+            .with_figure("least relevant replaced", mean(least))
+            .with_curve(curve("most relevant first", most))
+            .with_curve(curve("least relevant first", least))
+            .with_finding(finding))
+    }
+}
+
+/// Pictures that are ready.
+struct Replaced(Vec<Vec<f32>>);
+
+impl Variants for Replaced {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn rectangle(&self, _: usize) -> Option<Rectangle> {
+        None
+    }
+
+    fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>> {
+        let values = &self.0[index];
+        (values != picture).then(|| values.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_pixels_are_rising_and_below_a_hundred() {
+        assert_eq!("10, 90".parse(), Ok(Percents(vec![10, 90])));
+        for wrong in ["", "0", "100", "20,10", "10,10", "1.5"] {
+            assert!(wrong.parse::<Percents>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn as_many_pixels_are_replaced_as_numpy_finds_at_or_above_the_percentile() {
+        // numpy.percentile(range(50176), 90) is 45157.5.
+        assert_eq!(replaced_of(50_176, 10), 50_176 - 45_158);
+        assert_eq!(replaced_of(50_176, 90), 50_176 - 5_018);
+        assert_eq!(replaced_of(1, 50), 1);
+    }
+
+    #[test]
+    fn pixels_of_equal_relevance_are_mixed() {
+        let road = Road::new(&Settings::new()).unwrap();
+        let mut relevance = vec![0.0; 100];
+        relevance[42] = 1.0;
+        let order = road.order(&relevance);
+        assert_eq!(order[0], 42);
+        let first_rows = order[1..51].iter().filter(|&&at| at < 50).count();
+        assert!((15..36).contains(&first_rows), "{first_rows}");
+    }
+}

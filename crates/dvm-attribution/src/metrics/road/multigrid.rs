@@ -1,0 +1,317 @@
+//! A multigrid preconditioner for equations between neighbours on a grid, some of whose pixels are unknown.
+//!
+//! Each level is a grid of half as many rows and columns as the one before. Values between two pixels of a
+//! coarse grid are their mean, and the equations of a coarse grid are those of the fine one for such values
+//! (Galerkin), so that they keep the form: every pixel and its eight neighbours. One cycle smooths the error
+//! once before the coarser grid, forwards, and once behind it, backwards; so it is symmetric, as conjugate
+//! gradients need. Sums have a fixed order.
+
+/// `N` channels, solved together.
+pub(super) type Values<const N: usize> = [f64; N];
+
+/// Equations `d·x − Σ c·x' = b` of the pixels of a grid with a border of one pixel that is never unknown.
+struct Equations {
+    /// Rows and columns, without the border.
+    size: (usize, usize),
+    /// For every pixel, border included, its own factor; 0 if it is not unknown.
+    own: Vec<f64>,
+    /// The factors to the neighbours on the right, below to the left, below, and below to the right.
+    ahead: [Vec<f64>; 4],
+    /// The unknown pixels, row by row.
+    unknown: Vec<usize>,
+}
+
+/// One grid with room to work in.
+struct Level<const N: usize> {
+    equations: Equations,
+    /// The right side.
+    wanted: Vec<Values<N>>,
+    found: Vec<Values<N>>,
+    rest: Vec<Values<N>>,
+}
+
+/// All grids, from the finest.
+pub(super) struct Multigrid<const N: usize> {
+    levels: Vec<Level<N>>,
+}
+
+impl Equations {
+    fn empty((height, width): (usize, usize)) -> Self {
+        let count = (height + 2) * (width + 2);
+        Self {
+            size: (height, width),
+            own: vec![0.0; count],
+            ahead: std::array::from_fn(|_| vec![0.0; count]),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// How far apart rows lie.
+    fn stride(&self) -> usize {
+        self.size.1 + 2
+    }
+
+    /// How far the neighbours in `ahead` lie.
+    fn steps(&self) -> [usize; 4] {
+        let stride = self.stride();
+        [1, stride - 1, stride, stride + 1]
+    }
+
+    fn list_unknown(&mut self) {
+        let all = self.own.iter().enumerate();
+        self.unknown = all
+            .filter(|(_, own)| **own > 0.0)
+            .map(|(at, _)| at)
+            .collect();
+    }
+
+    /// `Σ c·x'` over the neighbours ahead.
+    fn ahead<const N: usize>(&self, x: &[Values<N>], at: usize, steps: [usize; 4]) -> Values<N> {
+        let mut sum = [0.0; N];
+        for (factors, step) in self.ahead.iter().zip(steps) {
+            add(&mut sum, factors[at], &x[at + step]);
+        }
+        sum
+    }
+
+    /// `Σ c·x'` over the neighbours behind.
+    fn behind<const N: usize>(&self, x: &[Values<N>], at: usize, steps: [usize; 4]) -> Values<N> {
+        let mut sum = [0.0; N];
+        for (factors, step) in self.ahead.iter().zip(steps) {
+            add(&mut sum, factors[at - step], &x[at - step]);
+        }
+        sum
+    }
+
+    /// The equations of the grid of half as many rows and columns.
+    fn coarser(&self) -> Self {
+        let (height, width) = self.size;
+        let mut coarse = Self::empty((height.div_ceil(2), width.div_ceil(2)));
+        let (rows, columns) = (parents(height), parents(width));
+        let (stride, coarse_stride) = (self.stride(), coarse.stride());
+        let steps = self.steps();
+        for &at in &self.unknown {
+            let (y, x) = (at / stride - 1, at % stride - 1);
+            // What the equation of this pixel says of the coarse pixels around: a window of 3 × 3.
+            let first = (rows[y].0[0].max(1) - 1, columns[x].0[0].max(1) - 1);
+            let mut window = [[0.0; 3]; 3];
+            let mut see = |at: usize, factor: f64| {
+                if factor == 0.0 {
+                    return;
+                }
+                let (y, x) = (at / stride - 1, at % stride - 1);
+                for (row, by_row) in rows[y].each() {
+                    for (column, by_column) in columns[x].each() {
+                        window[row - first.0][column - first.1] += factor * by_row * by_column;
+                    }
+                }
+            };
+            see(at, self.own[at]);
+            for (factors, step) in self.ahead.iter().zip(steps) {
+                see(at + step, -factors[at]);
+                see(at - step, -factors[at - step]);
+            }
+            for (row, by_row) in rows[y].each() {
+                for (column, by_column) in columns[x].each() {
+                    let own = (row + 1) * coarse_stride + column + 1;
+                    let share = by_row * by_column;
+                    let take = |down: usize, across: usize| {
+                        let at = (row + down).checked_sub(first.0);
+                        let at = at.zip((column + across).checked_sub(first.1 + 1));
+                        let factor = at.and_then(|(y, x)| window.get(y)?.get(x));
+                        share * factor.copied().unwrap_or(0.0)
+                    };
+                    coarse.own[own] += take(0, 1);
+                    coarse.ahead[0][own] -= take(0, 2);
+                    coarse.ahead[1][own] -= take(1, 0);
+                    coarse.ahead[2][own] -= take(1, 1);
+                    coarse.ahead[3][own] -= take(1, 2);
+                }
+            }
+        }
+        coarse.list_unknown();
+        coarse
+    }
+}
+
+/// `sum += factor · x`
+fn add<const N: usize>(sum: &mut Values<N>, factor: f64, x: &Values<N>) {
+    for (sum, x) in sum.iter_mut().zip(x) {
+        *sum += factor * x;
+    }
+}
+
+/// The one or two rows (or columns) of the coarser grid that a row of this one lies at or between, with
+/// their shares.
+struct Parents([usize; 2], [f64; 2]);
+
+impl Parents {
+    fn each(&self) -> impl Iterator<Item = (usize, f64)> {
+        let all = self.0.into_iter().zip(self.1);
+        all.filter(|&(_, share)| share > 0.0)
+    }
+}
+
+/// Those of all rows of a grid with so many: even ones lie at a coarse one, odd ones between two, and the last
+/// of an even number, behind which there is none, takes the value of the one before.
+fn parents(rows: usize) -> Vec<Parents> {
+    let coarse = rows.div_ceil(2);
+    let of_row = |row: usize| match row % 2 == 1 && row / 2 + 1 < coarse {
+        true => Parents([row / 2, row / 2 + 1], [0.5, 0.5]),
+        false => Parents([row / 2, row / 2], [1.0, 0.0]),
+    };
+    (0..rows).map(of_row).collect()
+}
+
+/// Bytes that a grid with a border takes for each pixel, all coarser grids included: the factors, a list of
+/// unknown pixels, and three values per level, with those of conjugate gradients on the finest.
+pub(super) const fn bytes_per_pixel(channels: usize) -> usize {
+    ((5 + 1) * 8 + 3 * 8 * channels) * 4 / 3 + 4 * 8 * channels
+}
+
+impl<const N: usize> Multigrid<N> {
+    /// For `[H, W]` pixels of which some are unknown. `weight(y, x)` is how much two pixels have to do with
+    /// each other that lie so many rows and columns apart, each 0 or 1; every unknown pixel is the mean of its
+    /// neighbours, so weighed.
+    pub fn new(size: (usize, usize), unknown: &[bool], weight: fn(usize, usize) -> f64) -> Self {
+        let (height, width) = size;
+        let mut finest = Equations::empty(size);
+        let stride = finest.stride();
+        let is_unknown = |y: usize, x: usize| {
+            // Border included; `wrapping_sub` takes it out of the picture.
+            let (y, x) = (y.wrapping_sub(1), x.wrapping_sub(1));
+            y < height && x < width && unknown[y * width + x]
+        };
+        for y in 1..=height {
+            for x in (1..=width).filter(|&x| is_unknown(y, x)) {
+                let at = y * stride + x;
+                let mut own = 0.0;
+                for (down, across) in neighbours() {
+                    let (other_y, other_x) = (y + down - 1, x + across - 1);
+                    if (1..=height).contains(&other_y) && (1..=width).contains(&other_x) {
+                        own += weight(down.abs_diff(1), across.abs_diff(1));
+                    }
+                }
+                finest.own[at] = own;
+                let ahead = [(0, 2), (1, 0), (1, 1), (1, 2)];
+                for (factors, (down, across)) in finest.ahead.iter_mut().zip(ahead) {
+                    if is_unknown(y + down, x + across - 1) {
+                        factors[at] = weight(down, usize::abs_diff(across, 1));
+                    }
+                }
+            }
+        }
+        finest.list_unknown();
+        let mut all = vec![finest];
+        while let Some(last) = all.last().filter(|last| last.size != (1, 1)) {
+            all.push(last.coarser());
+        }
+        let levels = all.into_iter().map(|equations| {
+            let zeros = vec![[0.0; N]; equations.own.len()];
+            Level {
+                equations,
+                wanted: zeros.clone(),
+                found: zeros.clone(),
+                rest: zeros,
+            }
+        });
+        Self {
+            levels: levels.collect(),
+        }
+    }
+
+    /// The unknown pixels of the finest grid, with the border counted: pixel `(y, x)` of a picture of `width`
+    /// is `(y + 1) · (width + 2) + x + 1`.
+    pub fn unknown(&self) -> &[usize] {
+        &self.levels[0].equations.unknown
+    }
+
+    /// How many pixels the finest grid has with its border.
+    pub fn len(&self) -> usize {
+        self.levels[0].equations.own.len()
+    }
+
+    /// The left side of the equation of an unknown pixel.
+    pub fn left(&self, x: &[Values<N>], at: usize) -> Values<N> {
+        let equations = &self.levels[0].equations;
+        let steps = equations.steps();
+        let (ahead, behind) = (
+            equations.ahead(x, at, steps),
+            equations.behind(x, at, steps),
+        );
+        let own = equations.own[at];
+        std::array::from_fn(|channel| own * x[at][channel] - ahead[channel] - behind[channel])
+    }
+
+    /// What must about be added to `x` where the equations still lack `rest`.
+    pub fn correction(&mut self, rest: &[Values<N>]) -> &[Values<N>] {
+        self.levels[0].wanted.copy_from_slice(rest);
+        cycle(&mut self.levels);
+        &self.levels[0].found
+    }
+}
+
+/// The nine places around a pixel and itself, shifted by one so that none is negative, without itself.
+fn neighbours() -> impl Iterator<Item = (usize, usize)> {
+    let all = (0..3).flat_map(|down| (0..3).map(move |across| (down, across)));
+    all.filter(|&place| place != (1, 1))
+}
+
+/// One cycle from this level down.
+fn cycle<const N: usize>(levels: &mut [Level<N>]) {
+    let Some((level, coarser)) = levels.split_first_mut() else {
+        return;
+    };
+    let Level {
+        equations,
+        wanted,
+        found,
+        rest,
+    } = level;
+    let steps = equations.steps();
+    // Forwards from zero: nothing is known ahead.
+    found.fill([0.0; N]);
+    for &at in &equations.unknown {
+        let behind = equations.behind(found, at, steps);
+        let own = equations.own[at];
+        found[at] = std::array::from_fn(|c| (wanted[at][c] + behind[c]) / own);
+    }
+    let Some(next) = coarser.first_mut() else {
+        return;
+    };
+    // What was taken as zero ahead is what is lacking now.
+    for &at in &equations.unknown {
+        rest[at] = equations.ahead(found, at, steps);
+    }
+    let (rows, columns) = (parents(equations.size.0), parents(equations.size.1));
+    let stride = equations.stride();
+    let coarse_stride = next.equations.stride();
+    let coarse = |row: usize, column: usize| (row + 1) * coarse_stride + column + 1;
+    next.wanted.fill([0.0; N]);
+    for &at in &equations.unknown {
+        let (y, x) = (at / stride - 1, at % stride - 1);
+        for (row, by_row) in rows[y].each() {
+            for (column, by_column) in columns[x].each() {
+                let sum = &mut next.wanted[coarse(row, column)];
+                add(sum, by_row * by_column, &rest[at]);
+            }
+        }
+    }
+    cycle(coarser);
+    let next = &coarser[0];
+    for &at in &equations.unknown {
+        let (y, x) = (at / stride - 1, at % stride - 1);
+        for (row, by_row) in rows[y].each() {
+            for (column, by_column) in columns[x].each() {
+                let value = &next.found[coarse(row, column)];
+                add(&mut found[at], by_row * by_column, value);
+            }
+        }
+    }
+    for &at in equations.unknown.iter().rev() {
+        let behind = equations.behind(found, at, steps);
+        let ahead = equations.ahead(found, at, steps);
+        let own = equations.own[at];
+        found[at] = std::array::from_fn(|c| (wanted[at][c] + ahead[c] + behind[c]) / own);
+    }
+}

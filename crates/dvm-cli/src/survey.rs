@@ -1,0 +1,359 @@
+//! `dvm survey`: where a network looks, over a whole data set.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytesize::ByteSize;
+use clap::{Args, ValueHint};
+use dvm::data::formats::Wanted;
+use dvm::data::{Dataset, Split};
+use dvm::survey::{
+    self, DEFAULT_SURVEY_LIMIT, DEFAULT_SURVEY_METHOD, Survey, SurveyEvent, SurveyOptions,
+    SurveyPicture, SurveyedClass,
+};
+use dvm::{Classifier, Explain, Settings};
+
+use crate::failure::{Failure, in_words_about};
+use crate::images::{self, Image};
+use crate::interruption;
+use crate::options::{ModelOptions, RunOptions};
+use crate::picture_options::PictureOptions;
+use crate::report::{self, Align, Progress, table};
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Folder of pictures: with `train`, `val` or `test`, or with a folder for each class, or without any
+    /// labels; or a list of pictures
+    #[arg(value_name = "DATA", value_hint = ValueHint::AnyPath)]
+    data: PathBuf,
+    /// Which part of it [default: test if there is one, or else val]
+    #[arg(long, value_name = "train|val|test", value_parser = crate::evaluate::split())]
+    split: Option<Split>,
+    /// The method that makes the maps (see `dvm methods list`)
+    #[arg(long, value_name = "METHOD", default_value = DEFAULT_SURVEY_METHOD)]
+    #[arg(value_parser = crate::methods::names(), hide_possible_values = true)]
+    method: String,
+    /// An option of the method, such as layer=NAME; `dvm methods show METHOD` lists them; can be given several
+    /// times
+    #[arg(long = "set", value_name = "OPTION=VALUE", value_parser = assignment)]
+    settings: Vec<(String, String)>,
+    /// Which class of each picture is explained: `top`, the predicted one; `true`, the one that it is of; or one
+    /// class for all pictures, by name or index
+    #[arg(long, value_name = "top|true|NAME|INDEX", default_value = "top")]
+    class: SurveyedClass,
+    /// Pictures of each class at most, drawn at random; 0 for all
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SURVEY_LIMIT)]
+    limit: usize,
+    /// Where random choices begin
+    #[arg(long, value_name = "N", default_value = "0")]
+    seed: u64,
+    /// Folder for the survey; an earlier survey in it is replaced
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "survey")]
+    out: PathBuf,
+    #[command(flatten)]
+    model: ModelOptions,
+    #[command(flatten)]
+    pictures: PictureOptions,
+    #[command(flatten)]
+    run: RunOptions,
+    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
+    #[arg(long, value_name = "SIZE", help_heading = "Running")]
+    #[arg(default_value = "1GiB", value_parser = crate::explain::size)]
+    memory: ByteSize,
+    /// Print errors only
+    #[arg(long, short, help_heading = "Running")]
+    quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dvm survey flowers --weights runs/flowers/best.safetensors
+      Where the network of a run looks for each class, in survey/survey.md
+
+  dvm survey scans --weights model.onnx --class true --out where
+      The maps of the class that each picture is of, and not of the one that is predicted
+
+  dvm survey photos --limit 0
+      All pictures of a folder without labels, by the class that is predicted";
+
+/// Takes `OPTION=VALUE`.
+fn assignment(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((option, value)) if !option.trim().is_empty() => {
+            Ok((option.trim().into(), value.trim().into()))
+        }
+        _ => Err("it is OPTION=VALUE, such as layer=features.12"),
+    }
+}
+
+/// The pictures of a survey, and what could not be found of them.
+struct Found {
+    classifier: Classifier,
+    pictures: Vec<SurveyPicture>,
+    /// Whether something that was asked for is no picture.
+    incomplete: bool,
+}
+
+/// Surveys, and prints what was found.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    survey::check_folder(&arguments.out)?;
+    let options = arguments.options()?;
+    arguments.run.start_threads()?;
+    let classifier = arguments.model.open(&arguments.run)?;
+    let classifier = arguments.pictures.apply(classifier);
+    let Found {
+        classifier,
+        pictures,
+        mut incomplete,
+    } = arguments.found(classifier)?;
+    let surveyed = Arc::new(AtomicUsize::new(0));
+    interruption::before_end({
+        let (surveyed, all) = (surveyed.clone(), pictures.len());
+        move || {
+            let surveyed = surveyed.load(Ordering::Relaxed);
+            format!("interrupted; nothing is saved; pictures surveyed: {surveyed} of {all}")
+        }
+    });
+    let progress = Progress::new(1, !arguments.quiet);
+    let survey = classifier.survey(&pictures, &options, &mut |event| match event {
+        SurveyEvent::Progress { step, done, all } => {
+            if step == "maps" {
+                surveyed.store(done, Ordering::Relaxed);
+            }
+            progress.update(step, done, all);
+        }
+        SurveyEvent::Failed { source, error } => {
+            incomplete = true;
+            let file = source.path();
+            let line = format!("error: {}: {}", file.display(), in_words_about(file, error));
+            progress.aside(|| report::say(&line));
+        }
+    })?;
+    let title = format!("{} on {}", classifier.name(), last_of(&arguments.data));
+    survey.write(
+        &classifier,
+        &pictures,
+        &title,
+        &arguments.out,
+        &mut |done, all| {
+            progress.update("pictures of classes", done, all);
+        },
+    )?;
+    drop(progress);
+    if !arguments.quiet {
+        report::warn_about_fonts(survey.classes.iter().map(|class| class.name.as_str()));
+        // What is to be known of the network was said when it was read.
+        let known: Vec<String> = classifier.warnings().collect();
+        for warning in survey
+            .warnings
+            .iter()
+            .filter(|warning| !known.contains(warning))
+        {
+            report::say(&format!("note: {warning}"));
+        }
+    }
+    if arguments.run.json {
+        report::print_json(&survey)?;
+    } else if !arguments.quiet {
+        report::print(&as_text(&survey, &arguments.out))?;
+    }
+    match incomplete {
+        true => Err(Failure::SomePictures),
+        false => Ok(()),
+    }
+}
+
+impl Arguments {
+    fn options(&self) -> Result<SurveyOptions, Failure> {
+        let entry = dvm::methods::find(&self.method).expect("clap has checked the name");
+        let mut settings = Settings::new();
+        if entry.takes("seed") {
+            settings = settings.with("seed", self.seed);
+        }
+        for (option, value) in &self.settings {
+            settings = settings.with(option, value);
+        }
+        let mut explain = Explain::with_settings(&self.method, &settings)?;
+        explain.memory = usize::try_from(self.memory.as_u64()).unwrap_or(usize::MAX);
+        Ok(SurveyOptions {
+            explain,
+            about: self.class.clone(),
+            limit: (self.limit > 0).then_some(self.limit),
+            seed: self.seed,
+        })
+    }
+
+    /// The pictures, with labels if folders name classes that the network knows.
+    fn found(&self, classifier: Classifier) -> Result<Found, Failure> {
+        let Some((data, split)) = self.data_set()? else {
+            return Ok(self.unlabelled(classifier));
+        };
+        for remark in data.remarks().iter().filter(|_| !self.quiet) {
+            report::say(&format!("warning: {}: {remark}", data.folder.display()));
+        }
+        if let Some(warning) = data.range_warning(&classifier.reading()) {
+            report::say(&format!("warning: {warning} (--range)"));
+        }
+        let (classifier, guess) = classifier.with_classes_of(&data)?;
+        if let Some(guess) = guess {
+            report::say(&format!("warning: {guess} (name them with --classes)"));
+        }
+        let is_known = |class: &&String| classifier.classes().contains(class);
+        if let Some(unknown) = data.classes.iter().find(|class| !is_known(class)) {
+            if self.class == SurveyedClass::True {
+                // The error names the classes that the network knows.
+                classifier.survey_pictures(&data, split)?;
+            }
+            report::say(&format!(
+                "warning: the network does not know the class `{unknown}`: the pictures are surveyed without \
+                 labels, by the class that is predicted"
+            ));
+            let samples = data.samples(split).iter();
+            let picture = |sample: &dvm::data::Sample| SurveyPicture {
+                source: dvm::Source::File(sample.path.clone()),
+                label: None,
+            };
+            return Ok(Found {
+                pictures: samples.map(picture).collect(),
+                classifier,
+                incomplete: false,
+            });
+        }
+        Ok(Found {
+            pictures: classifier.survey_pictures(&data, split)?,
+            classifier,
+            incomplete: false,
+        })
+    }
+
+    /// The data set, and the split of it; `None` where pictures have no labels.
+    fn data_set(&self) -> Result<Option<(Dataset, Split)>, Failure> {
+        use dvm::data::Error;
+        if !self.data.is_dir() {
+            return Ok(None);
+        }
+        let data = match Dataset::open(&self.data) {
+            Err(Error::NotSplit { .. }) if self.split.is_none() => {
+                return match Dataset::open_unsplit(&self.data) {
+                    Ok(data) => Ok(Some((data, Split::Train))),
+                    Err(Error::Layout { .. }) => Ok(None),
+                    Err(error) => Err(error.into()),
+                };
+            }
+            data => data?,
+        };
+        let split = match self.split {
+            Some(split) => split,
+            None if !data.samples(Split::Test).is_empty() => Split::Test,
+            None if !data.samples(Split::Val).is_empty() => Split::Val,
+            None => Split::Train,
+        };
+        Ok(Some((data, split)))
+    }
+
+    /// All pictures of a folder or list.
+    fn unlabelled(&self, classifier: Classifier) -> Found {
+        let images = images::expand(std::slice::from_ref(&self.data), &Wanted::Middle);
+        for note in images.notes.iter().filter(|_| !self.quiet) {
+            report::say(&format!("note: {note}"));
+        }
+        let mut found = Found {
+            classifier,
+            pictures: Vec::new(),
+            incomplete: false,
+        };
+        for image in images.all {
+            match image {
+                Image::Picture { source, .. } => found.pictures.push(SurveyPicture {
+                    source,
+                    label: None,
+                }),
+                Image::Nothing { path, why } => {
+                    found.incomplete = true;
+                    report::say(&format!("error: {}: {why}", path.display()));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The last part of a path.
+fn last_of(path: &Path) -> String {
+    let whole = path.canonicalize();
+    let whole = whole.as_deref().unwrap_or(path);
+    let name = whole.file_name().unwrap_or(whole.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn as_text(survey: &Survey, out: &Path) -> String {
+    let head = [
+        "class",
+        "pictures",
+        "recognised",
+        "middle",
+        "borders",
+        "corners",
+        "clusters",
+        "outliers",
+    ];
+    let mut rows = vec![head.map(String::from)];
+    rows.extend(survey.classes.iter().map(|class| {
+        let [middle, borders, corners] = class.middle_borders_corners().map(percent);
+        [
+            class.name.clone(),
+            class.pictures.to_string(),
+            class.right.map_or("–".into(), |right| right.to_string()),
+            middle,
+            borders,
+            corners,
+            class.clusters.len().to_string(),
+            class.outliers.to_string(),
+        ]
+    }));
+    rows.push(
+        [
+            "evenly spread",
+            "",
+            "",
+            "25.0 %",
+            "50.0 %",
+            "25.0 %",
+            "",
+            "",
+        ]
+        .map(String::from),
+    );
+    let right = Align::Right;
+    let columns = [Align::Left, right, right, right, right, right, right, right];
+    let mut text = format!(
+        "Share of the relevance by {}, in the mean of all maps of a class\n\n",
+        survey.method
+    );
+    text += &table(columns, &rows);
+    text.push('\n');
+    let mut warned = false;
+    for finding in survey.confirmed() {
+        warned = true;
+        let _ = writeln!(text, "warning: {}", report::escaped(&finding.sentence));
+    }
+    if !warned {
+        text += "no warning: no place outside the middle was found that one class depends on\n";
+    }
+    let wrong = survey.for_wrong_reason().count();
+    if wrong > 0 {
+        let _ = writeln!(
+            text,
+            "right for the wrong reason: {wrong} pictures, see pictures.csv"
+        );
+    }
+    let _ = writeln!(text, "report: {}", report::shown(&out.join("survey.md")));
+    text
+}

@@ -1,0 +1,467 @@
+//! Damaged files and attacks: refused with a message that names file and entry, in little time and memory.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use dvm_data::Error;
+use dvm_data::regions::Regions;
+use png::{BitDepth, ColorType};
+
+use crate::masks::png;
+use crate::{as_it_is, folder, opened, reference, refused};
+
+/// What is said of a file, which must not take long: when it is opened, or when its picture `x.jpg` of 10×10
+/// pixels is asked for.
+fn said_of(name: &str, bytes: &[u8]) -> String {
+    let start = Instant::now();
+    let result = asked(name, bytes);
+    assert!(start.elapsed() < Duration::from_secs(10));
+    let error = refused(result);
+    assert!(error.contains(name), "{error}");
+    assert!(error.len() < 600, "{error}");
+    error
+}
+
+fn asked(name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let folder = folder(&[(name, bytes)]);
+    let regions = Regions::open(&folder.path().join(name))?;
+    regions.locate(Path::new("x.jpg"), None, &as_it_is(10, 10))?;
+    Ok(())
+}
+
+/// A COCO file with this annotation, second of the two that it has.
+fn coco_with(annotation: &str) -> String {
+    format!(
+        r#"{{"images": [{{"id": 1, "file_name": "x.jpg", "height": 10, "width": 10}}],
+        "categories": [{{"id": 1, "name": "dog"}}],
+        "annotations": [{{"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}}, {annotation}]}}"#
+    )
+}
+
+#[test]
+fn annotations_that_make_no_sense_are_named() {
+    let mask = |fields: &str| format!(r#"{{"image_id": 1, "segmentation": {{{fields}}}}}"#);
+    let outline = |numbers: &str| format!(r#"{{"image_id": 1, "segmentation": [{numbers}]}}"#);
+    for (annotation, expected) in [
+        (
+            r#"{"image_id": 1, "bbox": [1, 1, -5, 2]}"#.into(),
+            "a box of negative size: [1, 1, -5, 2]",
+        ),
+        (
+            r#"{"image_id": 1, "bbox": [1, 1, 2, -0.5]}"#.into(),
+            "a box of negative size",
+        ),
+        (
+            r#"{"image_id": 1, "bbox": [-30, 1, 5, 2]}"#.into(),
+            "30 pixels beyond the left edge",
+        ),
+        (
+            r#"{"image_id": 1, "bbox": [1, 1, 5, 200]}"#.into(),
+            "191 pixels beyond the bottom edge",
+        ),
+        (
+            r#"{"image_id": 1, "bbox": [1, NaN, 5, 2]}"#.into(),
+            "expected value at line 3",
+        ),
+        (
+            r#"{"image_id": 1, "bbox": [1, 1e999, 5, 2]}"#.into(),
+            "number out of range",
+        ),
+        (
+            r#"{"image_id": 1, "bbox": [1, 2, 5]}"#.into(),
+            "invalid length 3",
+        ),
+        (
+            r#"{"image_id": 1, "bbox": [1, 2, 5, "6"]}"#.into(),
+            "invalid type: string \"6\"",
+        ),
+        (
+            r#"{"image_id": 1}"#.into(),
+            "neither `bbox` nor `segmentation`",
+        ),
+        (
+            r#"{"bbox": [1, 1, 2, 2]}"#.into(),
+            "missing field `image_id`",
+        ),
+        (
+            r#"{"image_id": 2, "bbox": [1, 1, 2, 2]}"#.into(),
+            "an image of id 2, which `images` does not have",
+        ),
+        (
+            r#"{"image_id": 1, "category_id": 5, "bbox": [1, 1, 2, 2]}"#.into(),
+            "a category of id 5",
+        ),
+        (
+            r#"[1, 1, [1, 1, 2, 2]]"#.into(),
+            "invalid type: sequence, expected an object",
+        ),
+        (
+            r#"{"image_id": 1, "image_id": 1, "bbox": [1, 1, 2, 2]}"#.into(),
+            "duplicate field `image_id`",
+        ),
+        (
+            outline("[1, 1, 5, 5]"),
+            "has 2 corners; an outline has 3 or more",
+        ),
+        (
+            outline("[1, 1, 5, 5, 3, 1], []"),
+            "outline 1 of `segmentation` has 0 corners",
+        ),
+        (outline("[1, 1, 5, 5, 3]"), "an x that has no y"),
+        (
+            outline("1, 1, 5, 5, 3, 2"),
+            "expected an outline of `segmentation`",
+        ),
+        (
+            outline("[[1, 1], [5, 5], [3, 1]]"),
+            "invalid type: sequence",
+        ),
+        (outline("[1, 1, 5, 5, 3, 1e39]"), "number out of range"),
+        (
+            outline("[1, 1, 5, 5, 3, 40]"),
+            "30 pixels beyond the bottom edge",
+        ),
+        (
+            r#"{"image_id": 1, "segmentation": "x"}"#.into(),
+            "a list of outlines, or a mask",
+        ),
+        (mask(r#""size": [10, 10]"#), "missing field `counts`"),
+        (mask(r#""counts": [100]"#), "missing field `size`"),
+        (
+            mask(r#""size": [10, 10], "counts": [50, 49]"#),
+            "add up to 99, but 10×10 pixels are 100",
+        ),
+        (
+            mask(r#""size": [10, 10], "counts": [4294967295, 4294967295]"#),
+            "add up to 8589934590",
+        ),
+        (
+            mask(r#""size": [10, 10], "counts": [50, -1, 51]"#),
+            "invalid value: integer `-1`",
+        ),
+        (
+            mask(r#""size": [10, 10], "counts": [50.5, 49.5]"#),
+            "invalid type: floating point",
+        ),
+        (
+            mask(r#""size": [10, 10], "counts": "R"}"#),
+            "in the middle of a number",
+        ),
+        (mask(r#""size": [10, 10], "counts": "11"}"#), "add up to 2"),
+        (
+            mask(r#""size": [4294967295, 4294967295], "counts": []"#),
+            "has 1 to 268435456",
+        ),
+        (
+            mask(r#""size": [20, 5], "counts": [100]"#),
+            "a mask of 20×5 pixels (rows × columns), but its image",
+        ),
+    ] {
+        let error = said_of("boxes.json", coco_with(&annotation).as_bytes());
+        assert!(error.contains(expected), "{error}\n{annotation}");
+        assert!(error.contains("annotations[1]"), "{error}\n{annotation}");
+    }
+}
+
+#[test]
+fn pictures_and_classes_that_make_no_sense_are_named() {
+    let of = |images: &str, categories: &str| {
+        let json =
+            format!(r#"{{"images": [{images}], "annotations": [], "categories": [{categories}]}}"#);
+        said_of("boxes.json", json.as_bytes())
+    };
+    let x = r#"{"id": 1, "file_name": "x.jpg"}"#;
+    for (images, categories, expected) in [
+        (
+            r#"{"id": 1, "file_name": "a/x.jpg"}, {"id": 2, "file_name": "./a/x.jpg"}"#,
+            "",
+            "images[1]: is about the same picture as images[0]: `a/x.jpg`",
+        ),
+        (
+            r#"{"id": 1, "file_name": "x.jpg"}, {"id": 1, "file_name": "y.jpg"}"#,
+            "",
+            "images[1]: has the same id as images[0]: 1",
+        ),
+        (
+            r#"{"id": 1, "file_name": ""}"#,
+            "",
+            "images[0]: has the file name ``",
+        ),
+        (
+            r#"{"id": 1, "file_name": "a/"}"#,
+            "",
+            "images[0]: has the file name `a/`",
+        ),
+        (r#"{"id": 1}"#, "", "images[0]: missing field `file_name`"),
+        (
+            r#"{"id": "1", "file_name": "x"}"#,
+            "",
+            "images[0]: invalid type: string",
+        ),
+        (
+            r#"{"id": 1, "file_name": "x", "height": 3}"#,
+            "",
+            "images[0]: has 3 for `height` and no value",
+        ),
+        (
+            r#"{"id": 1, "file_name": "x", "height": 0, "width": 4}"#,
+            "",
+            "images[0]: has 0 for `height`",
+        ),
+        (
+            r#"{"id": 1, "file_name": "x", "height": -1}"#,
+            "",
+            "images[0]: invalid value: integer `-1`",
+        ),
+        (
+            x,
+            r#"{"id": 1, "name": "a"}, {"id": 1, "name": "b"}"#,
+            "categories[1]: has the same id as categories[0]: 1",
+        ),
+        (x, r#"{"id": 1}"#, "categories[0]: missing field `name`"),
+    ] {
+        let error = of(images, categories);
+        assert!(error.contains(expected), "{error}\n{images} {categories}");
+    }
+}
+
+#[test]
+fn files_that_are_other_json_are_no_coco_files() {
+    for (json, expected) in [
+        ("{}", "missing field `images`"),
+        (
+            r#"{"images": [], "annotations": {}}"#,
+            "invalid type: map, expected the list `annotations`",
+        ),
+        (
+            r#"{"images": [], "annotations": []} x"#,
+            "trailing characters",
+        ),
+        (r#"{"images": [], "annotations": ["#, "EOF while parsing"),
+        ("{\"images\": \"\u{0}\"}", "control character"),
+    ] {
+        let error = said_of("boxes.json", json.as_bytes());
+        assert!(error.contains("is not a COCO file"), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    let deep = "[".repeat(1_000_000);
+    let within = coco_with(&format!(r#"{{"image_id": 1, "segmentation": {deep}"#));
+    assert!(said_of("boxes.json", within.as_bytes()).contains("annotations[1]"));
+    let beside = format!(r#"{{"info": {deep}"#);
+    said_of("boxes.json", beside.as_bytes());
+    let xml = format!("<annotation>{}", "<a>".repeat(1_000_000));
+    assert!(said_of("x.xml", xml.as_bytes()).contains("more than 32 deep"));
+}
+
+#[test]
+fn huge_lists_of_one_object_are_refused() {
+    let numbers = "1,".repeat(520_000) + "1";
+    let outline = format!(r#"{{"image_id": 1, "segmentation": [[{numbers}]]}}"#);
+    let error = said_of("boxes.json", coco_with(&outline).as_bytes());
+    assert!(error.contains("more than 500000 numbers"), "{error}");
+    let outlines = "[1,1,2,2,3,3],".repeat(90_000) + "[1,1,2,2,3,3]";
+    let outlines = format!(r#"{{"image_id": 1, "segmentation": [{outlines}]}}"#);
+    let error = said_of("boxes.json", coco_with(&outlines).as_bytes());
+    assert!(error.contains("more than 500000 numbers"), "{error}");
+    let counts = |counts: &str| {
+        let fields = format!(r#"{{"size": [10, 10], "counts": {counts}}}"#);
+        coco_with(&format!(r#"{{"image_id": 1, "segmentation": {fields}}}"#))
+    };
+    let error = said_of("boxes.json", counts(&format!("[{numbers}]")).as_bytes());
+    assert!(error.contains("more than 500000 numbers"), "{error}");
+    let packed = format!("\"{}\"", "0".repeat(520_000));
+    let error = said_of("boxes.json", counts(&packed).as_bytes());
+    assert!(error.contains("more than 500000 numbers"), "{error}");
+}
+
+#[test]
+fn huge_numbers_of_objects_in_one_picture_are_refused() {
+    let whole = r#"{"image_id": 1, "bbox": [0, 0, 10, 10]}"#;
+    let many = vec![whole; 10_001].join(",");
+    let error = said_of("boxes.json", coco_with(&many).as_bytes());
+    assert!(error.contains("images[0]: has 10002 objects"), "{error}");
+    let corners = "1,1,9,9,".repeat(20_000) + "1,9";
+    let outline = format!(r#"{{"image_id": 1, "segmentation": [[{corners}]]}}"#);
+    let many = [&outline[..]; 10].join(",");
+    let error = said_of("boxes.json", coco_with(&many).as_bytes());
+    assert!(error.contains("outlines of 800024 numbers"), "{error}");
+    let object = "<object><name>a</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></object>";
+    let xml = format!("<annotation>{}</annotation>", object.repeat(10_001));
+    let error = said_of("x.xml", xml.as_bytes());
+    assert!(error.contains("has 10001 objects"), "{error}");
+}
+
+#[test]
+fn as_many_outlines_as_are_allowed_take_little_time() {
+    // A quarter of a million corners from left to right and back, each edge across every row.
+    let corners = "1,0,9,10,".repeat(124_000) + "1,9";
+    let outline = format!(r#"{{"image_id": 1, "segmentation": [[{corners}]]}}"#);
+    let json = coco_with(&outline);
+    let start = Instant::now();
+    asked("boxes.json", json.as_bytes()).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn thousands_of_pictures_of_one_name_are_refused() {
+    let images: Vec<String> = (0..10_001)
+        .map(|index| format!(r#"{{"id": {index}, "file_name": "{index}/x.jpg"}}"#))
+        .collect();
+    let json = format!(r#"{{"images": [{}], "annotations": []}}"#, images.join(","));
+    let error = said_of("boxes.json", json.as_bytes());
+    assert!(
+        error.contains("more than 10000 pictures `x.jpg`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn entities_that_grow_without_end_are_refused() {
+    let mut xml = String::from("<!DOCTYPE annotation [<!ENTITY lol0 \"lol\">");
+    for level in 1..10 {
+        let inner = format!("&lol{};", level - 1).repeat(10);
+        xml += &format!("<!ENTITY lol{level} \"{inner}\">");
+    }
+    xml += "]><annotation><object><name>&lol9;</name></object></annotation>";
+    let error = said_of("x.xml", xml.as_bytes());
+    assert!(
+        error.contains("a document type (`<!DOCTYPE`) is not read"),
+        "{error}"
+    );
+    let outside = "<!DOCTYPE a SYSTEM \"file:///etc/hostname\"><annotation/>";
+    assert!(said_of("x.xml", outside.as_bytes()).contains("is not read"));
+    let error = said_of(
+        "x.xml",
+        b"<annotation><object><name>&lol9;</name></object></annotation>",
+    );
+    assert!(
+        error.contains("byte 26: a reference to an entity is not read"),
+        "{error}"
+    );
+    let error = said_of(
+        "x.xml",
+        b"<annotation><folder>&#1114112;</folder></annotation>",
+    );
+    assert!(error.contains("reference to an entity"), "{error}");
+}
+
+#[test]
+fn broken_xml_is_named_with_the_place() {
+    for (xml, expected) in [
+        (
+            &b"<annotation>"[..],
+            "the file ends before `annotation` does",
+        ),
+        (
+            b"<annotation><object>",
+            "the file ends before `object` does",
+        ),
+        (
+            b"<annotation></object></annotation>",
+            "byte 12: the XML is broken",
+        ),
+        (b"<annotation><object</annotation>", "the file ends before"),
+        (b"<", "the XML is broken"),
+        (
+            b"<!-- nothing -->",
+            "the file ends before `annotation` does",
+        ),
+        (
+            b"<annotation><name>\xFF\xFE</name></annotation>",
+            "byte 18: the file is not text in UTF-8",
+        ),
+        (b"</annotation>", "the XML is broken"),
+    ] {
+        let error = said_of("x.xml", xml);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn attributes_without_number_take_little_time() {
+    let attributes: String = (0..200_000)
+        .map(|index| format!(" a{index}=\"\""))
+        .collect();
+    let xml = format!("<annotation{attributes}><x/></annotation>");
+    let start = Instant::now();
+    asked("x.xml", xml.as_bytes()).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_mask_that_claims_more_than_its_picture_takes_no_memory() {
+    let mut mask = png((2, 2), ColorType::Grayscale, BitDepth::Eight, &[1; 4]);
+    // Rows and columns of the header, then its checksum.
+    mask[16..24].copy_from_slice(&[0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF]);
+    let error = said_of("x.png", &mask);
+    assert!(
+        error.contains("no PNG mask that can be read") || error.contains("2147483647×2147483647"),
+        "{error}"
+    );
+    let large = png((3000, 1), ColorType::Grayscale, BitDepth::Eight, &[1; 3000]);
+    assert!(said_of("x.png", &large).contains("is about a picture of 3000×1"));
+}
+
+#[test]
+fn files_that_end_anywhere_are_refused_and_never_crash() {
+    let grey: Vec<u8> = (0..100).collect();
+    let mask = png((10, 10), ColorType::Grayscale, BitDepth::Eight, &grey);
+    for length in 8..mask.len() - 12 {
+        let error = said_of("x.png", &mask[..length]);
+        assert!(
+            error.contains("no PNG mask that can be read"),
+            "{length}: {error}"
+        );
+    }
+    let coco = std::fs::read(reference("coco.json")).unwrap();
+    for length in (1..coco.len() - 1).step_by(7) {
+        let error = refused(opened("boxes.json", &coco[..length]));
+        assert!(error.contains("boxes.json"), "{error}");
+    }
+}
+
+#[test]
+fn files_with_changed_bytes_are_read_or_refused_but_never_crash() {
+    let xml = coco_with("{}").into_bytes();
+    let grey: Vec<u8> = (0..100).collect();
+    let seeds = [
+        ("boxes.json", std::fs::read(reference("coco.json")).unwrap()),
+        ("other.json", xml),
+        ("x.xml", include_bytes!("voc.rs").to_vec()),
+        (
+            "x.png",
+            png((10, 10), ColorType::Grayscale, BitDepth::Eight, &grey),
+        ),
+    ];
+    let mut state = 0x9E37_79B9_7F4A_7C15u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 16) as usize
+    };
+    for (name, bytes) in seeds {
+        // The XML in the middle of the tests' source.
+        let start = bytes
+            .iter()
+            .position(|&b| b == b'<')
+            .filter(|_| name == "x.xml");
+        let bytes = &bytes[start.unwrap_or(0)..];
+        for _ in 0..150 {
+            let mut changed = bytes.to_vec();
+            for _ in 0..=next() % 4 {
+                let at = next() % changed.len();
+                changed[at] = if next() % 2 == 0 {
+                    next() as u8
+                } else {
+                    b"0-9[]{}<>&\""[next() % 11]
+                };
+            }
+            let _ = asked(name, &changed);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Which entry is about which picture.
+
+use std::path::Path;
+
+use dvm_data::regions::{Located, Regions};
+
+use crate::{as_it_is, folder, opened, refused, rows};
+
+/// A COCO file about pictures of 1×4 pixels, of which each has the pixel of its place as object.
+fn about(names: &[&str]) -> Regions {
+    let images = names.iter().enumerate().map(|(index, name)| {
+        format!(r#"{{"id": {index}, "file_name": "{name}", "height": 1, "width": 4}}"#)
+    });
+    let annotations = (0..names.len())
+        .map(|index| format!(r#"{{"image_id": {index}, "bbox": [{index}, 0, 1, 1]}}"#));
+    let json = format!(
+        r#"{{"images": [{}], "annotations": [{}]}}"#,
+        images.collect::<Vec<_>>().join(","),
+        annotations.collect::<Vec<_>>().join(",")
+    );
+    opened("boxes.json", json.as_bytes()).unwrap()
+}
+
+fn located(regions: &Regions, picture: &str) -> Located {
+    let located = regions.locate(Path::new(picture), None, &as_it_is(1, 4));
+    located.unwrap()
+}
+
+#[test]
+fn pictures_of_one_name_in_two_folders_are_told_apart_by_their_folders() {
+    let regions = about(&["a/x.jpg", "b/x.jpg"]);
+    assert_eq!(rows(&located(&regions, "photos/a/x.jpg"), 4), ["#..."]);
+    assert_eq!(rows(&located(&regions, "/photos/b/x.jpg"), 4), [".#.."]);
+    let Located::Unknown(why) = located(&regions, "photos/c/x.jpg") else {
+        panic!()
+    };
+    assert!(why.contains("says nothing about photos/c/x.jpg"), "{why}");
+    assert!(why.contains("`a/x.jpg` is in another folder"), "{why}");
+}
+
+#[test]
+fn the_entry_with_most_folders_wins() {
+    let regions = about(&["x.jpg", "a/x.jpg", "z/a/x.jpg"]);
+    assert_eq!(rows(&located(&regions, "photos/x.jpg"), 4), ["#..."]);
+    assert_eq!(rows(&located(&regions, "photos/a/x.jpg"), 4), [".#.."]);
+    assert_eq!(rows(&located(&regions, "z/a/x.jpg"), 4), ["..#."]);
+}
+
+#[test]
+fn two_pictures_of_one_entry_are_refused_when_all_pictures_are_known() {
+    let regions = about(&["x.jpg", "b/y.jpg"]);
+    let check = |pictures: &[&str]| {
+        regions.check_pictures(pictures.iter().map(|picture| Path::new(*picture)))
+    };
+    check(&["a/x.jpg", "a/y.jpg", "b/y.jpg", "c/z.jpg"]).unwrap();
+    // The same picture twice is no doubt.
+    check(&["a/x.jpg", "a/x.jpg"]).unwrap();
+    let error = refused(check(&["a/x.jpg", "b/x.jpg"]));
+    assert!(error.contains("boxes.json: images[0]: "), "{error}");
+    assert!(error.contains("a/x.jpg or b/x.jpg"), "{error}");
+}
+
+#[test]
+fn entries_that_fit_alike_are_refused() {
+    // One names the picture with its ending, one without.
+    let regions = about(&["x.jpg", "x"]);
+    let located = regions.locate(Path::new("x.jpg"), None, &as_it_is(1, 4));
+    let error = refused(located);
+    assert!(error.contains("images[1]"), "{error}");
+    assert!(error.contains("as much as images[0] is"), "{error}");
+}
+
+#[test]
+fn a_picture_of_another_size_is_refused() {
+    let regions = about(&["x.jpg"]);
+    let of = |height, width| {
+        let located = regions.locate(Path::new("x.jpg"), None, &as_it_is(height, width));
+        refused(located)
+    };
+    let error = of(2, 8);
+    assert!(
+        error.contains("boxes.json: images[0]: is about a picture of 1×4"),
+        "{error}"
+    );
+    assert!(error.contains("but this one has 2×8;"), "{error}");
+    assert!(of(4, 1).contains("but this one has 4×1, upright;"));
+}
+
+#[test]
+fn the_kind_is_told_from_the_content_and_not_from_the_name() {
+    let folder = folder(&[
+        ("boxes", b" \n{\"images\": [], \"annotations\": []}"),
+        ("list.xml", b"[]"),
+        ("text.json", b"hello"),
+        ("folder/photo.jpg", b""),
+        ("folder/deep/instances.json", b"{}"),
+    ]);
+    let open = |name: &str| Regions::open(&folder.path().join(name));
+    assert_eq!(open("boxes").ok().unwrap().format().name, "COCO");
+    let error = refused(open("list.xml"));
+    assert!(
+        error.contains("list.xml: is a list; a COCO file is an object"),
+        "{error}"
+    );
+    let error = refused(open("text.json"));
+    assert!(
+        error.contains("text.json: is none of these: a COCO file"),
+        "{error}"
+    );
+    let error = refused(open("folder"));
+    assert!(error.contains("holds no boxes or masks"), "{error}");
+    assert!(
+        error.contains("give the file itself: deep/instances.json"),
+        "{error}"
+    );
+    assert!(refused(open("missing")).contains("missing"));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_circles_end() {
+    let folder = folder(&[("a/x.xml", b"<annotation></annotation>")]);
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("a/round")).unwrap();
+    assert_eq!(Regions::open(folder.path()).ok().unwrap().pictures(), 1);
+}

@@ -1,0 +1,152 @@
+//! Pascal VOC.
+
+use std::path::Path;
+
+use dvm_data::regions::Regions;
+
+use crate::{as_it_is, folder, refused, rows};
+
+/// As LabelImg and the development kit write it.
+const TWO: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<annotation verified="yes">
+    <folder>photos</folder>
+    <filename>another name.jpg</filename>
+    <source><database>Unknown &amp; new</database></source>
+    <size><width>6</width><height>4</height><depth>3</depth></size>
+    <segmented>0</segmented>
+    <object>
+        <name>d&#111;g</name>
+        <pose>Unspecified</pose><truncated>0</truncated><difficult>1</difficult>
+        <bndbox><xmin>2</xmin><ymin>1</ymin><xmax>3</xmax><ymax>2</ymax></bndbox>
+        <part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>6</xmax><ymax>4</ymax></bndbox></part>
+    </object>
+    <!-- and -->
+    <object>
+        <name><![CDATA[cat]]></name>
+        <bndbox><xmax>6.0</xmax><xmin>6</xmin><ymin>3.0</ymin><ymax>4</ymax></bndbox>
+    </object>
+</annotation>
+"#;
+
+fn described(xml: &str, class: Option<&str>) -> Result<Vec<String>, String> {
+    let folder = folder(&[("x.xml", xml.as_bytes())]);
+    let regions = Regions::open(folder.path()).unwrap();
+    let located = regions.locate(Path::new("photos/x.jpg"), class, &as_it_is(4, 6));
+    match located {
+        Ok(located) => Ok(rows(&located, 6)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn with_box(corners: &str) -> String {
+    format!("<annotation><object><name>dog</name><bndbox>{corners}</bndbox></object></annotation>")
+}
+
+#[test]
+fn corners_are_counted_from_1_and_both_belong_to_the_box() {
+    let dog = [".##...", ".##...", "......", "......"];
+    assert_eq!(described(TWO, Some("dog")).unwrap(), dog);
+    let cat = ["......", "......", ".....#", ".....#"];
+    assert_eq!(described(TWO, Some("cat")).unwrap(), cat);
+    let both = [".##...", ".##...", ".....#", ".....#"];
+    assert_eq!(described(TWO, None).unwrap(), both);
+}
+
+#[test]
+fn a_box_that_begins_at_0_begins_at_the_edge() {
+    let xml = with_box("<xmin>0</xmin><ymin>0</ymin><xmax>2</xmax><ymax>1</ymax>");
+    assert_eq!(
+        described(&xml, None).unwrap(),
+        ["##....", "......", "......", "......"]
+    );
+}
+
+#[test]
+fn a_file_alone_is_about_the_picture_of_its_name() {
+    let folder = folder(&[("x.xml", TWO.as_bytes())]);
+    let regions = Regions::open(&folder.path().join("x.xml")).unwrap();
+    assert_eq!(regions.format().name, "Pascal VOC");
+    let located = regions.locate(Path::new("x.jpg"), Some("dog"), &as_it_is(4, 6));
+    assert_eq!(rows(&located.unwrap(), 6)[0], ".##...");
+}
+
+#[test]
+fn pictures_beside_the_files_do_not_make_them_masks() {
+    let folder = folder(&[("a/x.XML", TWO.as_bytes()), ("a/x.png", b"a picture")]);
+    let regions = Regions::open(folder.path()).unwrap();
+    assert_eq!(regions.format().name, "Pascal VOC");
+    let located = regions.locate(Path::new("photos/a/x.png"), Some("dog"), &as_it_is(4, 6));
+    assert_eq!(rows(&located.unwrap(), 6)[0], ".##...");
+    let error = refused(regions.locate(Path::new("photos/a/x.png"), None, &as_it_is(4, 7)));
+    assert!(
+        error.contains("a/x.XML: is about a picture of 4×6"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_size_of_0_is_one_that_is_not_known() {
+    let xml = TWO.replace("<width>6</width>", "<width>0</width>");
+    assert!(described(&xml, None).is_ok());
+}
+
+#[test]
+fn what_is_wrong_is_named_with_the_file_and_the_object() {
+    for (xml, expected) in [
+        (
+            with_box("<xmin>-3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax>"),
+            "x.xml: object 1: its box is from (-3, 1) to (2, 1)",
+        ),
+        (
+            with_box("<xmin>3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax>"),
+            "x.xml: object 1: its box is from (3, 1) to (2, 1)",
+        ),
+        (
+            with_box("<xmin>NaN</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax>"),
+            "x.xml: object 1: `xmin` is `NaN`, no number",
+        ),
+        (
+            with_box("<xmin>1</xmin><ymin>1</ymin><xmax>1e999</xmax><ymax>1</ymax>"),
+            "x.xml: object 1: `xmax` is `1e999`, no number",
+        ),
+        (
+            with_box("<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>"),
+            "x.xml: object 1: its box has no `ymax`",
+        ),
+        (
+            with_box("<xmin>1</xmin><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>"),
+            "x.xml: object 1: has two values of `xmin`",
+        ),
+        (
+            with_box("<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>90</ymax>"),
+            "x.xml, object 1: reaches 86 pixels beyond the bottom edge",
+        ),
+        (
+            TWO.replace("<name><![CDATA[cat]]></name>", ""),
+            "x.xml: object 2: has no class (`name`)",
+        ),
+        (
+            "<annotation><object><name>dog</name></object></annotation>".into(),
+            "x.xml: object 1: has no box (`bndbox`)",
+        ),
+        (
+            TWO.replace("<width>6<", "<width>six<"),
+            "x.xml: size, width: `six` is no number of pixels",
+        ),
+        (
+            "<annotation><size><object/></size></annotation>".into(),
+            "an `object` is inside of another element",
+        ),
+        (
+            "<html></html>".into(),
+            "begins with `html`, not with `annotation`",
+        ),
+        (
+            "<annotation/><annotation/>".into(),
+            "more than one `annotation`",
+        ),
+    ] {
+        let error = described(&xml, None).unwrap_err();
+        assert!(error.contains(expected), "{error}\n{xml}");
+    }
+}

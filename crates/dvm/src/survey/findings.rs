@@ -1,0 +1,379 @@
+//! Places where the maps of one class concentrate: what may be a shortcut.
+
+use dvm_train::metrics::{Bootstrap, Interval};
+use serde::Serialize;
+
+use super::confirm::Tested;
+use super::mean_maps::mean_cells;
+use super::places::Place;
+
+/// Pictures that a class, and the others together, must have for a place to be judged.
+pub const FEWEST: usize = 10;
+
+/// A place is suspicious if a class has so many times as much relevance there as its area and as the
+/// other classes have.
+pub const MANY_TIMES: f64 = 2.0;
+
+/// Places of a class that are tested at most.
+const MOST_PLACES: usize = 2;
+
+/// A square counts as the place, and not the strip that holds it, from this part of the strip's excess on.
+const OF_STRIP: f64 = 0.6;
+
+/// How far probabilities must change at least, beyond what they change elsewhere, for a warning.
+pub const LEAST_EFFECT: f64 = 0.05;
+
+/// The intervals of a survey: 99 %, because the place was chosen among many.
+pub(super) fn bootstrap(seed: u64) -> Bootstrap {
+    Bootstrap {
+        resamples: 2000,
+        level: 0.99,
+        seed,
+    }
+}
+
+/// A place where the maps of a class concentrate, and what came of covering it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Index of the class.
+    pub class: usize,
+    /// Its name.
+    pub class_name: String,
+    /// The place, in cells of a grid of 16 × 16.
+    pub place: Place,
+    /// Its name, such as `top left corner`.
+    pub place_name: &'static str,
+    /// Its pixels in the crop that the network sees: first row, row after the last, first column, column
+    /// after the last.
+    pub pixels: [usize; 4],
+    /// Rows and columns of that crop.
+    pub crop: (usize, usize),
+    /// Share of the picture's area, 0 … 1.
+    pub area: f64,
+    /// Pictures of the class with a map.
+    pub pictures: usize,
+    /// Pictures of other classes with a map.
+    pub other_pictures: usize,
+    /// Mean share of the relevance in the place, in pictures of the class, 0 … 1.
+    pub share: f64,
+    /// The same in pictures of other classes.
+    pub other_share: f64,
+    /// The 99 % interval of the difference of the two.
+    pub difference: Interval,
+    /// A picture looks at the place if more than this share of its relevance is there: more than in 95 of 100
+    /// pictures of other classes, and twice the place's area.
+    pub threshold: f64,
+    /// Pictures of the class that look at the place.
+    pub looking: usize,
+    /// What covering the place did.
+    pub covered: Tested,
+    /// What the place's pixels did on pictures of other classes; `None` where there is none.
+    pub pasted: Option<Tested>,
+    /// Whether covering or pasting changed the probability of the class as only a cause does: a warning.
+    pub is_confirmed: bool,
+    /// All that in one sentence.
+    pub sentence: String,
+}
+
+/// A place that is to be tested.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Suspicion {
+    pub class: usize,
+    pub place: Place,
+    pub share: f64,
+    pub other_share: f64,
+    pub difference: Interval,
+    pub threshold: f64,
+    pub looking: usize,
+}
+
+/// The maps of all classes but one.
+pub(super) struct Others<'a> {
+    /// How many there are.
+    pub count: usize,
+    /// Their mean, `[16, 16]`.
+    pub mean: &'a [f32],
+    /// What a place holds of each.
+    pub shares: &'a dyn Fn(&Place) -> Vec<f64>,
+}
+
+/// The places where the maps `own` of a class, `[16, 16]` each, concentrate far more than the maps of
+/// other classes do and than an even map would.
+pub(super) fn suspicions(
+    class: usize,
+    own: &[&[f32]],
+    others: &Others,
+    seed: u64,
+) -> Vec<Suspicion> {
+    if own.len() < FEWEST || others.count < FEWEST {
+        return Vec::new();
+    }
+    let own_mean = mean_cells(own.iter().copied());
+    let stands_out = |place: &Place| {
+        let (own, others) = (place.of(&own_mean), place.of(others.mean));
+        let excess = own - others.max(place.area());
+        (own >= MANY_TIMES * place.area() && own >= MANY_TIMES * others).then_some(excess)
+    };
+    let best = |places: &[Place]| {
+        let found = places
+            .iter()
+            .filter_map(|place| Some((*place, stands_out(place)?)));
+        // Of equal ones the first.
+        found.fold(None, |best: Option<(Place, f64)>, found| match best {
+            Some(best) if best.1 >= found.1 => Some(best),
+            _ => Some(found),
+        })
+    };
+    let (mut squares, mut strips) = Place::searched();
+    let mut found: Vec<Suspicion> = Vec::new();
+    while found.len() < MOST_PLACES {
+        let place = match (best(&squares), best(&strips)) {
+            (Some(square), Some(strip)) if square.1 >= OF_STRIP * strip.1 => square.0,
+            (_, Some(strip)) => strip.0,
+            (Some(square), None) => square.0,
+            (None, None) => break,
+        };
+        // The corner itself, if it stands out as well.
+        let corner = place.snapped();
+        let place = if stands_out(&corner).is_some() {
+            corner
+        } else {
+            place
+        };
+        squares.retain(|other| !other.overlaps(&place));
+        strips.retain(|other| !other.overlaps(&place));
+        let shares: Vec<f64> = own.iter().map(|map| place.of(map)).collect();
+        let other_shares = (others.shares)(&place);
+        let difference = bootstrap(seed).of_difference(&shares, &other_shares);
+        if difference.low <= 0.0 {
+            continue;
+        }
+        let threshold = threshold(&place, &other_shares);
+        found.push(Suspicion {
+            class,
+            place,
+            share: mean(&shares),
+            other_share: mean(&other_shares),
+            difference,
+            threshold,
+            looking: shares.iter().filter(|&&share| share > threshold).count(),
+        });
+    }
+    found
+}
+
+/// The share above which a picture looks at a place, given the shares of pictures of other classes.
+fn threshold(place: &Place, others: &[f64]) -> f64 {
+    let mut sorted = others.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let usual = sorted[(sorted.len() * 95 / 100).min(sorted.len() - 1)];
+    usual.max(MANY_TIMES * place.area())
+}
+
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+impl Suspicion {
+    /// The finding, after the place was covered and pasted.
+    pub fn tested(
+        self,
+        class_name: &str,
+        crop: (usize, usize),
+        counts: (usize, usize),
+        (covered, pasted): (Tested, Option<Tested>),
+    ) -> Finding {
+        let shows = |tested: &Tested| tested.difference.low >= LEAST_EFFECT;
+        let pixels = self.place.pixels(crop);
+        let mut finding = Finding {
+            class: self.class,
+            class_name: class_name.to_owned(),
+            place: self.place,
+            place_name: self.place.name(),
+            pixels: [
+                pixels.rows.start,
+                pixels.rows.end,
+                pixels.columns.start,
+                pixels.columns.end,
+            ],
+            crop,
+            area: self.place.area(),
+            pictures: counts.0,
+            other_pictures: counts.1,
+            share: self.share,
+            other_share: self.other_share,
+            difference: self.difference,
+            threshold: self.threshold,
+            looking: self.looking,
+            is_confirmed: shows(&covered) || pasted.as_ref().is_some_and(shows),
+            covered,
+            pasted,
+            sentence: String::new(),
+        };
+        finding.sentence = finding.in_words();
+        finding
+    }
+}
+
+impl Finding {
+    fn in_words(&self) -> String {
+        let Self {
+            class_name: class,
+            covered,
+            ..
+        } = self;
+        let mut words = format!(
+            "for `{class}` the network looks at the {} (rows {} to {} and columns {} to {} of {}×{}) in {} of \
+             {} pictures: {} of the relevance is there, in pictures of other classes {}, by its area it would \
+             be {} (difference {})",
+            self.place_name,
+            self.pixels[0],
+            self.pixels[1].saturating_sub(1),
+            self.pixels[2],
+            self.pixels[3].saturating_sub(1),
+            self.crop.0,
+            self.crop.1,
+            self.looking,
+            self.pictures,
+            percent(self.share),
+            percent(self.other_share),
+            percent(self.area),
+            interval(&self.difference),
+        );
+        words += &format!(
+            "; covering it changes the probability of `{class}` from {} to {}, covering places like it elsewhere \
+             to {} (effect of the place {}, {} pictures)",
+            percent(covered.before),
+            percent(covered.here),
+            percent(covered.elsewhere),
+            interval(&covered.difference),
+            covered.pictures,
+        );
+        if let Some(pasted) = &self.pasted {
+            words += &format!(
+                "; copied onto pictures of other classes it changes the probability of `{class}` from {} to \
+                 {}, places like it to {} (effect of the place {}, {} pictures)",
+                percent(pasted.before),
+                percent(pasted.here),
+                percent(pasted.elsewhere),
+                interval(&pasted.difference),
+                pasted.pictures,
+            );
+        }
+        words
+    }
+}
+
+/// A share in percent, with one decimal below ten.
+pub(super) fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    // Rounding must not make 9.96 to 10.0 where 10 is meant.
+    match percent.abs() < 9.95 {
+        true => format!("{percent:.1} %"),
+        false => format!("{percent:.0} %"),
+    }
+}
+
+fn interval(interval: &Interval) -> String {
+    let points = |share: f64| format!("{:.0}", 100.0 * share);
+    format!(
+        "{} to {} points at 99 %",
+        points(interval.low),
+        points(interval.high)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::survey::places::GRID;
+    use dvm_attribution::random::Stream;
+
+    /// Maps with so much of their relevance in the cells of a place, and noise all over.
+    fn maps(place: &Place, share: f32, count: usize, seed: u64) -> Vec<Vec<f32>> {
+        let mut stream = Stream::new("maps of a test", seed);
+        let one = |_| {
+            let mut map = stream.uniform(GRID * GRID);
+            let total: f32 = map.iter().sum();
+            map.iter_mut().for_each(|v| *v *= (1.0 - share) / total);
+            for row in place.row..place.row + place.rows {
+                for column in place.column..place.column + place.columns {
+                    map[row * GRID + column] += share / (place.rows * place.columns) as f32;
+                }
+            }
+            map
+        };
+        (0..count).map(one).collect()
+    }
+
+    fn found(own: &[Vec<f32>], others: &[Vec<f32>]) -> Vec<Suspicion> {
+        let own: Vec<&[f32]> = own.iter().map(|map| &map[..]).collect();
+        let mean = mean_cells(others.iter().map(|map| &map[..]));
+        let others = Others {
+            count: others.len(),
+            mean: &mean,
+            shares: &|place| others.iter().map(|map| place.of(map)).collect(),
+        };
+        suspicions(3, &own, &others, 0)
+    }
+
+    const TAG: Place = Place {
+        row: 13,
+        column: 1,
+        rows: 2,
+        columns: 2,
+    };
+
+    #[test]
+    fn relevance_in_one_corner_of_one_class_is_a_suspicion() {
+        let found = found(&maps(&TAG, 0.4, 30, 0), &maps(&TAG, 0.0, 60, 1));
+        assert_eq!(found.len(), 1);
+        let Suspicion {
+            place,
+            share,
+            looking,
+            ..
+        } = &found[0];
+        assert_eq!(place.name(), "bottom left corner");
+        assert!((share - 0.4 - 0.6 * 0.0625).abs() < 0.01, "{share}");
+        assert_eq!(*looking, 30);
+    }
+
+    #[test]
+    fn relevance_that_every_class_has_there_is_none() {
+        assert_eq!(found(&maps(&TAG, 0.4, 30, 0), &maps(&TAG, 0.4, 60, 1)), []);
+        assert_eq!(found(&maps(&TAG, 0.0, 30, 0), &maps(&TAG, 0.0, 60, 1)), []);
+    }
+
+    #[test]
+    fn relevance_in_the_middle_is_none() {
+        let middle = Place {
+            row: 6,
+            column: 6,
+            rows: 4,
+            columns: 4,
+        };
+        assert_eq!(
+            found(&maps(&middle, 0.6, 30, 0), &maps(&TAG, 0.0, 60, 1)),
+            []
+        );
+    }
+
+    #[test]
+    fn few_pictures_are_not_judged() {
+        assert_eq!(found(&maps(&TAG, 0.9, 9, 0), &maps(&TAG, 0.0, 60, 1)), []);
+        assert_eq!(found(&maps(&TAG, 0.9, 30, 0), &maps(&TAG, 0.0, 9, 1)), []);
+    }
+
+    #[test]
+    fn a_line_along_a_side_is_a_strip() {
+        let line = Place {
+            row: 15,
+            column: 0,
+            rows: 1,
+            columns: 16,
+        };
+        let found = found(&maps(&line, 0.5, 30, 0), &maps(&line, 0.0, 60, 1));
+        assert_eq!(found[0].place.name(), "strip along the bottom");
+    }
+}

@@ -1,0 +1,483 @@
+//! All pictures of a survey: which ones, their maps by class, and what the classes show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dvm_attribution::random::Stream;
+use serde_json::json;
+
+use super::clusters::{Clusters, MOST_CLUSTERS, MOST_IN_GRAPH};
+use super::confirm::{TESTED, Tests};
+use super::findings::{Finding, LEAST_EFFECT, MANY_TIMES, Others, Suspicion, suspicions};
+use super::maps::cells;
+use super::mean_maps::{Sums, energies, mean_cells};
+use super::pass::{is_of_picture, observe, tell_failed};
+use super::{
+    ClassSurvey, ClusterSurvey, GRID, OUTLIER, Place, Settings, Survey, SurveyEvent, SurveyOptions,
+    SurveyPicture, SurveyedClass, SurveyedPicture, outliers,
+};
+use crate::{Classifier, Error, Prediction, Source};
+
+pub(super) fn survey(
+    classifier: &Classifier,
+    given: &[SurveyPicture],
+    options: &SurveyOptions,
+    named: Option<usize>,
+    tell: &mut dyn FnMut(SurveyEvent),
+) -> Result<Survey, Error> {
+    let labelled = given.iter().all(|picture| picture.label.is_some());
+    if given.is_empty() {
+        return Err(Error::Usage("there is no picture to survey".into()));
+    }
+    if options.about == SurveyedClass::True && !labelled {
+        return Err(Error::Usage(
+            "the true class cannot be explained: it is not known of every picture".into(),
+        ));
+    }
+    let mut gathered = Gathered {
+        classifier,
+        given,
+        options,
+        named,
+        labelled,
+        beyond_limit: 0,
+        pictures: Vec::new(),
+        sums: BTreeMap::new(),
+        failed: Vec::new(),
+        warnings: BTreeSet::new(),
+    };
+    gathered.look_at_all(tell)?;
+    gathered.pictures.sort_by_key(|picture| picture.position);
+    let classes = gathered.classes();
+    let findings = gathered.findings(tell)?;
+    gathered.mark(&findings);
+    Ok(gathered.survey(classes, findings))
+}
+
+/// What is known so far.
+struct Gathered<'a> {
+    classifier: &'a Classifier,
+    given: &'a [SurveyPicture],
+    options: &'a SurveyOptions,
+    named: Option<usize>,
+    labelled: bool,
+    beyond_limit: usize,
+    pictures: Vec<SurveyedPicture>,
+    sums: BTreeMap<usize, Sums>,
+    failed: Vec<(std::path::PathBuf, String)>,
+    warnings: BTreeSet<String>,
+}
+
+impl Gathered<'_> {
+    /// Positions of the pictures that are looked at, in that order: with labels those that the limit leaves of
+    /// each class; without, all in a random order, in which those beyond the limit are found out.
+    fn order(&mut self) -> Vec<usize> {
+        let all = self.given.len();
+        let Some(limit) = self.options.limit else {
+            return (0..all).collect();
+        };
+        if !self.labelled {
+            let mut stream = Stream::new("survey: pictures", self.options.seed);
+            return stream.permutation(all);
+        }
+        let mut of_class: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (position, picture) in self.given.iter().enumerate() {
+            let label = picture.label.expect("all are labelled");
+            of_class.entry(label).or_default().push(position);
+        }
+        let mut order = Vec::new();
+        for (class, positions) in of_class {
+            let name = &self.classifier.classes()[class];
+            let drawn = drawn(
+                &format!("pictures of {name}"),
+                positions.len(),
+                limit,
+                self.options.seed,
+            );
+            self.beyond_limit += positions.len() - drawn.len();
+            order.extend(drawn.into_iter().map(|index| positions[index]));
+        }
+        order
+    }
+
+    fn look_at_all(&mut self, tell: &mut dyn FnMut(SurveyEvent)) -> Result<(), Error> {
+        let order = self.order();
+        let (options, named, labelled) = (self.options, self.named, self.labelled);
+        let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut first_error = None;
+        for (done, &position) in order.iter().enumerate() {
+            tell(SurveyEvent::Progress {
+                step: "maps",
+                done,
+                all: order.len(),
+            });
+            let SurveyPicture { source, label } = &self.given[position];
+            let mut choose = |prediction: &Prediction| {
+                let predicted = prediction.top(1)[0].index;
+                let count = counts.entry(predicted).or_default();
+                if !labelled && options.limit.is_some_and(|limit| *count >= limit) {
+                    return None;
+                }
+                *count += 1;
+                Some(match (&options.about, named) {
+                    (_, Some(named)) => named,
+                    (SurveyedClass::True, _) => label.expect("all are labelled"),
+                    _ => predicted,
+                })
+            };
+            let observed = match observe(self.classifier, &options.explain, source, &mut choose) {
+                Ok(Some(observed)) => observed,
+                Ok(None) => {
+                    self.beyond_limit += 1;
+                    continue;
+                }
+                Err(error) if is_of_picture(&error) => {
+                    tell_failed(tell, source, &error);
+                    self.failed.push((source.path().into(), error.to_string()));
+                    first_error.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let top = &observed.prediction.top(1)[0];
+            let counts_for = match named {
+                None => observed.explained,
+                Some(_) => label.unwrap_or(top.index),
+            };
+            let size = (observed.crop.height(), observed.crop.width());
+            let sums = self
+                .sums
+                .entry(counts_for)
+                .or_insert_with(|| Sums::new(size));
+            sums.add(&observed.relevance, &observed.crop);
+            self.pictures.push(SurveyedPicture {
+                position,
+                path: source.path().into(),
+                slice: source.slice(),
+                label: *label,
+                predicted: top.index,
+                probability: top.probability,
+                explained: observed.explained,
+                counts_for,
+                cells: cells(&observed.relevance, size),
+                cluster: None,
+                outlier: 0.0,
+                is_outlier: false,
+                at_finding: None,
+                is_for_wrong_reason: false,
+            });
+            // That single maps are empty is counted.
+            let of_map = |warning: &String| warning.starts_with("the map is zero");
+            let warnings = observed.warnings.into_iter();
+            self.warnings
+                .extend(warnings.filter(|warning| !of_map(warning)));
+        }
+        tell(SurveyEvent::Progress {
+            step: "maps",
+            done: order.len(),
+            all: order.len(),
+        });
+        match first_error {
+            Some(error) if self.pictures.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Positions in `pictures` of the maps that count for a class and say something for it.
+    fn maps_of(&self, class: usize) -> Vec<usize> {
+        let is_of =
+            |picture: &SurveyedPicture| picture.counts_for == class && picture.cells.is_some();
+        (0..self.pictures.len())
+            .filter(|&index| is_of(&self.pictures[index]))
+            .collect()
+    }
+
+    fn cells(&self, index: usize) -> &[f32] {
+        self.pictures[index]
+            .cells
+            .as_deref()
+            .expect("it was asked for")
+    }
+
+    /// The sum of all maps.
+    fn total(&self) -> Total {
+        let mut total = Total {
+            count: 0,
+            sums: vec![0.0; GRID * GRID],
+        };
+        for cells in self
+            .pictures
+            .iter()
+            .filter_map(|picture| picture.cells.as_deref())
+        {
+            total.count += 1;
+            let both = total.sums.iter_mut().zip(cells);
+            both.for_each(|(sum, &share)| *sum += f64::from(share));
+        }
+        total
+    }
+
+    /// Finds clusters and outliers, and sums up each class.
+    fn classes(&mut self) -> Vec<ClassSurvey> {
+        let counted: BTreeSet<usize> = self.pictures.iter().map(|p| p.counts_for).collect();
+        let seed = self.options.seed;
+        let total = self.total();
+        let mut classes = Vec::new();
+        for class in counted {
+            let own = self.maps_of(class);
+            let maps: Vec<&[f32]> = own.iter().map(|&index| self.cells(index)).collect();
+            let clusters = Clusters::of(&maps, seed);
+            let far = outliers::scores(&maps, seed);
+            let summed = (0..clusters.count()).map(|cluster| {
+                let both = maps.iter().zip(&clusters.labels);
+                let members = both
+                    .filter(|(_, label)| **label == cluster)
+                    .map(|(map, _)| *map);
+                let cells = mean_cells(members.clone());
+                ClusterSurvey {
+                    pictures: members.count(),
+                    energies: energies(&cells),
+                    cells,
+                }
+            });
+            let summed = summed.collect();
+            let cells = mean_cells(maps.iter().copied());
+            let (count, other_cells) = total.without(&maps);
+            let other_energies = (count > 0).then(|| energies(&other_cells));
+            let all = || self.pictures.iter().filter(|p| p.counts_for == class);
+            let right = all().filter(|p| p.label == Some(p.predicted)).count();
+            classes.push(ClassSurvey {
+                class,
+                name: self.classifier.classes()[class].clone(),
+                pictures: all().count(),
+                empty: all().count() - own.len(),
+                right: self.labelled.then_some(right),
+                energies: energies(&cells),
+                other_energies,
+                cells,
+                mean: self.sums.get(&class).and_then(Sums::mean),
+                clusters: summed,
+                in_graph: clusters.in_graph.len(),
+                neighbours: clusters.neighbours,
+                outliers: far.iter().filter(|&&score| score > OUTLIER).count(),
+                eigenvalues: clusters.eigenvalues,
+            });
+            for ((index, cluster), score) in own.into_iter().zip(clusters.labels).zip(far) {
+                let picture = &mut self.pictures[index];
+                picture.cluster = Some(cluster);
+                picture.outlier = score;
+                picture.is_outlier = score > OUTLIER;
+            }
+        }
+        classes
+    }
+
+    /// Searches suspicious places of every class, and tests them.
+    fn findings(&self, tell: &mut dyn FnMut(SurveyEvent)) -> Result<Vec<Finding>, Error> {
+        let counted: BTreeSet<usize> = self.pictures.iter().map(|p| p.counts_for).collect();
+        let total = self.total();
+        let mut found: Vec<(Suspicion, (usize, usize))> = Vec::new();
+        for &class in &counted {
+            let own: Vec<&[f32]> = self
+                .maps_of(class)
+                .into_iter()
+                .map(|index| self.cells(index))
+                .collect();
+            let (count, mean) = total.without(&own);
+            let shares = |place: &Place| {
+                let others = self.pictures.iter().filter(|p| p.counts_for != class);
+                others
+                    .filter_map(|p| Some(place.of(p.cells.as_deref()?)))
+                    .collect()
+            };
+            let others = Others {
+                count,
+                mean: &mean,
+                shares: &shares,
+            };
+            let suspicious = suspicions(class, &own, &others, self.options.seed);
+            let counts = (own.len(), count);
+            found.extend(suspicious.into_iter().map(|suspicion| (suspicion, counts)));
+        }
+        let mut done = 0;
+        let all = found.len() * 2 * TESTED;
+        let mut findings = Vec::new();
+        for (suspicion, counts) in found {
+            let mut step = || {
+                done += 1;
+                tell(SurveyEvent::Progress {
+                    step: "tests",
+                    done,
+                    all,
+                });
+            };
+            let tested = self.tested(&suspicion, &mut step)?;
+            let name = &self.classifier.classes()[suspicion.class];
+            let crop = self.classifier.preprocess().crop;
+            findings.push(suspicion.tested(name, crop, counts, tested));
+        }
+        if all > 0 {
+            tell(SurveyEvent::Progress {
+                step: "tests",
+                done: all,
+                all,
+            });
+        }
+        Ok(findings)
+    }
+
+    fn tested(
+        &self,
+        suspicion: &Suspicion,
+        step: &mut dyn FnMut(),
+    ) -> Result<(super::Tested, Option<super::Tested>), Error> {
+        let tests = Tests {
+            classifier: self.classifier,
+            explain: &self.options.explain,
+            seed: self.options.seed,
+        };
+        let class = suspicion.class;
+        // The class that the maps explain, of which the probability counts.
+        let asked = self.named.unwrap_or(class);
+        let some = |what: &str, indices: Vec<usize>| -> Vec<&Source> {
+            let name = format!("{what} {}", self.classifier.classes()[class]);
+            let drawn = drawn(&name, indices.len(), TESTED, self.options.seed).into_iter();
+            drawn
+                .map(|index| &self.given[self.pictures[indices[index]].position].source)
+                .collect()
+        };
+        let own = some("tested of", self.maps_of(class));
+        let is_other = |&index: &usize| {
+            let picture = &self.pictures[index];
+            picture.counts_for != class
+                && picture.predicted != class
+                && picture.label != Some(class)
+        };
+        let others = some(
+            "tested against",
+            (0..self.pictures.len()).filter(is_other).collect(),
+        );
+        let covered = tests.cover(asked, &suspicion.place, &own, step)?;
+        let pasted = match others.is_empty() {
+            true => None,
+            false => Some(tests.paste(asked, &suspicion.place, (&own, &others), step)?),
+        };
+        Ok((covered, pasted))
+    }
+
+    /// Marks the pictures that look at the place of a confirmed finding.
+    fn mark(&mut self, findings: &[Finding]) {
+        for picture in &mut self.pictures {
+            let Some(cells) = &picture.cells else {
+                continue;
+            };
+            let about =
+                |finding: &&Finding| finding.is_confirmed && finding.class == picture.counts_for;
+            for finding in findings.iter().filter(about) {
+                let share = finding.place.of(cells);
+                if share > finding.threshold {
+                    let known = picture.at_finding.unwrap_or(0.0);
+                    picture.at_finding = Some(known.max(share));
+                }
+            }
+            let is_right =
+                picture.label == Some(picture.predicted) && picture.explained == picture.predicted;
+            picture.is_for_wrong_reason = picture.at_finding.is_some() && is_right;
+        }
+    }
+
+    fn survey(self, classes: Vec<ClassSurvey>, findings: Vec<Finding>) -> Survey {
+        let Self {
+            classifier,
+            options,
+            ..
+        } = self;
+        let (entry, method) = options.explain.first();
+        let mut warnings: Vec<String> = classifier.warnings().collect();
+        warnings.extend(self.warnings);
+        if self.beyond_limit > 0 {
+            warnings.push(format!(
+                "of the pictures {} were surveyed, drawn at random: at most {} of each class; {} were left out",
+                self.pictures.len(),
+                options.limit.unwrap_or_default(),
+                self.beyond_limit
+            ));
+        }
+        for class in classes
+            .iter()
+            .filter(|class| class.in_graph < class.pictures - class.empty)
+        {
+            warnings.push(format!(
+                "clusters of `{}` are those of {} maps drawn at random; every other map joined the cluster of \
+                 the nearest one",
+                class.name, class.in_graph
+            ));
+        }
+        Survey {
+            model: json!({
+                "name": classifier.name(),
+                "weights": classifier.weights_file(),
+                "weights_sha256": classifier.weights_sha256(),
+                "weights_part": classifier.weights_part(),
+                "output": classifier.network().output().word(),
+                "preprocess": classifier.preprocess(),
+                "classes": classifier.classes().len(),
+            }),
+            method: entry.name,
+            parameters: method.parameters(),
+            settings: Settings {
+                about: match &options.about {
+                    SurveyedClass::Predicted => "predicted".into(),
+                    SurveyedClass::True => "true".into(),
+                    SurveyedClass::Named(name) => name.clone(),
+                },
+                limit: options.limit,
+                seed: options.seed,
+                grid: GRID,
+                normalisation: "what speaks for the class, divided by its sum: every picture counts the same",
+                outlier: OUTLIER,
+                most_clusters: MOST_CLUSTERS,
+                most_in_graph: MOST_IN_GRAPH,
+                many_times: MANY_TIMES,
+                tested: TESTED,
+                least_effect: LEAST_EFFECT,
+            },
+            crop: classifier.preprocess().crop,
+            labelled: self.labelled,
+            beyond_limit: self.beyond_limit,
+            classes,
+            findings,
+            pictures: self.pictures,
+            failed: self.failed,
+            warnings,
+        }
+    }
+}
+
+/// The sum of all maps, `[16, 16]`.
+struct Total {
+    count: usize,
+    sums: Vec<f64>,
+}
+
+impl Total {
+    /// How many other maps there are than these, and their mean; zero of none.
+    fn without(&self, maps: &[&[f32]]) -> (usize, Vec<f32>) {
+        let count = self.count - maps.len();
+        let of_cell = |(cell, sum): (usize, &f64)| {
+            let own: f64 = maps.iter().map(|map| f64::from(map[cell])).sum();
+            ((sum - own) / count.max(1) as f64) as f32
+        };
+        (count, self.sums.iter().enumerate().map(of_cell).collect())
+    }
+}
+
+/// `most` of `count` positions, drawn by the seed, ascending; all, if there are no more.
+fn drawn(name: &str, count: usize, most: usize, seed: u64) -> Vec<usize> {
+    if count <= most {
+        return (0..count).collect();
+    }
+    let mut drawn = Stream::new(&format!("survey: {name}"), seed).permutation(count);
+    drawn.truncate(most);
+    drawn.sort_unstable();
+    drawn
+}

@@ -1,0 +1,165 @@
+//! The pictures of a survey: mean maps, and contact sheets of clusters.
+
+use dvm_image::{Grid, HeatMap, Interpolation, Picture, resize};
+use dvm_render::{
+    ColourMap, Heading, Page, Panel, Scale, contact_sheet, figure, heat_picture, overlay_grey,
+};
+
+use super::super::findings::percent;
+use super::super::{ClassSurvey, Finding, GRID, MeanMap, Survey, SurveyPicture, SurveyedPicture};
+use crate::Classifier;
+
+/// Longer side of a mean map as drawn, in pixels.
+const DRAWN: usize = 448;
+
+/// Longer side of a picture on a contact sheet, in pixels.
+const ON_SHEET: usize = 160;
+
+/// Pictures side by side on a contact sheet.
+const COLUMNS: usize = 4;
+
+/// Opacity of a map over its grey picture.
+const OPACITY: f32 = 0.45;
+
+/// Colour of the frame around the place of a finding.
+const FRAME: [u8; 3] = [0, 255, 255];
+
+/// Rows and columns of a picture of this shape whose longer side is given.
+fn sides((height, width): (usize, usize), longer: usize) -> (usize, usize) {
+    let side = |length: usize| (length * longer / height.max(width)).max(1);
+    (side(height), side(width))
+}
+
+/// A map `[rows, columns]` at `[H, W]`, smooth between the centres of its cells.
+fn smooth(values: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
+    let map = HeatMap::new(Grid::pixels(from.0, from.1), values.to_vec());
+    let centres = |from: usize, to: usize| -> Vec<f64> {
+        (0..to)
+            .map(|i| (i as f64 + 0.5) * from as f64 / to as f64)
+            .collect()
+    };
+    map.smooth_at(&centres(from.0, to.0), &centres(from.1, to.1))
+}
+
+/// The mean picture and the mean map over it, at this size; what is the mean of a class is drawn on the scale
+/// of its own values.
+fn drawn(mean: &MeanMap, size: (usize, usize)) -> (Picture, Vec<f32>, Scale) {
+    let picture = resize(&mean.picture, size.0, size.1, Interpolation::Bilinear);
+    let values = smooth(&mean.map, mean.size, size);
+    let scale = Scale::sequential(&values, ColourMap::Inferno, 100.0);
+    (picture, values, scale)
+}
+
+/// The mean picture, the mean map with its colour bar, and the one over the other, with frames around the places
+/// of confirmed findings; `None` if no map says anything.
+pub(super) fn mean_figure(survey: &Survey, class: &ClassSurvey) -> Option<Page> {
+    let mean = class.mean.as_ref()?;
+    let size = sides(survey.crop, DRAWN);
+    let (picture, values, scale) = drawn(mean, size);
+    let mut over = overlay_grey(&picture, &values, &scale, OPACITY);
+    let framed = survey.confirmed().filter(|f| f.class == class.class);
+    let framed = framed.map(|finding| frame(&mut over, finding)).count();
+    let panel = |title: &str, picture: Picture, bar: Option<&Scale>| Panel {
+        title: title.into(),
+        note: None,
+        picture,
+        bar: bar.cloned(),
+        bar_label: bar.map(|_| "relevance, 1 = evenly spread".into()),
+        pixel_axes: survey.crop,
+        region: None,
+    };
+    let heat = heat_picture(&values, size.0, size.1, &scale);
+    let mut panels = [
+        panel("mean picture", picture, None),
+        panel("mean map", heat, Some(&scale)),
+        panel("map over picture", over, Some(&scale)),
+    ];
+    panels[2].note = (framed > 0).then(|| "framed: the place of the warning".into());
+    let heading = Heading {
+        title: class.name.replace('_', " "),
+        facts: vec![counted(class.pictures - class.empty), survey.method.into()],
+        origin: Vec::new(),
+    };
+    Some(figure(Some(heading), &panels))
+}
+
+fn counted(pictures: usize) -> String {
+    match pictures {
+        1 => "1 picture".into(),
+        more => format!("{more} pictures"),
+    }
+}
+
+/// Draws a frame around the place of a finding.
+fn frame(picture: &mut Picture, finding: &Finding) {
+    const LINE: usize = 2;
+    let size = (picture.height(), picture.width());
+    let place = finding.place.pixels(size);
+    for y in place.rows.clone() {
+        for x in place.columns.clone() {
+            let near = |at: usize, range: &std::ops::Range<usize>| {
+                at < range.start + LINE || at + LINE >= range.end
+            };
+            if near(y, &place.rows) || near(x, &place.columns) {
+                picture.set_pixel(y, x, FRAME);
+            }
+        }
+    }
+}
+
+/// Members of a cluster with their maps over them. A picture that cannot be read any more is left out.
+pub(super) fn cluster_sheet(
+    classifier: &Classifier,
+    given: &[SurveyPicture],
+    survey: &Survey,
+    members: &[usize],
+) -> Picture {
+    let one = |index: &usize| {
+        let surveyed = &survey.pictures[*index];
+        let source = &given[surveyed.position].source;
+        let picture = source.read(&classifier.reading()).ok()?;
+        let input = classifier.prepare(picture).ok()?;
+        let crop = input.crop();
+        let size = sides((crop.height(), crop.width()), ON_SHEET);
+        let small = resize(crop, size.0, size.1, Interpolation::Bilinear);
+        let cells = surveyed.cells.as_ref()?;
+        let values = smooth(cells, (GRID, GRID), size);
+        let scale = Scale::sequential(&values, ColourMap::Inferno, 100.0);
+        let over = overlay_grey(&small, &values, &scale, OPACITY);
+        Some((over, caption(surveyed, classifier.classes())))
+    };
+    let pictures: Vec<_> = members.iter().filter_map(one).collect();
+    contact_sheet(&pictures, COLUMNS)
+}
+
+/// What stands under a picture: how sure the network is, and of what if that is wrong.
+fn caption(picture: &SurveyedPicture, classes: &[String]) -> String {
+    let name = picture
+        .path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let sure = percent(picture.probability.into());
+    match picture.label {
+        Some(label) if label != picture.predicted => {
+            format!("{sure} (is {}) {name}", classes[label])
+        }
+        _ => format!("{sure} {name}"),
+    }
+}
+
+/// The mean maps of classes over their mean pictures on one page, with their names.
+pub(crate) fn mean_maps_sheet(survey: &Survey) -> Option<Picture> {
+    let one = |class: &ClassSurvey| {
+        let mean = class.mean.as_ref()?;
+        let size = sides(survey.crop, ON_SHEET);
+        let (picture, values, scale) = drawn(mean, size);
+        let mut over = overlay_grey(&picture, &values, &scale, OPACITY);
+        let own = survey.confirmed().filter(|f| f.class == class.class);
+        own.for_each(|finding| frame(&mut over, finding));
+        let maps = class.pictures - class.empty;
+        Some((over, format!("{} ({maps})", class.name)))
+    };
+    let pictures: Vec<_> = survey.classes.iter().filter_map(one).collect();
+    (!pictures.is_empty()).then(|| contact_sheet(&pictures, COLUMNS + 1))
+}

@@ -1,0 +1,79 @@
+//! One line for each picture, as CSV (RFC 4180).
+
+use super::super::mean_maps::energies;
+use super::super::{PARTS, Survey, SurveyedPicture};
+
+impl Survey {
+    /// A line for each picture: file, classes, probability, cluster (counted from 1, as its contact sheet), shares of the relevance, and
+    /// what was found. What is not known is left empty.
+    pub(super) fn table(&self, classes: &[String]) -> String {
+        let mut head: Vec<String> = [
+            "path",
+            "slice",
+            "label",
+            "predicted",
+            "probability",
+            "explained",
+            "counts for",
+            "cluster",
+        ]
+        .map(String::from)
+        .into();
+        head.extend(PARTS.map(|(name, _)| name.to_owned()));
+        let flags = [
+            "outlier score",
+            "outlier",
+            "share at finding",
+            "right for the wrong reason",
+        ];
+        head.extend(flags.map(String::from));
+        let mut table = row(&head);
+        for picture in &self.pictures {
+            table += &row(&cells(picture, classes));
+        }
+        table
+    }
+}
+
+fn cells(picture: &SurveyedPicture, classes: &[String]) -> Vec<String> {
+    let number = |number: f64| format!("{number:.6}");
+    let mut cells = vec![
+        picture.path.display().to_string(),
+        picture
+            .slice
+            .map_or_else(String::new, |slice| slice.to_string()),
+        picture
+            .label
+            .map_or_else(String::new, |label| classes[label].clone()),
+        classes[picture.predicted].clone(),
+        number(picture.probability.into()),
+        classes[picture.explained].clone(),
+        classes[picture.counts_for].clone(),
+        picture
+            .cluster
+            .map_or_else(String::new, |cluster| (cluster + 1).to_string()),
+    ];
+    match &picture.cells {
+        Some(map) => cells.extend(energies(map).map(number)),
+        None => cells.extend(PARTS.map(|_| String::new())),
+    }
+    cells.push(number(picture.outlier));
+    cells.push(picture.is_outlier.to_string());
+    cells.push(picture.at_finding.map_or_else(String::new, number));
+    cells.push(picture.is_for_wrong_reason.to_string());
+    cells
+}
+
+fn row(cells: &[String]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
+    cells.join(",") + "\r\n"
+}
+
+/// A cell in quotes where it needs them.
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\r', '\n']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}

@@ -1,0 +1,5 @@
+//! Where a network looks over a whole data set: planted shortcuts, and what is written.
+
+mod planted;
+mod sets;
+mod written;
