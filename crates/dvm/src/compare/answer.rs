@@ -254,7 +254,7 @@ impl Score {
             return figure(self.mean);
         };
         let half = (high - low) / 2.0;
-        let decimals = decimals(half, 2);
+        let decimals = decimals(half, 2).min(4);
         format!("{} ± {}", fixed(self.mean, decimals), fixed(half, decimals))
     }
 }
