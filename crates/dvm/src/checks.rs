@@ -17,7 +17,7 @@ pub struct Checks {
 }
 
 /// What [`Checks::USUAL`] stands for.
-const USUAL: &[&str] = &["sparseness"];
+const USUAL: &[&str] = &["symmetric-relevance-gain", "model-randomisation"];
 
 impl Checks {
     /// The name of a short set of metrics that says of most maps whether they can be trusted.
