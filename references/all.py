@@ -7,6 +7,7 @@ import dicom_pictures
 import exported_structures
 import gradient_methods
 import methods
+import metrics_sampling
 import networks
 import onnx_files
 import onnx_rewritten
@@ -38,6 +39,7 @@ if __name__ == "__main__":
         cams,
         perturbations,
         gradient_methods,
+        metrics_sampling,
         networks,
         exported_structures,
         timm_layouts,

@@ -10,6 +10,7 @@ mod invariants;
 mod oracles;
 mod paths;
 mod refusals;
+mod sampling;
 mod segments;
 mod subject;
 mod targets;
