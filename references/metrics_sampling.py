@@ -20,7 +20,7 @@ import store
 from streams import Stream
 
 PACKAGES = ("torch", "torchvision", "captum", "quantus", "grad-cam", "numpy", "scipy", "safetensors")
-NETWORKS = ("small", "resnet18", "convnext_tiny")
+NETWORKS = ("small", "resnet18", "vit_script_17")
 SEED = 7
 PERCENTS = range(10, 100, 10)
 ROAD_NOISE = 0.01
@@ -255,7 +255,7 @@ def main():
     warnings.filterwarnings("ignore")
     tensors, described = {}, []
     for name in NETWORKS:
-        subject = gradient_methods.small_subject(name) if name == "small" else gradient_methods.zoo_subject(name)
+        subject = gradient_methods.small_subject(name) if name in gradient_methods.SMALL else gradient_methods.zoo_subject(name)
         for key, values in arrays_of(subject).items():
             values = np.asarray(values, dtype=np.float32)
             if values.size < 10:

@@ -70,9 +70,14 @@ impl Case {
         let mut described: Described = serde_json::from_slice(&json).unwrap();
         let at = described.networks.iter().position(|n| n.name == name);
         let own = described.networks.swap_remove(at.unwrap());
-        let graph = match dvm_zoo::find(name) {
-            Some(architecture) => seeded::graph((architecture.build)(10)),
-            None => small_network(),
+        let graph = match (name, dvm_zoo::find(name)) {
+            ("small", _) => small_network(),
+            (_, Some(architecture)) => seeded::graph((architecture.build)(10)),
+            (_, None) => {
+                let onnx = file(&format!("../../../dvm-onnx/tests/references/{name}.onnx"));
+                let imported = dvm_onnx::read(&onnx, dvm_onnx::Options::default());
+                imported.unwrap().graph
+            }
         };
         let unit = seeded::unit(&format!("{name}.input"), own.size.0 * own.size.1 * 3);
         let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
@@ -225,8 +230,8 @@ fn metrics_of_resnet18_are_those_of_the_tools() {
 }
 
 #[test]
-fn metrics_of_convnext_are_those_of_the_tools() {
-    Case::of("convnext_tiny").compare_all();
+fn metrics_of_an_imported_transformer_are_those_of_the_tools() {
+    Case::of("vit_script_17").compare_all();
 }
 
 #[test]
