@@ -10,6 +10,7 @@ import methods
 import metrics_covering
 import metrics_randomisation
 import metrics_localisation
+import metrics_sampling
 import networks
 import onnx_files
 import onnx_rewritten
@@ -47,6 +48,7 @@ if __name__ == "__main__":
         metrics_covering,
         metrics_localisation,
         regions,
+        metrics_sampling,
         networks,
         exported_structures,
         timm_layouts,
