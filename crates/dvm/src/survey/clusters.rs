@@ -130,7 +130,8 @@ fn roots_of_degrees(affinity: &DMatrix<f64>) -> Vec<f64> {
 }
 
 /// The `count` smallest eigenvalues of the normalised Laplacian `I − D^−½ W D^−½` of a graph with these
-/// affinities, ascending, and their eigenvectors as columns.
+/// affinities, ascending, and their eigenvectors as columns. A full decomposition, because a graph of several
+/// parts has the eigenvalue 0 as often, and iterations for single vectors miss repeated ones.
 pub fn smallest(affinity: &DMatrix<f64>, count: usize) -> (Vec<f64>, DMatrix<f64>) {
     let nodes = affinity.nrows();
     let roots = roots_of_degrees(affinity);
