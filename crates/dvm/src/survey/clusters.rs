@@ -362,18 +362,12 @@ mod tests {
 
     #[test]
     fn maps_beyond_those_of_the_graph_join_the_nearest() {
-        // Two places, a little noise; more maps than the graph holds.
-        let noise = Stream::new("noise", 0).uniform(2 * 700);
-        let maps: Vec<Vec<f32>> = (0..700)
-            .map(|i| {
-                let (x, y) = (0.1 * noise[2 * i], 0.1 * noise[2 * i + 1]);
-                if i % 3 == 0 {
-                    vec![1.0 - x, y]
-                } else {
-                    vec![x, 1.0 - y]
-                }
-            })
-            .collect();
+        // A peak in one of two places, and noise; more maps than the graph holds.
+        let noise = Stream::new("noise", 0).uniform(16 * 700);
+        let mut maps: Vec<Vec<f32>> = noise.chunks(16).map(<[f32]>::to_vec).collect();
+        for (index, map) in maps.iter_mut().enumerate() {
+            map[if index % 3 == 0 { 2 } else { 9 }] += 3.0;
+        }
         let maps: Vec<&[f32]> = maps.iter().map(|map| &map[..]).collect();
         let clusters = Clusters::of(&maps, 4);
         assert_eq!(clusters.in_graph.len(), MOST_IN_GRAPH);
