@@ -2,6 +2,7 @@
 
 import augmentations
 import cams
+import controls
 import data_files
 import dicom_pictures
 import exported_structures
@@ -42,6 +43,7 @@ if __name__ == "__main__":
         ops,
         methods,
         cams,
+        controls,
         metrics_randomisation,
         perturbations,
         gradient_methods,

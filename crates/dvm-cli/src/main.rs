@@ -2,6 +2,7 @@
 
 mod bench;
 mod classify;
+mod compare;
 mod completions;
 mod convert;
 mod described;
@@ -53,6 +54,8 @@ enum Command {
     Train(train::Arguments),
     /// Say how good a network is on labelled pictures
     Evaluate(evaluate::Arguments),
+    /// Say which method explains a network best: methods × metrics over many pictures
+    Compare(Box<compare::Arguments>),
     /// Say where a network looks over a whole data set, and warn of shortcuts
     Survey(Box<survey::Arguments>),
     /// Say how long a network takes, and which of its nodes
@@ -86,6 +89,7 @@ fn run() -> Result<(), Failure> {
         Command::Classify(arguments) => classify::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Compare(arguments) => compare::run(*arguments),
         Command::Survey(arguments) => survey::run(*arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Prepare(command) => prepare::run(command),

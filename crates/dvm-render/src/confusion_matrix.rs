@@ -283,7 +283,7 @@ fn colour(share: f64, right: bool) -> [u8; 3] {
 }
 
 /// The colour of what is written on `colour`.
-fn on(colour: [u8; 3]) -> [u8; 3] {
+pub(crate) fn on(colour: [u8; 3]) -> [u8; 3] {
     let [red, green, blue] = colour.map(u32::from);
     if 299 * red + 587 * green + 114 * blue < 150_000 {
         WHITE

@@ -10,6 +10,8 @@
 //!   [`with_bar`] is the figure of one panel. Both are a [`Page`]: pixels, SVG or PDF.
 //! - [`bar_chart`] draws named amounts that are no map, [`line_charts`] curves,
 //!   [`confusion_matrix`] what was taken for what, [`reliability`] how far confidence can be trusted.
+//! - [`dot_charts`] compares named values with their intervals, [`labelled_matrices`] shows how alike things
+//!   are, each with each.
 //! - [`contact_sheet`] sets many small pictures in a grid, each with a caption.
 //! - [`diagram()`] draws boxes and arrows from top to bottom, as SVG.
 //!
@@ -43,9 +45,11 @@ mod colour_map;
 mod confusion_matrix;
 mod contact_sheet;
 mod diagram;
+mod dot_chart;
 mod facts;
 mod figure;
 mod heat;
+mod labelled_matrix;
 mod line_chart;
 mod overlay;
 mod page;
@@ -63,8 +67,10 @@ pub use colour_map::{ColourMap, UnknownColourMap};
 pub use confusion_matrix::confusion_matrix;
 pub use contact_sheet::contact_sheet;
 pub use diagram::{Diagram, DiagramBox, DiagramError, MOST_BOXES, diagram};
+pub use dot_chart::{Dot, DotChart, DotKind, dot_charts};
 pub use figure::{Heading, figure, with_bar};
 pub use heat::heat_picture;
+pub use labelled_matrix::{LabelledMatrix, labelled_matrices};
 pub use line_chart::{LineChart, Series, line_charts};
 pub use overlay::{overlay_colour, overlay_grey};
 pub use page::Page;

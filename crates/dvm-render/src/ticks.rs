@@ -63,6 +63,36 @@ pub(crate) fn ticks(low: f64, high: f64, count: usize, clipped: Clipped) -> Vec<
     ticks
 }
 
+/// The powers of ten, from the first to the last, between which the positive numbers `values` lie, and a
+/// tick for each, or for fewer in equal steps where they are many. Between the two is at least one step.
+pub(crate) fn decades(values: impl Iterator<Item = f64>) -> ((i32, i32), Vec<Tick>) {
+    let mut ends: Option<(i32, i32)> = None;
+    for value in values {
+        let (mantissa, exponent) = parts(value);
+        let above = exponent + i32::from(mantissa > 1.0);
+        let (low, high) = ends.unwrap_or((exponent, above));
+        ends = Some((low.min(exponent), high.max(above)));
+    }
+    let (low, high) = ends.unwrap_or((0, 1));
+    let high = high.max(low + 1);
+    let step = (high - low).div_euclid(MOST_DECADES) + 1;
+    let ticks = (low..=high).step_by(step as usize).map(|exponent| Tick {
+        position: ((exponent - low) as f64 / f64::from(high - low)) as f32,
+        label: match exponent {
+            -4..=5 => format!(
+                "{:.*}",
+                exponent.min(0).unsigned_abs() as usize,
+                power_of_ten(exponent)
+            ),
+            _ => number(power_of_ten(exponent)),
+        },
+    });
+    ((low, high), ticks.collect())
+}
+
+/// Powers of ten that are all marked.
+const MOST_DECADES: i32 = 6;
+
 /// A single number at up to four significant digits, without idle zeros.
 pub(crate) fn number(value: f64) -> String {
     let (_, exponent) = parts(value);

@@ -5,22 +5,21 @@
 //! named. After an intended change run the tests with `DVM_BLESS=1`, which overwrites the golden
 //! pictures, and look at every one of them before committing.
 
-use std::fs::{self, File};
-use std::io::{BufReader, BufWriter};
-use std::path::{Path, PathBuf};
+mod comparing;
+
+use std::fs;
+use std::path::Path;
 use std::sync::Once;
+
+use comparing::{check, check_text};
 
 use dvm_image::{Grid, HeatMap, Picture};
 use dvm_render::{
-    ColourMap, Diagram, DiagramBox, Heading, LineChart, Neutral, Panel, Region, ReliabilityBin,
-    Scale, Series, add_font, confusion_matrix, contact_sheet, diagram, figure, font_warning,
-    heat_picture, line_charts, overlay_colour, overlay_grey, reliability, with_bar,
-    without_installed_fonts,
+    ColourMap, Diagram, DiagramBox, Dot, DotChart, DotKind, Heading, LabelledMatrix, LineChart,
+    Neutral, Page, Panel, Region, ReliabilityBin, Scale, Series, add_font, confusion_matrix,
+    contact_sheet, diagram, dot_charts, figure, font_warning, heat_picture, labelled_matrices,
+    line_charts, overlay_colour, overlay_grey, reliability, with_bar, without_installed_fonts,
 };
-
-/// Largest difference of a channel. Drawing is scalar arithmetic, so that pictures should be
-/// equal; one unit is left for a compiler that rounds a colour the other way.
-const TOLERANCE: u8 = 1;
 
 const SIDE: usize = 32;
 
@@ -271,6 +270,60 @@ fn curves_of_a_training_with_a_gap_and_a_mark() {
 }
 
 #[test]
+fn a_comparison_of_methods_with_their_intervals_and_their_agreement() {
+    let names = ["gradient", "integrated gradients", "grad-cam", "random"];
+    let chart = |title: &str, axis: &str, values: [f64; 4], best: usize, logarithmic| DotChart {
+        title: title.into(),
+        axis: axis.into(),
+        dots: (0..4)
+            .map(|i| Dot {
+                name: names[i].into(),
+                value: values[i],
+                interval: (i != 1).then(|| (values[i] * 0.8, values[i] * 1.15)),
+                kind: match i {
+                    3 => DotKind::Control,
+                    i if i == best => DotKind::Best,
+                    _ => DotKind::Plain,
+                },
+            })
+            .collect(),
+        logarithmic,
+    };
+    let better = ["higher is better", "lower is better", "seconds"];
+    let charts = [
+        chart("gain", better[0], [0.08, 0.13, 0.31, -0.01], 2, false),
+        chart("deletion", better[1], [0.2, 0.11, 0.16, 0.4], 1, false),
+        chart("seconds a map", better[2], [0.03, 1.4, 0.04, 2e-4], 3, true),
+    ];
+    let alike = [
+        [1.0, 0.62, -0.31, 0.004],
+        [0.62, 1.0, 0.12, -0.004],
+        [-0.31, 0.12, 1.0, 0.0],
+        [0.004, -0.004, 0.0, 1.0],
+    ];
+    let matrix = |title: &str, is_known: bool| LabelledMatrix {
+        title: title.into(),
+        quantity: "mean over pictures".into(),
+        names: names.map(String::from).into(),
+        values: alike
+            .iter()
+            .map(|row| row.map(|v| (is_known || v != 0.0).then_some(v)).into())
+            .collect(),
+        range: (-1.0, 1.0),
+        colours: ColourMap::RdBu,
+    };
+    let matrices = [
+        matrix("rank correlation", true),
+        matrix("structural similarity", false),
+    ];
+    let page = Page::stacked(vec![
+        dot_charts(Some("resnet18 on 20 pictures"), &charts),
+        labelled_matrices(&matrices),
+    ]);
+    check("comparison", &page.picture());
+}
+
+#[test]
 fn a_confusion_matrix_of_five_classes() {
     let classes = [
         "daisy",
@@ -452,113 +505,4 @@ fn heat_panel(title: &str, values: &[f32], scale: Scale) -> Panel {
         bar: Some(scale),
         ..panel(title, picture)
     }
-}
-
-/// Fails unless `actual` is the golden picture `name`.
-fn check(name: &str, actual: &Picture) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(format!("{name}.png"));
-    if std::env::var_os("DVM_BLESS").is_some_and(|v| v == "1") {
-        write(&golden, actual);
-        return;
-    }
-    let expected = read(&golden);
-    let sizes = [&expected, actual].map(|p| (p.height(), p.width()));
-    let worst = if sizes[0] == sizes[1] {
-        expected
-            .rgb()
-            .iter()
-            .zip(actual.rgb())
-            .map(|(a, b)| a.abs_diff(*b))
-            .max()
-    } else {
-        None
-    };
-    if worst.is_some_and(|worst| worst <= TOLERANCE) {
-        return;
-    }
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden");
-    fs::create_dir_all(&folder).expect("the target folder can be written");
-    let file = |kind: &str| folder.join(format!("{name}.{kind}.png"));
-    write(&file("expected"), &expected);
-    write(&file("actual"), actual);
-    match worst {
-        None => panic!(
-            "{name}: {:?} rows and columns expected, {:?} drawn; see {}",
-            sizes[0],
-            sizes[1],
-            file("{expected,actual}").display()
-        ),
-        Some(worst) => {
-            write(&file("difference"), &difference(&expected, actual));
-            panic!(
-                "{name}: a channel differs by {worst}, more than {TOLERANCE}; see {}",
-                file("{expected,actual,difference}").display()
-            );
-        }
-    }
-}
-
-/// Fails unless `actual` is the golden text file `name`, byte for byte.
-fn check_text(name: &str, actual: &str) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
-    if std::env::var_os("DVM_BLESS").is_some_and(|v| v == "1") {
-        fs::write(&golden, actual).unwrap();
-        return;
-    }
-    let expected = fs::read_to_string(&golden)
-        .unwrap_or_else(|e| panic!("{}: {e}; write it with DVM_BLESS=1", golden.display()));
-    if expected == actual {
-        return;
-    }
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden");
-    fs::create_dir_all(&folder).expect("the target folder can be written");
-    let file = |kind: &str| folder.join(format!("{kind}.{name}"));
-    fs::write(file("expected"), &expected).unwrap();
-    fs::write(file("actual"), actual).unwrap();
-    let differs = |(a, b): (&str, &str)| a != b;
-    let line = expected.lines().zip(actual.lines()).position(differs);
-    panic!(
-        "{name}: line {} differs; see {}",
-        line.map_or("at the end".into(), |line| (line + 1).to_string()),
-        file("{expected,actual}").display()
-    );
-}
-
-/// Black where two pictures of one size agree, the brighter the more they differ.
-fn difference(a: &Picture, b: &Picture) -> Picture {
-    let rgb = a
-        .rgb()
-        .iter()
-        .zip(b.rgb())
-        .map(|(a, b)| match a.abs_diff(*b) {
-            0 => 0,
-            // Even a difference of one unit must be seen.
-            d => 63 + d / 4 * 3,
-        })
-        .collect();
-    Picture::new(a.height(), a.width(), rgb)
-}
-
-fn read(path: &Path) -> Picture {
-    let file = File::open(path)
-        .unwrap_or_else(|e| panic!("{}: {e}; draw it with DVM_BLESS=1", path.display()));
-    let mut reader = png::Decoder::new(BufReader::new(file)).read_info().unwrap();
-    let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
-    let info = reader.next_frame(&mut rgb).unwrap();
-    assert_eq!(info.color_type, png::ColorType::Rgb, "{}", path.display());
-    Picture::new(info.height as usize, info.width as usize, rgb)
-}
-
-fn write(path: &Path, picture: &Picture) {
-    let file = BufWriter::new(File::create(path).unwrap());
-    let mut encoder = png::Encoder::new(file, picture.width() as u32, picture.height() as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_compression(png::Compression::High);
-    let mut writer = encoder.write_header().unwrap();
-    writer.write_image_data(picture.rgb()).unwrap();
-    writer.finish().unwrap();
 }

@@ -54,6 +54,12 @@ impl Checks {
         })
     }
 
+    /// These metrics, of which some may not be listed.
+    #[cfg(test)]
+    pub(crate) fn of(metrics: Vec<(&'static MetricEntry, Box<dyn Metric>)>) -> Self {
+        Self { metrics }
+    }
+
     /// Divides settings into those of methods and those of metrics, which are always named for their
     /// metric.
     pub fn split(settings: &Settings) -> (Settings, Settings) {

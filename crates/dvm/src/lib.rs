@@ -29,6 +29,7 @@ mod checks;
 mod chosen;
 mod classes;
 mod classifier;
+pub mod compare;
 mod drawing;
 mod error;
 mod explain;

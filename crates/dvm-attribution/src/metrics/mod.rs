@@ -8,6 +8,7 @@
 pub mod agreement;
 mod candidate;
 mod complexity;
+pub mod controls;
 mod covering;
 mod deletion;
 mod efficient_randomisation;

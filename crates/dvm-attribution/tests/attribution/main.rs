@@ -4,6 +4,7 @@
 mod brute_force;
 mod cams;
 mod captum;
+mod controls;
 mod covering;
 mod fills;
 mod image_space;

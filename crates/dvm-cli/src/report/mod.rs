@@ -12,7 +12,7 @@ use serde::Serialize;
 
 pub use escape::{escaped, escaped_lines, shown};
 pub use progress::Progress;
-pub use table::{Align, table};
+pub use table::{Align, table, table_of};
 pub use training::Watch;
 
 use crate::failure::Failure;

@@ -1,7 +1,5 @@
 //! Columns that stand under each other.
 
-use std::borrow::Cow;
-
 use super::escaped;
 
 /// On which side the texts of a column are flush.
@@ -14,18 +12,22 @@ pub enum Align {
 /// One line per row, columns two spaces apart and as wide as their longest text, which is
 /// [`escaped`].
 pub fn table<const N: usize>(columns: [Align; N], rows: &[[String; N]]) -> String {
-    let rows = rows
-        .iter()
-        .map(|row| row.each_ref().map(|text| escaped(text)));
-    let rows: Vec<[Cow<str>; N]> = rows.collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+    table_of(&columns, &rows)
+}
+
+/// The same of any number of columns.
+pub fn table_of(columns: &[Align], rows: &[Vec<String>]) -> String {
+    let escaped = |row: &Vec<String>| row.iter().map(|text| escaped(text).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(escaped).collect();
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
         widths.max().unwrap_or(0)
     };
-    let widths: [usize; N] = std::array::from_fn(width);
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let mut text = String::new();
     for row in &rows {
-        let cells: Vec<String> = (0..N)
+        let cells: Vec<String> = (0..columns.len())
             .map(|i| match columns[i] {
                 Align::Left => format!("{:<1$}", row[i], widths[i]),
                 Align::Right => format!("{:>1$}", row[i], widths[i]),

@@ -3,6 +3,7 @@
 mod bench;
 mod checks;
 mod classify;
+mod compare;
 mod convert;
 mod descriptions;
 mod explain;

@@ -82,13 +82,47 @@ impl Bootstrap {
             let drawn = (0..from.len()).map(|_| from[index.sample(stream) as usize]);
             drawn.sum::<f64>() / from.len() as f64
         };
-        let mut all: Vec<f64> = (0..self.resamples as u64)
+        let all: Vec<f64> = (0..self.resamples as u64)
             .into_par_iter()
             .map(|resample| {
                 let mut stream = random::stream(self.seed, &[STREAM, resample]);
                 drawn_mean(&mut stream, values) - drawn_mean(&mut stream, others)
             })
             .collect();
+        self.interval(all)
+    }
+
+    /// A score of each resample: `score` is given the positions of as many things as there are, `count`,
+    /// drawn from them with replacement. Every resample has a stream of its own, so that the draws depend
+    /// on nothing but the seed and the count: scores of the same resample are scores of the same things.
+    ///
+    /// # Errors
+    /// [`Error::Evaluation`] for a bootstrap of no resamples, of a level that is none, or of no things.
+    pub fn resampled<T: Send>(
+        &self,
+        count: usize,
+        score: impl Fn(&[usize]) -> T + Sync,
+    ) -> Result<Vec<T>, Error> {
+        self.check()?;
+        let index = Uniform::new(0, count as u64)
+            .map_err(|_| Error::Evaluation("there is nothing to draw resamples from".to_owned()))?;
+        let scores = (0..self.resamples as u64)
+            .into_par_iter()
+            .map(|resample| {
+                let mut stream = random::stream(self.seed, &[STREAM, resample]);
+                let drawn: Vec<usize> = (0..count)
+                    .map(|_| index.sample(&mut stream) as usize)
+                    .collect();
+                score(&drawn)
+            })
+            .collect();
+        Ok(scores)
+    }
+
+    /// The interval that holds the [`level`](Self::level) of the scores of all resamples, leaving out as
+    /// many below as above.
+    pub fn interval(&self, scores: impl IntoIterator<Item = f64>) -> Interval {
+        let mut all: Vec<f64> = scores.into_iter().collect();
         all.sort_by(f64::total_cmp);
         Interval {
             low: quantile(&all, (1.0 - self.level) / 2.0),
@@ -96,41 +130,32 @@ impl Bootstrap {
         }
     }
 
-    /// The intervals for these predictions among `kinds` classes. Every resample has a stream of its
-    /// own, so that the numbers do not depend on threads.
-    pub(super) fn intervals(&self, kinds: usize, predictions: &[Prediction]) -> Intervals {
-        let index = Uniform::new(0, predictions.len() as u64).expect("there is a picture");
-        let scores: Vec<[f64; 3]> = (0..self.resamples as u64)
-            .into_par_iter()
-            .map(|resample| {
-                let mut stream = random::stream(self.seed, &[STREAM, resample]);
-                let drawn = (0..predictions.len()).map(|_| {
-                    let prediction = &predictions[index.sample(&mut stream) as usize];
-                    (prediction.class, prediction.predicted)
-                });
-                let confusion = Confusion::new(kinds, drawn);
-                [
-                    confusion.accuracy(),
-                    confusion.balanced_accuracy(),
-                    confusion.macro_f1(),
-                ]
-            })
-            .collect();
-        let interval = |score: usize| {
-            let mut all: Vec<f64> = scores.iter().map(|scores| scores[score]).collect();
-            all.sort_by(f64::total_cmp);
-            Interval {
-                low: quantile(&all, (1.0 - self.level) / 2.0),
-                high: quantile(&all, (1.0 + self.level) / 2.0),
-            }
-        };
-        Intervals {
+    /// The intervals for these predictions among `kinds` classes.
+    pub(super) fn intervals(
+        &self,
+        kinds: usize,
+        predictions: &[Prediction],
+    ) -> Result<Intervals, Error> {
+        let scores = self.resampled(predictions.len(), |drawn| {
+            let drawn = drawn.iter().map(|&position| {
+                let prediction = &predictions[position];
+                (prediction.class, prediction.predicted)
+            });
+            let confusion = Confusion::new(kinds, drawn);
+            [
+                confusion.accuracy(),
+                confusion.balanced_accuracy(),
+                confusion.macro_f1(),
+            ]
+        })?;
+        let interval = |score: usize| self.interval(scores.iter().map(|scores| scores[score]));
+        Ok(Intervals {
             level: self.level,
             resamples: self.resamples,
             accuracy: interval(0),
             balanced_accuracy: interval(1),
             macro_f1: interval(2),
-        }
+        })
     }
 }
 
@@ -177,7 +202,7 @@ mod tests {
             resamples: 10_000,
             ..Bootstrap::default()
         };
-        let found = many.intervals(2, &predictions(800, 1000));
+        let found = many.intervals(2, &predictions(800, 1000)).unwrap();
         // 0.8 ± 1.96 √(0.8 · 0.2 / 1000); 10,000 resamples know the ends to about 3 % of that.
         let half = 1.96 * (0.8f64 * 0.2 / 1000.0).sqrt();
         let Interval { low, high } = found.accuracy;
@@ -204,7 +229,9 @@ mod tests {
 
     #[test]
     fn a_network_that_is_always_right_leaves_no_doubt() {
-        let found = Bootstrap::default().intervals(2, &predictions(50, 50));
+        let found = Bootstrap::default()
+            .intervals(2, &predictions(50, 50))
+            .unwrap();
         let sure = Interval {
             low: 1.0,
             high: 1.0,
@@ -228,13 +255,41 @@ mod tests {
     }
 
     #[test]
+    fn resamples_draw_the_same_things_for_every_score() {
+        let bootstrap = Bootstrap::default();
+        let drawn = |count| bootstrap.resampled(count, <[usize]>::to_vec).unwrap();
+        assert_eq!(drawn(7), drawn(7));
+        assert_eq!(drawn(7).len(), 1000);
+        assert!(drawn(7).iter().flatten().all(|&position| position < 7));
+        assert!(bootstrap.resampled(0, |_| ()).is_err());
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_is_that_of_its_standard_error() {
+        let many = Bootstrap {
+            resamples: 10_000,
+            ..Bootstrap::default()
+        };
+        let values: Vec<f64> = (0..400).map(|i| f64::from(i % 20)).collect();
+        let mean = |drawn: &[usize]| {
+            let sum: f64 = drawn.iter().map(|&position| values[position]).sum();
+            sum / drawn.len() as f64
+        };
+        let Interval { low, high } = many.interval(many.resampled(400, mean).unwrap());
+        // 0 … 19 have the mean 9.5 and the variance (20² − 1) / 12.
+        let half = 1.96 * (399.0f64 / 12.0 / 400.0).sqrt();
+        assert!((low - (9.5 - half)).abs() < 0.1 * half, "{low}");
+        assert!((high - (9.5 + half)).abs() < 0.1 * half, "{high}");
+    }
+
+    #[test]
     fn the_seed_decides() {
         let draw = |seed| {
             let bootstrap = Bootstrap {
                 seed,
                 ..Bootstrap::default()
             };
-            bootstrap.intervals(2, &predictions(311, 577))
+            bootstrap.intervals(2, &predictions(311, 577)).unwrap()
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));

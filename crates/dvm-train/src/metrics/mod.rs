@@ -87,7 +87,10 @@ impl Evaluation {
             top_k: top
                 .map(|k| (k, mean(&|p| f64::from(u8::from(p.rank < k)))))
                 .collect(),
-            intervals: bootstrap.map(|bootstrap| bootstrap.intervals(kinds, &predictions)),
+            intervals: match bootstrap {
+                Some(bootstrap) => Some(bootstrap.intervals(kinds, &predictions)?),
+                None => None,
+            },
             calibration: Calibration::new(&predictions),
             classes: confusion.classes(names),
             confusion,

@@ -16,6 +16,7 @@ use crate::{Error, ResultFolder};
 
 pub(crate) use markdown::{link, text};
 pub use pictures::{calibration_picture, confusion_picture, curves_picture};
+pub(crate) use tables::row;
 pub use tables::{confusion_csv, per_class_csv};
 
 /// More classes than this are not drawn as a matrix: it would be larger than any screen.

@@ -40,7 +40,8 @@ pub fn per_class_csv(evaluation: &Evaluation) -> String {
     csv
 }
 
-fn row(cells: impl Iterator<Item = String>) -> String {
+/// A row of a table, its cells in quotes where they need them.
+pub(crate) fn row(cells: impl Iterator<Item = String>) -> String {
     let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
     cells.join(",") + "\r\n"
 }

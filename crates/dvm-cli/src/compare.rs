@@ -1,0 +1,253 @@
+//! `dvm compare`: which method to use on a network.
+
+mod data;
+mod figures;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytesize::ByteSize;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
+use dvm::compare::{self, Compare, Earlier, Event, ExplainedClass, USUAL_METHODS};
+use dvm::data::Split;
+use dvm::data::formats::Wanted;
+
+use crate::explain::size;
+use crate::failure::Failure;
+use crate::interruption;
+use crate::method_options::MethodOptions;
+use crate::options::{ModelOptions, RunOptions};
+use crate::picture_options::PictureOptions;
+use crate::report::{self, Progress};
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Pictures to compare on: a data set with `train`, `val` or `test`, folders of pictures, files, lists of
+    /// these (.txt, or @FILE), one path per line
+    #[arg(required = true, value_name = "DATA", value_hint = ValueHint::AnyPath)]
+    data: Vec<PathBuf>,
+    /// Methods, separated by commas (see `dvm methods list`); two controls are always compared with them: noise,
+    /// and the edges of the picture
+    #[arg(id = "method", long, value_name = "METHOD", value_delimiter = ',')]
+    #[arg(value_parser = crate::methods::names(), default_value = USUAL_METHODS)]
+    #[arg(hide_possible_values = true)]
+    methods: Vec<String>,
+    /// Metrics, separated by commas (see `dvm metrics list`); `usual` are symmetric relevance gain, deletion,
+    /// insertion, sparseness and model randomisation, each map of which takes about 150 more walks, and as many
+    /// more maps as the network has blocks
+    #[arg(long, value_name = "METRIC", value_delimiter = ',', default_value = dvm::Checks::USUAL)]
+    #[arg(value_parser = crate::metrics::names(), hide_possible_values = true)]
+    metrics: Vec<String>,
+    /// The class that is explained: `top` is the most probable one of each picture, `true` the one that it really
+    /// shows, by the name of its folder
+    #[arg(
+        id = "class",
+        long,
+        value_name = "top|true|NAME|INDEX",
+        default_value = "top"
+    )]
+    class: String,
+    /// Compare on at most so many pictures, chosen by the seed, as many of each class as of any other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Boxes or masks that say where objects are, for the metrics that must know: a COCO file, Pascal VOC files,
+    /// mask PNGs
+    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    regions: Option<PathBuf>,
+    /// Which part of a data set [default: test if there is one, or else val]
+    #[arg(long, value_name = "train|val|test", value_parser = split())]
+    split: Option<Split>,
+    /// Resamples of the bootstrap that gives 95 % intervals
+    #[arg(long, value_name = "N", default_value = "1000")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    bootstrap: u32,
+    /// Folder for the results: every figure as it comes (measurements.jsonl), a table (compare.csv), a summary
+    /// (compare.json) and plots (compare.png, .svg, .pdf)
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(default_value = "comparison")]
+    out: PathBuf,
+    /// Resume the comparison in the folder, by the same command: pictures that are measured are not measured
+    /// again
+    #[arg(long)]
+    resume: bool,
+    /// Replace a comparison that is in the folder
+    #[arg(long, conflicts_with = "resume")]
+    overwrite: bool,
+    /// Which slices of a volume or frames of a DICOM file: a number from 0, `middle`, `all`, or A..B
+    #[arg(long, value_name = "N|middle|all|A..B", default_value = "middle")]
+    #[arg(alias = "slices", help_heading = "Pictures")]
+    slice: Wanted,
+    #[command(flatten)]
+    pictures: PictureOptions,
+    #[command(flatten)]
+    options: OptionsWithSeed,
+    #[command(flatten)]
+    model: ModelOptions,
+    #[command(flatten)]
+    run: RunOptions,
+    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
+    #[arg(long, value_name = "SIZE", help_heading = "Running")]
+    #[arg(default_value = "1GiB", value_parser = size)]
+    memory: ByteSize,
+    /// Compute every covered picture as a whole instead of only what a change can reach: slower, and but for
+    /// rounding the same
+    #[arg(long, help_heading = "Running")]
+    no_incremental: bool,
+    /// Print errors only
+    #[arg(long, short, help_heading = "Running")]
+    quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dvm compare flowers --model resnet18 --weights best.safetensors --limit 100
+      The usual methods by the usual metrics on 100 pictures, as many of each class
+
+  dvm compare photos --method grad-cam,occlusion,rise --metrics deletion,insertion --out compared
+      Three methods by two metrics
+
+  dvm compare flowers --method grad-cam,lime --set lime.samples=500 --set deletion.steps=20 --resume
+      Options of methods and metrics; a comparison that was interrupted goes on";
+
+/// The options of methods, of which the seed is shown: here it is for more than methods.
+#[derive(Clone, Debug, Default)]
+struct OptionsWithSeed(MethodOptions);
+
+impl Args for OptionsWithSeed {
+    fn augment_args(command: Command) -> Command {
+        MethodOptions::augment_args(command).mut_arg("seed", |seed| {
+            seed.help(
+                "Where all random numbers begin: which pictures are chosen, the noise that methods are compared \
+                 with, the intervals, and methods and metrics that draw numbers [default: 0]",
+            )
+            .help_heading(None::<&str>)
+            .hide_short_help(false)
+            .hide_long_help(false)
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for OptionsWithSeed {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        MethodOptions::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+fn split() -> impl TypedValueParser<Value = Split> {
+    PossibleValuesParser::new(Split::ALL.map(Split::name)).map(|word| {
+        let mut all = Split::ALL.into_iter();
+        all.find(|split| split.name() == word)
+            .expect("only these words pass")
+    })
+}
+
+/// Compares, and prints what was found.
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let (methods, metrics) = (arguments.methods.join(","), arguments.metrics.join(","));
+    let mut compare = Compare::new(&methods, &metrics, &arguments.options.0.settings)?;
+    compare.memory = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
+    compare.incremental = !arguments.no_incremental;
+    compare.resamples = arguments.bootstrap as usize;
+    compare.class = match &arguments.class[..] {
+        "top" => ExplainedClass::Top,
+        "true" => ExplainedClass::True,
+        name => ExplainedClass::Named(name.into()),
+    };
+    if let Some(path) = &arguments.regions {
+        compare.regions = Some(dvm::regions::Regions::open(path)?);
+    }
+    dvm::check_output(&arguments.out)?;
+    arguments.run.start_threads()?;
+    let classifier = arguments.model.open(&arguments.run)?;
+    let classifier = arguments.pictures.apply(classifier);
+    let data = data::find(
+        &arguments.data,
+        arguments.split,
+        &arguments.slice,
+        classifier,
+    )?;
+    let note = |line: &str| {
+        if !arguments.quiet {
+            report::say(line);
+        }
+    };
+    data.notes.iter().for_each(|line| note(line));
+    for line in &data.failures {
+        report::say(&format!("error: {line}"));
+    }
+    let found = data.pictures.len();
+    let limit = arguments.limit.map_or(usize::MAX, |limit| limit as usize);
+    let pictures = compare::chosen(data.pictures, limit, compare.seed());
+    if pictures.len() < found {
+        note(&format!(
+            "note: {} of {found} pictures are compared, chosen by the seed {}",
+            pictures.len(),
+            compare.seed()
+        ));
+    }
+    let earlier = match (arguments.resume, arguments.overwrite) {
+        (true, _) => Earlier::Resumed,
+        (_, true) => Earlier::Replaced,
+        _ => Earlier::Kept,
+    };
+    let progress = Progress::new(1, !arguments.quiet);
+    let measured = Arc::new(AtomicUsize::new(0));
+    interruption::before_end({
+        let (measured, all) = (measured.clone(), pictures.len());
+        move || {
+            let measured = measured.load(Ordering::Relaxed);
+            format!("interrupted; measured: {measured} of {all}; --resume goes on from there")
+        }
+    });
+    let mut watch = |event: Event| match event {
+        Event::Begun {
+            measured: before, ..
+        } => {
+            measured.store(before, Ordering::Relaxed);
+            if before > 0 {
+                note(&format!(
+                    "note: resumed; pictures measured already: {before}"
+                ));
+            }
+        }
+        Event::Picture { .. } => {}
+        Event::Map { done, all } => progress.update("maps", done, all),
+        Event::Measured { number } => measured.store(number + 1, Ordering::Relaxed),
+        Event::Failed { file, why } => {
+            progress.aside(|| report::say(&format!("error: {file}: {why}")));
+        }
+        Event::NoMap { method, why } => {
+            progress.aside(|| note(&format!("note: {method} makes no map: {why}")));
+        }
+    };
+    let compared =
+        data.classifier
+            .compare(&pictures, &compare, &arguments.out, earlier, &mut watch);
+    drop(progress);
+    let summary = compared.map_err(|error| match error {
+        dvm::Error::Occupied { .. } if error.to_string().contains("resume it") => {
+            Failure::Request(format!("{error} (--resume, --overwrite, --out)"))
+        }
+        error => error.into(),
+    })?;
+    if arguments.run.json {
+        report::print_json(&summary)?;
+    } else if !arguments.quiet {
+        report::print(&figures::text(&summary, &arguments.out))?;
+    }
+    match summary.failed.is_empty() && data.failures.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::SomePictures),
+    }
+}

@@ -1,0 +1,401 @@
+//! Named values with their intervals: a dot and a line for each.
+
+use crate::axes::Range;
+use crate::canvas::Area;
+use crate::line_chart::COLOURS;
+use crate::page::Page;
+use crate::panel::{INK, LABEL, LINE, SOFT, TICK, TICK_GAP};
+use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
+use crate::ticks::{Clipped, Tick, decades, ticks};
+
+const MARGIN: usize = 36;
+const GAP: usize = 56;
+const HEADING: f32 = 29.0;
+const HEADING_ROOM: usize = 62;
+const HEADING_BASELINE: usize = 25;
+const TITLE: f32 = 23.0;
+const TITLE_GAP: usize = 16;
+/// Width of what the axis spans.
+const WIDTH: usize = 460;
+/// From one row to the next.
+const PITCH: usize = 36;
+/// The longest that a name may be.
+const NAME: f32 = 280.0;
+const CHARTS_PER_ROW: usize = 3;
+const TICK_DISTANCE: usize = 70;
+const NAME_GAP: usize = 12;
+const GRID: [u8; 3] = [232, 232, 232];
+const RADIUS: f32 = 6.5;
+const THICKNESS: f32 = 4.0;
+/// Length of the short line at the end of an interval.
+const CAP: f32 = 12.0;
+const CONTROL: [u8; 3] = [140, 140, 140];
+
+/// A value to be compared with others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dot {
+    /// What it belongs to.
+    pub name: String,
+    /// The value; where it is not finite, nothing is drawn.
+    pub value: f64,
+    /// The ends of its interval, if there is one.
+    pub interval: Option<(f64, f64)>,
+    /// How it is drawn.
+    pub kind: DotKind,
+}
+
+/// What a dot stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DotKind {
+    /// One of those compared: blue.
+    Plain,
+    /// The best of them: orange.
+    Best,
+    /// What the others should beat: grey, with a dashed line through all rows.
+    Control,
+}
+
+/// Named values above one axis, each in a row of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DotChart {
+    /// Stands above.
+    pub title: String,
+    /// The name of the axis, such as `lower is better`.
+    pub axis: String,
+    /// The values, from above to below.
+    pub dots: Vec<Dot>,
+    /// Whether equal distances on the axis are equal ratios; values that are not above 0 are then left
+    /// out.
+    pub logarithmic: bool,
+}
+
+/// Charts side by side, at most three in a row, under an optional `heading`.
+///
+/// ```
+/// use dvm_render::{Dot, DotChart, DotKind, dot_charts};
+///
+/// let dot = Dot {
+///     name: "grad-cam".into(),
+///     value: 0.31,
+///     interval: Some((0.27, 0.35)),
+///     kind: DotKind::Best,
+/// };
+/// let chart = DotChart {
+///     title: "insertion".into(),
+///     axis: "higher is better".into(),
+///     dots: vec![dot],
+///     logarithmic: false,
+/// };
+/// assert!(dot_charts(None, &[chart]).width() > 460);
+/// ```
+pub fn dot_charts(heading: Option<&str>, charts: &[DotChart]) -> Page {
+    let laid: Vec<Laid> = charts.iter().map(Laid::new).collect();
+    let left = laid.iter().map(|chart| chart.left).max().unwrap_or(0);
+    let right = laid.iter().map(|chart| chart.right).max().unwrap_or(0);
+    let rows = charts.iter().map(|chart| chart.dots.len()).max();
+    let high = above() + PITCH * rows.unwrap_or(0).max(1) + below();
+    let wide = left + WIDTH + right;
+
+    let columns = charts.len().clamp(1, CHARTS_PER_ROW);
+    let lines = charts.len().div_ceil(CHARTS_PER_ROW);
+    let first = MARGIN + if heading.is_some() { HEADING_ROOM } else { 0 };
+    let width = columns * (wide + GAP) - GAP + 2 * MARGIN;
+    let height = first + (lines * (high + GAP)).saturating_sub(GAP) + MARGIN;
+    let mut page = Page::new(height, width);
+    if let Some(heading) = heading {
+        page.set_title(heading.into());
+        let words = text::fitted(heading, HEADING, (width - 2 * MARGIN) as f32);
+        let at = (width / 2, MARGIN + HEADING_BASELINE);
+        let (anchor, direction) = (Anchor::Middle, Direction::Across);
+        page.write(&words, HEADING, at, anchor, direction, INK);
+    }
+    for (index, chart) in laid.iter().enumerate() {
+        let x = MARGIN + (index % CHARTS_PER_ROW) * (wide + GAP) + left;
+        let y = first + (index / CHARTS_PER_ROW) * (high + GAP) + above();
+        chart.draw(&mut page, y, x);
+    }
+    page
+}
+
+fn above() -> usize {
+    TITLE as usize + TITLE_GAP
+}
+
+fn below() -> usize {
+    let label = (LABEL * CAP_HEIGHT).ceil() as usize + 6;
+    LINE + TICK + TICK_GAP + label + NAME_GAP + LABEL as usize
+}
+
+/// A chart whose axis is known.
+struct Laid<'a> {
+    chart: &'a DotChart,
+    names: Vec<String>,
+    axis: Axis,
+    /// Width of what stands left and right of the axis.
+    left: usize,
+    right: usize,
+}
+
+enum Axis {
+    Linear(Range, Vec<Tick>),
+    /// Powers of ten, from the first to the last.
+    Logarithmic((i32, i32), Vec<Tick>),
+}
+
+impl Axis {
+    fn of(chart: &DotChart) -> Self {
+        let values = chart.dots.iter().flat_map(|dot| {
+            let ends = dot.interval.map(|(low, high)| [low, high]);
+            [dot.value].into_iter().chain(ends.into_iter().flatten())
+        });
+        if chart.logarithmic {
+            let positive = values.filter(|value| value.is_finite() && *value > 0.0);
+            let (ends, ticks) = decades(positive);
+            return Self::Logarithmic(ends, ticks);
+        }
+        let range = Range::of(values, 0.06);
+        let count = WIDTH / TICK_DISTANCE;
+        let ticks = ticks(range.low, range.high, count, Clipped::default());
+        Self::Linear(range, ticks)
+    }
+
+    fn ticks(&self) -> &[Tick] {
+        match self {
+            Self::Linear(_, ticks) | Self::Logarithmic(_, ticks) => ticks,
+        }
+    }
+
+    /// Where a value stands: 0 at the low end, 1 at the high one; none for what is not on the axis.
+    fn position(&self, value: f64) -> Option<f32> {
+        let position = match self {
+            Self::Linear(range, _) => (value - range.low) / (range.high - range.low),
+            Self::Logarithmic((low, high), _) => {
+                (value.log10() - f64::from(*low)) / f64::from(high - low)
+            }
+        };
+        position
+            .is_finite()
+            .then(|| position.clamp(0.0, 1.0) as f32)
+    }
+}
+
+impl<'a> Laid<'a> {
+    fn new(chart: &'a DotChart) -> Self {
+        let axis = Axis::of(chart);
+        let names: Vec<String> = chart
+            .dots
+            .iter()
+            .map(|dot| text::fitted(&dot.name, LABEL, NAME))
+            .collect();
+        let longest = names.iter().map(|name| text::length(name, LABEL));
+        let longest = longest.fold(0.0, f32::max).ceil() as usize;
+        let overhang = axis.ticks().last().map_or(0.0, |tick| {
+            text::length(&tick.label, LABEL) / 2.0 - (1.0 - tick.position) * WIDTH as f32
+        });
+        Self {
+            chart,
+            names,
+            axis,
+            left: LINE + TICK_GAP + longest,
+            right: LINE.max(overhang.ceil().max(0.0) as usize),
+        }
+    }
+
+    /// Draws the chart with the upper left pixel of its rows at `(top, left)`.
+    fn draw(&self, page: &mut Page, top: usize, left: usize) {
+        let area = Area {
+            left,
+            top,
+            width: WIDTH,
+            height: PITCH * self.chart.dots.len().max(1),
+        };
+        self.draw_ticks(page, area);
+        page.frame(area, LINE, INK);
+        let title = text::fitted(&self.chart.title, TITLE, area.width as f32);
+        let (anchor, direction) = (Anchor::Middle, Direction::Across);
+        let middle = left + area.width / 2;
+        let at = (middle, top.saturating_sub(TITLE_GAP));
+        page.write(&title, TITLE, at, anchor, direction, INK);
+        let axis = text::fitted(&self.chart.axis, LABEL, area.width as f32);
+        let at = (middle, area.bottom() + below());
+        page.write(&axis, LABEL, at, anchor, direction, INK);
+        for dot in self.chart.dots.iter() {
+            if dot.kind == DotKind::Control {
+                self.draw_control(page, area, dot);
+            }
+        }
+        for (row, (dot, name)) in self.chart.dots.iter().zip(&self.names).enumerate() {
+            let y = (area.top + PITCH * row) as f32 + PITCH as f32 / 2.0;
+            let ink = match dot.kind {
+                DotKind::Control => SOFT,
+                DotKind::Plain | DotKind::Best => INK,
+            };
+            let baseline = (y + CAP_HEIGHT * LABEL / 2.0).round() as usize;
+            let at = (left.saturating_sub(LINE + TICK_GAP), baseline);
+            page.write(name, LABEL, at, Anchor::End, Direction::Across, ink);
+            self.draw_dot(page, area, y, dot);
+        }
+    }
+
+    fn column(&self, area: Area, value: f64) -> Option<f32> {
+        let position = self.axis.position(value)?;
+        Some(area.left as f32 + position * area.width as f32)
+    }
+
+    fn draw_dot(&self, page: &mut Page, area: Area, y: f32, dot: &Dot) {
+        let colour = match dot.kind {
+            DotKind::Plain => COLOURS[0],
+            DotKind::Best => COLOURS[1],
+            DotKind::Control => CONTROL,
+        };
+        let Some(x) = self.column(area, dot.value) else {
+            return;
+        };
+        let ends = dot.interval.and_then(|(low, high)| {
+            let (low, high) = (self.column(area, low)?, self.column(area, high)?);
+            Some((low, high))
+        });
+        if let Some((low, high)) = ends {
+            page.polyline(&[(low, y), (high, y)], THICKNESS, colour);
+            for end in [low, high] {
+                let cap = [(end, y - CAP / 2.0), (end, y + CAP / 2.0)];
+                page.polyline(&cap, THICKNESS / 2.0, colour);
+            }
+        }
+        page.disc((x, y), RADIUS, colour);
+    }
+
+    /// A dashed line through all rows.
+    fn draw_control(&self, page: &mut Page, area: Area, dot: &Dot) {
+        let Some(x) = self.column(area, dot.value) else {
+            return;
+        };
+        for dash in (0..area.height).step_by(12) {
+            let dash = Area {
+                left: (x.round() as usize).saturating_sub(1),
+                top: area.top + dash,
+                width: 2,
+                height: 6.min(area.height - dash),
+            };
+            page.fill(dash, CONTROL);
+        }
+    }
+
+    fn draw_ticks(&self, page: &mut Page, area: Area) {
+        for row in 0..self.chart.dots.len() {
+            let y = area.top + PITCH * row + PITCH / 2;
+            let line = Area {
+                left: area.left,
+                top: y.saturating_sub(LINE / 2),
+                width: area.width,
+                height: LINE,
+            };
+            page.fill(line, GRID);
+        }
+        for tick in self.axis.ticks() {
+            let x = area.left + (tick.position * area.width as f32).round() as usize;
+            let line = Area {
+                left: x.saturating_sub(LINE / 2),
+                top: area.top,
+                width: LINE,
+                height: area.height,
+            };
+            page.fill(line, GRID);
+            let mark = Area {
+                top: area.bottom() + LINE,
+                height: TICK,
+                ..line
+            };
+            page.fill(mark, INK);
+            let baseline = mark.bottom() + TICK_GAP + (CAP_HEIGHT * LABEL).ceil() as usize;
+            let (anchor, direction) = (Anchor::Middle, Direction::Across);
+            page.write(&tick.label, LABEL, (x, baseline), anchor, direction, SOFT);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dvm_image::Picture;
+
+    use super::*;
+
+    fn dot(value: f64, interval: Option<(f64, f64)>, kind: DotKind) -> Dot {
+        Dot {
+            name: "a method".into(),
+            value,
+            interval,
+            kind,
+        }
+    }
+
+    fn chart(dots: Vec<Dot>, logarithmic: bool) -> DotChart {
+        DotChart {
+            title: "deletion".into(),
+            axis: "lower is better".into(),
+            dots,
+            logarithmic,
+        }
+    }
+
+    fn count(picture: &Picture, colour: [u8; 3]) -> usize {
+        let pixels = picture.rgb().chunks_exact(3);
+        pixels.filter(|pixel| *pixel == colour).count()
+    }
+
+    #[test]
+    fn a_value_stands_where_the_ticks_say() {
+        let linear = chart(
+            vec![
+                dot(0.0, None, DotKind::Plain),
+                dot(1.0, None, DotKind::Plain),
+            ],
+            false,
+        );
+        let axis = Axis::of(&linear);
+        for tick in axis.ticks() {
+            let value: f64 = tick.label.parse().unwrap();
+            assert!((axis.position(value).unwrap() - tick.position).abs() < 1e-5);
+        }
+        let values = [0.02, 30.0].map(|value| dot(value, None, DotKind::Plain));
+        let axis = Axis::of(&chart(values.to_vec(), true));
+        let labels: Vec<&str> = axis.ticks().iter().map(|tick| &tick.label[..]).collect();
+        assert_eq!(labels, ["0.01", "0.1", "1", "10", "100"]);
+        assert_eq!(axis.position(1.0), Some(0.5));
+        assert_eq!(axis.position(0.0), None);
+        assert_eq!(axis.position(f64::NAN), None);
+    }
+
+    #[test]
+    fn intervals_and_controls_are_drawn_in_their_colours() {
+        let dots = vec![
+            dot(0.3, Some((0.1, 0.5)), DotKind::Best),
+            dot(0.2, None, DotKind::Plain),
+            dot(0.4, None, DotKind::Control),
+        ];
+        let picture = dot_charts(None, &[chart(dots, false)]).picture();
+        let area = (std::f32::consts::PI * RADIUS * RADIUS) as usize;
+        let [best, plain] = [COLOURS[1], COLOURS[0]].map(|colour| count(&picture, colour));
+        assert!(plain > area / 2 && plain < area, "{plain}");
+        // The interval spans most of the axis.
+        assert!(best > area + 2 * WIDTH, "{best}");
+        assert!(count(&picture, CONTROL) > area + 80);
+    }
+
+    #[test]
+    fn charts_without_numbers_are_drawn() {
+        for dots in [
+            vec![],
+            vec![dot(f64::NAN, None, DotKind::Best)],
+            vec![dot(f64::INFINITY, Some((f64::NAN, 1.0)), DotKind::Control)],
+            vec![dot(-1e308, Some((-1e308, 1e308)), DotKind::Plain); 40],
+        ] {
+            for logarithmic in [false, true] {
+                let charts = vec![chart(dots.clone(), logarithmic); 4];
+                let page = dot_charts(Some("heading"), &charts);
+                assert!(page.picture().width() < 3000);
+            }
+        }
+        assert!(dot_charts(None, &[]).height() > 0);
+    }
+}

@@ -1,0 +1,199 @@
+//! All that is measured of one picture.
+
+use std::time::Instant;
+
+use dvm_attribution::metrics::Candidate;
+use dvm_attribution::{Subject, Target};
+
+use super::agreement;
+use super::lines::{Line, MapLine, MetricLine};
+use super::pictures::Compared;
+use super::plan::{Compare, Contestant, ExplainedClass};
+use crate::regions::{Located, locate};
+use crate::{Checked, ClassChoice, Classifier, Error, Prediction};
+
+impl Compare {
+    /// Makes and measures all maps of a picture; `done` is told how many there are so far. A picture that
+    /// cannot be used says so in its line, a method that makes no map in its place.
+    pub(super) fn measure(
+        &self,
+        classifier: &Classifier,
+        picture: &Compared,
+        number: usize,
+        done: &mut dyn FnMut(usize),
+    ) -> Line {
+        let line = Line {
+            picture: number,
+            file: picture.source.path().display().to_string(),
+            slice: picture.source.slice(),
+            ..Line::default()
+        };
+        match self.measured(classifier, picture, number, done) {
+            Ok(measured) => Line {
+                picture: line.picture,
+                file: line.file,
+                slice: line.slice,
+                ..measured
+            },
+            Err(error) => Line {
+                failed: Some(without_file(&error, picture)),
+                ..line
+            },
+        }
+    }
+
+    fn measured(
+        &self,
+        classifier: &Classifier,
+        picture: &Compared,
+        number: usize,
+        done: &mut dyn FnMut(usize),
+    ) -> Result<Line, Error> {
+        let input = classifier.prepare(picture.source.read(&classifier.reading())?)?;
+        classifier.allow(&input)?;
+        let subject = Subject::new(classifier.network(), &input, classifier.preprocess())
+            .with_memory(self.memory)
+            .incremental(self.incremental);
+        let contestants = self.contestants(number);
+        // The walk forward that all share is no method's time.
+        subject.expect(self.walks(&contestants));
+        let numbers = subject
+            .numbers()
+            .map_err(|error| classifier.failed(error))?;
+        let prediction = classifier.prediction(&numbers)?;
+        let class = self.class_of(classifier, picture, &prediction)?;
+        let target = Target::Class(class);
+        let name = &classifier.classes()[class];
+        let located = match &self.regions {
+            Some(regions) => Some(locate(regions, &picture.source, Some(name), &input)?),
+            None => None,
+        };
+        let region = located.as_ref().and_then(Located::pixels);
+        let mut maps = Vec::with_capacity(contestants.len());
+        let mut relevances = Vec::with_capacity(contestants.len());
+        for (index, one) in contestants.iter().enumerate() {
+            subject.expect(self.walks(&contestants[index..]));
+            let (map, relevance) = self.map(&subject, &target, region, one);
+            maps.push(map);
+            relevances.push(relevance);
+            done(index + 1);
+        }
+        Ok(Line {
+            class: Some(name.clone()),
+            probability: Some(prediction.probabilities[class]),
+            maps,
+            agreement: Some(agreement::of(&relevances, subject.size())),
+            ..Line::default()
+        })
+    }
+
+    /// One map with all metrics, and the relevance of its pixels `[H, W]`.
+    fn map(
+        &self,
+        subject: &Subject,
+        target: &Target,
+        region: Option<&[bool]>,
+        one: &Contestant,
+    ) -> (MapLine, Option<Vec<f32>>) {
+        let line = MapLine {
+            method: one.name.into(),
+            ..MapLine::default()
+        };
+        let method = one.method.method();
+        let start = Instant::now();
+        let made = method.attribute(subject, std::slice::from_ref(target));
+        let seconds = start.elapsed().as_secs_f64();
+        let made = made.map(|mut maps| maps.remove(0));
+        let attribution = match made {
+            Ok(attribution) => attribution,
+            Err(error) => {
+                let failed = Some(error.to_string());
+                return (MapLine { failed, ..line }, None);
+            }
+        };
+        let candidate = match Candidate::new(subject, &attribution) {
+            Ok(candidate) => candidate.made_by(method),
+            Err(error) => {
+                let failed = Some(error.to_string());
+                return (MapLine { failed, ..line }, None);
+            }
+        };
+        let candidate = match region {
+            Some(region) => candidate.with_region(region),
+            None => candidate,
+        };
+        let checked = self.checks().measure(&candidate, |_, _| {});
+        let line = MapLine {
+            seconds: Some(seconds),
+            warnings: attribution.warnings.clone(),
+            metrics: checked.iter().map(metric).collect(),
+            ..line
+        };
+        (line, Some(candidate.relevance().to_vec()))
+    }
+
+    fn class_of(
+        &self,
+        classifier: &Classifier,
+        picture: &Compared,
+        prediction: &Prediction,
+    ) -> Result<usize, Error> {
+        let top = prediction.top(1)[0].index;
+        let name = match (&self.class, &picture.true_class) {
+            (ExplainedClass::Top, _) => return Ok(top),
+            (ExplainedClass::Named(name), _) | (ExplainedClass::True, Some(name)) => name,
+            (ExplainedClass::True, None) => {
+                return Err(Error::Usage("its true class is not known".into()));
+            }
+        };
+        let found = ClassChoice::Named(name.clone()).resolve(classifier.classes(), top)?;
+        Ok(found[0])
+    }
+}
+
+/// What a metric found, as it is written down.
+fn metric(checked: &Checked) -> MetricLine {
+    let line = MetricLine {
+        metric: checked.entry.name.into(),
+        seconds: checked.seconds,
+        ..MetricLine::default()
+    };
+    match &checked.found {
+        Err(why) => MetricLine {
+            failed: Some(why.clone()),
+            ..line
+        },
+        Ok(found) if !found.value.is_finite() => MetricLine {
+            failed: Some("its figure is not a number".into()),
+            ..line
+        },
+        Ok(found) => MetricLine {
+            value: Some(found.value),
+            figures: found
+                .figures
+                .iter()
+                .map(|figure| (figure.name.clone(), figure.value.into()))
+                .collect(),
+            finding: found.finding.clone(),
+            ..line
+        },
+    }
+}
+
+/// What is wrong with a picture, without its name at the beginning: the line has it.
+fn without_file(error: &Error, picture: &Compared) -> String {
+    let mut words = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let why = error.to_string();
+        if !words.contains(&why) {
+            words = format!("{words}: {why}");
+        }
+        cause = error.source();
+    }
+    let file = picture.source.path().display().to_string();
+    match words.strip_prefix(&file) {
+        Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
+        None => words,
+    }
+}

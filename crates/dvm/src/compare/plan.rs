@@ -1,0 +1,321 @@
+//! What is compared, and how.
+
+use std::collections::BTreeSet;
+
+use dvm_attribution::metrics::controls::CONTROLS;
+use dvm_attribution::metrics::registry::{self, MetricEntry};
+use dvm_attribution::registry::Entry;
+use dvm_attribution::{Method, SettingError, Settings, Walks};
+use dvm_engine::Arithmetic;
+use dvm_train::metrics::Bootstrap;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::answer::HEADLINE;
+use super::lines::{Plan, PlannedMethod, PlannedMetric, PlannedPicture, PlannedRegions};
+use super::pictures::Compared;
+use crate::chosen::{check_settings, named, own_settings, those_of};
+use crate::regions::Regions;
+use crate::{Checks, ClassChoice, Classifier, Error};
+
+/// The methods that are compared if none is named: of each way of asking, the ones most used.
+pub const USUAL_METHODS: &str =
+    "gradient,guided-backprop,integrated-gradients,grad-cam,layer-cam,occlusion";
+
+/// The metrics that [`Checks::USUAL`] stands for where methods are compared, separated by commas: the headline
+/// first.
+pub fn usual_metrics() -> String {
+    let usual = [
+        HEADLINE,
+        "deletion",
+        "insertion",
+        "sparseness",
+        "model-randomisation",
+    ];
+    let known = usual
+        .into_iter()
+        .filter(|name| registry::find(name).is_some());
+    known.collect::<Vec<_>>().join(",")
+}
+
+/// The option that says where random numbers begin.
+const SEED: &str = "seed";
+
+/// Which methods are compared by which metrics, and how.
+pub struct Compare {
+    methods: Vec<(&'static Entry, Box<dyn Method>)>,
+    checks: Checks,
+    seed: u64,
+    /// The class of each picture that is explained.
+    pub class: ExplainedClass,
+    /// Bytes that activations may take at once.
+    pub memory: usize,
+    /// Whether occlusion and metrics compute only what a change can reach.
+    pub incremental: bool,
+    /// How often pictures are drawn again for the intervals.
+    pub resamples: usize,
+    /// Where objects are in the pictures, for the metrics that must know.
+    pub regions: Option<Regions>,
+}
+
+/// Which class of a picture is explained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ExplainedClass {
+    /// The one that the network finds most probable.
+    #[default]
+    Top,
+    /// The one that the picture really shows.
+    True,
+    /// The one of this name, or else of this index, for all pictures.
+    Named(String),
+}
+
+impl ExplainedClass {
+    fn word(&self) -> &str {
+        match self {
+            Self::Top => "top",
+            Self::True => "true",
+            Self::Named(name) => name,
+        }
+    }
+}
+
+/// A method or a control.
+pub(super) struct Contestant<'a> {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub is_control: bool,
+    pub method: Candidate<'a>,
+}
+
+/// Who holds the method: controls are made for each picture.
+pub(super) enum Candidate<'a> {
+    Asked(&'a dyn Method),
+    Made(Box<dyn Method>),
+}
+
+impl Candidate<'_> {
+    pub fn method(&self) -> &dyn Method {
+        match self {
+            Self::Asked(method) => *method,
+            Self::Made(method) => &**method,
+        }
+    }
+}
+
+impl Compare {
+    /// These methods and metrics, each named by a list separated by commas, with those of the settings that
+    /// each has. [`Checks::USUAL`] stands for [`usual_metrics`]. A setting `method.option` or `metric.option` is for one alone, and wins; settings of metrics
+    /// are always named so. `seed` is for all that is random: the choice of pictures, the random control, the
+    /// intervals, and every method and metric that draws numbers.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a method or a metric that does not exist or is named twice, or a setting that none of
+    /// them has; [`Error::Setting`] for a value that a setting
+    /// does not take.
+    pub fn new(methods: &str, metrics: &str, settings: &Settings) -> Result<Self, Error> {
+        let usual = usual_metrics();
+        let metrics = match metrics.trim() {
+            Checks::USUAL => &usual,
+            metrics => metrics,
+        };
+        let seed = settings.text(SEED).unwrap_or("0");
+        let seed: u64 = seed.parse().map_err(|_| SettingError {
+            option: SEED.into(),
+            value: seed.into(),
+            expected: "it is a whole number, 0 or more".into(),
+        })?;
+        let (mut of_methods, mut of_metrics) = Checks::split(settings);
+        let chosen = named::<Entry>(methods)?;
+        if !chosen.iter().any(|entry| entry.takes(SEED)) {
+            of_methods = those_of(&of_methods, |name| name != SEED);
+        }
+        check_settings(&chosen, &of_methods)?;
+        for entry in named::<MetricEntry>(metrics)? {
+            let own = format!("{}.{SEED}", entry.name);
+            if entry.takes(SEED) && of_metrics.text(&own).is_none() {
+                of_metrics = of_metrics.with(&own, seed);
+            }
+        }
+        let checks = Checks::with_settings(metrics, &of_metrics)?;
+        let method = |entry: &'static Entry| {
+            let method = entry.method(&own_settings(entry, &of_methods))?;
+            Ok::<_, Error>((entry, method))
+        };
+        Ok(Self {
+            methods: chosen.into_iter().map(method).collect::<Result<_, _>>()?,
+            checks,
+            seed,
+            class: ExplainedClass::Top,
+            memory: 1 << 30,
+            incremental: true,
+            resamples: Bootstrap::default().resamples,
+            regions: None,
+        })
+    }
+
+    /// Where random numbers begin.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The same with further checks.
+    #[cfg(test)]
+    pub(super) fn with_checks(self, checks: Checks) -> Self {
+        Self { checks, ..self }
+    }
+
+    pub(super) fn checks(&self) -> &Checks {
+        &self.checks
+    }
+
+    pub(super) fn bootstrap(&self) -> Bootstrap {
+        Bootstrap {
+            resamples: self.resamples,
+            seed: self.seed,
+            ..Bootstrap::default()
+        }
+    }
+
+    /// The methods in the order asked for, then the controls, as they are for the picture of this number:
+    /// each picture has noise of its own.
+    pub(super) fn contestants(&self, number: usize) -> Vec<Contestant<'_>> {
+        let asked = self.methods.iter().map(|(entry, method)| Contestant {
+            name: entry.name,
+            title: entry.title,
+            is_control: false,
+            method: Candidate::Asked(&**method),
+        });
+        let seed = self.seed.wrapping_add(number as u64);
+        let controls = CONTROLS.iter().map(|control| Contestant {
+            name: control.name,
+            title: control.title,
+            is_control: true,
+            method: Candidate::Made((control.build)(seed)),
+        });
+        asked.chain(controls).collect()
+    }
+
+    /// What these methods, and the metrics, will ask of a picture.
+    pub(super) fn walks(&self, contestants: &[Contestant]) -> Walks {
+        let walks = contestants.iter().map(|one| one.method.method().walks());
+        walks.fold(self.checks.walks(), Walks::or)
+    }
+
+    /// All that the figures depend on.
+    pub(super) fn plan(
+        &self,
+        classifier: &Classifier,
+        pictures: &[Compared],
+    ) -> Result<Plan, Error> {
+        if pictures.is_empty() {
+            let why = "there is no picture to compare methods on";
+            return Err(Error::Usage(why.into()));
+        }
+        self.check_class(classifier, pictures)?;
+        self.check_regions(pictures)?;
+        let methods = self.contestants(0).into_iter().map(|one| PlannedMethod {
+            name: one.name.into(),
+            title: one.title.into(),
+            control: one.is_control,
+            parameters: one.method.method().parameters(),
+        });
+        let mut parameters = self.checks.parameters();
+        let metrics = self.checks.entries().map(|entry| PlannedMetric {
+            name: entry.name.into(),
+            title: entry.title.into(),
+            better: entry.better.word().into(),
+            parameters: match parameters.remove(entry.name) {
+                Some(Value::Object(parameters)) => parameters,
+                _ => serde_json::Map::new(),
+            },
+        });
+        let planned = pictures.iter().map(|picture| PlannedPicture {
+            file: picture.source.path().display().to_string(),
+            slice: picture.source.slice(),
+            sha256: picture.source.sha256().ok(),
+            true_class: picture.true_class.clone(),
+        });
+        Ok(Plan {
+            dvm: env!("CARGO_PKG_VERSION").into(),
+            model: model(classifier),
+            class: self.class.word().into(),
+            seed: self.seed,
+            memory: self.memory,
+            incremental: self.incremental,
+            regions: self.regions.as_ref().map(|regions| PlannedRegions {
+                path: regions.path().display().to_string(),
+                sha256: dvm_fetch::sha256_of(regions.path()).ok(),
+            }),
+            methods: methods.collect(),
+            metrics: metrics.collect(),
+            pictures: planned.collect(),
+        })
+    }
+
+    /// Refuses metrics that must know where the object is, if that is not known.
+    fn check_regions(&self, pictures: &[Compared]) -> Result<(), Error> {
+        match (&self.regions, &self.checks.needing_regions()[..]) {
+            (None, [first, ..]) => Err(Error::Usage(format!(
+                "metric `{first}` must know where the object is: give boxes or masks, or leave the metric out"
+            ))),
+            (None, []) => Ok(()),
+            (Some(regions), _) => {
+                let paths = pictures.iter().map(|picture| picture.source.path());
+                Ok(regions.check_pictures(paths)?)
+            }
+        }
+    }
+
+    /// Refuses classes that are not known before anything is measured.
+    fn check_class(&self, classifier: &Classifier, pictures: &[Compared]) -> Result<(), Error> {
+        match &self.class {
+            ExplainedClass::Top => Ok(()),
+            ExplainedClass::Named(name) => {
+                let choice = ClassChoice::Named(name.clone());
+                choice.resolve(classifier.classes(), 0).map(|_| ())
+            }
+            ExplainedClass::True => {
+                let without = pictures.iter().find(|picture| picture.true_class.is_none());
+                if let Some(picture) = without {
+                    return Err(Error::Usage(format!(
+                        "{}: its true class is not known; put it into a folder of the name of a class, or \
+                         explain the most probable class",
+                        picture.source.path().display()
+                    )));
+                }
+                let classes = pictures.iter().filter_map(|p| p.true_class.clone());
+                for class in classes.collect::<BTreeSet<_>>() {
+                    ClassChoice::Named(class).resolve(classifier.classes(), 0)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The network, as the record has it.
+fn model(classifier: &Classifier) -> Value {
+    let names = classifier.classes().join("\n");
+    json!({
+        "architecture": classifier.name(),
+        "weights": classifier.weights_file(),
+        "weights_sha256": classifier.weights_sha256(),
+        "weights_part": classifier.weights_part(),
+        "classes": classifier.classes().len(),
+        "class_names_sha256": dvm_fetch::sha256_of_bytes(names.as_bytes()),
+        "output": classifier.network().output().word(),
+        "arithmetic": match classifier.network().graph().arithmetic() {
+            Arithmetic::Fast => "fast",
+            Arithmetic::Exact => "exact",
+        },
+        "preprocess": as_written(classifier.preprocess()),
+        "assumptions": classifier.warnings().collect::<Vec<_>>(),
+    })
+}
+
+/// A value as JSON writes it: `json!` would widen each f32 to the f64 nearest to it.
+fn as_written(value: impl Serialize) -> Value {
+    let text = serde_json::to_string(&value).expect("plain data");
+    serde_json::from_str(&text).expect("it was just written")
+}
