@@ -346,8 +346,8 @@ mod tests {
 
     #[test]
     fn few_maps_are_one_cluster() {
-        let map = vec![1.0; 4];
-        let clusters = Clusters::of(&vec![&map[..]; FEWEST - 1], 0);
+        let map = [1.0; 4];
+        let clusters = Clusters::of(&[&map[..]; FEWEST - 1], 0);
         assert_eq!(clusters.count(), 1);
         assert!(clusters.eigenvalues.is_empty());
         assert_eq!(Clusters::of(&[], 0).count(), 0);

@@ -202,7 +202,8 @@ impl Survey {
             "A warning needs both of this. The maps of a class have at least {} times as much relevance in a place as \
              its area and as the maps of other classes have (99 % interval of the difference above zero). And covering \
              the place, or copying it onto pictures of other classes, changes the probability of the class by at least \
-             {:.0} points more than places like it elsewhere (99 % interval, up to {} pictures). The middle of the \
+             {:.0} points more than places like it elsewhere (99 % interval, up to {} pictures), and neither of the two says the \
+             opposite. The middle of the \
              picture is never a place of a warning: what is to be recognised is usually there.",
             settings.many_times,
             100.0 * settings.least_effect,
