@@ -11,6 +11,7 @@ import methods
 import metrics_covering
 import metrics_randomisation
 import metrics_localisation
+import metrics_sampling
 import networks
 import onnx_files
 import onnx_rewritten
@@ -49,6 +50,7 @@ if __name__ == "__main__":
         metrics_covering,
         metrics_localisation,
         regions,
+        metrics_sampling,
         networks,
         exported_structures,
         timm_layouts,

@@ -124,8 +124,8 @@ impl<'a> Subject<'a> {
     }
 
     /// The same network asked about another picture that was prepared alike, such as one with noise
-    /// ([`Input::with_values`]), with the same memory and the same way of computing changes. How far methods
-    /// are with it is told to nobody.
+    /// ([`Preprocess::changed`]), with the same memory and the same way of computing changes. Nobody is told how
+    /// far methods are with it.
     ///
     /// Gradients, activations and covered versions are those of the other picture's values. What is made of
     /// the pixels of its crop, such as superpixels and the baselines `mean` and `blur`, follows its crop.
@@ -134,10 +134,7 @@ impl<'a> Subject<'a> {
     where
         'a: 'b,
     {
-        let known = &self.known;
-        Subject::new(known.network, input, known.preprocess)
-            .with_memory(known.memory)
-            .incremental(known.incremental)
+        self.asked_of(self.known.network, input)
     }
 
     /// The same subject, telling this how far a method is. What is computed of the picture stays shared.
@@ -158,11 +155,9 @@ impl<'a> Subject<'a> {
     where
         'a: 'b,
     {
-        let subject = Subject::new(network, input, self.preprocess());
-        subject.remade(|known| {
-            known.memory = self.known.memory;
-            known.incremental = self.known.incremental;
-        })
+        Subject::new(network, input, self.preprocess())
+            .with_memory(self.known.memory)
+            .incremental(self.known.incremental)
     }
 
     /// Says what is still to be asked, so that the picture is walked once for all of it; what is not is

@@ -1,5 +1,7 @@
 //! `dvm explain`: what the network looked at in each picture.
 
+mod checks;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,9 +12,10 @@ use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
+use dvm::regions::Regions;
 use dvm::{
-    Caption, Checked, Checks, ClassChoice, Classifier, ColourMap, Explain, Explanation,
-    FigureFormat, OverlayStyle, Ranked, ResultFolder, Size, Source, Unit,
+    Caption, Checks, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat,
+    Objects, OverlayStyle, Ranked, ResultFolder, Size, Source, Unit,
 };
 use serde::Serialize;
 
@@ -44,6 +47,10 @@ pub struct Arguments {
     #[arg(value_parser = crate::metrics::names(), default_missing_value = dvm::Checks::USUAL)]
     #[arg(hide_possible_values = true)]
     checks: Vec<String>,
+    /// Where the objects of the pictures are, for metrics of localisation: a COCO file, or a folder of Pascal
+    /// VOC files or of masks
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, requires = "check")]
+    regions: Option<PathBuf>,
     /// The class to explain, by name or index: `top` is the most probable one, `all` every one, `top:5` the
     /// sum of the five most probable; can be given several times
     #[arg(id = "class", long, value_name = "NAME|INDEX|top|top:N|all")]
@@ -191,6 +198,8 @@ struct Task {
     progress: Progress,
     /// The class that all pictures show, if the user says so.
     true_class: Option<String>,
+    /// Where the objects of the pictures are.
+    regions: Option<Arc<Regions>>,
     /// Why a line could not be printed, if one could not.
     printed: Option<io::Error>,
     /// How many classes are explained, and pictures.
@@ -213,48 +222,13 @@ enum Outcome {
         top: Vec<Ranked>,
         files: Vec<String>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        checks: Vec<CheckLine>,
+        checks: Vec<checks::CheckLine>,
         warnings: Vec<String>,
     },
     Failed {
         image: String,
         error: String,
     },
-}
-
-/// The figure of one check of one map.
-#[derive(Serialize)]
-struct CheckLine {
-    method: &'static str,
-    metric: &'static str,
-    /// None if it could not be measured.
-    value: Option<f64>,
-    /// Whether something was found that speaks against the map.
-    passes: Option<bool>,
-}
-
-/// The checks of all maps of an explanation, and a line for each map.
-fn checks_of(explanation: &Explanation) -> (Vec<CheckLine>, String) {
-    let (mut all, mut text) = (Vec::new(), String::new());
-    for (method, checked) in explanation.checked() {
-        let figures: Vec<String> = checked.iter().map(Checked::long_line).collect();
-        if !figures.is_empty() {
-            text += &format!("  {method}: {}\n", figures.join(", "));
-        }
-        all.extend(checked.iter().map(|check| {
-            CheckLine {
-                method,
-                metric: check.entry.name,
-                value: check.value(),
-                passes: check
-                    .found
-                    .as_ref()
-                    .ok()
-                    .map(|found| found.finding.is_none()),
-            }
-        }));
-    }
-    (all, text)
 }
 
 /// Explains all pictures; one that fails does not stop the others.
@@ -272,6 +246,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     });
     let mut task = Task::new(arguments, images.len())?;
+    if let Some(regions) = &task.regions {
+        let pictures = images.iter().filter(|i| matches!(i, Image::Picture { .. }));
+        regions.check_pictures(pictures.map(Image::path))?;
+    }
     notes.iter().for_each(|note| task.note(note));
     let mut stopped = None;
     for (position, image) in images.iter().enumerate() {
@@ -337,6 +315,7 @@ impl Task {
         let (of_methods, of_metrics) = Checks::split(&arguments.method_options.settings);
         let mut explain = Explain::with_settings(&arguments.methods.join(","), &of_methods)?;
         explain.checks = Checks::with_settings(&arguments.checks.join(","), &of_metrics)?;
+        let regions = checks::regions(arguments.regions.as_deref(), &explain.checks)?;
         explain.memory = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
         explain.incremental = !arguments.no_incremental;
         explain.overlay = arguments.overlay.into();
@@ -377,6 +356,7 @@ impl Task {
             quiet: arguments.quiet,
             progress: Progress::new(pictures, !arguments.quiet),
             true_class,
+            regions,
             printed: None,
             classes: classes.len(),
             pictures,
@@ -407,6 +387,10 @@ impl Task {
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), dvm::Error> {
         let file = source.path();
+        self.explain.objects = self.regions.clone().map(|regions| Objects {
+            regions,
+            picture: source.clone(),
+        });
         let picture = source.read(&self.classifier.reading())?;
         let sha256 = source.sha256()?;
         let results = ResultFolder::begin(folder)?;
@@ -492,7 +476,7 @@ impl Task {
                 explanation.score(),
                 report::shown(&folder.join(&figure))
             ));
-            let (checks, checked) = checks_of(&explanation);
+            let (checks, checked) = checks::checks_of(&explanation);
             lines.push(checked);
             explained.push(Outcome::Explained {
                 image: file.display().to_string(),

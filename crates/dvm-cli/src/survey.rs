@@ -339,13 +339,11 @@ fn as_text(survey: &Survey, out: &Path) -> String {
     );
     text += &table(columns, &rows);
     text.push('\n');
-    let mut warned = false;
     for finding in survey.confirmed() {
-        warned = true;
         let _ = writeln!(text, "warning: {}", report::escaped(&finding.sentence));
     }
-    if !warned {
-        text += "no warning: no place outside the middle was found that one class depends on\n";
+    if let Some(words) = survey.no_warning() {
+        let _ = writeln!(text, "no warning: {}", report::escaped(&words));
     }
     let wrong = survey.for_wrong_reason().count();
     if wrong > 0 {

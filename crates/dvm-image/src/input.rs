@@ -29,18 +29,6 @@ impl Input {
         &self.values
     }
 
-    /// The same with other normalised values, `[C, height, width]`, such as those with noise added. The
-    /// pixels of the crop and of the original stay as they are, so they no longer show exactly what the
-    /// network is given.
-    ///
-    /// # Panics
-    /// If there are not as many values as before.
-    #[must_use]
-    pub fn with_values(self, values: Vec<f32>) -> Self {
-        assert_eq!(values.len(), self.values.len(), "one for each value");
-        Self { values, ..self }
-    }
-
     /// `[C, height, width]`, the shape of [`Input::values`]: three channels, or one of a grey network.
     pub fn shape(&self) -> [usize; 3] {
         let (height, width) = (self.crop.height(), self.crop.width());

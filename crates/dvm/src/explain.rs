@@ -16,7 +16,10 @@ use crate::checks::Checks;
 use crate::chosen::{check_settings, named, own_settings};
 use crate::drawing::{FigureFormat, OverlayStyle};
 use crate::explanation::{Explained, Map};
-use crate::{ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction, Unit};
+use crate::regions::{Located, Regions, locate};
+use crate::{
+    ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction, Source, Unit,
+};
 
 /// What to explain, and how.
 pub struct Explain {
@@ -41,6 +44,17 @@ pub struct Explain {
     pub figures: Vec<FigureFormat>,
     /// How every map is tested.
     pub checks: Checks,
+    /// Where the objects of the picture are, for checks that need to know.
+    pub objects: Option<Objects>,
+}
+
+/// Where the objects of a picture are.
+#[derive(Clone)]
+pub struct Objects {
+    /// Boxes or masks of many pictures.
+    pub regions: Arc<Regions>,
+    /// The picture: boxes and masks name it by its file.
+    pub picture: Source,
 }
 
 /// Told what is how far: the title of a method (its windows) or of a check, or `classes`; steps done, all steps.
@@ -106,6 +120,7 @@ impl Explain {
             colours: None,
             figures: vec![FigureFormat::Png],
             checks: Checks::default(),
+            objects: None,
         })
     }
 }
@@ -117,12 +132,12 @@ impl Explain {
         (entry, &**method)
     }
 
-    /// The map with what the checks found of it.
+    /// The map with what the checks found of it, given where its objects are.
     fn checked(
         &self,
         mut map: Map,
         method: &dyn Method,
-        subject: &Subject,
+        (subject, located): (&Subject, Option<&Located>),
         progress: &Progress,
     ) -> Result<Map, Error> {
         if self.checks.is_empty() {
@@ -135,10 +150,19 @@ impl Explain {
         let candidate = Candidate::new(&subject, &map.attribution)
             .map_err(|error| failed(map.entry, error))?
             .made_by(method);
+        let candidate = match located {
+            None => candidate,
+            Some(Located::Seen(region)) => candidate.with_region(&region.pixels),
+            Some(Located::Unseen(why) | Located::Unknown(why)) => candidate.without_region(why),
+        };
         let checked = self.checks.measure(&candidate, |_, index| {
             current.store(index, Ordering::Relaxed);
         });
         map.checked = checked;
+        if let Some(Located::Seen(region)) = located {
+            let warnings = region.warnings.iter().cloned();
+            map.attribution.warnings.extend(warnings);
+        }
         Ok(map)
     }
 
@@ -213,12 +237,14 @@ impl Classifier {
         let subjects: Vec<Subject> = tell.iter().map(|tell| subject.reporting_to(tell)).collect();
         let with_subjects = || options.methods.iter().zip(&subjects);
         if let [target] = &targets[..] {
+            let located = self.located(options, &input, target)?;
             // What a method observed is given back before the next one observes.
             let mut maps = Vec::new();
             for (index, ((entry, method), own)) in with_subjects().enumerate() {
                 subject.expect(walks(&options.methods[index..], &options.checks));
                 let map = Observed::new(entry, &**method, own, &targets)?.map(target)?;
-                maps.push(options.checked(map, &**method, &subject, progress)?);
+                let about = (&subject, located.as_ref());
+                maps.push(options.checked(map, &**method, about, progress)?);
             }
             return each(Explanation::new(explained, target.clone(), maps));
         }
@@ -227,17 +253,39 @@ impl Classifier {
             .collect::<Result<Vec<_>, Error>>()?;
         let count = targets.len();
         for (done, target) in targets.iter().enumerate() {
+            let located = self.located(options, &input, target)?;
             let maps = observed
                 .iter()
                 .map(|observed| {
                     let map = observed.map(target)?;
-                    options.checked(map, observed.method, &subject, progress)
+                    let about = (&subject, located.as_ref());
+                    options.checked(map, observed.method, about, progress)
                 })
                 .collect::<Result<_, Error>>()?;
             each(Explanation::new(explained.clone(), target.clone(), maps))?;
             progress("classes", done + 1, count);
         }
         Ok(())
+    }
+
+    /// Where the objects that a target is about are, if a check needs to know.
+    fn located(
+        &self,
+        options: &Explain,
+        input: &Input,
+        target: &Target,
+    ) -> Result<Option<Located>, Error> {
+        let Some(objects) = &options.objects else {
+            return Ok(None);
+        };
+        if options.checks.needing_regions().is_empty() {
+            return Ok(None);
+        }
+        let class = match (target, &options.unit) {
+            (_, Some(_)) | (Target::Sum(_), _) => None,
+            (target, None) => Some(&self.classes()[target.class()][..]),
+        };
+        locate(&objects.regions, &objects.picture, class, input).map(Some)
     }
 
     /// The network up to the layer of a unit, whose numbers are its channels.

@@ -51,7 +51,7 @@ pub use classes::{ClassChoice, read_class_names};
 pub use classifier::{Classifier, Opening, Prediction, Ranked, read_preprocess};
 pub use drawing::{FigureFormat, OverlayStyle};
 pub use error::Error;
-pub use explain::{Explain, Progress};
+pub use explain::{Explain, Objects, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
 pub use nearest::{about_model, nearest};
 pub use network_drawing::draw_network;

@@ -130,7 +130,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// The relevance `[H, W]` by the map that the same method makes of the same picture with other normalised
-    /// values ([`dvm_image::Input::with_values`]), for the same target.
+    /// values ([`dvm_image::Preprocess::changed`]), for the same target.
     ///
     /// # Errors
     /// As [`Candidate::again`]; [`Error::NotFinite`] if the other map holds values that are not numbers.

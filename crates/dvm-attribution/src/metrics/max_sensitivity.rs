@@ -89,10 +89,10 @@ impl Metric for MaxSensitivity {
         let own = candidate.relevance();
         let size = norm(own.iter().copied());
         let values = subject.input().values();
-        let mut input = subject.input().clone();
         let (mut largest, mut sum) = (0.0f64, 0.0);
         for sample in 0..self.samples {
-            input = input.with_values(self.moved(values, sample));
+            let moved = self.moved(values, sample);
+            let input = subject.preprocess().changed(subject.input(), moved);
             let other = candidate.relevance_of_changed(&input)?;
             let change = norm(own.iter().zip(&other).map(|(own, other)| own - other));
             let relative = match (change == 0.0, size == 0.0) {

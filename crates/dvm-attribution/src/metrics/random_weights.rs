@@ -48,9 +48,9 @@ words! {
 pub(super) const WEIGHTS: OptionSpec = OptionSpec {
     name: "weights",
     takes: Takes::Text("pytorch|he"),
-    default: "pytorch",
-    help: "how random weights are drawn: as PyTorch begins a layer (uniform in ±1/√fan-in), or after He et al. \
-           2015 (uniform in ±√(6/fan-in), biases 0), which keeps what deep networks answer from fading",
+    default: "he",
+    help: "how random weights are drawn: after He et al. 2015 (uniform in ±√(6/fan-in), biases 0), so that \
+           signals keep their size in deep networks, or as PyTorch begins a layer (uniform in ±1/√fan-in)",
 };
 
 words! {

@@ -21,8 +21,8 @@ pub trait Series: Sync {
     fn change(&self, picture: &mut [f32], index: usize);
 }
 
-/// Where the steps of a series need more than this part of the products of whole pictures, whole pictures
-/// are asked about: they need nothing put together, and no values of the picture itself.
+/// Steps of a series that need more than this part of the products of whole pictures are asked about as whole
+/// pictures: nothing is put together then, and no values of the picture before are kept.
 const WORTH_IT: f64 = 0.8;
 
 impl Subject<'_> {
@@ -44,12 +44,10 @@ impl Subject<'_> {
             false => self.changes()?,
         };
         let Some(mut incremental) = changes else {
-            return self.scores(&OneByOne(series), targets, score);
+            return self.scores(&OneByOne { series, first: 0 }, targets, score);
         };
-        let stretches = self.stretches(&incremental, &rectangles);
-        if !self.pays(&incremental, &rectangles, &stretches)? {
-            return self.scores(&OneByOne(series), targets, score);
-        }
+        let stretches = self.worth_it(&incremental, &rectangles)?;
+        let first = stretches.last().map_or(0, |stretch| stretch.end);
         let output = self.output();
         let classes = score.of(output, &self.numbers()?).len();
         targets
@@ -76,6 +74,12 @@ impl Subject<'_> {
                 }
             }
             self.progress(end, series.count());
+        }
+        drop(incremental);
+        if first < series.count() {
+            let tell = |done, _| self.progress(first + done, series.count());
+            let rest = self.reporting_to(&tell);
+            scores.extend(rest.scores(&OneByOne { series, first }, targets, score)?);
         }
         Ok(scores)
     }
@@ -107,18 +111,25 @@ impl Subject<'_> {
         all
     }
 
-    fn pays(
+    /// The stretches from the first step on that are worth computing from the values of the picture before
+    /// them: as many as save most.
+    fn worth_it(
         &self,
         incremental: &Incremental,
         rectangles: &[Rectangle],
-        stretches: &[Range<usize>],
-    ) -> Result<bool, Error> {
-        let whole = self.network().fused().multiply_adds(&self.shape())?;
-        let stretches = stretches.iter().cloned();
-        let needed: u64 = stretches
-            .map(|stretch| incremental.multiply_adds(&rectangles[stretch]))
-            .sum();
-        Ok((needed as f64) < WORTH_IT * whole as f64 * rectangles.len() as f64)
+    ) -> Result<Vec<Range<usize>>, Error> {
+        let whole = self.network().fused().multiply_adds(&self.shape())? as f64;
+        let mut stretches = self.stretches(incremental, rectangles);
+        let (mut saved, mut most, mut best) = (0.0, 0.0, 0);
+        for (index, stretch) in stretches.iter().enumerate() {
+            let needed = incremental.multiply_adds(&rectangles[stretch.clone()]);
+            saved += WORTH_IT * whole * stretch.len() as f64 - needed as f64;
+            if saved > most {
+                (most, best) = (saved, index + 1);
+            }
+        }
+        stretches.truncate(best);
+        Ok(stretches)
     }
 
     /// Values that steps may have alive at once, beside those of the picture before them and of the picture
@@ -143,11 +154,15 @@ impl Subject<'_> {
 }
 
 /// The pictures after each step, as a whole.
-struct OneByOne<'a>(&'a dyn Series);
+struct OneByOne<'a> {
+    series: &'a dyn Series,
+    /// The first step that is asked about.
+    first: usize,
+}
 
 impl Variants for OneByOne<'_> {
     fn count(&self) -> usize {
-        self.0.count()
+        self.series.count() - self.first
     }
 
     fn rectangle(&self, _: usize) -> Option<Rectangle> {
@@ -156,7 +171,7 @@ impl Variants for OneByOne<'_> {
 
     fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>> {
         let mut picture = picture.to_vec();
-        (0..=index).for_each(|step| self.0.change(&mut picture, step));
+        (0..=self.first + index).for_each(|step| self.series.change(&mut picture, step));
         Some(picture)
     }
 }

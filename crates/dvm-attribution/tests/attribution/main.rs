@@ -14,6 +14,7 @@ mod oracles;
 mod paths;
 mod randomisation;
 mod refusals;
+mod sampling;
 mod segments;
 mod subject;
 mod targets;

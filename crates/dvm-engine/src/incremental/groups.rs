@@ -19,45 +19,12 @@ const BEGINNING: f64 = 0.6;
 /// the first: where maps are small and channels many, a row more or less costs most.
 type Profile = Vec<usize>;
 
-/// In which order changes may be grouped.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    /// In any: those that are alike come together.
-    Any,
-    /// One after the other.
-    AsTheyCome,
-}
-
 /// The positions in `rectangles`, group by group.
-pub(super) fn groups(
-    graph: &Graph,
-    layout: &Layout,
-    rectangles: &[Rectangle],
-    kept: Order,
-) -> Vec<Vec<usize>> {
-    let whole = Rectangle::whole(layout.nodes[graph.input().0].extent());
-    let along_rows = profiles(rectangles.iter().map(|r| &r.rows), &|rows| {
-        let columns = whole.columns.clone();
-        let exact = layout.exact(graph, &[Rectangle { rows, columns }]);
-        exact.iter().rev().map(|node| node[0].rows.len()).collect()
-    });
-    let along_columns = profiles(rectangles.iter().map(|r| &r.columns), &|columns| {
-        let rows = whole.rows.clone();
-        let exact = layout.exact(graph, &[Rectangle { rows, columns }]);
-        let columns = exact.iter().rev().map(|node| node[0].columns.len());
-        columns.collect()
-    });
-    let profile = |index: usize| {
-        let Rectangle { rows, columns } = &rectangles[index];
-        (
-            &along_rows[&(rows.start, rows.end)],
-            &along_columns[&(columns.start, columns.end)],
-        )
-    };
+pub(super) fn groups(graph: &Graph, layout: &Layout, rectangles: &[Rectangle]) -> Vec<Vec<usize>> {
+    let profiles = Profiles::new(graph, layout, rectangles);
+    let profile = |index: usize| profiles.of(&rectangles[index]);
     let mut order: Vec<usize> = (0..rectangles.len()).collect();
-    if kept == Order::Any {
-        order.sort_by(|&a, &b| by_size(profile(a), profile(b)));
-    }
+    order.sort_by(|&a, &b| by_size(profile(a), profile(b)));
 
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut largest: (Profile, Profile) = Default::default();
@@ -79,6 +46,79 @@ pub(super) fn groups(
         (largest, cost) = ((rows.clone(), columns.clone()), own);
     }
     groups
+}
+
+/// Splits `rectangles`, which stay in their order, where that costs least.
+pub(super) fn stretches(
+    graph: &Graph,
+    layout: &Layout,
+    rectangles: &[Rectangle],
+) -> Vec<Range<usize>> {
+    let profiles = Profiles::new(graph, layout, rectangles);
+    // For each number of rectangles, the first ones: the least cost, and where the last stretch begins.
+    let mut least = vec![(0.0, 0)];
+    for end in 1..=rectangles.len() {
+        let mut best = (f64::INFINITY, 0);
+        let mut largest: (Profile, Profile) = Default::default();
+        for start in (end.saturating_sub(LARGEST)..end).rev() {
+            let (rows, columns) = profiles.of(&rectangles[start]);
+            if start + 1 == end {
+                largest = (rows.clone(), columns.clone());
+            } else {
+                largest = (larger(&largest.0, rows), larger(&largest.1, columns));
+            }
+            let each = multiply_adds(layout, &largest.0, &largest.1);
+            let cost = least[start].0 + each * ((end - start) as f64 + BEGINNING);
+            if cost < best.0 {
+                best = (cost, start);
+            }
+        }
+        least.push(best);
+    }
+    let mut stretches = Vec::new();
+    let mut end = rectangles.len();
+    while end > 0 {
+        let start = least[end].1;
+        stretches.push(start..end);
+        end = start;
+    }
+    stretches.reverse();
+    stretches
+}
+
+/// The profiles of rectangles.
+struct Profiles {
+    along_rows: BTreeMap<(usize, usize), Profile>,
+    along_columns: BTreeMap<(usize, usize), Profile>,
+}
+
+impl Profiles {
+    fn new(graph: &Graph, layout: &Layout, rectangles: &[Rectangle]) -> Self {
+        let whole = Rectangle::whole(layout.nodes[graph.input().0].extent());
+        let along_rows = profiles(rectangles.iter().map(|r| &r.rows), &|rows| {
+            let columns = whole.columns.clone();
+            let exact = layout.exact(graph, &[Rectangle { rows, columns }]);
+            exact.iter().rev().map(|node| node[0].rows.len()).collect()
+        });
+        let along_columns = profiles(rectangles.iter().map(|r| &r.columns), &|columns| {
+            let rows = whole.rows.clone();
+            let exact = layout.exact(graph, &[Rectangle { rows, columns }]);
+            let columns = exact.iter().rev().map(|node| node[0].columns.len());
+            columns.collect()
+        });
+        Self {
+            along_rows,
+            along_columns,
+        }
+    }
+
+    /// Along rows and along columns.
+    fn of(&self, Rectangle { rows, columns }: &Rectangle) -> (&Profile, &Profile) {
+        (
+            &self.along_rows[&(rows.start, rows.end)],
+            &self.along_columns[&(columns.start, columns.end)],
+        )
+    }
 }
 
 /// The profile of each stretch of rows (or columns) that occurs.

@@ -17,7 +17,6 @@ mod series;
 use std::ops::Range;
 
 use self::assemble::{Piece, Source};
-use self::groups::Order;
 use self::plan::{Layout, Needed, Patches, Plan};
 pub use self::rectangle::Rectangle;
 use crate::awake::awake;
@@ -126,7 +125,7 @@ impl<'g> Incremental<'g> {
     /// Splits changes of these rectangles into groups to be computed together, whose rectangles are
     /// nearly alike at every node. Gives their positions in `rectangles`.
     pub fn groups(&self, rectangles: &[Rectangle]) -> Vec<Vec<usize>> {
-        groups::groups(self.graph, &self.layout, rectangles, Order::Any)
+        groups::groups(self.graph, &self.layout, rectangles)
     }
 
     /// Multiply-adds that [`Incremental::logits`] makes for changes of these rectangles, one group.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::assemble::lay_all;
-use super::groups::{Order, groups};
+use super::groups::stretches;
 use super::plan::Plan;
 use super::{Change, Incremental, Rectangle, Walk};
 use crate::awake::awake;
@@ -17,13 +17,7 @@ impl Incremental<'_> {
     /// Splits changes of these rectangles, made one after the other, into stretches to be computed
     /// together, whose rectangles are nearly alike at every node.
     pub fn stretches(&self, rectangles: &[Rectangle]) -> Vec<Range<usize>> {
-        let grouped = groups(self.graph, &self.layout, rectangles, Order::AsTheyCome);
-        let ends = grouped.iter().scan(0, |end, group| {
-            let start = *end;
-            *end += group.len();
-            Some(start..*end)
-        });
-        ends.collect()
+        stretches(self.graph, &self.layout, rectangles)
     }
 
     /// The logits `[N, K]` of the picture after each of `changes`, one stretch (see

@@ -98,7 +98,7 @@ impl Tests<'_> {
                 let means: Vec<f32> = input
                     .values()
                     .chunks_exact(height * width)
-                    .map(|channel| mean_of(channel))
+                    .map(mean_of)
                     .collect();
                 debug_assert_eq!(means.len(), channels);
                 let shown = means.repeat(height * width);

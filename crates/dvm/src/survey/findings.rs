@@ -184,6 +184,11 @@ impl Suspicion {
         (covered, pasted): (Tested, Option<Tested>),
     ) -> Finding {
         let shows = |tested: &Tested| tested.difference.low >= LEAST_EFFECT;
+        let pastes = |is_so: &dyn Fn(&Tested) -> bool| pasted.as_ref().map(is_so);
+        let is_shown = shows(&covered) || pastes(&shows) == Some(true);
+        // What is a cause works both ways.
+        let is_contradicted = covered.here > covered.elsewhere
+            || pastes(&|pasted| pasted.here < pasted.elsewhere) == Some(true);
         let pixels = self.place.pixels(crop);
         let mut finding = Finding {
             class: self.class,
@@ -205,7 +210,7 @@ impl Suspicion {
             difference: self.difference,
             threshold: self.threshold,
             looking: self.looking,
-            is_confirmed: shows(&covered) || pasted.as_ref().is_some_and(shows),
+            is_confirmed: is_shown && !is_contradicted,
             covered,
             pasted,
             sentence: String::new(),
@@ -315,6 +320,37 @@ mod tests {
             shares: &|place| others.iter().map(|map| place.of(map)).collect(),
         };
         suspicions(3, &own, &others, 0)
+    }
+
+    /// A finding whose tests came out like this: probabilities of the class with the place and with others
+    /// covered, and with the place and with others pasted.
+    fn is_confirmed(covered: [f64; 2], pasted: Option<[f64; 2]>) -> bool {
+        let tested = |[here, elsewhere]: [f64; 2], effect: f64| Tested {
+            pictures: 40,
+            before: 0.5,
+            here,
+            elsewhere,
+            difference: Interval {
+                low: effect - 0.02,
+                high: effect + 0.02,
+            },
+        };
+        let suspicion = found(&maps(&TAG, 0.4, 30, 0), &maps(&TAG, 0.0, 60, 1)).remove(0);
+        let covered = tested(covered, covered[1] - covered[0]);
+        let pasted = pasted.map(|pasted| tested(pasted, pasted[0] - pasted[1]));
+        let finding = suspicion.tested("a", (224, 224), (30, 60), (covered, pasted));
+        assert!(finding.sentence.contains("bottom left corner"));
+        finding.is_confirmed
+    }
+
+    #[test]
+    fn a_place_is_a_cause_if_covering_or_pasting_shows_it_and_neither_denies_it() {
+        assert!(is_confirmed([0.3, 0.5], Some([0.1, 0.1])));
+        assert!(is_confirmed([0.5, 0.5], Some([0.4, 0.1])));
+        assert!(is_confirmed([0.3, 0.5], None));
+        assert!(!is_confirmed([0.45, 0.5], Some([0.15, 0.1])));
+        assert!(!is_confirmed([0.3, 0.5], Some([0.1, 0.2])));
+        assert!(!is_confirmed([0.6, 0.5], Some([0.4, 0.1])));
     }
 
     const TAG: Place = Place {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::clusters::{Clusters, MOST_CLUSTERS, MOST_IN_GRAPH};
 use super::confirm::{TESTED, Tests};
-use super::findings::{Finding, LEAST_EFFECT, MANY_TIMES, Others, Suspicion, suspicions};
+use super::findings::{FEWEST, Finding, LEAST_EFFECT, MANY_TIMES, Others, Suspicion, suspicions};
 use super::maps::cells;
 use super::mean_maps::{Sums, energies, mean_cells};
 use super::pass::{is_of_picture, observe, tell_failed};
@@ -251,6 +251,8 @@ impl Gathered<'_> {
                 pictures: all().count(),
                 empty: all().count() - own.len(),
                 right: self.labelled.then_some(right),
+                other_maps: count,
+                is_judged: own.len() >= FEWEST && count >= FEWEST,
                 energies: energies(&cells),
                 other_energies,
                 cells,

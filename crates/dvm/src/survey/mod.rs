@@ -29,6 +29,7 @@ pub use confirm::Tested;
 pub use findings::Finding;
 pub use mean_maps::MeanMap;
 pub use outliers::OUTLIER;
+pub(crate) use pass::is_of_picture;
 pub use places::{GRID, PARTS, Place};
 pub use report::check_folder;
 pub(crate) use report::mean_maps_sheet;
@@ -190,6 +191,10 @@ pub struct ClassSurvey {
     pub empty: usize,
     /// Those that the network recognised, if it is known what they show.
     pub right: Option<usize>,
+    /// Maps of all other classes that say something.
+    pub other_maps: usize,
+    /// Whether places were judged: for a warning a class and all others together need ten maps each.
+    pub is_judged: bool,
     /// Share of the relevance in each of [`PARTS`], in the mean, 0 … 1.
     pub energies: [f64; 9],
     /// The same of the pictures of all other classes; `None` if there are none.
@@ -264,6 +269,33 @@ impl Survey {
     /// The findings that are warnings: covering or copying the place has shown that it is a cause.
     pub fn confirmed(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.is_confirmed)
+    }
+
+    /// That there is no warning, and what was not judged; half a sentence. `None` if there is a warning.
+    pub fn no_warning(&self) -> Option<String> {
+        const NAMED: usize = 10;
+        if self.confirmed().next().is_some() {
+            return None;
+        }
+        let not_judged = self.classes.iter().filter(|class| !class.is_judged);
+        let not_judged: Vec<&str> = not_judged.map(|class| &class.name[..]).collect();
+        let needed = "a class and all others together need 10 maps each";
+        if not_judged.len() == self.classes.len() {
+            return Some(format!("no place was judged, because {needed}"));
+        }
+        let mut words = String::from(
+            "no place outside the middle of the picture was found that one class depends on",
+        );
+        if !not_judged.is_empty() {
+            let more = if not_judged.len() > NAMED {
+                ", …"
+            } else {
+                ""
+            };
+            let first = not_judged[..not_judged.len().min(NAMED)].join("`, `");
+            words += &format!("; not judged, because {needed}: `{first}`{more}");
+        }
+        Some(words)
     }
 
     /// Pictures that are right for the wrong reason.

@@ -8,6 +8,10 @@ const NEAREST: usize = 5;
 /// From here on a map is an outlier: a robust z of the modified kind (Iglewicz and Hoaglin 1993).
 pub const OUTLIER: f64 = 3.5;
 
+/// The median deviation counts as this part of the median distance at least: maps that are nearly all equally
+/// far apart would make outliers of rounding errors.
+const LEAST_DEVIATION: f64 = 0.05;
+
 /// Fewer maps have no outliers.
 const FEWEST: usize = 10;
 
@@ -29,7 +33,7 @@ pub(super) fn scores(maps: &[&[f32]], seed: u64) -> Vec<f64> {
     let distances: Vec<f64> = maps.iter().enumerate().map(far).collect();
     let middle = median(&distances);
     let deviations: Vec<f64> = distances.iter().map(|d| (d - middle).abs()).collect();
-    let deviation = median(&deviations);
+    let deviation = median(&deviations).max(LEAST_DEVIATION * middle);
     let score = |distance: &f64| match deviation > 0.0 {
         true => 0.6745 * (distance - middle) / deviation,
         false => 0.0,
@@ -50,16 +54,15 @@ fn median(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use dvm_attribution::random::Stream;
+
     use super::*;
 
     #[test]
     fn the_one_map_that_is_elsewhere_is_the_outlier() {
-        let maps: Vec<Vec<f32>> = (0..30)
-            .map(|i| match i {
-                17 => vec![0.0, 1.0],
-                i => vec![1.0 - 0.001 * i as f32, 0.001 * i as f32],
-            })
-            .collect();
+        let noise = Stream::new("noise", 0).uniform(30 * 16);
+        let mut maps: Vec<Vec<f32>> = noise.chunks(16).map(<[f32]>::to_vec).collect();
+        maps[17][3] += 3.0;
         let maps: Vec<&[f32]> = maps.iter().map(|map| &map[..]).collect();
         let scores = scores(&maps, 0);
         for (index, score) in scores.iter().enumerate() {

@@ -63,7 +63,7 @@ pub(super) fn observe(
 }
 
 /// Whether an error is about one picture, so that the others can still be surveyed.
-pub(super) fn is_of_picture(error: &Error) -> bool {
+pub(crate) fn is_of_picture(error: &Error) -> bool {
     matches!(
         error,
         Error::Picture(_) | Error::Data(_) | Error::File { .. } | Error::TooLarge { .. }

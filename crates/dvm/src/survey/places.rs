@@ -136,7 +136,7 @@ impl Place {
         let last = GRID - MARGIN;
         let is_outside = |first: usize| {
             let centre = first + MARGIN / 2;
-            centre < MARGIN || centre > GRID - MARGIN
+            !(MARGIN..=GRID - MARGIN).contains(&centre)
         };
         let all = (0..=last).flat_map(|row| (0..=last).map(move |column| (row, column)));
         let squares = all

@@ -11,7 +11,7 @@ use dvm_train::metrics::{Bootstrap, predictions};
 use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
 use super::report::{self, MAPS, Report, WrongPicture};
-use crate::survey::{Survey, SurveyEvent, SurveyOptions, SurveyPicture};
+use crate::survey::{Survey, SurveyEvent, SurveyOptions, SurveyPicture, is_of_picture};
 use crate::{Caption, ClassChoice, Classifier, Error, Explain, Source};
 
 /// How a network did on the pictures of a split.
@@ -269,7 +269,8 @@ impl Evaluated {
         match classifier.survey(pictures, &options, &mut tell) {
             Ok(survey) => Ok(Some(survey)),
             // Every other part of the report is still true.
-            Err(Error::Method { .. } | Error::Picture(_)) => Ok(None),
+            Err(Error::Method { .. }) => Ok(None),
+            Err(error) if is_of_picture(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }

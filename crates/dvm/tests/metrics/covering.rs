@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dvm_attribution::metrics::{Candidate, registry};
 use dvm_attribution::{Array, Attribution, Nature, Settings, Subject, Target};
 use dvm_engine::weights::Weights;
-use dvm_engine::{Graph, Network, seeded};
+use dvm_engine::{Graph, Network, Stopwatch, Walk, seeded};
 use dvm_image::{Picture, Preprocess, Resize};
 use serde::Deserialize;
 
@@ -177,4 +177,79 @@ fn an_imported_convolutional_network_as_quantus_has_it() {
 #[test]
 fn an_imported_transformer_as_quantus_has_it() {
     compare("vit_script_17");
+}
+
+/// Every curve's scores of a map, and the products of incremental walks and of all.
+fn walked(
+    own: &DescribedNetwork,
+    map: &[f32],
+    metric: &str,
+    incremental: bool,
+) -> (Vec<f64>, u64, u64) {
+    let preprocess = preprocess(own);
+    let input = preprocess.apply(picture(own)).unwrap();
+    let stopwatch = Stopwatch::default();
+    let network = Network::new(graph(&own.name)).with_stopwatch(stopwatch.clone());
+    let subject = Subject::new(&network, &input, &preprocess).incremental(incremental);
+    let attribution = given(own, map.to_vec());
+    let candidate = Candidate::new(&subject, &attribution).unwrap();
+    let settings = Settings::new()
+        .with("score", "logit")
+        .with("steps", own.steps)
+        .with("patch", own.patch)
+        .with("regions", own.regions);
+    let made = registry::find(metric).unwrap().metric(&settings).unwrap();
+    let found = made.measure(&candidate).unwrap();
+    let points = found.curves.iter().flat_map(|curve| &curve.points);
+    let products = |walk: Walk| -> u64 {
+        let laps = stopwatch.laps().into_iter();
+        let laps = laps.filter(|lap| lap.walk == walk);
+        laps.map(|lap| lap.multiply_adds).sum()
+    };
+    (
+        points.map(|point| point.1).collect(),
+        products(Walk::Incremental),
+        products(Walk::Incremental) + products(Walk::Forward),
+    )
+}
+
+#[test]
+fn steps_on_top_of_each_other_give_what_whole_pictures_give() {
+    for (name, side, patch) in [("squeezenet1_1", 128, 16), ("resnet18", 160, 20)] {
+        let own = DescribedNetwork {
+            name: name.into(),
+            size: (side, side),
+            mean: Preprocess::imagenet().mean,
+            std: Preprocess::imagenet().std,
+            target: 3,
+            steps: 20,
+            patch,
+            regions: 10,
+        };
+        let places = (0..side * side).map(|at| ((at / side) as f32, (at % side) as f32));
+        let spot = places.map(|(y, x)| -(y - 70.3).powi(2) - (x - 60.9).powi(2));
+        let spot: Vec<f32> = spot.collect();
+        let noise = seeded::uniform("noise", side * side, -1.0, 1.0);
+        // The last is the part of the products of whole pictures that is enough. Most steps of the gain reach the
+        // whole picture; what its first ones save is about what the walks over the picture itself cost.
+        for (metric, map, enough) in [
+            ("pixel-flipping", &noise, 0.6),
+            ("region-perturbation", &spot, 0.65),
+            ("symmetric-relevance-gain", &spot, 1.05),
+        ] {
+            let (found, some, few) = walked(&own, map, metric, true);
+            let (expected, none, many) = walked(&own, map, metric, false);
+            let part = few as f64 / many as f64;
+            println!("{name} {metric}: {part:.2} of the products");
+            assert!(
+                none == 0 && some > 0 && part <= enough,
+                "{name} {metric}: {part}"
+            );
+            let largest = expected.iter().fold(0.0f64, |most, v| most.max(v.abs()));
+            for (found, expected) in found.iter().zip(&expected) {
+                let off = (found - expected).abs() / largest;
+                assert!(off <= 1e-5, "{name} {metric}: off by {off:e}");
+            }
+        }
+    }
 }

@@ -2,3 +2,4 @@
 
 mod covering;
 mod randomisation;
+mod sampling;

@@ -252,7 +252,11 @@ fn compare(name: &str, layers: &str) {
         let method = method(&case.method, &[("channels", channels)]);
         let map = map_of(&*method, &subject, network.target);
         let candidate = (&subject, &map, &*method);
-        let usual = [("seed", &seed[..]), ("layers", layers)];
+        let usual = [
+            ("seed", &seed[..]),
+            ("layers", layers),
+            ("weights", "pytorch"),
+        ];
         let smooth = [&usual[..], &[("samples", &samples), ("noise", &noise)]].concat();
         for (order, options, steps) in [
             ("top-down", &usual[..], &case.top_down),
@@ -294,7 +298,7 @@ fn compare(name: &str, layers: &str) {
                 );
             }
         }
-        let options = [("seed", &seed[..]), ("bins", &bins)];
+        let options = [("seed", &seed[..]), ("bins", &bins), ("weights", "pytorch")];
         let found = measured("efficient-model-randomisation", &options, candidate).unwrap();
         assert_near(
             found.value,

@@ -34,7 +34,7 @@ fn blobs(folder: &Path, tagged: bool) {
                 let grey = noise.iter().flat_map(|v| [(90.0 + 60.0 * v) as u8; 3]);
                 let rgb = grey.take(SIDE * SIDE * 3).collect();
                 let mut picture = Picture::new(SIDE, SIDE, rgb);
-                let shift = |v: f32| 32 + (16.0 * v) as usize;
+                let shift = |v: f32| 34 + (4.0 * v) as usize;
                 let (y, x) = (shift(noise[SIDE * SIDE]), shift(noise[SIDE * SIDE + 1]));
                 for row in y..y + 24 {
                     (x..x + 24).for_each(|column| picture.set_pixel(row, column, colour));

@@ -60,9 +60,9 @@ fn everything_is_written_and_the_record_names_every_file() {
         name
     });
     for name in names {
-        let folders = fs::read_dir(&out).unwrap().flatten();
+        let mut folders = fs::read_dir(&out).unwrap().flatten();
         let own = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().ends_with(name);
-        let folder = folders.filter(own).next().unwrap().path();
+        let folder = folders.find(own).unwrap().path();
         assert!(dvm::read(folder.join("mean.png")).unwrap().width() > 400);
         assert!(dvm::read(folder.join("cluster-1.png")).unwrap().width() > 400);
     }

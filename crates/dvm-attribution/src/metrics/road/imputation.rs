@@ -142,9 +142,9 @@ fn conjugate_gradients<const N: usize>(
         }
         let step = ratio(now, dot(&direction, &left));
         for &at in unknown {
-            for c in 0..N {
-                found[at][c] += step[c] * direction[at][c];
-                rest[at][c] -= step[c] * left[at][c];
+            for (c, step) in step.into_iter().enumerate() {
+                found[at][c] += step * direction[at][c];
+                rest[at][c] -= step * left[at][c];
             }
         }
         before = now;

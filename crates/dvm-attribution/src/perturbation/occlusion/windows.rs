@@ -29,8 +29,9 @@ enum Covering<'a> {
     Image {
         original: &'a Picture,
         cover: Cover,
-        /// The crop without a window, normalised, as stored: what the network is given, unless noise was added
-        /// to that.
+        /// The crop without a window, and its normalised values, as stored: what the network is given, unless
+        /// noise was added to that.
+        crop: Picture,
         uncovered: Vec<f32>,
         /// Copies of the original to draw windows on, as many as threads ask for one at a time.
         canvases: Mutex<Vec<Picture>>,
@@ -65,12 +66,14 @@ impl<'a> Windows<'a> {
     ) -> Result<Self, Error> {
         let original = subject.input().original();
         let (sigma, noise) = Self::blur_and_noise(&grid, noise_seed);
-        let uncovered = subject.preprocess().normalise(subject.input().crop());
+        let crop = subject.preprocess().crop_of(original);
+        let uncovered = subject.preprocess().normalise(&crop);
         let uncovered = Tensor::from_nchw(&subject.shape(), &uncovered);
         Ok(Self {
             subject,
             grid,
             covering: Covering::Image {
+                crop,
                 uncovered: uncovered.data().to_vec(),
                 original,
                 cover: fill.over(original, subject.preprocess(), sigma, &noise)?,
@@ -129,6 +132,7 @@ impl Variants for Windows<'_> {
             Covering::Image {
                 original,
                 cover,
+                crop: whole,
                 uncovered,
                 canvases,
             } => {
@@ -153,7 +157,7 @@ impl Variants for Windows<'_> {
                     canvas.rgb_mut()[span.clone()].copy_from_slice(&original.rgb()[span]);
                 }
                 lock().push(canvas);
-                if crop == *subject.input().crop() {
+                if crop == *whole {
                     return None;
                 }
                 let normalised = subject.preprocess().normalise(&crop);

@@ -26,27 +26,25 @@ impl Survey {
 
     fn warnings_in_words(&self, page: &mut String) {
         page.push_str("## Warnings\n\n");
-        let mut some = false;
         for finding in self.confirmed() {
-            some = true;
             let _ = writeln!(page, "- **Warning**: {}.", text(&finding.sentence));
         }
-        if some {
-            page.push_str(
+        match self.no_warning() {
+            None => page.push_str(
                 "\nA place like this is a shortcut if what is there does not belong to the class, such as a tag, a \
                  ruler or a caption. Look at the pictures of the class.\n\n",
-            );
-        } else {
-            page.push_str(
-                "None: no place outside the middle of the picture was found where the maps of one class \
-                 concentrate and which changes the probability of that class.\n\n",
-            );
+            ),
+            Some(words) => {
+                let _ = writeln!(page, "None: {}.\n", text(&words));
+            }
         }
         let mut others = self.findings.iter().filter(|f| !f.is_confirmed).peekable();
         if others.peek().is_some() {
-            page.push_str(
-                "Places where the maps of a class concentrate, but that do not change its probability when they \
-                 are covered or copied, and so are no warnings:\n\n",
+            let _ = writeln!(
+                page,
+                "Places where the maps of a class concentrate, but that are no warnings: it is not sure that covering or \
+                 copying them changes its probability by {:.0} points more than places elsewhere.\n",
+                100.0 * self.settings.least_effect
             );
             for finding in others {
                 let _ = writeln!(page, "- {}.", text(&finding.sentence));
@@ -204,7 +202,8 @@ impl Survey {
             "A warning needs both of this. The maps of a class have at least {} times as much relevance in a place as \
              its area and as the maps of other classes have (99 % interval of the difference above zero). And covering \
              the place, or copying it onto pictures of other classes, changes the probability of the class by at least \
-             {:.0} points more than places like it elsewhere (99 % interval, up to {} pictures). The middle of the \
+             {:.0} points more than places like it elsewhere (99 % interval, up to {} pictures), and neither of the two says the \
+             opposite. The middle of the \
              picture is never a place of a warning: what is to be recognised is usually there.",
             settings.many_times,
             100.0 * settings.least_effect,

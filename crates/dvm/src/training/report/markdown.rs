@@ -153,11 +153,13 @@ impl Report<'_> {
             let sentence = text(&finding.sentence);
             line(page, &format!("\n**Warning**: {sentence}."));
         }
-        if survey.confirmed().next().is_none() {
+        if let Some(words) = survey.no_warning() {
+            let words = text(&words);
             line(
                 page,
-                "\nNo place outside the middle of the picture was found that one class depends on. `dvm survey` \
-                 looks at more pictures, and shows clusters of maps.",
+                &format!(
+                    "\nNo warning: {words}. `dvm survey` looks at more pictures, and shows clusters of maps."
+                ),
             );
         }
     }
