@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::drawing::{self, FigureFormat, OverlayStyle};
+use crate::gradient_check::GradientRecord;
 use crate::results::RECORD;
 use crate::{Caption, Classifier, Error, Explain, Prediction, ResultFolder, Unit};
 
@@ -23,6 +24,7 @@ pub(crate) struct Explained {
     prediction: Prediction,
     names: Vec<String>,
     model: Value,
+    gradient: GradientRecord,
     /// What is to be known of the network.
     warnings: Vec<String>,
     /// What is to be known of the picture.
@@ -43,6 +45,7 @@ impl Explained {
         input: Arc<Input>,
         prediction: Prediction,
         options: &Explain,
+        gradient: GradientRecord,
     ) -> Self {
         let name = classifier.name();
         let original = input.original();
@@ -74,6 +77,7 @@ impl Explained {
                 "arithmetic": arithmetic(classifier),
                 "preprocess": written(classifier.preprocess()),
             }),
+            gradient,
             model_name: name.to_owned(),
             warnings: classifier
                 .warnings()
@@ -123,6 +127,7 @@ pub const CUT_OFF: &str = "the file ends before its picture does: what is missin
 
 impl Explanation {
     pub(crate) fn new(explained: Arc<Explained>, target: Target, maps: Vec<Map>) -> Self {
+        explained.gradient.keep();
         Self {
             explained,
             target,
@@ -333,6 +338,8 @@ impl Explanation {
                 })
             })
             .collect();
+        let mut model = self.explained.model.clone();
+        model["gradient_check"] = self.explained.gradient.record();
         let placement = self.explained.input.placement();
         let (rows, columns) = placement.shown();
         let round = |value: f64| (value * 1e4).round() / 1e4;
@@ -357,7 +364,7 @@ impl Explanation {
                 "true_class": self.caption.true_class,
                 "true_class_by_folder": self.caption.by_folder,
             },
-            "model": self.explained.model,
+            "model": model,
             "warnings": self.explained.warnings,
             "target": match &self.target {
                 _ if self.explained.unit.is_some() => json!(self.explained.unit.as_ref().map(|(unit, value)| {

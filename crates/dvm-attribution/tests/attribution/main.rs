@@ -5,6 +5,7 @@ mod brute_force;
 mod cams;
 mod captum;
 mod fills;
+mod gradient_check;
 mod image_space;
 mod invariants;
 mod oracles;
