@@ -35,9 +35,9 @@ pub struct Arguments {
     #[arg(value_parser = crate::methods::names(), default_value = USUAL_METHODS)]
     #[arg(hide_possible_values = true)]
     methods: Vec<String>,
-    /// Metrics, separated by commas (see `dvm metrics list`); `usual` are symmetric relevance gain, deletion,
-    /// insertion, sparseness and model randomisation, each map of which takes about 150 more walks, and as many
-    /// more maps as the network has blocks
+    /// Metrics, separated by commas (see `dvm metrics list`); `usual` are symmetric relevance gain, deletion and
+    /// insertion (together two partial walks a step), sparseness, and model randomisation (the same method
+    /// again on the network with ever more random layers: of a slow method by far the most expensive)
     #[arg(long, value_name = "METRIC", value_delimiter = ',', default_value = dvm::Checks::USUAL)]
     #[arg(value_parser = crate::metrics::names(), hide_possible_values = true)]
     metrics: Vec<String>,

@@ -115,9 +115,10 @@ fn column(summary: &Summary, metric: &MetricSummary) -> Vec<String> {
 
 fn seconds(summary: &Summary) -> Vec<String> {
     let cells = summary.methods.iter().map(|method| {
-        let seconds = method
-            .seconds
-            .map(|seconds| format!("{:.3}", seconds.median));
+        let seconds = method.seconds.map(|seconds| match seconds.median {
+            median if median < 0.001 => "< 0.001".into(),
+            median => format!("{median:.3}"),
+        });
         seconds.unwrap_or_else(|| "–".into())
     });
     ["seconds a map".into()].into_iter().chain(cells).collect()

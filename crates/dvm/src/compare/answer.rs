@@ -254,7 +254,7 @@ impl Score {
             return figure(self.mean);
         };
         let half = (high - low) / 2.0;
-        let decimals = decimals(half, 2);
+        let decimals = decimals(half, 2).min(4);
         format!("{} ± {}", fixed(self.mean, decimals), fixed(half, decimals))
     }
 }
@@ -340,7 +340,7 @@ mod tests {
         let answer = answer.unwrap();
         assert_eq!(
             answer.sentence,
-            "On this network use grad-cam: its relevance gain is 0.500 (0.494 to 0.506), 0.200 (0.190 to 0.211) \
+            "On this network use grad-cam: its relevance gain is 0.500 (0.494 to 0.505), 0.20 (0.19 to 0.21) \
              above the next, occlusion, over 20 pictures."
         );
         assert_eq!(answer.choice.as_deref(), Some("grad-cam"));

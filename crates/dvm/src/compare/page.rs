@@ -76,7 +76,7 @@ impl Summary {
             axis: match &metric.better[..] {
                 "higher" => "higher is better".into(),
                 "lower" => "lower is better".into(),
-                _ => "neither is better".into(),
+                _ => "neither end is better".into(),
             },
             dots: dots.collect(),
             logarithmic: false,
