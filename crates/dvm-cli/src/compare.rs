@@ -36,8 +36,8 @@ pub struct Arguments {
     #[arg(hide_possible_values = true)]
     methods: Vec<String>,
     /// Metrics, separated by commas (see `dvm metrics list`); `usual` are symmetric relevance gain, deletion and
-    /// insertion (together two partial walks a step), sparseness, and model randomisation (the same method
-    /// again on the network with ever more random layers: of a slow method by far the most expensive)
+    /// insertion (together two partial walks a step), sparseness, and model randomisation (one more map of
+    /// the method, of the network with random weights)
     #[arg(long, value_name = "METRIC", value_delimiter = ',', default_value = dvm::Checks::USUAL)]
     #[arg(value_parser = crate::metrics::names(), hide_possible_values = true)]
     metrics: Vec<String>,
