@@ -24,15 +24,13 @@ pub(super) fn of(relevances: &[Option<Vec<f32>>], size: (usize, usize)) -> Agree
 
 /// A symmetric matrix, each half of which is computed once.
 fn matrix(count: usize, value: impl Fn(usize, usize) -> Option<f64>) -> Vec<Vec<Option<f64>>> {
-    let mut all = vec![vec![None; count]; count];
-    for i in 0..count {
-        for j in 0..=i {
-            let value = value(i, j);
-            all[i][j] = value;
-            all[j][i] = value;
-        }
-    }
-    all
+    let lower: Vec<Vec<Option<f64>>> = (0..count)
+        .map(|i| (0..=i).map(|j| value(i, j)).collect())
+        .collect();
+    let entry = |i: usize, j: usize| lower[i.max(j)][i.min(j)];
+    (0..count)
+        .map(|i| (0..count).map(|j| entry(i, j)).collect())
+        .collect()
 }
 
 #[cfg(test)]
