@@ -97,6 +97,7 @@ impl ModelOptions {
         let classifier = self.output.apply(classifier)?;
         let classifier = self.preprocess.apply(classifier)?;
         report::warn_about(&classifier);
+        let classifier = classifier.keeping_gradient_checks();
         Ok(classifier.with_arithmetic(run.arithmetic()))
     }
 

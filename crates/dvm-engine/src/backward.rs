@@ -244,7 +244,7 @@ impl Graph {
     }
 
     /// One node: by its rule, or else by its op.
-    fn step(
+    pub(crate) fn step(
         &self,
         held: &Held,
         id: NodeId,
@@ -303,7 +303,7 @@ impl Graph {
         gradients.map_err(|detail| self.error(id, detail))
     }
 
-    fn not_kept(&self, id: NodeId) -> Error {
+    pub(crate) fn not_kept(&self, id: NodeId) -> Error {
         Error::NotKept {
             node: self.node(id).name.clone(),
         }

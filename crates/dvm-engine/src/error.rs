@@ -28,6 +28,15 @@ pub enum Error {
         /// Name of the node.
         node: String,
     },
+    /// The walk back says something else than differences of the network's answers.
+    #[error(
+        "the gradient is wrong: {detail}; a map made of it would be, too, so use a method that needs no gradient \
+         (such as occlusion), and report this with the network"
+    )]
+    Gradient {
+        /// What was compared, the two figures, and the nodes that are to blame.
+        detail: String,
+    },
     /// A parameter's value has the wrong shape.
     #[error("parameter `{name}` has shape {expected:?}, not {found:?}")]
     Parameter {

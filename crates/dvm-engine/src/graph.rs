@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use crate::awake::awake;
 use crate::ops::input::Input;
 use crate::ops::{Arithmetic, Op, Prepared};
-use crate::{Blueprint, Error, Stopwatch, Tensor};
+use crate::{Blueprint, Error, GradientCheck, Stopwatch, Tensor};
 
 /// A node's position in its graph. The input is always the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +79,8 @@ pub struct Graph {
     stopwatch: Option<Stopwatch>,
     /// Per node, its parameters as its kernels want them, made at first use.
     prepared: Vec<OnceLock<Option<Prepared>>>,
+    /// What was found of its gradient, shared by all forms of the network.
+    gradient_check: Arc<OnceLock<GradientCheck>>,
 }
 
 /// The values are shared until one side changes them.
@@ -88,6 +90,7 @@ impl Clone for Graph {
         Self::from_parts(parts.0, parts.1, parts.2, self.values.clone())
             .with_auxiliaries(self.auxiliaries.clone())
             .run_like(self)
+            .checked_like(self)
     }
 }
 
@@ -129,6 +132,7 @@ impl Graph {
             arithmetic: Arithmetic::default(),
             stopwatch: None,
             prepared,
+            gradient_check: Arc::default(),
         }
     }
 
@@ -164,6 +168,31 @@ impl Graph {
     pub(crate) fn run_like(self, other: &Self) -> Self {
         self.with_arithmetic(other.arithmetic)
             .with_stopwatch(other.stopwatch.clone())
+    }
+
+    /// The same graph, another form of `other`: what is found of the gradient of one holds for both.
+    pub(crate) fn checked_like(self, other: &Self) -> Self {
+        let gradient_check = Arc::clone(&other.gradient_check);
+        Self {
+            gradient_check,
+            ..self
+        }
+    }
+
+    /// What was found of the gradient ([`Graph::gradient_check`]), if it was checked.
+    pub fn known_gradient_check(&self) -> Option<GradientCheck> {
+        self.gradient_check.get().copied()
+    }
+
+    /// The place where what is found of the gradient will be, for all forms of the network.
+    pub fn gradient_checked(&self) -> &Arc<OnceLock<GradientCheck>> {
+        &self.gradient_check
+    }
+
+    /// Takes over what was found of the gradient of this network before, so that it is not checked again;
+    /// the first that is told stays.
+    pub fn note_gradient_check(&self, found: GradientCheck) {
+        let _ = self.gradient_check.set(found);
     }
 
     /// The nodes in the order in which they are computed; the input is the first.
@@ -277,7 +306,8 @@ impl Graph {
         let (nodes, parameters) = (self.nodes.clone(), self.parameters.clone());
         Ok(Self::from_parts(nodes, self.output, parameters, values)
             .with_auxiliaries(self.auxiliaries.clone())
-            .run_like(self))
+            .run_like(self)
+            .checked_like(self))
     }
 
     /// Changes parameters in place, several at a time: `change` gets each one's index, what it is

@@ -404,3 +404,31 @@ fn weights_behind_a_link_are_not_read() {
         .to_string();
     assert!(error.contains("link"), "{error}");
 }
+
+/// Whatever exporter wrote it.
+#[test]
+fn the_gradient_of_an_imported_network_agrees_with_its_answers() {
+    for name in [
+        "assigning_one_script",
+        "cnn_dynamo_23",
+        "cnn_script_17",
+        "functions",
+        "grey",
+        "loose_dynamo",
+        "modern_script",
+        "normalising",
+        "parts_script",
+        "quantised",
+        "shuffle",
+        "vit_dynamo_18",
+        "vit_script_17",
+        "windows_script",
+    ] {
+        let shape: [usize; 4] = expected(name)[0].shape().try_into().unwrap();
+        let input = [1, shape[1], shape[2], shape[3]];
+        let network = Network::new(read(name).graph);
+        let found = network.folded().gradient_check(&input, usize::MAX);
+        let found = found.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(found.nodes > 3 && found.is_plausible(), "{name}: {found:?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use dvm_engine::{Arithmetic, Network, Output, Stopwatch, Tensor};
 use dvm_image::{Channels, Input, Limits, Picture, Preprocess, PreprocessField, Range, Reading};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::classes::read_text;
+use crate::gradient_check::KnownChecks;
 use crate::nearest::about_model;
 use crate::{DEFAULT_MODEL, Error, weights};
 
@@ -17,6 +19,8 @@ use crate::{DEFAULT_MODEL, Error, weights};
 pub struct Classifier {
     pretrained: Pretrained,
     limits: Limits,
+    /// What was found of the network's gradient.
+    pub(crate) checks: Arc<KnownChecks>,
 }
 
 /// What is known of a network's file before it is opened.
@@ -136,6 +140,7 @@ impl Classifier {
         Self {
             pretrained,
             limits: Limits::default(),
+            checks: Arc::default(),
         }
     }
 

@@ -61,6 +61,14 @@ pub enum Error {
         /// What is wrong, as the end of the sentence.
         detail: String,
     },
+    /// The network's gradient is wrong, so no map can be made of it.
+    #[error("{weights}: {source}")]
+    Gradient {
+        /// The weight file.
+        weights: String,
+        /// What was compared.
+        source: dvm_engine::Error,
+    },
     /// The picture's crop is too large for the network to be run on it.
     #[error(
         "a crop of {height}×{width} pixels takes {mebibytes} MiB to classify; choose a smaller one"

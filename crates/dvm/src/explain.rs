@@ -224,7 +224,12 @@ impl Classifier {
                 (self.classify(&input)?, vec![Target::Class(unit.channel)])
             }
         };
-        let mut explained = Explained::new(self, input.clone(), prediction, options);
+        let gradient = self.gradient_record(
+            &subject,
+            walks(&options.methods, &options.checks),
+            options.unit.as_ref(),
+        )?;
+        let mut explained = Explained::new(self, input.clone(), prediction, options, gradient);
         if let Some(unit) = &options.unit {
             explained = explained.of_unit(unit.clone(), numbers[unit.channel]);
         }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::checks::Checked;
 use crate::drawing::{self, FigureFormat, OverlayStyle};
+use crate::gradient_check::GradientRecord;
 use crate::results::RECORD;
 use crate::{Caption, Classifier, Error, Explain, Prediction, ResultFolder, Unit};
 
@@ -24,6 +25,7 @@ pub(crate) struct Explained {
     prediction: Prediction,
     names: Vec<String>,
     model: Value,
+    gradient: GradientRecord,
     /// What is to be known of the network.
     warnings: Vec<String>,
     /// What is to be known of the picture.
@@ -44,6 +46,7 @@ impl Explained {
         input: Arc<Input>,
         prediction: Prediction,
         options: &Explain,
+        gradient: GradientRecord,
     ) -> Self {
         let name = classifier.name();
         let original = input.original();
@@ -75,6 +78,7 @@ impl Explained {
                 "arithmetic": arithmetic(classifier),
                 "preprocess": written(classifier.preprocess()),
             }),
+            gradient,
             model_name: name.to_owned(),
             warnings: classifier
                 .warnings()
@@ -134,6 +138,7 @@ pub const CUT_OFF: &str = "the file ends before its picture does: what is missin
 
 impl Explanation {
     pub(crate) fn new(explained: Arc<Explained>, target: Target, maps: Vec<Map>) -> Self {
+        explained.gradient.keep();
         Self {
             explained,
             target,
@@ -350,6 +355,8 @@ impl Explanation {
                 })
             })
             .collect();
+        let mut model = self.explained.model.clone();
+        model["gradient_check"] = self.explained.gradient.record();
         let placement = self.explained.input.placement();
         let (rows, columns) = placement.shown();
         let round = |value: f64| (value * 1e4).round() / 1e4;
@@ -374,7 +381,7 @@ impl Explanation {
                 "true_class": self.caption.true_class,
                 "true_class_by_folder": self.caption.by_folder,
             },
-            "model": self.explained.model,
+            "model": model,
             "warnings": self.explained.warnings,
             "target": match &self.target {
                 _ if self.explained.unit.is_some() => json!(self.explained.unit.as_ref().map(|(unit, value)| {

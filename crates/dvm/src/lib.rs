@@ -34,6 +34,7 @@ mod drawing;
 mod error;
 mod explain;
 mod explanation;
+mod gradient_check;
 mod nearest;
 mod network_drawing;
 pub mod regions;

@@ -152,7 +152,7 @@ impl Metric for Infidelity {
         };
         let targets = std::slice::from_ref(target);
         let scores = subject.scores(&perturbed, targets, self.score)?;
-        let whole = target.score(self.score, subject.output(), &*subject.numbers()?)?;
+        let whole = target.score(self.score, subject.output(), &subject.numbers()?)?;
         let drops = scores
             .iter()
             .map(|&score| f64::from(whole) - f64::from(score));

@@ -144,7 +144,7 @@ impl Metric for MuFidelity {
         let baseline = self.baseline.of_whole(subject, self.seed)?;
         let subsets = Subsets::new(self, subject.size(), baseline.data());
         let scores = subject.scores(&subsets, std::slice::from_ref(target), self.score)?;
-        let whole = target.score(self.score, subject.output(), &*subject.numbers()?)?;
+        let whole = target.score(self.score, subject.output(), &subject.numbers()?)?;
         let drops: Vec<f64> = scores
             .iter()
             .map(|&score| f64::from(whole) - f64::from(score))

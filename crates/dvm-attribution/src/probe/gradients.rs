@@ -1,7 +1,7 @@
 //! Gradients of a target's score at nodes of the network, with the activations there.
 
 use dvm_engine::rules::Composite;
-use dvm_engine::{Activations, Graph, NodeId, Request, Segments, Tensor};
+use dvm_engine::{Activations, GradientCheck, Graph, NodeId, Request, Segments, Tensor};
 use rayon::prelude::*;
 
 use super::LARGEST_BATCH_BACK;
@@ -72,6 +72,7 @@ impl Subject<'_> {
         ask: &Ask,
         slopes: &Slopes,
     ) -> Result<Answer, Error> {
+        self.check_if_true(ask)?;
         let is_shared = other.is_none() && std::ptr::eq(ask.graph, self.network().folded());
         if is_shared {
             let forward = self.forward()?;
@@ -104,6 +105,7 @@ impl Subject<'_> {
         ask: &Ask,
         each: &mut dyn FnMut(usize, Answer) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        self.check_if_true(ask)?;
         let (batch, segments) = self.batch_back(ask, count)?;
         let mut first = 0;
         while first < count {
@@ -123,6 +125,28 @@ impl Subject<'_> {
                 each(first + index, answer)?;
             }
             first += size;
+        }
+        Ok(())
+    }
+
+    /// Checks the gradient of the network ([`dvm_engine::Graph::gradient_check`]), as the first walk back by
+    /// the true rules does; once for all forms of a network and all subjects.
+    ///
+    /// # Errors
+    /// [`Error::Network`] with [`dvm_engine::Error::Gradient`] if it is wrong for certain.
+    pub fn check_gradient(&self) -> Result<GradientCheck, Error> {
+        self.check_gradient_of(self.network().folded())
+    }
+
+    fn check_gradient_of(&self, graph: &Graph) -> Result<GradientCheck, Error> {
+        let allowed = self.memory().max(ALWAYS_ALLOWED_BACK) / size_of::<f32>();
+        Ok(graph.gradient_check(&self.shape(), allowed)?)
+    }
+
+    /// Replaced rules are no gradient on purpose.
+    fn check_if_true(&self, ask: &Ask) -> Result<(), Error> {
+        if ask.composite.rules().next().is_none() {
+            self.check_gradient_of(ask.graph)?;
         }
         Ok(())
     }

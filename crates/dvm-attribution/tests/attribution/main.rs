@@ -7,6 +7,7 @@ mod captum;
 mod controls;
 mod covering;
 mod fills;
+mod gradient_check;
 mod image_space;
 mod invariants;
 mod localisation;

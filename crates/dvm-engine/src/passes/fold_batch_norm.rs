@@ -69,7 +69,9 @@ pub fn fold_batch_norm(graph: &Graph, keep: &KeepNode) -> Graph {
     }
     let output = moved[graph.output().0];
     let (parameters, values) = used(&mut nodes, parameters, values);
-    Graph::from_parts(nodes, output, parameters, values).run_like(graph)
+    Graph::from_parts(nodes, output, parameters, values)
+        .run_like(graph)
+        .checked_like(graph)
 }
 
 /// Weight and bias of the convolution with the batch-norm in them, computed in f64.

@@ -146,6 +146,7 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode) -> Graph {
     )
     .with_auxiliaries(auxiliaries)
     .run_like(graph)
+    .checked_like(graph)
 }
 
 #[derive(Clone)]

@@ -184,7 +184,7 @@ fn a_series_leaves_the_values_that_it_began_with_to_their_other_owners() {
     let mut incremental = Incremental::on(&graph, base.clone(), &shape).unwrap();
     let whole = change("owners", Rectangle::whole((20, 20)));
     let found = incremental
-        .logits_after_each(&[whole.clone()], usize::MAX)
+        .logits_after_each(std::slice::from_ref(&whole), usize::MAX)
         .unwrap();
     assert_eq!(found.data(), anew(&graph, &picture, &[whole]));
     assert_eq!(base.output().data(), before);

@@ -5,6 +5,7 @@ mod accuracy;
 mod attention;
 mod errors;
 mod exact;
+mod gradient_check;
 mod gradients;
 mod kept;
 #[path = "../nets/mod.rs"]

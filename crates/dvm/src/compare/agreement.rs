@@ -24,12 +24,12 @@ pub(super) fn of(relevances: &[Option<Vec<f32>>], size: (usize, usize)) -> Agree
 
 /// A symmetric matrix, each half of which is computed once.
 fn matrix(count: usize, value: impl Fn(usize, usize) -> Option<f64>) -> Vec<Vec<Option<f64>>> {
-    let half: Vec<Vec<Option<f64>>> = (0..count)
+    let lower: Vec<Vec<Option<f64>>> = (0..count)
         .map(|i| (0..=i).map(|j| value(i, j)).collect())
         .collect();
-    let cell = |i: usize, j: usize| half[i.max(j)][i.min(j)];
+    let entry = |i: usize, j: usize| lower[i.max(j)][i.min(j)];
     (0..count)
-        .map(|i| (0..count).map(|j| cell(i, j)).collect())
+        .map(|i| (0..count).map(|j| entry(i, j)).collect())
         .collect()
 }
 

@@ -61,6 +61,8 @@ impl Compare {
             .numbers()
             .map_err(|error| classifier.failed(error))?;
         let prediction = classifier.prediction(&numbers)?;
+        // A check of the gradient that an earlier run has made is known from here on.
+        let gradient = classifier.gradient_record(&subject, self.walks(&contestants), None)?;
         let class = self.class_of(classifier, picture, &prediction)?;
         let target = Target::Class(class);
         let name = &classifier.classes()[class];
@@ -78,6 +80,7 @@ impl Compare {
             relevances.push(relevance);
             done(index + 1);
         }
+        gradient.keep();
         Ok(Line {
             class: Some(name.clone()),
             probability: Some(prediction.probabilities[class]),

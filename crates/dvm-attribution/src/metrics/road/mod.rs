@@ -200,7 +200,7 @@ impl Metric for Road {
 
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         let (subject, target) = (candidate.subject(), candidate.target());
-        let whole = target.score(self.score, subject.output(), &*subject.numbers()?)?;
+        let whole = target.score(self.score, subject.output(), &subject.numbers()?)?;
         let order = self.order(candidate.relevance());
         let questions = self.questions();
         let lanes = self.lanes(subject, questions.len())?;

@@ -1,0 +1,288 @@
+//! A gradient that checks itself: a few of its directional derivatives against central differences of the
+//! network's own answers.
+//!
+//! The walk back is code for every op, and a mistake in it makes a map that looks like any other. Walking
+//! forward is tested by every answer, so it can be the judge: along a direction `v` the gradient says that
+//! the answer changes by `g · v`, and `(f(x + h v) − f(x − h v)) / 2h` must be the same. Both are asked at a
+//! random picture that looks like one to the network, not at a photograph: in flat regions of a photograph many
+//! units sit exactly at the kink of a ReLU or are tied in a maximum, where no derivative is defined.
+//!
+//! Every node is compared on its own (`nodes`), which finds a mistake in one op of many and says where it is, and
+//! the walk as a whole. Two kinds of directions find different mistakes of that. Along the gradient itself the answer changes most for the
+//! smallest step, so that hardly a kink is crossed, and the two agree to a part in a thousand: a wrong factor, a
+//! wrong sign. What the gradient misses altogether, such as a branch, may change nothing along it; random
+//! directions find that, less exactly.
+
+mod field;
+mod judgement;
+mod nodes;
+
+use self::field::{field, product, rms, squares};
+use self::judgement::{Verdict, judge};
+use crate::rules::Composite;
+use crate::{Error, Graph, Keep, Mode, Request, Tensor, seeded};
+
+/// What a check of a gradient found: it agrees, as far as that could be told.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct GradientCheck {
+    /// How many directional derivatives were compared.
+    pub compared: usize,
+    /// How many of them rounding or kinks of the network hid.
+    pub undecided: usize,
+    /// The largest mismatch of the others along the gradient itself, relative to the larger figure; 0 if there
+    /// are none.
+    pub along_gradient: f64,
+    /// The largest mismatch of the others along random directions, relative to the larger figure, or to the root
+    /// mean square of these derivatives where that is more; 0 if there are none.
+    pub along_random: f64,
+    /// How many nodes were compared on their own; 0 where memory does not hold what that takes.
+    pub nodes: usize,
+    /// The largest mismatch of a node, relative to what arrives there; of those that kinks do not explain.
+    pub at_node: f64,
+}
+
+impl GradientCheck {
+    /// Whether a check can have found this: what is read from a file may be anything.
+    pub fn is_plausible(&self) -> bool {
+        let shares = [self.along_gradient, self.along_random, self.at_node];
+        self.compared > 0
+            && self.undecided <= self.compared
+            && shares.iter().all(|share| (0.0..=1.0).contains(share))
+    }
+}
+
+/// Numbers that are compared along the gradient itself may be apart by this part: kinks that a step crosses.
+const TOLERANCE_ALONG: f64 = 0.02;
+
+/// The same along random directions, which take longer steps for the same change.
+const TOLERANCE_RANDOM: f64 = 0.1;
+
+/// How many scores are looked at, each a random sum of the network's numbers.
+const SCORES: usize = 2;
+
+/// How many random directions.
+const DIRECTIONS: usize = 2;
+
+/// One comparison that came out badly.
+struct Mismatch {
+    along_gradient: bool,
+    claimed: f64,
+    central: f64,
+}
+
+impl Graph {
+    /// What [`Graph::check_gradient`] found of this network by the true gradients; it is checked when first
+    /// asked for. Forms of it that a pass made, and the same graph with other values of its parameters, share
+    /// what was found.
+    ///
+    /// # Errors
+    /// As [`Graph::check_gradient`].
+    pub fn gradient_check(
+        &self,
+        input: &[usize; 4],
+        allowed: usize,
+    ) -> Result<GradientCheck, Error> {
+        if let Some(known) = self.known_gradient_check() {
+            return Ok(known);
+        }
+        let found = self.check_gradient(input, allowed, &crate::rules::TRUE_GRADIENT)?;
+        self.note_gradient_check(found);
+        Ok(found)
+    }
+
+    /// Walks back by these rules from random sums of the network's numbers for a random picture `[1, C, H, W]`
+    /// of this shape, keeping at most `allowed` values in memory as [`Graph::segments`] does, and compares
+    /// directional derivatives with central differences: along each gradient, along random pictures, and at
+    /// every node where memory allows it. It takes about as long as 30 to 50 walks forward. The same graph and
+    /// shape always give the same figures.
+    ///
+    /// # Errors
+    /// [`Error::Gradient`] for gradients that are wrong for certain: neither rounding nor kinks can be the
+    /// reason, at a node in the mean of six directions, or of the whole network in most
+    /// directions at nearly all lengths. [`Error::Node`] where the graph cannot be walked.
+    pub fn check_gradient(
+        &self,
+        input: &[usize; 4],
+        allowed: usize,
+        rules: &Composite,
+    ) -> Result<GradientCheck, Error> {
+        let picture = field("gradient check: picture", *input);
+        let segments = &self.segments(input, allowed)?;
+        let of_nodes = nodes::COPIES.saturating_mul(segments.values()) <= allowed;
+        let kept = match of_nodes {
+            true => self.forward(&picture, Mode::Inference, Keep::All)?,
+            false => self.forward_in_segments(&picture, segments)?,
+        };
+        let outputs = kept.output();
+        let scores = SCORES.min(outputs.len());
+        let weights: Vec<Vec<f32>> = (0..scores)
+            .map(|score| {
+                let name = format!("gradient check: score {score}");
+                seeded::uniform(&name, outputs.len(), -1.0, 1.0)
+            })
+            .collect();
+        let wanted = [self.input()];
+        let request = Request {
+            nodes: &wanted,
+            parameters: &|_| false,
+            rules,
+        };
+        let nodes = match of_nodes {
+            true => self.check_nodes(&picture, &kept, &weights[0], rules)?,
+            false => nodes::Found::default(),
+        };
+        let mut gradients = Vec::new();
+        for weights in &weights {
+            let seed = Tensor::from_stored(outputs.shape(), weights.clone());
+            let seeds = [(self.output(), seed)];
+            let found = match of_nodes {
+                true => self.backward(&kept, &seeds, &request)?,
+                false => {
+                    self.backward_in_segments((&picture, segments), &kept, &seeds, &request)?
+                }
+            };
+            let gradient = found.node(self.input()).cloned();
+            gradients.push(gradient.unwrap_or_else(|| Tensor::zeros(input)));
+        }
+        // Of numbers of this size a tenth: what a step must move the score by to be seen above rounding.
+        let seen: Vec<f64> = weights
+            .iter()
+            .map(|weights| 0.1 * rms(outputs.data()) * squares(weights).sqrt())
+            .collect();
+        drop(kept);
+        let ask = |direction: &Tensor, scores: &[usize], at: f64| {
+            let moved = moved(&picture, direction, at);
+            let numbers = self.logits(&moved)?;
+            let score = |&score: &usize| product(&weights[score], numbers.data());
+            Ok(scores.iter().map(score).collect())
+        };
+        let random: Vec<Tensor> = (0..DIRECTIONS)
+            .map(|index| field(&format!("gradient check: direction {index}"), *input))
+            .collect();
+        let slopes = |direction: &Tensor| -> Vec<f64> {
+            let slope = |gradient: &Tensor| product(gradient.data(), direction.data());
+            gradients.iter().map(slope).collect()
+        };
+        let all: Vec<Vec<f64>> = random.iter().map(slopes).collect();
+        // Of each score the usual size of a slope along a random direction.
+        let usual = |score: usize| {
+            let of_score: Vec<f32> = all.iter().map(|slopes| slopes[score] as f32).collect();
+            rms(&of_score)
+        };
+        let mut tally = Tally::default();
+        for (score, gradient) in gradients.iter().enumerate() {
+            let square = squares(gradient.data());
+            if !(square.is_finite() && square > 0.0) {
+                tally.add(true, 0.0, Verdict::Undecided);
+                continue;
+            }
+            // As long as to change the score as much as a random direction does, or at least enough to be seen,
+            // but no longer than one.
+            let longest = (square * gradient.len() as f64).sqrt();
+            let change = usual(score).max(seen[score]).min(longest);
+            let direction = scaled(gradient, change / square);
+            let claimed = product(gradient.data(), direction.data());
+            let mut at = |at| ask(&direction, &[score], at);
+            let verdict = judge(&[(claimed, 0.0)], TOLERANCE_ALONG, &mut at)?[0];
+            tally.add(true, claimed, verdict);
+        }
+        let every: Vec<usize> = (0..scores).collect();
+        for (direction, slopes) in random.iter().zip(&all) {
+            let claims: Vec<(f64, f64)> = every.iter().map(|&s| (slopes[s], usual(s))).collect();
+            let verdicts = judge(&claims, TOLERANCE_RANDOM, &mut |at| {
+                ask(direction, &every, at)
+            })?;
+            for ((claimed, _), verdict) in claims.into_iter().zip(verdicts) {
+                tally.add(false, claimed, verdict);
+            }
+        }
+        if tally.is_wrong() {
+            return Err(tally.error());
+        }
+        Ok(GradientCheck {
+            nodes: nodes.compared,
+            at_node: nodes.mismatch,
+            ..tally.check
+        })
+    }
+}
+
+/// What comparisons came to.
+struct Tally {
+    check: GradientCheck,
+    mismatches: Vec<Mismatch>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            check: GradientCheck {
+                compared: 0,
+                undecided: 0,
+                along_gradient: 0.0,
+                along_random: 0.0,
+                nodes: 0,
+                at_node: 0.0,
+            },
+            mismatches: Vec::new(),
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, along_gradient: bool, claimed: f64, verdict: Verdict) {
+        let check = &mut self.check;
+        check.compared += 1;
+        let largest = match along_gradient {
+            true => &mut check.along_gradient,
+            false => &mut check.along_random,
+        };
+        match verdict {
+            Verdict::Agrees(mismatch) => *largest = largest.max(mismatch),
+            Verdict::Undecided => check.undecided += 1,
+            Verdict::Differs { central } => self.mismatches.push(Mismatch {
+                along_gradient,
+                claimed,
+                central,
+            }),
+        }
+    }
+
+    /// A single direction may be bad luck; a wrong gradient is wrong in most.
+    fn is_wrong(&self) -> bool {
+        let count = self.mismatches.len();
+        count > 1 && 2 * count >= self.check.compared
+    }
+
+    fn error(&self) -> Error {
+        let first = &self.mismatches[0];
+        let direction = match first.along_gradient {
+            true => "along itself",
+            false => "along a random direction",
+        };
+        Error::Gradient {
+            detail: format!(
+                "{direction} it says that a sum of the network's numbers changes by {:.4e} per step, but central \
+                 differences of these numbers say {:.4e} ({} of {} comparisons disagree)",
+                first.claimed,
+                first.central,
+                self.mismatches.len(),
+                self.check.compared,
+            ),
+        }
+    }
+}
+
+/// The picture, moved along a direction.
+fn moved(picture: &Tensor, direction: &Tensor, by: f64) -> Tensor {
+    let pairs = picture.data().iter().zip(direction.data());
+    let moved = pairs.map(|(&x, &v)| (f64::from(x) + by * f64::from(v)) as f32);
+    Tensor::from_stored(picture.shape(), moved.collect())
+}
+
+/// The same direction with another length.
+fn scaled(direction: &Tensor, factor: f64) -> Tensor {
+    let values = direction.data().iter();
+    let values = values.map(|&v| (f64::from(v) * factor) as f32).collect();
+    Tensor::from_stored(direction.shape(), values)
+}
