@@ -103,13 +103,17 @@ mod tests {
         assert!(matches!(beyond, Verdict::Differs { .. }), "{beyond:?}");
     }
 
+    /// Where the answer is nothing but rounding, both slopes are drawn at random, and by chance one comparison in a
+    /// hundred looks certain. A network is called wrong only if at least half of its comparisons are.
     #[test]
-    fn rounding_that_hides_the_slope_is_no_mistake_of_the_derivative() {
-        for name in 0..200 {
+    fn rounding_that_hides_the_slope_hardly_ever_looks_like_a_mistake() {
+        let looks_wrong = |name: &u32| {
             let noise = |t: f64| f64::from(crate::seeded::unit(&format!("{name} {t}"), 1)[0]);
             let verdict = verdict(1e-6, |t| 1e-6 * t + 1e-5 * noise(t));
-            assert!(!matches!(verdict, Verdict::Differs { .. }), "{name}");
-        }
+            matches!(verdict, Verdict::Differs { .. })
+        };
+        let count = (0..1000).filter(looks_wrong).count();
+        assert!(count <= 20, "{count} of 1000");
     }
 
     #[test]

@@ -206,11 +206,11 @@ impl Words<'_> {
             ),
         };
         let sentence = format!(
-            "{} and {last} cannot be told apart by {title} on {pictures}: {figures}; take the {fast} one, {} ({} s \
+            "{} and {last} cannot be told apart by {title} on {pictures}: {figures}; take the {fast} one, {} ({} \
              a map).",
             others.join(", "),
             self.name(fastest),
-            figure(self.seconds(fastest))
+            for_people(self.seconds(fastest))
         );
         (Some(fastest), sentence)
     }
@@ -227,6 +227,14 @@ impl Words<'_> {
             self.score(control),
             within(by.mean, by.interval)
         )
+    }
+}
+
+/// Seconds, as far as they matter.
+fn for_people(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 0.01 => "less than 0.01 s".into(),
+        seconds => format!("{} s", figure(seconds)),
     }
 }
 
