@@ -216,6 +216,7 @@ impl Checked {
     /// The line with what is good: `symmetric relevance gain 0.31 (higher is better)`.
     pub fn long_line(&self) -> String {
         match self.entry.better {
+            _ if self.found.is_err() => self.line(),
             Better::Neither => self.line(),
             better => format!("{} ({} is better)", self.line(), better.word()),
         }
