@@ -124,8 +124,8 @@ impl<'a> Subject<'a> {
     }
 
     /// The same network asked about another picture that was prepared alike, such as one with noise
-    /// ([`Preprocess::changed`]), with the same memory and the same way of computing changes. Nobody is told how
-    /// far methods are with it.
+    /// ([`Preprocess::changed`]), with the same memory and the same way of computing changes. It reports no
+    /// progress.
     ///
     /// Gradients, activations and covered versions are those of the other picture's values. What is made of
     /// the pixels of its crop, such as superpixels and the baselines `mean` and `blur`, follows its crop.

@@ -207,7 +207,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let (measured, all) = (measured.clone(), pictures.len());
         move || {
             let measured = measured.load(Ordering::Relaxed);
-            format!("interrupted; measured: {measured} of {all}; --resume goes on from there")
+            format!("interrupted; measured: {measured} of {all}; --resume continues")
         }
     });
     let mut watch = |event: Event| match event {

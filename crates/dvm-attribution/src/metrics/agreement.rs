@@ -55,10 +55,11 @@ pub fn pearson(a: &[f32], b: &[f32]) -> f64 {
 
 /// The rank of each value from 1 for the smallest on; equal values share the mean of their ranks. To compare
 /// one map with many, rank it once and use [`correlation`].
-pub fn ranks(values: &[f32]) -> Vec<f64> {
-    let mut order: Vec<(f32, u32)> = values.iter().copied().zip(0..).collect();
+pub fn ranks<V: Copy + Into<f64>>(values: &[V]) -> Vec<f64> {
+    let values = values.iter().map(|&value| value.into());
+    let mut order: Vec<(f64, u32)> = values.zip(0..).collect();
     order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let mut ranks = vec![0.0; values.len()];
+    let mut ranks = vec![0.0; order.len()];
     let mut before = 0;
     for equals in order.chunk_by(|a, b| a.0 == b.0) {
         let rank = before as f64 + (equals.len() + 1) as f64 / 2.0;
@@ -210,7 +211,7 @@ mod tests {
             ranks(&[3.0, -1.0, 3.0, 0.0, -0.0]),
             [4.5, 1.0, 4.5, 2.5, 2.5]
         );
-        assert_eq!(ranks(&[]), [0.0; 0]);
+        assert_eq!(ranks::<f32>(&[]), [0.0; 0]);
     }
 
     #[test]

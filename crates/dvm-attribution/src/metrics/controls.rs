@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::random::Stream;
 use crate::{Array, Attribution, Error, Method, Nature, Observation, Subject, Target};
 
-/// A control: what people see of it, and how it is made. Controls are not among the methods: nobody asks for
-/// one by name.
+/// A control: what people see of it, and how it is made. Controls are not among the methods: a user
+/// never names one.
 pub struct Control {
     /// Its name, which no method has.
     pub name: &'static str,

@@ -4,6 +4,7 @@ use dvm_engine::incremental::Rectangle;
 use dvm_options::{Count, Share, Takes};
 use serde_json::{Map, Value};
 
+use super::agreement::{correlation, ranks};
 use super::options::{self, BASELINE, SEED};
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
@@ -277,38 +278,6 @@ impl Variants for Subsets<'_> {
 
 fn is_constant(values: &[f64]) -> bool {
     values.iter().all(|&value| value == values[0])
-}
-
-/// Pearson's correlation of two lists of one length, neither of which is constant.
-fn correlation(a: &[f64], b: &[f64]) -> f64 {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
-    for (x, y) in a.iter().zip(b) {
-        let (x, y) = (x - mean_a, y - mean_b);
-        ab += x * y;
-        aa += x * x;
-        bb += y * y;
-    }
-    let product = aa.sqrt() * bb.sqrt();
-    match product > 0.0 {
-        true => (ab / product).clamp(-1.0, 1.0),
-        false => 0.0,
-    }
-}
-
-/// The rank of each value, from 1 up; equal values have the mean of their ranks.
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut first = 0;
-    for equal in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        let rank = first as f64 + (equal.len() + 1) as f64 / 2.0;
-        equal.iter().for_each(|&index| ranks[index] = rank);
-        first += equal.len();
-    }
-    ranks
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ fn change(name: &str, rectangle: Rectangle) -> Change {
 }
 
 /// The logits of each changed picture, computed anew, one after the other.
-fn anew(graph: &Graph, picture: &Tensor, changes: &[Change]) -> Vec<f32> {
+fn recomputed(graph: &Graph, picture: &Tensor, changes: &[Change]) -> Vec<f32> {
     let logits = |change| graph.logits(&changed(picture, change)).unwrap();
     let all = changes.iter().map(logits);
     all.flat_map(|logits| logits.data().to_vec()).collect()
@@ -58,7 +58,7 @@ fn changes_of_random_networks_give_what_they_give_computed_anew() {
     for seed in 0..300 {
         let (graph, picture, changes) = drawn(seed);
         let network = Network::new(graph);
-        let expected = anew(network.graph(), &picture, &changes);
+        let expected = recomputed(network.graph(), &picture, &changes);
         for graph in [network.graph(), network.fused()] {
             let incremental = Incremental::new(graph, &picture).unwrap();
             let found = incremental.logits(&changes, usize::MAX).unwrap();
@@ -81,7 +81,7 @@ fn with_exact_arithmetic_every_bit_is_that_of_the_picture_computed_anew() {
         let graph = network.fused();
         let incremental = Incremental::new(graph, &picture).unwrap();
         let found = incremental.logits(&changes, usize::MAX).unwrap();
-        let expected = anew(graph, &picture, &changes);
+        let expected = recomputed(graph, &picture, &changes);
         assert!(
             found.data() == expected,
             "seed {seed}: {:?} instead of {expected:?}\n{}",
@@ -116,7 +116,7 @@ fn the_number_of_threads_makes_no_difference_and_in_exact_arithmetic_that_of_a_b
 }
 
 /// The logits after each of `changes`, each made on top of those before it, computed as whole pictures.
-fn anew_after_each(graph: &Graph, picture: &Tensor, changes: &[Change]) -> Vec<f32> {
+fn recomputed_after_each(graph: &Graph, picture: &Tensor, changes: &[Change]) -> Vec<f32> {
     let mut picture = picture.clone();
     let logits = changes.iter().map(|change| {
         picture = changed(&picture, change);
@@ -152,7 +152,7 @@ fn changes_on_top_of_each_other_have_every_bit_of_whole_pictures_in_exact_arithm
         let (graph, picture, changes) = drawn_series(seed);
         let network = Network::new(graph).with_arithmetic(Arithmetic::Exact);
         for graph in [network.graph(), network.fused()] {
-            let expected = anew_after_each(graph, &picture, &changes);
+            let expected = recomputed_after_each(graph, &picture, &changes);
             for values in [usize::MAX, 0] {
                 let found = after_each(graph, &picture, &changes, values);
                 assert!(found == expected, "seed {seed}\n{}", kinds(graph));
@@ -166,7 +166,7 @@ fn changes_on_top_of_each_other_give_what_whole_pictures_give_but_for_rounding()
     for seed in 0..100 {
         let (graph, picture, changes) = drawn_series(seed);
         let network = Network::new(graph);
-        let expected = anew_after_each(network.graph(), &picture, &changes);
+        let expected = recomputed_after_each(network.graph(), &picture, &changes);
         let found = after_each(network.fused(), &picture, &changes, usize::MAX);
         let off = largest(found.iter().zip(&expected).map(|(a, b)| a - b));
         let range = largest(expected.iter().copied()).max(1.0);
@@ -186,7 +186,7 @@ fn a_series_leaves_the_values_that_it_began_with_to_their_other_owners() {
     let found = incremental
         .logits_after_each(std::slice::from_ref(&whole), usize::MAX)
         .unwrap();
-    assert_eq!(found.data(), anew(&graph, &picture, &[whole]));
+    assert_eq!(found.data(), recomputed(&graph, &picture, &[whole]));
     assert_eq!(base.output().data(), before);
     assert!(*base.get(graph.input()).unwrap() == picture);
 }

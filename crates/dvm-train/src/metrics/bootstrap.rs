@@ -69,7 +69,7 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// The interval of the mean of `values` minus the mean of `others`, both drawn anew; without others, of
+    /// The interval of the mean of `values` minus the mean of `others`, both drawn again; without others, of
     /// the mean alone. Numbers do not depend on threads.
     ///
     /// # Panics
