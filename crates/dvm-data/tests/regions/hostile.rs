@@ -10,7 +10,7 @@ use png::{BitDepth, ColorType};
 use crate::masks::png;
 use crate::{as_it_is, folder, opened, reference, refused};
 
-/// What is said of a file, which must not take long: when it is opened, or when its picture `x.jpg` of 10×10
+/// The error about a file, which must not take long: when it is opened, or when its picture `x.jpg` of 10×10
 /// pixels is asked for.
 fn said_of(name: &str, bytes: &[u8]) -> String {
     let start = Instant::now();

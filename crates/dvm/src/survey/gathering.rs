@@ -462,7 +462,7 @@ struct Total {
 }
 
 impl Total {
-    /// How many other maps there are than these, and their mean; zero of none.
+    /// How many other maps there are than these, and their mean; zero if there are none.
     fn without(&self, maps: &[&[f32]]) -> (usize, Vec<f32>) {
         let count = self.count - maps.len();
         let of_cell = |(cell, sum): (usize, &f64)| {

@@ -52,8 +52,8 @@ pub(super) fn cells(relevance: &[f32], size: (usize, usize)) -> Option<Vec<f32>>
     shares(&large, (size.0 * down, size.1 * across), (GRID, GRID))
 }
 
-/// For each of `pixels` along a side the first and last of `cells` that it lies in, and the share of it in the
-/// first. There are at least as many pixels as cells, so that it lies in two at most.
+/// For each of `pixels` along a side: the first and the last of `cells` that it is part of, and how much of it is in
+/// the first. There are at least as many pixels as cells, so a pixel is part of two cells at most.
 fn overlaps(pixels: usize, cells: usize) -> Vec<(usize, usize, f64)> {
     let of = |pixel: usize| {
         // In units of 1 / pixels of a cell: exact.

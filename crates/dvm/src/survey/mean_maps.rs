@@ -77,7 +77,7 @@ impl Sums {
     }
 }
 
-/// The mean of maps of cells, `[16, 16]`; zero of none.
+/// The mean of maps of cells, `[16, 16]`; zero if there are no maps.
 pub(super) fn mean_cells<'a>(maps: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
     let mut sums = vec![0.0f64; GRID * GRID];
     let mut count = 0usize;

@@ -141,8 +141,7 @@ fn add<const N: usize>(sum: &mut Values<N>, factor: f64, x: &Values<N>) {
     }
 }
 
-/// The one or two rows (or columns) of the coarser grid that a row of this one lies at or between, with
-/// their shares.
+/// The one or two rows (or columns) of the coarser grid that a row of this one is made of, with their shares.
 struct Parents([usize; 2], [f64; 2]);
 
 impl Parents {
@@ -152,8 +151,8 @@ impl Parents {
     }
 }
 
-/// Those of all rows of a grid with so many: even ones lie at a coarse one, odd ones between two, and the last
-/// of an even number, behind which there is none, takes the value of the one before.
+/// The parents of all rows of a grid with so many. An even row is a row of the coarser grid, an odd row is the mean of two.
+/// If the number of rows is even, the last one has no row behind it and takes the value of the row before.
 fn parents(rows: usize) -> Vec<Parents> {
     let coarse = rows.div_ceil(2);
     let of_row = |row: usize| match row % 2 == 1 && row / 2 + 1 < coarse {
