@@ -1,60 +1,118 @@
-//! Keeping the cores awake while a network is walked.
+//! Keeping the cores awake while a network is walked, and no longer than they are of use.
 //!
 //! A walk is a hundred short parallel loops. A thread of the pool that finds nothing to do between
-//! two of them falls asleep within microseconds, and waking it takes longer than a small layer; so
-//! as long as a walk lasts, the other threads keep looking for work.
+//! two of them falls asleep within microseconds, and waking it takes longer than a small layer. So at
+//! every node a walk asks the other threads to look for work, and they go on looking through short
+//! gaps. Where there is none for a while they fall asleep all the same, and all the while that they look
+//! they let other programs go first: a core that only waits is never kept from work.
 
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a walk waits for the other threads before it begins: they wake up in less, or are busy.
-const PATIENCE: Duration = Duration::from_micros(200);
+/// How long a thread looks for work in vain before it falls asleep: longer than the gap between two
+/// layers, or than a small layer that is not split.
+const PATIENCE: Duration = Duration::from_micros(100);
 
-/// Runs `walk` inside the pool, with all its threads awake.
-///
-/// A thread that keeps awake does so until the walk is over, so it must not have begun to while it
-/// waits for a part of that walk: it would never go on, and neither would the walk. Hence a thread
-/// keeps awake only if it came to it before the walk began. (A thread may come to it while it waits
-/// for a part of another walk, which is then held up; but only by walks that began after it, so that
-/// no two hold each other up.)
+/// How long it looks without asking the system whether others want its core.
+const AT_ONCE: Duration = Duration::from_micros(5);
+
+/// How long a thread answers to one request, whatever it finds. It may have come to it while it waited for
+/// its part of another walk, which it must get back to.
+const LONGEST: Duration = Duration::from_millis(5);
+
+/// A walk under way, and how many of the other threads look for its work.
+#[derive(Default)]
+struct Walking {
+    done: AtomicBool,
+    awake: AtomicUsize,
+}
+
+thread_local! {
+    /// The walk that this thread of the pool leads.
+    static LED: RefCell<Option<Arc<Walking>>> = const { RefCell::new(None) };
+
+    /// Whether this thread looks for work already, of whichever walk.
+    static LOOKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `walk` inside the pool. At its nodes it calls [`ask_for_help`].
 pub(crate) fn awake<R: Send>(walk: impl FnOnce() -> R + Send) -> R {
     if rayon::current_thread_index().is_some() {
         // Part of other work, which keeps the threads busy.
         return walk();
     }
-    let (begun, done) = (AtomicBool::new(false), AtomicBool::new(false));
-    let awake = AtomicUsize::new(1);
-    rayon::scope(|scope| {
-        let own = rayon::current_thread_index();
-        let (begun, done, awake) = (&begun, &done, &awake);
-        scope.spawn_broadcast(move |_, thread| {
-            if Some(thread.index()) == own || begun.load(Ordering::Acquire) {
-                return;
-            }
-            awake.fetch_add(1, Ordering::AcqRel);
-            while !done.load(Ordering::Acquire) {
-                if rayon::yield_now() != Some(rayon::Yield::Executed) {
-                    std::hint::spin_loop();
-                }
-            }
-        });
-        // Even if the walk panics, the others must not look for work forever.
-        struct Finish<'a>(&'a AtomicBool);
-        impl Drop for Finish<'_> {
+    rayon::scope(|_| {
+        /// Even if the walk panics, nobody must look for its work any more.
+        struct Led(Option<Arc<Walking>>);
+        impl Drop for Led {
             fn drop(&mut self) {
-                self.0.store(true, Ordering::Release);
+                LED.with_borrow_mut(|led| {
+                    if let Some(walking) = led.take() {
+                        walking.done.store(true, Ordering::Release);
+                    }
+                    // A thread that waits for its own walk may lead another one meanwhile.
+                    *led = self.0.take();
+                });
             }
         }
-        let _finish = Finish(done);
-        let start = Instant::now();
-        while awake.load(Ordering::Acquire) < rayon::current_num_threads()
-            && start.elapsed() < PATIENCE
-        {
-            std::hint::spin_loop();
-        }
-        begun.store(true, Ordering::Release);
+        let before = LED.with_borrow_mut(|led| led.replace(Arc::default()));
+        let _led = Led(before);
+        ask_for_help();
         walk()
     })
+}
+
+/// Asks the threads that sleep to look for work of the walk that this thread leads, if it leads one.
+pub(crate) fn ask_for_help() {
+    LED.with_borrow(|led| {
+        let Some(walking) = led else { return };
+        let others = rayon::current_num_threads() - 1;
+        if walking.awake.load(Ordering::Acquire) >= others {
+            return;
+        }
+        let leader = rayon::current_thread_index();
+        walking.awake.store(others, Ordering::Release);
+        let walking = Arc::clone(walking);
+        rayon::spawn_broadcast(move |thread| {
+            if Some(thread.index()) == leader {
+                return;
+            }
+            if !LOOKS.replace(true) {
+                walking.look_for_work();
+                LOOKS.set(false);
+            }
+            // The next node asks again.
+            walking.awake.store(0, Ordering::Release);
+        });
+    });
+}
+
+impl Walking {
+    /// Works at whatever there is, until the walk is over or there has been nothing for a while.
+    fn look_for_work(&self) {
+        let begin = Instant::now();
+        let mut idle_since = begin;
+        while !self.done.load(Ordering::Acquire) {
+            if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                idle_since = Instant::now();
+                if idle_since - begin > LONGEST {
+                    break;
+                }
+                continue;
+            }
+            let idle = idle_since.elapsed();
+            if idle > PATIENCE {
+                break;
+            }
+            if idle > AT_ONCE {
+                std::thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +124,7 @@ mod tests {
         if depth == 0 {
             return 1;
         }
+        ask_for_help();
         let (a, b) = rayon::join(|| walk(depth - 1), || walk(depth - 1));
         a + b
     }
@@ -81,5 +140,22 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn a_walk_that_has_nothing_to_share_leaves_the_other_threads_asleep() {
+        let walking = Walking::default();
+        let begin = Instant::now();
+        walking.look_for_work();
+        // It looks for a tenth of a millisecond; a busy machine may take it off its core meanwhile.
+        assert!(begin.elapsed() < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_walk_that_panics_leads_no_longer() {
+        let walk = || awake(|| assert!(rayon::current_thread_index().is_none(), "as it must"));
+        assert!(std::panic::catch_unwind(walk).is_err());
+        let leads = |_: rayon::BroadcastContext| LED.with_borrow(Option::is_some);
+        assert!(rayon::broadcast(leads).iter().all(|leads| !leads));
     }
 }

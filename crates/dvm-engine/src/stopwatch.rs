@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::awake::ask_for_help;
 use crate::{Graph, NodeId};
 
 /// Adds up what each node of a network costs, over all walks of all its forms, until it is read. A
@@ -101,7 +102,7 @@ impl Stopwatch {
 }
 
 impl Graph {
-    /// Does the work of one node on one walk; if the graph carries a stopwatch, with the time
+    /// Does the work of one node on one walk, to which all cores are called; if the graph carries a stopwatch, with the time
     /// taken. `shape` is that of the node's value, `multiply_adds` how many the work makes for each of
     /// its values: those of a forward call forwards, backwards as many for each operand whose gradient
     /// is wanted.
@@ -112,6 +113,7 @@ impl Graph {
         multiply_adds: u64,
         work: impl FnOnce() -> R,
     ) -> R {
+        ask_for_help();
         let Some(stopwatch) = self.stopwatch() else {
             return work();
         };
