@@ -61,7 +61,7 @@ enum Answer {
 
 /// Prints the most probable classes of each picture.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    arguments.run.start_threads()?;
+    arguments.run.start_engine()?;
     let classifier = arguments.model.open(&arguments.run)?;
     let classifier = arguments.pictures.apply(classifier);
     let Images { all: images, notes } = images::expand(&arguments.images, &arguments.slice);

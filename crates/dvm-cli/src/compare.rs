@@ -168,7 +168,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         compare.regions = Some(dvm::regions::Regions::open(path)?);
     }
     dvm::check_output(&arguments.out)?;
-    arguments.run.start_threads()?;
+    arguments.run.start_engine()?;
     let classifier = arguments.model.open(&arguments.run)?;
     let classifier = arguments.pictures.apply(classifier);
     let data = data::find(

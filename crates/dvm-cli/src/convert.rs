@@ -63,7 +63,7 @@ struct Written {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let format = format_of(&arguments.output)?;
     refuse_same_file(&arguments.input, &arguments.output)?;
-    arguments.run.start_threads()?;
+    arguments.run.start_engine()?;
     let (model, weights) = match arguments.model {
         Some(architecture) => (architecture, Some(arguments.input.into())),
         None => (arguments.input, None),

@@ -115,7 +115,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.out {
         dvm::training::report::check_folder(folder)?;
     }
-    arguments.run.start_threads()?;
+    arguments.run.start_engine()?;
     let folder = arguments.sort_out()?;
     let classifier = arguments.model.open(&arguments.run)?;
     let classifier = arguments.pictures.apply(classifier);

@@ -328,7 +328,7 @@ impl Task {
             }
         }
         dvm::check_output(&arguments.out)?;
-        arguments.run.start_threads()?;
+        arguments.run.start_engine()?;
         let classifier = arguments.model.open(&arguments.run)?;
         let classifier = arguments.pictures.apply(classifier);
         let mut classes = BTreeSet::new();

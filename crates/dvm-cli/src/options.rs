@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
-use dvm::engine::{Arithmetic, Output};
+use dvm::engine::{Arithmetic, InstructionSet, Output};
 use dvm::{Classifier, DEFAULT_MODEL, Opening};
 
 use crate::failure::Failure;
@@ -123,6 +123,10 @@ pub struct RunOptions {
     /// one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Compute with these vector instructions instead of the best of this machine: to see what another
+    /// machine would find, and how fast
+    #[arg(long, value_name = "SET", value_parser = instructions)]
+    instructions: Option<InstructionSet>,
     /// Direct kernels and one fixed order of summation: slower, same bits in every batch
     #[arg(long)]
     exact: bool,
@@ -141,9 +145,14 @@ impl RunOptions {
         }
     }
 
-    /// Starts the threads; called once. More than [`THREADS_PER_PROCESSOR`] for each processor that the
-    /// program may use are not started.
-    pub fn start_threads(&self) -> Result<(), Failure> {
+    /// Chooses the instructions and starts the threads; called once, before any network is there. More
+    /// than [`THREADS_PER_PROCESSOR`] for each processor that the program may use are not started.
+    pub fn start_engine(&self) -> Result<(), Failure> {
+        if let Some(set) = self.instructions {
+            InstructionSet::limit(set).map_err(|used| {
+                Failure::Request(format!("computes with {} already", used.name()))
+            })?;
+        }
         let Some(wanted) = self.threads.map(usize::from) else {
             return Ok(());
         };
@@ -162,7 +171,17 @@ impl RunOptions {
     }
 }
 
-/// Threads that may share a processor. All are kept awake while a network runs, so each beyond the
+/// The instructions of this name, if this machine has them.
+fn instructions(name: &str) -> Result<InstructionSet, String> {
+    let available = InstructionSet::available();
+    let found = available.iter().find(|set| set.word() == name).copied();
+    found.ok_or_else(|| {
+        let words: Vec<&str> = available.iter().map(|set| set.word()).collect();
+        format!("this machine has {}", words.join(", "))
+    })
+}
+
+/// Threads that may share a processor. All look for work while a network runs, so each beyond the
 /// first takes time from the others.
 const THREADS_PER_PROCESSOR: usize = 2;
 

@@ -101,7 +101,7 @@ struct Found {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     survey::check_folder(&arguments.out)?;
     let options = arguments.options()?;
-    arguments.run.start_threads()?;
+    arguments.run.start_engine()?;
     let classifier = arguments.model.open(&arguments.run)?;
     let classifier = arguments.pictures.apply(classifier);
     let Found {

@@ -80,7 +80,7 @@ fn works() -> impl TypedValueParser<Value = Work> {
 /// Times the work and prints what was found.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let bench = arguments.bench()?;
-    arguments.run.start_threads()?;
+    arguments.run.start_engine()?;
     let mut classifier = arguments.classifier()?;
     if arguments.profile {
         classifier = classifier.with_stopwatch(Stopwatch::default());

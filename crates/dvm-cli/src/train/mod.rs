@@ -81,7 +81,7 @@ struct Summary {
 
 /// Trains, and says where the result is.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    arguments.run.start_threads()?;
+    arguments.run.start_engine()?;
     if let Some(count) = arguments.preview {
         return preview(&arguments, count.into());
     }

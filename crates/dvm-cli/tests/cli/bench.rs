@@ -172,3 +172,16 @@ fn what_does_not_go_together_is_refused() {
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("vgg19"), "{}", run.stderr);
 }
+
+#[test]
+fn other_instructions_can_be_asked_for_and_those_that_are_missing_are_refused() {
+    let asked = report("forward", &["--instructions", "portable"]);
+    assert_eq!(asked["instruction_set"], "portable");
+    let refused = bench("forward", &["--instructions", "avx99"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.contains("this machine has portable"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -281,7 +281,15 @@ const TASK: usize = 1 << 14;
 /// compiler vectorises the loops inside, so they must be inlined into the closure.
 #[inline(always)]
 fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+    struct Work<F>(F);
+    impl<R, F: FnOnce() -> R> pulp::WithSimd for Work<F> {
+        type Output = R;
+        #[inline(always)]
+        fn with_simd<S: pulp::Simd>(self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    InstructionSet::best().run(Work(work))
 }
 
 /// Fills `output` from `input`, value by value, in parallel.

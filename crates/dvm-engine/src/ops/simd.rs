@@ -24,6 +24,9 @@ pub enum InstructionSet {
     Neon,
 }
 
+/// The instructions that this process uses.
+static BEST: OnceLock<InstructionSet> = OnceLock::new();
+
 impl InstructionSet {
     /// All that this machine has, the best last.
     pub fn available() -> Vec<Self> {
@@ -44,10 +47,21 @@ impl InstructionSet {
         sets
     }
 
-    /// The best that this machine has.
+    /// What this process uses: the best that this machine has, or what [`InstructionSet::limit`] set.
     pub fn best() -> Self {
-        static BEST: OnceLock<InstructionSet> = OnceLock::new();
         *BEST.get_or_init(|| *Self::available().last().expect("one is portable"))
+    }
+
+    /// Makes this process use these instructions, which must be among the [`available`] ones, in place of
+    /// the best: to time, and to compare, what other machines would do.
+    ///
+    /// # Errors
+    /// The instructions already in use, if they are others: what networks have packed for them stays so.
+    ///
+    /// [`available`]: InstructionSet::available
+    pub fn limit(set: Self) -> Result<(), Self> {
+        let used = *BEST.get_or_init(|| set);
+        if used == set { Ok(()) } else { Err(used) }
     }
 
     /// The name, for tables.
@@ -60,6 +74,19 @@ impl InstructionSet {
             Self::Avx512 => "AVX-512",
             #[cfg(target_arch = "aarch64")]
             Self::Neon => "NEON",
+        }
+    }
+
+    /// The name, for a command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
         }
     }
 
@@ -141,5 +168,16 @@ mod tests {
     fn the_best_instructions_are_among_those_available() {
         assert!(InstructionSet::available().contains(&InstructionSet::best()));
         assert_eq!(InstructionSet::Portable.lanes(), 8);
+    }
+
+    #[test]
+    fn instructions_in_use_cannot_be_exchanged() {
+        let best = InstructionSet::best();
+        assert_eq!(InstructionSet::limit(best), Ok(()));
+        for other in InstructionSet::available() {
+            if other != best {
+                assert_eq!(InstructionSet::limit(other), Err(best));
+            }
+        }
     }
 }
