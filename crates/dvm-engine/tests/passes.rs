@@ -6,7 +6,7 @@ mod nets;
 use accuracy::relative_error;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::passes::{fold_batch_norm, fuse};
+use dvm_engine::passes::{fold_batch_norm, fuse, fuse_for_training};
 use dvm_engine::{Blueprint, Error, Graph, Keep, Mode, Network, Node, Request, Tensor, seeded};
 use nets::seeded_tensor;
 
@@ -148,6 +148,43 @@ fn fusing_takes_the_residual_sum_and_the_activation_into_the_convolution() {
         .map(|&i| fused.node(i).name.as_str())
         .collect();
     assert_eq!(inputs, ["residual.0.act", "residual.shortcut.bn"]);
+}
+
+/// A layer of tokens with what follows it in a transformer: an activation; a dropout, a drop of whole branches
+/// and a sum.
+fn tokens() -> Graph {
+    let mut net = Blueprint::new(5);
+    let x = net.input();
+    let x = net.tokens("tokens", x);
+    let y = net.linear("mlp.0", x, 5, 9, true);
+    let y = net.activation("mlp.1", y, Activation::Gelu);
+    let y = net.dropout("mlp.2", y, 0.3);
+    let y = net.linear("mlp.3", y, 9, 5, true);
+    let y = net.dropout("mlp.4", y, 0.3);
+    let y = net.stochastic_depth("drop", y, 0.2);
+    let y = net.add("add", x, y);
+    seeded::graph(net.ending_at(y))
+}
+
+#[test]
+fn fusing_takes_sums_and_activations_into_fully_connected_layers_past_dropouts() {
+    let graph = tokens();
+    let fused = fuse(&graph, &nothing);
+    let x = seeded::uniform("tokens", 2 * 5 * 7 * 8, -1.0, 1.0);
+    let x = Tensor::from_nchw(&[2, 5, 7, 8], &x);
+    let expected = graph.logits(&x).unwrap();
+    assert!(off(&fused.logits(&x).unwrap(), &expected) <= TOLERANCE);
+    let kinds: Vec<&str> = fused.nodes().iter().map(|node| node.op.kind()).collect();
+    assert_eq!(kinds, ["input", "tokens", "linear", "dropout", "linear"]);
+    assert_eq!(fused.nodes()[4].merged, ["mlp.3", "mlp.4", "drop"]);
+    assert_eq!(fused.nodes()[4].name, "add");
+}
+
+#[test]
+fn a_graph_fused_for_training_keeps_its_dropouts() {
+    let fused = fuse_for_training(&tokens());
+    assert_eq!(count(&fused, "dropout"), 2);
+    assert_eq!(count(&fused, "stochastic_depth"), 1);
 }
 
 #[test]

@@ -57,29 +57,36 @@ pub(super) fn start(pass: &mut Pass, pictures: &Tensor) -> Result<usize, Error> 
     Ok(joint + 1)
 }
 
-/// The last node that all later ones depend on alone, with only layers before it whose maps outweigh
-/// their parameters; and the most values that one of these reads and writes for one picture.
+/// The last node that all later ones depend on alone, with only blocks before it whose maps outweigh
+/// their parameters; and the most values that one of these layers reads and writes for one picture.
+///
+/// A block is what lies between two nodes that all later ones depend on alone: of a block that gates its
+/// maps by a few numbers of their own (squeeze-and-excite), the layers that compute these have many
+/// parameters and hardly any values, and count with the rest.
 fn joint(graph: &Graph, picture: &[usize]) -> Result<Option<(usize, usize)>, Error> {
     let shapes = graph.shapes(picture)?;
     let are_batches = graph.are_batches(picture)?;
     let values = |id: usize| shapes[id].iter().product::<usize>();
     let last_use = graph.last_use(Keep::Output);
-    let (mut found, mut largest, mut open_until) = (None, 1, 0);
+    let (mut found, mut open_until) = (None, 0);
+    let (mut largest, mut moved, mut parameters) = (1, 0, 0);
     for (id, node) in graph.nodes().iter().enumerate().skip(1) {
-        let moved = values(id) + node.inputs.iter().map(|i| values(i.0)).sum::<usize>();
-        let parameters: usize = node
-            .parameters
-            .iter()
-            .map(|&p| graph.values()[p].len())
-            .sum();
-        if parameters > moved || !are_batches[id] {
+        if !are_batches[id] {
             break;
         }
-        largest = largest.max(moved);
+        let own = values(id) + node.inputs.iter().map(|i| values(i.0)).sum::<usize>();
+        let sizes = node.parameters.iter().map(|&p| graph.values()[p].len());
+        parameters += sizes.sum::<usize>();
+        moved += own;
+        largest = largest.max(own);
         open_until = open_until.max(last_use[id - 1]);
         // Nothing before this node is read by anybody after it.
         if open_until <= id && shapes[id].len() == 4 {
+            if parameters > moved {
+                break;
+            }
             found = Some((id, largest));
+            (moved, parameters) = (0, 0);
         }
     }
     Ok(found)

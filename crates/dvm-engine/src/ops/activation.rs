@@ -1,8 +1,15 @@
 //! Activation functions.
 
+mod by_vector;
+
+use rayon::prelude::*;
+
+use self::by_vector::Values;
 use super::exponential::{exp, exp_minus_1, normal_cdf, sigmoid, tanh, tanh_softplus};
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2, map2_into};
+use super::simd::InstructionSet;
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, map2, map2_into};
 use crate::Tensor;
+use crate::buffer::Buffer;
 
 /// `$body` with `$f` a constant, for the functions that loops are vectorised for.
 macro_rules! with_constant {
@@ -337,7 +344,8 @@ impl Activation {
         }
     }
 
-    /// Runs `f` on every value of a slice, with the choice of function made once outside the loop.
+    /// Applies the function to every value of a slice, with the choice of function made once outside the
+    /// loop.
     #[inline(always)]
     pub(super) fn apply(self, values: &mut [f32]) {
         with_constant!(self, f => values.iter_mut().for_each(|v| *v = f.value(*v)));
@@ -394,7 +402,19 @@ impl Op for Activation {
 
     fn forward(&self, call: &Call) -> Outcome {
         let x = call.inputs[0];
-        with_constant!(*self, f => map(x, #[inline(always)] |x| f.value(x))).into()
+        let mut output = Buffer::stale(x.len());
+        let set = InstructionSet::best();
+        output
+            .par_chunks_mut(TASK)
+            .zip(x.data().par_chunks(TASK))
+            .for_each(|(output, input)| {
+                set.run(Values {
+                    activation: *self,
+                    input,
+                    output,
+                });
+            });
+        Tensor::from_buffer(x.shape(), output).into()
     }
 
     fn needs(&self) -> Needs {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::strided::{gather, place, strides};
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, vectorised};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -21,6 +21,19 @@ impl Concat {
     /// Whether the axis is stored innermost, so that whole runs can be copied.
     fn is_innermost(&self, rank: usize) -> bool {
         self.axis == if rank == 4 { 1 } else { rank - 1 }
+    }
+}
+
+/// Copies a few values; without a call, which would take longer than the copying.
+#[inline(always)]
+fn copy(to: &mut [f32], from: &[f32]) {
+    let (to, rest) = to.as_chunks_mut::<16>();
+    let (from, last) = from.as_chunks::<16>();
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    for (to, from) in rest.iter_mut().zip(last) {
+        *to = *from;
     }
 }
 
@@ -71,15 +84,20 @@ impl Op for Concat {
             .par_chunks_mut((rows * channels).max(1))
             .enumerate()
             .for_each(|(task, output)| {
-                let pixels = output.chunks_exact_mut(channels);
-                for (pixel, joined) in (task * rows..).zip(pixels) {
-                    let mut rest = joined;
-                    for input in call.inputs {
-                        let c = input.shape()[self.axis];
-                        let (own, others) = rest.split_at_mut(c);
-                        own.copy_from_slice(&input.data()[pixel * c..(pixel + 1) * c]);
-                        rest = others;
-                    }
+                let mut before = 0;
+                for input in call.inputs {
+                    let c = input.shape()[self.axis];
+                    let own = &input.data()[task * rows * c..];
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            let pixels = output.chunks_exact_mut(channels);
+                            for (joined, own) in pixels.zip(own.chunks_exact(c)) {
+                                copy(&mut joined[before..before + c], own);
+                            }
+                        },
+                    );
+                    before += c;
                 }
             });
         Tensor::from_buffer(call.output_shape, output).into()

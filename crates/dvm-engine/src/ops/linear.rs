@@ -1,5 +1,6 @@
 //! The fully connected layer.
 
+mod fused;
 mod packed;
 
 use std::ops::Range;
@@ -7,9 +8,11 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+pub use self::fused::FusedLinear;
 use self::packed::Packed;
+use super::activation::Activation;
 use super::matmul::{Matrix, matmul};
-use super::panels::load;
+use super::panels::{Finish, Residual, load};
 use super::simd::{InstructionSet, Shared, multiply_add};
 use super::{
     Arithmetic, Call, Gradients, Mode, Needs, Op, Outcome, Prepared, Reach, Site, channel_sums,
@@ -272,6 +275,79 @@ impl Stretches<'_> {
     }
 }
 
+/// `activation(x · Wᵀ + b + residual)`, of which a second input, if there is one, is the residual.
+fn computed(call: &Call, activation: Option<Activation>) -> Outcome {
+    let &[o, i] = call.parameters[0].shape() else {
+        unreachable!("output_shape checked the rank");
+    };
+    // All that lies side by side is one row, whatever the rank.
+    let n = call.inputs[0].len() / i;
+    let mut output = Buffer::stale(n * o);
+    let bias = call.parameters.get(1).map(|bias| bias.data());
+    let (x, weight) = (call.inputs[0], call.parameters[0]);
+    let residual = call
+        .inputs
+        .get(1)
+        .map(|values| Residual::new(values.data(), &output));
+    let finish = Finish {
+        bias,
+        residual,
+        activation,
+    };
+    // In exact arithmetic the number of pictures must not choose the kernel.
+    let exact = call.arithmetic == Arithmetic::Exact;
+    let pack = match exact {
+        true => x.shape().len() > 2 && weight.len() <= PACKED,
+        false => pays_to_pack(n, weight, call.mode),
+    };
+    if pack {
+        let weights = packed(call.prepared).forward(weight);
+        packed::product(x.data(), weights, finish, &mut output);
+        return Tensor::from_buffer(call.output_shape, output).into();
+    }
+    if n >= MANY && !exact {
+        let weights = Matrix::rows(weight.data(), i).transposed();
+        rows_product(x.data(), weights, bias, (n, o, i), &mut output);
+    } else {
+        let dots = Dots {
+            rows: call.inputs[0].data(),
+            weights: call.parameters[0].data(),
+            bias,
+            size: (n, o, i),
+        };
+        dots.compute(InstructionSet::best(), &mut output);
+    }
+    // The bias is there already.
+    let finish = Finish {
+        bias: None,
+        ..finish
+    };
+    InstructionSet::best().run(FinishRows {
+        finish,
+        columns: o,
+        output: &mut output,
+    });
+    Tensor::from_buffer(call.output_shape, output).into()
+}
+
+/// What is done to sums that are stored.
+struct FinishRows<'a> {
+    finish: Finish<'a>,
+    columns: usize,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for FinishRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for row in self.output.chunks_exact_mut(self.columns) {
+            self.finish.row(simd, 0, row);
+        }
+    }
+}
+
 impl Op for Linear {
     fn kind(&self) -> &'static str {
         "linear"
@@ -306,38 +382,7 @@ impl Op for Linear {
     }
 
     fn forward(&self, call: &Call) -> Outcome {
-        let &[o, i] = call.parameters[0].shape() else {
-            unreachable!("output_shape checked the rank");
-        };
-        // All that lies side by side is one row, whatever the rank.
-        let n = call.inputs[0].len() / i;
-        let mut output = Buffer::stale(n * o);
-        let bias = call.parameters.get(1).map(|bias| bias.data());
-        let (x, weight) = (call.inputs[0], call.parameters[0]);
-        // In exact arithmetic the number of pictures must not choose the kernel.
-        let exact = call.arithmetic == Arithmetic::Exact;
-        let pack = match exact {
-            true => x.shape().len() > 2 && weight.len() <= PACKED,
-            false => pays_to_pack(n, weight, call.mode),
-        };
-        if pack {
-            let weights = packed(call.prepared).forward(weight);
-            packed::product(x.data(), weights, bias, &mut output);
-            return Tensor::from_buffer(call.output_shape, output).into();
-        }
-        if n >= MANY && !exact {
-            let weights = Matrix::rows(weight.data(), i).transposed();
-            rows_product(x.data(), weights, bias, (n, o, i), &mut output);
-            return Tensor::from_buffer(call.output_shape, output).into();
-        }
-        let dots = Dots {
-            rows: call.inputs[0].data(),
-            weights: call.parameters[0].data(),
-            bias,
-            size: (n, o, i),
-        };
-        dots.compute(InstructionSet::best(), &mut output);
-        Tensor::from_buffer(call.output_shape, output).into()
+        computed(call, None)
     }
 
     fn multiply_adds(&self, _: &[&[usize]], parameters: &[&[usize]]) -> usize {
@@ -364,7 +409,7 @@ impl Op for Linear {
                 let (mut g, grad) = (Buffer::stale(n * i), grad_output.data());
                 if pays_to_pack(n, weight, site.mode) {
                     let weights = packed(site.prepared).backward(weight);
-                    packed::product(grad, weights, None, &mut g);
+                    packed::product(grad, weights, Finish::default(), &mut g);
                 } else {
                     rows_product(grad, weights, None, (n, i, o), &mut g);
                 }

@@ -2,7 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map, map2};
+use super::{
+    Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, feature_map, map2, vectorised,
+};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -29,16 +31,30 @@ fn per_channel(a: &[usize], b: &[usize]) -> Option<usize> {
 fn scaled(map: &Tensor, scale: &Tensor) -> Tensor {
     let (_, c, h, w) = feature_map(map.shape()).expect("checked");
     let mut output = Buffer::stale(map.len());
-    output
-        .par_chunks_mut(h * w * c)
-        .zip(map.data().par_chunks(h * w * c))
+    // Rows of a picture that are one task: even a single picture keeps several cores busy.
+    let rows = (TASK / (w * c)).clamp(1, h);
+    let pictures = output.par_chunks_mut(h * w * c);
+    let maps = map.data().par_chunks(h * w * c);
+    pictures
+        .zip(maps)
         .zip(scale.data().par_chunks(c))
         .for_each(|((output, map), scale)| {
-            for (output, map) in output.chunks_exact_mut(c).zip(map.chunks_exact(c)) {
-                for ((o, &m), &s) in output.iter_mut().zip(map).zip(scale) {
-                    *o = m * s;
-                }
-            }
+            let tasks = output.par_chunks_mut(rows * w * c);
+            tasks
+                .zip(map.par_chunks(rows * w * c))
+                .for_each(|(output, map)| {
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            for (output, map) in output.chunks_exact_mut(c).zip(map.chunks_exact(c))
+                            {
+                                for ((o, &m), &s) in output.iter_mut().zip(map).zip(scale) {
+                                    *o = m * s;
+                                }
+                            }
+                        },
+                    );
+                });
         });
     Tensor::from_buffer(map.shape(), output)
 }

@@ -4,8 +4,8 @@
 //! The idea is that of Goto and van de Geijn (ACM TOMS 34, 2008): a small tile of the result stays
 //! in registers while the depth runs by. The rows are reached through pointers, so that what a
 //! convolution sees under its windows is multiplied where it lies: no panel of activations is
-//! gathered, nothing is copied. Every value of the result is one sum in the order of the depth,
-//! whichever rows stand beside it.
+//! gathered, nothing is copied. Where the depth is long, it is taken in stretches, whose sums wait in the
+//! result. Every value of the result is one sum in the order of the depth, whichever rows stand beside it.
 
 mod tile;
 
@@ -19,6 +19,16 @@ use super::activation::Activation;
 use super::simd::InstructionSet;
 use super::vectorised;
 use crate::buffer::Buffer;
+
+/// Rows of the highest tile.
+pub(super) const TILE: usize = 14;
+
+/// One of `blocks` nearly equal parts of so many rows, each but the last of whole tiles.
+pub(super) fn whole_tiles(block: usize, blocks: usize, rows: usize) -> Range<usize> {
+    let tiles = rows.div_ceil(TILE);
+    let end = |block: usize| (block * tiles / blocks * TILE).min(rows);
+    end(block)..end(block + 1)
+}
 
 /// Vectors side by side in a panel.
 const WIDE: usize = 2;
@@ -176,6 +186,13 @@ impl<'a> Residual<'a> {
         }
     }
 
+    /// The address of what belongs to this value of the output.
+    #[inline(always)]
+    fn address(&self, value: *const f32) -> *const f32 {
+        let first = (value.addr() - self.output) / size_of::<f32>();
+        self.values.as_ptr().wrapping_add(first)
+    }
+
     /// What belongs to this part of the output.
     #[inline(always)]
     pub fn of(&self, part: &[f32]) -> &'a [f32] {
@@ -244,13 +261,15 @@ impl WithSimd for Kernel<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let rows = self.product.targets.len();
         // Tiles as large as the registers allow, of nearly equal heights.
-        let most = if S::REGISTER_COUNT >= 32 { 14 } else { 6 };
+        let most = if S::REGISTER_COUNT >= 32 { TILE } else { 6 };
         let tiles = rows.div_ceil(most);
-        for index in self.product.panels.clone() {
-            let panel = self.product.weights.panel(index);
-            let values = self.product.weights.values(panel, self.product.matrix);
-            let ahead = self.ahead(index);
-            for tile in 0..tiles {
+        let weights = self.product.weights;
+        for depth in self.blocks() {
+            let compute = |tile: usize, index: usize| {
+                let panel = weights.panel(index);
+                let width = panel.vectors * S::F32_LANES;
+                let values = weights.values(panel, self.product.matrix);
+                let values = &values[depth.first * width..][..depth.len() * width];
                 let rows = tile * rows / tiles..(tile + 1) * rows / tiles;
                 let compute = tile_of::<S>(rows.len(), panel.vectors);
                 compute(
@@ -258,30 +277,125 @@ impl WithSimd for Kernel<'_> {
                     Tile {
                         product: self.product,
                         runs: self.runs,
+                        depth: &depth,
                         rows,
                         panel,
                         values,
-                        ahead: ahead.of_tile(tile, tiles, values.len()),
+                        ahead: self.ahead(index, &depth).of_tile(tile, tiles, values.len()),
                     },
                 );
+            };
+            let panels = self.product.panels.clone();
+            if depth.len() * panels.len() * WIDE * S::F32_LANES <= FEW {
+                // Rows are written from end to end, one tile after the other.
+                (0..tiles).for_each(|tile| panels.clone().for_each(|index| compute(tile, index)));
+            } else {
+                panels.for_each(|index| (0..tiles).for_each(|tile| compute(tile, index)));
             }
         }
     }
 }
 
+/// Weights that stay in a core's cache while tile after tile passes by.
+const FEW: usize = 1 << 15;
+
+/// Bytes from row to row of which a multiple puts the rows of a tile into so few places of a core's first
+/// cache that they drive each other out (its ways are 4 KiB each on every machine of today).
+const CROWDED: usize = 2048;
+
+/// The number of values from one row of `values` to the next that lets many rows stay in cache together:
+/// `values`, or a cache line more.
+pub(super) fn roomy(values: usize) -> usize {
+    let crowded = values > 0 && (values * size_of::<f32>()).is_multiple_of(CROWDED);
+    values + if crowded { 16 } else { 0 }
+}
+
+/// Copies of rows that would be crowded, [`roomy`] values apart; `None` if they lie well.
+pub(super) fn with_room(rows: &[f32], values: usize) -> Option<Buffer> {
+    let apart = roomy(values);
+    if apart == values {
+        return None;
+    }
+    let mut copies = Buffer::stale(rows.len() / values * apart);
+    copies
+        .par_chunks_mut(apart)
+        .zip(rows.par_chunks(values))
+        .with_min_len(1 + (1 << 14) / values)
+        .for_each(|(copy, row)| copy[..values].copy_from_slice(row));
+    Some(copies)
+}
+
+/// Products that are summed before the next panel's turn: as many as the rows of a task leave room for in
+/// a core's cache.
+const DEEP: usize = 512;
+
+/// A stretch of the depth.
+#[derive(Clone, Debug, PartialEq)]
+struct Depth {
+    /// Its runs.
+    runs: Range<usize>,
+    /// What it takes of each of them.
+    within: Range<usize>,
+    /// Rows of weights before it.
+    first: usize,
+    /// Whether sums of what comes before it are continued, and whether they are finished here.
+    continues: bool,
+    finishes: bool,
+}
+
+impl Depth {
+    fn len(&self) -> usize {
+        self.runs.len() * self.within.len()
+    }
+}
+
 impl Kernel<'_> {
-    /// The weights that will be wanted after those of this panel: the next panel's, or those of the
-    /// next matrix.
-    fn ahead(&self, panel: usize) -> Ahead {
+    /// The depth in stretches of about [`DEEP`] products, in order: of whole runs or of a part of one.
+    fn blocks(&self) -> impl Iterator<Item = Depth> + use<> {
+        let (runs, run) = (self.runs, self.product.run);
+        // Whole runs, if several fit; else parts of each.
+        let whole = (DEEP / run.max(1)).clamp(1, runs.max(1));
+        let parts = if whole == 1 {
+            run.div_ceil(DEEP + DEEP / 2).max(1)
+        } else {
+            1
+        };
+        let blocks = runs.div_ceil(whole).max(1);
+        (0..blocks * parts).map(move |index| {
+            let (block, part) = (index / parts, index % parts);
+            let runs = block * runs / blocks..(block + 1) * runs / blocks;
+            let within = part * run / parts..(part + 1) * run / parts;
+            Depth {
+                first: runs.start * run + within.start,
+                continues: index > 0,
+                finishes: index + 1 == blocks * parts,
+                runs,
+                within,
+            }
+        })
+    }
+
+    /// The weights that will be wanted after those of this stretch of this panel: the next panel's, or
+    /// those of the next matrix.
+    fn ahead(&self, panel: usize, depth: &Depth) -> Ahead {
         let weights = self.product.weights;
-        let (panel, matrix) = if panel + 1 < self.product.panels.end {
-            (panel + 1, self.product.matrix)
+        let next = panel + 1 < self.product.panels.end;
+        let (panel, matrix, first) = if next {
+            (panel + 1, self.product.matrix, depth.first)
+        } else if !depth.finishes {
+            (
+                self.product.panels.start,
+                self.product.matrix,
+                depth.first + depth.len(),
+            )
         } else {
             let matrix = (self.product.matrix + 1) % weights.matrices;
-            (self.product.panels.start, matrix)
+            (self.product.panels.start, matrix, 0)
         };
+        let panel = weights.panel(panel);
+        let width = panel.vectors * weights.set.lanes();
         Ahead {
-            at: weights.values(weights.panel(panel), matrix).as_ptr(),
+            at: weights.values(panel, matrix)[first * width..].as_ptr(),
             step: WIDE * weights.set.lanes(),
         }
     }
@@ -316,14 +430,14 @@ impl Finish<'_> {
         for (value, at) in vectors.into_remainder().iter_mut().zip(at..) {
             *value += bias.map_or(0.0, |bias| bias[at]);
             *value += residual.map_or(0.0, |residual| residual[at]);
-            if let Some(activation) = self.activation.filter(|&a| is_vectorised(a)) {
+            if let Some(activation) = self.activation.filter(|&a| is_in_registers(a)) {
                 *value = activation.value(*value);
             }
         }
         if let Some(activation) = self.activation
-            && !is_vectorised(activation)
+            && !is_in_registers(activation)
         {
-            activation.apply(sums);
+            activation.finish(simd, sums);
         }
     }
 }
@@ -360,8 +474,8 @@ pub(super) fn prefetch(at: *const f32) {
     let _ = at;
 }
 
-/// Whether [`activate`] does it; others are applied to what was stored.
-pub(super) fn is_vectorised(activation: Activation) -> bool {
+/// Whether [`activate`] does it; others are applied to what was stored ([`Activation::finish`]).
+pub(super) fn is_in_registers(activation: Activation) -> bool {
     matches!(activation, Activation::Relu | Activation::Relu6)
 }
 

@@ -222,20 +222,31 @@ impl Op for Pool {
         let (rows, columns) = self.axes(h, w).expect("checked");
         let input = call.inputs[0].data();
         let mut output = Buffer::stale(call.output_shape.iter().product());
+        // One row of windows is a task, and of a single window some of its channels.
+        let task = if columns.len() * rows.len() == 1 {
+            CHANNELS
+        } else {
+            c
+        };
         output
             .par_chunks_mut(columns.len() * c)
             .enumerate()
             .for_each(|(index, values)| {
                 let map = &input[index / rows.len() * h * w * c..][..h * w * c];
                 let row = &rows[index % rows.len()];
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for (pixel, column) in values.chunks_exact_mut(c).zip(&columns) {
-                            self.window(map, (w, c), row, column, pixel);
-                        }
-                    },
-                );
+                let parts = values.par_chunks_mut(columns.len() * task).enumerate();
+                parts.for_each(|(part, values)| {
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            let channels = (part * task, c);
+                            let pixels = values.chunks_mut(task);
+                            for (pixel, column) in pixels.zip(&columns) {
+                                self.window(map, w, (row, column), channels, pixel);
+                            }
+                        },
+                    );
+                });
             });
         Tensor::from_buffer(call.output_shape, output).into()
     }
@@ -353,41 +364,79 @@ impl Op for Pool {
 }
 
 impl Pool {
-    /// The value of one window, for all channels.
+    /// The value of one window, for the channels from `first` on, of `c`.
     #[inline(always)]
     fn window(
         &self,
         map: &[f32],
-        (w, c): (usize, usize),
-        row: &Span,
-        column: &Span,
+        w: usize,
+        (row, column): (&Span, &Span),
+        (first, c): (usize, usize),
         pixel: &mut [f32],
     ) {
-        let start = if self.reduction == Reduction::Max {
-            f32::NEG_INFINITY
-        } else {
-            0.0
-        };
-        pixel.fill(start);
-        for y in row.inside.clone() {
-            for x in column.inside.clone() {
-                let values = &map[(y * w + x) * c..][..c];
-                if self.reduction == Reduction::Max {
-                    for (p, &v) in pixel.iter_mut().zip(values) {
-                        // A NaN wins, as in PyTorch, and is not hidden.
-                        *p = if v > *p || v.is_nan() { v } else { *p };
-                    }
-                } else {
-                    for (p, &v) in pixel.iter_mut().zip(values) {
-                        *p += v;
-                    }
-                }
-            }
+        let window = (map, (w, c), row, column);
+        let mut at = first;
+        let mut blocks = pixel.chunks_exact_mut(BLOCK);
+        for block in blocks.by_ref() {
+            let values: &mut [f32; BLOCK] = block.try_into().expect("a block has so many");
+            self.channels(window, at, values);
+            at += BLOCK;
+        }
+        for value in blocks.into_remainder() {
+            let mut one = [0.0];
+            self.channels(window, at, &mut one);
+            [*value] = one;
+            at += 1;
         }
         if self.reduction != Reduction::Max {
             let divisor = self.divisor(row, column);
             pixel.iter_mut().for_each(|p| *p /= divisor);
         }
+    }
+}
+
+/// Channels whose values under a window are looked at together, in registers.
+const BLOCK: usize = 16;
+
+/// Channels of one task, where a map has only one window.
+const CHANNELS: usize = 4 * BLOCK;
+
+/// A map, its columns and channels, and the rows and columns of a window.
+type Window<'a> = (&'a [f32], (usize, usize), &'a Span, &'a Span);
+
+impl Pool {
+    /// The largest value, or the sum, under a window, for the `L` channels from `first` on.
+    #[inline(always)]
+    fn channels<const L: usize>(
+        &self,
+        (map, (w, c), row, column): Window,
+        first: usize,
+        values: &mut [f32; L],
+    ) {
+        let is_max = self.reduction == Reduction::Max;
+        let mut found = [if is_max { f32::NEG_INFINITY } else { 0.0 }; L];
+        // Apart from the values, so that no step of the one waits for the other.
+        let mut is_lost = [0u32; L];
+        for y in row.inside.clone() {
+            for x in column.inside.clone() {
+                let seen = &map[(y * w + x) * c + first..][..L];
+                if is_max {
+                    for ((p, lost), &v) in found.iter_mut().zip(&mut is_lost).zip(seen) {
+                        *p = if v > *p { v } else { *p };
+                        *lost |= u32::from(v.is_nan());
+                    }
+                } else {
+                    for (p, &v) in found.iter_mut().zip(seen) {
+                        *p += v;
+                    }
+                }
+            }
+        }
+        // A NaN wins, as in PyTorch, and is not hidden.
+        for (p, lost) in found.iter_mut().zip(is_lost) {
+            *p = if lost == 0 { *p } else { f32::NAN };
+        }
+        *values = found;
     }
 }
 

@@ -1,5 +1,5 @@
 //! A convolution can add a residual and apply an activation while its result is still in cache; so can
-//! a batch-norm that no convolution took in.
+//! a fully connected layer, and a batch-norm that no convolution took in.
 
 use std::sync::Arc;
 
@@ -9,21 +9,26 @@ use crate::ops::activation::Activation;
 use crate::ops::add::Add;
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::conv2d::Conv2d;
+use crate::ops::dropout::Dropout;
+use crate::ops::linear::{FusedLinear, Linear};
+use crate::ops::stochastic_depth::StochasticDepth;
 use crate::{Graph, Node, NodeId};
 
 /// Merges `convolution → add → activation` chains (either follower may be missing) into one node
 /// with the last one's name and value, wherever nobody else reads what lies between and `keep`
-/// does not ask for it; then the same of what is left of batch-norms, with ReLU and ReLU6. The result
-/// can only be walked forwards.
+/// does not ask for it; then the same of fully connected layers, and of what is left of batch-norms, with
+/// ReLU and ReLU6. The result can only be walked forwards.
 pub fn fuse(graph: &Graph, keep: &KeepNode) -> Graph {
-    merge::<BatchNorm>(&merge::<Conv2d>(graph, keep), keep)
+    let graph = merge::<Conv2d>(graph, keep, is_idle);
+    let graph = merge::<Linear>(&graph, keep, is_idle);
+    merge::<BatchNorm>(&graph, keep, is_idle)
 }
 
 /// The same with `batch-norm → add → activation`, of activations that are undone by looking at their
 /// output: for training, where no value between is then kept. Parameters stay as they are, so the
 /// graph can be trained in the place of the one that it came from.
 pub fn fuse_for_training(graph: &Graph) -> Graph {
-    merge::<BatchNorm>(graph, &|_| false)
+    merge::<BatchNorm>(graph, &|_| false, |_| false)
 }
 
 /// An op that can add a residual and apply an activation.
@@ -35,7 +40,7 @@ trait Start: Op + Sized {
     fn applies(activation: Activation) -> bool;
 
     /// The same with these.
-    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Self;
+    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Arc<dyn Op>;
 }
 
 impl Start for Conv2d {
@@ -47,12 +52,29 @@ impl Start for Conv2d {
         true
     }
 
-    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Self {
-        Self {
+    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Arc<dyn Op> {
+        Arc::new(Self {
             residual,
             activation,
             ..self.clone()
-        }
+        })
+    }
+}
+
+impl Start for Linear {
+    fn fused(&self) -> (bool, Option<Activation>) {
+        (false, None)
+    }
+
+    fn applies(_: Activation) -> bool {
+        true
+    }
+
+    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Arc<dyn Op> {
+        Arc::new(FusedLinear {
+            residual,
+            activation,
+        })
     }
 }
 
@@ -65,16 +87,17 @@ impl Start for BatchNorm {
         activation.is_clamp()
     }
 
-    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Self {
-        Self {
+    fn fusing(&self, residual: bool, activation: Option<Activation>) -> Arc<dyn Op> {
+        Arc::new(Self {
             residual,
             activation,
             ..*self
-        }
+        })
     }
 }
 
-fn merge<T: Start>(graph: &Graph, keep: &KeepNode) -> Graph {
+/// Merges chains that begin with a `T`, past nodes that are `idle`.
+fn merge<T: Start>(graph: &Graph, keep: &KeepNode, idle: fn(&Node) -> bool) -> Graph {
     let consumers = graph.consumers();
     let is_head = |id: NodeId| graph.auxiliaries().iter().any(|&(head, _)| head == id);
     // The only reader of a node whose own value nobody asks for.
@@ -95,7 +118,16 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode) -> Graph {
             residual: None,
             activation,
         };
-        let mut end = id;
+        // What does nothing when a network is used is passed over.
+        let after = |chain: &mut Chain| {
+            let mut end = chain.nodes[chain.nodes.len() - 1];
+            while let Some(passed) = next(end).filter(|&id| idle(graph.node(id))) {
+                chain.nodes.push(passed);
+                end = passed;
+            }
+            end
+        };
+        let mut end = after(&mut chain);
         if let Some(add) = next(end).filter(|add| !taken[add.0])
             && activation.is_none()
             && !has_residual
@@ -104,7 +136,7 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode) -> Graph {
             chain.residual = graph.node(add).inputs.iter().copied().find(|&i| i != end);
             if chain.residual.is_some() {
                 chain.nodes.push(add);
-                end = add;
+                end = after(&mut chain);
             }
         }
         if let Some(follower) = next(end)
@@ -116,7 +148,7 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode) -> Graph {
             chain.nodes.push(follower);
             end = follower;
         }
-        if chain.nodes.len() > 1 {
+        if chain.residual.is_some() || chain.activation != activation {
             chain.nodes.iter().for_each(|n| taken[n.0] = true);
             chains[end.0] = Some(chain);
         }
@@ -149,6 +181,11 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode) -> Graph {
     .checked_like(graph)
 }
 
+/// Whether a node hands on what it gets when a network is used, though not in training.
+fn is_idle(node: &Node) -> bool {
+    node.op_as::<Dropout>().is_some() || node.op_as::<StochasticDepth>().is_some()
+}
+
 #[derive(Clone)]
 struct Chain {
     nodes: Vec<NodeId>,
@@ -168,7 +205,7 @@ impl Chain {
         }
         Node {
             name: graph.node(last).name.clone(),
-            op: Arc::new(op.fusing(op.fused().0 || self.residual.is_some(), self.activation)),
+            op: op.fusing(op.fused().0 || self.residual.is_some(), self.activation),
             inputs: start
                 .inputs
                 .iter()

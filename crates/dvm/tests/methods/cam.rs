@@ -14,7 +14,7 @@ use serde::Deserialize;
 const TOLERANCE: f32 = 1e-4;
 
 /// Maps whose weights divide by sums of numbers of both signs that all but cancel: there PyTorch's own f32 is off
-/// from f64 by up to 1.2e-3, and ten times the tolerance is allowed.
+/// from f64 by up to 1.2e-3, and twenty times the tolerance is allowed.
 const ILL_CONDITIONED: [(&str, &str); 2] = [
     ("swin_t", "features.7.1.norm2.xgrad-cam"),
     ("convnext_tiny", "features.1.1.add.grad-cam++"),
@@ -142,7 +142,7 @@ impl Case {
             .iter()
             .find(|(name, of)| *name == self.name && *of == key);
         let tolerance = if ill_conditioned.is_some() {
-            10.0 * TOLERANCE
+            20.0 * TOLERANCE
         } else {
             TOLERANCE
         };

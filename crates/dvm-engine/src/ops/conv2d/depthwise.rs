@@ -8,7 +8,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::super::panels::{Finish, activate, is_vectorised, load, store};
+use super::super::panels::{Finish, activate, is_in_registers, load, store};
 use super::super::simd::{InstructionSet, multiply_add};
 use super::super::{Call, Site};
 use super::{Conv2d, feature_map};
@@ -171,7 +171,7 @@ impl DepthwiseRow<'_> {
             return 0;
         }
         // What is not done in registers is done to the pixels once they are stored.
-        let at_once = finish.residual.is_none() && finish.activation.is_none_or(is_vectorised);
+        let at_once = finish.residual.is_none();
         assert_eq!(REACH, (PIXELS - 1) * STRIDE + K);
         assert!(zeros.len() >= c && weights.len() == self.depthwise.kernel.0 * K * c);
         let zero = simd.splat_f32s(0.0);
@@ -229,9 +229,17 @@ impl DepthwiseRow<'_> {
                     }
                 }
             }
+            let values = &mut self.values[start * c..][..pixels * c];
             if !at_once {
-                let pixels = self.values[start * c..].chunks_exact_mut(c).take(pixels);
+                let pixels = values.chunks_exact_mut(c);
                 pixels.for_each(|pixel| finish.row(simd, 0, &mut pixel[..whole]));
+            } else if let Some(activation) = finish.activation
+                && !is_in_registers(activation)
+            {
+                let rows: [*mut f32; PIXELS] =
+                    std::array::from_fn(|p| values[p.min(pixels - 1) * c..].as_mut_ptr());
+                // SAFETY: each of these pixels has `c` values of this slice.
+                unsafe { activation.finish_rows(simd, &rows[..pixels], (0, whole)) };
             }
         }
         whole

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::super::panels::{Finish, Panels, Product};
+use super::super::panels::{Finish, Panels, Product, TILE, roomy, whole_tiles, with_room};
 use super::super::simd::Shared;
 use crate::buffer::Buffer;
 
@@ -26,7 +26,7 @@ pub(super) struct Lattice<'a> {
 
 /// Windows that one task takes through all its panels, so that each panel is read from cache once
 /// for all of them.
-const TASK: usize = 14 * 8;
+const TASK: usize = TILE * 8;
 
 /// Tasks that even a small layer is split into, so that no core waits long for the last one.
 const TASKS: usize = 12;
@@ -126,6 +126,11 @@ impl Lattice<'_> {
         if windows == 0 || filters.is_empty() {
             return;
         }
+        let copies = with_room(self.input, c);
+        let (input, pitch) = match &copies {
+            Some(copies) => (&copies[..], roomy(c)),
+            None => (self.input, c),
+        };
         assert_eq!(self.input.len(), n * h * w * c, "the maps are all there");
         assert_eq!(output.len(), n * rows * columns * channels);
         let (origin, spread) = self.places;
@@ -136,22 +141,25 @@ impl Lattice<'_> {
             "the results have their places"
         );
         let group = c / filters.len();
-        let (runs, taps) = self.runs(group);
+        // Pixels with room between them are no run.
+        let (runs, taps) = match copies {
+            Some(_) => (self.taps.to_vec(), 1),
+            None => self.runs(group),
+        };
         assert_eq!(filters[0].depth(), self.taps.len() * group);
         let zeros = vec![0.0; if taps == 1 { group } else { 0 }];
         let output = Shared::new(output);
-        let input = self.input;
         // The work is split by windows, and where these are few, by filters, so that each filter
         // is read once; and again by windows, where there are few filters, too.
         let panels = filters[0].count();
         let blocks = windows.div_ceil(TASK);
         let parts = TASKS.div_ceil(blocks).min(panels);
-        let blocks = blocks.max(TASKS.div_ceil(parts).min(windows.div_ceil(14)));
+        let blocks = blocks.max(TASKS.div_ceil(parts).min(windows.div_ceil(TILE)));
         (0..blocks * parts).into_par_iter().for_each_init(
             || (Vec::new(), Vec::new()),
             |(sources, targets), task| {
                 let (block, part) = (task / parts, task % parts);
-                let block = block * windows / blocks..(block + 1) * windows / blocks;
+                let block = whole_tiles(block, blocks, windows);
                 for (index, filters) in filters.iter().enumerate() {
                     sources.clear();
                     sources.resize(block.len() * runs.len(), zeros.as_ptr());
@@ -169,13 +177,13 @@ impl Lattice<'_> {
                             if y < 0 || y >= h as isize {
                                 continue;
                             }
-                            let row = &input[(map * h + y as usize) * w * c..][..w * c];
+                            let row = &input[(map * h + y as usize) * w * pitch..][..w * pitch];
                             let row = &row[index * group..];
                             let sources = sources[index_of_run..].iter_mut().step_by(runs.len());
                             for (source, x) in sources.take(count).zip(x..) {
                                 let x = (x * self.step.1) as isize + dx;
                                 if x >= 0 && x < w as isize {
-                                    *source = row[x as usize * c..].as_ptr();
+                                    *source = row[x as usize * pitch..].as_ptr();
                                 }
                             }
                         }

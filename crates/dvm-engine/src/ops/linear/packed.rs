@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::super::panels::{Finish, Panels, Product};
+use super::super::panels::{Finish, Panels, Product, TILE, roomy, whole_tiles, with_room};
 use super::super::simd::{InstructionSet, Shared};
 use super::super::transpose::transposed;
 use crate::Tensor;
@@ -51,27 +51,32 @@ impl Packed {
 }
 
 /// Rows that one task takes through its panels.
-const PACKED_ROWS: usize = 14 * 8;
+const PACKED_ROWS: usize = TILE * 8;
 
 /// Tasks that even few rows are split into.
-const TASKS: usize = 12;
+const TASKS: usize = 8;
 
-/// `rows · weights + bias` with packed weights: every value is one sum in the order of the depth,
+/// `rows · weights` with packed weights, and its finish: every value is one sum in the order of the depth,
 /// however many rows there are.
-pub(super) fn product(rows: &[f32], weights: &Panels, bias: Option<&[f32]>, output: &mut [f32]) {
+pub(super) fn product(rows: &[f32], weights: &Panels, finish: Finish, output: &mut [f32]) {
     let (depth, columns) = (weights.depth(), weights.columns());
     let count = rows.len() / depth;
     assert_eq!((count * depth, count * columns), (rows.len(), output.len()));
     let output = Shared::new(output);
+    let copies = with_room(rows, depth);
+    let (rows, apart) = match &copies {
+        Some(copies) => (&copies[..], roomy(depth)),
+        None => (rows, depth),
+    };
     let panels = weights.count();
     let blocks = count.div_ceil(PACKED_ROWS);
     let parts = TASKS.div_ceil(blocks).min(panels);
     (0..blocks * parts).into_par_iter().for_each(|task| {
         let (block, part) = (task / parts, task % parts);
-        let block = block * count / blocks..(block + 1) * count / blocks;
+        let block = whole_tiles(block, blocks, count);
         let sources: Vec<*const f32> = block
             .clone()
-            .map(|row| rows[row * depth..][..depth].as_ptr())
+            .map(|row| rows[row * apart..][..depth].as_ptr())
             .collect();
         let targets: Vec<*mut f32> = block.map(|row| output.at(row * columns)).collect();
         let product = Product {
@@ -81,10 +86,7 @@ pub(super) fn product(rows: &[f32], weights: &Panels, bias: Option<&[f32]>, outp
             sources: &sources,
             run: depth,
             targets: &targets,
-            finish: Finish {
-                bias,
-                ..Finish::default()
-            },
+            finish,
         };
         // SAFETY: every source is a whole row of the depth, every target one of all columns; the columns
         // of these panels of these rows are this task's alone.

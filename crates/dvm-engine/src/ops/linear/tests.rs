@@ -102,21 +102,34 @@ fn the_same_bits_come_from_one_and_two_threads() {
 
 #[test]
 fn packed_weights_give_the_sum_of_products_for_many_rows() {
-    for (n, o, i) in [(1, 1, 1), (5, 7, 16), (113, 33, 33), (300, 70, 100)] {
+    // Deep ones are summed in stretches; rows of 512 and of 1024 values would be crowded.
+    let sizes = [
+        (1, 1, 1),
+        (5, 7, 16),
+        (113, 33, 33),
+        (300, 70, 100),
+        (29, 40, 1024),
+        (13, 33, 512),
+        (31, 97, 1700),
+    ];
+    for (n, o, i) in sizes {
         let layer = Layer::seeded((n, o, i));
         let expected = layer.expected();
         let scale = expected.iter().fold(1.0f64, |most, e| most.max(e.abs()));
         let weight = Tensor::from_stored(&[o, i], layer.weights.clone());
-        let bias = (o % 5 != 0).then_some(&layer.bias[..]);
+        let finish = Finish {
+            bias: (o % 5 != 0).then_some(&layer.bias[..]),
+            ..Finish::default()
+        };
         for set in InstructionSet::available() {
             let packed = Packed::new(set);
             let mut found = vec![f32::NAN; n * o];
-            packed::product(&layer.rows, packed.forward(&weight), bias, &mut found);
+            packed::product(&layer.rows, packed.forward(&weight), finish, &mut found);
             let near = |(&f, &e): (&f32, &f64)| (f64::from(f) - e).abs() <= TOLERANCE * scale;
             assert!(found.iter().zip(&expected).all(near), "{}", set.name());
             let mut alone = vec![f32::NAN; o];
             let row = &layer.rows[(n - 1) * i..];
-            packed::product(row, packed.forward(&weight), bias, &mut alone);
+            packed::product(row, packed.forward(&weight), finish, &mut alone);
             assert!(alone == found[(n - 1) * o..], "{}: other bits", set.name());
         }
     }
@@ -130,7 +143,12 @@ fn weights_packed_for_the_way_back_give_the_gradient_of_the_rows() {
     let grad = seeded::uniform("gradient of the output", n * o, -1.0, 1.0);
     for set in InstructionSet::available() {
         let mut found = vec![f32::NAN; n * i];
-        packed::product(&grad, Packed::new(set).backward(&weight), None, &mut found);
+        packed::product(
+            &grad,
+            Packed::new(set).backward(&weight),
+            Finish::default(),
+            &mut found,
+        );
         for (row, found) in found.chunks_exact(i).enumerate() {
             for (column, &found) in found.iter().enumerate() {
                 let product = |k: usize| {

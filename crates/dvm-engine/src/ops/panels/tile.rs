@@ -12,7 +12,7 @@ use pulp::{Simd, WithSimd};
 
 use super::super::activation::Activation;
 use super::super::simd::multiply_add;
-use super::{Panel, Product, WIDE, activate, is_vectorised, load, prefetch, store};
+use super::{Depth, Panel, Product, WIDE, activate, is_in_registers, load, prefetch, store};
 
 /// The kernel for tiles of so many rows and vectors. It is called through its address: inlined side
 /// by side, the compiler would merge the kernels and keep their sums in memory.
@@ -54,9 +54,11 @@ fn compute_tile<S: Simd, const M: usize, const V: usize>(simd: S, tile: Tile<'_>
 pub(super) struct Tile<'a> {
     pub product: &'a Product<'a>,
     pub runs: usize,
+    /// The stretch of the depth that is multiplied.
+    pub depth: &'a Depth,
     pub rows: Range<usize>,
     pub panel: Panel,
-    /// The weights of the panel, `[depth][columns of the panel]`.
+    /// The weights of the panel in this stretch, `[depth][columns of the panel]`.
     pub values: &'a [f32],
     /// What is fetched into cache meanwhile.
     pub ahead: Ahead,
@@ -68,19 +70,50 @@ impl Tile<'_> {
     fn compute<S: Simd, const M: usize, const V: usize>(self, simd: S) {
         let Product {
             sources,
-            run,
             targets,
             finish,
             ..
         } = *self.product;
-        let (rows, panel) = (self.rows, self.panel);
+        let (rows, panel, depth) = (self.rows, self.panel, self.depth);
         let lanes = S::F32_LANES;
         let mut sums = [[simd.splat_f32s(0.0); V]; M];
+        let targets = &targets[rows.clone()];
+        let fills = panel.used == V * lanes && targets.len() == M;
         // SAFETY: `Product::compute` asserts that there are `runs` sources per row and targets for
         // all rows, and its caller that they may be read and written. A tile that has fewer than
-        // `M` rows reads its last row again, and stores its own rows only. `values` holds
-        // `runs · run` rows of `V` vectors.
+        // `M` rows reads its last row again, and stores its own rows only. `values` holds as many rows
+        // of `V` vectors as the stretch is long. Sums that are continued were stored before.
         unsafe {
+            // By the time that the sums are there, so is the place that they go to.
+            for target in targets {
+                let target = target.wrapping_add(panel.first);
+                for v in 0..V {
+                    prefetch(target.wrapping_add(v * lanes));
+                }
+                if let Some(residual) = finish.residual {
+                    let residual = residual.address(target);
+                    for v in 0..V {
+                        prefetch(residual.wrapping_add(v * lanes));
+                    }
+                }
+            }
+            if depth.continues {
+                for m in 0..M {
+                    let Some(target) = targets.get(m) else {
+                        continue;
+                    };
+                    let target = target.add(panel.first);
+                    for v in 0..V {
+                        sums[m][v] = if fills {
+                            load::<S>(target.add(v * lanes))
+                        } else {
+                            let used = lanes.min(panel.used - (v * lanes).min(panel.used));
+                            let part = std::slice::from_raw_parts(target.add(v * lanes), used);
+                            simd.partial_load_f32s(part)
+                        };
+                    }
+                }
+            }
             let mut weights = self.values.as_ptr();
             let Ahead {
                 at: mut ahead,
@@ -89,11 +122,11 @@ impl Tile<'_> {
             let source = sources.as_ptr().add(rows.start * self.runs);
             let last = rows.len() - 1;
             let mut row = [std::ptr::null::<f32>(); M];
-            for index in 0..self.runs {
+            for index in depth.runs.clone() {
                 for (m, row) in row.iter_mut().enumerate() {
                     *row = *source.add(m.min(last) * self.runs + index);
                 }
-                for k in 0..run {
+                for k in depth.within.clone() {
                     let mut columns = [simd.splat_f32s(0.0); V];
                     for (v, column) in columns.iter_mut().enumerate() {
                         *column = load::<S>(weights.add(v * lanes));
@@ -109,9 +142,17 @@ impl Tile<'_> {
                     weights = weights.add(V * lanes);
                 }
             }
-            let targets = &targets[rows];
             // Loops as short as these are unrolled, and the sums stay in registers.
-            if panel.used == V * lanes && targets.len() == M {
+            if fills && !depth.finishes {
+                for m in 0..M {
+                    let target = targets.get_unchecked(m).add(panel.first);
+                    for v in 0..V {
+                        store::<S>(target.add(v * lanes), sums[m][v]);
+                    }
+                }
+                return;
+            }
+            if fills {
                 if let Some(bias) = finish.bias {
                     let bias = bias[panel.first..panel.first + V * lanes].as_ptr();
                     for v in 0..V {
@@ -157,12 +198,9 @@ impl Tile<'_> {
                     }
                 }
                 if let Some(activation) = finish.activation
-                    && !is_vectorised(activation)
+                    && !is_in_registers(activation)
                 {
-                    for target in targets {
-                        let target = target.add(panel.first);
-                        activation.apply(std::slice::from_raw_parts_mut(target, panel.used));
-                    }
+                    activation.finish_rows(simd, targets, (panel.first, panel.used));
                 }
                 return;
             }
@@ -177,8 +215,10 @@ impl Tile<'_> {
             for (target, sums) in targets.iter().zip(&waste) {
                 let target = target.add(panel.first);
                 target.copy_from_nonoverlapping(sums.as_ptr().cast(), panel.used);
-                let sums = std::slice::from_raw_parts_mut(target, panel.used);
-                finish.row(simd, panel.first, sums);
+                if depth.finishes {
+                    let sums = std::slice::from_raw_parts_mut(target, panel.used);
+                    finish.row(simd, panel.first, sums);
+                }
             }
         }
     }

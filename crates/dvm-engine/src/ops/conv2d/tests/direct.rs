@@ -111,6 +111,12 @@ fn a_convolution_that_is_split_among_tasks_is_the_sum_over_its_window() {
         (around(Conv2d::square(3), 1), [1, 16, 29, 31], 20),
         (around(Conv2d::square(3).stride(2), 1), [1, 24, 7, 7], 200),
         (around(Conv2d::square(7).stride(2), 3), [2, 3, 37, 41], 16),
+        // Deep ones are summed in stretches; pixels of 512 and of 1024 channels are crowded.
+        (Conv2d::square(1), [1, 1700, 3, 5], 33),
+        (Conv2d::square(1), [1, 1024, 5, 5], 40),
+        (Conv2d::square(1).stride(2), [2, 512, 5, 5], 17),
+        (around(Conv2d::square(3).stride(2), 1), [1, 512, 5, 6], 20),
+        (Conv2d::square(3).stride(2), [1, 512, 5, 7], 20),
     ];
     for (round, (conv, maps, outputs)) in layers.into_iter().enumerate() {
         check(&Layer {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::super::super::panels::{activate, is_vectorised, load, store};
+use super::super::super::panels::{activate, is_in_registers, load, store};
 use super::super::super::simd::{InstructionSet, Shared};
 use super::tiles::{Tile, Tiles};
 use super::transform::{self, LARGEST, NEEDED_BY, POINTS};
@@ -298,13 +298,13 @@ impl ByTile for Leave<'_> {
             self.vector::<S, Y, X, false>(simd, tile, place, whole, filters - whole);
         }
         if let Some(activation) = self.winograd.finish.activation
-            && !is_vectorised(activation)
+            && !is_in_registers(activation)
         {
             for i in 0..Y {
                 for j in 0..X {
                     if let Some(at) = self.pixel(tile, i, j) {
                         // SAFETY: as in `vector`; this task just wrote there.
-                        activation.apply(unsafe { std::slice::from_raw_parts_mut(at, filters) });
+                        unsafe { activation.finish_rows(simd, &[at], (0, filters)) };
                     }
                 }
             }

@@ -19,7 +19,7 @@ use self::kernels::{ByTile, Each, Enter, Leave, Pixels};
 use self::tiles::{Rows, Tiles, sides};
 use self::transform::POINTS;
 pub(super) use self::weights::{WeightGradient, weight_gradient_is_cheaper};
-use super::super::panels::{Finish, Panels, Product};
+use super::super::panels::{Finish, Panels, Product, TILE, roomy};
 use super::super::simd::{InstructionSet, Shared};
 use super::super::vectorised;
 use crate::buffer::Buffer;
@@ -95,9 +95,8 @@ pub(super) fn is_cheaper(
     (rows, columns): (usize, usize),
     (channels, filters): (usize, usize),
 ) -> bool {
-    // Layers that widen from few channels, as SqueezeNet's, gain least: the way back from the
-    // points is then as much work as the products. And there rounding showed: maps of occlusion
-    // moved by 1.2e-5 of their range, where 1e-5 is promised.
+    // Layers that widen from few channels, as SqueezeNet's, gain nothing: the transforms and the stores of
+    // sums that are soon finished take what the products save.
     if filters >= 4 * channels {
         return false;
     }
@@ -132,7 +131,7 @@ impl Room {
     fn resize(&mut self, tiles: usize, channels: usize) {
         // An odd number of cache lines: the 36 values of a tile must not all compete for the same
         // few places of the cache.
-        self.pitch = ((tiles * channels).div_ceil(16) | 1) * 16;
+        self.pitch = ((tiles * roomy(channels)).div_ceil(16) | 1) * 16;
         self.channels = channels;
         self.values.resize(PAIRS * self.pitch);
     }
@@ -157,7 +156,8 @@ struct Place {
 impl Place {
     /// The values of a tile at a pair of points.
     fn at(self, pair: usize, tile: usize) -> *mut f32 {
-        self.values.at(pair * self.pitch + tile * self.channels)
+        self.values
+            .at(pair * self.pitch + tile * roomy(self.channels))
     }
 }
 
@@ -193,7 +193,7 @@ impl Winograd<'_> {
         if PAIRS * channels * filters <= LIGHT {
             let most = (tiles.count().div_ceil(TASKS))
                 .min(room)
-                .next_multiple_of(14);
+                .next_multiple_of(TILE);
             let blocks = tiles.count().div_ceil(most);
             let block =
                 |index: usize| index * tiles.count() / blocks..(index + 1) * tiles.count() / blocks;

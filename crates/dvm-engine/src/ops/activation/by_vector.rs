@@ -1,0 +1,128 @@
+//! Activation functions by a kernel's own vector instructions.
+
+use pulp::{Simd, WithSimd};
+
+use super::super::exponential::of_vectors;
+use super::super::panels::{activate, load, store};
+use super::Activation;
+
+impl Activation {
+    /// The same by a kernel's own instructions, to what it has just stored. A value becomes the same, to the
+    /// last bit, wherever it stands.
+    #[inline(always)]
+    pub(in crate::ops) fn finish<S: Simd>(self, simd: S, values: &mut [f32]) {
+        match self {
+            Self::Relu | Self::Relu6 => {
+                by_vector(
+                    simd,
+                    values,
+                    #[inline(always)]
+                    |v| activate(simd, Some(self), v),
+                );
+            }
+            Self::Silu => by_vector(
+                simd,
+                values,
+                #[inline(always)]
+                |v| of_vectors::swish(simd, v, 1.0),
+            ),
+            Self::Swish(factor) => by_vector(
+                simd,
+                values,
+                #[inline(always)]
+                |v| of_vectors::swish(simd, v, factor),
+            ),
+            Self::Sigmoid => by_vector(
+                simd,
+                values,
+                #[inline(always)]
+                |v| of_vectors::sigmoid(simd, v),
+            ),
+            Self::Hardsigmoid => by_vector(
+                simd,
+                values,
+                #[inline(always)]
+                |v| of_vectors::hardsigmoid(simd, v),
+            ),
+            Self::Hardswish => by_vector(
+                simd,
+                values,
+                #[inline(always)]
+                |v| simd.mul_f32s(v, of_vectors::hardsigmoid(simd, v)),
+            ),
+            Self::Gelu => by_vector(
+                simd,
+                values,
+                #[inline(always)]
+                |v| of_vectors::gelu(simd, v),
+            ),
+            other => other.apply(values),
+        }
+    }
+
+    /// [`Activation::finish`] of rows of `used` values each. It is called, not inlined: kernels of all
+    /// heights share it.
+    ///
+    /// # Safety
+    /// Every address must be valid for reads and writes of `used` values, and nobody else may access these.
+    #[inline(never)]
+    pub(in crate::ops) unsafe fn finish_rows<S: Simd>(
+        self,
+        simd: S,
+        rows: &[*mut f32],
+        (first, used): (usize, usize),
+    ) {
+        struct Rows<'a>(Activation, &'a [*mut f32], usize, usize);
+        impl WithSimd for Rows<'_> {
+            type Output = ();
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, simd: S) {
+                let Self(activation, rows, first, used) = self;
+                for row in rows {
+                    // SAFETY: the caller's of `finish_rows`.
+                    let row = unsafe { std::slice::from_raw_parts_mut(row.add(first), used) };
+                    activation.finish(simd, row);
+                }
+            }
+        }
+        simd.vectorize(Rows(self, rows, first, used));
+    }
+}
+
+/// An activation of values, into others.
+pub(super) struct Values<'a> {
+    pub activation: Activation,
+    pub input: &'a [f32],
+    pub output: &'a mut [f32],
+}
+
+impl WithSimd for Values<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // So few at a time that what is copied is still in cache when it is changed.
+        const CLOSE: usize = 1024;
+        let chunks = self.input.chunks(CLOSE);
+        for (output, input) in self.output.chunks_mut(CLOSE).zip(chunks) {
+            output.copy_from_slice(input);
+            self.activation.finish(simd, output);
+        }
+    }
+}
+
+/// Changes values vector by vector.
+#[inline(always)]
+fn by_vector<S: Simd>(simd: S, values: &mut [f32], f: impl Fn(S::f32s) -> S::f32s) {
+    let mut vectors = values.chunks_exact_mut(S::F32_LANES);
+    for vector in vectors.by_ref() {
+        let at = vector.as_mut_ptr();
+        // SAFETY: it is the address of a vector's values.
+        unsafe { store::<S>(at, f(load::<S>(at))) };
+    }
+    let rest = vectors.into_remainder();
+    if !rest.is_empty() {
+        let values = f(simd.partial_load_f32s(rest));
+        simd.partial_store_f32s(rest, values);
+    }
+}

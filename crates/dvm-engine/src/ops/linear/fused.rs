@@ -1,0 +1,58 @@
+//! A fully connected layer with what follows it.
+
+use super::super::activation::Activation;
+use super::super::{Call, Gradients, Op, Outcome, Prepared, Reach, Site};
+use super::{Linear, computed};
+use crate::Tensor;
+
+/// [`Linear`] that also adds a residual (a second input of the output's shape) and applies an activation:
+/// `activation(x · Wᵀ + b + residual)`. Fusion makes it; it can only be walked forwards.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FusedLinear {
+    /// Whether a second input is added before the activation.
+    pub residual: bool,
+    /// What is applied last.
+    pub activation: Option<Activation>,
+}
+
+impl Op for FusedLinear {
+    fn kind(&self) -> &'static str {
+        Linear.kind()
+    }
+
+    fn output_shape(
+        &self,
+        inputs: &[&[usize]],
+        parameters: &[&[usize]],
+    ) -> Result<Vec<usize>, String> {
+        let expected = 1 + usize::from(self.residual);
+        if inputs.len() != expected {
+            return Err(format!("takes {expected} input(s), not {}", inputs.len()));
+        }
+        let output = Linear.output_shape(&inputs[..1], parameters)?;
+        if self.residual && inputs[1] != output {
+            return Err(format!("adds {:?} to its output {output:?}", inputs[1]));
+        }
+        Ok(output)
+    }
+
+    fn prepare(&self) -> Option<Prepared> {
+        Linear.prepare()
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        computed(call, self.activation)
+    }
+
+    fn multiply_adds(&self, inputs: &[&[usize]], parameters: &[&[usize]]) -> usize {
+        Linear.multiply_adds(inputs, parameters)
+    }
+
+    fn backward(&self, _: &Site, _: Tensor) -> Result<Gradients, String> {
+        Err("was fused for inference; walk the graph backwards as it was before fusion".into())
+    }
+
+    fn reach(&self, input: usize, inputs: &[&[usize]], parameters: &[&[usize]]) -> Reach {
+        Linear.reach(input, inputs, parameters)
+    }
+}
