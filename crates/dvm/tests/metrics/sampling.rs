@@ -182,7 +182,8 @@ impl Case {
         let off = off.fold(0.0f64, |most, (f, e)| most.max((f - e).abs())) / largest;
         println!("{} {key}: off by {off:e}", self.described.name);
         // A square of differences is off by twice as much as these.
-        let tolerance = TOLERANCE * if key.starts_with("infidelity") { 2.0 } else { 1.0 };
+        let twice = key.starts_with("infidelity");
+        let tolerance = if twice { 2.0 * TOLERANCE } else { TOLERANCE };
         assert!(
             off <= tolerance,
             "{} {key}: {found:?} instead of {expected:?}",
