@@ -22,18 +22,21 @@ const AT_ONCE: Duration = Duration::from_micros(5);
 /// its part of another walk, which it must get back to.
 const LONGEST: Duration = Duration::from_millis(5);
 
-/// A walk under way, and how many of the other threads look for its work.
+/// How many threads of the pool were asked to look for work since one of them last gave up: of whichever
+/// walk, for all of them do whatever work there is.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+/// A walk under way.
 #[derive(Default)]
 struct Walking {
     done: AtomicBool,
-    awake: AtomicUsize,
 }
 
 thread_local! {
     /// The walk that this thread of the pool leads.
     static LED: RefCell<Option<Arc<Walking>>> = const { RefCell::new(None) };
 
-    /// Whether this thread looks for work already, of whichever walk.
+    /// Whether this thread looks for work already.
     static LOOKS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -44,7 +47,7 @@ pub(crate) fn awake<R: Send>(walk: impl FnOnce() -> R + Send) -> R {
         return walk();
     }
     rayon::scope(|_| {
-        /// Even if the walk panics, nobody must look for its work any more.
+        /// Even if the walk panics, its end is known to all who look for its work.
         struct Led(Option<Arc<Walking>>);
         impl Drop for Led {
             fn drop(&mut self) {
@@ -69,22 +72,20 @@ pub(crate) fn ask_for_help() {
     LED.with_borrow(|led| {
         let Some(walking) = led else { return };
         let others = rayon::current_num_threads() - 1;
-        if walking.awake.load(Ordering::Acquire) >= others {
+        if ASKED.load(Ordering::Acquire) >= others {
             return;
         }
         let leader = rayon::current_thread_index();
-        walking.awake.store(others, Ordering::Release);
+        ASKED.store(others, Ordering::Release);
         let walking = Arc::clone(walking);
         rayon::spawn_broadcast(move |thread| {
-            if Some(thread.index()) == leader {
+            if Some(thread.index()) == leader || LOOKS.replace(true) {
                 return;
             }
-            if !LOOKS.replace(true) {
-                walking.look_for_work();
-                LOOKS.set(false);
-            }
+            walking.look_for_work();
+            LOOKS.set(false);
             // The next node asks again.
-            walking.awake.store(0, Ordering::Release);
+            ASKED.store(0, Ordering::Release);
         });
     });
 }

@@ -4,7 +4,7 @@ mod kernels;
 
 use self::kernels::{Affine, Moments, Slopes, apply, apply_back, moments, sums_back};
 use super::activation::Activation;
-use super::{Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site};
+use super::{Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site, check_inputs};
 use crate::Tensor;
 
 /// `(x − mean) / √(variance + eps) · weight + bias` per channel (arXiv 1502.03167) of feature maps
@@ -75,10 +75,7 @@ impl Op for BatchNorm {
         inputs: &[&[usize]],
         parameters: &[&[usize]],
     ) -> Result<Vec<usize>, String> {
-        let expected = 1 + usize::from(self.residual);
-        if inputs.len() != expected {
-            return Err(format!("takes {expected} input(s), not {}", inputs.len()));
-        }
+        check_inputs(inputs, self.residual)?;
         let x = inputs[0];
         if !matches!(x.len(), 2 | 4) {
             return Err(format!("takes [N, C, H, W] or [N, C], not {x:?}"));

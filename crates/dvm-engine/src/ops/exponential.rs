@@ -109,7 +109,8 @@ pub(super) fn normal_cdf(x: f32) -> f32 {
 }
 
 /// The same of vectors, as kernels apply them to what they have just computed: within 2e-7 of the true
-/// value, relative for the exponential, absolute for the others. A NaN stays one.
+/// value, relative for the exponential, absolute for the others. A NaN stays one, except in [`of_vectors::exp`], which
+/// leaves that to those who call it.
 pub(super) mod of_vectors {
     use pulp::Simd;
 
@@ -133,8 +134,8 @@ pub(super) mod of_vectors {
         simd.select_f32s(simd.less_than_f32s(high, x), high, x)
     }
 
-    /// `eˣ` for `x` between −87 and 88, its value at these bounds beyond (and anything for a NaN): 2ⁿ · eʳ with |r| ≤ ln 2 / 2, and
-    /// for eʳ the polynomial of the sixth degree whose largest relative error is least.
+    /// `eˣ` for `x` between −87 and 88, its value at these bounds beyond, and anything for a NaN. It is 2ⁿ · eʳ
+    /// with |r| ≤ ln 2 / 2, and eʳ the polynomial of the sixth degree whose largest relative error is least.
     #[inline(always)]
     pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
         let x = simd.max_f32s(simd.splat_f32s(-87.0), x);

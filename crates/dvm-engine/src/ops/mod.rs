@@ -274,6 +274,18 @@ fn feature_map(shape: &[usize]) -> Result<(usize, usize, usize, usize), String> 
     }
 }
 
+/// Checks that there is one input, and a second one if there is a residual to be added.
+///
+/// # Errors
+/// If there are more or fewer.
+fn check_inputs(inputs: &[&[usize]], residual: bool) -> Result<(), String> {
+    let expected = 1 + usize::from(residual);
+    if inputs.len() != expected {
+        return Err(format!("takes {expected} input(s), not {}", inputs.len()));
+    }
+    Ok(())
+}
+
 /// Values that one task works on: large enough that handing out tasks costs nothing.
 const TASK: usize = 1 << 14;
 

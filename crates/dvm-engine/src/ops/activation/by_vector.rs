@@ -64,7 +64,7 @@ impl Activation {
     /// heights share it.
     ///
     /// # Safety
-    /// Every address must be valid for reads and writes of `used` values, and nobody else may access these.
+    /// Every address must be valid for reads and writes of `used` values, which no other thread touches.
     #[inline(never)]
     pub(in crate::ops) unsafe fn finish_rows<S: Simd>(
         self,

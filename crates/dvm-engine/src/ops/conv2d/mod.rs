@@ -18,7 +18,8 @@ use super::activation::Activation;
 use super::panels::{Finish, Residual};
 use super::simd::InstructionSet;
 use super::{
-    Arithmetic, Axis, Call, Gradients, Needs, Op, Outcome, Prepared, Reach, Site, feature_map,
+    Arithmetic, Axis, Call, Gradients, Needs, Op, Outcome, Prepared, Reach, Site, check_inputs,
+    feature_map,
 };
 use crate::Tensor;
 use crate::buffer::Buffer;
@@ -232,10 +233,7 @@ impl Op for Conv2d {
         inputs: &[&[usize]],
         parameters: &[&[usize]],
     ) -> Result<Vec<usize>, String> {
-        let expected = 1 + usize::from(self.residual);
-        if inputs.len() != expected {
-            return Err(format!("takes {expected} input(s), not {}", inputs.len()));
-        }
+        check_inputs(inputs, self.residual)?;
         let (n, c, h, w) = feature_map(inputs[0])?;
         let (o, i, kh, kw) = match parameters {
             [weight] => feature_map(weight)?,

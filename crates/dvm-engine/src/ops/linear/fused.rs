@@ -1,7 +1,7 @@
 //! A fully connected layer with what follows it.
 
 use super::super::activation::Activation;
-use super::super::{Call, Gradients, Op, Outcome, Prepared, Reach, Site};
+use super::super::{Call, Gradients, Op, Outcome, Prepared, Reach, Site, check_inputs};
 use super::{Linear, computed};
 use crate::Tensor;
 
@@ -25,10 +25,7 @@ impl Op for FusedLinear {
         inputs: &[&[usize]],
         parameters: &[&[usize]],
     ) -> Result<Vec<usize>, String> {
-        let expected = 1 + usize::from(self.residual);
-        if inputs.len() != expected {
-            return Err(format!("takes {expected} input(s), not {}", inputs.len()));
-        }
+        check_inputs(inputs, self.residual)?;
         let output = Linear.output_shape(&inputs[..1], parameters)?;
         if self.residual && inputs[1] != output {
             return Err(format!("adds {:?} to its output {output:?}", inputs[1]));
