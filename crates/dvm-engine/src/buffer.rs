@@ -17,13 +17,59 @@ const MOST: usize = 1 << 24;
 /// An array of f32 whose memory is used again after it is dropped.
 pub(crate) struct Buffer {
     /// At least `len` values; what lies beyond is left from earlier use.
-    array: Vec<f32>,
+    array: Array,
     len: usize,
+}
+
+/// Where the values are stored.
+enum Array {
+    Vec(Vec<f32>),
+    #[cfg(target_os = "linux")]
+    Pages(crate::pages::Pages),
+}
+
+impl Array {
+    /// `len` zeros.
+    fn zeros(len: usize) -> Self {
+        #[cfg(target_os = "linux")]
+        if let Some(pages) = crate::pages::Pages::zeros(len) {
+            return Self::Pages(pages);
+        }
+        Self::Vec(vec![0.0; len])
+    }
+}
+
+impl Default for Array {
+    fn default() -> Self {
+        Self::Vec(Vec::new())
+    }
+}
+
+impl Deref for Array {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Vec(values) => values,
+            #[cfg(target_os = "linux")]
+            Self::Pages(pages) => pages.values(),
+        }
+    }
+}
+
+impl DerefMut for Array {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        match self {
+            Self::Vec(values) => values,
+            #[cfg(target_os = "linux")]
+            Self::Pages(pages) => pages.values_mut(),
+        }
+    }
 }
 
 /// Arrays waiting to be used again, the longest waiting first.
 struct Shelf {
-    arrays: Vec<Vec<f32>>,
+    arrays: Vec<Array>,
     /// Values of these.
     values: usize,
     /// Values of the arrays in use.
@@ -60,7 +106,7 @@ impl Shelf {
     /// longer that is: a pass has only a few arrays in use at a time, and the next pass finds all
     /// of them here again. A step of training has many in use and would be without the long ones, so
     /// it takes none that are too long.
-    fn take(&mut self, len: usize) -> Option<Vec<f32>> {
+    fn take(&mut self, len: usize) -> Option<Array> {
         let near = self
             .arrays
             .iter()
@@ -78,7 +124,7 @@ impl Shelf {
         Some(array)
     }
 
-    fn put(&mut self, array: Vec<f32>) {
+    fn put(&mut self, array: Array) {
         self.values += array.len();
         self.arrays.push(array);
         self.make_room();
@@ -111,10 +157,10 @@ impl Buffer {
         let taken = {
             let mut shelf = shelf();
             let taken = shelf.take(len);
-            shelf.count(taken.as_ref().map_or(len, Vec::len));
+            shelf.count(taken.as_ref().map_or(len, |array| array.len()));
             taken
         };
-        let array = taken.unwrap_or_else(|| vec![0.0; len]);
+        let array = taken.unwrap_or_else(|| Array::zeros(len));
         Self { array, len }
     }
 
@@ -140,7 +186,10 @@ impl From<Vec<f32>> for Buffer {
         if len >= SHORTEST {
             shelf().count(len);
         }
-        Self { array, len }
+        Self {
+            array: Array::Vec(array),
+            len,
+        }
     }
 }
 
@@ -183,7 +232,7 @@ mod tests {
     fn shelf_of(lengths: &[usize]) -> Shelf {
         let mut shelf = Shelf::new();
         for &length in lengths {
-            shelf.put(vec![0.0; length]);
+            shelf.put(Array::zeros(length));
         }
         shelf
     }
@@ -199,7 +248,7 @@ mod tests {
     #[test]
     fn a_much_longer_array_is_better_than_none_and_the_shortest_is_best() {
         let mut shelf = shelf_of(&[400, 300, 500]);
-        assert_eq!(shelf.take(501), None);
+        assert!(shelf.take(501).is_none());
         assert_eq!(shelf.take(100).map(|a| a.len()), Some(300));
         assert_eq!(shelf.take(100).map(|a| a.len()), Some(400));
     }
@@ -207,7 +256,7 @@ mod tests {
     #[test]
     fn what_waited_longest_makes_room() {
         let shelf = shelf_of(&[MOST / 2, MOST / 4, MOST / 2]);
-        let lengths: Vec<usize> = shelf.arrays.iter().map(Vec::len).collect();
+        let lengths: Vec<usize> = shelf.arrays.iter().map(|array| array.len()).collect();
         assert_eq!(lengths, [MOST / 4, MOST / 2]);
         assert_eq!(shelf.values, 3 * MOST / 4);
     }
@@ -220,10 +269,10 @@ mod tests {
         shelf.count(MOST);
         for _ in 0..2 {
             shelf.used -= MOST;
-            shelf.put(vec![0.0; MOST]);
+            shelf.put(Array::zeros(MOST));
         }
         assert_eq!(shelf.values, 2 * MOST);
-        assert_eq!(shelf.take(MOST / 4), None);
+        assert!(shelf.take(MOST / 4).is_none());
         shelf.peak = None;
         shelf.make_room();
         assert_eq!(shelf.values, MOST);

@@ -23,6 +23,8 @@ mod made_once;
 mod network;
 pub mod ops;
 mod output;
+#[cfg(target_os = "linux")]
+mod pages;
 pub mod passes;
 mod places;
 mod receptive_field;

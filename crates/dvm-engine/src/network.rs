@@ -84,8 +84,12 @@ impl Network {
         })
     }
 
-    /// Convolutions with all that follows them in one node: for forward walks.
+    /// Convolutions with all that follows them in one node, and no token computed that is not read: for
+    /// forward walks.
     pub fn fused(&self) -> &Graph {
-        made_once(&self.fused, || passes::fuse(self.folded(), &|_| false))
+        made_once(&self.fused, || {
+            let graph = passes::only_read_tokens(self.folded(), &|_| false);
+            passes::fuse(&graph, &|_| false)
+        })
     }
 }

@@ -6,7 +6,8 @@ mod nets;
 use accuracy::relative_error;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::passes::{fold_batch_norm, fuse, fuse_for_training};
+use dvm_engine::ops::slice::Slice;
+use dvm_engine::passes::{fold_batch_norm, fuse, fuse_for_training, only_read_tokens};
 use dvm_engine::{Blueprint, Error, Graph, Keep, Mode, Network, Node, Request, Tensor, seeded};
 use nets::seeded_tensor;
 
@@ -185,6 +186,45 @@ fn a_graph_fused_for_training_keeps_its_dropouts() {
     let fused = fuse_for_training(&tokens());
     assert_eq!(count(&fused, "dropout"), 2);
     assert_eq!(count(&fused, "stochastic_depth"), 1);
+}
+
+#[test]
+fn tokens_that_are_not_read_are_not_computed_behind_the_last_attention() {
+    let graph = seeded::graph(nets::transforming());
+    let fewer = only_read_tokens(&graph, &nothing);
+    let x = seeded_tensor("tokens that are read", &[2, 3, 37, 29]);
+    let expected = graph.logits(&x).unwrap();
+    assert!(off(&fewer.logits(&x).unwrap(), &expected) <= TOLERANCE);
+    let shapes = fewer.shapes(x.shape()).unwrap();
+    let shape = |name: &str| &shapes[fewer.find(name).unwrap().index()][..];
+    assert_eq!(shape("vit.attention"), [2, 13, 8]);
+    assert_eq!(shape("vit.add"), [2, 1, 8]);
+    assert_eq!(shape("vit.mlp.fc1"), [2, 1, 16]);
+    assert_eq!(shape("vit.attention: class"), [2, 1, 8]);
+}
+
+#[test]
+fn all_tokens_of_a_node_that_is_kept_are_computed() {
+    let graph = seeded::graph(nets::transforming());
+    let fewer = only_read_tokens(&graph, &|node| node.name == "vit.add");
+    let x = seeded_tensor("tokens that are kept", &[1, 3, 37, 29]);
+    let shapes = fewer.shapes(x.shape()).unwrap();
+    assert_eq!(count(&fewer, "slice"), count(&graph, "slice"));
+    assert_eq!(shapes[fewer.find("vit.add").unwrap().index()], [1, 13, 8]);
+}
+
+#[test]
+fn a_part_of_features_is_not_taken_for_tokens() {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.conv2d("conv", x, nets::padded(3), 3, 4, true);
+    let x = net.linear("mix", x, 4, 6, true);
+    let x = net.slice("first", x, Slice::channels(1, 2));
+    let graph = seeded::graph(net.ending_at(x));
+    let same = only_read_tokens(&graph, &nothing);
+    assert_eq!(same.nodes().len(), graph.nodes().len());
+    let logits = same.logits(&input()).unwrap();
+    assert_eq!(logits, graph.logits(&input()).unwrap());
 }
 
 #[test]

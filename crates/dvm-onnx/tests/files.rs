@@ -268,7 +268,7 @@ fn what_changes_of_a_picture_is_computed_alone_and_exactly() {
             let anew = graph
                 .logits(&Tensor::from_nchw(&[1, c, h, w], &changed))
                 .unwrap();
-            let found = incremental.logits(&[change], usize::MAX).unwrap();
+            let found = incremental.logits(&[&[change]], usize::MAX).unwrap();
             assert_eq!(found, anew, "{name}");
         }
     }

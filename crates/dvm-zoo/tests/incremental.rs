@@ -108,7 +108,7 @@ fn every_network_gives_what_whole_pictures_give() {
             network = network.with_arithmetic(arithmetic);
             let graph = network.fused();
             let incremental = Incremental::new(graph, &picture).unwrap();
-            let found = incremental.logits(&changes, usize::MAX).unwrap();
+            let found = incremental.logits(&[&changes], usize::MAX).unwrap();
             let expected: Vec<f32> = wholes
                 .iter()
                 .flat_map(|whole| graph.logits(whole).unwrap().data().to_vec())

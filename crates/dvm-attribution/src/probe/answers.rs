@@ -30,6 +30,9 @@ pub trait Variants: Sync {
 /// with any number of threads, so that no result depends on it.
 const MOST_LANES: usize = 8;
 
+/// Variants whose last layers are computed together, so that these read their parameters once.
+const BUNDLE: usize = 32;
+
 impl Subject<'_> {
     /// Hands `each` the numbers `[K]` that the network answers for every variant, in any order, with its
     /// index.
@@ -43,7 +46,7 @@ impl Subject<'_> {
     ) -> Result<(), Error> {
         let whole = self.numbers()?;
         let asking = Asking::new(self, variants)?;
-        let groups = asking.groups(self, variants);
+        let bundles = asking.bundles(self, variants);
         let count = variants.count();
         let found = Mutex::new(Found {
             each,
@@ -55,10 +58,10 @@ impl Subject<'_> {
         let lane = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(group) = groups.get(index).filter(|_| lock().failed.is_none()) else {
+                let Some(bundle) = bundles.get(index).filter(|_| lock().failed.is_none()) else {
                     return;
                 };
-                let answers = asking.answers(self, variants, group);
+                let answers = asking.answers(self, variants, bundle);
                 let mut found = lock();
                 match answers {
                     Err(error) => found.fail(index, error),
@@ -66,7 +69,7 @@ impl Subject<'_> {
                         for (variant, numbers) in answers {
                             (found.each)(variant, numbers.as_deref().unwrap_or(&whole));
                         }
-                        found.done += group.len();
+                        found.done += bundle.iter().map(Vec::len).sum::<usize>();
                         // Told under the lock, so that the count never goes back.
                         self.progress(found.done, count);
                     }
@@ -204,7 +207,26 @@ impl<'a> Asking<'a> {
         })
     }
 
-    /// Indices of variants that are worked on together.
+    /// Groups that are worked on together.
+    fn bundles(&self, subject: &Subject, variants: &dyn Variants) -> Vec<Vec<Vec<usize>>> {
+        let mut bundles: Vec<Vec<Vec<usize>>> = Vec::new();
+        let mut room = 0;
+        for group in self.groups(subject, variants) {
+            if group.len() > room {
+                bundles.push(Vec::new());
+                room = match self.way {
+                    Way::Incremental { .. } => BUNDLE,
+                    // A group is all that memory holds.
+                    Way::Whole { .. } => 0,
+                };
+            }
+            room = room.saturating_sub(group.len());
+            bundles.last_mut().expect("pushed at first").push(group);
+        }
+        bundles
+    }
+
+    /// Indices of variants, group by group.
     fn groups(&self, subject: &Subject, variants: &dyn Variants) -> Vec<Vec<usize>> {
         match &self.way {
             Way::Incremental { incremental, .. } => {
@@ -225,28 +247,38 @@ impl<'a> Asking<'a> {
         &self,
         subject: &Subject,
         variants: &dyn Variants,
-        group: &[usize],
+        bundle: &[Vec<usize>],
     ) -> Result<Vec<Answered>, Error> {
         let picture = subject.picture();
         let changed = |&index: &usize| {
             let values = variants.variant(picture.data(), index);
-            values.and_then(|values| self.change(picture, values))
+            (
+                index,
+                values.and_then(|values| self.change(picture, values)),
+            )
         };
-        let changed: Vec<Option<Change>> = group.par_iter().map(changed).collect();
-        let mut answers: Vec<Answered> = group.iter().map(|&index| (index, None)).collect();
-        let (asked, changes): (Vec<&mut Answered>, Vec<Change>) = answers
-            .iter_mut()
-            .zip(changed)
-            .filter_map(|(answer, change)| Some((answer, change?)))
-            .unzip();
-        if changes.is_empty() {
+        let mut answers: Vec<Answered> = Vec::new();
+        let (mut asked, mut groups): (Vec<usize>, Vec<Vec<Change>>) = Default::default();
+        for group in bundle {
+            let changed: Vec<(usize, Option<Change>)> = group.par_iter().map(changed).collect();
+            let mut changes = Vec::new();
+            for (index, change) in changed {
+                asked.extend(change.is_some().then_some(answers.len()));
+                answers.push((index, None));
+                changes.extend(change);
+            }
+            if !changes.is_empty() {
+                groups.push(changes);
+            }
+        }
+        if asked.is_empty() {
             return Ok(answers);
         }
-        let logits = self.logits(picture, changes)?;
+        let logits = self.logits(picture, &groups)?;
         finite("a changed picture", logits.data())?;
         let classes = logits.len() / asked.len();
         for (answer, logits) in asked.into_iter().zip(logits.data().chunks(classes)) {
-            answer.1 = Some(logits.to_vec());
+            answers[answer].1 = Some(logits.to_vec());
         }
         Ok(answers)
     }
@@ -265,17 +297,21 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// The numbers `[N, K]` of the picture with each of these changes.
-    fn logits(&self, picture: &Tensor, changes: Vec<Change>) -> Result<Tensor, Error> {
+    /// The numbers `[N, K]` of the picture with each change of these groups.
+    fn logits(&self, picture: &Tensor, groups: &[Vec<Change>]) -> Result<Tensor, Error> {
         match &self.way {
             Way::Incremental {
                 incremental,
                 values,
-            } => Ok(incremental.logits(&changes, *values)?),
+            } => {
+                let groups: Vec<&[Change]> = groups.iter().map(|group| &group[..]).collect();
+                Ok(incremental.logits(&groups, *values)?)
+            }
             Way::Whole { graph, .. } => {
+                let pictures: Vec<&[f32]> =
+                    groups.iter().flatten().map(|c| &c.values[..]).collect();
                 let mut shape = picture.shape().to_vec();
-                shape[0] = changes.len();
-                let pictures: Vec<Vec<f32>> = changes.into_iter().map(|c| c.values).collect();
+                shape[0] = pictures.len();
                 Ok(graph.logits(&Tensor::from_stored(&shape, pictures.concat()))?)
             }
         }

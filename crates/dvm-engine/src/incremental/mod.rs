@@ -10,6 +10,7 @@
 
 mod assemble;
 mod groups;
+mod joint;
 mod plan;
 mod rectangle;
 mod series;
@@ -20,6 +21,7 @@ use self::assemble::{Piece, Source};
 use self::plan::{Layout, Needed, Patches, Plan};
 pub use self::rectangle::Rectangle;
 use crate::awake::awake;
+use crate::buffer::Buffer;
 use crate::graph::shape_of;
 use crate::ops::{Call, Mode};
 use crate::{Activations, Error, Graph, Keep, NodeId, Tensor};
@@ -134,27 +136,56 @@ impl<'g> Incremental<'g> {
         plan.multiply_adds(&self.layout) * rectangles.len() as u64
     }
 
-    /// The logits `[N, K]` of the picture with each of `changes`, one group (see
-    /// [`Incremental::groups`]), computed as many at a time as have room in `values` f32 values,
-    /// but always at least one. How many that are makes no difference to the patches.
+    /// The logits `[N, K]` of the picture with each change of these groups (see [`Incremental::groups`]),
+    /// in order. A group is computed as many changes at a time as have room in `values` f32 values, but
+    /// always at least one; how many that are makes no difference to the patches. Through the last layers,
+    /// which read more parameters than values, all groups go as one batch.
     ///
     /// # Errors
     /// [`Error::Node`] at a node that cannot work on a patch.
     ///
     /// # Panics
     /// If a change does not lie inside the picture, or has not as many values as its rectangle.
-    pub fn logits(&self, changes: &[Change], values: usize) -> Result<Tensor, Error> {
-        let (plan, at_once) = self.planned(changes, values);
-        let classes = self.layout.nodes[self.graph.output().0].channels();
-        let mut logits = Vec::with_capacity(changes.len() * classes);
-        for first in (0..changes.len()).step_by(at_once) {
-            let batch = first..(first + at_once).min(changes.len());
-            let walked = awake(|| self.walk(&plan, changes, batch))?;
-            logits.extend_from_slice(walked.data());
+    pub fn logits(&self, groups: &[&[Change]], values: usize) -> Result<Tensor, Error> {
+        let planned = groups.iter().map(|changes| self.planned(changes, values));
+        let planned: Vec<(Plan, usize)> = planned.collect();
+        let plans: Vec<(&Plan, usize)> = planned
+            .iter()
+            .zip(groups)
+            .map(|((plan, _), changes)| (plan, changes.len()))
+            .collect();
+        let joint = joint::joint(self.graph, &self.layout, &self.last_use, &plans);
+        let shape = |of: NodeId, count: usize| {
+            let mut shape = self.layout.nodes[of.0].shape.clone();
+            shape[0] = count;
+            shape
+        };
+        let count = groups.iter().map(|changes| changes.len()).sum();
+        let mut found = Buffer::stale(shape(joint, count).iter().product());
+        let mut at = 0;
+        for (changes, (plan, at_once)) in groups.iter().zip(&planned) {
+            for first in (0..changes.len()).step_by(*at_once) {
+                let batch = first..(first + at_once).min(changes.len());
+                let walked = awake(|| self.walk(plan, changes, batch, joint))?;
+                found[at..][..walked.len()].copy_from_slice(walked.data());
+                at += walked.len();
+            }
         }
-        let mut shape = self.base.output().shape().to_vec();
-        shape[0] = changes.len();
-        Ok(Tensor::from_stored(&shape, logits))
+        let found = Tensor::from_buffer(&shape(joint, count), found);
+        let output = self.graph.output();
+        if joint == output {
+            return Ok(found);
+        }
+        let each = joint::peak_values(self.graph, &self.layout, &self.last_use, joint);
+        let at_once = (values / each.max(1)).clamp(1, count);
+        let own = found.len() / count;
+        let mut logits = Vec::new();
+        for part in found.data().chunks(at_once * own) {
+            let part = Tensor::from_stored(&shape(joint, part.len() / own), part.to_vec());
+            let part = self.graph.logits_from(joint, &part, &self.base)?;
+            logits.extend_from_slice(part.data());
+        }
+        Ok(Tensor::from_stored(&shape(output, count), logits))
     }
 
     /// What is computed for these changes, and how many of them have room at once.
@@ -181,7 +212,14 @@ impl<'g> Incremental<'g> {
         (plan, at_once)
     }
 
-    fn walk(&self, plan: &Plan, changes: &[Change], batch: Range<usize>) -> Result<Tensor, Error> {
+    /// The values of the node `until` for each change of a batch.
+    fn walk(
+        &self,
+        plan: &Plan,
+        changes: &[Change],
+        batch: Range<usize>,
+        until: NodeId,
+    ) -> Result<Tensor, Error> {
         let walk = Walk {
             of: self,
             plan,
@@ -190,13 +228,14 @@ impl<'g> Incremental<'g> {
             is_series: false,
         };
         let mut patches: Vec<Option<Tensor>> = vec![None; plan.nodes.len()];
-        for id in 0..plan.nodes.len() {
+        for id in 0..=until.0 {
             patches[id] = walk.timed(id, &patches)?;
-            for done in self.graph.done_after(id, &self.last_use) {
+            let done = self.graph.done_after(id, &self.last_use);
+            for done in done.filter(|&done| done != until.0) {
                 patches[done] = None;
             }
         }
-        Ok(walk.outcome(&patches))
+        Ok(walk.whole(until, &patches))
     }
 }
 
@@ -227,16 +266,15 @@ impl Walk<'_> {
         Ok(Some(self.of.graph.timed(lap, &shape, products, work)?))
     }
 
-    /// The logits `[B, K]`, when all nodes are computed.
-    fn outcome(&self, computed: &[Option<Tensor>]) -> Tensor {
-        let output = self.of.graph.output();
-        let place = &self.of.layout.nodes[output.0];
+    /// The whole value of a node for each change, `[B, …]`, when it and all before it are computed.
+    fn whole(&self, of: NodeId, computed: &[Option<Tensor>]) -> Tensor {
+        let place = &self.of.layout.nodes[of.0];
         let whole = Needed {
             size: place.extent(),
             origins: vec![(0, 0); self.changes.len()],
             border: 0.0,
         };
-        self.read(output, &whole, computed)
+        self.read(of, &whole, computed)
     }
 
     /// The patches of one node, `[B, C, h, w]`.

@@ -62,7 +62,9 @@ impl Incremental<'_> {
                 self.settle(plan, changes, batch.clone(), done, patch.as_ref());
             }
         }
-        let outcome = self.series(plan, changes, batch.clone()).outcome(&patches);
+        let outcome = self
+            .series(plan, changes, batch.clone())
+            .whole(self.graph.output(), &patches);
         let output = self.graph.output().0;
         self.settle(plan, changes, batch, output, patches[output].as_ref());
         Ok(outcome)

@@ -4,12 +4,14 @@
 mod cut;
 mod fold_batch_norm;
 mod fuse;
+mod only_read_tokens;
 mod read_out;
 mod without_auxiliaries;
 
 pub use cut::{cut, last_cut};
 pub use fold_batch_norm::fold_batch_norm;
 pub use fuse::{fuse, fuse_for_training};
+pub use only_read_tokens::only_read_tokens;
 pub use read_out::read_out;
 pub use without_auxiliaries::without_auxiliaries;
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use dvm_engine::incremental::{Change, Incremental, Rectangle};
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Arithmetic, Blueprint, Graph, Keep, Mode, Network, Tensor, seeded};
+use dvm_engine::{Arithmetic, Blueprint, Graph, Keep, Mode, Network, Stopwatch, Tensor, seeded};
 
 use self::random::{Draw, changed, network};
 
@@ -61,7 +61,7 @@ fn changes_of_random_networks_give_what_they_give_computed_anew() {
         let expected = recomputed(network.graph(), &picture, &changes);
         for graph in [network.graph(), network.fused()] {
             let incremental = Incremental::new(graph, &picture).unwrap();
-            let found = incremental.logits(&changes, usize::MAX).unwrap();
+            let found = incremental.logits(&[&changes], usize::MAX).unwrap();
             let off = largest(found.data().iter().zip(&expected).map(|(a, b)| a - b));
             let range = largest(expected.iter().copied()).max(1.0);
             assert!(
@@ -80,7 +80,7 @@ fn with_exact_arithmetic_every_bit_is_that_of_the_picture_computed_anew() {
         let network = Network::new(graph).with_arithmetic(Arithmetic::Exact);
         let graph = network.fused();
         let incremental = Incremental::new(graph, &picture).unwrap();
-        let found = incremental.logits(&changes, usize::MAX).unwrap();
+        let found = incremental.logits(&[&changes], usize::MAX).unwrap();
         let expected = recomputed(graph, &picture, &changes);
         assert!(
             found.data() == expected,
@@ -92,6 +92,60 @@ fn with_exact_arithmetic_every_bit_is_that_of_the_picture_computed_anew() {
 }
 
 #[test]
+fn groups_of_changes_together_give_what_each_gives_alone() {
+    for seed in 0..100 {
+        let (graph, picture, changes) = drawn(seed);
+        let network = Network::new(graph).with_arithmetic(Arithmetic::Exact);
+        let incremental = Incremental::new(network.fused(), &picture).unwrap();
+        let groups: Vec<&[Change]> = changes.chunks(2).collect();
+        let together = incremental.logits(&groups, usize::MAX).unwrap();
+        let one_at_a_time = incremental.logits(&groups, 0).unwrap();
+        let alone = groups
+            .iter()
+            .map(|group| incremental.logits(&[group], usize::MAX));
+        let alone: Vec<f32> = alone.flat_map(|l| l.unwrap().data().to_vec()).collect();
+        assert!(together.data() == alone, "seed {seed}");
+        assert!(one_at_a_time.data() == alone, "seed {seed}, one at a time");
+    }
+}
+
+#[test]
+fn layers_of_many_parameters_read_them_once_for_all_groups() {
+    // The fully connected layer has more parameters than the map has values, by far.
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let x = net.conv2d("conv", x, Conv2d::square(3).stride(4), 3, 4, true);
+    let x = net.flatten("flatten", x);
+    let x = net.linear("wide", x, 4 * 6 * 6, 512, true);
+    let x = net.linear("logits", x, 512, 10, true);
+    let stopwatch = Stopwatch::default();
+    let network = Network::new(seeded::graph(net.ending_at(x))).with_stopwatch(stopwatch.clone());
+    let graph = network.graph();
+    let picture = picture("read once", (24, 24));
+    let incremental = Incremental::new(graph, &picture).unwrap();
+    let window = |at: usize| Rectangle {
+        rows: at..at + 4,
+        columns: at..at + 4,
+    };
+    let changes: Vec<Change> = (0..5)
+        .map(|at| change(&format!("read once {at}"), window(4 * at)))
+        .collect();
+    let groups: Vec<&[Change]> = changes.iter().map(std::slice::from_ref).collect();
+    stopwatch.reset();
+    let found = incremental.logits(&groups, usize::MAX).unwrap();
+    assert_eq!(found.shape(), [5, 10]);
+    let calls = |node: &str| -> usize {
+        let laps = stopwatch.laps();
+        let own = laps.iter().filter(|lap| lap.node == node);
+        own.map(|lap| lap.calls).sum()
+    };
+    assert_eq!((calls("conv"), calls("wide"), calls("logits")), (5, 1, 1));
+    let expected = recomputed(graph, &picture, &changes);
+    let off = largest(found.data().iter().zip(&expected).map(|(a, b)| a - b));
+    assert!(off <= 1e-5 * largest(expected.iter().copied()), "{off}");
+}
+
+#[test]
 fn the_number_of_threads_makes_no_difference_and_in_exact_arithmetic_that_of_a_batch_neither() {
     for seed in 0..40 {
         let (graph, picture, changes) = drawn(seed);
@@ -100,7 +154,7 @@ fn the_number_of_threads_makes_no_difference_and_in_exact_arithmetic_that_of_a_b
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             pool.build().unwrap().install(|| {
                 let incremental = Incremental::new(graph, &picture).unwrap();
-                incremental.logits(&changes, values).unwrap()
+                incremental.logits(&[&changes], values).unwrap()
             })
         };
         let expected = logits(&exact, 1, usize::MAX);
