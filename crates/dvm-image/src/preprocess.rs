@@ -1,5 +1,7 @@
 //! From a picture to the numbers a network takes: resize, crop the centre, normalise.
 
+use std::ops;
+
 use serde::{Deserialize, Serialize};
 
 use crate::channels::luma;
@@ -313,28 +315,46 @@ impl Preprocess {
     /// The pixels of `original` that the network sees, `crop` rows and columns, resized but not yet
     /// normalised: `R G B` whatever the network's order of channels, grey for a grey network.
     pub fn crop_of(&self, original: &Picture) -> Picture {
+        self.part_of_crop(original, 0..self.crop.0, 0..self.crop.1)
+    }
+
+    /// The part `rows` × `columns` of [`Self::crop_of`], byte for byte; the rest is not computed.
+    ///
+    /// # Panics
+    /// If the part is empty or reaches beyond the crop.
+    pub fn part_of_crop(
+        &self,
+        original: &Picture,
+        rows: ops::Range<usize>,
+        columns: ops::Range<usize>,
+    ) -> Picture {
+        let fits = rows.end <= self.crop.0 && columns.end <= self.crop.1;
+        assert!(fits, "{rows:?} × {columns:?} of {:?}", self.crop);
         let original = &*self.channels.of(original);
         let placement = self.placement(original.height(), original.width());
-        let (top, rows) = visible(placement.origin.0, self.crop.0, placement.resized.0);
-        let (left, columns) = visible(placement.origin.1, self.crop.1, placement.resized.1);
+        let (top, shown_rows) = visible(placement.origin.0, &rows, placement.resized.0);
+        let (left, shown_columns) = visible(placement.origin.1, &columns, placement.resized.1);
+        let mut part = Picture::filled(rows.len(), columns.len(), [0; 3]);
+        if shown_rows.is_empty() || shown_columns.is_empty() {
+            return part;
+        }
         let shown = resize_region(
             original,
             placement.resized,
-            rows,
-            columns,
+            shown_rows,
+            shown_columns,
             self.interpolation,
         );
-        if (shown.height(), shown.width()) == self.crop {
+        if (shown.height(), shown.width()) == (rows.len(), columns.len()) {
             return shown;
         }
-        let mut crop = Picture::filled(self.crop.0, self.crop.1, [0; 3]);
-        let stride = self.crop.1 * 3;
+        let stride = columns.len() * 3;
         let length = shown.width() * 3;
-        let below = crop.rgb_mut()[top * stride..].chunks_exact_mut(stride);
+        let below = part.rgb_mut()[top * stride..].chunks_exact_mut(stride);
         for (to, from) in below.zip(shown.rgb().chunks_exact(length)) {
             to[left * 3..left * 3 + length].copy_from_slice(from);
         }
-        crop
+        part
     }
 }
 
@@ -385,11 +405,13 @@ fn centre(length: usize, crop: usize) -> isize {
     (half + (excess % 2) * (half % 2)) as isize
 }
 
-/// Along one axis: how far into the crop the picture begins, and which part of it is shown.
-fn visible(origin: isize, crop: usize, length: usize) -> (usize, std::ops::Range<usize>) {
-    let start = origin.max(0) as usize;
-    let padding = origin.min(0).unsigned_abs();
-    (padding, start..(start + crop - padding).min(length))
+/// Along one axis: how far into a part of the crop the picture begins, and what of the resized picture, of
+/// this length, is shown there. `origin` is where the crop begins in it.
+fn visible(origin: isize, part: &ops::Range<usize>, length: usize) -> (usize, ops::Range<usize>) {
+    let inside = |at: usize| (origin + at as isize).clamp(0, length as isize) as usize;
+    let shown = inside(part.start)..inside(part.end);
+    let padding = -(origin + part.start as isize);
+    (padding.max(0) as usize, shown)
 }
 
 #[cfg(test)]

@@ -264,7 +264,7 @@ impl Op for Pool {
         let (rows, columns) = self.axes(h, w)?;
         let windows = columns.len() * c;
         let band = h.div_ceil(BANDS).max(1);
-        let mut gradient = Buffer::zeroed(shape.iter().product());
+        let mut gradient = Buffer::stale(shape.iter().product());
         gradient
             .par_chunks_mut(h * w * c)
             .enumerate()
@@ -273,6 +273,8 @@ impl Op for Pool {
                 bands.map(move |(index, gradient)| (map, index * band, gradient))
             })
             .for_each(|(map, first, gradient)| {
+                // Here and not before, so that the zeros are still in cache when the rest is added.
+                gradient.fill(0.0);
                 let input = match self.reduction {
                     Reduction::Max => &site.inputs[0].data()[map * h * w * c..][..h * w * c],
                     Reduction::Mean { .. } => &[],

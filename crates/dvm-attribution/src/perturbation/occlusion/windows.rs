@@ -29,9 +29,8 @@ enum Covering<'a> {
     Image {
         original: &'a Picture,
         cover: Cover,
-        /// The crop without a window, and its normalised values, as stored: what the network is given, unless
+        /// The normalised values of the crop without a window, as stored: what the network is given, unless
         /// noise was added to that.
-        crop: Picture,
         uncovered: Vec<f32>,
         /// Copies of the original to draw windows on, as many as threads ask for one at a time.
         canvases: Mutex<Vec<Picture>>,
@@ -73,7 +72,6 @@ impl<'a> Windows<'a> {
             subject,
             grid,
             covering: Covering::Image {
-                crop,
                 uncovered: uncovered.data().to_vec(),
                 original,
                 cover: fill.over(original, subject.preprocess(), sigma, &noise)?,
@@ -132,11 +130,11 @@ impl Variants for Windows<'_> {
             Covering::Image {
                 original,
                 cover,
-                crop: whole,
                 uncovered,
                 canvases,
             } => {
-                if influence_on_crop(subject, &rows, &columns).is_empty() {
+                let influenced = influence_on_crop(subject, &rows, &columns);
+                if influenced.is_empty() {
                     return None;
                 }
                 let lock = || canvases.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,25 +150,41 @@ impl Variants for Windows<'_> {
                         *value = covering.round() as u8;
                     }
                 }
-                let crop = subject.preprocess().crop_of(&canvas);
+                let part = subject.preprocess().part_of_crop(
+                    &canvas,
+                    influenced.rows.clone(),
+                    influenced.columns.clone(),
+                );
                 for span in spans {
                     canvas.rgb_mut()[span.clone()].copy_from_slice(&original.rgb()[span]);
                 }
                 lock().push(canvas);
-                if crop == *whole {
-                    return None;
-                }
-                let normalised = subject.preprocess().normalise(&crop);
-                let covered = Tensor::from_nchw(&subject.shape(), &normalised);
-                let all = covered.data().iter().zip(uncovered).zip(picture);
-                let value = |((&covered, &uncovered), &own)| match covered == uncovered {
-                    true => own,
-                    false => covered,
-                };
-                all.map(value).collect()
+                let mut values = picture.to_vec();
+                self.put(&part, &influenced, uncovered, &mut values);
+                values
             }
         };
         (values != picture).then_some(values)
+    }
+}
+
+impl Windows<'_> {
+    /// Puts a part of a covered crop into the network's values, wherever it is not as `uncovered`.
+    fn put(&self, part: &Picture, at: &Rectangle, uncovered: &[f32], values: &mut [f32]) {
+        let (rows, columns) = at.size();
+        let channels = self.subject.preprocess().channels.count();
+        let normalised = self.subject.preprocess().normalise(part);
+        let part = Tensor::from_nchw(&[1, channels, rows, columns], &normalised);
+        let width = self.subject.size().1;
+        for (y, row) in at.rows.clone().zip(part.data().chunks(columns * channels)) {
+            let own = (y * width + at.columns.start) * channels..;
+            let own = values[own.clone()].iter_mut().zip(&uncovered[own]);
+            for ((value, &uncovered), &covered) in own.zip(row) {
+                if covered != uncovered {
+                    *value = covered;
+                }
+            }
+        }
     }
 }
 
