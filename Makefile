@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: check test lint docs licences bench bench-kernels references
+.PHONY: check test lint docs licences bench bench-kernels references size
 
 check: lint test docs
 
@@ -33,3 +33,7 @@ bench-kernels:
 # Needs the packages of references/requirements.txt; about three minutes.
 references:
 	$(PYTHON) references/all.py
+
+# The program's size and the processor time of a clean release build, into docs/benchmarks.md; some minutes.
+size:
+	$(PYTHON) benches/size.py
