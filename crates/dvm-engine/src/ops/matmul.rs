@@ -104,32 +104,68 @@ pub(super) fn matmul(
         let a = &a.values[first * a.column_stride..];
         let b = &b.values[first * b.row_stride..];
         let accumulate = accumulate || first > 0;
+        let (a, b) = (
+            Operand::new(a, strides.0.row_stride, strides.0.column_stride),
+            Operand::new(b, strides.1.row_stride, strides.1.column_stride),
+        );
+        // Kernels store columns: where rows are further apart than columns, the transpose is computed.
+        let (m, n, a, b, strides_of_c) = if c_stride > 1 {
+            (n, m, b.transposed(), a.transposed(), (c_stride, 1))
+        } else {
+            (m, n, a, b, (1, c_stride))
+        };
+        let multiply = gemm_f32::gemm::f32::get_gemm_fn();
         // SAFETY: the assertions above bound every element that the strides can reach from the
         // first of this stretch; `c` is borrowed mutably, so it overlaps neither `a` nor `b`;
         // slices of f32 are aligned, and their lengths keep the strides within isize. With
         // `accumulate` false, `c` is only written.
         unsafe {
-            gemm::gemm(
+            multiply(
                 m,
                 n,
                 depth,
                 c.as_mut_ptr(),
-                1,
-                c_stride as isize,
+                strides_of_c.0 as isize,
+                strides_of_c.1 as isize,
                 accumulate,
-                a.as_ptr(),
-                strides.0.column_stride as isize,
-                strides.0.row_stride as isize,
-                b.as_ptr(),
-                strides.1.column_stride as isize,
-                strides.1.row_stride as isize,
+                a.first,
+                a.column_stride,
+                a.row_stride,
+                b.first,
+                b.column_stride,
+                b.row_stride,
                 1.0,
                 1.0,
                 false,
                 false,
                 false,
-                gemm::Parallelism::None,
+                gemm_common::Parallelism::None,
             );
+        }
+    }
+}
+
+/// A matrix as `gemm` takes it.
+struct Operand {
+    first: *const f32,
+    row_stride: isize,
+    column_stride: isize,
+}
+
+impl Operand {
+    fn new(values: &[f32], row_stride: usize, column_stride: usize) -> Self {
+        Self {
+            first: values.as_ptr(),
+            row_stride: row_stride as isize,
+            column_stride: column_stride as isize,
+        }
+    }
+
+    fn transposed(self) -> Self {
+        Self {
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
         }
     }
 }
