@@ -290,24 +290,11 @@ impl<'g> Geometry<'g> {
                 _ => View::Nothing,
             };
         }
-        let bordered = match (node.op_as::<Pad>(), node.op_as::<Resample>()) {
-            (Some(pad), _) => match pad.amount {
-                Amount::Fixed(border) => Some(border),
-                Amount::ToMultiple(_) => Some(Border::default()),
-            },
-            // What stands in a border was within the window that reaches over the edge, too.
-            (_, Some(&Resample::Continued { border, .. })) => Some(border),
-            _ => None,
-        };
-        if let Some(border) = bordered {
-            let shifted = |before| {
-                Steps::from(Axis {
-                    kernel: 1,
-                    stride: 1,
-                    before,
-                })
-            };
-            return View::Window(shifted(border.top), shifted(border.left));
+        if let Some(pad) = node.op_as::<Pad>() {
+            return bordered(match pad.amount {
+                Amount::Fixed(border) => border,
+                Amount::ToMultiple(_) => Border::default(),
+            });
         }
         if let Some(pool) = node.op_as::<Pool>() {
             return pooled(pool, source, shape);
@@ -352,9 +339,23 @@ impl<'g> Geometry<'g> {
         match node.op.reach(input, &inputs, &parameters) {
             Reach::Pointwise => View::Same,
             Reach::Sliding { rows, columns, .. } => View::Window(rows.into(), columns.into()),
+            // What stands in a border counts as lying there, as that of all borders does.
+            Reach::Continued { border, .. } => bordered(border),
             Reach::Everything => View::All,
         }
     }
+}
+
+/// The same places behind a border.
+fn bordered(border: Border) -> View {
+    let shifted = |before| {
+        Steps::from(Axis {
+            kernel: 1,
+            stride: 1,
+            before,
+        })
+    };
+    View::Window(shifted(border.top), shifted(border.left))
 }
 
 /// One place after the other.

@@ -1,6 +1,7 @@
 //! What is computed at each node for a group of changes: pure geometry, no values.
 
 use super::Rectangle;
+use crate::ops::resample::Continuation;
 use crate::ops::{Op, Reach};
 use crate::{Error, Graph, Node, NodeId};
 
@@ -203,7 +204,21 @@ pub(super) struct Needed {
     /// The top left corner for each change; outside the map where the window hangs over its edge.
     pub origins: Vec<(isize, isize)>,
     /// What stands outside the map.
-    pub border: f32,
+    pub outside: Outside,
+}
+
+/// What stands outside a map.
+#[derive(Clone, Copy)]
+pub(super) enum Outside {
+    /// This number.
+    Value(f32),
+    /// Pixels of the map itself.
+    Continued(Continuation),
+}
+
+impl Outside {
+    /// Where no pixel outside is read.
+    pub const NOTHING: Self = Self::Value(0.0);
 }
 
 impl Patches {
@@ -223,12 +238,12 @@ impl Patches {
             reach if self.are_whole(place) || matches!(reach, Reach::Everything) => Needed {
                 size: extent,
                 origins: origins(&|_| (0, 0)),
-                border: 0.0,
+                outside: Outside::NOTHING,
             },
             Reach::Pointwise | Reach::Everything => Needed {
                 size: self.size,
                 origins: origins(&|(y, x)| (y as isize, x as isize)),
-                border: 0.0,
+                outside: Outside::NOTHING,
             },
             Reach::Sliding {
                 rows,
@@ -238,15 +253,23 @@ impl Patches {
             } => Needed {
                 size: (rows.span(self.size.0), columns.span(self.size.1)),
                 origins: origins(&|(y, x)| (rows.origin(y), columns.origin(x))),
-                border: *border,
+                outside: Outside::Value(*border),
             },
+            Reach::Continued { border, by, .. } => {
+                let before = |at: usize, border: usize| at as isize - border as isize;
+                Needed {
+                    size: self.size,
+                    origins: origins(&|(y, x)| (before(y, border.top), before(x, border.left))),
+                    outside: Outside::Continued(*by),
+                }
+            }
         }
     }
 
     /// The op that computes the patches from what is [`Patches::needed`] of each input.
     pub fn op<'a>(&self, node: &'a Node, place: &'a Place) -> &'a dyn Op {
         let unpadded = place.reaches.iter().find_map(|reach| match reach {
-            Reach::Sliding { unpadded, .. } => Some(unpadded),
+            Reach::Sliding { unpadded, .. } | Reach::Continued { unpadded, .. } => Some(unpadded),
             _ => None,
         });
         match unpadded {
