@@ -21,7 +21,7 @@ use crate::ops::resample::Resample;
 use crate::ops::reshape::Reshape;
 use crate::ops::slice::Slice;
 use crate::ops::softmax::Softmax;
-use crate::ops::tokens::Tokens;
+use crate::ops::tokens::{Grid, Tokens};
 use crate::ops::window_attention::WindowAttention;
 use crate::ops::{Axis, Reach};
 use crate::{Graph, Node};
@@ -220,6 +220,13 @@ impl<'g> Geometry<'g> {
         if node.op_as::<Tokens>().is_some() {
             return Some(Places::map(source)?.arranged(Arrangement::Tokens { before: 0 }));
         }
+        if let Some(grid) = node.op_as::<Grid>() {
+            let is_same = |from: &Places| {
+                from.arrangement == (Arrangement::Tokens { before: 0 })
+                    && (from.rows, from.columns) == (grid.rows, grid.columns)
+            };
+            return Some(from.filter(is_same)?.arranged(Map));
+        }
         if let Some(permute) = node.op_as::<Permute>() {
             return permuted(from?, &permute.axes);
         }
@@ -313,6 +320,7 @@ impl<'g> Geometry<'g> {
             || node.op_as::<Reshape>().is_some()
             || node.op_as::<Flatten>().is_some()
             || node.op_as::<Tokens>().is_some()
+            || node.op_as::<Grid>().is_some()
         {
             return same(from.is_some() && to.is_some());
         }
