@@ -318,6 +318,23 @@ impl Draft {
         Ok(View { node, axes: groups })
     }
 
+    /// The value for an op that works along its last axis: a map where it is `[N, H, W, C]`, or else as
+    /// [`Draft::canonical`] has it.
+    ///
+    /// # Errors
+    /// As [`Draft::emit`].
+    pub fn featured(&mut self, view: &View, name: &str) -> Result<View, Trouble> {
+        let is_alone = |group: &Vec<usize>| !group.is_empty() && !group.contains(&0);
+        match &view.axes[..] {
+            [first, rest @ ..]
+                if rest.len() == 3 && first[..] == [0] && rest.iter().all(is_alone) =>
+            {
+                self.mapped(view, name)
+            }
+            _ => self.canonical(view, name),
+        }
+    }
+
     /// A view `[N, H, W, C]` as that of a map.
     ///
     /// # Errors
