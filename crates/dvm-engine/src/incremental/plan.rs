@@ -281,10 +281,13 @@ impl Patches {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::ops::activation::Activation;
     use crate::ops::conv2d::{Border, Conv2d, Padding};
     use crate::ops::pool::Pool;
+    use crate::ops::resample::Resample;
     use crate::{Blueprint, seeded};
 
     #[test]
@@ -299,15 +302,43 @@ mod tests {
         let y = net.activation("relu", y, Activation::Relu);
         let x = net.add("add", y, x);
         let graph = seeded::graph(net.ending_at(x));
+        compare_with_fields(&graph, |_, reached, seen| reached == seen);
+    }
+
+    #[test]
+    fn behind_a_border_of_own_pixels_a_change_reaches_what_sees_it_and_no_more_but_at_the_edge() {
+        for by in [Continuation::Mirrored, Continuation::Repeated] {
+            let mut net = Blueprint::new(1);
+            let input = net.input();
+            let border = Border {
+                top: 2,
+                left: 1,
+                bottom: 3,
+                right: 1,
+            };
+            let x = net.node("border", Resample::Continued { border, by }, &[input], &[]);
+            let x = net.conv2d("conv", x, Conv2d::square(3).stride(2), 1, 2, false);
+            let x = net.pool("pool", x, Pool::max(3, 1, 1, false));
+            let graph = seeded::graph(net.ending_at(x));
+            compare_with_fields(&graph, |is_inside, reached, seen| match is_inside {
+                true => reached == seen,
+                false => reached || !seen,
+            });
+        }
+    }
+
+    /// Asks for every pixel, node and place: whether the field of the place lies inside the picture, whether a
+    /// change of the pixel reaches it, and whether the pixel is in its field.
+    fn compare_with_fields(graph: &Graph, fits: impl Fn(bool, bool, bool) -> bool) {
         let shape = [1, 1, 33, 29];
-        let layout = Layout::new(&graph, &shape).unwrap();
+        let layout = Layout::new(graph, &shape).unwrap();
         let fields = graph.receptive_fields(&shape).unwrap();
         for pixel in (0..33).flat_map(|y| (0..29).map(move |x| (y, x))) {
             let change = Rectangle {
                 rows: pixel.0..pixel.0 + 1,
                 columns: pixel.1..pixel.1 + 1,
             };
-            let exact = layout.exact(&graph, &[change]);
+            let exact = layout.exact(graph, &[change]);
             for (id, place) in layout.nodes.iter().enumerate() {
                 let (rows, columns) = fields[id].unwrap().local.unwrap();
                 let (height, width) = place.extent();
@@ -316,7 +347,13 @@ mod tests {
                         exact[id][0].rows.contains(&y) && exact[id][0].columns.contains(&x);
                     let seen = rows.pixels(y).contains(&(pixel.0 as i64))
                         && columns.pixels(x).contains(&(pixel.1 as i64));
-                    assert_eq!(reached, seen, "node {id}, {pixel:?}, {y}, {x}");
+                    let within =
+                        |pixels: Range<i64>, side: i64| pixels.start >= 0 && pixels.end <= side;
+                    let is_inside = within(rows.pixels(y), 33) && within(columns.pixels(x), 29);
+                    assert!(
+                        fits(is_inside, reached, seen),
+                        "node {id}, {pixel:?}, {y}, {x}: {reached}, {seen}"
+                    );
                 }
             }
         }

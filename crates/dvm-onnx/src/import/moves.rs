@@ -16,6 +16,7 @@ use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::tokens::{Grid, Tokens};
 use dvm_engine::ops::{Arithmetic, Call, Mode};
 
+use super::array::count;
 use super::draft::{Draft, Made};
 
 /// Nodes between a value and where it came from, at most.
@@ -65,8 +66,9 @@ impl Draft {
         node
     }
 
-    /// What the op of a node makes of these inputs, one picture's; nothing if its parameters are not known.
-    pub(super) fn done(&mut self, node: usize, inputs: &[&Tensor]) -> Option<Tensor> {
+    /// What the op of a node makes of these inputs, one picture's; nothing if its parameters are not known, or
+    /// if there is no room for it beside `held` values.
+    pub(super) fn done(&mut self, node: usize, inputs: &[&Tensor], held: usize) -> Option<Tensor> {
         let made = &self.nodes[node];
         let parameters = made.parameters.iter();
         let parameters = parameters.map(|&parameter| self.array(parameter).tensor().ok());
@@ -80,6 +82,7 @@ impl Draft {
         let parameter_shapes: Vec<&[usize]> = parameter_shapes.iter().map(|s| &s[..]).collect();
         let op = std::sync::Arc::clone(&made.op);
         let output_shape = op.output_shape(&input_shapes, &parameter_shapes).ok()?;
+        self.room_for_places(&output_shape, held)?;
         let outcome = op.forward(&Call {
             inputs,
             parameters: &parameters,
@@ -89,8 +92,14 @@ impl Draft {
             arithmetic: Arithmetic::Exact,
             node: 0,
         });
-        self.write(4 * outcome.value.len()).ok()?;
         Some(outcome.value)
+    }
+
+    /// How many places a value of this shape has, if there is room for as many numbers beside `held` others.
+    pub(super) fn room_for_places(&mut self, shape: &[usize], held: usize) -> Option<usize> {
+        let places = count(shape).filter(|&places| places <= MOST_PLACES)?;
+        self.room_for((held + places) * size_of::<f32>()).ok()?;
+        Some(places)
     }
 }
 
@@ -119,12 +128,8 @@ impl Moves {
         tensor: impl FnOnce(&[usize], Vec<f32>) -> Tensor,
     ) -> Option<Self> {
         let shape = &draft.nodes[root].shape.clone();
-        let count: usize = shape.iter().product();
-        if count > MOST_PLACES {
-            return None;
-        }
-        draft.write(4 * count).ok()?;
-        let numbers = (0..count).map(|place| place as f32).collect();
+        let places = draft.room_for_places(shape, 0)?;
+        let numbers = (0..places).map(|place| place as f32).collect();
         Some(Self {
             root,
             numbers: HashMap::from([(root, tensor(shape, numbers))]),
@@ -184,9 +189,10 @@ impl Moves {
             let inputs = draft.nodes[at].inputs.clone();
             let inputs = inputs.iter().map(|input| self.numbers.get(input));
             let inputs: Vec<&Tensor> = inputs.collect::<Option<_>>()?;
+            let held = self.numbers.values().map(Tensor::len).sum();
             let value = match factor(&draft.nodes[at]) {
                 Some(_) => inputs[0].clone(),
-                None => draft.done(at, &inputs)?,
+                None => draft.done(at, &inputs, held)?,
             };
             self.numbers.insert(at, value);
         }

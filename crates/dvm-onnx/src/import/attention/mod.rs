@@ -46,6 +46,8 @@ struct Found {
 struct Windows {
     /// Rows and columns of the map.
     size: (usize, usize),
+    /// Whether one window covers the map.
+    is_only: bool,
     /// The bias of all pairs of pixels.
     table: Array,
     /// The layer that makes queries, keys and values, where windows are cut out before it.
@@ -85,14 +87,31 @@ struct Layout {
 /// Where the draft becomes too large.
 pub(super) fn recognised(draft: &mut Draft, output: usize) -> Result<usize, Trouble> {
     let lives = draft.lives(output);
+    let mut readers = vec![Vec::new(); draft.nodes.len()];
+    for (node, made) in draft
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|&(node, _)| lives[node])
+    {
+        made.inputs
+            .iter()
+            .for_each(|&input| readers[input].push(node));
+    }
     let mut found = BTreeMap::new();
     for node in 0..draft.nodes.len() {
         if lives[node]
             && draft.nodes[node].op_as::<BatchedProduct>().is_some()
-            && let Some(one) = find(draft, &lives, node)
+            && let Some(one) = find(draft, &lives, &readers, node)
         {
             found.insert(one.end, one);
         }
+    }
+    // A single window is attention of all tokens to each other, which other methods can look into; unless
+    // the network has several windows elsewhere.
+    let has_several = |found: &Found| found.windows.as_ref().is_some_and(|w| !w.is_only);
+    if !found.values().any(has_several) {
+        found.retain(|_, found| found.windows.is_none());
     }
     match found.is_empty() {
         true => Ok(output),
@@ -101,7 +120,12 @@ pub(super) fn recognised(draft: &mut Draft, output: usize) -> Result<usize, Trou
 }
 
 /// The attention whose values `product` sums up.
-fn find(draft: &mut Draft, lives: &[bool], product: usize) -> Option<Found> {
+fn find(
+    draft: &mut Draft,
+    lives: &[bool],
+    readers: &[Vec<usize>],
+    product: usize,
+) -> Option<Found> {
     let scores = Scores::before(draft, product)?;
     let layout = Layout::of(draft, &scores)?;
     let name = &draft.nodes[layout.qkv].name;
@@ -113,7 +137,7 @@ fn find(draft: &mut Draft, lives: &[bool], product: usize) -> Option<Found> {
         Some(found) => found,
         None => windows::windowed(draft, lives, &scores, &layout, &name)?,
     };
-    is_closed(draft, lives, &found).then_some(found)
+    is_closed(draft, readers, &found).then_some(found)
 }
 
 impl Scores {
@@ -138,8 +162,8 @@ impl Scores {
         };
         let queries = draft.nodes[draft.nodes[at].inputs[0]].shape.clone();
         let width = *queries.last()?;
-        let len: usize = shape.iter().product();
-        let is_square = tokens == keys && tokens > 1 && len > 0;
+        let len = draft.room_for_places(&shape, 2 * shape.iter().product::<usize>())?;
+        let is_square = tokens == keys && tokens > 1;
         let made = &draft.nodes[softmax].shape;
         if !is_square || axis + 1 != made.len() || made[axis] != tokens {
             return None;
@@ -154,9 +178,9 @@ impl Scores {
         let mut added = Tensor::zeros(&shape);
         let mut product_of_factors = 1.0;
         for &step in steps.iter().rev() {
-            added = draft.done(step, &[&added])?;
+            added = draft.done(step, &[&added], 2 * len)?;
             match (is_move(&draft.nodes[step]), factor(&draft.nodes[step])) {
-                (true, _) => places = draft.done(step, &[&places])?,
+                (true, _) => places = draft.done(step, &[&places], 2 * len)?,
                 (false, Some(factor)) => product_of_factors *= factor,
                 (false, None) => {}
             }
@@ -183,6 +207,14 @@ fn changes_scores(made: &Made) -> bool {
     made.inputs.len() == 1 && (is_move(made) || factor(made).is_some() || adds)
 }
 
+/// Features of each pixel or token of a node's value.
+fn features(draft: &Draft, node: usize) -> Option<usize> {
+    match &draft.nodes[node].shape[..] {
+        [_, channels, _, _] => Some(*channels),
+        shape => shape.last().copied(),
+    }
+}
+
 /// What a whole number says of a place: the rest is nothing.
 fn place(number: f32) -> usize {
     number as usize
@@ -192,11 +224,7 @@ impl Layout {
     fn of(draft: &mut Draft, scores: &Scores) -> Option<Self> {
         let [of_keys, of_values] = scores.products.map(|node| draft.nodes[node].inputs.clone());
         let qkv = draft.origin(of_keys[0], true);
-        let features = match &draft.nodes[qkv].shape[..] {
-            [_, channels, _, _] => *channels,
-            [_, .., features] => *features,
-            _ => return None,
-        };
+        let features = features(draft, qkv)?;
         let (all, tokens, width) = (features / 3, scores.tokens, scores.width);
         if features % 3 != 0 || width == 0 || all % width != 0 {
             return None;
@@ -331,8 +359,8 @@ fn behind(
     })
 }
 
-/// Whether nothing but what an attention makes is computed between its source and its end.
-fn is_closed(draft: &Draft, lives: &[bool], found: &Found) -> bool {
+/// Whether all that is computed between an attention's source and its end is read there alone.
+fn is_closed(draft: &Draft, readers: &[Vec<usize>], found: &Found) -> bool {
     let mut open = BTreeSet::from([found.end]);
     let mut inside = BTreeSet::new();
     while let Some(node) = open.pop_last() {
@@ -346,11 +374,8 @@ fn is_closed(draft: &Draft, lives: &[bool], found: &Found) -> bool {
         inside.insert(node);
         open.extend(inputs);
     }
-    (found.source + 1..draft.nodes.len()).all(|node| {
-        let mut inputs = draft.nodes[node].inputs.iter();
-        let reads = inputs.any(|input| *input != found.end && inside.contains(input));
-        !lives[node] || inside.contains(&node) || !reads
-    })
+    let mut between = inside.iter().filter(|&&node| node != found.end);
+    between.all(|&node| readers[node].iter().all(|reader| inside.contains(reader)))
 }
 
 /// The nodes with what was found in the place of what it was found in.

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dvm_engine::Tensor;
+use dvm_engine::ops::Op;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::window_attention::{UNSEEN, WindowAttention};
 
 use super::super::array::Array;
 use super::super::draft::Draft;
 use super::super::moves::{Moves, is_in_order};
-use super::{FARTHEST, Found, Layout, Scores, Windows, arrives, behind, place};
+use super::{FARTHEST, Found, Layout, Scores, Windows, arrives, behind, features, place};
 
 /// Attention of pixels within windows of a map.
 pub(super) fn windowed(
@@ -38,6 +39,8 @@ pub(super) fn windowed(
         return None;
     }
     let table = bias(op, &start, scores, layout)?;
+    let map = [1, 3 * layout.features, h, w];
+    op.output_shape(&[&map], &[&table.shape]).ok()?;
     let results = layout.results(scores, |token| start.pixel(token))?;
     let (end, behind) = put_together(draft, lives, (scores, layout), start.size, &results)?;
     Some(Found {
@@ -46,6 +49,7 @@ pub(super) fn windowed(
         op: Arc::new(op),
         windows: Some(Windows {
             size: start.size,
+            is_only: h * w == scores.tokens,
             table,
             before: (start.node != layout.qkv).then_some(layout.qkv),
             behind,
@@ -92,7 +96,8 @@ impl Start {
             is_map && numbers.is_some_and(is_in_order)
         })?;
         let size = (draft.nodes[map].shape[2], draft.nodes[map].shape[3]);
-        let is_read = draft.nodes[node].shape.len() == 4 || draft.nodes[node].shape.len() == 3;
+        let shape = &draft.nodes[node].shape[..];
+        let is_read = shape == [1, width, size.0, size.1] || shape == [1, pixels.len(), width];
         (is_read && size.0 * size.1 == pixels.len()).then_some(Self {
             node,
             size,
@@ -191,10 +196,11 @@ fn put_together(
         .iter()
         .map(|&number| results[place(number)] as f32);
     let pixels = whole_rows(&numbers.collect::<Vec<f32>>(), layout.features)?;
-    let features = match &draft.nodes[layer].shape[..] {
-        [_, channels, _, _] => *channels,
-        shape => *shape.last()?,
-    };
+    let [own, features] = [draft.nodes[layer].inputs[0], layer].map(|node| features(draft, node));
+    if own? != layout.features {
+        return None;
+    }
+    let features = features?;
     let mut moves = Moves::of_stored(draft, layer)?;
     let end = behind(draft, lives, layer, |draft, node| {
         is_whole(draft, node, features)
