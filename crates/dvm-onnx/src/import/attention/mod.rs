@@ -1,10 +1,11 @@
-//! Attention that a file spells out, as the engine's own ops.
+//! Attention in windows that a file spells out, as the engine's own op.
 //!
 //! Exporters cut queries, keys and values out of a layer's features, bring them into order, multiply, add,
 //! and put all together again, each in its own way; Swin's windows are cut out and put back, too. Which of
 //! it was meant is read off where values come from ([`Moves`]): every query, key and value, every number
 //! that is added to a score, and every place that the result is moved to has to be just the one that the
-//! engine's op reads, adds and writes. Else the nodes stay as they are.
+//! engine's op reads, adds and writes. Else the nodes stay as they are; so does attention of all tokens to
+//! each other, whose softmax has a rule of its own in some methods (DeepLIFT).
 
 mod windows;
 
@@ -12,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dvm_engine::ops::Op;
-use dvm_engine::ops::attention::Attention;
 use dvm_engine::ops::batched_product::BatchedProduct;
 use dvm_engine::ops::binary::{Binary, Function, Other};
 use dvm_engine::ops::softmax::Softmax;
@@ -37,12 +37,12 @@ struct Found {
     /// The node whose value it makes, with what comes before and behind.
     end: usize,
     op: Arc<dyn Op>,
-    windows: Option<Windows>,
+    windows: Windows,
     /// What its node is called.
     name: String,
 }
 
-/// What attention in windows has besides.
+/// Where its windows lie, and what they have besides.
 struct Windows {
     /// Rows and columns of the map.
     size: (usize, usize),
@@ -107,16 +107,12 @@ pub(super) fn recognised(draft: &mut Draft, output: usize) -> Result<usize, Trou
             found.insert(one.end, one);
         }
     }
-    // A single window is attention of all tokens to each other, which other methods can look into; unless
-    // the network has several windows elsewhere.
-    let has_several = |found: &Found| found.windows.as_ref().is_some_and(|w| !w.is_only);
-    if !found.values().any(has_several) {
-        found.retain(|_, found| found.windows.is_none());
+    // A single window is attention of all tokens to each other, which stays as it is, unless the network has
+    // several windows elsewhere.
+    if found.values().all(|found| found.windows.is_only) {
+        return Ok(output);
     }
-    match found.is_empty() {
-        true => Ok(output),
-        false => rebuilt(draft, found, output),
-    }
+    rebuilt(draft, found, output)
 }
 
 /// The attention whose values `product` sums up.
@@ -133,10 +129,7 @@ fn find(
         Some((path, _)) if !path.is_empty() => path.to_owned(),
         _ => format!("{name}.attention"),
     };
-    let found = match plain(draft, lives, &scores, &layout, &name) {
-        Some(found) => found,
-        None => windows::windowed(draft, lives, &scores, &layout, &name)?,
-    };
+    let found = windows::windowed(draft, lives, &scores, &layout, &name)?;
     is_closed(draft, readers, &found).then_some(found)
 }
 
@@ -298,44 +291,6 @@ impl Layout {
     }
 }
 
-/// Attention of all tokens to each other, nothing being added to its scores.
-fn plain(
-    draft: &mut Draft,
-    lives: &[bool],
-    scores: &Scores,
-    layout: &Layout,
-    name: &str,
-) -> Option<Found> {
-    let shape = draft.nodes[layout.qkv].shape.clone();
-    let tokens = match shape[..] {
-        [_, tokens, _] => tokens,
-        [_, _, h, w] => h * w,
-        _ => return None,
-    };
-    let in_order = (layout.token.chunks_exact(tokens))
-        .all(|tokens| tokens.iter().enumerate().all(|(at, &token)| at == token));
-    let fits = tokens == scores.tokens && scores.count == layout.heads && in_order;
-    if !fits || scores.added.iter().any(|&number| number != 0.0) {
-        return None;
-    }
-    let results = layout.results(scores, |token| token)?;
-    let mut moves = Moves::of_named(draft, scores.products[1])?;
-    let wanted = [1, tokens, layout.features];
-    let end = behind(draft, lives, scores.products[1], |draft, node| {
-        let shape = draft.nodes[node].shape == wanted;
-        shape && arrives(moves.numbered(draft, node), |number| results[number])
-    })?;
-    Some(Found {
-        source: layout.qkv,
-        end,
-        op: Arc::new(Attention {
-            heads: layout.heads,
-        }),
-        windows: None,
-        name: name.to_owned(),
-    })
-}
-
 /// Whether values are stored in order, `to` telling where each belongs.
 fn arrives(numbers: Option<&Tensor>, to: impl Fn(usize) -> usize) -> bool {
     let stored = numbers.map(|numbers| numbers.data());
@@ -408,10 +363,7 @@ fn rebuilt(
 fn written(draft: &mut Draft, found: Found, now: &[usize], end: &Made) -> Result<usize, Trouble> {
     let mut at = now[found.source];
     let name = draft.unique(&found.name);
-    let Some(windows) = found.windows else {
-        at = as_tokens(draft, at, &name)?;
-        return draft.append(name, found.op, vec![at], Vec::new());
-    };
+    let windows = found.windows;
     let (rows, columns) = windows.size;
     if draft.nodes[at].shape.len() == 3 {
         let grid = draft.unique(&format!("{name}.grid"));

@@ -47,13 +47,13 @@ pub(super) fn windowed(
         source: start.node,
         end,
         op: Arc::new(op),
-        windows: Some(Windows {
+        windows: Windows {
             size: start.size,
             is_only: h * w == scores.tokens,
             table,
             before: (start.node != layout.qkv).then_some(layout.qkv),
             behind,
-        }),
+        },
         name: name.to_owned(),
     })
 }
