@@ -21,7 +21,7 @@ use crate::ops::resample::Resample;
 use crate::ops::reshape::Reshape;
 use crate::ops::slice::Slice;
 use crate::ops::softmax::Softmax;
-use crate::ops::tokens::Tokens;
+use crate::ops::tokens::{Grid, Tokens};
 use crate::ops::window_attention::WindowAttention;
 use crate::ops::{Axis, Reach};
 use crate::{Graph, Node};
@@ -220,6 +220,13 @@ impl<'g> Geometry<'g> {
         if node.op_as::<Tokens>().is_some() {
             return Some(Places::map(source)?.arranged(Arrangement::Tokens { before: 0 }));
         }
+        if let Some(grid) = node.op_as::<Grid>() {
+            let is_same = |from: &Places| {
+                from.arrangement == (Arrangement::Tokens { before: 0 })
+                    && (from.rows, from.columns) == (grid.rows, grid.columns)
+            };
+            return Some(from.filter(is_same)?.arranged(Map));
+        }
         if let Some(permute) = node.op_as::<Permute>() {
             return permuted(from?, &permute.axes);
         }
@@ -290,24 +297,11 @@ impl<'g> Geometry<'g> {
                 _ => View::Nothing,
             };
         }
-        let bordered = match (node.op_as::<Pad>(), node.op_as::<Resample>()) {
-            (Some(pad), _) => match pad.amount {
-                Amount::Fixed(border) => Some(border),
-                Amount::ToMultiple(_) => Some(Border::default()),
-            },
-            // What stands in a border was within the window that reaches over the edge, too.
-            (_, Some(&Resample::Continued { border, .. })) => Some(border),
-            _ => None,
-        };
-        if let Some(border) = bordered {
-            let shifted = |before| {
-                Steps::from(Axis {
-                    kernel: 1,
-                    stride: 1,
-                    before,
-                })
-            };
-            return View::Window(shifted(border.top), shifted(border.left));
+        if let Some(pad) = node.op_as::<Pad>() {
+            return bordered(match pad.amount {
+                Amount::Fixed(border) => border,
+                Amount::ToMultiple(_) => Border::default(),
+            });
         }
         if let Some(pool) = node.op_as::<Pool>() {
             return pooled(pool, source, shape);
@@ -326,6 +320,7 @@ impl<'g> Geometry<'g> {
             || node.op_as::<Reshape>().is_some()
             || node.op_as::<Flatten>().is_some()
             || node.op_as::<Tokens>().is_some()
+            || node.op_as::<Grid>().is_some()
         {
             return same(from.is_some() && to.is_some());
         }
@@ -352,9 +347,23 @@ impl<'g> Geometry<'g> {
         match node.op.reach(input, &inputs, &parameters) {
             Reach::Pointwise => View::Same,
             Reach::Sliding { rows, columns, .. } => View::Window(rows.into(), columns.into()),
+            // What stands in a border counts as lying there, as that of all borders does.
+            Reach::Continued { border, .. } => bordered(border),
             Reach::Everything => View::All,
         }
     }
+}
+
+/// The same places behind a border.
+fn bordered(border: Border) -> View {
+    let shifted = |before| {
+        Steps::from(Axis {
+            kernel: 1,
+            stride: 1,
+            before,
+        })
+    };
+    View::Window(shifted(border.top), shifted(border.left))
 }
 
 /// One place after the other.

@@ -15,7 +15,8 @@ use crate::{Error, Graph};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceptiveField {
     /// Rows and columns of the picture, where windows slide all the way from it to the node. As in the
-    /// literature, what hangs over the edge of the picture is counted, too.
+    /// literature, what hangs over the edge of the picture is counted, too; a border that repeats or mirrors
+    /// pixels counts as lying where it stands.
     pub local: Option<(Extent, Extent)>,
     /// Whether the value depends on the whole picture as well: behind a global pool, a gate such as
     /// squeeze-and-excitation, or attention. With neither this nor [`ReceptiveField::local`] the value is

@@ -25,6 +25,9 @@ pub use file::OnnxFile;
 pub use metadata::class_names;
 pub use pixels::{ChannelOrder, PixelRange, Pixels};
 
+/// The domain of this crate's own operators, which only structures have.
+pub(crate) const OWN_DOMAIN: &str = "dvm";
+
 /// What a caller may say about a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {

@@ -5,8 +5,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Rectangle;
-use super::plan::Needed;
+use super::plan::{Needed, Outside};
 use crate::buffer::Buffer;
+use crate::ops::resample::Continuation;
 
 /// A value of the graph for a batch of changes: the picture's own, with a part replaced.
 pub(super) struct Source<'a> {
@@ -48,6 +49,13 @@ impl Window {
         }
     }
 
+    /// Whether all of it lies on a map of this extent.
+    fn lies_on_the_map(&self, (height, width): (usize, usize)) -> bool {
+        let within =
+            |range: &Range<isize>, end: usize| range.start >= 0 && range.end <= end as isize;
+        within(&self.rows, height) && within(&self.columns, width)
+    }
+
     /// The part of it that lies on a map of this extent.
     fn on_the_map(&self, (height, width): (usize, usize)) -> Rectangle {
         let within = |range: &Range<isize>, end: usize| {
@@ -59,6 +67,12 @@ impl Window {
             columns: within(&self.columns, width),
         }
     }
+}
+
+/// The positions from the first of these to the last.
+fn around(positions: &[usize]) -> Option<Range<isize>> {
+    let (first, last) = (positions.iter().min()?, positions.iter().max()?);
+    Some(*first as isize..*last as isize + 1)
 }
 
 /// Of pieces that are laid one on top of the other, those that something is seen of in `window`: the last
@@ -120,38 +134,84 @@ impl Source<'_> {
                     true => &self.pieces[..self.pieces.len().min(change + 1)],
                     false => self.pieces.get(change..change + 1).unwrap_or(&[]),
                 };
-                let window = Window::new(origin, needed.size);
-                let made = last_to_show(made, &window.on_the_map(self.extent));
-                self.assemble(made.first(), origin, needed, target);
-                for piece in made.iter().skip(1) {
-                    piece.lay(&window, self.channels, target);
-                }
+                self.show(
+                    made,
+                    &Window::new(origin, needed.size),
+                    needed.outside,
+                    target,
+                );
             });
         assembled
     }
 
-    fn assemble(
+    /// The values of a window, of the picture with these pieces laid on it.
+    fn show(&self, made: &[Piece], window: &Window, outside: Outside, target: &mut [f32]) {
+        let value = match outside {
+            Outside::Value(value) => value,
+            Outside::Continued(by) if !window.lies_on_the_map(self.extent) => {
+                return self.show_continued(made, window, by, target);
+            }
+            Outside::Continued(_) => 0.0,
+        };
+        let made = last_to_show(made, &window.on_the_map(self.extent));
+        self.assemble(made.first(), window, value, target);
+        for piece in made.iter().skip(1) {
+            piece.lay(window, self.channels, target);
+        }
+    }
+
+    /// The same where the map goes on beyond its edges: the pixels that stand in the window are put
+    /// together first, wherever on the map they lie.
+    fn show_continued(
         &self,
-        piece: Option<&Piece>,
-        origin: (isize, isize),
-        needed: &Needed,
+        made: &[Piece],
+        window: &Window,
+        by: Continuation,
         target: &mut [f32],
     ) {
+        let along = |places: &Range<isize>, side: usize| -> Vec<usize> {
+            places.clone().map(|at| by.pixel(at, side)).collect()
+        };
+        let rows = along(&window.rows, self.extent.0);
+        let columns = along(&window.columns, self.extent.1);
+        let (Some(within_rows), Some(within_columns)) = (around(&rows), around(&columns)) else {
+            return;
+        };
+        let c = self.channels;
+        let (top, left) = (within_rows.start, within_columns.start);
+        let width = within_columns.len();
+        let mut values = Buffer::stale(within_rows.len() * width * c);
+        let source = Window {
+            rows: within_rows,
+            columns: within_columns,
+        };
+        self.show(made, &source, Outside::NOTHING, &mut values);
+        for (row, target) in rows.iter().zip(target.chunks_exact_mut(columns.len() * c)) {
+            let values = &values[(*row as isize - top) as usize * width * c..][..width * c];
+            for (column, pixel) in columns.iter().zip(target.chunks_exact_mut(c)) {
+                pixel.copy_from_slice(&values[(*column as isize - left) as usize * c..][..c]);
+            }
+        }
+    }
+
+    fn assemble(&self, piece: Option<&Piece>, window: &Window, border: f32, target: &mut [f32]) {
+        let origin = (window.rows.start, window.columns.start);
+        let columns = window.columns.len();
         let c = self.channels;
         let (height, width) = self.extent;
         // The columns of the map that are needed, and which of them lie in the changed part.
-        let end = (origin.1 + needed.size.1 as isize).clamp(0, width as isize) as usize;
+        let end = window.columns.end.clamp(0, width as isize) as usize;
         let start = (origin.1.max(0) as usize).min(end);
         let at = |column: usize| (column as isize - origin.1) as usize * c;
-        for (row, values) in target.chunks_exact_mut(needed.size.1 * c).enumerate() {
+        for (row, values) in target.chunks_exact_mut(columns * c).enumerate() {
             let y = origin.0 + row as isize;
             if y < 0 || y >= height as isize || start == end {
-                values.fill(needed.border);
+                values.fill(border);
                 continue;
             }
             let y = y as usize;
-            values[..at(start)].fill(needed.border);
-            values[at(end)..].fill(needed.border);
+            values[..at(start)].fill(border);
+            values[at(end)..].fill(border);
             let base = &self.base[y * width * c..][..width * c];
             let mut copy_base = |columns: Range<usize>| {
                 values[at(columns.start)..at(columns.end)]

@@ -18,7 +18,7 @@ mod series;
 use std::ops::Range;
 
 use self::assemble::{Piece, Source};
-use self::plan::{Layout, Needed, Patches, Plan};
+use self::plan::{Layout, Needed, Outside, Patches, Plan};
 pub use self::rectangle::Rectangle;
 use crate::awake::awake;
 use crate::buffer::Buffer;
@@ -272,7 +272,7 @@ impl Walk<'_> {
         let whole = Needed {
             size: place.extent(),
             origins: vec![(0, 0); self.changes.len()],
-            border: 0.0,
+            outside: Outside::NOTHING,
         };
         self.read(of, &whole, computed)
     }

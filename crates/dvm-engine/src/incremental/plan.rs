@@ -1,6 +1,7 @@
 //! What is computed at each node for a group of changes: pure geometry, no values.
 
 use super::Rectangle;
+use crate::ops::resample::Continuation;
 use crate::ops::{Op, Reach};
 use crate::{Error, Graph, Node, NodeId};
 
@@ -203,7 +204,21 @@ pub(super) struct Needed {
     /// The top left corner for each change; outside the map where the window hangs over its edge.
     pub origins: Vec<(isize, isize)>,
     /// What stands outside the map.
-    pub border: f32,
+    pub outside: Outside,
+}
+
+/// What stands outside a map.
+#[derive(Clone, Copy)]
+pub(super) enum Outside {
+    /// This number.
+    Value(f32),
+    /// Pixels of the map itself.
+    Continued(Continuation),
+}
+
+impl Outside {
+    /// Where no pixel outside is read.
+    pub const NOTHING: Self = Self::Value(0.0);
 }
 
 impl Patches {
@@ -223,12 +238,12 @@ impl Patches {
             reach if self.are_whole(place) || matches!(reach, Reach::Everything) => Needed {
                 size: extent,
                 origins: origins(&|_| (0, 0)),
-                border: 0.0,
+                outside: Outside::NOTHING,
             },
             Reach::Pointwise | Reach::Everything => Needed {
                 size: self.size,
                 origins: origins(&|(y, x)| (y as isize, x as isize)),
-                border: 0.0,
+                outside: Outside::NOTHING,
             },
             Reach::Sliding {
                 rows,
@@ -238,15 +253,23 @@ impl Patches {
             } => Needed {
                 size: (rows.span(self.size.0), columns.span(self.size.1)),
                 origins: origins(&|(y, x)| (rows.origin(y), columns.origin(x))),
-                border: *border,
+                outside: Outside::Value(*border),
             },
+            Reach::Continued { border, by, .. } => {
+                let before = |at: usize, border: usize| at as isize - border as isize;
+                Needed {
+                    size: self.size,
+                    origins: origins(&|(y, x)| (before(y, border.top), before(x, border.left))),
+                    outside: Outside::Continued(*by),
+                }
+            }
         }
     }
 
     /// The op that computes the patches from what is [`Patches::needed`] of each input.
     pub fn op<'a>(&self, node: &'a Node, place: &'a Place) -> &'a dyn Op {
         let unpadded = place.reaches.iter().find_map(|reach| match reach {
-            Reach::Sliding { unpadded, .. } => Some(unpadded),
+            Reach::Sliding { unpadded, .. } | Reach::Continued { unpadded, .. } => Some(unpadded),
             _ => None,
         });
         match unpadded {
@@ -258,10 +281,13 @@ impl Patches {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use crate::ops::activation::Activation;
     use crate::ops::conv2d::{Border, Conv2d, Padding};
     use crate::ops::pool::Pool;
+    use crate::ops::resample::Resample;
     use crate::{Blueprint, seeded};
 
     #[test]
@@ -276,15 +302,46 @@ mod tests {
         let y = net.activation("relu", y, Activation::Relu);
         let x = net.add("add", y, x);
         let graph = seeded::graph(net.ending_at(x));
+        compare_with_fields(&graph, |_, reached, seen| reached == seen);
+    }
+
+    #[test]
+    fn behind_a_border_of_own_pixels_a_change_reaches_what_sees_it_and_no_more_but_at_the_edge() {
+        for by in [Continuation::Mirrored, Continuation::Repeated] {
+            let mut net = Blueprint::new(1);
+            let input = net.input();
+            let border = Border {
+                top: 2,
+                left: 1,
+                bottom: 3,
+                right: 1,
+            };
+            let x = net.node("border", Resample::Continued { border, by }, &[input], &[]);
+            let x = net.conv2d("conv", x, Conv2d::square(3).stride(2), 1, 2, false);
+            let x = net.pool("pool", x, Pool::max(3, 1, 1, false));
+            let graph = seeded::graph(net.ending_at(x));
+            compare_with_fields(&graph, |is_inside, reached, seen| match is_inside {
+                true => reached == seen,
+                false => reached || !seen,
+            });
+        }
+    }
+
+    /// Pixels at an edge that a border may repeat.
+    const EDGE: i64 = 3;
+
+    /// Asks for every pixel, node and place: whether the field of the place lies away from the edge, whether a
+    /// change of the pixel reaches it, and whether the pixel is in its field.
+    fn compare_with_fields(graph: &Graph, fits: impl Fn(bool, bool, bool) -> bool) {
         let shape = [1, 1, 33, 29];
-        let layout = Layout::new(&graph, &shape).unwrap();
+        let layout = Layout::new(graph, &shape).unwrap();
         let fields = graph.receptive_fields(&shape).unwrap();
         for pixel in (0..33).flat_map(|y| (0..29).map(move |x| (y, x))) {
             let change = Rectangle {
                 rows: pixel.0..pixel.0 + 1,
                 columns: pixel.1..pixel.1 + 1,
             };
-            let exact = layout.exact(&graph, &[change]);
+            let exact = layout.exact(graph, &[change]);
             for (id, place) in layout.nodes.iter().enumerate() {
                 let (rows, columns) = fields[id].unwrap().local.unwrap();
                 let (height, width) = place.extent();
@@ -293,7 +350,14 @@ mod tests {
                         exact[id][0].rows.contains(&y) && exact[id][0].columns.contains(&x);
                     let seen = rows.pixels(y).contains(&(pixel.0 as i64))
                         && columns.pixels(x).contains(&(pixel.1 as i64));
-                    assert_eq!(reached, seen, "node {id}, {pixel:?}, {y}, {x}");
+                    let within = |pixels: Range<i64>, side: i64| {
+                        pixels.start >= EDGE && pixels.end <= side - EDGE
+                    };
+                    let is_inside = within(rows.pixels(y), 33) && within(columns.pixels(x), 29);
+                    assert!(
+                        fits(is_inside, reached, seen),
+                        "node {id}, {pixel:?}, {y}, {x}: {reached}, {seen}"
+                    );
                 }
             }
         }

@@ -73,6 +73,15 @@ impl Rectangle {
                     reached
                 }
             }
+            Reach::Continued { border, by, .. } => {
+                let along = |pixels: &Range<usize>, length: usize, before: usize, after: usize| {
+                    by.reached(pixels, length - before - after, (before, after))
+                };
+                Self {
+                    rows: along(&self.rows, height, border.top, border.bottom),
+                    columns: along(&self.columns, width, border.left, border.right),
+                }
+            }
             Reach::Everything => Self::whole((height, width)),
         }
     }

@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Op;
+use super::conv2d::Border;
+use super::resample::Continuation;
 
 /// Which part of a feature map an output value is computed from.
 #[derive(Clone, Debug)]
@@ -20,6 +22,15 @@ pub enum Reach {
         border: f32,
         /// The same op for an input that brings its border with it: it pads nothing and takes the
         /// same parameters, prepared or not.
+        unpadded: Arc<dyn Op>,
+    },
+    /// From the pixel at the same place of a map that goes on beyond its edges.
+    Continued {
+        /// How many pixels stand around the map.
+        border: Border,
+        /// Which of the map's own pixels they are.
+        by: Continuation,
+        /// The same op for an input that brings its border with it.
         unpadded: Arc<dyn Op>,
     },
     /// From the whole map.

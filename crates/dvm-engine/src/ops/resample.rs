@@ -1,10 +1,13 @@
 //! Feature maps of another size, whose pixels are made of those of the map before: enlarged and
 //! reduced maps, and borders that mirror or repeat what lies within.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::conv2d::{Border, LONGEST_SIDE};
-use super::{Call, Gradients, Needs, Op, Outcome, Site, feature_map};
+use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map};
 use crate::Tensor;
 use crate::buffer::Buffer;
 
@@ -183,18 +186,53 @@ const LEAST_FACTOR: f32 = 1.0 / LONGEST_SIDE as f32;
 type Taps = Vec<Vec<(usize, f32)>>;
 
 impl Continuation {
+    /// The pixel, of `side` along an axis, that stands at this place, which may lie beyond the edge.
+    pub(crate) fn pixel(self, at: isize, side: usize) -> usize {
+        let last = side as isize - 1;
+        let within = match self {
+            Self::Mirrored if at < 0 => -at,
+            Self::Mirrored if at > last => 2 * last - at,
+            Self::Mirrored => at,
+            Self::Repeated => at.clamp(0, last),
+        };
+        within as usize
+    }
+
+    /// The smallest range of places, counted from the beginning of the border, that holds all where one of
+    /// these pixels stands: of `side` along an axis with `before` and `after` around them.
+    pub(crate) fn reached(
+        self,
+        pixels: &Range<usize>,
+        side: usize,
+        (before, after): (usize, usize),
+    ) -> Range<usize> {
+        if pixels.is_empty() {
+            return 0..0;
+        }
+        // How far beyond an edge one of these pixels stands at most; the first and the last of them lie this
+        // far from that edge.
+        let beyond = |first: usize, last: usize, most: usize| match self {
+            Self::Repeated if first == 0 => most,
+            Self::Mirrored if first <= most => last.min(most),
+            _ => 0,
+        };
+        let (first, last) = (pixels.start, pixels.end - 1);
+        let start = match beyond(first, last, before) {
+            0 => before + first,
+            places => before - places,
+        };
+        let end = match beyond(side - 1 - last, side - 1 - first, after) {
+            0 => before + pixels.end,
+            places => before + side + places,
+        };
+        start..end
+    }
+
     /// The pixels along an axis of `side` pixels with `before` and `after` around it.
     fn taps(self, side: usize, before: usize, after: usize) -> Taps {
-        let last = side - 1;
-        let place = |at: usize| match (self, at.checked_sub(before)) {
-            (_, Some(within)) if within < side => within,
-            (Self::Mirrored, None) => before - at,
-            (Self::Mirrored, Some(beyond)) => 2 * last - beyond,
-            (Self::Repeated, None) => 0,
-            (Self::Repeated, Some(_)) => last,
-        };
         let all = 0..before + side + after;
-        all.map(|at| vec![(place(at), 1.0)]).collect()
+        all.map(|at| vec![(self.pixel(at as isize - before as isize, side), 1.0)])
+            .collect()
     }
 
     /// The longest border around `side` pixels.
@@ -338,8 +376,25 @@ impl Op for Resample {
     fn forward(&self, call: &Call) -> Outcome {
         let x = call.inputs[0];
         let (_, _, h, w) = feature_map(x.shape()).expect("checked");
+        if matches!(self, Self::Continued { border, .. } if *border == Border::default()) {
+            return x.clone().into();
+        }
         let (rows, columns) = self.taps(h, w);
         sampled(x, &rows, &columns).into()
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        match *self {
+            Self::Continued { border, by } => Reach::Continued {
+                border,
+                by,
+                unpadded: Arc::new(Self::Continued {
+                    border: Border::default(),
+                    by,
+                }),
+            },
+            Self::Scaled { .. } | Self::Flipped { .. } => Reach::Everything,
+        }
     }
 
     fn needs(&self) -> Needs {
@@ -375,9 +430,16 @@ fn sampled(x: &Tensor, rows: &Taps, columns: &Taps) -> Tensor {
         .enumerate()
         .for_each(|(at, made)| {
             let picture = at / rows.len() * h * w * c;
-            for &(row, of_row) in &rows[at % rows.len()] {
+            let taps = &rows[at % rows.len()];
+            for &(row, of_row) in taps {
                 let source = &x.data()[picture + row * w * c..][..w * c];
+                let is_only = taps.len() == 1 && of_row == 1.0;
                 for (pixel, taps) in made.chunks_exact_mut(c).zip(columns) {
+                    // A copy has every bit, the sign of a zero too.
+                    if let (true, &[(column, 1.0)]) = (is_only, &taps[..]) {
+                        pixel.copy_from_slice(&source[column * c..][..c]);
+                        continue;
+                    }
                     for &(column, of_column) in taps {
                         let weight = of_row * of_column;
                         let values = &source[column * c..][..c];
@@ -389,4 +451,29 @@ fn sampled(x: &Tensor, rows: &Taps, columns: &Taps) -> Tensor {
             }
         });
     Tensor::from_buffer(&shape, made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_are_found_wherever_a_border_repeats_them() {
+        for by in [Continuation::Mirrored, Continuation::Repeated] {
+            for (side, before, after) in [(7, 3, 2), (5, 4, 4), (4, 0, 3), (6, 2, 0), (1, 0, 0)] {
+                let all = 0..side + before + after;
+                let pixel = |at: usize| by.pixel(at as isize - before as isize, side);
+                for (start, end) in (0..side).flat_map(|s| (s + 1..=side).map(move |e| (s, e))) {
+                    let mut places = all.clone().filter(|&at| (start..end).contains(&pixel(at)));
+                    let first = places.next().unwrap();
+                    let end_of_places = places.next_back().unwrap_or(first) + 1;
+                    assert_eq!(
+                        by.reached(&(start..end), side, (before, after)),
+                        first..end_of_places,
+                        "{by:?}, {start}..{end} of {side} within {before} and {after}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
-//! The pixels of a feature map as a sequence.
+//! The pixels of a feature map as a sequence, and back.
 
-use super::{Call, Gradients, Needs, Op, Outcome, Site, feature_map};
+use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site, feature_map};
 use crate::Tensor;
 
 /// Feature maps `[N, C, H, W]` as `[N, H · W, C]`, row by row: each pixel a token.
@@ -20,6 +20,10 @@ impl Op for Tokens {
         Ok(vec![n, h * w, c])
     }
 
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0]
+    }
+
     fn forward(&self, call: &Call) -> Outcome {
         // Maps are stored like this already.
         call.inputs[0].clone().under(call.output_shape).into()
@@ -32,5 +36,72 @@ impl Op for Tokens {
     fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
         let shape = site.inputs[0].shape();
         Ok(Gradients::input(grad_output.under(shape)))
+    }
+}
+
+/// Tokens `[N, H · W, C]` as feature maps `[N, C, H, W]`: what [`Tokens`] makes of them, turned round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// H.
+    pub rows: usize,
+    /// W.
+    pub columns: usize,
+}
+
+impl Op for Grid {
+    fn kind(&self) -> &'static str {
+        "grid"
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
+        match inputs {
+            [[n, tokens, c]] if self.rows.checked_mul(self.columns) == Some(*tokens) => {
+                Ok(vec![*n, *c, self.rows, self.columns])
+            }
+            _ => Err(format!(
+                "takes tokens [N, {} · {}, C], not {inputs:?}",
+                self.rows, self.columns
+            )),
+        }
+    }
+
+    fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
+        inputs[0]
+    }
+
+    fn forward(&self, call: &Call) -> Outcome {
+        call.inputs[0].clone().under(call.output_shape).into()
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NOTHING
+    }
+
+    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = site.inputs[0].shape();
+        Ok(Gradients::input(grad_output.under(shape)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Blueprint, seeded};
+
+    #[test]
+    fn a_grid_of_the_tokens_of_a_map_is_the_map() {
+        let mut net = Blueprint::new(3);
+        let x = net.input();
+        let tokens = net.tokens("tokens", x);
+        let (rows, columns) = (4, 5);
+        let map = net.node("map", Grid { rows, columns }, &[tokens], &[]);
+        let graph = seeded::graph(net.ending_at(map));
+        let picture = Tensor::from_nchw(&[2, 3, 4, 5], &seeded::uniform("map", 120, -1.0, 1.0));
+        let found = graph.logits(&picture).unwrap();
+        assert_eq!(found, picture);
+        let other = Grid { rows, columns: 6 };
+        assert!(other.output_shape(&[&[2, 20, 3]], &[]).is_err());
+        let places = graph.places(&[2, 3, 4, 5]).unwrap();
+        assert_eq!(places[map.index()], places[x.index()]);
     }
 }

@@ -27,18 +27,23 @@ pub struct WindowAttention {
 /// Rows and columns of a window at most: the bias of all pairs of its pixels is laid out.
 const LARGEST: usize = 64;
 
-/// One window: its pixels in storage, and which of them see each other.
-struct Window {
-    pixels: Vec<usize>,
-    /// Pixels of different regions do not.
-    regions: Vec<usize>,
-    /// Whether there are such.
+/// One window of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its pixels, row by row of the window: each is `row · W + column` of the map.
+    pub pixels: Vec<usize>,
+    /// For each pixel its region; pixels of different regions do not see each other.
+    pub regions: Vec<usize>,
+    /// Whether there are several regions.
     is_mixed: bool,
 }
 
+/// What is added to the score of two pixels that do not see each other, as in torchvision.
+pub const UNSEEN: f32 = -100.0;
+
 impl WindowAttention {
-    /// The windows of a map, in order.
-    fn windows(&self, h: usize, w: usize) -> Vec<Window> {
+    /// The windows of a map of `h` × `w` pixels, multiples of the window, in order.
+    pub fn windows(&self, h: usize, w: usize) -> Vec<Window> {
         let m = self.window;
         let shift = |length: usize| if length <= m { 0 } else { self.shift };
         // Where a position of the shifted map lies in the map, and which of three stretches it is in:
@@ -76,8 +81,9 @@ impl WindowAttention {
         windows
     }
 
-    /// The row of the table for two pixels of a window.
-    fn table_row(&self, from: usize, to: usize) -> usize {
+    /// The row of the table for two pixels of a window, the one that looks and the one that is looked at:
+    /// their positions in [`Window::pixels`].
+    pub fn table_row(&self, from: usize, to: usize) -> usize {
         let m = self.window;
         let down = from / m + m - 1 - to / m;
         let right = from % m + m - 1 - to % m;
@@ -111,7 +117,7 @@ impl Window {
     }
 
     /// Adds to the scores of the pixel `from` what its head's bias says, and holds it back from
-    /// looking at pixels that are no neighbours, as much as torchvision does.
+    /// looking at pixels that are no neighbours.
     #[inline(always)]
     fn change(&self, bias: &[f32], from: usize, scores: &mut [f32]) {
         let own = &bias[from * scores.len()..];
@@ -121,7 +127,7 @@ impl Window {
         if self.is_mixed {
             for (score, region) in scores.iter_mut().zip(&self.regions) {
                 if *region != self.regions[from] {
-                    *score -= 100.0;
+                    *score += UNSEEN;
                 }
             }
         }

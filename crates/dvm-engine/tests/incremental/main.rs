@@ -7,6 +7,7 @@ use std::ops::Range;
 use dvm_engine::incremental::{Change, Incremental, Rectangle};
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
+use dvm_engine::ops::resample::{Continuation, Resample};
 use dvm_engine::{Arithmetic, Blueprint, Graph, Keep, Mode, Network, Stopwatch, Tensor, seeded};
 
 use self::random::{Draw, changed, network};
@@ -364,4 +365,31 @@ fn a_change_is_the_smallest_rectangle_around_the_pixels_that_differ() {
     assert_eq!(change.rectangle.columns, 1..4);
     let expected = [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     assert_eq!(change.values, expected);
+}
+
+/// A pool of 3×3 behind a border of its map's own pixels, then as [`one_convolution`].
+fn behind_a_border(by: Continuation) -> Graph {
+    let mut net = Blueprint::new(3);
+    let x = net.input();
+    let border = Border::all(1);
+    let x = net.node("border", Resample::Continued { border, by }, &[x], &[]);
+    let x = net.pool("pool", x, Pool::mean(3, 1, 0));
+    let x = net.conv2d("conv", x, Conv2d::square(1), 3, 4, true);
+    let x = net.pool("mean", x, Pool::global_mean());
+    let x = net.flatten("flatten", x);
+    let x = net.linear("head", x, 4, 2, true);
+    seeded::graph(net.ending_at(x))
+}
+
+#[test]
+fn behind_a_border_that_repeats_or_mirrors_no_more_is_computed_than_behind_zeros() {
+    let at = |rows, columns| Rectangle { rows, columns };
+    for by in [Continuation::Repeated, Continuation::Mirrored] {
+        let graph = behind_a_border(by);
+        let incremental = Incremental::new(&graph, &picture("border", (20, 20))).unwrap();
+        let cost = |rectangle: Rectangle| incremental.multiply_adds(&[rectangle]);
+        // Two rows and columns more than changed; one less of each that is clipped.
+        assert_eq!(cost(at(5..8, 6..10)), 5 * 6 * 4 * 3 + 8, "{by:?}");
+        assert_eq!(cost(at(0..3, 16..20)), 4 * 5 * 4 * 3 + 8, "{by:?}");
+    }
 }

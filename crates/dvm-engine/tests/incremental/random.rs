@@ -9,6 +9,7 @@ use dvm_engine::ops::pad::{Amount, Pad};
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::reduce::{How, Reduce};
+use dvm_engine::ops::resample::{Continuation, Resample};
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::unary::Unary;
 use dvm_engine::{Blueprint, Graph, NodeId, Role, Tensor, seeded};
@@ -270,20 +271,43 @@ impl Sketch<'_> {
         (self.net.channel_shuffle(&name, x, groups), channels)
     }
 
-    /// Pixels of some value around the map.
-    fn pad(&mut self, x: NodeId) -> NodeId {
-        let mut side = || self.draw.below(4);
+    /// Pixels around the map, often with a layer that reads them.
+    fn bordered(&mut self, x: NodeId, channels: usize, size: (usize, usize)) -> NodeId {
+        let x = self.pad(x, size);
+        match self.draw.below(3) {
+            0 => self.conv(x, Conv2d::square(3), channels, channels),
+            1 => {
+                let name = self.name("pool");
+                self.net.pool(&name, x, Pool::mean(3, 2, 0))
+            }
+            _ => x,
+        }
+    }
+
+    /// Pixels of some value around the map, or of the map itself.
+    fn pad(&mut self, x: NodeId, size: (usize, usize)) -> NodeId {
+        let most = size.0.min(size.1).min(4);
+        let mut side = || self.draw.below(most);
         let border = Border {
             top: side(),
             left: side(),
             bottom: side(),
             right: side(),
         };
+        let name = self.name("pad");
+        let by = self.draw.one_of(&[
+            None,
+            Some(Continuation::Mirrored),
+            Some(Continuation::Repeated),
+        ]);
+        if let Some(by) = by {
+            let op = Resample::Continued { border, by };
+            return self.net.node(&name, op, &[x], &[]);
+        }
         let amount = self
             .draw
             .one_of(&[Amount::Fixed(border), Amount::ToMultiple(4)]);
         let value = self.draw.one_of(&[0.0, -0.5]);
-        let name = self.name("pad");
         self.net.node(&name, Pad { amount, value }, &[x], &[])
     }
 
@@ -387,7 +411,7 @@ pub fn network(draw: &mut Draw, picture: (usize, usize)) -> Graph {
             6 => sketch.dense(x, channels),
             7 => sketch.pixel_block(x, channels),
             8 => sketch.shuffled(x, channels),
-            9 => (sketch.pad(x), channels),
+            9 => (sketch.bordered(x, channels, size), channels),
             10 => (sketch.loose(x, channels, size), channels),
             _ if sketch.draw.chance(30) => (sketch.squeeze_excite(x, channels), channels),
             _ => (x, channels),

@@ -12,7 +12,7 @@ use dvm_engine::ops::resample::{
 };
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
-use dvm_engine::ops::tokens::Tokens;
+use dvm_engine::ops::tokens::{Grid, Tokens};
 
 use super::Purpose;
 use super::attribute::{float, int, ints, text};
@@ -43,6 +43,16 @@ pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
         let pixels = writer.reshape(site, "pixels", site.inputs[0], &sides);
         let order = ints("perm", &[0, 2, 1]);
         return writer.last(site, "Transpose", &[&pixels], vec![order]);
+    }
+    if let Some(grid) = node.op_as::<Grid>() {
+        let order = [0, 2, 1];
+        let turned = writer.transpose(site, "channels_first", site.inputs[0], &order);
+        let [_, c, ..] = site.output else {
+            return Err(format!("which makes {:?}", site.output));
+        };
+        let sides = [*c, grid.rows, grid.columns].map(|side| side as i64);
+        let sides = writer.whole(&[&[-1], &sides[..]].concat());
+        return writer.last(site, "Reshape", &[&turned, &sides], vec![]);
     }
     if let Some(slice) = node.op_as::<Slice>() {
         return part(writer, site, slice);

@@ -1,7 +1,8 @@
 //! Attention within windows.
 
-use dvm_engine::ops::window_attention::WindowAttention;
+use dvm_engine::ops::window_attention::{UNSEEN, WindowAttention};
 
+use super::Purpose;
 use super::attention::Heads;
 use super::attribute::{int, ints};
 use super::writer::{Site, Writer, Written};
@@ -14,6 +15,16 @@ pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
     let Some(attention) = site.node.op_as::<WindowAttention>() else {
         return Ok(None);
     };
+    if writer.purpose == Purpose::Structure {
+        let numbers = [
+            ("heads", attention.heads),
+            ("window", attention.window),
+            ("shift", attention.shift),
+        ];
+        let numbers = numbers.map(|(name, number)| int(name, number as i64));
+        let inputs = [site.inputs[0], site.parameters[0]];
+        return writer.own(site, "WindowAttention", &inputs, numbers.into());
+    }
     let &[_, c, h, w] = site.output else {
         return Err(format!("which makes {:?}", site.output));
     };
@@ -162,7 +173,7 @@ impl Windows {
             for from in 0..tokens {
                 for to in 0..tokens {
                     let same = region(from) == region(to);
-                    mask.push(if same { 0.0 } else { -100.0 });
+                    mask.push(if same { 0.0 } else { UNSEEN });
                 }
             }
         }

@@ -6,6 +6,7 @@ use dvm_engine::{Graph, Node, NodeId};
 use prost::Message;
 
 use super::{ExportError, FAMILIES, Purpose, Untold, attribute};
+use crate::OWN_DOMAIN;
 use crate::names::Names;
 use crate::proto;
 
@@ -190,6 +191,21 @@ impl Writer {
         let name = site.node.name.clone();
         self.push(name, op, inputs, vec![value.clone()], attributes);
         Ok(Some(value))
+    }
+
+    /// The same by an operator of this crate, which nothing else reads: for structures alone.
+    pub fn own(
+        &mut self,
+        site: &Site,
+        op: &str,
+        inputs: &[&str],
+        attributes: Vec<proto::Attribute>,
+    ) -> Written {
+        debug_assert!(self.purpose == Purpose::Structure, "others cannot read it");
+        let value = self.last(site, op, inputs, attributes);
+        let written = self.nodes.last_mut().expect("it was just written");
+        written.domain = OWN_DOMAIN.into();
+        value
     }
 
     fn push(

@@ -121,7 +121,7 @@ impl Draft {
     }
 
     /// A name like this that no node has yet.
-    fn unique(&mut self, name: &str) -> String {
+    pub fn unique(&mut self, name: &str) -> String {
         let name = if name.is_empty() { "node" } else { name };
         self.names.unique(name)
     }
@@ -294,14 +294,28 @@ impl Draft {
     /// # Errors
     /// As [`Draft::emit`].
     pub fn on(&mut self, node: usize, input: usize) -> Result<usize, Trouble> {
-        let (op, inputs) = (Arc::clone(&self.nodes[node].op), vec![input]);
-        let shape = self.shape_of(&*op, &inputs, &[])?;
+        let op = Arc::clone(&self.nodes[node].op);
         let name = self.unique(&self.nodes[node].name.clone());
+        self.append(name, op, vec![input], Vec::new())
+    }
+
+    /// Appends a node as it is, under the name that it is given.
+    ///
+    /// # Errors
+    /// As [`Draft::emit`].
+    pub fn append(
+        &mut self,
+        name: String,
+        op: Arc<dyn Op>,
+        inputs: Vec<usize>,
+        parameters: Vec<usize>,
+    ) -> Result<usize, Trouble> {
+        let shape = self.shape_of(&*op, &inputs, &parameters)?;
         self.nodes.push(Made {
             name,
             op,
             inputs,
-            parameters: Vec::new(),
+            parameters,
             shape,
             curves: Curves::default(),
             bends: Bends::default(),
@@ -393,6 +407,20 @@ impl Draft {
         Ok(index)
     }
 
+    /// For each node, whether it leads to one; the input does in any case.
+    pub fn lives(&self, output: usize) -> Vec<bool> {
+        let mut lives = vec![false; self.nodes.len()];
+        lives[output] = true;
+        for id in (0..=output).rev() {
+            if lives[id] {
+                let inputs = self.nodes[id].inputs.iter();
+                inputs.for_each(|&input| lives[input] = true);
+            }
+        }
+        lives[0] = true;
+        lives
+    }
+
     /// The graph that ends at a node: what does not lead there is left out.
     ///
     /// # Errors
@@ -402,17 +430,7 @@ impl Draft {
         output: usize,
         mut value: impl FnMut(&Parameter) -> Result<Tensor, Trouble>,
     ) -> Result<Graph, Trouble> {
-        let mut lives = vec![false; self.nodes.len()];
-        lives[output] = true;
-        for id in (0..=output).rev() {
-            if lives[id] {
-                self.nodes[id]
-                    .inputs
-                    .iter()
-                    .for_each(|&input| lives[input] = true);
-            }
-        }
-        lives[0] = true;
+        let lives = self.lives(output);
         let mut blueprint = Blueprint::new(self.nodes[0].shape[1]);
         let mut ids: Vec<NodeId> = vec![blueprint.input(); self.nodes.len()];
         let mut declared: HashMap<usize, usize> = HashMap::new();

@@ -1,10 +1,11 @@
 //! Arithmetic on two values whose sides go together, whatever they are views of.
 
 use dvm_engine::ops::add::Add;
-use dvm_engine::ops::binary::{Binary, Function, Other};
+use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::mul::Mul;
+use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::scale::Scale;
 use dvm_engine::{Role, Tensor};
 
@@ -78,8 +79,16 @@ impl Draft {
                 return Ok(Together { views, parts });
             }
             if attempt == 0 {
+                let is_map = |view: &View| view.axes == [[0], [2], [3], [1]];
+                let beside_map = views.iter().any(is_map);
                 for view in &mut views {
-                    *view = self.canonical(view, name)?;
+                    let is_whole = view.axes.iter().all(|group| group.len() < 2);
+                    let has_all = view.axes[0] == [0] && view.axes.iter().all(|g| !g.is_empty());
+                    if beside_map && !is_whole && has_all {
+                        *view = self.mapped(view, name)?;
+                    } else if !(beside_map && is_whole) {
+                        *view = self.canonical(view, name)?;
+                    }
                 }
             }
         }
@@ -474,13 +483,32 @@ impl Import<'_> {
             return Ok(None);
         };
         let made = &self.draft.nodes[x.node];
-        let channels = if made.shape.len() == 4 {
+        let is_put_under = made.op_as::<Reshape>().is_some();
+        let channels = if made.shape.len() == 4 && !is_put_under {
             1
         } else {
             made.shape.len() - 1
         };
         if features < 2 || own != channels || made.shape[own] != features {
             return Ok(None);
+        }
+        if function == Function::Add
+            && is_put_under
+            && let shape = made.shape.clone()
+            && let layer = &self.draft.nodes[made.inputs[0]]
+            && layer.op_as::<Linear>().is_some()
+            && layer.shape.len() == 3
+            && layer.shape[2] == features
+            && let &[weight] = &layer.parameters[..]
+        {
+            // The places of a layer's features were put under other sides.
+            let (at, name) = (made.inputs[0], layer.name.clone());
+            let array = constant.reshaped(&[features])?;
+            let bias = self.draft.parameter(&array, &name, "bias", Role::Bias)?;
+            let parameters = vec![weight, bias];
+            let node = self.draft.again(at, parameters, Awaits::Nothing, None)?;
+            let node = self.draft.under(node, &shape, &name)?;
+            return Ok(Some(x.of(node)));
         }
         let is_layer = made.op_as::<Linear>().is_some() || made.op_as::<Conv2d>().is_some();
         let array = constant.reshaped(&[features])?;
@@ -508,68 +536,6 @@ impl Import<'_> {
             .draft
             .again(x.node, parameters, next, layer.as_deref())?;
         Ok(Some(x.of(node)))
-    }
-
-    /// The layer norm that `a / b` spells out, if it does: `a` is x less its mean, `b` the root of the
-    /// mean of its squares.
-    fn layer_norm_of(&mut self, name: &str, a: usize, b: usize) -> Result<Option<usize>, Trouble> {
-        use dvm_engine::ops::reduce::{How, Reduce};
-        use dvm_engine::ops::unary::Unary;
-        let nodes = &self.draft.nodes;
-        let mean_of = |node: usize| match nodes[node].op_as::<Reduce>() {
-            Some(Reduce {
-                how: How::Mean,
-                axes,
-                keeps: true,
-            }) if axes.len() == 1 => Some((nodes[node].inputs[0], axes[0])),
-            _ => None,
-        };
-        let is = |node: usize, function: Function| {
-            let binary = nodes[node].op_as::<Binary>();
-            let fits =
-                |binary: &&Binary| binary.function == function && binary.other == Other::Input;
-            binary.filter(fits).is_some()
-        };
-        let constant = |node: usize, function: Function| {
-            let binary = nodes[node].op_as::<Binary>()?;
-            match &binary.other {
-                Other::Constant(constant)
-                    if binary.function == function && !binary.swapped && constant.len() == 1 =>
-                {
-                    Some((nodes[node].inputs[0], constant.data()[0]))
-                }
-                _ => None,
-            }
-        };
-        let found = || {
-            if !is(a, Function::Sub) || nodes[b].op_as::<Unary>() != Some(&Unary::Sqrt) {
-                return None;
-            }
-            let &[x, mean] = &nodes[a].inputs[..] else {
-                return None;
-            };
-            let (source, axis) = mean_of(mean)?;
-            let (variance, eps) = constant(nodes[b].inputs[0], Function::Add)?;
-            let (squares, same_axis) = mean_of(variance)?;
-            let squared = match constant(squares, Function::Pow) {
-                Some((base, 2.0)) => base,
-                _ if nodes[squares].op_as::<Mul>().is_some()
-                    && nodes[squares].inputs[0] == nodes[squares].inputs[1] =>
-                {
-                    nodes[squares].inputs[0]
-                }
-                _ => return None,
-            };
-            // Some write x less its mean twice.
-            let same = squared == a || nodes[squared].inputs == nodes[a].inputs;
-            let fits = source == x && same && same_axis == axis;
-            (fits && is(squared, Function::Sub) && eps > 0.0).then_some((x, axis, eps))
-        };
-        let Some((x, axis, eps)) = found() else {
-            return Ok(None);
-        };
-        let made = self.layer_norm(name, x, axis, eps, None, None)?;
-        Ok(Some(made))
     }
 }
 

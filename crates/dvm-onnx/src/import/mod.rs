@@ -7,6 +7,7 @@
 
 mod allowance;
 mod array;
+mod attention;
 mod bend;
 mod copies;
 mod counted;
@@ -16,6 +17,8 @@ mod elementwise;
 mod ending;
 mod folding;
 mod integer;
+mod layer_norm;
+mod moves;
 mod numbers;
 mod opening;
 mod operators;
@@ -186,6 +189,8 @@ pub(crate) fn take(
     }
     let pixels = import.pixels();
     let mut absent = absent;
+    let output = attention::recognised(&mut import.draft, output);
+    let output = output.map_err(|trouble| fail(String::new(), trouble))?;
     let graph = import.draft.finish(output, |parameter| match &mut absent {
         Some(value) => Ok(value(parameter)),
         None => Err(trouble::invalid(format!(

@@ -16,7 +16,7 @@ use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::resample::Resample;
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
-use dvm_engine::ops::tokens::Tokens;
+use dvm_engine::ops::tokens::{Grid, Tokens};
 
 use super::Import;
 use super::array::Values;
@@ -107,6 +107,12 @@ impl Trace {
         if node.op_as::<Tokens>().is_some() {
             return (self.axis == 1).then(|| Self {
                 axis: 2,
+                ..self.clone()
+            });
+        }
+        if node.op_as::<Grid>().is_some() {
+            return (self.axis == 2).then(|| Self {
+                axis: 1,
                 ..self.clone()
             });
         }

@@ -12,7 +12,7 @@ use dvm_engine::ops::channel_shuffle::ChannelShuffle;
 use dvm_engine::ops::flatten::Flatten;
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::reshape::Reshape;
-use dvm_engine::ops::tokens::Tokens;
+use dvm_engine::ops::tokens::{Grid, Tokens};
 
 use super::draft::Draft;
 use super::integer::Integer;
@@ -318,6 +318,48 @@ impl Draft {
         Ok(View { node, axes: groups })
     }
 
+    /// The value for an op that works along its last axis: a map where it is `[N, H, W, C]`, or else as
+    /// [`Draft::canonical`] has it.
+    ///
+    /// # Errors
+    /// As [`Draft::emit`].
+    pub fn featured(&mut self, view: &View, name: &str) -> Result<View, Trouble> {
+        let is_alone = |group: &Vec<usize>| !group.is_empty() && !group.contains(&0);
+        match &view.axes[..] {
+            [first, rest @ ..]
+                if rest.len() == 3 && first[..] == [0] && rest.iter().all(is_alone) =>
+            {
+                self.mapped(view, name)
+            }
+            _ => self.canonical(view, name),
+        }
+    }
+
+    /// A view `[N, H, W, C]` as that of a map.
+    ///
+    /// # Errors
+    /// As [`Draft::emit`].
+    pub fn mapped(&mut self, view: &View, name: &str) -> Result<View, Trouble> {
+        let sides = self.sides_of_one(view);
+        let [_, above, beside, features] = &view.axes[..] else {
+            return Err(unsupported("makes a map of a value of other axes"));
+        };
+        let merged = vec![1, above.len() + beside.len(), features.len()];
+        let axes = view.axes.iter().flatten().map(|&axis| Some(axis)).collect();
+        let tokens = self.arrange(view.node, axes, merged, name)?;
+        let (rows, columns) = (sides[1], sides[2]);
+        let node = self.emit(
+            &called(name, "grid"),
+            Grid { rows, columns },
+            &[tokens],
+            &[],
+        )?;
+        Ok(View {
+            node,
+            axes: vec![vec![0], vec![2], vec![3], vec![1]],
+        })
+    }
+
     /// The node whose value is the file's value as it is, batch first.
     ///
     /// # Errors
@@ -436,12 +478,32 @@ impl Draft {
             pieces[axis].push(size);
         }
         let mut first = vec![0; shape.len()];
-        let mut target = Vec::new();
-        for (axis, pieces) in pieces.iter().enumerate() {
-            first[axis] = target.len();
-            target.extend(pieces);
-        }
-        let made = self.under(node, &target, name)?;
+        let made = if let ([_, tokens, features], 3) = (&pieces[..], shape.len())
+            && let (&[rows, columns], true) = (&tokens[..], features.len() < 2)
+        {
+            // Tokens that get rows and columns are a map, which is stored like them.
+            (first[1], first[2]) = (2, 1);
+            self.emit(&called(name, "grid"), Grid { rows, columns }, &[node], &[])?
+        } else {
+            // A map is stored with its channels last, so that its axes are split there; but channels in two,
+            // which may be about to be shuffled.
+            let is_split = |axis: usize, most: usize| pieces[axis].len() > most;
+            let is_map = shape.len() == 4 && (is_split(1, 2) || is_split(2, 1) || is_split(3, 1));
+            let (from, order) = match is_map {
+                true => {
+                    let name = name.strip_suffix(".reshape").unwrap_or(name);
+                    let tokens = self.emit(&called(name, "tokens"), Tokens, &[node], &[])?;
+                    (tokens, vec![0, 2, 3, 1])
+                }
+                false => (node, (0..shape.len()).collect()),
+            };
+            let mut target = Vec::new();
+            for axis in order {
+                first[axis] = target.len();
+                target.extend(&pieces[axis]);
+            }
+            self.under(from, &target, name)?
+        };
         let mut seen = vec![0; shape.len()];
         let mut axes = Vec::new();
         for group in groups {

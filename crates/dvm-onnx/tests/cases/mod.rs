@@ -25,7 +25,7 @@ use dvm_engine::ops::scale::Scale;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::stochastic_depth::StochasticDepth;
-use dvm_engine::ops::tokens::Tokens;
+use dvm_engine::ops::tokens::{Grid, Tokens};
 use dvm_engine::ops::unary::Unary;
 use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::{Blueprint, Graph, NodeId, Role, Tensor, seeded};
@@ -324,6 +324,13 @@ fn linear() -> Case {
         let x = net.linear("pixels", x, 12, 8, true);
         let x = net.linear("pixels_bare", x, 8, 6, false);
         let x = net.node("tokens", Tokens, &[x], &[]);
+        let grid = Grid {
+            rows: SIZE.1,
+            columns: SIZE.0,
+        };
+        let x = net.node("turned_places", grid, &[x], &[]);
+        let x = net.conv2d("of_turned_places", x, Conv2d::square(1), 6, 6, true);
+        let x = net.node("tokens_again", Tokens, &[x], &[]);
         let x = net.linear("token", x, 6, 5, true);
         let x = net.linear("token_bare", x, 5, 4, false);
         let swap = Permute {

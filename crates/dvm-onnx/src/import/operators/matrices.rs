@@ -207,12 +207,13 @@ impl Import<'_> {
         let one = |view: &View| view.axes[last].len() == 1 && view.axes[last] != [0];
         let lies = |import: &Self, view: &View| {
             let rank = import.draft.nodes[view.node].shape.len();
-            one(view) && (view.axes[last][0] == rank - 1 || (rank == 4 && view.axes[last][0] == 1))
+            let features = if rank == 4 { 1 } else { rank - 1 };
+            one(view) && view.axes[last][0] == features
         };
         // What was flattened behind a global pool is a row, not a map of one pixel: the layer stays one.
         let is_row = view.rank() == 2 && self.draft.nodes[view.node].shape.len() > 2;
         if !lies(self, &view) || is_row {
-            view = self.draft.canonical(&view, &name)?;
+            view = self.draft.featured(&view, &name)?;
         }
         if weight.shape[1] == 1 && view.axes[last].is_empty() {
             return Err(unsupported("multiplies values of one feature"));

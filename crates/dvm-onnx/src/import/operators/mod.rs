@@ -26,10 +26,12 @@ mod scattering;
 pub(crate) mod shapes;
 mod triangles;
 mod unfolding;
+mod windows;
 
 use super::Import;
 use super::site::{Site, Value};
 use super::trouble::Trouble;
+use crate::OWN_DOMAIN;
 
 /// Takes a node over: what its outputs stand for.
 pub(crate) type Operator = fn(&mut Import, &Site) -> Result<Vec<Value>, Trouble>;
@@ -67,6 +69,7 @@ pub(crate) fn find(domain: &str, name: &str) -> Option<Operator> {
     match domain {
         "" | "ai.onnx" => named(&FAMILIES, name),
         "com.microsoft" => microsoft::find(name),
+        OWN_DOMAIN => named(&[windows::TABLE], name),
         _ => None,
     }
 }

@@ -140,7 +140,7 @@ fn layer_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     );
     let has_one = |view: &View| view.axes[rank - 1].len() == 1 && view.axes[rank - 1] != [0];
     if axis + 1 == rank && !has_one(&view) {
-        view = import.draft.canonical(&view, site.name)?;
+        view = import.draft.featured(&view, site.name)?;
     }
     if axis + 1 == rank && has_one(&view) {
         let own = view.axes[rank - 1][0];
