@@ -218,7 +218,8 @@ impl<'g> Geometry<'g> {
             return None;
         }
         if node.op_as::<Tokens>().is_some() {
-            return Some(Places::map(source)?.arranged(Arrangement::Tokens { before: 0 }));
+            let map = from.filter(|places| places.arrangement == Map)?;
+            return Some(map.arranged(Arrangement::Tokens { before: 0 }));
         }
         if let Some(grid) = node.op_as::<Grid>() {
             let is_same = |from: &Places| {
