@@ -61,7 +61,8 @@ impl Activations {
     }
 
     /// The values of the nodes of `graph`, a rewritten form of `of`, which these are the values of: those
-    /// of one name are the same. `None` if one of them was not kept.
+    /// of one name and shape are the same, and what is missing besides (a class token of its own) is computed from
+    /// them. `None` if the picture itself was not kept.
     pub fn in_the_form_of(&self, graph: &Graph, of: &Graph) -> Option<Self> {
         let by_name: std::collections::HashMap<&str, usize> = of
             .nodes()
@@ -69,16 +70,22 @@ impl Activations {
             .enumerate()
             .map(|(id, node)| (node.name.as_str(), id))
             .collect();
-        let same = |node: &crate::Node| by_name.get(node.name.as_str()).copied();
-        let ids: Vec<usize> = graph.nodes().iter().map(same).collect::<Option<_>>()?;
-        let values: Vec<Option<Tensor>> = ids.iter().map(|&id| self.values[id].clone()).collect();
-        if values.iter().any(Option::is_none) {
-            return None;
+        let picture = self.shapes.first()?;
+        let shapes = graph.shapes(picture).ok()?;
+        let mut pass = Pass::new(graph, self.mode, Keep::All);
+        for (id, node) in graph.nodes().iter().enumerate() {
+            let known = by_name.get(node.name.as_str());
+            let known = known.and_then(|&known| self.values[known].clone());
+            match known.filter(|value| value.shape() == shapes[id]) {
+                Some(value) => pass.values[id] = Some(value),
+                None if node.inputs.is_empty() => return None,
+                None => pass.run(id..id + 1, &Tensor::hollow(&[])).ok()?,
+            }
         }
         Some(Self {
-            values,
-            saved: vec![Vec::new(); ids.len()],
-            shapes: ids.iter().map(|&id| self.shapes[id].clone()).collect(),
+            values: pass.values,
+            saved: pass.saved,
+            shapes,
             mode: self.mode,
             statistics: Vec::new(),
             output: graph.output(),
@@ -95,6 +102,8 @@ impl Activations {
 /// A forward pass under way.
 struct Pass<'g> {
     graph: &'g Graph,
+    /// What a stopwatch takes it for.
+    walk: Walk,
     mode: Mode,
     last_use: Vec<usize>,
     values: Vec<Option<Tensor>>,
@@ -108,6 +117,7 @@ impl<'g> Pass<'g> {
         let count = graph.nodes().len();
         Self {
             graph,
+            walk: Walk::Forward,
             mode,
             last_use: graph.last_use(keep),
             values: vec![None; count],
@@ -150,7 +160,7 @@ impl<'g> Pass<'g> {
                 node: graph.place(NodeId(id)),
             };
             let products = node.op.multiply_adds(&input_shapes, &parameter_shapes) as u64;
-            let lap = (Walk::Forward, NodeId(id));
+            let lap = (self.walk, NodeId(id));
             let outcome = graph.timed(lap, &output_shape, products, || node.op.forward(&call));
             debug_assert_eq!(outcome.value.shape(), output_shape);
             let moving = node
@@ -220,8 +230,20 @@ impl Graph {
         value: &Tensor,
         base: &Activations,
     ) -> Result<Tensor, Error> {
+        self.logits_behind(at, value, base, Walk::Forward)
+    }
+
+    /// The same as part of this walk.
+    pub(crate) fn logits_behind(
+        &self,
+        at: NodeId,
+        value: &Tensor,
+        base: &Activations,
+        walk: Walk,
+    ) -> Result<Tensor, Error> {
         let pictures = value.shape().first().copied().unwrap_or(1);
         let mut pass = Pass::new(self, Mode::Inference, Keep::Output);
+        pass.walk = walk;
         for id in (0..at.0).filter(|&id| pass.last_use[id] > at.0) {
             let own = base.values[id].as_ref();
             let own = own.ok_or_else(|| Error::NotKept {

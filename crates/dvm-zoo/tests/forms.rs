@@ -4,8 +4,7 @@ use dvm_engine::{Keep, Mode, Network, Tensor, seeded};
 use dvm_zoo::Architecture;
 
 /// The values of every node of the fused form, taken from a walk over the folded one.
-fn assert_same_bits(architecture: &Architecture) {
-    let side = architecture.input_size().0.min(64);
+fn assert_same_bits(architecture: &Architecture, side: usize) {
     let network = Network::new(seeded::graph((architecture.build)(10)));
     let shape = [1, 3, side, side];
     let values = seeded::uniform("picture", shape.iter().product(), -2.0, 2.0);
@@ -42,6 +41,13 @@ fn every_value_of_the_fused_form_is_that_of_the_folded_form() {
         "convnext_tiny",
     ] {
         let found = dvm_zoo::find(name).unwrap_or_else(|| panic!("{name}"));
-        assert_same_bits(found);
+        assert_same_bits(found, 64);
     }
+}
+
+/// Its fused form computes only the class token behind the last attention.
+#[test]
+fn a_class_token_of_the_fused_form_is_that_of_the_folded_form() {
+    let found = dvm_zoo::find("vit_tiny_patch16_224").unwrap();
+    assert_same_bits(found, 224);
 }

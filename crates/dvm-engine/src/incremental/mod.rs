@@ -182,7 +182,8 @@ impl<'g> Incremental<'g> {
         let mut logits = Vec::new();
         for part in found.data().chunks(at_once * own) {
             let part = Tensor::from_stored(&shape(joint, part.len() / own), part.to_vec());
-            let part = self.graph.logits_from(joint, &part, &self.base)?;
+            let walk = crate::Walk::Incremental;
+            let part = self.graph.logits_behind(joint, &part, &self.base, walk)?;
             logits.extend_from_slice(part.data());
         }
         Ok(Tensor::from_stored(&shape(output, count), logits))

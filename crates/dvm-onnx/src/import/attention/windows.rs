@@ -81,7 +81,7 @@ impl Start {
         let node = draft.origin(rows, false);
         let width = *draft.nodes[rows].shape.last()?;
         let mut moves = Moves::of_stored(draft, node)?;
-        let pixels = whole_rows(&moves.numbered(draft, rows)?.data().to_vec(), width)?;
+        let pixels = whole_rows(moves.numbered(draft, rows)?.data(), width)?;
         let mut seen = vec![false; pixels.len()];
         for &pixel in &pixels {
             if std::mem::replace(seen.get_mut(pixel)?, true) {
@@ -116,7 +116,7 @@ fn whole_rows(numbers: &[f32], width: usize) -> Option<Vec<usize>> {
         let first = place(row[0]);
         let mut numbers = row.iter().enumerate();
         let is_whole = numbers.all(|(at, &number)| place(number) == first + at);
-        (is_whole && first % width == 0).then_some(first / width)
+        (is_whole && first.is_multiple_of(width)).then_some(first / width)
     };
     numbers.chunks_exact(width).map(row).collect()
 }
