@@ -62,7 +62,7 @@ impl Activations {
 
     /// The values of the nodes of `graph`, a rewritten form of `of`, which these are the values of: those
     /// of one name and shape are the same, and what is missing besides (a class token of its own) is computed from
-    /// them. `None` if the picture itself was not kept.
+    /// them, with all that follows from it. `None` if the picture itself was not kept.
     pub fn in_the_form_of(&self, graph: &Graph, of: &Graph) -> Option<Self> {
         let by_name: std::collections::HashMap<&str, usize> = of
             .nodes()
@@ -73,13 +73,18 @@ impl Activations {
         let picture = self.shapes.first()?;
         let shapes = graph.shapes(picture).ok()?;
         let mut pass = Pass::new(graph, self.mode, Keep::All);
+        let mut is_computed = vec![false; shapes.len()];
         for (id, node) in graph.nodes().iter().enumerate() {
+            let follows = node.inputs.iter().any(|input| is_computed[input.0]);
             let known = by_name.get(node.name.as_str());
             let known = known.and_then(|&known| self.values[known].clone());
-            match known.filter(|value| value.shape() == shapes[id]) {
+            match known.filter(|value| value.shape() == shapes[id] && !follows) {
                 Some(value) => pass.values[id] = Some(value),
                 None if node.inputs.is_empty() => return None,
-                None => pass.run(id..id + 1, &Tensor::hollow(&[])).ok()?,
+                None => {
+                    pass.run(id..id + 1, &Tensor::hollow(&[])).ok()?;
+                    is_computed[id] = true;
+                }
             }
         }
         Some(Self {
