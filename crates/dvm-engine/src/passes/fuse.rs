@@ -168,17 +168,7 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode, idle: fn(&Node) -> bool) -> G
         nodes.push(node);
         moved[id.0] = NodeId(nodes.len() - 1);
     }
-    let heads = graph.auxiliaries().iter();
-    let auxiliaries = heads.map(|&(id, weight)| (moved[id.0], weight)).collect();
-    Graph::from_parts(
-        nodes,
-        moved[graph.output().0],
-        graph.parameters().to_vec(),
-        graph.values().to_vec(),
-    )
-    .with_auxiliaries(auxiliaries)
-    .run_like(graph)
-    .checked_like(graph)
+    graph.rewritten(nodes, &moved)
 }
 
 /// Whether a node hands on what it gets when a network is used, though not in training.

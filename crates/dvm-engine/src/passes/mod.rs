@@ -15,7 +15,25 @@ pub use only_read_tokens::only_read_tokens;
 pub use read_out::read_out;
 pub use without_auxiliaries::without_auxiliaries;
 
-use crate::Node;
+use crate::{Graph, Node, NodeId};
 
 /// Whether a node must stay a node of its own.
 pub type KeepNode<'a> = dyn Fn(&Node) -> bool + 'a;
+
+impl Graph {
+    /// The graph of these nodes, with the same parameters, outputs and ways; `moved` says where each of its
+    /// nodes is now.
+    fn rewritten(&self, nodes: Vec<Node>, moved: &[NodeId]) -> Self {
+        let heads = self.auxiliaries().iter();
+        let auxiliaries = heads.map(|&(id, weight)| (moved[id.0], weight)).collect();
+        Self::from_parts(
+            nodes,
+            moved[self.output().0],
+            self.parameters().to_vec(),
+            self.values().to_vec(),
+        )
+        .with_auxiliaries(auxiliaries)
+        .run_like(self)
+        .checked_like(self)
+    }
+}

@@ -112,16 +112,6 @@ impl Move {
                 sliced[id.0] = NodeId(nodes.len() - 1);
             }
         }
-        let heads = graph.auxiliaries().iter();
-        let auxiliaries = heads.map(|&(id, weight)| (moved[id.0], weight)).collect();
-        Graph::from_parts(
-            nodes,
-            moved[graph.output().0],
-            graph.parameters().to_vec(),
-            graph.values().to_vec(),
-        )
-        .with_auxiliaries(auxiliaries)
-        .run_like(graph)
-        .checked_like(graph)
+        graph.rewritten(nodes, &moved)
     }
 }
