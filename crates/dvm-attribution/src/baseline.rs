@@ -2,7 +2,7 @@
 //! whole picture.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use dvm_engine::{Tensor, seeded};
@@ -28,6 +28,8 @@ pub enum Baseline {
     Colour([u8; 3]),
     /// A picture file, prepared as the picture is.
     File(PathBuf),
+    /// A NumPy file with what the network is given in the picture's place: normalised values, float32 `[C, H, W]`.
+    Values(PathBuf),
 }
 
 /// Several baselines, in the order given.
@@ -67,11 +69,12 @@ impl FromStr for Baseline {
                         let [_, r, g, b] = colour.to_be_bytes();
                         Self::Colour([r, g, b])
                     }
+                    None if text.to_lowercase().ends_with(".npy") => Self::Values(text.into()),
                     None if text.contains(['.', '/', '\\']) => Self::File(text.into()),
                     None => {
                         return Err(
                             "it is one of mean, black, white, grey, zero, blur, noise, a colour as \
-                             #RRGGBB, or a picture file",
+                             #RRGGBB, a picture file, or a .npy file of normalised values",
                         );
                     }
                 }
@@ -100,7 +103,7 @@ impl fmt::Display for Baseline {
             &BLACK => f.write_str("black"),
             &WHITE => f.write_str("white"),
             Self::Colour([r, g, b]) => write!(f, "#{r:02x}{g:02x}{b:02x}"),
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path) | Self::Values(path) => write!(f, "{}", path.display()),
         }
     }
 }
@@ -155,7 +158,29 @@ impl Baseline {
                 }
                 Cover::Picture(crop.rgb().iter().map(|&v| f32::from(v)).collect())
             }
+            Self::Values(path) => {
+                return Err(Error::Unfit(format!(
+                    "the baseline `{}` holds normalised values, and here colours are wanted: give a picture file",
+                    path.display()
+                )));
+            }
         })
+    }
+
+    /// The normalised values of a NumPy file, as stored, `H, W, C`.
+    fn values_of(path: &Path, subject: &Subject) -> Result<Vec<f32>, Error> {
+        let refuse =
+            |detail: String| Error::Unfit(format!("the baseline `{}` {detail}", path.display()));
+        let bytes = dvm_image::bytes_of(path, &Limits::default())
+            .map_err(|error| refuse(format!("cannot be used: {error}")))?;
+        let [_, channels, height, width] = subject.shape();
+        let values = dvm_image::parse_npy(&bytes)
+            .and_then(|file| file.floats(&[channels, height, width]))
+            .map_err(|detail| refuse(format!("cannot be used: {detail}")))?;
+        if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
+            return Err(refuse(format!("has a value that is no number: {wrong}")));
+        }
+        Ok(Tensor::from_nchw(&subject.shape(), &values).data().to_vec())
     }
 
     /// What shows in place of the network's input: normalised values as stored, `H, W, C`. Blur and noise
@@ -169,6 +194,9 @@ impl Baseline {
         sigma: f64,
         noise: &str,
     ) -> Result<Vec<f32>, Error> {
+        if let Self::Values(path) = self {
+            return Self::values_of(path, subject);
+        }
         let (preprocess, crop) = (subject.preprocess(), subject.input().crop());
         let normalised = |colour: [f32; 3]| {
             // Exactly zero, not the rounded difference of two equal numbers.

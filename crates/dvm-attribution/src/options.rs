@@ -31,7 +31,8 @@ pub(crate) const BASELINE: OptionSpec = OptionSpec {
     takes: Takes::Text("zero|black|white|grey|mean|blur|noise|#RRGGBB|FILE"),
     default: "zero",
     help: "what stands for a picture that shows nothing: zero after normalisation, black, white, grey \
-           (127.5), the picture's mean colour, the picture blurred, noise, a colour, or a picture file",
+           (127.5), the picture's mean colour, the picture blurred, noise, a colour, a picture file, or a .npy \
+           file of normalised values (float32 [C, H, W])",
 };
 
 /// Which layers of the network are looked at.

@@ -1,39 +1,47 @@
 //! `dvm explain`: what the network looked at in each picture.
 
+mod ahead;
 mod checks;
+mod formats;
+mod loading;
+mod saving;
+mod shard;
+mod task;
 
-use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
-use dvm::regions::Regions;
-use dvm::{
-    Caption, Checks, ClassChoice, Classifier, ColourMap, Explain, Explanation, FigureFormat,
-    Objects, OverlayStyle, Ranked, ResultFolder, Size, Source, Unit,
-};
-use serde::Serialize;
+use dvm::{ClassChoice, ColourMap, Explain, Objects, Unit};
 
-use crate::failure::{Failure, in_words_about};
-use crate::images::{self, Folders, Image, Images};
+use crate::failure::Failure;
+use crate::images::{self, Columns, Image, Images};
 use crate::interruption;
+use crate::manifest;
 use crate::method_options::MethodOptions;
 use crate::options::{ModelOptions, RunOptions};
-use crate::picture_options::{PictureOptions, range_hint};
-use crate::preprocess_options;
-use crate::report::{self, Progress};
+use crate::picture_options::PictureOptions;
+use crate::report;
+use ahead::Ahead;
+use formats::{Figure, Format, Overlay};
+use loading::{Job, Loaded, Problem};
+use saving::{Ended, Message, Signals};
+pub use shard::Shard;
+use task::Task;
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Pictures; folders of pictures, with the folders in them; data sets; NIfTI, DICOM and .npy files;
-    /// lists of these (.txt, or @FILE), one path per line; or `-`: a picture or a list from standard
-    /// input
+    /// lists of these: .txt (or @FILE), one path per line, or .csv, .tsv and .parquet with a column of
+    /// paths; or `-`: a picture or a list from standard input
     #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     images: Vec<PathBuf>,
     /// Methods, separated by commas (see `dvm methods list`)
@@ -96,6 +104,8 @@ pub struct Arguments {
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
+    many: Many,
+    #[command(flatten)]
     run: RunOptions,
     /// Memory that the network's activations may take at once, such as 512MB or 2GiB; with less,
     /// gradients take longer, and pictures too large for it are an error
@@ -109,6 +119,49 @@ pub struct Arguments {
     /// Print errors only
     #[arg(long, short, help_heading = "Running")]
     quiet: bool,
+}
+
+/// What matters with many pictures.
+#[derive(Args)]
+#[command(next_help_heading = "Many pictures")]
+pub struct Many {
+    /// Files for each picture, separated by commas; `png16` are maps as 16-bit grey PNG, `none` leaves only the
+    /// manifest [default: input,npy,raw,png,overlay,figure]
+    #[arg(
+        id = "formats",
+        long,
+        value_name = "npy|raw|png|png16|overlay|figure|input|none"
+    )]
+    #[arg(value_delimiter = ',', hide_possible_values = true)]
+    formats: Vec<Format>,
+    /// Leave out pictures that an earlier run explained with the same network, methods, parameters and
+    /// formats: those whose file has the same size and time as then, or else the same bytes
+    #[arg(long)]
+    skip_existing: bool,
+    /// Only one part of the pictures: 3/64 is the third of 64. The part of a picture follows from the name of
+    /// its results, on every machine, and names do not depend on the part
+    #[arg(long, value_name = "N/OF")]
+    shard: Option<Shard>,
+    /// The manifest, manifest.jsonl in the folder of results (manifest-00003-of-00064.jsonl of a part), has a line
+    /// for each class of each picture, written when the picture is done. `parquet` writes it as a Parquet file, too,
+    /// at the end; `none` leaves it out [default: jsonl for folders, lists and parts]
+    #[arg(long, value_name = "jsonl|parquet|none", hide_possible_values = true)]
+    manifest: Option<ManifestKind>,
+    /// The column of paths in .csv, .tsv and .parquet files; relative ones are taken from the table's folder
+    /// [default: path, image, file or filename]
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+    /// The column of the classes that the pictures really show
+    #[arg(long, value_name = "NAME", conflicts_with = "true_class")]
+    label_column: Option<String>,
+}
+
+/// The manifest as an argument.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum ManifestKind {
+    Jsonl,
+    Parquet,
+    None,
 }
 
 const EXAMPLES: &str = "\
@@ -135,43 +188,10 @@ Examples:
       A microscope's picture of 12 bits in a file of 16
 
   dvm explain scan.png --model resnet18 --weights trained.pth --classes names.txt
-      A network of your own";
+      A network of your own
 
-/// [`OverlayStyle`] as an argument.
-#[derive(Clone, Copy, ValueEnum)]
-enum Overlay {
-    #[value(alias = "gray")]
-    Grey,
-    #[value(alias = "color")]
-    Colour,
-}
-
-impl From<Overlay> for OverlayStyle {
-    fn from(overlay: Overlay) -> Self {
-        match overlay {
-            Overlay::Grey => Self::Grey,
-            Overlay::Colour => Self::Colour,
-        }
-    }
-}
-
-/// [`FigureFormat`] as an argument.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Figure {
-    Png,
-    Svg,
-    Pdf,
-}
-
-impl From<Figure> for FigureFormat {
-    fn from(figure: Figure) -> Self {
-        match figure {
-            Figure::Png => Self::Png,
-            Figure::Svg => Self::Svg,
-            Figure::Pdf => Self::Pdf,
-        }
-    }
-}
+  dvm explain photos/ --method grad-cam --formats npy,overlay --shard 3/64 --skip-existing
+      A part of many pictures; run again, it continues where it was interrupted";
 
 fn colour_maps() -> impl TypedValueParser<Value = ColourMap> {
     let names = ColourMap::ALL.map(|map| PossibleValue::new(map.name()));
@@ -183,375 +203,172 @@ pub fn size(text: &str) -> Result<ByteSize, &'static str> {
         .map_err(|_| "it is a number of bytes, or a size such as 512MB or 2GiB")
 }
 
-/// Results of this many bytes are announced.
-const WORTH_A_NOTE: u64 = 100_000_000;
+/// Pictures that wait to be explained take at most so many bytes.
+const AHEAD_BYTES: usize = 256 << 20;
 
-/// What is done with each picture.
-struct Task {
-    classifier: Classifier,
-    explain: Explain,
-    out: PathBuf,
-    /// Whether each class gets a folder of its own.
-    several_classes: bool,
-    json: bool,
-    quiet: bool,
-    progress: Progress,
-    /// The class that all pictures show, if the user says so.
-    true_class: Option<String>,
-    /// Where the objects of the pictures are.
-    regions: Option<Arc<Regions>>,
-    /// Why a line could not be printed, if one could not.
-    printed: Option<io::Error>,
-    /// How many classes are explained, and pictures.
-    classes: usize,
-    pictures: usize,
-    /// Whether it has been said what all that is written will take.
-    is_size_told: bool,
-}
+/// Classes that wait to be saved.
+const UNSAVED: usize = 4;
 
-/// What became of one class of one picture, or of one picture.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Outcome {
-    Explained {
-        image: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        slice: Option<usize>,
-        folder: String,
-        class: Ranked,
-        top: Vec<Ranked>,
-        files: Vec<String>,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        checks: Vec<checks::CheckLine>,
-        warnings: Vec<String>,
-    },
-    Failed {
-        image: String,
-        error: String,
-    },
-}
+/// Most threads that read pictures ahead.
+const READERS: usize = 4;
 
 /// Explains all pictures; one that fails does not stop the others.
+///
+/// Three stages overlap: a few threads read the next pictures, this one explains, a third writes what is done.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Images { all: images, notes } = images::expand(&arguments.images, &arguments.slice);
-    let mut folders = Folders::of(&images);
-    let mut outcomes = Vec::new();
-    let mut failed = false;
-    let explained = Arc::new(AtomicUsize::new(0));
+    let columns = Columns {
+        path: arguments.many.column.clone(),
+        label: arguments.many.label_column.clone(),
+    };
+    let Images { all: images, notes } =
+        images::expand_with(&arguments.images, &arguments.slice, &columns);
+    let is_of_many = |path: &PathBuf| match path.as_os_str() == "-" {
+        // Standard input was a list if it gave several pictures.
+        true => images.len() > arguments.images.len(),
+        false => images::is_of_many(path),
+    };
+    let has_many = arguments.images.iter().any(is_of_many);
+    let shard = arguments.many.shard;
+    let jobs = loading::jobs(images, shard);
+    let signals = Arc::new(Signals::default());
     interruption::before_end({
-        let (explained, all) = (explained.clone(), images.len());
-        move || {
-            let explained = explained.load(Ordering::Relaxed);
-            format!("interrupted; explained: {explained} of {all}")
-        }
+        let (signals, all) = (signals.clone(), jobs.len());
+        move || format!("interrupted; {}", signals.so_far(all))
     });
-    let mut task = Task::new(arguments, images.len())?;
+    let (task, explain) = Task::new(arguments, jobs.len(), has_many)?;
     if let Some(regions) = &task.regions {
-        let pictures = images.iter().filter(|i| matches!(i, Image::Picture { .. }));
+        let images = jobs.iter().map(Job::image);
+        let pictures = images.filter(|image| matches!(image, Image::Picture { .. }));
         regions.check_pictures(pictures.map(Image::path))?;
     }
     notes.iter().for_each(|note| task.note(note));
-    let mut stopped = None;
-    for (position, image) in images.iter().enumerate() {
-        task.progress.picture(position, &image.name());
-        let path = image.path().display().to_string();
-        let result = match image {
-            Image::Nothing { why, .. } => Err(why.clone()),
-            Image::Picture { source, place } => {
-                let file = source.path();
-                let folder = task.folder(file, place, &mut folders);
-                let result = task.explain(source, &image.name(), &folder, &mut outcomes);
-                if let Err(error) = &result
-                    && error.is_of_disk()
-                {
-                    stopped = Some(in_words_about(file, error));
-                }
-                result.map_err(|error| in_words_about(file, &error))
-            }
-        };
-        if let Some(why) = &stopped {
-            outcomes.push(Outcome::Failed {
-                image: path,
-                error: why.clone(),
-            });
-            break;
-        }
-        if result.is_ok() {
-            explained.fetch_add(1, Ordering::Relaxed);
-        }
-        if let Err(error) = result {
-            failed = true;
-            let line = format!("error: {path}: {error}");
-            task.progress.aside(|| report::say(&line));
-            outcomes.push(Outcome::Failed { image: path, error });
-        }
+    if let (true, Some(Shard { number, of })) = (jobs.is_empty(), shard) {
+        task.note(&format!("no picture is in part {number} of {of}"));
     }
-    let json = task.json;
-    let printed = task.printed.take();
-    drop(task);
-    if json {
-        report::print_json(&outcomes)?;
+    let ended = explain_all(&task, explain, &jobs, &signals)?;
+    task.progress.end();
+    if task.json {
+        report::print_json(&ended.outcomes)?;
     }
-    if let Some(why) = stopped {
+    let existing = signals.existing.load(Ordering::Relaxed);
+    if existing > 0 {
+        task.note(&format!(
+            "{existing} of {} pictures were explained before",
+            jobs.len()
+        ));
+    }
+    if let Some(why) = ended.stopped {
+        let so_far = signals.so_far(jobs.len());
         return Err(Failure::Request(format!(
-            "nothing more can be saved: {why}; explained: {} of {}",
-            explained.load(Ordering::Relaxed),
-            images.len()
+            "nothing more can be saved: {why}; {so_far}"
         )));
     }
-    match printed {
+    if let Some(manifest) = ended.manifest {
+        let path = manifest.path().to_owned();
+        let failed = |why: &dyn std::fmt::Display| {
+            Failure::Request(format!("cannot write {}: {why}", path.display()))
+        };
+        manifest.close().map_err(|error| failed(&error))?;
+        if task.has_parquet {
+            manifest::write_parquet(&path).map_err(Failure::Request)?;
+        }
+    }
+    match ended.printed {
         // The files are there all the same, and the pictures that failed were named.
-        Some(error) if !failed || error.kind() != io::ErrorKind::BrokenPipe => {
+        Some(error) if !ended.has_failed || error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::Output(error))
         }
-        _ if failed => Err(Failure::SomePictures),
+        _ if ended.has_failed => Err(Failure::SomePictures),
         _ => Ok(()),
     }
 }
 
-impl Task {
-    /// Turns arguments into what they mean; all that is wrong with the request is found here.
-    fn new(arguments: Arguments, pictures: usize) -> Result<Self, Failure> {
-        let (of_methods, of_metrics) = Checks::split(&arguments.method_options.settings);
-        let mut explain = Explain::with_settings(&arguments.methods.join(","), &of_methods)?;
-        explain.checks = Checks::with_settings(&arguments.checks.join(","), &of_metrics)?;
-        let regions = checks::regions(arguments.regions.as_deref(), &explain.checks)?;
-        explain.memory = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
-        explain.incremental = !arguments.no_incremental;
-        explain.overlay = arguments.overlay.into();
-        explain.colours = arguments.colour_map;
-        explain.figures.clear();
-        for figure in arguments.figures {
-            let format = figure.into();
-            if !explain.figures.contains(&format) {
-                explain.figures.push(format);
-            }
-        }
-        dvm::check_output(&arguments.out)?;
-        arguments.run.start_engine()?;
-        let classifier = arguments.model.open(&arguments.run)?;
-        let classifier = arguments.pictures.apply(classifier);
-        let mut classes = BTreeSet::new();
-        for class in &arguments.classes {
-            classes.extend(class.resolve(classifier.classes(), 0)?);
-        }
-        let true_class = match &arguments.true_class {
-            None => None,
-            Some(class) => Some(true_class(class, classifier.classes())?),
-        };
-        let several_classes =
-            arguments.classes.len() > 1 || arguments.classes.contains(&ClassChoice::All);
-        explain.classes = arguments.classes;
-        explain.unit = arguments.unit;
-        if let Some(other) = arguments.against {
-            other.resolve(classifier.classes(), 0)?;
-            explain.against = Some(other);
-        }
-        Ok(Self {
-            classifier,
-            explain,
-            out: arguments.out,
-            several_classes,
-            json: arguments.run.json,
-            quiet: arguments.quiet,
-            progress: Progress::new(pictures, !arguments.quiet),
-            true_class,
-            regions,
-            printed: None,
-            classes: classes.len(),
-            pictures,
-            is_size_told: false,
-        })
-    }
+/// Why one class of a picture was not explained.
+enum Stop {
+    Failed(dvm::Error),
+    /// It cannot be saved, which was said already.
+    Unsaved,
+}
 
-    /// The folder of this picture, with a note if it is not named like the picture.
-    fn folder(&self, picture: &Path, place: &Path, folders: &mut Folders) -> PathBuf {
-        let (name, taken) = folders.next(place);
-        let folder = self.out.join(name);
-        if taken {
-            self.note(&format!(
-                "{}: another picture has this name too; this one goes to {}",
-                picture.display(),
-                folder.display()
-            ));
-        }
-        folder
-    }
-
-    /// Explains one picture. Its folder appears when all of it is there.
-    fn explain(
-        &mut self,
-        source: &Source,
-        name: &str,
-        folder: &Path,
-        outcomes: &mut Vec<Outcome>,
-    ) -> Result<(), dvm::Error> {
-        let file = source.path();
-        self.explain.objects = self.regions.clone().map(|regions| Objects {
-            regions,
-            picture: source.clone(),
-        });
-        let picture = source.read(&self.classifier.reading())?;
-        let sha256 = source.sha256()?;
-        let results = ResultFolder::begin(folder)?;
-        if let Some(other) = results.replaces_other_than(&sha256) {
-            self.note(&format!(
-                "{name}: {} holds the explanation of another picture, {other}, which is replaced",
-                folder.display()
-            ));
-        }
-        let mut lines = Vec::new();
-        let mut explained = Vec::new();
-        let hint = range_hint(&picture);
-        let study = source.study()?.map(Arc::new);
-        let update = |title: &'static str, done, all| self.progress.update(title, done, all);
-        let mut noted: Vec<String> = Vec::new();
-        let mut is_size_told = self.is_size_told;
-        let caption = match &self.true_class {
-            Some(class) => Caption::labelled(file, class),
-            None => Caption::of_file(file, self.classifier.classes()),
-        };
-        // The first is the one to look at.
-        let figure = format!("figure.{}", self.explain.figures[0].name());
-        let each = |explanation: Explanation| {
-            let explanation = explanation.with_caption(caption.clone());
-            let class = Ranked {
-                index: explanation.class(),
-                name: explanation.class_name().to_owned(),
-                probability: explanation.probability(),
-            };
-            let own = self
-                .several_classes
-                .then(|| images::class_folder(class.index, &explanation.title()));
-            let folder = match &own {
-                Some(own) => folder.join(own),
-                None => folder.to_owned(),
-            };
-            let explanation = match &study {
-                Some(study) => {
-                    let number = source.slice().map_or(1, |slice| slice + 1);
-                    explanation.with_study(study.clone(), number)
-                }
-                None => explanation,
-            };
-            let written = explanation.write(&results, own.as_deref(), |record| {
-                record["image"]["file"] = file.display().to_string().into();
-                record["image"]["sha256"] = sha256.as_str().into();
-                if let Some(slice) = source.slice() {
-                    record["image"]["slice"] = slice.into();
-                }
-            })?;
-            if !is_size_told {
-                is_size_told = true;
-                self.note_size(results.written());
-            }
-            let files = written.iter().map(|path| name_in(&folder, path)).collect();
-            let warnings: Vec<String> = explanation
-                .warnings()
-                .map(|(method, warning)| format!("{method}: {warning}"))
-                .collect();
-            // What is to be known of the network was said when it was read.
-            let said = |warning: &&String| !warning.starts_with("network: ");
-            for warning in warnings.iter().filter(said) {
-                // Most are about the network and hold for all classes.
-                if !noted.contains(warning) {
-                    noted.push(warning.clone());
-                    let of_crop = explanation.crop_warning();
-                    let is_of_crop = of_crop.is_some_and(|crop| warning.ends_with(crop));
-                    let preprocess = self.classifier.preprocess();
-                    let remedy = match is_of_crop {
-                        true => format!(" ({})", preprocess_options::whole_picture(preprocess)),
-                        false => String::new(),
-                    };
-                    self.note(&format!("{name}: {warning}{remedy}"));
-                    if let (true, Some(hint)) = (warning.starts_with("picture: its "), &hint) {
-                        self.note(&format!("{name}: {hint}"));
-                    }
-                }
-            }
-            lines.push(format!(
-                "{}: {} {} → {}\n",
-                report::escaped(name),
-                report::escaped(&explanation.title()),
-                explanation.score(),
-                report::shown(&folder.join(&figure))
-            ));
-            let (checks, checked) = checks::checks_of(&explanation);
-            lines.push(checked);
-            explained.push(Outcome::Explained {
-                image: file.display().to_string(),
-                slice: source.slice(),
-                folder: folder.display().to_string(),
-                class,
-                top: explanation.prediction().top(5).to_vec(),
-                files,
-                checks,
-                warnings,
-            });
-            Ok::<_, dvm::Error>(())
-        };
-        self.classifier
-            .explain_each(picture, &self.explain, &update, each)?;
-        self.is_size_told = true;
-        results.publish()?;
-        outcomes.append(&mut explained);
-        self.line(&lines.concat());
-        Ok(())
-    }
-
-    /// Says what all classes of all pictures will take, once the first has shown its size.
-    fn note_size(&self, [shared, of_class]: [Size; 2]) {
-        let pictures = self.pictures as u64;
-        let all = |shared: u64, of_class: u64| {
-            let of_picture = shared.saturating_add(of_class.saturating_mul(self.classes as u64));
-            of_picture.saturating_mul(pictures)
-        };
-        let bytes = all(shared.bytes, of_class.bytes);
-        if self.several_classes && bytes >= WORTH_A_NOTE {
-            self.note(&format!(
-                "{} classes of {pictures} {} will take about {} in {} files",
-                self.classes,
-                if pictures == 1 { "picture" } else { "pictures" },
-                ByteSize(bytes).display().si(),
-                all(shared.files, of_class.files),
-            ));
-        }
-    }
-
-    fn note(&self, note: &str) {
-        if !self.quiet {
-            self.progress
-                .aside(|| report::say(&format!("note: {note}")));
-        }
-    }
-
-    /// Prints lines. The files are the result: if nobody can read the lines, the work goes on, and
-    /// the program says so at its end.
-    fn line(&mut self, lines: &str) {
-        if !self.quiet
-            && !self.json
-            && let Err(error) = self.progress.aside(|| report::print(lines))
-        {
-            self.printed.get_or_insert(error);
-        }
+impl From<dvm::Error> for Stop {
+    fn from(error: dvm::Error) -> Self {
+        Self::Failed(error)
     }
 }
 
-/// The name of the class that `choice` means; `top` and `all` mean none.
-fn true_class(choice: &ClassChoice, classes: &[String]) -> Result<String, Failure> {
-    match choice {
-        ClassChoice::Top | ClassChoice::Sum(_) | ClassChoice::All => Err(Failure::Request(
-            "--true-class wants the name or index of one class".into(),
-        )),
-        choice => Ok(classes[choice.resolve(classes, 0)?[0]].clone()),
-    }
+fn explain_all(
+    task: &Task,
+    mut explain: Explain,
+    jobs: &[Job],
+    signals: &Signals,
+) -> Result<Ended, Failure> {
+    let (manifest, index) = task.open_manifest()?;
+    let loader = task.loader(&explain, &index);
+    let saver = task.saver(&explain, signals, manifest);
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let readers = (processors / 2).clamp(1, READERS);
+    let ahead: Ahead<Loaded> = Ahead::new(jobs.len(), 2 * readers, AHEAD_BYTES);
+    let (send, receive) = sync_channel(UNSAVED);
+    let ended = thread::scope(|scope| {
+        for _ in 0..readers {
+            scope.spawn(|| ahead.work(|index| loader.load(index, &jobs[index])));
+        }
+        let saving = scope.spawn(|| saver.run(receive));
+        let _stop = ahead.stopping();
+        while let Some(loaded) = ahead.take() {
+            // Nothing is received only if the thread that saves has panicked.
+            if signals.is_stopped()
+                || explain_one(task, &mut explain, loaded, signals, &send).is_none()
+            {
+                break;
+            }
+        }
+        drop(send);
+        saving.join()
+    });
+    Ok(ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
-/// A file's name as its folder sees it: a file that classes share lies above their folders.
-fn name_in(folder: &Path, path: &Path) -> String {
-    let name = path.file_name().expect("each is a file").to_string_lossy();
-    match path.parent() == Some(folder) {
-        true => name.into_owned(),
-        false => format!("../{name}"),
-    }
+/// Explains a picture, if it must be, and hands over all that is to be saved of it. None if there is no one to
+/// hand it to.
+fn explain_one(
+    task: &Task,
+    explain: &mut Explain,
+    loaded: Loaded,
+    signals: &Signals,
+    send: &SyncSender<Message>,
+) -> Option<()> {
+    let (about, source, input, results) = match loaded {
+        Loaded::Failed(about, problem) => return send.send(Message::Failed(about, problem)).ok(),
+        Loaded::Existing(about, lines) => return send.send(Message::Existing(about, lines)).ok(),
+        Loaded::Picture {
+            about,
+            source,
+            input,
+            results,
+        } => (about, source, input, results),
+    };
+    task.progress.picture(about.position, &about.title);
+    explain.objects = task.regions.clone().map(|regions| Objects {
+        regions,
+        picture: *source,
+    });
+    let (position, file) = (about.position, about.file.clone());
+    send.send(Message::Begin(about, results)).ok()?;
+    let update = |title: &'static str, done, all| task.progress.update(title, done, all);
+    let each = |explanation| {
+        let sent = send.send(Message::Class(Box::new(explanation)));
+        match sent.is_ok() && signals.is_wanted(position) {
+            true => Ok(()),
+            false => Err(Stop::Unsaved),
+        }
+    };
+    let outcome = task
+        .classifier
+        .explain_input(*input, explain, &update, each);
+    let outcome = match outcome {
+        Ok(()) | Err(Stop::Unsaved) => Ok(()),
+        Err(Stop::Failed(error)) => Err(Problem::of(&file, &error)),
+    };
+    send.send(Message::End(outcome)).ok()
 }

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 
 use dvm::models::LoadError;
 
@@ -31,20 +30,20 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Says what must still be said and gives the exit code.
-    pub fn end(self) -> ExitCode {
+    /// Says what must still be said and gives the exit status.
+    pub fn end(self) -> u8 {
         match self {
             Self::Arguments(error) => end_as(&error),
             Self::Request(why) => {
                 say(&format!("error: {why}"));
-                ExitCode::from(2)
+                2
             }
-            Self::SomePictures => ExitCode::from(1),
+            Self::SomePictures => 1,
             // Whoever reads the output has read enough, as in `dvm methods list | head -1`.
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output(error) => {
                 say(&format!("error: cannot write to standard output: {error}"));
-                ExitCode::from(1)
+                1
             }
             Self::Interrupted { signal, line } => {
                 interruption::say_line(&line);
@@ -62,7 +61,7 @@ impl From<dvm::Error> for Failure {
                 published,
                 embedded,
             } => {
-                let own = with_own_weights(std::env::args().skip(1), architecture);
+                let own = with_own_weights(crate::given(), architecture);
                 format!(
                     "no weights of {architecture} are on this machine; two commands help: `dvm models \
                      fetch {architecture}` brings {published}, and `{own}` takes a file of yours \
@@ -85,7 +84,7 @@ impl From<dvm::Error> for Failure {
 
 /// Prints what clap has to say: help and the version are results, the rest are errors. A file's name
 /// that is taken for an argument may hold anything.
-fn end_as(error: &clap::Error) -> ExitCode {
+fn end_as(error: &clap::Error) -> u8 {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     let text = error.render().to_string();
     match error.use_stderr() {
@@ -95,7 +94,7 @@ fn end_as(error: &clap::Error) -> ExitCode {
             _ => {}
         },
     }
-    ExitCode::from(code)
+    code
 }
 
 /// The command that was given, told to take a weight file.
@@ -142,14 +141,7 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
     {
         words = format!("--{option} does not take `{value}`: {expected}");
     }
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let why = error.to_string();
-        if !words.contains(&why) {
-            words = format!("{words}: {why}");
-        }
-        cause = error.source();
-    }
+    words = dvm::with_causes(words, error);
     if words.ends_with("allow more memory") {
         words += " (--memory)";
     }

@@ -1,9 +1,10 @@
 //! Which pictures are meant, and the folders that their results go to.
 
 mod list;
+mod naming;
+mod table;
 mod walk;
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 use dvm::data::formats::Wanted;
 use dvm::data::{Dataset, Split};
 use dvm::{Limits, Source};
+
+pub use naming::{Folders, class_folder};
+pub use table::Columns;
 
 /// A picture that was asked for, or why there is none.
 #[derive(Debug, PartialEq)]
@@ -22,6 +26,8 @@ pub enum Image {
         /// The folder for its results, from the folder of all results, if no other picture has it: the
         /// folders in which it was found, and its name without the ending.
         place: PathBuf,
+        /// The class that it really shows, if a table of pictures says so.
+        label: Option<String>,
     },
     /// A folder or a list without pictures, or a file that cannot be opened.
     Nothing {
@@ -76,6 +82,11 @@ const LONGEST_LIST: u64 = 256 << 20;
 /// made, also those of one file; lists of paths; `-`, standard input. Of volumes those slices that are
 /// `wanted`.
 pub fn expand(given: &[PathBuf], wanted: &Wanted) -> Images {
+    expand_with(given, wanted, &Columns::default())
+}
+
+/// As [`expand`], with the columns of tables that are meant.
+pub fn expand_with(given: &[PathBuf], wanted: &Wanted, columns: &Columns) -> Images {
     let mut images = Images::default();
     let mut stdin_is_read = false;
     for path in given {
@@ -90,6 +101,8 @@ pub fn expand(given: &[PathBuf], wanted: &Wanted) -> Images {
             images.add_folder(path, wanted);
         } else if let Some(list) = list::named(path) {
             images.add_list(&list, wanted);
+        } else if let Some(kind) = table::kind(path) {
+            images.add_table(path, kind, wanted, columns);
         } else if path
             .file_name()
             .is_some_and(|name| name == dvm::data::prepare::RECORD)
@@ -102,9 +115,45 @@ pub fn expand(given: &[PathBuf], wanted: &Wanted) -> Images {
     images
 }
 
+/// Whether an argument stands for as many pictures as there are, and not for a file that is named itself.
+pub fn is_of_many(path: &Path) -> bool {
+    let is_record = || {
+        path.file_name()
+            .is_some_and(|name| name == dvm::data::prepare::RECORD)
+    };
+    path.is_dir() || list::named(path).is_some() || table::kind(path).is_some() || is_record()
+}
+
 impl Images {
     fn nothing(&mut self, path: PathBuf, why: String) {
         self.all.push(Image::Nothing { path, why });
+    }
+
+    /// Adds one of many files, found in the folders `within`. A file that is named as a picture is not looked
+    /// into: a million would take long.
+    fn add_one_of_many(
+        &mut self,
+        path: &Path,
+        within: &Path,
+        wanted: &Wanted,
+        label: Option<String>,
+    ) {
+        if dvm::is_named_as_picture(path) {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            self.all.push(Image::Picture {
+                source: Source::File(path.into()),
+                place: within.join(folder_name(&stem)),
+                label,
+            });
+            return;
+        }
+        let before = self.all.len();
+        self.add_file(path, within, wanted);
+        for image in &mut self.all[before..] {
+            if let Image::Picture { label: own, .. } = image {
+                own.clone_from(&label);
+            }
+        }
     }
 
     /// Adds a file found in the folders `within`.
@@ -126,11 +175,17 @@ impl Images {
             self.all.push(Image::Picture {
                 source,
                 place: within.join(folder_name(&name)),
+                label: None,
             });
         }
     }
 
     fn add_folder(&mut self, folder: &Path, wanted: &Wanted) {
+        self.add_folder_within(folder, Path::new(""), wanted);
+    }
+
+    /// Adds the pictures of a folder; their results go to folders in `outer`.
+    fn add_folder_within(&mut self, folder: &Path, outer: &Path, wanted: &Wanted) {
         // A data set of one file says where its pictures are.
         match dvm::data::prepare::Record::read(folder) {
             Ok(Some(record)) if record.transfer == dvm::data::prepare::Transfer::Manifest => {
@@ -170,8 +225,8 @@ impl Images {
             return self.nothing(folder.into(), why);
         }
         for path in found.pictures {
-            let within = path.parent().unwrap_or(Path::new(""));
-            self.add_file(&folder.join(&path), within, wanted);
+            let within = outer.join(path.parent().unwrap_or(Path::new("")));
+            self.add_one_of_many(&folder.join(&path), &within, wanted, None);
         }
     }
 
@@ -186,7 +241,7 @@ impl Images {
         for split in Split::ALL {
             for sample in data.samples(split) {
                 let within = Path::new(split.name()).join(&data.classes[sample.class]);
-                self.add_file(&sample.path, &within, wanted);
+                self.add_one_of_many(&sample.path, &within, wanted, None);
             }
         }
     }
@@ -210,11 +265,37 @@ impl Images {
             return self.nothing(list.into(), why);
         }
         for path in paths {
-            if path.is_dir() {
-                self.add_folder(&path, wanted);
-            } else {
-                self.add_file(&path, Path::new(""), wanted);
+            self.add_listed(&path, folder, wanted, None);
+        }
+    }
+
+    /// Adds what a list names: a file, or a folder with all in it. The folders of its path tell it from others.
+    fn add_listed(
+        &mut self,
+        path: &Path,
+        list: Option<&Path>,
+        wanted: &Wanted,
+        label: Option<String>,
+    ) {
+        if !dvm::is_named_as_picture(path) && path.is_dir() {
+            self.add_folder_within(path, &naming::normal(path, list), wanted);
+        } else {
+            self.add_one_of_many(path, &naming::folders_of(path, list), wanted, label);
+        }
+    }
+
+    fn add_table(&mut self, path: &Path, kind: table::Kind, wanted: &Wanted, columns: &Columns) {
+        let rows = match table::read(path, kind, columns) {
+            Ok(rows) if rows.is_empty() => {
+                return self.nothing(path.into(), "the table names no picture".into());
             }
+            Ok(rows) => rows,
+            Err(why) => return self.nothing(path.into(), why),
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for row in rows {
+            let within = naming::folders_of(&row.path, Some(folder));
+            self.add_one_of_many(&folder.join(&row.path), &within, wanted, row.label);
         }
     }
 
@@ -250,6 +331,7 @@ impl Images {
                         bytes: bytes.into(),
                     },
                     place: "stdin".into(),
+                    label: None,
                 });
             }
         }
@@ -283,65 +365,6 @@ fn folder_name(stem: &str) -> &str {
         "" => "picture",
         _ => stem,
     }
-}
-
-/// Names one folder per picture, each only once, none within the folder of another picture.
-#[derive(Default)]
-pub struct Folders {
-    /// In lower case: some file systems take `Cat` and `cat` for the same.
-    taken: HashSet<String>,
-}
-
-impl Folders {
-    /// For these pictures: no results go to a folder that others of them lie in.
-    pub fn of(images: &[Image]) -> Self {
-        let mut taken = HashSet::new();
-        for image in images {
-            if let Image::Picture { place, .. } = image {
-                let above = place.ancestors().skip(1);
-                taken.extend(above.map(key));
-            }
-        }
-        Self { taken }
-    }
-
-    /// The place that was wished for, followed by `-2`, `-3`, … where that is taken; and whether it was.
-    pub fn next(&mut self, place: &Path) -> (PathBuf, bool) {
-        let name = place.file_name().unwrap_or_default().to_string_lossy();
-        let names = (1..).map(|n| match n {
-            1 => place.to_owned(),
-            n => place.with_file_name(format!("{name}-{n}")),
-        });
-        for (tried, place) in names.enumerate() {
-            if self.taken.insert(key(&place)) {
-                return (place, tried > 0);
-            }
-        }
-        unreachable!("numbers do not end")
-    }
-}
-
-fn key(place: &Path) -> String {
-    place.to_string_lossy().to_lowercase()
-}
-
-/// Most characters of a class's name that become part of a folder's.
-const LONGEST: usize = 60;
-
-/// The folder of one class among several: `967-espresso`. Any name can be part of it: what file
-/// systems do not take becomes `_`.
-pub fn class_folder(index: usize, name: &str) -> String {
-    let safe: String = name
-        .chars()
-        .take(LONGEST)
-        .map(|c| match c {
-            '-' | '.' | '_' => c,
-            c if c.is_alphanumeric() => c,
-            _ => '_',
-        })
-        .collect();
-    // Windows drops dots at the end of a name.
-    format!("{index}-{}", safe.trim_end_matches('.'))
 }
 
 #[cfg(test)]
@@ -410,8 +433,27 @@ mod tests {
         let at = PathBuf::from(format!("@{}", list.display()));
         for given in [list, at] {
             let images = expanded(&[given]);
-            assert_eq!(places(&images), ["b", "c/b", "a", "missing"]);
+            assert_eq!(places(&images), ["more/b", "more/c/b", "a", "missing"]);
         }
+    }
+
+    #[test]
+    fn a_table_names_pictures_from_its_own_folder_with_their_classes() {
+        let folder = made(&["a/x.png", "b/x.png"]);
+        let table = folder.path().join("list.csv");
+        fs::write(&table, "file,label\na/x.png,cat\nb/x.png,\n").unwrap();
+        let columns = Columns {
+            label: Some("label".into()),
+            ..Columns::default()
+        };
+        let images = expand_with(&[table], &Wanted::Middle, &columns);
+        assert_eq!(places(&images), ["a/x", "b/x"]);
+        let labels = images.all.iter().map(|image| match image {
+            Image::Picture { label, .. } => label.as_deref(),
+            Image::Nothing { .. } => None,
+        });
+        assert_eq!(labels.collect::<Vec<_>>(), [Some("cat"), None]);
+        assert_eq!(images.all[0].path(), folder.path().join("a/x.png"));
     }
 
     #[test]
@@ -448,24 +490,8 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_one_stem_get_folders_of_their_own() {
-        let mut folders = Folders::default();
-        let mut next = |path: &str| {
-            let (place, taken) = folders.next(Path::new(path));
-            (place.display().to_string(), taken)
-        };
-        assert_eq!(next("coffee"), ("coffee".into(), false));
-        assert_eq!(next("coffee"), ("coffee-2".into(), true));
-        assert_eq!(next("coffee-2"), ("coffee-2-2".into(), true));
-        assert_eq!(next("Coffee"), ("Coffee-3".into(), true));
+    fn names_of_files_make_folders() {
         assert_eq!(folder_name(".."), "picture");
-    }
-
-    #[test]
-    fn any_class_name_makes_a_folder() {
-        assert_eq!(class_folder(967, "espresso"), "967-espresso");
-        assert_eq!(class_folder(1, "../a b/c\\d:e"), "1-.._a_b_c_d_e");
-        assert_eq!(class_folder(2, "Käse..."), "2-Käse");
-        assert!(class_folder(3, &"x".repeat(500)).len() < 70);
+        assert_eq!(folder_name("a.b"), "a.b");
     }
 }

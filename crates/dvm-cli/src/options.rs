@@ -145,8 +145,7 @@ impl RunOptions {
         }
     }
 
-    /// Chooses the instructions and starts the threads; called once, before any network is there. More
-    /// than [`THREADS_PER_PROCESSOR`] for each processor that the program may use are not started.
+    /// Chooses the instructions and starts the threads; called once, before any network is there.
     pub fn start_engine(&self) -> Result<(), Failure> {
         if let Some(set) = self.instructions {
             InstructionSet::limit(set).map_err(|used| {
@@ -156,18 +155,13 @@ impl RunOptions {
         let Some(wanted) = self.threads.map(usize::from) else {
             return Ok(());
         };
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = wanted.min(most_threads(processors));
+        let threads = dvm::start_threads(wanted).map_err(Failure::Request)?;
         if threads < wanted {
             report::say(&format!(
-                "note: {threads} threads compute instead of {wanted}: more would only wait for each \
-                 other (processors that the program may use: {processors})"
+                "note: {threads} threads compute instead of {wanted}: more would only wait for each other"
             ));
         }
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(|error| Failure::Request(format!("cannot start {threads} threads: {error}")))
+        Ok(())
     }
 }
 
@@ -179,25 +173,4 @@ fn instructions(name: &str) -> Result<InstructionSet, String> {
         let words: Vec<&str> = available.iter().map(|set| set.word()).collect();
         format!("this machine has {}", words.join(", "))
     })
-}
-
-/// Threads that may share a processor. All look for work while a network runs, so each beyond the
-/// first takes time from the others.
-const THREADS_PER_PROCESSOR: usize = 2;
-
-/// Fewer are not worth a note, on however small a machine.
-const ALWAYS_ALLOWED_THREADS: usize = 4;
-
-fn most_threads(processors: usize) -> usize {
-    (THREADS_PER_PROCESSOR * processors).max(ALWAYS_ALLOWED_THREADS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn threads_are_bounded_by_the_processors() {
-        assert_eq!([1, 2, 16].map(most_threads), [4, 4, 32]);
-    }
 }

@@ -1,5 +1,89 @@
 //! Arrays as NumPy files.
 
+/// A NumPy file as it lies in memory: what it says of its array, and the bytes of the values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NpyFile<'a> {
+    /// The type of the values, as NumPy writes it: `<f4`.
+    pub descr: &'a str,
+    /// Lengths of the axes.
+    pub shape: Vec<usize>,
+    /// The values, the last axis running fastest.
+    pub values: &'a [u8],
+}
+
+/// Reads the header of an `.npy` file whose values lie row by row.
+///
+/// # Errors
+/// What is wrong with it, as the end of a sentence that begins with the file's name.
+pub fn parse_npy(bytes: &[u8]) -> Result<NpyFile<'_>, String> {
+    let broken = || "this is not a complete .npy file".to_owned();
+    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(broken)?;
+    let (length, start) = match rest {
+        [1, _, low, high, ..] => (u32::from(u16::from_le_bytes([*low, *high])), 4),
+        [2 | 3, _, a, b, c, d, ..] => (u32::from_le_bytes([*a, *b, *c, *d]), 6),
+        _ => return Err(broken()),
+    };
+    let end = start + length as usize;
+    let header = rest.get(start..end).ok_or_else(broken)?;
+    let header = std::str::from_utf8(header).map_err(|_| broken())?;
+    // The value of a key in the header, which is a Python dictionary.
+    let field = |key: &str| {
+        let after = header.split_once(&format!("'{key}':"))?.1;
+        Some(after.trim_start())
+    };
+    let descr = field("descr").and_then(|text| text.strip_prefix('\''));
+    let descr = descr
+        .and_then(|text| text.split_once('\''))
+        .ok_or_else(broken)?
+        .0;
+    if !field("fortran_order").is_some_and(|text| text.starts_with("False")) {
+        return Err(
+            "the array is stored column by column; save it with numpy.ascontiguousarray".into(),
+        );
+    }
+    let shape = field("shape").and_then(|text| text.strip_prefix('(')?.split_once(')'));
+    let shape: Vec<usize> = shape
+        .ok_or_else(broken)?
+        .0
+        .split(',')
+        .map(str::trim)
+        .filter(|length| !length.is_empty())
+        .map(|length| length.parse().map_err(|_| broken()))
+        .collect::<Result<_, _>>()?;
+    Ok(NpyFile {
+        descr,
+        shape,
+        values: rest.get(end..).unwrap_or_default(),
+    })
+}
+
+impl NpyFile<'_> {
+    /// The values of an array of `float32`, if it is one of this shape.
+    ///
+    /// # Errors
+    /// As [`parse_npy`].
+    pub fn floats(&self, shape: &[usize]) -> Result<Vec<f32>, String> {
+        if self.descr != "<f4" || self.shape != shape {
+            return Err(format!(
+                "has an array of `{}` with the shape {:?}, not of `<f4` (float32) with {shape:?}",
+                self.descr, self.shape
+            ));
+        }
+        let values = self.values.as_chunks::<4>();
+        let expected = shape
+            .iter()
+            .try_fold(1usize, |all, &side| all.checked_mul(side));
+        if expected != Some(values.0.len()) || !values.1.is_empty() {
+            return Err("this is not a complete .npy file".into());
+        }
+        Ok(values
+            .0
+            .iter()
+            .map(|&four| f32::from_le_bytes(four))
+            .collect())
+    }
+}
+
 /// The bytes of an `.npy` file that `numpy.load` reads as a float32 array of `shape`.
 ///
 /// Format 1.0, little-endian, C order (the last axis runs fastest), the header padded so that the
@@ -58,6 +142,30 @@ mod tests {
             assert!(header.ends_with(" \n"));
             assert_eq!(bytes.len(), 128 + 24);
             assert_eq!(&bytes[132..136], (-2.5f32).to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let bytes = encode_npy(&[2, 1, 3], &[1.0, -2.5, 0.0, f32::MAX, 1e-40, 3.0]);
+        let read = parse_npy(&bytes).unwrap();
+        assert_eq!((read.descr, &read.shape[..]), ("<f4", &[2, 1, 3][..]));
+        let values = read.floats(&[2, 1, 3]).unwrap();
+        assert_eq!(values, [1.0, -2.5, 0.0, f32::MAX, 1e-40, 3.0]);
+    }
+
+    #[test]
+    fn an_array_of_another_shape_or_a_cut_file_is_refused() {
+        let bytes = encode_npy(&[2, 3], &[0.0; 6]);
+        let wrong = parse_npy(&bytes).unwrap().floats(&[3, 2]).unwrap_err();
+        assert!(
+            wrong.contains("[2, 3]") && wrong.contains("[3, 2]"),
+            "{wrong}"
+        );
+        let cut = parse_npy(&bytes[..bytes.len() - 1]).unwrap();
+        assert!(cut.floats(&[2, 3]).is_err());
+        for length in 0..128 {
+            assert!(parse_npy(&bytes[..length]).is_err(), "{length}");
         }
     }
 

@@ -251,35 +251,6 @@ impl Preprocess {
         values
     }
 
-    /// The input with other normalised values, `[C, H, W]`, in the place of those of its crop. The crop
-    /// becomes the picture whose values are nearest to these.
-    ///
-    /// # Panics
-    /// If there are not as many values as before.
-    pub fn changed(&self, input: &Input, values: Vec<f32>) -> Input {
-        assert_eq!(values.len(), input.values.len(), "a value for each");
-        let mut crop = input.crop.clone();
-        let pixels = crop.rgb_mut().as_chunks_mut::<3>().0;
-        for (channel, values) in values.chunks_exact(pixels.len()).enumerate() {
-            for (pixel, &value) in pixels.iter_mut().zip(values) {
-                let shown = (value * self.std[channel] + self.mean[channel]) * 255.0;
-                let shown = shown.round().clamp(0.0, 255.0) as u8;
-                match self.channels {
-                    Channels::Grey => *pixel = [shown; 3],
-                    Channels::Rgb | Channels::Bgr => {
-                        pixel[self.channels.sources()[channel]] = shown;
-                    }
-                }
-            }
-        }
-        Input {
-            original: input.original.clone(),
-            crop,
-            values,
-            placement: input.placement,
-        }
-    }
-
     /// What each of the 256 values of a pixel becomes in each channel of the network by
     /// [`Self::normalise`].
     pub fn tables(&self) -> Vec<[f32; 256]> {

@@ -202,14 +202,11 @@ fn assumed_classes(file: &str, count: usize) -> (Vec<String>, String) {
     if count == IMAGENET_CLASSES {
         let why = format!(
             "{file} does not name its {count} classes; those of ImageNet, in torchvision's order, are \
-             assumed (name others with --classes)"
+             assumed"
         );
         return (imagenet_classes(), why);
     }
-    let why = format!(
-        "{file} does not name its {count} classes; they are called by their index (name them with \
-         --classes)"
-    );
+    let why = format!("{file} does not name its {count} classes; they are called by their index");
     let names = (0..count).map(|index| format!("class {index}"));
     (names.collect(), why)
 }

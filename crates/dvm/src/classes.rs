@@ -23,6 +23,8 @@ pub enum ClassChoice {
     All,
     /// The sum of the scores of so many most probable ones.
     Sum(usize),
+    /// The one of this index, from 0.
+    Index(usize),
     /// The one of this name, or else of this index.
     Named(String),
 }
@@ -56,6 +58,7 @@ impl ClassChoice {
         let text = match self {
             Self::Top | Self::Sum(_) => return Ok(vec![top]),
             Self::All => return Ok((0..names.len()).collect()),
+            Self::Index(index) => return at(*index, names.len()).map(|index| vec![index]),
             Self::Named(text) => text,
         };
         let matches = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
@@ -76,14 +79,7 @@ impl ClassChoice {
             }
         }
         if let Ok(index) = text.parse::<usize>() {
-            if index < names.len() {
-                return Ok(vec![index]);
-            }
-            return Err(Error::Usage(format!(
-                "there is no class {index}: the network has {}, 0 to {}",
-                names.len(),
-                names.len() - 1
-            )));
+            return at(index, names.len()).map(|index| vec![index]);
         }
         let near = matches(&|name| plain(name).contains(&plain(text)));
         let alike = || did_you_mean(text, names.iter().map(String::as_str));
@@ -97,6 +93,17 @@ impl ClassChoice {
             "there is no class named `{text}`; {hint}"
         )))
     }
+}
+
+/// The index, if one of so many classes has it.
+fn at(index: usize, classes: usize) -> Result<usize, Error> {
+    if index < classes {
+        return Ok(index);
+    }
+    Err(Error::Usage(format!(
+        "there is no class {index}: the network has {classes}, 0 to {}",
+        classes - 1
+    )))
 }
 
 /// The JSON forms in which class names are found.

@@ -141,3 +141,16 @@ impl Error {
         )
     }
 }
+
+/// The words, which are those of the error or begin with them, with all causes of the error, each said once.
+pub fn with_causes(mut words: String, error: &dyn std::error::Error) -> String {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let why = error.to_string();
+        if !words.contains(&why) {
+            words = format!("{words}: {why}");
+        }
+        cause = error.source();
+    }
+    words
+}

@@ -16,6 +16,7 @@ use crate::checks::Checks;
 use crate::chosen::{check_settings, named, own_settings};
 use crate::drawing::{FigureFormat, OverlayStyle};
 use crate::explanation::{Explained, Map};
+use crate::files::FileKind;
 use crate::regions::{Located, Regions, locate};
 use crate::{
     ClassChoice, Classifier, DEFAULT_METHODS, Error, Explanation, Prediction, Source, Unit,
@@ -23,7 +24,7 @@ use crate::{
 
 /// What to explain, and how.
 pub struct Explain {
-    methods: Vec<(&'static Entry, Box<dyn Method>)>,
+    pub(crate) methods: Vec<(&'static Entry, Box<dyn Method>)>,
     /// The classes to explain, each once.
     pub classes: Vec<ClassChoice>,
     /// If a class is given here, each of `classes` is explained against it: what speaks for the one and
@@ -42,6 +43,8 @@ pub struct Explain {
     pub colours: Option<ColourMap>,
     /// The files that the figure is saved as.
     pub figures: Vec<FigureFormat>,
+    /// The kinds of files that are saved.
+    pub files: Vec<FileKind>,
     /// How every map is tested.
     pub checks: Checks,
     /// Where the objects of the picture are, for checks that need to know.
@@ -119,6 +122,7 @@ impl Explain {
             overlay: OverlayStyle::Grey,
             colours: None,
             figures: vec![FigureFormat::Png],
+            files: FileKind::USUAL.to_vec(),
             checks: Checks::default(),
             objects: None,
         })
@@ -198,9 +202,24 @@ impl Classifier {
         picture: Picture,
         options: &Explain,
         progress: &Progress,
+        each: impl FnMut(Explanation) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.explain_input(self.prepare(picture)?, options, progress, each)
+    }
+
+    /// As [`Classifier::explain_each`], for a picture that is prepared already: by [`Classifier::prepare`], or by
+    /// another program ([`Preprocess::input_of`](dvm_image::Preprocess::input_of)).
+    ///
+    /// # Errors
+    /// As [`Classifier::explain_each`].
+    pub fn explain_input<E: From<Error>>(
+        &self,
+        input: Input,
+        options: &Explain,
+        progress: &Progress,
         mut each: impl FnMut(Explanation) -> Result<(), E>,
     ) -> Result<(), E> {
-        let input = Arc::new(self.prepare(picture)?);
+        let input = Arc::new(input);
         self.allow(&input)?;
         let layer = match &options.unit {
             None => None,

@@ -1,23 +1,24 @@
 //! The explanation of one class of one picture: maps, figure, record, files.
 
+mod saving;
+
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dvm_attribution::registry::Entry;
-use dvm_attribution::{Array, Attribution, Target};
-use dvm_data::formats::{Description, Study};
+use dvm_attribution::{Attribution, Target};
+use dvm_data::formats::Study;
 use dvm_engine::Arithmetic;
-use dvm_image::{Input, Picture, encode_npy, encode_png};
+use dvm_image::{Input, Picture};
 use dvm_render::{ColourMap, Heading, Page, font_warning};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::checks::Checked;
 use crate::drawing::{self, FigureFormat, OverlayStyle};
+use crate::files::{FileKind, range};
 use crate::gradient_check::GradientRecord;
-use crate::results::RECORD;
-use crate::{Caption, Classifier, Error, Explain, Prediction, ResultFolder, Unit};
+use crate::{Caption, Classifier, Explain, Prediction, Unit};
 
 /// What all explanations of one picture share.
 pub(crate) struct Explained {
@@ -38,6 +39,7 @@ pub(crate) struct Explained {
     overlay: OverlayStyle,
     colours: Option<ColourMap>,
     figures: Vec<FigureFormat>,
+    files: Vec<FileKind>,
 }
 
 impl Explained {
@@ -89,6 +91,7 @@ impl Explained {
             overlay: options.overlay,
             colours: options.colours,
             figures: options.figures.clone(),
+            files: options.files.clone(),
         }
     }
 }
@@ -291,6 +294,29 @@ impl Explanation {
         self.figure_with(Some(self.explained.overlay)).picture()
     }
 
+    /// The map of a method in colours, as saved in `<method>.png`; `None` if there is none of that name.
+    pub fn map_picture(&self, method: &str) -> Option<Picture> {
+        let map = self.map_of(method)?;
+        Some(drawing::map(&map.attribution, self.explained.colours))
+    }
+
+    /// The map of a method over the crop, as saved in `<method>.overlay.png`; `None` if there is none of that
+    /// name.
+    pub fn overlay(&self, method: &str) -> Option<Picture> {
+        let map = self.map_of(method)?;
+        let (style, colours) = (self.explained.overlay, self.explained.colours);
+        Some(drawing::overlay(
+            &map.attribution,
+            self.crop(),
+            style,
+            colours,
+        ))
+    }
+
+    fn map_of(&self, method: &str) -> Option<&Map> {
+        self.maps.iter().find(|map| map.entry.name == method)
+    }
+
     fn figure_with(&self, overlaid: Option<OverlayStyle>) -> Page {
         let heading = Heading {
             title: self.title(),
@@ -317,7 +343,7 @@ impl Explanation {
             .iter()
             .map(|map| {
                 let attribution = &map.attribution;
-                let values = &attribution.map;
+                let (least, largest) = range(&attribution.map);
                 let reference = &map.entry.reference;
                 json!({
                     "name": map.entry.name,
@@ -330,8 +356,8 @@ impl Explanation {
                     "quantity": attribution.quantity,
                     "map": {
                         "shape": attribution.size,
-                        "min": written(values.iter().copied().fold(f32::INFINITY, f32::min)),
-                        "max": written(values.iter().copied().fold(f32::NEG_INFINITY, f32::max)),
+                        "min": written(least),
+                        "max": written(largest),
                     },
                     "arrays": attribution
                         .arrays
@@ -410,136 +436,10 @@ impl Explanation {
             "seconds": self.maps.iter().map(|m| m.seconds).sum::<f64>(),
         })
     }
-
-    /// Makes `folder` hold this explanation and nothing else: `input.png`; for each method
-    /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`, or
-    /// the files that [`Explain::figures`] names; and `explanation.json`, which lists them. The folder
-    /// appears whole or not at all, and explanations that were in it are gone then. Returns the paths
-    /// of the files.
-    ///
-    /// # Errors
-    /// [`Error::Occupied`] if the folder holds anything but explanations, [`Error::Save`], naming
-    /// the file.
-    pub fn save(&self, folder: &Path) -> Result<Vec<PathBuf>, Error> {
-        let results = ResultFolder::begin(folder)?;
-        let files = self.write(&results, None, |_| {})?;
-        results.publish()?;
-        Ok(files)
-    }
-
-    /// The overlay of a method as a DICOM file, for a picture from one.
-    fn secondary_capture(&self, method: &str, overlay: &Picture) -> Option<Vec<u8>> {
-        let (study, number) = self.study.as_ref()?;
-        let class = self.class_name();
-        let percent = percent(self.probability());
-        let model = &self.explained.model_name;
-        let of = Description {
-            series: &format!("{model}: what the network looked at"),
-            derivation: &format!(
-                "Map of the method {method} for the class {class} ({percent}) laid over the part of \
-                 the picture that the network {model} saw; made by Deep Vision Mask. Not for diagnosis."
-            ),
-            number: *number,
-        };
-        Some(study.secondary_capture(overlay, &of))
-    }
-
-    /// Whether an array is the same for all classes that get a folder each, and if so, whether it is
-    /// written already.
-    fn is_shared(
-        &self,
-        results: &ResultFolder,
-        class: Option<&str>,
-        (method, array): (&str, &Array),
-    ) -> Option<bool> {
-        let is_common = class.is_some() && array.is_of_all_classes;
-        is_common
-            .then(|| results.has_shared(&format!("{method}.{}", array.name), &array.values))
-            .flatten()
-    }
-
-    /// Writes the files of [`Explanation::save`] into a folder of results that may hold the
-    /// explanations of other classes, too, each in a folder `class` of its own. A raw array that all
-    /// classes have in common is written once, beside these folders. `complete` may add to the
-    /// record, such as the picture's file. Returns the paths that the files will have.
-    ///
-    /// # Errors
-    /// [`Error::Save`], naming the file.
-    pub fn write(
-        &self,
-        results: &ResultFolder,
-        class: Option<&str>,
-        complete: impl FnOnce(&mut Value),
-    ) -> Result<Vec<PathBuf>, Error> {
-        let own = Path::new(class.unwrap_or_default());
-        let mut record = self.record();
-        let mut files = Vec::new();
-        // As the record names them, from its own folder.
-        let mut names = Vec::new();
-        let mut write = |name: String, bytes: &[u8]| -> Result<(), Error> {
-            files.push(results.write(&own.join(&name), bytes)?);
-            names.push(name);
-            Ok(())
-        };
-        write("input.png".into(), &encode_png(self.crop()))?;
-        let mut shared = Vec::new();
-        for (index, map) in self.maps.iter().enumerate() {
-            let (name, attribution) = (map.entry.name, &map.attribution);
-            let (height, width) = attribution.size;
-            let values = encode_npy(&[height, width], &attribution.map);
-            write(format!("{name}.npy"), &values)?;
-            for (place, array) in attribution.arrays.iter().enumerate() {
-                let file = format!("{name}.{}.npy", array.name);
-                let named = match self.is_shared(results, class, (name, array)) {
-                    None => {
-                        write(file.clone(), &encode_npy(&array.shape, &array.values))?;
-                        file
-                    }
-                    Some(is_there) => {
-                        let path = match is_there {
-                            true => results.path().join(&file),
-                            false => {
-                                let bytes = encode_npy(&array.shape, &array.values);
-                                results.write(Path::new(&file), &bytes)?
-                            }
-                        };
-                        let named = format!("../{file}");
-                        shared.push((path, named.clone()));
-                        named
-                    }
-                };
-                record["methods"][index]["arrays"][place]["file"] = named.into();
-            }
-            let colours = self.explained.colours;
-            let picture = drawing::map(attribution, colours);
-            write(format!("{name}.png"), &encode_png(&picture))?;
-            let overlay =
-                drawing::overlay(attribution, self.crop(), self.explained.overlay, colours);
-            write(format!("{name}.overlay.png"), &encode_png(&overlay))?;
-            if let Some(capture) = self.secondary_capture(name, &overlay) {
-                write(format!("{name}.overlay.dcm"), &capture)?;
-            }
-        }
-        let page = self.page();
-        for format in &self.explained.figures {
-            write(format!("figure.{}", format.name()), &format.encode(&page))?;
-        }
-        for (path, named) in shared {
-            files.push(path);
-            names.push(named);
-        }
-        names.push(RECORD.into());
-        record["files"] = names.into();
-        complete(&mut record);
-        let mut text = serde_json::to_string_pretty(&record).expect("a record is plain data");
-        text.push('\n');
-        files.push(results.write(&own.join(RECORD), text.as_bytes())?);
-        Ok(files)
-    }
 }
 
 /// Which kernels computed the network, for the record.
-fn arithmetic(classifier: &Classifier) -> &'static str {
+pub(crate) fn arithmetic(classifier: &Classifier) -> &'static str {
     match classifier.network().graph().arithmetic() {
         Arithmetic::Fast => "fast",
         Arithmetic::Exact => "exact",

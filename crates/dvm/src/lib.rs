@@ -34,13 +34,17 @@ mod drawing;
 mod error;
 mod explain;
 mod explanation;
+mod files;
 mod gradient_check;
 mod nearest;
 mod network_drawing;
+mod preprocess;
 pub mod regions;
+mod request;
 mod results;
 mod source;
 pub mod survey;
+mod threads;
 pub mod training;
 mod unit;
 pub mod weights;
@@ -49,15 +53,18 @@ pub use bench::{Bench, Measured, Work};
 pub use caption::Caption;
 pub use checks::{Checked, Checks};
 pub use classes::{ClassChoice, read_class_names};
-pub use classifier::{Classifier, Opening, Prediction, Ranked, read_preprocess};
+pub use classifier::{Classifier, Opening, Prediction, Ranked};
 pub use drawing::{FigureFormat, OverlayStyle};
-pub use error::Error;
+pub use error::{Error, with_causes};
 pub use explain::{Explain, Objects, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
+pub use files::FileKind;
 pub use nearest::{about_model, nearest};
 pub use network_drawing::draw_network;
+pub use preprocess::{parse_preprocess, read_preprocess};
 pub use results::{ResultFolder, Size, check_output};
 pub use source::Source;
+pub use threads::start_threads;
 pub use unit::Unit;
 
 pub use dvm_attribution::cam::usual_layer;
@@ -69,9 +76,9 @@ pub use dvm_engine as engine;
 pub use dvm_fetch as fetch;
 pub use dvm_fetch::sha256_of;
 pub use dvm_image::{
-    Channels, ENDINGS, Input, Interpolation, Levels, Limits, Picture, Preprocess, PreprocessField,
-    Range, Reading, Resize, discard_unfinished, encode_png, is_named_as_picture, is_recognised,
-    write_atomic,
+    Channels, ENDINGS, Error as PictureError, Input, Interpolation, Levels, Limits, Picture,
+    Preprocess, PreprocessField, Range, Reading, Resize, discard_unfinished, encode_png,
+    is_named_as_picture, is_recognised, write_atomic,
 };
 pub use dvm_options::{OptionSpec, SettingError, Settings};
 pub use dvm_render::{Bar, ColourMap, FontError, Page, add_font, bar_chart, font_warning};

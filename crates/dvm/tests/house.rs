@@ -65,11 +65,17 @@ fn crates_depend_on_each_other_as_the_architecture_says() {
             "–" => Vec::new(),
             "all above" => arrows
                 .keys()
-                .filter(|k| *k != "dvm" && *k != "dvm-cli")
+                .filter(|k| !["dvm", "dvm-cli", "dvm-py"].contains(&&k[..]))
                 .cloned()
                 .collect(),
             "`dvm`" => vec!["dvm".into()],
-            names => names.split(", ").map(|n| format!("dvm-{n}")).collect(),
+            names => names
+                .split(", ")
+                .map(|name| match name {
+                    "dvm" => name.to_owned(),
+                    part => format!("dvm-{part}"),
+                })
+                .collect(),
         };
         allowed.sort();
         let mut found = arrows[name].clone();
@@ -101,6 +107,16 @@ fn only_the_command_line_knows_clap() {
         let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
         let knows = manifest.lines().any(|line| line.starts_with("clap"));
         assert_eq!(knows, path.ends_with("dvm-cli"), "{}", path.display());
+    }
+}
+
+#[test]
+fn only_the_wheel_knows_python() {
+    for entry in fs::read_dir(crates()).unwrap() {
+        let path = entry.unwrap().path();
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
+        let knows = manifest.lines().any(|line| line.starts_with("pyo3"));
+        assert_eq!(knows, path.ends_with("dvm-py"), "{}", path.display());
     }
 }
 

@@ -157,7 +157,8 @@ impl<A: Attributor> Shown<A> {
 pub(super) const BASELINE: OptionSpec = OptionSpec {
     takes: Takes::Text("zero|black|white|grey|mean|blur|noise|#RRGGBB|FILE[,…]"),
     help: "what stands for a picture that shows nothing: zero after normalisation, black, white, grey \
-           (127.5), the picture's mean colour, the picture blurred, noise, a colour, or a picture file; \
+           (127.5), the picture's mean colour, the picture blurred, noise, a colour, a picture file, or a \
+           .npy file of normalised values (float32 [C, H, W]); \
            the maps of several, separated by commas, are averaged",
     ..options::BASELINE
 };

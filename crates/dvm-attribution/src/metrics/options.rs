@@ -24,5 +24,6 @@ pub(crate) const BASELINE: OptionSpec = OptionSpec {
     takes: Takes::Text("zero|black|white|grey|mean|blur|noise|#RRGGBB|FILE"),
     default: "zero",
     help: "what covered pixels show: zero after normalisation, black, white, grey (127.5), the picture's mean \
-           colour, the picture blurred, noise, a colour, or a picture file",
+           colour, the picture blurred, noise, a colour, a picture file, or a .npy file of \
+           normalised values (float32 [C, H, W])",
 };

@@ -81,39 +81,11 @@ fn numbered<T: Ord>(values: impl Iterator<Item = Result<T, String>>) -> Result<V
 /// A NumPy file of two axes.
 fn array(bytes: &[u8]) -> Result<LabelFile, String> {
     let broken = || "this is not a complete .npy file".to_owned();
-    let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(broken)?;
-    let (length, start) = match rest {
-        [1, _, low, high, ..] => (u32::from(u16::from_le_bytes([*low, *high])), 4),
-        [2 | 3, _, a, b, c, d, ..] => (u32::from_le_bytes([*a, *b, *c, *d]), 6),
-        _ => return Err(broken()),
-    };
-    let end = start + length as usize;
-    let header = rest.get(start..end).ok_or_else(broken)?;
-    let header = String::from_utf8_lossy(header);
-    // The value of a key in the header, which is a Python dictionary.
-    let field = |key: &str| {
-        let after = header.split_once(&format!("'{key}':"))?.1;
-        Some(after.trim_start())
-    };
-    let kind = field("descr").and_then(|text| text.strip_prefix('\''));
-    let kind = kind
-        .and_then(|text| text.split_once('\''))
-        .ok_or_else(broken)?
-        .0;
-    if !field("fortran_order").is_some_and(|text| text.starts_with("False")) {
-        return Err(
-            "the array is stored column by column; save it with numpy.ascontiguousarray".into(),
-        );
-    }
-    let shape = field("shape").and_then(|text| text.strip_prefix('(')?.split_once(')'));
-    let shape: Vec<usize> = shape
-        .ok_or_else(broken)?
-        .0
-        .split(',')
-        .map(str::trim)
-        .filter(|length| !length.is_empty())
-        .map(|length| length.parse().map_err(|_| broken()))
-        .collect::<Result<_, _>>()?;
+    let dvm_image::NpyFile {
+        descr: kind,
+        shape,
+        values,
+    } = dvm_image::parse_npy(bytes)?;
     let &[height, width] = &shape[..] else {
         return Err(format!(
             "labels are an array [H, W], and this one has the shape {shape:?}"
@@ -130,7 +102,6 @@ fn array(bytes: &[u8]) -> Result<LabelFile, String> {
             ));
         }
     };
-    let values = rest.get(end..).unwrap_or_default();
     let expected = height
         .checked_mul(width)
         .and_then(|n| n.checked_mul(width_of_one));

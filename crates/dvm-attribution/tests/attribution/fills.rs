@@ -215,3 +215,42 @@ fn a_window_at_the_border_is_clipped() {
     // Rows 4 … 5 and columns 6 … 8 of a picture that ends at row 4 and column 6.
     assert_eq!(changed, [4 * 7 + 6]);
 }
+
+#[test]
+fn an_array_file_covers_with_its_normalised_values() {
+    let subject = subject();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cover.npy");
+    let values: Vec<f32> = (0..3 * SIZE.0 * SIZE.1).map(|v| v as f32 / 8.0).collect();
+    let shape = [3, SIZE.0, SIZE.1];
+    std::fs::write(&file, dvm_image::encode_npy(&shape, &values)).unwrap();
+    let mut expected = subject.input.values().to_vec();
+    for (index, value) in expected.iter_mut().enumerate() {
+        if in_window(index / SIZE.1 % SIZE.0, index % SIZE.1) {
+            *value = values[index];
+        }
+    }
+    let found = covered(&subject, file.to_str().unwrap(), "input", "0");
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_array_file_of_another_shape_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cover.npy");
+    std::fs::write(&file, dvm_image::encode_npy(&[3, 7, 5], &[0.0; 105])).unwrap();
+    let subject = subject();
+    let options = [
+        ("fill", file.to_str().unwrap()),
+        ("window", "2"),
+        ("stride", "2"),
+    ];
+    let refused = subject
+        .explain("occlusion", &options, &[0])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("[3, 7, 5]") && refused.contains("[3, 5, 7]"),
+        "{refused}"
+    );
+}

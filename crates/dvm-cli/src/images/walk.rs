@@ -1,6 +1,7 @@
 //! The pictures in a folder and in its folders.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,23 +56,27 @@ pub fn look_through(folder: &Path) -> io::Result<Found> {
                 continue;
             }
         };
-        let is_there = |name: &&str| entries.iter().any(|entry| entry.file_name() == **name);
-        if !within.as_os_str().is_empty() && RESULTS.iter().any(is_there) {
+        let names: Vec<OsString> = entries.iter().map(fs::DirEntry::file_name).collect();
+        let is_result = |name: &OsString| RESULTS.iter().any(|known| name == known);
+        if !within.as_os_str().is_empty() && names.iter().any(is_result) {
             continue;
         }
-        for entry in entries {
-            let name = entry.file_name();
-            let path = entry.path();
+        for (entry, name) in entries.iter().zip(names) {
             let is_hidden = name.as_encoded_bytes().starts_with(b".");
             if is_hidden || NOT_OF_PEOPLE.iter().any(|known| name == *known) {
                 continue;
             }
-            if path.is_dir() {
+            let path = entry.path();
+            // A link is what it leads to; of all else the system has told already what it is.
+            let kind = entry.file_type().ok().filter(|kind| !kind.is_symlink());
+            let is_folder = kind.map_or_else(|| path.is_dir(), |kind| kind.is_dir());
+            let is_file = || kind.map_or_else(|| path.is_file(), |kind| kind.is_file());
+            if is_folder {
                 let is_new = fs::canonicalize(&path).is_ok_and(|real| entered.insert(real));
                 if is_new {
                     folders.push(within.join(name));
                 }
-            } else if dvm::is_named_as_picture(&path) && path.is_file()
+            } else if dvm::is_named_as_picture(&path) && is_file()
                 || formats::volume_name(&path).is_some()
                 || path.extension().is_none() && formats::is_dicom(&path) && name != "DICOMDIR"
             {

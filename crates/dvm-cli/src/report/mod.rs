@@ -43,6 +43,8 @@ pub fn warn_about(classifier: &Classifier) {
             " (--output says what they mean)".into()
         } else if classifier.assumed_part() == Some(&warning) {
             " (choose with --part)".into()
+        } else if classifier.assumed_classes() == Some(&warning) {
+            " (name them with --classes)".into()
         } else {
             String::new()
         };

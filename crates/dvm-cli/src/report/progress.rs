@@ -1,9 +1,18 @@
 //! A bar for what takes longer than a second, on a terminal only.
+//!
+//! Of several pictures it also says how many are done in a second and how long the rest will take. Where a picture
+//! takes less than a second, the bar counts pictures, otherwise what is done of each.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The bar of what is done of one picture.
+const OF_ONE: &str = "{prefix}  {msg} {wide_bar} {percent}% {eta} left";
+
+/// The bar of how many pictures are done.
+const OF_MANY: &str = "{msg} {wide_bar} {percent}%";
 
 /// What ends sooner needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -16,6 +25,12 @@ pub struct Progress {
 }
 
 struct State {
+    /// When the first picture began.
+    began: Option<Instant>,
+    /// Pictures that were begun; those that are left out are not among them.
+    begun: usize,
+    /// Whether the bar counts pictures.
+    counts_pictures: bool,
     /// When the bar may appear; never if it must not.
     appears: Option<Instant>,
     /// What the bar is about.
@@ -25,38 +40,71 @@ struct State {
 impl Progress {
     /// Nothing done yet. Where `shown` is false or no terminal reads along, it stays silent.
     pub fn new(pictures: usize, shown: bool) -> Self {
-        let style =
-            ProgressStyle::with_template("{prefix}  {msg} {wide_bar} {percent}% {eta} left")
-                .expect("the template is well formed");
+        let style = ProgressStyle::with_template(OF_ONE).expect("the template is well formed");
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
         bar.set_style(style);
         Self {
             bar,
             pictures,
             state: Mutex::new(State {
+                began: None,
+                begun: 0,
+                counts_pictures: false,
                 appears: shown.then(|| Instant::now() + PATIENCE),
                 title: String::new(),
             }),
         }
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        let state = self.state.lock();
+        state.expect("no thread panics while it reports")
+    }
+
     /// Begins with a picture, counted from 0.
     pub fn picture(&self, position: usize, name: &str) {
-        self.bar.reset();
         let name = super::escaped(name);
-        self.bar.set_prefix(if self.pictures > 1 {
-            format!("{name} ({} of {})", position + 1, self.pictures)
+        if self.pictures <= 1 {
+            self.bar.reset();
+            self.bar.set_prefix(name.into_owned());
+            return;
+        }
+        let mut state = self.state();
+        let began = *state.began.get_or_insert_with(Instant::now);
+        let (done, passed) = (state.begun, began.elapsed().as_secs_f64());
+        state.begun += 1;
+        let all = self.pictures;
+        let left = all.saturating_sub(position);
+        let rate = (done > 0 && passed > 0.0).then(|| done as f64 / passed);
+        let speed = rate.map_or_else(String::new, |rate| speed(rate, left));
+        let counts = rate.is_some_and(|rate| rate > 1.0);
+        if counts != state.counts_pictures {
+            state.counts_pictures = counts;
+            let template = if counts { OF_MANY } else { OF_ONE };
+            let style = ProgressStyle::with_template(template);
+            self.bar
+                .set_style(style.expect("the template is well formed"));
+        }
+        if counts {
+            self.bar.set_length(all as u64);
+            self.bar.set_position(position as u64);
+            self.bar
+                .set_message(format!("picture {} of {all}{speed}", position + 1));
+            self.appear(&mut state);
         } else {
-            name.into_owned()
-        });
+            self.bar.reset();
+            let position = position + 1;
+            self.bar
+                .set_prefix(format!("{name} ({position} of {all}{speed})"));
+        }
     }
 
     /// So much of what `title` names is done.
     pub fn update(&self, title: &str, done: usize, all: usize) {
-        let mut state = self
-            .state
-            .lock()
-            .expect("no thread panics while it reports");
+        let mut state = self.state();
+        if state.counts_pictures {
+            return;
+        }
         if state.title != title || done < self.bar.position() as usize {
             title.clone_into(&mut state.title);
             self.bar.set_message(title.to_owned());
@@ -64,10 +112,19 @@ impl Progress {
         }
         self.bar.set_length(all as u64);
         self.bar.set_position(done as u64);
+        self.appear(&mut state);
+    }
+
+    fn appear(&self, state: &mut State) {
         if state.appears.is_some_and(|at| Instant::now() >= at) {
             state.appears = None;
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
+    }
+
+    /// Nothing more will be done.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
     }
 
     /// Does something that prints, with the bar out of the way.
@@ -76,8 +133,29 @@ impl Progress {
     }
 }
 
+/// So many pictures in a second, and when the rest are done: `, 12.3 pictures/s, 4m left`.
+fn speed(rate: f64, left: usize) -> String {
+    let seconds = Duration::try_from_secs_f64(left as f64 / rate).unwrap_or(Duration::MAX);
+    let left = HumanDuration(seconds);
+    match rate >= 1.0 {
+        true => format!(", {rate:.1} pictures/s, {left:#} left"),
+        false => format!(", {:.1} s/picture, {left:#} left", 1.0 / rate),
+    }
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speeds_are_written_for_people() {
+        assert_eq!(speed(12.34, 1234), ", 12.3 pictures/s, 2m left");
+        assert_eq!(speed(0.25, 100), ", 4.0 s/picture, 7m left");
     }
 }

@@ -90,7 +90,7 @@ fn a_folder_stands_for_its_pictures() {
     let out = tempfile::tempdir().unwrap();
     let run = run(out.path(), &[folder.path()]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    assert_eq!(names(out.path()), ["A", "b"]);
+    assert_eq!(names(out.path()), ["A", "b", "manifest.jsonl"]);
 }
 
 #[test]

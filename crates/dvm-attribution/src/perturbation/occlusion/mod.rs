@@ -39,7 +39,8 @@ const FILL: OptionSpec = OptionSpec {
     takes: Takes::Text("mean|black|white|grey|zero|blur|noise|#RRGGBB|FILE"),
     default: "mean",
     help: "what covers: the picture's mean colour, black, white, grey (127.5), zero after \
-           normalisation, the picture blurred, noise, a colour, or a picture file",
+           normalisation, the picture blurred, noise, a colour, a picture file, or (space `input`) a .npy file of \
+           normalised values (float32 [C, H, W])",
 };
 
 const NOISE_SEED: OptionSpec = OptionSpec {

@@ -1,0 +1,367 @@
+//! What is done with a picture before it is explained: whether it must be, its checksum, its pixels.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use dvm::data::formats::Study;
+use dvm::{Caption, ClassChoice, Classifier, Input, ResultFolder, Source};
+use serde_json::Value;
+
+use super::shard::{Shard, slashed};
+use crate::failure::in_words_about;
+use crate::images::{Folders, Image};
+use crate::manifest::{Entry, Found, Index, Line};
+use crate::picture_options::range_hint;
+
+/// A picture that is to be explained.
+pub struct Job {
+    image: Image,
+    /// Whether its folder is not named like it, because that of another picture is.
+    is_renamed: bool,
+}
+
+/// All pictures with the folders of their results, and of these those of one shard: which folder a picture gets does
+/// not depend on the shard.
+pub fn jobs(images: Vec<Image>, shard: Option<Shard>) -> Vec<Job> {
+    let mut folders = Folders::of(&images);
+    let named = images.into_iter().map(|mut image| {
+        let mut is_renamed = false;
+        if let Image::Picture { place, .. } = &mut image {
+            (*place, is_renamed) = folders.next(place);
+        }
+        Job { image, is_renamed }
+    });
+    let is_ours = |job: &Job| match &job.image {
+        Image::Picture { place, .. } => shard.is_none_or(|shard| shard.holds(place)),
+        // A list that cannot be read is said in every part: each lacks pictures.
+        Image::Nothing { .. } => true,
+    };
+    named.filter(is_ours).collect()
+}
+
+impl Job {
+    /// The picture.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+}
+
+/// What is known of a picture besides its pixels.
+pub struct About {
+    /// Its number among all, from 0.
+    pub position: usize,
+    /// Its file.
+    pub file: PathBuf,
+    /// Its name for lines that people read.
+    pub title: String,
+    /// Its name among all results: its folder.
+    pub name: String,
+    /// Where its files go.
+    pub folder: PathBuf,
+    /// Which slice of a file with several it is.
+    pub slice: Option<usize>,
+    /// Its number in its file, from 1.
+    pub number: usize,
+    /// Checksum of what is asked for.
+    pub request: String,
+    /// Size and time of its file.
+    pub stamp: Option<(u64, u64)>,
+    /// SHA-256 of its file.
+    pub sha256: Option<String>,
+    /// What the figure says of it.
+    pub caption: Caption,
+    /// Of a picture from a DICOM file, its study.
+    pub study: Option<Arc<Study>>,
+    /// What would show more of it.
+    pub hint: Option<String>,
+    /// What people should know.
+    pub notes: Vec<String>,
+    /// What the manifest says of it.
+    pub earlier: Option<Entry>,
+}
+
+/// Why a picture was not explained.
+pub struct Problem {
+    /// In words, without the picture's name.
+    pub why: String,
+    /// Whether no other picture can be saved either.
+    pub is_of_disk: bool,
+}
+
+impl Problem {
+    /// An error of this file.
+    pub fn of(file: &Path, error: &dvm::Error) -> Self {
+        Self {
+            why: in_words_about(file, error),
+            is_of_disk: error.is_of_disk(),
+        }
+    }
+}
+
+/// A picture, ready to be explained, or why it is not.
+pub enum Loaded {
+    /// It is to be explained.
+    Picture {
+        about: Box<About>,
+        source: Box<Source>,
+        input: Box<Input>,
+        /// The folder of its files, if there will be any.
+        results: Option<Box<ResultFolder>>,
+    },
+    /// It was explained already; these lines are missing in the manifest.
+    Existing(Box<About>, Vec<Line>),
+    /// It cannot be explained.
+    Failed(Box<About>, Problem),
+}
+
+/// Loads pictures, in any thread.
+pub struct Loader<'a> {
+    pub classifier: &'a Classifier,
+    /// The folder of all results.
+    pub out: &'a Path,
+    /// Checksum of what is asked for.
+    pub request: String,
+    /// Whether pictures that were explained already are left out.
+    pub skips: bool,
+    /// Whether files are written.
+    pub has_files: bool,
+    /// What the manifest held.
+    pub index: &'a Index,
+    /// The class that all pictures show.
+    pub true_class: Option<String>,
+}
+
+impl Loader<'_> {
+    /// The picture, and the bytes that it takes in memory.
+    pub fn load(&self, position: usize, job: &Job) -> (usize, Loaded) {
+        let mut about = Box::new(self.about(position, job));
+        let source = match &job.image {
+            Image::Picture { source, .. } => source,
+            Image::Nothing { why, .. } => {
+                let why = why.clone();
+                let problem = Problem {
+                    why,
+                    is_of_disk: false,
+                };
+                return (0, Loaded::Failed(about, problem));
+            }
+        };
+        if self.skips
+            && let Some(lines) = self.existing(&mut about, source)
+        {
+            return (0, Loaded::Existing(about, lines));
+        }
+        match self.read(&mut about, source) {
+            Ok((input, results)) => {
+                let original = input.original();
+                let values: usize = input.shape().iter().product();
+                let bytes = 3 * original.height() * original.width() + 8 * values;
+                let loaded = Loaded::Picture {
+                    about,
+                    source: Box::new(source.clone()),
+                    input: Box::new(input),
+                    results: results.map(Box::new),
+                };
+                (bytes, loaded)
+            }
+            Err(error) => {
+                let problem = Problem::of(&about.file, &error);
+                (0, Loaded::Failed(about, problem))
+            }
+        }
+    }
+
+    fn about(&self, position: usize, job: &Job) -> About {
+        let file = job.image.path();
+        let classes = self.classifier.classes();
+        let (place, label, number) = match &job.image {
+            Image::Picture {
+                source,
+                place,
+                label,
+            } => {
+                let number = source.slice().map_or(1, |slice| slice + 1);
+                (slashed(place), label.as_deref(), number)
+            }
+            Image::Nothing { path, .. } => (path.to_string_lossy().into_owned(), None, 1),
+        };
+        let label = label.map(|label| class_of(label, classes));
+        let true_class = self.true_class.as_ref().or(label.as_ref());
+        let caption = match true_class {
+            Some(class) => Caption::labelled(file, class),
+            None => Caption::of_file(file, classes),
+        };
+        let request = match &label {
+            Some(label) => checksum(&format!("{} {label}", self.request)),
+            None => self.request.clone(),
+        };
+        let folder = self.out.join(&place);
+        let mut notes = Vec::new();
+        if job.is_renamed {
+            notes.push(format!(
+                "{}: another picture has this name too; this one goes to {}",
+                file.display(),
+                folder.display()
+            ));
+        }
+        About {
+            position,
+            title: job.image.name(),
+            earlier: self.index.get(&place).copied(),
+            name: place,
+            folder,
+            slice: job.image.slice(),
+            number,
+            request,
+            stamp: match &job.image {
+                Image::Picture {
+                    source: Source::Bytes { .. },
+                    ..
+                } => None,
+                _ => stamp(file),
+            },
+            sha256: None,
+            caption,
+            study: None,
+            hint: None,
+            notes,
+            file: file.to_owned(),
+        }
+    }
+
+    fn read(
+        &self,
+        about: &mut About,
+        source: &Source,
+    ) -> Result<(Input, Option<ResultFolder>), dvm::Error> {
+        let picture = source.read(&self.classifier.reading())?;
+        let sha256 = match about.sha256.take() {
+            Some(sha256) => sha256,
+            None => source.sha256()?,
+        };
+        let results = match self.has_files {
+            true => Some(ResultFolder::begin(&about.folder)?),
+            false => None,
+        };
+        let replaces = results.as_ref();
+        let replaces = replaces.and_then(|results| results.replaces_other_than(&sha256));
+        about.notes.extend(replaces.map(|other| {
+            format!(
+                "{}: {} holds the explanation of another picture, {other}, which is replaced",
+                about.title,
+                about.folder.display()
+            )
+        }));
+        about.sha256 = Some(sha256);
+        about.hint = range_hint(&picture);
+        about.study = source.study()?.map(Arc::new);
+        Ok((self.classifier.prepare(picture)?, results))
+    }
+
+    /// If the picture was explained as it is asked for now: the lines that the manifest lacks. The picture is the
+    /// same if its file has the size and time that it had, or the same bytes.
+    fn existing(&self, about: &mut About, source: &Source) -> Option<Vec<Line>> {
+        if !self.has_files {
+            let entry = about
+                .earlier
+                .filter(|entry| entry.answers(&about.request))?;
+            let is_same = about.stamp.is_some_and(|stamp| entry.is_of_file(stamp))
+                || entry.is_of_picture(sha256(about, source)?);
+            return is_same.then(Vec::new);
+        }
+        let records = records(&about.folder);
+        let is_asked_for = |record: &&(String, Value)| record.1["request"] == about.request;
+        if records.is_empty() || records.iter().filter(is_asked_for).count() < records.len() {
+            return None;
+        }
+        let image = &records[0].1["image"];
+        let is_of_file = about.stamp.is_some_and(|(bytes, modified)| {
+            image["bytes"] == bytes && image["modified"] == modified
+        });
+        if !is_of_file && image["sha256"] != sha256(about, source)? {
+            return None;
+        }
+        let known = image["sha256"].as_str()?;
+        let is_listed = |entry: &Entry| entry.answers(&about.request) && entry.is_of_picture(known);
+        if about.earlier.as_ref().is_some_and(is_listed) {
+            return Some(Vec::new());
+        }
+        let line = |(folder, record): &(String, Value)| {
+            let folder = match folder.as_str() {
+                "" => about.name.clone(),
+                class => format!("{}/{class}", about.name),
+            };
+            Some(Line {
+                lines: records.len(),
+                sha256: Some(known.to_owned()),
+                found: Some(Found::of_record(record, Some(folder))?),
+                ..about.line()
+            })
+        };
+        records.iter().map(line).collect()
+    }
+}
+
+impl About {
+    /// A line of the manifest, with nothing found yet.
+    pub fn line(&self) -> Line {
+        Line {
+            sha256: self.sha256.clone(),
+            bytes: self.stamp.map(|(bytes, _)| bytes),
+            modified: self.stamp.map(|(_, modified)| modified),
+            request: Some(self.request.clone()),
+            ..Line::of(&self.name, &self.file, self.slice)
+        }
+    }
+}
+
+/// The SHA-256 of the picture's file; computed once.
+fn sha256<'a>(about: &'a mut About, source: &Source) -> Option<&'a str> {
+    if about.sha256.is_none() {
+        about.sha256 = source.sha256().ok();
+    }
+    about.sha256.as_deref()
+}
+
+/// Size and time of a file: nanoseconds since 1970.
+fn stamp(file: &Path) -> Option<(u64, u64)> {
+    let kind = fs::metadata(file).ok()?;
+    let since = kind.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some((kind.len(), u64::try_from(since.as_nanos()).ok()?))
+}
+
+/// The records in a folder of results: its own, or those of its classes' folders, by the classes' indices.
+fn records(folder: &Path) -> Vec<(String, Value)> {
+    let record = |folder: &Path| -> Option<Value> {
+        serde_json::from_slice(&fs::read(folder.join("explanation.json")).ok()?).ok()
+    };
+    if let Some(own) = record(folder) {
+        return vec![(String::new(), own)];
+    }
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let of_class = entries.filter_map(|entry| {
+        let name = entry.file_name().to_str()?.to_owned();
+        Some((name, record(&entry.path())?))
+    });
+    let mut all: Vec<_> = of_class.collect();
+    all.sort_by_key(|(_, record)| record["class"]["index"].as_u64());
+    all
+}
+
+/// The name of the class that a table's label means; a label that is none of the network's stays as it is.
+fn class_of(label: &str, classes: &[String]) -> String {
+    let choice = ClassChoice::Named(label.to_owned());
+    match choice.resolve(classes, 0).as_deref() {
+        Ok(&[class]) => classes[class].clone(),
+        _ => label.to_owned(),
+    }
+}
+
+/// A short checksum of what is asked for.
+pub fn checksum(text: &str) -> String {
+    let mut sum = dvm::fetch::sha256_of_bytes(text.as_bytes());
+    sum.truncate(16);
+    sum
+}

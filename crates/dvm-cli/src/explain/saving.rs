@@ -1,0 +1,466 @@
+//! What is done with a picture after it was explained: its files, its lines, the manifest. In a thread of its own,
+//! while the next pictures are explained.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
+
+use bytesize::ByteSize;
+use dvm::{Classifier, Explanation, Ranked, ResultFolder, Size};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::checks::{CheckLine, checks_of};
+use super::loading::{About, Problem};
+use crate::images;
+use crate::manifest::{Found, Line, Manifest};
+use crate::preprocess_options;
+use crate::report::{self, Progress};
+
+/// Results of this many bytes are announced.
+const WORTH_A_NOTE: u64 = 100_000_000;
+
+/// What has become of a picture. Of one that is explained first [`Message::Begin`], then its classes, then
+/// [`Message::End`].
+pub enum Message {
+    /// It is being explained; the folder of its files, if there will be any.
+    Begin(Box<About>, Option<Box<ResultFolder>>),
+    /// One class of it.
+    Class(Box<Explanation>),
+    /// All of it is explained, or why not.
+    End(Result<(), Problem>),
+    /// It was not begun.
+    Failed(Box<About>, Problem),
+    /// It was explained by an earlier run; these lines are missing in the manifest.
+    Existing(Box<About>, Vec<Line>),
+}
+
+/// What the thread that saves tells the others.
+#[derive(Default)]
+pub struct Signals {
+    /// Pictures that were explained and saved.
+    pub explained: AtomicUsize,
+    /// Pictures that an earlier run had explained.
+    pub existing: AtomicUsize,
+    /// The number of the last picture that could not be saved, plus 1.
+    unsaved: AtomicUsize,
+    /// Whether nothing more can be saved.
+    is_stopped: AtomicBool,
+}
+
+impl Signals {
+    /// Whether it is worth going on with the picture of this number.
+    pub fn is_wanted(&self, position: usize) -> bool {
+        !self.is_stopped() && self.unsaved.load(Ordering::Relaxed) != position + 1
+    }
+
+    /// Whether nothing more can be saved.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// How far the work is: `explained: 3 of 10`.
+    pub fn so_far(&self, all: usize) -> String {
+        let explained = self.explained.load(Ordering::Relaxed);
+        match self.existing.load(Ordering::Relaxed) {
+            0 => format!("explained: {explained} of {all}"),
+            existing => {
+                format!("explained: {explained} of {all}; {existing} were explained before")
+            }
+        }
+    }
+}
+
+/// What became of one class of one picture, or of one picture, as JSON.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    Explained {
+        image: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        slice: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        folder: Option<String>,
+        class: Ranked,
+        top: Vec<Ranked>,
+        files: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<CheckLine>,
+        warnings: Vec<String>,
+    },
+    Existing {
+        image: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        slice: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        folder: Option<String>,
+        existing: bool,
+    },
+    Failed {
+        image: String,
+        error: String,
+    },
+}
+
+/// How results are saved and told.
+pub struct Saver<'a> {
+    pub classifier: &'a Classifier,
+    pub progress: &'a Progress,
+    pub signals: &'a Signals,
+    /// Whether each class gets a folder of its own.
+    pub several_classes: bool,
+    pub json: bool,
+    pub quiet: bool,
+    /// The file to look at first, if one is written.
+    pub shown: Option<String>,
+    /// Whether files are written.
+    pub has_files: bool,
+    pub manifest: Option<Manifest>,
+    /// How many classes are explained, and pictures.
+    pub classes: usize,
+    pub pictures: usize,
+}
+
+/// What is left when all is saved.
+#[derive(Default)]
+pub struct Ended {
+    pub manifest: Option<Manifest>,
+    /// For JSON only: of a million pictures they would take much memory.
+    pub outcomes: Vec<Outcome>,
+    /// Whether a picture failed.
+    pub has_failed: bool,
+    /// Why nothing more can be saved.
+    pub stopped: Option<String>,
+    /// Why a line could not be printed, if one could not.
+    pub printed: Option<io::Error>,
+}
+
+/// The picture that is being saved.
+struct Current {
+    about: Box<About>,
+    results: Option<Box<ResultFolder>>,
+    text: String,
+    explained: Vec<Outcome>,
+    lines: Vec<Line>,
+    /// Warnings that were told.
+    noted: Vec<String>,
+    /// Why it cannot be saved.
+    problem: Option<Problem>,
+}
+
+/// A [`Saver`] at work.
+struct Work<'a> {
+    saver: Saver<'a>,
+    ended: Ended,
+    /// Whether it has been said what all that is written will take.
+    is_size_told: bool,
+}
+
+impl Saver<'_> {
+    /// Saves what comes, until nothing more can come.
+    pub fn run(mut self, messages: Receiver<Message>) -> Ended {
+        let ended = Ended {
+            manifest: self.manifest.take(),
+            ..Ended::default()
+        };
+        let mut work = Work {
+            saver: self,
+            ended,
+            is_size_told: false,
+        };
+        let mut current = None;
+        for message in messages {
+            // Whoever explains may be a few pictures ahead when the disk is full.
+            if work.ended.stopped.is_none() {
+                work.receive(message, &mut current);
+            }
+        }
+        work.ended
+    }
+}
+
+impl Work<'_> {
+    fn receive(&mut self, message: Message, current: &mut Option<Current>) {
+        match message {
+            Message::Begin(about, results) => {
+                about.notes.iter().for_each(|note| self.note(note));
+                *current = Some(Current {
+                    about,
+                    results,
+                    text: String::new(),
+                    explained: Vec::new(),
+                    lines: Vec::new(),
+                    noted: Vec::new(),
+                    problem: None,
+                });
+            }
+            Message::Class(explanation) => {
+                let current = current.as_mut().expect("a picture was begun");
+                if current.problem.is_none()
+                    && let Err(error) = self.class(*explanation, current)
+                {
+                    let position = current.about.position + 1;
+                    self.saver
+                        .signals
+                        .unsaved
+                        .store(position, Ordering::Relaxed);
+                    current.problem = Some(Problem::of(&current.about.file, &error));
+                }
+            }
+            Message::End(outcome) => {
+                let current = current.take().expect("a picture was begun");
+                self.end(current, outcome);
+            }
+            Message::Failed(about, problem) => {
+                about.notes.iter().for_each(|note| self.note(note));
+                self.failed(&about, problem);
+            }
+            Message::Existing(about, lines) => {
+                self.saver.signals.existing.fetch_add(1, Ordering::Relaxed);
+                if !lines.is_empty() {
+                    self.list(&about, &lines);
+                }
+                if self.saver.json {
+                    self.ended.outcomes.push(Outcome::Existing {
+                        image: about.file.display().to_string(),
+                        slice: about.slice,
+                        folder: self
+                            .saver
+                            .has_files
+                            .then(|| about.folder.display().to_string()),
+                        existing: true,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Writes the files of one class.
+    fn class(&mut self, explanation: Explanation, current: &mut Current) -> Result<(), dvm::Error> {
+        let about = &current.about;
+        let explanation = explanation.with_caption(about.caption.clone());
+        let class = Ranked {
+            index: explanation.class(),
+            name: explanation.class_name().to_owned(),
+            probability: explanation.probability(),
+        };
+        let own = self
+            .saver
+            .several_classes
+            .then(|| images::class_folder(class.index, &explanation.title()));
+        let (folder, listed) = match &own {
+            Some(own) => (about.folder.join(own), format!("{}/{own}", about.name)),
+            None => (about.folder.clone(), about.name.clone()),
+        };
+        let explanation = match &about.study {
+            Some(study) => explanation.with_study(study.clone(), about.number),
+            None => explanation,
+        };
+        let mut found = None;
+        let complete = |record: &mut Value| {
+            let image = &mut record["image"];
+            image["file"] = about.file.display().to_string().into();
+            image["sha256"] = about.sha256.as_deref().into();
+            if let Some((bytes, modified)) = about.stamp {
+                image["bytes"] = bytes.into();
+                image["modified"] = modified.into();
+            }
+            if let Some(slice) = about.slice {
+                image["slice"] = slice.into();
+            }
+            record["request"] = about.request.as_str().into();
+            let listed = self.saver.has_files.then_some(listed);
+            found = Found::of_record(record, listed);
+        };
+        let written = match &current.results {
+            Some(results) => {
+                let written = explanation.write(results, own.as_deref(), complete)?;
+                if !self.is_size_told {
+                    self.is_size_told = true;
+                    self.note_size(results.written());
+                }
+                written
+            }
+            None => {
+                complete(&mut explanation.record());
+                Vec::new()
+            }
+        };
+        current.lines.push(Line {
+            found,
+            ..about.line()
+        });
+        let warnings: Vec<String> = explanation
+            .warnings()
+            .map(|(method, warning)| format!("{method}: {warning}"))
+            .collect();
+        self.warn(&explanation, &warnings, about, &mut current.noted);
+        let shown = self.saver.shown.as_ref().map(|file| folder.join(file));
+        let shown = shown.or_else(|| self.saver.has_files.then(|| folder.clone()));
+        current.text += &format!(
+            "{}: {} {}{}\n",
+            report::escaped(&about.title),
+            report::escaped(&explanation.title()),
+            explanation.score(),
+            shown.map_or_else(String::new, |path| format!(" → {}", report::shown(&path)))
+        );
+        let (checks, checked) = checks_of(&explanation);
+        current.text += &checked;
+        if self.saver.json {
+            current.explained.push(Outcome::Explained {
+                image: about.file.display().to_string(),
+                slice: about.slice,
+                files: written.iter().map(|path| name_in(&folder, path)).collect(),
+                folder: self.saver.has_files.then(|| folder.display().to_string()),
+                class,
+                top: explanation.prediction().top(5).to_vec(),
+                checks,
+                warnings,
+            });
+        }
+        Ok(())
+    }
+
+    /// Tells each warning once: most are about the network and hold for all classes.
+    fn warn(
+        &self,
+        explanation: &Explanation,
+        warnings: &[String],
+        about: &About,
+        noted: &mut Vec<String>,
+    ) {
+        // What is to be known of the network was said when it was read.
+        let said = |warning: &&String| !warning.starts_with("network: ");
+        for warning in warnings.iter().filter(said) {
+            if noted.contains(warning) {
+                continue;
+            }
+            noted.push(warning.clone());
+            let of_crop = explanation.crop_warning();
+            let is_of_crop = of_crop.is_some_and(|crop| warning.ends_with(crop));
+            let preprocess = self.saver.classifier.preprocess();
+            let remedy = match is_of_crop {
+                true => format!(" ({})", preprocess_options::whole_picture(preprocess)),
+                false => String::new(),
+            };
+            self.note(&format!("{}: {warning}{remedy}", about.title));
+            if let (true, Some(hint)) = (warning.starts_with("picture: its "), &about.hint) {
+                self.note(&format!("{}: {hint}", about.title));
+            }
+        }
+    }
+
+    /// Gives the folder its name and tells of the picture.
+    fn end(&mut self, current: Current, outcome: Result<(), Problem>) {
+        let Current {
+            about,
+            results,
+            text,
+            mut explained,
+            mut lines,
+            problem,
+            ..
+        } = current;
+        let published = match (problem, outcome) {
+            (Some(problem), _) | (None, Err(problem)) => Err(problem),
+            (None, Ok(())) => results
+                .map_or(Ok(()), |results| results.publish())
+                .map_err(|error| Problem::of(&about.file, &error)),
+        };
+        if let Err(problem) = published {
+            return self.failed(&about, problem);
+        }
+        self.is_size_told = true;
+        let count = lines.len();
+        lines.iter_mut().for_each(|line| line.lines = count);
+        self.saver.signals.explained.fetch_add(1, Ordering::Relaxed);
+        self.ended.outcomes.append(&mut explained);
+        self.list(&about, &lines);
+        self.line(&text);
+    }
+
+    fn failed(&mut self, about: &About, problem: Problem) {
+        let image = about.file.display().to_string();
+        if self.saver.json {
+            self.ended.outcomes.push(Outcome::Failed {
+                image: image.clone(),
+                error: problem.why.clone(),
+            });
+        }
+        if problem.is_of_disk {
+            return self.stop(problem.why);
+        }
+        self.ended.has_failed = true;
+        let line = format!("error: {image}: {}", problem.why);
+        self.saver.progress.aside(|| report::say(&line));
+        let line = Line {
+            error: Some(problem.why),
+            ..about.line()
+        };
+        self.list(about, &[line]);
+    }
+
+    /// Adds lines to the manifest, if there is one.
+    fn list(&mut self, about: &About, lines: &[Line]) {
+        let Some(manifest) = &mut self.ended.manifest else {
+            return;
+        };
+        if let Err(error) = manifest.add(lines, about.earlier.as_ref()) {
+            let why = format!("cannot write {}: {error}", manifest.path().display());
+            self.stop(why);
+        }
+    }
+
+    fn stop(&mut self, why: String) {
+        self.ended.stopped = Some(why);
+        self.saver.signals.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Says what all classes of all pictures will take, once the first has shown its size.
+    fn note_size(&self, [shared, of_class]: [Size; 2]) {
+        let pictures = self.saver.pictures as u64;
+        let all = |shared: u64, of_class: u64| {
+            let classes = self.saver.classes as u64;
+            let of_picture = shared.saturating_add(of_class.saturating_mul(classes));
+            of_picture.saturating_mul(pictures)
+        };
+        let bytes = all(shared.bytes, of_class.bytes);
+        if self.saver.several_classes && bytes >= WORTH_A_NOTE {
+            self.note(&format!(
+                "{} classes of {pictures} {} will take about {} in {} files",
+                self.saver.classes,
+                if pictures == 1 { "picture" } else { "pictures" },
+                ByteSize(bytes).display().si(),
+                all(shared.files, of_class.files),
+            ));
+        }
+    }
+
+    fn note(&self, note: &str) {
+        if !self.saver.quiet {
+            let say = || report::say(&format!("note: {note}"));
+            self.saver.progress.aside(say);
+        }
+    }
+
+    /// Prints lines. The files are the result: if nobody can read the lines, the work goes on, and
+    /// the program says so at its end.
+    fn line(&mut self, lines: &str) {
+        if !self.saver.quiet
+            && !self.saver.json
+            && let Err(error) = self.saver.progress.aside(|| report::print(lines))
+        {
+            self.ended.printed.get_or_insert(error);
+        }
+    }
+}
+
+/// A file's name as its folder sees it: a file that classes share lies above their folders.
+fn name_in(folder: &Path, path: &Path) -> String {
+    let name = path.file_name().expect("each is a file").to_string_lossy();
+    match path.parent() == Some(folder) {
+        true => name.into_owned(),
+        false => format!("../{name}"),
+    }
+}

@@ -1,0 +1,40 @@
+//! The engine as a Python module, `dvm._dvm`: what the Python package `dvm` is made of.
+//!
+//! Only what needs the engine is here; what people read and call (`dvm.load`, `Model`, `Explanation`, the drop-in
+//! classes) is written in Python, in `python/dvm`. The interpreter is free while the engine works ([`work`]).
+
+mod classifier;
+mod explanation;
+mod failure;
+mod picture;
+mod registries;
+mod work;
+
+use std::ffi::OsString;
+
+use pyo3::prelude::*;
+
+/// The engine of Deep Vision Mask.
+#[pymodule]
+fn _dvm(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("DEFAULT_MODEL", dvm::DEFAULT_MODEL)?;
+    module.add("DEFAULT_METHODS", dvm::DEFAULT_METHODS)?;
+    module.add_class::<classifier::Classifier>()?;
+    module.add_class::<explanation::Explanation>()?;
+    module.add_function(wrap_pyfunction!(classifier::load, module)?)?;
+    module.add_function(wrap_pyfunction!(classifier::read_class_names, module)?)?;
+    module.add_function(wrap_pyfunction!(registries::methods, module)?)?;
+    module.add_function(wrap_pyfunction!(registries::metrics, module)?)?;
+    module.add_function(wrap_pyfunction!(registries::models, module)?)?;
+    module.add_function(wrap_pyfunction!(work::set_threads, module)?)?;
+    module.add_function(wrap_pyfunction!(command, module)?)?;
+    Ok(())
+}
+
+/// Carries out the command `dvm` with these arguments, the program's name first, and gives its exit status. It may
+/// end the process: Ctrl-C does.
+#[pyfunction]
+fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    py.detach(|| dvm_cli::status(arguments))
+}

@@ -1,0 +1,111 @@
+//! How pictures are prepared, as people write it down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use dvm_image::{Channels, Preprocess, PreprocessField};
+use serde_json::Value;
+
+use crate::Error;
+use crate::classes::read_text;
+
+/// Reads a preprocessing: `imagenet`, or a file with the JSON form of [`Preprocess`], in which what
+/// is left out stays as in `usual`. With it come the fields that it says. `imagenet` leaves a grey network
+/// grey, with the averages of ImageNet's means and deviations.
+///
+/// # Errors
+/// [`Error::File`] for a file that cannot be read or used.
+pub fn read_preprocess(
+    name_or_file: &str,
+    usual: &Preprocess,
+) -> Result<(Preprocess, BTreeSet<PreprocessField>), Error> {
+    if name_or_file == "imagenet" {
+        let imagenet = Preprocess::imagenet();
+        let imagenet = match usual.channels {
+            Channels::Grey => imagenet.with_channels(Channels::Grey),
+            Channels::Rgb | Channels::Bgr => imagenet,
+        };
+        return Ok((imagenet, PreprocessField::ALL.into()));
+    }
+    let fail = |detail: String| Error::File {
+        file: name_or_file.into(),
+        detail,
+    };
+    let text = read_text(Path::new(name_or_file))
+        .map_err(|error| fail(format!("{error}; give `imagenet` or a JSON file")))?;
+    merged(&text, usual).map_err(fail)
+}
+
+/// As [`read_preprocess`], of the JSON text itself.
+///
+/// # Errors
+/// [`Error::Usage`] for a text that is no preprocessing.
+pub fn parse_preprocess(
+    json: &str,
+    usual: &Preprocess,
+) -> Result<(Preprocess, BTreeSet<PreprocessField>), Error> {
+    merged(json, usual).map_err(|detail| Error::Usage(format!("`{json}` {detail}")))
+}
+
+fn merged(
+    text: &str,
+    usual: &Preprocess,
+) -> Result<(Preprocess, BTreeSet<PreprocessField>), String> {
+    let wrong = |error: serde_json::Error| format!("is not a preprocessing: {error}");
+    let given: BTreeMap<String, Value> = serde_json::from_str(text).map_err(wrong)?;
+    let channels = given.get(PreprocessField::Channels.name());
+    let usual = match channels {
+        // Means that are not given stay with their colours.
+        Some(channels) => {
+            let channels = serde_json::from_value(channels.clone()).map_err(wrong)?;
+            usual.with_channels(channels)
+        }
+        None => usual.clone(),
+    };
+    let is_said = |field: &PreprocessField| given.contains_key(field.name());
+    let said = PreprocessField::ALL.into_iter().filter(is_said).collect();
+    let mut all = serde_json::to_value(usual).map_err(wrong)?;
+    for (field, value) in given {
+        all[field] = value;
+    }
+    let preprocess: Preprocess = serde_json::from_value(all).map_err(wrong)?;
+    preprocess.validate().map_err(|error| error.to_string())?;
+    Ok((preprocess, said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_preprocessing_leaves_out_stays_as_usual() {
+        let usual = Preprocess::imagenet();
+        let text = r#"{"crop": [96, 128], "std": [1, 1, 1]}"#;
+        let (given, said) = merged(text, &usual).unwrap();
+        assert_eq!(said, [PreprocessField::Std, PreprocessField::Crop].into());
+        let expected = Preprocess {
+            crop: (96, 128),
+            std: [1.0; 3],
+            ..usual
+        };
+        assert_eq!(given, expected);
+    }
+
+    #[test]
+    fn another_order_of_channels_keeps_the_means_with_their_colours() {
+        let usual = Preprocess::imagenet();
+        let (given, said) = merged(r#"{"channels": "bgr"}"#, &usual).unwrap();
+        assert_eq!(given.mean, [0.406, 0.456, 0.485]);
+        assert_eq!(said, [PreprocessField::Channels].into());
+        let text = r#"{"channels": "bgr", "mean": [0.1, 0.2, 0.3]}"#;
+        assert_eq!(merged(text, &usual).unwrap().0.mean, [0.1, 0.2, 0.3]);
+    }
+
+    #[test]
+    fn a_preprocessing_with_an_unknown_field_or_no_sense_is_refused() {
+        let refused = |text| merged(text, &Preprocess::imagenet()).unwrap_err();
+        assert!(refused(r#"{"size": 224}"#).contains("unknown field `size`"));
+        assert!(refused(r#"{"std": [0, 1, 1]}"#).contains("std"));
+        assert!(refused("[1, 2]").contains("is not a preprocessing"));
+    }
+}
