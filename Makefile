@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: check test lint docs licences bench bench-kernels references size
+.PHONY: check test lint docs licences wheel bench bench-kernels references size
 
 check: lint test docs
 
@@ -20,6 +20,13 @@ docs:
 licences:
 	$(CARGO) fetch --locked
 	cargo deny --offline check bans licenses sources
+
+# The Python package into .venv (`python3 -m venv .venv`), and its tests.
+wheel:
+	$(PYTHON) -m pip install --quiet -r tests/requirements.txt -r python/tests/requirements.txt
+	$(PYTHON) -m maturin build --release --out target/wheels
+	$(PYTHON) -m pip install --quiet --force-reinstall --no-deps target/wheels/dvm-*.whl
+	$(PYTHON) -m pytest
 
 # Needs the packages of benches/peers/requirements.txt; `make bench ONLY=forward` takes some rows.
 bench:
