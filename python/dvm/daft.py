@@ -61,16 +61,16 @@ def explainer(
     }
     given = (shipment, names, target, "bytes", (), "float32", dict(settings or {}), threads, keywords)
 
-    @daft.udf(return_dtype=DataType.struct(fields))
+    @daft.cls
     class Explain:
         def __init__(self) -> None:
             self._explainer = Explainer(*given)
 
-        def __call__(self, pictures: Any) -> list[dict[str, Any]]:
-            rows = [self._explainer._row(b"" if one is None else one) for one in pictures.to_pylist()]
-            for row in rows:
-                for name in names:
-                    row[name] = None if row[name] is None else row[name].ravel().tolist()
-            return [{name: row[name] for name in fields} for row in rows]
+        @daft.method(return_dtype=DataType.struct(fields))
+        def __call__(self, picture: bytes) -> Any:
+            row = self._explainer._row(b"" if picture is None else picture)
+            for name in names:
+                row[name] = None if row[name] is None else row[name].ravel().tolist()
+            return {name: row[name] for name in fields}
 
-    return Explain
+    return Explain()

@@ -146,6 +146,7 @@ def test_a_network_that_is_trained_on_is_opened_again(torch_net, batch):
 
 def test_a_module_keeps_its_mode_and_its_gradients(torch_net, batch):
     net = torch_net.train()
+    net.zero_grad(set_to_none=True)
     try:
         ours.Saliency(net).attribute(batch, target=1)
         assert net.training and net.stem.training
