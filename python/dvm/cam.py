@@ -169,25 +169,15 @@ def _scale(values: np.ndarray) -> np.ndarray:
     return (values / (1e-7 + values.max())).astype(np.float32)
 
 
-def _resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """At another size, bilinear, by the middles of pixels, as OpenCV does it."""
+def _resized(values: np.ndarray, size: tuple[int, ...], by_corners: bool = False) -> np.ndarray:
+    """At another size, bilinear: by the middles of pixels, as OpenCV does it, or so that corners stay corners."""
     for axis, length in enumerate(size):
         own = values.shape[axis]
-        at = (np.arange(length) + 0.5) * own / length - 0.5
+        if by_corners:
+            at = np.arange(length) * ((own - 1) / max(length - 1, 1))
+        else:
+            at = (np.arange(length) + 0.5) * own / length - 0.5
         low = np.floor(at).astype(int)
-        share = (at - low).astype(np.float32)
-        first, second = (np.take(values, np.clip(low + step, 0, own - 1), axis=axis) for step in (0, 1))
-        share = share[:, None] if axis == 0 else share[None, :]
-        values = first * (1 - share) + second * share
-    return values.astype(np.float32)
-
-
-def _enlarged(values: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """At another size, bilinear, so that corners stay corners."""
-    for axis, length in enumerate(size):
-        own = values.shape[axis]
-        at = np.arange(length) * ((own - 1) / max(length - 1, 1))
-        low = np.minimum(np.floor(at).astype(int), max(own - 2, 0))
         share = (at - low).astype(np.float32)
         first, second = (np.take(values, np.clip(low + step, 0, own - 1), axis=axis) for step in (0, 1))
         share = share[:, None] if axis == 0 else share[None, :]
@@ -278,7 +268,7 @@ class ScoreCAM(_ByAnswers):
     """Score-CAM (arXiv 1910.01279), with masks as pytorch-grad-cam enlarges them: by their corners."""
 
     def _cam(self, model: Any, picture: np.ndarray, target: int, layer: str, channels: np.ndarray) -> np.ndarray:
-        masks = np.stack([_enlarged(channel, picture.shape[1:]) for channel in channels])
+        masks = np.stack([_resized(channel, picture.shape[1:], by_corners=True) for channel in channels])
         low, high = masks.min(axis=(1, 2), keepdims=True), masks.max(axis=(1, 2), keepdims=True)
         masks = (masks - low) / (high - low + np.float32(1e-8))
         scores = np.concatenate(
