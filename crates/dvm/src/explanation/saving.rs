@@ -15,7 +15,7 @@ use crate::{Error, ResultFolder, drawing};
 impl Explanation {
     /// Makes `folder` hold this explanation and nothing else: `input.png`; for each method
     /// `<method>.npy`, `<method>.raw.npy`, `<method>.png` and `<method>.overlay.png`; `figure.png`, or
-    /// the files that [`Explain::figures`] names, all as far as [`Explain::files`] has them; and
+    /// the files that [`Explain::figures`](crate::Explain::figures) names, all as far as [`Explain::files`](crate::Explain::files) has them; and
     /// `explanation.json`, which lists them. The folder
     /// appears whole or not at all, and explanations that were in it are gone then. Returns the paths
     /// of the files.
