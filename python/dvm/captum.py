@@ -6,7 +6,7 @@ or a :class:`dvm.Model`; ``attribute`` takes Captum's arguments and gives Captum
 inputs are one. Where an argument has no counterpart an error says so; nothing is computed otherwise than asked.
 
 Methods that draw random numbers (``KernelShap``, ``ShapleyValueSampling``) draw their own: their results agree with
-Captum's within the scatter of both. ``NoiseTunnel`` draws PyTorch's, as Captum does.
+Captum's within the scatter of both. ``NoiseTunnel`` and ``GradientShap`` draw PyTorch's and NumPy's, as Captum does.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ __all__ = [
     "DeepLift",
     "DeepLiftShap",
     "FeatureAblation",
+    "GradientShap",
     "GuidedBackprop",
     "GuidedGradCam",
     "InputXGradient",
     "IntegratedGradients",
     "KernelShap",
+    "LayerActivation",
     "LayerAttribution",
     "LayerGradCam",
     "NoiseTunnel",
@@ -325,6 +327,46 @@ class DeepLiftShap(DeepLift):
         return super().attribute(inputs, baselines, target, additional_forward_args, False, custom_attribution_func)
 
 
+class GradientShap(_Attribution):
+    """Gradients at random places between baselines and the picture (arXiv 1705.07874), with the random numbers of
+    PyTorch and NumPy, as Captum draws them.
+    """
+
+    def __init__(self, forward_func: Any, multiply_by_inputs: bool = True) -> None:
+        if not multiply_by_inputs:
+            raise ValueError("multiply_by_inputs=False is not supported")
+        super().__init__(forward_func)
+
+    def attribute(
+        self,
+        inputs: Any,
+        baselines: Any,
+        n_samples: int = 5,
+        stdevs: float = 0.0,
+        target: Any = None,
+        additional_forward_args: Any = None,
+        return_convergence_delta: bool = False,
+    ) -> Any:
+        """As Captum's: ``[N, C, H, W]``; ``baselines`` ``[B, C, H, W]`` are drawn from."""
+        import torch
+
+        if return_convergence_delta:
+            raise ValueError("return_convergence_delta is not supported for random places")
+        if callable(baselines) or isinstance(baselines, (int, float)):
+            raise ValueError("baselines are a batch of pictures, [B, C, H, W]")
+        count = len(inputs)
+        chosen = np.random.choice(len(baselines), n_samples * count)
+        base = torch.as_tensor(values_of(baselines)[chosen])
+        repeated = torch.as_tensor(inputs).repeat_interleave(n_samples, dim=0)
+        noisy = repeated + torch.normal(0, torch.full(repeated.shape, float(stdevs)))
+        share = torch.tensor(np.random.uniform(0.0, 1.0, len(noisy)), dtype=noisy.dtype).view(-1, 1, 1, 1)
+        targets = np.repeat(_targets(target, count), n_samples).tolist()
+        between = share * noisy + (1.0 - share) * base
+        gradients = self._explained(between, targets, "gradient", {}, lambda made: made.raw, additional_forward_args)
+        found = (torch.from_numpy(gradients) * (noisy - base)).reshape(count, n_samples, *noisy.shape[1:])
+        return _like(inputs, found.mean(1).numpy(force=True))
+
+
 class Occlusion(_Attribution):
     """What the score loses when a window is covered (arXiv 1311.2901)."""
 
@@ -525,6 +567,21 @@ class GuidedGradCam(_Attribution):
         guided, cam = torch.as_tensor(guided), torch.as_tensor(cam)
         mapped = LayerAttribution.interpolate(cam, tuple(guided.shape[2:]), interpolate_mode)
         return _like(inputs, (guided * mapped).numpy(force=True))
+
+
+class LayerActivation(_Attribution):
+    """The value of a layer."""
+
+    def __init__(self, forward_func: Any, layer: Any) -> None:
+        super().__init__(forward_func)
+        self.layer = layer
+
+    def attribute(self, inputs: Any, additional_forward_args: Any = None) -> Any:
+        """As Captum's: ``[N, C, rows, columns]`` of a feature map."""
+        if additional_forward_args is not None:
+            raise ValueError("additional_forward_args are not supported: the network takes pictures alone")
+        layer = self._network.layer(self.layer, inputs)
+        return _like(inputs, self._network.model(inputs).activation(inputs, layer))
 
 
 class LayerAttribution:

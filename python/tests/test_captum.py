@@ -132,6 +132,24 @@ def test_a_noise_tunnel_draws_the_same_noise(torch_net, batch, kind):
     agree(ours.NoiseTunnel(ours.Saliency(torch_net)).attribute(batch, **keywords), expected)
 
 
+@pytest.mark.parametrize("stdevs", [0.0, 0.1])
+def test_gradient_shap_draws_the_same_numbers(torch_net, batch, stdevs):
+    many = torch.stack([batch[0] * 0.1, batch[1] * -0.2, batch[1] + 0.3])
+    keywords = {"n_samples": 6, "stdevs": stdevs, "target": [1, 4]}
+    found = []
+    for method in (attr.GradientShap(torch_net), ours.GradientShap(torch_net)):
+        torch.manual_seed(5)
+        np.random.seed(5)
+        found.append(method.attribute(batch.clone(), many, **keywords))
+    agree(found[1], found[0])
+
+
+def test_a_layers_value_is_given(torch_net, batch):
+    layer = torch_net.layer1[0]
+    expected = attr.LayerActivation(torch_net, layer).attribute(batch)
+    agree(ours.LayerActivation(torch_net, layer).attribute(batch), expected)
+
+
 def test_a_network_that_is_trained_on_is_opened_again(torch_net, batch):
     import copy
 
