@@ -191,13 +191,13 @@ impl Classifier {
         values: PyReadonlyArray4<'py, f32>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let shape = values.shape().to_vec();
-        let pictures: Vec<f32> = values.as_array().iter().copied().collect();
+        let pictures = values.as_slice()?;
         let graph = self.inner.network().fused();
         let numbers = work::run(py, None, |_| {
             if shape.contains(&0) {
                 return Err(dvm::Error::Usage("there is no picture".into()));
             }
-            Ok(graph.logits(&Tensor::from_nchw(&shape, &pictures))?)
+            Ok(graph.logits(&Tensor::from_nchw(&shape, pictures))?)
         })?;
         let classes = numbers.data().len() / shape[0];
         let numbers = numbers.data().to_vec().into_pyarray(py);
@@ -213,12 +213,11 @@ impl Classifier {
         value: PyReadonlyArrayDyn<'_, f32>,
     ) -> PyResult<Option<String>> {
         let shape = values.shape().to_vec();
-        let pictures: Vec<f32> = values.as_array().iter().copied().collect();
-        let (wanted_shape, wanted) = (value.shape().to_vec(), value.as_array());
-        let wanted: Vec<f32> = wanted.iter().copied().collect();
+        let pictures = values.as_slice()?;
+        let (wanted_shape, wanted) = (value.shape().to_vec(), value.as_slice()?);
         let graph = self.inner.network().graph();
         work::run(py, None, |_| {
-            let picture = Tensor::from_nchw(&shape, &pictures);
+            let picture = Tensor::from_nchw(&shape, pictures);
             let activations = graph.forward(&picture, Mode::Inference, Keep::All)?;
             let largest = wanted.iter().fold(0.0f32, |most, v| most.max(v.abs()));
             let is_same = |id: &NodeId| {
@@ -229,7 +228,7 @@ impl Classifier {
                     && found
                         .to_nchw()
                         .iter()
-                        .zip(&wanted)
+                        .zip(wanted)
                         .all(|(a, b)| (a - b).abs() <= SAME * largest)
             };
             let found = graph.ids().skip(1).find(is_same);
@@ -245,11 +244,11 @@ impl Classifier {
         layer: &str,
     ) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let shape = values.shape().to_vec();
-        let pictures: Vec<f32> = values.as_array().iter().copied().collect();
+        let pictures = values.as_slice()?;
         let graph = self.inner.network().graph();
         let (shape, found) = work::run(py, None, |_| {
             let node = graph.find(layer)?;
-            let pictures = Tensor::from_nchw(&shape, &pictures);
+            let pictures = Tensor::from_nchw(&shape, pictures);
             let activations = graph.forward(&pictures, Mode::Inference, Keep::Nodes(&[node]))?;
             let found = activations.get(node).expect("it was to be kept");
             Ok((found.shape().to_vec(), found.to_nchw()))
@@ -267,7 +266,7 @@ impl Classifier {
     ) -> PyResult<Classified> {
         let given = Given::of(picture, slice)?;
         let prediction = work::run(py, None, |_| {
-            let input = given.input(&self.inner)?;
+            let input = given.into_input(&self.inner)?;
             self.inner.classify(&input)
         })?;
         let ranked = prediction.top(prediction.logits.len()).iter();
@@ -381,8 +380,9 @@ impl Classifier {
             }
         };
         let (explained, origin) = work::run(py, progress.as_ref(), |progress| {
-            let input = given.input(&self.inner)?;
-            let origin = given.source().map(Origin::of).transpose()?.map(Arc::new);
+            let source = given.source().cloned();
+            let input = given.into_input(&self.inner)?;
+            let origin = source.as_ref().map(Origin::of).transpose()?.map(Arc::new);
             let mut explained = Vec::new();
             self.inner
                 .explain_input(input, &explain, progress, |explanation| {

@@ -62,10 +62,10 @@ impl Given {
     }
 
     /// What the network is given.
-    pub fn input(&self, classifier: &dvm::Classifier) -> Result<Input, dvm::Error> {
+    pub fn into_input(self, classifier: &dvm::Classifier) -> Result<Input, dvm::Error> {
         match self {
             Self::Source(source) => classifier.prepare(source.read(&classifier.reading())?),
-            Self::Pixels(picture) => classifier.prepare(picture.clone()),
+            Self::Pixels(picture) => classifier.prepare(picture),
             Self::Values(values, (height, width)) => {
                 let preprocess = classifier.preprocess();
                 let channels = preprocess.channels.count();
@@ -81,7 +81,7 @@ impl Given {
                         "the values of a picture are numbers, and one of these is {wrong}"
                     )));
                 }
-                Ok(preprocess.input_of(values.clone(), *height, *width))
+                Ok(preprocess.input_of(values, height, width))
             }
         }
     }
