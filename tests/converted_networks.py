@@ -12,7 +12,7 @@ it and a state dict of each of these. Then
 - both state dicts and the safetensors file load into PyTorch's module with `strict=True`, and hold the
   very numbers that were saved; classes and preprocessing came along.
 
-`--ops` compares the files of `cargo run --example exported_ops FOLDER` with ONNX Runtime.
+`--ops` compares the files of `cargo run -p dvm-onnx --example exported_ops FOLDER` with ONNX Runtime.
 Needs torch, torchvision, timm, onnx, onnxruntime, safetensors, numpy and pillow.
 """
 

@@ -477,7 +477,7 @@ fn the_recipe_of_the_readme_is_a_configuration() {
     let config = dvm::training::Config::resolve(None, Some(&recipe), &data).unwrap();
     assert_eq!(
         (config.epochs, config.train_side, config.batch),
-        (12, 192, 20)
+        (8, 192, 20)
     );
     assert_eq!(config.preprocess.unwrap().crop, (256, 256));
 }
