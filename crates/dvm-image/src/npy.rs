@@ -1,6 +1,6 @@
 //! Arrays as NumPy files.
 
-/// A NumPy file as it lies in memory: what it says of its array, and the bytes of the values.
+/// A NumPy file in memory: what it says of its array, and the bytes of the values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NpyFile<'a> {
     /// The type of the values, as NumPy writes it: `<f4`.

@@ -1,4 +1,4 @@
-//! Work that is done ahead of whoever needs it, by other threads, within bounds, and handed over in order.
+//! Work that other threads do ahead of need, within bounds; results are taken in order.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

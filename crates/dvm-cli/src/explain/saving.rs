@@ -171,7 +171,7 @@ impl Saver<'_> {
         };
         let mut current = None;
         for message in messages {
-            // Whoever explains may be a few pictures ahead when the disk is full.
+            // Other threads may be a few pictures ahead when the disk is full.
             if work.ended.stopped.is_none() {
                 work.receive(message, &mut current);
             }
