@@ -74,7 +74,7 @@ impl Entry {
         }
     }
 
-    /// Whether the picture was explained as it is asked for now.
+    /// Whether the picture was explained by this request.
     pub fn answers(&self, request: &str) -> bool {
         self.is_done && self.request == checksum(request)
     }
@@ -101,7 +101,7 @@ fn checksum(text: &str) -> u64 {
 pub struct Index(HashMap<u64, Entry>);
 
 impl Index {
-    /// What is said of the picture of this name.
+    /// The entry of the picture of this name.
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.0.get(&checksum(name))
     }

@@ -40,7 +40,7 @@ fn dvm(arguments: &[&str]) -> Run {
     }
 }
 
-/// `dvm explain` of a folder or list, with the fastest method, arrays only unless `more` says otherwise.
+/// `dvm explain` of a folder or list, with the fastest method; `more` are further arguments.
 fn explain(pictures: &Path, out: &Path, more: &[&str]) -> Run {
     let mut arguments = vec!["explain", text(pictures), "--out", text(out)];
     arguments.extend(FAST);

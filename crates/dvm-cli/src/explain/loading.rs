@@ -260,7 +260,7 @@ impl Loader<'_> {
         Ok((self.classifier.prepare(picture)?, results))
     }
 
-    /// If the picture was explained as it is asked for now: the lines that the manifest lacks. The picture is the
+    /// The lines that the manifest lacks, if an earlier run made the results that this one wants. The picture is the
     /// same if its file has the size and time that it had, or the same bytes.
     fn existing(&self, about: &mut About, source: &Source) -> Option<Vec<Line>> {
         if !self.has_files {

@@ -444,7 +444,7 @@ impl Work<'_> {
         }
     }
 
-    /// Prints lines. The files are the result: if nobody can read the lines, the work goes on, and
+    /// Prints lines. The files are the result: if the lines cannot be printed, the work continues, and
     /// the program says so at its end.
     fn line(&mut self, lines: &str) {
         if !self.saver.quiet

@@ -18,7 +18,7 @@ pub struct Folders {
 }
 
 impl Folders {
-    /// For these pictures: no results go to a folder that others of them lie in.
+    /// For these pictures. No results go to a folder that holds results of others.
     pub fn of(images: &[Image]) -> Self {
         let mut taken = HashSet::new();
         let mut last: Option<&Path> = None;

@@ -92,7 +92,7 @@ impl Line {
 }
 
 impl Found {
-    /// What the record of an explanation says ([`dvm::Explanation::record`]); its files lie in `folder`. None for
+    /// What the record of an explanation says ([`dvm::Explanation::record`]); its files are in `folder`. None for
     /// a record that another version wrote.
     pub fn of_record(record: &Value, folder: Option<String>) -> Option<Self> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
