@@ -56,6 +56,17 @@ pub struct Array {
     pub values: Arc<Vec<f32>>,
     /// Whether it holds what was computed for all classes, and so is the same for each.
     pub is_of_all_classes: bool,
+    /// Of an array whose last two axes are cells of the picture: which cell each pixel of the map shows.
+    pub cells: Option<Arc<Cells>>,
+}
+
+/// Which cell of an array `[…, rows, columns]` each pixel of a map `[H, W]` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cells {
+    /// For each of the map's H rows, the row of cells.
+    pub rows: Vec<usize>,
+    /// For each of the map's W columns, the column of cells.
+    pub columns: Vec<usize>,
 }
 
 impl Array {
@@ -73,6 +84,7 @@ impl Array {
             shape: shape.to_vec(),
             values: Arc::new(values),
             is_of_all_classes: false,
+            cells: None,
         }
     }
 }

@@ -116,6 +116,14 @@ impl fmt::Display for Baselines {
 }
 
 impl Baseline {
+    /// The file that it is read from, if it is.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Values(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// What shows in place of `picture`, values 0 … 255 that need not be whole. [`Baseline::Blur`] blurs
     /// with the standard deviation `sigma`, in pixels; [`Baseline::Noise`] is the stream `noise`.
     ///

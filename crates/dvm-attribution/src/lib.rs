@@ -24,10 +24,10 @@ mod target;
 pub mod transformer;
 mod upsample;
 
-pub use attribution::{Array, Attribution, Check, Nature};
+pub use attribution::{Array, Attribution, Cells, Check, Nature};
 pub use baseline::{Baseline, Baselines};
 pub use dvm_options::{OptionSpec, Preset, SettingError, Settings};
 pub use error::Error;
 pub use method::{Method, Observation};
-pub use subject::{Progress, Subject, Walks};
+pub use subject::{Kept, Progress, Seen, Subject, Walks};
 pub use target::{Score, Target};

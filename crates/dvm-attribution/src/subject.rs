@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dvm_engine::incremental::Incremental;
+use dvm_engine::incremental::{Incremental, Rectangle};
 use dvm_engine::{Activations, Graph, Keep, Mode, Network, Output, Segments, Tensor};
 use dvm_image::{Input, Preprocess};
 
@@ -13,10 +13,33 @@ use crate::Error;
 pub struct Subject<'a> {
     known: Arc<Known<'a>>,
     progress: &'a Progress<'a>,
+    seen: Option<&'a Seen<'a>>,
 }
 
 /// Called with the number of steps done and of all steps, from any thread.
 pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
+
+/// Called with the part of the picture that was changed and the numbers `[K]` that the network answered, in any
+/// order and from any thread, for every changed picture that differs in a rectangle.
+pub type Seen<'a> = dyn Fn(&Rectangle, &[f32]) + Sync + 'a;
+
+/// What was computed of a picture, to ask more of it later ([`Subject::kept`], [`Subject::with_kept`]).
+#[derive(Clone, Default)]
+pub struct Kept {
+    numbers: Option<Arc<Vec<f32>>>,
+    base: Option<Activations>,
+}
+
+impl Kept {
+    /// All of this, and of what was kept `before` of the same picture what is missing.
+    #[must_use]
+    pub fn or(self, before: &Self) -> Self {
+        Self {
+            numbers: self.numbers.or_else(|| before.numbers.clone()),
+            base: self.base.or_else(|| before.base.clone()),
+        }
+    }
+}
 
 /// What methods will ask of the picture itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,6 +112,27 @@ impl<'a> Subject<'a> {
                 found: Mutex::default(),
             }),
             progress: &|_, _| {},
+            seen: None,
+        }
+    }
+
+    /// The same with what was computed of the picture before, by the same network with the same memory.
+    #[must_use]
+    pub fn with_kept(self, kept: Kept) -> Self {
+        let mut found = self.found();
+        found.numbers = kept.numbers;
+        found.base = kept.base;
+        drop(found);
+        self
+    }
+
+    /// What is computed of the picture itself and can be of use to later questions: the answer and, if
+    /// [`Walks::changes`] are expected, the values that changes are computed from.
+    pub fn kept(&self) -> Kept {
+        let found = self.found();
+        Kept {
+            numbers: found.numbers.clone(),
+            base: found.base.clone(),
         }
     }
 
@@ -110,7 +154,11 @@ impl<'a> Subject<'a> {
     }
 
     fn remade(self, change: impl FnOnce(&mut Known<'a>)) -> Self {
-        let Self { known, progress } = self;
+        let Self {
+            known,
+            progress,
+            seen,
+        } = self;
         let mut remade = Known {
             found: Mutex::default(),
             picture: known.picture.clone(),
@@ -120,6 +168,7 @@ impl<'a> Subject<'a> {
         Self {
             known: Arc::new(remade),
             progress,
+            seen,
         }
     }
 
@@ -146,7 +195,34 @@ impl<'a> Subject<'a> {
         Subject {
             known: self.known.clone(),
             progress,
+            seen: self.seen,
         }
+    }
+
+    /// The same subject, telling this what the network answers for changed pictures. What is computed of the
+    /// picture stays shared.
+    #[must_use]
+    pub fn showing<'b>(&self, seen: &'b Seen<'b>) -> Subject<'b>
+    where
+        'a: 'b,
+    {
+        Subject {
+            known: self.known.clone(),
+            progress: self.progress,
+            seen: Some(seen),
+        }
+    }
+
+    /// Tells what the network answered for a changed picture, if anyone wants to know.
+    pub(crate) fn show(&self, rectangle: Option<Rectangle>, numbers: &[f32]) {
+        if let (Some(seen), Some(rectangle)) = (self.seen, rectangle) {
+            seen(&rectangle, numbers);
+        }
+    }
+
+    /// Whether anyone wants to know what the network answers for changed pictures.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.seen.is_some()
     }
 
     /// Another network with another picture of the same size, asked with as much memory and in the same

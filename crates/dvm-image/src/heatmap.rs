@@ -57,6 +57,23 @@ impl Grid {
             span(column, self.window.1, self.stride.1, self.width),
         )
     }
+
+    /// The cells whose (clipped) centres are nearest to points of the picture, in pixels from its upper left
+    /// corner: for each of `ys` the row of cells, for each of `xs` the column. Ties go to the upper or left cell.
+    pub fn nearest_cells(&self, ys: &[f64], xs: &[f64]) -> (Vec<usize>, Vec<usize>) {
+        (
+            nearest_cells(&self.row_centres(), ys),
+            nearest_cells(&self.column_centres(), xs),
+        )
+    }
+
+    fn row_centres(&self) -> Vec<f64> {
+        centres(self.height, self.window.0, self.stride.0)
+    }
+
+    fn column_centres(&self) -> Vec<f64> {
+        centres(self.width, self.window.1, self.stride.1)
+    }
 }
 
 fn count(length: usize, window: usize, stride: usize) -> usize {
@@ -118,8 +135,7 @@ impl HeatMap {
     /// As [`HeatMap::nearest`], read at all pairs of `ys` and `xs`, `[ys.len(), xs.len()]`: points
     /// of the picture in pixels from its upper left corner (pixel `i` has its centre at `i + 0.5`).
     pub fn nearest_at(&self, ys: &[f64], xs: &[f64]) -> Vec<f32> {
-        let rows = nearest_cells(&self.row_centres(), ys);
-        let columns = nearest_cells(&self.column_centres(), xs);
+        let (rows, columns) = self.grid.nearest_cells(ys, xs);
         let width = self.grid.columns();
         let mut map = Vec::with_capacity(ys.len() * xs.len());
         for &row in &rows {
@@ -130,8 +146,8 @@ impl HeatMap {
 
     /// As [`HeatMap::smooth`], read at all pairs of `ys` and `xs`, as [`HeatMap::nearest_at`].
     pub fn smooth_at(&self, ys: &[f64], xs: &[f64]) -> Vec<f32> {
-        let rows = between_cells(&self.row_centres(), ys);
-        let columns = between_cells(&self.column_centres(), xs);
+        let rows = between_cells(&self.grid.row_centres(), ys);
+        let columns = between_cells(&self.grid.column_centres(), xs);
         let cell_rows: Vec<Vec<f64>> = self
             .values
             .chunks_exact(self.grid.columns())
@@ -148,14 +164,6 @@ impl HeatMap {
             map.extend(pairs.map(|(&upper, &lower)| b.mix(upper, lower) as f32));
         }
         map
-    }
-
-    fn row_centres(&self) -> Vec<f64> {
-        centres(self.grid.height, self.grid.window.0, self.grid.stride.0)
-    }
-
-    fn column_centres(&self) -> Vec<f64> {
-        centres(self.grid.width, self.grid.window.1, self.grid.stride.1)
     }
 }
 

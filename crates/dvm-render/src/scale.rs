@@ -129,6 +129,11 @@ impl Scale {
         self.map
     }
 
+    /// The place that means "nothing to say".
+    pub fn neutral(&self) -> Neutral {
+        self.neutral
+    }
+
     /// How many of the values were NaN or infinite.
     pub fn not_finite(&self) -> usize {
         self.facts.not_finite

@@ -61,7 +61,8 @@ const OPACITY: f32 = 0.45;
 /// gradients would leave all else black.
 const CLIP: f32 = 99.8;
 
-fn scale(attribution: &Attribution, colours: Option<ColourMap>) -> Scale {
+/// The scale and colours that a map is drawn with.
+pub(crate) fn scale(attribution: &Attribution, colours: Option<ColourMap>) -> Scale {
     let values = &attribution.map;
     let diverging = attribution.nature == Nature::Signed;
     let usual = match attribution.nature {
@@ -112,6 +113,17 @@ fn overlay_panel(
     style: OverlayStyle,
     colours: Option<ColourMap>,
 ) -> Panel {
+    let picture = overlaid(attribution, crop, style, colours);
+    panel(attribution, picture, scale(attribution, colours))
+}
+
+/// The map over the picture, with the borders of segments; a map of cells is drawn smooth.
+pub(crate) fn overlaid(
+    attribution: &Attribution,
+    crop: &Picture,
+    style: OverlayStyle,
+    colours: Option<ColourMap>,
+) -> Picture {
     let scale = scale(attribution, colours);
     let values = attribution.smooth.as_ref().unwrap_or(&attribution.map);
     let mut picture = match style {
@@ -121,7 +133,7 @@ fn overlay_panel(
     if let Some(segments) = attribution.array(Array::SEGMENTS) {
         draw_borders(&mut picture, &segments.values);
     }
-    panel(attribution, picture, scale)
+    picture
 }
 
 /// Colour of the borders between segments.

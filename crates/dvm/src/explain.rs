@@ -1,12 +1,13 @@
 //! From a picture to its explanations.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dvm_attribution::metrics::Candidate;
 use dvm_attribution::registry::Entry;
-use dvm_attribution::{Method, Observation, Settings, Subject, Target, Walks};
+use dvm_attribution::{Kept, Method, Observation, Settings, Subject, Target, Walks};
+use dvm_engine::incremental::Rectangle;
 use dvm_engine::passes::read_out;
 use dvm_engine::{Network, Output};
 use dvm_image::{Input, Picture};
@@ -49,7 +50,13 @@ pub struct Explain {
     pub checks: Checks,
     /// Where the objects of the picture are, for checks that need to know.
     pub objects: Option<Objects>,
+    /// Told what the network answers for changed pictures while a method works.
+    pub answered: Option<Arc<Answered>>,
 }
+
+/// Called with the name of a method, the part of the network's input that it changed, and the numbers `[K]` that
+/// the network answered, for every changed picture that differs in a rectangle. In any order, from any thread.
+pub type Answered = dyn Fn(&'static str, &Rectangle, &[f32]) + Send + Sync;
 
 /// Where the objects of a picture are.
 #[derive(Clone)]
@@ -125,6 +132,7 @@ impl Explain {
             files: FileKind::USUAL.to_vec(),
             checks: Checks::default(),
             objects: None,
+            answered: None,
         })
     }
 }
@@ -217,18 +225,34 @@ impl Classifier {
         input: Input,
         options: &Explain,
         progress: &Progress,
+        each: impl FnMut(Explanation) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let kept = &Mutex::default();
+        self.explain_kept(&Arc::new(input), options, (progress, kept), each)
+    }
+
+    /// As [`Classifier::explain_input`], with what was computed of the input before; what is now known of it is
+    /// put in its place.
+    pub(crate) fn explain_kept<E: From<Error>>(
+        &self,
+        input: &Arc<Input>,
+        options: &Explain,
+        (progress, kept): (&Progress, &Mutex<Kept>),
         mut each: impl FnMut(Explanation) -> Result<(), E>,
     ) -> Result<(), E> {
-        let input = Arc::new(input);
-        self.allow(&input)?;
+        self.allow(input)?;
         let layer = match &options.unit {
             None => None,
-            Some(unit) => Some(self.layer(unit, &input)?),
+            Some(unit) => Some(self.layer(unit, input)?),
         };
         let network = layer.as_ref().unwrap_or(self.network());
-        let subject = Subject::new(network, &input, self.preprocess())
+        let mut subject = Subject::new(network, input, self.preprocess())
             .with_memory(options.memory)
             .incremental(options.incremental);
+        if layer.is_none() {
+            let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            subject = subject.with_kept(kept.clone());
+        }
         // The picture is walked once for all methods and checks.
         subject.expect(walks(&options.methods, &options.checks));
         let numbers = subject.numbers().map_err(|error| self.failed(error))?;
@@ -240,7 +264,7 @@ impl Classifier {
             }
             Some(unit) => {
                 unit.check(options, numbers.len())?;
-                (self.classify(&input)?, vec![Target::Class(unit.channel)])
+                (self.classify(input)?, vec![Target::Class(unit.channel)])
             }
         };
         let gradient = self.gradient_record(
@@ -258,10 +282,27 @@ impl Classifier {
             .iter()
             .map(|(entry, _)| move |done, all| progress(entry.title, done, all))
             .collect();
-        let subjects: Vec<Subject> = tell.iter().map(|tell| subject.reporting_to(tell)).collect();
+        let answered: Vec<_> = options
+            .methods
+            .iter()
+            .map(|(entry, _)| {
+                move |changed: &Rectangle, numbers: &[f32]| {
+                    if let Some(answered) = &options.answered {
+                        answered(entry.name, changed, numbers);
+                    }
+                }
+            })
+            .collect();
+        let told = tell.iter().zip(&answered);
+        let subjects: Vec<Subject> = told
+            .map(|(tell, answered)| match &options.answered {
+                None => subject.reporting_to(tell),
+                Some(_) => subject.reporting_to(tell).showing(answered),
+            })
+            .collect();
         let with_subjects = || options.methods.iter().zip(&subjects);
         if let [target] = &targets[..] {
-            let located = self.located(options, &input, target)?;
+            let located = self.located(options, input, target)?;
             // What a method observed is given back before the next one observes.
             let mut maps = Vec::new();
             for (index, ((entry, method), own)) in with_subjects().enumerate() {
@@ -270,14 +311,16 @@ impl Classifier {
                 let about = (&subject, located.as_ref());
                 maps.push(options.checked(map, &**method, about, progress)?);
             }
+            keep(kept, &subject, layer.is_some());
             return each(Explanation::new(explained, target.clone(), maps));
         }
         let observed = with_subjects()
             .map(|((entry, method), own)| Observed::new(entry, &**method, own, &targets))
             .collect::<Result<Vec<_>, Error>>()?;
+        keep(kept, &subject, layer.is_some());
         let count = targets.len();
         for (done, target) in targets.iter().enumerate() {
-            let located = self.located(options, &input, target)?;
+            let located = self.located(options, input, target)?;
             let maps = observed
                 .iter()
                 .map(|observed| {
@@ -391,6 +434,14 @@ impl Classifier {
 fn walks(methods: &[(&'static Entry, Box<dyn Method>)], checks: &Checks) -> Walks {
     let walks = methods.iter().map(|(_, method)| method.walks());
     walks.fold(checks.walks(), Walks::or)
+}
+
+/// Keeps what is known of a picture for later questions; that of a layer is not of use to any.
+fn keep(kept: &Mutex<Kept>, subject: &Subject, is_of_layer: bool) {
+    if !is_of_layer {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = subject.kept().or(&kept);
+    }
 }
 
 /// What one method knows of one picture.

@@ -10,7 +10,7 @@ use dvm_attribution::{Attribution, Target};
 use dvm_data::formats::Study;
 use dvm_engine::Arithmetic;
 use dvm_image::{Input, Picture};
-use dvm_render::{ColourMap, Heading, Page, font_warning};
+use dvm_render::{ColourMap, Heading, Page, Scale, font_warning};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -219,6 +219,14 @@ impl Explanation {
         &self.explained.names[self.class()]
     }
 
+    /// Name of the class of this index.
+    ///
+    /// # Panics
+    /// If the network has no such class.
+    pub fn class_named(&self, index: usize) -> &str {
+        &self.explained.names[index]
+    }
+
     /// Probability of the class, 0 … 1.
     pub fn probability(&self) -> f32 {
         self.explained.prediction.probabilities[self.class()]
@@ -292,6 +300,46 @@ impl Explanation {
     /// As [`Explanation::figure`], with each map over the crop.
     pub fn overlay_figure(&self) -> Picture {
         self.figure_with(Some(self.explained.overlay)).picture()
+    }
+
+    /// The scale and colours that the map of a method is drawn with; `None` if there is none of that name.
+    pub fn scale(&self, method: &str) -> Option<Scale> {
+        let map = self.map_of(method)?;
+        Some(drawing::scale(&map.attribution, self.explained.colours))
+    }
+
+    /// The map of a method over the crop without a colour bar: pixels as large as the crop's. `None` if there is
+    /// none of that name.
+    pub fn overlaid(&self, method: &str) -> Option<Picture> {
+        let map = self.map_of(method)?;
+        let (style, colours) = (self.explained.overlay, self.explained.colours);
+        Some(drawing::overlaid(
+            &map.attribution,
+            self.crop(),
+            style,
+            colours,
+        ))
+    }
+
+    /// Where the picture came from.
+    pub fn caption(&self) -> &Caption {
+        &self.caption
+    }
+
+    /// This explanation with the maps of another one of the same picture and target behind its own.
+    ///
+    /// # Panics
+    /// If the other is of another target, or not of the same number of pixels.
+    #[must_use]
+    pub fn with_maps_of(mut self, other: Self) -> Self {
+        assert_eq!(self.target, other.target, "explanations of one target");
+        let size = |explanation: &Self| {
+            let crop = explanation.crop();
+            (crop.height(), crop.width())
+        };
+        assert_eq!(size(&self), size(&other), "explanations of one picture");
+        self.maps.extend(other.maps);
+        self
     }
 
     /// The map of a method in colours, as saved in `<method>.png`; `None` if there is none of that name.

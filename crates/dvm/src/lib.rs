@@ -36,6 +36,7 @@ mod explain;
 mod explanation;
 mod files;
 mod gradient_check;
+mod inspection;
 mod nearest;
 mod network_drawing;
 mod preprocess;
@@ -56,9 +57,10 @@ pub use classes::{ClassChoice, read_class_names};
 pub use classifier::{Classifier, Opening, Prediction, Ranked};
 pub use drawing::{FigureFormat, OverlayStyle};
 pub use error::{Error, with_causes};
-pub use explain::{Explain, Objects, Progress};
+pub use explain::{Answered, Explain, Objects, Progress};
 pub use explanation::{CUT_OFF, Explanation, percent};
 pub use files::FileKind;
+pub use inspection::Inspection;
 pub use nearest::{about_model, nearest};
 pub use network_drawing::draw_network;
 pub use preprocess::{parse_preprocess, read_preprocess};
@@ -70,18 +72,20 @@ pub use unit::Unit;
 pub use dvm_attribution::cam::usual_layer;
 pub use dvm_attribution::metrics;
 pub use dvm_attribution::registry as methods;
-pub use dvm_attribution::{Array, Attribution, Check, Nature, Target};
+pub use dvm_attribution::{Array, Attribution, Baseline, Cells, Check, Nature, Target};
 pub use dvm_data as data;
 pub use dvm_engine as engine;
 pub use dvm_fetch as fetch;
 pub use dvm_fetch::sha256_of;
 pub use dvm_image::{
     Channels, ENDINGS, Error as PictureError, Input, Interpolation, Levels, Limits, Picture,
-    Preprocess, PreprocessField, Range, Reading, Resize, discard_unfinished, encode_png,
-    is_named_as_picture, is_recognised, write_atomic,
+    Preprocess, PreprocessField, Range, Reading, Resize, discard_unfinished, encode_jpeg,
+    encode_npy, encode_png, is_named_as_picture, is_recognised, resize, write_atomic,
 };
-pub use dvm_options::{OptionSpec, SettingError, Settings};
-pub use dvm_render::{Bar, ColourMap, FontError, Page, add_font, bar_chart, font_warning};
+pub use dvm_options::{OptionSpec, SettingError, Settings, Takes};
+pub use dvm_render::{
+    Bar, ColourMap, FontError, Neutral, Page, Scale, add_font, bar_chart, font_warning,
+};
 pub use dvm_zoo as models;
 
 /// The network that is used when none is named.

@@ -1,6 +1,7 @@
 //! Methods that change the picture and look at what the network then says.
 
 mod coalitions;
+mod cover;
 mod extremal;
 mod feature_ablation;
 mod felzenszwalb;
@@ -16,6 +17,7 @@ mod shapley_sampling;
 mod slic;
 mod xrai;
 
+pub use cover::cover;
 pub use extremal::EXTREMAL_PERTURBATION;
 pub use feature_ablation::FEATURE_ABLATION;
 pub use kernel_shap::KERNEL_SHAP;

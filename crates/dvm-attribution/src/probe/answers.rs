@@ -67,7 +67,11 @@ impl Subject<'_> {
                     Err(error) => found.fail(index, error),
                     Ok(answers) => {
                         for (variant, numbers) in answers {
-                            (found.each)(variant, numbers.as_deref().unwrap_or(&whole));
+                            let numbers = numbers.as_deref().unwrap_or(&whole);
+                            (found.each)(variant, numbers);
+                            if self.is_shown() {
+                                self.show(variants.rectangle(variant), numbers);
+                            }
                         }
                         found.done += bundle.iter().map(Vec::len).sum::<usize>();
                         // Told under the lock, so that the count never goes back.

@@ -5,19 +5,21 @@ mod windows;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use dvm_image::{Grid, HeatMap};
 use dvm_options::{Takes, words};
 use serde_json::{Map, Value as Json};
 
 use self::cells::Overlap;
+pub(super) use self::windows::BLUR;
 use self::windows::Windows;
 use crate::options;
 use crate::probe::Variants;
 use crate::registry::{Entry, Family, Published, Reference};
 use crate::{
-    Array, Attribution, Baseline, Error, Method, Nature, Observation, OptionSpec, Preset, Score,
-    SettingError, Settings, Subject, Target, Walks,
+    Array, Attribution, Baseline, Cells, Error, Method, Nature, Observation, OptionSpec, Preset,
+    Score, SettingError, Settings, Subject, Target, Walks,
 };
 
 const WINDOW: OptionSpec = OptionSpec {
@@ -307,13 +309,16 @@ impl Method for Occlusion {
                 covered[class * count + window] = score;
             }
         })?;
+        let points = self.points(subject);
+        let (rows, columns) = grid.nearest_cells(&points.0, &points.1);
         let scores = Scores {
             method: self,
             grid,
-            points: self.points(subject),
+            points,
             size: subject.size(),
             raw: Array {
                 is_of_all_classes: true,
+                cells: Some(Arc::new(Cells { rows, columns })),
                 ..Array::new(
                     Array::RAW,
                     &[whole.len(), grid.rows(), grid.columns()],

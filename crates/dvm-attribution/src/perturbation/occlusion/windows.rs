@@ -13,7 +13,7 @@ use crate::{Error, Subject};
 
 /// Standard deviation of a blurred cover in parts of the window's longer side: at half the window nothing
 /// that fits into it is left to see.
-const BLUR: f64 = 0.5;
+pub const BLUR: f64 = 0.5;
 
 /// Every window of a grid over one picture, and how to make the covered versions of it.
 pub(super) struct Windows<'a> {

@@ -1,0 +1,76 @@
+//! The picture with one window covered, as a question of its own: what a person asks who drags a window over it.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use dvm_engine::incremental::Rectangle;
+
+use crate::probe::Variants;
+use crate::{Baseline, Error, Subject};
+
+/// The numbers `[K]` that the network answers while these rows and columns of its input are covered by `fill`,
+/// as occlusion covers its windows. Only what the window can change is computed ([`Subject::incremental`]).
+///
+/// # Errors
+/// [`Error::Unfit`] for a window that is empty or does not lie within the picture, or a `fill` that does not fit;
+/// as [`Subject::answers`].
+pub fn cover(
+    subject: &Subject,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    fill: &Baseline,
+) -> Result<Vec<f32>, Error> {
+    let [_, channels, height, width] = subject.shape();
+    if rows.is_empty() || columns.is_empty() || rows.end > height || columns.end > width {
+        return Err(Error::Unfit(format!(
+            "a window of rows {}..{} and columns {}..{} does not lie within a picture of {height}×{width} pixels",
+            rows.start, rows.end, columns.start, columns.end
+        )));
+    }
+    let longer = rows.len().max(columns.len()) as f64;
+    let window = Window {
+        cover: fill.input(
+            subject,
+            longer * super::occlusion::BLUR,
+            "occlusion noise 0",
+        )?,
+        row: width * channels,
+        pixel: channels,
+        rectangle: Rectangle { rows, columns },
+    };
+    let answer = Mutex::new(Vec::new());
+    subject.answers(&window, &mut |_, numbers| {
+        *answer.lock().unwrap_or_else(PoisonError::into_inner) = numbers.to_vec();
+    })?;
+    Ok(answer.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// One window, and what covers it: values as the input is stored, `H, W, C`.
+struct Window {
+    cover: Vec<f32>,
+    /// Values in a row of the input, and in a pixel.
+    row: usize,
+    pixel: usize,
+    rectangle: Rectangle,
+}
+
+impl Variants for Window {
+    fn count(&self) -> usize {
+        1
+    }
+
+    fn rectangle(&self, _: usize) -> Option<Rectangle> {
+        Some(self.rectangle.clone())
+    }
+
+    fn variant(&self, picture: &[f32], _: usize) -> Option<Vec<f32>> {
+        let Rectangle { rows, columns } = &self.rectangle;
+        let mut values = picture.to_vec();
+        for row in rows.clone() {
+            let start = row * self.row;
+            let span = start + columns.start * self.pixel..start + columns.end * self.pixel;
+            values[span.clone()].copy_from_slice(&self.cover[span]);
+        }
+        (values != picture).then_some(values)
+    }
+}

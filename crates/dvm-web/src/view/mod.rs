@@ -1,0 +1,129 @@
+//! What a browser is given of an explanation. The same in TypeScript: `front/src/shared/types.ts`.
+
+mod colours;
+mod map;
+mod packed;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use dvm::{Explanation, Picture, Ranked, encode_jpeg, encode_png};
+use serde::Serialize;
+use serde_json::Value;
+
+pub use colours::{Colours, colours};
+pub use map::{CellsView, CheckView, MapView, ScaleView};
+pub use packed::Packed;
+
+/// How exact pictures and numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Pictures as PNG, numbers of 16 bits.
+    Full,
+    /// Pictures as JPEG, numbers of 8 bits: where there are many.
+    Small,
+}
+
+/// Quality of JPEG files, of 100: what is lost is hardly seen.
+const QUALITY: u8 = 88;
+
+impl Detail {
+    /// Bits of a number.
+    pub(crate) fn bits(self) -> u8 {
+        match self {
+            Self::Full => 16,
+            Self::Small => 8,
+        }
+    }
+
+    /// How many of the most probable classes the scores of covered windows are given for.
+    pub(crate) fn classes(self) -> usize {
+        match self {
+            Self::Full => 10,
+            Self::Small => 5,
+        }
+    }
+
+    /// The picture as a data URL.
+    pub(crate) fn picture(self, picture: &Picture) -> String {
+        match self {
+            Self::Full => data_url("image/png", &encode_png(picture)),
+            Self::Small => data_url("image/jpeg", &encode_jpeg(picture, QUALITY)),
+        }
+    }
+}
+
+/// A file as the address that holds it.
+pub(crate) fn data_url(kind: &str, bytes: &[u8]) -> String {
+    format!("data:{kind};base64,{}", BASE64_STANDARD.encode(bytes))
+}
+
+/// What a reader must know, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// `picture`, `network`, `figure`, or the name of a method.
+    pub source: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// One class of one picture.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplanationView {
+    /// The picture's file, or the name that it was given.
+    pub name: String,
+    /// What is explained: the class, or `tabby against tiger cat`.
+    pub title: String,
+    /// The score of it for people: `96.2 %`.
+    pub score: String,
+    /// The class.
+    pub class: Ranked,
+    /// The most probable classes.
+    pub top: Vec<Ranked>,
+    /// The class that the picture really shows, where that is known.
+    pub true_class: Option<String>,
+    /// All warnings.
+    pub warnings: Vec<Warning>,
+    /// Rows and columns of the crop.
+    pub size: [usize; 2],
+    /// The crop that the network saw, as a data URL.
+    pub input: String,
+    /// One for each method.
+    pub maps: Vec<MapView>,
+    /// As [`Explanation::record`].
+    pub record: Value,
+}
+
+impl ExplanationView {
+    /// What is shown of `explanation`. `record` is its [`Explanation::record`], perhaps with more in it.
+    pub fn new(explanation: &Explanation, name: &str, record: Value, detail: Detail) -> Self {
+        let crop = explanation.crop();
+        Self {
+            name: name.to_owned(),
+            title: explanation.title(),
+            score: explanation.score(),
+            class: Ranked {
+                index: explanation.class(),
+                name: explanation.class_name().to_owned(),
+                probability: explanation.probability(),
+            },
+            top: explanation.prediction().top(detail.classes()).to_vec(),
+            true_class: explanation.caption().true_class.clone(),
+            warnings: warnings(explanation),
+            size: [crop.height(), crop.width()],
+            input: detail.picture(crop),
+            maps: map::of(explanation, &record, detail),
+            record,
+        }
+    }
+}
+
+/// What readers of an explanation must know.
+pub fn warnings(explanation: &Explanation) -> Vec<Warning> {
+    let warnings = explanation.warnings();
+    warnings
+        .map(|(source, text)| Warning {
+            source: source.to_owned(),
+            text,
+        })
+        .collect()
+}
