@@ -1,0 +1,52 @@
+import { CurveChart, byAxes } from './CurveChart.tsx';
+import { DataTable } from './DataTable.tsx';
+import { formatNumber } from './ticks.ts';
+import type { MapView } from './types.ts';
+
+/** What was measured of a map: its own measure, then each metric with its figures and curves. */
+export function Checks({ map }: { map: Pick<MapView, 'checks' | 'own'> }) {
+  return (
+    <div class="checks">
+      {map.own.length > 0 && (
+        <DataTable
+          caption="By the method's own measure"
+          showCaption
+          sortable={false}
+          columns={[
+            { title: 'Measure', numeric: false },
+            { title: 'Value', numeric: true },
+            { title: 'Meaning', numeric: false },
+          ]}
+          rows={map.own.map(({ name, value, meaning }) => [name, value, meaning])}
+        />
+      )}
+      {map.checks.map((check) => (
+        <section key={check.metric} class="check">
+          <h4>
+            {check.title}
+            {check.value !== null && <span class="check-value">{formatNumber(check.value)}</span>}
+          </h4>
+          <p>{check.line}</p>
+          {check.error !== null && <p class="problem">Not measured: {check.error}</p>}
+          {check.finding !== null && <p class="finding">{check.finding}</p>}
+          {byAxes(check.curves).map((curves, i) => (
+            <CurveChart key={i} curves={curves} title={check.title} />
+          ))}
+          {check.figures.length > 0 && (
+            <details>
+              <summary>Figures</summary>
+              <DataTable
+                caption={check.title}
+                columns={[
+                  { title: 'Figure', numeric: false },
+                  { title: 'Value', numeric: true },
+                ]}
+                rows={check.figures.map(({ name, value }) => [name, value])}
+              />
+            </details>
+          )}
+        </section>
+      ))}
+    </div>
+  );
+}

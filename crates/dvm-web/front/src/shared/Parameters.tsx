@@ -1,0 +1,43 @@
+import { DataTable } from './DataTable.tsx';
+
+/** More numbers than these are counted and not listed. */
+const MOST_LISTED = 32;
+
+/** Any JSON as a table of names and values, to the last one. */
+export function Parameters({ of, caption }: { of: unknown; caption: string }) {
+  return (
+    <DataTable
+      caption={caption}
+      columns={[
+        { title: 'Parameter', numeric: false },
+        { title: 'Value', numeric: false },
+      ]}
+      rows={flatten(of).map(({ path, value }) => [path, value])}
+    />
+  );
+}
+
+/** The values in a JSON with the names that lead there: `network › input › size`. */
+export function flatten(json: unknown, path = ''): { path: string; value: string }[] {
+  const below = (name: string) => (path ? `${path} › ${name}` : name);
+  if (Array.isArray(json)) {
+    if (json.every((item) => item === null || typeof item !== 'object')) {
+      const listed = json.slice(0, MOST_LISTED).map(written).join(', ');
+      const more = json.length > MOST_LISTED ? `, … (${json.length} in all)` : '';
+      return [{ path, value: json.length === 0 ? 'none' : listed + more }];
+    }
+    return json.flatMap((item, i) => flatten(item, below(String(i + 1))));
+  }
+  if (json !== null && typeof json === 'object') {
+    const entries = Object.entries(json);
+    if (entries.length === 0) return [{ path, value: 'none' }];
+    return entries.flatMap(([name, value]) => flatten(value, below(name.replaceAll('_', ' '))));
+  }
+  return [{ path, value: written(json) }];
+}
+
+function written(value: unknown): string {
+  if (value === null || value === undefined) return 'none';
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return String(value);
+}

@@ -1,0 +1,78 @@
+import { lossesAt, type Cell } from './cells.ts';
+import { DataTable } from './DataTable.tsx';
+import type { LoadedMap } from './loaded-map.ts';
+import { formatNumber, formatPercent } from './ticks.ts';
+
+/** Classes beyond these lose least, and are counted only. */
+const MOST_CLASSES = 8;
+
+interface Props {
+  id: string;
+  cursor: Cell | null;
+  map: LoadedMap;
+  /** All maps of the picture: their numbers at the same place are shown as well. */
+  maps: LoadedMap[];
+}
+
+/** What the maps say of the place under the cursor. */
+export function Reading({ id, cursor, map, maps }: Props) {
+  if (!cursor) {
+    return (
+      <div class="reading">
+        <p id={id} class="hint">
+          Point at the map to read its numbers. By keyboard: focus the map, then the arrow keys move (with Shift by 10
+          pixels), M goes to the largest number{maps.length > 1 && ', 1 to 9 choose a map'}.
+        </p>
+      </div>
+    );
+  }
+  const i = cursor.row * (map.values.shape[1] ?? 1) + cursor.column;
+  const segment = map.segments?.values[i];
+  return (
+    <div class="reading">
+      <p id={id} role="status">
+        Row {cursor.row}, column {cursor.column}: <strong>{formatNumber(map.values.values[i]!)}</strong> {map.view.quantity}
+        {segment !== undefined && `, segment ${segment}`}
+      </p>
+      {maps.length > 1 && (
+        <DataTable
+          caption="All maps at this place"
+          showCaption
+          sortable={false}
+          columns={[
+            { title: 'Map', numeric: false },
+            { title: 'Value', numeric: true },
+          ]}
+          rows={maps.map(({ view, values }) => [view.title, formatNumber(values.values[i]!)])}
+        />
+      )}
+      {map.view.cells && map.cells && <Losses map={map} cursor={cursor} />}
+    </div>
+  );
+}
+
+function Losses({ map, cursor }: { map: LoadedMap; cursor: Cell }) {
+  const cells = map.view.cells!;
+  const losses = lossesAt(cells, map.cells!, cursor);
+  const written = cells.score === 'probability' ? formatPercent : formatNumber;
+  const more = losses.length - MOST_CLASSES;
+  return (
+    <>
+      <DataTable
+        caption={`If the window here is covered: ${cells.score} of each class`}
+        showCaption
+        sortable={false}
+        columns={[
+          { title: 'Class', numeric: false },
+          { title: 'Before', numeric: true },
+          { title: 'Covered', numeric: true },
+          { title: 'Loses', numeric: true },
+        ]}
+        rows={losses
+          .slice(0, MOST_CLASSES)
+          .map(({ name, whole, covered, loses }) => [name, written(whole), written(covered), written(loses)])}
+      />
+      {more > 0 && <p class="hint">{more} more classes lose less.</p>}
+    </>
+  );
+}

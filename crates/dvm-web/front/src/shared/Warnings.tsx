@@ -1,0 +1,19 @@
+import type { Warning } from './types.ts';
+
+/** Warnings are never hidden. */
+export function Warnings({ warnings }: { warnings: Warning[] }) {
+  if (warnings.length === 0) return null;
+  return (
+    <ul class="warnings" aria-label="Warnings">
+      {warnings.map(({ source, text }, i) => (
+        <li key={i}>
+          <strong>
+            <span aria-hidden="true">⚠ </span>
+            Warning about the {source}:
+          </strong>{' '}
+          {text}
+        </li>
+      ))}
+    </ul>
+  );
+}
