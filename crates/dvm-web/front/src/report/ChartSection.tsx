@@ -1,0 +1,39 @@
+import { useMemo } from 'preact/hooks';
+import { DataTable } from '../shared/DataTable.tsx';
+import type { Section } from '../shared/types.ts';
+
+/**
+ * A drawing of the program itself, with its numbers.
+ *
+ * It is shown as a picture: in a picture no script runs and nothing is loaded, and the names inside one
+ * drawing do not meet those of another.
+ */
+export function ChartSection({ chart }: { chart: Extract<Section, { type: 'chart' }> }) {
+  const { title, note, svg, table } = chart;
+  const source = useMemo(() => drawing(svg), [svg]);
+  return (
+    <section class="report-section">
+      <h2>{title}</h2>
+      {note !== null && <p>{note}</p>}
+      {source === null ? (
+        <p class="problem">This drawing is not an SVG file.</p>
+      ) : (
+        <img class="report-chart" src={source} alt={table ? `${title}. The numbers are in the table below.` : title} />
+      )}
+      {table && (
+        <details>
+          <summary>Numbers of the drawing</summary>
+          {table.note !== null && <p>{table.note}</p>}
+          <DataTable columns={table.columns} rows={table.rows} caption={table.title} />
+        </details>
+      )}
+    </section>
+  );
+}
+
+/** The address of a picture; null if the text is no SVG. */
+function drawing(svg: string): string | null {
+  const root = new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement;
+  if (root.localName !== 'svg') return null;
+  return `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+}

@@ -1,0 +1,113 @@
+import { Component } from 'preact';
+import { useRef, useState } from 'preact/hooks';
+import { formatPercent } from '../shared/ticks.ts';
+import type { Entry } from '../shared/types.ts';
+import { writePlace, type Place } from './address.ts';
+import type { Selection } from './selection.ts';
+
+interface Props {
+  entries: Entry[];
+  place: Place;
+  label: string;
+}
+
+/**
+ * The entries as a grid of thumbnails. One of them takes the focus; the arrow keys move it.
+ *
+ * All of them are in the document, so that the browser's own search and its printing find them; the style
+ * sheet keeps those out of sight from costing anything (`content-visibility`).
+ */
+export function PictureList({ entries, place, label }: Props) {
+  const list = useRef<HTMLUListElement>(null);
+  const [focused, setFocused] = useState<number | null>(null);
+  if (entries.length === 0) return <p>No entry fits the filter.</p>;
+  const tabStop = entries.some(({ id }) => id === focused) ? focused : entries[0]!.id;
+
+  const move = (event: KeyboardEvent) => {
+    const links = [...(list.current?.querySelectorAll('a') ?? [])];
+    const at = links.indexOf(event.target as HTMLAnchorElement);
+    const to = at < 0 ? null : destination(event.key, at, links.length, () => columnsOf(links));
+    if (to === null || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    links[to]?.focus();
+  };
+  return (
+    <ul
+      ref={list}
+      class="report-list"
+      aria-label={label}
+      onKeyDown={move}
+      onFocusIn={(event) => {
+        const id = (event.target as HTMLElement).dataset.id;
+        if (id !== undefined) setFocused(Number(id));
+      }}
+    >
+      {entries.map((entry) => (
+        <Card key={entry.id} entry={entry} selection={place.selection} isTabStop={entry.id === tabStop} />
+      ))}
+    </ul>
+  );
+}
+
+/** Which link a key goes to; null if the key moves nothing. */
+export function destination(key: string, at: number, count: number, columns: () => number): number | null {
+  const within = (to: number) => (to < 0 || to >= count ? at : to);
+  switch (key) {
+    case 'ArrowLeft':
+      return within(at - 1);
+    case 'ArrowRight':
+      return within(at + 1);
+    case 'ArrowUp':
+      return within(at - columns());
+    case 'ArrowDown':
+      return within(at + columns());
+    case 'Home':
+      return 0;
+    case 'End':
+      return count - 1;
+    default:
+      return null;
+  }
+}
+
+function columnsOf(links: HTMLElement[]): number {
+  const top = links[0]?.getBoundingClientRect().top;
+  const next = links.findIndex((link) => link.getBoundingClientRect().top !== top);
+  return next < 0 ? links.length : next;
+}
+
+interface CardProps {
+  entry: Entry;
+  selection: Selection;
+  isTabStop: boolean;
+}
+
+/** Drawn again only if something of it changed: there may be thousands. */
+class Card extends Component<CardProps> {
+  override shouldComponentUpdate(next: CardProps): boolean {
+    const { entry, selection, isTabStop } = this.props;
+    return next.entry !== entry || next.selection !== selection || next.isTabStop !== isTabStop;
+  }
+
+  override render({ entry, selection, isTabStop }: CardProps) {
+    const { id, name, title, thumbnail, trueClass, right, warnings } = entry;
+    return (
+      <li>
+        <a href={writePlace({ open: id, selection })} data-id={id} tabIndex={isTabStop ? 0 : -1}>
+          <img src={thumbnail} alt="" decoding="async" />
+          <span class="report-card-class">
+            {title} <span class="report-card-number">{formatPercent(entry.class.probability)}</span>
+          </span>
+          {right !== null && (
+            <span class={right ? 'report-right' : 'report-wrong'}>
+              {right ? '✓ right' : `✗ wrong, it is ${trueClass ?? 'another class'}`}
+            </span>
+          )}
+          {right === null && trueClass !== null && <span class="report-card-name">true class {trueClass}</span>}
+          {warnings > 0 && <span class="report-warned">⚠ {warnings === 1 ? '1 warning' : `${warnings} warnings`}</span>}
+          <span class="report-card-name">{name}</span>
+        </a>
+      </li>
+    );
+  }
+}

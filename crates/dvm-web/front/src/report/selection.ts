@@ -1,0 +1,66 @@
+import type { Entry } from '../shared/types.ts';
+
+/** Which entries are listed, in which order. Empty texts filter nothing. */
+export interface Selection {
+  /** Words that must all be in the name, the class or the true class. */
+  text: string;
+  class: string;
+  trueClass: string;
+  right: '' | 'right' | 'wrong' | 'unknown';
+  warned: boolean;
+  sort: Sort;
+  descending: boolean;
+}
+
+export type Sort = 'order' | 'confidence' | 'class' | 'name';
+
+export const everything: Selection = {
+  text: '',
+  class: '',
+  trueClass: '',
+  right: '',
+  warned: false,
+  sort: 'order',
+  descending: false,
+};
+
+const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+
+const ORDERS: Record<Sort, (a: Entry, b: Entry) => number> = {
+  order: () => 0,
+  confidence: (a, b) => a.class.probability - b.class.probability,
+  class: (a, b) => collator.compare(a.class.name, b.class.name) || a.class.index - b.class.index,
+  name: (a, b) => collator.compare(a.name, b.name),
+};
+
+/** The selected entries. Equal ones keep the order of the report, which `descending` turns round as well. */
+export function select(entries: Entry[], selection: Selection): Entry[] {
+  const words = selection.text.toLowerCase().split(/\s+/).filter(Boolean);
+  const selected = entries.filter((entry) => {
+    if (selection.class && entry.class.name !== selection.class) return false;
+    if (selection.trueClass && entry.trueClass !== selection.trueClass) return false;
+    if (selection.right && selection.right !== rightness(entry)) return false;
+    if (selection.warned && entry.warnings === 0) return false;
+    if (words.length === 0) return true;
+    const all = `${entry.name} ${entry.title} ${entry.class.name} ${entry.trueClass ?? ''}`.toLowerCase();
+    return words.every((word) => all.includes(word));
+  });
+  selected.sort(ORDERS[selection.sort]);
+  return selection.descending ? selected.reverse() : selected;
+}
+
+export function rightness({ right }: Entry): 'right' | 'wrong' | 'unknown' {
+  return right === null ? 'unknown' : right ? 'right' : 'wrong';
+}
+
+/** The different names that the entries have, sorted, with how many have them. */
+export function namesOf(entries: Entry[], name: (entry: Entry) => string | null): { name: string; count: number }[] {
+  const counts = new Map<string, number>();
+  for (const entry of entries) {
+    const found = name(entry);
+    if (found !== null) counts.set(found, (counts.get(found) ?? 0) + 1);
+  }
+  return [...counts]
+    .map(([found, count]) => ({ name: found, count }))
+    .sort((a, b) => collator.compare(a.name, b.name));
+}
