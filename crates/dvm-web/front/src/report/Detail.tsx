@@ -49,8 +49,8 @@ export function Detail(props: Props) {
   useEffect(() => {
     if (alone) return;
     const pressed = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-      const to = { n: next, p: previous }[event.key];
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || usesKeys(event.target)) return;
+      const to = { ArrowRight: next, ArrowLeft: previous }[event.key];
       if (to) onPlace({ ...place, open: to.id });
       else if (event.key === 'Escape') onPlace(list);
     };
@@ -71,7 +71,7 @@ export function Detail(props: Props) {
           <a class="button" href={writePlace(list)}>All entries</a>
           {link(previous, '← Previous')}
           {link(next, 'Next →')}
-          {at >= 0 && <span class="hint">{at + 1} of {selected.length}. Keys: N next, P previous, Esc all entries.</span>}
+          {at >= 0 && <span class="hint">{at + 1} of {selected.length}. Keys: ← and → step, Esc shows all entries.</span>}
         </nav>
       )}
       <h2 id="entry-title" ref={heading} tabIndex={-1}>
@@ -167,6 +167,7 @@ function tryToRead(id: number): ExplanationView | Error {
   }
 }
 
-function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.matches('input:not([type="checkbox"]):not([type="radio"]):not([type="range"]), textarea, select');
+/** Whether the arrow keys mean something else where the focus is. */
+function usesKeys(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest('input, select, textarea, .map-canvas, .table-frame, .copy-text') !== null;
 }

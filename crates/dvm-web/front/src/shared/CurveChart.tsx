@@ -23,7 +23,7 @@ export function CurveChart({ curves, title }: { curves: Curve[]; title: string }
   return (
     <figure class="curves">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={`${title}. ${first.up} by ${first.across}: ${curves.map(told).join('; ')}`}>
-        {ticks(y0, y1, 4).map(({ position, label }) => {
+        {ticks(y0, y1, 5).map(({ position, label }) => {
           const y = top(y0 + position * (y1 - y0));
           return (
             <g key={label}>

@@ -30,9 +30,9 @@ interface Props {
 }
 
 /**
- * A picture with one map over it. Mouse, touch and arrow keys move a cursor.
+ * A picture with one map over it. Mouse, touch and arrow keys move a cursor; the Escape key takes it away.
  *
- * A mouse that leaves takes its cursor away; one set by keys or touch stays.
+ * It stays where a mouse leaves the map, so that what stands beside can be read.
  */
 export function MapCanvas(props: Props) {
   const { size, picture, values, scale, look, segments, pixelated, cursor, onCursor, peak, label, describedBy } = props;
@@ -89,7 +89,6 @@ export function MapCanvas(props: Props) {
         if (event.pointerType === 'mouse' || event.buttons) onCursor(at(event));
       }}
       onPointerDown={(event) => onCursor(at(event))}
-      onPointerLeave={(event) => event.pointerType === 'mouse' && onCursor(null)}
       onKeyDown={(event) => {
         const next = moved(event, cursor ?? null, size, peak);
         if (next === undefined) return;

@@ -30,6 +30,7 @@ export function MapNumbers({ map, size }: { map: LoadedMap; size: [number, numbe
         <summary>Values as a table</summary>
         <p>
           Means of {view.quantity} over parts of the picture.
+          {view.smooth && ' All numbers are those of the map itself, also while it is drawn smooth between its cells.'}
           {step > 0 && ` This file keeps the numbers of this map to ± ${formatNumber(step / 2, 2)}.`}
         </p>
         <DataTable

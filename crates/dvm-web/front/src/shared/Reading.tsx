@@ -54,7 +54,10 @@ export function Reading({ id, cursor, map, maps }: Props) {
 function Losses({ map, cursor }: { map: LoadedMap; cursor: Cell }) {
   const cells = map.view.cells!;
   const losses = lossesAt(cells, map.cells!, cursor);
-  const written = cells.score === 'probability' ? formatPercent : formatNumber;
+  const isProbability = cells.score === 'probability';
+  const written = isProbability ? formatPercent : formatNumber;
+  // A difference of two per cents is no per cent of either.
+  const lost = isProbability ? (share: number) => formatPercent(share).replace(' %', '') : formatNumber;
   const more = losses.length - MOST_CLASSES;
   return (
     <>
@@ -66,11 +69,11 @@ function Losses({ map, cursor }: { map: LoadedMap; cursor: Cell }) {
           { title: 'Class', numeric: false },
           { title: 'Before', numeric: true },
           { title: 'Covered', numeric: true },
-          { title: 'Loses', numeric: true },
+          { title: isProbability ? 'Loses (points)' : 'Loses', numeric: true },
         ]}
         rows={losses
           .slice(0, MOST_CLASSES)
-          .map(({ name, whole, covered, loses }) => [name, written(whole), written(covered), written(loses)])}
+          .map(({ name, whole, covered, loses }) => [name, written(whole), written(covered), lost(loses)])}
       />
       {more > 0 && <p class="hint">{more} more classes lose less.</p>}
     </>
