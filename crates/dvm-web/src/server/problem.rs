@@ -1,0 +1,90 @@
+//! What went wrong, as an answer.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Why a request is not carried out. As an answer it is the JSON object `{"error": message}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// What is wrong and what to do, for people.
+    pub message: String,
+    /// When it is worth to ask again.
+    pub retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// An answer of this status.
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+
+    /// The request is wrong.
+    pub fn request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// What the request names does not exist.
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// The server's own fault.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    /// The same, with the time after which it is worth to ask again: at least a second.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// The same, said of a part of the request: `instances[3]`.
+    #[must_use]
+    pub fn of(mut self, part: &str) -> Self {
+        self.message = format!("{part}: {}", self.message);
+        self
+    }
+}
+
+impl From<dvm::Error> for Problem {
+    /// 400 for what the caller gave, 500 for the network and the machine.
+    fn from(error: dvm::Error) -> Self {
+        use dvm::Error;
+        let status = match &error {
+            Error::Picture(_) | Error::Setting(_) | Error::Usage(_) | Error::Method { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+            // The crop is the network's, not the caller's.
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let words = error.to_string();
+        Self::new(status, dvm::with_causes(words, &error))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs_f64().ceil() as u64;
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

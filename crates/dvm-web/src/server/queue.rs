@@ -1,0 +1,299 @@
+//! A bounded queue before the engine, which uses all cores for one job.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio::time::{timeout, timeout_at};
+
+use super::limits::Limits;
+use super::problem::Problem;
+
+/// How long work takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Milliseconds: predictions, single windows.
+    Short,
+    /// Seconds: explanations.
+    Long,
+}
+
+/// Two lines of requests that wait for the engine. Each lane works on one request at a time, next to the other.
+pub struct Queue {
+    short: Arc<Line>,
+    long: Arc<Line>,
+    seconds: Duration,
+    wait: Duration,
+}
+
+struct Line {
+    turns: Arc<Semaphore>,
+    /// Requests that wait or work.
+    places: AtomicUsize,
+    /// How many there can be.
+    most: usize,
+    /// Seconds that recent work took, the latest weighing most.
+    recent: Mutex<f64>,
+}
+
+/// How much the latest work weighs among all.
+const WEIGHT: f64 = 0.25;
+
+/// The longest time that a client is told to wait.
+const LONGEST: f64 = 300.0;
+
+impl Queue {
+    /// An empty queue.
+    pub fn new(limits: &Limits) -> Self {
+        let line = |seconds: f64| {
+            Arc::new(Line {
+                turns: Arc::new(Semaphore::new(1)),
+                places: AtomicUsize::new(0),
+                most: limits.queue + 1,
+                recent: Mutex::new(seconds),
+            })
+        };
+        Self {
+            short: line(0.05),
+            long: line(1.0),
+            seconds: limits.seconds,
+            wait: limits.wait,
+        }
+    }
+
+    fn line(&self, lane: Lane) -> &Arc<Line> {
+        match lane {
+            Lane::Short => &self.short,
+            Lane::Long => &self.long,
+        }
+    }
+
+    /// How many requests of a lane wait or work.
+    pub fn length(&self, lane: Lane) -> usize {
+        self.line(lane).places.load(Ordering::Relaxed)
+    }
+
+    /// A place in the queue.
+    ///
+    /// # Errors
+    /// 429 if there is none, with the time after which there probably is one; 503 when the server is ending.
+    pub fn enter(&self, lane: Lane) -> Result<Place, Problem> {
+        let line = self.line(lane);
+        if line.turns.is_closed() {
+            return Err(ending());
+        }
+        let entered = line
+            .places
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |places| {
+                (places < line.most).then_some(places + 1)
+            });
+        if entered.is_err() {
+            let message = format!(
+                "the server is busy: {} requests wait already; ask again later",
+                line.most - 1
+            );
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, message).after(line.estimate()));
+        }
+        Ok(Place {
+            held: Held(line.clone()),
+            seconds: self.seconds,
+            wait: self.wait,
+        })
+    }
+
+    /// Refuses all that waits and all that comes. What works is finished.
+    pub fn close(&self) {
+        self.short.turns.close();
+        self.long.turns.close();
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.short.turns.is_closed()
+    }
+}
+
+impl Line {
+    /// When a place will be free: half of the queue is worked off by then, so that not all come back at once to
+    /// be refused.
+    fn estimate(&self) -> Duration {
+        let recent = *self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = recent * self.most as f64 / 2.0;
+        Duration::from_secs_f64(seconds.clamp(1.0, LONGEST))
+    }
+
+    fn learn(&self, took: Duration) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        *recent += WEIGHT * (took.as_secs_f64() - *recent);
+    }
+}
+
+/// One of the places of a line; given back when it is dropped.
+struct Held(Arc<Line>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.places.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A place in the queue.
+pub struct Place {
+    held: Held,
+    seconds: Duration,
+    wait: Duration,
+}
+
+const WANTED: u8 = 0;
+const LEFT: u8 = 1;
+const LATE: u8 = 2;
+
+/// Tells work whether it is still wanted. Can be asked from any thread.
+#[derive(Clone)]
+pub struct Ticket {
+    state: Arc<AtomicU8>,
+    deadline: Instant,
+}
+
+/// The panic that ends work which is not wanted any more. No message is printed for it.
+struct Ended;
+
+impl Ticket {
+    /// Ends the work if its time is over or the client is gone: to be called as often as possible, from the
+    /// `progress` of a method. The work ends by a panic that [`Place::run`] catches.
+    pub fn check(&self) {
+        if self.is_over() {
+            resume_unwind(Box::new(Ended));
+        }
+    }
+
+    /// Whether the work is not wanted any more.
+    pub fn is_over(&self) -> bool {
+        if self.state.load(Ordering::Relaxed) != WANTED {
+            return true;
+        }
+        let is_late = Instant::now() >= self.deadline;
+        if is_late {
+            self.end(LATE);
+        }
+        is_late
+    }
+
+    /// Says that nobody waits for the work: the next [`Ticket::check`] ends it.
+    pub fn leave(&self) {
+        self.end(LEFT);
+    }
+
+    fn end(&self, why: u8) {
+        let _ = self
+            .state
+            .compare_exchange(WANTED, why, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// Ends the work when the future that waits for it is dropped.
+struct Waiting(Ticket);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl Place {
+    /// Waits for its turn and does the work on a thread of its own. Dropping the future takes the request out of
+    /// the queue, or ends the work at its next [`Ticket::check`]; the next request has its turn after that.
+    ///
+    /// # Errors
+    /// 503 if its turn does not come in time or the server is ending, 504 if the work takes too long, 500 if it
+    /// panics.
+    pub async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&Ticket) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let Self {
+            held,
+            seconds,
+            wait,
+        } = self;
+        let turn = held.0.turns.clone().acquire_owned();
+        let turn = match timeout(wait, turn).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_closed)) => return Err(ending()),
+            Err(_elapsed) => {
+                let message = format!("no turn came within {} seconds", wait.as_secs());
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, message);
+                return Err(problem.after(held.0.estimate()));
+            }
+        };
+        let deadline = Instant::now() + seconds;
+        let ticket = Ticket {
+            state: Arc::new(AtomicU8::new(WANTED)),
+            deadline,
+        };
+        let waiting = Waiting(ticket.clone());
+        let span = tracing::Span::current();
+        let worked = spawn_blocking(move || {
+            let _entered = span.enter();
+            let worked = engaged(&ticket, &held, work);
+            // The turn is the next one's only when the engine has stopped.
+            let _: (OwnedSemaphorePermit, Held) = (turn, held);
+            worked
+        });
+        let worked = timeout_at(deadline.into(), worked).await;
+        let is_late = waiting.0.state.load(Ordering::Relaxed) == LATE;
+        match worked {
+            Ok(Ok(Ok(result))) => Ok(result),
+            Ok(Ok(Err(panic))) if panic.is::<Ended>() && !is_late => Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the work was given up",
+            )),
+            Ok(Ok(Err(panic))) if !panic.is::<Ended>() => {
+                let what = said(&*panic);
+                tracing::error!(panic = what, "the engine panicked");
+                Err(Problem::internal(
+                    "the engine failed in a way that it must not: this is a bug; the server's log has more",
+                ))
+            }
+            Ok(Err(error)) => Err(Problem::internal(error.to_string())),
+            Ok(Ok(Err(_))) | Err(_) => {
+                waiting.0.end(LATE);
+                let message = format!(
+                    "it takes longer than the {} seconds that a request may take; choose a faster method or \
+                     fewer samples, or allow more time",
+                    seconds.as_secs_f64()
+                );
+                Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, message))
+            }
+        }
+    }
+}
+
+/// Does the work, and learns how long it takes.
+fn engaged<T>(
+    ticket: &Ticket,
+    held: &Held,
+    work: impl FnOnce(&Ticket) -> T,
+) -> Result<T, Box<dyn Any + Send>> {
+    let start = Instant::now();
+    let worked = catch_unwind(AssertUnwindSafe(|| work(ticket)));
+    held.0.learn(start.elapsed());
+    worked
+}
+
+/// The message of a panic.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}
+
+fn ending() -> Problem {
+    let message = "the server is ending; ask again when it is back";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, message).after(Duration::from_secs(5))
+}
