@@ -1,5 +1,8 @@
 import type { Warning } from './types.ts';
 
+/** Sources that are things; the others are names of methods. */
+const PARTS = new Set(['picture', 'network', 'figure']);
+
 /** Warnings are never hidden. */
 export function Warnings({ warnings }: { warnings: Warning[] }) {
   if (warnings.length === 0) return null;
@@ -9,7 +12,7 @@ export function Warnings({ warnings }: { warnings: Warning[] }) {
         <li key={i}>
           <strong>
             <span aria-hidden="true">⚠ </span>
-            Warning about the {source}:
+            Warning about {PARTS.has(source) ? `the ${source}` : source}:
           </strong>{' '}
           {text}
         </li>

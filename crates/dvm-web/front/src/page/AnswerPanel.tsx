@@ -1,0 +1,28 @@
+import { Bars } from '../shared/Bars.tsx';
+import type { ExplanationView, Ranked } from '../shared/types.ts';
+import type { Session } from './session.ts';
+import type { Run } from './state.ts';
+
+/** What the network says. */
+export function AnswerPanel({ run, session }: { run: Run; session: Session }) {
+  const view = run.view;
+  return (
+    <section class="page-answer" aria-labelledby="answer">
+      <h2 id="answer">What the network says</h2>
+      {view === null ? <p class="page-soft">{run.stage === 'failed' ? 'Nothing.' : 'It is being asked …'}</p> : (
+        <>
+          <Bars
+            classes={listed(view)} explained={view.class.index} trueClass={view.trueClass}
+            onChoose={({ index, name }) => session.explain({ class: { index, name } }, 'first', run.choice)}
+          />
+          <p class="hint">Choose a class to explain that one.</p>
+        </>
+      )}
+    </section>
+  );
+}
+
+/** The most probable classes, and the explained one if it is not among them. */
+function listed({ top, class: explained }: ExplanationView): Ranked[] {
+  return top.some(({ index }) => index === explained.index) ? top : [...top, explained];
+}

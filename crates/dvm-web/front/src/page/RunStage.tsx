@@ -1,0 +1,99 @@
+import { Checks } from '../shared/Checks.tsx';
+import type { Palette } from '../shared/colours.ts';
+import { MapCanvas } from '../shared/MapCanvas.tsx';
+import { formatPercent } from '../shared/ticks.ts';
+import { useLoaded } from '../shared/use-loaded.ts';
+import { Viewer } from '../shared/Viewer.tsx';
+import type { Settings } from '../shared/viewer-settings.ts';
+import { Warnings } from '../shared/Warnings.tsx';
+import type { ExplanationView } from '../shared/types.ts';
+import { Downloads } from './Downloads.tsx';
+import { Making } from './Making.tsx';
+import type { Session } from './session.ts';
+import type { Run, State } from './state.ts';
+import { SweepCanvas } from './SweepCanvas.tsx';
+
+interface Props {
+  run: Run;
+  state: State;
+  session: Session;
+  palettes: Palette[];
+  settings: Settings;
+  onSettings: (settings: Settings) => void;
+}
+
+/** One explanation: the picture with its maps, what is still being made, and everything to be warned of. */
+export function RunStage({ run, state, session, palettes, settings, onSettings }: Props) {
+  const { view } = run;
+  const picture = state.pictures[run.picture];
+  return (
+    <section class="page-run" aria-labelledby="run-title">
+      <header class="page-run-header">
+        <p class="page-run-name">{picture?.name}</p>
+        <h1 id="run-title">{view ? view.title : run.stage === 'failed' ? 'Not explained' : 'The network looks …'}</h1>
+        {view && <p class="page-run-score">{view.score} by {run.choice.model}</p>}
+      </header>
+      <RunTrouble run={run} session={session} />
+      {view && <Warnings warnings={view.warnings} />}
+      {picture?.info && picture.info.notes.length > 0 && (
+        <ul class="page-picture-notes" aria-label="How the picture was read">
+          {picture.info.notes.map((note) => <li key={note}>{note}</li>)}
+        </ul>
+      )}
+      {view && view.maps.length > 0 && <Viewer view={view} palettes={palettes} settings={settings} onSettings={onSettings} />}
+      {view && view.maps.length === 0 && <FirstMap run={run} view={view} palettes={palettes} opacity={settings.opacity} />}
+      {!view && picture && run.stage !== 'failed' && <img class="page-first-look" src={picture.url} alt={`The picture ${picture.name}`} />}
+      <Making run={run} session={session} palettes={palettes} opacity={settings.opacity} small={(view?.maps.length ?? 0) > 0} />
+      {view?.maps.filter(({ checks, own }) => checks.length + own.length > 0).map((map) => (
+        <details key={map.method} class="page-checks" open={map.checks.length > 0}>
+          <summary>Checks of {map.title}</summary>
+          <Checks map={map} />
+        </details>
+      ))}
+      {run.stage === 'done' && run.seconds !== null && <p class="hint">Made in {run.seconds.toFixed(1)} seconds.</p>}
+      <Downloads run={run} client={session.client} />
+    </section>
+  );
+}
+
+/** Before the first map is finished: the picture, with the windows of occlusion where it is on its way. */
+function FirstMap({ run, view, palettes, opacity }: { run: Run; view: ExplanationView; palettes: Palette[]; opacity: number }) {
+  const { picture, problem } = useLoaded(view);
+  const [sweep] = Object.entries(run.windows);
+  return (
+    <figure class="page-first-map">
+      {problem !== null && <p class="problem">{problem}</p>}
+      {picture && sweep
+        ? <SweepCanvas size={view.size} crop={picture} batches={sweep[1]} palettes={palettes} opacity={opacity} label={`${sweep[0]} of ${view.title}, window by window`} />
+        : (
+          <MapCanvas
+            size={view.size} picture={picture} values={null} scale={null} look={{ mode: 'picture', opacity: 0 }}
+            label={`The picture as the network sees it: ${view.name}, ${formatPercent(view.class.probability)} ${view.class.name}`}
+          />
+        )}
+    </figure>
+  );
+}
+
+export function RunTrouble({ run, session, side = 'first' }: { run: Run; session: Session; side?: 'first' | 'second' }) {
+  if (run.stage === 'failed') {
+    return (
+      <div class="page-failed" role="alert">
+        <p>{run.error}</p>
+        <button type="button" onClick={() => session.retry(run.key, side)}>Try again</button>
+      </div>
+    );
+  }
+  if (run.stage === 'stopped') {
+    return (
+      <div class="page-note">
+        <p>Stopped{run.view && run.view.maps.length > 0 ? '; what was finished is here' : ''}.</p>
+        <button type="button" onClick={() => session.retry(run.key, side)}>Make it again</button>
+      </div>
+    );
+  }
+  if (run.busy !== null) {
+    return <p class="page-note" role="status">The server is full. It is asked again in {run.busy} s.</p>;
+  }
+  return null;
+}

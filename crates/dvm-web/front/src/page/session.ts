@@ -1,0 +1,292 @@
+import type { ExplainRequest, WindowAnswer, WindowRequest } from '../shared/types.ts';
+import { Client, Refusal, inWords, wasStopped, type Call } from './client.ts';
+import { pick } from './methods.ts';
+import {
+  findRun, methodOf, newRun, reduce, start, type Action, type Choice, type Mode, type Picture, type Run, type Side, type State,
+} from './state.ts';
+import { SessionToken } from './token.ts';
+
+/** What is under way on one side. */
+interface Working {
+  run: number;
+  stop: AbortController;
+}
+
+/**
+ * Holds the state, and does what needs the server.
+ *
+ * Each side makes one explanation at a time. Another one that a person starts stops it; pictures that wait follow
+ * when it is finished.
+ */
+export class Session {
+  readonly client: Client;
+  readonly token: SessionToken;
+  #state: State = start;
+  #changed: (state: State) => void;
+  #working: Record<Side, Working | null> = { first: null, second: null };
+  /** The files themselves, so that a picture that the server has forgotten can be sent again. */
+  #files = new Map<number, Blob>();
+  #keys = 0;
+  #later: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(changed: (state: State) => void, client?: Client) {
+    this.#changed = changed;
+    this.token = new SessionToken((open, refused) => this.dispatch({ do: 'token', open, refused }));
+    this.client = client ?? new Client(this.token);
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  dispatch(action: Action): void {
+    this.#state = reduce(this.#state, action);
+    const often = action.do === 'event' && (action.event.event === 'windows' || action.event.event === 'progress');
+    if (!often) {
+      clearTimeout(this.#later);
+      this.#later = undefined;
+      this.#changed(this.#state);
+    } else if (this.#later === undefined) {
+      // Hundreds of these come in a second: they are drawn together.
+      this.#later = setTimeout(() => {
+        this.#later = undefined;
+        this.#changed(this.#state);
+      }, 40);
+    }
+  }
+
+  setMode(mode: Mode): void {
+    this.dispatch({ do: 'mode', mode });
+    const { shown, method } = this.#state;
+    const first = findRun(this.#state, shown.first);
+    if (mode !== 'compare' || first === null || findRun(this.#state, shown.second)?.picture === first.picture) return;
+    // The right side begins with another map of the same run.
+    const seen = methodOf(first, method.first);
+    const other = first.choice.methods.find((name) => name !== seen) ?? null;
+    this.dispatch({ do: 'look at', side: 'first', method: seen });
+    this.dispatch({ do: 'look at', side: 'second', method: other });
+    this.dispatch({ do: 'show', side: 'second', run: other === null ? null : first.key });
+  }
+
+  async open(): Promise<void> {
+    try {
+      const info = await this.client.info();
+      this.dispatch({ do: 'info', info });
+      if (this.#state.choice === null) {
+        const [model] = info.models;
+        if (!model) throw new Error('The server has no network.');
+        this.dispatch({ do: 'choose', choice: { model: model.name, methods: pick(info.methods) } });
+      }
+    } catch (error) {
+      this.dispatch({ do: 'trouble', text: inWords(error) });
+    }
+  }
+
+  /** Explains pictures as the panel says: the first at once, the others after it. */
+  addPictures(files: readonly { blob: Blob; name: string }[]): void {
+    const { choice, info } = this.#state;
+    if (choice === null || info === null) return;
+    this.dispatch({ do: 'forget notes' });
+    const added: Run[] = [];
+    for (const { blob, name } of files) {
+      if (blob.size === 0 || blob.size > info.limits.bytes) {
+        this.note(blob.size === 0 ? `${name} is empty.` : `${name} is larger than this server takes: ${megabytes(blob.size)} of at most ${megabytes(info.limits.bytes)}.`);
+        continue;
+      }
+      const picture: Picture = { key: this.#key(), name, url: URL.createObjectURL(blob), info: null };
+      this.#files.set(picture.key, blob);
+      this.dispatch({ do: 'picture', picture });
+      // A class of another picture is not what the new one is asked about.
+      added.push(newRun(this.#key(), picture.key, { ...choice, class: null, against: null }));
+    }
+    const [first, ...others] = added;
+    if (!first) return;
+    this.dispatch({ do: 'choose', choice: { class: null, against: null } });
+    if (this.#state.mode === 'compare') this.dispatch({ do: 'mode', mode: 'maps' });
+    for (const run of others.reverse()) this.dispatch({ do: 'add run', run, show: null });
+    this.#begin(first, 'first');
+  }
+
+  /** Explains the picture of a side once more, with changes to what was asked; at once if it was asked before. */
+  explain(changes: Partial<Choice> = {}, side: Side = 'first', base?: Choice): void {
+    const shown = findRun(this.#state, this.#state.shown[side]) ?? findRun(this.#state, this.#state.shown.first);
+    const from = base ?? this.#state.choice;
+    if (shown === null || from === null) return;
+    const choice = { ...from, ...changes };
+    if (side === 'first') this.dispatch({ do: 'choose', choice });
+    const known = this.#state.runs.find((run) =>
+      run.picture === shown.picture && run.stage !== 'failed' && run.stage !== 'stopped' && answers(run.choice, choice));
+    if (known) {
+      this.dispatch({ do: 'show', side, run: known.key });
+      if (known.stage === 'waiting') this.#begin(known, side);
+      return;
+    }
+    this.#begin(newRun(this.#key(), shown.picture, choice), side);
+  }
+
+  /** Shows a run of the history; one that waits or was stopped is started. */
+  openRun(key: number, side: Side = 'first'): void {
+    const run = findRun(this.#state, key);
+    if (run === null) return;
+    this.dispatch({ do: 'show', side, run: key });
+    if (side === 'first') this.dispatch({ do: 'choose', choice: run.choice });
+    if (run.stage === 'waiting') this.#begin(run, side);
+    this.setMode(this.#state.mode);
+  }
+
+  /** Makes a failed or stopped run once more. */
+  retry(key: number, side: Side = 'first'): void {
+    const run = findRun(this.#state, key);
+    if (run !== null) this.#begin(run, side);
+  }
+
+  /** Stops what a side works on; what is finished stays. */
+  stop(side: Side = 'first'): void {
+    const working = this.#working[side];
+    if (working === null) return;
+    this.#halt(side, false);
+    this.#next();
+  }
+
+  remove(key: number): void {
+    const run = findRun(this.#state, key);
+    if (run === null) return;
+    for (const side of ['first', 'second'] as const) {
+      if (this.#working[side]?.run === key) this.#halt(side, false);
+    }
+    const url = this.#state.pictures[run.picture]?.url;
+    this.dispatch({ do: 'remove', run: key });
+    if (!this.#state.pictures[run.picture]) {
+      this.#files.delete(run.picture);
+      if (url) URL.revokeObjectURL(url);
+    }
+    const shown = findRun(this.#state, this.#state.shown.first);
+    if (shown) this.dispatch({ do: 'choose', choice: shown.choice });
+    this.#next();
+  }
+
+  async window(picture: number, request: Omit<WindowRequest, 'picture'>, call: Call & { signal: AbortSignal }): Promise<WindowAnswer> {
+    return this.#withPicture(picture, call.signal, (id) => this.client.window({ ...request, picture: id }, call));
+  }
+
+  note(text: string): void {
+    this.dispatch({ do: 'note', text });
+  }
+
+  /** Stops everything, when the page closes. */
+  close(): void {
+    for (const side of ['first', 'second'] as const) this.#working[side]?.stop.abort();
+  }
+
+  #key(): number {
+    this.#keys += 1;
+    return this.#keys;
+  }
+
+  #begin(run: Run, side: Side): void {
+    const before = this.#working[side];
+    if (before !== null && before.run !== run.key) {
+      // A picture of the queue that is not looked at waits again; what a person asked before is stopped.
+      this.#halt(side, this.#state.shown[side] !== before.run);
+    } else if (before !== null) {
+      before.stop.abort();
+    }
+    if (findRun(this.#state, run.key) === null) this.dispatch({ do: 'add run', run, show: side });
+    else this.dispatch({ do: 'show', side, run: run.key });
+    void this.#work(run.key, side);
+  }
+
+  #halt(side: Side, again: boolean): void {
+    const working = this.#working[side];
+    if (working === null) return;
+    this.#working[side] = null;
+    working.stop.abort();
+    this.dispatch({ do: 'stop', run: working.run, again });
+  }
+
+  /** The oldest picture that waits. */
+  #next(): void {
+    if (this.#working.first !== null) return;
+    const waiting = this.#state.runs.filter((run) => run.stage === 'waiting').at(-1);
+    if (waiting) void this.#work(waiting.key, 'first');
+  }
+
+  async #work(key: number, side: Side): Promise<void> {
+    const stop = new AbortController();
+    const working = { run: key, stop };
+    this.#working[side] = working;
+    this.dispatch({ do: 'start', run: key });
+    const run = findRun(this.#state, key);
+    if (run === null) return;
+    const { signal } = stop;
+    const call = {
+      signal,
+      onBusy: (seconds: number | null) => this.dispatch({ do: 'busy', run: key, seconds }),
+    };
+    try {
+      await this.#withPicture(run.picture, signal, async (id) => {
+        for await (const event of this.client.explain(requestOf(id, run.choice), call)) {
+          if (signal.aborted) return;
+          this.dispatch({ do: 'event', run: key, event });
+        }
+      });
+    } catch (error) {
+      if (!signal.aborted && !wasStopped(error)) this.dispatch({ do: 'fail', run: key, error: inWords(error) });
+    }
+    if (this.#working[side] === working) {
+      this.#working[side] = null;
+      if (side === 'first') this.#next();
+    }
+  }
+
+  /** Asks about a picture; sends it first where the server does not have it (any more). */
+  async #withPicture<T>(key: number, signal: AbortSignal, ask: (id: string) => Promise<T>): Promise<T> {
+    const known = this.#state.pictures[key]?.info?.id;
+    if (known !== undefined) {
+      try {
+        return await ask(known);
+      } catch (error) {
+        if (!(error instanceof Refusal && error.status === 404) || !this.#files.has(key)) throw error;
+      }
+    }
+    const picture = this.#state.pictures[key];
+    const file = this.#files.get(key);
+    if (!picture || !file) throw new Error('This picture is no longer here.');
+    const info = await this.client.addPicture(file, picture.name, { signal });
+    this.dispatch({ do: 'picture sent', picture: key, info });
+    return ask(info.id);
+  }
+}
+
+/** Whether what was made for one choice holds what another asks for. */
+export function answers(made: Choice, asked: Choice): boolean {
+  return made.model === asked.model
+    && made.class?.index === asked.class?.index
+    && made.against?.index === asked.against?.index
+    && asked.methods.every((method) => made.methods.includes(method))
+    && asked.checks.every((check) => made.checks.includes(check))
+    && JSON.stringify(sortedOptions(made, asked.methods)) === JSON.stringify(sortedOptions(asked, asked.methods));
+}
+
+function sortedOptions(choice: Choice, methods: string[]): [string, string][] {
+  return Object.entries(choice.options)
+    .filter(([name]) => methods.includes(name.slice(0, name.lastIndexOf('.'))))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+export function requestOf(picture: string, choice: Choice): ExplainRequest {
+  const options = Object.fromEntries(sortedOptions(choice, choice.methods));
+  return {
+    picture,
+    model: choice.model,
+    methods: choice.methods,
+    ...(choice.class ? { class: choice.class.index } : {}),
+    ...(choice.against ? { against: choice.against.index } : {}),
+    ...(Object.keys(options).length > 0 ? { options } : {}),
+    ...(choice.checks.length > 0 ? { checks: choice.checks } : {}),
+  };
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

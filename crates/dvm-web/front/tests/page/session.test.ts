@@ -1,0 +1,148 @@
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Client, Refusal, type TokenKeeper } from '../../src/page/client.ts';
+import { Session } from '../../src/page/session.ts';
+import { runOf, type State } from '../../src/page/state.ts';
+import { SessionToken } from '../../src/page/token.ts';
+import { createMock } from './mock-server.mjs';
+
+const NO_TOKEN: TokenKeeper = { get: () => null, ask: () => Promise.reject(new Error('no token was expected')) };
+const PICTURE = new Blob([new Uint8Array([0x89, 0x50, 0x4e, 0x47, 1, 2, 3])]);
+const soon = (milliseconds: number) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
+let close: () => void = () => undefined;
+beforeEach(() => {
+  URL.createObjectURL = () => 'blob:test';
+  URL.revokeObjectURL = () => undefined;
+});
+afterEach(() => close());
+
+async function serve(options: Parameters<typeof createMock>[0] = {}) {
+  const mock = createMock(options);
+  await new Promise<void>((resolve) => { mock.server.listen(0, '127.0.0.1', resolve); });
+  close = () => {
+    mock.server.close();
+    mock.server.closeAllConnections();
+  };
+  return { ...mock, base: `http://127.0.0.1:${(mock.server.address() as AddressInfo).port}` };
+}
+
+async function until(session: Session, reached: (state: State) => boolean): Promise<void> {
+  for (let tries = 0; tries < 500 && !reached(session.state); tries++) await soon(10);
+  expect(reached(session.state)).toBe(true);
+}
+
+const finished = (state: State) => state.runs.length > 0 && state.runs.every(({ stage }) => stage === 'done');
+
+async function opened(base: string, tokens: TokenKeeper = NO_TOKEN): Promise<Session> {
+  const session = new Session(() => undefined, new Client(tokens, { base }));
+  await session.open();
+  return session;
+}
+
+test('a full server is asked again after the time that it says', async () => {
+  const { base, counts } = await serve({ busy: 2, retryAfter: '3' });
+  const waited: number[] = [];
+  const told: (number | null)[] = [];
+  const client = new Client(NO_TOKEN, { base, wait: (milliseconds) => { waited.push(milliseconds); return Promise.resolve(); } });
+  const { id } = await client.addPicture(PICTURE, 'cat.png');
+  const kinds: string[] = [];
+  for await (const { event } of client.explain({ picture: id, model: 'efficientnet_lite0', methods: ['grad-cam'] }, { onBusy: (seconds) => told.push(seconds) })) kinds.push(event);
+  expect(waited).toEqual([3000, 3000]);
+  expect(told).toEqual([3, 3, null]);
+  expect(kinds).toEqual(['prediction', 'progress', 'progress', 'progress', 'progress', 'map', 'done']);
+  expect(counts.explain).toBe(1);
+});
+
+test('an error has the words of the server', async () => {
+  const { base } = await serve();
+  const client = new Client(NO_TOKEN, { base });
+  await expect(client.addPicture(new Blob(['text']), 'notes.txt')).rejects.toEqual(new Refusal(422, 'notes.txt: this is not a picture that can be read'));
+});
+
+test('a token is asked for once, and a wrong one again', async () => {
+  const { base } = await serve({ token: 'right' });
+  const kept = new Map<string, string>();
+  const questions: boolean[] = [];
+  const typed = ['wrong', 'right'];
+  const token: SessionToken = new SessionToken(
+    (open, refused) => {
+      if (!open) return;
+      questions.push(refused);
+      setTimeout(() => token.give(typed.shift()!), 5);
+    },
+    { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => { kept.set(key, value); } },
+  );
+  const client = new Client(token, { base });
+  const [info, classes] = await Promise.all([client.info(), client.classes('efficientnet_lite0', 'tabby', 5)]);
+  expect(info.models.length).toBe(2);
+  expect(classes).toEqual([{ index: 281, name: 'tabby' }]);
+  expect(questions).toEqual([false, true]);
+});
+
+test('a connection that ends early is an error and not a finished explanation', async () => {
+  const body = new ReadableStream({ start(controller) { controller.enqueue(new TextEncoder().encode('{"event":"progress"}\n')); controller.close(); } });
+  const client = new Client(NO_TOKEN, { fetch: () => Promise.resolve(new Response(body)) });
+  const read = async () => { for await (const _ of client.explain({ picture: 'p', model: 'm', methods: [] })) void _; };
+  await expect(read()).rejects.toThrow('ended before');
+});
+
+test('several pictures are explained one after the other, the first is seen', async () => {
+  const { base, counts } = await serve();
+  const session = await opened(base);
+  session.addPictures(['a.png', 'b.png', 'c.png'].map((name) => ({ blob: PICTURE, name })));
+  expect(session.state.runs.map(({ stage }) => stage)).toEqual(['running', 'waiting', 'waiting']);
+  await until(session, finished);
+  expect(runOf(session.state, 'first')!.view!.name).toBe('a.png');
+  expect(runOf(session.state, 'first')!.view!.maps.map(({ method }) => method)).toEqual(['grad-cam', 'guided-backprop', 'occlusion']);
+  expect(counts.explain).toBe(3);
+});
+
+test('another class stops what runs, and going back computes nothing', async () => {
+  const { base, counts } = await serve({ slow: 5 });
+  const session = await opened(base);
+  session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
+  await until(session, (state) => (runOf(state, 'first')?.view?.maps.length ?? 0) > 0);
+  session.explain({ class: { index: 285, name: 'Egyptian cat' } });
+  await until(session, (state) => runOf(state, 'first')!.stage === 'done');
+  expect(session.state.runs.map(({ stage }) => stage)).toEqual(['done', 'stopped']);
+  expect(counts.aborted).toBe(1);
+  expect(runOf(session.state, 'first')!.view!.title).toBe('Egyptian cat');
+  session.explain({ class: { index: 285, name: 'Egyptian cat' }, methods: ['occlusion'] });
+  expect(runOf(session.state, 'first')!.stage).toBe('done');
+  expect(counts.explain).toBe(2);
+});
+
+test('a picture that the server has forgotten is sent again', async () => {
+  const { base, forget } = await serve();
+  const session = await opened(base);
+  session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
+  await until(session, finished);
+  forget();
+  session.explain({ class: { index: 281, name: 'tabby' } });
+  await until(session, (state) => runOf(state, 'first')!.stage === 'done');
+  expect(runOf(session.state, 'first')!.view!.title).toBe('tabby');
+});
+
+test('a file that is too large is not sent', async () => {
+  const { base } = await serve();
+  const session = await opened(base);
+  session.addPictures([{ blob: { size: 30e6 } as Blob, name: 'huge.png' }, { blob: PICTURE, name: 'a.png' }]);
+  await until(session, finished);
+  expect(session.state.notes).toEqual(['huge.png is larger than this server takes: 30.0 MB of at most 20.0 MB.']);
+  expect(session.state.runs.length).toBe(1);
+});
+
+test('the right side of a comparison begins with another map, and has an explanation of its own when it is asked', async () => {
+  const { base } = await serve();
+  const session = await opened(base);
+  session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
+  await until(session, finished);
+  session.setMode('compare');
+  expect(session.state.method).toEqual({ first: 'grad-cam', second: 'guided-backprop' });
+  expect(session.state.shown.second).toBe(session.state.shown.first);
+  session.explain({ model: 'squeezenet1_1', methods: ['grad-cam'] }, 'second');
+  await until(session, (state) => runOf(state, 'second')!.stage === 'done');
+  expect(runOf(session.state, 'second')!.choice.model).toBe('squeezenet1_1');
+  expect(runOf(session.state, 'first')!.choice.model).toBe('efficientnet_lite0');
+});
