@@ -14,6 +14,11 @@ pub trait Method: Send + Sync {
         Walks::default()
     }
 
+    /// Whether the maps of all targets come from the same walks, so that more targets cost nearly nothing.
+    fn shares_walks(&self) -> bool {
+        false
+    }
+
     /// Asks the network all that the targets have in common, and returns what makes the map of each.
     /// Maps are made one at a time, so that a thousand targets take no more memory than one.
     ///

@@ -19,8 +19,8 @@ pub struct Subject<'a> {
 /// Called with the number of steps done and of all steps, from any thread.
 pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
-/// Called with the part of the picture that was changed and the numbers `[K]` that the network answered, in any
-/// order and from any thread, for every changed picture that differs in a rectangle.
+/// Called with a window and the numbers `[K]` that the network answered while it was covered, in any order and from
+/// any thread.
 pub type Seen<'a> = dyn Fn(&Rectangle, &[f32]) + Sync + 'a;
 
 /// What was computed of a picture, to ask more of it later ([`Subject::kept`], [`Subject::with_kept`]).
@@ -199,7 +199,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The same subject, telling this what the network answers for changed pictures. What is computed of the
+    /// The same subject, telling this what the network answers while windows are covered. What is computed of the
     /// picture stays shared.
     #[must_use]
     pub fn showing<'b>(&self, seen: &'b Seen<'b>) -> Subject<'b>
@@ -213,16 +213,11 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Tells what the network answered for a changed picture, if anyone wants to know.
+    /// Tells what the network answered while a window was covered, to those who want to know.
     pub(crate) fn show(&self, rectangle: Option<Rectangle>, numbers: &[f32]) {
         if let (Some(seen), Some(rectangle)) = (self.seen, rectangle) {
             seen(&rectangle, numbers);
         }
-    }
-
-    /// Whether anyone wants to know what the network answers for changed pictures.
-    pub(crate) fn is_shown(&self) -> bool {
-        self.seen.is_some()
     }
 
     /// Another network with another picture of the same size, asked with as much memory and in the same

@@ -86,7 +86,8 @@ impl StagedFolder {
         write_atomic(&path, bytes)
     }
 
-    fn path(&self) -> PathBuf {
+    /// Where it grows.
+    pub(crate) fn path(&self) -> PathBuf {
         self.hidden().join(NEW)
     }
 
@@ -136,12 +137,28 @@ impl StagedFolder {
                 }
             }
         }
-        // So that the new name outlasts a loss of power; where a folder cannot be synced, the system
-        // does it in its own time.
-        let _ = File::open(parent_of(&self.destination)).and_then(|parent| parent.sync_all());
+        keep(&self.destination);
         drop(unfinished);
         Ok(())
     }
+
+    /// One file in it takes the place instead, and replaces a file that is there; all others are gone then.
+    ///
+    /// # Errors
+    /// What the system says; what was there stays then.
+    pub(crate) fn publish_file(self, name: &str) -> io::Result<()> {
+        // The process must not end in between: see `discard_unfinished`.
+        let unfinished = unfinished();
+        fs::rename(self.path().join(name), &self.destination)?;
+        keep(&self.destination);
+        drop(unfinished);
+        Ok(())
+    }
+}
+
+/// Lets a new name outlast a loss of power; where a folder cannot be synced, the system does it in its own time.
+fn keep(destination: &Path) {
+    let _ = File::open(parent_of(destination)).and_then(|parent| parent.sync_all());
 }
 
 impl Drop for StagedFolder {
@@ -228,7 +245,7 @@ pub fn discard_unfinished() {
     std::mem::forget(unfinished);
 }
 
-fn parent_of(path: &Path) -> &Path {
+pub(crate) fn parent_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent.as_os_str() != OsStr::new("") => parent,
         _ => Path::new("."),

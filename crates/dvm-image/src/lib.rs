@@ -7,7 +7,8 @@
 //!
 //! The way back: a [`HeatMap`] is a grid of numbers with the [`Grid`] that ties each cell to pixels
 //! of the crop; [`encode_npy`] and [`encode_png`] give the bytes of the files, and [`write_atomic`]
-//! puts them on disk whole or not at all, as a [`StagedFolder`] does with a whole folder.
+//! puts them on disk whole or not at all, as a [`StagedFolder`] does with a whole folder and a [`StagedFile`]
+//! with a file that grows for a long time.
 
 mod channels;
 mod decode;
@@ -27,6 +28,7 @@ mod preprocess;
 mod range;
 mod raster;
 mod resize;
+mod staged_file;
 
 pub use channels::{Channels, luma};
 pub use decode::{
@@ -47,3 +49,4 @@ pub use preprocess::{Preprocess, PreprocessError, PreprocessField, Resize};
 pub use range::Range;
 pub use raster::{Levels, NotFinite, Raster, Samples, Whole};
 pub use resize::{Interpolation, resize, resize_crop, resize_region};
+pub use staged_file::StagedFile;

@@ -1,7 +1,5 @@
 //! Which class was taken for which.
 
-use dvm_image::Picture;
-
 use crate::canvas::Area;
 use crate::page::Page;
 use crate::panel::{INK, LABEL, LINE, SOFT, TICK_GAP};
@@ -48,7 +46,7 @@ const WRONG: [[u8; 3]; 4] = [
 ///
 /// # Panics
 /// If `counts` is not a square as large as there are `classes`.
-pub fn confusion_matrix(title: &str, classes: &[String], counts: &[Vec<u64>]) -> Picture {
+pub fn confusion_matrix(title: &str, classes: &[String], counts: &[Vec<u64>]) -> Page {
     assert_eq!(counts.len(), classes.len(), "a row for each class");
     for row in counts {
         assert_eq!(row.len(), classes.len(), "a column for each class");
@@ -87,7 +85,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn page(&self, title: &str) -> Picture {
+    fn page(&self, title: &str) -> Page {
         let side = (self.counts.len() * self.cell).max(1);
         let beside = AXIS_GAP + LABEL as usize + self.longest + TICK_GAP + LINE;
         let bar = BAR_GAP + 2 * STRIP + LINE + 76;
@@ -110,7 +108,7 @@ impl<'a> Matrix<'a> {
         let at = (width / 2, MARGIN + TITLE_BASELINE);
         let (anchor, direction) = (Anchor::Middle, Direction::Across);
         page.write(&words, TITLE, at, anchor, direction, INK);
-        page.picture()
+        page
     }
 
     fn draw_cells(&self, page: &mut Page, area: Area) {
@@ -345,7 +343,7 @@ mod tests {
                 &named(count),
                 &vec![vec![0; count]; count],
             );
-            assert!(drawn.width() < 2000 && drawn.height() < 2000, "{drawn:?}");
+            assert!(drawn.width() < 2000 && drawn.height() < 2000, "{count}");
         }
     }
 

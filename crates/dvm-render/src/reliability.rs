@@ -1,7 +1,5 @@
 //! How often a classifier is right when it says how sure it is.
 
-use dvm_image::Picture;
-
 use crate::axes::{Axes, Range};
 use crate::canvas::Area;
 use crate::line_chart::COLOURS;
@@ -30,7 +28,7 @@ pub struct ReliabilityBin {
 /// classifier is right as often as it says; below it, it is too sure of itself. The mean
 /// probability of a bin is a short line across its bar. Bins with less than a hundredth of all
 /// pictures are pale.
-pub fn reliability(title: &str, bins: &[ReliabilityBin]) -> Picture {
+pub fn reliability(title: &str, bins: &[ReliabilityBin]) -> Page {
     let range = Range {
         low: 0.0,
         high: 1.0,
@@ -68,7 +66,7 @@ pub fn reliability(title: &str, bins: &[ReliabilityBin]) -> Picture {
         page.polyline(&ends, 2.0, SOFT);
     }
     page.frame(area, crate::panel::LINE, crate::panel::INK);
-    page.picture()
+    page
 }
 
 fn pale(colour: [u8; 3]) -> [u8; 3] {
@@ -89,7 +87,7 @@ mod tests {
     }
 
     fn blue(bins: &[ReliabilityBin]) -> usize {
-        let drawn = reliability("calibration", bins);
+        let drawn = reliability("calibration", bins).picture();
         drawn
             .rgb()
             .chunks_exact(3)

@@ -345,7 +345,8 @@ fn a_confusion_matrix_of_five_classes() {
             "96.2 % of 1690 pictures right",
             &classes.map(String::from),
             &counts.map(Vec::from),
-        ),
+        )
+        .picture(),
     );
 }
 
@@ -366,7 +367,7 @@ fn a_confusion_matrix_of_forty_classes() {
         .collect();
     check(
         "confusion_40",
-        &confusion_matrix("forty species", &classes, &counts),
+        &confusion_matrix("forty species", &classes, &counts).picture(),
     );
 }
 
@@ -385,7 +386,7 @@ fn the_reliability_of_a_classifier_that_is_too_sure() {
         .collect();
     check(
         "reliability",
-        &reliability("a classifier that is too sure of itself", &bins),
+        &reliability("a classifier that is too sure of itself", &bins).picture(),
     );
 }
 

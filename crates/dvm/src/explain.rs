@@ -12,6 +12,7 @@ use dvm_engine::passes::read_out;
 use dvm_engine::{Network, Output};
 use dvm_image::{Input, Picture};
 use dvm_render::ColourMap;
+use serde_json::Value;
 
 use crate::checks::Checks;
 use crate::chosen::{check_settings, named, own_settings};
@@ -50,12 +51,12 @@ pub struct Explain {
     pub checks: Checks,
     /// Where the objects of the picture are, for checks that need to know.
     pub objects: Option<Objects>,
-    /// Told what the network answers for changed pictures while a method works.
+    /// Told what the network answers while a method covers windows of the picture.
     pub answered: Option<Arc<Answered>>,
 }
 
-/// Called with the name of a method, the part of the network's input that it changed, and the numbers `[K]` that
-/// the network answered, for every changed picture that differs in a rectangle. In any order, from any thread.
+/// Called with the name of a method, a window of the network's input, and the numbers `[K]` that the network
+/// answered while the window was covered. In any order, from any thread.
 pub type Answered = dyn Fn(&'static str, &Rectangle, &[f32]) + Send + Sync;
 
 /// Where the objects of a picture are.
@@ -138,6 +139,48 @@ impl Explain {
 }
 
 impl Explain {
+    /// No method: its explanation has no maps and says what the network sees.
+    pub fn nothing() -> Self {
+        Self {
+            methods: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// The same for each method alone, without checks.
+    pub fn one_by_one(self) -> Vec<Self> {
+        let one = |method| Self {
+            methods: vec![method],
+            classes: self.classes.clone(),
+            against: self.against.clone(),
+            unit: self.unit.clone(),
+            memory: self.memory,
+            incremental: self.incremental,
+            overlay: self.overlay,
+            colours: self.colours,
+            figures: self.figures.clone(),
+            files: self.files.clone(),
+            checks: Checks::default(),
+            objects: self.objects.clone(),
+            answered: self.answered.clone(),
+        };
+        self.methods.into_iter().map(one).collect()
+    }
+
+    /// Its methods by name, each with every setting that shapes its map.
+    pub fn parameters(&self) -> Vec<(&'static str, serde_json::Map<String, Value>)> {
+        let methods = self.methods.iter();
+        methods
+            .map(|(entry, method)| (entry.name, method.parameters()))
+            .collect()
+    }
+
+    /// Whether the maps of all classes come from the same walks over the network, so that more classes cost nearly
+    /// nothing.
+    pub fn shares_walks(&self) -> bool {
+        self.methods.iter().all(|(_, method)| method.shares_walks())
+    }
+
     /// The first of its methods, with its settings.
     pub(crate) fn first(&self) -> (&'static Entry, &dyn Method) {
         let (entry, method) = &self.methods[0];

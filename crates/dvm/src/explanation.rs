@@ -107,6 +107,7 @@ impl Explained {
 }
 
 /// One method's map, with how it was made.
+#[derive(Clone)]
 pub(crate) struct Map {
     pub entry: &'static Entry,
     pub parameters: serde_json::Map<String, Value>,
@@ -125,6 +126,7 @@ impl Map {
 }
 
 /// What the network looked at for one class of one picture.
+#[derive(Clone)]
 pub struct Explanation {
     explained: Arc<Explained>,
     target: Target,
@@ -496,7 +498,7 @@ pub(crate) fn arithmetic(classifier: &Classifier) -> &'static str {
 
 /// A value as JSON writes it. `json!` would widen each f32 to the f64 nearest to it, and 0.485 would
 /// be recorded as 0.48500001430511475.
-fn written(value: impl Serialize) -> Value {
+pub(crate) fn written(value: impl Serialize) -> Value {
     let text = serde_json::to_string(&value).expect("plain data");
     serde_json::from_str(&text).expect("it was just written")
 }

@@ -39,6 +39,7 @@ mod gradient_check;
 mod inspection;
 mod nearest;
 mod network_drawing;
+mod network_record;
 mod preprocess;
 pub mod regions;
 mod request;
@@ -63,7 +64,7 @@ pub use files::FileKind;
 pub use inspection::Inspection;
 pub use nearest::{about_model, nearest};
 pub use network_drawing::draw_network;
-pub use preprocess::{parse_preprocess, read_preprocess};
+pub use preprocess::{parse_preprocess, preprocess_in_words, read_preprocess};
 pub use results::{ResultFolder, Size, check_output};
 pub use source::Source;
 pub use threads::start_threads;
@@ -79,8 +80,8 @@ pub use dvm_fetch as fetch;
 pub use dvm_fetch::sha256_of;
 pub use dvm_image::{
     Channels, ENDINGS, Error as PictureError, Input, Interpolation, Levels, Limits, Picture,
-    Preprocess, PreprocessField, Range, Reading, Resize, discard_unfinished, encode_jpeg,
-    encode_npy, encode_png, is_named_as_picture, is_recognised, resize, write_atomic,
+    Preprocess, PreprocessField, Range, Reading, Resize, StagedFile, discard_unfinished,
+    encode_jpeg, encode_npy, encode_png, is_named_as_picture, is_recognised, resize, write_atomic,
 };
 pub use dvm_options::{OptionSpec, SettingError, Settings, Takes};
 pub use dvm_render::{

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use dvm_image::{Channels, Preprocess, PreprocessField};
+use dvm_image::{Channels, Interpolation, Preprocess, PreprocessField, Resize};
 use serde_json::Value;
 
 use crate::Error;
@@ -45,6 +45,37 @@ pub fn parse_preprocess(
     usual: &Preprocess,
 ) -> Result<(Preprocess, BTreeSet<PreprocessField>), Error> {
     merged(json, usual).map_err(|detail| Error::Usage(format!("`{json}` {detail}")))
+}
+
+/// A preprocessing in one line, for people.
+pub fn preprocess_in_words(preprocess: &Preprocess) -> String {
+    let (height, width) = preprocess.crop;
+    let resize = match preprocess.resize {
+        Resize::ShortSide(side) => format!("short side to {side}, {}", filter(preprocess)),
+        Resize::Exact(h, w) => format!("resized to {h} × {w}, {}", filter(preprocess)),
+        Resize::None => "not resized".into(),
+    };
+    format!(
+        "{resize}; centre of {height} × {width}; {} channels; mean {}; standard deviation {}",
+        preprocess.channels,
+        rgb(preprocess.mean),
+        rgb(preprocess.std)
+    )
+}
+
+fn filter(preprocess: &Preprocess) -> &'static str {
+    match preprocess.interpolation {
+        Interpolation::Bilinear => "bilinear",
+        Interpolation::Bicubic => "bicubic",
+    }
+}
+
+fn rgb(values: [f32; 3]) -> String {
+    let values = values.map(|value| format!("{value:.3}"));
+    if values[0] == values[1] && values[1] == values[2] {
+        return values[0].clone();
+    }
+    values.join(", ")
 }
 
 fn merged(

@@ -70,6 +70,10 @@ impl Variants for Without<'_> {
 }
 
 impl Method for FeatureAblation {
+    fn shares_walks(&self) -> bool {
+        true
+    }
+
     fn parameters(&self) -> Map<String, Value> {
         self.over.parameters()
     }

@@ -48,6 +48,10 @@ struct KernelShap {
 }
 
 impl Method for KernelShap {
+    fn shares_walks(&self) -> bool {
+        true
+    }
+
     fn parameters(&self) -> Map<String, Value> {
         let mut parameters = self.over.parameters();
         parameters.insert(SAMPLES.name.into(), self.samples.into());

@@ -103,6 +103,10 @@ impl Lime {
 }
 
 impl Method for Lime {
+    fn shares_walks(&self) -> bool {
+        true
+    }
+
     fn parameters(&self) -> Map<String, Value> {
         let mut parameters = self.over.parameters();
         parameters.insert(SAMPLES.name.into(), self.samples.into());

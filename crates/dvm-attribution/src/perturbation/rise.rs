@@ -134,6 +134,10 @@ impl Rise {
 }
 
 impl Method for Rise {
+    fn shares_walks(&self) -> bool {
+        true
+    }
+
     fn parameters(&self) -> Map<String, Value> {
         [
             (MASKS.name, self.samples.into()),

@@ -47,6 +47,10 @@ struct ShapleySampling {
 }
 
 impl Method for ShapleySampling {
+    fn shares_walks(&self) -> bool {
+        true
+    }
+
     fn parameters(&self) -> Map<String, Value> {
         let mut parameters = self.over.parameters();
         parameters.insert(SAMPLES.name.into(), self.samples.into());

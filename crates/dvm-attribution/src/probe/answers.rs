@@ -21,6 +21,11 @@ pub trait Variants: Sync {
     /// anywhere.
     fn rectangle(&self, index: usize) -> Option<Rectangle>;
 
+    /// Whether each variant is the picture with one window covered: what people can follow while it is computed.
+    fn are_windows(&self) -> bool {
+        false
+    }
+
     /// The values of a variant, given those of the picture, both as stored (`H, W, C`, normalised);
     /// `None` if it is the picture itself.
     fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>>;
@@ -69,7 +74,7 @@ impl Subject<'_> {
                         for (variant, numbers) in answers {
                             let numbers = numbers.as_deref().unwrap_or(&whole);
                             (found.each)(variant, numbers);
-                            if self.is_shown() {
+                            if variants.are_windows() {
                                 self.show(variants.rectangle(variant), numbers);
                             }
                         }

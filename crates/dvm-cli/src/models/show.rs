@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use dvm::{Interpolation, Preprocess, Resize};
 
 use super::details::{Details, Field, Layer, Output};
 use super::{giga, millions, percent};
@@ -95,7 +94,7 @@ fn shown(model: &Details) -> String {
     }
     facts.extend(top1);
     facts.extend([
-        ("pictures", prepared(&model.preprocess)),
+        ("pictures", dvm::preprocess_in_words(&model.preprocess)),
         (
             "classes",
             format!("{}; --class-names lists them", model.classes),
@@ -261,37 +260,6 @@ fn maps_at(model: &Details, usual: &str) -> String {
         others.count(),
         module.unwrap_or_default()
     )
-}
-
-/// The preprocessing in one line.
-fn prepared(preprocess: &Preprocess) -> String {
-    let (height, width) = preprocess.crop;
-    let resize = match preprocess.resize {
-        Resize::ShortSide(side) => format!("short side to {side}, {}", filter(preprocess)),
-        Resize::Exact(h, w) => format!("resized to {h} × {w}, {}", filter(preprocess)),
-        Resize::None => "not resized".into(),
-    };
-    format!(
-        "{resize}; centre of {height} × {width}; {} channels; mean {}; standard deviation {}",
-        preprocess.channels,
-        rgb(preprocess.mean),
-        rgb(preprocess.std)
-    )
-}
-
-fn filter(preprocess: &Preprocess) -> &'static str {
-    match preprocess.interpolation {
-        Interpolation::Bilinear => "bilinear",
-        Interpolation::Bicubic => "bicubic",
-    }
-}
-
-fn rgb(values: [f32; 3]) -> String {
-    let values = values.map(|value| format!("{value:.3}"));
-    if values[0] == values[1] && values[1] == values[2] {
-        return values[0].clone();
-    }
-    values.join(", ")
 }
 
 fn numbered(names: &[String]) -> String {

@@ -40,10 +40,9 @@ mod tests {
 
     #[test]
     fn tables_begin_and_end_with_the_first_and_the_last_colour() {
-        for (map, table) in ColourMap::ALL
-            .iter()
-            .map(|map| (map, &colours()[map.name()]))
-        {
+        let all = colours();
+        for map in ColourMap::ALL {
+            let table = &all[map.name()];
             let bytes = BASE64_STANDARD.decode(&table.table).unwrap();
             assert_eq!(bytes.len(), 768);
             assert_eq!(bytes[..3], map.at(0.0), "{}", map.name());

@@ -22,6 +22,30 @@ impl Summary {
             count => format!("{count} pictures"),
         };
         let heading = format!("{network} · {pictures} · means and 95 % intervals");
+        Page::stacked(vec![
+            dot_charts(Some(&heading), &charts),
+            labelled_matrices(&self.matrices()),
+        ])
+    }
+
+    /// Each metric that has scores, with a drawing of them: the methods with their intervals.
+    pub fn metric_pages(&self) -> impl Iterator<Item = (&MetricSummary, Page)> {
+        let with_scores = self.metrics.iter();
+        let with_scores = with_scores.filter(|metric| !metric.scores.is_empty());
+        with_scores.map(|metric| (metric, dot_charts(None, &[self.chart(metric)])))
+    }
+
+    /// How long a map takes by each method.
+    pub fn seconds_page(&self) -> Page {
+        dot_charts(None, &[self.seconds()])
+    }
+
+    /// How alike maps are: by ranks, by structure.
+    pub fn agreement_pages(&self) -> [Page; 2] {
+        self.matrices().map(|matrix| labelled_matrices(&[matrix]))
+    }
+
+    fn matrices(&self) -> [LabelledMatrix; 2] {
         let matrices = [
             (
                 "agreement of ranks",
@@ -34,18 +58,14 @@ impl Summary {
                 &self.agreement.structural_similarity,
             ),
         ];
-        let matrices = matrices.map(|(title, quantity, values)| LabelledMatrix {
+        matrices.map(|(title, quantity, values)| LabelledMatrix {
             title: title.into(),
             quantity: quantity.into(),
             names: self.agreement.methods.clone(),
             values: values.clone(),
             range: (-1.0, 1.0),
             colours: ColourMap::RdBu,
-        });
-        Page::stacked(vec![
-            dot_charts(Some(&heading), &charts),
-            labelled_matrices(&matrices),
-        ])
+        })
     }
 
     fn is_control(&self, method: &str) -> bool {

@@ -6,10 +6,8 @@ use dvm_attribution::metrics::controls::CONTROLS;
 use dvm_attribution::metrics::registry::{self, MetricEntry};
 use dvm_attribution::registry::Entry;
 use dvm_attribution::{Method, SettingError, Settings, Walks};
-use dvm_engine::Arithmetic;
 use dvm_train::metrics::Bootstrap;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::HEADLINE;
 use super::lines::{Plan, PlannedMethod, PlannedMetric, PlannedPicture, PlannedRegions};
@@ -238,7 +236,7 @@ impl Compare {
         });
         Ok(Plan {
             dvm: env!("CARGO_PKG_VERSION").into(),
-            model: model(classifier),
+            model: classifier.record(),
             class: self.class.word().into(),
             seed: self.seed,
             memory: self.memory,
@@ -292,30 +290,4 @@ impl Compare {
             }
         }
     }
-}
-
-/// The network, as the record has it.
-fn model(classifier: &Classifier) -> Value {
-    let names = classifier.classes().join("\n");
-    json!({
-        "architecture": classifier.name(),
-        "weights": classifier.weights_file(),
-        "weights_sha256": classifier.weights_sha256(),
-        "weights_part": classifier.weights_part(),
-        "classes": classifier.classes().len(),
-        "class_names_sha256": dvm_fetch::sha256_of_bytes(names.as_bytes()),
-        "output": classifier.network().output().word(),
-        "arithmetic": match classifier.network().graph().arithmetic() {
-            Arithmetic::Fast => "fast",
-            Arithmetic::Exact => "exact",
-        },
-        "preprocess": as_written(classifier.preprocess()),
-        "assumptions": classifier.warnings().collect::<Vec<_>>(),
-    })
-}
-
-/// A value as JSON writes it: `json!` would widen each f32 to the f64 nearest to it.
-fn as_written(value: impl Serialize) -> Value {
-    let text = serde_json::to_string(&value).expect("plain data");
-    serde_json::from_str(&text).expect("it was just written")
 }

@@ -32,7 +32,6 @@ pub use outliers::OUTLIER;
 pub(crate) use pass::is_of_picture;
 pub use places::{GRID, PARTS, Place};
 pub use report::check_folder;
-pub(crate) use report::mean_maps_sheet;
 
 use crate::{ClassChoice, Classifier, Error, Explain, Source};
 

@@ -12,7 +12,7 @@ use dvm_train::{Answers, EpochRecord, Evaluation, answers};
 
 use super::report::{self, MAPS, Report, WrongPicture};
 use crate::survey::{Survey, SurveyEvent, SurveyOptions, SurveyPicture, is_of_picture};
-use crate::{Caption, ClassChoice, Classifier, Error, Explain, Source};
+use crate::{Caption, ClassChoice, Classifier, Error, Explain, Explanation, Source};
 
 /// How a network did on the pictures of a split.
 pub struct Evaluated {
@@ -152,71 +152,123 @@ const MOST_SURVEYED: usize = 240;
 /// their reports.
 const FEWEST_OF_CLASS: usize = 5;
 
+/// What a network said of one picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged<'a> {
+    /// Its file.
+    pub path: &'a Path,
+    /// Name of its class.
+    pub class: &'a str,
+    /// Name of the class that it was taken for.
+    pub predicted: &'a str,
+    /// Probability of that class, 0 … 1.
+    pub probability: f64,
+}
+
+impl Judged<'_> {
+    /// Whether it was recognised.
+    pub fn is_right(&self) -> bool {
+        self.class == self.predicted
+    }
+}
+
+/// Told of each picture that was taken for something else and is explained: its number, from 0, and why it was
+/// taken for that.
+pub type OnWrong<'a> =
+    dyn FnMut(usize, &mut WrongPicture, &Explanation) -> Result<(), Error> + 'a;
+
+/// Where an evaluated network looks.
+pub struct Looked {
+    /// The pictures of which it was wrong and most sure, worst first.
+    pub most_wrong: Vec<WrongPicture>,
+    /// Where it looks for each class, if that could be surveyed.
+    pub survey: Option<Survey>,
+}
+
 impl Evaluated {
     /// Writes a report into `folder`: figures, tables, the maps of the pictures that `classifier`,
     /// which was evaluated, took for something else and was most sure of, and a small survey of where it looks for
     /// each class, which is returned. The folder appears whole or not at all; a report that was in it is gone
-    /// then.
+    /// then. `drawn` is told how many of how many maps are drawn, `wrong` each explained picture.
     ///
     /// # Errors
-    /// [`Error::Occupied`] if the folder holds anything but a report, [`Error::Save`].
+    /// [`Error::Occupied`] if the folder holds anything but a report, [`Error::Save`], and those of `wrong`.
     pub fn report(
         &self,
         classifier: &Classifier,
         title: &str,
         records: &[EpochRecord],
         folder: &Path,
+        drawn: &mut dyn FnMut(usize, usize),
+        wrong: &mut OnWrong,
     ) -> Result<Option<Survey>, Error> {
-        self.report_telling(classifier, title, records, folder, &mut |_, _| {})
+        let results = report::begin(folder)?;
+        let looked = self.look(classifier, drawn, &mut |index, picture, explanation| {
+            let name = Path::new(MAPS).join(format!("{:02}.png", index + 1));
+            results.write(&name, &encode_png(&explanation.overlay_figure()))?;
+            picture.figure = Some(name);
+            wrong(index, picture, explanation)
+        })?;
+        Report {
+            title,
+            records,
+            evaluation: &self.evaluation,
+            most_wrong: &looked.most_wrong,
+            survey: looked.survey.as_ref(),
+        }
+        .write_into(&results)?;
+        results.publish()?;
+        Ok(looked.survey)
     }
 
-    /// The same; `drawn` is told how many of how many maps are drawn.
+    /// What a report shows of where the network looks, without writing one.
     ///
     /// # Errors
-    /// As [`Evaluated::report`].
-    pub fn report_telling(
+    /// What keeps the network from working, and those of `wrong`.
+    pub fn look(
         &self,
         classifier: &Classifier,
-        title: &str,
-        records: &[EpochRecord],
-        folder: &Path,
         drawn: &mut dyn FnMut(usize, usize),
-    ) -> Result<Option<Survey>, Error> {
+        wrong: &mut OnWrong,
+    ) -> Result<Looked, Error> {
         let mut most_wrong = self.most_wrong(classifier.classes())?;
-        let results = report::begin(folder)?;
         let surveyed = self.surveyed();
         let total = most_wrong.len() + surveyed.len();
-        for (index, wrong) in most_wrong.iter_mut().enumerate() {
+        for (index, picture) in most_wrong.iter_mut().enumerate() {
             drawn(index, total);
-            let picture = match dvm_image::read_as(&wrong.path, &classifier.reading()) {
-                Ok(picture) => picture,
+            let pixels = match dvm_image::read_as(&picture.path, &classifier.reading()) {
+                Ok(pixels) => pixels,
                 // It was read a moment ago: without its maps the report is still true.
                 Err(_) => continue,
             };
             // Why it was taken for what it is not.
             let mut options = Explain::fitting(classifier.preprocess().crop);
-            options.classes = vec![ClassChoice::Named(wrong.predicted.clone())];
-            let explanation = classifier.explain(picture, &options)?.swap_remove(0);
-            let caption = Caption::labelled(&wrong.path, &wrong.class);
-            let figure = explanation.with_caption(caption).overlay_figure();
-            let name = Path::new(MAPS).join(format!("{:02}.png", index + 1));
-            results.write(&name, &encode_png(&figure))?;
-            wrong.figure = Some(name);
+            options.classes = vec![ClassChoice::Named(picture.predicted.clone())];
+            let explanation = classifier.explain(pixels, &options)?.swap_remove(0);
+            let caption = Caption::labelled(&picture.path, &picture.class);
+            wrong(index, picture, &explanation.with_caption(caption))?;
         }
         let survey = Self::survey(classifier, &surveyed, &mut |done| {
             drawn(most_wrong.len() + done, total);
         })?;
         drawn(total, total);
-        Report {
-            title,
-            records,
-            evaluation: &self.evaluation,
-            most_wrong: &most_wrong,
-            survey: survey.as_ref(),
-        }
-        .write_into(&results)?;
-        results.publish()?;
-        Ok(survey)
+        Ok(Looked { most_wrong, survey })
+    }
+
+    /// What was said of each picture, in their order; `names` are those of the network's classes.
+    ///
+    /// # Errors
+    /// [`Error::Training`] if the answers are not what the output says.
+    pub fn judged<'a>(&'a self, names: &'a [String]) -> Result<Vec<Judged<'a>>, Error> {
+        let predictions = predictions(&self.answers.logits(), &self.answers.classes, self.output)?;
+        let both = predictions.iter().zip(&self.answers.samples);
+        let judged = both.map(|(prediction, &sample)| Judged {
+            path: &self.samples[sample].path,
+            class: &names[prediction.class],
+            predicted: &names[prediction.predicted],
+            probability: prediction.confidence,
+        });
+        Ok(judged.collect())
     }
 
     /// The pictures that the survey of a report looks at: up to [`MOST_OF_CLASS`] of each class, and
@@ -277,20 +329,17 @@ impl Evaluated {
 
     /// The pictures that were taken for another class, the most certain of its mistake first.
     fn most_wrong(&self, names: &[String]) -> Result<Vec<WrongPicture>, Error> {
-        let predictions = predictions(&self.answers.logits(), &self.answers.classes, self.output)?;
-        let both = predictions.iter().zip(&self.answers.samples);
-        let mut wrong: Vec<WrongPicture> = both
-            .filter(|(prediction, _)| !prediction.is_correct())
-            .map(|(prediction, &sample)| WrongPicture {
-                path: self.samples[sample].path.clone(),
-                class: names[prediction.class].clone(),
-                predicted: names[prediction.predicted].clone(),
-                probability: prediction.confidence,
-                figure: None,
-            })
-            .collect();
+        let judged = self.judged(names)?.into_iter();
+        let mut wrong: Vec<Judged> = judged.filter(|judged| !judged.is_right()).collect();
         wrong.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         wrong.truncate(SHOWN);
-        Ok(wrong)
+        let picture = |judged: Judged| WrongPicture {
+            path: judged.path.to_owned(),
+            class: judged.class.to_owned(),
+            predicted: judged.predicted.to_owned(),
+            probability: judged.probability,
+            figure: None,
+        };
+        Ok(wrong.into_iter().map(picture).collect())
     }
 }

@@ -21,7 +21,7 @@ pub use dvm_train::{
     Advice, Config, EpochRecord, Evaluation, Existing, Normalisation, OptionSpec, PRESETS, Phase,
     RunFolder, Sign, TrainingEvent, Trouble, optimisers, schedules,
 };
-pub use evaluation::Evaluated;
+pub use evaluation::{Evaluated, Judged, Looked, OnWrong};
 
 use crate::survey::Survey;
 use crate::{Classifier, Error};
@@ -39,6 +39,16 @@ pub struct Training {
     /// Which kernels compute. A run must go on with those that it began with to end with the same
     /// bytes.
     pub arithmetic: Arithmetic,
+}
+
+/// What the report of a training is of.
+pub struct Reported {
+    /// The network of the best epoch.
+    pub classifier: Classifier,
+    /// How it did on the validation pictures.
+    pub evaluated: Evaluated,
+    /// Where it looks for each class, if that could be surveyed.
+    pub survey: Option<Survey>,
 }
 
 impl Training {
@@ -201,7 +211,7 @@ impl Training {
     }
 
     /// Evaluates the best weights of the run on the validation pictures, if there are any, and writes
-    /// the report with the maps of the most wrong pictures. `tell` is told the phases.
+    /// the report with the maps of the most wrong pictures. `tell` is told the phases, `wrong` each of these pictures.
     ///
     /// # Errors
     /// [`Error::Load`] if there are no such weights, those of [`Classifier::evaluate`], and
@@ -210,7 +220,8 @@ impl Training {
         &self,
         records: &[EpochRecord],
         tell: &mut dyn FnMut(&TrainingEvent),
-    ) -> Result<Option<Evaluation>, Error> {
+        wrong: &mut OnWrong,
+    ) -> Result<Option<Reported>, Error> {
         let total = self.data.samples(Split::Val).len();
         if total == 0 {
             return Ok(None);
@@ -224,15 +235,24 @@ impl Training {
         let evaluated = classifier.evaluate(data, split, Some(&bootstrap), skip, |done| {
             phase(Phase::ReportEvaluation, done, total);
         })?;
-        let title = format!("{} on {}", self.config.model, name_of(&self.data.folder));
+        let title = self.title();
         let folder = self.folder.report_path();
         let maps = &mut |done, total| phase(Phase::ReportMaps, done, total);
-        let survey = evaluated.report_telling(&classifier, &title, records, &folder, maps)?;
+        let survey = evaluated.report(&classifier, &title, records, &folder, maps, wrong)?;
         for finding in survey.iter().flat_map(Survey::confirmed) {
             let warning = format!("warning: {}", finding.sentence);
             tell(&TrainingEvent::Message(warning));
         }
-        Ok(Some(evaluated.evaluation))
+        Ok(Some(Reported {
+            classifier,
+            evaluated,
+            survey,
+        }))
+    }
+
+    /// What is trained on what, such as `resnet18 on flower_5`.
+    pub fn title(&self) -> String {
+        format!("{} on {}", self.config.model, name_of(&self.data.folder))
     }
 }
 

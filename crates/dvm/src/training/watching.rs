@@ -9,7 +9,7 @@ use dvm_train::tensorboard::{Events, now};
 use dvm_train::{Config, Evaluation, Phase, TrainingEvent};
 use dvm_zoo::Pretrained;
 
-use super::report::confusion_picture;
+use super::report::confusion_page;
 use crate::{Caption, ClassChoice, Classifier, Error, Explain};
 
 /// Hands on what happens, and draws pictures of validation samples each few epochs.
@@ -38,7 +38,8 @@ impl Watcher for Watching<'_> {
             return Ok(());
         }
         if let Some(evaluation) = evaluation {
-            show(events, "confusion", epoch, &confusion_picture(evaluation))?;
+            let drawn = confusion_page(evaluation).picture();
+            show(events, "confusion", epoch, &drawn)?;
         }
         let followed = followed(self.data, self.config.tensorboard.images);
         if followed.is_empty() {

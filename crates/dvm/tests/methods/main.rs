@@ -3,5 +3,6 @@
 
 mod cam;
 mod gradient;
+mod inspection;
 mod perturbation;
 mod transformer;

@@ -276,6 +276,10 @@ impl Occlusion {
 }
 
 impl Method for Occlusion {
+    fn shares_walks(&self) -> bool {
+        true
+    }
+
     fn walks(&self) -> Walks {
         Walks {
             changes: true,

@@ -105,6 +105,10 @@ impl Variants for Windows<'_> {
         })
     }
 
+    fn are_windows(&self) -> bool {
+        true
+    }
+
     /// The picture with one window covered.
     fn variant(&self, picture: &[f32], window: usize) -> Option<Vec<f32>> {
         let subject = self.subject;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::super::findings::percent;
-use super::super::{ClassSurvey, PARTS, Survey, SurveyedPicture};
+use super::super::{ClassSurvey, ClusterSurvey, PARTS, Survey, SurveyedPicture};
 use super::{TABLE, sheet_name};
 use crate::training::report::{link, text};
 
@@ -124,7 +124,7 @@ impl Survey {
             }
         }
         for (index, cluster) in clusters.iter().enumerate() {
-            let [middle, borders, corners] = sums(&cluster.energies);
+            let [middle, borders, corners] = cluster.middle_borders_corners();
             let _ = writeln!(
                 page,
                 "Cluster {}: {} pictures; {} of the relevance is in the middle, {} at the borders, {} in the \
@@ -224,6 +224,13 @@ fn sums(energies: &[f64; 9]) -> [f64; 3] {
     ["middle", "border", "corner"].map(of)
 }
 
+impl ClusterSurvey {
+    /// As [`ClassSurvey::middle_borders_corners`], of the maps of the cluster.
+    pub fn middle_borders_corners(&self) -> [f64; 3] {
+        sums(&self.energies)
+    }
+}
+
 impl ClassSurvey {
     /// Shares of the relevance in the middle (25 % of the area), at the borders (50 %) and in the corners (25
     /// %), 0 … 1.
@@ -232,7 +239,7 @@ impl ClassSurvey {
     }
 
     /// The part that has most relevance for its area, and the one that stands out most from other classes.
-    fn in_words(&self) -> String {
+    pub fn in_words(&self) -> String {
         let most = |value: &dyn Fn(usize) -> f64| {
             (0..PARTS.len()).fold(0, |best, part| {
                 if value(part) > value(best) {

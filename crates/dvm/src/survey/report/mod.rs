@@ -15,8 +15,6 @@ use super::{ClassSurvey, Survey, SurveyPicture};
 use crate::results::stranger;
 use crate::{Classifier, Error, ResultFolder};
 
-pub(crate) use pictures::mean_maps_sheet;
-
 /// The record of a survey; it names all files beside it.
 const RECORD: &str = "survey.json";
 
@@ -83,7 +81,7 @@ impl Survey {
         let folders = self.folders();
         for (done, (class, own)) in self.classes.iter().zip(&folders).enumerate() {
             drawn(done, self.classes.len());
-            if let Some(figure) = pictures::mean_figure(self, class) {
+            if let Some(figure) = self.mean_figure(class) {
                 save(format!("{own}/mean.png"), &encode_png(&figure.picture()))?;
             }
             for cluster in 0..class.clusters.len() {

@@ -50,37 +50,56 @@ fn drawn(mean: &MeanMap, size: (usize, usize)) -> (Picture, Vec<f32>, Scale) {
     (picture, values, scale)
 }
 
-/// The mean picture, the mean map with its colour bar, and the one over the other, with frames around the places
-/// of confirmed findings; `None` if no map says anything.
-pub(super) fn mean_figure(survey: &Survey, class: &ClassSurvey) -> Option<Page> {
-    let mean = class.mean.as_ref()?;
-    let size = sides(survey.crop, DRAWN);
-    let (picture, values, scale) = drawn(mean, size);
-    let mut over = overlay_grey(&picture, &values, &scale, OPACITY);
-    let framed = survey.confirmed().filter(|f| f.class == class.class);
-    let framed = framed.map(|finding| frame(&mut over, finding)).count();
-    let panel = |title: &str, picture: Picture, bar: Option<&Scale>| Panel {
-        title: title.into(),
-        note: None,
-        picture,
-        bar: bar.cloned(),
-        bar_label: bar.map(|_| "relevance, 1 = evenly spread".into()),
-        pixel_axes: survey.crop,
-        region: None,
-    };
-    let heat = heat_picture(&values, size.0, size.1, &scale);
-    let mut panels = [
-        panel("mean picture", picture, None),
-        panel("mean map", heat, Some(&scale)),
-        panel("map over picture", over, Some(&scale)),
-    ];
-    panels[2].note = (framed > 0).then(|| "framed: the place of the warning".into());
-    let heading = Heading {
-        title: class.name.replace('_', " "),
-        facts: vec![counted(class.pictures - class.empty), survey.method.into()],
-        origin: Vec::new(),
-    };
-    Some(figure(Some(heading), &panels))
+impl Survey {
+    /// The mean picture of a class, the mean map with its colour bar, and the one over the other, with frames around
+    /// the places of confirmed findings; `None` if no map says anything.
+    pub fn mean_figure(&self, class: &ClassSurvey) -> Option<Page> {
+        let mean = class.mean.as_ref()?;
+        let size = sides(self.crop, DRAWN);
+        let (picture, values, scale) = drawn(mean, size);
+        let mut over = overlay_grey(&picture, &values, &scale, OPACITY);
+        let framed = self.confirmed().filter(|f| f.class == class.class);
+        let framed = framed.map(|finding| frame(&mut over, finding)).count();
+        let panel = |title: &str, picture: Picture, bar: Option<&Scale>| Panel {
+            title: title.into(),
+            note: None,
+            picture,
+            bar: bar.cloned(),
+            bar_label: bar.map(|_| "relevance, 1 = evenly spread".into()),
+            pixel_axes: self.crop,
+            region: None,
+        };
+        let heat = heat_picture(&values, size.0, size.1, &scale);
+        let mut panels = [
+            panel("mean picture", picture, None),
+            panel("mean map", heat, Some(&scale)),
+            panel("map over picture", over, Some(&scale)),
+        ];
+        panels[2].note = (framed > 0).then(|| "framed: the place of the warning".into());
+        let heading = Heading {
+            title: class.name.replace('_', " "),
+            facts: vec![counted(class.pictures - class.empty), self.method.into()],
+            origin: Vec::new(),
+        };
+        Some(figure(Some(heading), &panels))
+    }
+
+    /// The mean maps of all classes over their mean pictures on one page, with their names; `None` if no map says
+    /// anything.
+    pub fn mean_maps_sheet(&self) -> Option<Picture> {
+        let one = |class: &ClassSurvey| {
+            let mean = class.mean.as_ref()?;
+            let size = sides(self.crop, ON_SHEET);
+            let (picture, values, scale) = drawn(mean, size);
+            let mut over = overlay_grey(&picture, &values, &scale, OPACITY);
+            let own = self.confirmed().filter(|f| f.class == class.class);
+            own.for_each(|finding| frame(&mut over, finding));
+            let maps = class.pictures - class.empty;
+            Some((over, format!("{} ({maps})", class.name)))
+        };
+        let pictures: Vec<_> = self.classes.iter().filter_map(one).collect();
+        (!pictures.is_empty()).then(|| contact_sheet(&pictures, COLUMNS + 1))
+    }
 }
 
 fn counted(pictures: usize) -> String {
@@ -146,20 +165,4 @@ fn caption(picture: &SurveyedPicture, classes: &[String]) -> String {
         }
         _ => format!("{sure} {name}"),
     }
-}
-
-/// The mean maps of classes over their mean pictures on one page, with their names.
-pub(crate) fn mean_maps_sheet(survey: &Survey) -> Option<Picture> {
-    let one = |class: &ClassSurvey| {
-        let mean = class.mean.as_ref()?;
-        let size = sides(survey.crop, ON_SHEET);
-        let (picture, values, scale) = drawn(mean, size);
-        let mut over = overlay_grey(&picture, &values, &scale, OPACITY);
-        let own = survey.confirmed().filter(|f| f.class == class.class);
-        own.for_each(|finding| frame(&mut over, finding));
-        let maps = class.pictures - class.empty;
-        Some((over, format!("{} ({maps})", class.name)))
-    };
-    let pictures: Vec<_> = survey.classes.iter().filter_map(one).collect();
-    (!pictures.is_empty()).then(|| contact_sheet(&pictures, COLUMNS + 1))
 }

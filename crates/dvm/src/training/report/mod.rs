@@ -11,11 +11,11 @@ use dvm_image::encode_png;
 use dvm_train::{EpochRecord, Evaluation};
 
 use crate::results::stranger;
-use crate::survey::{Survey, mean_maps_sheet};
+use crate::survey::Survey;
 use crate::{Error, ResultFolder};
 
 pub(crate) use markdown::{link, text};
-pub use pictures::{calibration_picture, confusion_picture, curves_picture};
+pub use pictures::{calibration_page, confusion_page, curves_page};
 pub(crate) use tables::row;
 pub use tables::{confusion_csv, per_class_csv};
 
@@ -74,21 +74,21 @@ impl Report<'_> {
             Ok(())
         };
         if self.has_curves() {
-            let curves = curves_picture(self.title, self.records);
+            let curves = curves_page(self.title, self.records).picture();
             save("curves.png", &encode_png(&curves))?;
         }
         if self.has_matrix() {
             save(
                 "confusion.png",
-                &encode_png(&confusion_picture(self.evaluation)),
+                &encode_png(&confusion_page(self.evaluation).picture()),
             )?;
         }
         save("confusion.csv", confusion_csv(self.evaluation).as_bytes())?;
         save("per_class.csv", per_class_csv(self.evaluation).as_bytes())?;
-        let calibration = calibration_picture(self.evaluation);
+        let calibration = calibration_page(self.evaluation).picture();
         save("calibration.png", &encode_png(&calibration))?;
         if let Some(survey) = self.survey {
-            if let Some(sheet) = mean_maps_sheet(survey) {
+            if let Some(sheet) = survey.mean_maps_sheet() {
                 save(MEAN_MAPS, &encode_png(&sheet))?;
             }
             let record = serde_json::to_string_pretty(survey).expect("a survey is plain data");

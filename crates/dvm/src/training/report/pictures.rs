@@ -1,13 +1,12 @@
-//! The pictures of a report.
+//! The drawings of a report.
 
-use dvm_image::Picture;
-use dvm_render::{LineChart, ReliabilityBin, Series, confusion_matrix, line_charts, reliability};
+use dvm_render::{LineChart, Page, ReliabilityBin, Series, confusion_matrix, line_charts, reliability};
 use dvm_train::{EpochRecord, Evaluation};
 
 use super::percent;
 
 /// Loss, accuracy and learning rate of the epochs, the best one marked.
-pub fn curves_picture(title: &str, records: &[EpochRecord]) -> Picture {
+pub fn curves_page(title: &str, records: &[EpochRecord]) -> Page {
     let best = records.iter().rfind(|record| record.best);
     let series = |name: &str, value: &dyn Fn(&EpochRecord) -> Option<f64>| Series {
         name: name.into(),
@@ -52,11 +51,11 @@ pub fn curves_picture(title: &str, records: &[EpochRecord]) -> Picture {
             })],
         ),
     ];
-    line_charts(Some(title), &charts).picture()
+    line_charts(Some(title), &charts)
 }
 
 /// What was taken for what.
-pub fn confusion_picture(evaluation: &Evaluation) -> Picture {
+pub fn confusion_page(evaluation: &Evaluation) -> Page {
     let names: Vec<String> = evaluation.classes.iter().map(|c| c.name.clone()).collect();
     let (right, all) = (percent(evaluation.accuracy), evaluation.pictures);
     let pictures = if all == 1 { "picture" } else { "pictures" };
@@ -65,7 +64,7 @@ pub fn confusion_picture(evaluation: &Evaluation) -> Picture {
 }
 
 /// How far confidence can be trusted.
-pub fn calibration_picture(evaluation: &Evaluation) -> Picture {
+pub fn calibration_page(evaluation: &Evaluation) -> Page {
     let calibration = &evaluation.calibration;
     let count = calibration.bins.len() as f64;
     let bins: Vec<_> = calibration
@@ -94,7 +93,7 @@ mod tests {
         for record in &mut records {
             (record.val_loss, record.val_accuracy, record.best) = (None, None, false);
         }
-        let drawn = curves_picture("only training", &records);
+        let drawn = curves_page("only training", &records);
         assert!(drawn.width() > 1900);
     }
 }

@@ -1,0 +1,29 @@
+//! What the page asks: pictures are put in, explanations come out step by step, windows are covered, files are
+//! downloaded. The same in TypeScript: `front/src/shared/types.ts`.
+
+mod downloads;
+mod explain;
+mod info;
+mod pictures;
+mod session;
+mod window;
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::server::Server;
+
+pub use session::Session;
+
+/// The routes below `/api`.
+pub fn routes() -> OpenApiRouter<Arc<Server>> {
+    OpenApiRouter::new()
+        .routes(routes!(info::info))
+        .routes(routes!(info::classes))
+        .routes(routes!(pictures::put))
+        .routes(routes!(explain::explain))
+        .routes(routes!(window::window))
+        .routes(routes!(downloads::download))
+}

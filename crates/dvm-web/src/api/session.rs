@@ -1,0 +1,182 @@
+//! What the page works with: pictures, what networks computed of them, and explanations. All of it is in memory only,
+//! bounded, and the oldest is forgotten first.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dvm::{Explanation, Inspection, Picture, Source};
+use lru::LruCache;
+
+use crate::server::{Limits, Problem};
+
+/// Most bytes of picture files that are remembered, and most files.
+const BYTES: usize = 256 << 20;
+const PICTURES: usize = 200;
+
+/// Pictures of which all values of a network are remembered; each takes tens of megabytes.
+const INSPECTIONS: usize = 4;
+
+/// Explanations that are remembered: each class of each method counts.
+const EXPLANATIONS: usize = 400;
+
+/// Answers that files can be downloaded of.
+const ANSWERS: usize = 200;
+
+/// A picture that was put in.
+pub(super) struct Given {
+    /// The name that its file had.
+    pub name: String,
+    pub source: Source,
+    bytes: usize,
+}
+
+/// What belongs together for downloads: one explanation for each method that succeeded, in order.
+pub(super) type Answer = Arc<Mutex<Vec<Arc<Explanation>>>>;
+
+/// What an explanation was asked for: the picture, the network, the method with its parameters, the target.
+pub(super) type Asked = (String, String, String, String);
+
+/// Pictures and explanations that the page works with.
+pub struct Session {
+    memory: usize,
+    pictures: Mutex<LruCache<String, Arc<Given>>>,
+    inspections: Mutex<LruCache<(String, String), Arc<Inspection>>>,
+    explanations: Mutex<LruCache<Asked, Arc<Explanation>>>,
+    answers: Mutex<LruCache<String, Answer>>,
+}
+
+impl Session {
+    /// An empty session.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            memory: limits.memory,
+            pictures: bounded(PICTURES),
+            inspections: bounded(INSPECTIONS),
+            explanations: bounded(EXPLANATIONS),
+            answers: bounded(ANSWERS),
+        }
+    }
+
+    /// Remembers a picture, and forgets the oldest ones where they are too many. Gives its id.
+    pub(super) fn put(
+        &self,
+        name: String,
+        bytes: usize,
+        source: Source,
+    ) -> Result<String, Problem> {
+        let id = random_id()?;
+        let mut pictures = locked(&self.pictures);
+        let given = Given {
+            name,
+            source,
+            bytes,
+        };
+        pictures.push(id.clone(), Arc::new(given));
+        let mut all: usize = pictures.iter().map(|(_, given)| given.bytes).sum();
+        while all > BYTES && pictures.len() > 1 {
+            let oldest = pictures.pop_lru();
+            all -= oldest.map_or(0, |(_, given)| given.bytes);
+        }
+        Ok(id)
+    }
+
+    /// The picture of this id.
+    pub(super) fn picture(&self, id: &str) -> Result<Arc<Given>, Problem> {
+        let found = locked(&self.pictures).get(id).cloned();
+        found.ok_or_else(|| {
+            Problem::missing("the picture is not here any more: only the latest ones are remembered; add it again")
+        })
+    }
+
+    /// The picture as a network sees it, with what was computed of it; prepared by `read` if it is not there.
+    pub(super) fn inspection(
+        &self,
+        (picture, model): (&str, &str),
+        classifier: &Arc<dvm::Classifier>,
+        read: impl FnOnce() -> Result<Picture, Problem>,
+    ) -> Result<Arc<Inspection>, Problem> {
+        let key = (picture.to_owned(), model.to_owned());
+        if let Some(inspection) = locked(&self.inspections).get(&key) {
+            return Ok(inspection.clone());
+        }
+        let inspection = Inspection::new(classifier.clone(), read()?, self.memory)?;
+        let inspection = Arc::new(inspection);
+        locked(&self.inspections).push(key, inspection.clone());
+        Ok(inspection)
+    }
+
+    /// An explanation that was made before.
+    pub(super) fn explanation(&self, asked: &Asked) -> Option<Arc<Explanation>> {
+        locked(&self.explanations).get(asked).cloned()
+    }
+
+    /// Remembers an explanation.
+    pub(super) fn keep(&self, asked: Asked, explanation: Arc<Explanation>) {
+        locked(&self.explanations).push(asked, explanation);
+    }
+
+    /// A new answer, empty so far, with its id.
+    pub(super) fn begin(&self) -> Result<(String, Answer), Problem> {
+        let id = random_id()?;
+        let answer = Answer::default();
+        locked(&self.answers).push(id.clone(), answer.clone());
+        Ok((id, answer))
+    }
+
+    /// The explanations of an answer as one, with all maps.
+    pub(super) fn answer(&self, id: &str) -> Result<Explanation, Problem> {
+        let found = locked(&self.answers).get(id).cloned();
+        let missing = || Problem::missing("this explanation is not here any more: make it again");
+        let answer = found.ok_or_else(missing)?;
+        let maps = locked(&answer).clone();
+        let maps = maps
+            .iter()
+            .map(|explanation| Explanation::clone(explanation));
+        maps.reduce(Explanation::with_maps_of).ok_or_else(missing)
+    }
+}
+
+fn bounded<K: std::hash::Hash + Eq, V>(most: usize) -> Mutex<LruCache<K, V>> {
+    let most = NonZeroUsize::new(most).expect("no bound is 0");
+    Mutex::new(LruCache::new(most))
+}
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An id that cannot be guessed: whoever knows it may see the picture.
+fn random_id() -> Result<String, Problem> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source() -> Source {
+        Source::Bytes {
+            name: "a.png".into(),
+            bytes: Vec::new().into(),
+        }
+    }
+
+    #[test]
+    fn the_oldest_pictures_are_forgotten_when_they_are_too_large_together() {
+        let session = Session::new(&Limits::default());
+        let ids: Vec<String> = (0..3)
+            .map(|_| session.put("a.png".into(), BYTES / 2, source()).unwrap())
+            .collect();
+        let is_there: Vec<bool> = ids.iter().map(|id| session.picture(id).is_ok()).collect();
+        assert_eq!(is_there, [false, true, true]);
+    }
+
+    #[test]
+    fn ids_differ() {
+        let session = Session::new(&Limits::default());
+        let id = || session.put(String::new(), 0, source()).unwrap();
+        assert_ne!(id(), id());
+    }
+}

@@ -1,0 +1,147 @@
+//! What the network says with a window covered, while a person moves it.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::State;
+use dvm::{Baseline, Prediction};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::pictures::read_given;
+use crate::server::{Json, Lane, Problem, Server};
+
+/// A window of a picture's crop.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct WindowRequest {
+    /// The id of the picture.
+    picture: String,
+    /// The name of the network.
+    model: String,
+    /// Rows of the crop: from the first on, up to and without the second.
+    rows: [usize; 2],
+    /// Columns, alike.
+    columns: [usize; 2],
+    /// What covers: `mean` (if not said), `black`, `white`, `grey`, `zero`, `blur`, `noise` or a colour `#RRGGBB`.
+    fill: Option<String>,
+    /// Indices of the classes to tell.
+    #[serde(default)]
+    classes: Vec<usize>,
+}
+
+/// What the network says with the window covered.
+#[derive(Serialize, ToSchema)]
+pub(super) struct WindowAnswer {
+    /// The classes asked for, in their order.
+    classes: Vec<Change>,
+    /// The most probable classes.
+    #[schema(value_type = Vec<Object>)]
+    top: Vec<dvm::Ranked>,
+    /// How long the network took.
+    milliseconds: f64,
+}
+
+/// A class's probabilities.
+#[derive(Serialize, ToSchema)]
+struct Change {
+    index: usize,
+    name: String,
+    /// With nothing covered, 0 … 1.
+    before: f32,
+    /// With the window covered.
+    after: f32,
+}
+
+/// How many of the most probable classes are told.
+const TOP: usize = 5;
+
+/// Most classes that can be asked for.
+const MOST: usize = 100;
+
+/// Covers a window of a picture and says what the network then sees.
+#[utoipa::path(
+    post,
+    path = "/api/window",
+    request_body = WindowRequest,
+    responses(
+        (status = 200, body = WindowAnswer),
+        (status = 400, description = "The window does not lie within the crop"),
+        (status = 404, description = "No such picture or network")
+    )
+)]
+pub(super) async fn window(
+    State(server): State<Arc<Server>>,
+    Json(request): Json<WindowRequest>,
+) -> Result<axum::Json<WindowAnswer>, Problem> {
+    let classifier = server.models.get(&request.model)?.clone();
+    let given = server.session.picture(&request.picture)?;
+    let fill = fill(request.fill.as_deref().unwrap_or("mean"))?;
+    let count = classifier.classes().len();
+    if request.classes.len() > MOST {
+        return Err(Problem::request(format!(
+            "at most {MOST} classes are told at once"
+        )));
+    }
+    if let Some(index) = request.classes.iter().find(|&&index| index >= count) {
+        return Err(Problem::request(format!(
+            "there is no class {index}: the network has {count}, 0 to {}",
+            count - 1
+        )));
+    }
+    let place = server.queue.enter(Lane::Short)?;
+    let kept = server.clone();
+    let work = move || -> Result<WindowAnswer, Problem> {
+        let key = (&request.picture[..], &request.model[..]);
+        let inspection = kept
+            .session
+            .inspection(key, &classifier, || read_given(&given, &kept, &classifier))?;
+        let start = Instant::now();
+        let [rows, columns] = [request.rows, request.columns].map(|[from, to]| Range {
+            start: from,
+            end: to,
+        });
+        let before = inspection.prediction()?;
+        let after = inspection.covered(rows, columns, &fill)?;
+        let change = |&index: &usize| Change {
+            index,
+            name: classifier.classes()[index].clone(),
+            before: before.probabilities[index],
+            after: after.probabilities[index],
+        };
+        Ok(WindowAnswer {
+            classes: request.classes.iter().map(change).collect(),
+            top: top(&after),
+            milliseconds: start.elapsed().as_secs_f64() * 1e3,
+        })
+    };
+    Ok(axum::Json(place.run(move |_| work()).await??))
+}
+
+fn top(prediction: &Prediction) -> Vec<dvm::Ranked> {
+    prediction.top(TOP).to_vec()
+}
+
+/// What covers a window. Files of the server are not read for a client.
+fn fill(text: &str) -> Result<Baseline, Problem> {
+    let refused =
+        |why: &str| Problem::request(format!("a window cannot be covered by that: {why}"));
+    let fill: Baseline = text.parse().map_err(refused)?;
+    match fill.file() {
+        None => Ok(fill),
+        Some(_) => Err(refused("files of the server are not read")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_covers_a_window() {
+        assert!(fill("mean").is_ok() && fill("#ff0000").is_ok());
+        for text in ["/etc/hostname.png", "a.npy", "./x", "nothing"] {
+            assert_eq!(fill(text).unwrap_err().status, 400, "{text}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What is written down of a network that made results.
+
+use serde_json::{Value, json};
+
+use crate::Classifier;
+use crate::explanation::{arithmetic, written};
+
+impl Classifier {
+    /// Everything about the network that decides its answers, for records: architecture, weights with their
+    /// checksum, what its numbers mean, arithmetic, preprocessing, and what of it is assumed.
+    pub fn record(&self) -> Value {
+        let names = self.classes().join("\n");
+        json!({
+            "architecture": self.name(),
+            "weights": self.weights_file(),
+            "weights_sha256": self.weights_sha256(),
+            "weights_part": self.weights_part(),
+            "classes": self.classes().len(),
+            "class_names_sha256": dvm_fetch::sha256_of_bytes(names.as_bytes()),
+            "output": self.network().output().word(),
+            "arithmetic": arithmetic(self),
+            "preprocess": written(self.preprocess()),
+            "assumptions": self.warnings().collect::<Vec<_>>(),
+        })
+    }
+}

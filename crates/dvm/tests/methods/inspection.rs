@@ -1,0 +1,146 @@
+//! A picture that is asked again and again, beside the methods that ask it once.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use dvm::{Baseline, ClassChoice, Classifier, Explain, Inspection, Settings};
+
+fn coffee() -> Inspection {
+    let classifier = Classifier::open("squeezenet1_1", None).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/samples/coffee.png");
+    Inspection::new(Arc::new(classifier), dvm::read(file).unwrap(), 1 << 30).unwrap()
+}
+
+fn occlusion(window: usize, stride: usize) -> Explain {
+    let settings = Settings::new()
+        .with("window", window)
+        .with("stride", stride);
+    Explain::with_settings("occlusion", &settings).unwrap()
+}
+
+fn explained(inspection: &Inspection, options: &Explain) -> Vec<dvm::Explanation> {
+    let mut all = Vec::new();
+    inspection
+        .explain(options, &|_, _, _| {}, |explanation| {
+            all.push(explanation);
+            Ok::<_, dvm::Error>(())
+        })
+        .unwrap();
+    all
+}
+
+#[test]
+fn a_covered_window_has_the_probabilities_that_occlusion_finds_for_it() {
+    let inspection = coffee();
+    let explanations = explained(&inspection, &occlusion(56, 56));
+    let (_, attribution) = explanations[0].maps().next().unwrap();
+    let raw = attribution.raw();
+    let [_, rows, columns] = raw.shape[..] else {
+        panic!()
+    };
+    for (row, column) in [(0, 0), (1, 2), (3, 3)] {
+        let (y, x) = (row * 56, column * 56);
+        let answer = inspection
+            .covered(y..y + 56, x..x + 56, &Baseline::Mean)
+            .unwrap();
+        for (class, &probability) in answer.probabilities.iter().enumerate() {
+            let found = raw.values[(class * rows + row) * columns + column];
+            assert!(
+                (probability - found).abs() < 1e-5,
+                "{class}: {probability} {found}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_does_not_change_an_answer() {
+    let inspection = coffee();
+    let ask = || {
+        inspection
+            .covered(30..90, 40..100, &"black".parse().unwrap())
+            .unwrap()
+            .outputs
+    };
+    let first = ask();
+    let grad_cam = Explain::methods("grad-cam").unwrap();
+    let map = |inspection: &Inspection| -> Vec<f32> {
+        let explanations = explained(inspection, &grad_cam);
+        explanations[0].maps().next().unwrap().1.map.clone()
+    };
+    assert_eq!(map(&inspection), map(&coffee()));
+    assert_eq!(ask(), first);
+}
+
+#[test]
+fn a_window_beyond_the_picture_is_refused() {
+    let error = coffee()
+        .covered(200..300, 0..10, &Baseline::Mean)
+        .unwrap_err();
+    assert!(error.to_string().contains("does not lie within"), "{error}");
+    assert!(coffee().covered(5..5, 0..10, &Baseline::Mean).is_err());
+}
+
+#[test]
+fn every_covered_window_is_told_while_occlusion_works() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let mut options = occlusion(56, 56);
+    let heard = told.clone();
+    options.answered = Some(Arc::new(move |method, window, numbers| {
+        assert_eq!((method, numbers.len()), ("occlusion", 1000));
+        let corner = (window.rows.start, window.columns.start);
+        heard.lock().unwrap().push(corner);
+    }));
+    explained(&coffee(), &options);
+    let mut told = told.lock().unwrap().clone();
+    told.sort_unstable();
+    let corners = (0..4).flat_map(|row| (0..4).map(move |column| (row * 56, column * 56)));
+    assert_eq!(told, corners.collect::<Vec<_>>());
+}
+
+#[test]
+fn each_pixel_shows_the_cell_that_it_is_said_to_show() {
+    let explanations = explained(&coffee(), &occlusion(40, 24));
+    let explanation = &explanations[0];
+    let (_, attribution) = explanation.maps().next().unwrap();
+    let raw = attribution.raw();
+    let cells = raw.cells.as_ref().unwrap();
+    let [_, rows, columns] = raw.shape[..] else {
+        panic!()
+    };
+    let class = explanation.class();
+    let whole = explanation.probability();
+    let shown = cells
+        .rows
+        .iter()
+        .flat_map(|row| cells.columns.iter().map(move |column| (row, column)));
+    for ((row, column), &value) in shown.zip(&attribution.map) {
+        let covered = raw.values[(class * rows + row) * columns + column];
+        assert_eq!(value, whole - covered);
+    }
+}
+
+#[test]
+fn methods_one_by_one_make_the_maps_that_they_make_together() {
+    let inspection = coffee();
+    let settings = Settings::new().with("window", 56).with("stride", 28);
+    let options = || {
+        let mut options = Explain::with_settings("grad-cam,occlusion", &settings).unwrap();
+        options.classes = vec![ClassChoice::Index(504)];
+        options
+    };
+    let together = explained(&inspection, &options()).remove(0);
+    let apart = options()
+        .one_by_one()
+        .iter()
+        .map(|one| explained(&inspection, one).remove(0))
+        .reduce(dvm::Explanation::with_maps_of)
+        .unwrap();
+    let maps = |explanation: &dvm::Explanation| -> Vec<(String, Vec<f32>)> {
+        let maps = explanation.maps();
+        maps.map(|(method, map)| (method.to_owned(), map.map.clone()))
+            .collect()
+    };
+    assert_eq!(maps(&together), maps(&apart));
+    assert_eq!(apart.title(), together.title());
+}
