@@ -49,6 +49,7 @@ test('parameters are listed to the last one', () => {
     'methods › 2: none',
     'none: none',
   ]);
+  expect(flatten({ points: [[0, 1], [0.5, null]] })).toEqual([{ path: 'points', value: '(0, 1), (0.5, none)' }]);
   expect(flatten({ many: new Array(40).fill(1) })[0]!.value).toMatch(/^1, 1, .*, … \(40 in all\)$/);
 });
 

@@ -49,10 +49,12 @@ export function Detail(props: Props) {
   useEffect(() => {
     if (alone) return;
     const pressed = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || usesKeys(event.target)) return;
-      const to = { ArrowRight: next, ArrowLeft: previous }[event.key];
-      if (to) onPlace({ ...place, open: to.id });
-      else if (event.key === 'Escape') onPlace(list);
+      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+      const { key, target } = event;
+      const to = { ArrowRight: next, ArrowLeft: previous }[key];
+      if (to && !usesArrows(target)) onPlace({ ...place, open: to.id });
+      // An open choice is closed by the same key.
+      else if (key === 'Escape' && !(target instanceof HTMLSelectElement)) onPlace(list);
     };
     addEventListener('keydown', pressed);
     return () => removeEventListener('keydown', pressed);
@@ -168,6 +170,6 @@ function tryToRead(id: number): ExplanationView | Error {
 }
 
 /** Whether the arrow keys mean something else where the focus is. */
-function usesKeys(target: EventTarget | null): boolean {
+function usesArrows(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.closest('input, select, textarea, .map-canvas, .table-frame, .copy-text') !== null;
 }

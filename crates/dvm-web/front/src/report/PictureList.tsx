@@ -5,6 +5,9 @@ import type { Entry } from '../shared/types.ts';
 import { writePlace, type Place } from './address.ts';
 import type { Selection } from './selection.ts';
 
+/** How many thumbnails are added at a time: with many thousands, scrolling and filtering would be slow. */
+const STEP = 1000;
+
 interface Props {
   entries: Entry[];
   place: Place;
@@ -14,14 +17,15 @@ interface Props {
 /**
  * The entries as a grid of thumbnails. One of them takes the focus; the arrow keys move it.
  *
- * All of them are in the document, so that the browser's own search and its printing find them; the style
- * sheet keeps those out of sight from costing anything (`content-visibility`).
+ * All that are shown are in the document, so that the browser's own search and its printing find them; the
+ * style sheet keeps those out of sight from costing much (`content-visibility`).
  */
 export function PictureList({ entries, place, label }: Props) {
   const list = useRef<HTMLUListElement>(null);
   const [focused, setFocused] = useState<number | null>(null);
+  const [most, setMost] = useState(STEP);
   if (entries.length === 0) return <p>No entry fits the filter.</p>;
-  const tabStop = entries.some(({ id }) => id === focused) ? focused : entries[0]!.id;
+  const tabStop = entries.slice(0, most).some(({ id }) => id === focused) ? focused : entries[0]!.id;
 
   const move = (event: KeyboardEvent) => {
     const links = [...(list.current?.querySelectorAll('a') ?? [])];
@@ -31,21 +35,29 @@ export function PictureList({ entries, place, label }: Props) {
     event.preventDefault();
     links[to]?.focus();
   };
+  const more = entries.length - most;
   return (
-    <ul
-      ref={list}
-      class="report-list"
-      aria-label={label}
-      onKeyDown={move}
-      onFocusIn={(event) => {
-        const id = (event.target as HTMLElement).dataset.id;
-        if (id !== undefined) setFocused(Number(id));
-      }}
-    >
-      {entries.map((entry) => (
-        <Card key={entry.id} entry={entry} selection={place.selection} isTabStop={entry.id === tabStop} />
-      ))}
-    </ul>
+    <>
+      <ul
+        ref={list}
+        class="report-list"
+        aria-label={label}
+        onKeyDown={move}
+        onFocusIn={(event) => {
+          const id = (event.target as HTMLElement).dataset.id;
+          if (id !== undefined) setFocused(Number(id));
+        }}
+      >
+        {entries.slice(0, most).map((entry) => (
+          <Card key={entry.id} entry={entry} selection={place.selection} isTabStop={entry.id === tabStop} />
+        ))}
+      </ul>
+      {more > 0 && (
+        <p>
+          {more} more entries are not shown. <button type="button" onClick={() => setMost(most + STEP)}>Show {Math.min(more, STEP)} more</button>
+        </p>
+      )}
+    </>
   );
 }
 

@@ -21,7 +21,8 @@ export function Parameters({ of, caption }: { of: unknown; caption: string }) {
 export function flatten(json: unknown, path = ''): { path: string; value: string }[] {
   const below = (name: string) => (path ? `${path} › ${name}` : name);
   if (Array.isArray(json)) {
-    if (json.every((item) => item === null || typeof item !== 'object')) {
+    const isPlain = (item: unknown) => item === null || typeof item !== 'object';
+    if (json.every((item) => isPlain(item) || (Array.isArray(item) && item.every(isPlain)))) {
       const listed = json.slice(0, MOST_LISTED).map(written).join(', ');
       const more = json.length > MOST_LISTED ? `, … (${json.length} in all)` : '';
       return [{ path, value: json.length === 0 ? 'none' : listed + more }];
@@ -39,5 +40,6 @@ export function flatten(json: unknown, path = ''): { path: string; value: string
 function written(value: unknown): string {
   if (value === null || value === undefined) return 'none';
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (Array.isArray(value)) return `(${value.map(written).join(', ')})`;
   return String(value);
 }

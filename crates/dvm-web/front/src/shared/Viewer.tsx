@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import type { Cell } from './cells.ts';
 import { ColourBar } from './ColourBar.tsx';
@@ -21,15 +22,24 @@ interface Props {
   peers?: Peer[];
   /** What `peers` are, such as `the pictures of the list`. */
   sharedBy?: string;
+  /** Title of the large map; without it the viewer remembers what was chosen. */
+  chosen?: string | null;
+  onChoose?: (title: string) => void;
+  /** Tiles beside the small maps, for maps that are not finished. */
+  making?: ComponentChildren;
+  /** Drawn instead of the large map. */
+  instead?: ComponentChildren;
 }
 
 let viewers = 0;
+const none: Peer[] = [];
 
 /** The maps of one picture: one large, all small, with controls, a colour bar, readings and tables. */
-export function Viewer({ view, palettes, settings, onSettings, peers = [], sharedBy = 'the maps of this picture' }: Props) {
+export function Viewer(props: Props) {
+  const { view, palettes, settings, onSettings, peers = none, sharedBy = 'the maps of this picture', making, instead } = props;
   const { picture, maps, problem } = useLoaded(view);
   const [id] = useState(() => `viewer-${++viewers}`);
-  const [chosen, setChosen] = useState({ index: 0, title: '' });
+  const [remembered, setRemembered] = useState({ index: 0, title: '' });
   const [cursor, setCursor] = useState<Cell | null>(null);
 
   const scales = useMemo(
@@ -45,10 +55,14 @@ export function Viewer({ view, palettes, settings, onSettings, peers = [], share
     opacity: settings.mode === 'colour' ? settings.strongest : settings.opacity,
   };
 
-  const large = whichOf(view.maps, chosen);
+  const large = whichOf(view.maps, props.chosen ? { index: -1, title: props.chosen } : remembered);
   const shown = view.maps[large];
   const map = ready(maps[large]);
-  const choose = (index: number) => setChosen({ index, title: view.maps[index]?.title ?? '' });
+  const choose = (index: number) => {
+    const title = view.maps[index]?.title ?? '';
+    setRemembered({ index, title });
+    props.onChoose?.(title);
+  };
   const place = cursor && within(cursor, view.size) ? cursor : null;
 
   const drawn = (i: number) => {
@@ -77,30 +91,33 @@ export function Viewer({ view, palettes, settings, onSettings, peers = [], share
       }}
     >
       {problem !== null && <p class="problem">{problem}</p>}
-      {view.maps.length > 1 && (
+      {(view.maps.length > 1 || Boolean(making)) && (
         <fieldset class="multiples">
           <legend>Maps</legend>
           {view.maps.map(({ title, quantity }, i) => (
             <label key={i} class="multiple">
-              <input type="radio" class="for-readers" name={`${id}-map`} checked={i === large} onChange={() => choose(i)} />
+              <input type="radio" class="for-readers" name={`${id}-map`} checked={i === large && !instead} onChange={() => choose(i)} />
               <MapCanvas {...drawn(i)} label="" />
               <span class="multiple-title">{title}</span>
               <span class="multiple-quantity">{quantity}</span>
             </label>
           ))}
+          {making}
         </fieldset>
       )}
       <div class="viewer-stage">
         <figure class="viewer-large">
-          <MapCanvas
-            {...drawn(large)}
-            onCursor={setCursor}
-            {...(map ? { peak: map.summary.maxAt } : {})}
-            label={map ? sentenceOf(map, view.size) : `${view.name}: ${view.title}`}
-            describedBy={`${id}-reading`}
-          />
-          {shown && <figcaption>{shown.title}</figcaption>}
-          {map && scales[large] && settings.mode !== 'picture' && (
+          {instead ?? (
+            <MapCanvas
+              {...drawn(large)}
+              onCursor={setCursor}
+              {...(map ? { peak: map.summary.maxAt } : {})}
+              label={map ? sentenceOf(map, view.size) : `${view.name}: ${view.title}`}
+              describedBy={`${id}-reading`}
+            />
+          )}
+          {shown && !instead && <figcaption>{shown.title}</figcaption>}
+          {map && !instead && scales[large] && settings.mode !== 'picture' && (
             <ColourBar
               scale={scales[large]}
               quantity={map.view.quantity}
@@ -116,7 +133,7 @@ export function Viewer({ view, palettes, settings, onSettings, peers = [], share
               onSettings={onSettings}
               palettes={choices(palettes, shown.scale)}
               diverging={isDiverging(shown.scale)}
-              hasSegments={view.maps.some(({ segments }) => segments !== null)}
+              hasSegments={shown.segments !== null}
               sharedBy={sharedBy}
             />
           )}

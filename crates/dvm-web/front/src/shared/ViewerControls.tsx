@@ -14,8 +14,8 @@ interface Props {
 }
 
 const MODES: [Mode, string][] = [
-  ['overlay', 'over the grey picture'],
-  ['colour', 'over the picture in colour'],
+  ['overlay', 'on the grey picture'],
+  ['colour', 'on the colour picture'],
   ['map', 'map alone'],
   ['picture', 'picture alone'],
 ];
@@ -37,7 +37,7 @@ export function ViewerControls({ settings, onSettings, palettes, diverging, hasS
       </label>
       <label class="field">
         <span>
-          {isColour ? 'Opacity where it says most' : 'Opacity'} <output>{opacity} %</output>
+          {isColour ? 'Opacity at most' : 'Opacity'} <output>{opacity} %</output>
         </span>
         <input
           type="range"

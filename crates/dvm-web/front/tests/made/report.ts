@@ -76,7 +76,7 @@ function madeEntry(id: number): Entry {
     warnings: id % 7 === 3 ? 1 : 0,
     methods: ['grad-cam', 'occlusion', 'integrated-gradients'],
     group: null,
-    thumbnail: png(64, 64, pixelOf(id, 64, 64)),
+    thumbnail: png(64, 64, pixelOf(id, 64, 64, false)),
   };
 }
 
@@ -98,7 +98,8 @@ function madeExplanation(entry: Entry, size: [number, number], small: boolean): 
     trueClass: entry.trueClass,
     warnings: entry.warnings ? [{ source: 'picture', text: 'The picture is smaller than the input of the network and was enlarged.' }] : [],
     size,
-    input: png(columns, rows, pixelOf(entry.id, rows, columns)),
+    // A JPEG in real reports; without noise a PNG is about as small.
+    input: png(columns, rows, pixelOf(entry.id, rows, columns, !small)),
     maps: [gradCam(random, size, bits), occlusion(random, size, bits, entry), gradients(random, size, bits)],
     record: {
       file: entry.name,
@@ -117,7 +118,7 @@ function gradCam(random: () => number, size: [number, number], bits: 8 | 16): Ma
     title: 'grad-cam',
     quantity: 'weighted channels',
     nature: 'magnitude',
-    scale: { low: 0, high: 1, colours: 'inferno', neutral: 'low' },
+    scale: { low: 0, high: 0.5 + 0.5 * random(), colours: 'inferno', neutral: 'low' },
     checks: [check(random)],
     parameters: { layer: 'features.12', relu: true },
     reference: 'Selvaraju et al. 2017, arXiv 1610.02391',
@@ -243,15 +244,18 @@ function blob(random: () => number, [rows, columns]: [number, number], hills: nu
 }
 
 /** A picture with soft colours, one bright disc and some texture. */
-function pixelOf(id: number, rows: number, columns: number) {
+function pixelOf(id: number, rows: number, columns: number, noisy: boolean) {
   const random = randomOf(id + 77);
   const [hue, y, x, radius] = [random() * 6, 0.3 + 0.4 * random(), 0.3 + 0.4 * random(), 0.12 + 0.15 * random()];
   return (row: number, column: number): [number, number, number] => {
     const [v, u] = [row / rows, column / columns];
     const inside = (v - y) ** 2 + (u - x) ** 2 < radius ** 2;
-    const texture = 12 * Math.sin(40 * u + 3 * Math.sin(9 * v)) + (((row * 7919) ^ (column * 104729)) % 16);
-    const channel = (shift: number) =>
-      Math.max(0, Math.min(255, Math.round(110 + 80 * Math.sin(hue + shift + 2 * u + v) + (inside ? 70 : 0) + texture)));
+    const texture = noisy ? 12 * Math.sin(40 * u + 3 * Math.sin(9 * v)) + (((row * 7919) ^ (column * 104729)) % 16) : 0;
+    const channel = (shift: number) => {
+      const light = 110 + 80 * Math.sin(hue + shift + 2 * u + v) + (inside ? 70 : 0) + texture;
+      const step = noisy ? 1 : 6;
+      return Math.max(0, Math.min(255, Math.round(light / step) * step));
+    };
     return [channel(0), channel(2), channel(4)];
   };
 }
