@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -33,7 +33,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use gate::Gate;
-pub use json::Json;
+pub use json::{Json, parse as parse_json};
 pub use limits::Limits;
 pub use log::Log;
 pub use metrics::Metrics;
@@ -161,6 +161,8 @@ pub fn router(server: Arc<Server>) -> Router {
         .merge(kserve::routes())
         .fallback(missing)
         .method_not_allowed_fallback(wrong_method)
+        // Bodies have been received by then, within the limits of the server.
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(server.clone(), received::receive))
         .layer(from_fn_with_state(server.clone(), gate::token));
     let open = Router::new()
