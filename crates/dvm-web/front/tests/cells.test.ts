@@ -30,6 +30,12 @@ test('a class loses what it scored before less what it scores covered, and the l
   ]);
 });
 
+test('what cannot be told is no number, and comes last', () => {
+  const json = JSON.parse('{"index": 7, "name": "tabby", "whole": null}') as (typeof cells.classes)[number];
+  const losses = lossesAt({ ...cells, classes: [json, cells.classes[1]!] }, values, { row: 0, column: 3 });
+  expect(losses.map(({ name, loses }) => [name, loses])).toEqual([['lynx', -0.25], ['tabby', NaN]]);
+});
+
 test('outside of the map nothing is lost', () => {
   expect(lossesAt(cells, values, { row: 3, column: 0 })).toEqual([]);
 });

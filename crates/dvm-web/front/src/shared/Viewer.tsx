@@ -138,8 +138,8 @@ export function Viewer(props: Props) {
             />
           )}
           {maps[large] instanceof Error && <p class="problem">This map cannot be read: {maps[large].message}</p>}
-          {map && <Reading id={`${id}-reading`} cursor={place} map={map} maps={maps.filter(isReady)} />}
-          {map && <MapNumbers map={map} size={view.size} />}
+          {map && !instead && <Reading id={`${id}-reading`} cursor={place} map={map} maps={maps.filter(isReady)} />}
+          {map && !instead && <MapNumbers map={map} size={view.size} />}
         </div>
       </div>
     </div>

@@ -24,9 +24,16 @@ export function lossesAt(cells: Cells, values: Grid, { row, column }: Cell): Los
   const cellColumn = cells.columns[column];
   if (cellRow === undefined || cellColumn === undefined) return [];
   return cells.classes
-    .map(({ index, name, whole }, which) => {
+    .map(({ index, name, ...klass }, which) => {
+      // JSON has no number for infinity, such as the logarithm of 0, and writes null.
+      const whole = klass.whole ?? NaN;
       const covered = values.values[(which * rows + cellRow) * columns + cellColumn] ?? NaN;
       return { index, name, whole, covered, loses: whole - covered };
     })
-    .sort((a, b) => b.loses - a.loses || a.index - b.index);
+    .sort((a, b) => rank(b.loses) - rank(a.loses) || a.index - b.index);
+}
+
+/** What cannot be told comes last. */
+function rank(loss: number): number {
+  return Number.isNaN(loss) ? -Number.MAX_VALUE : loss;
 }

@@ -36,7 +36,9 @@ export function ticks(low: number, high: number, count = 6, clipped: Clipped = {
 
 /** A number at up to `digits` significant digits, without zeros at its end. */
 export function formatNumber(value: number, digits = 4): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'not a number' : value > 0 ? '∞' : '−∞';
+  if (value === Infinity || value === -Infinity) return value > 0 ? '∞' : '−∞';
+  // JSON writes null for what is not finite.
+  if (!Number.isFinite(value)) return 'not a number';
   const { exponent } = parts(value);
   const text = write(notationOf(Math.abs(value), exponent - digits + 1), value);
   const [number = '', power] = text.split('×');
