@@ -10,12 +10,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytesize::ByteSize;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
-use dvm::compare::{self, Compare, Earlier, Event, ExplainedClass, USUAL_METHODS};
+use dvm::Classifier;
+use dvm::compare::{self, Compare, Earlier, Event, ExplainedClass, Summary, USUAL_METHODS};
 use dvm::data::Split;
 use dvm::data::formats::Wanted;
+use dvm_web::report::{self as sections, Head, Kind, Section};
+use dvm_web::view::Warning;
+use serde_json::{Map, Value};
 
 use crate::explain::size;
 use crate::failure::Failure;
+use crate::html_report::{self, ReportOption};
 use crate::interruption;
 use crate::method_options::MethodOptions;
 use crate::options::{ModelOptions, RunOptions};
@@ -69,6 +74,8 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(default_value = "comparison")]
     out: PathBuf,
+    #[command(flatten)]
+    report: ReportOption,
     /// Resume the comparison in the folder, by the same command: pictures that are measured are not measured
     /// again
     #[arg(long)]
@@ -168,6 +175,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         compare.regions = Some(dvm::regions::Regions::open(path)?);
     }
     dvm::check_output(&arguments.out)?;
+    let writer = arguments.report.begin(0)?;
     arguments.run.start_engine()?;
     let classifier = arguments.model.open(&arguments.run)?;
     let classifier = arguments.pictures.apply(classifier);
@@ -241,13 +249,67 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         error => error.into(),
     })?;
+    let mut line = String::new();
+    if let Some(mut writer) = writer {
+        for failed in &summary.failed {
+            writer.failed(failed.file.as_str(), failed.why.as_str());
+        }
+        for failed in &data.failures {
+            writer.failed(failed.as_str(), "it was asked for and is no picture");
+        }
+        let head = html_head(&data.classifier, &summary, &data.notes);
+        line = arguments.report.finish(writer, &head)?;
+    }
     if arguments.run.json {
         report::print_json(&summary)?;
     } else if !arguments.quiet {
-        report::print(&figures::text(&summary, &arguments.out))?;
+        report::print(&(figures::text(&summary, &arguments.out) + &line))?;
     }
     match summary.failed.is_empty() && data.failures.is_empty() {
         true => Ok(()),
         false => Err(Failure::SomePictures),
     }
+}
+
+/// What the HTML report says.
+fn html_head(classifier: &Classifier, summary: &Summary, notes: &[String]) -> Head {
+    let pictures = match summary.pictures {
+        1 => "1 picture".into(),
+        count => format!("{count} pictures"),
+    };
+    let title = format!("Methods compared on {}, {pictures}", classifier.name());
+    let mut sections = sections::comparison(summary);
+    if !notes.is_empty() {
+        sections.push(Section::text("Notes", notes.to_vec()));
+    }
+    let mut head = html_report::head(Kind::Compare, title, classifier, sections);
+    let warnings = summary.warnings.iter().map(|text| Warning {
+        source: "comparison".into(),
+        text: text.clone(),
+    });
+    head.warnings.extend(warnings);
+    let mut record = serde_json::to_value(summary).expect("a summary is plain data");
+    let mut parameters = |of: &str| -> Map<String, Value> {
+        let all = record[of].as_array_mut().into_iter().flatten();
+        let one = |entry: &mut Value| {
+            let name = entry["name"].as_str().unwrap_or_default().to_owned();
+            (name, entry["parameters"].take())
+        };
+        all.map(one).collect()
+    };
+    let (methods, metrics) = (parameters("methods"), parameters("metrics"));
+    html_report::add(
+        &mut head,
+        [("methods", methods.into()), ("metrics", metrics.into())],
+    );
+    let own = [
+        "class",
+        "seed",
+        "memory",
+        "incremental",
+        "bootstrap",
+        "regions",
+    ];
+    html_report::add(&mut head, own.map(|name| (name, record[name].take())));
+    head
 }

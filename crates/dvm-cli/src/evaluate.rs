@@ -6,11 +6,17 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use dvm::data::{Dataset, OnBroken, Split};
-use dvm::survey::Finding;
-use dvm::training::{Bootstrap, Evaluation, Interval};
+use dvm::survey::{Finding, Survey};
+use dvm::training::report::WrongPicture;
+use dvm::training::{Bootstrap, Evaluated, Evaluation, Interval};
+use dvm::{Classifier, Explanation};
+use dvm_web::report::{self as sections, Kind, Section, Writer};
+use dvm_web::view::Warning;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::html_report::{self, ReportOption};
 use crate::options::{ModelOptions, RunOptions};
 use crate::picture_options::PictureOptions;
 use crate::report::{self, Align, Progress, table};
@@ -30,6 +36,8 @@ pub struct Arguments {
     /// Folder for a report: confusion matrix (PNG, CSV), table of classes, the most wrong pictures
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportOption,
     /// Resamples of the bootstrap that gives 95 % intervals; 0 for none
     #[arg(long, value_name = "N", default_value = "1000")]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=100_000))]
@@ -114,7 +122,9 @@ struct Answer<'a> {
 pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.out {
         dvm::training::report::check_folder(folder)?;
+        arguments.report.refuse_within(folder)?;
     }
+    let mut writer = arguments.report.begin(0)?;
     arguments.run.start_engine()?;
     let folder = arguments.sort_out()?;
     let classifier = arguments.model.open(&arguments.run)?;
@@ -149,7 +159,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         OnBroken::Fail
     };
     let (classifier, guess) = classifier.with_classes_of(&data)?;
-    if let Some(guess) = guess {
+    if let Some(guess) = &guess {
         report::say(&format!("warning: {guess} (name them with --classes)"));
     }
     let evaluated = classifier.evaluate(&data, split, bootstrap.as_ref(), on_broken, |done| {
@@ -166,17 +176,54 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     for why in &left_out {
         report::say(&format!("left out: {why}"));
     }
-    let mut shortcuts = None;
-    if let Some(folder) = &arguments.out {
-        let file = Path::new(classifier.weights_file());
-        let file = file.file_name().unwrap_or_default();
-        let title = format!("{} on {}", file.display(), folder.display());
-        let survey = evaluated.report(&classifier, &title, &[], folder)?;
-        shortcuts = survey.map(|survey| survey.confirmed().cloned().collect::<Vec<_>>());
+    let file = Path::new(classifier.weights_file());
+    let file = file.file_name().unwrap_or_default();
+    let title = format!("{} on {}", file.display(), folder.display());
+    let mut entries = Entries::new(writer.as_mut());
+    let survey = match &arguments.out {
+        Some(out) => {
+            let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
+            evaluated.report(&classifier, &title, &[], out, &mut |_, _| {}, &mut wrong)?
+        }
+        None if entries.writer.is_some() => {
+            let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
+            evaluated
+                .look(&classifier, &mut |_, _| {}, &mut wrong)?
+                .survey
+        }
+        None => None,
+    };
+    let shown = entries.shown;
+    let has_report = arguments.out.is_some() || writer.is_some();
+    let found = || survey.iter().flat_map(Survey::confirmed).cloned().collect();
+    let shortcuts: Option<Vec<Finding>> = has_report.then(found);
+    if has_report {
         for finding in shortcuts.iter().flatten() {
             report::say(&format!("warning: {}", finding.sentence));
         }
         report::warn_about_fonts(classifier.classes().iter().map(String::as_str));
+    }
+    let mut line = String::new();
+    if let Some(mut writer) = writer {
+        for why in &left_out {
+            writer.failed(why.as_str(), "left out, because it cannot be read");
+        }
+        let sections = sections_of(&classifier, &evaluated, survey.as_ref(), shown)?;
+        let mut head = html_report::head(Kind::Evaluate, title, &classifier, sections);
+        let parameters = [
+            ("data", folder.display().to_string().into()),
+            ("split", split.name().into()),
+            ("bootstrap", arguments.bootstrap.into()),
+        ];
+        html_report::add(&mut head, parameters);
+        let remarks = data.remarks().into_iter();
+        let remarks = remarks.chain(data.range_warning(&classifier.reading()));
+        head.warnings
+            .extend(remarks.chain(guess).map(|text| Warning {
+                source: "data".into(),
+                text,
+            }));
+        line = arguments.report.finish(writer, &head)?;
     }
     if arguments.run.json {
         report::print_json(&Answer {
@@ -191,13 +238,80 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
             shortcuts,
         })?;
     } else {
-        report::print(&as_text(evaluation, split))?;
+        report::print(&(as_text(evaluation, split) + &line))?;
     }
     if left_out.is_empty() {
         Ok(())
     } else {
         Err(Failure::SomePictures)
     }
+}
+
+/// Pictures that a report shows with their maps, as they are explained.
+pub struct Entries<'a> {
+    pub writer: Option<&'a mut Writer>,
+    /// How many there are.
+    pub shown: usize,
+}
+
+impl<'a> Entries<'a> {
+    pub fn new(writer: Option<&'a mut Writer>) -> Self {
+        Self { writer, shown: 0 }
+    }
+
+    /// Adds one that was taken for another class.
+    pub fn add(
+        &mut self,
+        wrong: &WrongPicture,
+        explanation: &Explanation,
+    ) -> Result<(), dvm::Error> {
+        let name = wrong.path.display().to_string();
+        let mut record = explanation.record();
+        record["image"]["file"] = name.as_str().into();
+        self.explained(&name, explanation, record)
+    }
+
+    /// Adds an explanation.
+    pub fn explained(
+        &mut self,
+        name: &str,
+        explanation: &Explanation,
+        record: Value,
+    ) -> Result<(), dvm::Error> {
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        self.shown += 1;
+        let entry = writer.explanation(explanation, name, record, None)?;
+        writer.list(&entry)
+    }
+}
+
+/// What a report says of an evaluation: figures, drawings, where the network looks, the pictures that were taken
+/// for another class.
+pub fn sections_of(
+    classifier: &Classifier,
+    evaluated: &Evaluated,
+    survey: Option<&Survey>,
+    shown: usize,
+) -> Result<Vec<Section>, Failure> {
+    let mut all = sections::evaluation(&evaluated.evaluation);
+    if let Some(survey) = survey {
+        all.extend(sections::where_it_looks(survey));
+    }
+    if shown > 0 {
+        all.push(Section::Pictures {
+            title: Some("Most wrong".into()),
+            paragraphs: vec![
+                "Pictures of which the network was wrong and most sure, with what it looked at for the class that it \
+                 took them for."
+                    .into(),
+            ],
+            group: None,
+        });
+    }
+    all.extend(sections::answered(&evaluated.judged(classifier.classes())?));
+    Ok(all)
 }
 
 fn percent(share: f64) -> String {

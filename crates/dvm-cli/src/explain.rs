@@ -4,6 +4,7 @@ mod ahead;
 mod checks;
 mod formats;
 mod loading;
+mod reporting;
 mod saving;
 mod shard;
 mod task;
@@ -22,6 +23,7 @@ use dvm::data::formats::Wanted;
 use dvm::{ClassChoice, ColourMap, Explain, Objects, Unit};
 
 use crate::failure::Failure;
+use crate::html_report::ReportOption;
 use crate::images::{self, Columns, Image, Images};
 use crate::interruption;
 use crate::manifest;
@@ -77,6 +79,8 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(default_value = "explanations")]
     out: PathBuf,
+    #[command(flatten)]
+    report: ReportOption,
     /// How maps lie over the picture: half transparent over the picture in `grey`, or over the
     /// picture in `colour` where the map says something
     #[arg(long, value_name = "grey|colour", hide_possible_values = true)]
@@ -126,7 +130,7 @@ pub struct Arguments {
 #[command(next_help_heading = "Many pictures")]
 pub struct Many {
     /// Files for each picture, separated by commas; `png16` are maps as 16-bit grey PNG, `none` leaves only the
-    /// manifest [default: input,npy,raw,png,overlay,figure]
+    /// manifest and the report [default: input,npy,raw,png,overlay,figure]
     #[arg(
         id = "formats",
         long,
@@ -180,6 +184,9 @@ Examples:
 
   dvm explain photo.jpg --method grad-cam,occlusion --check
       Two maps, each with tests of whether it shows what moves the network
+
+  dvm explain photos/ --report report.html
+      All of it as one page that opens in a browser
 
   dvm explain scan.dcm --window-level 40/400
       A slice of a CT as radiologists look at it; the overlays are DICOM files, too
@@ -245,7 +252,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if let (true, Some(Shard { number, of })) = (jobs.is_empty(), shard) {
         task.note(&format!("no picture is in part {number} of {of}"));
     }
-    let ended = explain_all(&task, explain, &jobs, &signals)?;
+    let request = explain.request(&task.classifier);
+    let mut ended = explain_all(&task, explain, &jobs, &signals)?;
     task.progress.end();
     if task.json {
         report::print_json(&ended.outcomes)?;
@@ -271,6 +279,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         manifest.close().map_err(|error| failed(&error))?;
         if task.has_parquet {
             manifest::write_parquet(&path).map_err(Failure::Request)?;
+        }
+    }
+    if let Some(reporting) = ended.reporting.take() {
+        let line = reporting.finish(&task, &request, &notes)?;
+        if !task.quiet && !task.json && ended.printed.is_none() {
+            ended.printed = report::print(&line).err();
         }
     }
     match ended.printed {
@@ -304,7 +318,8 @@ fn explain_all(
 ) -> Result<Ended, Failure> {
     let (manifest, index) = task.open_manifest()?;
     let loader = task.loader(&explain, &index);
-    let saver = task.saver(&explain, signals, manifest);
+    let mut saver = task.saver(&explain, signals, manifest);
+    saver.reporting = task.begin_report(jobs.len())?;
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let readers = (processors / 2).clamp(1, READERS);
     let ahead: Ahead<Loaded> = Ahead::new(jobs.len(), 2 * readers, AHEAD_BYTES);

@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod failure;
 mod fetch;
+mod html_report;
 mod images;
 mod interruption;
 mod man;

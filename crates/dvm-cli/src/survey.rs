@@ -13,9 +13,13 @@ use dvm::survey::{
     self, DEFAULT_SURVEY_LIMIT, DEFAULT_SURVEY_METHOD, Survey, SurveyEvent, SurveyOptions,
     SurveyPicture, SurveyedClass,
 };
-use dvm::{Classifier, Explain, Settings};
+use dvm::{Caption, ClassChoice, Classifier, Explain, Settings};
+use dvm_web::report::{self as sections, Kind, MOST_SHOWN, Writer};
+use dvm_web::view::Warning;
 
+use crate::evaluate::Entries;
 use crate::failure::{Failure, in_words_about};
+use crate::html_report::{self, ReportOption};
 use crate::images::{self, Image};
 use crate::interruption;
 use crate::options::{ModelOptions, RunOptions};
@@ -53,6 +57,8 @@ pub struct Arguments {
     /// Folder for the survey; an earlier survey in it is replaced
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "survey")]
     out: PathBuf,
+    #[command(flatten)]
+    report: ReportOption,
     #[command(flatten)]
     model: ModelOptions,
     #[command(flatten)]
@@ -100,7 +106,9 @@ struct Found {
 /// Surveys, and prints what was found.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     survey::check_folder(&arguments.out)?;
-    let options = arguments.options()?;
+    arguments.report.refuse_within(&arguments.out)?;
+    let writer = arguments.report.begin(0)?;
+    let mut options = arguments.options()?;
     arguments.run.start_engine()?;
     let classifier = arguments.model.open(&arguments.run)?;
     let classifier = arguments.pictures.apply(classifier);
@@ -142,6 +150,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             progress.update("pictures of classes", done, all);
         },
     )?;
+    let mut line = String::new();
+    if let Some(writer) = writer {
+        let done = |done, all| progress.update("pictures that stand out", done, all);
+        let surveyed = (&survey, &pictures[..]);
+        line = arguments.html_report(writer, &title, &classifier, surveyed, &mut options, &done)?;
+    }
     drop(progress);
     if !arguments.quiet {
         report::warn_about_fonts(survey.classes.iter().map(|class| class.name.as_str()));
@@ -158,7 +172,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.run.json {
         report::print_json(&survey)?;
     } else if !arguments.quiet {
-        report::print(&as_text(&survey, &arguments.out))?;
+        report::print(&(as_text(&survey, &arguments.out) + &line))?;
     }
     match incomplete {
         true => Err(Failure::SomePictures),
@@ -184,6 +198,71 @@ impl Arguments {
             limit: (self.limit > 0).then_some(self.limit),
             seed: self.seed,
         })
+    }
+
+    /// Writes the HTML report, for which the pictures that stand out are explained once more: a survey keeps no maps.
+    fn html_report(
+        &self,
+        mut writer: Writer,
+        title: &str,
+        classifier: &Classifier,
+        (survey, pictures): (&Survey, &[SurveyPicture]),
+        options: &mut SurveyOptions,
+        done: &dyn Fn(usize, usize),
+    ) -> Result<String, Failure> {
+        let standing_out = sections::standing_out(survey);
+        let mut entries = Entries::new(Some(&mut writer));
+        let all = standing_out.len().min(MOST_SHOWN);
+        for (index, (surveyed, why)) in standing_out.iter().take(all).enumerate() {
+            done(index, all);
+            let source = &pictures[surveyed.position].source;
+            // It was read a moment ago: without its maps the report is still true.
+            let Ok(picture) = source.read(&classifier.reading()) else {
+                continue;
+            };
+            options.explain.classes = vec![ClassChoice::Index(surveyed.explained)];
+            let explanation = classifier
+                .explain(picture, &options.explain)?
+                .swap_remove(0);
+            let path = source.path();
+            let caption = match surveyed.label {
+                Some(label) => Caption::labelled(path, &classifier.classes()[label]),
+                None => Caption::of_file(path, &[]),
+            };
+            let explanation = explanation.with_caption(caption);
+            let name = match surveyed.slice {
+                Some(slice) => format!("{}, slice {slice}", path.display()),
+                None => path.display().to_string(),
+            };
+            let mut record = explanation.record();
+            record["image"]["file"] = name.as_str().into();
+            record["stands_out"] = why.as_str().into();
+            entries.explained(&name, &explanation, record)?;
+        }
+        let shown = entries.shown;
+        for (path, why) in &survey.failed {
+            writer.failed(path.display().to_string(), why.as_str());
+        }
+        let all = sections::survey(survey, classifier.classes(), shown);
+        let mut head = html_report::head(Kind::Survey, title.to_owned(), classifier, all);
+        let known: Vec<String> = classifier.warnings().collect();
+        let own = survey
+            .warnings
+            .iter()
+            .filter(|warning| !known.contains(warning));
+        head.warnings.extend(own.map(|text| Warning {
+            source: "survey".into(),
+            text: text.clone(),
+        }));
+        let settings = serde_json::to_value(&survey.settings).expect("settings are plain data");
+        let method = serde_json::json!({ survey.method: survey.parameters });
+        let parameters = [
+            ("data", self.data.display().to_string().into()),
+            ("method", method),
+            ("settings", settings),
+        ];
+        html_report::add(&mut head, parameters);
+        self.report.finish(writer, &head)
     }
 
     /// The pictures, with labels if folders name classes that the network knows.

@@ -51,7 +51,10 @@ impl StagedFile {
     /// # Errors
     /// What the system says; what was there stays then.
     pub fn publish(self) -> io::Result<u64> {
-        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = self
+            .file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
         let bytes = file.metadata()?.len();
         drop(file);

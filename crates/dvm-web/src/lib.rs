@@ -4,5 +4,6 @@ pub mod api;
 pub mod kserve;
 pub mod models;
 pub mod options;
+pub mod report;
 pub mod server;
 pub mod view;

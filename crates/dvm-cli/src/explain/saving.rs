@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::checks::{CheckLine, checks_of};
 use super::loading::{About, Problem};
+use super::reporting::Reporting;
 use crate::images;
 use crate::manifest::{Found, Line, Manifest};
 use crate::preprocess_options;
@@ -117,6 +118,7 @@ pub struct Saver<'a> {
     /// Whether files are written.
     pub has_files: bool,
     pub manifest: Option<Manifest>,
+    pub reporting: Option<Reporting>,
     /// How many classes are explained, and pictures.
     pub classes: usize,
     pub pictures: usize,
@@ -126,6 +128,7 @@ pub struct Saver<'a> {
 #[derive(Default)]
 pub struct Ended {
     pub manifest: Option<Manifest>,
+    pub reporting: Option<Reporting>,
     /// For JSON only: of a million pictures they would take much memory.
     pub outcomes: Vec<Outcome>,
     /// Whether a picture failed.
@@ -143,6 +146,8 @@ struct Current {
     text: String,
     explained: Vec<Outcome>,
     lines: Vec<Line>,
+    /// Its lines in the report's list.
+    entries: Vec<dvm_web::report::Entry>,
     /// Warnings that were told.
     noted: Vec<String>,
     /// Why it cannot be saved.
@@ -162,6 +167,7 @@ impl Saver<'_> {
     pub fn run(mut self, messages: Receiver<Message>) -> Ended {
         let ended = Ended {
             manifest: self.manifest.take(),
+            reporting: self.reporting.take(),
             ..Ended::default()
         };
         let mut work = Work {
@@ -191,6 +197,7 @@ impl Work<'_> {
                     text: String::new(),
                     explained: Vec::new(),
                     lines: Vec::new(),
+                    entries: Vec::new(),
                     noted: Vec::new(),
                     problem: None,
                 });
@@ -198,14 +205,14 @@ impl Work<'_> {
             Message::Class(explanation) => {
                 let current = current.as_mut().expect("a picture was begun");
                 if current.problem.is_none()
-                    && let Err(error) = self.class(*explanation, current)
+                    && let Err(problem) = self.class(*explanation, current)
                 {
                     let position = current.about.position + 1;
                     self.saver
                         .signals
                         .unsaved
                         .store(position, Ordering::Relaxed);
-                    current.problem = Some(Problem::of(&current.about.file, &error));
+                    current.problem = Some(problem);
                 }
             }
             Message::End(outcome) => {
@@ -218,6 +225,9 @@ impl Work<'_> {
             }
             Message::Existing(about, lines) => {
                 self.saver.signals.existing.fetch_add(1, Ordering::Relaxed);
+                if let Some(reporting) = &mut self.ended.reporting {
+                    reporting.existing();
+                }
                 if !lines.is_empty() {
                     self.list(&about, &lines);
                 }
@@ -237,7 +247,7 @@ impl Work<'_> {
     }
 
     /// Writes the files of one class.
-    fn class(&mut self, explanation: Explanation, current: &mut Current) -> Result<(), dvm::Error> {
+    fn class(&mut self, explanation: Explanation, current: &mut Current) -> Result<(), Problem> {
         let about = &current.about;
         let explanation = explanation.with_caption(about.caption.clone());
         let class = Ranked {
@@ -258,6 +268,8 @@ impl Work<'_> {
             None => explanation,
         };
         let mut found = None;
+        let mut recorded = None;
+        let is_reported = self.ended.reporting.is_some();
         let complete = |record: &mut Value| {
             let image = &mut record["image"];
             image["file"] = about.file.display().to_string().into();
@@ -272,10 +284,12 @@ impl Work<'_> {
             record["request"] = about.request.as_str().into();
             let listed = self.saver.has_files.then_some(listed);
             found = Found::of_record(record, listed);
+            recorded = is_reported.then(|| record.clone());
         };
         let written = match &current.results {
             Some(results) => {
-                let written = explanation.write(results, own.as_deref(), complete)?;
+                let written = explanation.write(results, own.as_deref(), complete);
+                let written = written.map_err(|error| Problem::of(&about.file, &error))?;
                 if !self.is_size_told {
                     self.is_size_told = true;
                     self.note_size(results.written());
@@ -291,6 +305,10 @@ impl Work<'_> {
             found,
             ..about.line()
         });
+        if let (Some(reporting), Some(record)) = (&mut self.ended.reporting, recorded) {
+            let entry = reporting.class(&explanation, about, record)?;
+            current.entries.push(entry);
+        }
         let warnings: Vec<String> = explanation
             .warnings()
             .map(|(method, warning)| format!("{method}: {warning}"))
@@ -359,6 +377,7 @@ impl Work<'_> {
             text,
             mut explained,
             mut lines,
+            entries,
             problem,
             ..
         } = current;
@@ -377,6 +396,11 @@ impl Work<'_> {
         self.saver.signals.explained.fetch_add(1, Ordering::Relaxed);
         self.ended.outcomes.append(&mut explained);
         self.list(&about, &lines);
+        if let Some(reporting) = &mut self.ended.reporting
+            && let Err(problem) = reporting.picture(&entries)
+        {
+            self.stop(problem.why);
+        }
         self.line(&text);
     }
 
@@ -392,6 +416,9 @@ impl Work<'_> {
             return self.stop(problem.why);
         }
         self.ended.has_failed = true;
+        if let Some(reporting) = &mut self.ended.reporting {
+            reporting.failed(about, &problem.why);
+        }
         let line = format!("error: {image}: {}", problem.why);
         self.saver.progress.aside(|| report::say(&line));
         let line = Line {

@@ -8,10 +8,12 @@ use dvm::regions::Regions;
 use dvm::{Checks, ClassChoice, Classifier, Explain, FileKind};
 
 use super::loading::{Loader, checksum};
+use super::reporting::Reporting;
 use super::saving::{Saver, Signals};
 use super::shard::Shard;
 use super::{Arguments, ManifestKind, checks, formats};
 use crate::failure::Failure;
+use crate::html_report::ReportOption;
 use crate::manifest::{self, Index, Manifest, Trouble};
 use crate::report::{self, Progress};
 
@@ -22,7 +24,7 @@ pub struct Task {
     /// Whether each class gets a folder of its own.
     several_classes: bool,
     pub json: bool,
-    quiet: bool,
+    pub quiet: bool,
     pub progress: Progress,
     /// The class that all pictures show, if the user says so.
     true_class: Option<String>,
@@ -34,7 +36,10 @@ pub struct Task {
     classes: usize,
     pictures: usize,
     skips: bool,
-    shard: Option<Shard>,
+    pub shard: Option<Shard>,
+    pub report: ReportOption,
+    /// Bytes that activations may take at once.
+    pub memory: usize,
     has_manifest: bool,
     /// Whether the manifest is written as a Parquet file, too.
     pub has_parquet: bool,
@@ -62,11 +67,13 @@ impl Task {
             Some(kind) => kind != ManifestKind::None,
             None => {
                 let is_of_many = many.skip_existing || many.shard.is_some();
-                has_many || is_of_many || explain.files.is_empty()
+                let has_nothing_else = explain.files.is_empty() && !arguments.report.is_wanted();
+                has_many || is_of_many || has_nothing_else
             }
         };
-        if !has_manifest && explain.files.is_empty() {
-            let why = "--formats none and --manifest none leave nothing to write";
+        if !has_manifest && explain.files.is_empty() && !arguments.report.is_wanted() {
+            let why =
+                "--formats none and --manifest none leave nothing to write (but --report does)";
             return Err(Failure::Request(why.into()));
         }
         dvm::check_output(&arguments.out)?;
@@ -104,6 +111,8 @@ impl Task {
             pictures,
             skips: many.skip_existing,
             shard: many.shard,
+            report: arguments.report,
+            memory: explain.memory,
             has_manifest,
             has_parquet: many.manifest == Some(ManifestKind::Parquet),
         };
@@ -161,9 +170,16 @@ impl Task {
             shown: figure.map(|format| format!("figure.{}", format.name())),
             has_files: !explain.files.is_empty(),
             manifest,
+            reporting: None,
             classes: self.classes,
             pictures: self.pictures,
         }
+    }
+
+    /// The report, if there is to be one, of so many pictures.
+    pub fn begin_report(&self, pictures: usize) -> Result<Option<Reporting>, Failure> {
+        let entries = pictures.saturating_mul(self.classes);
+        Ok(self.report.begin(entries)?.map(Reporting::new))
     }
 
     pub fn note(&self, note: &str) {

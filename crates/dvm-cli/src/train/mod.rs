@@ -7,10 +7,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use dvm::training::{Config, Existing, PRESETS, RunFolder, Training};
+use dvm::Classifier;
+use dvm::training::{Config, EpochRecord, Existing, PRESETS, Reported, RunFolder, Training};
+use dvm_web::report::{self as sections, Head, Kind};
+use dvm_web::view::Warning;
 use serde::Serialize;
 
+use crate::evaluate::{Entries, sections_of};
 use crate::failure::Failure;
+use crate::html_report::{self, ReportOption};
 use crate::interruption;
 use crate::options::RunOptions;
 use crate::report::{self, Align, Watch, table};
@@ -25,6 +30,8 @@ pub struct Arguments {
     /// Folder for the run [default: runs/DATA-MODEL, with a number where there is one already]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportOption,
     /// Resume the run in this folder from its last checkpoint. With --epochs N it gets N epochs
     /// altogether; schedules that depend on the number begin again and cover those that are left
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -112,6 +119,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     training.check = !arguments.no_check;
     training.arithmetic = arguments.run.arithmetic();
+    arguments
+        .report
+        .refuse_within(&training.folder().report_path())?;
+    let mut writer = arguments.report.begin(0)?;
     // Training stops after the step at hand, with a checkpoint. Nothing is printed before that: it
     // would run into the live view.
     let hold = interruption::hold();
@@ -122,14 +133,22 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         // A report that is cut short is written by resuming: a signal may end the program from here on.
         drop(hold);
     }
-    let evaluated = match &outcome {
-        Ok(outcome) if finished => training.report(&outcome.records, &mut |event| watch.see(event)),
+    let mut entries = Entries::new(writer.as_mut());
+    let reported = match &outcome {
+        Ok(outcome) if finished => {
+            let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
+            training.report(&outcome.records, &mut |event| watch.see(event), &mut wrong)
+        }
         _ => Ok(None),
     };
     // Before anything else is printed.
     drop(watch);
     let outcome = outcome.map_err(advice::failure)?;
-    let evaluated = evaluated?;
+    let reported = reported?;
+    let shown = entries.shown;
+    let evaluated = reported
+        .as_ref()
+        .map(|reported| &reported.evaluated.evaluation);
     let folder = training.folder().path();
     let interrupted = || {
         format!(
@@ -137,8 +156,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             report::shown(folder)
         )
     };
-    if let Some(evaluation) = &evaluated {
+    if let Some(evaluation) = evaluated {
         report::warn_about_fonts(evaluation.classes.iter().map(|class| class.name.as_str()));
+    }
+    let mut line = String::new();
+    if let (Some(writer), true) = (writer, finished) {
+        let head = html_head(&training, &outcome.records, reported.as_ref(), shown)?;
+        line = arguments.report.finish(writer, &head)?;
     }
     if arguments.run.json {
         report::print_json(&Summary {
@@ -161,7 +185,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         rows.push(["best epoch".into(), best.epoch.to_string()]);
         rows.push(["validation accuracy".into(), share(best.val_accuracy)]);
     }
-    if let Some(evaluation) = &evaluated {
+    if let Some(evaluation) = evaluated {
         let balanced = evaluation.balanced_accuracy;
         let balanced = balanced.map_or("–".into(), |share| format!("{:.2} %", 100.0 * share));
         rows.push(["balanced accuracy".into(), balanced]);
@@ -174,7 +198,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         rows.push(["weights".into(), path("best.safetensors")]);
         rows.push(["report".into(), path("report/report.md")]);
     }
-    report::print(&table([Align::Left, Align::Left], &rows))?;
+    report::print(&(table([Align::Left, Align::Left], &rows) + &line))?;
     if let Some(trouble) = &outcome.trouble {
         report::say(&advice::warning(trouble));
     }
@@ -182,6 +206,42 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         true => Ok(()),
         false => interruption::check(interrupted),
     }
+}
+
+/// What the HTML report says.
+fn html_head(
+    training: &Training,
+    records: &[EpochRecord],
+    reported: Option<&Reported>,
+    shown: usize,
+) -> Result<Head, Failure> {
+    let title = training.title();
+    let mut all = sections::training(&title, records);
+    let classifier = match reported {
+        Some(reported) => {
+            let survey = reported.survey.as_ref();
+            let (classifier, evaluated) = (&reported.classifier, &reported.evaluated);
+            all.extend(sections_of(classifier, evaluated, survey, shown)?);
+            classifier
+        }
+        None => &Classifier::read(&training.folder().best_path())?,
+    };
+    let mut head = html_report::head(Kind::Train, title, classifier, all);
+    let config = serde_json::to_value(training.config()).expect("a configuration is plain data");
+    html_report::add(&mut head, [("training", config)]);
+    head.warnings
+        .extend(training.data().remarks().into_iter().map(|text| Warning {
+            source: "data".into(),
+            text,
+        }));
+    if let Some(reported) = reported {
+        for (_, why) in &reported.evaluated.answers.skipped {
+            let text = format!("left out: {why}");
+            let source = "data".into();
+            head.warnings.push(Warning { source, text });
+        }
+    }
+    Ok(head)
 }
 
 impl Arguments {

@@ -174,8 +174,7 @@ impl Judged<'_> {
 
 /// Told of each picture that was taken for something else and is explained: its number, from 0, and why it was
 /// taken for that.
-pub type OnWrong<'a> =
-    dyn FnMut(usize, &mut WrongPicture, &Explanation) -> Result<(), Error> + 'a;
+pub type OnWrong<'a> = dyn FnMut(usize, &mut WrongPicture, &Explanation) -> Result<(), Error> + 'a;
 
 /// Where an evaluated network looks.
 pub struct Looked {

@@ -1,6 +1,8 @@
 //! The drawings of a report.
 
-use dvm_render::{LineChart, Page, ReliabilityBin, Series, confusion_matrix, line_charts, reliability};
+use dvm_render::{
+    LineChart, Page, ReliabilityBin, Series, confusion_matrix, line_charts, reliability,
+};
 use dvm_train::{EpochRecord, Evaluation};
 
 use super::percent;
