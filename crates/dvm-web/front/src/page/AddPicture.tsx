@@ -16,7 +16,7 @@ export function AddPicture({ session, ready, onCamera }: { session: Session; rea
     <section class="page-welcome" aria-labelledby="welcome">
       <Icon name="picture" />
       <h1 id="welcome">What does the network look at?</h1>
-      <p>Drop a picture anywhere on this page, or paste one with <kbd>Ctrl</kbd> <kbd>V</kbd>.</p>
+      <p>Drop a picture anywhere on this page, paste one, or choose a file.</p>
       <div class="page-welcome-buttons">
         <ChooseButton session={session} text="Choose pictures" primary disabled={!ready} />
         <CameraButton session={session} onCamera={onCamera} disabled={!ready} />
@@ -29,16 +29,18 @@ export function AddPicture({ session, ready, onCamera }: { session: Session; rea
 interface ChooseProps {
   session: Session;
   text: string;
+  /** The rest of the text, left out where there is little room. */
+  more?: string;
   primary?: boolean;
   disabled?: boolean;
 }
 
-export function ChooseButton({ session, text, primary = false, disabled = false }: ChooseProps) {
+export function ChooseButton({ session, text, more = '', primary = false, disabled = false }: ChooseProps) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <>
       <button type="button" class={primary ? 'primary' : ''} disabled={disabled} onClick={() => input.current?.click()}>
-        <Icon name="add" /> {text}
+        <Icon name="add" /> {text}{more !== '' && <span class="page-wide-only"> {more}</span>}
       </button>
       <FileInput refTo={input} session={session} label={text} />
     </>

@@ -1,5 +1,6 @@
 import { Bars } from '../shared/Bars.tsx';
 import type { ExplanationView, Ranked } from '../shared/types.ts';
+import { Downloads } from './Downloads.tsx';
 import type { Session } from './session.ts';
 import type { Run } from './state.ts';
 
@@ -16,6 +17,7 @@ export function AnswerPanel({ run, session }: { run: Run; session: Session }) {
             onChoose={({ index, name }) => session.explain({ class: { index, name } }, 'first', run.choice)}
           />
           <p class="hint">Choose a class to explain that one.</p>
+          <Downloads run={run} client={session.client} />
         </>
       )}
     </section>

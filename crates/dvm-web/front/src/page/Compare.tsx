@@ -12,7 +12,8 @@ import type { Settings } from '../shared/viewer-settings.ts';
 import { ViewerControls } from '../shared/ViewerControls.tsx';
 import { Warnings } from '../shared/Warnings.tsx';
 import { ClassBox } from './ClassBox.tsx';
-import { Making } from './Making.tsx';
+import { Icon } from './Icon.tsx';
+import { FailedMethods, Making } from './Making.tsx';
 import { families } from './methods.ts';
 import { RunTrouble } from './RunStage.tsx';
 import type { Session } from './session.ts';
@@ -128,11 +129,17 @@ function Pane({ state, info, session, side, run, map, ...drawing }: PaneProps) {
         <>
           <p class="page-pane-title"><strong>{run.view.title}</strong> {run.view.score}</p>
           <Picture run={run} method={method} map={map} {...drawing} />
-          <Warnings warnings={run.view.warnings} />
+          <Warnings warnings={run.view.warnings.filter(({ source }) => source === method || !choice.methods.includes(source))} />
         </>
       )}
       {run && <RunTrouble run={run} session={session} side={side} />}
-      {run && run.stage === 'running' && <Making run={run} session={session} side={side} palettes={drawing.palettes} opacity={drawing.settings.opacity} small={false} />}
+      {run && <FailedMethods run={run} />}
+      {run && run.stage === 'running' && (
+        <>
+          <Making run={run} />
+          <button type="button" onClick={() => session.stop(side)}><Icon name="stop" /> Stop</button>
+        </>
+      )}
       {!run && <p class="page-quiet-stage">Choose another network, class or method for this side.</p>}
     </section>
   );

@@ -1,6 +1,5 @@
 import { useState } from 'preact/hooks';
 import { filePath, inWords, type Client } from './client.ts';
-import { Icon } from './Icon.tsx';
 import type { Run } from './state.ts';
 
 /** The files of an explanation. They come with the token, where the server wants one, and its errors are shown here. */
@@ -29,8 +28,8 @@ export function Downloads({ run, client }: { run: Run; client: Client }) {
     </a>
   );
   return (
-    <section class="page-downloads" aria-labelledby={`downloads-${run.key}`}>
-      <h2 id={`downloads-${run.key}`}><Icon name="down" /> Download</h2>
+    <details class="page-downloads">
+      <summary>Download</summary>
       <dl>
         <div>
           <dt>Figure</dt>
@@ -56,7 +55,7 @@ export function Downloads({ run, client }: { run: Run; client: Client }) {
         ))}
       </dl>
       {error !== null && <p class="problem" role="alert">{error}</p>}
-    </section>
+    </details>
   );
 }
 

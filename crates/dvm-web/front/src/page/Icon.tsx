@@ -2,7 +2,6 @@ const PATHS = {
   add: 'M12 5v14M5 12h14',
   camera: 'M4 8h3l2-3h6l2 3h3v11H4zM12 10a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7z',
   close: 'M6 6l12 12M18 6 6 18',
-  down: 'M12 4v11M7 11l5 5 5-5M5 20h14',
   picture: 'M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9.5h.01',
   stop: 'M7 7h10v10H7z',
 } as const;

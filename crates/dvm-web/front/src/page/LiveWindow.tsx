@@ -114,6 +114,17 @@ function Movable({ run, view, session }: { run: Run; view: ExplanationView; sess
             />
           </MapCanvas>
         </div>
+      </div>
+      <div class="page-live-answer">
+        <h2>With the window covered</h2>
+        {answer && <p class="page-live-verdict">{verdict(answer)}</p>}
+        {answer && <Changes answer={answer} explained={view.class.index} />}
+        {busy !== null && <p class="page-note">The server is full. It is asked again in {busy} s.</p>}
+        {error !== null && <p class="problem" role="alert">{error}</p>}
+        {answer && <p class="hint">Answered in {answer.milliseconds.toFixed(answer.milliseconds < 10 ? 1 : 0)} ms.</p>}
+        <div class="for-readers" role="status" aria-live="polite">{said}</div>
+      </div>
+      <div class="page-live-settings">
         <div class="page-live-controls">
           <label class="field">
             <span>Size: {side} pixels</span>
@@ -136,15 +147,6 @@ function Movable({ run, view, session }: { run: Run; view: ExplanationView; sess
         <p id={help} class="hint">
           Drag the window, or move it with the arrow keys (with Shift by 10 pixels); + and − change its size.
         </p>
-      </div>
-      <div class="page-live-answer">
-        <h2>With the window covered</h2>
-        {answer && <p class="page-live-verdict">{verdict(answer)}</p>}
-        {answer && <Changes answer={answer} explained={view.class.index} />}
-        {busy !== null && <p class="page-note">The server is full. It is asked again in {busy} s.</p>}
-        {error !== null && <p class="problem" role="alert">{error}</p>}
-        {answer && <p class="hint">Answered in {answer.milliseconds.toFixed(answer.milliseconds < 10 ? 1 : 0)} ms.</p>}
-        <div class="for-readers" role="status" aria-live="polite">{said}</div>
       </div>
     </section>
   );

@@ -27,7 +27,7 @@ export function PageHeader({ state, session, onCamera }: { state: State; session
         </nav>
       )}
       <div class="page-header-end">
-        {some && <ChooseButton session={session} text="Add pictures" />}
+        {some && <ChooseButton session={session} text="Add" more="pictures" />}
         {some && <CameraButton session={session} onCamera={onCamera} />}
         <ThemeSwitch />
       </div>

@@ -7,10 +7,11 @@ import { Viewer } from '../shared/Viewer.tsx';
 import type { Settings } from '../shared/viewer-settings.ts';
 import { Warnings } from '../shared/Warnings.tsx';
 import type { ExplanationView } from '../shared/types.ts';
-import { Downloads } from './Downloads.tsx';
-import { Making } from './Making.tsx';
+import { Icon } from './Icon.tsx';
+import { FailedMethods, Making, unfinished } from './Making.tsx';
+import { MakingTiles } from './MakingTiles.tsx';
 import type { Session } from './session.ts';
-import type { Run, State } from './state.ts';
+import { mapOf, methodOf, type Run, type State } from './state.ts';
 import { SweepCanvas } from './SweepCanvas.tsx';
 
 interface Props {
@@ -32,6 +33,9 @@ export function RunStage({ run, state, session, palettes, settings, onSettings }
         <p class="page-run-name">{picture?.name}</p>
         <h1 id="run-title">{view ? view.title : run.stage === 'failed' ? 'Not explained' : 'The network looks …'}</h1>
         {view && <p class="page-run-score">{view.score} by {run.choice.model}</p>}
+        {run.stage === 'running' && (
+          <button type="button" class="page-stop" onClick={() => session.stop()}><Icon name="stop" /> Stop</button>
+        )}
       </header>
       <RunTrouble run={run} session={session} />
       {view && <Warnings warnings={view.warnings} />}
@@ -40,10 +44,13 @@ export function RunStage({ run, state, session, palettes, settings, onSettings }
           {picture.info.notes.map((note) => <li key={note}>{note}</li>)}
         </ul>
       )}
-      {view && view.maps.length > 0 && <Viewer view={view} palettes={palettes} settings={settings} onSettings={onSettings} />}
+      {view && view.maps.length > 0 && (
+        <Maps run={run} view={view} state={state} session={session} palettes={palettes} settings={settings} onSettings={onSettings} />
+      )}
       {view && view.maps.length === 0 && <FirstMap run={run} view={view} palettes={palettes} opacity={settings.opacity} />}
       {!view && picture && run.stage !== 'failed' && <img class="page-first-look" src={picture.url} alt={`The picture ${picture.name}`} />}
-      <Making run={run} session={session} palettes={palettes} opacity={settings.opacity} small={(view?.maps.length ?? 0) > 0} />
+      {(view === null || view.maps.length === 0) && <Making run={run} />}
+      <FailedMethods run={run} />
       {view?.maps.filter(({ checks, own }) => checks.length + own.length > 0).map((map) => (
         <details key={map.method} class="page-checks" open={map.checks.length > 0}>
           <summary>Checks of {map.title}</summary>
@@ -51,8 +58,29 @@ export function RunStage({ run, state, session, palettes, settings, onSettings }
         </details>
       ))}
       {run.stage === 'done' && run.seconds !== null && <p class="hint">Made in {run.seconds.toFixed(1)} seconds.</p>}
-      <Downloads run={run} client={session.client} />
     </section>
+  );
+}
+
+/** The finished maps, with tiles for those that are not; occlusion can be watched in the large place. */
+function Maps({ run, view, state, session, palettes, settings, onSettings }: Props & { view: ExplanationView }) {
+  const { picture } = useLoaded(view);
+  const wished = state.method.first;
+  const windows = wished === null ? undefined : run.windows[wished];
+  const look = (method: string | null) => session.dispatch({ do: 'look at', side: 'first', method });
+  const tiles = unfinished(run).length > 0 && (
+    <MakingTiles run={run} picture={picture} size={view.size} palettes={palettes} opacity={settings.opacity} watched={windows ? wished : null} onWatch={look} />
+  );
+  return (
+    <Viewer
+      view={view} palettes={palettes} settings={settings} onSettings={onSettings}
+      chosen={mapOf(run, methodOf(run, wished))?.title ?? null}
+      onChoose={(title) => look(view.maps.find((map) => map.title === title)?.method ?? null)}
+      making={tiles}
+      instead={windows && picture && (
+        <SweepCanvas size={view.size} crop={picture} batches={windows} palettes={palettes} opacity={settings.opacity} label={`${wished}, window by window`} />
+      )}
+    />
   );
 }
 

@@ -1,7 +1,6 @@
 import type { Info } from '../shared/types.ts';
 import { Warnings } from '../shared/Warnings.tsx';
 import { ClassBox } from './ClassBox.tsx';
-import { Icon } from './Icon.tsx';
 import { MethodList } from './MethodList.tsx';
 import type { Session } from './session.ts';
 import type { Choice, Run } from './state.ts';
@@ -17,7 +16,6 @@ interface Props {
 export function SettingsPanel({ info, choice, run, session }: Props) {
   const model = info.models.find(({ name }) => name === choice.model);
   const choose = (change: Partial<Choice>) => session.dispatch({ do: 'choose', choice: change });
-  const running = run?.stage === 'running';
   return (
     <form
       class="page-settings" aria-labelledby="settings"
@@ -59,9 +57,6 @@ export function SettingsPanel({ info, choice, run, session }: Props) {
       {run && (
         <div class="page-settings-end">
           <button type="submit" class="primary" disabled={choice.methods.length === 0}>Explain</button>
-          {running && (
-            <button type="button" onClick={() => session.stop()}><Icon name="stop" /> Stop</button>
-          )}
           {choice.methods.length === 0 && <p class="hint">Choose at least one method.</p>}
         </div>
       )}

@@ -1,0 +1,44 @@
+import type { Palette } from '../shared/colours.ts';
+import { MapCanvas } from '../shared/MapCanvas.tsx';
+import { MakingProgress, unfinished } from './Making.tsx';
+import type { Run } from './state.ts';
+import { SweepCanvas } from './SweepCanvas.tsx';
+
+interface Props {
+  run: Run;
+  picture: ImageData | null;
+  size: [number, number];
+  palettes: Palette[];
+  opacity: number;
+  /** The method that is drawn in the large place. */
+  watched: string | null;
+  onWatch: (method: string) => void;
+}
+
+/** A tile for each map that is still to come, where the small map will be. */
+export function MakingTiles({ run, picture, size, palettes, opacity, watched, onWatch }: Props) {
+  return (
+    <>
+      {unfinished(run).map((method) => {
+        const windows = run.windows[method];
+        if (!windows || !picture) {
+          return (
+            <div key={method} class="multiple page-tile">
+              <MapCanvas size={size} picture={picture} values={null} scale={null} look={{ mode: 'picture', opacity: 0 }} label="" />
+              <MakingProgress run={run} method={method} />
+            </div>
+          );
+        }
+        return (
+          <button
+            key={method} type="button" class="multiple page-tile" aria-pressed={watched === method}
+            aria-label={`Watch ${method}`} onClick={() => onWatch(method)}
+          >
+            <SweepCanvas size={size} crop={picture} batches={windows} palettes={palettes} opacity={opacity} label={`${method}, window by window`} />
+            <MakingProgress run={run} method={method} />
+          </button>
+        );
+      })}
+    </>
+  );
+}
