@@ -28,6 +28,7 @@ mod picture_options;
 mod prepare;
 mod preprocess_options;
 mod report;
+mod serve;
 mod survey;
 mod train;
 
@@ -65,6 +66,8 @@ enum Command {
     Compare(Box<compare::Arguments>),
     /// Say where a network looks over a whole data set, and warn of shortcuts
     Survey(Box<survey::Arguments>),
+    /// Show a page in the browser that explains pictures, and answer other systems
+    Serve(Box<serve::Arguments>),
     /// Write the results of many pictures for other programs
     #[command(subcommand)]
     Export(export::Command),
@@ -115,6 +118,7 @@ fn run(arguments: &[OsString]) -> Result<(), Failure> {
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Compare(arguments) => compare::run(*arguments),
         Command::Survey(arguments) => survey::run(*arguments),
+        Command::Serve(arguments) => serve::run(*arguments),
         Command::Export(command) => export::run(command),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Prepare(command) => prepare::run(command),

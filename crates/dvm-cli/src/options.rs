@@ -41,7 +41,7 @@ pub struct ModelOptions {
 }
 
 /// What a network's output means.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct OutputOption {
     /// What the numbers at its end mean: `logits` or `probabilities` of classes of which one is right,
     /// their logarithms, or logits or probabilities of `labels` of which several can be right. A single
@@ -52,6 +52,11 @@ pub struct OutputOption {
 }
 
 impl OutputOption {
+    /// Whether it is given.
+    pub fn is_given(&self) -> bool {
+        self.meaning.is_some()
+    }
+
     /// The classifier with its output understood like this.
     pub fn apply(&self, classifier: Classifier) -> Result<Classifier, Failure> {
         match self.meaning {

@@ -57,7 +57,8 @@ fn window(text: &str) -> Result<Range, String> {
     Ok(Range::window(number(centre)?, number(width)?)?)
 }
 
-fn pixels(text: &str) -> Result<u64, String> {
+/// Reads a number of pixels, such as 64MP.
+pub fn pixels(text: &str) -> Result<u64, String> {
     let lower = text.trim().to_lowercase();
     let (digits, factor) = match lower.strip_suffix("mp").or(lower.strip_suffix('m')) {
         Some(digits) => (digits, 1_000_000),

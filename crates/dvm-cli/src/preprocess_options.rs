@@ -9,7 +9,7 @@ use dvm::{Interpolation, Preprocess, PreprocessField, Resize};
 use crate::failure::Failure;
 
 /// A preprocessing by name or file, and single fields of it.
-#[derive(Args)]
+#[derive(Args, Clone, Default, PartialEq)]
 #[command(next_help_heading = "Network")]
 pub struct PreprocessOptions {
     /// How pictures are prepared, if not as the weights say: `imagenet`, or a JSON file
@@ -36,6 +36,11 @@ pub struct PreprocessOptions {
 }
 
 impl PreprocessOptions {
+    /// Whether any of them is given.
+    pub fn is_given(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// Rows and columns that the network is to see, as far as these options say them.
     pub fn size(&self) -> Option<(usize, usize)> {
         let named = self.preprocess.as_deref();

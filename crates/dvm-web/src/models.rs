@@ -14,24 +14,30 @@ pub struct Models {
 }
 
 impl Models {
-    /// Networks with the names that they are asked for by. In a name, what is neither a letter nor a digit nor one
-    /// of `._-` becomes `-`; a name that is there already gets a number.
+    /// Networks with the names that they are asked for by ([`Models::names`]).
     pub fn new(given: Vec<(String, Arc<Classifier>)>, limits: &Limits) -> Self {
+        let names = Self::names(given.iter().map(|(name, _)| &name[..]));
+        let classifiers = given.into_iter().map(|(_, classifier)| classifier);
+        Self {
+            all: names.into_iter().zip(classifiers).collect(),
+            pixels: limits.pixels,
+        }
+    }
+
+    /// Names that are fit for an address, and of which no two are the same: what is neither a letter nor a digit
+    /// nor one of `._-` becomes `-`; a name that is there already gets a number.
+    pub fn names<'a>(given: impl Iterator<Item = &'a str>) -> Vec<String> {
         let mut taken = BTreeSet::new();
-        let mut all = Vec::new();
-        for (name, classifier) in given {
-            let plain = plain(&name);
+        let unique = given.map(|name| {
+            let plain = plain(name);
             let numbered = (2..).map(|number| format!("{plain}-{number}"));
             let mut names = std::iter::once(plain.clone()).chain(numbered);
             let name = names.find(|name| !taken.contains(name));
             let name = name.expect("numbers do not end");
             taken.insert(name.clone());
-            all.push((name, classifier));
-        }
-        Self {
-            all,
-            pixels: limits.pixels,
-        }
+            name
+        });
+        unique.collect()
     }
 
     /// All of them, by name.

@@ -61,6 +61,14 @@ pub struct Config {
     pub log: Log,
 }
 
+impl Config {
+    /// The names that the networks will be asked for by.
+    pub fn names(&self) -> Vec<String> {
+        let given = self.models.iter().map(|(name, _)| &name[..]);
+        Models::names(given)
+    }
+}
+
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -58,7 +58,9 @@ pub async fn observe(State(server): State<Arc<Server>>, request: Request, next: 
         let status = response.status().as_u16();
         let took = start.elapsed();
         let route = route.as_ref().map_or("none", MatchedPath::as_str);
-        server.metrics.answered(route, method, status, took);
+        let verb = verb(route, &path);
+        let route = format!("{route}{verb}");
+        server.metrics.answered(&route, method, status, took);
         let milliseconds = took.as_micros() as f64 / 1000.0;
         let path: String = path.chars().take(200).collect();
         if status >= 500 {
@@ -86,6 +88,13 @@ fn known(method: &Method) -> &'static str {
         Method::PATCH => "PATCH",
         _ => "other",
     }
+}
+
+/// What V1 asks of a model, which is no part of the route.
+fn verb(route: &str, path: &str) -> &'static str {
+    let mut verbs = [":predict", ":explain"].into_iter();
+    let verb = verbs.find(|verb| route == "/v1/models/{model}" && path.ends_with(verb));
+    verb.unwrap_or_default()
 }
 
 /// The client's own id, or a new one.
