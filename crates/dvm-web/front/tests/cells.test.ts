@@ -17,7 +17,7 @@ const cells: Cells = {
   values: pack(values.values, [2, 2, 2], 8),
 };
 
-test('a class loses what it scored before less what it scores covered, and the largest loss is first', () => {
+test('a class loses what it scored before less what it scores covered', () => {
   // Row 0, column 3 is cell (0, 1): tabby 0.75 − 0.25, lynx 0.25 − 0.5.
   expect(lossesAt(cells, values, { row: 0, column: 3 })).toEqual([
     { index: 7, name: 'tabby', whole: 0.75, covered: 0.25, loses: 0.5 },
@@ -25,15 +25,15 @@ test('a class loses what it scored before less what it scores covered, and the l
   ]);
   // Row 2, column 2 is cell (1, 1): tabby gains, lynx loses all.
   expect(lossesAt(cells, values, { row: 2, column: 2 }).map(({ name, loses }) => [name, loses])).toEqual([
-    ['lynx', 0.25],
     ['tabby', -0.25],
+    ['lynx', 0.25],
   ]);
 });
 
-test('what cannot be told is no number, and comes last', () => {
+test('what cannot be told is no number', () => {
   const json = JSON.parse('{"index": 7, "name": "tabby", "whole": null}') as (typeof cells.classes)[number];
   const losses = lossesAt({ ...cells, classes: [json, cells.classes[1]!] }, values, { row: 0, column: 3 });
-  expect(losses.map(({ name, loses }) => [name, loses])).toEqual([['lynx', -0.25], ['tabby', NaN]]);
+  expect(losses.map(({ name, loses }) => [name, loses])).toEqual([['tabby', NaN], ['lynx', -0.25]]);
 });
 
 test('outside of the map nothing is lost', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { readPlace, writePlace } from '../src/report/address.ts';
-import { everything, namesOf, select, type Selection } from '../src/report/selection.ts';
+import { everything, namesOf, select, shortener, type Selection } from '../src/report/selection.ts';
 import type { Entry } from '../src/shared/types.ts';
 
 const entries: Entry[] = [
@@ -45,6 +45,14 @@ test('the names to choose from are sorted and counted', () => {
     { name: 'Egyptian cat', count: 1 },
     { name: 'tabby', count: 2 },
   ]);
+});
+
+test('short names lack the folders that all names begin with', () => {
+  const short = (...names: string[]) => names.map(shortener(names));
+  expect(short('/data/pets/a/1.jpg', '/data/pets/b/1.jpg')).toEqual(['a/1.jpg', 'b/1.jpg']);
+  expect(short('pets/1.jpg', 'pets/10.jpg')).toEqual(['1.jpg', '10.jpg']);
+  expect(short('1.jpg', 'pets/1.jpg')).toEqual(['1.jpg', 'pets/1.jpg']);
+  expect(short('C:\\pets\\1.jpg')).toEqual(['1.jpg']);
 });
 
 test('the address keeps what is open and what is selected', () => {

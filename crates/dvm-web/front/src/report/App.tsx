@@ -10,13 +10,14 @@ import { readPlace, writePlace, type Place } from './address.ts';
 import { Detail } from './Detail.tsx';
 import { FailedOnes } from './FailedOnes.tsx';
 import { ReportSection } from './ReportSection.tsx';
-import { select, type Selection } from './selection.ts';
+import { select, shortener, type Selection } from './selection.ts';
 
 /** The whole report: its list and sections, or one entry. Both are printed. */
 export function App({ head }: { head: ReportHead }) {
   const { entries, failed } = head;
   const [place, setPlace] = usePlace(head);
   const [settings, setSettings] = useState(defaultSettings);
+  const shortName = useMemo(() => shortener(entries.map(({ name }) => name)), [entries]);
   const palettes = useMemo(() => readPalettes(head.colours), [head]);
   const selected = useMemo(() => select(entries, place.selection), [entries, place.selection]);
 
@@ -43,6 +44,7 @@ export function App({ head }: { head: ReportHead }) {
               section={section}
               entries={entries}
               selected={selected}
+              shortName={shortName}
               place={place}
               onSelection={(selection) => setPlace({ open: null, selection }, true)}
               withFilter={section === firstList}
@@ -52,6 +54,7 @@ export function App({ head }: { head: ReportHead }) {
         {open && (
           <Detail
             entry={open}
+            shortName={shortName}
             selected={selected}
             place={place}
             alone={alone}

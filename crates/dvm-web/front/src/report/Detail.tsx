@@ -16,6 +16,8 @@ interface Props {
   /** The list that previous and next go through. */
   selected: Entry[];
   place: Place;
+  /** A name without what all names begin with. */
+  shortName: (name: string) => string;
   /** Whether the report has no other entry. */
   alone: boolean;
   /** Whether the report keeps its pictures small. */
@@ -28,7 +30,7 @@ interface Props {
 
 /** One entry: its maps, classes, checks, warnings and parameters. */
 export function Detail(props: Props) {
-  const { entry, selected, place, alone, small, palettes, settings, onSettings, onPlace } = props;
+  const { entry, shortName, selected, place, alone, small, palettes, settings, onSettings, onPlace } = props;
   const view = useMemo(() => tryToRead(entry.id), [entry.id]);
   const peers = usePeers(selected, settings.scale === 'shared' && !alone);
   const heading = useRef<HTMLHeadingElement>(null);
@@ -77,7 +79,7 @@ export function Detail(props: Props) {
         </nav>
       )}
       <h2 id="entry-title" ref={heading} tabIndex={-1}>
-        {entry.name}: {entry.title}
+        {shortName(entry.name)}: {entry.title}
       </h2>
       {view instanceof Error ? (
         <p class="problem">This entry cannot be read: {view.message}</p>
@@ -123,23 +125,23 @@ function Contents({ view, entry, small, children }: ContentsProps) {
       <Warnings warnings={view.warnings} />
       {children}
       {small && <p class="hint">This report has many pictures: its crops are JPEG, and its maps have 254 steps from the lowest to the highest value.</p>}
-      <div class="report-columns">
+      <section class="report-classes">
+        <h3>Most probable classes</h3>
+        <Bars classes={view.top.slice(0, 5)} explained={view.class.index} trueClass={view.trueClass} />
+      </section>
+      {checked.length > 0 && (
         <section>
-          <h3>Most probable classes</h3>
-          <Bars classes={view.top.slice(0, 5)} explained={view.class.index} trueClass={view.trueClass} />
-        </section>
-        {checked.length > 0 && (
-          <section>
-            <h3>Checks</h3>
+          <h3>Checks of the maps</h3>
+          <div class="report-checks">
             {checked.map((map, i) => (
-              <details key={i} class="report-checked" open>
+              <details key={i} open>
                 <summary>{map.title}</summary>
                 <Checks map={map} />
               </details>
             ))}
-          </section>
-        )}
-      </div>
+          </div>
+        </section>
+      )}
       <section>
         <details>
           <summary>Every parameter of this entry</summary>

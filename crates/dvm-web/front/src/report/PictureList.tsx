@@ -10,6 +10,7 @@ const STEP = 1000;
 
 interface Props {
   entries: Entry[];
+  shortName: (name: string) => string;
   place: Place;
   label: string;
 }
@@ -20,7 +21,7 @@ interface Props {
  * All that are shown are in the document, so that the browser's own search and its printing find them; the
  * style sheet keeps those out of sight from costing much (`content-visibility`).
  */
-export function PictureList({ entries, place, label }: Props) {
+export function PictureList({ entries, shortName, place, label }: Props) {
   const list = useRef<HTMLUListElement>(null);
   const [focused, setFocused] = useState<number | null>(null);
   const [most, setMost] = useState(STEP);
@@ -49,7 +50,7 @@ export function PictureList({ entries, place, label }: Props) {
         }}
       >
         {entries.slice(0, most).map((entry) => (
-          <Card key={entry.id} entry={entry} selection={place.selection} isTabStop={entry.id === tabStop} />
+          <Card key={entry.id} entry={entry} name={shortName(entry.name)} selection={place.selection} isTabStop={entry.id === tabStop} />
         ))}
       </ul>
       {more > 0 && (
@@ -90,6 +91,8 @@ function columnsOf(links: HTMLElement[]): number {
 
 interface CardProps {
   entry: Entry;
+  /** As it is shown; it depends on the entry only. */
+  name: string;
   selection: Selection;
   isTabStop: boolean;
 }
@@ -101,8 +104,8 @@ class Card extends Component<CardProps> {
     return next.entry !== entry || next.selection !== selection || next.isTabStop !== isTabStop;
   }
 
-  override render({ entry, selection, isTabStop }: CardProps) {
-    const { id, name, title, thumbnail, trueClass, right, warnings } = entry;
+  override render({ entry, name, selection, isTabStop }: CardProps) {
+    const { id, title, thumbnail, trueClass, right, warnings } = entry;
     return (
       <li>
         <a href={writePlace({ open: id, selection })} data-id={id} tabIndex={isTabStop ? 0 : -1}>

@@ -10,13 +10,15 @@ interface Props {
   section: Section;
   entries: Entry[];
   selected: Entry[];
+  /** A name without what all names begin with. */
+  shortName: (name: string) => string;
   place: Place;
   onSelection: (selection: Selection) => void;
   /** Whether the filter stands here: above the first list of pictures; it is for all of them. */
   withFilter: boolean;
 }
 
-export function ReportSection({ section, entries, selected, place, onSelection, withFilter }: Props) {
+export function ReportSection({ section, entries, selected, shortName, place, onSelection, withFilter }: Props) {
   switch (section.type) {
     case 'text':
       return (
@@ -53,7 +55,7 @@ export function ReportSection({ section, entries, selected, place, onSelection, 
               {listed.length === all.length ? `${all.length} entries.` : `${listed.length} of ${all.length} entries.`}
             </p>
           )}
-          <PictureList entries={listed} place={place} label={section.title ?? 'Pictures'} />
+          <PictureList entries={listed} shortName={shortName} place={place} label={section.title ?? 'Pictures'} />
         </section>
       );
     }

@@ -53,6 +53,15 @@ export function rightness({ right }: Entry): 'right' | 'wrong' | 'unknown' {
   return right === null ? 'unknown' : right ? 'right' : 'wrong';
 }
 
+/** Makes names short: without the folders that all of them begin with. */
+export function shortener(names: string[]): (name: string) => string {
+  const folders = names.map((name) => name.split(/[/\\]/).slice(0, -1));
+  const first = folders[0] ?? [];
+  let common = 0;
+  while (common < first.length && folders.every((folder) => folder[common] === first[common])) common++;
+  return (name) => name.split(/[/\\]/).slice(common).join('/');
+}
+
 /** The different names that the entries have, sorted, with how many have them. */
 export function namesOf(entries: Entry[], name: (entry: Entry) => string | null): { name: string; count: number }[] {
   const counts = new Map<string, number>();

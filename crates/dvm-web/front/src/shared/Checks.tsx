@@ -1,6 +1,5 @@
 import { CurveChart, byAxes } from './CurveChart.tsx';
 import { DataTable } from './DataTable.tsx';
-import { formatNumber } from './ticks.ts';
 import type { MapView } from './types.ts';
 
 /** What was measured of a map: its own measure, then each metric with its figures and curves. */
@@ -22,11 +21,15 @@ export function Checks({ map }: { map: Pick<MapView, 'checks' | 'own'> }) {
       )}
       {map.checks.map((check) => (
         <section key={check.metric} class="check">
-          <h4>
-            {check.title}
-            {check.value !== null && <span class="check-value">{formatNumber(check.value)}</span>}
-          </h4>
-          <p>{check.line}</p>
+          {/* Most lines begin with the title. */}
+          {check.line.startsWith(check.title) ? (
+            <h4>{check.line}</h4>
+          ) : (
+            <>
+              <h4>{check.title}</h4>
+              <p>{check.line}</p>
+            </>
+          )}
           {check.error !== null && <p class="problem">Not measured: {check.error}</p>}
           {check.finding !== null && <p class="finding">{check.finding}</p>}
           {byAxes(check.curves).map((curves, i) => (

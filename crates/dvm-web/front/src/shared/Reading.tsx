@@ -3,8 +3,8 @@ import { DataTable } from './DataTable.tsx';
 import type { LoadedMap } from './loaded-map.ts';
 import { formatNumber, formatPercent } from './ticks.ts';
 
-/** Classes beyond these lose least, and are counted only. */
-const MOST_CLASSES = 8;
+/** Classes beyond these, the least probable ones, are counted only. */
+const MOST_CLASSES = 12;
 
 interface Props {
   id: string;
@@ -75,7 +75,7 @@ function Losses({ map, cursor }: { map: LoadedMap; cursor: Cell }) {
           .slice(0, MOST_CLASSES)
           .map(({ name, whole, covered, loses }) => [name, written(whole), written(covered), lost(loses)])}
       />
-      {more > 0 && <p class="hint">{more} more classes lose less.</p>}
+      {more > 0 && <p class="hint">{more} less probable classes are not listed.</p>}
     </>
   );
 }

@@ -17,23 +17,16 @@ export interface Loss {
   loses: number;
 }
 
-/** The losses of all classes if the window of the map's pixel at `row` and `column` is covered; the largest first. */
+/** What each class loses if the window of the map's pixel at `row` and `column` is covered; in the order of the classes. */
 export function lossesAt(cells: Cells, values: Grid, { row, column }: Cell): Loss[] {
   const [, rows = 0, columns = 0] = values.shape;
   const cellRow = cells.rows[row];
   const cellColumn = cells.columns[column];
   if (cellRow === undefined || cellColumn === undefined) return [];
-  return cells.classes
-    .map(({ index, name, ...klass }, which) => {
-      // JSON has no number for infinity, such as the logarithm of 0, and writes null.
-      const whole = klass.whole ?? NaN;
-      const covered = values.values[(which * rows + cellRow) * columns + cellColumn] ?? NaN;
-      return { index, name, whole, covered, loses: whole - covered };
-    })
-    .sort((a, b) => rank(b.loses) - rank(a.loses) || a.index - b.index);
-}
-
-/** What cannot be told comes last. */
-function rank(loss: number): number {
-  return Number.isNaN(loss) ? -Number.MAX_VALUE : loss;
+  return cells.classes.map(({ index, name, ...klass }, which) => {
+    // JSON has no number for infinity, such as the logarithm of 0, and writes null.
+    const whole = klass.whole ?? NaN;
+    const covered = values.values[(which * rows + cellRow) * columns + cellColumn] ?? NaN;
+    return { index, name, whole, covered, loses: whole - covered };
+  });
 }
