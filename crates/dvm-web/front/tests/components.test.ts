@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { sizeOf } from '../src/report/ChartSection.tsx';
 import { destination } from '../src/report/PictureList.tsx';
 import { byAxes, tableOf } from '../src/shared/CurveChart.tsx';
 import { sorted } from '../src/shared/DataTable.tsx';
@@ -60,4 +61,12 @@ test('curves share a chart if their axes are the same, and a table has a row for
   const c = curve('c', 'logit', [[0, 1]]);
   expect(byAxes([a, c, b])).toEqual([[a, b], [c]]);
   expect(tableOf([a, b]).rows).toEqual([[0, 1, null], [0.25, null, 3], [0.5, 2, 4]]);
+});
+
+test('a drawing has the size that its own tag says', () => {
+  expect(sizeOf('<?xml version="1.0"?><svg xmlns="x" width="320" height="90.5" viewBox="0 0 1 1"><rect width="7"/></svg>')).toEqual({
+    width: 320,
+    height: 90.5,
+  });
+  expect(sizeOf('<svg viewBox="0 0 1 1"><rect width="7" height="8"/></svg>')).toEqual({});
 });
