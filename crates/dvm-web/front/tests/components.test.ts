@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { sizeOf } from '../src/report/ChartSection.tsx';
 import { destination } from '../src/report/PictureList.tsx';
 import { byAxes, tableOf } from '../src/shared/CurveChart.tsx';
-import { sorted } from '../src/shared/DataTable.tsx';
+import { numberIn, sorted } from '../src/shared/DataTable.tsx';
 import { moved } from '../src/shared/MapCanvas.tsx';
 import { flatten } from '../src/shared/Parameters.tsx';
 
@@ -39,6 +39,15 @@ test('tables sort numbers as numbers and texts as people do, with empty cells la
   expect(first(1, false)).toEqual(['a', 'b10', 'b9']);
   expect(first(1, true)).toEqual(['b10', 'a', 'b9']);
   expect(sorted(rows, null)).toBe(rows);
+});
+
+test('texts in a numeric column are sorted by their first number', () => {
+  const texts = ['0.24 ± 0.19', '−0.0074 ± 0.0075', '< 0.001', '96.2 %', '1.5×10⁻⁹', '0.070', '–'];
+  expect(texts.map(numberIn)).toEqual([0.24, -0.0074, 0.001, 96.2, 1.5e-9, 0.07, null]);
+  const rows = texts.map((text) => [text]);
+  expect(sorted(rows, { column: 0, descending: false }, true).map(([text]) => text)).toEqual([
+    '−0.0074 ± 0.0075', '1.5×10⁻⁹', '< 0.001', '0.070', '0.24 ± 0.19', '96.2 %', '–',
+  ]);
 });
 
 test('parameters are listed to the last one', () => {

@@ -1,3 +1,4 @@
+import { classTitle } from './class-title.ts';
 import { formatPercent } from './ticks.ts';
 import type { Ranked } from './types.ts';
 
@@ -22,7 +23,7 @@ export function Bars({ classes, explained, trueClass, label = 'Most probable cla
         const text = (
           <>
             <span class="bars-name">
-              {ranked.name}
+              {classTitle(ranked.name)}
               {marks.map((mark) => (
                 <span key={mark} class="tag">{mark}</span>
               ))}

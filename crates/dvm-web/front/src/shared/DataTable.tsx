@@ -39,7 +39,7 @@ export function DataTable({ columns, rows, caption, showCaption = false, sortabl
           </tr>
         </thead>
         <tbody>
-          {sorted(rows, order).map((row, i) => (
+          {sorted(rows, order, columns[order?.column ?? 0]?.numeric).map((row, i) => (
             <tr key={i}>
               {row.map((cell, column) => {
                 const text = cell === null ? '–' : typeof cell === 'number' ? plain(cell, digits) : cell;
@@ -74,15 +74,27 @@ function next(order: Order, column: number): Order {
 
 const collator = new Intl.Collator('en', { numeric: true });
 
-/** Rows by one column; empty cells come last both ways, and equal ones keep their order. */
-export function sorted(rows: Table['rows'], order: Order): Table['rows'] {
+/** Rows by one column; empty cells come last both ways, and equal ones keep their order. Texts in a numeric column are sorted by the number that they begin with. */
+export function sorted(rows: Table['rows'], order: Order, numeric = false): Table['rows'] {
   if (!order) return rows;
   const { column, descending } = order;
   return [...rows].sort((left, right) => {
-    const a = left[column] ?? null;
-    const b = right[column] ?? null;
+    const a = keyOf(left[column] ?? null, numeric);
+    const b = keyOf(right[column] ?? null, numeric);
     if (a === null || b === null) return Number(a === null) - Number(b === null);
     const by = typeof a === 'number' && typeof b === 'number' ? a - b : collator.compare(String(a), String(b));
     return descending ? -by : by;
   });
+}
+
+function keyOf(cell: string | number | null, numeric: boolean): string | number | null {
+  return numeric && typeof cell === 'string' ? numberIn(cell) : cell;
+}
+
+/** The first number of a text such as `−0.24 ± 0.19`, `< 0.001`, `96.2 %` or `1.5×10⁻⁹`; null if it has none. */
+export function numberIn(text: string): number | null {
+  const found = /([-−]?)(\d+(?:\.\d+)?)(?:×10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?/.exec(text);
+  if (!found) return null;
+  const exponent = [...(found[3] ?? '⁰')].map((letter) => (letter === '⁻' ? '-' : '⁰¹²³⁴⁵⁶⁷⁸⁹'.indexOf(letter))).join('');
+  return Number(`${found[1] ? '-' : ''}${found[2]}e${exponent}`);
 }

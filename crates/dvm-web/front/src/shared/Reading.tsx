@@ -1,4 +1,5 @@
 import { lossesAt, type Cell } from './cells.ts';
+import { classTitle } from './class-title.ts';
 import { DataTable } from './DataTable.tsx';
 import type { LoadedMap } from './loaded-map.ts';
 import { formatNumber, formatPercent } from './ticks.ts';
@@ -73,7 +74,7 @@ function Losses({ map, cursor }: { map: LoadedMap; cursor: Cell }) {
         ]}
         rows={losses
           .slice(0, MOST_CLASSES)
-          .map(({ name, whole, covered, loses }) => [name, written(whole), written(covered), lost(loses)])}
+          .map(({ name, whole, covered, loses }) => [classTitle(name), written(whole), written(covered), lost(loses)])}
       />
       {more > 0 && <p class="hint">{more} less probable classes are not listed.</p>}
     </>
