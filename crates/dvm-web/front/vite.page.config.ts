@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { defineConfig } from 'vite';
 import type { Plugin } from 'vite';
+import { licence } from './build/licence.ts';
 import { browsers, embedded, front, settings } from './build/settings.ts';
 
 /** Builds `embedded/page.html`, `page.js` and `page.css`. */
@@ -38,6 +39,7 @@ function renamed(from: string, to: string): Plugin {
       const part = bundle[from];
       if (!part) this.error(`the build made no ${from}`);
       part.fileName = to;
+      if (part.type === 'asset') part.source = String(part.source).replace('</head>', () => `${licence()}\n</head>`);
     },
   };
 }

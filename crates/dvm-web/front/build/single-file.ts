@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Plugin } from 'vite';
+import { licence } from './licence.ts';
 
 /** Where Rust puts the elements with the data. */
 const MARK = '<!--data-->';
@@ -53,7 +54,7 @@ export function singleFile(): Plugin {
             (meta) =>
               `${meta}\n<meta http-equiv="Content-Security-Policy" content="${policy}">`,
           )
-          .replace('</head>', () => `<style>${style}</style>\n</head>`)
+          .replace('</head>', () => `${licence()}\n<style>${style}</style>\n</head>`)
           .replace(MARK, () => `${MARK}\n<script>${script}</script>`);
         if (!part.source.includes(policy)) this.error('the policy found no place');
       }
