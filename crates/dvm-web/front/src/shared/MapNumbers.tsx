@@ -31,7 +31,7 @@ export function MapNumbers({ map, size }: { map: LoadedMap; size: [number, numbe
         <p>
           Means of {view.quantity} over parts of the picture.
           {view.smooth && ' All numbers are those of the map itself, also while it is drawn smooth between its cells.'}
-          {step > 0 && ` This file keeps the numbers of this map to ± ${formatNumber(step / 2, 2)}.`}
+          {step > 0 && ` They are kept here to ± ${formatNumber(step / 2, 2)}.`}
         </p>
         <DataTable
           caption={`${view.title}: means by rows and columns of pixels`}
