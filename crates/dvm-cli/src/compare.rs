@@ -255,7 +255,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             writer.failed(failed.file.as_str(), failed.why.as_str());
         }
         for failed in &data.failures {
-            writer.failed(failed.as_str(), "it was asked for and is no picture");
+            let (file, why) = failed.split_once(": ").unwrap_or((failed, ""));
+            writer.failed(file, why);
         }
         let head = html_head(&data.classifier, &summary, &data.notes);
         line = arguments.report.finish(writer, &head)?;

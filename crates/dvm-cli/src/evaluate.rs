@@ -165,7 +165,6 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let evaluated = classifier.evaluate(&data, split, bootstrap.as_ref(), on_broken, |done| {
         progress.update("pictures", done, all);
     })?;
-    drop(progress);
     let evaluation = &evaluated.evaluation;
     let left_out: Vec<String> = evaluated
         .answers
@@ -174,25 +173,22 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         .map(|(_, why)| why.clone())
         .collect();
     for why in &left_out {
-        report::say(&format!("left out: {why}"));
+        progress.aside(|| report::say(&format!("left out: {why}")));
     }
     let file = Path::new(classifier.weights_file());
     let file = file.file_name().unwrap_or_default();
     let title = format!("{} on {}", file.display(), folder.display());
     let mut entries = Entries::new(writer.as_mut());
+    let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
+    let mut drawn = |done, all| progress.update("maps", done, all);
     let survey = match &arguments.out {
-        Some(out) => {
-            let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
-            evaluated.report(&classifier, &title, &[], out, &mut |_, _| {}, &mut wrong)?
-        }
-        None if entries.writer.is_some() => {
-            let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
-            evaluated
-                .look(&classifier, &mut |_, _| {}, &mut wrong)?
-                .survey
+        Some(out) => evaluated.report(&classifier, &title, &[], out, &mut drawn, &mut wrong)?,
+        None if arguments.report.is_wanted() => {
+            evaluated.look(&classifier, &mut drawn, &mut wrong)?.survey
         }
         None => None,
     };
+    drop(progress);
     let shown = entries.shown;
     let has_report = arguments.out.is_some() || writer.is_some();
     let found = || survey.iter().flat_map(Survey::confirmed).cloned().collect();
@@ -205,9 +201,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     }
     let mut line = String::new();
     if let Some(mut writer) = writer {
-        for why in &left_out {
-            writer.failed(why.as_str(), "left out, because it cannot be read");
-        }
+        name_skipped(&mut writer, &evaluated);
         let sections = sections_of(&classifier, &evaluated, survey.as_ref(), shown)?;
         let mut head = html_report::head(Kind::Evaluate, title, &classifier, sections);
         let parameters = [
@@ -284,6 +278,15 @@ impl<'a> Entries<'a> {
         self.shown += 1;
         let entry = writer.explanation(explanation, name, record, None)?;
         writer.list(&entry)
+    }
+}
+
+/// Names the pictures that were left out.
+pub fn name_skipped(writer: &mut Writer, evaluated: &Evaluated) {
+    for (position, why) in &evaluated.answers.skipped {
+        let file = evaluated.samples[*position].path.display().to_string();
+        let words = why.strip_prefix(&file).unwrap_or(why);
+        writer.failed(&file, words.trim_start_matches([':', ' ']));
     }
 }
 

@@ -260,8 +260,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let existing = signals.existing.load(Ordering::Relaxed);
     if existing > 0 {
+        let unreported = match task.report.is_wanted() {
+            true => " and are not in the report",
+            false => "",
+        };
         task.note(&format!(
-            "{existing} of {} pictures were explained before",
+            "{existing} of {} pictures were explained before{unreported}",
             jobs.len()
         ));
     }

@@ -48,8 +48,8 @@ impl Reporting {
         written.map_err(|error| problem(&error))
     }
 
-    /// Lists the classes of a picture, all of which are written and saved.
-    pub fn picture(&mut self, entries: &[Entry]) -> Result<(), Problem> {
+    /// Lists the classes of a picture, all of which are written and saved; `title` is its name for people.
+    pub fn picture(&mut self, title: &str, entries: &[Entry]) -> Result<(), Problem> {
         for entry in entries {
             self.writer.list(entry).map_err(|error| problem(&error))?;
         }
@@ -57,7 +57,7 @@ impl Reporting {
         let Some(first) = entries.first() else {
             return Ok(());
         };
-        self.only = (self.pictures == 1).then(|| first.name().to_owned());
+        self.only = (self.pictures == 1).then(|| title.to_owned());
         if let Some(is_right) = first.right() {
             self.known += 1;
             self.right += usize::from(is_right);

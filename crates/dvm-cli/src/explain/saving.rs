@@ -397,7 +397,7 @@ impl Work<'_> {
         self.ended.outcomes.append(&mut explained);
         self.list(&about, &lines);
         if let Some(reporting) = &mut self.ended.reporting
-            && let Err(problem) = reporting.picture(&entries)
+            && let Err(problem) = reporting.picture(&about.title, &entries)
         {
             self.stop(problem.why);
         }

@@ -13,7 +13,7 @@ use dvm_web::report::{self as sections, Head, Kind};
 use dvm_web::view::Warning;
 use serde::Serialize;
 
-use crate::evaluate::{Entries, sections_of};
+use crate::evaluate::{Entries, name_skipped, sections_of};
 use crate::failure::Failure;
 use crate::html_report::{self, ReportOption};
 use crate::interruption;
@@ -160,7 +160,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         report::warn_about_fonts(evaluation.classes.iter().map(|class| class.name.as_str()));
     }
     let mut line = String::new();
-    if let (Some(writer), true) = (writer, finished) {
+    if let (Some(mut writer), true) = (writer, finished) {
+        if let Some(reported) = &reported {
+            name_skipped(&mut writer, &reported.evaluated);
+        }
         let head = html_head(&training, &outcome.records, reported.as_ref(), shown)?;
         line = arguments.report.finish(writer, &head)?;
     }
@@ -234,13 +237,6 @@ fn html_head(
             source: "data".into(),
             text,
         }));
-    if let Some(reported) = reported {
-        for (_, why) in &reported.evaluated.answers.skipped {
-            let text = format!("left out: {why}");
-            let source = "data".into();
-            head.warnings.push(Warning { source, text });
-        }
-    }
     Ok(head)
 }
 

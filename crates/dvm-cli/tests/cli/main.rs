@@ -9,6 +9,7 @@ mod descriptions;
 mod explain;
 mod fetch;
 mod files_of_weights;
+mod html_report;
 mod onnx;
 mod pictures;
 mod prepare;

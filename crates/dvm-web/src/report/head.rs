@@ -139,11 +139,6 @@ pub struct Failed {
 }
 
 impl Entry {
-    /// The picture.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Whether the most probable class is the true one; `None` where that is not known.
     pub fn right(&self) -> Option<bool> {
         self.right

@@ -1,11 +1,16 @@
 //! Where a network looks, over a whole data set.
 
+use std::cmp::Reverse;
+
 use dvm::survey::{ClassSurvey, OUTLIER, Survey, SurveyedPicture};
 
 use super::head::{Cell, Section, Table};
 
 /// Pictures that stand out and are shown, at most.
 pub const MOST_SHOWN: usize = 24;
+
+/// Classes whose mean maps are shown, at most: each takes most of a megabyte.
+const MOST_DRAWN: usize = 30;
 
 /// Pictures that stand out and are named, at most.
 const MOST_NAMED: usize = 500;
@@ -18,7 +23,18 @@ pub fn survey(survey: &Survey, classes: &[String], shown: usize) -> Vec<Section>
         sections.push(Section::Table(places(survey)));
     }
     sections.push(Section::Table(of_classes(survey)));
-    for class in &survey.classes {
+    let drawn = drawn(survey);
+    if drawn.len() < survey.classes.len() {
+        sections.push(Section::text(
+            "Mean maps",
+            vec![format!(
+                "Of {} of {} classes: those with a warning, and those with most pictures.",
+                drawn.len(),
+                survey.classes.len()
+            )],
+        ));
+    }
+    for class in drawn {
         if let Some(page) = survey.mean_figure(class) {
             let title = format!("Mean map: {}", class.name);
             let table = (class.clusters.len() > 1).then(|| clusters(class));
@@ -44,6 +60,22 @@ pub fn survey(survey: &Survey, classes: &[String], shown: usize) -> Vec<Section>
         });
     }
     sections
+}
+
+/// The classes whose mean maps are shown, in the order of all.
+fn drawn(survey: &Survey) -> Vec<&ClassSurvey> {
+    let warned: Vec<usize> = survey.confirmed().map(|finding| finding.class).collect();
+    let mut order: Vec<usize> = (0..survey.classes.len()).collect();
+    order.sort_by_key(|&index| {
+        let class = &survey.classes[index];
+        (!warned.contains(&class.class), Reverse(class.pictures))
+    });
+    order.truncate(MOST_DRAWN);
+    order.sort_unstable();
+    order
+        .into_iter()
+        .map(|index| &survey.classes[index])
+        .collect()
 }
 
 fn findings(survey: &Survey) -> Vec<String> {

@@ -1,0 +1,313 @@
+//! `--report`: one HTML file with what a command found.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{CHELSEA, COFFEE, FAST, Run, dvm, explain, text, train};
+
+/// The data of an element of a report.
+fn element(report: &Path, id: &str) -> Value {
+    let report = fs::read_to_string(report).unwrap();
+    let (_, rest) = report.split_once(&format!(" id=\"{id}\">")).unwrap();
+    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
+}
+
+fn head(report: &Path) -> Value {
+    element(report, "head")
+}
+
+/// The first section of this title; a text's title, a table's or a chart's.
+fn section<'a>(head: &'a Value, title: &str) -> &'a Value {
+    let sections = head["sections"].as_array().unwrap();
+    let found = sections.iter().find(|section| section["title"] == title);
+    found.unwrap_or_else(|| panic!("no section {title}"))
+}
+
+#[test]
+fn a_report_has_every_class_of_every_picture_and_names_those_that_failed() {
+    let home = tempfile::tempdir().unwrap();
+    let (out, report) = (home.path().join("out"), home.path().join("r.html"));
+    let broken = home.path().join("broken.png");
+    fs::write(&broken, "no picture").unwrap();
+    let mut arguments = vec![COFFEE, text(&broken), CHELSEA, "--report", text(&report)];
+    arguments.extend(["--class", "espresso", "--class", "top", "--formats", "none"]);
+    arguments.extend(FAST);
+    let run = explain(&out, &arguments);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stdout.contains("report: "), "{}", run.stdout);
+    assert!(!out.exists(), "only the report was wanted");
+    let head = head(&report);
+    assert_eq!(head["kind"], "explain");
+    assert_eq!(head["title"], "2 pictures by squeezenet1_1");
+    let entries = head["entries"].as_array().unwrap();
+    let named: Vec<&str> = entries
+        .iter()
+        .map(|e| e["name"].as_str().unwrap())
+        .collect();
+    // The most probable class of the coffee is the espresso.
+    assert_eq!(named, [COFFEE, CHELSEA, CHELSEA]);
+    assert_eq!(head["failed"][0]["name"], text(&broken));
+    assert!(
+        head["failed"][0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("picture")
+    );
+    assert_eq!(head["small"], false);
+    assert_eq!(head["parameters"]["methods"][0]["name"], "guided-backprop");
+    assert_eq!(
+        head["parameters"]["network"]["architecture"],
+        "squeezenet1_1"
+    );
+    let command = head["command"].as_str().unwrap();
+    let given = format!("dvm explain --out {} {COFFEE} ", text(&out));
+    assert!(command.starts_with(&given), "{command}");
+    for entry in entries {
+        let picture = element(&report, &format!("picture-{}", entry["id"]));
+        assert_eq!(picture["class"], entry["class"]);
+        assert_eq!(picture["record"]["image"]["file"], entry["name"]);
+        assert_eq!(picture["maps"][0]["values"]["bits"], 16);
+    }
+}
+
+#[test]
+fn many_explained_classes_are_written_smaller() {
+    let home = tempfile::tempdir().unwrap();
+    let report = home.path().join("r.html");
+    let mut arguments = vec![COFFEE, "--report", text(&report), "--formats", "none"];
+    arguments.extend(["--class", "all", "--size", "64", "--resize", "64x64"]);
+    arguments.extend(["--model", "squeezenet1_1", "--method", "grad-cam"]);
+    let run = explain(&home.path().join("out"), &arguments);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let head = head(&report);
+    assert_eq!(head["small"], true);
+    assert_eq!(head["entries"].as_array().unwrap().len(), 1000);
+    let picture = element(&report, "picture-999");
+    assert_eq!(picture["maps"][0]["values"]["bits"], 8);
+}
+
+/// Takes out what differs from run to run.
+fn without_seconds(value: &mut Value) {
+    match value {
+        Value::Object(all) => {
+            all.remove("seconds");
+            all.values_mut().for_each(without_seconds);
+        }
+        Value::Array(all) => all.iter_mut().for_each(without_seconds),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_report_is_the_same_but_for_seconds_on_one_thread_and_on_several() {
+    let home = tempfile::tempdir().unwrap();
+    let report = home.path().join("r.html");
+    let made = |threads: &str| {
+        let mut arguments = vec![
+            COFFEE,
+            CHELSEA,
+            "--report",
+            text(&report),
+            "--threads",
+            threads,
+        ];
+        arguments.extend(["--formats", "none", "--check", "sparseness"]);
+        arguments.extend(FAST);
+        let run = explain(&home.path().join("out"), &arguments);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let parts = ["head", "picture-0", "picture-1"];
+        let mut parts = parts.map(|part| element(&report, part));
+        parts.iter_mut().for_each(without_seconds);
+        parts[0]["command"].take();
+        parts
+    };
+    assert!(made("1") == made("3"));
+}
+
+#[test]
+fn pictures_that_were_explained_before_are_counted_in_the_report() {
+    let home = tempfile::tempdir().unwrap();
+    let (out, report) = (home.path().join("out"), home.path().join("r.html"));
+    let mut arguments = vec!["--skip-existing", "--formats", "npy"];
+    arguments.extend(FAST);
+    assert_eq!(
+        explain(&out, &[&arguments[..], &[COFFEE]].concat()).code,
+        Some(0)
+    );
+    arguments.extend([COFFEE, CHELSEA, "--report", text(&report)]);
+    let run = explain(&out, &arguments);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let said = "1 of 2 pictures were explained before and are not in the report";
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+    let head = head(&report);
+    assert_eq!(head["entries"].as_array().unwrap().len(), 1);
+    let words = head["sections"][0]["paragraphs"].to_string();
+    assert!(words.contains("an earlier run had explained"), "{words}");
+}
+
+#[test]
+fn a_report_replaces_no_other_file_and_lies_in_no_folder_that_is_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let photo = home.path().join("photo.png");
+    fs::write(&photo, "precious").unwrap();
+    let mut arguments = vec![COFFEE, "--report", text(&photo)];
+    arguments.extend(FAST);
+    let run = explain(&home.path().join("out"), &arguments);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("photo.png"), "{}", run.stderr);
+    assert_eq!(fs::read(&photo).unwrap(), b"precious");
+    let within = home.path().join("out/more/r.html");
+    let out = home.path().join("out");
+    let run = dvm(&[
+        "survey",
+        "assets/samples",
+        "--out",
+        text(&out),
+        "--report",
+        text(&within),
+    ]);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("replaced as a whole"), "{}", run.stderr);
+    assert!(!out.exists());
+}
+
+/// The rows of a table by the word in their first cell.
+fn row<'a>(table: &'a Value, name: &str) -> &'a Vec<Value> {
+    let rows = table["rows"].as_array().unwrap().iter();
+    let mut rows = rows.map(|row| row.as_array().unwrap());
+    rows.find(|row| row[0] == name).unwrap()
+}
+
+#[test]
+fn a_run_has_its_curves_and_an_evaluation_the_figures_that_it_prints() {
+    let home = tempfile::tempdir().unwrap();
+    let set = train::colours(home.path());
+    let (run, trained) = (home.path().join("run"), home.path().join("trained.html"));
+    let done = train::train(&set, &run, &["--report", text(&trained)]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let head_of_run = head(&trained);
+    assert_eq!(head_of_run["kind"], "train");
+    assert_eq!(
+        head_of_run["parameters"]["training"]["model"],
+        "squeezenet1_1"
+    );
+    let curves = section(&head_of_run, "Loss, accuracy and learning rate");
+    assert!(curves["svg"].as_str().unwrap().starts_with("<svg"));
+    let epochs = curves["table"]["rows"].as_array().unwrap();
+    for (row, record) in epochs.iter().zip(train::metrics(&run)) {
+        assert_eq!(row[0].as_f64(), record["epoch"].as_f64());
+        assert_eq!(row[1], record["train_loss"]);
+        assert_eq!(row[4], record["val_accuracy"]);
+    }
+    assert_eq!(epochs.len(), 2);
+
+    let weights = run.join("best.safetensors");
+    let report = home.path().join("evaluated.html");
+    let found = dvm(&[
+        "evaluate",
+        text(&weights),
+        text(&set),
+        "--report",
+        text(&report),
+        "--json",
+    ]);
+    assert_eq!(found.code, Some(0), "{}", found.stderr);
+    let (found, head) = (found.json(), head(&report));
+    assert_eq!(head["kind"], "evaluate");
+    for head in [&head, &head_of_run] {
+        let figures = section(head, "Figures");
+        let accuracy = row(figures, "accuracy");
+        assert_eq!(accuracy[1], found["accuracy"]);
+        assert_eq!(accuracy[2], found["intervals"]["accuracy"]["low"]);
+        assert_eq!(row(figures, "loss (cross-entropy, nats)")[1], found["loss"]);
+        let class = row(section(head, "Classes"), "red");
+        assert_eq!(class[2], found["classes"][1]["recall"]);
+        let matrix = &section(head, "What was taken for what")["table"];
+        let counts = |class: usize| -> Vec<f64> {
+            let counts = found["confusion"][class].as_array().unwrap().iter();
+            counts.map(|count| count.as_f64().unwrap()).collect()
+        };
+        for (index, class) in ["blue", "red"].into_iter().enumerate() {
+            let cells: Vec<f64> = row(matrix, class)[1..]
+                .iter()
+                .map(|c| c.as_f64().unwrap())
+                .collect();
+            assert_eq!(cells, counts(index));
+        }
+        // Every picture that was taken for another class is shown and named.
+        let wrong = 4 - (4.0 * found["accuracy"].as_f64().unwrap()).round() as usize;
+        assert_eq!(head["entries"].as_array().unwrap().len(), wrong);
+        for entry in head["entries"].as_array().unwrap() {
+            assert_eq!(entry["right"], false);
+            assert!(!row(section(head, "Wrong"), entry["name"].as_str().unwrap()).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_comparison_has_the_scores_of_its_summary() {
+    let home = tempfile::tempdir().unwrap();
+    let (out, report) = (home.path().join("compared"), home.path().join("r.html"));
+    let mut arguments = vec!["compare", "--out", text(&out), "--model", "squeezenet1_1"];
+    arguments.extend(["--method", "gradient,grad-cam", "--metrics", "sparseness"]);
+    arguments.extend(["--size", "64", "--resize", "64x64", "--json"]);
+    arguments.extend([COFFEE, CHELSEA, "missing.png", "--report", text(&report)]);
+    let run: Run = dvm(&arguments);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let (found, head) = (run.json(), head(&report));
+    assert_eq!(head["kind"], "compare");
+    assert_eq!(head["failed"][0]["name"], "missing.png");
+    let metric = &found["metrics"][0];
+    let chart = section(&head, metric["title"].as_str().unwrap());
+    for score in metric["scores"].as_array().unwrap() {
+        let method = score["method"].as_str().unwrap();
+        let name = match method {
+            "random" | "edges" => format!("{method} (control)"),
+            method => method.to_owned(),
+        };
+        let cells = row(&chart["table"], &name);
+        assert_eq!(cells[1], score["mean"]);
+        assert_eq!(cells[2], score["interval"]["low"]);
+        assert_eq!(cells[5], score["mean_rank"]);
+        assert_eq!(
+            section(&head, "Methods and metrics")["rows"]
+                .as_array()
+                .unwrap()
+                .len(),
+            4
+        );
+    }
+    let agreement = &section(&head, "Agreement of ranks")["table"];
+    let first = &found["agreement"]["rank_correlation"][0];
+    assert_eq!(
+        row(agreement, "gradient")[1..],
+        first.as_array().unwrap()[..]
+    );
+}
+
+#[test]
+fn a_survey_has_the_shares_of_its_classes_and_their_mean_maps() {
+    let home = tempfile::tempdir().unwrap();
+    let (out, report) = (home.path().join("out"), home.path().join("r.html"));
+    let mut arguments = vec!["survey", "assets/samples", "--out", text(&out), "--json"];
+    arguments.extend(["--model", "squeezenet1_1", "--report", text(&report)]);
+    let run = dvm(&arguments);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let (found, head) = (run.json(), head(&report));
+    assert_eq!(head["kind"], "survey");
+    let classes = found["classes"].as_array().unwrap();
+    let table = section(&head, "Classes");
+    for class in classes {
+        let name = class["name"].as_str().unwrap();
+        assert_eq!(row(table, name)[1].as_f64(), class["pictures"].as_f64());
+        let chart = section(&head, &format!("Mean map: {name}"));
+        assert!(chart["svg"].as_str().unwrap().contains("data:image/png"));
+    }
+    let outliers = found["pictures"].as_array().unwrap().iter();
+    let outliers = outliers
+        .filter(|picture| picture["is_outlier"] == true)
+        .count();
+    assert_eq!(head["entries"].as_array().unwrap().len(), outliers);
+}
