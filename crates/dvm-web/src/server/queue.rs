@@ -297,3 +297,111 @@ fn ending() -> Problem {
     let message = "the server is ending; ask again when it is back";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, message).after(Duration::from_secs(5))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    fn queue(change: impl FnOnce(&mut Limits)) -> Queue {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        Queue::new(&limits)
+    }
+
+    fn block<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        let result = runtime.block_on(future);
+        runtime.shutdown_background();
+        result
+    }
+
+    #[test]
+    fn work_that_panics_is_a_bug_that_the_next_work_does_not_notice() {
+        block(async {
+            let queue = queue(|_| {});
+            let place = queue.enter(Lane::Long).unwrap();
+            let problem = place
+                .run(|_| -> u8 { resume_unwind(Box::new("broken")) })
+                .await;
+            let problem = problem.unwrap_err();
+            assert_eq!(problem.status, 500);
+            assert!(!problem.message.contains("broken"));
+            let place = queue.enter(Lane::Long).unwrap();
+            assert_eq!(place.run(|_| 7).await, Ok(7));
+            assert_eq!(queue.length(Lane::Long), 0);
+        });
+    }
+
+    #[test]
+    fn a_late_answer_is_given_even_if_the_work_never_asks() {
+        block(async {
+            let queue = queue(|limits| limits.seconds = Duration::from_millis(50));
+            let (end, ended) = mpsc::channel::<()>();
+            let place = queue.enter(Lane::Long).unwrap();
+            let problem = place.run(move |_| ended.recv()).await.unwrap_err();
+            assert_eq!(problem.status, 504);
+            // The engine is still busy with it, and so is the lane.
+            assert_eq!(queue.length(Lane::Long), 1);
+            end.send(()).unwrap();
+            while queue.length(Lane::Long) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+    }
+
+    #[test]
+    fn a_check_on_any_thread_ends_the_work() {
+        block(async {
+            let queue = queue(|limits| limits.seconds = Duration::from_millis(50));
+            let place = queue.enter(Lane::Short).unwrap();
+            let work = |ticket: &Ticket| {
+                thread::scope(|scope| {
+                    let ticket = ticket.clone();
+                    let worker = scope.spawn(move || {
+                        loop {
+                            ticket.check();
+                            thread::sleep(Duration::from_millis(1));
+                        }
+                    });
+                    if let Err(panic) = worker.join() {
+                        resume_unwind(panic);
+                    }
+                });
+            };
+            assert_eq!(place.run(work).await.unwrap_err().status, 504);
+        });
+    }
+
+    #[test]
+    fn the_time_to_come_back_follows_how_long_work_takes() {
+        let queue = queue(|limits| limits.queue = 9);
+        let line = queue.line(Lane::Long);
+        let before = line.estimate();
+        for _ in 0..20 {
+            line.learn(Duration::from_secs(8));
+        }
+        let after = line.estimate();
+        assert!(
+            before < after && (39.0..=40.0).contains(&after.as_secs_f64()),
+            "{after:?}"
+        );
+        for _ in 0..99 {
+            line.learn(Duration::from_secs(9999));
+        }
+        assert_eq!(line.estimate().as_secs_f64(), LONGEST);
+    }
+
+    #[test]
+    fn a_closed_queue_takes_none() {
+        let queue = queue(|_| {});
+        queue.close();
+        let problem = queue.enter(Lane::Short).err().unwrap();
+        assert_eq!(problem.status, 503);
+        assert!(problem.retry_after.is_some());
+    }
+}

@@ -1,0 +1,250 @@
+//! A server on a free port, and a client that knows no more of HTTP than it must.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use dvm::{Classifier, Picture, encode_png};
+use dvm_web::server::{Config, Limits, Log, serve_until};
+use serde_json::{Value, json};
+
+/// The network that all tests ask.
+pub static NETWORK: LazyLock<Arc<Classifier>> =
+    LazyLock::new(|| Arc::new(Classifier::open("squeezenet1_1", None).unwrap()));
+
+/// A server that ends with this.
+pub struct Running {
+    pub address: SocketAddr,
+    is_asked_to_end: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What is usual for a test: the network `net`.
+pub fn config() -> Config {
+    Config {
+        models: vec![("net".into(), NETWORK.clone())],
+        listen: ([127, 0, 0, 1], 0).into(),
+        token: None,
+        limits: Limits::default(),
+        origins: Vec::new(),
+        hosts: Vec::new(),
+        log: Log::None,
+    }
+}
+
+/// A server with these limits.
+pub fn limited(change: impl FnOnce(&mut Limits)) -> Running {
+    let mut config = config();
+    change(&mut config.limits);
+    Running::new(config)
+}
+
+impl Running {
+    pub fn new(config: Config) -> Self {
+        let is_asked_to_end = Arc::new(AtomicBool::new(false));
+        let asked = is_asked_to_end.clone();
+        let (tell, told) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let ready = |address| tell.send(address).unwrap();
+            serve_until(config, ready, || asked.load(Ordering::Relaxed)).unwrap();
+        });
+        Self {
+            address: told.recv().unwrap(),
+            is_asked_to_end,
+            thread: Some(thread),
+        }
+    }
+
+    /// Asks the server to end.
+    pub fn end(&self) {
+        self.is_asked_to_end.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the server has ended.
+    pub fn join(mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream
+    }
+
+    /// Sends bytes as they are and reads the answer.
+    pub fn raw(&self, request: &[u8]) -> Answer {
+        let mut stream = self.connect();
+        // The server may have said no before it has read everything.
+        let _ = stream.write_all(request);
+        Answer::read(stream)
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], b"")
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        let kind = ("Content-Type", "application/json");
+        self.ask("POST", path, &[kind], body.to_string().as_bytes())
+    }
+
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.raw(&request(method, path, headers, body))
+    }
+
+    /// The number behind a line of the metrics that begins like this, and 0 without such a line.
+    pub fn metric(&self, line: &str) -> f64 {
+        let text = self.get("/metrics").text();
+        let found = text.lines().find(|found| found.starts_with(line));
+        let number = found.and_then(|found| found.rsplit(' ').next());
+        number.map_or(0.0, |number| number.parse().unwrap())
+    }
+
+    /// Waits until this is so, for half a minute.
+    pub fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while !is_so(self) {
+            assert!(start.elapsed() < Duration::from_secs(30), "{what}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until so many requests are in the lane.
+    pub fn wait_for_queue(&self, lane: &str, length: f64) {
+        let line = format!("dvm_queue_length{{lane=\"{lane}\"}}");
+        self.wait_until(&format!("{lane} {length}"), |server| {
+            server.metric(&line) == length
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+        if let Some(thread) = self.thread.take()
+            && let Err(panic) = thread.join()
+            && !thread::panicking()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// A request as bytes.
+pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "Host") {
+        head += "Host: localhost\r\n";
+    }
+    for (name, value) in headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    if method != "GET" {
+        head += &format!("Content-Length: {}\r\n", body.len());
+    }
+    let mut request = (head + "\r\n").into_bytes();
+    request.extend_from_slice(body);
+    request
+}
+
+/// What came back.
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Reads until the server closes the connection. Status 0: it did so without an answer.
+    pub fn read(mut stream: TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        // A connection that is reset after the answer has said all.
+        let _ = stream.read_to_end(&mut bytes);
+        let end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+        let Some(end) = end else {
+            return Self {
+                status: 0,
+                headers: Vec::new(),
+                body: bytes,
+            };
+        };
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let headers = lines.map(|line| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.to_lowercase(), value.to_owned())
+        });
+        Self {
+            status: status.parse().unwrap(),
+            headers: headers.collect(),
+            body: bytes[end + 4..].to_vec(),
+        }
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let (_, value) = headers.find(|(known, _)| known == name)?;
+        Some(value)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// The text of an error, and that it is one of this status.
+    #[track_caller]
+    pub fn refused(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text());
+        self.json()["error"].as_str().unwrap().to_owned()
+    }
+
+    /// The JSON of an answer that is none of an error.
+    #[track_caller]
+    pub fn accepted(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text());
+        self.json()
+    }
+}
+
+/// A picture of many colours as a PNG file.
+pub fn picture() -> Vec<u8> {
+    let (height, width) = (40, 60);
+    let pixels = (0..height * width).flat_map(|i| {
+        let (y, x) = (i / width, i % width);
+        [(y * 6) as u8, (x * 4) as u8, (x * y % 256) as u8]
+    });
+    encode_png(&Picture::new(height, width, pixels.collect()))
+}
+
+/// A file as an instance of V1.
+pub fn instance(file: &[u8]) -> Value {
+    json!({ "b64": BASE64_STANDARD.encode(file) })
+}
+
+/// A request to V1 for a map that takes minutes.
+pub fn endless() -> Value {
+    json!({
+        "instances": [instance(&picture())],
+        "parameters": { "method": "occlusion", "options": { "stride": 1, "window": 31 } },
+    })
+}
+
+/// A request to V1 for a map that takes long enough to be waited for, and not much longer.
+pub fn long() -> Value {
+    json!({
+        "instances": [instance(&picture())],
+        "parameters": { "method": "occlusion", "options": { "stride": 10, "window": 31 } },
+    })
+}

@@ -1,0 +1,280 @@
+//! Who may ask.
+
+use dvm_web::server::{Config, Error, Server};
+use serde_json::json;
+
+use crate::client::{Running, config, instance, picture};
+
+const TOKEN: &str = "0123456789abcdef-secret";
+
+fn refused(config: Config) -> Error {
+    Server::new(config).err().unwrap()
+}
+
+#[test]
+fn a_name_that_is_not_the_servers_is_refused() {
+    let mut config = config();
+    config.hosts = vec!["Explain.example.org".into()];
+    let server = Running::new(config);
+    let status = |host| {
+        server
+            .ask("GET", "/v2/models", &[("Host", host)], b"")
+            .status
+    };
+    for host in [
+        "localhost",
+        "localhost:8080",
+        "127.0.0.1:8080",
+        "[::1]:8080",
+        "192.168.1.7",
+        "explain.example.org:443",
+    ] {
+        assert_eq!(status(host), 200, "{host}");
+    }
+    for host in [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:8080",
+        "xlocalhost",
+    ] {
+        assert_eq!(status(host), 421, "{host}");
+    }
+    // Not even the page, and not health.
+    for path in ["/", "/health", "/v2/health/live"] {
+        let answer = server.ask("GET", path, &[("Host", "evil.example")], b"");
+        assert!(answer.refused(421).contains("`evil.example`"));
+    }
+    // The name in the request line counts, too.
+    let answer = server.ask("GET", "http://evil.example/v2", &[], b"");
+    assert_eq!(answer.status, 421);
+    for raw in [
+        "GET /v2 HTTP/1.1\r\nConnection: close\r\n\r\n",
+        "GET /v2 HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+        "GET /v2 HTTP/1.0\r\n\r\n",
+    ] {
+        assert_eq!(server.raw(raw.as_bytes()).status, 400, "{raw}");
+    }
+}
+
+#[test]
+fn pages_of_other_sites_can_change_nothing_and_read_nothing() {
+    let server = Running::new(config());
+    let body = json!({ "instances": [instance(&picture())] }).to_string();
+    let kind = ("Content-Type", "application/json");
+    let post = |origin: &str| {
+        let headers = [kind, ("Origin", origin), ("Host", "localhost:8080")];
+        server.ask("POST", "/v1/models/net:predict", &headers, body.as_bytes())
+    };
+    assert_eq!(post("http://localhost:8080").status, 200);
+    for origin in [
+        "https://evil.example",
+        "http://localhost:9999",
+        "null",
+        "http://127.0.0.1:8080",
+        "x",
+    ] {
+        post(origin).refused(403);
+    }
+    // A page may ask for what changes nothing, and its browser does not show it the answer.
+    let answer = server.ask("GET", "/v2", &[("Origin", "https://evil.example")], b"");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    assert_eq!(
+        answer.header("cross-origin-resource-policy"),
+        Some("same-origin")
+    );
+    // What a browser asks before it asks.
+    let headers = [
+        ("Origin", "https://evil.example"),
+        ("Access-Control-Request-Method", "POST"),
+    ];
+    let answer = server.ask("OPTIONS", "/v1/models/net:predict", &headers, b"");
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn a_site_that_is_allowed_may_ask_with_its_token() {
+    let mut config = config();
+    config.origins = vec!["https://good.example".into()];
+    config.token = Some(TOKEN.into());
+    let server = Running::new(config);
+    let origin = ("Origin", "https://good.example");
+    let headers = [
+        origin,
+        ("Access-Control-Request-Method", "POST"),
+        (
+            "Access-Control-Request-Headers",
+            "authorization,content-type",
+        ),
+    ];
+    let answer = server.ask("OPTIONS", "/v1/models/net:predict", &headers, b"");
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("https://good.example")
+    );
+    let allowed = answer.header("access-control-allow-headers").unwrap();
+    assert!(allowed.contains("authorization") && allowed.contains("content-type"));
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [
+        origin,
+        ("Content-Type", "application/json"),
+        ("Authorization", &bearer),
+    ];
+    let body = json!({ "instances": [instance(&picture())] }).to_string();
+    let answer = server.ask("POST", "/v1/models/net:predict", &headers, body.as_bytes());
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("https://good.example")
+    );
+    // Refusals can be read, too.
+    let answer = server.ask(
+        "POST",
+        "/v1/models/net:predict",
+        &headers[..2],
+        body.as_bytes(),
+    );
+    assert_eq!(answer.status, 401);
+    assert_eq!(
+        answer.header("access-control-allow-origin"),
+        Some("https://good.example")
+    );
+}
+
+#[test]
+fn without_the_token_there_is_nothing_but_the_page_and_signs_of_life() {
+    let mut config = config();
+    config.token = Some(TOKEN.into());
+    let server = Running::new(config);
+    for path in [
+        "/",
+        "/page.js",
+        "/page.css",
+        "/health",
+        "/v2/health/live",
+        "/v2/health/ready",
+    ] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+    for path in [
+        "/metrics",
+        "/openapi.json",
+        "/v1/models",
+        "/v1/models/net",
+        "/v2",
+        "/v2/models/net/ready",
+        "/api/info",
+        "/nothing",
+    ] {
+        let answer = server.get(path);
+        assert!(
+            answer.refused(401).contains("Authorization: Bearer"),
+            "{path}"
+        );
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+    }
+    let with = |value: &str| {
+        let headers = [("Authorization", value)];
+        server.ask("GET", "/v1/models", &headers, b"").status
+    };
+    assert_eq!(with(&format!("Bearer {TOKEN}")), 200);
+    assert_eq!(with(&format!("bearer  {TOKEN}")), 200);
+    let short = &TOKEN[..TOKEN.len() - 1];
+    for wrong in [
+        "Bearer",
+        "Bearer ",
+        TOKEN,
+        &format!("Basic {TOKEN}"),
+        &format!("Bearer {short}"),
+        &format!("Bearer {TOKEN}x"),
+        "Bearer 0123456789abcdef-Secret",
+    ] {
+        assert_eq!(with(wrong), 401, "{wrong}");
+    }
+}
+
+#[test]
+fn what_is_refused_is_refused_before_its_body_is_received() {
+    let mut config = config();
+    config.token = Some(TOKEN.into());
+    let server = Running::new(config);
+    let head = "POST /v1/models/net:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30000000\r\n\r\n";
+    server.raw(head.as_bytes()).refused(401);
+}
+
+#[test]
+fn a_server_that_others_reach_needs_a_token() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.168.1.7:8080"] {
+        let mut open = config();
+        open.listen = address.parse().unwrap();
+        let error = refused(open).to_string();
+        assert!(error.contains("a token is needed"), "{error}");
+        let mut closed = config();
+        closed.listen = address.parse().unwrap();
+        closed.token = Some(TOKEN.into());
+        assert!(Server::new(closed).is_ok());
+    }
+}
+
+#[test]
+fn a_token_that_is_easily_guessed_or_no_header_is_refused() {
+    for token in ["", "short", "with spaces in between", "línea-de-más-de-16"] {
+        let mut config = config();
+        config.token = Some(token.into());
+        assert!(matches!(refused(config), Error::Token(_)), "{token}");
+    }
+}
+
+#[test]
+fn what_is_no_origin_is_refused() {
+    for origin in [
+        "*",
+        "example.org",
+        "https://example.org/",
+        "https://example.org/page",
+        "null",
+    ] {
+        let mut config = config();
+        config.origins = vec![origin.into()];
+        assert!(matches!(refused(config), Error::Origin(_)), "{origin}");
+    }
+}
+
+#[test]
+fn answers_carry_the_headers_that_keep_browsers_safe() {
+    let server = Running::new(config());
+    for path in ["/", "/v2", "/nothing", "/health"] {
+        let answer = server.get(path);
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{path}"
+        );
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        assert!(answer.header("cache-control").is_some());
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(
+            policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'")
+        );
+        assert!(!policy.contains("unsafe"), "{policy}");
+    }
+    let policy = server.get("/");
+    let policy = policy.header("content-security-policy").unwrap();
+    assert!(policy.contains("script-src 'self'") && policy.contains("style-src 'self'"));
+}
+
+#[test]
+fn every_answer_has_an_id_and_a_clients_own_is_kept() {
+    let server = Running::new(config());
+    let id = |headers: &[(&str, &str)]| {
+        let answer = server.ask("GET", "/health", headers, b"");
+        answer.header("x-request-id").unwrap().to_owned()
+    };
+    assert_ne!(id(&[]), id(&[]));
+    assert_eq!(id(&[("X-Request-Id", "my-id_7.a")]), "my-id_7.a");
+    let long = "a".repeat(65);
+    for odd in ["a b", "<script>", &long] {
+        assert_ne!(id(&[("X-Request-Id", odd)]), odd);
+    }
+}

@@ -1,0 +1,265 @@
+//! KServe's V1 protocol.
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use dvm::{Explain, Input, Reading, Source, encode_npy};
+use serde_json::{Value, json};
+
+use crate::client::{NETWORK, Running, config, instance, picture};
+
+const PREDICT: &str = "/v1/models/net:predict";
+const EXPLAIN: &str = "/v1/models/net:explain";
+
+/// The picture as the network takes it.
+fn input() -> Input {
+    let source = Source::Bytes {
+        name: "a".into(),
+        bytes: picture().into(),
+    };
+    let picture = source.read(&Reading::default()).unwrap();
+    NETWORK.prepare(picture).unwrap()
+}
+
+/// Its numbers as lists `[C, H, W]`.
+fn lists(values: &[f32]) -> Value {
+    let [_, height, width] = input().shape();
+    let rows = |channel: &[f32]| {
+        channel
+            .chunks(width)
+            .map(|row| json!(row))
+            .collect::<Vec<_>>()
+    };
+    let channels = values.chunks(height * width).map(rows);
+    json!(channels.collect::<Vec<_>>())
+}
+
+fn numbers(value: &Value) -> Vec<f32> {
+    match value {
+        Value::Array(all) => all.iter().flat_map(numbers).collect(),
+        number => vec![number.as_f64().unwrap() as f32],
+    }
+}
+
+/// The map that the library makes.
+fn map(method: &str) -> Vec<f32> {
+    let options = Explain::methods(method).unwrap();
+    let mut map = Vec::new();
+    let each = |explanation: dvm::Explanation| {
+        map = explanation.maps().next().unwrap().1.map.clone();
+        Ok::<_, dvm::Error>(())
+    };
+    NETWORK
+        .explain_input(input(), &options, &|_, _, _| {}, each)
+        .unwrap();
+    map
+}
+
+#[test]
+fn models_are_listed_and_ready() {
+    let mut config = config();
+    config.models.push(("net".into(), NETWORK.clone()));
+    let server = Running::new(config);
+    let listed = server.get("/v1/models").accepted();
+    assert_eq!(listed, json!({ "models": ["net", "net-2"] }));
+    let ready = server.get("/v1/models/net-2").accepted();
+    assert_eq!(ready, json!({ "name": "net-2", "ready": true }));
+}
+
+#[test]
+fn an_unknown_model_or_verb_is_refused_with_what_comes_near() {
+    let server = Running::new(config());
+    let body = json!({ "instances": [instance(&picture())] });
+    let why = server.get("/v1/models/nett").refused(404);
+    assert!(why.contains("did you mean `net`?"), "{why}");
+    let why = server.post("/v1/models/resnet:predict", &body).refused(404);
+    assert!(
+        why.contains("there is no model named `resnet` here"),
+        "{why}"
+    );
+    for path in [
+        "/v1/models/net:regress",
+        "/v1/models/net",
+        "/v1/models/net:",
+    ] {
+        server.post(path, &body).refused(404);
+    }
+    let why = server
+        .post("/v1/models/net:grad-cm:explain", &body)
+        .refused(404);
+    assert!(why.contains("`grad-cam`"), "{why}");
+    assert_eq!(server.ask("DELETE", "/v1/models", &[], b"").status, 405);
+}
+
+#[test]
+fn predictions_are_those_of_the_library() {
+    let server = Running::new(config());
+    let input = input();
+    let expected = NETWORK.classify(&input).unwrap();
+    let b64 = BASE64_STANDARD.encode(picture());
+    let body = json!({
+        "instances": [
+            { "b64": b64 },
+            { "image": { "b64": b64 } },
+            { "image_bytes": { "b64": b64 } },
+            lists(input.values()),
+        ],
+        "parameters": { "probabilities": true, "top": 3 },
+    });
+    let answer = server.post(PREDICT, &body).accepted();
+    let predictions = answer["predictions"].as_array().unwrap();
+    assert_eq!(predictions.len(), 4);
+    let top = &expected.top(1)[0];
+    for prediction in predictions {
+        assert_eq!(prediction["class"], top.name);
+        assert_eq!(prediction["index"], top.index);
+        assert_eq!(prediction["top"].as_array().unwrap().len(), 3);
+        assert_eq!(
+            numbers(&prediction["probabilities"]),
+            expected.probabilities
+        );
+        assert_eq!(numbers(&prediction["logits"]), expected.logits);
+    }
+    let plain = server.post(PREDICT, &json!({ "inputs": [instance(&picture())] }));
+    assert_eq!(
+        plain.accepted()["predictions"][0].get("probabilities"),
+        None
+    );
+}
+
+#[test]
+fn what_a_reader_must_know_stands_beside_the_prediction() {
+    let server = Running::new(config());
+    let wide = dvm::encode_png(&dvm::Picture::filled(20, 200, [9, 90, 200]));
+    let answer = server.post(PREDICT, &json!({ "instances": [instance(&wide)] }));
+    let warnings = answer.accepted()["predictions"][0]["warnings"].to_string();
+    assert!(warnings.contains("network sees"), "{warnings}");
+}
+
+#[test]
+fn explanations_are_those_of_the_library() {
+    let server = Running::new(config());
+    let body = json!({ "instances": [instance(&picture()), lists(input().values())] });
+    let answer = server.post(EXPLAIN, &body).accepted();
+    let expected = map("grad-cam");
+    assert_eq!(answer["predictions"].as_array().unwrap().len(), 2);
+    for explanation in answer["explanations"].as_array().unwrap() {
+        assert_eq!(explanation["method"], "grad-cam");
+        assert_eq!(explanation["shape"], json!([224, 224]));
+        assert_eq!(explanation["map"].as_array().unwrap().len(), 224);
+        assert_eq!(numbers(&explanation["map"]), expected);
+        assert_eq!(explanation["parameters"]["score"], "logit");
+        assert_eq!(explanation["class"], answer["predictions"][0]["class"]);
+        assert!(explanation["warnings"].is_array() && explanation["quantity"].is_string());
+    }
+}
+
+#[test]
+fn the_method_is_named_in_the_address_or_in_the_parameters() {
+    let server = Running::new(config());
+    let body = |parameters: Value| json!({ "instances": [instance(&picture())], "parameters": parameters });
+    let npy = BASE64_STANDARD.encode(encode_npy(&[224, 224], &map("gradient")));
+    let by_parameter = body(json!({ "method": "gradient", "maps": "npy", "overlay": true }));
+    let by_parameter = server.post(EXPLAIN, &by_parameter).accepted();
+    let explanation = &by_parameter["explanations"][0];
+    assert_eq!(explanation["map"], npy);
+    let overlay = explanation["overlay"].as_str().unwrap();
+    assert!(
+        BASE64_STANDARD
+            .decode(overlay)
+            .unwrap()
+            .starts_with(b"\x89PNG")
+    );
+    let by_address = server.post(
+        "/v1/models/net:gradient:explain",
+        &body(json!({ "maps": "npy" })),
+    );
+    assert_eq!(by_address.accepted()["explanations"][0]["map"], npy);
+}
+
+#[test]
+fn a_class_is_named_by_name_or_index_and_set_against_another() {
+    let server = Running::new(config());
+    let ask = |parameters: Value| {
+        let body = json!({ "instances": [instance(&picture())], "parameters": parameters });
+        server.post(EXPLAIN, &body)
+    };
+    let by_index = ask(json!({ "class": 3 })).accepted();
+    let explanation = &by_index["explanations"][0];
+    assert_eq!(explanation["index"], 3);
+    assert_eq!(explanation["class"], NETWORK.classes()[3]);
+    assert_ne!(explanation["class"], by_index["predictions"][0]["class"]);
+    let by_name = ask(json!({ "class": NETWORK.classes()[3] })).accepted();
+    assert_eq!(by_name["explanations"], by_index["explanations"]);
+    let against = ask(json!({ "class": 3, "against": 5 })).accepted();
+    let target = against["explanations"][0]["target"].as_str().unwrap();
+    assert!(target.contains(" against "), "{target}");
+    for (parameters, why) in [
+        (json!({ "class": 1000 }), "0 to 999"),
+        (json!({ "class": "no such class" }), "no class named"),
+        (
+            json!({ "class": "all" }),
+            "one class is explained at a time",
+        ),
+        (json!({ "class": 3, "against": 3 }), "against itself"),
+        (json!({ "class": -1 }), "not what is expected"),
+        (json!({ "method": "grad-kam" }), "`grad-cam`"),
+        (
+            json!({ "method": "grad-cam", "options": { "window": 3 } }),
+            "window",
+        ),
+        (
+            json!({ "method": "occlusion", "options": { "overlap": "mean" } }),
+            "it is one of",
+        ),
+        (json!({ "methods": "grad-cam" }), "unknown field"),
+        (
+            json!({ "options": { "layer": ["a"] } }),
+            "not what is expected",
+        ),
+    ] {
+        let error = ask(parameters.clone()).refused(400);
+        assert!(error.contains(why), "{parameters}: {error}");
+    }
+}
+
+#[test]
+fn numbers_that_no_network_takes_are_refused_with_their_place() {
+    let server = Running::new(config());
+    let good = lists(input().values());
+    let mut ragged = good.clone();
+    ragged[0][0].as_array_mut().unwrap().pop();
+    let mut texts = good.clone();
+    texts[1][2][3] = json!("7");
+    let mut huge = good.clone();
+    huge[1][2][3] = json!(1e39);
+    for (wrong, why) in [
+        (json!([[[1.0]]]), "takes [3, 224, 224] numbers"),
+        (json!([1, 2, 3]), "these are [3]"),
+        (json!([]), "these are [0]"),
+        (ragged, "differ in length"),
+        (texts, "side by side"),
+        (huge, "NaN or infinite"),
+        (json!({ "b64": "%%" }), "base64"),
+        (
+            json!({ "url": "http://example.org/a.png" }),
+            "unknown field",
+        ),
+        (json!("text"), "not what is expected"),
+        (Value::Null, "not what is expected"),
+    ] {
+        let error = server
+            .post(PREDICT, &json!({ "instances": [wrong] }))
+            .refused(400);
+        assert!(error.contains(why), "{why}: {error}");
+    }
+    let kind = [("Content-Type", "application/json")];
+    let nan = server.ask("POST", PREDICT, &kind, b"{\"instances\": [[[[NaN]]]]}");
+    nan.refused(400);
+    let error = server
+        .post(PREDICT, &json!({ "instances": [good, [[[0.5]]]] }))
+        .refused(400);
+    assert!(error.starts_with("instances[1]: "), "{error}");
+    server
+        .post(PREDICT, &json!({ "instances": [] }))
+        .refused(400);
+    server.post(PREDICT, &json!({})).refused(400);
+}

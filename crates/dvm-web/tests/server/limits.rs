@@ -1,0 +1,320 @@
+//! What requests may take.
+
+use std::io::{Read, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use flate2::Crc;
+use serde_json::json;
+
+use crate::client::{Answer, Running, config, instance, limited, picture, request};
+
+#[test]
+fn a_body_that_is_too_large_is_refused_by_its_length_and_by_its_bytes() {
+    let server = limited(|limits| limits.body = 10_000);
+    let predict = "/v1/models/net:predict";
+    let kind = ("Content-Type", "application/json");
+    let large = server.ask("POST", predict, &[kind], &vec![b' '; 10_001]);
+    assert!(large.refused(413).contains("10000 bytes"));
+    // By what it promises, before any of it is sent.
+    let head = format!(
+        "POST {predict} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+    );
+    server.raw(head.as_bytes()).refused(413);
+    // Without a promise.
+    let mut chunked = format!(
+        "POST {predict} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    );
+    for _ in 0..3 {
+        chunked += &format!("1000\r\n{}\r\n", " ".repeat(4096));
+    }
+    server.raw((chunked + "0\r\n\r\n").as_bytes()).refused(413);
+    let fits = server.post(predict, &json!({ "instances": [instance(&picture())] }));
+    fits.accepted();
+}
+
+#[test]
+fn bodies_that_are_too_large_together_are_told_to_come_later() {
+    let server = limited(|limits| limits.bodies = 5_000);
+    let answer = server.ask(
+        "POST",
+        "/v1/models/net:predict",
+        &[("Content-Type", "application/json")],
+        &vec![b' '; 6_000],
+    );
+    answer.refused(429);
+    assert!(answer.header("retry-after").is_some());
+    // What it held is free again.
+    server
+        .post("/v1/models/net:predict", &json!({ "instances": [] }))
+        .refused(400);
+}
+
+#[test]
+fn a_slow_client_is_cut_off_wherever_it_is_slow() {
+    let server = limited(|limits| {
+        limits.head = Duration::from_millis(300);
+        limits.patience = Duration::from_millis(300);
+    });
+    let start = Instant::now();
+    // Nothing at all; half of a head; a body that does not come.
+    for begin in ["", "GET /v2 HTTP/1.1\r\nHost: loc"] {
+        let mut stream = server.connect();
+        stream.write_all(begin.as_bytes()).unwrap();
+        let answer = Answer::read(stream);
+        assert!(
+            matches!(answer.status, 0 | 408),
+            "{begin}: {}",
+            answer.status
+        );
+    }
+    let mut stream = server.connect();
+    let head =
+        "POST /v1/models/net:predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
+    stream.write_all(head.as_bytes()).unwrap();
+    let answer = Answer::read(stream);
+    assert!(answer.refused(408).contains("too slowly"));
+    // A connection that asks nothing more.
+    let mut stream = server.connect();
+    let asked = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(asked.as_bytes()).unwrap();
+    assert_eq!(Answer::read(stream).status, 200);
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_client_that_reads_nothing_does_not_keep_its_connection() {
+    let server = limited(|limits| limits.patience = Duration::from_millis(300));
+    let mut stream = server.connect();
+    // More answers than the buffers between the two hold, none of which is read.
+    let asked = "GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(400);
+    stream.write_all(asked.as_bytes()).unwrap();
+    let mut read = 0;
+    thread::sleep(Duration::from_secs(2));
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        read += count;
+    }
+    let all = 400 * server.get("/page.js").body.len();
+    assert!(read < all, "{read} of {all}");
+}
+
+#[test]
+fn more_connections_than_allowed_wait_for_one_to_end() {
+    let server = limited(|limits| {
+        limits.connections = 2;
+        limits.head = Duration::from_millis(500);
+    });
+    let idle = [server.connect(), server.connect()];
+    // Answered as soon as the idle ones are cut off.
+    assert_eq!(server.get("/health").status, 200);
+    drop(idle);
+}
+
+#[test]
+fn what_is_not_json_is_refused() {
+    let server = Running::new(config());
+    for path in ["/v1/models/net:predict", "/v2/models/net/infer"] {
+        for kind in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "",
+        ] {
+            let answer = server.ask("POST", path, &[("Content-Type", kind)], b"{}");
+            assert!(
+                answer.refused(415).contains("application/json"),
+                "{path} {kind}"
+            );
+        }
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Encoding", "gzip"),
+        ];
+        server.ask("POST", path, &headers, b"{}").refused(415);
+        let kind = [("Content-Type", "application/json; charset=utf-8")];
+        for (broken, place) in [
+            ("{\"instances\": [1,", "line 1 column"),
+            ("{\n\n nonsense", "line 3 column"),
+        ] {
+            let answer = server.ask("POST", path, &kind, broken.as_bytes());
+            assert!(answer.refused(400).contains(place), "{path} {broken}");
+        }
+        for body in [&b"\xff\xfe"[..], b"", b"[]", b"null"] {
+            server.ask("POST", path, &kind, body).refused(400);
+        }
+        let deep = "[".repeat(100_000);
+        server
+            .ask("POST", path, &kind, deep.as_bytes())
+            .refused(400);
+        let deep = format!("{{\"instances\": {deep}");
+        server
+            .ask("POST", path, &kind, deep.as_bytes())
+            .refused(400);
+    }
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused() {
+    let server = Running::new(config());
+    let long = "a".repeat(1_000_000);
+    let answer = server.ask("GET", "/v2", &[("X-Long", &long)], b"");
+    assert_eq!(answer.status, 431);
+    assert!(matches!(server.get(&format!("/{long}")).status, 414 | 431));
+    assert_eq!(server.raw(b"nonsense\r\n\r\n").status, 400);
+    assert_eq!(server.get("/v2").status, 200);
+}
+
+/// A PNG file that promises so many pixels, and holds none.
+fn bomb(side: u32) -> Vec<u8> {
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8], data: &[u8]| {
+        file.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+        let mut crc = Crc::new();
+        crc.update(kind);
+        crc.update(data);
+        file.extend(kind);
+        file.extend(data);
+        file.extend(crc.sum().to_be_bytes());
+    };
+    let side = side.to_be_bytes();
+    chunk(b"IHDR", &[&side[..], &side[..], &[8, 2, 0, 0, 0]].concat());
+    chunk(b"IDAT", &[0x78, 0x9c, 3, 0, 0, 0, 0, 1]);
+    chunk(b"IEND", &[]);
+    file
+}
+
+#[test]
+fn a_file_that_unpacks_to_a_giant_is_refused_by_its_header() {
+    let server = Running::new(config());
+    let start = Instant::now();
+    for side in [10_000, 60_000, u32::MAX >> 1] {
+        let body = json!({ "instances": [instance(&bomb(side))] });
+        for verb in ["predict", "explain"] {
+            let why = server
+                .post(&format!("/v1/models/net:{verb}"), &body)
+                .refused(400);
+            assert!(why.starts_with("instances[0]: the picture is a"), "{why}");
+        }
+    }
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn the_servers_bound_of_pixels_holds_for_every_network() {
+    let server = limited(|limits| limits.pixels = 1000);
+    let body = json!({ "instances": [instance(&picture())] });
+    let why = server.post("/v1/models/net:predict", &body).refused(400);
+    assert!(why.contains("40 × 60"), "{why}");
+}
+
+#[test]
+fn what_is_no_picture_is_refused_with_its_place() {
+    let server = Running::new(config());
+    let whole = picture();
+    for file in [
+        &b"hello"[..],
+        b"",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        &whole[..whole.len() / 2],
+    ] {
+        let body = json!({ "instances": [instance(&whole), instance(file)] });
+        let answer = server.post("/v1/models/net:predict", &body);
+        if answer.status == 200 {
+            // A file that ends early is shown as far as it goes, with a warning.
+            let warnings = answer.json()["predictions"][1]["warnings"].to_string();
+            assert!(warnings.contains("ends before"), "{warnings}");
+        } else {
+            assert!(answer.refused(400).starts_with("instances[1]: the picture"));
+        }
+    }
+}
+
+#[test]
+fn no_file_of_the_machine_can_be_asked_for() {
+    let server = Running::new(config());
+    for path in [
+        "/../../../../etc/passwd",
+        "/..%2f..%2fetc%2fpasswd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/page.js/../../Cargo.toml",
+        "/page.js%00.html",
+        "/%00",
+        "//etc/passwd",
+        "/./page.js",
+        "/page.js/",
+        "/Page.js",
+        "/etc/passwd",
+        "/index.html",
+        "/static/../page.html",
+        "/api/../etc/passwd",
+        "/v1/models/..%2f..%2fetc",
+        "/v2/models/%2e%2e%2f/ready",
+    ] {
+        let answer = server.get(path);
+        assert!(
+            matches!(answer.status, 400 | 404),
+            "{path}: {}",
+            answer.status
+        );
+    }
+    assert_eq!(server.ask("POST", "/page.js", &[], b"").status, 405);
+    assert_eq!(
+        server
+            .ask("GET", "/v1/models/net%3Apredict", &[], b"")
+            .status,
+        404
+    );
+}
+
+#[test]
+fn options_that_would_read_files_are_refused() {
+    let server = Running::new(config());
+    for (method, option, value) in [
+        ("integrated-gradients", "baseline", "/etc/passwd"),
+        ("occlusion", "fill", "secret.png"),
+        ("feature-ablation", "segments", "file:/etc/passwd"),
+        (
+            "smoothgrad",
+            "of",
+            "integrated-gradients:baseline=/etc/passwd",
+        ),
+    ] {
+        let body = json!({
+            "instances": [instance(&picture())],
+            "parameters": { "method": method, "options": { option: value } },
+        });
+        let why = server.post("/v1/models/net:explain", &body).refused(400);
+        assert!(why.contains("reads no files of its own"), "{why}");
+        let body = json!({
+            "inputs": [{
+                "name": "image", "shape": [1], "datatype": "BYTES",
+                "data": [BASE64_STANDARD.encode(picture())],
+            }],
+            "parameters": { format!("options.{option}"): value },
+        });
+        let why = server
+            .post(&format!("/v2/models/net:{method}/infer"), &body)
+            .refused(400);
+        assert!(why.contains("reads no files of its own"), "{why}");
+    }
+}
+
+#[test]
+fn a_request_has_no_more_pictures_than_allowed() {
+    let server = limited(|limits| limits.batch = 2);
+    let many = |count| json!({ "instances": vec![instance(&picture()); count] });
+    server.post("/v1/models/net:predict", &many(2)).accepted();
+    let why = server.post("/v1/models/net:predict", &many(3)).refused(400);
+    assert!(why.contains("1 to 2 instances"), "{why}");
+    // Lists that are small as text and large in memory.
+    let empty = format!("{{\"instances\": [{}[]]}}", "[],".repeat(100_000));
+    let request = request(
+        "POST",
+        "/v1/models/net:predict",
+        &[("Content-Type", "application/json")],
+        empty.as_bytes(),
+    );
+    server.raw(&request).refused(400);
+}

@@ -1,0 +1,109 @@
+//! Requests that wait for the engine.
+
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::client::{Answer, Running, config, endless, instance, limited, long, picture, request};
+
+const EXPLAIN: &str = "/v1/models/net:explain";
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn sent(server: &Running, body: &serde_json::Value) -> std::net::TcpStream {
+    let mut stream = server.connect();
+    let request = request("POST", EXPLAIN, &[JSON], body.to_string().as_bytes());
+    stream.write_all(&request).unwrap();
+    stream
+}
+
+#[test]
+fn a_full_queue_says_when_to_come_back_and_short_work_does_not_wait_for_long() {
+    let server = limited(|limits| limits.queue = 1);
+    let worked_on = sent(&server, &endless());
+    server.wait_for_queue("long", 1.0);
+    let waiting = sent(&server, &endless());
+    server.wait_for_queue("long", 2.0);
+    let refused = server.post(EXPLAIN, &endless());
+    assert!(refused.refused(429).contains("1 requests wait already"));
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=300).contains(&seconds), "{seconds}");
+    assert_eq!(server.metric("dvm_queue_refused_total"), 1.0);
+    // A prediction is made next to it.
+    let body = json!({ "instances": [instance(&picture())] });
+    server.post("/v1/models/net:predict", &body).accepted();
+    drop((worked_on, waiting));
+    server.wait_for_queue("long", 0.0);
+}
+
+#[test]
+fn work_ends_when_its_client_leaves_and_the_next_has_its_turn() {
+    let server = Running::new(config());
+    let start = Instant::now();
+    let leaving = sent(&server, &endless());
+    server.wait_for_queue("long", 1.0);
+    let waiting = sent(&server, &long());
+    server.wait_for_queue("long", 2.0);
+    drop(leaving);
+    let answer = Answer::read(waiting);
+    assert_eq!(answer.accepted()["explanations"][0]["method"], "occlusion");
+    assert!(start.elapsed() < Duration::from_secs(25));
+    // The engine is as good as new: a walk that was ended half-way leaves nothing behind.
+    let again = server.post(EXPLAIN, &long());
+    assert_eq!(again.accepted(), answer.json());
+}
+
+#[test]
+fn who_waits_and_leaves_gives_the_place_back() {
+    let server = limited(|limits| limits.queue = 1);
+    let worked_on = sent(&server, &endless());
+    server.wait_for_queue("long", 1.0);
+    let waiting = sent(&server, &endless());
+    server.wait_for_queue("long", 2.0);
+    drop(waiting);
+    server.wait_for_queue("long", 1.0);
+    drop(worked_on);
+    server.wait_for_queue("long", 0.0);
+}
+
+#[test]
+fn work_that_takes_too_long_is_ended_and_says_so() {
+    let server = limited(|limits| limits.seconds = Duration::from_millis(400));
+    let start = Instant::now();
+    let why = server.post(EXPLAIN, &endless()).refused(504);
+    assert!(why.contains("0.4 seconds"), "{why}");
+    assert!(start.elapsed() < Duration::from_secs(10));
+    server.wait_for_queue("long", 0.0);
+    server.get("/v2/health/ready").accepted();
+}
+
+#[test]
+fn a_turn_that_does_not_come_in_time_is_given_up() {
+    let server = limited(|limits| limits.wait = Duration::from_millis(200));
+    let worked_on = sent(&server, &endless());
+    server.wait_for_queue("long", 1.0);
+    let answer = server.post(EXPLAIN, &endless());
+    answer.refused(503);
+    assert!(answer.header("retry-after").is_some());
+    drop(worked_on);
+}
+
+#[test]
+fn many_clients_at_once_all_get_the_same_answer() {
+    let server = Running::new(config());
+    let body =
+        json!({ "instances": [instance(&picture())], "parameters": { "method": "gradient" } });
+    let first = server.post(EXPLAIN, &body).accepted();
+    thread::scope(|scope| {
+        let asked: Vec<_> = (0..12)
+            .map(|_| scope.spawn(|| server.post(EXPLAIN, &body).accepted()))
+            .collect();
+        for asked in asked {
+            assert_eq!(asked.join().unwrap(), first);
+        }
+    });
+    let line = "dvm_http_requests_total{route=\"/v1/models/{model}:explain\",method=\"POST\",status=\"200\"}";
+    assert_eq!(server.metric(line), 13.0);
+    assert!(server.metric("dvm_engine_seconds_total{method=\"gradient\"}") > 0.0);
+}

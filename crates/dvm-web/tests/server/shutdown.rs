@@ -1,0 +1,68 @@
+//! A server that is asked to end.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::client::{Answer, Running, config, endless, limited, long, request};
+
+const EXPLAIN: &str = "/v1/models/net:explain";
+
+fn sent(server: &Running, body: &serde_json::Value) -> TcpStream {
+    let mut stream = server.connect();
+    let kind = ("Content-Type", "application/json");
+    let request = request("POST", EXPLAIN, &[kind], body.to_string().as_bytes());
+    stream.write_all(&request).unwrap();
+    stream
+}
+
+#[test]
+fn what_works_is_finished_and_what_waits_is_told() {
+    let server = Running::new(config());
+    // Kept alive, and idle.
+    let mut idle = server.connect();
+    idle.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let worked_on = sent(&server, &long());
+    server.wait_for_queue("long", 1.0);
+    let waiting = sent(&server, &long());
+    server.wait_for_queue("long", 2.0);
+    server.end();
+    let told = Answer::read(waiting);
+    assert!(told.refused(503).contains("ending"));
+    assert!(told.header("retry-after").is_some());
+    let finished = Answer::read(worked_on).accepted();
+    assert_eq!(finished["explanations"][0]["method"], "occlusion");
+    let address = server.address;
+    server.join();
+    assert!(TcpStream::connect(address).is_err());
+    assert_eq!(Answer::read(idle).status, 200);
+}
+
+#[test]
+fn an_idle_server_ends_at_once() {
+    let server = Running::new(config());
+    let idle = server.connect();
+    server.get("/health").accepted();
+    let start = Instant::now();
+    server.end();
+    server.join();
+    assert!(
+        start.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
+    drop(idle);
+}
+
+#[test]
+fn ending_takes_no_longer_than_a_request_may() {
+    let server = limited(|limits| limits.seconds = Duration::from_millis(500));
+    let worked_on = sent(&server, &endless());
+    server.wait_for_queue("long", 1.0);
+    let start = Instant::now();
+    server.end();
+    assert_eq!(Answer::read(worked_on).status, 504);
+    server.join();
+    assert!(start.elapsed() < Duration::from_secs(6));
+}
