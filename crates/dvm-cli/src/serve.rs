@@ -174,12 +174,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn say_ready(address: SocketAddr, names: &[String]) -> std::io::Result<()> {
-    let networks = match names {
-        [one] => format!("Network: {one}"),
-        names => format!("Networks: {}", names.join(", ")),
-    };
     report::print(&format!(
-        "Open http://{address}/ in a browser. {networks}. Ctrl-C ends the server.\n"
+        "Open http://{address}/ in a browser. Networks: {}. Ctrl-C ends the server.\n",
+        names.join(", ")
     ))
 }
 
