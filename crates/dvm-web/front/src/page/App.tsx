@@ -22,7 +22,10 @@ export function App() {
 
   useEffect(() => {
     void session.open();
-    const close = () => session.close();
+    const close = (event: PageTransitionEvent) => {
+      // A page that the browser keeps may be shown again.
+      if (!event.persisted) session.close();
+    };
     addEventListener('pagehide', close);
     return () => removeEventListener('pagehide', close);
   }, [session]);

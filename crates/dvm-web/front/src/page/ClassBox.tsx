@@ -1,4 +1,5 @@
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
+import { classTitle } from '../shared/class-title.ts';
 import type { ClassList } from '../shared/types.ts';
 import type { Client } from './client.ts';
 import { Icon } from './Icon.tsx';
@@ -30,8 +31,8 @@ export function ClassBox({ client, model, label, nothing, value, onChoose }: Pro
   const search = useMemo(
     () => new Newest(
       (text: string) => client.classes(model, text, LIMIT),
-      (classes) => {
-        setFound(classes);
+      (classes, text) => {
+        setFound(nearestFirst(classes, text));
         setActive(0);
         setError(null);
       },
@@ -74,7 +75,7 @@ export function ClassBox({ client, model, label, nothing, value, onChoose }: Pro
           ref={input} id={id} type="text" role="combobox" autocomplete="off" spellcheck={false}
           aria-expanded={open} aria-controls={`${id}-list`} aria-autocomplete="list"
           aria-activedescendant={open && found.length > 0 ? `${id}-${active}` : undefined}
-          placeholder={nothing} value={typed ?? value?.name ?? ''}
+          placeholder={nothing} value={typed ?? (value ? classTitle(value.name) : '')}
           onFocus={(event) => event.currentTarget.select()}
           onInput={(event) => setTyped(event.currentTarget.value)}
           onClick={() => setTyped(typed ?? '')}
@@ -94,11 +95,22 @@ export function ClassBox({ client, model, label, nothing, value, onChoose }: Pro
             // Before the field loses the focus, which closes the list.
             onPointerDown={(event) => { event.preventDefault(); choose(one); }}
           >
-            <span>{one.name}</span> <span class="page-soft">{one.index}</span>
+            <span>{classTitle(one.name)}</span> <span class="page-soft">{one.index}</span>
           </li>
         ))}
       </ul>
       {open && found.length === 0 && typed !== '' && <p class="page-soft">{error ?? 'No class has this in its name.'}</p>}
     </div>
   );
+}
+
+/** Those that are what was typed, then those that begin with it, then the others. */
+function nearestFirst(classes: ClassList, typed: string): ClassList {
+  const text = classTitle(typed).toLowerCase();
+  const far = ({ name, index }: ClassList[number]) => {
+    const title = classTitle(name).toLowerCase();
+    if (title === text || String(index) === text) return 0;
+    return title.startsWith(text) ? 1 : 2;
+  };
+  return [...classes].sort((a, b) => far(a) - far(b));
 }

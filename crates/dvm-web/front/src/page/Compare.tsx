@@ -137,7 +137,7 @@ function Pane({ state, info, session, side, run, map, ...drawing }: PaneProps) {
       {run && run.stage === 'running' && (
         <>
           <Making run={run} />
-          <button type="button" onClick={() => session.stop(side)}><Icon name="stop" /> Stop</button>
+          <button type="button" onClick={() => session.stop(run.key)}><Icon name="stop" /> Stop</button>
         </>
       )}
       {!run && <p class="page-quiet-stage">Choose another network, class or method for this side.</p>}

@@ -1,5 +1,6 @@
 import { useEffect, useId, useMemo, useState } from 'preact/hooks';
 import { MapCanvas } from '../shared/MapCanvas.tsx';
+import { classTitle } from '../shared/class-title.ts';
 import { formatPercent } from '../shared/ticks.ts';
 import type { ExplanationView, WindowAnswer } from '../shared/types.ts';
 import { useLoaded } from '../shared/use-loaded.ts';
@@ -157,7 +158,7 @@ function Changes({ answer, explained }: { answer: WindowAnswer; explained: numbe
     <ol class="page-changes" aria-label="Probability before and with the window covered">
       {answer.classes.map(({ index, name, before, after }) => (
         <li key={index} class={index === explained ? 'page-change-explained' : ''}>
-          <span class="page-change-name">{name}</span>
+          <span class="page-change-name">{classTitle(name)}</span>
           <span class="page-change-numbers">
             {formatPercent(before)} <span aria-hidden="true">→</span><span class="for-readers">becomes</span> <strong>{formatPercent(after)}</strong>
           </span>
@@ -178,9 +179,9 @@ function verdict({ classes, top }: WindowAnswer): string {
   if (!one || !now) return '';
   const change = one.after - one.before;
   const how = Math.abs(change) < 0.0005
-    ? `${one.name} stays as probable`
-    : `${one.name} ${change < 0 ? 'loses' : 'gains'} ${(Math.abs(change) * 100).toFixed(1)} points`;
-  return now.index === one.index ? `${how}.` : `${how}; most probable now: ${now.name}, ${formatPercent(now.probability)}.`;
+    ? `${classTitle(one.name)} stays as probable`
+    : `${classTitle(one.name)} ${change < 0 ? 'loses' : 'gains'} ${(Math.abs(change) * 100).toFixed(1)} points`;
+  return now.index === one.index ? `${how}.` : `${how}; most probable now: ${classTitle(now.name)}, ${formatPercent(now.probability)}.`;
 }
 
 

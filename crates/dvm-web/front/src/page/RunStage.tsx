@@ -34,7 +34,7 @@ export function RunStage({ run, state, session, palettes, settings, onSettings }
         <h1 id="run-title">{view ? view.title : run.stage === 'failed' ? 'Not explained' : 'The network looks …'}</h1>
         {view && <p class="page-run-score">{view.score} by {run.choice.model}</p>}
         {run.stage === 'running' && (
-          <button type="button" class="page-stop" onClick={() => session.stop()}><Icon name="stop" /> Stop</button>
+          <button type="button" class="page-stop" onClick={() => session.stop(run.key)}><Icon name="stop" /> Stop</button>
         )}
       </header>
       <RunTrouble run={run} session={session} />

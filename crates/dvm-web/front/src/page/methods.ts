@@ -35,7 +35,7 @@ export function pick(methods: readonly MethodInfo[]): string[] {
 export function families(methods: readonly MethodInfo[]): { family: string; methods: MethodInfo[] }[] {
   const groups = new Map<string, MethodInfo[]>();
   for (const method of methods) groups.set(method.family, [...(groups.get(method.family) ?? []), method]);
-  return [...groups].map(([family, members]) => ({ family, methods: members }));
+  return [...groups].map(([family, members]) => ({ family: family.charAt(0).toUpperCase() + family.slice(1), methods: members }));
 }
 
 /** The words that an option takes, if it takes nothing else: `mean|black` but not `N|HxW`. */

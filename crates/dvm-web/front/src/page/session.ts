@@ -6,6 +6,8 @@ import {
 } from './state.ts';
 import { SessionToken } from './token.ts';
 
+const SIDES: readonly Side[] = ['first', 'second'];
+
 /** What is under way on one side. */
 interface Working {
   run: number;
@@ -107,13 +109,18 @@ export class Session {
     this.#begin(first, 'first');
   }
 
-  /** Explains the picture of a side once more, with changes to what was asked; at once if it was asked before. */
+  /**
+   * Explains the picture of a side once more, with changes to what the panel says, or to `base`; at once if it was
+   * asked before.
+   */
   explain(changes: Partial<Choice> = {}, side: Side = 'first', base?: Choice): void {
     const shown = findRun(this.#state, this.#state.shown[side]) ?? findRun(this.#state, this.#state.shown.first);
     const from = base ?? this.#state.choice;
     if (shown === null || from === null) return;
     const choice = { ...from, ...changes };
-    if (side === 'first') this.dispatch({ do: 'choose', choice });
+    // With a base the methods are those of one run: the panel keeps its own for the next picture.
+    const { model, class: one, against } = choice;
+    if (side === 'first') this.dispatch({ do: 'choose', choice: base === undefined ? choice : { model, class: one, against } });
     const known = this.#state.runs.find((run) =>
       run.picture === shown.picture && run.stage !== 'failed' && run.stage !== 'stopped' && answers(run.choice, choice));
     if (known) {
@@ -140,18 +147,18 @@ export class Session {
     if (run !== null) this.#begin(run, side);
   }
 
-  /** Stops what a side works on; what is finished stays. */
-  stop(side: Side = 'first'): void {
-    const working = this.#working[side];
-    if (working === null) return;
-    this.#halt(side, false);
+  /** Stops a run; its finished maps stay. */
+  stop(key: number): void {
+    for (const side of SIDES) {
+      if (this.#working[side]?.run === key) this.#halt(side, false);
+    }
     this.#next();
   }
 
   remove(key: number): void {
     const run = findRun(this.#state, key);
     if (run === null) return;
-    for (const side of ['first', 'second'] as const) {
+    for (const side of SIDES) {
       if (this.#working[side]?.run === key) this.#halt(side, false);
     }
     const url = this.#state.pictures[run.picture]?.url;
@@ -175,7 +182,7 @@ export class Session {
 
   /** Stops everything, when the page closes. */
   close(): void {
-    for (const side of ['first', 'second'] as const) this.#working[side]?.stop.abort();
+    for (const side of SIDES) this.#working[side]?.stop.abort();
   }
 
   #key(): number {

@@ -1,3 +1,4 @@
+import { classTitle } from '../shared/class-title.ts';
 import type { ExplainEvent, ExplanationView, Info, MapView, PictureInfo, Warning } from '../shared/types.ts';
 
 /** A class that a person chose. */
@@ -267,7 +268,7 @@ function news(run: Run, event: ExplainEvent): string | null {
   switch (event.event) {
     case 'prediction': {
       const [first] = event.view.top;
-      return first ? `${event.view.name}: ${first.name}, ${(first.probability * 100).toFixed(1)} percent.` : null;
+      return first ? `${event.view.name}: ${classTitle(first.name)}, ${(first.probability * 100).toFixed(1)} percent.` : null;
     }
     case 'map': {
       const ready = run.view?.maps.length ?? 0;

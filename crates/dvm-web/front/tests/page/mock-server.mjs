@@ -37,18 +37,18 @@ const INFO = {
   version: '0.1.0',
   models: [model('efficientnet_lite0'), model('squeezenet1_1')],
   methods: [
-    method('guided-backprop', 'Gradients', 'the gradient, with negative parts cut off on the way back', '1 pass forward, 1 back', [CHANNELS], 'Springenberg and others 2014, arXiv 1412.6806'),
-    method('gradient', 'Gradients', 'how the score changes with each pixel', '1 pass forward, 1 back', [CHANNELS], 'Simonyan and others 2013, arXiv 1312.6034'),
-    method('integrated-gradients', 'Gradients', 'gradients along the way from a baseline to the picture', '`steps` passes forward and back for each baseline', [option('steps', 'N', '50', 'points on the way')], 'Sundararajan and others 2017, arXiv 1703.01365'),
-    method('grad-cam', 'Class activation maps', 'places of the last feature map that speak for the class', '1 pass forward, 1 back to the layer'),
-    method('layer-cam', 'Class activation maps', 'each place by its own gradient', '1 pass forward, 1 back to the layer'),
-    method('score-cam', 'Class activation maps', 'channels by the score of the picture under them', '1 pass forward per channel of the layer, for all classes together'),
-    method('occlusion', 'Changed pictures', 'what the class loses when a window of the picture is covered, for windows all over it', 'one partial forward pass per window', [
+    method('guided-backprop', 'gradients', 'the gradient, with negative parts cut off on the way back', '1 pass forward, 1 back', [CHANNELS], 'Springenberg and others 2014, arXiv 1412.6806'),
+    method('gradient', 'gradients', 'how the score changes with each pixel', '1 pass forward, 1 back', [CHANNELS], 'Simonyan and others 2013, arXiv 1312.6034'),
+    method('integrated-gradients', 'gradients', 'gradients along the way from a baseline to the picture', '`steps` passes forward and back for each baseline', [option('steps', 'N', '50', 'points on the way')], 'Sundararajan and others 2017, arXiv 1703.01365'),
+    method('grad-cam', 'class activation maps', 'places of the last feature map that speak for the class', '1 pass forward, 1 back to the layer'),
+    method('layer-cam', 'class activation maps', 'each place by its own gradient', '1 pass forward, 1 back to the layer'),
+    method('score-cam', 'class activation maps', 'channels by the score of the picture under them', '1 pass forward per channel of the layer, for all classes together'),
+    method('occlusion', 'changed pictures', 'what the class loses when a window of the picture is covered, for windows all over it', 'one partial forward pass per window', [
       option('window', 'N|HxW', '20', 'rows and columns that are covered at a time, in pixels'),
       option('stride', 'N|HxW', '10', 'rows and columns from one window to the next, in pixels'),
       option('score', 'probability|logit|log-probability', 'probability', 'which score of the class is explained'),
     ], 'Zeiler, Fergus 2013, arXiv 1311.2901'),
-    method('rise', 'Changed pictures', 'the mean of random masks, each weighed by the score under it', 'one forward pass per mask: 4,000 if not said'),
+    method('rise', 'changed pictures', 'the mean of random masks, each weighed by the score under it', 'one forward pass per mask: 4,000 if not said'),
   ],
   metrics: [
     { name: 'deletion', title: 'Deletion', summary: 'how fast the class is lost when the most relevant pixels are covered first' },

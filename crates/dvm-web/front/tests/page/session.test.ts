@@ -146,3 +146,27 @@ test('the right side of a comparison begins with another map, and has an explana
   expect(runOf(session.state, 'second')!.choice.model).toBe('squeezenet1_1');
   expect(runOf(session.state, 'first')!.choice.model).toBe('efficientnet_lite0');
 });
+
+test('a stopped run keeps its finished maps, and the pictures that wait follow', async () => {
+  const { base } = await serve({ slow: 5 });
+  const session = await opened(base);
+  session.addPictures(['a.png', 'b.png'].map((name) => ({ blob: PICTURE, name })));
+  const first = runOf(session.state, 'first')!.key;
+  await until(session, (state) => (runOf(state, 'first')?.view?.maps.length ?? 0) === 1);
+  session.stop(first);
+  expect([runOf(session.state, 'first')!.stage, runOf(session.state, 'first')!.view!.maps.length]).toEqual(['stopped', 1]);
+  await until(session, (state) => state.runs.some(({ stage }) => stage === 'done'));
+  expect(session.state.runs.map(({ stage }) => stage)).toEqual(['stopped', 'done']);
+});
+
+test('the methods of the panel stay when another class of a run is asked for', async () => {
+  const { base } = await serve();
+  const session = await opened(base);
+  session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
+  await until(session, finished);
+  session.dispatch({ do: 'choose', choice: { methods: ['rise'] } });
+  session.explain({ class: { index: 281, name: 'tabby' } }, 'first', runOf(session.state, 'first')!.choice);
+  expect(runOf(session.state, 'first')!.choice.methods).toEqual(['grad-cam', 'guided-backprop', 'occlusion']);
+  expect(session.state.choice).toMatchObject({ methods: ['rise'], class: { index: 281 } });
+  await until(session, finished);
+});
