@@ -48,7 +48,10 @@ export function Compare({ state, session, palettes, settings, onSettings }: Prop
   const common = { state, info: state.info, session, palettes, settings, peers: both, spot, onSpot: setSpot };
   return (
     <section class="page-compare" aria-labelledby="compare">
-      <h1 id="compare">{state.pictures[first.picture]?.name}: side by side</h1>
+      <header class="page-run-header">
+        <p class="page-run-name">{state.pictures[first.picture]?.name}</p>
+        <h1 id="compare">Side by side</h1>
+      </header>
       <div class="page-panes">
         <Pane {...common} side="first" run={first} map={maps[0] ?? null} />
         <Pane {...common} side="second" run={second} map={maps[1] ?? null} />

@@ -80,7 +80,10 @@ function Movable({ run, view, session }: { run: Run; view: ExplanationView; sess
   return (
     <section class="page-live" aria-labelledby="live">
       <div class="page-live-picture">
-        <h1 id="live">{view.name}: move the window</h1>
+        <header class="page-run-header">
+          <p class="page-run-name">{view.name}</p>
+          <h1 id="live">Move the window</h1>
+        </header>
         <div
           class="page-window-area" tabIndex={0} role="application" aria-roledescription="window over the picture"
           aria-label={`Window over rows ${place.rows[0]} to ${place.rows[1]} and columns ${place.columns[0]} to ${place.columns[1]}`}

@@ -122,13 +122,15 @@ export class Session {
     const { model, class: one, against } = choice;
     if (side === 'first') this.dispatch({ do: 'choose', choice: base === undefined ? choice : { model, class: one, against } });
     const known = this.#state.runs.find((run) =>
-      run.picture === shown.picture && run.stage !== 'failed' && run.stage !== 'stopped' && answers(run.choice, choice));
+      run.picture === shown.picture && run.stage !== 'failed' && run.stage !== 'stopped' && answers(asked(run, choice), choice));
     if (known) {
       this.dispatch({ do: 'show', side, run: known.key });
       if (known.stage === 'waiting') this.#begin(known, side);
       return;
     }
     this.#begin(newRun(this.#key(), shown.picture, choice), side);
+    // A question with a mistake in it has been put right.
+    if (shown.stage === 'failed' && shown.view === null) this.dispatch({ do: 'remove', run: shown.key });
   }
 
   /** Shows a run of the history; one that waits or was stopped is started. */
@@ -263,6 +265,13 @@ export class Session {
     this.dispatch({ do: 'picture sent', picture: key, info });
     return ask(info.id);
   }
+}
+
+/** What a run was asked for; the most probable class counts as itself where another choice names it. */
+function asked(run: Run, choice: Choice): Choice {
+  return run.choice.class === null && choice.class !== null && run.view !== null
+    ? { ...run.choice, class: run.view.class }
+    : run.choice;
 }
 
 /** Whether what was made for one choice holds what another asks for. */

@@ -43,7 +43,7 @@ async function open(where, settings = {}) {
   page.on('pageerror', (error) => problems.push(`page: ${error.stack}`));
   page.on('console', (message) => {
     // Answers such as 401 and 429 are part of what is tested; everything else is a mistake, above all of the policy.
-    if (message.type() === 'error' && !/status of (401|404|422|429)/.test(message.text())) problems.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !/status of (400|401|404|422|429)/.test(message.text())) problems.push(`console: ${message.text()}`);
   });
   await page.goto(where);
   return page;

@@ -112,6 +112,7 @@ export function createMock({ token = null, busy = 0, slow = 0, retryAfter = '1' 
       return json(200, windowAnswer(asked));
     }
     if (path === '/api/explain') {
+      if (asked.options?.['occlusion.window'] === 'abc') return json(400, { error: 'the option `window` does not take `abc`' });
       counts.explain += 1;
       answer.writeHead(200, { 'Content-Type': 'application/x-ndjson' });
       let gone = false;

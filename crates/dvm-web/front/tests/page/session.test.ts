@@ -170,3 +170,27 @@ test('the methods of the panel stay when another class of a run is asked for', a
   expect(session.state.choice).toMatchObject({ methods: ['rise'], class: { index: 281 } });
   await until(session, finished);
 });
+
+test('the class that is the most probable one is not computed again', async () => {
+  const { base, counts } = await serve();
+  const session = await opened(base);
+  session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
+  await until(session, finished);
+  const { class: top } = runOf(session.state, 'first')!.view!;
+  session.explain({ class: { index: top.index, name: top.name } });
+  expect(counts.explain).toBe(1);
+  expect(session.state.runs.length).toBe(1);
+});
+
+test('a question with a mistake in it leaves the history when it is put right', async () => {
+  const { base } = await serve();
+  const session = await opened(base);
+  session.addPictures([{ blob: PICTURE, name: 'a.png' }]);
+  await until(session, finished);
+  session.explain({ options: { 'occlusion.window': 'abc' } });
+  await until(session, (state) => runOf(state, 'first')!.stage === 'failed');
+  expect(runOf(session.state, 'first')!.error).toBe('the option `window` does not take `abc`');
+  session.explain({ options: { 'occlusion.window': '32' } });
+  await until(session, finished);
+  expect(session.state.runs.map(({ choice }) => choice.options)).toEqual([{ 'occlusion.window': '32' }, {}]);
+});
