@@ -205,6 +205,14 @@ async fn maps_come_in_the_order_asked_for_and_one_that_fails_does_not_stop_the_o
     .await;
     assert_eq!(status, StatusCode::OK);
     assert!(figure.starts_with(b"\x89PNG"));
+    let (status, report) = ask(
+        &server,
+        get(&format!("/api/explanations/{answer}/report.html")),
+    )
+    .await;
+    assert_eq!(status, StatusCode::OK);
+    let report = String::from_utf8(report.to_vec()).unwrap();
+    assert!(report.contains("id=\"picture-0\"") && report.contains("coffee.png by squeezenet1_1"));
     for file in [
         "figure.gif",
         "nothing.npy",

@@ -252,6 +252,11 @@ impl Explanation {
         self.explained.input.crop()
     }
 
+    /// The whole picture, of which the network saw the crop.
+    pub fn original(&self) -> &Picture {
+        self.explained.input.original()
+    }
+
     /// What the checks found of each map, by the method's name.
     pub fn checked(&self) -> impl Iterator<Item = (&'static str, &[Checked])> {
         self.maps

@@ -7,9 +7,11 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use dvm::{Array, Explanation, FigureFormat, encode_npy, encode_png};
 
+use crate::report::{Head, Kind, Section, document};
 use crate::server::{Lane, Problem, Server};
+use crate::view::warnings;
 
-/// A file of an explanation: `figure.png`, `figure.svg`, `figure.pdf`, `record.json`, and for each
+/// A file of an explanation: `figure.png`, `figure.svg`, `figure.pdf`, `record.json`, `report.html`, and for each
 /// method `METHOD.npy` (the map, `[H, W]`), `METHOD.raw.npy` (what it was made of), `METHOD.png` and
 /// `METHOD.overlay.png`.
 #[utoipa::path(
@@ -44,6 +46,29 @@ pub(super) async fn download(
     Ok((headers, bytes).into_response())
 }
 
+/// One HTML file with all of the explanation.
+fn report(explanation: &Explanation) -> Vec<u8> {
+    let record = explanation.record();
+    let model = record["model"]["architecture"].as_str().unwrap_or_default();
+    let name = explanation.caption().file.as_deref().unwrap_or("picture");
+    let head = Head {
+        kind: Kind::Explain,
+        title: format!("{name} by {model}"),
+        // It was made on the page: no command made it.
+        command: String::new(),
+        parameters: [("model".to_owned(), record["model"].clone())]
+            .into_iter()
+            .collect(),
+        warnings: warnings(explanation),
+        sections: vec![Section::Pictures {
+            title: None,
+            paragraphs: Vec::new(),
+            group: None,
+        }],
+    };
+    document(&[(explanation, name, record.clone())], &head)
+}
+
 /// The content of a file, and what kind it is.
 fn make(explanation: &Explanation, file: &str) -> Result<(&'static str, Vec<u8>), Problem> {
     const NPY: &str = "application/octet-stream";
@@ -63,6 +88,9 @@ fn make(explanation: &Explanation, file: &str) -> Result<(&'static str, Vec<u8>)
         let mut text = serde_json::to_string_pretty(&explanation.record()).expect("plain data");
         text.push('\n');
         return Ok(("application/json", text.into_bytes()));
+    }
+    if file == "report.html" {
+        return Ok(("text/html; charset=utf-8", report(explanation)));
     }
     let (method, ending) = file.split_once('.').ok_or_else(missing)?;
     let mut maps = explanation.maps();

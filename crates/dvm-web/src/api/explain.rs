@@ -235,7 +235,11 @@ impl Task {
             let tests = serde_json::json!([parameters, one.checks.parameters()]);
             let how = format!("{method} {tests}");
             match self.explanation(one, method, &how, (&inspection, &seen), ticket) {
-                Ok(explanation) => self.map(method, explanation),
+                Ok(explanation) => {
+                    let asked = self.asked(&how, explanation.target());
+                    locked(&self.answer).push(asked);
+                    self.map(method, &explanation);
+                }
                 Err(error) => self.say(Event::Failed {
                     method,
                     error: Problem::from(error).message,
@@ -337,12 +341,11 @@ impl Task {
         Ok(found.expect("the target was among the classes asked for"))
     }
 
-    fn map(&self, method: &'static str, explanation: Arc<Explanation>) {
+    fn map(&self, method: &'static str, explanation: &Explanation) {
         let record = explanation.record();
-        let mut view = ExplanationView::new(&explanation, &self.given.name, record, Detail::Full);
-        let mut warnings = warnings(&explanation);
+        let mut view = ExplanationView::new(explanation, &self.given.name, record, Detail::Full);
+        let mut warnings = warnings(explanation);
         warnings.retain(|warning| warning.source == method);
-        locked(&self.answer).push(explanation);
         self.say(Event::Map {
             method,
             map: Box::new(view.maps.remove(0)),

@@ -1,6 +1,7 @@
 //! What the page works with: pictures, what networks computed of them, and explanations. All of it is in memory only,
 //! bounded, and the oldest is forgotten first.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,14 +11,15 @@ use lru::LruCache;
 use crate::server::{Limits, Problem};
 
 /// Most bytes of picture files that are remembered, and most files.
-const BYTES: usize = 256 << 20;
+const PICTURE_BYTES: usize = 128 << 20;
 const PICTURES: usize = 200;
 
 /// Pictures of which all values of a network are remembered; each takes tens of megabytes.
 const INSPECTIONS: usize = 4;
 
-/// Explanations that are remembered: each class of each method counts.
+/// Most explanations that are remembered, each class of each method, and most bytes of them.
 const EXPLANATIONS: usize = 400;
+const EXPLANATION_BYTES: usize = 256 << 20;
 
 /// Answers that files can be downloaded of.
 const ANSWERS: usize = 200;
@@ -30,8 +32,8 @@ pub(super) struct Given {
     bytes: usize,
 }
 
-/// What belongs together for downloads: one explanation for each method that succeeded, in order.
-pub(super) type Answer = Arc<Mutex<Vec<Arc<Explanation>>>>;
+/// What belongs together for downloads: what was asked for by each method that succeeded, in order.
+pub(super) type Answer = Arc<Mutex<Vec<Asked>>>;
 
 /// What an explanation was asked for: the picture, the network, the method with its parameters, the target.
 pub(super) type Asked = (String, String, String, String);
@@ -73,7 +75,7 @@ impl Session {
         };
         pictures.push(id.clone(), Arc::new(given));
         let mut all: usize = pictures.iter().map(|(_, given)| given.bytes).sum();
-        while all > BYTES && pictures.len() > 1 {
+        while all > PICTURE_BYTES && pictures.len() > 1 {
             let oldest = pictures.pop_lru();
             all -= oldest.map_or(0, |(_, given)| given.bytes);
         }
@@ -110,9 +112,15 @@ impl Session {
         locked(&self.explanations).get(asked).cloned()
     }
 
-    /// Remembers an explanation.
+    /// Remembers an explanation, and forgets the oldest ones where they take too much memory.
     pub(super) fn keep(&self, asked: Asked, explanation: Arc<Explanation>) {
-        locked(&self.explanations).push(asked, explanation);
+        let mut explanations = locked(&self.explanations);
+        explanations.push(asked, explanation);
+        while explanations.len() > 1
+            && bytes(explanations.iter().map(|(_, one)| &**one)) > EXPLANATION_BYTES
+        {
+            explanations.pop_lru();
+        }
     }
 
     /// A new answer, empty so far, with its id.
@@ -128,12 +136,39 @@ impl Session {
         let found = locked(&self.answers).get(id).cloned();
         let missing = || Problem::missing("this explanation is not here any more: make it again");
         let answer = found.ok_or_else(missing)?;
-        let maps = locked(&answer).clone();
-        let maps = maps
-            .iter()
-            .map(|explanation| Explanation::clone(explanation));
-        maps.reduce(Explanation::with_maps_of).ok_or_else(missing)
+        let asked = locked(&answer).clone();
+        let mut all: Option<Explanation> = None;
+        for asked in &asked {
+            let one = self.explanation(asked).ok_or_else(missing)?;
+            let one = Explanation::clone(&one);
+            all = Some(match all {
+                None => one,
+                Some(all) => all.with_maps_of(one),
+            });
+        }
+        all.ok_or_else(missing)
     }
+}
+
+/// The memory that explanations take together. Pictures and arrays that several of them share count once.
+fn bytes<'a>(explanations: impl Iterator<Item = &'a Explanation>) -> usize {
+    let mut shared = BTreeMap::new();
+    let mut own = 0;
+    for explanation in explanations {
+        let original = explanation.original().rgb();
+        shared.insert(original.as_ptr().addr(), original.len());
+        for (_, map) in explanation.maps() {
+            let smooth = map.smooth.as_ref().map_or(0, Vec::len);
+            own += (map.map.len() + smooth) * size_of::<f32>();
+            for array in &map.arrays {
+                shared.insert(
+                    array.values.as_ptr().addr(),
+                    array.values.len() * size_of::<f32>(),
+                );
+            }
+        }
+    }
+    own + shared.values().sum::<usize>()
 }
 
 fn bounded<K: std::hash::Hash + Eq, V>(most: usize) -> Mutex<LruCache<K, V>> {
@@ -167,10 +202,29 @@ mod tests {
     fn the_oldest_pictures_are_forgotten_when_they_are_too_large_together() {
         let session = Session::new(&Limits::default());
         let ids: Vec<String> = (0..3)
-            .map(|_| session.put("a.png".into(), BYTES / 2, source()).unwrap())
+            .map(|_| {
+                session
+                    .put("a.png".into(), PICTURE_BYTES / 2, source())
+                    .unwrap()
+            })
             .collect();
         let is_there: Vec<bool> = ids.iter().map(|id| session.picture(id).is_ok()).collect();
         assert_eq!(is_there, [false, true, true]);
+    }
+
+    #[test]
+    fn what_explanations_share_counts_once() {
+        let classifier = dvm::Classifier::open("squeezenet1_1", None).unwrap();
+        let settings = dvm::Settings::new().with("window", 112).with("stride", 112);
+        let mut options = dvm::Explain::with_settings("occlusion", &settings).unwrap();
+        options.classes = [1, 2].map(dvm::ClassChoice::Index).into();
+        let picture = Picture::filled(300, 300, [90, 20, 40]);
+        let all = classifier.explain(picture, &options).unwrap();
+        // The picture, the scores of 1,000 classes under 4 windows; of each class a map and a smooth one.
+        let shared = 300 * 300 * 3 + 1000 * 4 * 4;
+        let own = 2 * 224 * 224 * 4;
+        assert_eq!(bytes(all[..1].iter()), shared + own);
+        assert_eq!(bytes(all.iter()), shared + 2 * own);
     }
 
     #[test]
