@@ -173,7 +173,7 @@ function Picture({ run, method, map, palettes, settings, peers, spot, onSpot }: 
   const smooth = settings.smooth ? loaded?.smooth : null;
 
   if (map === null && windows && picture) {
-    return <SweepCanvas size={view.size} crop={picture} batches={windows} palettes={palettes} opacity={settings.opacity} label={`${method}, window by window`} />;
+    return <SweepCanvas size={view.size} crop={picture} batches={windows} palettes={palettes} opacity={settings.opacity} colours={settings.diverging} label={`${method}, window by window`} />;
   }
   return (
     <figure class="page-pane-map">

@@ -1,5 +1,6 @@
 import type { Palette } from '../shared/colours.ts';
 import { MapCanvas } from '../shared/MapCanvas.tsx';
+import type { Settings } from '../shared/viewer-settings.ts';
 import { MakingProgress, unfinished } from './Making.tsx';
 import type { Run } from './state.ts';
 import { SweepCanvas } from './SweepCanvas.tsx';
@@ -9,14 +10,14 @@ interface Props {
   picture: ImageData | null;
   size: [number, number];
   palettes: Palette[];
-  opacity: number;
+  settings: Settings;
   /** The method that is drawn in the large place. */
   watched: string | null;
   onWatch: (method: string) => void;
 }
 
 /** A tile for each map that is still to come, where the small map will be. */
-export function MakingTiles({ run, picture, size, palettes, opacity, watched, onWatch }: Props) {
+export function MakingTiles({ run, picture, size, palettes, settings, watched, onWatch }: Props) {
   return (
     <>
       {unfinished(run).map((method) => {
@@ -34,7 +35,7 @@ export function MakingTiles({ run, picture, size, palettes, opacity, watched, on
             key={method} type="button" class="multiple page-tile" aria-pressed={watched === method}
             aria-label={`Watch ${method}`} onClick={() => onWatch(method)}
           >
-            <SweepCanvas size={size} crop={picture} batches={windows} palettes={palettes} opacity={opacity} label={`${method}, window by window`} />
+            <SweepCanvas size={size} crop={picture} batches={windows} palettes={palettes} opacity={settings.opacity} colours={settings.diverging} label={`${method}, window by window`} />
             <MakingProgress run={run} method={method} />
           </button>
         );

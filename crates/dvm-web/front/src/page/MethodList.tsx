@@ -98,7 +98,7 @@ function Option({ option, value, onValue }: { option: OptionSpec; value: string 
           placeholder={option.default} value={value ?? ''} onChange={(event) => set(event.currentTarget.value)}
         />
       )}
-      <p id={`${id}-help`} class="hint">{option.help} ({option.takes})</p>
+      <p id={`${id}-help`} class="hint">{option.help}{choices === null && ` (${option.takes})`}</p>
     </div>
   );
 }

@@ -47,7 +47,7 @@ export function RunStage({ run, state, session, palettes, settings, onSettings }
       {view && view.maps.length > 0 && (
         <Maps run={run} view={view} state={state} session={session} palettes={palettes} settings={settings} onSettings={onSettings} />
       )}
-      {view && view.maps.length === 0 && <FirstMap run={run} view={view} palettes={palettes} opacity={settings.opacity} />}
+      {view && view.maps.length === 0 && <FirstMap run={run} view={view} palettes={palettes} settings={settings} />}
       {!view && picture && run.stage !== 'failed' && <img class="page-first-look" src={picture.url} alt={`The picture ${picture.name}`} />}
       {(view === null || view.maps.length === 0) && <Making run={run} />}
       <FailedMethods run={run} />
@@ -69,7 +69,7 @@ function Maps({ run, view, state, session, palettes, settings, onSettings }: Pro
   const windows = wished === null ? undefined : run.windows[wished];
   const look = (method: string | null) => session.dispatch({ do: 'look at', side: 'first', method });
   const tiles = unfinished(run).length > 0 && (
-    <MakingTiles run={run} picture={picture} size={view.size} palettes={palettes} opacity={settings.opacity} watched={windows ? wished : null} onWatch={look} />
+    <MakingTiles run={run} picture={picture} size={view.size} palettes={palettes} settings={settings} watched={windows ? wished : null} onWatch={look} />
   );
   return (
     <Viewer
@@ -78,21 +78,21 @@ function Maps({ run, view, state, session, palettes, settings, onSettings }: Pro
       onChoose={(title) => look(view.maps.find((map) => map.title === title)?.method ?? null)}
       making={tiles}
       instead={windows && picture && (
-        <SweepCanvas size={view.size} crop={picture} batches={windows} palettes={palettes} opacity={settings.opacity} label={`${wished}, window by window`} />
+        <SweepCanvas size={view.size} crop={picture} batches={windows} palettes={palettes} opacity={settings.opacity} colours={settings.diverging} label={`${wished}, window by window`} />
       )}
     />
   );
 }
 
 /** Before the first map is finished: the picture, with the windows of occlusion where it is on its way. */
-function FirstMap({ run, view, palettes, opacity }: { run: Run; view: ExplanationView; palettes: Palette[]; opacity: number }) {
+function FirstMap({ run, view, palettes, settings }: Pick<Props, 'run' | 'palettes' | 'settings'> & { view: ExplanationView }) {
   const { picture, problem } = useLoaded(view);
   const [sweep] = Object.entries(run.windows);
   return (
     <figure class="page-first-map">
       {problem !== null && <p class="problem">{problem}</p>}
       {picture && sweep
-        ? <SweepCanvas size={view.size} crop={picture} batches={sweep[1]} palettes={palettes} opacity={opacity} label={`${sweep[0]} of ${view.title}, window by window`} />
+        ? <SweepCanvas size={view.size} crop={picture} batches={sweep[1]} palettes={palettes} opacity={settings.opacity} colours={settings.diverging} label={`${sweep[0]} of ${view.title}, window by window`} />
         : (
           <MapCanvas
             size={view.size} picture={picture} values={null} scale={null} look={{ mode: 'picture', opacity: 0 }}

@@ -5,6 +5,9 @@ import { position } from '../shared/scale.ts';
 import type { Windows } from './state.ts';
 import { Sweep } from './sweep.ts';
 
+/** The colours of drops in the program's figures. */
+const USUAL = 'rdbu';
+
 interface Props {
   size: [number, number];
   crop: ImageData;
@@ -12,11 +15,13 @@ interface Props {
   batches: Windows[];
   palettes: Palette[];
   opacity: number;
+  /** Name of the chosen colour map; null for that of the program's figures. */
+  colours: string | null;
   label: string;
 }
 
 /** Occlusion while it is computed: each window takes its colour over the picture as soon as its answer is known. */
-export function SweepCanvas({ size, crop, batches, palettes, opacity, label }: Props) {
+export function SweepCanvas({ size, crop, batches, palettes, opacity, colours, label }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const sweep = useRef<{ of: Sweep; first: Windows | undefined; done: number } | null>(null);
   const [rows, columns] = size;
@@ -32,7 +37,8 @@ export function SweepCanvas({ size, crop, batches, palettes, opacity, label }: P
     for (const batch of batches.slice(sweep.current.done)) of.add(batch);
     sweep.current.done = batches.length;
 
-    const palette = palettes.find(({ diverging }) => diverging);
+    const fitting = palettes.filter(({ diverging }) => diverging);
+    const palette = fitting.find(({ name }) => name === (colours ?? USUAL)) ?? fitting[0];
     const pixels = context.createImageData(columns, rows);
     const scale = { low: -of.reach, high: of.reach, neutral: 'middle' as const };
     for (let i = 0, at = 0; i < of.values.length; i++, at += 4) {
@@ -45,7 +51,7 @@ export function SweepCanvas({ size, crop, batches, palettes, opacity, label }: P
       pixels.data[at + 3] = 255;
     }
     context.putImageData(pixels, 0, 0);
-  }, [batches, crop, palettes, opacity, rows, columns]);
+  }, [batches, crop, palettes, opacity, colours, rows, columns]);
 
   return <canvas ref={canvas} class="map-pixels" width={columns} height={rows} role="img" aria-label={label} />;
 }
