@@ -1,22 +1,34 @@
 //! Options of methods and metrics that came over a network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dvm::{OptionSpec, Settings, Takes, methods, metrics};
 
 use crate::models::shortened;
 use crate::server::Problem;
 
-/// The largest number of samples, steps, segments and the like. The time of a request bounds work, too, but not
-/// the memory of what is made before it.
-const LARGEST: u64 = 20_000;
+/// The largest number that an option may have. The time of a request bounds work, too, but not the memory of what
+/// is made before it, nor a single step.
+fn largest(option: &str) -> u64 {
+    match option {
+        // Cells along each side; there may be as many masks of them as `masks` says.
+        "cells" | "grid" => 64,
+        // Segments of all rows and columns; linear models take the square of their number.
+        "segments" => 1024,
+        // Pixels that each pixel is blurred over.
+        "sigma" | "mask-sigma" => 1000,
+        // A class.
+        "other" => 1_000_000,
+        _ => 10_000,
+    }
+}
 
 /// Most options at once, and the most letters of a value.
 const MOST: usize = 64;
 const LONGEST: usize = 200;
 
-/// An option of this name may have any number.
-const SEED: &str = "seed";
+/// Options of these names may have any number.
+const SEEDS: [&str; 2] = ["seed", "noise-seed"];
 
 /// The settings of methods and metrics that these options mean, `option` or `method.option` by name. What would
 /// make the server read a file of its own is refused, and so are numbers that would exhaust its memory; whether
@@ -59,53 +71,59 @@ fn check(name: &str, value: &str) -> Result<(), String> {
     if value.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));
     }
-    for spec in specs(name) {
-        let Takes::Text(form) = spec.takes else {
-            continue;
-        };
-        if form.starts_with("METHOD[") {
-            // Its own options stand behind colons.
-            for part in value.split(':').skip(1) {
-                let (name, value) = part.split_once('=').unwrap_or((part, ""));
-                check(name, value)?;
-            }
-        } else if names_files(form) {
-            let mut parts = value.split(',');
-            if !parts.all(|part| is_without_file(part.trim(), form)) {
-                let forms = forms(form).filter(|form| !names_files(form));
-                let forms: Vec<&str> = forms.collect();
-                return Err(format!(
-                    "a server reads no files of its own; it is one of {}",
-                    forms.join(", ")
-                ));
-            }
+    let texts = specs(name).filter_map(|spec| match spec.takes {
+        Takes::Text(form) => Some(form),
+        _ => None,
+    });
+    let texts: Vec<&str> = texts.collect();
+    if texts.iter().any(|form| form.starts_with("METHOD[")) {
+        // Its own options stand behind colons.
+        for part in value.split(':').skip(1) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            check(name, value)?;
         }
     }
-    if name != SEED && !value.starts_with('#') {
-        let numbers = value.split(|c: char| !c.is_ascii_digit());
-        let is_large = |digits: &str| !matches!(digits.parse::<u64>(), Ok(0..=LARGEST));
-        // What stands behind a point is a fraction, however many digits it has.
-        let whole = value.split_once('.').filter(|(_, rest)| is_digits(rest));
-        let mut numbers: Vec<&str> = match whole {
-            Some((whole, _)) => vec![whole],
-            None => numbers.collect(),
-        };
-        numbers.retain(|digits| is_digits(digits));
-        if numbers.into_iter().any(is_large) || has_large_exponent(value) {
-            return Err(format!("numbers up to {LARGEST} are taken"));
+    if texts.iter().any(|form| names_files(form)) {
+        let mut parts = value.split(',');
+        // Methods share most of the words, and where one does not know a word, it refuses it.
+        let is_known = |part: &str| texts.iter().any(|form| is_without_file(part, form));
+        if !parts.all(is_known) {
+            let all = texts.iter().flat_map(|form| forms(form));
+            let all: BTreeSet<&str> = all.filter(|form| !names_files(form)).collect();
+            let all: Vec<&str> = all.into_iter().collect();
+            return Err(format!(
+                "a server reads no files of its own; it is one of {}",
+                all.join(", ")
+            ));
         }
+    }
+    let has_numbers = !SEEDS.contains(&name) && !value.starts_with('#');
+    if has_numbers && is_too_large(name, value) {
+        return Err(format!("numbers up to {} are taken", largest(name)));
     }
     Ok(())
 }
 
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Whether it is a number such as `1e9` that is larger than those that are taken.
-fn has_large_exponent(value: &str) -> bool {
-    let number: Result<f64, _> = value.trim().parse();
-    number.is_ok_and(|number| number.abs() > LARGEST as f64)
+/// Whether a number in it is too large, or what numbers with `x` between them make together.
+fn is_too_large(name: &str, value: &str) -> bool {
+    let largest = largest(name) as f64;
+    // `grid:N` has N rows and N columns.
+    let is_square = value.starts_with("grid:") && !value.contains('x');
+    let mut parts = value.split([':', ',', '=']);
+    parts.any(|part| {
+        let numbers = part.split('x').map(|number| number.trim().parse::<f64>());
+        let numbers: Vec<f64> = numbers.filter_map(Result::ok).map(f64::abs).collect();
+        let together = match name {
+            "segments" => numbers.iter().product(),
+            _ => numbers.iter().copied().fold(0.0, f64::max),
+        };
+        let together = if is_square {
+            together * together
+        } else {
+            together
+        };
+        together > largest
+    })
 }
 
 fn forms(form: &str) -> impl Iterator<Item = &str> {
@@ -190,6 +208,10 @@ mod tests {
             ("baseline", "black,white"),
             ("segments", "slic:50"),
             ("segments", "grid:7x7"),
+            ("segments", "grid:32"),
+            ("window", "224x224"),
+            ("masks", "8000"),
+            ("noise-seed", "4294967296"),
             ("of", "integrated-gradients:steps=20"),
             ("window", "32x16"),
             ("layer", "features.12"),
@@ -215,7 +237,14 @@ mod tests {
             ("samples", "1000000000"),
             ("samples", "99999999999999999999999999"),
             ("steps", "1e9"),
+            ("steps", "inf"),
+            ("rise.masks", "10001"),
+            ("cells", "65"),
             ("segments", "grid:100000x100000"),
+            ("segments", "grid:33"),
+            ("segments", "grid:2x1000"),
+            ("segments", "slic:1025"),
+            ("percent", "10,20,1e30"),
             ("of", "integrated-gradients:steps=1000000"),
         ] {
             assert!(refused(option, value).is_some(), "{option}={value}");

@@ -16,6 +16,7 @@ mod prepare;
 mod preparing;
 mod requests;
 mod results;
+mod serve;
 #[path = "../../../dvm-fetch/tests/fetch/server.rs"]
 #[allow(dead_code, reason = "it serves the tests of fetching, too")]
 mod server;

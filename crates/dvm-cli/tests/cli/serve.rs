@@ -1,0 +1,197 @@
+//! `dvm serve`, as people and service managers run it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{dvm, program, text};
+
+/// The arguments of a server that is quick to start.
+const QUICK: [&str; 6] = ["--model", "squeezenet1_1", "--port", "0", "--log", "none"];
+
+/// A server that runs, with what it printed when it was ready.
+struct Serving {
+    child: Child,
+    ready: Value,
+}
+
+impl Serving {
+    fn new(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut printed = String::new();
+        loop {
+            printed += &lines.next().expect("it prints where it is").unwrap();
+            if let Ok(ready) = serde_json::from_str(&printed) {
+                return Self { child, ready };
+            }
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let address = self.ready["address"].as_str().unwrap();
+        let stream = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
+        let patience = Some(Duration::from_secs(60));
+        stream.set_read_timeout(patience).unwrap();
+        stream
+    }
+
+    /// Sends a request and gives the answer.
+    fn ask(&self, request: &str) -> String {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn get(&self, path: &str, header: &str) -> String {
+        self.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}Connection: close\r\n\r\n"
+        ))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(arguments: &[&str]) -> Command {
+    let mut command = program();
+    command.env_remove("DVM_TOKEN");
+    command.arg("serve").args(QUICK).args(arguments);
+    command
+}
+
+#[test]
+fn a_server_that_others_reach_is_refused_without_a_token_and_says_what_to_do() {
+    let open = crate::Run::of(serve(&["--listen", "0.0.0.0"]).env("DVM_TOKEN", ""));
+    assert_eq!(open.code, Some(2), "{}", open.stderr);
+    for word in [
+        "0.0.0.0 can be reached from other machines",
+        "--token-file",
+        "DVM_TOKEN",
+    ] {
+        assert!(open.stderr.contains(word), "{}", open.stderr);
+    }
+    let short = crate::Run::of(serve(&[]).env("DVM_TOKEN", "short"));
+    assert_eq!(short.code, Some(2));
+    assert!(
+        short.stderr.contains("at least 16 characters"),
+        "{}",
+        short.stderr
+    );
+}
+
+#[test]
+fn the_token_comes_from_a_file_or_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "of-the-file-0123456789\n").unwrap();
+    let arguments = ["--listen", "0.0.0.0", "--json", "--token-file", text(&file)];
+    // A file that is named wins.
+    let server = Serving::new(serve(&arguments).env("DVM_TOKEN", "of-the-environment-0"));
+    assert_eq!(server.ready["token"], true);
+    let models =
+        |token: &str| server.get("/v1/models", &format!("Authorization: Bearer {token}\r\n"));
+    // Listening on every address, it is reached by the one of this machine.
+    let port = server.ready["address"]
+        .as_str()
+        .unwrap()
+        .rsplit_once(':')
+        .unwrap()
+        .1;
+    assert_ne!(port, "0");
+    assert!(models("of-the-file-0123456789").ends_with(r#"{"models":["squeezenet1_1"]}"#));
+    assert!(models("of-the-environment-0").starts_with("HTTP/1.1 401"));
+    let server = Serving::new(serve(&["--json"]).env("DVM_TOKEN", "of-the-environment-0"));
+    let header = "Authorization: Bearer of-the-environment-0\r\n";
+    assert!(server.get("/v1/models", header).starts_with("HTTP/1.1 200"));
+    assert!(server.get("/v1/models", "").starts_with("HTTP/1.1 401"));
+}
+
+#[test]
+fn options_of_one_network_go_with_one_network() {
+    let two = [
+        "serve",
+        "--model",
+        "squeezenet1_1",
+        "--model",
+        "efficientnet_lite0",
+    ];
+    for option in [
+        ["--classes", "names.txt"],
+        ["--size", "128"],
+        ["--output", "logits"],
+        ["--part", "ema"],
+    ] {
+        let run = dvm(&[&two[..], &option].concat());
+        assert_eq!(run.code, Some(2));
+        assert!(run.stderr.contains("go with one network"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_that_names_the_option() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let run = dvm(&["serve", "--model", "squeezenet1_1", "--port", &port]);
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr.contains("cannot listen on 127.0.0.1"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("--port"), "{}", run.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_is_told_to_end_finishes_its_work_and_ends_well() {
+    for signal in ["-TERM", "-INT"] {
+        let mut server = Serving::new(&mut serve(&[
+            "--json",
+            "--allow-host",
+            "explain.example.org",
+        ]));
+        let numbers = format!("[{}]", vec!["0.5"; 224].join(","));
+        let channel = format!("[{}]", vec![&numbers[..]; 224].join(","));
+        let body = format!(
+            "{{\"instances\": [[{channel},{channel},{channel}]], \"parameters\": {{\"method\": \"occlusion\", \
+             \"options\": {{\"stride\": 12}}}}}}"
+        );
+        let mut stream = server.connect();
+        let head = format!(
+            "POST /v1/models/squeezenet1_1:explain HTTP/1.1\r\nHost: explain.example.org\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all((head + &body).as_bytes()).unwrap();
+        while !server
+            .get("/metrics", "")
+            .contains("dvm_queue_length{lane=\"long\"} 1")
+        {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let id = server.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer:.300}");
+        assert!(answer.ends_with("}]}"), "the whole of the answer");
+        assert_eq!(server.child.wait().unwrap().code(), Some(0), "{signal}");
+    }
+}
