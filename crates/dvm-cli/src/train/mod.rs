@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use dvm::Classifier;
-use dvm::training::{Config, EpochRecord, Existing, PRESETS, Reported, RunFolder, Training};
+use dvm::training::{
+    Config, EpochRecord, Existing, PRESETS, Reported, RunFolder, Training, TrainingEvent,
+};
 use dvm_web::report::{self as sections, Head, Kind};
 use dvm_web::view::Warning;
 use serde::Serialize;
@@ -122,22 +124,36 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     arguments
         .report
         .refuse_within(&training.folder().report_path())?;
-    let mut writer = arguments.report.begin(0)?;
+    // Whether it can be written is seen now; it is begun when there is something to write.
+    drop(arguments.report.begin(0)?);
     // Training stops after the step at hand, with a checkpoint. Nothing is printed before that: it
     // would run into the live view.
     let hold = interruption::hold();
     let mut watch = Watch::new(!arguments.plain && !arguments.run.json);
-    let outcome = training.run(&mut |event| watch.see(event), &interruption::is_asked);
+    let mut warnings = Vec::new();
+    let mut see = |event: &TrainingEvent| {
+        if let TrainingEvent::Message(message) = event
+            && let Some(warning) = message.strip_prefix("warning: ")
+        {
+            warnings.push(warning.to_owned());
+        }
+        watch.see(event);
+    };
+    let outcome = training.run(&mut see, &interruption::is_asked);
     let finished = outcome.as_ref().is_ok_and(|outcome| outcome.done);
     if finished {
         // A report that is cut short is written by resuming: a signal may end the program from here on.
         drop(hold);
     }
+    let mut writer = match finished {
+        true => arguments.report.begin(0)?,
+        false => None,
+    };
     let mut entries = Entries::new(writer.as_mut());
     let reported = match &outcome {
         Ok(outcome) if finished => {
             let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
-            training.report(&outcome.records, &mut |event| watch.see(event), &mut wrong)
+            training.report(&outcome.records, &mut see, &mut wrong)
         }
         _ => Ok(None),
     };
@@ -160,11 +176,24 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         report::warn_about_fonts(evaluation.classes.iter().map(|class| class.name.as_str()));
     }
     let mut line = String::new();
-    if let (Some(mut writer), true) = (writer, finished) {
+    if let Some(mut writer) = writer {
         if let Some(reported) = &reported {
             name_skipped(&mut writer, &reported.evaluated);
         }
-        let head = html_head(&training, &outcome.records, reported.as_ref(), shown)?;
+        let trouble = outcome.trouble.as_ref().map(advice::warning);
+        warnings.extend(trouble.map(|words| words.trim_start_matches("warning: ").to_owned()));
+        let mut head = html_head(&training, &outcome.records, reported.as_ref(), shown)?;
+        let known: Vec<String> = head
+            .warnings
+            .iter()
+            .map(|known| known.text.clone())
+            .collect();
+        warnings.retain(|warning| !known.contains(warning));
+        head.warnings
+            .extend(warnings.into_iter().map(|text| Warning {
+                source: "training".into(),
+                text,
+            }));
         line = arguments.report.finish(writer, &head)?;
     }
     if arguments.run.json {
@@ -232,11 +261,6 @@ fn html_head(
     let mut head = html_report::head(Kind::Train, title, classifier, all);
     let config = serde_json::to_value(training.config()).expect("a configuration is plain data");
     html_report::add(&mut head, [("training", config)]);
-    head.warnings
-        .extend(training.data().remarks().into_iter().map(|text| Warning {
-            source: "data".into(),
-            text,
-        }));
     Ok(head)
 }
 

@@ -311,3 +311,47 @@ fn a_survey_has_the_shares_of_its_classes_and_their_mean_maps() {
         .count();
     assert_eq!(head["entries"].as_array().unwrap().len(), outliers);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_report_that_is_interrupted_leaves_nothing() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    let home = tempfile::tempdir().unwrap();
+    let report = home.path().join("reports/r.html");
+    let mut child = crate::program()
+        .args([
+            "explain",
+            COFFEE,
+            "--report",
+            text(&report),
+            "--stride",
+            "1",
+        ])
+        .args([
+            "--formats",
+            "none",
+            "--model",
+            "squeezenet1_1",
+            "--method",
+            "occlusion",
+        ])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let folder = report.parent().unwrap();
+    while fs::read_dir(folder).map_or(0, Iterator::count) == 0 {
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "it does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(sent.success());
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+}
