@@ -20,15 +20,17 @@ struct Serving {
 
 impl Serving {
     fn new(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut serving = Self {
+            child: command.stdout(Stdio::piped()).spawn().unwrap(),
+            ready: Value::Null,
+        };
+        let mut lines = BufReader::new(serving.child.stdout.take().unwrap()).lines();
         let mut printed = String::new();
-        loop {
+        while serving.ready.is_null() {
             printed += &lines.next().expect("it prints where it is").unwrap();
-            if let Ok(ready) = serde_json::from_str(&printed) {
-                return Self { child, ready };
-            }
+            serving.ready = serde_json::from_str(&printed).unwrap_or_default();
         }
+        serving
     }
 
     fn connect(&self) -> TcpStream {

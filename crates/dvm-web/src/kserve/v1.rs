@@ -206,12 +206,6 @@ struct Predicted {
 }
 
 #[derive(Serialize)]
-struct Explanations<'a> {
-    predictions: Vec<Predicted>,
-    explanations: Vec<Explained<'a>>,
-}
-
-#[derive(Serialize)]
 struct Explained<'a> {
     method: &'static str,
     title: &'a str,
@@ -292,29 +286,36 @@ impl Job {
         let Some((method, options)) = &self.method else {
             return Err(Problem::internal("there is no method"));
         };
-        let mut made = Vec::new();
+        let mut predictions = Vec::new();
+        // Each is written at once: an explanation may hold a large array of what it was reduced from.
+        let mut explanations = Vec::new();
         for (index, instance) in instances.into_iter().enumerate() {
             ticket.check();
             let explained = || {
                 let input = self.input(instance)?;
                 let of = (&*self.server, &self.model);
-                explain(of, input, (method, options), ticket)
+                let made = explain(of, input, (method, options), ticket)?;
+                let of_network = made.warnings().filter(|(source, _)| *source != method.name);
+                let warnings = of_network.map(|(_, warning)| warning).collect();
+                predictions.push(self.predicted(made.prediction(), warnings));
+                if index > 0 {
+                    explanations.push(b',');
+                }
+                explanations.extend(written(&self.explained(method.name, &made)?)?);
+                Ok(())
             };
             let named = |problem: Problem| problem.of(&format!("instances[{index}]"));
-            made.push(explained().map_err(named)?);
+            explained().map_err(named)?;
         }
-        let predictions = made.iter().map(|explanation| {
-            let of_network = explanation
-                .warnings()
-                .filter(|(source, _)| *source != method.name);
-            let warnings = of_network.map(|(_, warning)| warning).collect();
-            self.predicted(explanation.prediction(), warnings)
-        });
-        let explanations = made.iter().map(|made| self.explained(method.name, made));
-        written(&Explanations {
-            predictions: predictions.collect(),
-            explanations: explanations.collect::<Result<_, _>>()?,
-        })
+        let predictions = written(&predictions)?;
+        let parts: [&[u8]; 5] = [
+            b"{\"predictions\":",
+            &predictions,
+            b",\"explanations\":[",
+            &explanations,
+            b"]}",
+        ];
+        Ok(parts.concat().into())
     }
 
     fn explained<'a>(

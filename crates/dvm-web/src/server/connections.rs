@@ -72,6 +72,7 @@ pub async fn accept(
         });
     }
     drop(listener);
+    tracing::info!("ending: what is being worked on is finished");
     close();
     if timeout(longest, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests are left without an answer: their time is over");

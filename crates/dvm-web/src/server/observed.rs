@@ -24,6 +24,15 @@ static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
     AtomicU64::new(u64::from_le_bytes(start))
 });
 
+/// What is asked again and again, so that it is only logged where it fails.
+const QUIET: [&str; 5] = [
+    "/api/window",
+    "/health",
+    "/metrics",
+    "/v2/health/live",
+    "/v2/health/ready",
+];
+
 /// Most letters of an id that a client gives.
 const LONGEST: usize = 64;
 
@@ -65,7 +74,7 @@ pub async fn observe(State(server): State<Arc<Server>>, request: Request, next: 
         let path: String = path.chars().take(200).collect();
         if status >= 500 {
             tracing::warn!(method, path, status, milliseconds, "answered");
-        } else {
+        } else if status >= 400 || !QUIET.contains(&&route[..]) {
             tracing::info!(method, path, status, milliseconds, "answered");
         }
         if let Ok(id) = HeaderValue::from_str(&id) {

@@ -368,9 +368,8 @@ mod tests {
                             thread::sleep(Duration::from_millis(1));
                         }
                     });
-                    if let Err(panic) = worker.join() {
-                        resume_unwind(panic);
-                    }
+                    let Err(panic) = worker.join();
+                    resume_unwind(panic);
                 });
             };
             assert_eq!(place.run(work).await.unwrap_err().status, 504);
