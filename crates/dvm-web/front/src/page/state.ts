@@ -164,11 +164,14 @@ export function reduce(state: State, action: Action): State {
     case 'busy':
       return withRun(state, action.run, (run) => ({ ...run, busy: action.seconds }));
     case 'stop':
-      return withRun(state, action.run, (run) =>
-        action.again
+      // The last event is there before the connection ends: such a run stays finished.
+      return withRun(state, action.run, (run) => isFinished(run) ? run
+        : action.again
           ? newRun(run.key, run.picture, run.choice)
           : { ...run, stage: 'stopped', busy: null, progress: {}, windows: {} });
     case 'fail': {
+      const failing = findRun(state, action.run);
+      if (failing === null || isFinished(failing)) return state;
       const next = withRun(state, action.run, (run) =>
         ({ ...run, stage: 'failed', error: action.error, busy: null, progress: {}, windows: {} }));
       return seen(next, action.run) ? { ...next, said: `Failed: ${action.error}` } : next;
@@ -206,6 +209,10 @@ export function methodOf(run: Run, wished: string | null): string | null {
 
 export function mapOf(run: Run, method: string | null): MapView | null {
   return run.view?.maps.find((map) => map.method === method) ?? null;
+}
+
+function isFinished({ stage }: Run): boolean {
+  return stage === 'done' || stage === 'failed';
 }
 
 /** Whether a person looks at it. */

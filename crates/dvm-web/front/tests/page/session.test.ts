@@ -1,10 +1,13 @@
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Client, Refusal, type TokenKeeper } from '../../src/page/client.ts';
 import { Session } from '../../src/page/session.ts';
 import { runOf, type State } from '../../src/page/state.ts';
 import { SessionToken } from '../../src/page/token.ts';
 import { createMock } from './mock-server.mjs';
+
+// Longer than `until`, which says what it waited for.
+vi.setConfig({ testTimeout: 30_000 });
 
 const NO_TOKEN: TokenKeeper = { get: () => null, ask: () => Promise.reject(new Error('no token was expected')) };
 const PICTURE = new Blob([new Uint8Array([0x89, 0x50, 0x4e, 0x47, 1, 2, 3])]);
@@ -27,9 +30,16 @@ async function serve(options: Parameters<typeof createMock>[0] = {}) {
   return { ...mock, base: `http://127.0.0.1:${(mock.server.address() as AddressInfo).port}` };
 }
 
+/** Waits for a state; a failure says what the state was instead. */
 async function until(session: Session, reached: (state: State) => boolean): Promise<void> {
-  for (let tries = 0; tries < 500 && !reached(session.state); tries++) await soon(10);
-  expect(reached(session.state)).toBe(true);
+  const end = Date.now() + 20_000;
+  while (!reached(session.state)) {
+    if (Date.now() > end) {
+      const runs = session.state.runs.map(({ stage, error, view, progress }) => ({ stage, error, maps: view?.maps.length, progress }));
+      throw new Error(`not reached: ${JSON.stringify({ runs, shown: session.state.shown, notes: session.state.notes })}`);
+    }
+    await soon(10);
+  }
 }
 
 const finished = (state: State) => state.runs.length > 0 && state.runs.every(({ stage }) => stage === 'done');

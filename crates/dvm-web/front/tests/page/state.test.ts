@@ -81,3 +81,14 @@ test('a run answers a question if it has the methods, with the same class and op
   expect(answers({ ...CHOICE, options: { 'occlusion.window': '32' } }, CHOICE)).toBe(false);
   expect(answers(CHOICE, { ...CHOICE, checks: ['deletion'] })).toBe(false);
 });
+
+test('a finished run stays finished when its connection is stopped or breaks after the last event', () => {
+  const finished = after({ do: 'start', run: 1 }, PREDICTION, { do: 'event', run: 1, event: { event: 'map', method: 'grad-cam', map: map('grad-cam'), warnings: [] } }, { do: 'event', run: 1, event: { event: 'done', seconds: 1 } });
+  const late: Action[] = [{ do: 'stop', run: 1, again: false }, { do: 'stop', run: 1, again: true }, { do: 'fail', run: 1, error: 'connection lost' }];
+  for (const action of late) {
+    const run = runOf(reduce(finished, action), 'first')!;
+    expect([run.stage, run.error, run.view!.maps.length]).toEqual(['done', null, 1]);
+  }
+  const failed = after({ do: 'start', run: 1 }, { do: 'event', run: 1, event: { event: 'error', error: 'too large' } }, { do: 'stop', run: 1, again: true });
+  expect([runOf(failed, 'first')!.stage, runOf(failed, 'first')!.error]).toEqual(['failed', 'too large']);
+});
