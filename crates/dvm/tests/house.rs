@@ -120,26 +120,28 @@ fn only_the_wheel_knows_python() {
     }
 }
 
-#[test]
-fn only_fetching_speaks_http() {
-    let speakers = [
-        "ureq",
-        "reqwest",
-        "hyper",
-        "curl",
-        "attohttpc",
-        "minreq",
-        "isahc",
-    ];
+/// That of these packages only one crate depends on any.
+fn only(owner: &str, packages: &[&str]) {
     for entry in fs::read_dir(crates()).unwrap() {
         let path = entry.unwrap().path();
         let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
-        let speaks = manifest.lines().any(|line| {
+        let depends = manifest.lines().any(|line| {
             let name = line.split([' ', '.', '=']).next().unwrap_or_default();
-            speakers.contains(&name)
+            packages.contains(&name)
         });
-        assert_eq!(speaks, path.ends_with("dvm-fetch"), "{}", path.display());
+        assert_eq!(depends, path.ends_with(owner), "{}", path.display());
     }
+}
+
+#[test]
+fn only_fetching_asks_by_http() {
+    let clients = ["ureq", "reqwest", "curl", "attohttpc", "minreq", "isahc"];
+    only("dvm-fetch", &clients);
+}
+
+#[test]
+fn only_the_server_answers_by_http() {
+    only("dvm-web", &["axum", "hyper", "hyper-util", "tokio"]);
 }
 
 #[test]
