@@ -72,8 +72,7 @@ export function App() {
       </div>
       <footer class="page-footer">
         <p>
-          Pictures go to this <code>dvm serve</code> only: it keeps them in memory for a while, stores nothing on disk
-          and sends nothing elsewhere.
+          Pictures go to this <code>dvm serve</code> only: it keeps the latest in memory and sends nothing elsewhere.
         </p>
         {state.info && <p class="page-soft">dvm {state.info.version}</p>}
       </footer>

@@ -1,4 +1,4 @@
-import { useId } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 import type { MethodInfo, OptionSpec } from '../shared/types.ts';
 import { families, quickFirst, words } from './methods.ts';
 
@@ -82,6 +82,9 @@ function withOption(options: Record<string, string>, name: string, value: string
 /** `value` is null at the default, which is what an empty field means too. */
 function Option({ option, value, onValue }: { option: OptionSpec; value: string | null; onValue: (value: string | null) => void }) {
   const id = useId();
+  // What is typed counts at once, as a picture may be dropped while the field has the focus; it is only put in order
+  // when the field is left.
+  const [typed, setTyped] = useState<string | null>(null);
   const choices = words(option.takes);
   const set = (text: string) => onValue(text.trim() === '' || text.trim() === option.default ? null : text.trim());
   return (
@@ -95,7 +98,12 @@ function Option({ option, value, onValue }: { option: OptionSpec; value: string 
       ) : (
         <input
           id={id} type="text" autocomplete="off" spellcheck={false} aria-describedby={`${id}-help`}
-          placeholder={option.default} value={value ?? ''} onChange={(event) => set(event.currentTarget.value)}
+          placeholder={option.default} value={typed ?? value ?? ''}
+          onInput={(event) => {
+            setTyped(event.currentTarget.value);
+            set(event.currentTarget.value);
+          }}
+          onBlur={() => setTyped(null)}
         />
       )}
       <p id={`${id}-help`} class="hint">{option.help}{choices === null && ` (${option.takes})`}</p>

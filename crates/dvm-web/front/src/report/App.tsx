@@ -69,8 +69,14 @@ export function App({ head }: { head: ReportHead }) {
           <FailedOnes failed={failed} />
           <section class="report-section">
             <h2>How it was made</h2>
-            <p>The command that made this report, with dvm {head.version}:</p>
-            <CopyButton text={head.command} label="Copy the command" />
+            {head.command === '' ? (
+              <p>On the page of dvm serve, version {head.version}.</p>
+            ) : (
+              <>
+                <p>The command that made this report, with dvm {head.version}:</p>
+                <CopyButton text={head.command} label="Copy the command" />
+              </>
+            )}
             <details open={entries.length === 0}>
               <summary>All parameters</summary>
               <Parameters caption="All parameters of this report" of={head.parameters} />

@@ -23,8 +23,9 @@ export function DataTable({ columns, rows, caption, showCaption = false, sortabl
         <thead>
           <tr>
             {columns.map(({ title, numeric }, column) => (
-              <th key={column} scope="col" class={numeric ? 'number' : ''} aria-sort={sortable ? sortOf(order, column) : undefined}>
-                {sortable && rows.length > 1 ? (
+              <th key={column} scope="col" class={numeric ? 'number' : ''} aria-sort={sortable && title !== '' ? sortOf(order, column) : undefined}>
+                {/* A button without words would be read as nothing. */}
+                {sortable && rows.length > 1 && title !== '' ? (
                   <button type="button" class="sort" onClick={() => setOrder(next(order, column))}>
                     {title}
                     <span aria-hidden="true" class="sort-mark">
