@@ -17,6 +17,8 @@ fn largest(option: &str) -> u64 {
         "segments" => 1024,
         // Pixels that each pixel is blurred over.
         "sigma" | "mask-sigma" => 1000,
+        // Walks that are one step.
+        "similar" => 20,
         // A class.
         "other" => 1_000_000,
         _ => 10_000,
@@ -26,6 +28,12 @@ fn largest(option: &str) -> u64 {
 /// Most options at once, and the most letters of a value.
 const MOST: usize = 64;
 const LONGEST: usize = 200;
+
+/// Most values with commas between them: a method may work on all of them at each of its steps.
+const LIST: usize = 16;
+
+/// The same for a method within another.
+const LARGEST_WITHIN: u64 = 100;
 
 /// Options of these names may have any number.
 const SEEDS: [&str; 2] = ["seed", "noise-seed"];
@@ -71,6 +79,9 @@ fn check(name: &str, value: &str) -> Result<(), String> {
     if value.len() > LONGEST {
         return Err(format!("it is longer than {LONGEST} bytes"));
     }
+    if value.split(',').count() > LIST {
+        return Err(format!("it has more than {LIST} parts"));
+    }
     let texts = specs(name).filter_map(|spec| match spec.takes {
         Takes::Text(form) => Some(form),
         _ => None,
@@ -81,6 +92,12 @@ fn check(name: &str, value: &str) -> Result<(), String> {
         for part in value.split(':').skip(1) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             check(name, value)?;
+            // All of its steps are one step of the method around it.
+            if !SEEDS.contains(&name) && has_more_than(LARGEST_WITHIN, name, value) {
+                return Err(format!(
+                    "numbers up to {LARGEST_WITHIN} are taken for a method within another"
+                ));
+            }
         }
     }
     if texts.iter().any(|form| names_files(form)) {
@@ -97,16 +114,19 @@ fn check(name: &str, value: &str) -> Result<(), String> {
             ));
         }
     }
-    let has_numbers = !SEEDS.contains(&name) && !value.starts_with('#');
-    if has_numbers && is_too_large(name, value) {
-        return Err(format!("numbers up to {} are taken", largest(name)));
+    let largest = largest(name);
+    if !SEEDS.contains(&name) && has_more_than(largest, name, value) {
+        return Err(format!("numbers up to {largest} are taken"));
     }
     Ok(())
 }
 
-/// Whether a number in it is too large, or what numbers with `x` between them make together.
-fn is_too_large(name: &str, value: &str) -> bool {
-    let largest = largest(name) as f64;
+/// Whether a number in it is larger, or what numbers with `x` between them make together.
+fn has_more_than(largest: u64, name: &str, value: &str) -> bool {
+    if value.starts_with('#') {
+        return false;
+    }
+    let largest = largest as f64;
     // `grid:N` has N rows and N columns.
     let is_square = value.starts_with("grid:") && !value.contains('x');
     let mut parts = value.split([':', ',', '=']);
@@ -245,7 +265,9 @@ mod tests {
             ("segments", "grid:2x1000"),
             ("segments", "slic:1025"),
             ("percent", "10,20,1e30"),
-            ("of", "integrated-gradients:steps=1000000"),
+            ("areas", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1"),
+            ("similar", "21"),
+            ("of", "integrated-gradients:steps=101"),
         ] {
             assert!(refused(option, value).is_some(), "{option}={value}");
         }

@@ -107,3 +107,27 @@ fn many_clients_at_once_all_get_the_same_answer() {
     assert_eq!(server.metric(line), 13.0);
     assert!(server.metric("dvm_engine_seconds_total{method=\"gradient\"}") > 0.0);
 }
+
+#[test]
+fn long_work_of_every_kind_ends_when_its_time_is_over() {
+    let server = limited(|limits| limits.seconds = Duration::from_millis(300));
+    for (method, options) in [
+        ("integrated-gradients", json!({ "steps": 5000 })),
+        ("smoothgrad", json!({ "samples": 5000 })),
+        ("score-cam", json!({})),
+        ("rise", json!({ "masks": 8000 })),
+        (
+            "kernel-shap",
+            json!({ "samples": 10_000, "segments": "grid:20" }),
+        ),
+        ("extremal-perturbation", json!({})),
+    ] {
+        let body = json!({
+            "instances": [instance(&picture())],
+            "parameters": { "method": method, "options": options },
+        });
+        let why = server.post(EXPLAIN, &body).refused(504);
+        assert!(why.contains("0.3 seconds"), "{method}: {why}");
+        server.wait_for_queue("long", 0.0);
+    }
+}
