@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { Bars } from '../shared/Bars.tsx';
 import { Checks } from '../shared/Checks.tsx';
+import { classTitle } from '../shared/class-title.ts';
 import type { Palette } from '../shared/colours.ts';
 import { Parameters } from '../shared/Parameters.tsx';
 import type { Entry, ExplanationView } from '../shared/types.ts';
@@ -115,7 +116,7 @@ function Contents({ view, entry, small, children }: ContentsProps) {
         {view.trueClass !== null && (
           <>
             {'. True class: '}
-            <strong>{view.trueClass}</strong>{' '}
+            <strong>{classTitle(view.trueClass)}</strong>{' '}
             {entry.right !== null && (
               <span class={entry.right ? 'report-right' : 'report-wrong'}>{entry.right ? '✓ right' : '✗ wrong'}</span>
             )}

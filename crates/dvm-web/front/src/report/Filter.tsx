@@ -1,4 +1,5 @@
 import { useMemo } from 'preact/hooks';
+import { classTitle } from '../shared/class-title.ts';
 import type { Entry } from '../shared/types.ts';
 import { everything, namesOf, type Selection, type Sort } from './selection.ts';
 
@@ -38,7 +39,7 @@ export function Filter({ entries, selection, onSelection }: Props) {
       <label class="field">
         Sort by
         <select value={selection.sort} onChange={(event) => change({ sort: event.currentTarget.value as Sort })}>
-          <option value="order">order of the report</option>
+          <option value="order">report order</option>
           <option value="confidence">confidence</option>
           <option value="class">class</option>
           <option value="name">name</option>
@@ -73,7 +74,7 @@ function Names({ title, names, chosen, onChoose }: NamesProps) {
       <select value={chosen} onChange={(event) => onChoose(event.currentTarget.value)}>
         <option value="">any</option>
         {names.map(({ name, count }) => (
-          <option key={name} value={name}>{`${name} (${count})`}</option>
+          <option key={name} value={name}>{`${classTitle(name)} (${count})`}</option>
         ))}
       </select>
     </label>

@@ -1,5 +1,6 @@
 import { Component } from 'preact';
 import { useRef, useState } from 'preact/hooks';
+import { classTitle } from '../shared/class-title.ts';
 import { formatPercent } from '../shared/ticks.ts';
 import type { Entry } from '../shared/types.ts';
 import { writePlace, type Place } from './address.ts';
@@ -115,10 +116,10 @@ class Card extends Component<CardProps> {
           </span>
           {right !== null && (
             <span class={right ? 'report-right' : 'report-wrong'}>
-              {right ? '✓ right' : `✗ wrong, it is ${trueClass ?? 'another class'}`}
+              {right ? '✓ right' : `✗ wrong, it is ${trueClass === null ? 'another class' : classTitle(trueClass)}`}
             </span>
           )}
-          {right === null && trueClass !== null && <span class="report-card-name">true class {trueClass}</span>}
+          {right === null && trueClass !== null && <span class="report-card-name">true class {classTitle(trueClass)}</span>}
           {warnings > 0 && <span class="report-warned">⚠ {warnings === 1 ? '1 warning' : `${warnings} warnings`}</span>}
           <span class="report-card-name">{name}</span>
         </a>
