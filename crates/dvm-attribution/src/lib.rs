@@ -29,5 +29,5 @@ pub use baseline::{Baseline, Baselines};
 pub use dvm_options::{OptionSpec, Preset, SettingError, Settings};
 pub use error::Error;
 pub use method::{Method, Observation};
-pub use subject::{Kept, Progress, Seen, Subject, Walks};
+pub use subject::{Kept, Progress, Seen, Subject, Walking, Walks};
 pub use target::{Score, Target};

@@ -14,10 +14,15 @@ pub struct Subject<'a> {
     known: Arc<Known<'a>>,
     progress: &'a Progress<'a>,
     seen: Option<&'a Seen<'a>>,
+    walking: &'a Walking<'a>,
 }
 
 /// Called with the number of steps done and of all steps, from any thread.
 pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
+
+/// Called before every walk over the network, from any thread: a caller who wants no more can end the work here, by a
+/// panic of its own.
+pub type Walking<'a> = dyn Fn() + Sync + 'a;
 
 /// Called with a window and the numbers `[K]` that the network answered while it was covered, in any order and from
 /// any thread.
@@ -113,6 +118,7 @@ impl<'a> Subject<'a> {
             }),
             progress: &|_, _| {},
             seen: None,
+            walking: &|| {},
         }
     }
 
@@ -158,6 +164,7 @@ impl<'a> Subject<'a> {
             known,
             progress,
             seen,
+            walking,
         } = self;
         let mut remade = Known {
             found: Mutex::default(),
@@ -169,6 +176,7 @@ impl<'a> Subject<'a> {
             known: Arc::new(remade),
             progress,
             seen,
+            walking,
         }
     }
 
@@ -196,6 +204,7 @@ impl<'a> Subject<'a> {
             known: self.known.clone(),
             progress,
             seen: self.seen,
+            walking: self.walking,
         }
     }
 
@@ -210,7 +219,28 @@ impl<'a> Subject<'a> {
             known: self.known.clone(),
             progress: self.progress,
             seen: Some(seen),
+            walking: self.walking,
         }
+    }
+
+    /// The same subject, and all that are made of it ([`Subject::about`]), telling this before every walk. What is
+    /// computed of the picture stays shared.
+    #[must_use]
+    pub fn telling_of_walks<'b>(&self, walking: &'b Walking<'b>) -> Subject<'b>
+    where
+        'a: 'b,
+    {
+        Subject {
+            known: self.known.clone(),
+            progress: self.progress,
+            seen: self.seen,
+            walking,
+        }
+    }
+
+    /// To be called before every walk.
+    pub(crate) fn walking(&self) {
+        (self.walking)();
     }
 
     /// Tells what the network answered while a window was covered, to those who want to know.
@@ -226,9 +256,11 @@ impl<'a> Subject<'a> {
     where
         'a: 'b,
     {
-        Subject::new(network, input, self.preprocess())
+        let mut subject = Subject::new(network, input, self.preprocess())
             .with_memory(self.known.memory)
-            .incremental(self.known.incremental)
+            .incremental(self.known.incremental);
+        subject.walking = self.walking;
+        subject
     }
 
     /// Says what is still to be asked, so that the picture is walked once for all of it; what is not is
@@ -317,6 +349,7 @@ impl<'a> Subject<'a> {
         } else {
             let graph = self.network().fused();
             self.allow(graph.peak_values(&self.shape())?)?;
+            self.walking();
             let outputs = graph.logits(self.picture())?;
             self.note(&mut found, outputs.data())?;
         }
@@ -353,6 +386,7 @@ impl<'a> Subject<'a> {
         }
         let graph = self.network().folded();
         let segments = self.segments(graph)?;
+        self.walking();
         let activations = graph.forward_in_segments(self.picture(), &segments)?;
         self.note(found, activations.output().data())?;
         let forward = Arc::new(Forward {
@@ -387,6 +421,7 @@ impl<'a> Subject<'a> {
             return Ok(base.clone());
         }
         let graph = self.network().fused();
+        self.walking();
         let base = graph.forward(self.picture(), Mode::Inference, Keep::All)?;
         self.note(found, base.output().data())?;
         if found.expected.changes {

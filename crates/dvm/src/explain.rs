@@ -53,6 +53,9 @@ pub struct Explain {
     pub objects: Option<Objects>,
     /// Told what the network answers while a method covers windows of the picture.
     pub answered: Option<Arc<Answered>>,
+    /// Called before every walk over the network, from any thread: who wants no more can end the work there, by a
+    /// panic of their own.
+    pub walking: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 /// Called with the name of a method, a window of the network's input, and the numbers `[K]` that the network
@@ -134,6 +137,7 @@ impl Explain {
             checks: Checks::default(),
             objects: None,
             answered: None,
+            walking: None,
         })
     }
 }
@@ -163,6 +167,7 @@ impl Explain {
             checks: Checks::default(),
             objects: self.objects.clone(),
             answered: self.answered.clone(),
+            walking: self.walking.clone(),
         };
         self.methods.into_iter().map(one).collect()
     }
@@ -296,6 +301,12 @@ impl Classifier {
             let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             subject = subject.with_kept(kept.clone());
         }
+        let walking = || {
+            if let Some(walking) = &options.walking {
+                walking();
+            }
+        };
+        let subject = subject.telling_of_walks(&walking);
         // The picture is walked once for all methods and checks.
         subject.expect(walks(&options.methods, &options.checks));
         let numbers = subject.numbers().map_err(|error| self.failed(error))?;

@@ -57,6 +57,7 @@ impl Subject<'_> {
             let mut shape = self.shape();
             shape[0] = size;
             let pictures = Tensor::from_stored(&shape, values.concat());
+            self.walking();
             let kept = graph.forward(&pictures, Mode::Inference, Keep::Nodes(nodes))?;
             finite("a changed picture", kept.output().data())?;
             let numbers = kept.output().data();
@@ -118,6 +119,7 @@ impl Subject<'_> {
             let mut shape = shape.clone();
             shape[0] *= size;
             let value = Tensor::from_stored(&shape, values.concat());
+            self.walking();
             let outputs = graph.logits_from(at, &value, &base)?;
             finite("changed activations", outputs.data())?;
             for (index, numbers) in outputs.data().chunks(outputs.len() / size).enumerate() {

@@ -283,6 +283,7 @@ impl<'a> Asking<'a> {
         if asked.is_empty() {
             return Ok(answers);
         }
+        subject.walking();
         let logits = self.logits(picture, &groups)?;
         finite("a changed picture", logits.data())?;
         let classes = logits.len() / asked.len();

@@ -83,6 +83,7 @@ impl Subject<'_> {
                 return Ok(found.remove(0));
             }
         }
+        self.walking();
         let picture = other.unwrap_or(self.picture());
         let segments = self.segments(ask.graph)?;
         let kept = ask
@@ -114,6 +115,7 @@ impl Subject<'_> {
             let mut shape = self.shape();
             shape[0] = size;
             let pictures = Tensor::from_stored(&shape, values.concat());
+            self.walking();
             let kept = ask
                 .graph
                 .forward_in_segments_keeping(&pictures, &segments, ask.nodes)?;
@@ -203,6 +205,7 @@ impl Subject<'_> {
             parameters: &|_| false,
             rules: ask.composite,
         };
+        self.walking();
         let found = graph.backward_in_segments(
             (pictures, segments),
             activations,

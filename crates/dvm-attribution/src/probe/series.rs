@@ -65,6 +65,7 @@ impl Subject<'_> {
                     self.cut(&picture, rectangles[index].clone())
                 })
                 .collect();
+            self.walking();
             let answers = incremental.logits_after_each(&changes, room)?;
             finite("a changed picture", answers.data())?;
             for numbers in answers.data().chunks(answers.len() / changes.len()) {

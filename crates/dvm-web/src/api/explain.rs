@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
+use tracing::{Instrument, Span};
 use utoipa::ToSchema;
 
 use super::pictures::read_given;
@@ -136,7 +137,7 @@ pub(super) async fn explain(
         answer,
         tell: tell.clone(),
     };
-    tokio::spawn(async move {
+    let working = async move {
         let gone = tell.clone();
         tokio::select! {
             // Dropping the work when the client is gone ends it at its next step.
@@ -148,7 +149,8 @@ pub(super) async fn explain(
                 }
             }
         }
-    });
+    };
+    tokio::spawn(working.instrument(Span::current()));
     let lines = UnboundedReceiverStream::new(heard).map(|event| {
         let mut line = serde_json::to_string(&event).expect("events are plain data");
         line.push('\n');
@@ -312,6 +314,7 @@ impl Task {
             let windows = windows.clone();
             move |method, window, numbers| windows.add(method, window, numbers)
         }));
+        one.walking = Some(ticket.checking());
         let told = Mutex::new(None);
         let progress = |title: &'static str, done: usize, all: usize| {
             ticket.check();
@@ -329,7 +332,9 @@ impl Task {
                 });
             }
         };
+        let start = Instant::now();
         let made = all_of(inspection, &one, &progress)?;
+        self.server.metrics.worked(method, start.elapsed());
         let mut found = None;
         for explanation in made {
             let explanation = Arc::new(explanation.with_caption(self.caption()));

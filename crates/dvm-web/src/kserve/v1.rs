@@ -282,10 +282,11 @@ impl Job {
         written(&Predictions { predictions })
     }
 
-    fn explain(&self, instances: Vec<Instance>, ticket: &Ticket) -> Result<Bytes, Problem> {
-        let Some((method, options)) = &self.method else {
+    fn explain(mut self, instances: Vec<Instance>, ticket: &Ticket) -> Result<Bytes, Problem> {
+        let Some((method, mut options)) = self.method.take() else {
             return Err(Problem::internal("there is no method"));
         };
+        options.walking = Some(ticket.checking());
         let mut predictions = Vec::new();
         // Each is written at once: an explanation may hold a large array of what it was reduced from.
         let mut explanations = Vec::new();
@@ -294,7 +295,7 @@ impl Job {
             let explained = || {
                 let input = self.input(instance)?;
                 let of = (&*self.server, &self.model);
-                let made = explain(of, input, (method, options), ticket)?;
+                let made = explain(of, input, (method, &options), ticket)?;
                 let of_network = made.warnings().filter(|(source, _)| *source != method.name);
                 let warnings = of_network.map(|(_, warning)| warning).collect();
                 predictions.push(self.predicted(made.prediction(), warnings));

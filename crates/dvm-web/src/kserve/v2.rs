@@ -239,7 +239,7 @@ async fn infer(
         Some(_) => Lane::Long,
     };
     let place = server.queue.enter(lane)?;
-    let job = Job {
+    let mut job = Job {
         server,
         model,
         method,
@@ -248,7 +248,12 @@ async fn infer(
         is_binary,
     };
     place
-        .run(move |ticket| job.answer(pictures, count, ticket))
+        .run(move |ticket| {
+            if let Some((_, explain)) = &mut job.method {
+                explain.walking = Some(ticket.checking());
+            }
+            job.answer(pictures, count, ticket)
+        })
         .await?
 }
 

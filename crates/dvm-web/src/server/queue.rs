@@ -172,6 +172,12 @@ impl Ticket {
         }
     }
 
+    /// [`Ticket::check`] as [`dvm::Explain::walking`] wants it: many methods walk long between two steps.
+    pub fn checking(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let ticket = self.clone();
+        Arc::new(move || ticket.check())
+    }
+
     /// Whether the work is not wanted any more.
     pub fn is_over(&self) -> bool {
         if self.state.load(Ordering::Relaxed) != WANTED {

@@ -144,3 +144,30 @@ fn methods_one_by_one_make_the_maps_that_they_make_together() {
     assert_eq!(maps(&together), maps(&apart));
     assert_eq!(apart.title(), together.title());
 }
+
+#[test]
+fn every_method_asks_before_it_walks_on() {
+    let inspection = coffee();
+    let settings = |method: &str| match method {
+        "smoothgrad" => Settings::new()
+            .with("samples", 2)
+            .with("of", "integrated-gradients:steps=4"),
+        "integrated-gradients" => Settings::new().with("steps", 4),
+        _ => Settings::new(),
+    };
+    for (method, least) in [
+        ("integrated-gradients", 2),
+        ("smoothgrad", 4),
+        ("grad-cam", 1),
+    ] {
+        let calls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let mut options = Explain::with_settings(method, &settings(method)).unwrap();
+        let counted = calls.clone();
+        options.walking = Some(Arc::new(move || {
+            counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }));
+        explained(&inspection, &options);
+        let calls = calls.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(calls >= least, "{method}: {calls}");
+    }
+}
