@@ -77,6 +77,8 @@ export async function serve(...words: string[]): Promise<Serving> {
     await gone;
   };
   ends.push(kill);
+  // Where the tests are broken off, nothing above is reached.
+  process.once('exit', () => child.kill('SIGKILL'));
   let told = '';
   let complained = '';
   child.stderr.on('data', (part: Buffer) => { complained += part.toString(); });
