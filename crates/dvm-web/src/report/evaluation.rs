@@ -143,7 +143,10 @@ fn figures(evaluation: &Evaluation) -> Table {
 
 fn classes(evaluation: &Evaluation) -> Table {
     let classes = &evaluation.classes;
-    let rows = classes.iter().enumerate().map(|(index, class)| {
+    let seen = classes.iter().enumerate();
+    // Of a thousand classes of ImageNet, a data set may have five.
+    let seen = seen.filter(|(_, class)| class.support > 0);
+    let rows = seen.map(|(index, class)| {
         let counts = &evaluation.confusion.counts()[index];
         // Of equal counts the first class.
         let most = (0..counts.len())
@@ -167,7 +170,16 @@ fn classes(evaluation: &Evaluation) -> Table {
         "F1",
         "most often taken for",
     ];
-    Table::of("Classes", &columns, rows.collect()).with_words_in(&[5])
+    let rows: Vec<_> = rows.collect();
+    let left_out = classes.len() - rows.len();
+    let table = Table::of("Classes", &columns, rows).with_words_in(&[5]);
+    match left_out {
+        0 => table,
+        1 => table.with_note("One class has no picture here and is left out."),
+        count => table.with_note(format!(
+            "{count} classes have no picture here and are left out."
+        )),
+    }
 }
 
 fn matrix(evaluation: &Evaluation) -> Table {

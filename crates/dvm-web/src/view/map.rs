@@ -221,7 +221,7 @@ impl CheckView {
         Self {
             metric: checked.entry.name,
             title: checked.entry.title,
-            line: checked.line(),
+            line: checked.long_line(),
             value: found.ok().map(|found| found.value),
             error: found.err().cloned(),
             finding: found.ok().and_then(|found| found.finding.clone()),
