@@ -58,7 +58,7 @@ pub enum Section {
     Pictures {
         /// What they are.
         title: Option<String>,
-        /// What is said of all of them.
+        /// Words about all of them.
         paragraphs: Vec<String>,
         /// Which of them stand here; all if there is no group.
         group: Option<String>,

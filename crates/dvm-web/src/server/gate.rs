@@ -110,7 +110,7 @@ pub async fn host(State(server): State<Arc<Server>>, request: Request, next: Nex
         Some(authority) if server.gate.knows_host(authority.host()) => next.run(request).await,
         Some(authority) => {
             let message = format!(
-                "this server does not go by the name `{}`; whoever runs it can allow that name",
+                "this server does not go by the name `{}`; the person who runs it can allow that name",
                 crate::models::shortened(authority.host())
             );
             Problem::new(StatusCode::MISDIRECTED_REQUEST, message).into_response()
@@ -138,7 +138,7 @@ pub async fn origin(State(server): State<Arc<Server>>, request: Request, next: N
     if is_allowed || is_own || changes_nothing {
         return next.run(request).await;
     }
-    let message = "pages of this site may not ask this server; whoever runs it can allow it";
+    let message = "pages of this site may not ask this server; the person who runs it can allow it";
     Problem::new(StatusCode::FORBIDDEN, message).into_response()
 }
 

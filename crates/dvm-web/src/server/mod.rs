@@ -83,7 +83,7 @@ pub enum Error {
     },
     /// Others could reach it, and nothing keeps them from using it.
     #[error(
-        "{0} can be reached from other machines, and whoever reaches it could use this machine and see its \
+        "{0} can be reached from other machines, and everyone who reaches it could use this machine and see its \
          pictures: a token is needed"
     )]
     Open(IpAddr),

@@ -190,7 +190,7 @@ impl Ticket {
         is_late
     }
 
-    /// Says that nobody waits for the work: the next [`Ticket::check`] ends it.
+    /// Says that no one waits for the work: the next [`Ticket::check`] ends it.
     pub fn leave(&self) {
         self.end(LEFT);
     }

@@ -32,7 +32,7 @@ step('a token is asked for: a wrong one is refused, the right one works', async 
   expect(download.suggestedFilename()).toBe('coffee-figure.png');
 });
 
-step('a full server is said to be full, and asked again', async (open) => {
+step('the page says that a server is full, and asks again', async (open) => {
   const server = await serve(...NETWORK, '--queue', '1');
   const page = await open(server.address, { expected: /status of 429/ });
   await settle(page, { methods: ['grad-cam'] });
@@ -56,7 +56,7 @@ step('a full server is said to be full, and asked again', async (open) => {
   expect(await page.locator('h1').innerText()).toBe('espresso');
 });
 
-step('a server that is gone is said to be gone, and when it is back all goes on', async (open) => {
+step('the page says that a server is gone, and works again when it is back', async (open) => {
   const server = await serve(...NETWORK);
   const page = await open(server.address, { expected: /status of 404|ERR_CONNECTION_REFUSED/ });
   await settle(page, { methods: ['grad-cam'] });
