@@ -39,7 +39,7 @@ test('strength grows from the neutral place', () => {
 
 describe('colours', () => {
   test('of the ends and of a quarter are those that the program draws', () => {
-    // RdBu at 0.25 lies in the middle of (67 147 195) and (146 197 222): (106.5 172 208.5), each to one unit.
+    // RdBu at 0.25 is halfway between (67 147 195) and (146 197 222): (106.5 172 208.5), each to one unit.
     expect(colourAt(named('rdbu'), 0)).toEqual([5, 48, 97]);
     expect(colourAt(named('rdbu'), 1)).toEqual([103, 0, 31]);
     near(colourAt(named('rdbu'), 0.25), [106.5, 172, 208.5]);

@@ -23,7 +23,7 @@ use super::pictures::read_given;
 use super::session::{Answer, Asked, Given, locked};
 use crate::options;
 use crate::server::{Json, Lane, Problem, Server, Ticket};
-use crate::view::{Detail, ExplanationView, MapView, Warning, warnings};
+use crate::view::{Detail, ExplanationView, MapView, Warning, maps, warnings};
 
 /// What to explain, and how.
 #[derive(Deserialize, ToSchema)]
@@ -347,13 +347,12 @@ impl Task {
     }
 
     fn map(&self, method: &'static str, explanation: &Explanation) {
-        let record = explanation.record();
-        let mut view = ExplanationView::new(explanation, &self.given.name, record, Detail::Full);
+        let mut maps = maps(explanation, &explanation.record(), Detail::Full);
         let mut warnings = warnings(explanation);
         warnings.retain(|warning| warning.source == method);
         self.say(Event::Map {
             method,
-            map: Box::new(view.maps.remove(0)),
+            map: Box::new(maps.remove(0)),
             warnings,
         });
     }

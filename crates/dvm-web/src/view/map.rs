@@ -90,7 +90,7 @@ struct OwnCheck {
 }
 
 /// The maps of an explanation whose record this is.
-pub(super) fn of(explanation: &Explanation, record: &Value, detail: Detail) -> Vec<MapView> {
+pub fn maps(explanation: &Explanation, record: &Value, detail: Detail) -> Vec<MapView> {
     let checked: Vec<&[Checked]> = explanation.checked().map(|(_, checked)| checked).collect();
     let maps = explanation.maps().zip(checked).enumerate();
     maps.map(|(index, ((method, attribution), checked))| {

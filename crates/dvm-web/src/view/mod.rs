@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use colours::{Colours, colours};
-pub use map::{CellsView, CheckView, MapView, ScaleView};
+pub use map::{CellsView, CheckView, MapView, ScaleView, maps};
 pub use packed::Packed;
 
 /// How exact pictures and numbers are.
@@ -111,7 +111,7 @@ impl ExplanationView {
             warnings: warnings(explanation),
             size: [crop.height(), crop.width()],
             input: detail.picture(crop),
-            maps: map::of(explanation, &record, detail),
+            maps: maps(explanation, &record, detail),
             record,
         }
     }
