@@ -1,6 +1,5 @@
-//! Options of everything that comes in lists (methods, corpora, optimisers, schedules, augmentations):
-//! described once as data, given as text, parsed once. Help, documents and parsers read the same
-//! description.
+//! Options of methods, metrics, corpora, optimisers, schedules and augmentations. Each option is
+//! described once, as data; parsers, help and documents read that description.
 
 mod resolved;
 mod settings;
@@ -13,35 +12,35 @@ pub use resolved::{Refused, Resolved};
 pub use settings::Settings;
 pub use takes::Takes;
 
-/// One option, as help, documents and parsers show it.
+/// The description of one option.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionSpec {
-    /// Its name, such as `window`.
+    /// The name, such as `window`.
     pub name: &'static str,
-    /// What it takes.
+    /// The values it accepts.
     pub takes: Takes,
-    /// The default, as text; empty if the option is off unless it is given.
+    /// The default, as text; empty if the option is off by default.
     pub default: &'static str,
-    /// What it does.
+    /// The help text: a noun phrase.
     pub help: &'static str,
 }
 
 impl OptionSpec {
-    /// The text given for it, or its default.
+    /// The value in `settings` as text, or the default.
     pub fn text<'s>(&self, settings: &'s Settings) -> &'s str {
         settings.text(self.name).unwrap_or(self.default)
     }
 
-    /// The value given, or the default.
+    /// The value in `settings`, or the default.
     ///
     /// # Errors
-    /// [`SettingError`] with what the type says it takes.
+    /// [`SettingError`] if the text is not a `T`.
     pub fn of<T: FromStr<Err: Display>>(&self, settings: &Settings) -> Result<T, SettingError> {
         let text = self.text(settings);
         text.parse().map_err(|why: T::Err| self.refuse(text, why))
     }
 
-    /// The error for a value that this option does not take.
+    /// The error for an invalid value; `expected` says which values are valid.
     pub fn refuse(&self, value: impl Display, expected: impl Display) -> SettingError {
         SettingError {
             option: self.name.into(),
@@ -51,31 +50,31 @@ impl OptionSpec {
     }
 }
 
-/// A value that an option does not take.
+/// An option has an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the option `{option}` does not take `{value}`: {expected}")]
+#[error("invalid value `{value}` for the option `{option}`: {expected}")]
 pub struct SettingError {
     /// Name of the option.
     pub option: String,
-    /// The value given.
+    /// The invalid value.
     pub value: String,
-    /// What it takes.
+    /// Which values are valid.
     pub expected: String,
 }
 
-/// A named set of options, such as the conventions of another tool.
+/// A named set of option values, such as the defaults of another tool.
 #[derive(Debug)]
 pub struct Preset {
-    /// The name to ask for it by.
+    /// The name.
     pub name: &'static str,
-    /// Whose conventions these are.
+    /// One sentence: whose defaults these are.
     pub summary: &'static str,
-    /// The options it sets; options given beside it win.
+    /// Options and their values; options that the user sets override them.
     pub options: &'static [(&'static str, &'static str)],
 }
 
 impl Preset {
-    /// Its options as if they had been given.
+    /// The options as [`Settings`].
     pub fn settings(&self) -> Settings {
         let options = self.options.iter();
         options.fold(Settings::new(), |settings, (option, value)| {
@@ -84,7 +83,7 @@ impl Preset {
     }
 }
 
-/// A whole number from 1 on.
+/// A whole number from 1 to 1,000,000,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count(pub usize);
 
@@ -94,12 +93,12 @@ impl FromStr for Count {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse() {
             Ok(count) if (1..=1_000_000_000).contains(&count) => Ok(Self(count)),
-            _ => Err("it is a whole number from 1 to 1000000000"),
+            _ => Err("it must be a whole number from 1 to 1000000000"),
         }
     }
 }
 
-/// A finite number from 0 on.
+/// A finite number of at least 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Positive(pub f64);
 
@@ -109,12 +108,12 @@ impl FromStr for Positive {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() && number >= 0.0 => Ok(Self(number)),
-            _ => Err("it is a number, 0 or more"),
+            _ => Err("it must be a number of at least 0"),
         }
     }
 }
 
-/// A part of a whole: a number from 0 to 1.
+/// A share: a number from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share(pub f64);
 
@@ -124,12 +123,12 @@ impl FromStr for Share {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse() {
             Ok(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
-            _ => Err("it is a part of 1, such as 0.2"),
+            _ => Err("it must be a number from 0 to 1, such as 0.2"),
         }
     }
 }
 
-/// Declares an enum whose values are words: parsed from them, and written as them.
+/// Declares an enum whose variants are written as words, with `word()` and `FromStr`.
 #[macro_export]
 macro_rules! words {
     ($(#[$doc:meta])* $vis:vis enum $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -154,7 +153,7 @@ macro_rules! words {
             fn from_str(text: &str) -> Result<Self, String> {
                 match text {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(format!("it is one of {}", [$($word),+].join(", "))),
+                    _ => Err(format!("it must be one of {}", [$($word),+].join(", "))),
                 }
             }
         }
@@ -166,7 +165,7 @@ mod tests {
     use super::*;
 
     words! {
-        /// Two words.
+        /// An order.
         enum Order {
             /// The first.
             Rising = "rising",
@@ -183,24 +182,24 @@ mod tests {
     };
 
     #[test]
-    fn what_is_not_given_has_its_default() {
+    fn an_option_that_is_not_set_has_its_default() {
         assert_eq!(ORDER.of(&Settings::new()), Ok(Order::Rising));
         let given = Settings::new().with("order", Order::Falling.word());
         assert_eq!(ORDER.of(&given), Ok(Order::Falling));
     }
 
     #[test]
-    fn a_value_that_is_not_taken_is_refused_with_what_is() {
+    fn the_error_for_an_invalid_value_lists_the_valid_ones() {
         let given = Settings::new().with("order", "up");
         let error = ORDER.of::<Order>(&given).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the option `order` does not take `up`: it is one of rising, falling"
+            "invalid value `up` for the option `order`: it must be one of rising, falling"
         );
     }
 
     #[test]
-    fn what_is_given_wins_over_a_preset() {
+    fn a_set_option_overrides_a_preset() {
         let preset = Preset {
             name: "other tool",
             summary: "",
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_and_parts_have_bounds() {
+    fn counts_and_shares_have_bounds() {
         assert_eq!("1".parse(), Ok(Count(1)));
         assert!("0".parse::<Count>().is_err());
         assert!("nan".parse::<Positive>().is_err());

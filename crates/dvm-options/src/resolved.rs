@@ -1,40 +1,40 @@
-//! Settings with every default filled in.
+//! Settings with all defaults filled in.
 
 use crate::{OptionSpec, Settings};
 
-/// Settings with every default filled in, whose values are those that the options take.
+/// Valid settings with all defaults filled in.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     owner: String,
     settings: Settings,
 }
 
-/// Why settings cannot be resolved.
+/// Why settings are invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// An option that is not there; the names of those that are.
+    /// An option that does not exist.
     Unknown {
-        /// The option given.
+        /// The unknown option.
         option: String,
-        /// Those there are.
+        /// The existing options.
         known: Vec<&'static str>,
     },
-    /// A value that the option does not take.
+    /// An invalid value.
     Value {
         /// The option.
         option: String,
-        /// The value given.
+        /// The invalid value.
         value: String,
-        /// What it takes.
+        /// Which values are valid, such as `a number of at least 0`.
         expected: String,
     },
 }
 
 impl Resolved {
-    /// The settings of `owner`, such as `optimiser sgd`, which has these options.
+    /// Checks the settings of `owner`, such as `optimiser sgd`, and fills in the defaults of `specs`.
     ///
     /// # Errors
-    /// [`Refused`] for an option that is not there, or a value that one does not take.
+    /// [`Refused`] for an unknown option or an invalid value.
     pub fn new<'s>(
         owner: &str,
         specs: impl Iterator<Item = &'s OptionSpec> + Clone,
@@ -65,35 +65,35 @@ impl Resolved {
         })
     }
 
-    /// All options with their values.
+    /// The value of every option.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Whose they are.
+    /// The owner, such as `optimiser sgd`.
     pub fn owner(&self) -> &str {
         &self.owner
     }
 
-    /// A number.
+    /// The value of a numeric option.
     ///
     /// # Panics
-    /// If there is no number of this name: a mistake in the file that asks.
+    /// If there is no numeric option of this name: a mistake of the caller.
     pub fn number(&self, name: &str) -> f64 {
         let number = self.word(name).parse();
-        number.unwrap_or_else(|_| panic!("`{name}` of {} is no number", self.owner))
+        number.unwrap_or_else(|_| panic!("`{name}` of {} is not a number", self.owner))
     }
 
-    /// A flag.
+    /// The value of a flag.
     ///
     /// # Panics
     /// As [`Resolved::number`].
     pub fn flag(&self, name: &str) -> bool {
         let flag = self.word(name).parse();
-        flag.unwrap_or_else(|_| panic!("`{name}` of {} is no flag", self.owner))
+        flag.unwrap_or_else(|_| panic!("`{name}` of {} is not a flag", self.owner))
     }
 
-    /// A word.
+    /// The value of an option as text.
     ///
     /// # Panics
     /// As [`Resolved::number`].
@@ -128,20 +128,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_given_has_its_default() {
+    fn an_option_that_is_not_set_has_its_default() {
         let resolved = resolve(&Settings::new().with("metric", "accuracy")).unwrap();
         assert_eq!(resolved.number("momentum"), 0.9);
         assert_eq!(resolved.word("metric"), "accuracy");
     }
 
     #[test]
-    fn a_number_is_written_in_one_way() {
+    fn numbers_are_normalised() {
         let resolved = resolve(&Settings::new().with("momentum", "5e-1")).unwrap();
         assert_eq!(resolved.settings().text("momentum"), Some("0.5"));
     }
 
     #[test]
-    fn an_unknown_option_is_refused_with_those_there_are() {
+    fn an_unknown_option_is_an_error_that_lists_the_known_ones() {
         let refused = resolve(&Settings::new().with("momentun", 0.5)).unwrap_err();
         let known = vec!["momentum", "metric"];
         let option = "momentun".into();
@@ -149,11 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn a_value_out_of_range_is_refused_with_the_range() {
+    fn a_value_out_of_range_is_an_error_that_names_the_range() {
         let refused = resolve(&Settings::new().with("momentum", 1)).unwrap_err();
         let Refused::Value { expected, .. } = refused else {
             panic!("{refused:?}")
         };
-        assert_eq!(expected, "a number from 0 to below 1");
+        assert_eq!(expected, "a number of at least 0 and less than 1");
     }
 }

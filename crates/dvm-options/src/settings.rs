@@ -1,32 +1,32 @@
-//! Options as they were given.
+//! The options that a user set.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Options as they were given, by name.
-///
-/// As JSON or TOML it is a table; what reads as a flag or a number is one.
+/// The options that a user set: values as text, by name. As JSON or TOML it is a table. A value
+/// that reads as a flag or a number is written as one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     given: BTreeMap<String, String>,
 }
 
 impl Settings {
-    /// No option given.
+    /// No options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same with one option given.
+    /// Sets one option.
     #[must_use]
     pub fn with(mut self, option: &str, value: impl Display) -> Self {
         self.given.insert(option.into(), value.to_string());
         self
     }
 
-    /// The same with those of `others` where it has none.
+    /// Adds the options of `others` that are not set.
     #[must_use]
     pub fn or(mut self, others: &Self) -> Self {
         for (option, value) in &others.given {
@@ -36,24 +36,24 @@ impl Settings {
         self
     }
 
-    /// Names of the options given.
+    /// The names of the options that are set.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.given.keys().map(String::as_str)
     }
 
-    /// The text given for an option.
+    /// The value of an option, if it is set.
     pub fn text(&self, option: &str) -> Option<&str> {
         self.given.get(option).map(String::as_str)
     }
 }
 
-/// A value as a configuration file writes it.
-#[derive(Serialize, Deserialize)]
+/// A value in a configuration file.
+#[derive(Serialize)]
 #[serde(untagged)]
-enum Written {
+enum Written<'a> {
     Flag(bool),
     Number(f64),
-    Word(String),
+    Word(&'a str),
 }
 
 impl Serialize for Settings {
@@ -62,7 +62,7 @@ impl Serialize for Settings {
             let written = match (text.parse(), text.parse()) {
                 (Ok(flag), _) => Written::Flag(flag),
                 (_, Ok(number)) => Written::Number(number),
-                _ => Written::Word(text.clone()),
+                _ => Written::Word(text),
             };
             (name, written)
         }))
@@ -71,16 +71,50 @@ impl Serialize for Settings {
 
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = BTreeMap::<String, Written>::deserialize(deserializer)?;
-        let text = |written| match written {
-            Written::Flag(flag) => flag.to_string(),
-            Written::Number(number) => number.to_string(),
-            Written::Word(word) => word,
-        };
-        let given = written.into_iter().map(|(name, value)| (name, text(value)));
+        let given = BTreeMap::<String, Text>::deserialize(deserializer)?;
+        let given = given.into_iter().map(|(name, Text(text))| (name, text));
         Ok(Self {
             given: given.collect(),
         })
+    }
+}
+
+/// A flag, a number or a word, as text.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor).map(Self)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("true, false, a number or a word")
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<String, E> {
+        Ok(flag.to_string())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_str<E>(self, word: &str) -> Result<String, E> {
+        Ok(word.into())
     }
 }
 
@@ -89,11 +123,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_read_and_written_as_a_configuration_file_has_them() {
+    fn flags_and_numbers_are_written_without_quotes() {
         let text = r#"{"metric":"loss","momentum":0.9,"nesterov":true,"patience":3.0}"#;
         let settings: Settings = serde_json::from_str(text).unwrap();
         assert_eq!(settings.text("patience"), Some("3"));
         assert_eq!(settings.text("nesterov"), Some("true"));
         assert_eq!(serde_json::to_string(&settings).unwrap(), text);
+    }
+    #[test]
+    fn a_list_as_a_value_is_an_error_that_says_what_is_valid() {
+        let error = serde_json::from_str::<Settings>(r#"{"momentum":[0.9]}"#).unwrap_err();
+        let expected = "expected true, false, a number or a word";
+        assert!(error.to_string().contains(expected), "{error}");
     }
 }

@@ -1,32 +1,32 @@
-//! What an option takes.
+//! The values that an option accepts.
 
 use std::fmt;
 
-/// What an option takes.
+/// The values that an option accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Takes {
-    /// A text of this form, such as `N|HxW`: the code that reads the option parses it ([`OptionSpec::of`]).
+    /// Text of this form, such as `N|HxW`. The owner of the option parses it ([`OptionSpec::of`]).
     ///
     /// [`OptionSpec::of`]: crate::OptionSpec::of
     Text(&'static str),
     /// `true` or `false`.
     Flag,
-    /// Any finite number from here on.
+    /// A finite number of at least this.
     AtLeast(f64),
-    /// Any finite number above this one.
+    /// A finite number greater than this.
     Above(f64),
-    /// A whole number from here on.
+    /// A whole number of at least this.
     WholeFrom(u64),
-    /// A number from the first on and below the second.
+    /// A number of at least the first and less than the second.
     From(f64, f64),
-    /// A number from the first to the second, both included.
+    /// A number from the first to the second, inclusive.
     Between(f64, f64),
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
 
 impl Takes {
-    /// Whether it takes this text. A text of a form of its own is not looked at.
+    /// Whether this value is valid. [`Takes::Text`] is not checked.
     pub fn takes(self, text: &str) -> bool {
         let number = text.parse().ok().filter(|x: &f64| x.is_finite());
         match (self, number) {
@@ -44,7 +44,7 @@ impl Takes {
         }
     }
 
-    /// The same value, written in the one way in which settings are read from files: `1e-4` as `0.0001`.
+    /// The value in its normal form: `1e-4` becomes `0.0001`.
     pub(crate) fn written(self, text: &str) -> String {
         let is_number = !matches!(self, Self::Text(_) | Self::Flag | Self::OneOf(_));
         match text.parse::<f64>() {
@@ -53,7 +53,7 @@ impl Takes {
         }
     }
 
-    /// What a value looks like, for help: `N|HxW`, `NUMBER`, `loss|accuracy`.
+    /// The placeholder for help texts: `N|HxW`, `NUMBER`, `loss|accuracy`.
     pub fn form(self) -> String {
         match self {
             Self::Text(form) => form.into(),
@@ -72,10 +72,10 @@ impl fmt::Display for Takes {
         match self {
             Self::Text(form) => f.write_str(form),
             Self::Flag => write!(f, "true or false"),
-            Self::AtLeast(low) => write!(f, "a number, {low} or more"),
-            Self::Above(low) => write!(f, "a number above {low}"),
-            Self::WholeFrom(low) => write!(f, "a whole number, {low} or more"),
-            Self::From(low, high) => write!(f, "a number from {low} to below {high}"),
+            Self::AtLeast(low) => write!(f, "a number of at least {low}"),
+            Self::Above(low) => write!(f, "a number greater than {low}"),
+            Self::WholeFrom(low) => write!(f, "a whole number of at least {low}"),
+            Self::From(low, high) => write!(f, "a number of at least {low} and less than {high}"),
             Self::Between(low, high) => write!(f, "a number from {low} to {high}"),
             Self::OneOf(words) => write!(f, "one of {}", words.join(", ")),
         }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_takes_the_numbers_within_it() {
+    fn ranges_and_word_lists_are_checked() {
         let below_one = Takes::From(0.0, 1.0);
         assert!(below_one.takes("0") && below_one.takes("0.9"));
         for text in ["1", "-0.1", "nan", "inf", "true", "much"] {
