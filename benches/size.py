@@ -55,10 +55,10 @@ def table(seconds: float, size: int, data: int) -> str:
     lines = [
         f"{platform.system()}, {platform.machine()}, {compiler()}, {datetime.date.today()}; `python benches/size.py`.",
         "",
-        "| | | must |",
+        "| | | target |",
         "|---|---|---|",
         f"| the program | {size / 1e6:.1f} MB | ≤ {LARGEST / 1e6:.0f} MB {verdict[size <= LARGEST]} |",
-        f"| of it both networks and the fonts | {data / 1e6:.1f} MB | – |",
+        f"| of which networks and fonts | {data / 1e6:.1f} MB | – |",
         f"| clean release build, crates already downloaded: processor time | {seconds / 60:.1f} min "
         f"| ≤ {LONGEST / 60:.0f} min {verdict[seconds <= LONGEST]} |",
     ]

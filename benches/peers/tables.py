@@ -35,15 +35,15 @@ PARTS = (
     ),
     (
         "train",
-        "A step of training",
-        "Forward in training mode, cross-entropy, back to all parameters, Adam; random weights.",
+        "A training step",
+        "Forward in training mode, cross-entropy, backward to all parameters, Adam; random weights.",
         "s",
         1.0,
     ),
     (
         "train-memory",
         "Memory of training",
-        "The most that the whole process held, weights, libraries and all.",
+        "Peak memory of the process, with weights and libraries.",
         "MB",
         1e-6,
     ),
@@ -51,7 +51,7 @@ PARTS = (
         "occlusion",
         "Occlusion, window 20, stride 10: 484 windows",
         "Captum with `perturbations_per_eval=16` in inference mode; ONNX Runtime on all 484 covered "
-        "pictures in batches of 16, prepared beforehand. Both find the score of one class per window, "
+        "pictures in batches of 16, prepared beforehand. Both compute the score of one class per window, "
         "dvm those of all classes.",
         "s",
         1.0,
@@ -60,15 +60,15 @@ PARTS = (
     (
         "command",
         "The README's command, cold",
-        "`dvm explain assets/samples/coffee.png` beside `benches/peers/explain.py`, which does the same "
-        "with timm, Captum and matplotlib: whole processes, from picture to figure on disk.",
+        "`dvm explain assets/samples/coffee.png` and `benches/peers/explain.py`, which does the same "
+        "with timm, Captum and matplotlib: complete processes, from picture to figure on disk.",
         None,
         None,
     ),
     (
         "cold",
         "Guided backprop of ResNet18, cold",
-        "`dvm explain --method guided-backprop` with a weight file of random weights, beside the same "
+        "`dvm explain --method guided-backprop` with a weight file of random weights, and the same "
         "script with torchvision and the same file.",
         None,
         None,
@@ -76,7 +76,7 @@ PARTS = (
     (
         "memory",
         "Memory of occlusion 20/10 beyond the weights",
-        "The most that the process held while it worked, without one copy of the weights.",
+        "Peak memory of the process, without one copy of the weights.",
         "MB",
         1e-6,
     ),
@@ -182,7 +182,7 @@ def goals(part, name, figures, unit, factor):
 
 def table(part, heading, about, unit, factor, rows):
     peers = [peer for peer in ("PyTorch", "Captum", "ONNX Runtime", "Python script") if any(peer in r for r in rows.values())]
-    head = ["", "dvm", *peers, "must reach"]
+    head = ["", "dvm", *peers, "target"]
     lines = [f"## {heading}", "", about, "", "| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += [row(part, name, figures, peers, unit, factor) for name, figures in rows.items()]
     return "\n".join(lines)

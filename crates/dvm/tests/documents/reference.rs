@@ -1,0 +1,303 @@
+//! The pages of `docs/reference`, written from the registries.
+
+use std::fmt::Write;
+
+use dvm::OptionSpec;
+use dvm::data::{audit, augment, corpora, regions};
+use dvm::methods::{self, Family, Reference};
+use dvm::metrics::registry as metrics;
+use dvm::models::{self, FAMILIES};
+use dvm_train::{optimisers, schedules};
+
+/// Name and text of every page.
+pub fn pages() -> [(&'static str, String); 4] {
+    [
+        ("methods.md", methods_page()),
+        ("metrics.md", metrics_page()),
+        ("networks.md", networks_page()),
+        ("data-and-training.md", data_page()),
+    ]
+}
+
+/// The first lines of a page.
+fn head(title: &str, text: &str) -> String {
+    format!("<!-- Written by `make reference-docs`. Do not edit. -->\n# {title}\n\n{text}\n")
+}
+
+fn methods_page() -> String {
+    let mut page = head(
+        "Methods",
+        "All attribution methods. `dvm methods show NAME` prints the same. Set an option with `--NAME VALUE` for every \
+         chosen method that has it, or with `--set METHOD.OPTION=VALUE` for one method.\n\n\
+         | method | title | cost of a map |\n|---|---|---|",
+    );
+    for entry in methods::ALL {
+        row(&mut page, &[&link(entry.name), entry.title, entry.cost]);
+    }
+    for family in Family::ALL {
+        write!(page, "\n## {}\n", capital(family.name())).unwrap();
+        for entry in methods::ALL.iter().filter(|entry| entry.family == family) {
+            let networks = format!("Networks: {}. Cost: {}.", entry.networks, entry.cost);
+            section(
+                &mut page,
+                entry.name,
+                entry.summary,
+                &entry.reference,
+                &networks,
+            );
+            options(&mut page, entry.options);
+            for preset in entry.presets {
+                let values: Vec<String> = preset
+                    .options
+                    .iter()
+                    .map(|(name, value)| format!("{name} = {value}"))
+                    .collect();
+                write!(
+                    page,
+                    "\nPreset `{}`: {} ({}).\n",
+                    preset.name,
+                    preset.summary,
+                    values.join(", ")
+                )
+                .unwrap();
+            }
+        }
+    }
+    page
+}
+
+fn metrics_page() -> String {
+    let mut page = head(
+        "Metrics",
+        "All tests of maps. `dvm metrics show NAME` prints the same. Set an option with `--set METRIC.OPTION=VALUE`.\n\n\
+         | metric | question | better |\n|---|---|---|",
+    );
+    for entry in metrics::ALL {
+        row(
+            &mut page,
+            &[
+                &link(entry.name),
+                entry.question.name(),
+                entry.better.word(),
+            ],
+        );
+    }
+    for question in metrics::Question::ALL {
+        write!(
+            page,
+            "\n## {}\n\n{}\n",
+            capital(question.name()),
+            question.asked()
+        )
+        .unwrap();
+        for entry in metrics::ALL
+            .iter()
+            .filter(|entry| entry.question == question)
+        {
+            let facts = format!(
+                "Needs {}. Better: {}. Cost: {}.",
+                match entry.needs {
+                    metrics::Needs::Map => "the map",
+                    metrics::Needs::Method => "the method, to make more maps",
+                    metrics::Needs::Region => "boxes or masks of the object",
+                },
+                entry.better.word(),
+                entry.cost
+            );
+            section(
+                &mut page,
+                entry.name,
+                entry.summary,
+                &entry.reference,
+                &facts,
+            );
+            options(&mut page, entry.options);
+        }
+    }
+    page
+}
+
+fn networks_page() -> String {
+    let mut page = head(
+        "Networks",
+        "All architectures and their published ImageNet weights. `dvm models show NAME` prints more: layers, receptive \
+         fields, multiply-adds. `dvm models fetch NAME --weights TAG` downloads weights; embedded ones are part of the \
+         program. The first tag is the default. Accuracy is top-1 on ImageNet, as published.\n\n\
+         | network | timm's name | weights | crop | accuracy | licence | paper |\n|---|---|---|---|---|---|---|",
+    );
+    for architecture in FAMILIES.iter().copied().flatten() {
+        for (place, published) in architecture.published.iter().enumerate() {
+            let (height, width) = published.preprocess.crop;
+            let (name, timm, paper) = match place {
+                0 => (
+                    format!("`{}`", architecture.name),
+                    architecture.timm.join(", "),
+                    paper(&architecture.paper),
+                ),
+                _ => Default::default(),
+            };
+            let tag = match (place, architecture.embedded) {
+                (0, Some(_)) => format!("{}, embedded", published.tag),
+                _ => published.tag.to_owned(),
+            };
+            let crop = format!("{height}×{width}");
+            let top1 = format!("{:.2} %", published.top1);
+            let columns = [
+                &name[..],
+                &timm,
+                &tag,
+                &crop,
+                &top1,
+                published.licence,
+                &paper,
+            ];
+            row(&mut page, &columns);
+        }
+    }
+    page
+}
+
+fn data_page() -> String {
+    let mut page = head(
+        "Data and training",
+        "Kinds of data sets, what the audit looks for, annotations, augmentations, optimisers and schedules.\n\n\
+         ## Corpora\n\n`dvm prepare NAME SOURCE OUT` makes a data set of each of these.",
+    );
+    for corpus in corpora::ALL {
+        write!(
+            page,
+            "\n### `{}`\n\n{} {}\n",
+            corpus.name,
+            sentence(corpus.summary),
+            text(corpus.rule)
+        )
+        .unwrap();
+        options(&mut page, corpus.options);
+    }
+    page.push_str("\n## Findings of the audit\n\n`dvm prepare audit` looks for these.\n\n| finding | what it is |\n|---|---|\n");
+    for kind in audit::KINDS {
+        row(&mut page, &[&format!("`{}`", kind.name), kind.summary]);
+    }
+    page.push_str("\n## Boxes and masks\n\n`--regions` reads these formats.\n\n| format | what it looks like |\n|---|---|\n");
+    for format in regions::ALL {
+        row(&mut page, &[format.name, format.summary]);
+    }
+    page.push_str("\n## Augmentations\n\nIn the order in which they are applied. Set an option with `--set augment.NAME.OPTION=VALUE`.\n");
+    for augmentation in augment::ALL {
+        let arxiv = match augmentation.paper.starts_with(|c: char| c.is_ascii_digit()) {
+            true => "arXiv ",
+            false => "",
+        };
+        write!(
+            page,
+            "\n### `{}`\n\n{} {arxiv}{}.\n",
+            augmentation.name,
+            sentence(augmentation.summary),
+            augmentation.paper
+        )
+        .unwrap();
+        options(&mut page, augmentation.options);
+    }
+    page.push_str("\n## Optimisers\n\nSet an option with `--set optimiser.OPTION=VALUE`.\n");
+    for entry in optimisers::ALL {
+        write!(
+            page,
+            "\n### `{}`\n\n{} {}. Default learning rate: {}.\n",
+            entry.name,
+            sentence(entry.summary),
+            entry.paper,
+            entry.learning_rate
+        )
+        .unwrap();
+        options(&mut page, entry.options);
+    }
+    page.push_str("\n## Schedules of the learning rate\n\nSet an option with `--set schedule.OPTION=VALUE`.\n");
+    for entry in schedules::ALL {
+        write!(
+            page,
+            "\n### `{}`\n\n{}\n",
+            entry.name,
+            sentence(entry.summary)
+        )
+        .unwrap();
+        options(&mut page, entry.options);
+    }
+    page
+}
+
+/// A heading with what a method or a metric is.
+fn section(page: &mut String, name: &str, summary: &str, reference: &Reference, facts: &str) {
+    write!(
+        page,
+        "\n### `{name}`\n\n{}\n\n{facts}\n\n{} {}. {}. <{}>\n",
+        sentence(summary),
+        reference.authors,
+        reference.year,
+        reference.title,
+        reference.published.link()
+    )
+    .unwrap();
+}
+
+fn options(page: &mut String, options: &[OptionSpec]) {
+    if options.is_empty() {
+        return;
+    }
+    page.push_str("\n| option | value | default | meaning |\n|---|---|---|---|\n");
+    for option in options {
+        let default = match option.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        let value = format!("`{}`", option.takes.form());
+        row(
+            page,
+            &[&format!("`{}`", option.name), &value, &default, option.help],
+        );
+    }
+}
+
+fn row(page: &mut String, columns: &[&str]) {
+    let escaped: Vec<String> = columns
+        .iter()
+        .map(|column| text(column).replace('|', "\\|"))
+        .collect();
+    writeln!(page, "| {} |", escaped.join(" | ")).unwrap();
+}
+
+/// A text with `<` escaped outside of code, where Markdown would take `<split>` for HTML.
+fn text(plain: &str) -> String {
+    let parts = plain.split('`').enumerate();
+    let escaped: Vec<String> = parts
+        .map(|(number, part)| match number % 2 {
+            0 => part.replace('<', "\\<"),
+            _ => part.to_owned(),
+        })
+        .collect();
+    escaped.join("`")
+}
+
+/// A link to the section of a name on the same page.
+fn link(name: &str) -> String {
+    // The signs of `grad-cam++` do not appear in the heading's anchor.
+    let anchor = match name {
+        "grad-cam++" => "grad-cam-1",
+        name => name,
+    };
+    format!("[`{name}`](#{anchor})")
+}
+
+fn paper(paper: &models::Paper) -> String {
+    format!("[{}](https://arxiv.org/abs/{})", paper.title, paper.arxiv)
+}
+
+fn sentence(summary: &str) -> String {
+    let stop = if summary.ends_with('.') { "" } else { "." };
+    format!("{}{stop}", capital(&text(summary)))
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
