@@ -1,9 +1,9 @@
-"""Memory of one Python process over 10,000 explanations: what is left of each?
+"""Memory of one Python process over 10,000 explanations.
 
     python benches/python_memory.py [--count 10000]
 
-Prints the resident memory after each tenth. Every explanation's map, raw array, record and overlay are asked for. Needs
-the dvm package and psutil.
+Prints the resident memory after each tenth. Accesses map, raw array, record and overlay of every explanation. Needs the
+dvm package and psutil.
 """
 
 import argparse

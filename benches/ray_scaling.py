@@ -3,7 +3,7 @@ number grows.
 
     python benches/ray_scaling.py FOLDER [--count 400] [--tiny 100000] [--model resnet18]
 
-FOLDER holds photos; `--tiny N` makes N pictures of 32 × 32 pixels in memory and prints the time of each tenth. Needs
+FOLDER contains photos; `--tiny N` makes N pictures of 32 × 32 pixels in memory and prints the time of each tenth. Needs
 the dvm package with `ray`.
 """
 

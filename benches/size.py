@@ -1,10 +1,10 @@
-"""How large the program is, and how long it takes to build: the table "Size" of docs/benchmarks.md.
+"""Size and build time of the program: the table "Size" of docs/benchmarks.md.
 
-    python benches/size.py            # or `make size`; builds everything once, into a folder of its own
-    python benches/size.py --dry      # prints the table, and leaves the page as it is
+    python benches/size.py            # or `make size`; builds everything once, into a temporary folder
+    python benches/size.py --dry      # prints the table and does not change the page
 
-The crates must have been downloaded (`cargo fetch`). Counted is processor time, of all threads and of all
-processes of the build together: what else the machine does changes it little. Needs nothing but Python.
+The crates must have been downloaded (`cargo fetch`). The time is processor time of all threads and
+processes of the build, which depends little on other work of the machine. Needs only Python.
 """
 
 import argparse

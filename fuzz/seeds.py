@@ -1,5 +1,5 @@
-"""Makes the seed corpora: small files of each format, from the references of the tests, and networks of a few
-kilobytes that torch exports.
+"""Makes the seed corpora: small files of each format from the test references, and networks of a few kilobytes exported
+by torch.
 
     python fuzz/seeds.py          (needs torch, onnx, onnxruntime, onnxscript and onnxconverter-common)
 

@@ -1,4 +1,4 @@
-"""Writes every reference file anew: `python references/all.py`."""
+"""Writes all reference files: `python references/all.py`."""
 
 import augmentations
 import cams

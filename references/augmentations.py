@@ -1,7 +1,7 @@
-"""Reference files of crates/dvm-data/tests: what torchvision, on Pillow's pictures, makes of small pictures with every
-parameter given.
+"""Reference files of crates/dvm-data/tests: small pictures augmented by torchvision on Pillow's pictures, with
+given parameters.
 
-Pictures are stored as `[H, W, 3]` bytes; `augmentations.json` lists which became which, and by what.
+Pictures are stored as `[H, W, 3]` bytes; `augmentations.json` lists input, output and parameters.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 """Class activation maps by pytorch-grad-cam, before it rescales them, in f64.
 
-pytorch-grad-cam scales every map to 0 … 1; here its `get_cam_image` is called, so that the raw numbers are
-compared. What it does otherwise than we do, or in f32, is a slow loop of our own, checked against it. Parameters and
+pytorch-grad-cam scales every map to 0 … 1; here its `get_cam_image` is called, to compare the raw
+numbers. Where it differs on purpose or uses f32, our own slow loop is used, compared with it. Parameters and
 pictures follow from their names, as in networks.py and methods.py. `cams.py resnet18 vgg11` makes the maps of these
-networks anew and keeps the others.
+networks and keeps the others.
 """
 
 import contextlib

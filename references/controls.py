@@ -1,4 +1,4 @@
-"""The edges of a picture by scipy, for the control map of comparisons.
+"""The edges of a picture by scipy, for the control `edges` of `dvm compare`.
 
 Writes `crates/dvm-attribution/tests/references/controls.json`.
 """

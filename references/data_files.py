@@ -1,7 +1,7 @@
-"""Writes crates/dvm-data/tests/references: small files of every format that medicine keeps arrays in.
+"""Writes crates/dvm-data/tests/references: small files of every supported array format in medicine.
 
 NumPy writes the pickles and `.npy` files, nibabel the NIfTI volumes, pydicom the DICOM files; the
-expected values in `data_files.json` are what the same tools read back. No Python 2 is needed: its
+expected values in `data_files.json` are read back by the same tools. No Python 2 is needed: its
 pickles are written by `Python2`, which differs from Python 3's own pickler in the opcodes of strings
 and the old names of NumPy's modules only, and are read back by Python 3 with `encoding="latin1"`.
 """

@@ -1,5 +1,5 @@
 """Reference files of crates/dvm-data/tests/dicom_pictures.rs: DICOM files with windows, colours and
-compressed pixels, and what pydicom and NumPy make of them; NIfTI volumes and arrays likewise.
+compressed pixels, with values read by pydicom and NumPy; the same for NIfTI volumes and arrays.
 
     python references/dicom_pictures.py
 

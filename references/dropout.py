@@ -1,4 +1,4 @@
-"""The twin of crates/dvm-engine/src/ops/dropout.rs: masks that follow from the step's seed and the node's
+"""Dropout masks as in crates/dvm-engine/src/ops/dropout.rs: computed from the step's seed and the node's
 position in our graph."""
 
 import types

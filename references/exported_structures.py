@@ -1,6 +1,6 @@
 """Networks of torchvision as PyTorch exports them, without their weights: a few kilobytes each.
 
-The tests compare what it takes to compute a change of a picture with the zoo's own networks.
+The tests compare the work of an incremental pass with that of the registry's networks.
 """
 
 import io

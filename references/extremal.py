@@ -1,11 +1,10 @@
 """Extremal perturbations (Fong, Patrick, Vedaldi 2019, arXiv 1910.08485) by automatic differentiation, in f64.
 
-Written from the paper, with torchray's settings where it leaves them open. Where torchray is installed (its licence,
-CC BY-NC, is not for every use, so it is not required), the mask of given parameters and the pyramid are compared with
-its own. One thing differs on purpose. The area term compares the sorted mask with
-a vector of zeros and ones. Equal values have no order: torchray takes the one in which they lie in memory, so
-that at the start, when all are equal, the lower part of the picture is favoured. Here equal values share the mean
-of their places.
+Written from the paper, with torchray's settings where the paper is open. If torchray is installed (its licence,
+CC BY-NC, does not allow every use, so it is not required), the mask of given parameters and the pyramid are compared with
+its own. One difference is intended. The area term compares the sorted mask with a vector of zeros and ones. torchray
+sorts equal values by their position in memory, which favours the lower part of the picture at the start, when all are
+equal. Here equal values share the mean of their places.
 """
 
 import importlib.util

@@ -1,5 +1,5 @@
-"""Networks that call a rectifier as a function, made to call it as a module: with the same numbers, but a
-module can be given another backward rule."""
+"""Makes networks call rectifiers as modules instead of functions. The numbers are the same, but a module can get
+another backward rule."""
 
 import types
 

@@ -1,8 +1,8 @@
 """Path, noise and DeepLIFT attributions by Captum and PAIR's saliency, in f64.
 
-Both are given our own random numbers and baselines. Where neither can do it (DeepLIFT of networks with
-products, attention, layer normalisation, or with one ReLU module in several places) the slow second
-implementation of `rescale.py` stands for them; it is checked here against Captum where Captum can.
+Both get our random numbers and baselines. Where neither works (DeepLIFT of networks with products, attention,
+layer normalisation, or with one ReLU module in several places) the slow second implementation of `rescale.py`
+is used; this script compares it with Captum where Captum works.
 """
 
 import copy

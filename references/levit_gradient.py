@@ -3,7 +3,7 @@
     python references/levit_gradient.py [--dvm target/release/dvm]
 
 It prints a table and writes nothing. The reason is in `BatchNorm2d`, not in LeViT: see `batch_norm` below, and
-`docs/checking-gradients.md`. With `--dvm`, the gradient of the program for the network's ONNX file is compared, too.
+`docs/checking-gradients.md`. `--dvm` also compares the gradient of `dvm` for the network's ONNX file.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Heat maps of a small network by Captum, in f64 (its occlusion averages in f32), and the oracles one can check by hand."""
+"""Maps of a small network by Captum, in f64 (its occlusion averages in f32), and results computed by hand."""
 
 import math
 import warnings

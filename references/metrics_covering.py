@@ -1,7 +1,7 @@
 """Metrics that cover more and more of a picture, by Quantus and by a slow second implementation, in f64.
 
-Quantus flips single values in the order of a map, and patches in the order of their sums. What it flips to is
-given to it as a picture, so that baselines are ours: its own «black» is the smallest value of the normalised
+Quantus flips single values in the order of a map, and patches in the order of their sums. The
+baseline is passed as a picture, because its own "black" is the smallest value of the normalised
 picture. It has neither deletion nor insertion: deletion is its pixel flipping with all channels of a pixel in one
 step, insertion the same from the baseline to the picture. The second implementation has the formulas of Xplique's
 `Deletion` and `Insertion`.

@@ -1,4 +1,4 @@
-"""Figures of localisation of seeded maps and masks, by Quantus and (with a tolerance) torchray."""
+"""Localisation metrics of seeded maps and masks, by Quantus and (with a tolerance) torchray."""
 
 import warnings
 

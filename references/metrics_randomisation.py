@@ -1,7 +1,7 @@
 """Agreement of maps by SciPy and scikit-image, and randomisation tests of maps by Quantus, in f64.
 
-Quantus is given our own random numbers: layers draw their weights, and the smooth test its noise, from the streams
-of `dvm_attribution::random`.
+Quantus gets our random numbers: weights of layers and noise of the smooth test are drawn from the streams of
+`dvm_attribution::random`.
 """
 
 import functools

@@ -1,7 +1,7 @@
-"""Metrics of maps that draw at random, by the tools of the field, in f64.
+"""Metrics with random numbers, by the field's tools, in f64.
 
 The map is the picture times its gradient, summed over channels, rounded to f32; it is stored, so that both
-languages test the same one. Everything drawn is ours, given to the tools.
+languages use the same one. All random numbers are ours, passed to the tools.
 """
 
 import warnings

@@ -1,7 +1,7 @@
 """Logits and input gradients of whole networks, and one training step of some, in f64.
 
-Parameters follow from their state-dict names (`seeded.fill`), the input from `<network>.input`. Every
-network has files of its own; `networks.py resnet18 vgg16` makes those of these two.
+Parameters are computed from their state-dict names (`seeded.fill`), the input from `<network>.input`. Every
+network has its own files; `networks.py resnet18 vgg16` makes those of these two.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
-"""Small ONNX files of every kind, with what their networks compute: `crates/dvm-onnx/tests/references/`.
+"""Small ONNX files of every kind, with the outputs of their networks: `crates/dvm-onnx/tests/references/`.
 
-PyTorch writes most of them, by both of its exporters and for several versions of ONNX's operators; what
-other tools write (Keras, scikit-learn, quantisers) is put together node by node, beside a PyTorch twin.
-Expected are the logits for two pictures and the gradient of `sum(logits · weights)` by the pictures,
+PyTorch writes most of them, by both of its exporters and for several versions of ONNX's operators; files
+as other tools write them (Keras, scikit-learn, quantisers) are made node by node, with the same network in PyTorch.
+Expected values are the logits for two pictures and the gradient of `sum(logits · weights)` by the pictures,
 by PyTorch in f64.
 """
 

@@ -1,9 +1,9 @@
-"""Small ONNX files that each write one thing in one of the ways exporters have, and what comes of them.
+"""Small ONNX files with one activation or operator each, as exporters write it, and their outputs.
 
-`activations`: one activation between a convolution and a linear layer, with the kind of node that it is, the
-logits by ONNX Runtime, and by PyTorch in f64 the gradient of logit 1 by the picture: plain, guided
-(max(g, 0) · f'(x)) and deconvnet (max(g, 0)) where the activation is a rectifier.
-`others`: other operators with the logits by ONNX Runtime, or by PyTorch where the runtime has no such opset.
+`activations`: one activation between a convolution and a linear layer, with its kind of node, the
+logits by ONNX Runtime, and by PyTorch in f64 the gradient of logit 1 with respect to the picture: true, guided
+(max(g, 0) · f'(x)) and deconvnet (max(g, 0)) if the activation is a rectifier.
+`others`: other operators with the logits by ONNX Runtime, or by PyTorch if the runtime does not support the opset.
 """
 
 import numpy as np

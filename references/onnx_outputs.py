@@ -1,7 +1,7 @@
-"""Small ONNX classifiers that end in different ways, and what ONNX Runtime computes of them.
+"""Small ONNX classifiers that end in different ways, and their outputs by ONNX Runtime.
 
 Run as `python references/onnx_outputs.py`. Each file is one convolution, a ReLU, a mean and a linear layer with
-an ending of its own. Expected are the file's outputs for two pictures, for `dvm-zoo/tests/outputs.rs`.
+another end. Expected are the file's outputs for two pictures, for `dvm-zoo/tests/outputs.rs`.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
-"""Small ONNX files that other tools rewrote, and constructs of today's exporters, with what they compute:
+"""Small ONNX files that other tools rewrote, and constructs of current exporters, with their outputs:
 `crates/dvm-onnx/tests/references/rewritten/`.
 
-ONNX Runtime fuses, optimises and quantises networks that PyTorch exported; what its tools no longer write, but older
-files have, is put together node by node. Expected are the logits for two pictures, by PyTorch in f64; of quantised
-files, by ONNX Runtime, which runs the float file with the weights as the numbers that the quantised ones stand for.
+ONNX Runtime fuses, optimises and quantises networks that PyTorch exported; forms that only older files have are made
+node by node. Expected are the logits for two pictures, by PyTorch in f64; for
+quantised files by ONNX Runtime, which runs the float file with the weights that the quantised ones represent.
 """
 
 import logging

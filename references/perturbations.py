@@ -1,6 +1,6 @@
-"""Methods that cover parts of a picture, by the tools of the field, on seeded networks in f64.
+"""Methods that cover parts of a picture, by the field's tools, on seeded networks in f64.
 
-Random draws are those of crates/dvm-attribution (`streams.py`), given to the tools: permutations to Captum's
+Random numbers are those of crates/dvm-attribution (`streams.py`), passed to the tools: permutations to Captum's
 Shapley sampling, coalitions to shap's and lime's solvers, masks to RISE's formula.
 """
 

@@ -1,4 +1,4 @@
-"""Reference files of crates/dvm-image/tests: what Pillow and torchvision make of small pictures.
+"""Reference files of crates/dvm-image/tests: small pictures read, resized and preprocessed by Pillow and torchvision.
 
 Run from anywhere, with numpy, pillow, torch and torchvision installed:
 

@@ -1,8 +1,8 @@
-"""Small classifiers that say in every way how their pictures are prepared, and what they answer.
+"""Small classifiers that state their preprocessing in every supported way, and their outputs.
 
 Writes `crates/dvm/tests/references/preparing/<name>.onnx` and `preparing.json`: for each the picture,
-the logits that ONNX Runtime computes from it as Pillow and torchvision prepare it, and the fields of
-the preprocessing that nothing in the file tells.
+the logits of ONNX Runtime for the picture as Pillow and torchvision prepare it, and the fields of
+the preprocessing that the file does not state.
 """
 
 import json

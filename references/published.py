@@ -1,5 +1,5 @@
-"""The facts about torchvision's published weights of the networks that the zoo has: name, tag, file,
-accuracy, preprocessing. `python references/published.py --print` shows them and writes nothing."""
+"""Facts about torchvision's published weights of the networks in our registry: name, tag, file, accuracy,
+preprocessing. `python references/published.py --print` prints them and writes nothing."""
 
 import sys
 

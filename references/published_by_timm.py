@@ -1,6 +1,6 @@
-"""How timm prepares pictures for its published weights, and under which licence these are.
+"""Preprocessing and licence of timm's published weights.
 
-Nothing is downloaded: timm's package knows all this.
+Nothing is downloaded: timm's package contains these facts.
 """
 
 from timm.data import create_transform, resolve_data_config

@@ -1,4 +1,4 @@
-"""A COCO file with masks and outlines as pycocotools writes them, and which pixels they take by pycocotools and scikit-image."""
+"""A COCO file with masks and outlines as pycocotools writes them, and their pixels by pycocotools and scikit-image."""
 
 import json
 

@@ -1,15 +1,15 @@
-"""DeepLIFT's rescale rule for any network, slowly: the second implementation that `gradient_methods.py`
-compares Captum's with where Captum has rules, and that stands for it where Captum has none.
+"""A slow implementation of DeepLIFT's rescale rule for any network. `gradient_methods.py` compares it with Captum
+where Captum has rules, and uses it instead where Captum has none.
 
-Two walks record what every nonlinear function was given, for the baseline and for the picture. The walk
-back then multiplies at each of them by a multiplier instead of the gradient:
-- a function of each value alone: change of the output over change of the input (where the input does
-  not change, the slope);
-- a max-pool: as Captum, but the shares of overlapping windows are added, where Captum's unpooling keeps
-  one of them and so loses some of the sum;
+Two forward passes record the inputs of every nonlinear function, for the baseline and for the picture. The
+backward pass then uses a multiplier instead of the gradient at each of them:
+- an elementwise function: change of the output over change of the input (the slope if the input does not
+  change);
+- a max-pool: as in Captum, but the shares of overlapping windows are added; Captum's unpooling keeps only one
+  of them and loses a part of the sum;
 - everything else (products of two values that both change, softmax, layer normalisation, attention): the
-  gradient averaged along the line from the baseline's inputs to the picture's, by Gauss-Legendre. For a
-  function of one value that is the rescale rule itself.
+  gradient averaged along the line from the baseline's inputs to the picture's, by Gauss-Legendre. For an
+  elementwise function this is the rescale rule itself.
 """
 
 import numpy as np

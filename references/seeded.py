@@ -1,4 +1,4 @@
-"""The twin of crates/dvm-engine/src/seeded.rs: numbers that follow from a name."""
+"""The same numbers as crates/dvm-engine/src/seeded.rs, computed from a name."""
 
 import numpy as np
 

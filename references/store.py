@@ -1,4 +1,4 @@
-"""Writes reference files: safetensors whose bytes depend on their content only, and JSON beside them."""
+"""Writes reference files: safetensors whose bytes depend only on their content, and JSON."""
 
 import importlib.metadata
 import json

@@ -1,4 +1,4 @@
-"""The twin of crates/dvm-attribution/src/random.rs: random numbers that follow from a name and a seed."""
+"""The same random numbers as crates/dvm-attribution/src/random.rs, computed from a name and a seed."""
 
 import seeded
 

@@ -1,6 +1,6 @@
 """Clusters of maps by scikit-learn: affinities, eigenvalues of the Laplacian, labels of spectral clustering.
 
-Maps follow from their names: noise in [0, 0.3) or [0, 1), and a peak in some cells of most maps.
+Maps are computed from their names: noise in [0, 0.3) or [0, 1), and a peak in some cells of most maps.
 """
 
 import numpy as np

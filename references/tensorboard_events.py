@@ -1,4 +1,4 @@
-"""An event file as TensorBoard's own package writes it, with every kind of record that dvm writes.
+"""An event file from TensorBoard's own package, with every kind of record that dvm writes.
 
 `crates/dvm-train/src/tensorboard/events.rs` writes the same events and compares bytes.
 """

@@ -1,7 +1,7 @@
-"""Logits of timm's networks, filled by seeded numbers under timm's names, for the tests that load them
-under torchvision's names.
+"""Logits of timm's networks with seeded weights under timm's names, for the tests that load them under
+torchvision's names.
 
-One JSON file for each: the names and shapes of all parameters and statistics, and the logits in f64.
+One JSON file per network: the names and shapes of all parameters and statistics, and the logits in f64.
 """
 
 import timm

@@ -1,5 +1,5 @@
-"""What timm calls the parameters of networks that torchvision has, too. Both are filled with the same
-numbers and must give the same logits: only then is a name of timm's one of ours.
+"""timm's parameter names of networks that torchvision has, too. Both networks get the same numbers and must give
+the same logits; only then is timm's name listed.
 
 `timm_names.json` has one entry per name of timm's: the network here, and pairs of layers (timm's, ours)
 where names differ."""

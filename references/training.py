@@ -1,4 +1,4 @@
-"""The mathematics of training by PyTorch: losses, optimisers, schedules."""
+"""Training in PyTorch: losses, optimisers, schedules."""
 
 import warnings
 

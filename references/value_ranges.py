@@ -1,12 +1,12 @@
-"""Reference files of crates/dvm-image/tests/value_ranges.rs: pictures of many types of values, and
-what NumPy makes of them within a range.
+"""Reference files of crates/dvm-image/tests/value_ranges.rs: pictures of many value types, and their
+bytes for several ranges by NumPy.
 
     python references/value_ranges.py
 
 Writes crates/dvm-image/tests/references/value_ranges: PNG and TIFF files, and `value_ranges.json`, which
 lists for each file and range the bytes `clip(round((x - black) / (white - black) * 255), 0, 255)`.
-Pillow writes the PNG files. TIFFs of one strip are written here, as no library writes all types; Pillow
-or NumPy is what reads the values that are expected.
+Pillow writes the PNG files. TIFFs with one strip are written here, because no library writes all types; the
+expected values are read by Pillow or NumPy.
 """
 
 import shutil

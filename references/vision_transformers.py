@@ -1,11 +1,11 @@
 """Attention of vision transformers and the maps made of it, by slow implementations of the papers, in f64.
 
 `crates/dvm/tests/references/transformers/` gets small ONNX files of the networks below, as PyTorch's
-exporters write them; `transformers.{safetensors,json}` what their attention says. Parameters follow from
+exporters write them; `transformers.{safetensors,json}` have their attention and maps. Parameters are computed from
 their state-dict names (`seeded.fill`), the 8-bit picture from `<network>.input`, as in `methods.py`.
 
 - attention rollout: Abnar and Zuidema 2020, arXiv 2005.00928; the ways to join heads, and the discarded
-  share, are those of jacobgil/vit-explain (but for its division of columns instead of rows);
+  share, are those of jacobgil/vit-explain (except its division of columns instead of rows);
 - attention relevance: Chefer, Gur and Wolf 2021, arXiv 2103.15679, for self-attention;
 - LeGrad: Bousselham et al. 2024, arXiv 2404.03214;
 - Libra rules: Mehri et al. 2024, arXiv 2411.16760 (attention and norms as constants, gates as factors).

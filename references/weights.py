@@ -1,9 +1,9 @@
 """Writes crates/dvm-engine/tests/references/weights: tiny files of weights in every format.
 
-All values follow from `ramp`, which crates/dvm-engine/tests/weights repeats, so the tests
-compare exact values. No file is made from random numbers. The container made before PyTorch
-0.1.10 (tar) is put together by hand here, since no PyTorch of today writes it. The legacy format
-and TorchScript keep memory addresses, so those files differ from run to run, but not in values.
+All values are computed by `ramp`, which crates/dvm-engine/tests/weights repeats, so the tests compare exact
+values. No file contains random numbers. The container of PyTorch before 0.1.10 (tar) is made by hand, because
+current versions do not write it. The legacy format and TorchScript contain memory addresses, so the bytes of those
+files differ from run to run; their values do not.
 """
 
 import argparse

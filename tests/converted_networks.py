@@ -1,16 +1,16 @@
-"""`dvm models convert` against PyTorch, ONNX Runtime and onnx's checker, network by network.
+"""Compares `dvm models convert` with PyTorch, ONNX Runtime and onnx's checker, network by network.
 
     python converted_networks.py path/to/dvm [--only NAME …] [--ops FOLDER]
 
-For every network that `dvm models list` shows, the same network of torchvision or timm gets random
-weights and is saved as a state dict. `dvm models convert` makes an ONNX file and a safetensors file of
+For every network of `dvm models list`, the same network of torchvision or timm gets random weights and is saved as
+a state dict. `dvm models convert` makes an ONNX file and a safetensors file of
 it and a state dict of each of these. Then
 
 - onnx's checker accepts the ONNX file, with shapes inferred;
-- ONNX Runtime (one picture and two), PyTorch in f64 and `dvm classify` on each of the files answer
-  alike, to 1e-4 of the largest logit, and `dvm classify` gives the same digits for all of them;
-- both state dicts and the safetensors file load into PyTorch's module with `strict=True`, and hold the
-  very numbers that were saved; classes and preprocessing came along.
+- ONNX Runtime (one picture and two), PyTorch in f64 and `dvm classify` on each of the files agree
+  to 1e-4 of the largest logit, and `dvm classify` gives the same digits for all of them;
+- both state dicts and the safetensors file load into PyTorch's module with `strict=True`, with the
+  saved numbers; classes and preprocessing are kept.
 
 `--ops` compares the files of `cargo run -p dvm-onnx --example exported_ops FOLDER` with ONNX Runtime.
 Needs torch, torchvision, timm, onnx, onnxruntime, safetensors, numpy and pillow.

@@ -1,10 +1,10 @@
-"""Kills training at random moments and goes on, until a run is done; then compares it with one that
-was never interrupted: `best.safetensors` and `last.safetensors` must be the same bytes, and
-`metrics.jsonl` and `steps.jsonl` the same but for times.
+"""Kills a training at random moments and resumes it, until it is done; then compares it with an uninterrupted one:
+`best.safetensors` and `last.safetensors` must have the same bytes, and `metrics.jsonl` and `steps.jsonl` must be the
+same except for times.
 
     cargo build --release && python tests/kill_and_resume.py --kills 100
 
-Needs nothing but Python. Ends with an error at the first difference.
+Needs only Python. Ends with an error at the first difference.
 """
 
 import argparse

@@ -1,13 +1,12 @@
-"""Every architecture of the zoo beside PyTorch (how far the logits are off) and ONNX Runtime (seconds).
+"""Compares every architecture with PyTorch (error of the logits) and ONNX Runtime (seconds).
 
     python benches/peers/architectures.py prepare FOLDER [--dvm PATH] [--only NAME,…]
     python benches/peers/architectures.py time FOLDER [--dvm PATH] [--only NAME,…] [--rounds 2]
 
-`prepare` builds each network with torchvision or timm, fills it with seeded weights, asks `dvm` and
-PyTorch in f64 for the logits of one picture of noise, and exports it by torch into FOLDER; other work on
-the machine does not matter to it. `time` then takes the seconds of batches of 1 and 16, `dvm` and ONNX
-Runtime taking turns, each in a process of its own. Every row is saved to `architectures.json` as soon as
-it is there; at the end the table of docs/benchmarks.md is written anew.
+`prepare` builds each network with torchvision or timm and seeded weights, computes the logits of one picture of
+noise with `dvm` and with PyTorch in f64, and exports it into FOLDER; other work on the machine does not matter.
+`time` then measures batches of 1 and 16, `dvm` and ONNX Runtime in turns, each in its own process. Every row is
+saved to `architectures.json` at once; at the end the table of docs/benchmarks.md is written.
 """
 
 import argparse

@@ -1,12 +1,11 @@
-"""Sets `dvm` beside PyTorch, ONNX Runtime and Captum, in one run, pair by pair.
+"""Compares `dvm` with PyTorch, ONNX Runtime and Captum, in one run, pair by pair.
 
     python benches/peers/compare.py [--rounds 3] [--only forward,guided,…] [--dvm PATH] [--dry]
 
-Machines drift, so each figure is taken `rounds` times, the contestants taking turns, each in a
-process of its own; kept are all of them, quoted are medians and the median of the ratios pair by
-pair. Each row is saved to `results.json` as soon as it is there; at the end the tables of
-docs/benchmarks.md and its plot are drawn anew from that file (`python tables.py` does only that).
-With --dry nothing is saved: the tables of this run are printed.
+Machines drift, so each time is measured `rounds` times, in turns, each in its own process. All are stored;
+the tables have medians and the median of the ratios pair by pair. Each row is saved to `results.json` at once; at
+the end the tables of docs/benchmarks.md and its plot are written from that file (`python tables.py` does only
+that). With --dry nothing is saved: the tables of this run are printed.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What `dvm explain` does, as a person would write it in Python: picture in, figure out.
+"""The work of `dvm explain` as a typical Python script: picture in, figure out.
 
     python explain.py PICTURE METHODS FOLDER [resnet18 WEIGHTS.safetensors]
 
 EfficientNet-Lite0 with the weights that `dvm` embeds, or torchvision's ResNet18 with those of a file;
-guided backprop and, if METHODS names it, Captum's occlusion 20/10; the figure by matplotlib. Nothing
-is imported that is not used.
+guided backprop and, if METHODS names it, Captum's occlusion 20/10; the figure by matplotlib. Only
+what is used is imported.
 """
 
 import os

@@ -1,11 +1,11 @@
-"""Trains a network in PyTorch by the recipe of `dvm train`, and prints JSON.
+"""Trains a network in PyTorch with the settings of `dvm train`, and prints JSON.
 
     python fine_tune.py DATA MODEL [--epochs N] [--batch N] [--learning-rate R] [--scale LOW]
                         [--side N] [--head] [--workers N] [--steps N] [--weights FILE]
 
 SGD with Nesterov momentum 0.9 and weight decay 1e-4 on weights of layers only, one cycle, label
-smoothing 0.1, random resized crop and flip: what a person would write. With `--steps`, only so many
-steps are timed, after three for warming up, and nothing is evaluated.
+smoothing 0.1, random resized crop and flip: a typical script. With `--steps`, only so many
+steps are measured, after three for warming up, and nothing is evaluated.
 """
 
 import argparse

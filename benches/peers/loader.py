@@ -1,9 +1,9 @@
-"""Sets the loader of `dvm` beside torchvision's: decode, random resized crop, flip, normalise, in batches.
+"""Compares the loader of `dvm` with torchvision's: decode, random resized crop, flip, normalise, in batches.
 
     python benches/peers/loader.py FOLDER [--rounds 3] [--workers 2] [--batch 20]
 
-FOLDER has one folder of pictures per class. Contestants take turns; each first reads every file once
-in vain. Prints JSON: pictures per second of each round, and the median of the ratios pair by pair.
+FOLDER has one folder of pictures per class. They run in turns; each first reads every file once
+without measuring. Prints JSON: pictures per second of each round, and the median of the ratios pair by pair.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Sets the maps of `dvm` beside those of Captum and pytorch-grad-cam, in one run, pair by pair.
+"""Compares maps of `dvm` with those of Captum and pytorch-grad-cam, in one run, pair by pair.
 
     python benches/peers/methods.py [--rounds 3] [--dvm PATH] [--only grad-cam,rise,…] [--model resnet18]
 
-One map of one class of one picture of 224 × 224 pixels; weights are random. Peers work in batches of 16.
+One map of one class of one picture of 224 × 224 pixels; weights are random. The other tools use batches of 16.
 Prints seconds (medians), the median of the ratios pair by pair, and the peak memory of each process.
 """
 

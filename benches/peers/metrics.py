@@ -1,15 +1,15 @@
-"""Sets metrics of one map of `dvm` beside those of Quantus, in one run, pair by pair.
+"""Compares metrics of one map with those of Quantus, in one run, pair by pair.
 
     python benches/peers/metrics.py [--rounds 3] [--dvm PATH] [--methods grad-cam,gradient] [--only deletion,…]
 
 One map of one class of one picture of 224 × 224 pixels by a ResNet18 with random weights, the same in both. `dvm`
 makes the map and measures it; Quantus gets that map, the picture that the network saw, and the weights. Prints
-seconds of the metric alone (medians), the median of the ratios pair by pair, and how far the figures differ.
+seconds of the metric alone (medians), the median of the ratios pair by pair, and the differences of the values.
 
 Quantus has neither deletion nor insertion; its pixel flipping, from the picture to the baseline or back, goes
-through the same pictures if as many values are flipped per step. It takes only numbers of values that divide the
+through the same pictures if as many values are flipped per step. The number of values per step must divide the
 number of pixels: 3136 values in each of 48 steps, for which `dvm` covers 1046 pixels in each of 48 steps. Its three
-channels of a pixel may come in different steps, so figures of these two differ a little.
+channels of a pixel may come in different steps, so these two values differ a little.
 """
 
 import argparse

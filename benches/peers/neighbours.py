@@ -1,10 +1,9 @@
-"""How much `dvm` and its peers lose beside other programs, and whether single-threaded processes add up.
+"""The slowdown of `dvm` and other tools beside busy processes, and the throughput of several single-threaded ones.
 
     python benches/peers/neighbours.py [--rounds 3] [--dvm PATH] [--only forward,train,…]
 
-Every work runs alone, and beside one and two processes that do nothing but count; `dvm` and the peer take
-turns, each in a process of its own. Printed is a table for docs/benchmarks.md: medians, and in brackets how
-many times as long as alone.
+Every work runs alone, and beside one and two busy processes; `dvm` and the other tool run in turns, each in its own
+process. Prints a table for docs/benchmarks.md: medians, and in brackets the time relative to alone.
 """
 
 import argparse

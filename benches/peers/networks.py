@@ -1,8 +1,8 @@
-"""The peers' networks, with random weights: speed does not depend on them.
+"""The networks of the other tools, with random weights: speed does not depend on them.
 
     python networks.py MODEL FILE.safetensors
 
-saves one with its weights, for both sides of a comparison to load.
+saves one with its weights, which both sides of a comparison load.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Times one kind of work of one peer and prints JSON, as `dvm bench --json` does.
+"""Measures one kind of work of one tool and prints JSON, as `dvm bench --json` does.
 
     python peer.py torch|onnxruntime|captum forward|guided-backprop|train|occlusion MODEL BATCH RUNS
 """

@@ -1,13 +1,13 @@
-"""Loads `dvm serve`, and beside it a FastAPI + Captum server that does the same (`server_peer.py`), on loopback:
+"""Load test of `dvm serve` and of a FastAPI + Captum server with the same functions (`server_peer.py`), on loopback:
 latency and throughput of `:explain` with Grad-CAM and of the live window on ResNet18 at 1, 8 and 64 clients; memory
 over many requests; kill -9 and restart under load.
 
     python server_load.py --dvm PATH/dvm --weights resnet18.safetensors --picture photo.png [--json FILE]
 
-Needs `httpx`, `fastapi`, `uvicorn` and what `requirements.txt` lists. Each figure takes `--seconds` (5), and at most as
-long again until the last answers are there; `--only` does one of the three parts. Clients send the next request when
-the last one is answered, on connections that are kept. With 64 clients, each of whom has one request, the queue is
-given 64 places: nothing is refused for want of one (a 429 would be counted, and sent again after a tenth of a second).
+Needs `httpx`, `fastapi`, `uvicorn` and the packages in `requirements.txt`. Each measurement takes `--seconds` (5), and at most as
+long again for the last responses; `--only` runs one of the three parts. Clients keep their connections and send the next
+request after the last response. The queue has 64 places, so no request of the 64 clients is refused (a 429 would be
+counted, and sent again after a tenth of a second).
 """
 
 import argparse

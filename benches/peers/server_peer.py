@@ -1,5 +1,5 @@
-"""The peer of `dvm serve`: FastAPI and Captum, as a person would write it. The same protocol for `:explain`, the same
-network and weights, and the live window computed the only way there is: the covered picture as a whole.
+"""The server that `dvm serve` is compared with: a typical one of FastAPI and Captum. It has the same protocol for
+`:explain`, the same network and weights, and computes the live window from the complete covered picture.
 
     python server_peer.py WEIGHTS.safetensors PORT
 

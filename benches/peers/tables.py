@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md and its plot, from the figures that compare.py took.
+"""The tables of docs/benchmarks.md and its plot, from the measurements of compare.py.
 
     python benches/peers/tables.py
 """

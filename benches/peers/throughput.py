@@ -1,9 +1,9 @@
-"""Pictures a second over a folder: the Python package, the command, and loops over Captum and pytorch-grad-cam with a
+"""Pictures per second for a folder: the Python package, the command, and loops over Captum and pytorch-grad-cam with a
 DataLoader, one after the other in each round.
 
     python benches/peers/throughput.py FOLDER WEIGHTS.pth [--count 100] [--rounds 3]
 
-FOLDER holds photos, WEIGHTS torchvision's weights of ResNet18. The loops are written as their libraries show it: a
+FOLDER contains photos, WEIGHTS torchvision's weights of ResNet18. The loops follow the documentation of their libraries: a
 DataLoader with two workers, batches of 16. Needs the dvm package, the program, torch, torchvision, captum, grad-cam.
 """
 
