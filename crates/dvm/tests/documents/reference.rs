@@ -288,7 +288,7 @@ fn link(name: &str) -> String {
 }
 
 fn paper(paper: &models::Paper) -> String {
-    format!("[{}](https://arxiv.org/abs/{})", paper.title, paper.arxiv)
+    format!("[arXiv {0}](https://arxiv.org/abs/{0})", paper.arxiv)
 }
 
 fn sentence(summary: &str) -> String {
