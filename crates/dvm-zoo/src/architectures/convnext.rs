@@ -9,39 +9,24 @@ use dvm_image::Interpolation::{Bicubic, Bilinear};
 use super::{Architecture, Paper, Published, imagenet};
 
 /// The ConvNeXts.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 4] = [
-    network(
-        "convnext_tiny",
-        convnext_tiny,
-        &[
-            first("convnext_tiny-983f1562.pth", 82.52, 236),
-            timms("timm/convnext_tiny.fb_in1k", 82.066),
-        ],
-    ),
-    network(
-        "convnext_small",
-        convnext_small,
-        &[
-            first("convnext_small-0c510722.pth", 83.616, 230),
-            timms("timm/convnext_small.fb_in1k", 83.144),
-        ],
-    ),
-    network(
-        "convnext_base",
-        convnext_base,
-        &[
-            first("convnext_base-6075fbad.pth", 84.062, 232),
-            timms("timm/convnext_base.fb_in1k", 83.838),
-        ],
-    ),
-    network(
-        "convnext_large",
-        convnext_large,
-        &[
-            first("convnext_large-ea097f82.pth", 84.414, 232),
-            timms("timm/convnext_large.fb_in1k", 84.304),
-        ],
-    ),
+    network("convnext_tiny", |classes| convnext(96, [3, 3, 9, 3], 0.1, classes), &[
+        first("convnext_tiny-983f1562.pth", 82.52, 236),
+        timms("timm/convnext_tiny.fb_in1k", 82.066),
+    ]),
+    network("convnext_small", |classes| convnext(96, [3, 3, 27, 3], 0.4, classes), &[
+        first("convnext_small-0c510722.pth", 83.616, 230),
+        timms("timm/convnext_small.fb_in1k", 83.144),
+    ]),
+    network("convnext_base", |classes| convnext(128, [3, 3, 27, 3], 0.5, classes), &[
+        first("convnext_base-6075fbad.pth", 84.062, 232),
+        timms("timm/convnext_base.fb_in1k", 83.838),
+    ]),
+    network("convnext_large", |classes| convnext(192, [3, 3, 27, 3], 0.5, classes), &[
+        first("convnext_large-ea097f82.pth", 84.414, 232),
+        timms("timm/convnext_large.fb_in1k", 84.304),
+    ]),
 ];
 
 const fn first(file: &'static str, top1: f32, short_side: usize) -> Published {
@@ -86,26 +71,6 @@ const INITIALISATION: Initialisation = Initialisation {
 
 /// Epsilon of all layer-norms.
 const EPS: f32 = 1e-6;
-
-/// ConvNeXt-T.
-fn convnext_tiny(classes: usize) -> Blueprint {
-    convnext(96, [3, 3, 9, 3], 0.1, classes)
-}
-
-/// ConvNeXt-S.
-fn convnext_small(classes: usize) -> Blueprint {
-    convnext(96, [3, 3, 27, 3], 0.4, classes)
-}
-
-/// ConvNeXt-B.
-fn convnext_base(classes: usize) -> Blueprint {
-    convnext(128, [3, 3, 27, 3], 0.5, classes)
-}
-
-/// ConvNeXt-L.
-fn convnext_large(classes: usize) -> Blueprint {
-    convnext(192, [3, 3, 27, 3], 0.5, classes)
-}
 
 /// `width` channels in the first stage, twice as many in each following one. `dropped` is the probability
 /// that the branch of the last block is dropped in training; it grows evenly from 0 at the first.

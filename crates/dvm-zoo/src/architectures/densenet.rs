@@ -9,30 +9,23 @@ use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
 use super::{Architecture, Paper, Published, centred, first};
 
 /// The DenseNets.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 4] = [
     Architecture {
         timm: &["tv_densenet121"],
-        ..network(
-            "densenet121",
-            densenet121,
-            &[first("densenet121-a639ec97.pth", 74.434)],
-        )
+        ..network("densenet121", |classes| densenet(64, 32, [6, 12, 24, 16], classes), &[
+            first("densenet121-a639ec97.pth", 74.434),
+        ])
     },
-    network(
-        "densenet161",
-        densenet161,
-        &[first("densenet161-8d451a50.pth", 77.138)],
-    ),
-    network(
-        "densenet169",
-        densenet169,
-        &[first("densenet169-b2777c0a.pth", 75.6)],
-    ),
-    network(
-        "densenet201",
-        densenet201,
-        &[first("densenet201-c1103571.pth", 76.896)],
-    ),
+    network("densenet161", |classes| densenet(96, 48, [6, 12, 36, 24], classes), &[
+        first("densenet161-8d451a50.pth", 77.138),
+    ]),
+    network("densenet169", |classes| densenet(64, 32, [6, 12, 32, 32], classes), &[
+        first("densenet169-b2777c0a.pth", 75.6),
+    ]),
+    network("densenet201", |classes| densenet(64, 32, [6, 12, 48, 32], classes), &[
+        first("densenet201-c1103571.pth", 76.896),
+    ]),
 ];
 
 const fn network(
@@ -68,26 +61,6 @@ const INITIALISATION: Initialisation = Initialisation {
 const EPS: f32 = 1e-5;
 /// Channels between the two convolutions of a layer, for each that it adds.
 const BOTTLENECK: usize = 4;
-
-/// DenseNet-121.
-fn densenet121(classes: usize) -> Blueprint {
-    densenet(64, 32, [6, 12, 24, 16], classes)
-}
-
-/// DenseNet-161.
-fn densenet161(classes: usize) -> Blueprint {
-    densenet(96, 48, [6, 12, 36, 24], classes)
-}
-
-/// DenseNet-169.
-fn densenet169(classes: usize) -> Blueprint {
-    densenet(64, 32, [6, 12, 32, 32], classes)
-}
-
-/// DenseNet-201.
-fn densenet201(classes: usize) -> Blueprint {
-    densenet(64, 32, [6, 12, 48, 32], classes)
-}
 
 /// The name here of a parameter in the files that torchvision published, which are older than the
 /// rule that modules have no dots in their names: `denselayer3.norm.1.weight`.

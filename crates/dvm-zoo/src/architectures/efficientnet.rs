@@ -1,181 +1,66 @@
 //! EfficientNet: "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", Tan and Le
-//! 2019, arXiv 1905.11946, as torchvision builds and names it. (TensorFlow's own, which pads otherwise,
-//! are in `efficientnet_tensorflow`.)
+//! 2019, arXiv 1905.11946. One builder for three publishers: torchvision ([`torchvision`]), Google's
+//! TensorFlow code ([`tensorflow`]) and its networks for phones ([`lite`]).
+
+pub(super) mod lite;
+pub(super) mod tensorflow;
+pub(super) mod torchvision;
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::batch_norm::BatchNorm;
-use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::conv2d::{Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Role, Spread};
-use dvm_image::Interpolation::{Bicubic, Bilinear};
+use dvm_engine::{Blueprint, NodeId};
 
-use super::{Architecture, Paper, Published, imagenet};
+use super::{Paper, centred};
 
-/// EfficientNet-B0 to B7. Of two sets of weights the first published are the usual ones.
-pub static ALL: [Architecture; 8] = [
-    network(
-        "efficientnet_b0",
-        b0,
-        &[
-            first("efficientnet_b0_rwightman-7f5810bc.pth", 77.692, 256, 224),
-            timms("ra_in1k", "timm/efficientnet_b0.ra_in1k", 77.698, 256, 224),
-        ],
-    ),
-    network(
-        "efficientnet_b1",
-        b1,
-        &[
-            first("efficientnet_b1_rwightman-bac287d4.pth", 78.642, 256, 240),
-            Published::torchvision(
-                "IMAGENET1K_V2",
-                "efficientnet_b1-c27df63c.pth",
-                79.838,
-                imagenet(255, 240, Bilinear),
-            ),
-            timms("ft_in1k", "timm/efficientnet_b1.ft_in1k", 77.592, 256, 224),
-        ],
-    ),
-    network(
-        "efficientnet_b2",
-        b2,
-        &[
-            first("efficientnet_b2_rwightman-c35c1473.pth", 80.608, 288, 288),
-            timms("ra_in1k", "timm/efficientnet_b2.ra_in1k", 79.324, 292, 256),
-        ],
-    ),
-    network(
-        "efficientnet_b3",
-        b3,
-        &[
-            first("efficientnet_b3_rwightman-b3899882.pth", 82.008, 320, 300),
-            timms(
-                "ra2_in1k",
-                "timm/efficientnet_b3.ra2_in1k",
-                81.472,
-                329,
-                288,
-            ),
-        ],
-    ),
-    network(
-        "efficientnet_b4",
-        b4,
-        &[
-            first("efficientnet_b4_rwightman-23ab8bcd.pth", 83.384, 384, 380),
-            timms(
-                "ra2_in1k",
-                "timm/efficientnet_b4.ra2_in1k",
-                82.658,
-                365,
-                320,
-            ),
-        ],
-    ),
-    original(
-        "efficientnet_b5",
-        b5,
-        &[first(
-            "efficientnet_b5_lukemelas-1a07897c.pth",
-            83.444,
-            456,
-            456,
-        )],
-    ),
-    original(
-        "efficientnet_b6",
-        b6,
-        &[first(
-            "efficientnet_b6_lukemelas-24a108a5.pth",
-            84.008,
-            528,
-            528,
-        )],
-    ),
-    original(
-        "efficientnet_b7",
-        b7,
-        &[first(
-            "efficientnet_b7_lukemelas-c5b4e57e.pth",
-            84.122,
-            600,
-            600,
-        )],
-    ),
-];
-
-/// The first weights of torchvision, with the size that each network was made for.
-const fn first(file: &'static str, top1: f32, short_side: usize, crop: usize) -> Published {
-    let preprocess = imagenet(short_side, crop, Bicubic);
-    Published::torchvision("IMAGENET1K_V1", file, top1, preprocess)
-}
-
-/// Weights of timm's.
-const fn timms(
-    tag: &'static str,
-    repository: &'static str,
-    top1: f32,
-    short_side: usize,
-    crop: usize,
-) -> Published {
-    let preprocess = imagenet(short_side, crop, Bicubic);
-    Published::hub(tag, repository, top1, preprocess, "Apache-2.0")
-}
-
-/// One that timm computes as torchvision does.
-const fn network(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        other_names: Some(from_timm),
-        ..original(name, build, published)
-    }
-}
-
-/// One with the batch-norms of the TensorFlow original, which timm's of this name has not.
-const fn original(
-    name: &'static str,
-    build: fn(usize) -> Blueprint,
-    published: &'static [Published],
-) -> Architecture {
-    Architecture {
-        name,
-        timm: &[],
-        paper: PAPER,
-        build,
-        head: "classifier.1",
-        initialisation: INITIALISATION,
-        other_names: None,
-        published,
-        embedded: None,
-    }
-}
-
-/// Where the networks are described.
-pub(super) const PAPER: Paper = Paper {
+const PAPER: Paper = Paper {
     title: "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
     arxiv: "1905.11946",
 };
 
-/// As torchvision.
-const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingNormal,
-    linear: Spread::UniformByOutputs,
-    head: Spread::UniformByOutputs,
-    others: &[],
-};
-
-/// One stage of inverted residual blocks.
-#[derive(Clone, Copy)]
-pub(super) struct Stage {
-    pub repeats: usize,
-    pub kernel: usize,
-    pub stride: usize,
-    pub expansion: usize,
-    pub channels: usize,
+/// How far a network is widened and deepened from B0.
+struct Scaling {
+    /// Factor of all channels.
+    width: f64,
+    /// Factor of the number of blocks.
+    depth: f64,
+    /// Probability of dropout before the last layer.
+    dropout: f32,
 }
 
+/// Width, depth and dropout.
+const fn scaling(width: f64, depth: f64, dropout: f32) -> Scaling {
+    Scaling {
+        width,
+        depth,
+        dropout,
+    }
+}
+
+/// EfficientNet-B0 to B7.
+const B: [Scaling; 8] = [
+    scaling(1.0, 1.0, 0.2),
+    scaling(1.0, 1.1, 0.2),
+    scaling(1.1, 1.2, 0.3),
+    scaling(1.2, 1.4, 0.3),
+    scaling(1.4, 1.8, 0.4),
+    scaling(1.6, 2.2, 0.4),
+    scaling(1.8, 2.6, 0.5),
+    scaling(2.0, 3.1, 0.5),
+];
+
+/// One stage of inverted residual blocks.
+struct Stage {
+    repeats: usize,
+    kernel: usize,
+    /// Stride of its first block.
+    stride: usize,
+    expansion: usize,
+    channels: usize,
+}
+
+/// Repeats, kernel, stride, expansion and channels.
 const fn stage(
     repeats: usize,
     kernel: usize,
@@ -192,8 +77,8 @@ const fn stage(
     }
 }
 
-/// The stages of EfficientNet-B0, which all others widen and deepen.
-pub(super) const STAGES: [Stage; 7] = [
+/// The stages of EfficientNet-B0 (table 1 of the paper).
+const STAGES: [Stage; 7] = [
     stage(1, 3, 1, 1, 16),
     stage(2, 3, 2, 6, 24),
     stage(2, 5, 2, 6, 40),
@@ -203,8 +88,220 @@ pub(super) const STAGES: [Stage; 7] = [
     stage(1, 3, 1, 6, 320),
 ];
 
-/// `channels` times `factor`, rounded to a multiple of eight, but to no less than nine tenths.
-pub(super) fn widened(channels: usize, factor: f64) -> usize {
+/// Probability of dropping the branch of a block after the last one in training. It grows linearly from
+/// 0 at the first block.
+const DROPPED: f32 = 0.2;
+
+/// How a publisher computes and names the layers.
+struct Publisher {
+    /// Epsilon and momentum of batch-norms.
+    norm: (f32, f32),
+    /// torchvision has names of its own, pads symmetrically and drops branches in training. The others
+    /// have timm's names and pad as TensorFlow's `SAME`.
+    is_torchvision: bool,
+    /// No squeeze-and-excitation, ReLU6, a stem and a head that are not widened, a first and a last stage
+    /// that are not deepened.
+    is_lite: bool,
+}
+
+impl Publisher {
+    /// Number of blocks of each stage.
+    fn depths(&self, scaling: &Scaling) -> [usize; 7] {
+        std::array::from_fn(|index| {
+            let repeats = STAGES[index].repeats;
+            match self.is_lite && (index == 0 || index + 1 == STAGES.len()) {
+                true => repeats,
+                false => (repeats as f64 * scaling.depth).ceil() as usize,
+            }
+        })
+    }
+
+    fn network(&self, scaling: &Scaling, classes: usize) -> Blueprint {
+        let mut net = Blueprint::new(3);
+        let x = net.input();
+        let wide = |channels| widened(channels, scaling.width);
+        let [first, last] = match self.is_lite {
+            true => [32, 1280],
+            false => [wide(32), wide(1280)],
+        };
+        let names = self.names("features.0", "conv_stem", "bn1");
+        let mut x = self.layer(&mut net, names, x, self.conv(3).stride(2), [3, first], true);
+        let depths = self.depths(scaling);
+        let blocks: usize = depths.iter().sum();
+        let (mut channels, mut done) = (first, 0);
+        for (index, stage) in STAGES.iter().enumerate() {
+            for repeat in 0..depths[index] {
+                let block = Block {
+                    stage: index,
+                    repeat,
+                    stride: if repeat == 0 { stage.stride } else { 1 },
+                    inputs: channels,
+                    outputs: wide(stage.channels),
+                    dropped: DROPPED * done as f32 / blocks as f32,
+                };
+                x = self.inverted_residual(&mut net, x, &block);
+                channels = block.outputs;
+                done += 1;
+            }
+        }
+        let names = self.names("features.8", "conv_head", "bn2");
+        let x = self.layer(&mut net, names, x, self.conv(1), [channels, last], true);
+        let [pool, dropout, classifier] = match self.is_torchvision {
+            true => ["avgpool", "classifier.0", "classifier.1"],
+            false => ["global_pool", "dropout", "classifier"],
+        };
+        let x = net.pool(pool, x, Pool::global_mean());
+        let x = net.flatten("flatten", x);
+        let x = net.dropout(dropout, x, scaling.dropout);
+        let x = net.linear(classifier, x, last, classes, true);
+        net.ending_at(x)
+    }
+
+    /// A convolution that keeps the size of its input (at stride 1).
+    fn conv(&self, kernel: usize) -> Conv2d {
+        match self.is_torchvision {
+            true => centred(kernel),
+            false => Conv2d::square(kernel).padding(Padding::Same),
+        }
+    }
+
+    /// Names of a convolution, its batch-norm and its activation: by torchvision's path, or by timm's
+    /// names of the first two.
+    fn names(&self, path: &str, conv: &str, norm: &str) -> [String; 3] {
+        match self.is_torchvision {
+            true => [0, 1, 2].map(|layer| format!("{path}.{layer}")),
+            false => [conv.into(), norm.into(), format!("{norm}.act")],
+        }
+    }
+
+    /// Convolution, batch-norm and, if `is_activated`, an activation.
+    fn layer(
+        &self,
+        net: &mut Blueprint,
+        [conv_name, norm_name, activation_name]: [String; 3],
+        x: NodeId,
+        conv: Conv2d,
+        [inputs, outputs]: [usize; 2],
+        is_activated: bool,
+    ) -> NodeId {
+        let x = net.conv2d(&conv_name, x, conv, inputs, outputs, false);
+        let norm = BatchNorm::new(self.norm.0, self.norm.1);
+        let x = net.batch_norm_as(&norm_name, x, outputs, norm);
+        match (is_activated, self.is_lite) {
+            (false, _) => x,
+            (true, true) => net.activation(&activation_name, x, Activation::Relu6),
+            (true, false) => net.activation(&activation_name, x, Activation::Silu),
+        }
+    }
+
+    /// Expand by 1×1, filter each channel, scale the channels, project by 1×1; with a shortcut where
+    /// shapes allow it.
+    fn inverted_residual(&self, net: &mut Blueprint, x: NodeId, block: &Block) -> NodeId {
+        let Block {
+            repeat,
+            stride,
+            inputs,
+            outputs,
+            ..
+        } = *block;
+        let Stage {
+            kernel, expansion, ..
+        } = STAGES[block.stage];
+        let path = match self.is_torchvision {
+            true => format!("features.{}.{repeat}", block.stage + 1),
+            false => format!("blocks.{}.{repeat}", block.stage),
+        };
+        let names = |number: usize, conv: &str, norm: usize| {
+            let name = format!("{path}.block.{number}");
+            self.names(
+                &name,
+                &format!("{path}.{conv}"),
+                &format!("{path}.bn{norm}"),
+            )
+        };
+        let wide = inputs * expansion;
+        // Without expansion the numbers are lower by one, and timm names the projection like an expansion.
+        let (before, projection) = if expansion > 1 {
+            (1, "conv_pwl")
+        } else {
+            (0, "conv_pw")
+        };
+        let mut y = x;
+        if expansion > 1 {
+            y = self.layer(
+                net,
+                names(0, "conv_pw", 1),
+                y,
+                self.conv(1),
+                [inputs, wide],
+                true,
+            );
+        }
+        let depthwise = self.conv(kernel).stride(stride).groups(wide);
+        y = self.layer(
+            net,
+            names(before, "conv_dw", before + 1),
+            y,
+            depthwise,
+            [wide; 2],
+            true,
+        );
+        if !self.is_lite {
+            let path = match self.is_torchvision {
+                true => format!("{path}.block.{}", before + 1),
+                false => format!("{path}.se"),
+            };
+            y = self.squeeze_and_excite(net, &path, y, wide, inputs / 4);
+        }
+        let names = names(before + 2, projection, before + 2);
+        y = self.layer(net, names, y, self.conv(1), [wide, outputs], false);
+        if stride == 1 && inputs == outputs {
+            if self.is_torchvision && block.dropped > 0.0 {
+                y = net.stochastic_depth(&format!("{path}.stochastic_depth"), y, block.dropped);
+            }
+            y = net.add(&format!("{path}.add"), y, x);
+        }
+        y
+    }
+
+    /// Squeeze-and-excitation (arXiv 1709.01507): scales each channel by a function of the means of all.
+    fn squeeze_and_excite(
+        &self,
+        net: &mut Blueprint,
+        path: &str,
+        x: NodeId,
+        channels: usize,
+        squeezed: usize,
+    ) -> NodeId {
+        let names = match self.is_torchvision {
+            true => ["avgpool", "fc1", "activation", "fc2", "scale_activation"],
+            false => ["mean", "conv_reduce", "act1", "conv_expand", "gate"],
+        };
+        let [pool, reduce, activation, expand, gate] = names.map(|name| format!("{path}.{name}"));
+        let one = Conv2d::square(1);
+        let y = net.pool(&pool, x, Pool::global_mean());
+        let y = net.conv2d(&reduce, y, one.clone(), channels, squeezed, true);
+        let y = net.activation(&activation, y, Activation::Silu);
+        let y = net.conv2d(&expand, y, one, squeezed, channels, true);
+        let y = net.activation(&gate, y, Activation::Sigmoid);
+        net.mul(&format!("{path}.mul"), y, x)
+    }
+}
+
+/// One block, after scaling.
+struct Block {
+    stage: usize,
+    /// Number within the stage, from 0.
+    repeat: usize,
+    stride: usize,
+    inputs: usize,
+    outputs: usize,
+    /// Probability of dropping the branch in training.
+    dropped: f32,
+}
+
+/// `channels` times `factor`, rounded to a multiple of 8, and up where that is less than 90 %.
+fn widened(channels: usize, factor: f64) -> usize {
     let exact = channels as f64 * factor;
     let rounded = ((exact + 4.0) as usize / 8 * 8).max(8);
     if (rounded as f64) < 0.9 * exact {
@@ -212,248 +309,4 @@ pub(super) fn widened(channels: usize, factor: f64) -> usize {
     } else {
         rounded
     }
-}
-
-/// `repeats` times `factor`, rounded up.
-pub(super) fn deepened(repeats: usize, factor: f64) -> usize {
-    (repeats as f64 * factor).ceil() as usize
-}
-
-/// What tells one EfficientNet from another.
-struct Scaling {
-    /// Factor of all channels.
-    width: f64,
-    /// Factor of the number of blocks.
-    depth: f64,
-    /// Probability of dropout before the last layer.
-    dropout: f32,
-    /// Epsilon and momentum of batch-norms.
-    norm: (f32, f32),
-}
-
-const fn scaling(width: f64, depth: f64, dropout: f32) -> Scaling {
-    Scaling {
-        width,
-        depth,
-        dropout,
-        norm: (1e-5, 0.1),
-    }
-}
-
-impl Scaling {
-    /// With the batch-norms of the TensorFlow original.
-    const fn original(self) -> Self {
-        Self {
-            norm: (1e-3, 0.01),
-            ..self
-        }
-    }
-}
-
-/// EfficientNet-B0.
-fn b0(classes: usize) -> Blueprint {
-    efficientnet(&scaling(1.0, 1.0, 0.2), classes)
-}
-
-/// EfficientNet-B1.
-fn b1(classes: usize) -> Blueprint {
-    efficientnet(&scaling(1.0, 1.1, 0.2), classes)
-}
-
-/// EfficientNet-B2.
-fn b2(classes: usize) -> Blueprint {
-    efficientnet(&scaling(1.1, 1.2, 0.3), classes)
-}
-
-/// EfficientNet-B3.
-fn b3(classes: usize) -> Blueprint {
-    efficientnet(&scaling(1.2, 1.4, 0.3), classes)
-}
-
-/// EfficientNet-B4.
-fn b4(classes: usize) -> Blueprint {
-    efficientnet(&scaling(1.4, 1.8, 0.4), classes)
-}
-
-/// EfficientNet-B5.
-fn b5(classes: usize) -> Blueprint {
-    efficientnet(&scaling(1.6, 2.2, 0.4).original(), classes)
-}
-
-/// EfficientNet-B6.
-fn b6(classes: usize) -> Blueprint {
-    efficientnet(&scaling(1.8, 2.6, 0.5).original(), classes)
-}
-
-/// EfficientNet-B7.
-fn b7(classes: usize) -> Blueprint {
-    efficientnet(&scaling(2.0, 3.1, 0.5).original(), classes)
-}
-
-/// Probability that the branch of a block behind the last one would be dropped in training; it grows
-/// evenly from 0 at the first.
-const DROPPED: f32 = 0.2;
-
-fn efficientnet(scaling: &Scaling, classes: usize) -> Blueprint {
-    let mut net = Blueprint::new(3);
-    let x = net.input();
-    let wide = |channels| widened(channels, scaling.width);
-    let depth = |stage: &Stage| deepened(stage.repeats, scaling.depth);
-    let blocks: usize = STAGES.iter().map(depth).sum();
-    let mut channels = wide(32);
-    let mut builder = Builder {
-        net: &mut net,
-        norm: scaling.norm,
-    };
-    let stem = padded(3).stride(2);
-    let mut x = builder.normalised("features.0", x, stem, (3, channels), true);
-    let mut done = 0;
-    for (index, stage) in STAGES.iter().enumerate() {
-        for repeat in 0..depth(stage) {
-            let block = Block {
-                stage: Stage {
-                    channels: wide(stage.channels),
-                    stride: if repeat == 0 { stage.stride } else { 1 },
-                    ..*stage
-                },
-                inputs: channels,
-                dropped: DROPPED * done as f32 / blocks as f32,
-            };
-            let path = format!("features.{}.{repeat}", index + 1);
-            x = builder.inverted_residual(&path, x, &block);
-            channels = block.stage.channels;
-            done += 1;
-        }
-    }
-    let last = 4 * channels;
-    let x = builder.normalised("features.8", x, padded(1), (channels, last), true);
-    let x = net.pool("avgpool", x, Pool::global_mean());
-    let x = net.flatten("flatten", x);
-    let x = net.dropout("classifier.0", x, scaling.dropout);
-    let x = net.linear("classifier.1", x, last, classes, true);
-    net.ending_at(x)
-}
-
-/// A convolution that keeps the size of its input (at stride 1).
-fn padded(kernel: usize) -> Conv2d {
-    Conv2d::square(kernel).padding(Padding::Fixed(Border::all(kernel / 2)))
-}
-
-struct Block {
-    stage: Stage,
-    inputs: usize,
-    /// Probability that the branch is dropped in training.
-    dropped: f32,
-}
-
-struct Builder<'a> {
-    net: &'a mut Blueprint,
-    norm: (f32, f32),
-}
-
-impl Builder<'_> {
-    /// Convolution `<path>.0`, batch-norm `<path>.1` and, if `activated`, SiLU `<path>.2`.
-    fn normalised(
-        &mut self,
-        path: &str,
-        x: NodeId,
-        conv: Conv2d,
-        (inputs, outputs): (usize, usize),
-        activated: bool,
-    ) -> NodeId {
-        let net = &mut *self.net;
-        let x = net.conv2d(&format!("{path}.0"), x, conv, inputs, outputs, false);
-        let (eps, momentum) = self.norm;
-        let shape = [outputs];
-        let x = net.node(
-            &format!("{path}.1"),
-            BatchNorm::new(eps, momentum),
-            &[x],
-            &[
-                ("weight", &shape, Role::Scale),
-                ("bias", &shape, Role::Bias),
-                ("running_mean", &shape, Role::Statistic),
-                ("running_var", &shape, Role::Statistic),
-            ],
-        );
-        if activated {
-            net.activation(&format!("{path}.2"), x, Activation::Silu)
-        } else {
-            x
-        }
-    }
-
-    /// Expand by 1×1, filter each channel, weigh the channels, project by 1×1; with a shortcut where
-    /// shapes allow it.
-    fn inverted_residual(&mut self, path: &str, x: NodeId, block: &Block) -> NodeId {
-        let Block { stage, inputs, .. } = *block;
-        let wide = inputs * stage.expansion;
-        let mut numbers = 0..;
-        let mut layer = || format!("{path}.block.{}", numbers.next().expect("endless"));
-        let mut y = x;
-        if stage.expansion > 1 {
-            y = self.normalised(&layer(), y, padded(1), (inputs, wide), true);
-        }
-        let depthwise = padded(stage.kernel).stride(stage.stride).groups(wide);
-        y = self.normalised(&layer(), y, depthwise, (wide, wide), true);
-        y = excited(self.net, &layer(), y, wide, (inputs / 4).max(1));
-        y = self.normalised(&layer(), y, padded(1), (wide, stage.channels), false);
-        if stage.stride == 1 && inputs == stage.channels {
-            let net = &mut *self.net;
-            if block.dropped > 0.0 {
-                y = net.stochastic_depth(&format!("{path}.stochastic_depth"), y, block.dropped);
-            }
-            y = net.add(&format!("{path}.add"), y, x);
-        }
-        y
-    }
-}
-
-/// Squeeze-and-excitation (arXiv 1709.01507): each channel is weighed by what all of them are on
-/// average.
-fn excited(net: &mut Blueprint, path: &str, x: NodeId, channels: usize, squeezed: usize) -> NodeId {
-    let name = |layer: &str| format!("{path}.{layer}");
-    let one = Conv2d::square(1);
-    let y = net.pool(&name("avgpool"), x, Pool::global_mean());
-    let y = net.conv2d(&name("fc1"), y, one.clone(), channels, squeezed, true);
-    let y = net.activation(&name("activation"), y, Activation::Silu);
-    let y = net.conv2d(&name("fc2"), y, one, squeezed, channels, true);
-    let y = net.activation(&name("scale_activation"), y, Activation::Sigmoid);
-    net.mul(&name("mul"), y, x)
-}
-
-/// The name here of a parameter of timm's `efficientnet_b0` and its like: `blocks.1.0.conv_pw.weight`.
-fn from_timm(name: &str) -> Option<String> {
-    let (layer, value) = name.rsplit_once('.')?;
-    let here = match layer {
-        "conv_stem" => "features.0.0".into(),
-        "bn1" => "features.0.1".into(),
-        "conv_head" => "features.8.0".into(),
-        "bn2" => "features.8.1".into(),
-        "classifier" => "classifier.1".into(),
-        _ => {
-            let mut parts = layer.strip_prefix("blocks.")?.splitn(3, '.');
-            let (stage, block) = (parts.next()?, parts.next()?);
-            let (stage, block): (usize, usize) = (stage.parse().ok()?, block.parse().ok()?);
-            // The first stage does not expand: its layers are numbered one lower.
-            let expands = STAGES.get(stage)?.expansion > 1;
-            let here = match (parts.next()?, expands) {
-                ("conv_pw", true) | ("conv_dw", false) => "0.0",
-                ("bn1", _) => "0.1",
-                ("conv_dw", true) => "1.0",
-                ("bn2", true) => "1.1",
-                ("se.conv_reduce", true) => "2.fc1",
-                ("se.conv_expand", true) => "2.fc2",
-                ("conv_pwl", true) => "3.0",
-                ("bn3", true) => "3.1",
-                ("se.conv_reduce", false) => "1.fc1",
-                ("se.conv_expand", false) => "1.fc2",
-                ("conv_pw", false) => "2.0",
-                ("bn2", false) => "2.1",
-                _ => return None,
-            };
-            format!("features.{}.{block}.block.{here}", stage + 1)
-        }
-    };
-    Some(format!("{here}.{value}"))
 }

@@ -1,12 +1,10 @@
-//! The architectures, one file for each family. A new one is a file here with its entries, a line in
-//! [`FAMILIES`] and a case in `references/networks.py`; see `docs/adding-a-model.md`.
+//! The architectures, one file per family. A new family is a file here, a line in [`FAMILIES`] and a case in
+//! `references/networks.py`; see `docs/adding-a-model.md`.
 
 mod alexnet;
 mod convnext;
 mod densenet;
 mod efficientnet;
-mod efficientnet_lite;
-mod efficientnet_tensorflow;
 mod googlenet;
 mod inception_v3;
 mod mobilenet_v2;
@@ -23,43 +21,41 @@ use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::{Blueprint, Initialisation};
 use dvm_image::{Interpolation, Preprocess, Resize};
 
-/// An architecture and the facts about its published weights.
+/// An architecture and its published weights.
 pub struct Architecture {
-    /// The name to ask for it by: torchvision's where torchvision has it, else timm's.
+    /// Its name: torchvision's if torchvision has it, else timm's.
     pub name: &'static str,
-    /// What timm calls the same network, where it has another name there.
+    /// Other names of the same network in timm.
     pub timm: &'static [&'static str],
-    /// Title and arXiv id of the paper.
+    /// Its paper.
     pub paper: Paper,
-    /// Writes the network down for a number of classes.
+    /// Builds the network for a number of classes.
     pub build: fn(classes: usize) -> Blueprint,
-    /// The layer whose outputs are the classes: the first dimension of `<head>.weight` is their
-    /// number.
+    /// The layer whose outputs are the classes. The first dimension of `<head>.weight` is their number.
     pub head: &'static str,
-    /// How its weights begin when nothing is learnt yet.
+    /// The initialisation of its weights.
     pub initialisation: Initialisation,
-    /// What another port of the network, whose weight files people have, calls a parameter: from
-    /// its name there to the name here.
+    /// Converts a parameter's name in another port of the network to the name here.
     pub other_names: Option<fn(&str) -> Option<String>>,
-    /// The weights that its authors, torchvision or timm published; the first are the usual ones.
+    /// Weights published by its authors, torchvision or timm. The first are the default.
     pub published: &'static [Published],
-    /// A weight file that this crate carries: safetensors with metadata.
+    /// An embedded weight file: safetensors with metadata.
     pub embedded: Option<&'static [u8]>,
 }
 
 impl Architecture {
-    /// The published weights that are meant where nobody says which.
+    /// The default published weights.
     pub fn usual(&self) -> &'static Published {
         &self.published[0]
     }
 
-    /// Height and width of the pictures that those weights take, in pixels.
+    /// Height and width of the input for these weights, in pixels.
     pub fn input_size(&self) -> (usize, usize) {
         self.usual().preprocess.crop
     }
 }
 
-/// Where an architecture was described.
+/// The paper of an architecture.
 #[derive(Clone, Copy)]
 pub struct Paper {
     /// Its title.
@@ -68,31 +64,31 @@ pub struct Paper {
     pub arxiv: &'static str,
 }
 
-/// Facts about published ImageNet weights.
+/// Published ImageNet weights.
 pub struct Published {
-    /// What their publisher calls them: `IMAGENET1K_V1`.
+    /// The publisher's name of them: `IMAGENET1K_V1`.
     pub tag: &'static str,
-    /// Where they are.
+    /// The file.
     pub source: Source,
-    /// Top-1 accuracy on ImageNet's validation set in percent, by its publishers' figures.
+    /// Top-1 accuracy on ImageNet's validation set in percent, as published.
     pub top1: f32,
-    /// How pictures are prepared for them.
+    /// The preprocessing for them.
     pub preprocess: Preprocess,
     /// Their licence.
     pub licence: &'static str,
 }
 
-/// Where published weights are.
+/// The file of published weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A file of torchvision's.
+    /// A file of torchvision.
     Torchvision {
-        /// Its name; what follows the last dash are the first digits of its SHA-256.
+        /// Its name. After the last dash are the first digits of its SHA-256.
         file: &'static str,
     },
-    /// A file of timm's on GitHub, from before there was a hub.
+    /// A file of timm on GitHub, older than the Hugging Face hub.
     Timm {
-        /// Its name; what follows the last dash are the first digits of its SHA-256.
+        /// Its name. After the last dash are the first digits of its SHA-256.
         file: &'static str,
     },
     /// A file in a repository of the Hugging Face hub.
@@ -116,7 +112,7 @@ impl Source {
 }
 
 impl Published {
-    /// Weights of torchvision's.
+    /// Weights of torchvision.
     const fn torchvision(
         tag: &'static str,
         file: &'static str,
@@ -132,7 +128,7 @@ impl Published {
         }
     }
 
-    /// Weights in a repository of the Hugging Face hub, as timm keeps them.
+    /// Weights in a repository of the Hugging Face hub, with timm's file name.
     const fn hub(
         tag: &'static str,
         repository: &'static str,
@@ -158,10 +154,18 @@ const fn first(file: &'static str, top1: f32) -> Published {
     Published::torchvision("IMAGENET1K_V1", file, top1, Preprocess::imagenet())
 }
 
-/// The second weights of torchvision, where they were trained anew: short side 232, centre of 224.
+/// The second weights of torchvision, from a newer training recipe: short side 232, centre of 224.
 const fn second(file: &'static str, top1: f32) -> Published {
     let preprocess = imagenet(232, 224, Interpolation::Bilinear);
     Published::torchvision("IMAGENET1K_V2", file, top1, preprocess)
+}
+
+/// The only weights of torchvision for a network, trained with the recipe of the [`second`].
+const fn only(file: &'static str, top1: f32) -> Published {
+    Published {
+        tag: "IMAGENET1K_V1",
+        ..second(file, top1)
+    }
 }
 
 /// ImageNet's means and deviations, with another size.
@@ -174,14 +178,14 @@ const fn imagenet(short_side: usize, crop: usize, interpolation: Interpolation) 
     }
 }
 
-/// A square convolution of an odd kernel, padded so that it keeps the size of its input (at stride 1).
+/// A square convolution with an odd kernel, padded to keep the size of its input (at stride 1).
 fn centred(kernel: usize) -> Conv2d {
     Conv2d::square(kernel).padding(Padding::Fixed(Border::all(kernel / 2)))
 }
 
 /// All architectures, by family.
 pub static FAMILIES: &[&[Architecture]] = &[
-    &efficientnet_lite::ALL,
+    &efficientnet::lite::ALL,
     &squeezenet::ALL,
     &resnet::ALL,
     &vgg::ALL,
@@ -192,8 +196,8 @@ pub static FAMILIES: &[&[Architecture]] = &[
     &mobilenet_v2::ALL,
     &mobilenet_v3::ALL,
     &shufflenet_v2::ALL,
-    &efficientnet::ALL,
-    &efficientnet_tensorflow::ALL,
+    &efficientnet::torchvision::ALL,
+    &efficientnet::tensorflow::ALL,
     &convnext::ALL,
     &vision_transformer::ALL,
     &vit_timm::ALL,

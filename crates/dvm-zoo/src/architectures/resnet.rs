@@ -10,110 +10,63 @@ use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
 
-use super::{Architecture, Paper, Published, centred, first, second};
+use super::{Architecture, Paper, Published, centred, first, only, second};
 
 /// The ResNets, ResNeXts and wide ResNets.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 10] = [
-    network(
-        "resnet18",
-        RESNET,
-        resnet18,
-        &[first("resnet18-f37072fd.pth", 69.758)],
-    ),
+    network("resnet18", RESNET, |classes| resnet(Block::Basic, [2, 2, 2, 2], classes), &[
+        first("resnet18-f37072fd.pth", 69.758),
+    ]),
     Architecture {
         timm: &["tv_resnet34"],
-        ..network(
-            "resnet34",
-            RESNET,
-            resnet34,
-            &[first("resnet34-b627a593.pth", 73.314)],
-        )
+        ..network("resnet34", RESNET, |classes| resnet(Block::Basic, [3, 4, 6, 3], classes), &[
+            first("resnet34-b627a593.pth", 73.314),
+        ])
     },
     Architecture {
         timm: &["tv_resnet50"],
-        ..network(
-            "resnet50",
-            RESNET,
-            resnet50,
-            &[
-                first("resnet50-0676ba61.pth", 76.13),
-                second("resnet50-11ad3fa6.pth", 80.858),
-            ],
-        )
+        ..network("resnet50", RESNET, |classes| resnet(BOTTLENECK, [3, 4, 6, 3], classes), &[
+            first("resnet50-0676ba61.pth", 76.13),
+            second("resnet50-11ad3fa6.pth", 80.858),
+        ])
     },
     Architecture {
         timm: &["tv_resnet101"],
-        ..network(
-            "resnet101",
-            RESNET,
-            resnet101,
-            &[
-                first("resnet101-63fe2227.pth", 77.374),
-                second("resnet101-cd907fc2.pth", 81.886),
-            ],
-        )
+        ..network("resnet101", RESNET, |classes| resnet(BOTTLENECK, [3, 4, 23, 3], classes), &[
+            first("resnet101-63fe2227.pth", 77.374),
+            second("resnet101-cd907fc2.pth", 81.886),
+        ])
     },
     Architecture {
         timm: &["tv_resnet152"],
-        ..network(
-            "resnet152",
-            RESNET,
-            resnet152,
-            &[
-                first("resnet152-394f9c45.pth", 78.312),
-                second("resnet152-f82ba261.pth", 82.284),
-            ],
-        )
+        ..network("resnet152", RESNET, |classes| resnet(BOTTLENECK, [3, 8, 36, 3], classes), &[
+            first("resnet152-394f9c45.pth", 78.312),
+            second("resnet152-f82ba261.pth", 82.284),
+        ])
     },
     Architecture {
         timm: &["tv_resnext50_32x4d"],
-        ..network(
-            "resnext50_32x4d",
-            RESNEXT,
-            resnext50_32x4d,
-            &[
-                first("resnext50_32x4d-7cdf4587.pth", 77.618),
-                second("resnext50_32x4d-1a0047aa.pth", 81.198),
-            ],
-        )
+        ..network("resnext50_32x4d", RESNEXT, |classes| resnet(grouped(32, 4), [3, 4, 6, 3], classes), &[
+            first("resnext50_32x4d-7cdf4587.pth", 77.618),
+            second("resnext50_32x4d-1a0047aa.pth", 81.198),
+        ])
     },
-    network(
-        "resnext101_32x8d",
-        RESNEXT,
-        resnext101_32x8d,
-        &[
-            first("resnext101_32x8d-8ba56ff5.pth", 79.312),
-            second("resnext101_32x8d-110c445d.pth", 82.834),
-        ],
-    ),
-    network(
-        "resnext101_64x4d",
-        RESNEXT,
-        resnext101_64x4d,
-        // Its first weights were trained as the second ones of the others.
-        &[Published {
-            tag: "IMAGENET1K_V1",
-            ..second("resnext101_64x4d-173b62eb.pth", 83.246)
-        }],
-    ),
-    network(
-        "wide_resnet50_2",
-        WIDE_RESNET,
-        wide_resnet50_2,
-        &[
-            first("wide_resnet50_2-95faca4d.pth", 78.468),
-            second("wide_resnet50_2-9ba9bcbe.pth", 81.602),
-        ],
-    ),
-    network(
-        "wide_resnet101_2",
-        WIDE_RESNET,
-        wide_resnet101_2,
-        &[
-            first("wide_resnet101_2-32ee1156.pth", 78.848),
-            second("wide_resnet101_2-d733dc28.pth", 82.51),
-        ],
-    ),
+    network("resnext101_32x8d", RESNEXT, |classes| resnet(grouped(32, 8), [3, 4, 23, 3], classes), &[
+        first("resnext101_32x8d-8ba56ff5.pth", 79.312),
+        second("resnext101_32x8d-110c445d.pth", 82.834),
+    ]),
+    network("resnext101_64x4d", RESNEXT, |classes| resnet(grouped(64, 4), [3, 4, 23, 3], classes), &[
+        only("resnext101_64x4d-173b62eb.pth", 83.246),
+    ]),
+    network("wide_resnet50_2", WIDE_RESNET, |classes| resnet(grouped(1, 128), [3, 4, 6, 3], classes), &[
+        first("wide_resnet50_2-95faca4d.pth", 78.468),
+        second("wide_resnet50_2-9ba9bcbe.pth", 81.602),
+    ]),
+    network("wide_resnet101_2", WIDE_RESNET, |classes| resnet(grouped(1, 128), [3, 4, 23, 3], classes), &[
+        first("wide_resnet101_2-32ee1156.pth", 78.848),
+        second("wide_resnet101_2-d733dc28.pth", 82.51),
+    ]),
 ];
 
 const RESNET: Paper = Paper {
@@ -178,56 +131,6 @@ const BOTTLENECK: Block = Block::Bottleneck {
     groups: 1,
     group_width: 64,
 };
-
-/// ResNet-18.
-fn resnet18(classes: usize) -> Blueprint {
-    resnet(Block::Basic, [2, 2, 2, 2], classes)
-}
-
-/// ResNet-34.
-fn resnet34(classes: usize) -> Blueprint {
-    resnet(Block::Basic, [3, 4, 6, 3], classes)
-}
-
-/// ResNet-50.
-fn resnet50(classes: usize) -> Blueprint {
-    resnet(BOTTLENECK, [3, 4, 6, 3], classes)
-}
-
-/// ResNet-101.
-fn resnet101(classes: usize) -> Blueprint {
-    resnet(BOTTLENECK, [3, 4, 23, 3], classes)
-}
-
-/// ResNet-152.
-fn resnet152(classes: usize) -> Blueprint {
-    resnet(BOTTLENECK, [3, 8, 36, 3], classes)
-}
-
-/// ResNeXt-50 with 32 groups of 4 channels.
-fn resnext50_32x4d(classes: usize) -> Blueprint {
-    resnet(grouped(32, 4), [3, 4, 6, 3], classes)
-}
-
-/// ResNeXt-101 with 32 groups of 8 channels.
-fn resnext101_32x8d(classes: usize) -> Blueprint {
-    resnet(grouped(32, 8), [3, 4, 23, 3], classes)
-}
-
-/// ResNeXt-101 with 64 groups of 4 channels.
-fn resnext101_64x4d(classes: usize) -> Blueprint {
-    resnet(grouped(64, 4), [3, 4, 23, 3], classes)
-}
-
-/// ResNet-50 with twice the channels within its blocks.
-fn wide_resnet50_2(classes: usize) -> Blueprint {
-    resnet(grouped(1, 128), [3, 4, 6, 3], classes)
-}
-
-/// ResNet-101 with twice the channels within its blocks.
-fn wide_resnet101_2(classes: usize) -> Blueprint {
-    resnet(grouped(1, 128), [3, 4, 23, 3], classes)
-}
 
 const fn grouped(groups: usize, group_width: usize) -> Block {
     Block::Bottleneck {

@@ -8,39 +8,24 @@ use dvm_engine::ops::pool::Pool;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
 
-use super::{Architecture, Paper, Published, centred, first, second};
+use super::{Architecture, Paper, Published, centred, first, only};
 
 /// The ShuffleNetV2s.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 4] = [
-    network(
-        "shufflenet_v2_x0_5",
-        shufflenet_v2_x0_5,
-        &[first("shufflenetv2_x0.5-f707e7126e.pth", 60.552)],
-    ),
-    network(
-        "shufflenet_v2_x1_0",
-        shufflenet_v2_x1_0,
-        &[first("shufflenetv2_x1-5666bf0f80.pth", 69.362)],
-    ),
-    network(
-        "shufflenet_v2_x1_5",
-        shufflenet_v2_x1_5,
-        &[only("shufflenetv2_x1_5-3c479a10.pth", 72.996)],
-    ),
-    network(
-        "shufflenet_v2_x2_0",
-        shufflenet_v2_x2_0,
-        &[only("shufflenetv2_x2_0-8be3c8ee.pth", 76.23)],
-    ),
+    network("shufflenet_v2_x0_5", |classes| shufflenet([48, 96, 192, 1024], classes), &[
+        first("shufflenetv2_x0.5-f707e7126e.pth", 60.552),
+    ]),
+    network("shufflenet_v2_x1_0", |classes| shufflenet([116, 232, 464, 1024], classes), &[
+        first("shufflenetv2_x1-5666bf0f80.pth", 69.362),
+    ]),
+    network("shufflenet_v2_x1_5", |classes| shufflenet([176, 352, 704, 1024], classes), &[
+        only("shufflenetv2_x1_5-3c479a10.pth", 72.996),
+    ]),
+    network("shufflenet_v2_x2_0", |classes| shufflenet([244, 488, 976, 2048], classes), &[
+        only("shufflenetv2_x2_0-8be3c8ee.pth", 76.23),
+    ]),
 ];
-
-/// First weights that were trained as the second ones of other networks.
-const fn only(file: &'static str, top1: f32) -> Published {
-    Published {
-        tag: "IMAGENET1K_V1",
-        ..second(file, top1)
-    }
-}
 
 const fn network(
     name: &'static str,
@@ -76,26 +61,6 @@ const EPS: f32 = 1e-5;
 
 /// Blocks of stages 2, 3 and 4.
 const REPEATS: [usize; 3] = [4, 8, 4];
-
-/// Half the channels.
-fn shufflenet_v2_x0_5(classes: usize) -> Blueprint {
-    shufflenet([48, 96, 192, 1024], classes)
-}
-
-/// The paper's ShuffleNetV2 1×.
-fn shufflenet_v2_x1_0(classes: usize) -> Blueprint {
-    shufflenet([116, 232, 464, 1024], classes)
-}
-
-/// One and a half times the channels.
-fn shufflenet_v2_x1_5(classes: usize) -> Blueprint {
-    shufflenet([176, 352, 704, 1024], classes)
-}
-
-/// About twice the channels.
-fn shufflenet_v2_x2_0(classes: usize) -> Blueprint {
-    shufflenet([244, 488, 976, 2048], classes)
-}
 
 /// `channels` come out of stages 2, 3, 4 and of the last convolution.
 fn shufflenet(channels: [usize; 4], classes: usize) -> Blueprint {

@@ -13,34 +13,20 @@ use dvm_image::Interpolation::Bicubic;
 use super::{Architecture, Paper, Published, imagenet};
 
 /// The Swin transformers.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 3] = [
-    network(
-        "swin_t",
-        &["swin_tiny_patch4_window7_224"],
-        swin_t,
-        &[
-            first("swin_t-704ceda3.pth", 81.474, 232),
-            timms("timm/swin_tiny_patch4_window7_224.ms_in1k", 81.388),
-        ],
-    ),
-    network(
-        "swin_s",
-        &["swin_small_patch4_window7_224"],
-        swin_s,
-        &[
-            first("swin_s-5e29d889.pth", 83.196, 246),
-            timms("timm/swin_small_patch4_window7_224.ms_in1k", 83.228),
-        ],
-    ),
-    network(
-        "swin_b",
-        &["swin_base_patch4_window7_224"],
-        swin_b,
-        &[
-            first("swin_b-68c6b09e.pth", 83.582, 238),
-            timms("timm/swin_base_patch4_window7_224.ms_in1k", 83.604),
-        ],
-    ),
+    network("swin_t", &["swin_tiny_patch4_window7_224"], |classes| swin((96, 3), [2, 2, 6, 2], 0.2, classes), &[
+        first("swin_t-704ceda3.pth", 81.474, 232),
+        timms("timm/swin_tiny_patch4_window7_224.ms_in1k", 81.388),
+    ]),
+    network("swin_s", &["swin_small_patch4_window7_224"], |classes| swin((96, 3), [2, 2, 18, 2], 0.3, classes), &[
+        first("swin_s-5e29d889.pth", 83.196, 246),
+        timms("timm/swin_small_patch4_window7_224.ms_in1k", 83.228),
+    ]),
+    network("swin_b", &["swin_base_patch4_window7_224"], |classes| swin((128, 4), [2, 2, 18, 2], 0.5, classes), &[
+        first("swin_b-68c6b09e.pth", 83.582, 238),
+        timms("timm/swin_base_patch4_window7_224.ms_in1k", 83.604),
+    ]),
 ];
 
 const fn first(file: &'static str, top1: f32, short_side: usize) -> Published {
@@ -88,21 +74,6 @@ const INITIALISATION: Initialisation = Initialisation {
 const EPS: f32 = 1e-5;
 /// Rows and columns of a window.
 const WINDOW: usize = 7;
-
-/// Swin-T.
-fn swin_t(classes: usize) -> Blueprint {
-    swin((96, 3), [2, 2, 6, 2], 0.2, classes)
-}
-
-/// Swin-S.
-fn swin_s(classes: usize) -> Blueprint {
-    swin((96, 3), [2, 2, 18, 2], 0.3, classes)
-}
-
-/// Swin-B.
-fn swin_b(classes: usize) -> Blueprint {
-    swin((128, 4), [2, 2, 18, 2], 0.5, classes)
-}
 
 /// So many channels and heads in the first stage, twice as many in each following one. `dropped` is the
 /// probability that the branches of the last block are dropped in training; it grows evenly from 0 at

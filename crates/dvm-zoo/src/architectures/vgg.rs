@@ -9,31 +9,32 @@ use dvm_engine::{Blueprint, Initialisation, Spread};
 use super::{Architecture, Paper, Published, centred, first};
 
 /// The VGGs.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 8] = [
-    network("vgg11", vgg11, &[first("vgg11-8a719046.pth", 69.02)]),
-    network(
-        "vgg11_bn",
-        vgg11_bn,
-        &[first("vgg11_bn-6002323d.pth", 70.37)],
-    ),
-    network("vgg13", vgg13, &[first("vgg13-19584684.pth", 69.928)]),
-    network(
-        "vgg13_bn",
-        vgg13_bn,
-        &[first("vgg13_bn-abd245e5.pth", 71.586)],
-    ),
-    network("vgg16", vgg16, &[first("vgg16-397923af.pth", 71.592)]),
-    network(
-        "vgg16_bn",
-        vgg16_bn,
-        &[first("vgg16_bn-6c64b313.pth", 73.36)],
-    ),
-    network("vgg19", vgg19, &[first("vgg19-dcbb9e9d.pth", 72.376)]),
-    network(
-        "vgg19_bn",
-        vgg19_bn,
-        &[first("vgg19_bn-c79401a0.pth", 74.218)],
-    ),
+    network("vgg11", |classes| vgg([1, 1, 2, 2, 2], false, classes), &[
+        first("vgg11-8a719046.pth", 69.02),
+    ]),
+    network("vgg11_bn", |classes| vgg([1, 1, 2, 2, 2], true, classes), &[
+        first("vgg11_bn-6002323d.pth", 70.37),
+    ]),
+    network("vgg13", |classes| vgg([2, 2, 2, 2, 2], false, classes), &[
+        first("vgg13-19584684.pth", 69.928),
+    ]),
+    network("vgg13_bn", |classes| vgg([2, 2, 2, 2, 2], true, classes), &[
+        first("vgg13_bn-abd245e5.pth", 71.586),
+    ]),
+    network("vgg16", |classes| vgg([2, 2, 3, 3, 3], false, classes), &[
+        first("vgg16-397923af.pth", 71.592),
+    ]),
+    network("vgg16_bn", |classes| vgg([2, 2, 3, 3, 3], true, classes), &[
+        first("vgg16_bn-6c64b313.pth", 73.36),
+    ]),
+    network("vgg19", |classes| vgg([2, 2, 4, 4, 4], false, classes), &[
+        first("vgg19-dcbb9e9d.pth", 72.376),
+    ]),
+    network("vgg19_bn", |classes| vgg([2, 2, 4, 4, 4], true, classes), &[
+        first("vgg19_bn-c79401a0.pth", 74.218),
+    ]),
 ];
 
 const fn network(
@@ -69,46 +70,6 @@ const INITIALISATION: Initialisation = Initialisation {
 const CHANNELS: [usize; 5] = [64, 128, 256, 512, 512];
 /// Batch-norm epsilon of the variants that have any.
 const EPS: f32 = 1e-5;
-
-/// VGG-11: configuration A.
-fn vgg11(classes: usize) -> Blueprint {
-    vgg([1, 1, 2, 2, 2], false, classes)
-}
-
-/// VGG-11 with batch-norms.
-fn vgg11_bn(classes: usize) -> Blueprint {
-    vgg([1, 1, 2, 2, 2], true, classes)
-}
-
-/// VGG-13: configuration B.
-fn vgg13(classes: usize) -> Blueprint {
-    vgg([2, 2, 2, 2, 2], false, classes)
-}
-
-/// VGG-13 with batch-norms.
-fn vgg13_bn(classes: usize) -> Blueprint {
-    vgg([2, 2, 2, 2, 2], true, classes)
-}
-
-/// VGG-16: configuration D.
-fn vgg16(classes: usize) -> Blueprint {
-    vgg([2, 2, 3, 3, 3], false, classes)
-}
-
-/// VGG-16 with batch-norms.
-fn vgg16_bn(classes: usize) -> Blueprint {
-    vgg([2, 2, 3, 3, 3], true, classes)
-}
-
-/// VGG-19: configuration E.
-fn vgg19(classes: usize) -> Blueprint {
-    vgg([2, 2, 4, 4, 4], false, classes)
-}
-
-/// VGG-19 with batch-norms.
-fn vgg19_bn(classes: usize) -> Blueprint {
-    vgg([2, 2, 4, 4, 4], true, classes)
-}
 
 /// `depths` 3×3 convolutions per stage, then three linear layers.
 fn vgg(depths: [usize; 5], normalised: bool, classes: usize) -> Blueprint {

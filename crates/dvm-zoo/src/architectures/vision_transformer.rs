@@ -15,31 +15,19 @@ use dvm_image::{Channels, Preprocess, Range, Resize};
 use super::{Architecture, Paper, Published, imagenet};
 
 /// The ViTs of torchvision.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 3] = [
-    network(
-        "vit_b_16",
-        vit_b_16,
-        of_former_torchvision,
-        &[first("vit_b_16-c867db91.pth", 81.072, 256)],
-    ),
-    network(
-        "vit_b_32",
-        vit_b_32,
-        from_timm,
-        &[
-            first("vit_b_32-d86f8d99.pth", 75.912, 256),
-            augmented("timm/vit_base_patch32_224.augreg_in21k_ft_in1k", 80.732),
-        ],
-    ),
-    network(
-        "vit_l_16",
-        vit_l_16,
-        from_timm,
-        &[
-            first("vit_l_16-852ce7e3.pth", 79.662, 242),
-            augmented("timm/vit_large_patch16_224.augreg_in21k_ft_in1k", 85.856),
-        ],
-    ),
+    network("vit_b_16", |classes| vit(shape(16, 768, 12, 12), classes), of_former_torchvision, &[
+        first("vit_b_16-c867db91.pth", 81.072, 256),
+    ]),
+    network("vit_b_32", |classes| vit(shape(32, 768, 12, 12), classes), from_timm, &[
+        first("vit_b_32-d86f8d99.pth", 75.912, 256),
+        augmented("timm/vit_base_patch32_224.augreg_in21k_ft_in1k", 80.732),
+    ]),
+    network("vit_l_16", |classes| vit(shape(16, 1024, 24, 16), classes), from_timm, &[
+        first("vit_l_16-852ce7e3.pth", 79.662, 242),
+        augmented("timm/vit_large_patch16_224.augreg_in21k_ft_in1k", 85.856),
+    ]),
 ];
 
 const fn first(file: &'static str, top1: f32, short_side: usize) -> Published {
@@ -113,21 +101,6 @@ pub(super) struct Shape {
     pub depth: usize,
     /// Heads of each attention.
     pub heads: usize,
-}
-
-/// ViT-B of patches of 16 pixels.
-fn vit_b_16(classes: usize) -> Blueprint {
-    vit(shape(16, 768, 12, 12), classes)
-}
-
-/// ViT-B of patches of 32 pixels.
-fn vit_b_32(classes: usize) -> Blueprint {
-    vit(shape(32, 768, 12, 12), classes)
-}
-
-/// ViT-L of patches of 16 pixels.
-fn vit_l_16(classes: usize) -> Blueprint {
-    vit(shape(16, 1024, 24, 16), classes)
 }
 
 /// A [`Shape`].

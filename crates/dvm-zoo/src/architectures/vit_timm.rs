@@ -11,84 +11,32 @@ use super::vision_transformer::{AUGMENTED, Names, PAPER, SIDE, Shape, named, sha
 use super::{Architecture, Paper, Published, imagenet};
 
 /// The ViTs and DeiTs of timm.
+#[rustfmt::skip]
 pub static ALL: [Architecture; 7] = [
-    network(
-        "vit_tiny_patch16_224",
-        PAPER,
-        vit_tiny_patch16,
-        &[augmented(
-            "augreg_in21k_ft_in1k",
-            "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k",
-            75.452,
-        )],
-    ),
-    network(
-        "vit_small_patch16_224",
-        PAPER,
-        vit_small_patch16,
-        &[
-            augmented(
-                "augreg_in21k_ft_in1k",
-                "timm/vit_small_patch16_224.augreg_in21k_ft_in1k",
-                81.402,
-            ),
-            augmented(
-                "augreg_in1k",
-                "timm/vit_small_patch16_224.augreg_in1k",
-                78.842,
-            ),
-        ],
-    ),
-    network(
-        "vit_small_patch32_224",
-        PAPER,
-        vit_small_patch32,
-        &[augmented(
-            "augreg_in21k_ft_in1k",
-            "timm/vit_small_patch32_224.augreg_in21k_ft_in1k",
-            76.01,
-        )],
-    ),
-    network(
-        "vit_base_patch16_224",
-        PAPER,
-        vit_base_patch16,
-        &[
-            augmented(
-                "augreg2_in21k_ft_in1k",
-                "timm/vit_base_patch16_224.augreg2_in21k_ft_in1k",
-                85.108,
-            ),
-            augmented(
-                "augreg_in21k_ft_in1k",
-                "timm/vit_base_patch16_224.augreg_in21k_ft_in1k",
-                84.534,
-            ),
-            augmented(
-                "augreg_in1k",
-                "timm/vit_base_patch16_224.augreg_in1k",
-                79.154,
-            ),
-        ],
-    ),
-    network(
-        "deit_tiny_patch16_224",
-        DEIT,
-        vit_tiny_patch16,
-        &[deit("timm/deit_tiny_patch16_224.fb_in1k", 72.19)],
-    ),
-    network(
-        "deit_small_patch16_224",
-        DEIT,
-        vit_small_patch16,
-        &[deit("timm/deit_small_patch16_224.fb_in1k", 79.856)],
-    ),
-    network(
-        "deit_base_patch16_224",
-        DEIT,
-        vit_base_patch16,
-        &[deit("timm/deit_base_patch16_224.fb_in1k", 81.98)],
-    ),
+    network("vit_tiny_patch16_224", PAPER, |classes| vit(shape(16, 192, 12, 3), classes), &[
+        augmented("augreg_in21k_ft_in1k", "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k", 75.452),
+    ]),
+    network("vit_small_patch16_224", PAPER, |classes| vit(shape(16, 384, 12, 6), classes), &[
+        augmented("augreg_in21k_ft_in1k", "timm/vit_small_patch16_224.augreg_in21k_ft_in1k", 81.402),
+        augmented("augreg_in1k", "timm/vit_small_patch16_224.augreg_in1k", 78.842),
+    ]),
+    network("vit_small_patch32_224", PAPER, |classes| vit(shape(32, 384, 12, 6), classes), &[
+        augmented("augreg_in21k_ft_in1k", "timm/vit_small_patch32_224.augreg_in21k_ft_in1k", 76.01),
+    ]),
+    network("vit_base_patch16_224", PAPER, |classes| vit(shape(16, 768, 12, 12), classes), &[
+        augmented("augreg2_in21k_ft_in1k", "timm/vit_base_patch16_224.augreg2_in21k_ft_in1k", 85.108),
+        augmented("augreg_in21k_ft_in1k", "timm/vit_base_patch16_224.augreg_in21k_ft_in1k", 84.534),
+        augmented("augreg_in1k", "timm/vit_base_patch16_224.augreg_in1k", 79.154),
+    ]),
+    network("deit_tiny_patch16_224", DEIT, |classes| vit(shape(16, 192, 12, 3), classes), &[
+        deit("timm/deit_tiny_patch16_224.fb_in1k", 72.19),
+    ]),
+    network("deit_small_patch16_224", DEIT, |classes| vit(shape(16, 384, 12, 6), classes), &[
+        deit("timm/deit_small_patch16_224.fb_in1k", 79.856),
+    ]),
+    network("deit_base_patch16_224", DEIT, |classes| vit(shape(16, 768, 12, 12), classes), &[
+        deit("timm/deit_base_patch16_224.fb_in1k", 81.98),
+    ]),
 ];
 
 const DEIT: Paper = Paper {
@@ -147,26 +95,6 @@ const NAMES: Names = Names {
     second_norm: "norm2",
     hidden: ["mlp.fc1", "mlp.fc2"],
 };
-
-/// ViT-Ti of patches of 16 pixels.
-fn vit_tiny_patch16(classes: usize) -> Blueprint {
-    vit(shape(16, 192, 12, 3), classes)
-}
-
-/// ViT-S of patches of 16 pixels.
-fn vit_small_patch16(classes: usize) -> Blueprint {
-    vit(shape(16, 384, 12, 6), classes)
-}
-
-/// ViT-S of patches of 32 pixels.
-fn vit_small_patch32(classes: usize) -> Blueprint {
-    vit(shape(32, 384, 12, 6), classes)
-}
-
-/// ViT-B of patches of 16 pixels.
-fn vit_base_patch16(classes: usize) -> Blueprint {
-    vit(shape(16, 768, 12, 12), classes)
-}
 
 fn vit(shape: Shape, classes: usize) -> Blueprint {
     named(&NAMES, shape, classes)
