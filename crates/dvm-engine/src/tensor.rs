@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// An f32 array with a shape, cheap to clone (the values are shared until one side changes them).
 ///
@@ -42,10 +42,10 @@ impl Tensor {
     }
 
     /// The shape of a tensor whose values nobody holds any more: it has no data.
-    pub(crate) fn hollow(shape: &[usize]) -> Self {
+    pub(crate) fn shape_only(shape: &[usize]) -> Self {
         Self {
             shape: shape.to_vec(),
-            data: Arc::new(Buffer::stale(0)),
+            data: Arc::new(Buffer::unspecified(0)),
         }
     }
 
@@ -62,7 +62,7 @@ impl Tensor {
             n * c * h * w,
             "values do not fill the shape {shape:?}"
         );
-        let mut data = Buffer::stale(values.len());
+        let mut data = Buffer::unspecified(values.len());
         if c > 0 && h * w > 0 {
             let maps = values.par_chunks_exact(c * h * w).with_min_len(16);
             maps.zip(data.par_chunks_exact_mut(c * h * w))

@@ -16,7 +16,7 @@ use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::tokens::Tokens;
-use dvm_engine::{Arrangement, Blueprint, Graph, NodeId, Places, Role, seeded};
+use dvm_engine::{Arrangement, Blueprint, Graph, NodeId, Role, SpatialLayout, seeded};
 
 /// Features of a token, tokens of the transformers here, heads.
 const WIDTH: usize = 8;
@@ -137,9 +137,9 @@ fn transformer(attend: Attend, reads_class: bool) -> Graph {
     seeded::graph(net.ending_at(x))
 }
 
-fn last(graph: &Graph, input: &[usize]) -> Option<(String, usize, Places)> {
+fn last(graph: &Graph, input: &[usize]) -> Option<(String, usize, SpatialLayout)> {
     let map = graph.last_feature_map(input).unwrap()?;
-    Some((graph.node(map.node).name.clone(), map.channels, map.places))
+    Some((graph.node(map.node).name.clone(), map.channels, map.layout))
 }
 
 fn blocks(graph: &Graph, input: &[usize]) -> Vec<(String, usize, usize)> {
@@ -156,7 +156,7 @@ fn named(expected: &[(&str, usize, usize)]) -> Vec<(String, usize, usize)> {
     expected.iter().map(own).collect()
 }
 
-const ON_TOKENS: Places = Places {
+const ON_TOKENS: SpatialLayout = SpatialLayout {
     rows: 3,
     columns: 4,
     arrangement: Arrangement::Tokens { before: 1 },
@@ -279,7 +279,7 @@ fn maps_with_their_axes_turned_are_followed() {
     let y = net.node("mean", mean, &[y], &[]);
     let y = net.linear("head", y, 4, 5, true);
     let graph = seeded::graph(net.ending_at(y));
-    let places = Places {
+    let places = SpatialLayout {
         rows: 3,
         columns: 4,
         arrangement: Arrangement::Map,

@@ -11,7 +11,7 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use dvm_engine::ops::repeat::Repeat;
 use dvm_engine::ops::tokens::Tokens;
 use dvm_engine::{
-    Blueprint, Error, Extent, Graph, Keep, Mode, NodeId, ReceptiveField, Request, Role, Tensor,
+    Blueprint, Error, FieldAxis, Graph, Keep, Mode, NodeId, ReceptiveField, Request, Role, Tensor,
     seeded,
 };
 
@@ -40,8 +40,8 @@ fn field(graph: &Graph, node: NodeId, input: &[usize]) -> ReceptiveField {
     graph.receptive_fields(input).unwrap()[node.index()].unwrap()
 }
 
-fn extent(size: u64, stride: u64, start: i64) -> Extent {
-    Extent {
+fn extent(size: u64, stride: u64, start: i64) -> FieldAxis {
+    FieldAxis {
         size,
         stride,
         start,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::ops::{Call, Gradients, Op, Outcome, Site};
+use dvm_engine::ops::{BackwardCall, ForwardCall, ForwardResult, Gradients, Op};
 use dvm_engine::{Blueprint, Graph, Tensor, passes, seeded};
 use dvm_onnx::{Export, ExportError, structure, to_onnx};
 
@@ -136,11 +136,11 @@ impl Op for Magic {
         Ok(inputs[0].to_vec())
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         call.inputs[0].clone().into()
     }
 
-    fn backward(&self, _: &Site, _: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, _: &BackwardCall, _: Tensor) -> Result<Gradients, String> {
         unreachable!("nobody trains it")
     }
 }

@@ -1,7 +1,7 @@
 //! Weights of a network that has learnt nothing yet.
 
 use dvm_data::random;
-use dvm_engine::{Initialisation, Parameter, Role, Spread, Tensor};
+use dvm_engine::{Initialisation, Initialiser, Parameter, Role, Tensor};
 use rand_distr::{Distribution, Normal, Uniform};
 
 /// The first value of a parameter, drawn from a stream of its own that depends on `seed` and its name
@@ -18,7 +18,7 @@ pub fn fresh(
     seed: u64,
 ) -> Tensor {
     let shape = &parameter.shape;
-    let spread = match parameter.role {
+    let initialiser = match parameter.role {
         Role::Weight if is_head => initialisation.head,
         Role::Weight => match initialisation.other(&parameter.name) {
             Some(other) => other,
@@ -30,7 +30,9 @@ pub fn fresh(
         Role::Statistic if parameter.name.ends_with("running_var") => {
             return Tensor::full(shape, 1.0);
         }
-        Role::Bias if shape.len() > 1 && shape[..shape.len() - 1] != [1, 1] => Spread::Normal(0.02),
+        Role::Bias if shape.len() > 1 && shape[..shape.len() - 1] != [1, 1] => {
+            Initialiser::Normal(0.02)
+        }
         Role::Bias | Role::Statistic => return Tensor::zeros(shape),
     };
     let mut of = vec![STREAM];
@@ -41,7 +43,7 @@ pub fn fresh(
     }));
     let mut stream = random::stream(seed, &of);
     let mut values = vec![0.0; shape.iter().product()];
-    match spread_of(spread, shape) {
+    match drawn_from(initialiser, shape) {
         Drawn::Normal(deviation) => {
             let normal = Normal::new(0.0, deviation).expect("a deviation is finite");
             values.fill_with(|| normal.sample(&mut stream) as f32);
@@ -63,29 +65,31 @@ enum Drawn {
     Uniform(f64),
 }
 
-fn spread_of(spread: Spread, shape: &[usize]) -> Drawn {
+fn drawn_from(initialiser: Initialiser, shape: &[usize]) -> Drawn {
     let area: usize = shape.iter().skip(2).product();
     let outputs = shape[0] as f64;
     let fan_in = (shape[1] * area) as f64;
     let fan_out = (shape[0] * area) as f64;
     // A uniform distribution in ±b has the variance b² / 3.
-    match spread {
-        Spread::KaimingNormalPerGroup if shape[1] == 1 => Drawn::Normal((2.0 / area as f64).sqrt()),
-        Spread::KaimingNormal | Spread::KaimingNormalPerGroup => {
+    match initialiser {
+        Initialiser::KaimingNormalPerGroup if shape[1] == 1 => {
+            Drawn::Normal((2.0 / area as f64).sqrt())
+        }
+        Initialiser::KaimingNormal | Initialiser::KaimingNormalPerGroup => {
             Drawn::Normal((2.0 / fan_out).sqrt())
         }
-        Spread::KaimingNormalByInputs => Drawn::Normal((2.0 / fan_in).sqrt()),
-        Spread::KaimingUniform => Drawn::Uniform((6.0 / fan_in).sqrt()),
-        Spread::XavierUniform => Drawn::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
-        Spread::XavierUniformUnlessSquare if shape[0] != shape[1] => {
+        Initialiser::KaimingNormalFanIn => Drawn::Normal((2.0 / fan_in).sqrt()),
+        Initialiser::KaimingUniform => Drawn::Uniform((6.0 / fan_in).sqrt()),
+        Initialiser::XavierUniform => Drawn::Uniform((6.0 / (fan_in + fan_out)).sqrt()),
+        Initialiser::XavierUniformUnlessSquare if shape[0] != shape[1] => {
             Drawn::Uniform((6.0 / (fan_in + fan_out)).sqrt())
         }
-        Spread::UniformByInputs | Spread::XavierUniformUnlessSquare => {
+        Initialiser::UniformFanIn | Initialiser::XavierUniformUnlessSquare => {
             Drawn::Uniform(1.0 / fan_in.sqrt())
         }
-        Spread::UniformByOutputs => Drawn::Uniform(1.0 / outputs.sqrt()),
-        Spread::NormalByInputs => Drawn::Normal(1.0 / fan_in.sqrt()),
-        Spread::Normal(deviation) => Drawn::Normal(deviation),
-        Spread::Zero => Drawn::Normal(0.0),
+        Initialiser::UniformByOutputs => Drawn::Uniform(1.0 / outputs.sqrt()),
+        Initialiser::NormalFanIn => Drawn::Normal(1.0 / fan_in.sqrt()),
+        Initialiser::Normal(deviation) => Drawn::Normal(deviation),
+        Initialiser::Zero => Drawn::Normal(0.0),
     }
 }

@@ -1,6 +1,6 @@
 //! Fresh weights against those that torchvision and timm begin with.
 
-use dvm_engine::{Initialisation, Parameter, Role, Spread, Tensor};
+use dvm_engine::{Initialisation, Initialiser, Parameter, Role, Tensor};
 use dvm_train::fresh;
 use serde_json::Value;
 
@@ -48,22 +48,22 @@ fn weights_spread_as_torchvisions_and_timms() {
 #[test]
 fn every_kind_of_spread_has_its_variance() {
     let fully_connected = |spread| Initialisation {
-        convolutions: Spread::Normal(f64::MAX),
+        convolutions: Initialiser::Normal(f64::MAX),
         linear: spread,
-        head: Spread::Normal(f64::MAX),
+        head: Initialiser::Normal(f64::MAX),
         others: &[],
     };
     // 80 inputs, 120 outputs.
     for (spread, variance) in [
-        (Spread::KaimingNormal, 2.0 / 120.0),
-        (Spread::KaimingNormalByInputs, 2.0 / 80.0),
-        (Spread::KaimingUniform, 2.0 / 80.0),
-        (Spread::XavierUniform, 2.0 / 200.0),
-        (Spread::UniformByInputs, 1.0 / (3.0 * 80.0)),
-        (Spread::UniformByOutputs, 1.0 / (3.0 * 120.0)),
-        (Spread::XavierUniformUnlessSquare, 2.0 / 200.0),
-        (Spread::NormalByInputs, 1.0 / 80.0),
-        (Spread::Normal(0.3), 0.09),
+        (Initialiser::KaimingNormal, 2.0 / 120.0),
+        (Initialiser::KaimingNormalFanIn, 2.0 / 80.0),
+        (Initialiser::KaimingUniform, 2.0 / 80.0),
+        (Initialiser::XavierUniform, 2.0 / 200.0),
+        (Initialiser::UniformFanIn, 1.0 / (3.0 * 80.0)),
+        (Initialiser::UniformByOutputs, 1.0 / (3.0 * 120.0)),
+        (Initialiser::XavierUniformUnlessSquare, 2.0 / 200.0),
+        (Initialiser::NormalFanIn, 1.0 / 80.0),
+        (Initialiser::Normal(0.3), 0.09),
     ] {
         let value = fresh(&weight("fc.weight"), &fully_connected(spread), false, 1);
         let ratio = measure(&value).0.powi(2) / variance;
@@ -123,7 +123,7 @@ fn layer_scales_begin_near_nothing_and_class_tokens_at_nothing() {
 #[test]
 fn a_last_layer_may_begin_otherwise() {
     let initialisation = dvm_zoo::find("vgg11").unwrap().initialisation;
-    let initialisation = initialisation.with_head(Spread::XavierUniform);
+    let initialisation = initialisation.with_head(Initialiser::XavierUniform);
     let value = fresh(&weight("fc.weight"), &initialisation, true, 1);
     let bound = (6.0f64 / 200.0).sqrt();
     let (_, largest) = measure(&value);

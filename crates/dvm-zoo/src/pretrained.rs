@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use dvm_engine::weights::{Mismatch, Weights, WeightsError};
-use dvm_engine::{Graph, Initialisation, Network, Output, Parameter, Spread, Tensor, seeded};
+use dvm_engine::{Graph, Initialisation, Initialiser, Network, Output, Parameter, Tensor, seeded};
 use dvm_image::Preprocess;
 use dvm_onnx::OnnxFile;
 
@@ -98,9 +98,9 @@ impl Origin {
             Self::Zoo(architecture) => architecture.initialisation,
             // What PyTorch's layers begin with, convolutions as in ResNets.
             Self::Onnx { .. } => Initialisation {
-                convolutions: Spread::KaimingNormal,
-                linear: Spread::UniformByInputs,
-                head: Spread::UniformByInputs,
+                convolutions: Initialiser::KaimingNormal,
+                linear: Initialiser::UniformFanIn,
+                head: Initialiser::UniformFanIn,
                 others: &[],
             },
         }

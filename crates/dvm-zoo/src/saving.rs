@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use dvm_engine::weights::{Entry, to_safetensors, to_torch};
+use dvm_engine::weights::{TensorEntry, to_safetensors, to_torch};
 use dvm_image::Preprocess;
 use dvm_onnx::{Export, ExportError};
 
@@ -87,7 +87,7 @@ impl Pretrained {
             Origin::Onnx { .. } => Vec::new(),
         };
         let names = graph.parameters().iter().map(|p| p.name.clone());
-        let tensors = names.zip(graph.values().iter().map(Entry::from));
+        let tensors = names.zip(graph.values().iter().map(TensorEntry::from));
         let buffers = buffers.iter().map(|(name, all)| (name.clone(), all.into()));
         let tensors = tensors.chain(buffers);
         Ok(match format {

@@ -1,6 +1,6 @@
 //! Which feature map of each network is the last, where its blocks and stages end, and what they see.
 
-use dvm_engine::{Arrangement, Error, Graph, Parameter, Places, Tensor};
+use dvm_engine::{Arrangement, Error, Graph, Parameter, SpatialLayout, Tensor};
 
 /// The network as it is used, with zeros for weights: only its geometry is looked at.
 fn graph(name: &str) -> Graph {
@@ -162,7 +162,7 @@ fn the_last_feature_map_of_every_network_is_the_one_that_the_field_reads() {
         assert_eq!(graph.node(found.node).name, node, "{name}");
         // A norm of a transformer's block works on tokens, behind that of the class.
         let on_tokens = node.ends_with("norm1") || node.ends_with("ln_1");
-        let places = Places {
+        let places = SpatialLayout {
             rows: side,
             columns: side,
             arrangement: match on_tokens {
@@ -170,7 +170,7 @@ fn the_last_feature_map_of_every_network_is_the_one_that_the_field_reads() {
                 false => Arrangement::Map,
             },
         };
-        assert_eq!((found.channels, found.places), (channels, places), "{name}");
+        assert_eq!((found.channels, found.layout), (channels, places), "{name}");
     }
 }
 
@@ -187,7 +187,7 @@ fn every_network_has_blocks_that_end_with_its_last_feature_map() {
         // Nothing behind an output reads what is before it, but in the last block of a transformer.
         for output in outputs
             .iter()
-            .filter(|output| output.map.places.arrangement == Arrangement::Map)
+            .filter(|output| output.map.layout.arrangement == Arrangement::Map)
         {
             let at = output.map.node;
             let mut readers = graph.ids().skip(at.index() + 1);

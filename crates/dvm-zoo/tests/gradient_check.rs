@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use dvm_engine::ops::Site;
+use dvm_engine::ops::BackwardCall;
 use dvm_engine::rules::{Composite, Rule, TRUE_GRADIENT, Where};
-use dvm_engine::{Error, GradientCheck, Graph, Network, NodeId, Tensor, seeded};
+use dvm_engine::{Error, GradientCheck, Graph, Network, Node, NodeId, Tensor, seeded};
 use dvm_zoo::Architecture;
 
 /// Rows and columns of the picture: few, so that it is fast.
@@ -48,8 +48,13 @@ impl Rule for Mistake {
         "mistake"
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Vec<Option<Tensor>>, String> {
-        let mut inputs = site.node.op.backward(site, grad_output.clone())?.inputs;
+    fn backward(
+        &self,
+        node: &Node,
+        call: &BackwardCall,
+        grad_output: &Tensor,
+    ) -> Result<Vec<Option<Tensor>>, String> {
+        let mut inputs = node.op.backward(call, grad_output.clone())?.inputs;
         match self {
             Self::Factor(factor) => {
                 for input in inputs.iter_mut().flatten() {

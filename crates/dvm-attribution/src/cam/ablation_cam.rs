@@ -84,7 +84,7 @@ impl AblationCam {
     ) -> Result<(), Error> {
         let map = &looked.maps[layer];
         let values = by_channel(map, value);
-        let places = map.places.count();
+        let places = map.layout.count();
         // The layer's value as it is comes first; without a channel that is 0 already nothing changes.
         let active = active_channels(map, value);
         let make = |index: usize| match index {
@@ -120,7 +120,7 @@ impl AblationCam {
                 }
             }
             own.maps.push(RawMap {
-                size: (map.places.rows, map.places.columns),
+                size: (map.layout.rows, map.layout.columns),
                 values: reduction.of(&shares, map.channels),
             });
         }

@@ -69,7 +69,7 @@ impl EigenCam {
                 let component = first_component(&values, map.channels, self.centre);
                 let values = largest_positive(component).into_iter().map(|v| v as f32);
                 maps.push(RawMap {
-                    size: (map.places.rows, map.places.columns),
+                    size: (map.layout.rows, map.layout.columns),
                     values: values.collect(),
                 });
             }

@@ -223,7 +223,7 @@ impl FullGrad {
                     Some(map) => by_channel(&map, gradient),
                     None => gradient.to_nchw(),
                 };
-                let places = bias.map.map_or(1, |map| map.places.count());
+                let places = bias.map.map_or(1, |map| map.layout.count());
                 let product = |(index, &g): (usize, &f32)| {
                     bias.values[index / places % bias.values.len()] * f64::from(g)
                 };
@@ -235,7 +235,7 @@ impl FullGrad {
                         plane.iter_mut().zip(channel).for_each(|(sum, v)| *sum += v);
                     }
                     let plane: Vec<f32> = plane.into_iter().map(|v| v as f32).collect();
-                    let from = (map.places.rows, map.places.columns);
+                    let from = (map.layout.rows, map.layout.columns);
                     let upsampled = bilinear(&plane, from, size);
                     let sums = parts.map.iter_mut().zip(upsampled);
                     sums.for_each(|(sum, v)| *sum += f64::from(v));

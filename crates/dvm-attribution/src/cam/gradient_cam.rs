@@ -212,10 +212,10 @@ fn begun(maps: &[FeatureMap], answer: &Answer) -> Vec<Found> {
     let layers = maps.iter().zip(&answer.activations);
     layers
         .map(|(map, value)| Found {
-            size: (map.places.rows, map.places.columns),
+            size: (map.layout.rows, map.layout.columns),
             channels: map.channels,
             activations: by_channel(map, value),
-            gradients: vec![0.0; map.channels * map.places.count()],
+            gradients: vec![0.0; map.channels * map.layout.count()],
         })
         .collect()
 }

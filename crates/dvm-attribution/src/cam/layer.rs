@@ -115,13 +115,13 @@ pub fn usual_layer(graph: &Graph, shape: &[usize]) -> Result<FeatureMap, Error> 
         before.is_some_and(|&input| graph.node(input).inputs.len() > 1)
     };
     let has_class_token = matches!(
-        last.places.arrangement,
+        last.layout.arrangement,
         Arrangement::Tokens { before } | Arrangement::TokensLast { before } if before > 0
     );
     if !is_norm(last.node) || !ends_blocks(last.node) || has_class_token {
         return Ok(last);
     }
-    let sides = |map: &FeatureMap| (map.channels, map.places.rows, map.places.columns);
+    let sides = |map: &FeatureMap| (map.channels, map.layout.rows, map.layout.columns);
     let maps = graph.feature_maps(shape)?.into_iter().flatten();
     let mut inside = maps
         .filter(|map| map.node < last.node && is_norm(map.node))
@@ -202,7 +202,7 @@ fn unknown(graph: &Graph, name: &str) -> String {
 
 /// The values of a feature map, a batch of one, channel by channel: `[C, rows · columns]`.
 pub(crate) fn by_channel(map: &FeatureMap, value: &Tensor) -> Vec<f32> {
-    let (channels, places) = (map.channels, map.places.count());
+    let (channels, places) = (map.channels, map.layout.count());
     let values = value.to_nchw();
     let turned = |first: usize| {
         let mut turned = Vec::with_capacity(channels * places);
@@ -214,7 +214,7 @@ pub(crate) fn by_channel(map: &FeatureMap, value: &Tensor) -> Vec<f32> {
         }
         turned
     };
-    match map.places.arrangement {
+    match map.layout.arrangement {
         Arrangement::Map => values,
         Arrangement::ChannelsLast => turned(0),
         Arrangement::Tokens { before } => turned(before),
@@ -230,7 +230,7 @@ pub(crate) fn by_channel(map: &FeatureMap, value: &Tensor) -> Vec<f32> {
 
 /// How many numbers apart, as stored, two channels of a feature map are.
 fn step(map: &FeatureMap, shape: &[usize]) -> usize {
-    match (map.places.arrangement, shape) {
+    match (map.layout.arrangement, shape) {
         // Tensors of rank 4 are stored with axis 1 last.
         (Arrangement::ChannelsLast, &[_, rows, _, _]) => rows,
         (Arrangement::TokensLast { .. }, &[_, _, tokens]) => tokens,
@@ -263,12 +263,12 @@ pub(crate) fn without_channel(map: &FeatureMap, value: &Tensor, channel: usize) 
 
 #[cfg(test)]
 mod tests {
-    use dvm_engine::Places;
+    use dvm_engine::SpatialLayout;
 
     use super::*;
 
     fn map(arrangement: Arrangement) -> FeatureMap {
-        let places = Places {
+        let places = SpatialLayout {
             rows: 1,
             columns: 2,
             arrangement,

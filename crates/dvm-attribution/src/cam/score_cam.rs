@@ -156,7 +156,7 @@ impl ScoreCam {
                     Ok(())
                 })?;
                 let channels = Channels {
-                    size: (map.places.rows, map.places.columns),
+                    size: (map.layout.rows, map.layout.columns),
                     count: map.channels,
                     values,
                 };

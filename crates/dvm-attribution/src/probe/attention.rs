@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::rules::TRUE_GRADIENT;
-use dvm_engine::{Arrangement, Graph, NodeId, Places, Tensor};
+use dvm_engine::{Arrangement, Graph, NodeId, SpatialLayout, Tensor};
 
 use super::Ask;
 use crate::{Error, Score, Subject, Target};
@@ -154,7 +154,11 @@ fn table(value: &Tensor, queries: usize, keys: usize) -> Vec<f32> {
 
 /// The places of a value whose places, with the tokens before them, are these tokens: a sequence, or a map where
 /// no token stands for anything else.
-fn places_of(shape: &[usize], places: Option<Places>, tokens: usize) -> Option<Places> {
+fn places_of(
+    shape: &[usize],
+    places: Option<SpatialLayout>,
+    tokens: usize,
+) -> Option<SpatialLayout> {
     let places = places?;
     let fits = match (places.arrangement, shape) {
         (Arrangement::Tokens { .. }, &[1, count, _]) => count == tokens,
@@ -167,10 +171,10 @@ fn places_of(shape: &[usize], places: Option<Places>, tokens: usize) -> Option<P
 /// The places of the tokens that an attention looks at: those of the nearest value before it that has any.
 fn places_before(
     graph: &Graph,
-    (shapes, places): (&[Vec<usize>], &[Option<Places>]),
+    (shapes, places): (&[Vec<usize>], &[Option<SpatialLayout>]),
     node: NodeId,
     tokens: usize,
-) -> Option<Places> {
+) -> Option<SpatialLayout> {
     let mut next: BinaryHeap<NodeId> = graph.node(node).inputs.iter().copied().collect();
     while let Some(id) = next.pop() {
         let at = id.index();
@@ -198,7 +202,7 @@ impl Subject<'_> {
     pub fn attentions(&self) -> Result<Attentions<'_>, Error> {
         let graph = self.network().folded();
         let shapes = graph.shapes(&self.shape())?;
-        let places = graph.places(&self.shape())?;
+        let places = graph.spatial_layouts(&self.shape())?;
         let within = |id: &NodeId| graph.node(*id).op_as::<WindowAttention>().is_some();
         if let Some(id) = graph.ids().find(within) {
             let name = &graph.node(id).name;
@@ -221,7 +225,7 @@ impl Subject<'_> {
                 "the network has no attention of tokens to each other",
             ));
         };
-        let mut common: Option<(usize, Places)> = None;
+        let mut common: Option<(usize, SpatialLayout)> = None;
         for block in &found {
             let name = &block.name;
             let (queries, keys) = block.sides;

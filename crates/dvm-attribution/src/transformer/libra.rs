@@ -6,11 +6,11 @@
 //! others that depend on the same input. Here one of the factors is a constant to the walk back: the
 //! attention probabilities, the deviation in layer norms, and the gate g(x) of an activation x · g(x).
 
-use dvm_engine::ops::Site;
+use dvm_engine::ops::BackwardCall;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::layer_norm::LayerNorm;
 use dvm_engine::rules::{Composite, Rule, Where};
-use dvm_engine::{Graph, NodeId, Tensor};
+use dvm_engine::{Graph, Node, NodeId, Tensor};
 use dvm_options::{Takes, words};
 
 use crate::probe::is_softmax_of_attention;
@@ -87,9 +87,14 @@ impl Rule for ConstantAttention {
         "constant attention"
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Vec<Option<Tensor>>, String> {
+    fn backward(
+        &self,
+        node: &Node,
+        call: &BackwardCall,
+        grad_output: &Tensor,
+    ) -> Result<Vec<Option<Tensor>>, String> {
         // The gradient of the values is the true one, whatever that of queries and keys.
-        let mut gradients = site.node.op.backward(site, grad_output.clone())?.inputs;
+        let mut gradients = node.op.backward(call, grad_output.clone())?.inputs;
         let features = grad_output.shape();
         let features = match features.len() {
             4 => features[1],
@@ -114,8 +119,13 @@ impl Rule for Constant {
         "constant"
     }
 
-    fn backward(&self, site: &Site, _: &Tensor) -> Result<Vec<Option<Tensor>>, String> {
-        Ok(vec![None; site.inputs.len()])
+    fn backward(
+        &self,
+        _: &Node,
+        call: &BackwardCall,
+        _: &Tensor,
+    ) -> Result<Vec<Option<Tensor>>, String> {
+        Ok(vec![None; call.inputs.len()])
     }
 }
 
@@ -128,9 +138,14 @@ impl Rule for ConstantDeviation {
         "constant deviation"
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Vec<Option<Tensor>>, String> {
-        let norm: &LayerNorm = site.node.op_as().ok_or("is no layer norm")?;
-        let (x, weight) = (site.inputs[0], site.parameters[0].data());
+    fn backward(
+        &self,
+        node: &Node,
+        call: &BackwardCall,
+        grad_output: &Tensor,
+    ) -> Result<Vec<Option<Tensor>>, String> {
+        let norm: &LayerNorm = node.op_as().ok_or("is no layer norm")?;
+        let (x, weight) = (call.inputs[0], call.parameters[0].data());
         let count = weight.len();
         let mut gradient = grad_output.clone();
         // The features of a place lie side by side, in maps as well as in tokens.
@@ -159,10 +174,15 @@ impl Rule for ConstantGate {
         "constant gate"
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Vec<Option<Tensor>>, String> {
-        let activation: &Activation = site.node.op_as().ok_or("is no activation")?;
+    fn backward(
+        &self,
+        node: &Node,
+        call: &BackwardCall,
+        grad_output: &Tensor,
+    ) -> Result<Vec<Option<Tensor>>, String> {
+        let activation: &Activation = node.op_as().ok_or("is no activation")?;
         let mut gradient = grad_output.clone();
-        let values = site.inputs[0].data().iter().zip(site.output.data());
+        let values = call.inputs[0].data().iter().zip(call.output.data());
         for (g, (&x, &y)) in gradient.data_mut().iter_mut().zip(values) {
             *g *= match x {
                 // What the gate comes to near 0.

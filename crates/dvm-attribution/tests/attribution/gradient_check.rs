@@ -1,7 +1,7 @@
 //! The first true gradient of a network is checked; maps by replaced rules are not gradients on purpose.
 
 use dvm_attribution::Error;
-use dvm_engine::ops::{Call, Gradients, Op, Outcome, Site};
+use dvm_engine::ops::{BackwardCall, ForwardCall, ForwardResult, Gradients, Op};
 use dvm_engine::{Blueprint, Graph, Tensor, seeded};
 use dvm_image::{Picture, Preprocess};
 
@@ -20,11 +20,11 @@ impl Op for Doubled {
         Ok(inputs[0].to_vec())
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         call.inputs[0].clone().into()
     }
 
-    fn backward(&self, _: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, _: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         let doubled = grad_output.data().iter().map(|g| 2.0 * g).collect();
         Ok(Gradients::input(Tensor::from_stored(
             grad_output.shape(),

@@ -130,8 +130,8 @@ pub struct Extent {
     pub start: i64,
 }
 
-impl From<engine::Extent> for Extent {
-    fn from(extent: engine::Extent) -> Self {
+impl From<engine::FieldAxis> for Extent {
+    fn from(extent: engine::FieldAxis) -> Self {
         Self {
             size: extent.size,
             stride: extent.stride,
@@ -153,7 +153,7 @@ impl From<engine::ReceptiveField> for Field {
 impl Output {
     fn of(graph: &Graph, output: &engine::BlockOutput) -> Self {
         let map = output.map;
-        let (axes, tokens_before) = match map.places.arrangement {
+        let (axes, tokens_before) = match map.layout.arrangement {
             Arrangement::Map => ("N, channels, rows, columns", 0),
             Arrangement::ChannelsLast => ("N, rows, columns, channels", 0),
             Arrangement::Tokens { before } => ("N, tokens, channels", before),
@@ -165,8 +165,8 @@ impl Output {
             ends_stage: output.ends_stage,
             stride: output.stride,
             channels: map.channels,
-            rows: map.places.rows,
-            columns: map.places.columns,
+            rows: map.layout.rows,
+            columns: map.layout.columns,
             axes,
             tokens_before,
         }
@@ -242,7 +242,7 @@ impl Details {
             name: node.name.clone(),
             kind: node.op.kind(),
             shape,
-            places: maps[index].map(|map| (map.places.rows, map.places.columns)),
+            places: maps[index].map(|map| (map.layout.rows, map.layout.columns)),
             parameters: trained(graph, node.parameters.iter().copied()),
             multiply_adds: products[index],
             receptive_field: fields[index].map(Field::from),

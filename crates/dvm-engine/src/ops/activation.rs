@@ -7,9 +7,12 @@ use rayon::prelude::*;
 use self::by_vector::Values;
 use super::exponential::{exp, exp_minus_1, normal_cdf, sigmoid, tanh, tanh_softplus};
 use super::simd::InstructionSet;
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, map2, map2_into};
+use super::{
+    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, map2,
+    map2_into,
+};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// `$body` with `$f` a constant, for the functions that loops are vectorised for.
 macro_rules! with_constant {
@@ -400,9 +403,9 @@ impl Op for Activation {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
-        let mut output = Buffer::stale(x.len());
+        let mut output = Buffer::unspecified(x.len());
         let set = InstructionSet::best();
         output
             .par_chunks_mut(TASK)
@@ -425,21 +428,21 @@ impl Op for Activation {
         }
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         Ok(Gradients::input(match self {
             Self::Relu => map2_into(
                 grad_output,
-                site.output,
+                call.output,
                 |g, y| {
                     if y > 0.0 { g } else { 0.0 }
                 },
             ),
-            Self::Relu6 => map2_into(grad_output, site.output, |g, y| {
+            Self::Relu6 => map2_into(grad_output, call.output, |g, y| {
                 if y > 0.0 && y < 6.0 { g } else { 0.0 }
             }),
             other => with_constant!(*other, f => map2_into(
                 grad_output,
-                site.inputs[0],
+                call.inputs[0],
                 #[inline(always)]
                 |g, x| g * f.derivative(x),
             )),

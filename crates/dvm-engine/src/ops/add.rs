@@ -1,6 +1,6 @@
 //! Addition.
 
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, map2};
+use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, map2};
 use crate::Tensor;
 
 /// The sum of two inputs of the same shape.
@@ -24,7 +24,7 @@ impl Op for Add {
         inputs.iter().copied().reduce(sum).unwrap_or(Bounds::ALL)
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         map2(call.inputs[0], call.inputs[1], |a, b| a + b).into()
     }
 
@@ -32,7 +32,7 @@ impl Op for Add {
         Needs::NOTHING
     }
 
-    fn backward(&self, _: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, _: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         Ok(Gradients {
             inputs: vec![Some(grad_output.clone()), Some(grad_output)],
             parameters: Vec::new(),

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use super::exponential::exp;
 use super::matmul::{Matrix, matmul};
 use super::simd::Shared;
-use super::{Call, Gradients, Needs, Op, Outcome, Site, vectorised};
+use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, vectorised};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Scaled dot-product attention of several heads (arXiv 1706.03762): queries, keys and values side by
 /// side, `[N, T, 3 · D]`, become `[N, T, D]`. Head `h` has the features `h · D / heads …` of each.
@@ -289,13 +289,13 @@ impl Op for Attention {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let &[n, t, wide] = call.output_shape else {
             unreachable!("output_shape made it");
         };
         let width = wide / self.heads;
         let blocks: Vec<Range<usize>> = Head::blocks(t).collect();
-        let mut output = Buffer::stale(n * t * wide);
+        let mut output = Buffer::unspecified(n * t * wide);
         let target = Shared::new(&mut output);
         (0..n * self.heads * blocks.len())
             .into_par_iter()
@@ -326,13 +326,13 @@ impl Op for Attention {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let qkv = site.inputs[0];
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let qkv = call.inputs[0];
         let &[n, t, wide] = qkv.shape() else {
             unreachable!("output_shape checked the rank");
         };
         let (features, width) = (wide / 3, wide / 3 / self.heads);
-        let mut gradient = Buffer::stale(qkv.len());
+        let mut gradient = Buffer::unspecified(qkv.len());
         let target = Shared::new(&mut gradient);
         (0..n * self.heads).into_par_iter().for_each(|task| {
             let (picture, head) = (task / self.heads, task % self.heads);

@@ -4,7 +4,9 @@ mod kernels;
 
 use self::kernels::{Affine, Moments, Slopes, apply, apply_back, moments, sums_back};
 use super::activation::Activation;
-use super::{Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site, check_inputs};
+use super::{
+    BackwardCall, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach, check_inputs,
+};
 use crate::Tensor;
 
 /// `(x − mean) / √(variance + eps) · weight + bias` per channel (arXiv 1502.03167) of feature maps
@@ -92,7 +94,7 @@ impl Op for BatchNorm {
         Ok(x.to_vec())
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let residual = self.residual.then(|| call.inputs[1]);
         let normalised = |pairs: Vec<(f64, f64)>| {
@@ -128,7 +130,7 @@ impl Op for BatchNorm {
                 .collect();
             Tensor::from_stored(running.shape(), values)
         };
-        Outcome {
+        ForwardResult {
             value,
             saved: vec![single(&mean), single(&inverse)],
             statistics: vec![
@@ -149,31 +151,31 @@ impl Op for BatchNorm {
         }
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let x = site.inputs[0];
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let x = call.inputs[0];
         let channels = x.shape()[1];
-        let weight = site.parameters[0].data();
-        let (mean, inverse): (Vec<f64>, Vec<f64>) = if let [mean, inverse] = site.saved {
+        let weight = call.parameters[0].data();
+        let (mean, inverse): (Vec<f64>, Vec<f64>) = if let [mean, inverse] = call.saved {
             let wide = |t: &Tensor| t.data().iter().map(|&v| f64::from(v)).collect();
             (wide(mean), wide(inverse))
         } else {
             (0..channels)
                 .map(|c| {
-                    let variance = f64::from(site.parameters[3].data()[c]) + f64::from(self.eps);
+                    let variance = f64::from(call.parameters[3].data()[c]) + f64::from(self.eps);
                     (
-                        f64::from(site.parameters[2].data()[c]),
+                        f64::from(call.parameters[2].data()[c]),
                         1.0 / variance.sqrt(),
                     )
                 })
                 .unzip()
         };
-        let clamped = self.activation.map(|activation| (activation, site.output));
+        let clamped = self.activation.map(|activation| (activation, call.output));
         let mut gradients = Gradients {
-            inputs: vec![None; site.inputs.len()],
+            inputs: vec![None; call.inputs.len()],
             parameters: vec![None; 4],
         };
-        let training = !site.saved.is_empty();
-        let wants_parameters = site.wants_parameter.iter().any(|&w| w);
+        let training = !call.saved.is_empty();
+        let wants_parameters = call.wants_parameter.iter().any(|&w| w);
         let (mut bias_gradient, mut weight_gradient) = (vec![0.0; channels], vec![0.0; channels]);
         if training || wants_parameters {
             let centre: Vec<f32> = mean.iter().map(|&mean| mean as f32).collect();
@@ -182,7 +184,7 @@ impl Op for BatchNorm {
                 *sum *= inverse;
             }
         }
-        if site.wants_input.iter().any(|&wanted| wanted) {
+        if call.wants_input.iter().any(|&wanted| wanted) {
             // g·γ/σ − γ/(σ·count)·(Σg + x̂·Σ(g·x̂)): the batch's own statistics depend on x.
             let slopes = training.then(|| {
                 let count = (x.len() / channels) as f64;
@@ -208,10 +210,10 @@ impl Op for BatchNorm {
                 gradients.inputs[1] = residual;
             }
         }
-        if site.wants_parameter[0] {
+        if call.wants_parameter[0] {
             gradients.parameters[0] = Some(single(&weight_gradient));
         }
-        if site.wants_parameter[1] {
+        if call.wants_parameter[1] {
             gradients.parameters[1] = Some(single(&bias_gradient));
         }
         Ok(gradients)

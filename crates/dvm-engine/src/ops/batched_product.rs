@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::matmul::{Matrix, matmul};
 use super::strided::{broadcast, summed_to};
-use super::{Call, Gradients, Needs, Op, Outcome, Site};
+use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op};
 use crate::Tensor;
 
 /// `a · b` of `[…, M, K]` and `[…, K, N]`, sides of 1 before the last two being repeated.
@@ -103,7 +103,7 @@ impl Op for BatchedProduct {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let (a, b) = (call.inputs[0], call.inputs[1]);
         let (outer, m, n) = Self::sizes(call.output_shape);
         let k = a.shape()[a.shape().len() - 1];
@@ -133,8 +133,8 @@ impl Op for BatchedProduct {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let (a, b) = (site.inputs[0], site.inputs[1]);
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let (a, b) = (call.inputs[0], call.inputs[1]);
         let (outer, m, n) = Self::sizes(grad_output.shape());
         let k = a.shape()[a.shape().len() - 1];
         let (a_values, b_values, g_values) = (a.to_nchw(), b.to_nchw(), grad_output.to_nchw());
@@ -160,7 +160,7 @@ impl Op for BatchedProduct {
             };
             summed_to(&Tensor::from_nchw(&shape, &values), own)
         };
-        let inputs = [true, false].into_iter().zip(site.wants_input);
+        let inputs = [true, false].into_iter().zip(call.wants_input);
         Ok(Gradients {
             inputs: inputs
                 .map(|(first, wanted)| wanted.then(|| input(first)))

@@ -4,11 +4,11 @@ use rayon::prelude::*;
 
 use super::strided::{Path, broadcast, broadcast_steps, spread, summed_to};
 use super::{
-    Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, map, map2, map2_into,
-    vectorised,
+    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, map, map2,
+    map2_into, vectorised,
 };
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// `f(a, b)` at every value, sides of 1 being repeated as in NumPy. `a` is the first input; `b` the
 /// second, a parameter or a constant. (Sums and products of whole feature maps have ops of their own,
@@ -177,7 +177,7 @@ pub(super) fn zipped(
     let path = Path::new(shape);
     let len = path.row_len();
     let (step_a, step_b) = (path.row_step(&by_a), path.row_step(&by_b));
-    let mut output = Buffer::stale(shape.iter().product());
+    let mut output = Buffer::unspecified(shape.iter().product());
     if output.is_empty() {
         return Tensor::from_buffer(shape, output);
     }
@@ -266,7 +266,7 @@ impl Op for Binary {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let a = call.inputs[0];
         let b = self.other(call.inputs, call.parameters);
         let shape = call.output_shape;
@@ -288,9 +288,9 @@ impl Op for Binary {
         }
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let a = site.inputs[0];
-        let b = self.other(site.inputs, site.parameters);
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let a = call.inputs[0];
+        let b = self.other(call.inputs, call.parameters);
         let shape = grad_output.shape().to_vec();
         let gradient = |first: bool| {
             let by_operand = |a: f32, b: f32| {
@@ -312,12 +312,12 @@ impl Op for Binary {
             summed_to(&whole, if first { a.shape() } else { b.shape() })
         };
         let wants_other = match self.other {
-            Other::Input => site.wants_input[1],
-            Other::Parameter => site.wants_parameter[0],
+            Other::Input => call.wants_input[1],
+            Other::Parameter => call.wants_parameter[0],
             Other::Constant(_) => false,
         };
         let mut gradients = Gradients {
-            inputs: vec![site.wants_input[0].then(|| gradient(true))],
+            inputs: vec![call.wants_input[0].then(|| gradient(true))],
             parameters: Vec::new(),
         };
         let other = wants_other.then(|| gradient(false));

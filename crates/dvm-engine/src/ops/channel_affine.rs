@@ -2,9 +2,12 @@
 
 use rayon::prelude::*;
 
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, feature_map};
+use super::{
+    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
+    feature_map,
+};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// `x · factor + shift`, one pair per channel of feature maps, never trained: a normalisation that is
 /// part of the network (torchvision's `transform_input`).
@@ -19,7 +22,7 @@ pub struct ChannelAffine {
 impl ChannelAffine {
     fn run(&self, x: &Tensor, f: impl Fn(f32, f32, f32) -> f32 + Sync) -> Tensor {
         let channels = self.factor.len();
-        let mut output = Buffer::stale(x.len());
+        let mut output = Buffer::unspecified(x.len());
         let task = TASK.div_ceil(channels) * channels;
         output
             .par_chunks_mut(task)
@@ -59,7 +62,7 @@ impl Op for ChannelAffine {
         scaled.between(Bounds::of(&self.shift), |x, shift| x + shift)
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         self.run(call.inputs[0], |x, factor, shift| x * factor + shift)
             .into()
     }
@@ -68,7 +71,7 @@ impl Op for ChannelAffine {
         Needs::NOTHING
     }
 
-    fn backward(&self, _: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, _: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         let gradient = self.run(&grad_output, |g, factor, _| g * factor);
         Ok(Gradients::input(gradient))
     }

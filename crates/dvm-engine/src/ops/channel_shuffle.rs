@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, feature_map};
+use super::{
+    BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, feature_map,
+};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// The channels of feature maps dealt out anew: of `groups` groups that lie one after the other, first
 /// the first channel of each, then the second of each (ShuffleNet, arXiv 1707.01083).
@@ -18,7 +20,7 @@ pub struct ChannelShuffle {
 fn transposed(x: &Tensor, rows: usize) -> Tensor {
     let channels = x.shape()[1];
     let columns = channels / rows;
-    let mut output = Buffer::stale(x.len());
+    let mut output = Buffer::unspecified(x.len());
     let pixels = TASK.div_ceil(channels) * channels;
     output
         .par_chunks_mut(pixels)
@@ -59,7 +61,7 @@ impl Op for ChannelShuffle {
         Ok(x.to_vec())
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         transposed(call.inputs[0], self.groups).into()
     }
 
@@ -67,7 +69,7 @@ impl Op for ChannelShuffle {
         Needs::NOTHING
     }
 
-    fn backward(&self, _: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, _: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         let rows = grad_output.shape()[1] / self.groups;
         Ok(Gradients::input(transposed(&grad_output, rows)))
     }

@@ -3,9 +3,11 @@
 use rayon::prelude::*;
 
 use super::strided::{gather, place, strides};
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, vectorised};
+use super::{
+    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, vectorised,
+};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Inputs side by side along one axis: 1 for the channels, `[N, Cᵢ, …]` to `[N, Σ Cᵢ, …]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +75,12 @@ impl Op for Concat {
             .unwrap_or(Bounds::ALL)
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let channels = call.output_shape[self.axis];
         if !self.is_innermost(call.output_shape.len()) {
             return self.joined(call).into();
         }
-        let mut output = Buffer::stale(call.output_shape.iter().product());
+        let mut output = Buffer::unspecified(call.output_shape.iter().product());
         let rows = (TASK / channels.max(1)).max(1);
         output
             .par_chunks_mut((rows * channels).max(1))
@@ -107,13 +109,13 @@ impl Op for Concat {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         let channels = grad_output.shape()[self.axis];
         let innermost = self.is_innermost(grad_output.shape().len());
         let steps = strides(grad_output.shape());
         let mut first = 0;
         let mut gradients = Gradients::default();
-        for (input, wanted) in site.inputs.iter().zip(site.wants_input) {
+        for (input, wanted) in call.inputs.iter().zip(call.wants_input) {
             let c = input.shape()[self.axis];
             gradients.inputs.push(wanted.then(|| {
                 if !innermost {
@@ -142,8 +144,8 @@ impl Op for Concat {
 
 impl Concat {
     /// Along an axis that is not stored innermost.
-    fn joined(&self, call: &Call) -> Tensor {
-        let mut output = Buffer::stale(call.output_shape.iter().product());
+    fn joined(&self, call: &ForwardCall) -> Tensor {
+        let mut output = Buffer::unspecified(call.output_shape.iter().product());
         let steps = strides(call.output_shape);
         let mut first = 0;
         for input in call.inputs {

@@ -1,6 +1,9 @@
 //! Dropout.
 
-use super::{Bounds, Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site, map2, map2_into};
+use super::{
+    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach, map2,
+    map2_into,
+};
 use crate::{Tensor, seeded};
 
 /// In training, zeroes each value with probability `p` and divides the rest by `1 − p`
@@ -36,18 +39,18 @@ impl Op for Dropout {
         inputs[0]
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let Mode::Training { seed } = call.mode else {
             return x.clone().into();
         };
         let kept = 1.0 / (1.0 - self.p);
-        let mask = seeded::unit(&format!("dropout {seed} {}", call.node), x.len())
+        let mask = seeded::unit(&format!("dropout {seed} {}", call.random_stream), x.len())
             .into_iter()
             .map(|u| if u < self.p { 0.0 } else { kept })
             .collect();
         let mask = Tensor::from_stored(x.shape(), mask);
-        Outcome {
+        ForwardResult {
             value: map2(x, &mask, |x, m| x * m),
             saved: vec![mask],
             statistics: Vec::new(),
@@ -58,8 +61,8 @@ impl Op for Dropout {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        Ok(Gradients::input(match site.saved {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        Ok(Gradients::input(match call.saved {
             [mask] => map2_into(grad_output, mask, |g, m| g * m),
             _ => grad_output,
         }))

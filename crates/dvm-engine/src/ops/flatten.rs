@@ -1,6 +1,6 @@
 //! Flattening.
 
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site};
+use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op};
 use crate::Tensor;
 
 /// `[N, …]` as `[N, D]`, in row-major order of the named shape (so feature maps flatten channel
@@ -24,7 +24,7 @@ impl Op for Flatten {
         inputs[0]
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         Tensor::from_stored(call.output_shape, call.inputs[0].to_nchw()).into()
     }
 
@@ -32,9 +32,9 @@ impl Op for Flatten {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         Ok(Gradients::input(Tensor::from_nchw(
-            site.inputs[0].shape(),
+            call.inputs[0].shape(),
             grad_output.data(),
         )))
     }

@@ -1,6 +1,6 @@
 //! The place where a picture enters.
 
-use super::{Call, Gradients, Needs, Op, Outcome, Site};
+use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op};
 use crate::Tensor;
 
 /// The input of a network: pictures `[N, C, H, W]` with a fixed number of channels.
@@ -32,7 +32,7 @@ impl Op for Sequence {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         call.inputs[0].clone().into()
     }
 
@@ -40,7 +40,7 @@ impl Op for Sequence {
         Needs::NOTHING
     }
 
-    fn backward(&self, _: &Site, _: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, _: &BackwardCall, _: Tensor) -> Result<Gradients, String> {
         Ok(Gradients::default())
     }
 }
@@ -60,7 +60,7 @@ impl Op for Input {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         call.inputs[0].clone().into()
     }
 
@@ -68,7 +68,7 @@ impl Op for Input {
         Needs::NOTHING
     }
 
-    fn backward(&self, _: &Site, _: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, _: &BackwardCall, _: Tensor) -> Result<Gradients, String> {
         Ok(Gradients::default())
     }
 }

@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, vectorised};
+use super::{
+    BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, vectorised,
+};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// `(x − mean) / √(variance + eps) · weight + bias` (arXiv 1607.06450) over the features of each place:
 /// the last axis of `[N, D]` and `[N, T, D]`, the channels of feature maps `[N, C, H, W]`. Weight and
@@ -78,11 +80,11 @@ impl Op for LayerNorm {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let d = features(x.shape());
         let (weight, bias) = (call.parameters[0].data(), call.parameters[1].data());
-        let mut output = Buffer::stale(x.len());
+        let mut output = Buffer::unspecified(x.len());
         let task = TASK.div_ceil(d) * d;
         output
             .par_chunks_mut(task)
@@ -109,15 +111,15 @@ impl Op for LayerNorm {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let (x, weight) = (site.inputs[0], site.parameters[0].data());
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let (x, weight) = (call.inputs[0], call.parameters[0].data());
         let d = weight.len();
         let mut gradients = Gradients {
             inputs: vec![None],
             parameters: vec![None, None],
         };
-        if site.wants_input[0] {
-            let mut gradient = Buffer::stale(x.len());
+        if call.wants_input[0] {
+            let mut gradient = Buffer::unspecified(x.len());
             let task = TASK.div_ceil(d) * d;
             gradient
                 .par_chunks_mut(task)
@@ -136,7 +138,7 @@ impl Op for LayerNorm {
                 });
             gradients.inputs[0] = Some(Tensor::from_buffer(x.shape(), gradient));
         }
-        if site.wants_parameter.iter().any(|&wanted| wanted) {
+        if call.wants_parameter.iter().any(|&wanted| wanted) {
             gradients.parameters = self.parameter_gradients(x, &grad_output, d);
         }
         Ok(gradients)

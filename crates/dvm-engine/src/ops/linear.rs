@@ -15,10 +15,11 @@ use super::matmul::{Matrix, matmul};
 use super::panels::{Finish, Residual, load};
 use super::simd::{InstructionSet, Shared, multiply_add};
 use super::{
-    Arithmetic, Call, Gradients, Mode, Needs, Op, Outcome, Prepared, Reach, Site, channel_sums,
+    Arithmetic, BackwardCall, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Prepared,
+    Reach, channel_sums,
 };
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// `x · Wᵀ + b` for weights `[O, I]` and, if there is a second parameter, a bias `[O]`: of rows
 /// `[N, I]`, of the tokens of `[N, T, I]`, or of the pixels of feature maps `[N, I, H, W]`.
@@ -276,13 +277,13 @@ impl Stretches<'_> {
 }
 
 /// `activation(x · Wᵀ + b + residual)`, of which a second input, if there is one, is the residual.
-fn computed(call: &Call, activation: Option<Activation>) -> Outcome {
+fn computed(call: &ForwardCall, activation: Option<Activation>) -> ForwardResult {
     let &[o, i] = call.parameters[0].shape() else {
         unreachable!("output_shape checked the rank");
     };
     // All that lies side by side is one row, whatever the rank.
     let n = call.inputs[0].len() / i;
-    let mut output = Buffer::stale(n * o);
+    let mut output = Buffer::unspecified(n * o);
     let bias = call.parameters.get(1).map(|bias| bias.data());
     let (x, weight) = (call.inputs[0], call.parameters[0]);
     let residual = call
@@ -381,7 +382,7 @@ impl Op for Linear {
         Some(Box::new(Packed::new(InstructionSet::best())))
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         computed(call, None)
     }
 
@@ -393,22 +394,22 @@ impl Op for Linear {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let (x, weight) = (site.inputs[0], site.parameters[0]);
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let (x, weight) = (call.inputs[0], call.parameters[0]);
         let &[o, i] = weight.shape() else {
             unreachable!("output_shape checked the rank");
         };
         let n = x.len() / i;
         let mut gradients = Gradients {
             inputs: vec![None],
-            parameters: vec![None; site.parameters.len()],
+            parameters: vec![None; call.parameters.len()],
         };
-        if site.wants_input[0] {
+        if call.wants_input[0] {
             let weights = Matrix::rows(weight.data(), i);
             let g = if n >= MANY {
-                let (mut g, grad) = (Buffer::stale(n * i), grad_output.data());
-                if pays_to_pack(n, weight, site.mode) {
-                    let weights = packed(site.prepared).backward(weight);
+                let (mut g, grad) = (Buffer::unspecified(n * i), grad_output.data());
+                if pays_to_pack(n, weight, call.mode) {
+                    let weights = packed(call.prepared).backward(weight);
                     packed::product(grad, weights, Finish::default(), &mut g);
                 } else {
                     rows_product(grad, weights, None, (n, i, o), &mut g);
@@ -419,7 +420,7 @@ impl Op for Linear {
             };
             gradients.inputs[0] = Some(g);
         }
-        if site.wants_parameter[0] {
+        if call.wants_parameter[0] {
             let mut g = vec![0.0; o * i];
             let grad = grad_output.data();
             g.par_chunks_mut(OUTPUT_ROWS * i)
@@ -431,7 +432,7 @@ impl Op for Linear {
                 });
             gradients.parameters[0] = Some(Tensor::from_stored(weight.shape(), g));
         }
-        if site.wants_parameter.get(1) == Some(&true) {
+        if call.wants_parameter.get(1) == Some(&true) {
             let rows = grad_output.under(&[n, o]);
             gradients.parameters[1] = Some(channel_sums(&rows));
         }

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK};
+use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// The local response normalisation of AlexNet: each value of feature maps `[N, C, H, W]` or rows `[N, C]`
 /// is divided by `(bias + alpha / size · Σ x²) ^ beta`, where the sum is over the `size` channels from
@@ -71,10 +71,10 @@ impl Op for LocalResponseNorm {
         self.size()
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let c = channels(x.shape());
-        let mut output = Buffer::stale(x.len());
+        let mut output = Buffer::unspecified(x.len());
         let task = TASK.div_ceil(c) * c;
         output
             .par_chunks_mut(task)
@@ -94,11 +94,11 @@ impl Op for LocalResponseNorm {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let x = site.inputs[0];
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let x = call.inputs[0];
         let c = channels(x.shape());
         let factor = 2.0 * self.alpha * self.beta / self.size() as f32;
-        let mut gradient = Buffer::stale(x.len());
+        let mut gradient = Buffer::unspecified(x.len());
         let task = TASK.div_ceil(c) * c;
         gradient
             .par_chunks_mut(task)

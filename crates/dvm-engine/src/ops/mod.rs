@@ -52,15 +52,15 @@ use rayon::prelude::*;
 
 pub use self::bounds::Bounds;
 pub use self::reach::{Axis, Reach};
-use crate::buffer::Buffer;
-use crate::{Node, Tensor};
+use crate::Tensor;
+use crate::runtime::buffer::Buffer;
 pub use simd::InstructionSet;
 
 /// What a graph computes at one node.
 ///
 /// [`Op::output_shape`] is asked before every [`Op::forward`], so kernels may rely on shapes that
 /// fit. An op never changes its parameters: what training would update (the statistics of
-/// batch-norm) comes back in [`Outcome::statistics`].
+/// batch-norm) comes back in [`ForwardResult::statistics`].
 pub trait Op: Any + Debug + Send + Sync {
     /// The kind, for messages and tables, such as `conv2d`.
     fn kind(&self) -> &'static str;
@@ -84,7 +84,7 @@ pub trait Op: Any + Debug + Send + Sync {
     }
 
     /// The value of the node.
-    fn forward(&self, call: &Call) -> Outcome;
+    fn forward(&self, call: &ForwardCall) -> ForwardResult;
 
     /// How far the op looks at one of its inputs, counted from 0, in inference; `inputs` are the
     /// shapes of all of them, `parameters` those of its parameters, which fit. Where only a part of a
@@ -117,7 +117,7 @@ pub trait Op: Any + Debug + Send + Sync {
     ///
     /// # Errors
     /// Where the op cannot be walked backwards, as the end of a sentence.
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String>;
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String>;
 }
 
 /// What a walk back has to find of the walk forward.
@@ -183,7 +183,7 @@ pub enum Arithmetic {
 }
 
 /// One forward call of an op.
-pub struct Call<'a> {
+pub struct ForwardCall<'a> {
     /// Values of the inputs.
     pub inputs: &'a [&'a Tensor],
     /// Values of the parameters, in the order in which the node lists them.
@@ -196,12 +196,13 @@ pub struct Call<'a> {
     pub mode: Mode,
     /// Which kernels may be used.
     pub arithmetic: Arithmetic,
-    /// Position of the node in its graph as it was before passes merged nodes: with the step's seed it selects a random stream.
-    pub node: usize,
+    /// Which stream of random numbers the node draws from, beside the step's seed: its position in the
+    /// graph before passes merged nodes.
+    pub random_stream: usize,
 }
 
 /// What a forward call returns.
-pub struct Outcome {
+pub struct ForwardResult {
     /// The value of the node.
     pub value: Tensor,
     /// What backward will want to see again, in the op's own order.
@@ -210,7 +211,7 @@ pub struct Outcome {
     pub statistics: Vec<Tensor>,
 }
 
-impl From<Tensor> for Outcome {
+impl From<Tensor> for ForwardResult {
     fn from(value: Tensor) -> Self {
         Self {
             value,
@@ -221,9 +222,7 @@ impl From<Tensor> for Outcome {
 }
 
 /// The place in a network where a gradient arrives: all that a backward rule may look at.
-pub struct Site<'a> {
-    /// The node.
-    pub node: &'a Node,
+pub struct BackwardCall<'a> {
     /// Values of its inputs.
     pub inputs: &'a [&'a Tensor],
     /// Values of its parameters.
@@ -306,7 +305,7 @@ fn vectorised<R>(work: impl FnOnce() -> R) -> R {
 
 /// Fills `output` from `input`, value by value, in parallel.
 pub(crate) fn map(input: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {
-    let mut output = Buffer::stale(input.len());
+    let mut output = Buffer::unspecified(input.len());
     output
         .par_chunks_mut(TASK)
         .zip(input.data().par_chunks(TASK))
@@ -326,7 +325,7 @@ pub(crate) fn map(input: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {
 /// Fills a tensor from two of the same shape, value by value, in parallel.
 pub(crate) fn map2(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -> Tensor {
     debug_assert_eq!(a.shape(), b.shape());
-    let mut output = Buffer::stale(a.len());
+    let mut output = Buffer::unspecified(a.len());
     output
         .par_chunks_mut(TASK)
         .zip(a.data().par_chunks(TASK))

@@ -3,10 +3,11 @@
 use rayon::prelude::*;
 
 use super::{
-    Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, feature_map, map2, vectorised,
+    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
+    feature_map, map2, vectorised,
 };
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// The product of two inputs of the same shape, or of feature maps `[N, C, H, W]` and one number
 /// per channel, `[N, C, 1, 1]` (squeeze-and-excite), in either order.
@@ -30,7 +31,7 @@ fn per_channel(a: &[usize], b: &[usize]) -> Option<usize> {
 /// `f(map value, scale)` at every value of `map` `[N, C, H, W]`, `scale` being `[N, C, 1, 1]`.
 fn scaled(map: &Tensor, scale: &Tensor) -> Tensor {
     let (_, c, h, w) = feature_map(map.shape()).expect("checked");
-    let mut output = Buffer::stale(map.len());
+    let mut output = Buffer::unspecified(map.len());
     // Rows of a picture that are one task: even a single picture keeps several cores busy.
     let rows = (TASK / (w * c)).clamp(1, h);
     let pictures = output.par_chunks_mut(h * w * c);
@@ -102,7 +103,7 @@ impl Op for Mul {
         inputs[0].between(inputs[1], |a, b| a * b)
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let (a, b) = (call.inputs[0], call.inputs[1]);
         match per_channel(a.shape(), b.shape()) {
             None => map2(a, b, |a, b| a * b),
@@ -116,8 +117,8 @@ impl Op for Mul {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let (a, b) = (site.inputs[0], site.inputs[1]);
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let (a, b) = (call.inputs[0], call.inputs[1]);
         let gradient = |of: usize| {
             let other = if of == 0 { b } else { a };
             match per_channel(a.shape(), b.shape()) {
@@ -128,7 +129,7 @@ impl Op for Mul {
         };
         Ok(Gradients {
             inputs: (0..2)
-                .map(|of| site.wants_input[of].then(|| gradient(of)))
+                .map(|of| call.wants_input[of].then(|| gradient(of)))
                 .collect(),
             parameters: Vec::new(),
         })

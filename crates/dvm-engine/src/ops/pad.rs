@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::conv2d::{Border, LONGEST_SIDE};
 use super::strided::{gather, place, strides};
-use super::{Axis, Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map};
+use super::{
+    Axis, BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, feature_map,
+};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Feature maps `[N, C, H, W]` with pixels of one value around them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,7 +65,7 @@ impl Op for Pad {
         Ok(vec![n, c, h, w])
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         if x.shape() == call.output_shape {
             return x.clone().into();
@@ -71,7 +73,7 @@ impl Op for Pad {
         let (_, _, h, w) = feature_map(x.shape()).expect("checked");
         let border = self.border(h, w);
         let steps = strides(call.output_shape);
-        let mut output = Buffer::stale(call.output_shape.iter().product());
+        let mut output = Buffer::unspecified(call.output_shape.iter().product());
         output.fill(self.value);
         let base = border.top * steps[2] + border.left * steps[3];
         place(x, &mut output, base, &steps);
@@ -82,8 +84,8 @@ impl Op for Pad {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let shape = site.inputs[0].shape();
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = call.inputs[0].shape();
         let border = self.border(shape[2], shape[3]);
         let steps = strides(grad_output.shape());
         let base = border.top * steps[2] + border.left * steps[3];
@@ -126,7 +128,7 @@ impl Op for CropLike {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         if x.shape() == call.output_shape {
             return x.clone().into();
@@ -138,8 +140,8 @@ impl Op for CropLike {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let shape = site.inputs[0].shape();
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = call.inputs[0].shape();
         let mut gradient = Buffer::zeroed(shape.iter().product());
         place(&grad_output, &mut gradient, 0, &strides(shape));
         Ok(Gradients {

@@ -18,7 +18,7 @@ use self::tile::{Ahead, Tile, tile_of};
 use super::activation::Activation;
 use super::simd::InstructionSet;
 use super::vectorised;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Rows of the highest tile.
 pub(super) const TILE: usize = 14;
@@ -69,10 +69,10 @@ impl Panels {
             matrices,
             depth,
             columns,
-            values: Buffer::stale(columns.div_ceil(lanes) * lanes * depth * matrices),
+            values: Buffer::unspecified(columns.div_ceil(lanes) * lanes * depth * matrices),
         };
         let wide = (WIDE * lanes * depth * matrices).max(1);
-        let mut values = std::mem::replace(&mut panels.values, Buffer::stale(0));
+        let mut values = std::mem::replace(&mut panels.values, Buffer::unspecified(0));
         values
             .par_chunks_mut(wide)
             .enumerate()
@@ -316,7 +316,7 @@ pub(super) fn with_room(rows: &[f32], values: usize) -> Option<Buffer> {
     if apart == values {
         return None;
     }
-    let mut copies = Buffer::stale(rows.len() / values * apart);
+    let mut copies = Buffer::unspecified(rows.len() / values * apart);
     copies
         .par_chunks_mut(apart)
         .zip(rows.par_chunks(values))

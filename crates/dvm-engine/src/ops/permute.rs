@@ -1,7 +1,7 @@
 //! Axes in another order.
 
 use super::strided::{gather, strides};
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site};
+use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op};
 use crate::Tensor;
 
 /// Axis `i` of the output is axis `axes[i]` of the input; the first, that of the pictures, may move, too.
@@ -31,7 +31,7 @@ impl Op for Permute {
         inputs[0]
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let own = strides(x.shape());
         let steps: Vec<usize> = self.axes.iter().map(|&axis| own[axis]).collect();
@@ -42,13 +42,13 @@ impl Op for Permute {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         let own = strides(grad_output.shape());
         let mut steps = vec![0; own.len()];
         for (to, &from) in self.axes.iter().enumerate() {
             steps[from] = own[to];
         }
-        let shape = site.inputs[0].shape();
+        let shape = call.inputs[0].shape();
         Ok(Gradients::input(gather(
             shape,
             grad_output.data(),

@@ -7,10 +7,11 @@ use rayon::prelude::*;
 
 use super::conv2d::Border;
 use super::{
-    Axis, Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map, vectorised,
+    Axis, BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach,
+    feature_map, vectorised,
 };
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// What a pool takes from its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,11 +218,11 @@ impl Op for Pool {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let (_, c, h, w) = feature_map(call.inputs[0].shape()).expect("checked");
         let (rows, columns) = self.axes(h, w).expect("checked");
         let input = call.inputs[0].data();
-        let mut output = Buffer::stale(call.output_shape.iter().product());
+        let mut output = Buffer::unspecified(call.output_shape.iter().product());
         // One row of windows is a task, and of a single window some of its channels.
         let task = if columns.len() * rows.len() == 1 {
             CHANNELS
@@ -258,13 +259,13 @@ impl Op for Pool {
         }
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let shape = site.inputs[0].shape();
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = call.inputs[0].shape();
         let (_, c, h, w) = feature_map(shape)?;
         let (rows, columns) = self.axes(h, w)?;
         let windows = columns.len() * c;
         let band = h.div_ceil(BANDS).max(1);
-        let mut gradient = Buffer::stale(shape.iter().product());
+        let mut gradient = Buffer::unspecified(shape.iter().product());
         gradient
             .par_chunks_mut(h * w * c)
             .enumerate()
@@ -276,7 +277,7 @@ impl Op for Pool {
                 // Here and not before, so that the zeros are still in cache when the rest is added.
                 gradient.fill(0.0);
                 let input = match self.reduction {
-                    Reduction::Max => &site.inputs[0].data()[map * h * w * c..][..h * w * c],
+                    Reduction::Max => &call.inputs[0].data()[map * h * w * c..][..h * w * c],
                     Reduction::Mean { .. } => &[],
                 };
                 let grad_output = &grad_output.data()[map * rows.len() * windows..];

@@ -2,7 +2,7 @@
 
 use super::binary::{is_flat, zipped};
 use super::strided::{broadcast, summed_to};
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site};
+use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
 /// x where it is positive, slope · x elsewhere (arXiv 1502.01852). The slopes are a parameter whose sides
@@ -36,7 +36,7 @@ impl Op for PRelu {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let (x, slopes) = (call.inputs[0], call.parameters[0]);
         // A NaN stays one.
         let value = |x: f32, slope: f32| if x < 0.0 { slope * x } else { x };
@@ -48,14 +48,14 @@ impl Op for PRelu {
     }
 
     /// At 0 the derivative is the slope, as PyTorch takes it.
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let (x, slopes) = (site.inputs[0], site.parameters[0]);
-        let input = site.wants_input[0].then(|| {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let (x, slopes) = (call.inputs[0], call.parameters[0]);
+        let input = call.wants_input[0].then(|| {
             let derivative = |x: f32, slope: f32| if x > 0.0 { 1.0 } else { slope };
             let derivative = zipped(x, slopes, x.shape(), derivative);
             super::map2_into(derivative, &grad_output, |d, g| d * g)
         });
-        let parameter = site.wants_parameter[0].then(|| {
+        let parameter = call.wants_parameter[0].then(|| {
             let below = |x: f32, g: f32| if x > 0.0 { 0.0 } else { x * g };
             summed_to(&super::map2(x, &grad_output, below), slopes.shape())
         });

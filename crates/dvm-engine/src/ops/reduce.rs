@@ -2,7 +2,7 @@
 
 use super::reshape::reshaped;
 use super::strided::{broadcast_steps, spread, summed_to};
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, map2};
+use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, map2};
 use crate::Tensor;
 
 /// What is left of a tensor when the values along some axes become one.
@@ -97,7 +97,7 @@ impl Op for Reduce {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let kept = self.kept(x.shape());
         let value = match self.how {
@@ -120,8 +120,8 @@ impl Op for Reduce {
         }
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let x = site.inputs[0];
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let x = call.inputs[0];
         let shape = x.shape();
         let kept = self.kept(shape);
         let grad = spread(&reshaped(&grad_output, &kept), shape);

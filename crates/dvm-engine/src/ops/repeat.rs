@@ -1,7 +1,7 @@
 //! The same values for every picture.
 
 use super::strided::{spread, summed_to};
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site};
+use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
 /// Its only parameter `[1, …]` once for each picture of its input `[N, …]`, of which nothing else is
@@ -31,7 +31,7 @@ impl Op for Repeat {
         inputs[0]
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         spread(call.parameters[0], call.output_shape).into()
     }
 
@@ -39,11 +39,11 @@ impl Op for Repeat {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let sum = || summed_to(&grad_output, site.parameters[0].shape());
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let sum = || summed_to(&grad_output, call.parameters[0].shape());
         Ok(Gradients {
             inputs: vec![None],
-            parameters: vec![site.wants_parameter[0].then(sum)],
+            parameters: vec![call.wants_parameter[0].then(sum)],
         })
     }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::conv2d::{Border, LONGEST_SIDE};
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, feature_map};
+use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, feature_map};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Feature maps `[N, C, H, W]` to `[N, C, H', W']`: every pixel is a weighted sum of pixels of the same
 /// channel, and its weights are those of its row times those of its column.
@@ -373,7 +373,7 @@ impl Op for Resample {
         Ok(vec![n, c, rows, columns])
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let (_, _, h, w) = feature_map(x.shape()).expect("checked");
         if matches!(self, Self::Continued { border, .. } if *border == Border::default()) {
@@ -401,8 +401,8 @@ impl Op for Resample {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let (_, _, h, w) = feature_map(site.inputs[0].shape())?;
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let (_, _, h, w) = feature_map(call.inputs[0].shape())?;
         let (rows, columns) = self.taps(h, w);
         let gradient = sampled(&grad_output, &turned(&rows, h), &turned(&columns, w));
         Ok(Gradients::input(gradient))

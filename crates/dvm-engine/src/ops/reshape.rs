@@ -1,6 +1,6 @@
 //! The same values under another shape.
 
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site};
+use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op};
 use crate::Tensor;
 
 /// The values in row-major order of the named shape under other sides, as PyTorch's `reshape`. One
@@ -43,7 +43,7 @@ impl Op for Reshape {
         inputs[0]
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         reshaped(call.inputs[0], call.output_shape).into()
     }
 
@@ -51,8 +51,8 @@ impl Op for Reshape {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let shape = site.inputs[0].shape();
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = call.inputs[0].shape();
         Ok(Gradients::input(reshaped(&grad_output, shape)))
     }
 }

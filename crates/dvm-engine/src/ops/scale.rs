@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::{Call, Gradients, Needs, Op, Outcome, Reach, Site, TASK, channel_sums_of};
+use super::{
+    BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, channel_sums_of,
+};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Feature maps `[N, C, H, W]` times one factor per channel, a parameter `[C, 1, 1]` (the layer scale of
 /// arXiv 2103.17239).
@@ -13,7 +15,7 @@ pub struct Scale;
 
 fn scaled(x: &Tensor, factors: &Tensor) -> Tensor {
     let c = factors.len();
-    let mut output = Buffer::stale(x.len());
+    let mut output = Buffer::unspecified(x.len());
     let task = TASK.div_ceil(c) * c;
     output
         .par_chunks_mut(task)
@@ -48,7 +50,7 @@ impl Op for Scale {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         scaled(call.inputs[0], call.parameters[0]).into()
     }
 
@@ -56,10 +58,10 @@ impl Op for Scale {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let (x, factors) = (site.inputs[0], site.parameters[0]);
-        let input = site.wants_input[0].then(|| scaled(&grad_output, factors));
-        let parameter = site.wants_parameter[0].then(|| {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let (x, factors) = (call.inputs[0], call.parameters[0]);
+        let input = call.wants_input[0].then(|| scaled(&grad_output, factors));
+        let parameter = call.wants_parameter[0].then(|| {
             let sums =
                 channel_sums_of(x, &|at, x| f64::from(x) * f64::from(grad_output.data()[at]));
             let sums = sums.into_iter().map(|sum| sum as f32).collect();

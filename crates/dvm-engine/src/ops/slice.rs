@@ -1,9 +1,9 @@
 //! A part of a tensor along one axis.
 
 use super::strided::{gather, place, strides};
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site};
+use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// The positions `start`, `start + step`, … of one axis, `count` of them or all that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Op for Slice {
         inputs[0]
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let (base, steps) = self.path(x.shape());
         gather(call.output_shape, x.data(), base, &steps).into()
@@ -82,8 +82,8 @@ impl Op for Slice {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let shape = site.inputs[0].shape();
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = call.inputs[0].shape();
         let (base, steps) = self.path(shape);
         let mut gradient = Buffer::zeroed(shape.iter().product());
         place(&grad_output, &mut gradient, base, &steps);

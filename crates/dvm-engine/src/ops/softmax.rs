@@ -3,7 +3,9 @@
 use rayon::prelude::*;
 
 use super::attention::soften;
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site, TASK, vectorised};
+use super::{
+    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, TASK, vectorised,
+};
 use crate::Tensor;
 
 /// `exp(x) / Σ exp(x)` over one axis: 1 for the classes of logits `[N, K]`.
@@ -44,7 +46,7 @@ impl Op for Softmax {
         Bounds::UNIT
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let mut rows = self.rows(x);
         let side = x.shape()[self.axis];
@@ -62,11 +64,11 @@ impl Op for Softmax {
         Needs::OUTPUT
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         let shape = grad_output.shape();
         let classes = shape[self.axis];
         let mut gradient = Vec::with_capacity(grad_output.len());
-        let (p, g) = (self.rows(site.output), self.rows(&grad_output));
+        let (p, g) = (self.rows(call.output), self.rows(&grad_output));
         for (p, g) in p.chunks_exact(classes).zip(g.chunks_exact(classes)) {
             let products = p.iter().zip(g);
             let products = products.map(|(&p, &g)| f64::from(p) * f64::from(g));

@@ -1,6 +1,6 @@
 //! Stochastic depth.
 
-use super::{Bounds, Call, Gradients, Mode, Needs, Op, Outcome, Reach, Site};
+use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach};
 use crate::{Tensor, seeded};
 
 /// In training, zeroes a residual branch of each picture with probability `p` and divides the others by
@@ -41,18 +41,18 @@ impl Op for StochasticDepth {
         inputs[0]
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let Mode::Training { seed } = call.mode else {
             return x.clone().into();
         };
         let kept = 1.0 / (1.0 - self.p);
-        let name = format!("stochastic depth {seed} {}", call.node);
+        let name = format!("stochastic depth {seed} {}", call.random_stream);
         let factors: Vec<f32> = seeded::unit(&name, x.shape()[0])
             .into_iter()
             .map(|u| if u < self.p { 0.0 } else { kept })
             .collect();
-        Outcome {
+        ForwardResult {
             value: scaled(x.clone(), &factors),
             saved: vec![Tensor::from_stored(&[factors.len()], factors)],
             statistics: Vec::new(),
@@ -63,8 +63,8 @@ impl Op for StochasticDepth {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        Ok(Gradients::input(match site.saved {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        Ok(Gradients::input(match call.saved {
             [factors] => scaled(grad_output, factors.data()),
             _ => grad_output,
         }))

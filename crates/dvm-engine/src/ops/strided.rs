@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::TASK;
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// The axes in the order in which they are stored, outermost first (see [`Tensor`]).
 fn stored_axes(rank: usize) -> Vec<usize> {
@@ -102,7 +102,7 @@ impl<'a> Path<'a> {
 
 /// `result[index] = source[base + Σ index · step]`.
 pub(super) fn gather(shape: &[usize], source: &[f32], base: usize, steps: &[usize]) -> Tensor {
-    let mut result = Buffer::stale(shape.iter().product());
+    let mut result = Buffer::unspecified(shape.iter().product());
     let path = Path::new(shape);
     let (len, step) = (path.row_len(), path.row_step(steps));
     if !result.is_empty() {

@@ -1,6 +1,6 @@
 //! The pixels of a feature map as a sequence, and back.
 
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Site, feature_map};
+use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, feature_map};
 use crate::Tensor;
 
 /// Feature maps `[N, C, H, W]` as `[N, H · W, C]`, row by row: each pixel a token.
@@ -24,7 +24,7 @@ impl Op for Tokens {
         inputs[0]
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         // Maps are stored like this already.
         call.inputs[0].clone().under(call.output_shape).into()
     }
@@ -33,8 +33,8 @@ impl Op for Tokens {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let shape = site.inputs[0].shape();
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = call.inputs[0].shape();
         Ok(Gradients::input(grad_output.under(shape)))
     }
 }
@@ -69,7 +69,7 @@ impl Op for Grid {
         inputs[0]
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         call.inputs[0].clone().under(call.output_shape).into()
     }
 
@@ -77,8 +77,8 @@ impl Op for Grid {
         Needs::NOTHING
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let shape = site.inputs[0].shape();
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let shape = call.inputs[0].shape();
         Ok(Gradients::input(grad_output.under(shape)))
     }
 }
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(found, picture);
         let other = Grid { rows, columns: 6 };
         assert!(other.output_shape(&[&[2, 20, 3]], &[]).is_err());
-        let places = graph.places(&[2, 3, 4, 5]).unwrap();
+        let places = graph.spatial_layouts(&[2, 3, 4, 5]).unwrap();
         assert_eq!(places[map.index()], places[x.index()]);
     }
 }

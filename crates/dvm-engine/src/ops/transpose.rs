@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Rows and columns of a block that is turned in a core's first cache.
 const SIDE: usize = 32;
@@ -10,7 +10,7 @@ const SIDE: usize = 32;
 /// The matrix `[rows, columns]` as `[columns, rows]`.
 pub(super) fn transposed(values: &[f32], rows: usize, columns: usize) -> Buffer {
     assert_eq!(values.len(), rows * columns);
-    let mut turned = Buffer::stale(values.len());
+    let mut turned = Buffer::unspecified(values.len());
     if values.is_empty() {
         return turned;
     }

@@ -1,6 +1,8 @@
 //! Functions of one number that are no activations.
 
-use super::{Bounds, Call, Gradients, Needs, Op, Outcome, Reach, Site, map, map2_into};
+use super::{
+    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, map, map2_into,
+};
 use crate::Tensor;
 
 /// A function applied to every value alone.
@@ -107,7 +109,7 @@ impl Op for Unary {
         }
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         map(call.inputs[0], |x| self.value(x)).into()
     }
 
@@ -115,8 +117,8 @@ impl Op for Unary {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
-        let x = site.inputs[0];
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
+        let x = call.inputs[0];
         let gradient = map2_into(grad_output, x, |g, x| g * self.derivative(x));
         Ok(Gradients::input(gradient))
     }

@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use super::attention::Head;
 use super::matmul::Matrix;
 use super::simd::Shared;
-use super::{Call, Gradients, Needs, Op, Outcome, Site, feature_map};
+use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, feature_map};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Attention among the pixels of each window of a feature map (Swin, arXiv 2103.14030): queries, keys
 /// and values side by side in the channels, `[N, 3 · C, H, W]`, become `[N, C, H, W]`. Both sides are
@@ -169,14 +169,14 @@ impl Op for WindowAttention {
         Ok(vec![n, wide / 3, h, w])
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let &[n, channels, h, w] = call.output_shape else {
             unreachable!("output_shape made it");
         };
         let qkv = call.inputs[0].data();
         let (windows, bias) = (self.windows(h, w), self.bias(call.parameters[0]));
         let (width, tokens) = (channels / self.heads, self.window * self.window);
-        let mut output = Buffer::stale(call.output_shape.iter().product());
+        let mut output = Buffer::unspecified(call.output_shape.iter().product());
         let target = Shared::new(&mut output);
         (0..n * windows.len() * self.heads)
             .into_par_iter()
@@ -215,15 +215,15 @@ impl Op for WindowAttention {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         let &[n, channels, h, w] = grad_output.shape() else {
             unreachable!("output_shape made it");
         };
-        let (qkv, table) = (site.inputs[0], site.parameters[0]);
+        let (qkv, table) = (call.inputs[0], call.parameters[0]);
         let (windows, bias) = (self.windows(h, w), self.bias(table));
         let (width, tokens) = (channels / self.heads, self.window * self.window);
-        let wants_table = site.wants_parameter[0];
-        let mut gradient = Buffer::stale(qkv.len());
+        let wants_table = call.wants_parameter[0];
+        let mut gradient = Buffer::unspecified(qkv.len());
         let target = Shared::new(&mut gradient);
         let mut of_table = vec![0.0f64; table.len()];
         for picture in 0..n {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-pub use super::format::Stranger;
+pub use super::format::ForeignFormat;
 
 /// Why a file of weights could not be read. Every message names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -23,12 +23,12 @@ pub enum WeightsError {
         file: String,
     },
     /// The file is of another kind.
-    #[error("{file}: {stranger}")]
+    #[error("{file}: {format}")]
     NotWeights {
         /// The file.
         file: String,
         /// What it is instead.
-        stranger: Stranger,
+        format: ForeignFormat,
     },
     /// The file contradicts itself.
     #[error(

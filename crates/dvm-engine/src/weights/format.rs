@@ -23,7 +23,7 @@ pub(super) enum Format {
 /// A file that holds no weights, as far as its first bytes tell.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Stranger {
+pub enum ForeignFormat {
     /// No byte at all.
     Empty,
     /// A web page, usually saved in place of the download it links to.
@@ -40,9 +40,9 @@ pub enum Stranger {
 
 impl Format {
     /// Tells the format of the file that begins with `head` (its first [`HEAD`] bytes, or all).
-    pub fn of(head: &[u8]) -> Result<Self, Stranger> {
+    pub fn of(head: &[u8]) -> Result<Self, ForeignFormat> {
         if head.is_empty() {
-            Err(Stranger::Empty)
+            Err(ForeignFormat::Empty)
         } else if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             Ok(Self::Zip)
         } else if begins_like_safetensors(head) {
@@ -54,12 +54,12 @@ impl Format {
         } else if head[0] == 0x80 {
             Ok(Self::Pickle)
         } else {
-            Err(Stranger::of(head))
+            Err(ForeignFormat::of(head))
         }
     }
 }
 
-impl Stranger {
+impl ForeignFormat {
     fn of(head: &[u8]) -> Self {
         if let Some((_, name, advice)) = KNOWN.iter().find(|(magic, ..)| head.starts_with(magic)) {
             return Self::Known(name, advice);
@@ -91,7 +91,7 @@ impl Stranger {
     }
 }
 
-impl fmt::Display for Stranger {
+impl fmt::Display for ForeignFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "the file is empty: fetch or save it again"),
@@ -203,22 +203,22 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_called_by_their_name() {
-        for (head, stranger) in [
-            (&b""[..], Stranger::Empty),
-            (b"\n <!DOCTYPE HTML><html>", Stranger::Html),
+    fn a_foreign_format_is_named() {
+        for (head, foreign) in [
+            (&b""[..], ForeignFormat::Empty),
+            (b"\n <!DOCTYPE HTML><html>", ForeignFormat::Html),
             (
                 b"version https://git-lfs.github.com/spec/v1\noid",
-                Stranger::LfsPointer,
+                ForeignFormat::LfsPointer,
             ),
-            (b"epoch,loss\n1,2", Stranger::Text("epoch,loss".into())),
+            (b"epoch,loss\n1,2", ForeignFormat::Text("epoch,loss".into())),
             (
                 b"\x1f\x8b\x08",
-                Stranger::Known("a gzip archive", "decompress it first"),
+                ForeignFormat::Known("a gzip archive", "decompress it first"),
             ),
-            (b"\x00\x01\xff", Stranger::Unknown("00 01 ff".into())),
+            (b"\x00\x01\xff", ForeignFormat::Unknown("00 01 ff".into())),
         ] {
-            assert_eq!(Format::of(head), Err(stranger));
+            assert_eq!(Format::of(head), Err(foreign));
         }
     }
 
@@ -226,7 +226,7 @@ mod tests {
     fn text_may_be_cut_within_a_character() {
         assert_eq!(
             Format::of("poids: é".as_bytes().split_last().unwrap().1),
-            Err(Stranger::Text("poids: ".into()))
+            Err(ForeignFormat::Text("poids: ".into()))
         );
     }
 }

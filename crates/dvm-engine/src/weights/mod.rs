@@ -24,10 +24,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-pub use error::{Stranger, WeightsError};
+pub use error::{ForeignFormat, WeightsError};
 pub use matching::Mismatch;
 pub use parts::{Beside, Part, Parts, Role, parts};
-pub use writing::{Entry, Integers, to_safetensors, to_torch};
+pub use writing::{Integers, TensorEntry, to_safetensors, to_torch};
 
 use format::Format;
 
@@ -92,9 +92,9 @@ impl Weights {
             .take(format::HEAD)
             .read_to_end(&mut head)
             .map_err(failed)?;
-        let format = Format::of(&head).map_err(|stranger| WeightsError::NotWeights {
+        let format = Format::of(&head).map_err(|format| WeightsError::NotWeights {
             file: file.clone(),
-            stranger,
+            format,
         })?;
         opened.seek(SeekFrom::Start(0)).map_err(failed)?;
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use accuracy::relative_error;
 use alone::Alone;
-use dvm_engine::ops::{Mode, Op, Outcome};
+use dvm_engine::ops::{Mode, Op, ForwardResult};
 use dvm_engine::{Tensor, seeded};
 use slow::Array;
 
@@ -64,7 +64,7 @@ fn describe(alone: &Alone) -> String {
     )
 }
 
-fn check_forward(alone: &Alone, slow: &Slow) -> Outcome {
+fn check_forward(alone: &Alone, slow: &Slow) -> ForwardResult {
     let outcome = alone
         .forward()
         .unwrap_or_else(|error| panic!("{}: {error}", describe(alone)));
@@ -91,7 +91,7 @@ fn score(output: &Array, grad_output: &Array) -> f64 {
     pairs.map(|(o, g)| o * g).sum()
 }
 
-fn check_backward(alone: &Alone, outcome: &Outcome, slow: &Slow) {
+fn check_backward(alone: &Alone, outcome: &ForwardResult, slow: &Slow) {
     let grad = grad_output(outcome.value.shape());
     let gradients = alone.backward(outcome, &grad);
     let grad = Array::of(&grad);

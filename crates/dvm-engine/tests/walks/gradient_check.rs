@@ -3,7 +3,7 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::ops::{Call, Gradients, Op, Outcome, Site};
+use dvm_engine::ops::{BackwardCall, ForwardCall, ForwardResult, Gradients, Op};
 use dvm_engine::rules::TRUE_GRADIENT;
 use dvm_engine::{Blueprint, Error, GradientCheck, Graph, Network, NodeId, Tensor, seeded};
 
@@ -25,13 +25,13 @@ impl Op for Joined {
         Ok(inputs[0].to_vec())
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let pairs = call.inputs[0].data().iter().zip(call.inputs[1].data());
         let sums = pairs.map(|(a, b)| 3.0 * a + b).collect();
         Tensor::from_stored(call.output_shape, sums).into()
     }
 
-    fn backward(&self, _: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, _: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         let times = |factor: f32| {
             let values = grad_output.data().iter().map(|g| factor * g).collect();
             Tensor::from_stored(grad_output.shape(), values)

@@ -1,6 +1,6 @@
 //! What is in a file comes out of it, whatever the format.
 
-use dvm_engine::weights::{Stranger, Weights, WeightsError};
+use dvm_engine::weights::{ForeignFormat, Weights, WeightsError};
 
 use super::*;
 
@@ -185,7 +185,7 @@ fn an_archive_of_something_else_is_no_checkpoint() {
         assert!(matches!(
             error,
             WeightsError::NotWeights {
-                stranger: Stranger::Known(..),
+                format: ForeignFormat::Known(..),
                 ..
             }
         ));

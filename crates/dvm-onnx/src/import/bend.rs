@@ -12,7 +12,7 @@ use dvm_engine::ops::add::Add;
 use dvm_engine::ops::binary::{Binary, Function, Other};
 use dvm_engine::ops::scale::Scale;
 use dvm_engine::ops::unary::Unary;
-use dvm_engine::ops::{Arithmetic, Call, Mode, Op};
+use dvm_engine::ops::{Arithmetic, ForwardCall, Mode, Op};
 
 use super::draft::Made;
 
@@ -82,14 +82,14 @@ fn combined(function: Function, a: &Tensor, b: &Tensor) -> Option<Tensor> {
     if shape.iter().try_fold(1usize, |n, &s| n.checked_mul(s))? > MOST_SLOPES {
         return None;
     }
-    let call = Call {
+    let call = ForwardCall {
         inputs: &[a, b],
         parameters: &[],
         prepared: None,
         output_shape: &shape,
         mode: Mode::Inference,
         arithmetic: Arithmetic::Exact,
-        node: 0,
+        random_stream: 0,
     };
     Some(op.forward(&call).value)
 }

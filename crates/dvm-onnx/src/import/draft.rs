@@ -9,7 +9,7 @@ use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::input::Input;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::prelu::PRelu;
-use dvm_engine::ops::{Arithmetic, Call, Mode, Op};
+use dvm_engine::ops::{Arithmetic, ForwardCall, Mode, Op};
 use dvm_engine::{Blueprint, Error, Graph, NodeId, Parameter, Role, Tensor};
 
 use super::allowance::Allowance;
@@ -531,14 +531,14 @@ pub(crate) fn run(op: &dyn Op, inputs: &[&Array], parameters: &[&Array]) -> Resu
     let shape = op
         .output_shape(&input_shapes, &parameter_shapes)
         .map_err(|detail| unsupported(format!("as {}: {detail}", op.kind())))?;
-    let outcome = op.forward(&Call {
+    let outcome = op.forward(&ForwardCall {
         inputs: &inputs,
         parameters: &parameters,
         prepared: op.prepare().as_ref(),
         output_shape: &shape,
         mode: Mode::Inference,
         arithmetic: Arithmetic::Exact,
-        node: 0,
+        random_stream: 0,
     });
     Ok(Array::floats(&shape, outcome.value.to_nchw()))
 }

@@ -14,7 +14,7 @@ use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::tokens::{Grid, Tokens};
-use dvm_engine::ops::{Arithmetic, Call, Mode};
+use dvm_engine::ops::{Arithmetic, ForwardCall, Mode};
 
 use super::array::count;
 use super::draft::{Draft, Made};
@@ -83,14 +83,14 @@ impl Draft {
         let op = std::sync::Arc::clone(&made.op);
         let output_shape = op.output_shape(&input_shapes, &parameter_shapes).ok()?;
         self.room_for_places(&output_shape, held)?;
-        let outcome = op.forward(&Call {
+        let outcome = op.forward(&ForwardCall {
             inputs,
             parameters: &parameters,
             prepared: op.prepare().as_ref(),
             output_shape: &output_shape,
             mode: Mode::Inference,
             arithmetic: Arithmetic::Exact,
-            node: 0,
+            random_stream: 0,
         });
         Some(outcome.value)
     }

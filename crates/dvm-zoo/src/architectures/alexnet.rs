@@ -4,7 +4,7 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser};
 
 use super::{Architecture, Paper, centred, first};
 
@@ -26,9 +26,9 @@ pub static ALL: [Architecture; 1] = [Architecture {
 
 /// torchvision leaves all of it to PyTorch.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::UniformByInputs,
-    linear: Spread::UniformByInputs,
-    head: Spread::UniformByInputs,
+    convolutions: Initialiser::UniformFanIn,
+    linear: Initialiser::UniformFanIn,
+    head: Initialiser::UniformFanIn,
     others: &[],
 };
 

@@ -3,7 +3,7 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 use dvm_image::Interpolation::{Bicubic, Bilinear};
 
 use super::{Architecture, Paper, Published, imagenet};
@@ -63,9 +63,9 @@ const fn network(
 
 /// As torchvision; its truncation at ±2 cuts nothing off so narrow a distribution.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::Normal(0.02),
-    linear: Spread::Normal(0.02),
-    head: Spread::Normal(0.02),
+    convolutions: Initialiser::Normal(0.02),
+    linear: Initialiser::Normal(0.02),
+    head: Initialiser::Normal(0.02),
     others: &[],
 };
 

@@ -4,7 +4,7 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 
 use super::{Architecture, Paper, Published, centred, first};
 
@@ -51,9 +51,9 @@ const fn network(
 
 /// As torchvision; it leaves the last layer to PyTorch.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingNormalByInputs,
-    linear: Spread::UniformByInputs,
-    head: Spread::UniformByInputs,
+    convolutions: Initialiser::KaimingNormalFanIn,
+    linear: Initialiser::UniformFanIn,
+    head: Initialiser::UniformFanIn,
     others: &[],
 };
 

@@ -8,7 +8,7 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::channel_affine::ChannelAffine;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 
 use super::{Architecture, Paper, centred, first};
 
@@ -31,9 +31,9 @@ pub static ALL: [Architecture; 1] = [Architecture {
 
 /// As torchvision, which cuts off what is more than 200 deviations away.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::Normal(0.01),
-    linear: Spread::Normal(0.01),
-    head: Spread::Normal(0.01),
+    convolutions: Initialiser::Normal(0.01),
+    linear: Initialiser::Normal(0.01),
+    head: Initialiser::Normal(0.01),
     others: &[],
 };
 

@@ -7,7 +7,7 @@
 
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 use dvm_image::Interpolation;
 
 use super::googlenet::{basic_conv, transform_input};
@@ -37,10 +37,10 @@ pub static ALL: [Architecture; 1] = [Architecture {
 /// As torchvision, which cuts off what is more than 20 deviations away. (It means to draw
 /// `AuxLogits.conv1` narrower, but says so to the wrong module.)
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::Normal(0.1),
-    linear: Spread::Normal(0.1),
-    head: Spread::Normal(0.1),
-    others: &[("AuxLogits.fc.weight", Spread::Normal(0.001))],
+    convolutions: Initialiser::Normal(0.1),
+    linear: Initialiser::Normal(0.1),
+    head: Initialiser::Normal(0.1),
+    others: &[("AuxLogits.fc.weight", Initialiser::Normal(0.001))],
 };
 
 /// What the loss of the auxiliary head counts, as everyone trains it who has torchvision's network.

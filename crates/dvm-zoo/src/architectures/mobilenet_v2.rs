@@ -4,7 +4,7 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 
 use super::{Architecture, Paper, centred, first, second};
 
@@ -29,9 +29,9 @@ pub static ALL: [Architecture; 1] = [Architecture {
 
 /// As torchvision.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingNormal,
-    linear: Spread::Normal(0.01),
-    head: Spread::Normal(0.01),
+    convolutions: Initialiser::KaimingNormal,
+    linear: Initialiser::Normal(0.01),
+    head: Initialiser::Normal(0.01),
     others: &[],
 };
 

@@ -5,7 +5,7 @@ use dvm_engine::ops::activation::Activation::{self, Hardsigmoid, Hardswish, Relu
 use dvm_engine::ops::batch_norm::BatchNorm;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 use dvm_image::Interpolation;
 
 use super::{Architecture, Paper, Published, centred, first, imagenet, second};
@@ -81,17 +81,17 @@ const fn from_timm(tag: &'static str, repository: &'static str, top1: f32) -> Pu
 
 /// As torchvision.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingNormal,
-    linear: Spread::Normal(0.01),
-    head: Spread::Normal(0.01),
+    convolutions: Initialiser::KaimingNormal,
+    linear: Initialiser::Normal(0.01),
+    head: Initialiser::Normal(0.01),
     others: &[],
 };
 
 /// As timm.
 const TIMM_INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingNormalPerGroup,
-    linear: Spread::UniformByOutputs,
-    head: Spread::UniformByOutputs,
+    convolutions: Initialiser::KaimingNormalPerGroup,
+    linear: Initialiser::UniformByOutputs,
+    head: Initialiser::UniformByOutputs,
     others: &[],
 };
 

@@ -8,7 +8,7 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 
 use super::{Architecture, Paper, Published, centred, first, only, second};
 
@@ -103,9 +103,9 @@ const fn network(
 
 /// As torchvision; it leaves the last layer to PyTorch.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingNormal,
-    linear: Spread::UniformByInputs,
-    head: Spread::UniformByInputs,
+    convolutions: Initialiser::KaimingNormal,
+    linear: Initialiser::UniformFanIn,
+    head: Initialiser::UniformFanIn,
     others: &[],
 };
 

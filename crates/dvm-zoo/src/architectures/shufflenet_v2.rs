@@ -6,7 +6,7 @@ use dvm_engine::ops::channel_shuffle::ChannelShuffle;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::ops::slice::Slice;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 
 use super::{Architecture, Paper, Published, centred, first, only};
 
@@ -50,9 +50,9 @@ const fn network(
 
 /// torchvision leaves all of it to PyTorch.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::UniformByInputs,
-    linear: Spread::UniformByInputs,
-    head: Spread::UniformByInputs,
+    convolutions: Initialiser::UniformFanIn,
+    linear: Initialiser::UniformFanIn,
+    head: Initialiser::UniformFanIn,
     others: &[],
 };
 

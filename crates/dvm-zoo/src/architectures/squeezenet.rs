@@ -4,7 +4,7 @@
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 
 use super::{Architecture, Paper, Published, centred, first};
 
@@ -48,9 +48,9 @@ const fn network(
 
 /// As torchvision; the last layer is a convolution.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingUniform,
-    linear: Spread::UniformByInputs,
-    head: Spread::Normal(0.01),
+    convolutions: Initialiser::KaimingUniform,
+    linear: Initialiser::UniformFanIn,
+    head: Initialiser::Normal(0.01),
     others: &[],
 };
 

@@ -7,7 +7,7 @@ use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::Pool;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::window_attention::WindowAttention;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId};
 use dvm_image::Interpolation::Bicubic;
 
 use super::{Architecture, Paper, Published, imagenet};
@@ -64,9 +64,9 @@ const fn network(
 
 /// As torchvision; its truncation at ±2 cuts nothing off so narrow a distribution.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::UniformByInputs,
-    linear: Spread::Normal(0.02),
-    head: Spread::Normal(0.02),
+    convolutions: Initialiser::UniformFanIn,
+    linear: Initialiser::Normal(0.02),
+    head: Initialiser::Normal(0.02),
     others: &[],
 };
 

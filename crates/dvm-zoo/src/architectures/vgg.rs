@@ -4,7 +4,7 @@
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::{Blueprint, Initialisation, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser};
 
 use super::{Architecture, Paper, Published, centred, first};
 
@@ -60,9 +60,9 @@ const fn network(
 
 /// As torchvision.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingNormal,
-    linear: Spread::Normal(0.01),
-    head: Spread::Normal(0.01),
+    convolutions: Initialiser::KaimingNormal,
+    linear: Initialiser::Normal(0.01),
+    head: Initialiser::Normal(0.01),
     others: &[],
 };
 

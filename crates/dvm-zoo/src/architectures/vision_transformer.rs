@@ -8,7 +8,7 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::slice::Slice;
-use dvm_engine::{Blueprint, Initialisation, NodeId, Role, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser, NodeId, Role};
 use dvm_image::Interpolation::{Bicubic, Bilinear};
 use dvm_image::{Channels, Preprocess, Range, Resize};
 
@@ -79,9 +79,9 @@ pub(super) const PAPER: Paper = Paper {
 
 /// As torchvision.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::NormalByInputs,
-    linear: Spread::XavierUniformUnlessSquare,
-    head: Spread::Zero,
+    convolutions: Initialiser::NormalFanIn,
+    linear: Initialiser::XavierUniformUnlessSquare,
+    head: Initialiser::Zero,
     others: &[],
 };
 

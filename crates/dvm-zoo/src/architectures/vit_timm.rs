@@ -4,7 +4,7 @@
 //! through attention", Touvron et al. 2020, arXiv 2012.12877. A DeiT is a ViT whose pictures are
 //! normalised otherwise.
 
-use dvm_engine::{Blueprint, Initialisation, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser};
 use dvm_image::Interpolation::Bicubic;
 
 use super::vision_transformer::{AUGMENTED, Names, PAPER, SIDE, Shape, named, shape};
@@ -76,9 +76,9 @@ const fn network(
 
 /// As timm; its truncation at ±2 cuts nothing off so narrow a distribution.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::UniformByInputs,
-    linear: Spread::Normal(0.02),
-    head: Spread::Normal(0.02),
+    convolutions: Initialiser::UniformFanIn,
+    linear: Initialiser::Normal(0.02),
+    head: Initialiser::Normal(0.02),
     others: &[],
 };
 

@@ -34,7 +34,7 @@ pub fn stage(end: &BlockOutput) -> String {
         (down, across) if down == across => down.to_string(),
         (down, across) => format!("{down} × {across}"),
     };
-    let (rows, columns) = (end.map.places.rows, end.map.places.columns);
+    let (rows, columns) = (end.map.layout.rows, end.map.layout.columns);
     let channels = end.map.channels;
     format!(
         "stage {} · stride {stride} · {channels} × {rows} × {columns}",

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dvm_data::Dataset;
-use dvm_engine::{Graph, Initialisation, Parameter, Spread, Tensor};
+use dvm_engine::{Graph, Initialisation, Initialiser, Parameter, Tensor};
 use dvm_image::PreprocessField;
 use dvm_train::{Config, Normalisation};
 use dvm_zoo::{Architecture, Pretrained};
@@ -114,13 +114,13 @@ fn of_file(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, E
     let made = match config.weights.as_str() {
         _ if begun => pretrained.for_classes(classes, |p| Tensor::zeros(&p.shape)),
         "none" => {
-            let initialisation = initialisation.with_head(Spread::XavierUniform);
+            let initialisation = initialisation.with_head(Initialiser::XavierUniform);
             pretrained.forgotten(classes, |parameter, is_head| {
                 dvm_train::fresh(parameter, &initialisation, is_head, config.seed)
             })
         }
         "pretrained" => {
-            let initialisation = initialisation.with_head(Spread::UniformByInputs);
+            let initialisation = initialisation.with_head(Initialiser::UniformFanIn);
             pretrained.for_classes(classes, |parameter| {
                 dvm_train::fresh(parameter, &initialisation, true, config.seed)
             })
@@ -140,10 +140,12 @@ fn of_file(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, E
 fn of_zoo(config: &Config, data: &Dataset, begun: bool) -> Result<Pretrained, Error> {
     let architecture = architecture(&config.model)?;
     let classes = data.classes.clone();
-    let untrained = architecture.initialisation.with_head(Spread::XavierUniform);
+    let untrained = architecture
+        .initialisation
+        .with_head(Initialiser::XavierUniform);
     let fine_tuned = architecture
         .initialisation
-        .with_head(Spread::UniformByInputs);
+        .with_head(Initialiser::UniformFanIn);
     let fresh = |parameter: &Parameter, initialisation: &Initialisation, is_head: bool| {
         dvm_train::fresh(parameter, initialisation, is_head, config.seed)
     };

@@ -9,7 +9,7 @@ use dvm_engine::ops::pool::{Pool, Reduction};
 use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::unary::Unary;
-use dvm_engine::ops::{Call, Mode, Outcome, Site};
+use dvm_engine::ops::{BackwardCall, ForwardCall, ForwardResult, Mode};
 use dvm_engine::rules::Rule;
 use dvm_engine::{Graph, Node, NodeId, Tensor};
 use rayon::prelude::*;
@@ -134,9 +134,14 @@ impl Rule for Rescale {
         "rescale"
     }
 
-    fn backward(&self, site: &Site, grad_output: &Tensor) -> Result<Vec<Option<Tensor>>, String> {
-        let (place, baseline) = self.reference.inputs(site.node)?;
-        let fits = site.inputs.iter().zip(&baseline);
+    fn backward(
+        &self,
+        node: &Node,
+        call: &BackwardCall,
+        grad_output: &Tensor,
+    ) -> Result<Vec<Option<Tensor>>, String> {
+        let (place, baseline) = self.reference.inputs(node)?;
+        let fits = call.inputs.iter().zip(&baseline);
         if fits
             .clone()
             .any(|(input, other)| input.shape() != other.shape())
@@ -144,34 +149,42 @@ impl Rule for Rescale {
             return Err("has other shapes for the baseline than for the picture".into());
         }
         match self.kinds[place] {
-            Some(Kind::Elementwise) if site.inputs[0].shape() == site.output.shape() => {
-                let multiplied = self.elementwise(site, &baseline[0], grad_output)?;
+            Some(Kind::Elementwise) if call.inputs[0].shape() == call.output.shape() => {
+                let multiplied = self.elementwise(node, call, &baseline[0], grad_output)?;
                 Ok(vec![Some(multiplied)])
             }
-            Some(Kind::Extreme { is_least }) => extreme(site, &baseline, grad_output, is_least),
-            _ => averaged(site, &baseline, grad_output, &self.line),
+            Some(Kind::Extreme { is_least }) => {
+                extreme(node, call, &baseline, grad_output, is_least)
+            }
+            _ => averaged(node, call, &baseline, grad_output, &self.line),
         }
     }
 }
 
 impl Rescale {
-    fn elementwise(&self, site: &Site, baseline: &Tensor, grad: &Tensor) -> Result<Tensor, String> {
-        let start = forward(site, &[baseline]).value;
-        let nearness = Nearness::of(site.node);
-        let pairs = || site.inputs[0].data().par_iter().zip(baseline.data());
+    fn elementwise(
+        &self,
+        node: &Node,
+        call: &BackwardCall,
+        baseline: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Tensor, String> {
+        let start = forward(node, call, &[baseline]).value;
+        let nearness = Nearness::of(node);
+        let pairs = || call.inputs[0].data().par_iter().zip(baseline.data());
         let near = if pairs().any(|(&x, &b)| nearness.is_near(x, b)) {
             let points = match nearness {
                 Nearness::Equal => &[(1.0, 1.0)][..],
                 Nearness::Kinked | Nearness::Smooth => &self.short,
             };
-            let mut found = averaged(site, std::slice::from_ref(baseline), grad, points)?;
+            let mut found = averaged(node, call, std::slice::from_ref(baseline), grad, points)?;
             found.swap_remove(0)
         } else {
             None
         };
         // Read only where something is near.
         let near = near.unwrap_or_else(|| grad.clone());
-        let outputs = site.output.data().par_iter().zip(start.data());
+        let outputs = call.output.data().par_iter().zip(start.data());
         let gradients = grad.data().par_iter().zip(near.data());
         let values = pairs().zip(outputs).zip(gradients);
         let multiplied = values.map(|(((&x, &b), (&y, &s)), (&g, &near))| {
@@ -233,30 +246,39 @@ impl Nearness {
 /// What the maximum changes by, shared among its inputs and divided by what they change by: as Captum's
 /// rule for max-pools, but what overlapping windows give to one value is added.
 fn extreme(
-    site: &Site,
+    node: &Node,
+    call: &BackwardCall,
     baseline: &[Tensor],
     grad: &Tensor,
     is_least: bool,
 ) -> Result<Vec<Option<Tensor>>, String> {
     let baseline: Vec<&Tensor> = baseline.iter().collect();
-    let start = forward(site, &baseline);
+    let start = forward(node, call, &baseline);
     let outer = |a: f32, b: f32| if is_least { a.min(b) } else { a.max(b) };
     let share = |of: &(dyn Fn(f32, f32) -> f32 + Sync)| {
-        let outputs = site.output.data().par_iter().zip(start.value.data());
+        let outputs = call.output.data().par_iter().zip(start.value.data());
         let shares = outputs.zip(grad.data()).map(|((&y, &s), &g)| g * of(y, s));
         Tensor::from_stored(grad.shape(), shares.collect())
     };
     let own = backward(
-        site,
-        site.inputs,
-        site.output,
-        site.saved,
+        node,
+        call,
+        call.inputs,
+        call.output,
+        call.saved,
         share(&|y, s| outer(y, s) - s),
     )?;
     let others = share(&|y, s| y - outer(y, s));
-    let others = backward(site, &baseline, &start.value, &start.saved, others)?;
-    let plain = backward(site, site.inputs, site.output, site.saved, grad.clone())?;
-    let inputs = site.inputs.iter().zip(baseline);
+    let others = backward(node, call, &baseline, &start.value, &start.saved, others)?;
+    let plain = backward(
+        node,
+        call,
+        call.inputs,
+        call.output,
+        call.saved,
+        grad.clone(),
+    )?;
+    let inputs = call.inputs.iter().zip(baseline);
     let parts = own.into_iter().zip(others).zip(plain);
     let multiplied = inputs.zip(parts).map(|((x, b), ((own, other), plain))| {
         let (own, other, plain) = (own?, other?, plain?);
@@ -282,22 +304,30 @@ fn extreme(
 /// The node's gradient averaged over places on the line from the baseline's inputs (0) to the picture's
 /// (1).
 fn averaged(
-    site: &Site,
+    node: &Node,
+    call: &BackwardCall,
     baseline: &[Tensor],
     grad: &Tensor,
     places: &[(f64, f64)],
 ) -> Result<Vec<Option<Tensor>>, String> {
     let mut sums: Vec<Option<Tensor>> = Vec::new();
     for &(place, weight) in places {
-        let between: Vec<Tensor> = site
+        let between: Vec<Tensor> = call
             .inputs
             .iter()
             .zip(baseline)
             .map(|(input, baseline)| between(baseline, input, place as f32))
             .collect();
         let between: Vec<&Tensor> = between.iter().collect();
-        let outcome = forward(site, &between);
-        let found = backward(site, &between, &outcome.value, &outcome.saved, grad.clone())?;
+        let outcome = forward(node, call, &between);
+        let found = backward(
+            node,
+            call,
+            &between,
+            &outcome.value,
+            &outcome.saved,
+            grad.clone(),
+        )?;
         sums.resize(found.len(), None);
         for (sum, found) in sums.iter_mut().zip(found) {
             let Some(found) = found else { continue };
@@ -317,37 +347,37 @@ fn between(from: &Tensor, to: &Tensor, place: f32) -> Tensor {
 }
 
 /// The node's value for other inputs.
-fn forward(site: &Site, inputs: &[&Tensor]) -> Outcome {
-    site.node.op.forward(&Call {
+fn forward(node: &Node, call: &BackwardCall, inputs: &[&Tensor]) -> ForwardResult {
+    node.op.forward(&ForwardCall {
         inputs,
-        parameters: site.parameters,
-        prepared: site.prepared,
-        output_shape: site.output.shape(),
+        parameters: call.parameters,
+        prepared: call.prepared,
+        output_shape: call.output.shape(),
         mode: Mode::Inference,
-        arithmetic: site.arithmetic,
-        node: 0,
+        arithmetic: call.arithmetic,
+        random_stream: 0,
     })
 }
 
 /// The node's true gradients at other inputs, with what its forward call made of them.
 fn backward(
-    site: &Site,
+    node: &Node,
+    call: &BackwardCall,
     inputs: &[&Tensor],
     output: &Tensor,
     saved: &[Tensor],
     grad: Tensor,
 ) -> Result<Vec<Option<Tensor>>, String> {
-    let there = Site {
-        node: site.node,
+    let there = BackwardCall {
         inputs,
-        parameters: site.parameters,
-        prepared: site.prepared,
+        parameters: call.parameters,
+        prepared: call.prepared,
         output,
         saved,
         mode: Mode::Inference,
-        arithmetic: site.arithmetic,
-        wants_input: site.wants_input,
-        wants_parameter: site.wants_parameter,
+        arithmetic: call.arithmetic,
+        wants_input: call.wants_input,
+        wants_parameter: call.wants_parameter,
     };
-    Ok(site.node.op.backward(&there, grad)?.inputs)
+    Ok(node.op.backward(&there, grad)?.inputs)
 }

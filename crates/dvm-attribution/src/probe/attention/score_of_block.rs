@@ -3,7 +3,7 @@
 
 use dvm_engine::ops::add::Add;
 use dvm_engine::ops::binary::{Binary, Function};
-use dvm_engine::{Graph, Keep, Mode, NodeId, Places, Request, Tensor, passes};
+use dvm_engine::{Graph, Keep, Mode, NodeId, Request, SpatialLayout, Tensor, passes};
 use dvm_options::words;
 
 use super::{Attentions, EachBlock, places_of};
@@ -35,7 +35,10 @@ impl Subject<'_> {
         each: &mut EachBlock,
     ) -> Result<(), Error> {
         let (graph, shape) = (all.graph, self.shape());
-        let cuts = cuts(all, (&graph.shapes(&shape)?, &graph.places(&shape)?))?;
+        let cuts = cuts(
+            all,
+            (&graph.shapes(&shape)?, &graph.spatial_layouts(&shape)?),
+        )?;
         let tokens = self.activations(graph, &cuts)?;
         let count = all.blocks.len();
         let (_, end) = passes::cut(graph, cuts[count], &shape)?;
@@ -119,7 +122,7 @@ impl Subject<'_> {
 /// them is computed from.
 fn cuts(
     all: &Attentions,
-    (shapes, places): (&[Vec<usize>], &[Option<Places>]),
+    (shapes, places): (&[Vec<usize>], &[Option<SpatialLayout>]),
 ) -> Result<Vec<NodeId>, Error> {
     let graph = all.graph;
     // How far back the nodes from each on read.

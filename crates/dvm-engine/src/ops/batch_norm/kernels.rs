@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::super::activation::Activation;
 use super::super::vectorised;
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Values of one block: so many stay in a core's first cache while they are read twice.
 const BLOCK: usize = 1 << 13;
@@ -151,7 +151,7 @@ pub(super) fn apply(
     let task = task_of(factors.len());
     let (factors, shifts) = (stretched(factors), stretched(shifts));
     let stretch = factors.len();
-    let mut output = Buffer::stale(x.len());
+    let mut output = Buffer::unspecified(x.len());
     output
         .par_chunks_mut(task)
         .enumerate()
@@ -289,7 +289,7 @@ pub(super) fn apply_back(
 ) -> (Tensor, Option<Tensor>) {
     // The gradient of the output becomes that of the residual, if that is wanted, or else that of the
     // input.
-    let mut apart = wants_residual.then(|| Buffer::stale(gradient.len()));
+    let mut apart = wants_residual.then(|| Buffer::unspecified(gradient.len()));
     let task = task_of(slopes.factors.len());
     let back = Back {
         clamped: clamped.map(|(activation, output)| (bounds(activation), output.data())),

@@ -4,13 +4,13 @@ use rayon::prelude::*;
 
 use super::super::matmul::{Matrix, matmul};
 use super::super::panels::{Finish, Panels};
-use super::super::{Arithmetic, Site};
+use super::super::{Arithmetic, BackwardCall};
 use super::depthwise::windows_over;
 use super::direct::Lattice;
 use super::winograd::{self, Winograd};
 use super::{Border, Conv2d, InstructionSet, feature_map};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// One of the `stride × stride` interleaved sub-lattices of the input. Within it every pixel
 /// meets the same taps of the kernel, so its gradient is a stride-1 convolution of the output's
@@ -81,23 +81,23 @@ impl Phase {
 const FEW_CHANNELS: usize = 8;
 
 /// The gradient with respect to the input.
-pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
-    let shape = site.inputs[0].shape();
+pub(super) fn input_gradient(conv: &Conv2d, call: &BackwardCall, grad_output: &Tensor) -> Tensor {
+    let shape = call.inputs[0].shape();
     let (n, c, h, w) = feature_map(shape).expect("checked");
     let (_, outputs, oh, ow) = feature_map(grad_output.shape()).expect("checked");
-    let filters = super::filters(site.prepared);
-    let weight = site.parameters[0];
+    let filters = super::filters(call.prepared);
+    let weight = call.parameters[0];
     let border = conv.border(h, w);
     if conv.groups == 1 && c <= FEW_CHANNELS {
-        return input_gradient_of_few_channels(conv, site, grad_output);
+        return input_gradient_of_few_channels(conv, call, grad_output);
     }
     if conv.is_three_by_three()
-        && site.arithmetic == Arithmetic::Fast
+        && call.arithmetic == Arithmetic::Fast
         && border.top <= 2
         && border.left <= 2
         && winograd::is_cheaper(n, (h, w), (outputs, c))
     {
-        let mut gradient = Buffer::stale(site.inputs[0].len());
+        let mut gradient = Buffer::unspecified(call.inputs[0].len());
         Winograd {
             input: grad_output.data(),
             maps: (n, oh, ow, outputs),
@@ -114,9 +114,9 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
     });
     // A phase that no tap falls on is all zeros.
     let mut gradient = if phases.iter().all(|phase| !phase.offsets.is_empty()) {
-        Buffer::stale(site.inputs[0].len())
+        Buffer::unspecified(call.inputs[0].len())
     } else {
-        Buffer::zeroed(site.inputs[0].len())
+        Buffer::zeroed(call.inputs[0].len())
     };
     for phase in phases.iter() {
         let (qy, qx) = phase.origin;
@@ -145,16 +145,20 @@ const FEW_CHANNELS_BAND: usize = 28;
 
 /// The same for an input of few channels: what every window hands to every pixel under it is one
 /// product (its columns are taps × channels), and each pixel then sums what it was handed.
-fn input_gradient_of_few_channels(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
-    let shape = site.inputs[0].shape();
+fn input_gradient_of_few_channels(
+    conv: &Conv2d,
+    call: &BackwardCall,
+    grad_output: &Tensor,
+) -> Tensor {
+    let shape = call.inputs[0].shape();
     let (_, c, h, w) = feature_map(shape).expect("checked");
     let (_, outputs, oh, ow) = feature_map(grad_output.shape()).expect("checked");
-    let weight = site.parameters[0].data();
+    let weight = call.parameters[0].data();
     let filter = conv.kernel.0 * conv.kernel.1 * c;
     let border = conv.border(h, w);
     let columns = windows_over(ow, w, border.left, conv.along_columns());
     let reads = windows_over(oh, h, border.top, conv.along_rows());
-    let mut gradient = Buffer::zeroed(site.inputs[0].len());
+    let mut gradient = Buffer::zeroed(call.inputs[0].len());
     gradient
         .par_chunks_mut(h * w * c)
         .enumerate()
@@ -164,7 +168,7 @@ fn input_gradient_of_few_channels(conv: &Conv2d, site: &Site, grad_output: &Tens
                 .map(move |(index, rows)| (n, index * FEW_CHANNELS_BAND, rows))
         })
         .for_each_init(
-            || Buffer::stale(0),
+            || Buffer::unspecified(0),
             |handed, (n, first, rows)| {
                 let height = rows.len() / (w * c);
                 let reads = &reads[first..first + height];

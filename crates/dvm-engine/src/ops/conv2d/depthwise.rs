@@ -10,10 +10,10 @@ use rayon::prelude::*;
 
 use super::super::panels::{Finish, activate, is_in_registers, load, store};
 use super::super::simd::{InstructionSet, multiply_add};
-use super::super::{Call, Site};
+use super::super::{BackwardCall, ForwardCall};
 use super::{Conv2d, feature_map};
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Pairs of a tap and the position in the source that it reads, for each position of the target
 /// along one axis.
@@ -291,7 +291,7 @@ impl DepthwiseRow<'_> {
 }
 
 /// The convolution with everything that was fused into it.
-pub(super) fn forward(conv: &Conv2d, call: &Call, finish: Finish, output: &mut [f32]) {
+pub(super) fn forward(conv: &Conv2d, call: &ForwardCall, finish: Finish, output: &mut [f32]) {
     let (n, c, h, w) = feature_map(call.inputs[0].shape()).expect("checked");
     let (_, _, oh, ow) = feature_map(call.output_shape).expect("checked");
     let border = conv.border(h, w);
@@ -313,16 +313,16 @@ pub(super) fn forward(conv: &Conv2d, call: &Call, finish: Finish, output: &mut [
 }
 
 /// The gradient with respect to the input.
-pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
-    let shape = site.inputs[0].shape();
+pub(super) fn input_gradient(conv: &Conv2d, call: &BackwardCall, grad_output: &Tensor) -> Tensor {
+    let shape = call.inputs[0].shape();
     let (n, c, h, w) = feature_map(shape).expect("checked");
     let (_, _, oh, ow) = feature_map(grad_output.shape()).expect("checked");
     let border = conv.border(h, w);
-    let filters = super::filters(site.prepared);
+    let filters = super::filters(call.prepared);
     let mut rows = windows_over(oh, h, border.top, conv.along_rows());
     let mut columns = windows_over(ow, w, border.left, conv.along_columns());
     // Turned by half a turn, the filters of a stride of 1 look at neighbouring pixels in order.
-    let mut weights = filters.by_tap(site.parameters[0]).to_vec();
+    let mut weights = filters.by_tap(call.parameters[0]).to_vec();
     let turned = conv.stride == (1, 1) && conv.dilation == (1, 1) && border.left < conv.kernel.1;
     if turned {
         let taps = weights.len() / c;
@@ -339,7 +339,7 @@ pub(super) fn input_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -
         turn(&mut rows, conv.kernel.0);
         turn(&mut columns, conv.kernel.1);
     }
-    let mut gradient = Buffer::stale(n * h * w * c);
+    let mut gradient = Buffer::unspecified(n * h * w * c);
     Depthwise {
         input: grad_output.data(),
         maps: (n, oh, ow, c),

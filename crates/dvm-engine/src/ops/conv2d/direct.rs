@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::super::panels::{Finish, Panels, Product, TILE, roomy, whole_tiles, with_room};
 use super::super::simd::Shared;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Windows on a lattice over feature maps, and where their results go.
 pub(super) struct Lattice<'a> {
@@ -63,7 +63,7 @@ impl Lattice<'_> {
             };
         let (top, rows) = reach(|t| t.0, self.windows.0, self.step.0, h);
         let (left, columns) = reach(|t| t.1, self.windows.1, self.step.1, w);
-        let mut input = Buffer::stale(n * rows * columns * c);
+        let mut input = Buffer::unspecified(n * rows * columns * c);
         input
             .par_chunks_mut(columns * c)
             .with_min_len(16)

@@ -8,7 +8,7 @@ use super::super::transpose::transposed;
 use super::backward::Phase;
 use super::{Conv2d, winograd};
 use crate::Tensor;
-use crate::made_once::made_once;
+use crate::runtime::lazy::get_or_make;
 
 /// The forms of one convolution's weights.
 pub(super) struct Filters {
@@ -50,7 +50,7 @@ impl Filters {
     /// For each group `[kh·kw·I, O / groups]`; small groups side by side as one, with zeros where an
     /// output does not look at an input: a vector is then full, and runs of inputs are longer.
     pub fn direct(&self, conv: &Conv2d, weight: &Tensor) -> &Vec<Panels> {
-        made_once(&self.direct, || {
+        get_or_make(&self.direct, || {
             let filters = weight.shape()[0] / conv.groups;
             let depth = weight.len() / weight.shape()[0];
             let joined = together(conv.groups, filters, self.set.lanes());
@@ -80,7 +80,7 @@ impl Filters {
 
     /// For Winograd.
     pub fn transformed(&self, weight: &Tensor) -> &Panels {
-        made_once(&self.transformed, || {
+        get_or_make(&self.transformed, || {
             let &[filters, channels, ..] = weight.shape() else {
                 unreachable!("output_shape checked the rank");
             };
@@ -95,7 +95,7 @@ impl Filters {
     /// For Winograd on the way back: each filter turned by half a turn, outputs in the place of
     /// inputs.
     pub fn turned(&self, weight: &Tensor) -> &Panels {
-        made_once(&self.turned, || {
+        get_or_make(&self.turned, || {
             let &[filters, channels, ..] = weight.shape() else {
                 unreachable!("output_shape checked the rank");
             };
@@ -125,7 +125,7 @@ impl Filters {
 
     /// Depthwise filters `[kh·kw, C]`.
     pub fn by_tap(&self, weight: &Tensor) -> &Vec<f32> {
-        made_once(&self.by_tap, || {
+        get_or_make(&self.by_tap, || {
             let channels = weight.shape()[0];
             let taps = weight.len() / channels;
             let mut by_tap = vec![0.0; weight.len()];

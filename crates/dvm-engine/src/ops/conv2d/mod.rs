@@ -18,11 +18,11 @@ use super::activation::Activation;
 use super::panels::{Finish, Residual};
 use super::simd::InstructionSet;
 use super::{
-    Arithmetic, Axis, Call, Gradients, Needs, Op, Outcome, Prepared, Reach, Site, check_inputs,
-    feature_map,
+    Arithmetic, Axis, BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Prepared,
+    Reach, check_inputs, feature_map,
 };
 use crate::Tensor;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// A convolution (cross-correlation, as every framework means it) of feature maps
 /// `[N, C, H, W]` with weights `[O, C / groups, kh, kw]` and, if there is a second parameter, a
@@ -205,7 +205,7 @@ impl Conv2d {
     }
 
     /// What is fused into the convolution that writes `output`.
-    fn finish<'a>(&self, call: &Call<'a>, output: &[f32]) -> Finish<'a> {
+    fn finish<'a>(&self, call: &ForwardCall<'a>, output: &[f32]) -> Finish<'a> {
         Finish {
             bias: call.parameters.get(1).map(|bias| bias.data()),
             residual: self
@@ -278,13 +278,13 @@ impl Op for Conv2d {
         Some(Box::new(Filters::new(InstructionSet::best())))
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let input = call.inputs[0];
         let (n, c, h, w) = feature_map(input.shape()).expect("checked");
         let (_, o, oh, ow) = feature_map(call.output_shape).expect("checked");
         let (filters, weight) = (filters(call.prepared), call.parameters[0]);
         let border = self.border(h, w);
-        let mut output = Buffer::stale(n * o * oh * ow);
+        let mut output = Buffer::unspecified(n * o * oh * ow);
         let finish = self.finish(call, &output);
         if self.is_depthwise(c, o) {
             depthwise::forward(self, call, finish, &mut output);
@@ -324,7 +324,7 @@ impl Op for Conv2d {
         Needs::INPUTS
     }
 
-    fn backward(&self, site: &Site, grad_output: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         if self.residual || self.activation.is_some() {
             return Err(
                 "was fused for inference; walk the graph backwards as it was before fusion".into(),
@@ -332,21 +332,21 @@ impl Op for Conv2d {
         }
         let mut gradients = Gradients {
             inputs: vec![None],
-            parameters: vec![None; site.parameters.len()],
+            parameters: vec![None; call.parameters.len()],
         };
-        let (_, channels, ..) = feature_map(site.inputs[0].shape())?;
+        let (_, channels, ..) = feature_map(call.inputs[0].shape())?;
         let depthwise = self.is_depthwise(channels, grad_output.shape()[1]);
-        if site.wants_input[0] {
+        if call.wants_input[0] {
             gradients.inputs[0] = Some(if depthwise {
-                depthwise::input_gradient(self, site, &grad_output)
+                depthwise::input_gradient(self, call, &grad_output)
             } else {
-                backward::input_gradient(self, site, &grad_output)
+                backward::input_gradient(self, call, &grad_output)
             });
         }
-        if site.wants_parameter[0] {
-            gradients.parameters[0] = Some(weights::weight_gradient(self, site, &grad_output));
+        if call.wants_parameter[0] {
+            gradients.parameters[0] = Some(weights::weight_gradient(self, call, &grad_output));
         }
-        if site.wants_parameter.get(1) == Some(&true) {
+        if call.wants_parameter.get(1) == Some(&true) {
             gradients.parameters[1] = Some(super::channel_sums(&grad_output));
         }
         Ok(gradients)

@@ -1,7 +1,9 @@
 //! A fully connected layer with what follows it.
 
 use super::super::activation::Activation;
-use super::super::{Call, Gradients, Op, Outcome, Prepared, Reach, Site, check_inputs};
+use super::super::{
+    BackwardCall, ForwardCall, ForwardResult, Gradients, Op, Prepared, Reach, check_inputs,
+};
 use super::{Linear, computed};
 use crate::Tensor;
 
@@ -37,7 +39,7 @@ impl Op for FusedLinear {
         Linear.prepare()
     }
 
-    fn forward(&self, call: &Call) -> Outcome {
+    fn forward(&self, call: &ForwardCall) -> ForwardResult {
         computed(call, self.activation)
     }
 
@@ -45,7 +47,7 @@ impl Op for FusedLinear {
         Linear.multiply_adds(inputs, parameters)
     }
 
-    fn backward(&self, _: &Site, _: Tensor) -> Result<Gradients, String> {
+    fn backward(&self, _: &BackwardCall, _: Tensor) -> Result<Gradients, String> {
         Err("was fused for inference; walk the graph backwards as it was before fusion".into())
     }
 

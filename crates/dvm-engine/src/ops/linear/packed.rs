@@ -8,7 +8,7 @@ use super::super::panels::{Finish, Panels, Product, TILE, roomy, whole_tiles, wi
 use super::super::simd::{InstructionSet, Shared};
 use super::super::transpose::transposed;
 use crate::Tensor;
-use crate::made_once::made_once;
+use crate::runtime::lazy::get_or_make;
 
 /// The weights packed for many rows, in the way of the panels, each form made when it is first asked
 /// for.
@@ -30,7 +30,7 @@ impl Packed {
 
     /// `[I, O]`, of weights `[O, I]`.
     pub fn forward(&self, weight: &Tensor) -> &Panels {
-        made_once(&self.forward, || {
+        get_or_make(&self.forward, || {
             let (o, i) = (weight.shape()[0], weight.shape()[1]);
             let turned = transposed(weight.data(), o, i);
             Panels::pack(self.set, (1, i, o), |k, first, row| {
@@ -41,7 +41,7 @@ impl Packed {
 
     /// `[O, I]`, as they are.
     pub fn backward(&self, weight: &Tensor) -> &Panels {
-        made_once(&self.backward, || {
+        get_or_make(&self.backward, || {
             let (o, i) = (weight.shape()[0], weight.shape()[1]);
             Panels::pack(self.set, (1, o, i), |k, first, row| {
                 row.copy_from_slice(&weight.data()[k * i + first..][..row.len()]);

@@ -16,7 +16,7 @@ use std::path::Path;
 use super::format::Format;
 use super::inspection::{self, Objection};
 use super::writing::METADATA;
-use super::{Array, Stranger, WeightsError};
+use super::{Array, ForeignFormat, WeightsError};
 use objects::Node;
 use storages::Opened;
 use views::View;
@@ -174,7 +174,7 @@ impl Report<'_> {
             Objection::Excessive(claim) => WeightsError::Excessive { file, claim },
             Objection::Foreign(name) => WeightsError::NotWeights {
                 file,
-                stranger: Stranger::Known(name, "give a .safetensors or .pth file"),
+                format: ForeignFormat::Known(name, "give a .safetensors or .pth file"),
             },
             // Nothing here would run it, but Python would, and the rest of the file deserves no trust.
             Objection::Attack(function) => WeightsError::Attack { file, function },

@@ -1,10 +1,10 @@
 //! Weights as the bytes of a file.
 
-mod entry;
 mod safetensors;
+mod tensor_entry;
 mod torch;
 
-pub use self::entry::{Entry, Integers};
 pub use self::safetensors::to_safetensors;
+pub use self::tensor_entry::{Integers, TensorEntry};
 pub(super) use self::torch::METADATA;
 pub use self::torch::to_torch;

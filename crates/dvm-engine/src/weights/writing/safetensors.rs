@@ -5,31 +5,31 @@ use std::collections::BTreeMap;
 use ::safetensors::tensor::{Dtype, TensorInfo};
 use serde::Serialize;
 
-use super::Entry;
+use super::TensorEntry;
 
 /// The bytes of a `.safetensors` file with these tensors, f32 or i64 and row-major as PyTorch reads
 /// them, and this metadata. The same tensors and metadata give the same bytes.
 ///
 /// The crate `safetensors` writes metadata in the order of a hash map, which differs from run to
 /// run; hence the header is written here.
-pub fn to_safetensors<'a, T: Into<Entry<'a>>>(
+pub fn to_safetensors<'a, T: Into<TensorEntry<'a>>>(
     tensors: impl IntoIterator<Item = (String, T)>,
     metadata: &BTreeMap<String, String>,
 ) -> Vec<u8> {
     let tensors = tensors.into_iter();
     let tensors = tensors.map(|(name, tensor)| (name, tensor.into()));
-    let tensors: BTreeMap<String, Entry> = tensors.collect();
+    let tensors: BTreeMap<String, TensorEntry> = tensors.collect();
     // Wider numbers first, so that each begins at a multiple of its size.
-    let mut order: Vec<(&str, &Entry)> = tensors.iter().map(|(n, t)| (&n[..], t)).collect();
-    order.sort_by_key(|(_, tensor)| matches!(tensor, Entry::Floats(_)));
+    let mut order: Vec<(&str, &TensorEntry)> = tensors.iter().map(|(n, t)| (&n[..], t)).collect();
+    order.sort_by_key(|(_, tensor)| matches!(tensor, TensorEntry::Floats(_)));
     let mut end = 0;
     let entries = order.iter().map(|&(name, tensor)| {
         let start = end;
         end += tensor.size();
         let info = TensorInfo {
             dtype: match tensor {
-                Entry::Floats(_) => Dtype::F32,
-                Entry::Integers(_) => Dtype::I64,
+                TensorEntry::Floats(_) => Dtype::F32,
+                TensorEntry::Integers(_) => Dtype::I64,
             },
             shape: tensor.shape().to_vec(),
             data_offsets: (start, end),
@@ -97,8 +97,8 @@ mod tests {
         };
         let tensor = Tensor::from_nchw(&[3], &[1.0, 2.0, 3.0]);
         let named = [
-            ("a.weight".to_owned(), Entry::from(&tensor)),
-            ("b.num_batches_tracked".into(), Entry::from(&counter)),
+            ("a.weight".to_owned(), TensorEntry::from(&tensor)),
+            ("b.num_batches_tracked".into(), TensorEntry::from(&counter)),
         ];
         let bytes = to_safetensors(named, &BTreeMap::new());
         let read = Weights::from_safetensors(&bytes, "bytes").unwrap();

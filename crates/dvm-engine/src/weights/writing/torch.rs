@@ -6,7 +6,7 @@ use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::Entry;
+use super::TensorEntry;
 
 /// The folder that every record of the archive is in.
 const FOLDER: &str = "archive";
@@ -18,13 +18,13 @@ pub const METADATA: &str = "dvm.json";
 /// The bytes of a `.pth` file with these tensors, f32 or i64, as `torch.save(state_dict, file)` writes them
 /// since PyTorch 1.6: a zip archive of the pickled dictionary and one record per tensor. The same
 /// tensors and metadata give the same bytes. `torch.load(file)` gives the dictionary.
-pub fn to_torch<'a, T: Into<Entry<'a>>>(
+pub fn to_torch<'a, T: Into<TensorEntry<'a>>>(
     tensors: impl IntoIterator<Item = (String, T)>,
     metadata: &BTreeMap<String, String>,
 ) -> Vec<u8> {
     let tensors = tensors.into_iter();
     let tensors = tensors.map(|(name, tensor)| (name, tensor.into()));
-    let tensors: Vec<(String, Entry)> = tensors.collect();
+    let tensors: Vec<(String, TensorEntry)> = tensors.collect();
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     // PyTorch maps records into memory, so each begins at a multiple of 64 bytes.
     let options = SimpleFileOptions::default()
@@ -54,7 +54,7 @@ pub fn to_torch<'a, T: Into<Entry<'a>>>(
 }
 
 /// The dictionary pickled with protocol 2: its tensors refer to records by number.
-fn dictionary(tensors: &[(String, Entry)]) -> Vec<u8> {
+fn dictionary(tensors: &[(String, TensorEntry)]) -> Vec<u8> {
     let mut pickle = Pickle(b"\x80\x02".to_vec());
     pickle.empty_ordered_dictionary();
     pickle.0.push(b'(');
@@ -104,13 +104,13 @@ impl Pickle {
     }
 
     /// `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)`.
-    fn tensor(&mut self, record: usize, tensor: &Entry) {
+    fn tensor(&mut self, record: usize, tensor: &TensorEntry) {
         self.global("torch._utils", "_rebuild_tensor_v2");
         self.0.extend(b"((");
         self.text("storage");
         let storage = match tensor {
-            Entry::Floats(_) => "FloatStorage",
-            Entry::Integers(_) => "LongStorage",
+            TensorEntry::Floats(_) => "FloatStorage",
+            TensorEntry::Integers(_) => "LongStorage",
         };
         self.global("torch", storage);
         self.text(&record.to_string());

@@ -2,7 +2,7 @@
 //! as timm's `tf_efficientnet_b0`. Files of timm's `efficientnet_b0`, which pads as torchvision does, have
 //! the same names and shapes but are another network.
 
-use dvm_engine::{Blueprint, Initialisation, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser};
 use dvm_image::Interpolation::Bicubic;
 
 use super::super::{Architecture, Published, imagenet};
@@ -105,9 +105,9 @@ pub(super) const fn network(
 /// As timm, after the TensorFlow original. With torchvision's initialisation the variances after depthwise
 /// convolutions would be small compared with the epsilon of 1e-3.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingNormalPerGroup,
-    linear: Spread::UniformByOutputs,
-    head: Spread::UniformByOutputs,
+    convolutions: Initialiser::KaimingNormalPerGroup,
+    linear: Initialiser::UniformByOutputs,
+    head: Initialiser::UniformByOutputs,
     others: &[],
 };
 

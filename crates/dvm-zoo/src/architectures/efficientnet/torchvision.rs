@@ -1,7 +1,7 @@
 //! EfficientNet as torchvision builds and names it. Its B0 to B4 compute what timm's `efficientnet_b0` to
 //! `efficientnet_b4` compute.
 
-use dvm_engine::{Blueprint, Initialisation, Spread};
+use dvm_engine::{Blueprint, Initialisation, Initialiser};
 use dvm_image::Interpolation::{Bicubic, Bilinear};
 
 use super::super::{Architecture, Published, imagenet};
@@ -106,9 +106,9 @@ const fn original(
 
 /// As torchvision.
 const INITIALISATION: Initialisation = Initialisation {
-    convolutions: Spread::KaimingNormal,
-    linear: Spread::UniformByOutputs,
-    head: Spread::UniformByOutputs,
+    convolutions: Initialiser::KaimingNormal,
+    linear: Initialiser::UniformByOutputs,
+    head: Initialiser::UniformByOutputs,
     others: &[],
 };
 

@@ -9,7 +9,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::super::super::Site;
+use super::super::super::BackwardCall;
 use super::super::super::panels::{load, store};
 use super::super::super::simd::{InstructionSet, multiply_add};
 use super::super::depthwise::{Taps, inside};
@@ -23,15 +23,15 @@ const PARTIAL: usize = 32;
 /// fixed number of partial sums, which are added in order.
 pub(in super::super) fn weight_gradient(
     conv: &Conv2d,
-    site: &Site,
+    call: &BackwardCall,
     grad_output: &Tensor,
 ) -> Tensor {
-    let (n, c, h, w) = feature_map(site.inputs[0].shape()).expect("checked");
+    let (n, c, h, w) = feature_map(call.inputs[0].shape()).expect("checked");
     let (_, _, oh, ow) = feature_map(grad_output.shape()).expect("checked");
     let border = conv.border(h, w);
-    let set = super::super::filters(site.prepared).set();
+    let set = super::super::filters(call.prepared).set();
     let weights = Weights {
-        input: site.inputs[0].data(),
+        input: call.inputs[0].data(),
         gradient: grad_output.data(),
         map: (h, w, c),
         results: (oh, ow),
@@ -62,7 +62,7 @@ pub(in super::super) fn weight_gradient(
             }
         }
     }
-    Tensor::from_stored(site.parameters[0].shape(), gradient)
+    Tensor::from_stored(call.parameters[0].shape(), gradient)
 }
 
 struct Weights<'a> {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::super::super::outer::{self, Outer};
 use super::super::super::simd::{InstructionSet, Shared};
 use super::super::direct::Lattice;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Windows that are multiplied at a time, so that what they see stays in cache while all tiles of the
 /// result look at it.
@@ -118,7 +118,7 @@ impl Weights<'_> {
             .div_ceil(4 * PARTIAL)
             .min(parts.len());
         let tasks_per_sum = parts.len().div_ceil(together);
-        let mut sums = Buffer::stale(partial * values);
+        let mut sums = Buffer::unspecified(partial * values);
         let place = Shared::new(&mut sums);
         (0..partial * tasks_per_sum)
             .into_par_iter()
@@ -192,7 +192,7 @@ impl Weights<'_> {
 
     /// The partial sums together, in order, as weights are stored.
     fn joined(&self, sums: &[f32], partial: usize, values: usize) -> Buffer {
-        let mut joined = Buffer::stale(values);
+        let mut joined = Buffer::unspecified(values);
         let (seen, outputs) = (self.seen, self.outputs);
         let filter = self.runs.len() * seen;
         joined

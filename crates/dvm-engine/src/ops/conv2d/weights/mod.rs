@@ -3,24 +3,24 @@
 mod depthwise;
 mod direct;
 
-use super::super::{Arithmetic, Site};
+use super::super::{Arithmetic, BackwardCall};
 use super::direct::Lattice;
 use super::winograd::{self, WeightGradient};
 use super::{Conv2d, feature_map};
 use crate::Tensor;
 
 /// The gradient with respect to the weights, `[O, I / groups, kh, kw]`.
-pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) -> Tensor {
-    let input = site.inputs[0];
+pub(super) fn weight_gradient(conv: &Conv2d, call: &BackwardCall, grad_output: &Tensor) -> Tensor {
+    let input = call.inputs[0];
     let (n, c, h, w) = feature_map(input.shape()).expect("checked");
     let (_, outputs, oh, ow) = feature_map(grad_output.shape()).expect("checked");
     if conv.is_depthwise(c, outputs) {
-        return depthwise::weight_gradient(conv, site, grad_output);
+        return depthwise::weight_gradient(conv, call, grad_output);
     }
-    let set = super::filters(site.prepared).set();
+    let set = super::filters(call.prepared).set();
     let border = conv.border(h, w);
     let gradient = if conv.is_three_by_three()
-        && site.arithmetic == Arithmetic::Fast
+        && call.arithmetic == Arithmetic::Fast
         && winograd::weight_gradient_is_cheaper(n, (oh, ow), (c, outputs))
     {
         WeightGradient {
@@ -44,5 +44,5 @@ pub(super) fn weight_gradient(conv: &Conv2d, site: &Site, grad_output: &Tensor) 
         };
         direct::weight_gradient(set, &lattice, conv.groups, grad_output.data())
     };
-    Tensor::from_buffer(site.parameters[0].shape(), gradient)
+    Tensor::from_buffer(call.parameters[0].shape(), gradient)
 }

@@ -22,7 +22,7 @@ pub(super) use self::weights::{WeightGradient, weight_gradient_is_cheaper};
 use super::super::panels::{Finish, Panels, Product, TILE, roomy};
 use super::super::simd::{InstructionSet, Shared};
 use super::super::vectorised;
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Pairs of points.
 const PAIRS: usize = POINTS * POINTS;
@@ -122,7 +122,7 @@ struct Room {
 impl Room {
     fn new() -> Self {
         Self {
-            values: Buffer::stale(0),
+            values: Buffer::unspecified(0),
             pitch: 0,
             channels: 0,
         }

@@ -17,7 +17,7 @@ use super::kernels::{ByTile, Each, Enter, EnterGradient, Pixels};
 use super::tiles::{Rows, Tiles, sides};
 use super::transform::{self, POINTS};
 use super::{CLOSE, PAIRS, Place, Room, transformed_pixels};
-use crate::buffer::Buffer;
+use crate::runtime::buffer::Buffer;
 
 /// Cost in multiply-adds of the direct way and of this one, as [`super::is_cheaper`] counts; the sums
 /// at the points are written once and read once.
@@ -100,7 +100,7 @@ impl WeightGradient<'_> {
         if size <= LIGHT {
             let partial = PARTIAL.min(tiles.count().div_ceil(14)).max(1);
             let most = (CLOSE * 4 / (PAIRS * (channels + filters))).clamp(14, STRETCH);
-            let mut sums = Buffer::stale(partial * size);
+            let mut sums = Buffer::unspecified(partial * size);
             sums.par_chunks_mut(size).enumerate().for_each_init(
                 || (Room::new(), Room::new(), Vec::new()),
                 |(inputs, gradients, pixels), (index, sums)| {
@@ -127,7 +127,7 @@ impl WeightGradient<'_> {
             );
             return self.weights(&sums, partial);
         }
-        let mut sums = Buffer::stale(size);
+        let mut sums = Buffer::unspecified(size);
         let place = Shared::new(&mut sums);
         let most = (HELD / (PAIRS * (channels + filters))).max(64);
         let blocks = tiles.count().div_ceil(most);
@@ -210,7 +210,7 @@ impl WeightGradient<'_> {
     /// The weights' gradient of partial sums `[partial][pairs][O][I]`, added in order.
     fn weights(&self, sums: &[f32], partial: usize) -> Buffer {
         let (filters, channels) = (self.results.2, self.maps.3);
-        let mut weights = Buffer::stale(filters * 9 * channels);
+        let mut weights = Buffer::unspecified(filters * 9 * channels);
         weights
             .par_chunks_mut(9 * channels)
             .with_min_len(1 + 64 / channels)

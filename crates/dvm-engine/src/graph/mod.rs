@@ -1,0 +1,506 @@
+//! The network: named nodes in the order in which they are computed, and their parameters.
+
+pub(crate) mod blueprint;
+pub(crate) mod initialisation;
+pub(crate) mod network;
+pub(crate) mod output;
+pub mod passes;
+pub mod seeded;
+
+use std::sync::{Arc, OnceLock};
+
+use rayon::prelude::*;
+
+use crate::ops::input::Input;
+use crate::ops::{Arithmetic, Op, Prepared};
+use crate::runtime::threads::in_thread_pool;
+use crate::{Blueprint, Error, GradientCheck, Stopwatch, Tensor};
+
+/// A node's position in its graph. The input is always the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(crate) usize);
+
+impl NodeId {
+    /// The position, from 0.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// One step of the computation: an op, what it reads, and a name to ask for it by.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The name: the state-dict path of the layer, such as `layer1.0.conv1`.
+    pub name: String,
+    /// What is computed.
+    pub op: Arc<dyn Op>,
+    /// The nodes whose values it reads.
+    pub inputs: Vec<NodeId>,
+    /// Positions of its parameters in [`Graph::parameters`], in the op's order.
+    pub parameters: Vec<usize>,
+    /// Names of nodes that a pass merged into this one; their own values no longer exist.
+    pub merged: Vec<String>,
+}
+
+impl Node {
+    /// The op as a certain type, if it is of that type.
+    pub fn op_as<T: Op>(&self) -> Option<&T> {
+        let any: &dyn std::any::Any = &*self.op;
+        any.downcast_ref()
+    }
+}
+
+/// What a parameter is to training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The weights of a convolution or linear layer.
+    Weight,
+    /// An additive bias.
+    Bias,
+    /// The factor of a normalisation.
+    Scale,
+    /// A running statistic: saved and loaded, but moved by the forward pass instead of a gradient.
+    Statistic,
+}
+
+/// A parameter's name, shape and role, as an architecture declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// State-dict name, such as `layer1.0.conv1.weight`.
+    pub name: String,
+    /// Shape as in the state dict.
+    pub shape: Vec<usize>,
+    /// What it is to training.
+    pub role: Role,
+}
+
+/// A network with its weights: what every walk (forward, backward, occlusion) goes over. It never
+/// changes while it is walked.
+pub struct Graph {
+    nodes: Vec<Node>,
+    output: NodeId,
+    auxiliaries: Vec<(NodeId, f32)>,
+    parameters: Vec<Parameter>,
+    values: Vec<Tensor>,
+    arithmetic: Arithmetic,
+    stopwatch: Option<Stopwatch>,
+    /// Per node, its parameters as its kernels want them, made at first use.
+    prepared: Vec<OnceLock<Option<Prepared>>>,
+    /// What was found of its gradient, shared by all forms of the network.
+    gradient_check: Arc<OnceLock<GradientCheck>>,
+}
+
+/// The values are shared until one side changes them.
+impl Clone for Graph {
+    fn clone(&self) -> Self {
+        let parts = (self.nodes.clone(), self.output, self.parameters.clone());
+        Self::from_parts(parts.0, parts.1, parts.2, self.values.clone())
+            .with_auxiliaries(self.auxiliaries.clone())
+            .run_like(self)
+            .checked_like(self)
+    }
+}
+
+impl Graph {
+    /// Gives a blueprint its weights.
+    ///
+    /// # Errors
+    /// What `value` returns, or [`Error::Parameter`] if a value's shape is not the declared one.
+    pub fn new<E: From<Error>>(
+        blueprint: Blueprint,
+        mut value: impl FnMut(&Parameter) -> Result<Tensor, E>,
+    ) -> Result<Self, E> {
+        let parts = blueprint.into_parts();
+        let mut values = Vec::with_capacity(parts.parameters.len());
+        for parameter in &parts.parameters {
+            let value = value(parameter)?;
+            check(parameter, &value)?;
+            values.push(value);
+        }
+        Ok(
+            Self::from_parts(parts.nodes, parts.output, parts.parameters, values)
+                .with_auxiliaries(parts.auxiliaries),
+        )
+    }
+
+    pub(crate) fn from_parts(
+        nodes: Vec<Node>,
+        output: NodeId,
+        parameters: Vec<Parameter>,
+        values: Vec<Tensor>,
+    ) -> Self {
+        let prepared = nodes.iter().map(|_| OnceLock::new()).collect();
+        Self {
+            nodes,
+            output,
+            auxiliaries: Vec::new(),
+            parameters,
+            values,
+            arithmetic: Arithmetic::default(),
+            stopwatch: None,
+            prepared,
+            gradient_check: Arc::default(),
+        }
+    }
+
+    /// The same graph with these heads for training.
+    pub(crate) fn with_auxiliaries(self, auxiliaries: Vec<(NodeId, f32)>) -> Self {
+        Self {
+            auxiliaries,
+            ..self
+        }
+    }
+
+    /// The same graph computed with these kernels.
+    #[must_use]
+    pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
+        Self { arithmetic, ..self }
+    }
+
+    /// Which kernels compute it.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
+    /// The same graph with another stopwatch, or none.
+    pub(crate) fn with_stopwatch(self, stopwatch: Option<Stopwatch>) -> Self {
+        Self { stopwatch, ..self }
+    }
+
+    pub(crate) fn stopwatch(&self) -> Option<&Stopwatch> {
+        self.stopwatch.as_ref()
+    }
+
+    /// The same graph run as `other` is: with its kernels, under its stopwatch.
+    pub(crate) fn run_like(self, other: &Self) -> Self {
+        self.with_arithmetic(other.arithmetic)
+            .with_stopwatch(other.stopwatch.clone())
+    }
+
+    /// The same graph, another form of `other`: what is found of the gradient of one holds for both.
+    pub(crate) fn checked_like(self, other: &Self) -> Self {
+        let gradient_check = Arc::clone(&other.gradient_check);
+        Self {
+            gradient_check,
+            ..self
+        }
+    }
+
+    /// What was found of the gradient ([`Graph::gradient_check`]), if it was checked.
+    pub fn known_gradient_check(&self) -> Option<GradientCheck> {
+        self.gradient_check.get().copied()
+    }
+
+    /// The place where what is found of the gradient will be, for all forms of the network.
+    pub fn gradient_checked(&self) -> &Arc<OnceLock<GradientCheck>> {
+        &self.gradient_check
+    }
+
+    /// Takes over what was found of the gradient of this network before, so that it is not checked again;
+    /// the first that is told stays.
+    pub fn note_gradient_check(&self, found: GradientCheck) {
+        let _ = self.gradient_check.set(found);
+    }
+
+    /// The nodes in the order in which they are computed; the input is the first.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Ids of all nodes, in order.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId)
+    }
+
+    /// One node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// The node that stands for the picture.
+    pub fn input(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// The node that holds the logits.
+    pub fn output(&self) -> NodeId {
+        self.output
+    }
+
+    /// Further logits that only training looks at, each with the weight of its loss
+    /// ([`Blueprint::auxiliary`]).
+    pub fn auxiliaries(&self) -> &[(NodeId, f32)] {
+        &self.auxiliaries
+    }
+
+    /// The node of this name.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchNode`], saying into which node it was merged, or naming some that come near.
+    pub fn find(&self, name: &str) -> Result<NodeId, Error> {
+        if let Some(id) = self.nodes.iter().position(|node| node.name == name) {
+            return Ok(NodeId(id));
+        }
+        let merged = self
+            .nodes
+            .iter()
+            .find(|n| n.merged.iter().any(|m| m == name));
+        let hint = if let Some(node) = merged {
+            format!(": it was merged into `{}`; keep it when fusing", node.name)
+        } else {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            let near: Vec<&str> = self
+                .nodes
+                .iter()
+                .map(|node| node.name.as_str())
+                .filter(|known| known.contains(last) || name.contains(*known))
+                .take(5)
+                .collect();
+            if near.is_empty() {
+                String::new()
+            } else {
+                format!("; near are `{}`", near.join("`, `"))
+            }
+        };
+        Err(Error::NoSuchNode {
+            name: name.into(),
+            hint,
+        })
+    }
+
+    /// Names, shapes and roles of all parameters.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// Values of all parameters, in the order of [`Graph::parameters`].
+    pub fn values(&self) -> &[Tensor] {
+        &self.values
+    }
+
+    /// Replaces a parameter's value, as a training step does.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the shape differs.
+    ///
+    /// # Panics
+    /// If there is no parameter of this index.
+    pub fn set_value(&mut self, index: usize, value: Tensor) -> Result<(), Error> {
+        check(&self.parameters[index], &value)?;
+        self.values[index] = value;
+        for (node, prepared) in self.nodes.iter().zip(&mut self.prepared) {
+            if node.parameters.contains(&index) {
+                prepared.take();
+            }
+        }
+        Ok(())
+    }
+
+    /// The same graph with other values, such as those of a moving average.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a value's shape is not the declared one.
+    pub fn with_values(
+        &self,
+        mut value: impl FnMut(usize, &Parameter) -> Tensor,
+    ) -> Result<Self, Error> {
+        let mut values = Vec::with_capacity(self.values.len());
+        for (index, parameter) in self.parameters.iter().enumerate() {
+            let value = value(index, parameter);
+            check(parameter, &value)?;
+            values.push(value);
+        }
+        let (nodes, parameters) = (self.nodes.clone(), self.parameters.clone());
+        Ok(Self::from_parts(nodes, self.output, parameters, values)
+            .with_auxiliaries(self.auxiliaries.clone())
+            .run_like(self)
+            .checked_like(self))
+    }
+
+    /// Changes parameters in place, several at a time: `change` gets each one's index, what it is
+    /// and its values as stored (rank 4: channels last). What kernels had made of the old values is
+    /// made anew at the next walk.
+    pub fn update(&mut self, change: impl Fn(usize, &Parameter, &mut [f32]) + Sync) {
+        let Self {
+            values, parameters, ..
+        } = self;
+        in_thread_pool(|| {
+            let all = values.par_iter_mut().zip(&parameters[..]).enumerate();
+            all.with_max_len(1)
+                .for_each(|(index, (value, parameter))| change(index, parameter, value.data_mut()));
+        });
+        self.prepared = self.nodes.iter().map(|_| OnceLock::new()).collect();
+    }
+
+    /// Channels of the pictures that the graph takes.
+    pub fn channels(&self) -> usize {
+        let input = self.node(self.input()).op_as::<Input>();
+        input.expect("a graph begins with its input").channels
+    }
+
+    /// The shape of every node's value for an input `[N, C, H, W]`.
+    ///
+    /// # Errors
+    /// [`Error::Node`] at the first node that cannot work on what reaches it.
+    pub fn shapes(&self, input: &[usize]) -> Result<Vec<Vec<usize>>, Error> {
+        let mut shapes: Vec<Vec<usize>> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            shapes.push(if node.inputs.is_empty() {
+                shape_of(&*node.op, &node.name, &[input], &[])?
+            } else {
+                let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
+                let parameters = self.parameter_shapes_of(node);
+                shape_of(&*node.op, &node.name, &inputs, &parameters)?
+            });
+        }
+        Ok(shapes)
+    }
+
+    /// For each node, whether its value for a batch is that of picture after picture, for pictures of
+    /// this shape: graphs of other frameworks may put other axes first in between.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn are_batches(&self, input: &[usize]) -> Result<Vec<bool>, Error> {
+        let batch = |n: usize| {
+            let mut input = input.to_vec();
+            input[0] = n;
+            self.shapes(&input)
+        };
+        let one = batch(1)?;
+        // A graph that takes a single picture at a time.
+        let Ok(two) = batch(2) else {
+            return Ok(vec![false; one.len()]);
+        };
+        let grows = |(one, two): (&Vec<usize>, &Vec<usize>)| {
+            one.first() == Some(&1) && two.first() == Some(&2) && one[1..] == two[1..]
+        };
+        Ok(one.iter().zip(&two).map(grows).collect())
+    }
+
+    /// For each node, the nodes that read it.
+    pub fn consumers(&self) -> Vec<Vec<NodeId>> {
+        let mut consumers = vec![Vec::new(); self.nodes.len()];
+        for (id, node) in self.nodes.iter().enumerate() {
+            for input in &node.inputs {
+                consumers[input.0].push(NodeId(id));
+            }
+        }
+        consumers
+    }
+
+    /// Number of multiply-adds that convolutions, linear layers, attention and products of matrices
+    /// make for one input of this shape.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn multiply_adds(&self, input: &[usize]) -> Result<u64, Error> {
+        let by_node = self.multiply_adds_by_node(&self.shapes(input)?);
+        Ok(by_node.into_iter().fold(0, u64::saturating_add))
+    }
+
+    /// The same for each node alone, whose values have these shapes ([`Graph::shapes`]).
+    pub fn multiply_adds_by_node(&self, shapes: &[Vec<usize>]) -> Vec<u64> {
+        let of_node = |(node, shape): (&Node, &Vec<usize>)| {
+            let sides = shape.iter().map(|&side| side as u64);
+            let values = sides.fold(1, u64::saturating_mul);
+            values.saturating_mul(self.multiply_adds_per_value(node, shapes))
+        };
+        self.nodes.iter().zip(shapes).map(of_node).collect()
+    }
+
+    /// Number of multiply-adds of a forward pass and of a walk back to all parameters for one input of
+    /// this shape; the gradient of the input itself is not among them.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn training_multiply_adds(&self, input: &[usize]) -> Result<u64, Error> {
+        let shapes = self.shapes(input)?;
+        let mut leads = vec![false; self.nodes.len()];
+        let mut sum = 0;
+        for (id, (node, shape)) in self.nodes.iter().zip(&shapes).enumerate() {
+            let before = node.inputs.iter().any(|input| leads[input.0]);
+            leads[id] = before || !node.parameters.is_empty();
+            let per_value = self.multiply_adds_per_value(node, &shapes);
+            let products = shape.iter().product::<usize>() as u64 * per_value;
+            sum += products * (2 + u64::from(before));
+        }
+        Ok(sum)
+    }
+
+    /// Multiply-adds for each value of a node, with these shapes of all nodes.
+    pub(crate) fn multiply_adds_per_value(&self, node: &Node, shapes: &[Vec<usize>]) -> u64 {
+        let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
+        node.op
+            .multiply_adds(&inputs, &self.parameter_shapes_of(node)) as u64
+    }
+
+    pub(crate) fn parameter_shapes_of(&self, node: &Node) -> Vec<&[usize]> {
+        let shape = |&p: &usize| &self.parameters[p].shape[..];
+        node.parameters.iter().map(shape).collect()
+    }
+
+    pub(crate) fn parameters_of(&self, node: &Node) -> Vec<&Tensor> {
+        node.parameters.iter().map(|&p| &self.values[p]).collect()
+    }
+
+    /// The node's position before passes merged others into it and into those before it.
+    pub(crate) fn place(&self, id: NodeId) -> usize {
+        let merged = self.nodes[..=id.0].iter().map(|node| node.merged.len());
+        id.0 + merged.sum::<usize>()
+    }
+
+    pub(crate) fn prepared(&self, id: NodeId) -> Option<&Prepared> {
+        self.prepared[id.0]
+            .get_or_init(|| self.nodes[id.0].op.prepare())
+            .as_ref()
+    }
+}
+
+/// The shape of what `op`, the op of the node of this name, makes of these inputs, with the node
+/// named in what goes wrong.
+pub(crate) fn shape_of(
+    op: &dyn Op,
+    name: &str,
+    inputs: &[&[usize]],
+    parameters: &[&[usize]],
+) -> Result<Vec<usize>, Error> {
+    let filled = |shapes: &[&[usize]]| shapes.iter().all(|shape| !shape.contains(&0));
+    let shape = if filled(inputs) && filled(parameters) {
+        op.output_shape(inputs, parameters)
+    } else {
+        Err(format!(
+            "computes nothing of empty values: {inputs:?} and {parameters:?}"
+        ))
+    };
+    shape
+        .and_then(|shape| {
+            let values = shape
+                .iter()
+                .try_fold(1usize, |n, &side| n.checked_mul(side));
+            match values {
+                Some(1..=MOST_VALUES) => Ok(shape),
+                Some(0) => Err(format!("its value would be empty: {shape:?}")),
+                _ => Err(format!("its value would be too large: {shape:?}")),
+            }
+        })
+        .map_err(|detail| Error::Node {
+            node: name.to_owned(),
+            kind: op.kind(),
+            detail,
+        })
+}
+
+/// Values of one node at most, 8 GiB: a network from a hostile file must not ask for more.
+const MOST_VALUES: usize = 1 << 31;
+
+fn check(parameter: &Parameter, value: &Tensor) -> Result<(), Error> {
+    if value.shape() == parameter.shape {
+        return Ok(());
+    }
+    Err(Error::Parameter {
+        name: parameter.name.clone(),
+        expected: parameter.shape.clone(),
+        found: value.shape().to_vec(),
+    })
+}

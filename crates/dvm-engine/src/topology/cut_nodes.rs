@@ -1,0 +1,58 @@
+//! Waists: nodes that everything the output depends on goes through.
+
+use crate::NodeId;
+use crate::topology::spatial_layout::{Geometry, Reads};
+
+/// What of a value the output depends on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    Nothing,
+    /// Only what stands for no place of the picture, such as the class token.
+    OtherTokens,
+    All,
+}
+
+/// In order, the nodes that every path from the picture to the output goes through and whose value
+/// matters at every place. In the last block of a network that reads a class token only, the sums no
+/// longer matter but at that token; the node that its attention reads still does everywhere.
+pub(crate) fn cut_nodes(geometry: &Geometry) -> Vec<NodeId> {
+    let graph = geometry.graph;
+    let nodes = graph.nodes();
+    let mut varies = vec![false; nodes.len()];
+    for (id, node) in nodes.iter().enumerate() {
+        let mut inputs = node.inputs.iter().enumerate();
+        varies[id] = node.inputs.is_empty()
+            || inputs
+                .any(|(index, from)| varies[from.0] && geometry.reads(id, index) != Reads::Nothing);
+    }
+    let mut need = vec![Need::Nothing; nodes.len()];
+    // The last node that reads all of a value.
+    let mut last_reader = vec![0; nodes.len()];
+    need[graph.output().0] = Need::All;
+    for (id, node) in nodes.iter().enumerate().rev() {
+        if need[id] == Need::Nothing {
+            continue;
+        }
+        for (index, from) in node.inputs.iter().enumerate() {
+            let reads = match geometry.reads(id, index) {
+                Reads::Nothing => Need::Nothing,
+                Reads::OtherTokens => Need::OtherTokens,
+                Reads::Same => need[id],
+                Reads::Window(..) | Reads::All => Need::All,
+            };
+            need[from.0] = need[from.0].max(reads);
+            if reads == Need::All && varies[from.0] {
+                last_reader[from.0] = last_reader[from.0].max(id);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let mut furthest = 0;
+    for id in 0..nodes.len() {
+        if furthest <= id && need[id] == Need::All && varies[id] {
+            found.push(NodeId(id));
+        }
+        furthest = furthest.max(last_reader[id]);
+    }
+    found
+}

@@ -1,0 +1,155 @@
+//! The last stage of a network, its layers at the coarsest resolution, or its last blocks: where it
+//! begins, and the feature map that it ends with.
+
+use crate::ops::attention::Attention;
+use crate::ops::binary::Binary;
+use crate::ops::conv2d::Conv2d;
+use crate::ops::dropout::Dropout;
+use crate::ops::linear::Linear;
+use crate::ops::pool::{Pool, Reduction};
+use crate::ops::stochastic_depth::StochasticDepth;
+use crate::passes::last_cut;
+use crate::topology::cut_nodes::cut_nodes;
+use crate::topology::spatial_layout::{Arrangement, Geometry, SpatialLayout};
+use crate::{Error, Graph, NodeId};
+
+/// A node whose value has rows and columns of places, as a feature map or as tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeatureMap {
+    /// The node.
+    pub node: NodeId,
+    /// Channels of a map, features of a token.
+    pub channels: usize,
+    /// Its rows and columns, and how they lie in the value.
+    pub layout: SpatialLayout,
+}
+
+impl Graph {
+    /// The node whose value the last stage begins with, for inputs of this shape: the last one that
+    /// the network can be cut at in front of the first convolution, or linear layer on feature maps, whose
+    /// map is as small as that of any. All nodes after it belong to the stage (`layer4` and `fc` of a
+    /// ResNet). Layers that see a single pixel, behind a global pool, do not count.
+    ///
+    /// Where all tokens look at each other (ViT) there is but one resolution: the last quarter of the
+    /// attentions counts as the stage, as of the blocks of a ResNet-18.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn before_last_stage(&self, input: &[usize]) -> Result<NodeId, Error> {
+        let shapes = self.shapes(input)?;
+        let first = match self.first_of_last_attentions() {
+            Some(first) => Some(first),
+            None => self.first_at_coarsest(&shapes),
+        };
+        let Some(first) = first else {
+            return Ok(self.input());
+        };
+        let name = &self.parameters()[self.node(first).parameters[0]].name;
+        last_cut(self, input, |parameter| parameter.name == *name)
+    }
+
+    /// The last feature map: where class activation maps look (Grad-CAM, arXiv 1610.02391), for inputs
+    /// of this shape. Of the nodes that all paths from the picture to the logits go through, it is the
+    /// last before the layer whose outputs are the classes that has more than one place and whose value
+    /// matters at every place. Mean pools, dropout, the unrolling to tokens and projections of tokens at
+    /// its end are left off: the last ReLU of a ResNet, the last max pool of a VGG, the last concatenation
+    /// of a SqueezeNet, the last norm of a Swin transformer. A vision transformer that reads its class
+    /// token only has it before the last attention, behind which the other tokens go nowhere.
+    ///
+    /// `None` if there is none: the network has branches that meet only behind their global pools, or
+    /// looks at single pixels.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn last_feature_map(&self, input: &[usize]) -> Result<Option<FeatureMap>, Error> {
+        let geometry = Geometry::new(self, input)?;
+        Ok(last_of(&geometry, &cut_nodes(&geometry)))
+    }
+
+    /// The value of each node as a feature map, for inputs of this shape, even if it has a single place.
+    /// `None` where it has no rows and columns of places: it is a row of features, or its axes stand for
+    /// something else.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn feature_maps(&self, input: &[usize]) -> Result<Vec<Option<FeatureMap>>, Error> {
+        let geometry = Geometry::new(self, input)?;
+        let map = |node: NodeId| {
+            let layout = geometry.layouts[node.0]?;
+            Some(FeatureMap {
+                node,
+                channels: layout.channels(&geometry.shapes[node.0]),
+                layout,
+            })
+        };
+        Ok(self.ids().map(map).collect())
+    }
+
+    /// The first convolution or linear layer whose map is as small as that of any.
+    fn first_at_coarsest(&self, shapes: &[Vec<usize>]) -> Option<NodeId> {
+        let is_layer = |id: NodeId| {
+            let node = self.node(id);
+            node.op_as::<Conv2d>().is_some() || node.op_as::<Linear>().is_some()
+        };
+        let pixels = |id: NodeId| match shapes[id.0][..] {
+            [_, _, h, w] if h * w > 1 && is_layer(id) => Some(h * w),
+            _ => None,
+        };
+        let smallest = self.ids().filter_map(pixels).min()?;
+        self.ids().find(|&id| pixels(id) == Some(smallest))
+    }
+
+    /// The layer in front of the first attention of the last quarter of them.
+    fn first_of_last_attentions(&self) -> Option<NodeId> {
+        let is_attention = |id: &NodeId| self.node(*id).op_as::<Attention>().is_some();
+        let all: Vec<NodeId> = self.ids().filter(is_attention).collect();
+        let mut id = *all.get(all.len() - all.len().div_ceil(4))?;
+        while self.node(id).parameters.is_empty() {
+            id = *self.node(id).inputs.first()?;
+        }
+        Some(id)
+    }
+}
+
+/// The last feature map among these nodes.
+pub(crate) fn last_of(geometry: &Geometry, cut_nodes: &[NodeId]) -> Option<FeatureMap> {
+    let graph = geometry.graph;
+    let head = graph.head_before(graph.output());
+    let end = head.unwrap_or(graph.output());
+    let maps = cut_nodes
+        .iter()
+        .filter(|&&id| id < end && id > graph.input());
+    let mut maps = maps.rev().filter_map(|&id| map_at(geometry, id));
+    maps.find(|map| !only_passes_on(geometry, map))
+}
+
+/// The value of a node as a feature map, if it has more than one place.
+pub(crate) fn map_at(geometry: &Geometry, id: NodeId) -> Option<FeatureMap> {
+    let layout = geometry.layouts[id.0].filter(|layout| layout.count() > 1)?;
+    Some(FeatureMap {
+        node: id,
+        channels: layout.channels(&geometry.shapes[id.0]),
+        layout,
+    })
+}
+
+/// Whether the node that it comes from says the same with more places, or as a map.
+fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
+    let node = geometry.graph.node(map.node);
+    let pool = node.op_as::<Pool>();
+    let means = pool.is_some_and(|pool| pool.reduction != Reduction::Max);
+    let unrolls = matches!(node.op.kind(), "reshape" | "permute" | "tokens" | "flatten")
+        && map.layout.arrangement != Arrangement::Map;
+    let idle = node.op_as::<Dropout>().is_some() || node.op_as::<StochasticDepth>().is_some();
+    means || unrolls || idle || projects_tokens(geometry, map)
+}
+
+/// Whether it is a linear layer on tokens, or its bias: the queries, keys and values of an attention
+/// are no map of their own.
+fn projects_tokens(geometry: &Geometry, map: &FeatureMap) -> bool {
+    let is_linear = |id: NodeId| geometry.graph.node(id).op_as::<Linear>().is_some();
+    let node = geometry.graph.node(map.node);
+    let on_tokens = matches!(map.layout.arrangement, Arrangement::Tokens { .. });
+    let bias = node.op_as::<Binary>().is_some() && node.inputs.len() == 1;
+    on_tokens && (is_linear(map.node) || bias && is_linear(node.inputs[0]))
+}

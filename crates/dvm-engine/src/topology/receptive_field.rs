@@ -1,0 +1,147 @@
+//! Receptive fields: which pixels of the picture a value is computed from.
+//!
+//! After Araujo, Norris, Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill
+//! 2019 (doi 10.23915/distill.00021). Along each axis a layer whose window has `k` positions, steps by
+//! `s` and begins `p` before the map turns the field of its input (size `r`, stride `j`, first pixel
+//! `f`) into size `r + (k − 1) · j`, stride `j · s` and first pixel `f − p · j`. Where paths meet, the
+//! field is the smallest that holds those of all of them.
+
+use std::ops::Range;
+
+use crate::topology::spatial_layout::{Geometry, Reads, Steps};
+use crate::{Error, Graph};
+
+/// What of the picture the value of a node at one place is computed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceptiveField {
+    /// Rows and columns of the picture, where windows slide all the way from it to the node. As in the
+    /// literature, what hangs over the edge of the picture is counted, too; a border that repeats or mirrors
+    /// pixels counts as lying where it stands.
+    pub local: Option<(FieldAxis, FieldAxis)>,
+    /// Whether the value depends on the whole picture as well: behind a global pool, a gate such as
+    /// squeeze-and-excitation, or attention. With neither this nor [`ReceptiveField::local`] the value is
+    /// always the same.
+    pub whole: bool,
+}
+
+/// A receptive field along one axis of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldAxis {
+    /// Pixels from the first to the last, both counted.
+    pub size: u64,
+    /// Pixels from the field of one place to that of its neighbour.
+    pub stride: u64,
+    /// The first pixel of the first place's field; negative before the edge of the picture.
+    pub start: i64,
+}
+
+impl FieldAxis {
+    /// One pixel after the other.
+    const PIXELS: Self = Self {
+        size: 1,
+        stride: 1,
+        start: 0,
+    };
+
+    /// The pixels that the place of this index, from 0, is computed from; some may lie off the picture.
+    pub fn pixels(self, index: usize) -> Range<i64> {
+        let start = (self.start).saturating_add(signed(self.stride.saturating_mul(index as u64)));
+        start..start.saturating_add(signed(self.size))
+    }
+
+    /// The middle of those pixels, where the first pixel of the picture goes from 0 to 1.
+    pub fn centre(self, index: usize) -> f64 {
+        let pixels = self.pixels(index);
+        (pixels.start as f64 + pixels.end as f64) / 2.0
+    }
+
+    fn through(self, steps: Steps) -> Self {
+        let jump = |positions: usize| self.stride.saturating_mul(positions as u64);
+        Self {
+            size: (self.size).saturating_add(jump(steps.kernel.saturating_sub(1))),
+            stride: jump(steps.stride),
+            start: (self.start).saturating_add(steps.first.saturating_mul(signed(self.stride))),
+        }
+    }
+
+    /// The smallest that holds both, if they go in equal steps.
+    fn joined(self, other: Self) -> Option<Self> {
+        let start = self.start.min(other.start);
+        let end = self.pixels(0).end.max(other.pixels(0).end);
+        (self.stride == other.stride).then(|| Self {
+            size: end.abs_diff(start),
+            start,
+            ..self
+        })
+    }
+}
+
+fn signed(pixels: u64) -> i64 {
+    i64::try_from(pixels).unwrap_or(i64::MAX)
+}
+
+impl ReceptiveField {
+    const NOTHING: Self = Self {
+        local: None,
+        whole: false,
+    };
+    const WHOLE: Self = Self {
+        local: None,
+        whole: true,
+    };
+
+    /// `None` if both slide, but not in equal steps.
+    fn joined(self, other: Self) -> Option<Self> {
+        let local = match (self.local, other.local) {
+            (Some((rows, columns)), Some((others, beside))) => {
+                Some((rows.joined(others)?, columns.joined(beside)?))
+            }
+            (one, another) => one.or(another),
+        };
+        Some(Self {
+            local,
+            whole: self.whole || other.whole,
+        })
+    }
+}
+
+impl Graph {
+    /// The receptive field of every node, in order, for an input `[N, C, H, W]` of this shape. `None`
+    /// where paths meet that do not go over the picture in equal steps, and behind such a place.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`].
+    pub fn receptive_fields(&self, input: &[usize]) -> Result<Vec<Option<ReceptiveField>>, Error> {
+        let geometry = Geometry::new(self, input)?;
+        let mut fields: Vec<Option<ReceptiveField>> = Vec::with_capacity(self.nodes().len());
+        for (id, node) in self.nodes().iter().enumerate() {
+            if node.inputs.is_empty() {
+                fields.push(Some(ReceptiveField {
+                    local: Some((FieldAxis::PIXELS, FieldAxis::PIXELS)),
+                    whole: false,
+                }));
+                continue;
+            }
+            let seen = node.inputs.iter().enumerate();
+            let seen = seen.map(|(index, from)| through(geometry.reads(id, index), fields[from.0]));
+            let joined = seen.reduce(|a, b| a?.joined(b?));
+            fields.push(joined.flatten());
+        }
+        Ok(fields)
+    }
+}
+
+/// The field of what looks in this way at a value with that field.
+fn through(view: Reads, field: Option<ReceptiveField>) -> Option<ReceptiveField> {
+    match (view, field) {
+        (Reads::Nothing, _) => Some(ReceptiveField::NOTHING),
+        (_, Some(ReceptiveField::NOTHING)) => field,
+        (Reads::All | Reads::OtherTokens, _) => Some(ReceptiveField::WHOLE),
+        (Reads::Same, field) => field,
+        (Reads::Window(rows, columns), Some(field)) => Some(ReceptiveField {
+            local: (field.local).map(|(r, c)| (r.through(rows), c.through(columns))),
+            ..field
+        }),
+        (Reads::Window(..), None) => None,
+    }
+}

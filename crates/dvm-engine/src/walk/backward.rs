@@ -1,0 +1,336 @@
+//! The walk back from the logits: gradients of the input, of any node and of any parameter.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::graph::{Graph, NodeId, Parameter};
+use crate::ops::{self, BackwardCall, Mode, Needs};
+use crate::rules::{self, Composite};
+use crate::runtime::threads::in_thread_pool;
+use crate::{Activations, Error, Tensor, Walk};
+
+/// What a backward pass is to find.
+pub struct Request<'a> {
+    /// Nodes whose gradients are wanted, such as [`Graph::input`].
+    pub nodes: &'a [NodeId],
+    /// Whether a parameter's gradient is wanted.
+    pub parameters: &'a (dyn Fn(&Parameter) -> bool + Sync),
+    /// Which rule each node gets.
+    pub rules: &'a Composite,
+}
+
+impl Request<'_> {
+    /// The true gradients of these nodes and of no parameter.
+    pub fn nodes(nodes: &[NodeId]) -> Request<'_> {
+        Request {
+            nodes,
+            parameters: &|_| false,
+            rules: &rules::TRUE_GRADIENT,
+        }
+    }
+}
+
+/// What a backward pass found.
+pub struct Gradients {
+    nodes: BTreeMap<NodeId, Tensor>,
+    parameters: BTreeMap<usize, Tensor>,
+}
+
+impl Gradients {
+    /// The gradient of a node that was asked for; `None` if it has no influence on the seeds.
+    pub fn node(&self, id: NodeId) -> Option<&Tensor> {
+        self.nodes.get(&id)
+    }
+
+    /// The gradient of the parameter of this index, if it was asked for and has an influence.
+    pub fn parameter(&self, index: usize) -> Option<&Tensor> {
+        self.parameters.get(&index)
+    }
+}
+
+/// What is left of a walk forward on the walk back.
+pub(crate) struct SavedActivations {
+    pub(crate) values: Vec<Option<Tensor>>,
+    pub(crate) saved: Vec<Vec<Tensor>>,
+    shapes: Vec<Vec<usize>>,
+    pub(crate) mode: Mode,
+}
+
+/// A walk back under way.
+pub(crate) struct BackwardWalk<'a> {
+    request: &'a Request<'a>,
+    /// By [`Graph::leads_to_request`].
+    leads_to_request: Vec<bool>,
+    /// Gradients that nodes have got so far.
+    pending: Vec<Option<Tensor>>,
+    pub(crate) found: Gradients,
+}
+
+impl SavedActivations {
+    /// Everything, for others to use, too.
+    pub(crate) fn of(activations: &Activations) -> Self {
+        Self {
+            values: activations.values.clone(),
+            saved: activations.saved.clone(),
+            shapes: activations.shapes.clone(),
+            mode: activations.mode,
+        }
+    }
+}
+
+impl Graph {
+    /// Walks back from `seeds`, gradients of some score with respect to the values of nodes
+    /// (usually one, of the logits). Nothing is computed that nobody asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotKept`] if the forward pass did not keep what is needed, [`Error::Node`] where a
+    /// node cannot be walked backwards.
+    pub fn backward(
+        &self,
+        activations: &Activations,
+        seeds: &[(NodeId, Tensor)],
+        request: &Request,
+    ) -> Result<Gradients, Error> {
+        let held = SavedActivations::of(activations);
+        in_thread_pool(|| self.walk_back(held, seeds.to_vec(), request))
+    }
+
+    /// The same for a step of training: every activation and every gradient that nobody asked for is
+    /// given back as soon as the walk is past it.
+    ///
+    /// # Errors
+    /// As [`Graph::backward`].
+    pub fn backward_releasing(
+        &self,
+        activations: Activations,
+        seeds: Vec<(NodeId, Tensor)>,
+        request: &Request,
+    ) -> Result<Gradients, Error> {
+        let Activations {
+            values,
+            saved,
+            shapes,
+            mode,
+            ..
+        } = activations;
+        let held = SavedActivations {
+            values,
+            saved,
+            shapes,
+            mode,
+        };
+        in_thread_pool(|| self.walk_back(held, seeds, request))
+    }
+
+    fn walk_back(
+        &self,
+        mut held: SavedActivations,
+        seeds: Vec<(NodeId, Tensor)>,
+        request: &Request,
+    ) -> Result<Gradients, Error> {
+        let mut way = self.begin_back(&held, seeds, request)?;
+        self.back_over(0..self.nodes().len(), &mut held, &mut way)?;
+        Ok(way.found)
+    }
+
+    /// A walk back that has got the seeds.
+    pub(crate) fn begin_back<'a>(
+        &self,
+        held: &SavedActivations,
+        seeds: Vec<(NodeId, Tensor)>,
+        request: &'a Request<'a>,
+    ) -> Result<BackwardWalk<'a>, Error> {
+        let count = self.nodes().len();
+        let mut pending: Vec<Option<Tensor>> = vec![None; count];
+        for (id, seed) in seeds {
+            if held.values[id.0].is_none() {
+                return Err(self.not_kept(id));
+            }
+            if held.shapes[id.0] != seed.shape() {
+                return Err(self.error(
+                    id,
+                    format!(
+                        "has the value {:?}, its gradient {:?}",
+                        held.shapes[id.0],
+                        seed.shape()
+                    ),
+                ));
+            }
+            accumulate(&mut pending[id.0], seed);
+        }
+        Ok(BackwardWalk {
+            request,
+            leads_to_request: self.leads_to_request(request),
+            pending,
+            found: Gradients {
+                nodes: BTreeMap::new(),
+                parameters: BTreeMap::new(),
+            },
+        })
+    }
+
+    /// Walks back over these nodes, of which everything is held.
+    pub(crate) fn back_over(
+        &self,
+        nodes: Range<usize>,
+        held: &mut SavedActivations,
+        way: &mut BackwardWalk,
+    ) -> Result<(), Error> {
+        let BackwardWalk {
+            request,
+            leads_to_request,
+            pending,
+            found,
+        } = way;
+        for id in nodes.rev() {
+            let Some(grad_output) = pending[id].take() else {
+                held.release(id);
+                continue;
+            };
+            if request.nodes.contains(&NodeId(id)) {
+                found.nodes.insert(NodeId(id), grad_output.clone());
+            }
+            let node = self.node(NodeId(id));
+            if leads_to_request[id] && !node.inputs.is_empty() {
+                let wants_input: Vec<bool> =
+                    node.inputs.iter().map(|i| leads_to_request[i.0]).collect();
+                let wants_parameter: Vec<bool> = node
+                    .parameters
+                    .iter()
+                    .map(|&p| self.wants(request, p))
+                    .collect();
+                let gradients = self.step(
+                    held,
+                    NodeId(id),
+                    grad_output,
+                    (&wants_input, &wants_parameter),
+                    request.rules,
+                )?;
+                for ((input, gradient), wanted) in
+                    node.inputs.iter().zip(gradients.inputs).zip(wants_input)
+                {
+                    if let (Some(gradient), true) = (gradient, wanted) {
+                        accumulate(&mut pending[input.0], gradient);
+                    }
+                }
+                for (&parameter, gradient) in node.parameters.iter().zip(gradients.parameters) {
+                    if let Some(gradient) = gradient {
+                        let mut sum = found.parameters.remove(&parameter);
+                        accumulate(&mut sum, gradient);
+                        found.parameters.extend(sum.map(|sum| (parameter, sum)));
+                    }
+                }
+            }
+            held.release(id);
+        }
+        Ok(())
+    }
+
+    fn wants(&self, request: &Request, parameter: usize) -> bool {
+        let parameter = &self.parameters()[parameter];
+        parameter.role != crate::Role::Statistic && (request.parameters)(parameter)
+    }
+
+    /// Whether a gradient at a node is of use: the node, one of its parameters or something before
+    /// it was asked for.
+    fn leads_to_request(&self, request: &Request) -> Vec<bool> {
+        let mut leads = vec![false; self.nodes().len()];
+        for (id, node) in self.nodes().iter().enumerate() {
+            leads[id] = request.nodes.contains(&NodeId(id))
+                || node.inputs.iter().any(|i| leads[i.0])
+                || node.parameters.iter().any(|&p| self.wants(request, p));
+        }
+        leads
+    }
+
+    /// One node: by its rule, or else by its op.
+    pub(crate) fn step(
+        &self,
+        held: &SavedActivations,
+        id: NodeId,
+        grad_output: Tensor,
+        (wants_input, wants_parameter): (&[bool], &[bool]),
+        composite: &Composite,
+    ) -> Result<ops::Gradients, Error> {
+        let node = self.node(id);
+        let rule = composite.rule_at(self, id);
+        let needs = match rule {
+            Some(_) => Needs::INPUTS_AND_OUTPUT,
+            None => node.op.needs(),
+        };
+        // What is not needed may be gone; its shape is there.
+        let value = |id: NodeId, needed: bool| match &held.values[id.0] {
+            Some(value) => Ok(value.clone()),
+            None if needed => Err(self.not_kept(id)),
+            None => Ok(Tensor::shape_only(&held.shapes[id.0])),
+        };
+        let inputs = node.inputs.iter();
+        let inputs = inputs
+            .map(|&input| value(input, needs.inputs))
+            .collect::<Result<Vec<_>, _>>()?;
+        let inputs: Vec<&Tensor> = inputs.iter().collect();
+        let output = value(id, needs.output)?;
+        let own = (held.mode != Mode::Inference).then(|| node.op.prepare());
+        let call = BackwardCall {
+            inputs: &inputs,
+            parameters: &self.parameters_of(node),
+            prepared: match &own {
+                Some(own) => own.as_ref(),
+                None => self.prepared(id),
+            },
+            output: &output,
+            saved: &held.saved[id.0],
+            mode: held.mode,
+            arithmetic: self.arithmetic(),
+            wants_input,
+            wants_parameter,
+        };
+        let work = || match rule {
+            Some(rule) => rule
+                .backward(node, &call, &grad_output)
+                .map(|inputs| ops::Gradients {
+                    inputs,
+                    parameters: Vec::new(),
+                }),
+            None => node.op.backward(&call, grad_output),
+        };
+        // The input and the weight: the gradient of a bias multiplies nothing.
+        let wanted = [wants_input, wants_parameter].map(|wants| wants.first() == Some(&true));
+        let operands = wanted.into_iter().filter(|&w| w).count() as u64;
+        let products = operands * self.multiply_adds_per_value(node, &held.shapes);
+        let gradients = self.timed((Walk::Backward, id), &held.shapes[id.0], products, work);
+        gradients.map_err(|detail| self.error(id, detail))
+    }
+
+    pub(crate) fn not_kept(&self, id: NodeId) -> Error {
+        Error::NotKept {
+            node: self.node(id).name.clone(),
+        }
+    }
+
+    fn error(&self, id: NodeId, detail: String) -> Error {
+        let node = self.node(id);
+        Error::Node {
+            node: node.name.clone(),
+            kind: node.op.kind(),
+            detail,
+        }
+    }
+}
+
+impl SavedActivations {
+    /// Lets go of a node that the walk is past.
+    fn release(&mut self, id: usize) {
+        self.values[id] = None;
+        self.saved[id] = Vec::new();
+    }
+}
+
+/// Adds a gradient to a sum, in the place of either if nobody else holds it.
+fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) {
+    *sum = Some(match sum.take() {
+        None => gradient,
+        Some(sum) if sum.is_held_once() => ops::map2_into(sum, &gradient, |a, b| a + b),
+        Some(sum) => ops::map2_into(gradient, &sum, |a, b| a + b),
+    });
+}

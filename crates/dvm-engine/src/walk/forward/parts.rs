@@ -1,0 +1,93 @@
+//! A batch in parts: where feature maps are large and filters few, pictures go through the first
+//! layers one by one, each on a core of its own. What one layer writes is then still in cache when
+//! the next one reads it; a whole batch would go through memory at every layer. Further on, where
+//! filters outweigh the maps, the batch comes together, so that each filter is read once for all.
+
+use rayon::prelude::*;
+
+use super::{Keep, Pass};
+use crate::runtime::buffer::Buffer;
+use crate::{Error, Graph, Mode, NodeId, Tensor};
+
+/// Values that a layer may read and write for one part: so many stay in a core's cache.
+const CLOSE: usize = 1 << 18;
+
+/// Computes the first layers of a batch in parts, and returns the node to go on from: 0, if it is
+/// better to go on with the whole batch from the start.
+pub(super) fn start(pass: &mut Pass, pictures: &Tensor) -> Result<usize, Error> {
+    let graph = pass.graph;
+    let batch = pictures.shape().first().copied().unwrap_or(0);
+    if batch < 2 || pictures.shape().len() != 4 {
+        return Ok(0);
+    }
+    let mut one = pictures.shape().to_vec();
+    one[0] = 1;
+    let Some((joint, size)) = joint(graph, &one)? else {
+        return Ok(0);
+    };
+    let part = (CLOSE / size).clamp(1, batch);
+    if part == batch {
+        return Ok(0);
+    }
+    let values = pictures.len() / batch;
+    let compute = |pictures: &[f32]| -> Result<Tensor, Error> {
+        let mut shape = one.clone();
+        shape[0] = pictures.len() / values;
+        let mut copy = Buffer::unspecified(pictures.len());
+        copy.copy_from_slice(pictures);
+        let nodes = [NodeId(joint)];
+        let mut pass = Pass::new(graph, Mode::Inference, Keep::Nodes(&nodes));
+        pass.run(0..joint + 1, &Tensor::from_buffer(&shape, copy))?;
+        Ok(pass.values[joint].take().expect("it is kept"))
+    };
+    // The first part alone: what kernels make of the parameters is then there for all others.
+    let (first, rest) = pictures.data().split_at(part * values);
+    let mut results = vec![compute(first)?];
+    let rest: Result<Vec<Tensor>, Error> = rest.par_chunks(part * values).map(compute).collect();
+    results.extend(rest?);
+    let mut shape = results[0].shape().to_vec();
+    shape[0] = batch;
+    let mut joined = Buffer::unspecified(shape.iter().product());
+    let mut at = 0;
+    for result in &results {
+        joined[at..at + result.len()].copy_from_slice(result.data());
+        at += result.len();
+    }
+    pass.values[joint] = Some(Tensor::from_buffer(&shape, joined));
+    Ok(joint + 1)
+}
+
+/// The last node that all later ones depend on alone, with only blocks before it whose maps outweigh
+/// their parameters; and the most values that one of these layers reads and writes for one picture.
+///
+/// A block is what lies between two nodes that all later ones depend on alone: of a block that gates its
+/// maps by a few numbers of their own (squeeze-and-excite), the layers that compute these have many
+/// parameters and hardly any values, and count with the rest.
+fn joint(graph: &Graph, picture: &[usize]) -> Result<Option<(usize, usize)>, Error> {
+    let shapes = graph.shapes(picture)?;
+    let are_batches = graph.are_batches(picture)?;
+    let values = |id: usize| shapes[id].iter().product::<usize>();
+    let last_use = graph.last_use(Keep::Output);
+    let (mut found, mut open_until) = (None, 0);
+    let (mut largest, mut moved, mut parameters) = (1, 0, 0);
+    for (id, node) in graph.nodes().iter().enumerate().skip(1) {
+        if !are_batches[id] {
+            break;
+        }
+        let own = values(id) + node.inputs.iter().map(|i| values(i.0)).sum::<usize>();
+        let sizes = node.parameters.iter().map(|&p| graph.values()[p].len());
+        parameters += sizes.sum::<usize>();
+        moved += own;
+        largest = largest.max(own);
+        open_until = open_until.max(last_use[id - 1]);
+        // Nothing before this node is read by anybody after it.
+        if open_until <= id && shapes[id].len() == 4 {
+            if parameters > moved {
+                break;
+            }
+            found = Some((id, largest));
+            (moved, parameters) = (0, 0);
+        }
+    }
+    Ok(found)
+}
