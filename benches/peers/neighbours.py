@@ -48,7 +48,7 @@ class Busy:
 
 
 def losses(contestants, rounds, only):
-    print("| work | beside | `dvm` | peer | |\n|---|---|---|---|---|")
+    print("| work | other processes | `dvm` | other tool | |\n|---|---|---|---|---|")
     for part, work, model, batch, (own_runs, peer_runs), (peer, peers_work) in WORKS:
         if only and part not in only:
             continue
@@ -62,7 +62,7 @@ def losses(contestants, rounds, only):
             alone = alone or medians
             cells = [f"{1e3 * m:.1f} ms (**{m / a:.2f}**)" for m, a in zip(medians, alone)]
             name = {"onnxruntime": "ONNX Runtime", "torch": "PyTorch"}[peer]
-            beside = "nothing" if busy == 0 else f"{busy} busy"
+            beside = "none" if busy == 0 else f"{busy} busy"
             print(f"| {work} {model}, batch {batch} | {beside} | {cells[0]} | {cells[1]} | {name} |", flush=True)
 
 
