@@ -1,11 +1,11 @@
-"""Networks that PyTorch, timm, Keras and others export now, against ONNX Runtime and the originals.
+"""Compares networks exported by PyTorch, timm, Keras and others with ONNX Runtime and the originals.
 
     python tests/exported_models target/release/dvm [--only WORD] [--all] [--keep FOLDER] [--tensorflow PYTHON]
 
-Needs torch, torchvision, timm, onnx, onnxruntime, onnxscript, onnxconverter-common, numpy and pillow; what
-needs more (keras, skl2onnx and scikit-learn, onnxsim) is skipped where that is not installed. TensorFlow does
-not live beside the others: `--tensorflow` names the Python of an environment that has tensorflow and tf2onnx.
-Ends with 'N passed, N failed, N skipped', and with 1 if any failed.
+Needs torch, torchvision, timm, onnx, onnxruntime, onnxscript, onnxconverter-common, numpy and pillow. Checks that
+need more (keras, skl2onnx and scikit-learn, onnxsim) are skipped if it is not installed. TensorFlow conflicts with
+the others: `--tensorflow` names the Python of an environment with tensorflow and tf2onnx. Prints 'N passed, N
+failed, N skipped'; the exit status is 1 if any failed.
 """
 
 import argparse

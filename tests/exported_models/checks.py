@@ -1,4 +1,4 @@
-"""The list of checks, and what a check may say."""
+"""The list of checks, and their results."""
 
 import dataclasses
 import pathlib

@@ -1,4 +1,4 @@
-"""An exported file, and whether ONNX Runtime, PyTorch and dvm say the same of one picture."""
+"""Compares the output of ONNX Runtime, PyTorch and dvm for an exported file and one picture."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The two exporters of PyTorch, called as their users call them."""
+"""The two exporters of PyTorch, with their usual arguments."""
 
 import torch
 

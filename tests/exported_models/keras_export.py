@@ -1,4 +1,4 @@
-"""keras_export.py NAME ONNX VALUES: Keras on PyTorch exports a network, and answers for VALUES [1, H, W, 3]."""
+"""keras_export.py NAME ONNX VALUES: Keras on PyTorch exports a network, and computes its output for VALUES [1, H, W, 3]."""
 
 import os
 import sys

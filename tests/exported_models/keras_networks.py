@@ -1,4 +1,4 @@
-"""Networks of Keras with seeded weights, whatever runs them."""
+"""Keras networks with seeded weights, for every backend."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Calls of dvm, and what it answers."""
+"""Calls dvm and reads its output."""
 
 import json
 import subprocess

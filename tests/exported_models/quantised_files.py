@@ -1,7 +1,7 @@
 """Files that ONNX Runtime quantised to operators on whole numbers, or dynamically.
 
-dvm computes with the numbers that the weights stand for and rounds nothing in between. ONNX Runtime, which rounds every
-map, is too far away to show a mistake; so it runs the float file with those weights instead.
+dvm computes with the numbers that the weights represent and does not round in between. ONNX Runtime rounds every
+activation, which hides mistakes; so it runs the float file with those weights instead.
 """
 
 import logging

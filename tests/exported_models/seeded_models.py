@@ -1,8 +1,8 @@
-"""Networks of torchvision and timm with weights that follow from a seed, as alive as trained ones.
+"""Networks of torchvision and timm with seeded weights that resemble trained ones.
 
-A fresh network hides mistakes: its biases and layer scales are zero, its batch-norms do nothing, some heads
-answer zero whatever they see. So every constant parameter gets numbers, and batch-norms the statistics of a
-few pictures.
+An untrained network hides mistakes: its biases and layer scales are zero, its batch-norms have no effect, some
+heads are always zero. So every constant parameter gets numbers, and batch-norms get the statistics of a few
+pictures.
 """
 
 import zlib

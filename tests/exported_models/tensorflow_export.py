@@ -1,4 +1,4 @@
-"""tensorflow_export.py NAME ONNX VALUES: tf2onnx exports a network, and TensorFlow answers for VALUES [1, H, W, 3]."""
+"""tensorflow_export.py NAME ONNX VALUES: tf2onnx exports a network, and TensorFlow computes its output for VALUES [1, H, W, 3]."""
 
 import os
 import sys

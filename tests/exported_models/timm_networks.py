@@ -1,4 +1,4 @@
-"""Small networks of timm: those that many use, and a wide sweep to learn what is not supported."""
+"""Small networks of timm: popular ones, and a wide sweep to find what is not supported."""
 
 from checks import check
 from comparison import WITHIN, Exported, by_torch, compare, difference

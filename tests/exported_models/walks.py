@@ -1,4 +1,4 @@
-"""What is done with a network beyond asking it: maps, gradients, fine-tuning."""
+"""Maps, gradients and fine-tuning of a network."""
 
 import json
 
