@@ -13,6 +13,7 @@ test:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p dvm-data --no-default-features --all-targets -- -D warnings
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
@@ -21,9 +22,9 @@ docs:
 book:
 	mdbook build
 
-# docs/reference, written from the registries.
+# docs/reference, written from the registries and the help of every command.
 reference-docs:
-	DVM_WRITE_REFERENCE=1 $(CARGO) test -p dvm --test documents the_reference
+	DVM_WRITE_REFERENCE=1 $(CARGO) test -p dvm -p dvm-cli --test documents the_reference
 
 licences:
 	$(CARGO) fetch --locked
