@@ -265,12 +265,12 @@ fn row(page: &mut String, columns: &[&str]) {
     writeln!(page, "| {} |", escaped.join(" | ")).unwrap();
 }
 
-/// A text with `<` escaped outside of code, where Markdown would take `<split>` for HTML.
+/// A text with `<split>_<modality>_` escaped outside of code, where Markdown would take it for HTML and emphasis.
 fn text(plain: &str) -> String {
     let parts = plain.split('`').enumerate();
     let escaped: Vec<String> = parts
         .map(|(number, part)| match number % 2 {
-            0 => part.replace('<', "\\<"),
+            0 => part.replace('<', "\\<").replace(">_", ">\\_"),
             _ => part.to_owned(),
         })
         .collect();
