@@ -1,4 +1,4 @@
-//! Writes every case of the tests as an ONNX file, with what the network answers beside it, for
+//! Writes every case of the tests as an ONNX file, and its inputs and logits beside it, for
 //! `tests/converted_networks.py` to compare with ONNX Runtime: `exported_ops FOLDER`.
 
 #[path = "../tests/cases/mod.rs"]

@@ -1,21 +1,21 @@
-//! Why an ONNX file is not taken.
+//! Why an ONNX file cannot be read.
 
 use std::io;
 
-/// An error about an ONNX file; each names the file, and says what to do where something can be done.
+/// An error about an ONNX file. Each names the file, and says what to do if that is known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OnnxError {
     /// The file, or one that it names, cannot be read.
-    #[error("{file}: {source}")]
+    #[error("cannot read {file}: {source}")]
     Io {
         /// The file.
         file: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The bytes are no ONNX file, or a damaged one.
-    #[error("{file}: is no whole ONNX file: {detail}")]
+    /// The bytes are not an ONNX file, or a damaged one.
+    #[error("{file}: not a complete ONNX file: {detail}")]
     Damaged {
         /// The file.
         file: String,
@@ -27,12 +27,12 @@ pub enum OnnxError {
     Invalid {
         /// The file.
         file: String,
-        /// The node, as the beginning of a sentence; empty if it is about the whole.
+        /// The node, as the beginning of a sentence; empty if it is about the whole file.
         place: String,
         /// What is wrong.
         detail: String,
     },
-    /// It asks for more memory or work than a classifier needs.
+    /// It needs more memory or work than a limit allows.
     #[error("{file}: {detail}")]
     TooLarge {
         /// The file.
@@ -40,11 +40,10 @@ pub enum OnnxError {
         /// What is too large.
         detail: String,
     },
-    /// It holds operators, or uses of them, that this program does not compute: all of them.
+    /// It has nodes that dvm does not support: all of them.
     #[error(
-        "{file}: has {} that this program cannot compute (opset {opset}): {}; docs/unsupported.md lists \
-         what is known to be missing",
-        counted(.what.len()),
+        "{file}: has nodes that dvm does not support (opset {opset}): {}; docs/unsupported.md lists what \
+         is not supported",
         .what.join("; ")
     )]
     Unsupported {
@@ -52,14 +51,7 @@ pub enum OnnxError {
         file: String,
         /// The version of ONNX's operators.
         opset: i64,
-        /// Each as `Op (node "name"): why`.
+        /// Each as ``Op (node `name`): why``.
         what: Vec<String>,
     },
-}
-
-fn counted(nodes: usize) -> String {
-    match nodes {
-        1 => "a node".into(),
-        several => format!("{several} kinds of nodes"),
-    }
 }

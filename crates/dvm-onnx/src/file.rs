@@ -1,4 +1,4 @@
-//! A file that was read, before it becomes a network.
+//! An ONNX file, before it becomes a network.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use dvm_engine::weights::{Array, Weights};
 use crate::import::{failure, tensor};
 use crate::{Imported, OnnxError, Options, imported, read};
 
-/// An ONNX file with the weights that lie beside it.
+/// An ONNX file with its external weights.
 pub struct OnnxFile {
     name: String,
     decoded: read::Decoded,
@@ -18,8 +18,8 @@ impl OnnxFile {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`OnnxError`] names the file. One that claims more than its length can justify is refused before
-    /// memory is spent on it.
+    /// [`OnnxError`] names the file. A file that declares more than its length justifies is an error before memory is
+    /// allocated.
     pub fn open(path: &Path) -> Result<Self, OnnxError> {
         Ok(Self {
             name: path.display().to_string(),
@@ -27,12 +27,12 @@ impl OnnxFile {
         })
     }
 
-    /// Whether this program wrote it.
+    /// Whether dvm wrote it.
     pub fn is_own(&self) -> bool {
         self.decoded.model.producer_name == crate::export::PRODUCER
     }
 
-    /// What it says of itself.
+    /// Its metadata.
     pub fn metadata(&self) -> BTreeMap<String, String> {
         let entries = self.decoded.model.metadata_props.iter();
         entries
@@ -40,11 +40,10 @@ impl OnnxFile {
             .collect()
     }
 
-    /// Its initialisers as they stand in it, by name, with its metadata: what a network that is known
-    /// otherwise takes for its weights. Those that hold no floats are left out.
+    /// Its initializers of floats by name, and its metadata: the weights of a network whose architecture is known.
     ///
     /// # Errors
-    /// [`OnnxError::Invalid`] for one that has not as many numbers as its shape says.
+    /// [`OnnxError::Invalid`] if the number of values differs from the shape's.
     pub fn weights(&self) -> Result<Weights, OnnxError> {
         let graph = self.decoded.model.graph.iter();
         let mut arrays = BTreeMap::new();
@@ -56,7 +55,7 @@ impl OnnxFile {
             let read =
                 read.and_then(|array| Ok((array.shape.clone(), array.as_floats()?.to_vec())));
             let (shape, values) = read.map_err(|trouble| {
-                let place = format!("initialiser `{}`: ", initializer.name);
+                let place = format!("initializer `{}` ", initializer.name);
                 failure(&self.name, place, trouble)
             })?;
             arrays.insert(initializer.name.clone(), Array { shape, values });

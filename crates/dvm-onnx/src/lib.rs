@@ -1,7 +1,7 @@
-//! ONNX files: an exported classifier becomes a graph, and a graph becomes a file.
+//! Import and export of ONNX files.
 //!
-//! [`read`] takes files of any exporter: the file's graph becomes a graph of `dvm_engine`, with the names
-//! that the file has, on which everything works that works on the networks of the zoo.
+//! [`read`] turns a classifier exported by any tool into a graph of `dvm_engine`, with the names of the file. [`to_onnx`]
+//! turns a graph into a file.
 
 mod error;
 mod export;
@@ -12,7 +12,7 @@ mod names;
 mod pixels;
 mod proto;
 mod read;
-mod survey;
+mod size_check;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,95 +20,91 @@ use std::path::Path;
 use dvm_engine::{Graph, Output, Parameter, Tensor};
 
 pub use error::OnnxError;
-pub use export::{Export, ExportError, OPSET, Untold, structure, to_onnx};
+pub use export::{Export, ExportError, OPSET, UnsupportedNode, structure, to_onnx};
 pub use file::OnnxFile;
 pub use metadata::class_names;
 pub use pixels::{ChannelOrder, PixelRange, Pixels};
 
-/// The domain of this crate's own operators, which only structures have.
+/// The domain of this crate's operators, which only [`structure`]s have.
 pub(crate) const OWN_DOMAIN: &str = "dvm";
 
-/// What a caller may say about a file.
+/// Options of the import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Rows and columns of the pictures, for files that leave them open.
+    /// Rows and columns of the input, for files in which they are dynamic.
     pub size: Option<(usize, usize)>,
 }
 
-/// Rows and columns of pictures, where neither the file nor the caller says any.
+/// The default rows and columns of a dynamic input.
 const USUAL_SIZE: (usize, usize) = (224, 224);
 
 /// A network from a file.
 pub struct Imported {
-    /// The network: pictures `[N, C, H, W]` to numbers `[N, K]`, for any number of pictures.
+    /// The network: inputs `[N, C, H, W]` to logits `[N, K]`, for any batch size.
     pub graph: Graph,
-    /// What the numbers mean, if the end of the graph tells: a softmax or a sigmoid, which is left out.
+    /// What the logits mean, if the file ends with a softmax or sigmoid, which is left out.
     pub output: Option<Output>,
-    /// Channels of its pictures: three, or one where they are grey, or others.
+    /// Channels of the input: usually 3, or 1 for grey pictures.
     pub channels: usize,
-    /// The name of its input.
+    /// The name of the input.
     pub input: String,
-    /// Numbers that the graph gives for each picture.
+    /// Logits per picture, K.
     pub outputs: usize,
-    /// Whether the file takes pixels as whole numbers of 0 to 255 (`uint8`); the graph takes them as
-    /// floats.
+    /// Whether the file expects integer pixels of 0 to 255 (`uint8`); the graph reads them as floats.
     pub takes_bytes: bool,
-    /// Rows that the file asks for; `None` where they are open.
+    /// Rows of the input; `None` if dynamic.
     pub height: Option<usize>,
-    /// Columns that the file asks for.
+    /// Columns of the input; `None` if dynamic.
     pub width: Option<usize>,
-    /// Rows and columns that the graph was made for: the file's, the caller's, or else 224 × 224.
+    /// Rows and columns that the graph was built for: those of the file, of [`Options`], or else 224 × 224.
     pub size: (usize, usize),
     /// The file's metadata.
     pub metadata: BTreeMap<String, String>,
-    /// What was left out or chosen, and changes nothing.
+    /// What was left out or chosen, without effect on the results.
     pub notes: Vec<String>,
-    /// What a user has to know.
+    /// What may affect the results.
     pub warnings: Vec<String>,
     /// The program that wrote the file, and its version.
     pub producer: String,
     /// The version of ONNX's operators.
     pub opset: i64,
-    /// Names of the classes, where the file has as many as there are; a *no* and a *yes* for a network
-    /// with a single number.
+    /// Class names, if the file has as many as there are classes; *no* and *yes* for a single logit.
     pub classes: Option<Vec<String>>,
-    /// What the graph tells of the pixels that it takes, where it scales or shifts them before its first
-    /// layer.
+    /// Which pixels the graph expects, if it scales or shifts them before its first layer.
     pub pixels: Option<Pixels>,
-    /// SHA-256 of the file, in hexadecimal; not of weights that lie beside it.
+    /// SHA-256 of the file, in hexadecimal; without external weights.
     pub sha256: String,
 }
 
-/// Whether these bytes, the beginning of a file, look like an ONNX file: a version of the format, and
-/// then its producer or another field of a model.
+/// Whether a file that begins with these bytes may be an ONNX file: a format version, followed by the producer or another
+/// field of a model.
 pub fn is_onnx(head: &[u8]) -> bool {
     // Field 1, a small number; then field 2 (producer), 7 (graph) or 8 (opsets).
     matches!(head, [0x08, 3..=30, 0x12 | 0x1a | 0x3a | 0x42 | 0x72, ..])
 }
 
-/// Reads a file, and the weights that lie beside it.
+/// Reads a file and its external weights.
 ///
 /// # Errors
-/// [`OnnxError`] names the file and the node. A file that claims more than its length can justify is
-/// refused before memory is spent on it.
+/// [`OnnxError`] names the file and the node. A file that declares more than its length justifies is an error before
+/// memory is allocated.
 pub fn read(path: &Path, options: Options) -> Result<Imported, OnnxError> {
     OnnxFile::open(path)?.import(options)
 }
 
-/// Reads the bytes of a file; `name` stands for it in messages.
+/// Reads the bytes of a file, called `name` in messages.
 ///
 /// # Errors
-/// As [`read`]; weights that lie in other files are not read.
+/// As [`read`], and if weights are in other files.
 pub fn from_bytes(bytes: &[u8], name: &str, options: Options) -> Result<Imported, OnnxError> {
     imported(name, &read::decode(bytes, name)?, options, None)
 }
 
-/// Makes a network of a file that tells its structure, but leaves its weights out; `value` gives those.
-/// The file's tensors of floats that have no numbers are parameters, each as its layer has it: a
-/// fully connected layer `[O, I]`.
+/// Builds a network from a file without weights ([`structure`]); `value` supplies them. Each tensor of floats without
+/// numbers is a parameter in the shape of its layer, for a fully connected layer `[O, I]`.
 ///
 /// # Errors
-/// As [`read`], and where a value has another shape than its parameter.
+/// As [`read`], and if a value has another shape than its parameter.
 pub fn from_structure(
     bytes: &[u8],
     mut value: impl FnMut(&Parameter) -> Tensor,
@@ -126,20 +122,20 @@ fn imported(
 ) -> Result<Imported, OnnxError> {
     let model = &decoded.model;
     let size = options.size.unwrap_or(USUAL_SIZE);
-    let taken = import::take(name, model, decoded.bytes, size, absent)?;
+    let read = import::import_model(name, model, decoded.bytes, size, absent)?;
     let metadata: BTreeMap<String, String> = model
         .metadata_props
         .iter()
         .map(|entry| (entry.key.clone(), entry.value.clone()))
         .collect();
-    let opening = &taken.opening;
-    let size = (opening.height, opening.width);
-    let shapes = taken.graph.shapes(&[1, opening.channels, size.0, size.1]);
+    let input = &read.input;
+    let size = (input.height, input.width);
+    let shapes = read.graph.shapes(&[1, input.channels, size.0, size.1]);
     let count = shapes
-        .map(|shapes| shapes[taken.graph.output().index()][1])
+        .map(|shapes| shapes[read.graph.output().index()][1])
         .unwrap_or(0);
     let own = metadata::classes(&metadata, Output::classes(count));
-    let at_end = taken.classes.filter(|names| names.len() == count);
+    let at_end = read.classes.filter(|names| names.len() == count);
     let no_and_yes = (count == 1).then(|| {
         let yes = metadata::classes(&metadata, 1).map(|mut names| names.remove(0));
         let no = yes.as_ref().map(|yes| format!("not {yes}"));
@@ -151,24 +147,24 @@ fn imported(
         .map(|set| set.version)
         .next();
     Ok(Imported {
-        channels: opening.channels,
-        input: opening.name.clone(),
+        channels: input.channels,
+        input: input.name.clone(),
         outputs: count,
-        takes_bytes: opening.takes_bytes,
-        height: opening.fixed.0,
-        width: opening.fixed.1,
+        takes_bytes: input.takes_bytes,
+        height: input.fixed.0,
+        width: input.fixed.1,
         size,
-        graph: taken.graph,
-        output: taken.output,
+        graph: read.graph,
+        output: read.output,
         classes: own.or(at_end).or(no_and_yes),
         metadata,
-        notes: taken.notes,
-        warnings: taken.warnings,
+        notes: read.notes,
+        warnings: read.warnings,
         producer: format!("{} {}", model.producer_name, model.producer_version)
             .trim()
             .to_owned(),
         opset: opset.unwrap_or(1),
-        pixels: taken.pixels,
+        pixels: read.pixels,
         sha256: decoded.sha256.clone(),
     })
 }

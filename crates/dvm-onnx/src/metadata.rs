@@ -1,10 +1,10 @@
-//! Class names among a file's metadata, in the forms that tools write them.
+//! Class names in a file's metadata, in the formats of various tools.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// Keys under which class names are found, the most telling first.
+/// Keys of class names, the most specific first.
 const KEYS: [&str; 19] = [
     "dvm.classes",
     "classes",
@@ -32,7 +32,7 @@ const KEYS: [&str; 19] = [
     "labels_map",
 ];
 
-/// Keys of JSON objects that hold one of them.
+/// Keys of JSON objects that contain one of them.
 const CONFIGURATIONS: [&str; 3] = ["config", "model_config", "pretrained_cfg"];
 
 /// The class names of `count` classes, if the metadata has them.
@@ -53,13 +53,13 @@ pub(crate) fn classes(metadata: &BTreeMap<String, String>, count: usize) -> Opti
     })
 }
 
-/// The names of `count` classes from a text: a JSON list, a JSON object by index or by name, a list or
-/// dict in Python's notation (Ultralytics writes `{0: 'cat', 1: 'dog'}`), or lines or words with commas
-/// between them (PaddleOCR writes lines). Nothing where there are more or fewer.
+/// The names of `count` classes from a text: a JSON list, a JSON object by index or by name, a list or dict in Python's
+/// notation (Ultralytics writes `{0: 'cat', 1: 'dog'}`), lines (PaddleOCR), or words separated by commas. `None` if there
+/// are more or fewer.
 pub fn class_names(text: &str, count: usize) -> Option<Vec<String>> {
     let fits = |names: &Vec<String>| names.len() == count;
     parsed(text).filter(fits).or_else(|| {
-        // A name may have commas in it, or be the only one.
+        // A single name, perhaps with commas.
         let alone = vec![text.trim().to_owned()];
         Some(alone).filter(|names| fits(names) && is_a_name(&names[0]))
     })
@@ -77,7 +77,7 @@ fn parsed(text: &str) -> Option<Vec<String>> {
     if trimmed.starts_with(['{', '[', '(']) {
         return python(trimmed);
     }
-    // A line at the end may be closed or not. A line of a single space names a space.
+    // The last line may end or not. A line with a single space is the name of a space.
     let names: Vec<String> = match trimmed.contains('\n') {
         true => text
             .trim_end_matches(['\n', '\r'])
@@ -104,7 +104,7 @@ fn from_json(value: &Value) -> Option<Vec<String>> {
     let text = |value: &Value| match value {
         Value::String(name) => Some(name.clone()),
         Value::Number(number) => Some(number.to_string()),
-        // ImageNet's index of Keras: a synset and a name.
+        // Keras' index of ImageNet: a synset and a name.
         Value::Array(names) => names.last()?.as_str().map(str::to_owned),
         _ => None,
     };
@@ -124,14 +124,14 @@ fn from_json(value: &Value) -> Option<Vec<String>> {
                 in_order(by_name?)
             })
         }
-        // One name, or text that holds a list.
+        // One name, or a list as text.
         Value::String(inner) if is_a_name(inner) => Some(vec![inner.clone()]),
         Value::String(inner) => python(inner.trim()),
         _ => None,
     }
 }
 
-/// Names by index, if no index is left out.
+/// Names by index, if no index is missing.
 fn in_order(names: BTreeMap<usize, String>) -> Option<Vec<String>> {
     let is_whole = names.keys().copied().eq(0..names.len());
     is_whole.then(|| names.into_values().collect())
@@ -160,7 +160,7 @@ fn python(text: &str) -> Option<Vec<String>> {
     in_order(by_index)
 }
 
-/// A number or a word without quotes, and what follows it.
+/// A number or a word without quotes, and the rest.
 fn bare(text: &str) -> Option<(String, &str)> {
     let end = text
         .find([',', '\'', '"', '{', '[', '(', ':'])
@@ -170,7 +170,7 @@ fn bare(text: &str) -> Option<(String, &str)> {
     (is_end && !name.trim().is_empty()).then(|| (name.trim().to_owned(), after))
 }
 
-/// A string in quotes, and what follows it.
+/// A quoted string, and the rest.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     let mut name = String::new();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_an_index_out_is_no_list_of_classes() {
+    fn a_list_without_an_index_is_not_a_list_of_classes() {
         assert_eq!(parsed("{0: 'cat', 2: 'dog'}"), None);
         assert_eq!(parsed("{0: 'cat"), None);
         assert_eq!(parsed(r#"{"0": {"cat": 1}}"#), None);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_too_few_are_none_of_these_classes() {
+    fn the_number_of_names_must_be_the_number_of_classes() {
         assert_eq!(found(&[("character", "0\n180")], 3), None);
         let spaced = found(&[("character", "a\n \nb\n")], 3).unwrap();
         assert_eq!(spaced, ["a", " ", "b"]);

@@ -1,18 +1,18 @@
-//! Names that each stand for one thing.
+//! Unique names.
 
 use std::collections::{HashMap, HashSet};
 
-/// Names that are taken.
+/// Names in use.
 #[derive(Default)]
-pub(crate) struct Names {
+pub(crate) struct UniqueNames {
     taken: HashSet<String>,
-    /// The last number that was tried behind a name.
+    /// The last number appended to a name.
     numbers: HashMap<String, u64>,
 }
 
-impl Names {
-    /// This name, or with a number behind it the first that is free. However many ask for one name, each
-    /// takes about one step: files may name all their nodes alike.
+impl UniqueNames {
+    /// This name, with the next free number appended if it is in use. It takes about one step even if a file gives all its
+    /// nodes the same name.
     pub fn unique(&mut self, wanted: &str) -> String {
         let mut name = wanted.to_owned();
         while self.taken.contains(&name) {
@@ -30,16 +30,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_taken_get_numbers_that_are_free() {
-        let mut names = Names::default();
+    fn a_name_in_use_gets_the_next_free_number() {
+        let mut names = UniqueNames::default();
         let wanted = ["a", "a_2", "a", "b", "a", "a_2"];
         let found = wanted.map(|name| names.unique(name));
         assert_eq!(found, ["a", "a_2", "a_3", "b", "a_4", "a_2_2"]);
     }
 
     #[test]
-    fn a_hundred_thousand_things_of_one_name_are_told_apart() {
-        let mut names = Names::default();
+    fn a_hundred_thousand_equal_names_become_unique() {
+        let mut names = UniqueNames::default();
         let mut last = String::new();
         for _ in 0..100_000 {
             last = names.unique("relu");

@@ -1,17 +1,17 @@
-//! What a file's graph tells of the pixels that it takes.
+//! Which pixels a file's graph expects.
 
-/// What the graph does to the picture before its first layer, and what follows from that.
+/// Which pixels a graph expects, from what it does to them before its first layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pixels {
-    /// The values of its pixels.
+    /// The values of the pixels.
     pub range: PixelRange,
-    /// The order of its channels, where the means that it subtracts are those of ImageNet's colours.
+    /// The order of the channels, if the graph subtracts ImageNet's mean.
     pub channels: Option<ChannelOrder>,
-    /// What it does, as the end of "the network itself …": `subtracts 123.7, 116.8, 103.9`.
+    /// What the graph does, as a predicate: `subtracts 123.7, 116.8, 103.9`.
     pub how: String,
 }
 
-/// The values that a network takes for the darkest and the brightest pixel.
+/// The values of the darkest and the brightest pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PixelRange {
     /// 0 to 255.
@@ -33,7 +33,7 @@ impl PixelRange {
     }
 }
 
-/// The order of three colour channels.
+/// The order of the colour channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelOrder {
     /// Red, green, blue.

@@ -1,9 +1,9 @@
-//! The messages of an ONNX file, as far as classifiers need them.
+//! The messages of an ONNX file that classifiers need.
 //!
-//! Names and numbers of the fields are those of `onnx.proto3` of the ONNX project (IR version 13); what
-//! is not listed here is skipped when read. `prost` reads and writes the wire format.
+//! Messages and fields are those of ONNX's `onnx.proto3` (IR version 13), without the suffix `Proto`. Other fields are
+//! skipped. `prost` reads and writes the wire format.
 
-/// A file: a graph and what it needs to be understood.
+/// A file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Model {
     #[prost(int64, tag = "1")]
@@ -19,31 +19,31 @@ pub struct Model {
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSet>,
     #[prost(message, repeated, tag = "14")]
-    pub metadata_props: Vec<Entry>,
+    pub metadata_props: Vec<StringStringEntry>,
     #[prost(message, repeated, tag = "25")]
     pub functions: Vec<Function>,
 }
 
-/// Which version of which family of operators is meant.
+/// A domain of operators, and its version.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct OperatorSet {
-    /// Empty for ONNX's own.
+    /// Empty for ONNX's operators.
     #[prost(string, tag = "1")]
     pub domain: String,
     #[prost(int64, tag = "2")]
     pub version: i64,
 }
 
-/// A key with its value.
+/// A key and its value.
 #[derive(Clone, PartialEq, prost::Message)]
-pub struct Entry {
+pub struct StringStringEntry {
     #[prost(string, tag = "1")]
     pub key: String,
     #[prost(string, tag = "2")]
     pub value: String,
 }
 
-/// Nodes in the order in which they are computed, and constants.
+/// Nodes in the order of computation, and constants.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Graph {
     #[prost(message, repeated, tag = "1")]
@@ -60,10 +60,10 @@ pub struct Graph {
     pub value_info: Vec<ValueInfo>,
 }
 
-/// One operator with the names of the values that it reads and writes.
+/// An operator with the names of its inputs and outputs.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Node {
-    /// An empty name is an input that is left out.
+    /// An empty name is a missing input.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -91,7 +91,7 @@ pub struct Attribute {
     pub s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<Tensor>,
-    /// A graph of its own, of `If` and `Loop`.
+    /// A branch of `If`, or the body of `Loop`.
     #[prost(message, optional, boxed, tag = "6")]
     pub g: Option<Box<Graph>>,
     #[prost(float, repeated, tag = "7")]
@@ -102,12 +102,12 @@ pub struct Attribute {
     pub strings: Vec<Vec<u8>>,
     #[prost(enumeration = "AttributeType", tag = "20")]
     pub r#type: i32,
-    /// In a function: which attribute of the call is meant.
+    /// In a function: the attribute of the call to use.
     #[prost(string, tag = "21")]
     pub ref_attr_name: String,
 }
 
-/// Which field of an [`Attribute`] counts.
+/// Which field of an [`Attribute`] holds its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum AttributeType {
@@ -128,12 +128,12 @@ pub enum AttributeType {
     TypeProtos = 14,
 }
 
-/// An array: its numbers lie in `raw_data`, in one of the typed fields, or in another file.
+/// An array. Its numbers are in `raw_data`, in one of the typed fields, or in another file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Tensor {
     #[prost(int64, repeated, tag = "1")]
     pub dims: Vec<i64>,
-    /// A [`DataType`]; others are kept as they are.
+    /// A [`DataType`], or an unknown number.
     #[prost(int32, tag = "2")]
     pub data_type: i32,
     #[prost(float, repeated, tag = "4")]
@@ -153,10 +153,10 @@ pub struct Tensor {
     pub double_data: Vec<f64>,
     #[prost(uint64, repeated, tag = "11")]
     pub uint64_data: Vec<u64>,
-    /// Where the numbers are, if not here: `location`, `offset`, `length`.
+    /// External data: `location`, `offset`, `length`.
     #[prost(message, repeated, tag = "13")]
-    pub external_data: Vec<Entry>,
-    /// 1 if `external_data` counts.
+    pub external_data: Vec<StringStringEntry>,
+    /// 1 for external data.
     #[prost(int32, tag = "14")]
     pub data_location: i32,
 }
@@ -190,7 +190,18 @@ pub enum DataType {
     Int4 = 22,
 }
 
-/// The name and type of an input, an output or a value between.
+impl DataType {
+    /// Its name, as in NumPy: `float32`, `int8`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Float => "float32".into(),
+            Self::Double => "float64".into(),
+            other => format!("{other:?}").to_lowercase(),
+        }
+    }
+}
+
+/// The name and type of an input, an output or another value.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ValueInfo {
     #[prost(string, tag = "1")]
@@ -206,7 +217,7 @@ pub struct Type {
     pub value: Option<TypeValue>,
 }
 
-/// The types there are; of sequences and maps only that they are such.
+/// The kinds of types, without details of sequences and maps.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum TypeValue {
     #[prost(message, tag = "1")]
@@ -217,36 +228,36 @@ pub enum TypeValue {
     Map(Opaque),
 }
 
-/// Something whose inside does not matter.
+/// A message whose fields are skipped.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Opaque {}
 
-/// Numbers of one type with a shape.
+/// The type of an array.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TensorType {
     /// A [`DataType`].
     #[prost(int32, tag = "1")]
     pub elem_type: i32,
-    /// Nothing where not even the rank is known.
+    /// `None` if the rank is unknown.
     #[prost(message, optional, tag = "2")]
     pub shape: Option<Shape>,
 }
 
-/// The sides of an array.
+/// The shape of an array.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Shape {
     #[prost(message, repeated, tag = "1")]
     pub dim: Vec<Dimension>,
 }
 
-/// One side: a number, a name for what is open, or nothing.
+/// One side.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Dimension {
     #[prost(oneof = "DimensionValue", tags = "1, 2")]
     pub value: Option<DimensionValue>,
 }
 
-/// What is known of a side.
+/// A number, or the name of a dynamic side.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum DimensionValue {
     #[prost(int64, tag = "1")]
@@ -255,7 +266,7 @@ pub enum DimensionValue {
     Parameter(String),
 }
 
-/// An operator made of others, in the file itself.
+/// An operator that the file defines by others.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Function {
     #[prost(string, tag = "1")]
@@ -272,7 +283,7 @@ pub struct Function {
     pub opset_import: Vec<OperatorSet>,
     #[prost(string, tag = "10")]
     pub domain: String,
-    /// Attributes that have a value where a call gives none.
+    /// Default values of attributes.
     #[prost(message, repeated, tag = "11")]
     pub attribute_proto: Vec<Attribute>,
 }

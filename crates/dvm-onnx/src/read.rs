@@ -1,4 +1,4 @@
-//! The bytes of a file, and of the files beside it that hold its weights.
+//! Reads and decodes a file and its external weights.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,21 +10,21 @@ use sha2::{Digest, Sha256};
 
 use crate::error::OnnxError;
 use crate::proto;
-use crate::survey;
+use crate::size_check;
 
-/// Bytes of a file: protocol buffers end at 2 GiB, and so do the numbers of one tensor here.
+/// The most bytes of a file, by the limit of protocol buffers, and of one external tensor.
 const MOST: u64 = 1 << 31;
 
 /// A decoded file.
 pub(crate) struct Decoded {
     pub model: proto::Model,
-    /// Of the file alone, not of the weights beside it.
+    /// Of the file without external weights.
     pub sha256: String,
-    /// Bytes of the file and of what was read beside it.
+    /// Bytes of the file and its external weights.
     pub bytes: usize,
 }
 
-/// Reads and decodes a file with the weights beside it.
+/// Reads and decodes a file and its external weights.
 ///
 /// # Errors
 /// [`OnnxError`] names the file.
@@ -43,33 +43,33 @@ pub(crate) fn file(path: &Path) -> Result<Decoded, OnnxError> {
     let mut decoded = decode(&bytes, &name)?;
     drop(bytes);
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut beside = Beside {
+    let mut external = ExternalData {
         folder,
         name: &name,
         read: 0,
         opened: BTreeMap::new(),
     };
     if let Some(graph) = &mut decoded.model.graph {
-        beside.graph(graph)?;
+        external.graph(graph)?;
     }
     for function in &mut decoded.model.functions {
-        beside.nodes(&mut function.node)?;
+        external.nodes(&mut function.node)?;
     }
-    decoded.bytes = decoded.bytes.saturating_add(beside.read as usize);
+    decoded.bytes = decoded.bytes.saturating_add(external.read as usize);
     Ok(decoded)
 }
 
-/// Decodes the bytes of a file; `name` stands for it in messages.
+/// Decodes the bytes of a file, called `name` in messages.
 ///
 /// # Errors
-/// [`OnnxError`] where they are no ONNX file, or one that is too large.
+/// [`OnnxError`] if they are not an ONNX file, or too large.
 pub(crate) fn decode(bytes: &[u8], name: &str) -> Result<Decoded, OnnxError> {
     let file = name.to_owned();
     if bytes.len() as u64 > MOST {
-        let detail = "has more than 2 GiB; weights of that size lie in a file beside it".into();
+        let detail = "is larger than 2 GiB; export it with its weights in a separate file".into();
         return Err(OnnxError::TooLarge { file, detail });
     }
-    if let Err((detail, is_size)) = survey::check(bytes) {
+    if let Err((detail, is_size)) = size_check::check(bytes) {
         return Err(if is_size {
             OnnxError::TooLarge { file, detail }
         } else {
@@ -78,10 +78,10 @@ pub(crate) fn decode(bytes: &[u8], name: &str) -> Result<Decoded, OnnxError> {
     }
     let model = proto::Model::decode(bytes).map_err(|error| OnnxError::Damaged {
         file: file.clone(),
-        detail: error.to_string(),
+        detail: format!("it cannot be decoded ({error})"),
     })?;
     if model.graph.is_none() {
-        let detail = "it holds no graph".into();
+        let detail = "it contains no graph".into();
         return Err(OnnxError::Damaged { file, detail });
     }
     let digest = Sha256::digest(bytes);
@@ -92,23 +92,23 @@ pub(crate) fn decode(bytes: &[u8], name: &str) -> Result<Decoded, OnnxError> {
     })
 }
 
-/// Opens a file, and nothing that could block for ever.
+/// Opens a regular file, because others may block.
 fn open(path: &Path) -> std::io::Result<File> {
     if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("is not a file"));
+        return Err(std::io::Error::other("not a file"));
     }
     File::open(path)
 }
 
-/// The files in the folder of a model that its tensors point to.
-struct Beside<'a> {
+/// The external files of a model, in its folder.
+struct ExternalData<'a> {
     folder: &'a Path,
     name: &'a str,
     read: u64,
     opened: BTreeMap<String, (File, u64)>,
 }
 
-impl Beside<'_> {
+impl ExternalData<'_> {
     fn graph(&mut self, graph: &mut proto::Graph) -> Result<(), OnnxError> {
         for tensor in &mut graph.initializer {
             self.tensor(tensor)?;
@@ -128,14 +128,14 @@ impl Beside<'_> {
         Ok(())
     }
 
-    /// Puts the numbers that lie in another file where those of others are.
+    /// Reads the numbers of a tensor from its external file.
     fn tensor(&mut self, tensor: &mut proto::Tensor) -> Result<(), OnnxError> {
         if tensor.data_location != 1 {
             return Ok(());
         }
         let wrong = |detail: String| OnnxError::Invalid {
             file: self.name.to_owned(),
-            place: format!("tensor `{}`: ", tensor.name),
+            place: format!("tensor `{}` ", tensor.name),
             detail,
         };
         let entry = |key: &str| {
@@ -147,19 +147,17 @@ impl Beside<'_> {
             Some(text) => text
                 .parse::<u64>()
                 .map(Some)
-                .map_err(|_| wrong(format!("its {key} `{text}` is no number"))),
+                .map_err(|_| wrong(format!("has the {key} `{text}`, which is not a number"))),
         };
-        let location = entry("location").ok_or_else(|| wrong("does not say which file".into()))?;
+        let location = entry("location").ok_or_else(|| {
+            wrong("has its numbers in another file, but does not name that file".into())
+        })?;
         let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
         if !self.opened.contains_key(location) {
-            let path = beside(self.folder, location).map_err(wrong)?;
+            let path = external_path(self.folder, location).map_err(wrong)?;
             let opened = open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
             let (size, file) = opened.map_err(|source| OnnxError::Io {
-                file: format!(
-                    "{}: its weights lie beside it in {}",
-                    self.name,
-                    path.display()
-                ),
+                file: format!("{}, the weights of {}", path.display(), self.name),
                 source,
             })?;
             self.opened.insert(location.to_owned(), (file, size));
@@ -170,14 +168,17 @@ impl Beside<'_> {
         let length = length.or(rest).unwrap_or(0);
         if rest.is_none_or(|rest| length > rest) {
             return Err(wrong(format!(
-                "its {length} bytes from {offset} on end beyond {location}, which has {size}"
+                "needs {length} bytes at offset {offset} of {location}, which has only {size} bytes"
             )));
         }
-        // No file is read twice over by tensors that all point to the same bytes.
+        // Tensors that all point to the same bytes must not read a file many times.
         if length > MOST || self.read + length > size.saturating_mul(2).saturating_add(MOST) {
             return Err(OnnxError::TooLarge {
                 file: self.name.to_owned(),
-                detail: format!("tensor `{}` has too many bytes in {location}", tensor.name),
+                detail: format!(
+                    "tensor `{}` reads more bytes of {location} than the limit",
+                    tensor.name
+                ),
             });
         }
         let mut bytes = vec![0; length as usize];
@@ -196,14 +197,14 @@ impl Beside<'_> {
     }
 }
 
-/// The path of a file beside the model: not above it, not elsewhere, and no link to elsewhere.
-fn beside(folder: &Path, location: &str) -> Result<PathBuf, String> {
+/// The path of an external file. It must be in the model's folder, without links.
+fn external_path(folder: &Path, location: &str) -> Result<PathBuf, String> {
     let relative = Path::new(location);
     let is_plain = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
     let odd = location.is_empty() || location.contains(['\\', ':', '\0']);
     if odd || !relative.components().all(is_plain) {
         return Err(format!(
-            "its numbers lie in `{location}`, but only files in the model's own folder are read"
+            "has its numbers in `{location}`, but dvm reads only files in the model's own folder"
         ));
     }
     let mut path = folder.to_owned();
@@ -212,7 +213,7 @@ fn beside(folder: &Path, location: &str) -> Result<PathBuf, String> {
         let link = std::fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_symlink());
         if link {
             return Err(format!(
-                "its numbers lie behind the link `{location}`; put the file itself there"
+                "has its numbers in `{location}`, which is a link; replace it by the file itself"
             ));
         }
     }

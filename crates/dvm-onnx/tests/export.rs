@@ -1,7 +1,6 @@
-//! Graphs as ONNX files. What ONNX Runtime computes of them is compared by
-//! `tests/converted_networks.py`; here is what the file says.
+//! Export of graphs: the contents of the files. `tests/converted_networks.py` compares what ONNX Runtime computes.
 
-#[allow(dead_code)] // The example that writes them as files feeds them with pictures, too.
+#[allow(dead_code)] // The example that writes the cases also uses their pictures.
 mod cases;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,13 +24,13 @@ fn export(graph: &Graph) -> Result<Vec<u8>, ExportError> {
     to_onnx(graph, &export)
 }
 
-/// Whether the bytes have these in a row.
+/// Whether the bytes contain this part.
 fn has(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
 #[test]
-fn every_op_of_the_engine_is_in_a_case_and_is_written() {
+fn every_op_of_the_engine_is_written() {
     let mut kinds = BTreeSet::new();
     for case in cases::all() {
         let nodes = case.graph.nodes().iter();
@@ -47,9 +46,9 @@ fn every_op_of_the_engine_is_in_a_case_and_is_written() {
         } else {
             path
         };
-        // The parts of an op that has a file of its own lie in a folder without `mod.rs`.
+        // The parts of an op with a separate file are in a folder without `mod.rs`.
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        // Each op says its kind; functions have many kinds, which the cases list one by one.
+        // Each op returns its kind; those with many kinds are listed in the cases.
         let says = text.split("fn kind(&self) -> &'static str {").skip(1);
         for rest in says {
             let body = &rest[..rest.find("\n    }").unwrap()];
@@ -73,7 +72,7 @@ fn the_same_graph_gives_the_same_bytes() {
 }
 
 #[test]
-fn weights_stand_in_the_file_row_major_under_their_names() {
+fn weights_are_row_major_under_their_names() {
     let case = &cases::all()[0];
     let bytes = export(&case.graph).unwrap();
     for (parameter, value) in case.graph.parameters().iter().zip(case.graph.values()) {
@@ -88,7 +87,7 @@ fn weights_stand_in_the_file_row_major_under_their_names() {
 }
 
 #[test]
-fn a_structure_has_names_and_no_numbers() {
+fn a_structure_has_names_but_no_numbers() {
     let case = &cases::all()[0];
     let whole = export(&case.graph).unwrap();
     let bare = structure(&case.graph, "case", cases::SIZE).unwrap();
@@ -107,7 +106,7 @@ fn a_structure_has_names_and_no_numbers() {
 }
 
 #[test]
-fn metadata_stands_in_the_file() {
+fn metadata_is_written() {
     let bytes = export(&cases::all()[0].graph).unwrap();
     for text in ["dvm.classes", "[\"é\"]", "input", "logits", "dvm"] {
         assert!(has(&bytes, text.as_bytes()), "{text}");
@@ -115,7 +114,7 @@ fn metadata_stands_in_the_file() {
 }
 
 #[test]
-fn what_only_training_has_is_left_out_and_kept_in_a_structure() {
+fn dropout_is_only_written_in_a_structure() {
     let all = cases::all();
     let case = all.iter().find(|c| c.name == "what training has").unwrap();
     assert!(!has(&export(&case.graph).unwrap(), b"Dropout"));
@@ -123,7 +122,7 @@ fn what_only_training_has_is_left_out_and_kept_in_a_structure() {
     assert!(has(&bare, b"Dropout"));
 }
 
-/// An op that no file can have.
+/// An op without a counterpart in ONNX.
 #[derive(Debug)]
 struct Magic;
 
@@ -141,12 +140,12 @@ impl Op for Magic {
     }
 
     fn backward(&self, _: &BackwardCall, _: Tensor) -> Result<Gradients, String> {
-        unreachable!("nobody trains it")
+        unreachable!("it is not trained")
     }
 }
 
 #[test]
-fn ops_that_onnx_does_not_have_are_named_all_at_once() {
+fn the_error_lists_all_ops_without_a_counterpart_in_onnx() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.node("wand", Magic, &[x], &[]);
@@ -162,7 +161,7 @@ fn ops_that_onnx_does_not_have_are_named_all_at_once() {
 }
 
 #[test]
-fn fused_graphs_are_refused() {
+fn writing_a_fused_graph_is_an_error() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("conv", x, Conv2d::square(1), 3, 4, true);
@@ -174,7 +173,7 @@ fn fused_graphs_are_refused() {
 }
 
 #[test]
-fn a_size_that_the_network_cannot_take_is_an_error() {
+fn a_size_that_the_network_does_not_support_is_an_error() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("conv", x, Conv2d::square(20), 3, 4, true);

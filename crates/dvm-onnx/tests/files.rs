@@ -1,5 +1,4 @@
-//! Files of every exporter and kind, against what PyTorch computes of their networks in f64
-//! (`references/onnx_files.py`).
+//! Files of all exporters, compared with PyTorch in f64 (`references/onnx_files.py`).
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +26,7 @@ fn expected(name: &str) -> [Tensor; 3] {
     })
 }
 
-/// The file, made for pictures of the case's size where it leaves that open.
+/// The file, imported for inputs of the case's size if its own is dynamic.
 fn read(name: &str) -> Imported {
     let shape = expected(name)[0].shape().to_vec();
     let size = Some((shape[2], shape[3]));
@@ -41,7 +40,7 @@ fn distance(found: &Tensor, expected: &Tensor) -> f32 {
     pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest
 }
 
-/// The gradient of `sum(logits · weights)` by the pictures.
+/// The gradient of `sum(logits · weights)` with respect to the inputs.
 fn gradient(graph: &Graph, pictures: &Tensor) -> Tensor {
     let walked = graph.forward(pictures, Mode::Inference, Keep::All).unwrap();
     let shape = walked.output().shape().to_vec();
@@ -63,7 +62,7 @@ fn compare(name: &str) {
     let imported = read(name);
     let [input, logits, wanted] = expected(name);
     let found = imported.graph.logits(&input).unwrap();
-    // A log-softmax is left out, and the rest differs from it by one number per picture.
+    // A log-softmax is left out; the logits differ from it by one number per picture.
     let shifted = |logits: &Tensor| {
         let classes = logits.shape()[1];
         let rows = logits.data().chunks_exact(classes);
@@ -80,7 +79,7 @@ fn compare(name: &str) {
         let off = distance(&gradient(&imported.graph, &input), &wanted);
         assert!(off < 1e-4, "{name}: the gradient is off by {off}");
     }
-    // One picture at a time, as well.
+    // Also with a batch of one.
     let one = imported.graph.logits(&Tensor::from_nchw(
         &[1, input.shape()[1], input.shape()[2], input.shape()[3]],
         &input.to_nchw()[..input.len() / 2],
@@ -145,7 +144,7 @@ fn kinds(graph: &Graph) -> Vec<&'static str> {
 }
 
 #[test]
-fn activations_and_normalisations_that_are_spelt_out_become_one_node() {
+fn activations_and_normalisations_written_as_several_operators_become_one_node() {
     for name in ["cnn_script_11", "cnn_dynamo_18"] {
         let kinds = kinds(&read(name).graph);
         for wanted in ["gelu", "silu", "hardswish", "hardsigmoid", "relu6"] {
@@ -159,7 +158,7 @@ fn activations_and_normalisations_that_are_spelt_out_become_one_node() {
 }
 
 #[test]
-fn channels_last_become_channels_first_without_a_node_that_moves_them() {
+fn channels_last_become_channels_first_without_a_permutation() {
     let imported = read("keras");
     let kinds = kinds(&imported.graph);
     assert!(!kinds.contains(&"permute"), "{kinds:?}");
@@ -170,7 +169,7 @@ fn channels_last_become_channels_first_without_a_node_that_moves_them() {
 }
 
 #[test]
-fn shuffled_channels_become_one_node_that_looks_at_a_pixel_alone() {
+fn shuffled_channels_become_one_node() {
     let kinds = kinds(&read("shuffle").graph);
     assert!(kinds.contains(&"channel_shuffle"), "{kinds:?}");
 }
@@ -228,7 +227,7 @@ fn the_last_layer_can_be_replaced_for_other_classes() {
 }
 
 #[test]
-fn what_changes_of_a_picture_is_computed_alone_and_exactly() {
+fn changes_of_a_picture_are_computed_incrementally_and_exactly() {
     for name in [
         "cnn_script_17",
         "cnn_dynamo_20",
@@ -275,7 +274,7 @@ fn what_changes_of_a_picture_is_computed_alone_and_exactly() {
 }
 
 #[test]
-fn classes_come_from_metadata_and_from_the_labels_at_the_end() {
+fn class_names_come_from_metadata_or_the_last_node() {
     let owls = |name| read(name).classes.unwrap();
     assert_eq!(owls("named"), ["cat", "dog", "owl's"]);
     assert_eq!(owls("labelled"), ["cat", "dog", "owl"]);
@@ -283,7 +282,7 @@ fn classes_come_from_metadata_and_from_the_labels_at_the_end() {
 }
 
 #[test]
-fn a_single_number_is_a_no_and_a_yes() {
+fn a_single_logit_has_the_classes_no_and_yes() {
     assert_eq!(read("grey").classes.unwrap(), ["no", "yes"]);
     assert_eq!(read("one_number").classes.unwrap(), ["not owl", "owl"]);
     for name in ["grey", "one_number"] {
@@ -294,13 +293,13 @@ fn a_single_number_is_a_no_and_a_yes() {
             .unwrap();
         assert_eq!(shapes[imported.graph.output().index()], [1, 1], "{name}");
     }
-    // A sigmoid at the end says that the number is a logit; a mean of tanhs says nothing.
+    // A sigmoid at the end shows that the number before is a logit; a mean of tanhs shows nothing.
     assert_eq!(read("grey").output, Some(Output::LabelLogits));
     assert_eq!(read("one_number").output, None);
 }
 
 #[test]
-fn a_network_of_a_single_number_can_be_given_other_classes() {
+fn the_last_layer_of_a_single_logit_can_be_replaced_for_several_classes() {
     let [input, ..] = expected("grey");
     let fresh = |p: &dvm_engine::Parameter| Tensor::full(&p.shape, 0.1);
     let logits = read("grey").graph.for_classes(3, fresh).unwrap();
@@ -308,7 +307,7 @@ fn a_network_of_a_single_number_can_be_given_other_classes() {
 }
 
 #[test]
-fn a_file_of_grey_pictures_takes_one_channel() {
+fn a_network_for_grey_pictures_has_one_input_channel() {
     let imported = read("grey");
     assert_eq!(imported.channels, 1);
     assert_eq!(imported.graph.shapes(&[1, 1, 8, 8]).unwrap()[0][1], 1);
@@ -316,7 +315,7 @@ fn a_file_of_grey_pictures_takes_one_channel() {
 }
 
 #[test]
-fn what_is_left_out_and_what_differs_is_told() {
+fn notes_and_warnings_say_what_was_left_out_and_what_differs() {
     let notes = |name| read(name).notes.join("\n");
     assert!(
         notes("keras").contains("softmax, is left out"),
@@ -334,7 +333,7 @@ fn what_is_left_out_and_what_differs_is_told() {
 }
 
 #[test]
-fn a_network_that_normalises_pictures_tells_their_range() {
+fn normalisation_in_the_graph_gives_the_pixel_range() {
     let pixels = read("normalising").pixels.unwrap();
     assert_eq!(pixels.range, dvm_onnx::PixelRange::Bytes);
     assert_eq!(pixels.channels, Some(dvm_onnx::ChannelOrder::Rgb));
@@ -342,7 +341,7 @@ fn a_network_that_normalises_pictures_tells_their_range() {
 }
 
 #[test]
-fn weights_beside_the_model_are_read_from_its_own_folder_only() {
+fn external_weights_are_read_from_the_models_own_folder_only() {
     let place = tempfile::tempdir().unwrap();
     let model = std::fs::read(file("external")).unwrap();
     let inner = place.path().join("models");
@@ -358,8 +357,8 @@ fn weights_beside_the_model_are_read_from_its_own_folder_only() {
     assert!(error(&path).contains("external.data"), "{}", error(&path));
     let data = std::fs::read(folder().join("external.data")).unwrap();
     std::fs::write(inner.join("external.data"), &data[..100]).unwrap();
-    assert!(error(&path).contains("end beyond"), "{}", error(&path));
-    // Names of the same length, so that the file stays whole.
+    assert!(error(&path).contains("has only"), "{}", error(&path));
+    // Names of the same length, so that the file stays valid.
     let at = model
         .windows(13)
         .position(|w| w == b"external.data")
@@ -389,7 +388,7 @@ fn weights_beside_the_model_are_read_from_its_own_folder_only() {
 
 #[cfg(unix)]
 #[test]
-fn weights_behind_a_link_are_not_read() {
+fn external_weights_are_not_read_through_a_link() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("external.onnx");
     std::fs::copy(file("external"), &path).unwrap();
@@ -405,9 +404,8 @@ fn weights_behind_a_link_are_not_read() {
     assert!(error.contains("link"), "{error}");
 }
 
-/// Whatever exporter wrote it.
 #[test]
-fn the_gradient_of_an_imported_network_agrees_with_its_answers() {
+fn gradients_of_imported_networks_agree_with_finite_differences() {
     for name in [
         "assigning_one_script",
         "cnn_dynamo_23",

@@ -1,6 +1,6 @@
-//! Files that want something else than to be read: each is an error, soon and without much memory.
+//! Hostile and damaged files: each is an error, quickly and without much memory.
 //!
-//! They are written here field by field, as the wire format has them.
+//! The files are written field by field in the wire format.
 
 mod onnx_bytes;
 
@@ -11,25 +11,25 @@ use dvm_onnx::{Imported, OnnxError, Options, from_bytes};
 
 use self::onnx_bytes::*;
 
-/// One at a time, so that memory is that of one file.
+/// Tests run one at a time, to measure the memory of one file.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A number of kilobytes that Linux tells of this process.
+/// A number of kilobytes that Linux reports about this process.
 fn kilobytes(what: &str) -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with(what))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Reads a file, which may take less than 200 MB (as far as the system tells).
+/// Reads a file, which must take less than 200 MB (where the system reports it).
 fn read(bytes: &[u8]) -> Result<Imported, OnnxError> {
     let is_large = bytes.len() > 1 << 16;
     let before = match is_large {
-        // The highest that memory has been is forgotten.
+        // Reset the peak of memory use.
         true => std::fs::write("/proc/self/clear_refs", "5")
             .ok()
             .and_then(|()| kilobytes("VmRSS")),
@@ -51,13 +51,13 @@ fn refused(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn the_file_that_the_others_are_made_from_is_fine() {
+fn the_file_that_the_others_are_made_from_is_valid() {
     let _alone = alone();
     assert!(read(&with_end(vec![], "x", vec![])).is_ok());
 }
 
 #[test]
-fn a_file_cut_off_anywhere_is_refused_or_still_whole() {
+fn a_truncated_file_never_panics() {
     let _alone = alone();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references");
     for name in ["cnn_script_17", "vit_dynamo_18", "functions", "quantised"] {
@@ -85,17 +85,17 @@ fn a_file_with_one_byte_changed_never_panics() {
 }
 
 #[test]
-fn nodes_that_read_themselves_or_each_other_are_refused() {
+fn nodes_that_read_themselves_or_each_other_are_an_error() {
     let _alone = alone();
     let alone = with_end(vec![node("Relu", &["a"], &["a"], &[])], "a", vec![]);
-    assert!(refused(&alone).contains("nothing before it computes"));
+    assert!(refused(&alone).contains("no earlier node computes it"));
     let a = node("Relu", &["b"], &["a"], &[]);
     let b = node("Relu", &["a"], &["b"], &[]);
-    assert!(refused(&with_end(vec![a, b], "b", vec![])).contains("nothing before it computes"));
+    assert!(refused(&with_end(vec![a, b], "b", vec![])).contains("no earlier node computes it"));
 }
 
 #[test]
-fn a_name_that_is_defined_twice_is_refused() {
+fn a_name_that_is_defined_twice_is_an_error() {
     let _alone = alone();
     let twice = |op| node(op, &["x"], &["a"], &[]);
     let nodes = with_end(vec![twice("Relu"), twice("Tanh")], "a", vec![]);
@@ -105,18 +105,18 @@ fn a_name_that_is_defined_twice_is_refused() {
 }
 
 #[test]
-fn weights_that_are_missing_short_or_of_another_type_are_refused() {
+fn weights_that_are_missing_short_or_of_another_type_are_an_error() {
     let _alone = alone();
     let missing = refused(&model(&end("x"), &[]));
     assert!(missing.contains("reads `w`"), "{missing}");
     let short = floats("w", &[3, 4], &[0.5; 11]);
     assert!(refused(&model(&end("x"), &[short])).contains("11 numbers"));
     let numbers = whole("w", &[3, 4], &[1; 12]);
-    assert!(refused(&model(&end("x"), &[numbers])).contains("whole numbers"));
+    assert!(refused(&model(&end("x"), &[numbers])).contains("integers"));
 }
 
 #[test]
-fn sides_that_are_huge_negative_or_zero_are_refused() {
+fn sides_that_are_huge_negative_or_zero_are_an_error() {
     let _alone = alone();
     for dims in [
         &[1 << 62, 1 << 62][..],
@@ -146,7 +146,7 @@ fn sides_that_are_huge_negative_or_zero_are_refused() {
 }
 
 #[test]
-fn a_million_nodes_are_refused_before_they_are_decoded() {
+fn a_million_nodes_are_an_error_before_they_are_decoded() {
     let _alone = alone();
     let one = bytes(1, node("Relu", &["x"], &["a"], &[]));
     let graph = [one.repeat(1_000_000), graph(&end("x"), &[weights()])].concat();
@@ -159,7 +159,7 @@ fn a_million_nodes_are_refused_before_they_are_decoded() {
 }
 
 #[test]
-fn a_hundred_thousand_nodes_are_read_or_refused_in_little_memory() {
+fn fifty_thousand_nodes_take_little_memory() {
     let _alone = alone();
     let mut nodes = Vec::new();
     let mut before = "x".to_owned();
@@ -172,7 +172,7 @@ fn a_hundred_thousand_nodes_are_read_or_refused_in_little_memory() {
 }
 
 #[test]
-fn graphs_nested_deeply_are_refused() {
+fn graphs_nested_deeply_are_an_error() {
     let _alone = alone();
     let mut inner = Vec::new();
     for _ in 0..200 {
@@ -183,7 +183,7 @@ fn graphs_nested_deeply_are_refused() {
 }
 
 #[test]
-fn functions_that_call_each_other_without_end_are_refused() {
+fn functions_that_call_each_other_without_end_are_an_error() {
     let _alone = alone();
     let function = |name: &str, calls: &[Vec<u8>]| {
         let mut content = bytes(1, name);
@@ -220,7 +220,7 @@ fn functions_that_call_each_other_without_end_are_refused() {
 }
 
 #[test]
-fn constants_that_grow_without_end_are_refused() {
+fn constants_that_grow_without_end_are_an_error() {
     let _alone = alone();
     let huge = whole("huge", &[3], &[1 << 20, 1 << 20, 1 << 20]);
     let many = whole("many", &[3], &[4096, 4096, 64]);
@@ -253,7 +253,7 @@ fn constants_that_grow_without_end_are_refused() {
     }
     nodes.push(node("Add", &["x", "d40"], &["s"], &[]));
     refused(&with_end(nodes, "s", vec![floats("d0", &[1], &[1.0])]));
-    // A wide one added to a high one.
+    // A wide array added to a high one.
     let (row, column) = (
         floats("row", &[1, 20_000], &[1.0; 20_000]),
         floats("column", &[20_000, 1], &[1.0; 20_000]),
@@ -266,7 +266,7 @@ fn constants_that_grow_without_end_are_refused() {
 }
 
 #[test]
-fn attributes_that_make_no_sense_are_refused() {
+fn attributes_out_of_range_are_an_error() {
     let _alone = alone();
     let kernel = floats("k", &[3, 3, 3, 3], &[0.1; 81]);
     let sense: Vec<Vec<Vec<u8>>> = vec![
@@ -319,7 +319,7 @@ fn attributes_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn maps_of_impossible_sizes_are_refused() {
+fn resizing_or_padding_out_of_range_is_an_error() {
     let _alone = alone();
     let resized = || node("Resize", &["x", "", "by"], &["y"], &[]);
     for factor in [1e30, 0.0, -2.0, 1e-30, f32::NAN, f32::INFINITY] {
@@ -345,7 +345,7 @@ fn maps_of_impossible_sizes_are_refused() {
 }
 
 #[test]
-fn a_sum_over_letters_that_makes_no_sense_is_refused() {
+fn an_einsum_equation_that_is_not_supported_is_an_error() {
     let _alone = alone();
     for equation in [
         "",
@@ -364,7 +364,7 @@ fn a_sum_over_letters_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn nodes_that_are_all_named_alike_are_told_apart() {
+fn nodes_with_equal_names_get_unique_names() {
     let _alone = alone();
     let nodes = (0..2000).map(|index| {
         let before = match index {
@@ -380,7 +380,7 @@ fn nodes_that_are_all_named_alike_are_told_apart() {
 }
 
 #[test]
-fn all_that_is_not_supported_is_told_at_once() {
+fn the_error_lists_all_nodes_that_are_not_supported() {
     let _alone = alone();
     let nodes = vec![
         node("Scan", &["x"], &["a"], &[]),
@@ -390,7 +390,6 @@ fn all_that_is_not_supported_is_told_at_once() {
     ];
     let error = refused(&with_end(nodes, "d", vec![]));
     for part in [
-        "2 kinds of nodes",
         "Scan (node `a` and 1 more)",
         "Loop (node `b`)",
         "opset 17",
@@ -401,14 +400,14 @@ fn all_that_is_not_supported_is_told_at_once() {
 }
 
 #[test]
-fn what_does_not_lead_to_the_logits_may_be_anything() {
+fn nodes_that_the_logits_do_not_depend_on_are_ignored() {
     let _alone = alone();
     let odd = node("Scan", &["x"], &["nobody"], &[]);
     assert!(read(&with_end(vec![odd], "x", vec![])).is_ok());
 }
 
 #[test]
-fn bytes_that_are_no_model_are_refused() {
+fn bytes_that_are_not_a_model_are_an_error() {
     let _alone = alone();
     for content in [
         &b""[..],
@@ -422,9 +421,9 @@ fn bytes_that_are_no_model_are_refused() {
 }
 
 #[test]
-fn a_constant_that_every_block_makes_anew_counts_once() {
+fn a_constant_that_every_block_computes_counts_once() {
     let _alone = alone();
-    // 40 times 16 MB, none of which is used any more when the next is made.
+    // 40 times 16 MB, one at a time.
     let mut nodes = Vec::new();
     let mut x = "x".to_owned();
     for block in 0..40 {
@@ -451,7 +450,7 @@ fn a_constant_that_every_block_makes_anew_counts_once() {
 }
 
 #[test]
-fn constants_that_are_in_use_at_a_time_are_counted_together() {
+fn constants_in_use_at_the_same_time_are_counted_together() {
     let _alone = alone();
     let mut nodes = Vec::new();
     let mut all = Vec::new();

@@ -1,5 +1,4 @@
-//! Files that each write one thing in one of the ways exporters have, against ONNX Runtime and PyTorch
-//! (`references/onnx_operators.py`).
+//! Operators as various exporters write them, compared with ONNX Runtime and PyTorch (`references/onnx_operators.py`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +45,7 @@ fn distance(found: &Tensor, expected: &Tensor) -> f32 {
     pairs.fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest
 }
 
-/// A sentence if the logits of a file are not those expected.
+/// What is wrong with the logits of a file.
 fn wrong_logits(graph: &Graph, expected: &BTreeMap<String, Tensor>, name: &str) -> Option<String> {
     let logits = graph.logits(&expected[&format!("{name}.input")]);
     match logits.map(|found| distance(&found, &expected[&format!("{name}.logits")])) {
@@ -56,7 +55,7 @@ fn wrong_logits(graph: &Graph, expected: &BTreeMap<String, Tensor>, name: &str) 
     }
 }
 
-/// The gradient of logit 1 by the pictures.
+/// The gradient of logit 1 with respect to the inputs.
 fn gradient(graph: &Graph, pictures: &Tensor, rules: &Composite) -> Tensor {
     let walked = graph.forward(pictures, Mode::Inference, Keep::All).unwrap();
     let mut seed = Tensor::zeros(walked.output().shape());
@@ -75,7 +74,7 @@ fn gradient(graph: &Graph, pictures: &Tensor, rules: &Composite) -> Tensor {
 }
 
 #[test]
-fn an_activation_is_one_node_with_its_rule_in_whatever_way_it_is_written() {
+fn an_activation_written_as_several_operators_is_one_node_with_its_rule() {
     let expected = expected("activations");
     let kinds = std::fs::read_to_string(folder().join("activations.json")).unwrap();
     let kinds: BTreeMap<String, String> = serde_json::from_str(&kinds).unwrap();
@@ -131,17 +130,17 @@ fn compare_logits(files: &str) {
 }
 
 #[test]
-fn operators_of_all_opsets_give_what_the_runtime_gives() {
+fn operators_of_all_opsets_compute_the_same_as_onnx_runtime() {
     compare_logits("others");
 }
 
 #[test]
-fn networks_with_several_versions_of_a_picture_give_what_pytorch_gives() {
+fn networks_with_test_time_augmentation_compute_the_same_as_pytorch() {
     compare_logits("networks");
 }
 
 #[test]
-fn trained_slopes_are_parameters_under_their_own_name() {
+fn slopes_of_prelu_are_parameters_with_the_name_in_the_file() {
     for name in ["prelu", "prelu_as_difference", "prelu_as_max_and_min"] {
         let graph = read("activations", name).unwrap();
         let slopes = graph.parameters().iter().find(|p| p.name == "act.weight");

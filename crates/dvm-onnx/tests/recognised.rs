@@ -1,5 +1,5 @@
-//! Attention that a file spells out becomes the engine's op where every number is the same, and stays as it
-//! is where one differs; either way the answers are those of the file.
+//! Attention in windows that a file writes as several operators becomes the engine's op if it computes exactly the same,
+//! and stays as it is if anything differs. The logits are the same in both cases.
 
 use std::collections::BTreeMap;
 
@@ -20,35 +20,35 @@ const SIDE: usize = 4;
 /// Pixels of a window.
 const PIXELS: usize = 4;
 
-/// What a file does otherwise than the engine's op.
+/// How a file differs from the engine's op.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Difference {
     Nothing,
     Scale,
-    /// Pixels that are no neighbours are held back less.
+    /// The mask subtracts another number.
     Mask,
-    /// One pair of pixels has a bias of its own.
+    /// One pair of pixels has another bias.
     Bias,
-    /// Keys and values change places.
+    /// Keys and values are swapped.
     Order,
-    /// The second head comes before the first in the result.
+    /// The heads of the result are swapped.
     Heads,
-    /// The map is not put together as it was cut.
+    /// The windows are not reversed as they were partitioned.
     Place,
-    /// Something else reads the probabilities.
+    /// Another node reads the probabilities.
     Reader,
 }
 
 use Difference::{Bias, Heads, Mask, Nothing, Order, Place, Reader, Scale};
 
-/// A network with one attention of two heads of two features each, written down step by step.
+/// A network with one attention of two heads of two features each, built step by step.
 struct Spelling {
     net: Blueprint,
     difference: Difference,
 }
 
 impl Spelling {
-    /// Behind a convolution to four channels.
+    /// After a convolution to four channels.
     fn new(difference: Difference) -> (Self, NodeId) {
         let mut net = Blueprint::new(3);
         let x = net.input();
@@ -74,7 +74,7 @@ impl Spelling {
         self.net.node(name, op, &[x], &[])
     }
 
-    /// A map moved up and to the left, what leaves it coming in at the other end.
+    /// A map rolled up and to the left.
     fn rolled(&mut self, name: &str, mut x: NodeId, by: usize) -> NodeId {
         for axis in [2, 3] {
             let mut part = |what: &str, start: usize, count: usize| {
@@ -145,7 +145,7 @@ impl Spelling {
         self.net.permute("by_token", x, &[0, 1, 3, 2, 4])
     }
 
-    /// What is added by how far two pixels are apart, and where they are no neighbours.
+    /// The relative position bias, and the mask of a shifted map.
     fn added(&self, shift: usize) -> Vec<Tensor> {
         let table = seeded::uniform("table", 18, -1.0, 1.0);
         let row = |from: usize, to: usize| (from / 2 + 1 - to / 2) * 3 + from % 2 + 1 - to % 2;
@@ -165,7 +165,7 @@ impl Spelling {
         } else {
             -100.0
         };
-        // By how much was shifted a row or a column of the last windows comes from the other end.
+        // The last `shift` rows or columns of the last windows are wrapped around.
         let is_wrapped = |window: usize, at: usize| window == 1 && at >= 2 - shift;
         let windows = (0..4).flat_map(|window| pairs().map(move |pair| (window, pair)));
         let mask = windows.map(|(window, (from, to))| {
@@ -186,8 +186,8 @@ impl Spelling {
     }
 }
 
-/// Windows that are cut out before the layer of queries, keys and values, as timm does, and put together
-/// behind the next one; or between the layers.
+/// Windows partitioned before the layer of queries, keys and values and reversed after the next layer (`outside`, as in
+/// timm), or between the layers.
 fn windows(difference: Difference, shift: usize, outside: bool) -> Graph {
     let (mut spelling, mut x) = Spelling::new(difference);
     let features = if outside { 4 } else { 12 };
@@ -225,13 +225,13 @@ fn windows(difference: Difference, shift: usize, outside: bool) -> Graph {
     if shift > 0 {
         x = spelling.rolled("back", x, SIDE - shift);
     }
-    // What comes behind tells places apart.
+    // A layer for which the position of pixels matters.
     let conv = Conv2d::square(3).stride(2);
     x = spelling.net.conv2d("places_apart", x, conv, 4, 4, true);
     spelling.ending_at(x)
 }
 
-/// Attention of all pixels to each other.
+/// Attention between all pixels.
 fn plain() -> Graph {
     let (mut spelling, x) = Spelling::new(Nothing);
     let tokens = SIDE * SIDE;
@@ -261,7 +261,7 @@ fn read_again(graph: &Graph) -> Graph {
     read.unwrap_or_else(|error| panic!("{error}")).graph
 }
 
-/// Whether a graph that is written and read has this op; its logits stay the same in any case.
+/// Whether a graph has this op after export and import; its logits must stay the same.
 fn becomes(kind: &str, graph: &Graph) -> bool {
     let read = read_again(graph);
     let pictures = seeded::uniform("pictures", 2 * 3 * SIDE * SIDE, -2.0, 2.0);
@@ -279,7 +279,7 @@ fn becomes(kind: &str, graph: &Graph) -> bool {
 }
 
 #[test]
-fn windows_become_the_op_wherever_they_are_cut_and_shifted() {
+fn windows_become_the_op_with_and_without_shift() {
     for shift in [0, 1] {
         for outside in [false, true] {
             let graph = windows(Nothing, shift, outside);
@@ -289,7 +289,7 @@ fn windows_become_the_op_wherever_they_are_cut_and_shifted() {
 }
 
 #[test]
-fn windows_that_differ_in_anything_stay_as_they_are() {
+fn windows_that_differ_stay_as_they_are() {
     for difference in [Scale, Mask, Bias, Order, Heads, Place, Reader] {
         for outside in [false, true] {
             let graph = windows(difference, 1, outside);
@@ -302,13 +302,13 @@ fn windows_that_differ_in_anything_stay_as_they_are() {
 }
 
 #[test]
-fn attention_of_all_tokens_stays_as_it_is() {
+fn attention_between_all_tokens_stays_as_it_is() {
     let graph = plain();
     assert!(!becomes("attention", &graph) && !becomes("window_attention", &graph));
 }
 
 #[test]
-fn what_was_recognised_keeps_its_layers_under_their_names() {
+fn recognised_attention_keeps_the_names_of_its_parameters() {
     let read = read_again(&windows(Nothing, 1, true));
     let names: Vec<&str> = read.parameters().iter().map(|p| &p.name[..]).collect();
     for name in [

@@ -1,5 +1,5 @@
-//! Files that ONNX Runtime's tools fused, optimised and quantised, and constructs of today's exporters, against
-//! what PyTorch computes of their networks (`references/onnx_rewritten.py`).
+//! Files that ONNX Runtime's tools fused, optimised and quantised, and files of recent exporters, compared with PyTorch
+//! (`references/onnx_rewritten.py`).
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ fn expected(name: &str) -> Tensor {
     Tensor::from_nchw(&array.shape, &array.values)
 }
 
-/// Two pictures at once, and the first alone.
+/// Compares the logits of a batch of two, and of the first picture alone.
 fn compare(name: &str) {
     let graph = read(name).graph;
     let pictures = expected("input");
@@ -99,13 +99,13 @@ fn a_fused_convolution_is_a_convolution_and_its_activation() {
 }
 
 #[test]
-fn gelu_is_one_node_in_whatever_form_it_was_fused() {
+fn every_fused_gelu_is_one_node() {
     assert_eq!(count("fused_vit", "gelu"), 1);
     assert_eq!(count("optimised_vit", "gelu_tanh"), 1);
 }
 
 #[test]
-fn quantised_layers_are_layers_with_their_factors_and_biases_in_them() {
+fn quantised_layers_include_their_scales_and_biases() {
     for name in ["cnn_operators", "cnn_dynamic"] {
         assert_eq!(count(name, "conv2d"), 6, "{name}");
         assert_eq!(count(name, "linear"), 2, "{name}");
@@ -119,7 +119,7 @@ fn quantised_layers_are_layers_with_their_factors_and_biases_in_them() {
 }
 
 #[test]
-fn a_quantised_softmax_gets_no_rectifier() {
+fn a_quantised_softmax_gets_no_relu() {
     assert_eq!(count("vit_qdq", "relu"), 0);
     assert_eq!(count("vit_operators", "relu"), 0);
 }
@@ -133,7 +133,7 @@ fn a_quantised_layer_has_the_name_of_its_float_layer() {
 }
 
 #[test]
-fn whatever_is_quantised_is_told() {
+fn quantised_networks_have_a_warning() {
     for name in [
         "cnn_operators",
         "cnn_dynamic",
@@ -147,7 +147,7 @@ fn whatever_is_quantised_is_told() {
 }
 
 #[test]
-fn a_file_for_one_processor_is_refused_with_what_to_do() {
+fn a_file_optimised_for_one_processor_is_an_error_with_advice() {
     let error = opened("nchwc").err().unwrap().to_string();
     assert!(error.contains("ORT_ENABLE_EXTENDED"), "{error}");
 }

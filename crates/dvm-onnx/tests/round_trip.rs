@@ -1,5 +1,4 @@
-//! What is written is read again: as the same network, and as the very same where only its structure was
-//! written.
+//! Written files read again: the same logits, and an identical graph if only the structure was written.
 
 mod cases;
 
@@ -22,19 +21,19 @@ fn read(bytes: &[u8]) -> Graph {
     imported.unwrap_or_else(|error| panic!("{error}")).graph
 }
 
-/// A graph built again of its structure and its values.
+/// A graph rebuilt from its structure and its values.
 fn built_again(graph: &Graph) -> Graph {
     let bytes = structure(graph, "case", cases::SIZE).unwrap();
     let value = |parameter: &Parameter| {
         let mut all = graph.parameters().iter().zip(graph.values());
         let found = all.find(|(known, _)| known.name == parameter.name);
         let value = found.map(|(_, value)| value.clone());
-        value.unwrap_or_else(|| panic!("nothing is named `{}`", parameter.name))
+        value.unwrap_or_else(|| panic!("no parameter `{}`", parameter.name))
     };
     from_structure(&bytes, value).unwrap().graph
 }
 
-/// Node by node: kind, and the positions of what it reads.
+/// For each node: its kind, and the indices of its inputs and parameters.
 fn form(graph: &Graph) -> Vec<(&'static str, Vec<usize>, Vec<usize>)> {
     let reads = |node: &dvm_engine::Node| node.inputs.iter().map(|id| id.index()).collect();
     let nodes = graph.nodes().iter();
@@ -44,7 +43,7 @@ fn form(graph: &Graph) -> Vec<(&'static str, Vec<usize>, Vec<usize>)> {
 }
 
 #[test]
-fn a_file_is_read_as_the_network_that_it_was_written_from() {
+fn a_written_network_computes_the_same_logits_when_read() {
     for case in cases::all() {
         let expected = case.graph.logits(&cases::pictures()).unwrap();
         let found = read(&written(&case.graph))
@@ -60,7 +59,7 @@ fn a_file_is_read_as_the_network_that_it_was_written_from() {
 }
 
 #[test]
-fn a_network_that_came_as_a_file_is_the_very_same_when_built_of_its_structure() {
+fn an_imported_network_is_identical_when_rebuilt_from_its_structure() {
     for case in cases::all() {
         let once = read(&written(&case.graph));
         let twice = built_again(&once);
@@ -72,7 +71,7 @@ fn a_network_that_came_as_a_file_is_the_very_same_when_built_of_its_structure() 
 }
 
 #[test]
-fn weights_are_read_as_they_stand_in_the_file() {
+fn weights_are_read_as_stored_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("case.onnx");
     for case in cases::all() {
@@ -95,7 +94,7 @@ fn weights_are_read_as_they_stand_in_the_file() {
 }
 
 #[test]
-fn a_structure_may_be_of_a_network_far_larger_than_itself() {
+fn a_structure_may_describe_a_network_far_larger_than_itself() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.flatten("rows", x);

@@ -1,4 +1,4 @@
-//! Attributes of operators and constant arrays, as the file wants them.
+//! Attributes of operators, and constant arrays.
 
 use crate::proto::{Attribute, AttributeType, DataType, Tensor};
 
@@ -58,8 +58,8 @@ pub(super) fn floats(shape: &[usize], values: &[f32]) -> Tensor {
     }
 }
 
-/// A list of whole numbers.
-pub(super) fn whole(values: &[i64]) -> Tensor {
+/// A vector of integers.
+pub(super) fn integers(values: &[i64]) -> Tensor {
     Tensor {
         dims: vec![values.len() as i64],
         data_type: DataType::Int64.into(),

@@ -4,35 +4,35 @@ use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 
 use super::Purpose;
 use super::attribute::{int, ints, text};
-use super::writer::{Site, Writer, Written};
+use super::writer::{ExportContext, Writer, Written};
 use crate::proto::Attribute;
 
-pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
-    let Some(conv) = site.node.op_as::<Conv2d>() else {
+pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
+    let Some(conv) = ctx.node.op_as::<Conv2d>() else {
         return Ok(None);
     };
     if conv.residual || conv.activation.is_some() {
-        return Err("into which other nodes were merged".into());
+        return Err(super::FUSED.into());
     }
     let attributes = vec![
         ints("dilations", &[conv.dilation.0, conv.dilation.1]),
         int("group", conv.groups as i64),
         ints("kernel_shape", &[conv.kernel.0, conv.kernel.1]),
-        padding(conv, site, writer.purpose)?,
+        padding(conv, ctx, writer.purpose)?,
         ints("strides", &[conv.stride.0, conv.stride.1]),
     ];
-    let inputs = [&site.inputs[..], &site.parameters].concat();
-    writer.last(site, "Conv", &inputs, attributes)
+    let inputs = [&ctx.inputs[..], &ctx.parameters].concat();
+    writer.last(ctx, "Conv", &inputs, attributes)
 }
 
-fn padding(conv: &Conv2d, site: &Site, purpose: Purpose) -> Result<Attribute, String> {
+fn padding(conv: &Conv2d, ctx: &ExportContext, purpose: Purpose) -> Result<Attribute, String> {
     match conv.padding {
         Padding::Fixed(border) => Ok(pads(border)),
         Padding::Same if purpose == Purpose::Structure => Ok(text("auto_pad", "SAME_UPPER")),
         Padding::Same => {
-            let [_, _, h, w] = site.map()?;
-            let &[_, _, rows, columns] = site.output else {
-                return Err(format!("which makes {:?}", site.output));
+            let [_, _, h, w] = ctx.map()?;
+            let &[_, _, rows, columns] = ctx.output else {
+                return Err(format!("computes shape {:?}", ctx.output));
             };
             let missing = |input: usize, output: usize, kernel: usize, by: usize, stride: usize| {
                 ((output - 1) * stride + by * (kernel - 1) + 1).saturating_sub(input)
@@ -50,7 +50,7 @@ fn padding(conv: &Conv2d, site: &Site, purpose: Purpose) -> Result<Attribute, St
     }
 }
 
-/// The attribute of convolutions and pools.
+/// The attribute `pads` of convolutions and pools.
 pub(super) fn pads(border: Border) -> Attribute {
     let Border {
         top,

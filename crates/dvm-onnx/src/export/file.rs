@@ -1,4 +1,4 @@
-//! What was written, as the bytes of a file.
+//! The bytes of a file.
 
 use dvm_engine::Graph;
 use dvm_engine::ops::input::Input;
@@ -8,20 +8,20 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 use super::writer::Writer;
 use super::{Export, ExportError, IR_VERSION, OPSET, PRODUCER, Purpose, attribute};
 use crate::proto::{
-    DataType, Dimension, DimensionValue, Entry, Graph as GraphMessage, Model, OperatorSet, Shape,
-    Tensor, TensorType, Type, TypeValue, ValueInfo,
+    DataType, Dimension, DimensionValue, Graph as GraphMessage, Model, OperatorSet, Shape,
+    StringStringEntry, Tensor, TensorType, Type, TypeValue, ValueInfo,
 };
 
-/// Number of the field of a model that holds its graph.
+/// The field number of a model's graph.
 const GRAPH: u32 = 7;
 
-/// Number of the field of a graph that holds its initialisers.
+/// The field number of a graph's initializers.
 const INITIALIZER: u32 = 5;
 
-/// Bytes that a message of Protocol Buffers may have.
+/// The most bytes of a protocol buffer.
 const MOST: u64 = (1 << 31) - 1;
 
-/// The file. Weights go from the graph straight to their place, so that no more than the file is held.
+/// The file. Weights are copied once, directly to their position in the file.
 pub(super) fn bytes(
     written: Writer,
     graph: &Graph,
@@ -42,7 +42,7 @@ pub(super) fn bytes(
         Purpose::Use => graph.values()[index].len() * size_of::<f32>(),
         Purpose::Structure => 0,
     };
-    // The length of each initialiser, then of the whole; a field of raw data is left out if empty.
+    // The length of each initializer, then of the file. An empty field of raw data is left out.
     let length = |index: &usize| {
         let (head, data) = (initializer(index).encoded_len(), data(index));
         let raw = key_len(RAW_DATA) + encoded_len_varint(data as u64) + data;
@@ -60,7 +60,7 @@ pub(super) fn bytes(
     }
 
     let mut bytes = Vec::with_capacity(total);
-    let enough = "there is room for as much as was counted";
+    let enough = "the capacity was computed";
     head.encode(&mut bytes).expect(enough);
     encode_key(GRAPH, WireType::LengthDelimited, &mut bytes);
     encode_varint(of_graph as u64, &mut bytes);
@@ -80,12 +80,12 @@ pub(super) fn bytes(
     Ok(bytes)
 }
 
-/// Number of the field of a tensor that holds its numbers.
+/// The field number of a tensor's numbers.
 const RAW_DATA: u32 = 9;
 
-/// All but the graph.
+/// The model without its graph.
 fn model(export: &Export) -> Model {
-    let entry = |(key, value): (&String, &String)| Entry {
+    let entry = |(key, value): (&String, &String)| StringStringEntry {
         key: key.clone(),
         value: value.clone(),
     };
@@ -102,7 +102,7 @@ fn model(export: &Export) -> Model {
     }
 }
 
-/// The graph without its initialisers.
+/// The graph without its initializers.
 fn body(written: Writer, graph: &Graph, export: &Export) -> GraphMessage {
     let input = graph.node(graph.input()).op_as::<Input>();
     let channels = input.map_or(3, |input| input.channels);
@@ -116,7 +116,7 @@ fn body(written: Writer, graph: &Graph, export: &Export) -> GraphMessage {
     }
 }
 
-/// A value of this shape for any number of pictures.
+/// A value of this shape for any batch size.
 fn batch(name: &str, shape: &[usize]) -> ValueInfo {
     let dim = shape.iter().enumerate().map(|(axis, &side)| {
         let value = match axis {

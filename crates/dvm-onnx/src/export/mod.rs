@@ -1,9 +1,8 @@
 //! A graph becomes an ONNX file.
 //!
-//! Every op of the engine is written by one of the [`FAMILIES`], one file each: as one operator of
-//! ONNX where there is one, as several where there is none. What depends on the size of the picture
-//! (paddings that make up for it, windows of adaptive pools) is written for the size that the file
-//! says its pictures have; the number of pictures stays open.
+//! Every op of the engine belongs to one of the [`FAMILIES`], one file each, and is written as one operator of ONNX or, if
+//! there is none, as several. What depends on the input size (same padding, windows of adaptive pools) is written for the
+//! size in the file. The batch size stays dynamic.
 
 mod activation;
 mod arithmetic;
@@ -25,16 +24,16 @@ use dvm_engine::Graph;
 
 use self::writer::{Family, Writer};
 
-/// The version of ONNX's operators that files are written in: the first with layer normalisation.
+/// The version of ONNX's operators in written files: the first with layer normalisation.
 pub const OPSET: i64 = 17;
 
-/// Who wrote a file, as it says itself.
+/// The producer's name in written files.
 pub(crate) const PRODUCER: &str = "dvm";
 
-/// The version of the format that came with [`OPSET`].
+/// The format version that belongs to [`OPSET`].
 const IR_VERSION: i64 = 8;
 
-/// Who writes an op: the first that knows it.
+/// The families of ops. The first that knows an op writes it.
 const FAMILIES: [Family; 10] = [
     convolution::write,
     linear::write,
@@ -48,14 +47,14 @@ const FAMILIES: [Family; 10] = [
     training::write,
 ];
 
-/// What a file says beside its graph.
+/// What a file contains beside its graph.
 #[derive(Clone, Copy, Debug)]
 pub struct Export<'a> {
-    /// What the graph is called.
+    /// The graph's name.
     pub name: &'a str,
-    /// Rows and columns of its pictures.
+    /// Rows and columns of the input.
     pub size: (usize, usize),
-    /// Its metadata, keys and texts.
+    /// The metadata: keys and texts.
     pub metadata: &'a BTreeMap<String, String>,
 }
 
@@ -63,36 +62,38 @@ pub struct Export<'a> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// The graph cannot be walked for pictures of that size.
+    /// The graph does not support inputs of that size.
     #[error(transparent)]
     Network(#[from] dvm_engine::Error),
-    /// Some ops have no counterpart.
-    #[error("ONNX has no operators for {}", list(.0))]
-    Unsupported(Vec<Untold>),
+    /// Some nodes cannot be written.
+    #[error("the network cannot be written as ONNX: {}", list(.0))]
+    Unsupported(Vec<UnsupportedNode>),
     /// The file would be larger than the format allows.
     #[error(
-        "the network takes {0} bytes, and an .onnx file holds less than 2 GiB; write .safetensors \
-         instead"
+        "the network needs {0} bytes, but an .onnx file is limited to 2 GiB; write .safetensors instead"
     )]
     TooLarge(u64),
 }
 
 /// A node that cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Untold {
+pub struct UnsupportedNode {
     /// Its name.
     pub node: String,
     /// The kind of its op.
     pub kind: &'static str,
-    /// Why, as the end of a sentence.
+    /// Why, as a predicate of the node.
     pub detail: String,
 }
 
-/// The nodes that are in the way, the first ones by name.
-fn list(nodes: &[Untold]) -> String {
+/// Why a node of a fused graph cannot be written.
+const FUSED: &str = "was fused with other nodes";
+
+/// The nodes for an error, at most ten.
+fn list(nodes: &[UnsupportedNode]) -> String {
     const SHOWN: usize = 10;
     let named = nodes.iter().take(SHOWN);
-    let named = named.map(|n| format!("node `{}` ({}), {}", n.node, n.kind, n.detail));
+    let named = named.map(|n| format!("node `{}` ({}) {}", n.node, n.kind, n.detail));
     let mut text = named.collect::<Vec<String>>().join("; ");
     if nodes.len() > SHOWN {
         text += &format!("; and {} more", nodes.len() - SHOWN);
@@ -100,28 +101,27 @@ fn list(nodes: &[Untold]) -> String {
     text
 }
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    /// To be run: what only training has is left out, weights are inside.
+    /// To be run: with weights, without nodes for training.
     Use,
-    /// To be read again by this crate beside the weights, which lie elsewhere: what training has stays,
-    /// and what depends on the size of pictures is left open where ONNX can say so.
+    /// To be read by this crate together with weights from elsewhere: with nodes for training, and independent of the
+    /// input size where ONNX allows it.
     Structure,
 }
 
-/// The bytes of an `.onnx` file: the graph as it is in use, its input `input` `[N, C, H, W]`, its output
-/// `logits`, nodes and parameters under their own names. The same graph gives the same bytes.
+/// The bytes of an `.onnx` file: the graph for inference, with the input `input` `[N, C, H, W]`, the output `logits`, and the
+/// names of its nodes and parameters. The same graph gives the same bytes.
 ///
 /// # Errors
-/// [`ExportError`] names the nodes that cannot be written.
+/// [`ExportError`] lists the nodes that cannot be written.
 pub fn to_onnx(graph: &Graph, export: &Export) -> Result<Vec<u8>, ExportError> {
     let written = Writer::write(graph, export.size, Purpose::Use)?;
     file::bytes(written, graph, export, Purpose::Use)
 }
 
-/// The same without the values of the parameters and the metadata: a checkpoint that holds them carries
-/// this beside them, so that the network can be built again.
+/// The same without parameter values and metadata. A checkpoint stores it beside its weights, to rebuild the network.
 ///
 /// # Errors
 /// As [`to_onnx`].

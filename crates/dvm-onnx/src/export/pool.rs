@@ -6,10 +6,10 @@ use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 use super::Purpose;
 use super::attribute::{int, ints};
 use super::convolution::pads;
-use super::writer::{Site, Writer, Written};
+use super::writer::{ExportContext, Writer, Written};
 
-pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
-    let Some(pool) = site.node.op_as::<Pool>() else {
+pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
+    let Some(pool) = ctx.node.op_as::<Pool>() else {
         return Ok(None);
     };
     match pool.windows {
@@ -18,9 +18,9 @@ pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
                 Reduction::Max => "GlobalMaxPool",
                 Reduction::Mean { .. } => "GlobalAveragePool",
             };
-            writer.last(site, op, &site.inputs, vec![])
+            writer.last(ctx, op, &ctx.inputs, vec![])
         }
-        Windows::Adaptive { output } => adaptive(writer, site, pool.reduction, output),
+        Windows::Adaptive { output } => adaptive(writer, ctx, pool.reduction, output),
         Windows::Sliding {
             kernel,
             stride,
@@ -33,12 +33,12 @@ pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
                 padding,
                 ceil,
             };
-            sliding(writer, site, pool.reduction, window)
+            sliding(writer, ctx, pool.reduction, window)
         }
     }
 }
 
-/// A window that slides.
+/// A sliding window.
 struct Window {
     kernel: (usize, usize),
     stride: (usize, usize),
@@ -46,11 +46,16 @@ struct Window {
     ceil: bool,
 }
 
-fn sliding(writer: &mut Writer, site: &Site, reduction: Reduction, mut window: Window) -> Written {
-    let (x, _) = site.input();
-    let [_, _, h, w] = site.map()?;
-    let &[_, _, rows, columns] = site.output else {
-        return Err(format!("which makes {:?}", site.output));
+fn sliding(
+    writer: &mut Writer,
+    ctx: &ExportContext,
+    reduction: Reduction,
+    mut window: Window,
+) -> Written {
+    let (x, _) = ctx.input();
+    let [_, _, h, w] = ctx.map()?;
+    let &[_, _, rows, columns] = ctx.output else {
+        return Err(format!("computes shape {:?}", ctx.output));
     };
     let mut own = x.to_owned();
     let mut counts_padding = reduction
@@ -59,8 +64,7 @@ fn sliding(writer: &mut Writer, site: &Site, reduction: Reduction, mut window: W
         });
     let mut ceil = window.ceil;
     if ceil && writer.purpose == Purpose::Use {
-        // Programs do not agree on which last window is kept, so what hangs over the edge becomes
-        // padding below and to the right.
+        // Programs differ in which last window they keep, so a partial window gets padding below and to the right.
         ceil = false;
         let p = window.padding;
         let over = |outputs: usize, stride: usize, kernel: usize, there: usize| {
@@ -70,11 +74,11 @@ fn sliding(writer: &mut Writer, site: &Site, reduction: Reduction, mut window: W
         let below = over(rows, stride.0, kernel.0, h + p.top + p.bottom);
         let beside = over(columns, stride.1, kernel.1, w + p.left + p.right);
         if counts_padding && (below, beside) != (0, 0) {
-            // Padding counts but what hangs over it does not: padding becomes pixels.
+            // The padding counts in the mean but the partial window does not, so the padding becomes pixels.
             let (top, left) = (p.top as i64, p.left as i64);
             let border = [0, 0, top, left, 0, 0, p.bottom as i64, p.right as i64];
-            let border = writer.whole(&border);
-            own = writer.step(site, "padded", "Pad", &[x, &border], vec![]);
+            let border = writer.integers(&border);
+            own = writer.step(ctx, "padded", "Pad", &[x, &border], vec![]);
             counts_padding = false;
             window.padding = Border::default();
         }
@@ -96,18 +100,17 @@ fn sliding(writer: &mut Writer, site: &Site, reduction: Reduction, mut window: W
             "AveragePool"
         }
     };
-    writer.last(site, op, &[&own], attributes)
+    writer.last(ctx, op, &[&own], attributes)
 }
 
-/// Windows that divide the map: equal ones slide, others are cut out row by row, then column by
-/// column.
+/// An adaptive pool. Equal windows slide; others are sliced, first along rows, then along columns.
 fn adaptive(
     writer: &mut Writer,
-    site: &Site,
+    ctx: &ExportContext,
     reduction: Reduction,
     output: (usize, usize),
 ) -> Written {
-    let [_, _, h, w] = site.map()?;
+    let [_, _, h, w] = ctx.map()?;
     if h.is_multiple_of(output.0) && w.is_multiple_of(output.1) {
         let kernel = (h / output.0, w / output.1);
         let window = Window {
@@ -122,20 +125,20 @@ fn adaptive(
                 count_padding: false,
             },
         };
-        return sliding(writer, site, reduction, window);
+        return sliding(writer, ctx, reduction, window);
     }
-    let bands = cut(writer, site, reduction, (site.inputs[0], 2, h, output.0));
+    let bands = cut(writer, ctx, reduction, (ctx.inputs[0], 2, h, output.0));
     let bands: Vec<&str> = bands.iter().map(String::as_str).collect();
-    let rows = writer.step(site, "rows", "Concat", &bands, vec![int("axis", 2)]);
-    let bands = cut(writer, site, reduction, (&rows, 3, w, output.1));
+    let rows = writer.step(ctx, "rows", "Concat", &bands, vec![int("axis", 2)]);
+    let bands = cut(writer, ctx, reduction, (&rows, 3, w, output.1));
     let bands: Vec<&str> = bands.iter().map(String::as_str).collect();
-    writer.last(site, "Concat", &bands, vec![int("axis", 3)])
+    writer.last(ctx, "Concat", &bands, vec![int("axis", 3)])
 }
 
-/// What is left of each of `outputs` windows along an axis of this length.
+/// The reduced slices of `outputs` windows along an axis of this length.
 fn cut(
     writer: &mut Writer,
-    site: &Site,
+    ctx: &ExportContext,
     reduction: Reduction,
     (x, axis, length, outputs): (&str, usize, usize, usize),
 ) -> Vec<String> {
@@ -143,7 +146,7 @@ fn cut(
         Reduction::Max => "ReduceMax",
         Reduction::Mean { .. } => "ReduceMean",
     };
-    let axes = writer.whole(&[axis as i64]);
+    let axes = writer.integers(&[axis as i64]);
     let mut bands = Vec::with_capacity(outputs);
     for index in 0..outputs {
         let (start, end) = (
@@ -151,15 +154,18 @@ fn cut(
             ((index + 1) * length).div_ceil(outputs),
         );
         let name = format!("window{axis}_{index}");
-        let (from, to) = (writer.whole(&[start as i64]), writer.whole(&[end as i64]));
-        let band = writer.step(site, &name, "Slice", &[x, &from, &to, &axes], vec![]);
+        let (from, to) = (
+            writer.integers(&[start as i64]),
+            writer.integers(&[end as i64]),
+        );
+        let band = writer.step(ctx, &name, "Slice", &[x, &from, &to, &axes], vec![]);
         if end - start == 1 {
             bands.push(band);
             continue;
         }
         let attributes = vec![ints("axes", &[axis]), int("keepdims", 1)];
         let name = format!("reduced{axis}_{index}");
-        bands.push(writer.step(site, &name, op, &[&band], attributes));
+        bands.push(writer.step(ctx, &name, op, &[&band], attributes));
     }
     bands
 }

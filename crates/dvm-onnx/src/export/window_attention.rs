@@ -1,18 +1,17 @@
-//! Attention within windows.
+//! Attention in windows.
 
 use dvm_engine::ops::window_attention::{UNSEEN, WindowAttention};
 
 use super::Purpose;
 use super::attention::Heads;
 use super::attribute::{int, ints};
-use super::writer::{Site, Writer, Written};
+use super::writer::{ExportContext, Writer, Written};
 
-/// The axes of `[N, H/m, m, W/m, m, C]` in the order in which windows lie side by side; the same
-/// order leads back.
+/// The order of the axes of `[N, H/m, m, W/m, m, C]` that makes windows contiguous. It is its own inverse.
 const BY_WINDOW: [usize; 6] = [0, 1, 3, 2, 4, 5];
 
-pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
-    let Some(attention) = site.node.op_as::<WindowAttention>() else {
+pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
+    let Some(attention) = ctx.node.op_as::<WindowAttention>() else {
         return Ok(None);
     };
     if writer.purpose == Purpose::Structure {
@@ -22,11 +21,11 @@ pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
             ("shift", attention.shift),
         ];
         let numbers = numbers.map(|(name, number)| int(name, number as i64));
-        let inputs = [site.inputs[0], site.parameters[0]];
-        return writer.own(site, "WindowAttention", &inputs, numbers.into());
+        let inputs = [ctx.inputs[0], ctx.parameters[0]];
+        return writer.own(ctx, "WindowAttention", &inputs, numbers.into());
     }
-    let &[_, c, h, w] = site.output else {
-        return Err(format!("which makes {:?}", site.output));
+    let &[_, c, h, w] = ctx.output else {
+        return Err(format!("computes shape {:?}", ctx.output));
     };
     let windows = Windows {
         side: attention.window,
@@ -41,38 +40,38 @@ pub(super) fn write(writer: &mut Writer, site: &Site) -> Written {
     };
     let m = attention.window;
     let tokens = m * m;
-    let x = writer.transpose(site, "channels_last", site.inputs[0], &[0, 2, 3, 1]);
-    let x = windows.rolled(writer, site, "shifted", x, false);
-    let x = windows.reshaped(writer, site, "cut", &x, 3 * c);
-    let x = writer.transpose(site, "windows", &x, &BY_WINDOW);
+    let x = writer.transpose(ctx, "channels_last", ctx.inputs[0], &[0, 2, 3, 1]);
+    let x = windows.rolled(writer, ctx, "shifted", x, false);
+    let x = windows.reshaped(writer, ctx, "cut", &x, 3 * c);
+    let x = writer.transpose(ctx, "windows", &x, &BY_WINDOW);
     let sides = [-1, tokens as i64, 3 * c as i64];
-    let x = writer.reshape(site, "window_tokens", &x, &sides);
+    let x = writer.reshape(ctx, "window_tokens", &x, &sides);
 
     let heads = Heads {
         heads: attention.heads,
         tokens,
         width: c,
     };
-    let [q, k, v] = heads.split(writer, site, &x);
-    let scores = heads.scores(writer, site, &q, &k);
-    let bias = bias(writer, site, attention);
-    let mut scores = writer.step(site, "biased", "Add", &[&scores, &bias], vec![]);
+    let [q, k, v] = heads.split(writer, ctx, &x);
+    let scores = heads.scores(writer, ctx, &q, &k);
+    let bias = bias(writer, ctx, attention);
+    let mut scores = writer.step(ctx, "biased", "Add", &[&scores, &bias], vec![]);
     if windows.shift != [0, 0] {
-        scores = windows.masked(writer, site, &scores, attention.heads);
+        scores = windows.masked(writer, ctx, &scores, attention.heads);
     }
-    let x = heads.attended(writer, site, &scores, &v);
+    let x = heads.attended(writer, ctx, &scores, &v);
 
     let [rows, columns] = windows.counts();
     let sides = [rows, columns, m, m, c].map(|side| side as i64);
-    let x = writer.reshape(site, "found_windows", &x, &[&[-1], &sides[..]].concat());
-    let x = writer.transpose(site, "joined", &x, &BY_WINDOW);
-    let x = writer.reshape(site, "whole", &x, &[-1, h as i64, w as i64, c as i64]);
-    let x = windows.rolled(writer, site, "back", x, true);
-    writer.last(site, "Transpose", &[&x], vec![ints("perm", &[0, 3, 1, 2])])
+    let x = writer.reshape(ctx, "found_windows", &x, &[&[-1], &sides[..]].concat());
+    let x = writer.transpose(ctx, "joined", &x, &BY_WINDOW);
+    let x = writer.reshape(ctx, "whole", &x, &[-1, h as i64, w as i64, c as i64]);
+    let x = windows.rolled(writer, ctx, "back", x, true);
+    writer.last(ctx, "Transpose", &[&x], vec![ints("perm", &[0, 3, 1, 2])])
 }
 
-/// What is added to the scores by how far two pixels of a window are apart, `[1, heads, T, T]`.
-fn bias(writer: &mut Writer, site: &Site, attention: &WindowAttention) -> String {
+/// The relative position bias, `[1, heads, T, T]`.
+fn bias(writer: &mut Writer, ctx: &ExportContext, attention: &WindowAttention) -> String {
     let m = attention.window;
     let tokens = m * m;
     let row = |from: usize, to: usize| {
@@ -81,15 +80,15 @@ fn bias(writer: &mut Writer, site: &Site, attention: &WindowAttention) -> String
         (down * (2 * m - 1) + right) as i64
     };
     let pairs = (0..tokens).flat_map(|from| (0..tokens).map(move |to| row(from, to)));
-    let pairs = writer.whole(&pairs.collect::<Vec<i64>>());
+    let pairs = writer.integers(&pairs.collect::<Vec<i64>>());
     let axis = vec![int("axis", 0)];
-    let bias = writer.step(site, "pairs", "Gather", &[site.parameters[0], &pairs], axis);
+    let bias = writer.step(ctx, "pairs", "Gather", &[ctx.parameters[0], &pairs], axis);
     let (tokens, heads) = (tokens as i64, attention.heads as i64);
-    let bias = writer.reshape(site, "pair_table", &bias, &[1, tokens, tokens, heads]);
-    writer.transpose(site, "bias", &bias, &[0, 3, 1, 2])
+    let bias = writer.reshape(ctx, "pair_table", &bias, &[1, tokens, tokens, heads]);
+    writer.transpose(ctx, "bias", &bias, &[0, 3, 1, 2])
 }
 
-/// The windows of a map.
+/// The windows of a feature map.
 struct Windows {
     side: usize,
     /// Rows and columns that they are shifted by.
@@ -99,17 +98,16 @@ struct Windows {
 }
 
 impl Windows {
-    /// Windows one below the other and side by side.
+    /// Rows and columns of windows.
     fn counts(&self) -> [usize; 2] {
         self.size.map(|length| length / self.side)
     }
 
-    /// The map `[N, H, W, C]` moved up and to the left by the shift, what leaves it coming in at the
-    /// other end; or back.
+    /// The map `[N, H, W, C]` rolled up and to the left by the shift, or back.
     fn rolled(
         &self,
         writer: &mut Writer,
-        site: &Site,
+        ctx: &ExportContext,
         step: &str,
         mut x: String,
         back: bool,
@@ -120,16 +118,16 @@ impl Windows {
             }
             let axis = axis + 1;
             let first = if back { length - shift } else { shift } as i64;
-            let axes = writer.whole(&[axis as i64]);
-            let (zero, first) = (writer.whole(&[0]), writer.whole(&[first]));
-            let end = writer.whole(&[length as i64]);
+            let axes = writer.integers(&[axis as i64]);
+            let (zero, first) = (writer.integers(&[0]), writer.integers(&[first]));
+            let end = writer.integers(&[length as i64]);
             let name = |part: &str| format!("{step}{axis}_{part}");
             let after = [&x[..], &first, &end, &axes];
-            let after = writer.step(site, &name("after"), "Slice", &after, vec![]);
+            let after = writer.step(ctx, &name("after"), "Slice", &after, vec![]);
             let before = [&x[..], &zero, &first, &axes];
-            let before = writer.step(site, &name("before"), "Slice", &before, vec![]);
+            let before = writer.step(ctx, &name("before"), "Slice", &before, vec![]);
             let along = vec![int("axis", axis as i64)];
-            x = writer.step(site, &name("joined"), "Concat", &[&after, &before], along);
+            x = writer.step(ctx, &name("joined"), "Concat", &[&after, &before], along);
         }
         x
     }
@@ -138,24 +136,29 @@ impl Windows {
     fn reshaped(
         &self,
         writer: &mut Writer,
-        site: &Site,
+        ctx: &ExportContext,
         step: &str,
         x: &str,
         channels: usize,
     ) -> String {
         let [rows, columns] = self.counts();
         let sides = [rows, self.side, columns, self.side, channels].map(|side| side as i64);
-        writer.reshape(site, step, x, &[&[-1], &sides[..]].concat())
+        writer.reshape(ctx, step, x, &[&[-1], &sides[..]].concat())
     }
 
-    /// The scores less 100 where two pixels of a window are no neighbours on the map, as torchvision
-    /// masks them.
-    fn masked(&self, writer: &mut Writer, site: &Site, scores: &str, heads: usize) -> String {
+    /// The scores minus 100 where two pixels of a window are not adjacent regions of the map, as in torchvision.
+    fn masked(
+        &self,
+        writer: &mut Writer,
+        ctx: &ExportContext,
+        scores: &str,
+        heads: usize,
+    ) -> String {
         let m = self.side;
         let [rows, columns] = self.counts();
         let (count, tokens) = (rows * columns, m * m);
-        // Which of three stretches of the shifted map a position is in along an axis: before the last
-        // window, in its first part, or wrapped around.
+        // The region of a position along an axis of the shifted map: before the last window, in its first part, or
+        // wrapped around.
         let stretch = |at: usize, axis: usize| {
             let (length, shift) = (self.size[axis], self.shift[axis]);
             if shift == 0 || at < length - m {
@@ -179,8 +182,8 @@ impl Windows {
         }
         let mask = writer.floats(&[1, count, 1, tokens, tokens], &mask);
         let sides = [count, heads, tokens, tokens].map(|side| side as i64);
-        let split = writer.reshape(site, "by_window", scores, &[&[-1], &sides[..]].concat());
-        let masked = writer.step(site, "masked", "Add", &[&split, &mask], vec![]);
-        writer.reshape(site, "of_windows", &masked, &[&[-1], &sides[1..]].concat())
+        let split = writer.reshape(ctx, "by_window", scores, &[&[-1], &sides[..]].concat());
+        let masked = writer.step(ctx, "masked", "Add", &[&split, &mask], vec![]);
+        writer.reshape(ctx, "of_windows", &masked, &[&[-1], &sides[1..]].concat())
     }
 }

@@ -1,31 +1,29 @@
-//! Nodes of the engine written down one after the other as operators of ONNX.
+//! Writes the nodes of the engine as operators of ONNX.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dvm_engine::{Graph, Node, NodeId};
 use prost::Message;
 
-use super::{ExportError, FAMILIES, Purpose, Untold, attribute};
+use super::{ExportError, FAMILIES, Purpose, UnsupportedNode, attribute};
 use crate::OWN_DOMAIN;
-use crate::names::Names;
+use crate::names::UniqueNames;
 use crate::proto;
 
-/// Writes one node if its op is of this family, and says which value holds what it computes; `None` for
-/// ops of other families.
-pub(super) type Family = fn(&mut Writer, &Site) -> Written;
+/// Writes a node if its op belongs to this family; returns the name of its value, or `None` for other ops.
+pub(super) type Family = fn(&mut Writer, &ExportContext) -> Written;
 
-/// The name of a value; or why it cannot be written, as the end of a sentence.
+/// The name of a value; or why the node cannot be written, as a predicate of the node.
 pub(super) type Written = Result<Option<String>, String>;
 
 /// A node about to be written.
-pub(super) struct Site<'a> {
-    /// The node.
+pub(super) struct ExportContext<'a> {
     pub node: &'a Node,
-    /// The values of its inputs.
+    /// The names of its inputs.
     pub inputs: Vec<&'a str>,
     /// Their shapes for one picture.
     pub shapes: Vec<&'a [usize]>,
-    /// The shape of its own value for one picture.
+    /// The shape of its value for one picture.
     pub output: &'a [usize],
     /// The names of its parameters.
     pub parameters: Vec<&'a str>,
@@ -35,7 +33,7 @@ pub(super) struct Site<'a> {
     value: &'a str,
 }
 
-/// What has been written so far.
+/// The operators written so far.
 pub(super) struct Writer {
     pub purpose: Purpose,
     pub nodes: Vec<proto::Node>,
@@ -45,14 +43,14 @@ pub(super) struct Writer {
     pub output: String,
     /// The shape of the output for one picture.
     pub output_shape: Vec<usize>,
-    values: Names,
-    node_names: Names,
-    /// Constants by their bytes: equal ones are written once.
+    values: UniqueNames,
+    node_names: UniqueNames,
+    /// Names of constants by their bytes, to write equal ones once.
     constants: BTreeMap<Vec<u8>, String>,
 }
 
 impl Writer {
-    /// Writes all nodes that lead to the logits.
+    /// Writes all nodes that the logits depend on.
     pub fn write(
         graph: &Graph,
         (height, width): (usize, usize),
@@ -62,7 +60,7 @@ impl Writer {
         let channels = channels.op_as::<dvm_engine::ops::input::Input>();
         let channels = channels.map_or(3, |input| input.channels);
         let shapes = graph.shapes(&[1, channels, height, width])?;
-        let mut values = Names::default();
+        let mut values = UniqueNames::default();
         for parameter in graph.parameters() {
             values.unique(&parameter.name);
         }
@@ -76,7 +74,7 @@ impl Writer {
                 id => values.unique(&graph.node(id).name),
             })
             .collect();
-        let mut node_names = Names::default();
+        let mut node_names = UniqueNames::default();
         for node in graph.nodes() {
             node_names.unique(&node.name);
         }
@@ -91,9 +89,9 @@ impl Writer {
             node_names,
             constants: BTreeMap::new(),
         };
-        // The value of each node: its own, or that of the node whose value it passes on.
+        // The name of each node's value; an op that does nothing has the name of its input.
         let mut held = named.clone();
-        let mut untold = Vec::new();
+        let mut unsupported = Vec::new();
         for id in leading_to(graph, graph.output()) {
             if id == graph.input() {
                 continue;
@@ -102,7 +100,7 @@ impl Writer {
             writer.parameters.extend(&node.parameters);
             let of = |input: &NodeId| &shapes[input.index()][..];
             let parameters = || node.parameters.iter().map(|&p| &graph.parameters()[p]);
-            let site = Site {
+            let ctx = ExportContext {
                 node,
                 inputs: node.inputs.iter().map(|i| &held[i.index()][..]).collect(),
                 shapes: node.inputs.iter().map(of).collect(),
@@ -111,32 +109,32 @@ impl Writer {
                 parameter_shapes: parameters().map(|p| &p.shape[..]).collect(),
                 value: &named[id.index()],
             };
-            match writer.written(&site) {
+            match writer.written(&ctx) {
                 Ok(value) => held[id.index()] = value,
-                Err(detail) => untold.push(Untold {
+                Err(detail) => unsupported.push(UnsupportedNode {
                     node: node.name.clone(),
                     kind: node.op.kind(),
                     detail,
                 }),
             }
         }
-        if !untold.is_empty() {
-            return Err(ExportError::Unsupported(untold));
+        if !unsupported.is_empty() {
+            return Err(ExportError::Unsupported(unsupported));
         }
         writer.end(&held[graph.output().index()]);
         Ok(writer)
     }
 
-    fn written(&mut self, site: &Site) -> Result<String, String> {
+    fn written(&mut self, ctx: &ExportContext) -> Result<String, String> {
         for family in FAMILIES {
-            if let Some(value) = family(self, site)? {
+            if let Some(value) = family(self, ctx)? {
                 return Ok(value);
             }
         }
-        Err("which this program cannot write".into())
+        Err("has no counterpart in ONNX".into())
     }
 
-    /// Sees to it that the logits are a value of their own name.
+    /// Gives the logits their name.
     fn end(&mut self, value: &str) {
         if value != self.output {
             let name = self.node_names.unique(&self.output);
@@ -150,28 +148,28 @@ impl Writer {
         }
     }
 
-    /// Writes an operator that computes a part of a node; its value.
+    /// Writes an operator that computes a part of a node; the name of its value.
     pub fn step(
         &mut self,
-        site: &Site,
+        ctx: &ExportContext,
         step: &str,
         op: &str,
         inputs: &[&str],
         attributes: Vec<proto::Attribute>,
     ) -> String {
-        self.steps(site, &[step], op, inputs, attributes).remove(0)
+        self.steps(ctx, &[step], op, inputs, attributes).remove(0)
     }
 
-    /// Writes an operator with a value for each of these names.
+    /// Writes an operator with several outputs; their names.
     pub fn steps(
         &mut self,
-        site: &Site,
+        ctx: &ExportContext,
         steps: &[&str],
         op: &str,
         inputs: &[&str],
         attributes: Vec<proto::Attribute>,
     ) -> Vec<String> {
-        let name = |step: &str| format!("{}/{step}", site.node.name);
+        let name = |step: &str| format!("{}/{step}", ctx.node.name);
         let values = steps.iter().map(|step| self.values.unique(&name(step)));
         let values: Vec<String> = values.collect();
         let node_name = self.node_names.unique(&name(steps[0]));
@@ -179,31 +177,31 @@ impl Writer {
         values
     }
 
-    /// Writes the operator whose value is that of the node.
+    /// Writes the last operator of a node, whose value is the node's.
     pub fn last(
         &mut self,
-        site: &Site,
+        ctx: &ExportContext,
         op: &str,
         inputs: &[&str],
         attributes: Vec<proto::Attribute>,
     ) -> Written {
-        let value = site.value.to_owned();
-        let name = site.node.name.clone();
+        let value = ctx.value.to_owned();
+        let name = ctx.node.name.clone();
         self.push(name, op, inputs, vec![value.clone()], attributes);
         Ok(Some(value))
     }
 
-    /// The same by an operator of this crate, which nothing else reads: for structures alone.
+    /// The same with an operator of this crate, which only structures may have.
     pub fn own(
         &mut self,
-        site: &Site,
+        ctx: &ExportContext,
         op: &str,
         inputs: &[&str],
         attributes: Vec<proto::Attribute>,
     ) -> Written {
-        debug_assert!(self.purpose == Purpose::Structure, "others cannot read it");
-        let value = self.last(site, op, inputs, attributes);
-        let written = self.nodes.last_mut().expect("it was just written");
+        debug_assert!(self.purpose == Purpose::Structure, "only dvm reads it");
+        let value = self.last(ctx, op, inputs, attributes);
+        let written = self.nodes.last_mut().expect("it was just pushed");
         written.domain = OWN_DOMAIN.into();
         value
     }
@@ -226,7 +224,7 @@ impl Writer {
         });
     }
 
-    /// A constant of one number.
+    /// A scalar constant.
     pub fn scalar(&mut self, value: f32) -> String {
         self.constant(attribute::floats(&[], &[value]))
     }
@@ -236,9 +234,9 @@ impl Writer {
         self.constant(attribute::floats(shape, values))
     }
 
-    /// A list of whole numbers, such as the sides of a shape, in which −1 is what the others leave.
-    pub fn whole(&mut self, values: &[i64]) -> String {
-        self.constant(attribute::whole(values))
+    /// A constant vector of integers.
+    pub fn integers(&mut self, values: &[i64]) -> String {
+        self.constant(attribute::integers(values))
     }
 
     fn constant(&mut self, tensor: proto::Tensor) -> String {
@@ -255,31 +253,43 @@ impl Writer {
         name
     }
 
-    /// The value under another shape; of its sides one may be −1.
-    pub fn reshape(&mut self, site: &Site, step: &str, value: &str, sides: &[i64]) -> String {
-        let sides = self.whole(sides);
-        self.step(site, step, "Reshape", &[value, &sides], vec![])
+    /// The value under another shape, of which one side may be −1.
+    pub fn reshape(
+        &mut self,
+        ctx: &ExportContext,
+        step: &str,
+        value: &str,
+        sides: &[i64],
+    ) -> String {
+        let sides = self.integers(sides);
+        self.step(ctx, step, "Reshape", &[value, &sides], vec![])
     }
 
     /// The value with its axes in another order.
-    pub fn transpose(&mut self, site: &Site, step: &str, value: &str, axes: &[usize]) -> String {
+    pub fn transpose(
+        &mut self,
+        ctx: &ExportContext,
+        step: &str,
+        value: &str,
+        axes: &[usize],
+    ) -> String {
         let order = attribute::ints("perm", axes);
-        self.step(site, step, "Transpose", &[value], vec![order])
+        self.step(ctx, step, "Transpose", &[value], vec![order])
     }
 }
 
-impl Site<'_> {
+impl ExportContext<'_> {
     /// The only input and its shape.
     pub fn input(&self) -> (&str, &[usize]) {
         (self.inputs[0], self.shapes[0])
     }
 
-    /// The sides of the only input, which is a feature map.
+    /// The shape of the only input, a feature map.
     pub fn map(&self) -> Result<[usize; 4], String> {
         let shape = self.shapes.first().copied().unwrap_or_default();
         shape
             .try_into()
-            .map_err(|_| format!("which reads {shape:?} instead of feature maps"))
+            .map_err(|_| format!("needs a feature map, but reads shape {shape:?}"))
     }
 }
 

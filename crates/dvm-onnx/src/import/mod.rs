@@ -1,93 +1,83 @@
-//! A graph of a file becomes a graph of the engine.
+//! The graph of a file becomes a graph of the engine.
 //!
-//! Nodes are taken over in their order ([`walk`]). What is known, weights and all that is made of
-//! shapes, is computed at once ([`array`]); what is computed of pictures becomes nodes of the engine
-//! ([`draft`]), and the names of the file stand for views of their values ([`view`]). How many pictures
-//! there are stays open: sides that count them are written as multiples of N ([`integer`]).
+//! 1. [`input`] and [`output`] find the input for pictures and the output with one number per class.
+//! 2. [`walk`] visits the nodes in order. What a name stands for is a symbolic [`value`]; [`operators`] make values from
+//!    values, and emit nodes into the [`builder`].
+//! 3. [`patterns`] recognises what exporters write as several operators.
+//! 4. [`pixels`] reads off which pixels the network expects.
+//!
+//! The batch size stays open: sides that depend on it are multiples of N ([`value::sym_int`]).
 
-mod allowance;
-mod array;
-mod attention;
-mod bend;
-mod copies;
-mod counted;
-mod curve;
-mod draft;
+mod builder;
+mod constant_folding;
 mod elementwise;
-mod ending;
-mod folding;
-mod integer;
-mod layer_norm;
-mod moves;
-mod numbers;
-mod opening;
+mod input;
+mod node_context;
+mod node_error;
 mod operators;
+mod output;
+mod patterns;
 mod pixels;
-mod rounded;
 mod scope;
-mod site;
 pub(crate) mod tensor;
-mod trouble;
-mod view;
+mod value;
 mod walk;
 
 use std::collections::{HashMap, HashSet};
 
 use dvm_engine::{Graph, Output, Parameter, Tensor};
 
-use self::array::Array;
-use self::draft::{Draft, is_made_up};
-use self::opening::Opening;
-use self::site::{Site, Value};
-use self::trouble::{Trouble, unsupported};
+use self::builder::{GraphBuilder, is_generated_name};
+use self::input::InputSpec;
+use self::node_context::NodeContext;
+use self::node_error::{NodeError, invalid, unsupported};
+use self::value::Value;
+use self::value::array::Array;
 use crate::proto;
 use crate::{OnnxError, Pixels};
 
-/// What is known while a file is taken over.
+/// An import in progress.
 pub(crate) struct Import<'a> {
-    pub draft: Draft,
-    /// Whether the picture is whole numbers of 0 to 255 (`uint8`).
+    pub graph: GraphBuilder,
+    /// Whether the pixels are integers of 0 to 255 (`uint8`).
     takes_bytes: bool,
-    /// Nodes whose values the file quantises, of a picture of whole numbers.
+    /// Nodes with integer pixels that the file quantises.
     quantised_pixels: HashSet<usize>,
-    /// The number of pictures that the file was written for, if it was for one number only.
+    /// The batch size, if the file is fixed to one.
     file_batch: Option<i64>,
-    /// Whether floats may be left out, because the file tells a structure alone.
+    /// Whether floats may be missing, because the file holds only the structure of a network.
     may_be_absent: bool,
-    /// Whether something was quantised.
+    /// Whether anything was quantised.
     is_quantised: bool,
-    /// The scale and the zero point of whole numbers that are computed, by the name that they have in the file.
-    codes: HashMap<String, (f32, i64)>,
-    /// Scales that are computed for each picture, so far.
+    /// Scale and zero point of computed integers, by their name in the file.
+    quantisations: HashMap<String, (f32, i64)>,
+    /// How many dynamic scales there are so far.
     scales: usize,
-    /// Layers whose weights were multiplied by such scales' factors.
+    /// Layers whose weights were multiplied by the factor of a dynamic scale.
     scaled: HashSet<usize>,
     functions: HashMap<(&'a str, &'a str), &'a proto::Function>,
     scopes: Vec<scope::Scope<'a>>,
-    /// Names that anything reads.
+    /// Names that any node reads.
     read: HashSet<&'a str>,
-    /// Nodes that were taken over, inlined ones each time.
+    /// Nodes visited, those of functions at each call.
     steps: usize,
-    missing: Missing,
+    unsupported: UnsupportedNodes,
 }
 
-/// What this program cannot compute: each kind with why, and the nodes.
+/// Nodes that are not supported: operator, reason and names of the nodes.
 #[derive(Default)]
-struct Missing {
+struct UnsupportedNodes {
     kinds: Vec<(String, String, Vec<String>)>,
 }
 
-impl Missing {
+impl UnsupportedNodes {
     fn add(&mut self, operator: &str, detail: &str, node: &str) {
         let same = |(known, why, _): &(String, String, _)| known == operator && why == detail;
         match self.kinds.iter().position(same) {
             Some(at) => self.kinds[at].2.push(node.to_owned()),
             None if self.kinds.len() < 1000 => {
-                let kind = (
-                    operator.to_owned(),
-                    detail.to_owned(),
-                    vec![node.to_owned()],
-                );
+                let nodes = vec![node.to_owned()];
+                let kind = (operator.to_owned(), detail.to_owned(), nodes);
                 self.kinds.push(kind);
             }
             None => {}
@@ -111,49 +101,49 @@ impl Missing {
     }
 }
 
-/// What a file became.
-pub(crate) struct Taken {
+/// What a file contains.
+pub(crate) struct ImportedModel {
     pub graph: Graph,
-    pub opening: Opening,
+    pub input: InputSpec,
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
-    /// Class names that the end of the graph holds.
+    /// Class names at the end of the graph.
     pub classes: Option<Vec<String>>,
-    /// What the graph tells of the pixels that it takes.
+    /// Which pixels the graph expects, if it shows that.
     pub pixels: Option<Pixels>,
-    /// What the network's numbers mean, if the file tells.
+    /// What the network's numbers mean, if the file says that.
     pub output: Option<Output>,
 }
 
-/// Takes a file over, for pictures of the file's size or else of `size`, rows and columns.
+/// Imports a file, for pictures of the file's size or else of `size` (rows, columns).
 ///
 /// # Errors
-/// [`OnnxError`] names the node, or all that is not supported.
-pub(crate) fn take(
+/// [`OnnxError`] names the node, or lists all nodes that are not supported.
+pub(crate) fn import_model(
     file: &str,
     model: &proto::Model,
     bytes: usize,
     size: (usize, usize),
     absent: Option<&mut dyn FnMut(&Parameter) -> Tensor>,
-) -> Result<Taken, OnnxError> {
-    let graph = model.graph.as_ref().expect("decoding checked it");
-    let fail = |place: String, trouble: Trouble| failure(file, place, trouble);
+) -> Result<ImportedModel, OnnxError> {
+    let graph = model.graph.as_ref().expect("checked after decoding");
+    let fail = |place: String, error: NodeError| failure(file, place, error);
     let opset = opset(&model.opset_import);
-    let opening = opening::find(graph, size).map_err(|t| fail(String::new(), t))?;
-    let sides = [opening.channels, opening.height, opening.width];
-    // Weights may be decoded, reordered and stored once more; what is computed beside is small.
+    let input = input::find(graph, size).map_err(|e| fail(String::new(), e))?;
+    let sides = [input.channels, input.height, input.width];
+    // Weights may be decoded, reordered and stored once more; everything else is small.
     let budget = bytes.saturating_mul(40).saturating_add(64 << 20);
     let functions = model.functions.iter();
-    let mut ending = ending::find(graph).map_err(|t| fail(String::new(), t))?;
-    let wanted = ending.value.clone();
+    let mut end = output::find(graph).map_err(|e| fail(String::new(), e))?;
+    let wanted = end.value.clone();
     let mut import = Import {
-        draft: Draft::new(sides, budget),
-        takes_bytes: opening.takes_bytes,
+        graph: GraphBuilder::new(sides, budget),
+        takes_bytes: input.takes_bytes,
         quantised_pixels: HashSet::new(),
-        file_batch: opening.batch,
+        file_batch: input.batch,
         may_be_absent: absent.is_some(),
         is_quantised: false,
-        codes: HashMap::new(),
+        quantisations: HashMap::new(),
         scales: 0,
         scaled: HashSet::new(),
         functions: functions
@@ -162,51 +152,51 @@ pub(crate) fn take(
         scopes: Vec::new(),
         read: HashSet::new(),
         steps: 0,
-        missing: Missing::default(),
+        unsupported: UnsupportedNodes::default(),
     };
-    let located = import.main(graph, opset, &opening, &wanted);
-    let value = located.map_err(|(place, trouble)| fail(place, trouble))?;
-    if !import.missing.kinds.is_empty() {
+    let walked = import.walk(graph, opset, &input, &wanted);
+    let value = walked.map_err(|(place, error)| fail(place, error))?;
+    if !import.unsupported.kinds.is_empty() {
         return Err(OnnxError::Unsupported {
             file: file.to_owned(),
             opset,
-            what: import.missing.list(),
+            what: import.unsupported.list(),
         });
     }
-    let place = format!("output `{}`: ", ending.value);
+    let place = format!("output `{}` ", end.value);
     let output = match value {
-        Value::Computed(view) => import.outputs(&view, &mut ending),
+        Value::Computed(view) => import.logits(&view, &mut end),
         _ => Err(unsupported("does not depend on the picture")),
     };
-    let output = output.map_err(|trouble| fail(place, trouble))?;
+    let output = output.map_err(|error| fail(place, error))?;
     let mut warnings = Vec::new();
     if import.is_quantised {
         warnings.push(
-            "this network is quantised; it is computed with floats, its weights as the numbers that they \
-             stand for and nothing in between rounded, so its answers differ a little"
+            "this network is quantised, but dvm computes with floats and rounds no activations, so its \
+             outputs differ slightly from those of the quantised network"
                 .into(),
         );
     }
     let pixels = import.pixels();
     let mut absent = absent;
-    let output = attention::recognised(&mut import.draft, output);
-    let output = output.map_err(|trouble| fail(String::new(), trouble))?;
-    let graph = import.draft.finish(output, |parameter| match &mut absent {
+    let output = patterns::attention::recognise(&mut import.graph, output);
+    let output = output.map_err(|error| fail(String::new(), error))?;
+    let graph = import.graph.finish(output, |parameter| match &mut absent {
         Some(value) => Ok(value(parameter)),
-        None => Err(trouble::invalid(format!(
-            "`{}` has no numbers",
+        None => Err(invalid(format!(
+            "tensor `{}` has no numbers",
             parameter.name
         ))),
     });
-    let graph = graph.map_err(|trouble| fail(String::new(), trouble))?;
-    Ok(Taken {
+    let graph = graph.map_err(|error| fail(String::new(), error))?;
+    Ok(ImportedModel {
         graph,
-        opening,
-        notes: ending.notes,
+        input,
+        notes: end.notes,
         warnings,
-        classes: ending.classes,
+        classes: end.classes,
         pixels,
-        output: ending.output,
+        output: end.output,
     })
 }
 
@@ -218,39 +208,35 @@ fn opset(sets: &[proto::OperatorSet]) -> i64 {
     own.map_or(1, |set| set.version)
 }
 
-pub(crate) fn failure(file: &str, place: String, trouble: Trouble) -> OnnxError {
+pub(crate) fn failure(file: &str, place: String, error: NodeError) -> OnnxError {
     let file = file.to_owned();
-    match trouble {
-        Trouble::Invalid(detail) => OnnxError::Invalid {
-            file,
-            place,
-            detail,
-        },
-        Trouble::Unsupported(detail) => OnnxError::Invalid {
-            file,
-            place,
-            detail: format!("{detail}, which is not supported"),
-        },
-        Trouble::Hidden => OnnxError::Invalid {
-            file,
-            place,
-            detail: "reads a value that is not supported".into(),
-        },
-        Trouble::TooLarge(detail) => OnnxError::TooLarge {
-            file,
-            detail: format!("{place}{detail}"),
-        },
+    let detail = match error {
+        NodeError::Invalid(detail) => detail,
+        NodeError::Unsupported(detail) => format!("{detail}, which dvm does not support"),
+        NodeError::Reported => "reads a value that dvm does not support".into(),
+        NodeError::TooLarge(detail) => {
+            let detail = format!("{place}{detail}");
+            return OnnxError::TooLarge { file, detail };
+        }
+    };
+    OnnxError::Invalid {
+        file,
+        place,
+        detail,
     }
 }
 
-/// The layer that an initializer named like a parameter of a state dict belongs to.
+/// The layer whose weight an initializer is, if it is named as in a state dict.
 fn layer_of(array: &Array) -> Option<String> {
-    let name = array.name.as_deref().filter(|name| !is_made_up(name))?;
+    let name = array
+        .name
+        .as_deref()
+        .filter(|name| !is_generated_name(name))?;
     let layer = name.strip_suffix(".weight")?;
     (!layer.is_empty()).then(|| layer.to_owned())
 }
 
-/// The path of the layer that PyTorch's exporter names a node after: `layer1.0.conv1` of
+/// The path of the layer that PyTorch's exporter names a node after: `layer1.0.conv1` for
 /// `/layer1/layer1.0/conv1/Conv`.
 fn layer_path(node: &str) -> Option<String> {
     let (path, _) = node.strip_prefix('/')?.rsplit_once('/')?;
@@ -278,16 +264,11 @@ fn layer_path(node: &str) -> Option<String> {
 }
 
 impl Import<'_> {
-    /// What a layer with these weights is called.
-    fn layer_name(&self, site: &Site, weight: &Array) -> String {
+    /// The name of a layer with these weights.
+    fn layer_name(&self, ctx: &NodeContext, weight: &Array) -> String {
         layer_of(weight)
-            .or_else(|| layer_path(site.name))
-            .unwrap_or_else(|| site.name.to_owned())
-    }
-
-    /// Whether any layer was taken over yet.
-    fn has_layers(&self) -> bool {
-        self.draft.has_layers()
+            .or_else(|| layer_path(ctx.name))
+            .unwrap_or_else(|| ctx.name.to_owned())
     }
 }
 

@@ -1,28 +1,28 @@
-//! What the names of a graph stand for.
+//! The values of the names in a graph.
 
 use std::collections::HashMap;
 
-use super::Import;
-use super::site::Value;
-use super::tensor;
-use super::trouble::{Trouble, invalid};
+use crate::import::Import;
+use crate::import::node_error::{NodeError, invalid};
+use crate::import::tensor;
+use crate::import::value::Value;
 use crate::proto;
 
-/// The names of a graph, of a branch, or of a function's inside.
+/// The names of a graph, a branch of `If`, or a function.
 pub(crate) struct Scope<'a> {
     values: HashMap<String, Value>,
     initializers: HashMap<&'a str, &'a proto::Tensor>,
-    /// How often each name will still be read.
+    /// How many more times each name will be read.
     readings: HashMap<&'a str, usize>,
-    /// Whether it sees nothing of what is around it.
+    /// Whether it cannot read names of the graph around it.
     is_function: bool,
 }
 
-/// Whole numbers that are not kept once decoded, for they take sixteen times their bytes.
+/// Arrays of more integers are decoded at each use, because they take sixteen bytes per integer.
 const LARGE: usize = 1 << 12;
 
 impl<'a> Scope<'a> {
-    /// The names of a function's inside: nothing yet.
+    /// The names of a function, none yet.
     pub fn of_function() -> Self {
         Self {
             values: HashMap::new(),
@@ -35,8 +35,8 @@ impl<'a> Scope<'a> {
     /// The names of a graph: its initializers.
     ///
     /// # Errors
-    /// Where two have one name.
-    pub fn of_graph(graph: &'a proto::Graph) -> Result<Self, Trouble> {
+    /// If two have the same name.
+    pub fn of_graph(graph: &'a proto::Graph) -> Result<Self, NodeError> {
         let mut initializers = HashMap::new();
         for tensor in &graph.initializer {
             if initializers.insert(&tensor.name[..], tensor).is_some() {
@@ -51,14 +51,14 @@ impl<'a> Scope<'a> {
         })
     }
 
-    /// Says that these names will be read, each as often as it is listed.
+    /// Announces that these names will be read, each as often as it is listed.
     pub fn expect(&mut self, names: Vec<&'a str>) {
         for name in names {
             *self.readings.entry(name).or_default() += 1;
         }
     }
 
-    /// Says that these names were read. What is read no more is given back.
+    /// Records that these names were read. A value that is not read again is dropped.
     pub fn finish(&mut self, names: Vec<&str>) {
         for name in names {
             let Some(left) = self.readings.get_mut(name) else {
@@ -73,16 +73,16 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Whether the name is taken by an initializer.
+    /// Whether an initializer has this name.
     pub fn has_initializer(&self, name: &str) -> bool {
         self.initializers.contains_key(name)
     }
 
-    /// Says what a name stands for.
+    /// Defines a name.
     ///
     /// # Errors
-    /// If that was said before.
-    pub fn define(&mut self, name: &str, value: Value) -> Result<(), Trouble> {
+    /// If it is defined already.
+    pub fn define(&mut self, name: &str, value: Value) -> Result<(), NodeError> {
         let is_new = !self.has_initializer(name) && !self.values.contains_key(name);
         if !is_new {
             return Err(invalid(format!("defines `{name}` a second time")));
@@ -93,11 +93,11 @@ impl<'a> Scope<'a> {
 }
 
 impl Import<'_> {
-    /// What a name stands for, seen from the innermost graph.
+    /// The value of a name, looked up from the innermost graph outwards.
     ///
     /// # Errors
-    /// If nothing before has that name, or its tensor is damaged.
-    pub fn look_up(&mut self, name: &str) -> Result<Value, Trouble> {
+    /// If no earlier node defines it, or its tensor is damaged.
+    pub fn look_up(&mut self, name: &str) -> Result<Value, NodeError> {
         for place in (0..self.scopes.len()).rev() {
             let scope = &self.scopes[place];
             if let Some(value) = scope.values.get(name) {
@@ -105,14 +105,14 @@ impl Import<'_> {
             }
             if let Some(&tensor) = scope.initializers.get(name) {
                 let cost = tensor::cost(tensor, self.may_be_absent);
-                self.draft.room_for(cost)?;
-                let mut array = tensor::array(tensor, self.may_be_absent).map_err(|trouble| {
+                self.graph.check_room(cost)?;
+                let mut array = tensor::array(tensor, self.may_be_absent).map_err(|error| {
                     let about = |detail| format!("reads `{name}`, which {detail}");
-                    match trouble {
-                        Trouble::Invalid(detail) => Trouble::Invalid(about(detail)),
-                        Trouble::Unsupported(detail) => Trouble::Unsupported(about(detail)),
-                        Trouble::TooLarge(detail) => Trouble::TooLarge(about(detail)),
-                        Trouble::Hidden => Trouble::Hidden,
+                    match error {
+                        NodeError::Invalid(detail) => NodeError::Invalid(about(detail)),
+                        NodeError::Unsupported(detail) => NodeError::Unsupported(about(detail)),
+                        NodeError::TooLarge(detail) => NodeError::TooLarge(about(detail)),
+                        NodeError::Reported => NodeError::Reported,
                     }
                 })?;
                 array.name = Some(name.into());
@@ -130,7 +130,7 @@ impl Import<'_> {
             }
         }
         Err(invalid(format!(
-            "reads `{name}`, which nothing before it computes"
+            "reads `{name}`, but no earlier node computes it"
         )))
     }
 }

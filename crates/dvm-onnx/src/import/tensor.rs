@@ -1,21 +1,21 @@
-//! Tensors of a file as arrays.
+//! The tensors of a file, decoded into arrays.
 
 use std::sync::Arc;
 
 use half::{bf16, f16};
 
-use super::array::{Array, Values, count};
-use super::integer::Integer;
-use super::trouble::{Trouble, invalid, unsupported};
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::array::{Array, Values, count};
+use crate::import::value::sym_int::SymInt;
 use crate::proto::{self, DataType};
 
 /// The type of a tensor's numbers.
-fn data_type(tensor: &proto::Tensor) -> Result<DataType, Trouble> {
+fn data_type(tensor: &proto::Tensor) -> Result<DataType, NodeError> {
     DataType::try_from(tensor.data_type)
-        .map_err(|_| unsupported(format!("has numbers of the type {}", tensor.data_type)))
+        .map_err(|_| unsupported(format!("has data of the unknown type {}", tensor.data_type)))
 }
 
-/// Whether numbers of this type are taken for floats.
+/// Whether this is a floating-point type that is decoded.
 pub(crate) fn is_float(data_type: i32) -> bool {
     use DataType::{Bfloat16, Double, Float, Float16};
     [Float, Float16, Bfloat16, Double]
@@ -26,16 +26,16 @@ pub(crate) fn is_float(data_type: i32) -> bool {
 /// The shape of a tensor.
 ///
 /// # Errors
-/// For negative sides and for more values than can be counted.
-pub(crate) fn shape(tensor: &proto::Tensor) -> Result<Vec<usize>, Trouble> {
+/// For negative sides, and for more than 2³¹ values.
+pub(crate) fn shape(tensor: &proto::Tensor) -> Result<Vec<usize>, NodeError> {
     let sides = tensor.dims.iter().map(|&side| usize::try_from(side).ok());
     let shape: Option<Vec<usize>> = sides.collect();
     shape
         .filter(|shape| count(shape).is_some_and(|count| count <= 1 << 31))
-        .ok_or_else(|| invalid(format!("has the impossible shape {:?}", tensor.dims)))
+        .ok_or_else(|| invalid(format!("has the invalid shape {:?}", tensor.dims)))
 }
 
-/// Bytes that a tensor will take as an array; none where `may_be_absent` and its numbers are.
+/// The bytes of a tensor as an array; 0 if `may_be_absent` and its numbers are.
 pub(crate) fn cost(tensor: &proto::Tensor, may_be_absent: bool) -> usize {
     if may_be_absent && is_absent(tensor) {
         return 0;
@@ -46,7 +46,7 @@ pub(crate) fn cost(tensor: &proto::Tensor, may_be_absent: bool) -> usize {
     values.saturating_mul(each)
 }
 
-/// Whether a tensor of floats has no numbers, in whatever field.
+/// Whether a tensor of floats has no numbers in any field.
 fn is_absent(tensor: &proto::Tensor) -> bool {
     let has_none = tensor.raw_data.is_empty()
         && tensor.float_data.is_empty()
@@ -55,26 +55,26 @@ fn is_absent(tensor: &proto::Tensor) -> bool {
     has_none && is_float(tensor.data_type)
 }
 
-/// The array that a tensor holds. Half precision becomes single without loss, double is rounded; where
-/// `may_be_absent`, floats may be left out.
+/// The array of a tensor. Half precision is converted to single exactly, double is rounded. If `may_be_absent`, floats
+/// may be missing.
 ///
 /// # Errors
-/// Where there are not as many numbers as its shape says, and for types that are no numbers.
-pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array, Trouble> {
+/// If the number of values differs from the shape's, and for types that are not numbers.
+pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array, NodeError> {
     let shape = shape(tensor)?;
     let count: usize = shape.iter().product();
     let kind = data_type(tensor)?;
     let raw = &tensor.raw_data[..];
     if tensor.data_location == 1 {
         return Err(invalid(
-            "has its numbers in another file, which was not read",
+            "has its numbers in another file, but only this file was read",
         ));
     }
     if may_be_absent && is_absent(tensor) && count > 0 {
         return Ok(Array::new(&shape, Values::Absent));
     }
     let ints = |values: Vec<i64>| {
-        let values: Vec<Integer> = values.into_iter().map(Integer::from).collect();
+        let values: Vec<SymInt> = values.into_iter().map(SymInt::from).collect();
         Values::Integers(Arc::new(values.into()))
     };
     let floats = |values: Vec<f32>| Values::Floats(Arc::new(values.into()));
@@ -131,7 +131,7 @@ pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array
         }
         DataType::Bool => ints(raw.iter().map(|&b| i64::from(b != 0)).collect()),
         other => {
-            return Err(unsupported(format!("has numbers of the type {other:?}")));
+            return Err(unsupported(format!("has data of type {}", other.name())));
         }
     };
     let found = match &values {
@@ -141,7 +141,7 @@ pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array
     };
     if found != count {
         return Err(invalid(format!(
-            "has {found} numbers, but its shape {shape:?} has {count}"
+            "has {found} numbers, but its shape {shape:?} needs {count}"
         )));
     }
     Ok(Array {
@@ -151,10 +151,13 @@ pub(crate) fn array(tensor: &proto::Tensor, may_be_absent: bool) -> Result<Array
 }
 
 /// Each group of `SIZE` bytes as a number.
-fn each<const SIZE: usize, T>(raw: &[u8], f: impl Fn([u8; SIZE]) -> T) -> Result<Vec<T>, Trouble> {
+fn each<const SIZE: usize, T>(
+    raw: &[u8],
+    f: impl Fn([u8; SIZE]) -> T,
+) -> Result<Vec<T>, NodeError> {
     let (groups, rest) = raw.as_chunks::<SIZE>();
     if !rest.is_empty() {
-        return Err(invalid("ends in the middle of a number"));
+        return Err(invalid("has data that ends in the middle of a number"));
     }
     Ok(groups.iter().map(|&bytes| f(bytes)).collect())
 }
@@ -164,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_four_bits_lie_two_in_a_byte_the_lower_half_first() {
+    fn four_bit_numbers_are_packed_two_per_byte_low_bits_first() {
         let read = |kind: DataType| {
             let tensor = proto::Tensor {
                 dims: vec![3],

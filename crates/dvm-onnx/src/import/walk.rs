@@ -1,55 +1,60 @@
-//! The nodes of a file, one after the other; branches and functions are put in their place.
+//! The walk over the nodes of a file, in order. Branches and functions are inlined.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 
-use super::opening::Opening;
-use super::operators;
-use super::scope::Scope;
-use super::site::{Site, Value};
-use super::trouble::{Trouble, invalid, unsupported};
-use super::{Import, opset};
+use crate::import::input::InputSpec;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::operators;
+use crate::import::scope::Scope;
+use crate::import::value::Value;
+use crate::import::{Import, opset};
 use crate::proto;
 
-/// Trouble with the node that it is about.
-type Located = (String, Trouble);
+/// A node, as the beginning of a sentence, and its error.
+type Located = (String, NodeError);
 
-/// Nodes that may be taken over, those of functions at each call.
+/// The most nodes, those of functions counted at each call.
 const MOST_STEPS: usize = 200_000;
 
-/// Functions within functions, and branches within branches.
+/// The deepest nesting of functions and branches.
 const DEEPEST: usize = 24;
 
 impl<'a> Import<'a> {
-    /// Takes over what the value of this name depends on.
+    /// Imports the nodes that this output depends on; its value.
     ///
     /// # Errors
-    /// What is wrong, and where.
-    pub fn main(
+    /// The first node that is invalid.
+    pub fn walk(
         &mut self,
         graph: &'a proto::Graph,
         opset: i64,
-        opening: &Opening,
+        input: &InputSpec,
         output: &'a str,
     ) -> Result<Value, Located> {
-        let nowhere = |trouble| (String::new(), trouble);
+        let nowhere = |error| (String::new(), error);
         let mut scope = Scope::of_graph(graph).map_err(nowhere)?;
-        let picture = Value::Computed(self.input(opening));
-        if !scope.has_initializer(&opening.name) {
-            scope.define(&opening.name, picture).map_err(nowhere)?;
+        let picture = Value::Computed(self.picture(input));
+        if !scope.has_initializer(&input.name) {
+            scope.define(&input.name, picture).map_err(nowhere)?;
         }
-        let lives = live(&graph.node, output);
-        if let Some(other) = other_input(graph, &lives, &opening.name) {
-            return Err(nowhere(unsupported(format!(
-                "takes `{}` as well as the picture `{}`; export it with the picture as its only input, the \
-                 other as a constant",
-                other, opening.name
+        let needed = needed_nodes(&graph.node, output);
+        if let Some(other) = other_input(graph, &needed, &input.name) {
+            return Err(nowhere(invalid(format!(
+                "has the input `{}` beside the picture `{}`; export it with the picture as its only input \
+                 and the other as a constant",
+                other, input.name
             ))));
         }
         let mut names = vec![output];
-        let nodes = graph.node.iter().zip(&lives).filter(|(_, lives)| **lives);
+        let nodes = graph
+            .node
+            .iter()
+            .zip(&needed)
+            .filter(|(_, needed)| **needed);
         nodes.for_each(|(node, _)| read_by(node, &mut names));
         self.read = names.iter().copied().collect();
         scope.expect(names);
@@ -64,14 +69,14 @@ impl<'a> Import<'a> {
                 .for_each(|node| read_by(node, &mut names));
             self.read.extend(names);
         }
-        let nodes = graph.node.iter().zip(lives);
-        for node in nodes.filter(|(_, lives)| *lives).map(|(node, _)| node) {
+        let nodes = graph.node.iter().zip(needed);
+        for node in nodes.filter(|(_, needed)| *needed).map(|(node, _)| node) {
             self.node(node, opset, "", 0)?;
         }
         self.look_up(output).map_err(nowhere)
     }
 
-    /// One node, whose name gets `prefix` before it.
+    /// Imports one node; `prefix` is prepended to its name.
     fn node(
         &mut self,
         node: &'a proto::Node,
@@ -79,13 +84,13 @@ impl<'a> Import<'a> {
         prefix: &str,
         depth: usize,
     ) -> Result<(), Located> {
-        let (name, values) = self.taken(node, node, opset, prefix, depth)?;
+        let (name, values) = self.outputs_of(node, node, opset, prefix, depth)?;
         self.define(node, &name, values)?;
         self.finish(node);
         Ok(())
     }
 
-    /// Gives back what was read by this node for the last time.
+    /// Drops the values that this node was the last to read.
     fn finish(&mut self, node: &proto::Node) {
         let mut names = Vec::new();
         read_by(node, &mut names);
@@ -99,20 +104,20 @@ impl<'a> Import<'a> {
         name: &str,
         values: Vec<Value>,
     ) -> Result<(), Located> {
-        let place = |trouble| (place(node, name), trouble);
+        let at = |error| (location(node, name), error);
         let scope = self.scopes.last_mut().expect("there is one");
         let mut values = values.into_iter();
         for output in &node.output {
             let value = values.next().unwrap_or(Value::Unknown);
             if !output.is_empty() {
-                scope.define(output, value).map_err(place)?;
+                scope.define(output, value).map_err(at)?;
             }
         }
         Ok(())
     }
 
-    /// What a node's outputs stand for; `own` is the node as it stands in the file, for its graphs.
-    fn taken(
+    /// The name of a node and the values of its outputs; `own` is the node as it is in the file, for its graphs.
+    fn outputs_of(
         &mut self,
         node: &proto::Node,
         own: &'a proto::Node,
@@ -121,12 +126,12 @@ impl<'a> Import<'a> {
         depth: usize,
     ) -> Result<(String, Vec<Value>), Located> {
         self.steps += 1;
-        let name = called(node, prefix);
-        let at = |trouble| (place(node, &name), trouble);
+        let name = node_name(node, prefix);
+        let at = |error| (location(node, &name), error);
         if self.steps > MOST_STEPS {
             let detail =
-                format!("takes more than {MOST_STEPS} steps, functions counted at each call");
-            return Err(at(Trouble::TooLarge(detail)));
+                format!("exceeds the limit of {MOST_STEPS} steps; functions count at each call");
+            return Err(at(NodeError::TooLarge(detail)));
         }
         let mut inputs = Vec::with_capacity(node.input.len());
         for input in &node.input {
@@ -134,11 +139,11 @@ impl<'a> Import<'a> {
                 "" => None,
                 input => match self.look_up(input) {
                     Ok(value) => Some(value),
-                    Err(Trouble::Unsupported(detail)) => {
-                        self.missing.add(&node.op_type, &detail, &name);
+                    Err(NodeError::Unsupported(detail)) => {
+                        self.unsupported.add(&node.op_type, &detail, &name);
                         Some(Value::Unknown)
                     }
-                    Err(trouble) => return Err(at(trouble)),
+                    Err(error) => return Err(at(error)),
                 },
             });
         }
@@ -157,52 +162,52 @@ impl<'a> Import<'a> {
                 true => node.op_type.clone(),
                 false => format!("{}.{}", node.domain, node.op_type),
             };
-            self.missing
+            self.unsupported
                 .add(&kind, operators::advice(&node.domain), &name);
             return Ok((name, vec![Value::Unknown; node.output.len()]));
         };
         let used = node.output.iter();
         let used = used.map(|name| !name.is_empty() && self.read.contains(&name[..]));
         let used: Vec<bool> = used.collect();
-        // What was told already hides what comes after it, but for what attributes alone say.
-        let is_hidden = inputs
+        // Errors that follow from a reported node are not reported, except those about attributes.
+        let follows_reported = inputs
             .iter()
             .flatten()
             .any(|input| matches!(input, Value::Unknown));
-        let site = Site {
+        let ctx = NodeContext {
             node,
             name: &name,
             opset,
             inputs,
             used: &used,
         };
-        let mut given = site.inputs.iter().flatten();
-        let has_copies = given.any(|input| matches!(input, Value::Copies(_)));
-        let taken = match has_copies {
-            true => self.of_copies(operator, &site),
-            false => operator(self, &site),
+        let mut given = ctx.inputs.iter().flatten();
+        let has_versions = given.any(|input| matches!(input, Value::Versions(_)));
+        let taken = match has_versions {
+            true => self.on_versions(operator, &ctx),
+            false => operator(self, &ctx),
         };
         let taken = match taken {
-            Err(Trouble::Unsupported(_)) if are_constants(&site) => self.folded(operator, &site),
-            Ok(_) | Err(Trouble::Invalid(_)) if is_hidden => Err(Trouble::Hidden),
+            Err(NodeError::Unsupported(_)) if are_constants(&ctx) => self.fold(operator, &ctx),
+            Ok(_) | Err(NodeError::Invalid(_)) if follows_reported => Err(NodeError::Reported),
             taken => taken,
         };
         match taken {
             Ok(values) => {
-                self.pass_on_code(node);
+                self.propagate_quantisation(node);
                 Ok((name, values))
             }
-            Err(Trouble::Unsupported(detail)) => {
-                self.missing.add(&node.op_type, &detail, &name);
+            Err(NodeError::Unsupported(detail)) => {
+                self.unsupported.add(&node.op_type, &detail, &name);
                 let unknown = vec![Value::Unknown; node.output.len()];
                 Ok((name, unknown))
             }
-            Err(Trouble::Hidden) => Ok((name, vec![Value::Unknown; node.output.len()])),
-            Err(trouble) => Err(at(trouble)),
+            Err(NodeError::Reported) => Ok((name, vec![Value::Unknown; node.output.len()])),
+            Err(error) => Err(at(error)),
         }
     }
 
-    /// The branch that a condition which is known takes.
+    /// The branch of an `If` with a constant condition.
     fn branch(
         &mut self,
         node: &'a proto::Node,
@@ -211,7 +216,7 @@ impl<'a> Import<'a> {
         name: &str,
         depth: usize,
     ) -> Result<Vec<Value>, Located> {
-        let at = |trouble| (place(node, name), trouble);
+        let at = |error| (location(node, &name), error);
         if let Some(Some(Value::Unknown)) = inputs.first() {
             return Ok(vec![Value::Unknown; node.output.len()]);
         }
@@ -220,12 +225,14 @@ impl<'a> Import<'a> {
             _ => None,
         };
         let Some(condition) = condition else {
-            let detail = "decides by what it computes of the picture";
-            self.missing.add("If", detail, name);
+            let detail = "has a condition that is computed from the picture";
+            self.unsupported.add("If", detail, name);
             return Ok(vec![Value::Unknown; node.output.len()]);
         };
         if depth >= DEEPEST {
-            return Err(at(invalid(format!("nests more than {DEEPEST} deep"))));
+            return Err(at(invalid(format!(
+                "is nested more than {DEEPEST} levels deep"
+            ))));
         }
         let wanted = if condition != 0 {
             "then_branch"
@@ -237,7 +244,7 @@ impl<'a> Import<'a> {
             .iter()
             .find(|a| a.name == wanted)
             .and_then(|a| a.g.as_deref());
-        let graph = graph.ok_or_else(|| at(invalid(format!("lacks its {wanted}"))))?;
+        let graph = graph.ok_or_else(|| at(invalid(format!("has no {wanted}"))))?;
         let mut scope = Scope::of_graph(graph).map_err(at)?;
         let mut names: Vec<&str> = graph.output.iter().map(|output| &output.name[..]).collect();
         graph.node.iter().for_each(|node| read_by(node, &mut names));
@@ -247,12 +254,12 @@ impl<'a> Import<'a> {
             self.node(inner, opset, prefix(name), depth + 1)?;
         }
         let outputs = graph.output.iter().map(|output| self.look_up(&output.name));
-        let values: Result<Vec<Value>, Trouble> = outputs.collect();
+        let values: Result<Vec<Value>, NodeError> = outputs.collect();
         self.scopes.pop();
         values.map_err(at)
     }
 
-    /// A function of the file, with its nodes in place of the call.
+    /// Inlines a call of a function of the file.
     fn call(
         &mut self,
         function: &'a proto::Function,
@@ -261,10 +268,10 @@ impl<'a> Import<'a> {
         name: &str,
         depth: usize,
     ) -> Result<Vec<Value>, Located> {
-        let at = |trouble| (place(call, name), trouble);
+        let at = |error| (location(call, &name), error);
         if depth >= DEEPEST {
             return Err(at(invalid(format!(
-                "calls functions that call each other more than {DEEPEST} deep"
+                "calls functions nested more than {DEEPEST} levels deep"
             ))));
         }
         let mut scope = Scope::of_function();
@@ -291,8 +298,8 @@ impl<'a> Import<'a> {
             let mut node = Cow::Borrowed(own);
             let refers = own.attribute.iter().any(|a| !a.ref_attr_name.is_empty());
             if refers || own.input.iter().any(|input| left_out.contains(&input[..])) {
-                // Copies of large constants, call by call, count as memory.
-                self.draft.keep(own.encoded_len()).map_err(at)?;
+                // Each call copies large constants, which counts as memory.
+                self.graph.reserve(own.encoded_len()).map_err(at)?;
                 let node = node.to_mut();
                 for attribute in std::mem::take(&mut node.attribute) {
                     let name = attribute.ref_attr_name.clone();
@@ -311,34 +318,34 @@ impl<'a> Import<'a> {
                     }
                 }
             }
-            let (name, values) = self.taken(&node, own, opset, prefix(name), depth + 1)?;
+            let (name, values) = self.outputs_of(&node, own, opset, prefix(name), depth + 1)?;
             self.define(&node, &name, values)?;
             self.finish(own);
         }
         let outputs = function.output.iter().map(|output| self.look_up(output));
-        let values: Result<Vec<Value>, Trouble> = outputs.collect();
+        let values: Result<Vec<Value>, NodeError> = outputs.collect();
         self.scopes.pop();
         match values {
-            Err(Trouble::Unsupported(detail)) => Err(at(unsupported(detail))),
+            Err(NodeError::Unsupported(detail)) => Err(at(unsupported(detail))),
             values => values.map_err(at),
         }
     }
 }
 
-/// Whether nothing that a node reads is computed of a picture.
-fn are_constants(site: &Site) -> bool {
-    let mut inputs = site.inputs.iter().flatten();
+/// Whether all inputs of a node are constants.
+fn are_constants(ctx: &NodeContext) -> bool {
+    let mut inputs = ctx.inputs.iter().flatten();
     inputs.all(|input| matches!(input, Value::Constant(_)))
 }
 
-/// What a node is called: by its own name, or its output's.
-fn called(node: &proto::Node, prefix: &str) -> String {
+/// The name of a node, or of its first output.
+fn node_name(node: &proto::Node, prefix: &str) -> String {
     let own = match (&node.name[..], node.output.first()) {
         ("", Some(output)) if !output.is_empty() => &output[..],
         ("", _) => &node.op_type[..],
         (name, _) => name,
     };
-    // Names are for people; those of hostile files are cut.
+    // Names are shown to people, so those of hostile files are shortened.
     let own: String = own.chars().filter(|c| !c.is_control()).take(200).collect();
     match prefix {
         "" => own,
@@ -346,19 +353,19 @@ fn called(node: &proto::Node, prefix: &str) -> String {
     }
 }
 
-/// The name of a call before those of the nodes inside, as long as it is short.
+/// The name of a call as a prefix of the nodes inside, if it is short.
 fn prefix(name: &str) -> &str {
     if name.len() > 200 { "" } else { name }
 }
 
-fn place(node: &proto::Node, name: &str) -> String {
+fn location(node: &proto::Node, name: &str) -> String {
     format!("node `{name}` ({}) ", node.op_type)
 }
 
-/// An input that is neither the picture nor given by the file, and that these nodes read.
-fn other_input<'n>(graph: &'n proto::Graph, lives: &[bool], picture: &str) -> Option<&'n str> {
+/// An input that these nodes read, other than the picture and the initializers.
+fn other_input<'n>(graph: &'n proto::Graph, needed: &[bool], picture: &str) -> Option<&'n str> {
     let mut read = Vec::new();
-    for (node, _) in graph.node.iter().zip(lives).filter(|(_, lives)| **lives) {
+    for (node, _) in graph.node.iter().zip(needed).filter(|(_, needed)| **needed) {
         read_by(node, &mut read);
     }
     let read: HashSet<&str> = read.into_iter().collect();
@@ -368,15 +375,15 @@ fn other_input<'n>(graph: &'n proto::Graph, lives: &[bool], picture: &str) -> Op
     inputs.find(|name| read.contains(name) && !given.contains(name))
 }
 
-/// Which nodes the value of this name depends on.
-fn live(nodes: &[proto::Node], output: &str) -> Vec<bool> {
+/// Which nodes this output depends on.
+fn needed_nodes(nodes: &[proto::Node], output: &str) -> Vec<bool> {
     let mut makers: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, node) in nodes.iter().enumerate() {
         for name in &node.output {
             makers.entry(name).or_default().push(index);
         }
     }
-    let mut lives = vec![false; nodes.len()];
+    let mut needed = vec![false; nodes.len()];
     let mut names = vec![output];
     let mut seen = HashSet::new();
     while let Some(name) = names.pop() {
@@ -384,16 +391,16 @@ fn live(nodes: &[proto::Node], output: &str) -> Vec<bool> {
             continue;
         }
         for &index in makers.get(name).into_iter().flatten() {
-            if !lives[index] {
-                lives[index] = true;
+            if !needed[index] {
+                needed[index] = true;
                 read_by(&nodes[index], &mut names);
             }
         }
     }
-    lives
+    needed
 }
 
-/// The names that a node reads, also inside of its graphs.
+/// The names that a node reads, including those in its graphs.
 fn read_by<'n>(node: &'n proto::Node, names: &mut Vec<&'n str>) {
     names.extend(node.input.iter().map(|name| &name[..]));
     for graph in node

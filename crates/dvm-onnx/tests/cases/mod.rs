@@ -1,4 +1,4 @@
-//! Small graphs which together have every op of the engine that a classifier may have.
+//! Small graphs that together contain every op of the engine.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::attention::Attention;
@@ -30,23 +30,23 @@ use dvm_engine::ops::unary::Unary;
 use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::{Blueprint, Graph, NodeId, Role, Tensor, seeded};
 
-/// Rows and columns of the pictures that a case takes.
+/// Rows and columns of the inputs of all cases.
 pub const SIZE: (usize, usize) = (13, 10);
 
-/// A graph with a name; its logits are two-dimensional.
+/// A graph with logits `[N, K]`.
 pub struct Case {
     pub name: &'static str,
     pub graph: Graph,
 }
 
-/// Two pictures for all cases, `[2, 3, 13, 10]`.
+/// A batch of two pictures for all cases, `[2, 3, 13, 10]`.
 pub fn pictures() -> Tensor {
     let shape = [2, 3, SIZE.0, SIZE.1];
     let values = seeded::uniform("pictures", shape.iter().product(), -2.0, 2.0);
     Tensor::from_nchw(&shape, &values)
 }
 
-/// A case whose graph begins with a convolution to 12 channels; the rest ends at any map or row.
+/// A case whose graph begins with a convolution to 12 channels; `rest` may end with a feature map or a row.
 fn case(name: &'static str, rest: impl FnOnce(&mut Blueprint, NodeId) -> NodeId) -> Case {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -502,8 +502,7 @@ fn training() -> Case {
     })
 }
 
-/// The logits are those of the node before, and an initialiser and a node have the names that input and
-/// output usually have.
+/// The last node does nothing, and other nodes have the usual names of input and output.
 fn passed_on() -> Case {
     let mut net = Blueprint::new(3);
     let x = net.input();

@@ -1,4 +1,4 @@
-//! ONNX files written byte by byte, for tests that need wrong ones.
+//! ONNX files written byte by byte, for tests that need invalid ones.
 
 pub fn varint(mut value: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -10,12 +10,12 @@ pub fn varint(mut value: u64) -> Vec<u8> {
     bytes
 }
 
-/// A field of a whole number.
+/// An integer field.
 pub fn number(field: u64, value: i64) -> Vec<u8> {
     [varint(field << 3), varint(value as u64)].concat()
 }
 
-/// A field of bytes: a text, or a message.
+/// A bytes field: a text, or a message.
 pub fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();
     [

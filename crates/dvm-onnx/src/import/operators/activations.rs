@@ -6,13 +6,14 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::unary::Unary;
 
-use super::super::Import;
-use super::super::array::Array;
-use super::super::draft::{run, without_leading_ones};
-use super::super::elementwise::viewed;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, invalid, unsupported};
 use super::{Operator, computed, constant};
+use crate::import::Import;
+use crate::import::builder::{evaluate, without_leading_ones};
+use crate::import::elementwise::view_of;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::array::Array;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Relu", |i, s| apply(i, s, Activation::Relu)),
@@ -51,84 +52,88 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Softsign", |i, s| apply(i, s, Activation::Softsign)),
 ];
 
-/// A function at every value of the first input.
-pub(super) fn apply(import: &mut Import, site: &Site, op: impl Op) -> Result<Vec<Value>, Trouble> {
-    match site.value(0)? {
+/// A function of each number of the first input.
+pub(super) fn apply(
+    import: &mut Import,
+    ctx: &NodeContext,
+    op: impl Op,
+) -> Result<Vec<Value>, NodeError> {
+    match ctx.value(0)? {
         Value::Constant(array) => {
-            import.draft.spend_on(&array.shape)?;
+            import.graph.check_array(&array.shape)?;
             let row = array.reshaped(&[array.len()])?;
-            constant(run(&op, &[&row], &[])?.reshaped(&array.shape)?)
+            constant(evaluate(&op, &[&row], &[])?.reshaped(&array.shape)?)
         }
         _ => {
-            let view = site.view(0)?.clone();
-            let node = import.draft.emit(site.name, op, &[view.node], &[])?;
+            let view = ctx.view(0)?.clone();
+            let node = import.graph.emit(ctx.name, op, &[view.node], &[])?;
             computed(view.of(node))
         }
     }
 }
 
-fn neg(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if let Value::Constant(array) = site.value(0)?
+fn neg(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    if let Value::Constant(array) = ctx.value(0)?
         && let Ok(values) = array.as_integers()
     {
         let negative = values
             .iter()
-            .map(|&v| super::super::integer::Integer::from(0).minus(v));
+            .map(|&v| crate::import::value::sym_int::SymInt::from(0).minus(v));
         let negative: Option<Vec<_>> = negative.collect();
-        let negative = negative.ok_or_else(|| invalid("overflows"))?;
+        let negative = negative.ok_or_else(|| invalid("computes integers that overflow"))?;
         return constant(Array::integers(&array.shape, negative));
     }
-    apply(import, site, Unary::Neg)
+    apply(import, ctx, Unary::Neg)
 }
 
-fn selu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let alpha = site.float("alpha", 1.673_263_2);
-    let gamma = site.float("gamma", 1.050_701);
-    apply(import, site, Activation::Selu { alpha, gamma })
+fn selu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let alpha = ctx.float("alpha", 1.673_263_2);
+    let gamma = ctx.float("gamma", 1.050_701);
+    apply(import, ctx, Activation::Selu { alpha, gamma })
 }
 
-fn celu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    match site.float("alpha", 1.0) {
-        0.0 => Err(invalid("has an alpha of 0")),
-        1.0 => apply(import, site, Activation::Elu(1.0)),
-        alpha => apply(import, site, Activation::Celu(alpha)),
+fn celu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    match ctx.float("alpha", 1.0) {
+        0.0 => Err(invalid("has an `alpha` of 0, but it must not be 0")),
+        1.0 => apply(import, ctx, Activation::Elu(1.0)),
+        alpha => apply(import, ctx, Activation::Celu(alpha)),
     }
 }
 
-fn gelu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    match site.text("approximate") {
-        None | Some("none") => apply(import, site, Activation::Gelu),
-        Some("tanh") => apply(import, site, Activation::GeluTanh),
-        Some(other) => Err(unsupported(format!("approximates by {other}"))),
+fn gelu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    match ctx.text("approximate") {
+        None | Some("none") => apply(import, ctx, Activation::Gelu),
+        Some("tanh") => apply(import, ctx, Activation::GeluTanh),
+        Some(other) => Err(unsupported(format!("has the approximation `{other}`"))),
     }
 }
 
-fn swish(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    match site.float("alpha", 1.0) {
-        1.0 => apply(import, site, Activation::Silu),
-        alpha => apply(import, site, Activation::Swish(alpha)),
+fn swish(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    match ctx.float("alpha", 1.0) {
+        1.0 => apply(import, ctx, Activation::Silu),
+        alpha => apply(import, ctx, Activation::Swish(alpha)),
     }
 }
 
-fn hard_sigmoid(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let (alpha, beta) = (site.float("alpha", 0.2), site.float("beta", 0.5));
+fn hard_sigmoid(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let (alpha, beta) = (ctx.float("alpha", 0.2), ctx.float("beta", 0.5));
     // Exporters write 1/6 with few or many digits.
     if (alpha - 1.0 / 6.0).abs() < 1e-6 && beta == 0.5 {
-        return apply(import, site, Activation::Hardsigmoid);
+        return apply(import, ctx, Activation::Hardsigmoid);
     }
     let (slope, offset) = (alpha, beta);
-    apply(import, site, Activation::HardsigmoidOf { slope, offset })
+    apply(import, ctx, Activation::HardsigmoidOf { slope, offset })
 }
 
-fn clip(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let bound = |input: usize, attribute: &str, open: f32| match site.optional_constant(input)? {
+fn clip(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let bound = |input: usize, attribute: &str, open: f32| match ctx.optional_constant(input)? {
         Some(array) if array.as_integers().is_ok() => Ok(array.as_known()?[0] as f32),
         Some(array) => array.as_scalar(),
-        None => Ok(site.float(attribute, open)),
+        None => Ok(ctx.float(attribute, open)),
     };
     let low = bound(1, "min", f32::NEG_INFINITY)?;
     let high = bound(2, "max", f32::INFINITY)?;
-    if let Value::Constant(array) = site.value(0)?
+    if let Value::Constant(array) = ctx.value(0)?
         && let Ok(values) = array.as_integers()
     {
         let known = array.as_known()?.into_iter();
@@ -137,32 +142,32 @@ fn clip(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         debug_assert_eq!(values.len(), clipped.len());
         return constant(Array::integers(&array.shape, clipped));
     }
-    // Half precision and quantised exports write the largest number for no bound.
+    // Half-precision and quantised exports write the largest number instead of no bound.
     match (low, high) {
-        (0.0, 6.0) => apply(import, site, Activation::Relu6),
-        (0.0, high) if high >= 65504.0 => apply(import, site, Activation::Relu),
-        // A bound of the picture's own values is no activation.
-        (0.0, high) if high > 0.0 && import.has_layers() => {
-            apply(import, site, Activation::ClippedRelu(high))
+        (0.0, 6.0) => apply(import, ctx, Activation::Relu6),
+        (0.0, high) if high >= 65504.0 => apply(import, ctx, Activation::Relu),
+        // A bound of the pixels themselves is not an activation.
+        (0.0, high) if high > 0.0 && import.graph.has_layers() => {
+            apply(import, ctx, Activation::ClippedRelu(high))
         }
-        (low, high) => apply(import, site, Unary::Clip { low, high }),
+        (low, high) => apply(import, ctx, Unary::Clip { low, high }),
     }
 }
 
-fn p_relu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
-    let mut slopes = site.constant(1)?.clone();
+fn p_relu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let view = ctx.view(0)?.clone();
+    let mut slopes = ctx.constant(1)?.clone();
     if slopes.len() == 0 {
         return Err(invalid("has no slopes"));
     }
-    // Before opset 7, a row of slopes is one per channel.
-    if site.opset < 7 && slopes.rank() == 1 && slopes.len() > 1 && view.rank() > 2 {
+    // Before opset 7, a vector of slopes has one per channel.
+    if ctx.opset < 7 && slopes.rank() == 1 && slopes.len() > 1 && view.rank() > 2 {
         let per_channel = [&[slopes.len()][..], &vec![1; view.rank() - 2]].concat();
         let name = slopes.name.clone();
         slopes = slopes.reshaped(&per_channel)?;
         slopes.name = name;
     }
-    let sides = import.draft.sides(&view);
+    let sides = import.graph.sides(&view);
     let missing = view.rank().checked_sub(slopes.rank());
     let fits = missing.is_some_and(|missing| {
         let mut pairs = slopes.shape.iter().zip(&sides[missing..]);
@@ -170,18 +175,18 @@ fn p_relu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     });
     if !fits {
         return Err(invalid(format!(
-            "has slopes of the shape {:?} for values of {:?}",
+            "has slopes of shape {:?} for a value of shape {:?}",
             slopes.shape,
-            import.draft.sides_of_one(&view)
+            import.graph.sides_of_one(&view)
         )));
     }
-    let name = import.layer_name(site, &slopes);
-    let (view, slots, slopes) = import.beside(&view, &slopes, site.name)?;
+    let name = import.layer_name(ctx, &slopes);
+    let (view, slots, slopes) = import.align_constant(&view, &slopes, ctx.name)?;
     let slopes = without_leading_ones(&slopes).expect("the same number of values");
     let slopes = import
-        .draft
+        .graph
         .parameter(&slopes, &name, "weight", Role::Scale)?;
-    let node = import.draft.emit(&name, PRelu, &[view.node], &[slopes])?;
-    let made = viewed(view.rank(), &slots, node);
-    computed(import.draft.tidy(made))
+    let node = import.graph.emit(&name, PRelu, &[view.node], &[slopes])?;
+    let made = view_of(view.rank(), &slots, node);
+    computed(import.graph.without_ones(made))
 }

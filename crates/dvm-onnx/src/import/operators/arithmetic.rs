@@ -1,15 +1,16 @@
-//! Arithmetic on values, and operators that pass a value on as it is.
+//! Arithmetic, `Cast` and `Identity`.
 
 use dvm_engine::ops::binary::Function;
 
-use super::super::Import;
-use super::super::array::{Array, Values};
-use super::super::integer::Integer;
-use super::super::site::{Site, Value};
-use super::super::tensor::is_float;
-use super::super::trouble::{Trouble, invalid, unsupported};
 use super::shapes::sides;
 use super::{Operator, constant};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::tensor::is_float;
+use crate::import::value::Value;
+use crate::import::value::array::{Array, Values, absent};
+use crate::import::value::sym_int::SymInt;
 use crate::proto::DataType;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
@@ -28,33 +29,36 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("CastLike", |_, s| Ok(vec![s.value(0)?.clone()])),
 ];
 
-fn two(import: &mut Import, site: &Site, function: Function) -> Result<Vec<Value>, Trouble> {
-    let (a, b) = (site.value(0)?.clone(), second(import, site)?);
-    Ok(vec![import.binary(site.name, function, &a, &b)?])
+fn two(
+    import: &mut Import,
+    ctx: &NodeContext,
+    function: Function,
+) -> Result<Vec<Value>, NodeError> {
+    let (a, b) = (ctx.value(0)?.clone(), second(import, ctx)?);
+    Ok(vec![import.binary(ctx.name, function, &a, &b)?])
 }
 
-fn times(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let b = second(import, site)?;
-    match import.with_scale(site.value(0)?, &b, site.name)? {
+fn times(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let b = second(import, ctx)?;
+    match import.with_scale(ctx.value(0)?, &b, ctx.name)? {
         Some(made) => Ok(vec![made]),
-        None => two(import, site, Function::Mul),
+        None => two(import, ctx, Function::Mul),
     }
 }
 
-/// The second operand. Before opset 7 the attribute `axis` says which axis of the first operand its first
-/// axis belongs to.
-fn second(import: &Import, site: &Site) -> Result<Value, Trouble> {
-    let b = site.value(1)?.clone();
-    let is_aligned = site.opset < 7 && site.int("broadcast", 0) != 0 && site.has("axis");
+/// The second operand. Before opset 7, the attribute `axis` says which axis of the first operand it starts at.
+fn second(import: &Import, ctx: &NodeContext) -> Result<Value, NodeError> {
+    let b = ctx.value(1)?.clone();
+    let is_aligned = ctx.opset < 7 && ctx.int("broadcast", 0) != 0 && ctx.has("axis");
     if !is_aligned {
         return Ok(b);
     }
-    let rank = sides(import, site.value(0)?)?.len();
-    let first = site.axis("axis", 0, rank)?;
+    let rank = sides(import, ctx.value(0)?)?.len();
+    let first = ctx.axis("axis", 0, rank)?;
     let own = sides(import, &b)?.len();
     let after = rank.checked_sub(first + own).ok_or_else(|| {
         invalid(format!(
-            "aligns {own} axes with those of {rank} from axis {first} on"
+            "aligns {own} axes with {rank} axes from axis {first}"
         ))
     })?;
     Ok(match b {
@@ -74,9 +78,9 @@ fn second(import: &Import, site: &Site) -> Result<Value, Trouble> {
     })
 }
 
-fn power(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let (a, mut b) = (site.value(0)?.clone(), second(import, site)?);
-    // The exponent may be of another type than the base.
+fn power(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let (a, mut b) = (ctx.value(0)?.clone(), second(import, ctx)?);
+    // The exponent may be an integer where the base is a float.
     let is_whole =
         |value: &Value| matches!(value, Value::Constant(array) if array.as_integers().is_ok());
     if let Value::Constant(array) = &b
@@ -90,47 +94,50 @@ fn power(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         && array.as_scalar().is_ok_and(|exponent| exponent == 0.5)
         && matches!(a, Value::Computed(_))
     {
-        return super::activations::apply(import, site, dvm_engine::ops::unary::Unary::Sqrt);
+        return super::activations::apply(import, ctx, dvm_engine::ops::unary::Unary::Sqrt);
     }
-    Ok(vec![import.binary(site.name, Function::Pow, &a, &b)?])
+    Ok(vec![import.binary(ctx.name, Function::Pow, &a, &b)?])
 }
 
-fn several(import: &mut Import, site: &Site, function: Function) -> Result<Vec<Value>, Trouble> {
-    let mut sum = site.value(0)?.clone();
-    let last = site.inputs.len() - 1;
-    for index in 1..site.inputs.len() {
+fn several(
+    import: &mut Import,
+    ctx: &NodeContext,
+    function: Function,
+) -> Result<Vec<Value>, NodeError> {
+    let mut sum = ctx.value(0)?.clone();
+    let last = ctx.inputs.len() - 1;
+    for index in 1..ctx.inputs.len() {
         let name = match index == last {
-            true => site.name.to_owned(),
-            false => format!("{}.{index}", site.name),
+            true => ctx.name.to_owned(),
+            false => format!("{}.{index}", ctx.name),
         };
-        sum = import.binary(&name, function, &sum, &site.value(index)?.clone())?;
+        sum = import.binary(&name, function, &sum, &ctx.value(index)?.clone())?;
     }
     Ok(vec![sum])
 }
 
-fn mean(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let sum = several(import, site, Function::Add)?.remove(0);
-    let count = Value::Constant(Array::floats(&[], vec![site.inputs.len() as f32]));
-    let name = format!("{}.mean", site.name);
+fn mean(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let sum = several(import, ctx, Function::Add)?.remove(0);
+    let count = Value::Constant(Array::floats(&[], vec![ctx.inputs.len() as f32]));
+    let name = format!("{}.mean", ctx.name);
     Ok(vec![import.binary(&name, Function::Div, &sum, &count)?])
 }
 
-/// An early operator of Core ML's and Windows ML's converters: a factor for all pixels, and a shift for
-/// each channel.
-fn image_scaler(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let scale = Value::Constant(Array::floats(&[], vec![site.float("scale", 1.0)]));
-    let name = format!("{}.scale", site.name);
-    let scaled = import.binary(&name, Function::Mul, site.value(0)?, &scale)?;
-    let Some(shifts) = site.floats("bias") else {
+/// An early operator of the converters of Core ML and Windows ML: a factor, and a shift per channel.
+fn image_scaler(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let scale = Value::Constant(Array::floats(&[], vec![ctx.float("scale", 1.0)]));
+    let name = format!("{}.scale", ctx.name);
+    let scaled = import.binary(&name, Function::Mul, ctx.value(0)?, &scale)?;
+    let Some(shifts) = ctx.floats("bias") else {
         return Ok(vec![scaled]);
     };
     let shifts = Array::floats(&[1, shifts.len(), 1, 1], shifts.to_vec());
-    let shifted = import.binary(site.name, Function::Add, &scaled, &Value::Constant(shifts))?;
+    let shifted = import.binary(ctx.name, Function::Add, &scaled, &Value::Constant(shifts))?;
     Ok(vec![shifted])
 }
 
-/// Whole numbers as floats.
-pub(super) fn floats(array: &Array) -> Result<Array, Trouble> {
+/// Integers as floats.
+pub(super) fn floats(array: &Array) -> Result<Array, NodeError> {
     let values = array.as_known()?.into_iter().map(|value| value as f32);
     Ok(Array {
         repeated: array.repeated,
@@ -138,34 +145,34 @@ pub(super) fn floats(array: &Array) -> Result<Array, Trouble> {
     })
 }
 
-fn cast(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let to = match site.text("to").filter(|name| !name.is_empty()) {
-        // Before opset 6 the type is a name.
+fn cast(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let to = match ctx.text("to").filter(|name| !name.is_empty()) {
+        // Before opset 6, the type is a name.
         Some(name) => {
             let known = named(name);
-            known.ok_or_else(|| unsupported(format!("makes numbers of the type {name}")))? as i32
+            known.ok_or_else(|| unsupported(format!("converts to the type {name}")))? as i32
         }
-        None => site.int("to", 1) as i32,
+        None => ctx.int("to", 1) as i32,
     };
-    match site.value(0)? {
+    match ctx.value(0)? {
         Value::Constant(array) => {
-            import.draft.spend_on(&array.shape)?;
+            import.graph.check_array(&array.shape)?;
             constant(converted(array, to)?)
         }
-        // All floats are computed alike.
+        // All floats are computed as f32.
         other if is_float(to) => match other {
-            Value::Computed(_) | Value::Rounded(_) => Ok(vec![other.clone()]),
-            _ => Err(unsupported("makes numbers of truth values of the picture")),
+            Value::Computed(_) | Value::Quantised(_) => Ok(vec![other.clone()]),
+            _ => Err(unsupported("converts booleans of the picture to floats")),
         },
-        // Pixels that are whole numbers stay what they are.
-        Value::Computed(view) if import.is_raw(view.node) && is_wide_enough(to) => {
+        // Integer pixels stay.
+        Value::Computed(view) if import.is_raw_pixels(view.node) && is_wide_enough(to) => {
             Ok(vec![Value::Computed(view.clone())])
         }
-        _ => Err(unsupported("makes whole numbers of computed values")),
+        _ => Err(unsupported("converts computed values to integers")),
     }
 }
 
-/// Whether a type of whole numbers has all of 0 to 255.
+/// Whether an integer type has all of 0 to 255.
 fn is_wide_enough(data_type: i32) -> bool {
     use DataType::{Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64};
     [Uint8, Uint16, Int16, Uint32, Int32, Uint64, Int64]
@@ -173,7 +180,7 @@ fn is_wide_enough(data_type: i32) -> bool {
         .contains(&data_type)
 }
 
-/// The type of numbers that has this name in ONNX.
+/// The type of this name.
 fn named(name: &str) -> Option<DataType> {
     Some(match name {
         "FLOAT" => DataType::Float,
@@ -192,23 +199,22 @@ fn named(name: &str) -> Option<DataType> {
     })
 }
 
-fn converted(array: &Array, to: i32) -> Result<Array, Trouble> {
+fn converted(array: &Array, to: i32) -> Result<Array, NodeError> {
     let is_bool = to == DataType::Bool as i32;
     match (&array.values, is_float(to)) {
         (Values::Floats(_) | Values::Absent, true) => Ok(array.clone()),
         (Values::Integers(_), true) => floats(array),
         (Values::Integers(values), false) if is_bool => {
-            let truth = |value: &Integer| {
+            let truth = |value: &SymInt| {
                 let order = value.compare(0.into());
-                order.map(|order| Integer::from(i64::from(order.is_ne())))
+                order.map(|order| SymInt::from(i64::from(order.is_ne())))
             };
-            let truths: Option<Vec<Integer>> = values.iter().map(truth).collect();
-            let truths =
-                truths.ok_or_else(|| unsupported("depends on how many pictures there are"))?;
+            let truths: Option<Vec<SymInt>> = values.iter().map(truth).collect();
+            let truths = truths.ok_or_else(|| unsupported("depends on the batch size"))?;
             Ok(Array::integers(&array.shape, truths))
         }
         (Values::Integers(_), false) if to == DataType::String as i32 => {
-            Err(unsupported("makes text of numbers"))
+            Err(unsupported("converts numbers to text"))
         }
         (Values::Integers(_), false) => Ok(Array {
             data_type: to,
@@ -221,13 +227,13 @@ fn converted(array: &Array, to: i32) -> Result<Array, Trouble> {
                 } else {
                     value as i64
                 };
-                Integer::from(whole)
+                SymInt::from(whole)
             };
             Ok(Array::integers(
                 &array.shape,
                 values.iter().map(whole).collect(),
             ))
         }
-        (Values::Absent, false) => Err(invalid("needs the numbers of a tensor that has none here")),
+        (Values::Absent, false) => Err(absent()),
     }
 }

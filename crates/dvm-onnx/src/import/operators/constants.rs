@@ -1,13 +1,14 @@
-//! Constants, and functions that only constants go through.
+//! Constants, and functions that are supported on constants only.
 
-use super::super::Import;
-use super::super::array::{Array, Values};
-use super::super::counted::Counted;
-use super::super::integer::Integer;
-use super::super::site::{Site, Value, axis};
-use super::super::tensor;
-use super::super::trouble::{Trouble, invalid, unsupported};
 use super::{Operator, constant};
+use crate::import::Import;
+use crate::import::node_context::{NodeContext, axis};
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::tensor;
+use crate::import::value::Value;
+use crate::import::value::array::{Array, Values};
+use crate::import::value::batch_indices::BatchIndices;
+use crate::import::value::sym_int::SymInt;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Constant", written),
@@ -26,29 +27,31 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Cos", |i, s| rounded(i, s, f32::cos)),
 ];
 
-fn written(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if let Some(tensor) = site.tensor("value") {
-        import.draft.room_for(tensor::cost(tensor, false))?;
+fn written(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    if let Some(tensor) = ctx.tensor("value") {
+        import.graph.check_room(tensor::cost(tensor, false))?;
         return constant(tensor::array(tensor, false)?);
     }
-    if site.has("value_float") {
-        return constant(Array::floats(&[], vec![site.float("value_float", 0.0)]));
+    if ctx.has("value_float") {
+        return constant(Array::floats(&[], vec![ctx.float("value_float", 0.0)]));
     }
-    if site.has("value_int") {
-        return constant(Array::integers(&[], vec![site.int("value_int", 0).into()]));
+    if ctx.has("value_int") {
+        return constant(Array::integers(&[], vec![ctx.int("value_int", 0).into()]));
     }
-    if let Some(values) = site.floats("value_floats") {
+    if let Some(values) = ctx.floats("value_floats") {
         return constant(Array::floats(&[values.len()], values.to_vec()));
     }
-    if let Some(values) = site.ints("value_ints") {
+    if let Some(values) = ctx.ints("value_ints") {
         return constant(Array::row(values.iter().map(|&v| v.into()).collect()));
     }
-    Err(unsupported("holds a constant that is no array of numbers"))
+    Err(unsupported(
+        "holds a constant that is not an array of numbers",
+    ))
 }
 
-fn of_shape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let sides = site.constant(0)?.as_integers()?;
-    let value = match site.tensor("value") {
+fn of_shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let sides = ctx.constant(0)?.as_integers()?;
+    let value = match ctx.tensor("value") {
         Some(tensor) => tensor::array(tensor, false)?,
         None => Array::floats(&[1], vec![0.0]),
     };
@@ -61,67 +64,72 @@ fn of_shape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
                     usize::try_from(side).map_err(|_| invalid(format!("has a side of {side}")))?,
                 );
             }
-            None if axis == 0 && *side == Integer::pictures(1) => {
+            None if axis == 0 && *side == SymInt::batch(1) => {
                 repeated = true;
                 shape.push(1);
             }
-            None => return Err(unsupported("makes a constant of as many rows as pictures")),
+            None => {
+                return Err(unsupported(
+                    "makes a constant whose shape depends on the batch size",
+                ));
+            }
         }
     }
-    import.draft.spend_on(&shape)?;
+    import.graph.check_array(&shape)?;
     if value.len() != 1 {
-        return Err(invalid("fills an array with several numbers"));
+        return Err(invalid("has several numbers to fill an array with"));
     }
-    let mut made = value.reshaped(&[])?.spread(&shape)?;
+    let mut made = value.reshaped(&[])?.broadcast_to(&shape)?;
     made.repeated = repeated;
     constant(made)
 }
 
-fn range(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let [start, limit, delta] = [0, 1, 2].map(|input| site.constant(input));
+fn range(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let [start, limit, delta] = [0, 1, 2].map(|input| ctx.constant(input));
     let (start, limit, delta) = (start?, limit?, delta?);
-    if let Some(numbers) = Counted::range(start, limit, delta) {
-        return Ok(vec![Value::Counted(numbers)]);
+    if let Some(numbers) = BatchIndices::range(start, limit, delta) {
+        return Ok(vec![Value::BatchIndices(numbers)]);
     }
     if let Ok(start) = start.as_known() {
         let (limit, delta) = (limit.as_known()?, delta.as_known()?);
         let (&[start], &[limit], &[delta]) = (&start[..], &limit[..], &delta[..]) else {
-            return Err(invalid("counts between several numbers"));
+            return Err(invalid("has a start, limit or delta of several numbers"));
         };
         if delta == 0 {
-            return Err(invalid("counts in steps of 0"));
+            return Err(invalid("has a delta of 0"));
         }
         let distance = i128::from(limit) - i128::from(start);
         let count = (distance as f64 / delta as f64).ceil().max(0.0) as usize;
-        import.draft.spend_on(&[count])?;
+        import.graph.check_array(&[count])?;
         let value = |i: usize| {
             i64::try_from(i)
                 .ok()?
                 .checked_mul(delta)?
                 .checked_add(start)
         };
-        let values = (0..count).map(|i| value(i).map(Integer::from));
-        let values: Option<Vec<Integer>> = values.collect();
-        return constant(Array::row(values.ok_or_else(|| invalid("overflows"))?));
+        let values = (0..count).map(|i| value(i).map(SymInt::from));
+        let values: Option<Vec<SymInt>> = values.collect();
+        let values = values.ok_or_else(|| invalid("computes integers that overflow"))?;
+        return constant(Array::row(values));
     }
     let (start, limit, delta) = (start.as_scalar()?, limit.as_scalar()?, delta.as_scalar()?);
     if delta == 0.0 || !delta.is_finite() {
-        return Err(invalid(format!("counts in steps of {delta}")));
+        return Err(invalid(format!("has a delta of {delta}")));
     }
     let count = ((limit - start) / delta).ceil().max(0.0) as usize;
-    import.draft.spend_on(&[count])?;
+    import.graph.check_array(&[count])?;
     let values = (0..count).map(|i| start + i as f32 * delta);
     constant(Array::floats(&[count], values.collect()))
 }
 
-fn modulo(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let (a, b) = (site.constant(0)?, site.constant(1)?);
-    let shape = super::super::array::broadcast(&a.shape, &b.shape)?;
-    import.draft.spend_on(&shape)?;
-    let like_c = site.int("fmod", 0) != 0;
+fn modulo(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let (a, b) = (ctx.constant(0)?, ctx.constant(1)?);
+    let shape = crate::import::value::array::broadcast(&a.shape, &b.shape)?;
+    import.graph.check_array(&shape)?;
+    let like_c = ctx.int("fmod", 0) != 0;
     let rest = |a: i64, b: i64| {
         let rest = a.checked_rem(b)?;
-        // The sign of the divisor, unless told otherwise.
+        // The result has the sign of the divisor, unless `fmod` is set.
         Some(if !like_c && rest != 0 && (rest < 0) != (b < 0) {
             rest + b
         } else {
@@ -129,31 +137,31 @@ fn modulo(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         })
     };
     let pairs = a
-        .spread(&shape)?
+        .broadcast_to(&shape)?
         .as_known()?
         .into_iter()
-        .zip(b.spread(&shape)?.as_known()?);
-    let values = pairs.map(|(a, b)| rest(a, b).map(Integer::from));
-    let values: Option<Vec<Integer>> = values.collect();
+        .zip(b.broadcast_to(&shape)?.as_known()?);
+    let values = pairs.map(|(a, b)| rest(a, b).map(SymInt::from));
+    let values: Option<Vec<SymInt>> = values.collect();
     constant(Array::integers(
         &shape,
         values.ok_or_else(|| invalid("divides by 0"))?,
     ))
 }
 
-/// Sums of all numbers up to each, along an axis.
-fn running_sum(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let array = site.constant(0)?.clone();
-    let axis = match site.constant(1)?.as_known()?[..] {
+/// Cumulative sums along an axis.
+fn running_sum(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let array = ctx.constant(0)?.clone();
+    let axis = match ctx.constant(1)?.as_known()?[..] {
         [given] => axis(given, array.rank())?,
-        _ => return Err(invalid("sums along several axes")),
+        _ => return Err(invalid("has several axes instead of one")),
     };
-    let is_exclusive = site.int("exclusive", 0) != 0;
-    let is_reverse = site.int("reverse", 0) != 0;
-    import.draft.spend_on(&array.shape)?;
+    let is_exclusive = ctx.int("exclusive", 0) != 0;
+    let is_reverse = ctx.int("reverse", 0) != 0;
+    import.graph.check_array(&array.shape)?;
     let side = array.shape[axis];
     let inner: usize = array.shape[axis + 1..].iter().product();
-    // The places of each line in the order of the sum.
+    // The indices along each line, in the order of the sum.
     let lines = (0..array.len() / side.max(1)).map(|line| {
         let start = line / inner * inner * side + line % inner;
         let at = move |index: usize| match is_reverse {
@@ -166,9 +174,10 @@ fn running_sum(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> 
         Values::Integers(values) => {
             let mut sums = values.to_vec();
             for line in lines {
-                let mut sum = Integer::from(0);
+                let mut sum = SymInt::from(0);
                 for at in line {
-                    let next = sum.plus(values[at]).ok_or_else(|| invalid("overflows"))?;
+                    let next = sum.plus(values[at]);
+                    let next = next.ok_or_else(|| invalid("computes integers that overflow"))?;
                     sums[at] = if is_exclusive { sum } else { next };
                     sum = next;
                 }
@@ -191,16 +200,19 @@ fn running_sum(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> 
     }
 }
 
-/// Ones on a diagonal of a matrix that is as large as another.
-fn identity(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let like = site.constant(0)?;
+/// An identity matrix of the shape of another matrix, with its ones on the diagonal `k`.
+fn identity(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let like = ctx.constant(0)?;
     let &[rows, columns] = &like.shape[..] else {
-        return Err(invalid("is like a value that is no matrix"));
+        return Err(invalid(format!(
+            "needs a matrix, but its input has shape {:?}",
+            like.shape
+        )));
     };
-    let k = site.int("k", 0);
-    import.draft.spend_on(&[rows, columns])?;
+    let k = ctx.int("k", 0);
+    import.graph.check_array(&[rows, columns])?;
     let is_one = |at: usize| (at % columns) as i64 - (at / columns) as i64 == k;
-    let is_float = match site.int("dtype", 0) {
+    let is_float = match ctx.int("dtype", 0) {
         0 => !matches!(like.values, Values::Integers(_)),
         kind => tensor::is_float(kind as i32),
     };
@@ -211,15 +223,19 @@ fn identity(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             Array::floats(&[rows, columns], values.collect())
         }
         false => {
-            let values = places.map(|at| Integer::from(i64::from(is_one(at))));
+            let values = places.map(|at| SymInt::from(i64::from(is_one(at))));
             Array::integers(&[rows, columns], values.collect())
         }
     })
 }
 
-fn rounded(import: &mut Import, site: &Site, f: fn(f32) -> f32) -> Result<Vec<Value>, Trouble> {
-    let array = site.constant(0)?;
-    import.draft.spend_on(&array.shape)?;
+fn rounded(
+    import: &mut Import,
+    ctx: &NodeContext,
+    f: fn(f32) -> f32,
+) -> Result<Vec<Value>, NodeError> {
+    let array = ctx.constant(0)?;
+    import.graph.check_array(&array.shape)?;
     match &array.values {
         Values::Integers(_) => constant(array.clone()),
         _ => {

@@ -1,31 +1,32 @@
-//! Convolutions, and borders around feature maps.
+//! `Conv`, and the padding of convolutions and pools.
 
 use dvm_engine::Role;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
 use dvm_engine::ops::pad::{Amount, Pad};
 
-use super::super::Import;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, invalid, unsupported};
 use super::maps::as_map;
 use super::{Operator, computed};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Conv", conv)];
 
-/// The largest window, step or border that makes sense.
+/// The largest kernel, stride or padding.
 const LARGEST: i64 = 1 << 14;
 
-/// A pair of numbers for rows and columns; one number is for columns.
+/// An attribute with a number for rows and one for columns; a single number is for columns.
 ///
 /// # Errors
-/// If there are not two, or they are out of range.
+/// If there are more numbers, or they are out of range.
 pub(super) fn pair(
-    site: &Site,
+    ctx: &NodeContext,
     attribute: &str,
     default: Option<usize>,
-) -> Result<(usize, usize), Trouble> {
-    let Some(given) = site.ints(attribute) else {
-        let default = default.ok_or_else(|| invalid(format!("lacks its `{attribute}`")))?;
+) -> Result<(usize, usize), NodeError> {
+    let Some(given) = ctx.ints(attribute) else {
+        let default = default.ok_or_else(|| invalid(format!("has no `{attribute}`")))?;
         return Ok((default, default));
     };
     match *given {
@@ -33,33 +34,35 @@ pub(super) fn pair(
             Ok((rows as usize, columns as usize))
         }
         [columns] if (1..=LARGEST).contains(&columns) => Ok((1, columns as usize)),
-        [_, _] | [_] => Err(invalid(format!("has `{attribute}` of {given:?}"))),
+        [_, _] | [_] => Err(invalid(format!(
+            "has `{attribute}` of {given:?}, but each must be 1 to {LARGEST}"
+        ))),
         _ => Err(unsupported(format!(
-            "works along {} axes, and only maps of two are taken",
+            "works along {} axes; dvm supports rows and columns",
             given.len()
         ))),
     }
 }
 
-/// The border that `pads` and `auto_pad` ask for; nothing for TensorFlow's SAME.
+/// The padding of `pads` and `auto_pad`.
 ///
 /// # Errors
-/// For what is negative or unknown.
+/// For negative or unknown padding.
 pub(super) fn padding(
-    site: &Site,
+    ctx: &NodeContext,
     (height, width): (usize, usize),
     kernel: (usize, usize),
     stride: (usize, usize),
     dilation: (usize, usize),
-) -> Result<Padding, Trouble> {
+) -> Result<Padding, NodeError> {
     let along = |length: usize, kernel: usize, stride: usize, dilation: usize| {
         let reach = (kernel - 1) * dilation + 1;
         let needed =
             (length.div_ceil(stride).saturating_sub(1) * stride + reach).saturating_sub(length);
-        // The odd pixel before.
+        // The odd pixel is before.
         (needed.div_ceil(2), needed / 2)
     };
-    match site.text("auto_pad").unwrap_or("NOTSET") {
+    match ctx.text("auto_pad").unwrap_or("NOTSET") {
         "SAME_UPPER" => Ok(Padding::Same),
         "SAME_LOWER" => {
             let (top, bottom) = along(height, kernel.0, stride.0, dilation.0);
@@ -73,14 +76,16 @@ pub(super) fn padding(
         }
         "VALID" => Ok(Padding::Fixed(Border::default())),
         "NOTSET" | "" => {
-            let pads = site.ints("pads").unwrap_or(&[0, 0, 0, 0]);
+            let pads = ctx.ints("pads").unwrap_or(&[0, 0, 0, 0]);
             let (top, left, bottom, right) = match *pads {
                 [top, left, bottom, right] => (top, left, bottom, right),
                 [left, right] => (0, left, 0, right),
-                _ => return Err(invalid(format!("has `pads` of {pads:?}"))),
+                _ => return Err(invalid(format!("has `pads` of {pads:?} instead of four"))),
             };
             if !pads.iter().all(|pad| (0..=LARGEST).contains(pad)) {
-                return Err(unsupported(format!("has `pads` of {pads:?}")));
+                return Err(unsupported(format!(
+                    "has `pads` of {pads:?}, but each must be 0 to {LARGEST}"
+                )));
             }
             Ok(Padding::Fixed(Border {
                 top: top as usize,
@@ -89,18 +94,19 @@ pub(super) fn padding(
                 right: right as usize,
             }))
         }
-        other => Err(invalid(format!("has an `auto_pad` of {other}"))),
+        other => Err(invalid(format!("has the unknown `auto_pad` {other}"))),
     }
 }
 
-/// What a border of zeros before a node adds to the node's own: the value before it, and the sum.
+/// Merges a `Pad` before a node into the node's padding, if `value` accepts what it pads with. Returns the node to read
+/// and the padding.
 pub(super) fn with_border_before(
     import: &Import,
     node: usize,
     padding: Border,
     value: impl Fn(f32, usize) -> bool,
 ) -> (usize, Border) {
-    let made = &import.draft.nodes[node];
+    let made = &import.graph.nodes[node];
     match made.op_as::<Pad>() {
         Some(Pad {
             amount: Amount::Fixed(before),
@@ -118,29 +124,34 @@ pub(super) fn with_border_before(
     }
 }
 
-fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let stride = pair(site, "strides", Some(1))?;
-    let dilation = pair(site, "dilations", Some(1))?;
-    let (view, is_row) = as_map(site.view(0)?)?;
-    let weight = match (is_row, site.constant(1)?) {
+fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let stride = pair(ctx, "strides", Some(1))?;
+    let dilation = pair(ctx, "dilations", Some(1))?;
+    let (view, is_row) = as_map(ctx.view(0)?)?;
+    let weight = match (is_row, ctx.constant(1)?) {
         (true, weight) if weight.rank() == 3 => {
             let shape = &weight.shape;
             weight.reshaped(&[shape[0], shape[1], 1, shape[2]])?
         }
         (_, weight) => weight.clone(),
     };
-    let bias = site.optional_constant(2)?.cloned();
+    let bias = ctx.optional_constant(2)?.cloned();
     let &[outputs, per_group, kh, kw] = &weight.shape[..] else {
         return Err(invalid(format!(
             "has weights of the shape {:?}",
             weight.shape
         )));
     };
-    let groups = site.int("group", 1);
+    let groups = ctx.int("group", 1);
     let groups = usize::try_from(groups)
         .ok()
         .filter(|&g| g > 0 && outputs.is_multiple_of(g));
-    let groups = groups.ok_or_else(|| invalid("has an impossible number of groups"))?;
+    let groups = groups.ok_or_else(|| {
+        let given = ctx.int("group", 1);
+        invalid(format!(
+            "has {given} groups, which do not divide its {outputs} outputs"
+        ))
+    })?;
     if kh * kw * outputs * per_group == 0 || kh.max(kw) as i64 > LARGEST {
         return Err(invalid(format!(
             "has weights of the shape {:?}",
@@ -148,19 +159,19 @@ fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         )));
     }
     let kernel = (kh, kw);
-    let name = import.layer_name(site, &weight);
+    let name = import.layer_name(ctx, &weight);
     let mut parameters = vec![
         import
-            .draft
+            .graph
             .parameter(&weight, &name, "weight", Role::Weight)?,
     ];
     if let Some(bias) = bias {
         let bias = bias.reshaped(&[outputs])?;
-        parameters.push(import.draft.parameter(&bias, &name, "bias", Role::Bias)?);
+        parameters.push(import.graph.parameter(&bias, &name, "bias", Role::Bias)?);
     }
     let convolved = |import: &mut Import, mut node: usize| {
-        let shape = &import.draft.nodes[node].shape;
-        let mut padding = padding(site, (shape[2], shape[3]), kernel, stride, dilation)?;
+        let shape = &import.graph.nodes[node].shape;
+        let mut padding = padding(ctx, (shape[2], shape[3]), kernel, stride, dilation)?;
         if let Padding::Fixed(own) = padding {
             let (before, border) = with_border_before(import, node, own, |value, _| value == 0.0);
             (node, padding) = (before, Padding::Fixed(border));
@@ -174,7 +185,7 @@ fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             residual: false,
             activation: None,
         };
-        import.draft.emit(&name, op, &[node], &parameters)
+        import.graph.emit(&name, op, &[node], &parameters)
     };
-    computed(import.of_maps((&view, is_row), site.name, convolved)?)
+    computed(import.on_feature_maps((&view, is_row), ctx.name, convolved)?)
 }

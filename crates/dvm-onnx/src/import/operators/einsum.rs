@@ -1,29 +1,30 @@
-//! Sums of products over letters, as NumPy's and PyTorch's `einsum`.
+//! `Einsum` of two inputs.
 
 use dvm_engine::ops::binary::Function;
 
-use super::super::Import;
-use super::super::integer::Integer;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, invalid, unsupported};
-use super::super::view::View;
 use super::{Operator, computed};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::sym_int::SymInt;
+use crate::import::value::view::View;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Einsum", einsum)];
 
-/// What an axis is called: by a letter, or as that of the pictures.
+/// The label of an axis: a letter, or the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Label {
-    Pictures,
+    Batch,
     Letter(char),
 }
 
 /// The letters of both inputs and of the output.
-fn letters(equation: &str) -> Result<([Vec<char>; 2], Vec<char>), Trouble> {
+fn letters(equation: &str) -> Result<([Vec<char>; 2], Vec<char>), NodeError> {
     let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
     let (inputs, output) = equation
         .split_once("->")
-        .ok_or_else(|| unsupported(format!("leaves open what it makes: {equation}")))?;
+        .ok_or_else(|| unsupported(format!("has no output in its equation `{equation}`")))?;
     let terms: Vec<Vec<char>> = inputs.split(',').map(|t| t.chars().collect()).collect();
     let output: Vec<char> = output.chars().collect();
     let is_once = |term: &Vec<char>| {
@@ -34,40 +35,37 @@ fn letters(equation: &str) -> Result<([Vec<char>; 2], Vec<char>), Trouble> {
     };
     if !terms.iter().all(is_once) || !is_once(&output) {
         return Err(unsupported(format!(
-            "has letters twice, or others than letters: {equation}"
+            "repeats a letter, or has other characters, in its equation `{equation}`"
         )));
     }
     let terms: Result<[Vec<char>; 2], _> = terms.try_into();
-    let terms = terms.map_err(|_| unsupported(format!("multiplies other than two: {equation}")))?;
+    let terms = terms
+        .map_err(|_| unsupported(format!("has not two inputs in its equation `{equation}`")))?;
     Ok((terms, output))
 }
 
-/// A computed value with what each of its axes is called, that of the pictures being one of its own.
+/// A computed value with the label of each axis; the batch is a separate axis.
 struct Labelled {
     node: usize,
     axes: Vec<(Label, Vec<usize>)>,
 }
 
 impl Labelled {
-    /// Of a value whose axes have letters; and the letter whose axis holds the pictures.
-    fn new(view: &View, letters: &[char]) -> Result<(Self, char), Trouble> {
+    /// Labels the axes of a value; also the letter of the axis that holds the batch.
+    fn new(view: &View, letters: &[char]) -> Result<(Self, char), NodeError> {
         if view.rank() != letters.len() {
-            return Err(invalid(format!(
-                "calls {} axes by {} letters",
-                view.rank(),
-                letters.len()
-            )));
+            return Err(wrong_rank(view.rank(), letters.len()));
         }
         let mut axes = Vec::new();
-        let mut of_pictures = None;
+        let mut of_batch = None;
         for (group, &letter) in view.axes.iter().zip(letters) {
             match group.split_first() {
                 Some((0, rest)) => {
-                    axes.push((Label::Pictures, vec![0]));
+                    axes.push((Label::Batch, vec![0]));
                     if !rest.is_empty() {
                         axes.push((Label::Letter(letter), rest.to_vec()));
                     }
-                    of_pictures = Some(letter);
+                    of_batch = Some(letter);
                 }
                 _ if group.contains(&0) => {
                     return Err(unsupported("multiplies across the pictures of a batch"));
@@ -75,7 +73,7 @@ impl Labelled {
                 _ => axes.push((Label::Letter(letter), group.clone())),
             }
         }
-        let letter = of_pictures.ok_or_else(|| unsupported("has lost the axis of the pictures"))?;
+        let letter = of_batch.ok_or_else(|| unsupported("has an input without a batch"))?;
         let node = view.node;
         Ok((Self { node, axes }, letter))
     }
@@ -84,7 +82,7 @@ impl Labelled {
         self.axes.iter().any(|&(own, _)| own == label)
     }
 
-    /// The axes of some labels as one.
+    /// The axes of several labels, merged.
     fn merged(&self, labels: &[Label]) -> Vec<usize> {
         let group = |label: &Label| {
             let found = self.axes.iter().find(|(own, _)| own == label);
@@ -93,85 +91,88 @@ impl Labelled {
         labels.iter().flat_map(group).collect()
     }
 
-    /// The side of a label, if it has one here.
-    fn side(&self, import: &Import, label: Label) -> Option<Integer> {
+    /// The length of a label's axis, if the value has one.
+    fn side(&self, import: &Import, label: Label) -> Option<SymInt> {
         let found = self.axes.iter().find(|&&(own, _)| own == label)?;
-        let shape = &import.draft.nodes[self.node].shape;
+        let shape = &import.graph.nodes[self.node].shape;
         Some(match label {
-            Label::Pictures => Integer::pictures(1),
+            Label::Batch => SymInt::batch(1),
             Label::Letter(_) => {
                 let side: usize = found.1.iter().map(|&axis| shape[axis]).product();
-                Integer::from(side as i64)
+                SymInt::from(side as i64)
             }
         })
     }
 }
 
-fn einsum(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let equation = site
+fn einsum(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let equation = ctx
         .text("equation")
-        .ok_or_else(|| invalid("lacks its equation"))?;
+        .ok_or_else(|| invalid("has no equation"))?;
     let (terms, output) = letters(equation)?;
-    let values = [site.value(0)?.clone(), site.value(1)?.clone()];
-    // What is computed first: a constant is there for each of its pictures.
-    let mut of_pictures = None;
+    let values = [ctx.value(0)?.clone(), ctx.value(1)?.clone()];
+    // Computed inputs first: a constant is repeated for each of their pictures.
+    let mut of_batch = None;
     let mut labelled = [None, None];
     for (index, value) in values.iter().enumerate() {
         if let Value::Computed(view) = value {
             let (value, letter) = Labelled::new(view, &terms[index])?;
-            if *of_pictures.get_or_insert(letter) != letter {
-                return Err(unsupported("multiplies pictures by other pictures"));
+            if *of_batch.get_or_insert(letter) != letter {
+                return Err(unsupported("multiplies across the pictures of a batch"));
             }
             labelled[index] = Some(value);
         }
     }
-    let of_pictures = of_pictures.ok_or_else(|| unsupported("its input 0 is no computed value"))?;
+    let of_batch = of_batch.ok_or_else(|| unsupported("has constant inputs only"))?;
     for (index, value) in values.iter().enumerate() {
         let Value::Constant(array) = value else {
             continue;
         };
         let mut letters = terms[index].clone();
         if array.rank() != letters.len() {
-            return Err(invalid("calls axes by letters that are not as many"));
+            return Err(wrong_rank(array.rank(), letters.len()));
         }
         let mut shape = array.shape.clone();
-        if let Some(at) = letters.iter().position(|&letter| letter == of_pictures) {
+        if let Some(at) = letters.iter().position(|&letter| letter == of_batch) {
             if shape[at] != 1 {
-                return Err(unsupported("multiplies pictures by a constant for each"));
+                return Err(unsupported(
+                    "multiplies the pictures of a batch by different constants",
+                ));
             }
             letters.remove(at);
             shape.remove(at);
         }
         let array = array.reshaped(&shape)?;
-        let node = import.for_each_picture(&array, &format!("{}.{index}", site.name))?;
+        let node = import.repeat_per_picture(&array, &format!("{}.{index}", ctx.name))?;
         let own = letters.into_iter().enumerate();
         let own = own.map(|(at, letter)| (Label::Letter(letter), vec![at + 1]));
-        let axes = std::iter::once((Label::Pictures, vec![0])).chain(own);
+        let axes = std::iter::once((Label::Batch, vec![0])).chain(own);
         let axes = axes.collect();
         labelled[index] = Some(Labelled { node, axes });
     }
     let [Some(a), Some(b)] = labelled else {
-        return Err(unsupported("multiplies truth values"));
+        return Err(unsupported("multiplies booleans"));
     };
     let mut made: Vec<Label> = Vec::new();
     for &letter in &output {
-        if letter == of_pictures {
-            made.push(Label::Pictures);
+        if letter == of_batch {
+            made.push(Label::Batch);
         }
         let label = Label::Letter(letter);
         if a.has(label) || b.has(label) {
             made.push(label);
-        } else if letter != of_pictures {
-            return Err(invalid(format!("makes `{letter}` of nothing")));
+        } else if letter != of_batch {
+            return Err(invalid(format!(
+                "has the letter `{letter}` in its output, but in no input"
+            )));
         }
     }
-    let view = summed(import, &a, &b, &made, site.name)?;
-    // What was two of an axis is one again.
+    let view = summed(import, &a, &b, &made, ctx.name)?;
+    // The batch and the rest of its axis are merged again.
     let mut axes: Vec<Vec<usize>> = Vec::new();
     for (index, group) in view.axes.iter().enumerate() {
-        let goes_on = index > 0
-            && made[index - 1] == Label::Pictures
-            && made[index] == Label::Letter(of_pictures);
+        let goes_on =
+            index > 0 && made[index - 1] == Label::Batch && made[index] == Label::Letter(of_batch);
         match axes.last_mut() {
             Some(last) if goes_on => last.extend(group),
             _ => axes.push(group.clone()),
@@ -183,14 +184,18 @@ fn einsum(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     })
 }
 
-/// The products of both, summed over what is not `made`.
+fn wrong_rank(rank: usize, letters: usize) -> NodeError {
+    invalid(format!("has {letters} letters for an input of {rank} axes"))
+}
+
+/// The products of both, summed over the labels that are not `made`.
 fn summed(
     import: &mut Import,
     a: &Labelled,
     b: &Labelled,
     made: &[Label],
     name: &str,
-) -> Result<View, Trouble> {
+) -> Result<View, NodeError> {
     let of = |value: &Labelled, other: Option<&Labelled>, is_made: bool| -> Vec<Label> {
         let labels = value.axes.iter().map(|&(label, _)| label);
         let fits = |label: &Label| {
@@ -201,13 +206,13 @@ fn summed(
     };
     let stack = of(a, Some(b), true);
     let sums = of(a, Some(b), false);
-    if !stack.contains(&Label::Pictures) {
-        return Err(unsupported("sums over the pictures of a batch"));
+    if !stack.contains(&Label::Batch) {
+        return Err(unsupported("works across the pictures of a batch"));
     }
     for (value, other) in [(a, b), (b, a)] {
         let alone = of(value, None, false);
         if alone.iter().any(|&label| !other.has(label)) {
-            return Err(unsupported("sums over an axis of one input alone"));
+            return Err(unsupported("sums over an axis that only one input has"));
         }
     }
     if sums.is_empty() {
@@ -220,7 +225,7 @@ fn summed(
         });
         return match import.binary(name, Function::Mul, &a, &b)? {
             Value::Computed(view) => Ok(view),
-            _ => Err(unsupported("multiplies truth values")),
+            _ => Err(unsupported("multiplies booleans")),
         };
     }
     let alone = |value: &Labelled, other: &Labelled| -> Vec<Label> {
@@ -239,15 +244,15 @@ fn summed(
     let (first, second) = (stacked(a, [&rows, &sums]), stacked(b, [&sums, &columns]));
     let product = import.product(&first, &second, name)?;
     let order: Vec<Label> = stack.iter().chain(&rows).chain(&columns).copied().collect();
-    // Where one has a side of 1, the other's counts.
+    // If one has length 1, it is broadcast to the other's length.
     let side = |&label: &Label| {
         let sides = [a, b].map(|value| value.side(import, label));
         let mut both = sides.into_iter().flatten();
         let first = both.next().expect("one of them has it");
         both.find(|_| first.known() == Some(1)).unwrap_or(first)
     };
-    let sides: Vec<Integer> = order.iter().map(side).collect();
-    let product = import.draft.reshape(&product, &sides, name)?;
+    let sides: Vec<SymInt> = order.iter().map(side).collect();
+    let product = import.graph.reshape(&product, &sides, name)?;
     let place = |label: &Label| order.iter().position(|own| own == label);
     let places: Option<Vec<usize>> = made.iter().map(place).collect();
     let places = places.expect("all that is made is among them");

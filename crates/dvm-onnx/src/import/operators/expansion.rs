@@ -1,16 +1,17 @@
-//! A fused node as the ordinary operators that it stands for.
+//! Fused nodes, expanded to ONNX's own operators.
 
-use super::super::Import;
-use super::super::array::Array;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, unsupported};
 use super::find;
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, unsupported};
+use crate::import::value::Value;
+use crate::import::value::array::Array;
 use crate::proto::{Attribute, Node};
 
-/// The version of ONNX's operators that the parts of a fused node are meant in.
+/// The version of ONNX's operators that fused nodes are expanded to.
 pub(super) const OPSET: i64 = 20;
 
-/// An attribute that is a whole number.
+/// An integer attribute.
 pub(super) fn int(name: &str, value: i64) -> Attribute {
     Attribute {
         name: name.into(),
@@ -19,7 +20,7 @@ pub(super) fn int(name: &str, value: i64) -> Attribute {
     }
 }
 
-/// An attribute that is a float.
+/// A float attribute.
 pub(super) fn float(name: &str, value: f32) -> Attribute {
     Attribute {
         name: name.into(),
@@ -28,7 +29,7 @@ pub(super) fn float(name: &str, value: f32) -> Attribute {
     }
 }
 
-/// An attribute that is a row of whole numbers.
+/// An attribute with a list of integers.
 pub(super) fn ints(name: &str, values: &[i64]) -> Attribute {
     Attribute {
         name: name.into(),
@@ -37,38 +38,38 @@ pub(super) fn ints(name: &str, values: &[i64]) -> Attribute {
     }
 }
 
-/// An input that is a single float.
+/// A single float as an input.
 pub(super) fn number(value: f32) -> Option<Value> {
     Some(Value::Constant(Array::floats(&[], vec![value])))
 }
 
 impl Import<'_> {
-    /// The first output of one of ONNX's own operators, as if a node of the file had it.
+    /// The first output of one of ONNX's own operators.
     ///
     /// # Errors
     /// Those of the operator.
-    pub fn ordinary(
+    pub fn standard_op(
         &mut self,
         operator: &str,
         name: &str,
         inputs: Vec<Option<Value>>,
         attributes: &[Attribute],
-    ) -> Result<Value, Trouble> {
-        self.ordinary_in(OPSET, operator, name, inputs, attributes)
+    ) -> Result<Value, NodeError> {
+        self.standard_op_in(OPSET, operator, name, inputs, attributes)
     }
 
-    /// The same in the meaning that the operator has in a version of ONNX's.
+    /// The same in a given version of ONNX's operators.
     ///
     /// # Errors
     /// Those of the operator.
-    pub fn ordinary_in(
+    pub fn standard_op_in(
         &mut self,
         opset: i64,
         operator: &str,
         name: &str,
         inputs: Vec<Option<Value>>,
         attributes: &[Attribute],
-    ) -> Result<Value, Trouble> {
+    ) -> Result<Value, NodeError> {
         let take = find("", operator);
         let take = take.ok_or_else(|| unsupported(format!("needs the operator {operator}")))?;
         let node = Node {
@@ -82,18 +83,18 @@ impl Import<'_> {
             let mut given = inputs.iter().flatten();
             given.all(|input| matches!(input, Value::Constant(_)))
         };
-        let site = Site {
+        let ctx = NodeContext {
             used: &[true],
             node: &node,
             name,
             opset,
             inputs,
         };
-        let taken = match take(self, &site) {
-            Err(Trouble::Unsupported(_)) if are_constants => self.folded(take, &site),
+        let taken = match take(self, &ctx) {
+            Err(NodeError::Unsupported(_)) if are_constants => self.fold(take, &ctx),
             taken => taken,
         };
         let first = taken?.into_iter().next();
-        first.ok_or_else(|| unsupported(format!("{operator} computes nothing")))
+        first.ok_or_else(|| unsupported(format!("uses {operator}, which has no output")))
     }
 }

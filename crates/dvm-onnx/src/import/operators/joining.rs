@@ -1,61 +1,65 @@
-//! Values side by side, and values again and again.
+//! `Concat`, `Expand` and `Tile`.
 
 use dvm_engine::Role;
 use dvm_engine::ops::binary::Function;
 use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::repeat::Repeat;
 
-use super::super::Import;
-use super::super::array::{Array, Values};
-use super::super::integer::Integer;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, invalid, unsupported};
-use super::super::view::View;
 use super::shapes::{MOST_AXES, sides};
 use super::{Operator, computed, constant};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::array::{Array, Values};
+use crate::import::value::sym_int::{SymInt, shown};
+use crate::import::value::view::View;
 
 pub(super) const TABLE: &[(&str, Operator)] =
     &[("Expand", expand), ("Tile", tile), ("Concat", concat)];
 
-/// How often a value may be repeated along an axis.
+/// The most repetitions along an axis.
 const MOST_REPEATS: usize = 1 << 16;
 
-fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let to = site.constant(1)?.as_integers()?.to_vec();
+fn expand(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let to = ctx.constant(1)?.as_integers()?.to_vec();
     if to.len() > MOST_AXES {
-        return Err(unsupported(format!("makes a value of {} axes", to.len())));
+        return Err(unsupported(format!(
+            "has an output of {} axes; the limit is {MOST_AXES}",
+            to.len()
+        )));
     }
-    match site.value(0)? {
+    match ctx.value(0)? {
         Value::Constant(array) => constant(expanded(import, array, &to)?),
         _ => {
-            let view = site.view(0)?.clone();
-            let from = import.draft.sides(&view);
+            let view = ctx.view(0)?.clone();
+            let from = import.graph.sides(&view);
             let batch = import.file_batch;
             let rank = to.len().max(from.len());
-            let one = Integer::from(1);
-            let side = |sides: &[Integer], axis: usize| {
+            let one = SymInt::from(1);
+            let side = |sides: &[SymInt], axis: usize| {
                 (axis + sides.len())
                     .checked_sub(rank)
                     .map_or(one, |i| sides[i])
             };
-            let pairs: Vec<(Integer, Integer)> = (0..rank)
+            let pairs: Vec<(SymInt, SymInt)> = (0..rank)
                 .map(|axis| (side(&from, axis), side(&to, axis)))
                 .collect();
-            let fits = |&(from, to): &(Integer, Integer)| {
-                // What the file was written for may hold more than the pictures: windows, heads.
+            let fits = |&(from, to): &(SymInt, SymInt)| {
+                // The file's batch may be merged with other axes: windows, heads.
                 let of_file = batch.and_then(|batch| from.at(batch));
                 let is_batch = from.known().is_none() && to.known() == of_file && of_file.is_some();
                 from == one || to == one || from == to || is_batch
             };
             if !pairs.iter().all(fits) {
-                let asked: Vec<_> = to.iter().map(|side| side.at(1).unwrap_or(0)).collect();
                 return Err(invalid(format!(
-                    "cannot spread {:?} to {asked:?}",
-                    import.draft.sides_of_one(&view)
+                    "cannot broadcast shape {} to {}",
+                    shown(&from),
+                    shown(&to)
                 )));
             }
-            // What becomes larger is multiplied by ones.
-            let larger = |&(from, to): &(Integer, Integer)| from == one && to != one;
+            // Axes that become longer are multiplied by ones.
+            let larger = |&(from, to): &(SymInt, SymInt)| from == one && to != one;
             if !pairs.iter().any(larger) {
                 let fill = vec![Vec::new(); rank - view.rank()];
                 let axes = [fill, view.axes].concat();
@@ -73,30 +77,37 @@ fn expand(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
                 to.and_then(|to| usize::try_from(to).ok())
             });
             let counts: Option<Vec<usize>> = counts.collect();
-            let counts = counts.ok_or_else(|| unsupported("repeats values for each picture"))?;
-            Ok(vec![import.spread(view, &counts, site.name)?])
+            let counts = counts.ok_or_else(|| {
+                unsupported("repeats a value by a number that depends on the batch size")
+            })?;
+            Ok(vec![import.broadcast_by_ones(view, &counts, ctx.name)?])
         }
     }
 }
 
-/// A constant spread to a shape, whose first side may be the batch.
-fn expanded(import: &mut Import, array: &Array, to: &[Integer]) -> Result<Array, Trouble> {
+/// A constant broadcast to a shape, whose first side may be N.
+fn expanded(import: &mut Import, array: &Array, to: &[SymInt]) -> Result<Array, NodeError> {
     let mut sides = Vec::new();
     let mut repeated = array.repeated;
     for (axis, side) in to.iter().enumerate() {
         match side.known() {
-            Some(side) => sides
-                .push(usize::try_from(side).map_err(|_| invalid("asks for an impossible shape"))?),
-            None if axis == 0 && *side == Integer::pictures(1) => {
+            Some(side) => {
+                sides.push(usize::try_from(side).map_err(|_| invalid("has a negative side"))?)
+            }
+            None if axis == 0 && *side == SymInt::batch(1) => {
                 repeated = true;
                 sides.push(1);
             }
-            None => return Err(unsupported("makes a constant of as many rows as pictures")),
+            None => {
+                return Err(unsupported(
+                    "makes a constant whose shape depends on the batch size",
+                ));
+            }
         }
     }
-    let shape = super::super::array::broadcast(&array.shape, &sides)?;
-    import.draft.spend_on(&shape)?;
-    let mut made = array.spread(&shape)?;
+    let shape = crate::import::value::array::broadcast(&array.shape, &sides)?;
+    import.graph.check_array(&shape)?;
+    let mut made = array.broadcast_to(&shape)?;
     if shape == array.shape {
         made.name = array.name.clone();
     }
@@ -104,80 +115,95 @@ fn expanded(import: &mut Import, array: &Array, to: &[Integer]) -> Result<Array,
     Ok(made)
 }
 
-fn tile(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let repeats = site.constant(1)?.as_integers()?.to_vec();
-    let from = sides(import, site.value(0)?)?;
+fn tile(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let repeats = ctx.constant(1)?.as_integers()?.to_vec();
+    let from = sides(import, ctx.value(0)?)?;
     if repeats.len() != from.len() {
-        return Err(invalid("repeats other axes than there are"));
+        return Err(invalid(format!(
+            "has {} repeats for a value of {} axes",
+            repeats.len(),
+            from.len()
+        )));
     }
     if repeats.iter().all(|count| count.known() == Some(1)) {
-        return Ok(vec![site.value(0)?.clone()]);
+        return Ok(vec![ctx.value(0)?.clone()]);
     }
-    match site.value(0)? {
+    match ctx.value(0)? {
         Value::Constant(array) => {
-            // An axis for the repetitions before each axis.
+            // A new axis before each axis, for its repetitions.
             let mut split = Vec::new();
             let mut spread = Vec::new();
             let mut joined = Vec::new();
             let mut repeated = array.repeated;
             for (axis, (&side, count)) in array.shape.iter().zip(&repeats).enumerate() {
                 let count = match count.known() {
-                    Some(count) => {
-                        usize::try_from(count).map_err(|_| invalid("repeats less than 0 times"))?
-                    }
-                    None if axis == 0 && side == 1 && *count == Integer::pictures(1) => {
+                    Some(count) => usize::try_from(count)
+                        .map_err(|_| invalid("has a negative number of repeats"))?,
+                    None if axis == 0 && side == 1 && *count == SymInt::batch(1) => {
                         repeated = true;
                         1
                     }
-                    None => return Err(unsupported("repeats a constant for each picture")),
+                    None => {
+                        return Err(unsupported(
+                            "repeats a constant by a number that depends on the batch size",
+                        ));
+                    }
                 };
                 split.extend([1, side]);
                 spread.extend([count, side]);
                 joined.push(count.saturating_mul(side));
             }
-            import.draft.spend_on(&joined)?;
-            let mut made = array.reshaped(&split)?.spread(&spread)?.reshaped(&joined)?;
+            import.graph.check_array(&joined)?;
+            let mut made = array
+                .reshaped(&split)?
+                .broadcast_to(&spread)?
+                .reshaped(&joined)?;
             made.repeated = repeated;
             constant(made)
         }
         _ => {
-            let view = site.view(0)?.clone();
+            let view = ctx.view(0)?.clone();
             let mut counts = Vec::new();
             for count in &repeats {
                 let count = count.known().and_then(|count| usize::try_from(count).ok());
                 let count = count.filter(|count| (1..=MOST_REPEATS).contains(count));
                 let count = count.ok_or_else(|| {
-                    unsupported("repeats a value very often, or for each picture")
+                    unsupported(format!(
+                        "has repeats outside 1 to {MOST_REPEATS}, or that depend on the batch size"
+                    ))
                 })?;
                 counts.push(count);
             }
-            Ok(vec![import.repeated(view, &counts, site.name)?])
+            Ok(vec![import.tile(view, &counts, ctx.name)?])
         }
     }
 }
 
-fn concat(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let rank = sides(import, site.value(0)?)?.len();
-    let along = site.axis("axis", 1, rank)?;
-    let values: Vec<Value> = (0..site.inputs.len())
-        .map(|index| site.value(index).cloned())
+fn concat(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let rank = sides(import, ctx.value(0)?)?.len();
+    let along = ctx.axis("axis", 1, rank)?;
+    let values: Vec<Value> = (0..ctx.inputs.len())
+        .map(|index| ctx.value(index).cloned())
         .collect::<Result<_, _>>()?;
-    Ok(vec![import.side_by_side(&values, along, site.name)?])
+    Ok(vec![import.concatenate(&values, along, ctx.name)?])
 }
 
-/// Constants side by side.
-fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array, Trouble> {
+/// Constants, concatenated.
+fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array, NodeError> {
     let rank = arrays[0].rank();
     let mut shape = arrays[0].shape.clone();
     shape[along] = 0;
     for array in arrays {
         let same = |axis: usize| axis == along || array.shape.get(axis) == Some(&shape[axis]);
         if array.rank() != rank || !(0..rank).all(same) {
-            return Err(invalid("joins constants that do not go together"));
+            return Err(invalid(format!(
+                "concatenates constants of shapes {:?} and {:?} along axis {along}",
+                arrays[0].shape, array.shape
+            )));
         }
         shape[along] = shape[along].saturating_add(array.shape[along]);
     }
-    import.draft.spend_on(&shape)?;
+    import.graph.check_array(&shape)?;
     let outer: usize = shape[..along].iter().product();
     let run = |array: &Array| array.len() / outer.max(1);
     let repeated = along > 0 && arrays.iter().any(|array| array.repeated);
@@ -206,22 +232,27 @@ fn joined(import: &mut Import, arrays: &[&Array], along: usize) -> Result<Array,
 }
 
 impl Import<'_> {
-    /// A value whose axes of side 1 become this long; what becomes longer is multiplied by ones.
-    fn spread(&mut self, view: View, counts: &[usize], name: &str) -> Result<Value, Trouble> {
-        self.draft.spend_on(counts)?;
+    /// A value broadcast along axes of length 1, by a product with ones.
+    fn broadcast_by_ones(
+        &mut self,
+        view: View,
+        counts: &[usize],
+        name: &str,
+    ) -> Result<Value, NodeError> {
+        self.graph.check_array(counts)?;
         let ones = vec![1.0; counts.iter().product()];
         let ones = Value::Constant(Array::floats(counts, ones));
         self.binary(name, Function::Mul, &Value::Computed(view), &ones)
     }
 
-    /// A value so many times along each axis.
-    fn repeated(&mut self, view: View, counts: &[usize], name: &str) -> Result<Value, Trouble> {
-        let sides = self.draft.sides(&view);
-        let several = |(side, count): (&Integer, &usize)| *count > 1 && side.known() != Some(1);
+    /// A value repeated along each axis.
+    fn tile(&mut self, view: View, counts: &[usize], name: &str) -> Result<Value, NodeError> {
+        let sides = self.graph.sides(&view);
+        let several = |(side, count): (&SymInt, &usize)| *count > 1 && side.known() != Some(1);
         if !sides.iter().zip(counts).any(several) {
-            return self.spread(view, counts, name);
+            return self.broadcast_by_ones(view, counts, name);
         }
-        // An axis for the repetitions before each axis.
+        // A new axis before each repeated axis.
         let mut split = Vec::new();
         let mut joined = Vec::new();
         let mut axes = Vec::new();
@@ -233,26 +264,26 @@ impl Import<'_> {
             split.push(1);
             axes.push(view.axes[axis].clone());
             let whole = side.times((count as i64).into());
-            joined.push(whole.ok_or_else(|| invalid("makes too many values"))?);
+            joined.push(whole.ok_or_else(|| invalid("has too many values"))?);
         }
         let node = view.node;
-        let made = self.spread(View { node, axes }, &split, name)?;
+        let made = self.broadcast_by_ones(View { node, axes }, &split, name)?;
         match made {
-            Value::Computed(view) => Ok(Value::Computed(self.draft.reshape(&view, &joined, name)?)),
+            Value::Computed(view) => Ok(Value::Computed(self.graph.reshape(&view, &joined, name)?)),
             other => Ok(other),
         }
     }
 
-    /// Values side by side along an axis.
+    /// Values concatenated along an axis.
     ///
     /// # Errors
-    /// Where they do not go together.
-    pub fn side_by_side(
+    /// If their kinds or shapes do not allow it.
+    pub fn concatenate(
         &mut self,
         values: &[Value],
         along: usize,
         name: &str,
-    ) -> Result<Value, Trouble> {
+    ) -> Result<Value, NodeError> {
         let arrays: Vec<&Array> = values
             .iter()
             .filter_map(|value| match value {
@@ -267,35 +298,39 @@ impl Import<'_> {
             Value::Computed(view) => view.axes.iter().position(|group| group.contains(&0)),
             _ => None,
         };
-        let has_copies = values.iter().any(|value| matches!(value, Value::Copies(_)));
-        if has_copies || (along == 0 && values.iter().all(|v| of_pictures(v) == Some(0))) {
-            return self.behind_each_other(values);
+        let has_versions = values
+            .iter()
+            .any(|value| matches!(value, Value::Versions(_)));
+        if has_versions || (along == 0 && values.iter().all(|v| of_pictures(v) == Some(0))) {
+            return self.stack_versions(values);
         }
         let pictures = values.iter().find_map(of_pictures);
-        let pictures = pictures.ok_or_else(|| unsupported("joins truth values"))?;
+        let pictures = pictures.ok_or_else(|| unsupported("concatenates booleans"))?;
         let mut views = Vec::new();
         for (index, value) in values.iter().enumerate() {
             match value {
                 Value::Computed(_) if of_pictures(value) != Some(pictures) => {
                     return Err(unsupported(
-                        "joins values whose pictures lie along other axes",
+                        "concatenates values whose batch is at different axes",
                     ));
                 }
                 Value::Computed(view) => views.push(view.clone()),
                 Value::Constant(array) if array.len() == 0 => {}
                 Value::Constant(array) => {
                     let name = format!("{name}.{index}");
-                    views.push(self.for_every_picture(array, pictures, &name)?);
+                    views.push(self.repeat_along(array, pictures, &name)?);
                 }
-                _ => return Err(unsupported("joins truth values")),
+                _ => return Err(unsupported("concatenates booleans")),
             }
         }
         let rank = views[0].rank();
         if views.iter().any(|view| view.rank() != rank) || along >= rank {
-            return Err(invalid("joins values with different numbers of axes"));
+            return Err(invalid(
+                "concatenates values with different numbers of axes",
+            ));
         }
         let is_alike = views.iter().all(|view| {
-            let nodes = &self.draft.nodes;
+            let nodes = &self.graph.nodes;
             view.axes == views[0].axes
                 && nodes[view.node].shape.len() == nodes[views[0].node].shape.len()
         });
@@ -305,18 +340,18 @@ impl Import<'_> {
         } else {
             let mut own = 0;
             for view in &mut views {
-                // An axis of side 1 has to be there.
-                let canonical = self.draft.canonical(view, name)?;
-                let (single, axis) = self.draft.single(&canonical, along, name)?;
+                // An axis of length 1 must be listed.
+                let canonical = self.graph.canonical(view, name)?;
+                let (single, axis) = self.graph.with_single_axis(&canonical, along, name)?;
                 (*view, own) = (single, axis);
             }
             own
         };
         let nodes: Vec<usize> = views.iter().map(|view| view.node).collect();
-        let node = self.draft.emit(name, Concat { axis: own }, &nodes, &[])?;
+        let node = self.graph.emit(name, Concat { axis: own }, &nodes, &[])?;
         let mut view = views[0].of(node);
         view.axes[along] = vec![own];
-        // Sides of 1 of the first input may be listed for others.
+        // Axes that have length 1 in the first input only.
         for other in &views {
             for (group, other) in view.axes.iter_mut().zip(&other.axes) {
                 if group.is_empty() {
@@ -324,43 +359,42 @@ impl Import<'_> {
                 }
             }
         }
-        Ok(Value::Computed(self.draft.tidy(view)))
+        Ok(Value::Computed(self.graph.without_ones(view)))
     }
 
-    /// A constant whose side is 1 along the axis of the pictures, as a value that every picture has: a class
-    /// token.
-    fn for_every_picture(
+    /// A constant of length 1 along the batch, repeated for each picture: a class token.
+    fn repeat_along(
         &mut self,
         array: &Array,
         pictures: usize,
         name: &str,
-    ) -> Result<View, Trouble> {
+    ) -> Result<View, NodeError> {
         let is_one = array.shape.get(pictures) == Some(&1);
         let is_for_all = (array.repeated && pictures == 0) || self.file_batch == Some(1);
         if !is_one || !is_for_all {
-            return Err(unsupported("joins pictures with a constant"));
+            return Err(unsupported("concatenates pictures with a constant"));
         }
         if pictures == 0 {
-            let parameter = self.draft.parameter(array, name, "value", Role::Weight)?;
-            let node = self.draft.emit(name, Repeat, &[0], &[parameter])?;
-            return Ok(self.draft.whole(node));
+            let parameter = self.graph.parameter(array, name, "value", Role::Weight)?;
+            let node = self.graph.emit(name, Repeat, &[0], &[parameter])?;
+            return Ok(self.graph.view(node));
         }
         let mut shape = array.shape.clone();
         shape.remove(pictures);
-        let node = self.for_each_picture(&array.reshaped(&shape)?, name)?;
-        let mut view = self.draft.whole(node);
+        let node = self.repeat_per_picture(&array.reshaped(&shape)?, name)?;
+        let mut view = self.graph.view(node);
         let of_pictures = view.axes.remove(0);
         view.axes.insert(pictures, of_pictures);
         Ok(view)
     }
 
-    /// A node `[N, …]` with a constant for each picture, the same for all.
+    /// A node `[N, …]` that repeats a constant for each picture.
     ///
     /// # Errors
-    /// For constants that are no floats.
-    pub fn for_each_picture(&mut self, array: &Array, name: &str) -> Result<usize, Trouble> {
+    /// For constants of integers.
+    pub fn repeat_per_picture(&mut self, array: &Array, name: &str) -> Result<usize, NodeError> {
         let array = array.reshaped(&[&[1], &array.shape[..]].concat())?;
-        let parameter = self.draft.parameter(&array, name, "value", Role::Weight)?;
-        self.draft.emit(name, Repeat, &[0], &[parameter])
+        let parameter = self.graph.parameter(&array, name, "value", Role::Weight)?;
+        self.graph.emit(name, Repeat, &[0], &[parameter])
     }
 }

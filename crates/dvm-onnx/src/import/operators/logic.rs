@@ -1,15 +1,16 @@
-//! Comparisons and choices; what they depend on must be known, and not the picture.
+//! Comparisons, boolean operators and `Where`; conditions must be constant.
 
 use std::cmp::Ordering;
 
 use dvm_engine::ops::binary::Function;
 
-use super::super::Import;
-use super::super::array::{Array, Values, broadcast};
-use super::super::integer::Integer;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, invalid, unsupported};
 use super::{Operator, constant};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::array::{Array, Values, broadcast};
+use crate::import::value::sym_int::SymInt;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Equal", |i, s| compare(i, s, Ordering::is_eq)),
@@ -25,27 +26,27 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Where", choose),
 ];
 
-/// Two constants under one shape.
-fn together(import: &mut Import, site: &Site) -> Result<(Array, Array), Trouble> {
-    let (a, b) = (site.constant(0)?, site.constant(1)?);
+/// Two constants, broadcast to one shape.
+fn broadcast_inputs(import: &mut Import, ctx: &NodeContext) -> Result<(Array, Array), NodeError> {
+    let (a, b) = (ctx.constant(0)?, ctx.constant(1)?);
     let shape = broadcast(&a.shape, &b.shape)?;
-    import.draft.spend_on(&shape)?;
-    Ok((a.spread(&shape)?, b.spread(&shape)?))
+    import.graph.check_array(&shape)?;
+    Ok((a.broadcast_to(&shape)?, b.broadcast_to(&shape)?))
 }
 
 fn compare(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     holds: fn(Ordering) -> bool,
-) -> Result<Vec<Value>, Trouble> {
-    let (a, b) = together(import, site)?;
-    let truth = |order: Option<Ordering>| Integer::from(i64::from(order.is_some_and(holds)));
-    let values: Vec<Integer> = match (&a.values, &b.values) {
+) -> Result<Vec<Value>, NodeError> {
+    let (a, b) = broadcast_inputs(import, ctx)?;
+    let truth = |order: Option<Ordering>| SymInt::from(i64::from(order.is_some_and(holds)));
+    let values: Vec<SymInt> = match (&a.values, &b.values) {
         (Values::Integers(first), Values::Integers(second)) => {
             let mut values = Vec::with_capacity(first.len());
             for (a, b) in first.iter().zip(second.iter()) {
                 let order = a.compare(*b);
-                let unknown = || unsupported("depends on how many pictures there are");
+                let unknown = || unsupported("depends on the batch size");
                 values.push(truth(Some(order.ok_or_else(unknown)?)));
             }
             values
@@ -61,18 +62,18 @@ fn compare(
 
 fn truths(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     f: fn(bool, bool) -> bool,
-) -> Result<Vec<Value>, Trouble> {
-    let (a, b) = together(import, site)?;
+) -> Result<Vec<Value>, NodeError> {
+    let (a, b) = broadcast_inputs(import, ctx)?;
     let pairs = a.as_known()?.into_iter().zip(b.as_known()?);
     let values = pairs.map(|(a, b)| i64::from(f(a != 0, b != 0)).into());
     constant(Array::integers(&a.shape, values.collect()))
 }
 
-fn not(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let array = site.constant(0)?;
-    import.draft.spend_on(&array.shape)?;
+fn not(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let array = ctx.constant(0)?;
+    import.graph.check_array(&array.shape)?;
     let values = array
         .as_known()?
         .into_iter()
@@ -80,8 +81,8 @@ fn not(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     constant(Array::integers(&array.shape, values.collect()))
 }
 
-fn is_nan(_: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    match site.value(0)? {
+fn is_nan(_: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    match ctx.value(0)? {
         Value::Constant(array) => {
             let values = array
                 .as_floats()?
@@ -90,19 +91,23 @@ fn is_nan(_: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             constant(Array::integers(&array.shape, values.collect()))
         }
         Value::Computed(view) => Ok(vec![Value::IsNan(view.clone())]),
-        _ => Err(unsupported("asks whether a truth value is a number")),
+        _ => Err(unsupported("has an input of booleans or quantised values")),
     }
 }
 
-fn choose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let (yes, no) = (site.value(1)?.clone(), site.value(2)?.clone());
-    let condition = match site.value(0)? {
+fn choose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let (yes, no) = (ctx.value(1)?.clone(), ctx.value(2)?.clone());
+    let condition = match ctx.value(0)? {
         Value::Constant(condition) => condition.clone(),
-        // Attention asks whether a row of its softmax is no number; without masks none ever is.
+        // Attention replaces rows of its softmax that are NaN; without masks there are none.
         Value::IsNan(asked) if matches!(&no, Value::Computed(view) if view == asked) => {
             return Ok(vec![no]);
         }
-        _ => return Err(unsupported("chooses by what it computes of the picture")),
+        _ => {
+            return Err(unsupported(
+                "has a condition that is computed from the picture",
+            ));
+        }
     };
     let known = condition.as_known()?;
     if !known.is_empty() && known.iter().all(|&truth| truth == known[0]) {
@@ -115,7 +120,7 @@ fn choose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             Value::Constant(array) => Some(array.len()),
             _ => None,
         };
-        // Where the other one would not even have made it larger.
+        // Only if the other value and the condition would not broadcast it.
         let is_small = sides(other) == Some(1) && condition.len() == 1;
         if is_small
             || matches!(chosen, Value::Computed(_))
@@ -127,12 +132,12 @@ fn choose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     }
     let all_constant = [&yes, &no].iter().all(|v| matches!(v, Value::Constant(_)));
     if all_constant {
-        let (yes, no) = (site.constant(1)?, site.constant(2)?);
+        let (yes, no) = (ctx.constant(1)?, ctx.constant(2)?);
         let shape = broadcast(&broadcast(&condition.shape, &yes.shape)?, &no.shape)?;
-        import.draft.spend_on(&shape)?;
-        let truth = condition.spread(&shape)?.as_known()?;
+        import.graph.check_array(&shape)?;
+        let truth = condition.broadcast_to(&shape)?.as_known()?;
         let repeated = yes.repeated || no.repeated;
-        let (yes, no) = (yes.spread(&shape)?, no.spread(&shape)?);
+        let (yes, no) = (yes.broadcast_to(&shape)?, no.broadcast_to(&shape)?);
         fn chosen<T: Copy>(truth: &[i64], yes: &[T], no: &[T]) -> Vec<T> {
             let pairs = yes.iter().zip(no);
             let all = truth.iter().zip(pairs);
@@ -148,22 +153,22 @@ fn choose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         made.repeated = repeated;
         return constant(made);
     }
-    // x where it is chosen, plus what is chosen elsewhere.
+    // Each value times the mask of where it is chosen; then their sum.
     let mask = |keep: bool| {
         let values = known.iter().map(|&truth| f32::from((truth != 0) == keep));
         Array::floats(&condition.shape, values.collect())
     };
-    let name = site.name;
-    let mut part = |value: &Value, keep: bool, which: &str| -> Result<Value, Trouble> {
+    let name = ctx.name;
+    let mut part = |value: &Value, keep: bool, which: &str| -> Result<Value, NodeError> {
         let mask = mask(keep);
         let Value::Constant(array) = value else {
             let name = format!("{name}.{which}");
             return import.binary(&name, Function::Mul, value, &Value::Constant(mask));
         };
-        // Not as a product: infinity times 0 is no number.
+        // Not a product, because infinity times 0 is NaN.
         let shape = broadcast(&array.shape, &mask.shape)?;
-        import.draft.spend_on(&shape)?;
-        let (array, mask) = (array.spread(&shape)?, mask.spread(&shape)?);
+        import.graph.check_array(&shape)?;
+        let (array, mask) = (array.broadcast_to(&shape)?, mask.broadcast_to(&shape)?);
         let pairs = array.as_floats()?.iter().zip(mask.as_floats()?.iter());
         let values = pairs.map(|(&value, &mask)| if mask != 0.0 { value } else { 0.0 });
         Ok(Value::Constant(Array::floats(&shape, values.collect())))
@@ -173,17 +178,17 @@ fn choose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         (&yes, &no),
         (Value::Computed(_), _) | (_, Value::Computed(_))
     ) {
-        return Err(invalid("chooses between nothing"));
+        return Err(invalid("chooses between values that are not computed"));
     }
     Ok(vec![import.binary(name, Function::Add, &yes, &no)?])
 }
 
-/// Whether a condition spreads a value to no other shape.
+/// Whether broadcasting a value with a condition keeps its shape.
 fn no_wider(import: &Import, value: &Value, condition: &Array) -> bool {
     let Value::Computed(view) = value else {
         return false;
     };
-    let sides = import.draft.sides(view);
+    let sides = import.graph.sides(view);
     condition.rank() <= sides.len()
         && condition
             .shape

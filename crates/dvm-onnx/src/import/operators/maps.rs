@@ -1,19 +1,18 @@
-//! Values as feature maps, for operators that work on nothing else.
+//! Values as feature maps, for operators that work on feature maps only.
 
 use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::slice::Slice;
 
-use super::super::Import;
-use super::super::integer::Integer;
-use super::super::trouble::{Trouble, unsupported};
-use super::super::view::View;
+use crate::import::Import;
+use crate::import::node_error::{NodeError, unsupported};
+use crate::import::value::sym_int::SymInt;
+use crate::import::value::view::View;
 
-/// A view of a feature map: of `[N, C, H, W]`, or of a row `[N, C, L]` as a map of one row, and whether
-/// it is that.
+/// A view as a feature map `[N, C, H, W]`, and whether it was a row `[N, C, L]`, which becomes a map of one row.
 ///
 /// # Errors
 /// For values of other ranks.
-pub(super) fn as_map(view: &View) -> Result<(View, bool), Trouble> {
+pub(super) fn as_map(view: &View) -> Result<(View, bool), NodeError> {
     let mut view = view.clone();
     match view.rank() {
         4 => Ok((view, false)),
@@ -22,35 +21,35 @@ pub(super) fn as_map(view: &View) -> Result<(View, bool), Trouble> {
             Ok((view, true))
         }
         rank => Err(unsupported(format!(
-            "works on values of {rank} axes, and only maps [N, C, H, W] and rows [N, C, L] are taken"
+            "has an input of {rank} axes; dvm supports [N, C, H, W] and [N, C, L]"
         ))),
     }
 }
 
-/// Maps of one picture that may be taken for pictures of their own.
+/// The most feature maps of one picture that a file may merge with the batch.
 const MOST_MAPS: usize = 64;
 
 impl Import<'_> {
-    /// What an operator makes of maps: of what [`as_map`] made of a view, and back. Where the file takes
-    /// several maps of a picture for pictures (windows, heads), the operator works on one after the other.
+    /// An operator on the feature map that [`as_map`] returns, and the result as the file has it. If the file merges
+    /// several maps of a picture (windows, heads) with the batch, the operator is applied to each.
     ///
     /// # Errors
     /// Those of the operator, and for views that mix pictures.
-    pub fn of_maps(
+    pub fn on_feature_maps(
         &mut self,
         (view, is_row): (&View, bool),
         name: &str,
-        mut operator: impl FnMut(&mut Self, usize) -> Result<usize, Trouble>,
-    ) -> Result<View, Trouble> {
-        let mut made = match self.draft.plain(view, name) {
+        mut operator: impl FnMut(&mut Self, usize) -> Result<usize, NodeError>,
+    ) -> Result<View, NodeError> {
+        let mut made = match self.graph.batch_first(view, name) {
             Ok(node) => {
                 let node = operator(self, node)?;
-                self.draft.whole(node)
+                self.graph.view(node)
             }
-            Err(trouble) => {
+            Err(error) => {
                 let is_several = matches!(view.axes[0][..], [0, _, ..]);
                 if !is_several {
-                    return Err(trouble);
+                    return Err(error);
                 }
                 self.map_by_map(view, name, operator)?
             }
@@ -65,28 +64,28 @@ impl Import<'_> {
         &mut self,
         view: &View,
         name: &str,
-        mut operator: impl FnMut(&mut Self, usize) -> Result<usize, Trouble>,
-    ) -> Result<View, Trouble> {
-        let sides = self.draft.sides(view);
+        mut operator: impl FnMut(&mut Self, usize) -> Result<usize, NodeError>,
+    ) -> Result<View, NodeError> {
+        let sides = self.graph.sides(view);
         let known: Option<Vec<usize>> = sides[1..]
             .iter()
             .map(|side| usize::try_from(side.known()?).ok())
             .collect();
-        let (Some(map), Ok(count)) = (known, usize::try_from(sides[0].per)) else {
+        let (Some(map), Ok(count)) = (known, usize::try_from(sides[0].per_picture)) else {
             return Err(unsupported("works across the pictures of a batch"));
         };
         if count > MOST_MAPS {
             return Err(unsupported(format!(
-                "takes {count} maps of a picture for pictures"
+                "merges {count} feature maps of a picture with the batch; the limit is {MOST_MAPS}"
             )));
         }
         // [N, maps, C, H, W]
-        let mut split = vec![Integer::pictures(1), Integer::from(count as i64)];
+        let mut split = vec![SymInt::batch(1), SymInt::from(count as i64)];
         split.extend(&sides[1..]);
-        let maps = self.draft.reshape(view, &split, name)?;
-        let maps = self.draft.canonical(&maps, name)?;
+        let maps = self.graph.reshape(view, &split, name)?;
+        let maps = self.graph.canonical(&maps, name)?;
         let shape = [&[1, count], &map[..]].concat();
-        let all = self.draft.under(maps.node, &shape, name)?;
+        let all = self.graph.reshape_node(maps.node, &shape, name)?;
         let mut parts = Vec::new();
         for index in 0..count {
             let part = Slice {
@@ -95,20 +94,20 @@ impl Import<'_> {
                 step: 1,
                 count: Some(1),
             };
-            let part = self.draft.emit(&format!("{name}.map"), part, &[all], &[])?;
+            let part = self.graph.emit(&format!("{name}.map"), part, &[all], &[])?;
             let one = [&[1], &map[..]].concat();
-            let one = self.draft.under(part, &one, name)?;
+            let one = self.graph.reshape_node(part, &one, name)?;
             let made = operator(self, one)?;
-            let shape = self.draft.nodes[made].shape.clone();
+            let shape = self.graph.nodes[made].shape.clone();
             let back = [&[1, 1], &shape[1..]].concat();
-            parts.push(self.draft.under(made, &back, name)?);
+            parts.push(self.graph.reshape_node(made, &back, name)?);
         }
         let node = self
-            .draft
+            .graph
             .emit(&format!("{name}.maps"), Concat { axis: 1 }, &parts, &[])?;
-        let rank = self.draft.nodes[node].shape.len();
+        let rank = self.graph.nodes[node].shape.len();
         let axes = std::iter::once(vec![0, 1]).chain((2..rank).map(|axis| vec![axis]));
         let axes = axes.collect();
-        Ok(self.draft.tidy(View { node, axes }))
+        Ok(self.graph.without_ones(View { node, axes }))
     }
 }

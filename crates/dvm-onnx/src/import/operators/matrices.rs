@@ -1,22 +1,23 @@
-//! Products of matrices.
+//! Matrix products.
 
 use dvm_engine::Role;
 use dvm_engine::ops::batched_product::BatchedProduct;
 use dvm_engine::ops::linear::Linear;
 
-use super::super::Import;
-use super::super::array::{Array, Values};
-use super::super::draft::run;
-use super::super::elementwise::{Together, in_order};
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, invalid, unsupported};
-use super::super::view::View;
 use super::{Operator, computed, constant};
+use crate::import::Import;
+use crate::import::builder::evaluate;
+use crate::import::elementwise::{Broadcast, in_order};
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::array::{Array, Values};
+use crate::import::value::view::View;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Gemm", gemm), ("MatMul", mat_mul)];
 
-/// An array times a number; it keeps its name.
-fn times(array: &Array, factor: f32) -> Result<Array, Trouble> {
+/// An array times a number, under the same name.
+fn times(array: &Array, factor: f32) -> Result<Array, NodeError> {
     if factor == 1.0 {
         return Ok(array.clone());
     }
@@ -31,41 +32,41 @@ fn times(array: &Array, factor: f32) -> Result<Array, Trouble> {
     })
 }
 
-fn gemm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let (alpha, beta) = (site.float("alpha", 1.0), site.float("beta", 1.0));
-    let mut x = site.view(0)?.clone();
+fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let (alpha, beta) = (ctx.float("alpha", 1.0), ctx.float("beta", 1.0));
+    let mut x = ctx.view(0)?.clone();
     if x.rank() != 2 {
         return Err(invalid(format!(
-            "works on matrices, not on values of {} axes",
+            "needs a matrix, but its input has {} axes",
             x.rank()
         )));
     }
-    if site.int("transA", 0) != 0 {
+    if ctx.int("transA", 0) != 0 {
         x = x.transposed(&[1, 0]);
     }
-    if let Value::Computed(other) = site.value(1)? {
-        if alpha != 1.0 || site.optional(2).is_some() {
+    if let Value::Computed(other) = ctx.value(1)? {
+        if alpha != 1.0 || ctx.optional(2).is_some() {
             return Err(unsupported(
-                "multiplies two computed matrices and adds to them",
+                "multiplies two computed matrices and scales or adds to the product",
             ));
         }
-        let turned = site.int("transB", 0) != 0;
+        let turned = ctx.int("transB", 0) != 0;
         let other = if turned {
             other.transposed(&[1, 0])
         } else {
             other.clone()
         };
-        return computed(import.product(&x, &other, site.name)?);
+        return computed(import.product(&x, &other, ctx.name)?);
     }
-    let weight = site.constant(1)?;
+    let weight = ctx.constant(1)?;
     if weight.rank() != 2 {
         return Err(invalid(format!(
-            "has weights of the shape {:?}",
+            "has weights of shape {:?} instead of a matrix",
             weight.shape
         )));
     }
     // [O, I], as the engine and PyTorch have them.
-    let turned = site.int("transB", 0) != 0;
+    let turned = ctx.int("transB", 0) != 0;
     let weight = if turned {
         weight.clone()
     } else {
@@ -74,27 +75,29 @@ fn gemm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let weight = times(&weight, alpha)?;
     let outputs = weight.shape[0];
     let (mut bias, mut rest) = (None, None);
-    match site.optional(2) {
+    match ctx.optional(2) {
         Some(Value::Constant(array)) if array.len() == outputs || array.len() == 1 => {
             let row = array.reshaped(&[array.len()])?;
             let row = if row.len() == outputs {
                 row
             } else {
-                row.spread(&[outputs])?
+                row.broadcast_to(&[outputs])?
             };
             bias = Some(times(&row, beta)?);
         }
         Some(other) => rest = Some(other.clone()),
         None => {}
     }
-    let product = import.linear(site, &x, &weight, bias)?;
+    let product = import.linear(ctx, &x, &weight, bias)?;
     let Some(rest) = rest else {
         return computed(product);
     };
     if beta != 1.0 {
-        return Err(unsupported(format!("adds {beta} times a matrix")));
+        return Err(unsupported(format!(
+            "adds a matrix with a `beta` of {beta}"
+        )));
     }
-    let name = format!("{}.sum", site.name);
+    let name = format!("{}.sum", ctx.name);
     let add = dvm_engine::ops::binary::Function::Add;
     Ok(vec![import.binary(
         &name,
@@ -104,36 +107,38 @@ fn gemm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     )?])
 }
 
-fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    match (site.value(0)?.clone(), site.value(1)?.clone()) {
+fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    match (ctx.value(0)?.clone(), ctx.value(1)?.clone()) {
         (Value::Constant(a), Value::Constant(b)) => {
             let (a, b) = (&a, &b);
             if a.rank() < 2 || b.rank() < 2 {
                 return Err(unsupported("multiplies constant vectors"));
             }
-            let mut shape =
-                super::super::array::broadcast(&a.shape[..a.rank() - 2], &b.shape[..b.rank() - 2])?;
+            let mut shape = crate::import::value::array::broadcast(
+                &a.shape[..a.rank() - 2],
+                &b.shape[..b.rank() - 2],
+            )?;
             shape.extend([a.shape[a.rank() - 2], b.shape[b.rank() - 1]]);
-            import.draft.spend_on(&shape)?;
+            import.graph.check_array(&shape)?;
             let work = a.len().saturating_mul(b.shape[b.rank() - 1]);
-            import.draft.write(work / 64)?;
-            constant(run(&BatchedProduct, &[a, b], &[])?)
+            import.graph.count_work(work / 64)?;
+            constant(evaluate(&BatchedProduct, &[a, b], &[])?)
         }
         (Value::Computed(x), Value::Constant(weight)) if is_stack(&weight) => {
-            let weight = import.stack_for_each_picture(&weight, &x, site.name)?;
-            computed(import.product(&x, &weight, site.name)?)
+            let weight = import.stack_per_picture(&weight, &x, ctx.name)?;
+            computed(import.product(&x, &weight, ctx.name)?)
         }
         (Value::Constant(weight), Value::Computed(x)) if is_stack(&weight) => {
-            let weight = import.stack_for_each_picture(&weight, &x, site.name)?;
-            computed(import.product(&weight, &x, site.name)?)
+            let weight = import.stack_per_picture(&weight, &x, ctx.name)?;
+            computed(import.product(&weight, &x, ctx.name)?)
         }
         (Value::Computed(x), Value::Constant(weight)) => {
             let weight = matrix(&weight)?;
             let weight = weight.transposed(&[1, 0]);
-            computed(import.linear(site, &x, &weight, None)?)
+            computed(import.linear(ctx, &x, &weight, None)?)
         }
         (Value::Constant(weight), Value::Computed(x)) => {
-            // (xᵀ · Wᵀ)ᵀ, with the transposition of views, which moves nothing.
+            // (xᵀ · Wᵀ)ᵀ; transposing a view moves no numbers.
             let rank = x.rank();
             if rank < 2 {
                 return Err(unsupported("multiplies a constant matrix by a vector"));
@@ -141,22 +146,22 @@ fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             let mut turned: Vec<usize> = (0..rank).collect();
             turned.swap(rank - 1, rank - 2);
             let weight = matrix(&weight)?;
-            let product = import.linear(site, &x.transposed(&turned), &weight, None)?;
+            let product = import.linear(ctx, &x.transposed(&turned), &weight, None)?;
             computed(product.transposed(&turned))
         }
-        (Value::Computed(a), Value::Computed(b)) => computed(import.product(&a, &b, site.name)?),
-        _ => Err(unsupported("multiplies truth values")),
+        (Value::Computed(a), Value::Computed(b)) => computed(import.product(&a, &b, ctx.name)?),
+        _ => Err(unsupported("multiplies booleans")),
     }
 }
 
-/// Whether a constant is several matrices.
+/// Whether a constant is a stack of matrices.
 fn is_stack(array: &Array) -> bool {
     let outer = array.rank().saturating_sub(2);
     array.shape[..outer].iter().any(|&side| side != 1)
 }
 
 /// A constant as one matrix.
-fn matrix(array: &Array) -> Result<Array, Trouble> {
+fn matrix(array: &Array) -> Result<Array, NodeError> {
     let rank = array.rank();
     if rank < 2 {
         return Err(unsupported("multiplies by a constant vector"));
@@ -165,13 +170,13 @@ fn matrix(array: &Array) -> Result<Array, Trouble> {
 }
 
 impl Import<'_> {
-    /// A constant stack of matrices beside a computed one: the same for each of its pictures.
-    fn stack_for_each_picture(
+    /// A constant stack of matrices as a value that is the same for each picture, to multiply with `beside`.
+    fn stack_per_picture(
         &mut self,
         array: &Array,
         beside: &View,
         name: &str,
-    ) -> Result<View, Trouble> {
+    ) -> Result<View, NodeError> {
         let rank = beside.rank().max(array.rank());
         let filled = rank - beside.rank();
         let of_pictures = beside.axes.iter().position(|group| group[..] == [0]);
@@ -179,41 +184,41 @@ impl Import<'_> {
         let at = of_pictures.map(|at| at + filled);
         let Some(at) = at.filter(|&at| at + 2 < rank && shape[at] == 1) else {
             return Err(unsupported(format!(
-                "multiplies by a constant stack of matrices, {:?}",
+                "multiplies by a constant stack of matrices of shape {:?}",
                 array.shape
             )));
         };
-        let node = self.for_each_picture(&array.reshaped(&shape)?, name)?;
+        let node = self.repeat_per_picture(&array.reshaped(&shape)?, name)?;
         let axes = (0..rank).map(|axis| if axis == at { vec![0] } else { vec![axis + 1] });
         let view = View {
             node,
             axes: axes.collect(),
         };
-        Ok(self.draft.tidy(view))
+        Ok(self.graph.without_ones(view))
     }
 
     /// `x · weightᵀ + bias` along the last axis of a view; `weight` is `[O, I]`.
     fn linear(
         &mut self,
-        site: &Site,
+        ctx: &NodeContext,
         x: &View,
         weight: &Array,
         bias: Option<Array>,
-    ) -> Result<View, Trouble> {
+    ) -> Result<View, NodeError> {
         let mut weight = weight.clone();
-        let name = self.layer_name(site, &weight);
+        let name = self.layer_name(ctx, &weight);
         let last = x.rank() - 1;
         let mut view = x.clone();
         let one = |view: &View| view.axes[last].len() == 1 && view.axes[last] != [0];
         let lies = |import: &Self, view: &View| {
-            let rank = import.draft.nodes[view.node].shape.len();
+            let rank = import.graph.nodes[view.node].shape.len();
             let features = if rank == 4 { 1 } else { rank - 1 };
             one(view) && view.axes[last][0] == features
         };
-        // What was flattened behind a global pool is a row, not a map of one pixel: the layer stays one.
-        let is_row = view.rank() == 2 && self.draft.nodes[view.node].shape.len() > 2;
+        // A row that was flattened after a global pool is not treated as a feature map of one pixel.
+        let is_row = view.rank() == 2 && self.graph.nodes[view.node].shape.len() > 2;
         if !lies(self, &view) || is_row {
-            view = self.draft.featured(&view, &name)?;
+            view = self.graph.for_last_axis(&view, &name)?;
         }
         if weight.shape[1] == 1 && view.axes[last].is_empty() {
             return Err(unsupported("multiplies values of one feature"));
@@ -222,49 +227,49 @@ impl Import<'_> {
             return Err(unsupported("multiplies across the pictures of a batch"));
         }
         if matches!(weight.values, Values::Integers(_)) {
-            return Err(invalid("has whole numbers for weights"));
+            return Err(invalid("has integers as weights"));
         }
         weight.repeated = false;
         let mut parameters = vec![
-            self.draft
+            self.graph
                 .parameter(&weight, &name, "weight", Role::Weight)?,
         ];
         if let Some(bias) = bias {
-            parameters.push(self.draft.parameter(&bias, &name, "bias", Role::Bias)?);
+            parameters.push(self.graph.parameter(&bias, &name, "bias", Role::Bias)?);
         }
-        let shape = self.draft.nodes[view.node].shape.clone();
+        let shape = self.graph.nodes[view.node].shape.clone();
         let rank = shape.len();
         let own = view.axes[last][0];
         if rank <= 3 || (rank == 4 && own == 1) {
-            let node = self.draft.emit(&name, Linear, &[view.node], &parameters)?;
-            return Ok(self.draft.tidy(view.of(node)));
+            let node = self.graph.emit(&name, Linear, &[view.node], &parameters)?;
+            return Ok(self.graph.without_ones(view.of(node)));
         }
-        // All between the batch and the features is one axis of places.
+        // All axes between the batch and the features are merged.
         let places: usize = shape[1..rank - 1].iter().product();
         let rows = self
-            .draft
-            .under(view.node, &[1, places, shape[rank - 1]], &name)?;
-        let rows = self.draft.emit(&name, Linear, &[rows], &parameters)?;
+            .graph
+            .reshape_node(view.node, &[1, places, shape[rank - 1]], &name)?;
+        let rows = self.graph.emit(&name, Linear, &[rows], &parameters)?;
         let mut back = shape;
         back[rank - 1] = weight.shape[0];
-        let node = self.draft.under(rows, &back, &name)?;
-        Ok(self.draft.tidy(view.of(node)))
+        let node = self.graph.reshape_node(rows, &back, &name)?;
+        Ok(self.graph.without_ones(view.of(node)))
     }
 
-    /// The product of two stacks of matrices that are both computed.
+    /// The product of two computed stacks of matrices.
     ///
     /// # Errors
-    /// Where their sides do not go together.
-    pub fn product(&mut self, a: &View, b: &View, name: &str) -> Result<View, Trouble> {
+    /// If the stacks cannot be broadcast.
+    pub fn product(&mut self, a: &View, b: &View, name: &str) -> Result<View, NodeError> {
         if a.rank() < 2 || b.rank() < 2 {
             return Err(unsupported("multiplies computed vectors"));
         }
-        // Rows and columns as one axis each, so that only the stacks are left to bring together.
+        // Rows and columns become single axes, so that only the stacks have to be broadcast.
         let whole = |import: &mut Self, view: &View| {
             let matrix = &view.axes[view.rank() - 2..];
             match matrix.iter().all(|group| group.len() == 1 && group[0] != 0) {
                 true => Ok(view.clone()),
-                false => import.draft.canonical(view, name),
+                false => import.graph.canonical(view, name),
             }
         };
         let (a, b) = (whole(self, a)?, whole(self, b)?);
@@ -280,8 +285,8 @@ impl Import<'_> {
         {
             return Err(unsupported("multiplies across the pictures of a batch"));
         }
-        let parts = self.draft.stacked(&outer(&a), &outer(&b))?;
-        let Together { views, parts } = parts;
+        let parts = self.graph.broadcast_stacks(&outer(&a), &outer(&b))?;
+        let Broadcast { views, parts } = parts;
         let slots = in_order(&parts);
         let rank = parts.len();
         let mut placed = Vec::new();
@@ -291,11 +296,11 @@ impl Import<'_> {
                 axes: [view.axes.clone(), matrix.clone()].concat(),
             };
             let slots = [&slots[..], &[(rank, 0), (rank + 1, 0)]].concat();
-            placed.push(self.draft.placed(&full, &slots, name)?);
+            placed.push(self.graph.with_slots(&full, &slots, name)?);
         }
-        let node = self.draft.emit(name, BatchedProduct, &placed, &[])?;
+        let node = self.graph.emit(name, BatchedProduct, &placed, &[])?;
         let slots = [&slots[..], &[(rank, 0), (rank + 1, 0)]].concat();
-        let view = super::super::elementwise::viewed(rank + 2, &slots, node);
-        Ok(self.draft.tidy(view))
+        let view = crate::import::elementwise::view_of(rank + 2, &slots, node);
+        Ok(self.graph.without_ones(view))
     }
 }

@@ -1,10 +1,12 @@
-//! The operators that are taken over, one file per family.
+//! The operators of ONNX that are supported, one file per family.
 
 mod activations;
 mod arithmetic;
 mod attention;
+mod col2im;
 mod constants;
 mod convolution;
+mod dynamic_quantisation;
 mod einsum;
 mod expansion;
 mod gathering;
@@ -14,57 +16,64 @@ mod maps;
 mod matrices;
 mod microsoft;
 mod normalisation;
+mod padding;
 mod pooling;
+mod quantisation;
 mod quantised;
 mod quantised_layers;
 mod reduced_constants;
 mod reductions;
 mod resizing;
-mod restriding;
-mod rounded;
 mod scattering;
+mod selection;
 pub(crate) mod shapes;
+mod slicing;
+mod strided;
 mod triangles;
-mod unfolding;
 mod windows;
 
-use super::Import;
-use super::site::{Site, Value};
-use super::trouble::Trouble;
 use crate::OWN_DOMAIN;
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::NodeError;
+use crate::import::value::Value;
+use crate::import::value::array::Array;
+use crate::import::value::view::View;
 
-/// Takes a node over: what its outputs stand for.
-pub(crate) type Operator = fn(&mut Import, &Site) -> Result<Vec<Value>, Trouble>;
+/// Imports a node: the values of its outputs.
+pub(crate) type Operator = fn(&mut Import, &NodeContext) -> Result<Vec<Value>, NodeError>;
 
 /// Operators by name.
 type Table = &'static [(&'static str, Operator)];
 
 /// All families.
-const FAMILIES: [Table; 21] = [
+const FAMILIES: [Table; 23] = [
     activations::TABLE,
     arithmetic::TABLE,
     attention::TABLE,
+    col2im::TABLE,
     constants::TABLE,
     convolution::TABLE,
+    dynamic_quantisation::TABLE,
     einsum::TABLE,
     gathering::TABLE,
     joining::TABLE,
     logic::TABLE,
     matrices::TABLE,
     normalisation::TABLE,
+    padding::TABLE,
     pooling::TABLE,
     quantised::TABLE,
     quantised_layers::TABLE,
     reductions::TABLE,
     resizing::TABLE,
-    rounded::TABLE,
     scattering::TABLE,
     shapes::TABLE,
+    slicing::TABLE,
     triangles::TABLE,
-    unfolding::TABLE,
 ];
 
-/// The operator of this name in a domain: ONNX's own, or ONNX Runtime's.
+/// The operator of this name in a domain: ONNX's, ONNX Runtime's, or this crate's.
 pub(crate) fn find(domain: &str, name: &str) -> Option<Operator> {
     match domain {
         "" | "ai.onnx" => named(&FAMILIES, name),
@@ -74,12 +83,12 @@ pub(crate) fn find(domain: &str, name: &str) -> Option<Operator> {
     }
 }
 
-/// What to do about an operator that is not known, where that can be said.
+/// What to do about an operator that is not supported; empty if there is no advice.
 pub(crate) fn advice(domain: &str) -> &'static str {
     match domain {
         "com.microsoft.nchwc" | "com.ms.internal.nhwc" => {
-            "ONNX Runtime optimised this file for the processor that it ran on; write it at the level \
-             ORT_ENABLE_EXTENDED or below, or take the file before it was optimised"
+            "ONNX Runtime optimised this file for one processor; use the file from before it was optimised, \
+             or optimise it at the level ORT_ENABLE_EXTENDED or below"
         }
         _ => "",
     }
@@ -91,12 +100,12 @@ fn named(families: &[Table], name: &str) -> Option<Operator> {
         .map(|&(_, operator)| operator)
 }
 
-/// The only output of a node.
-fn computed(view: super::view::View) -> Result<Vec<Value>, Trouble> {
+/// A computed value as the only output of a node.
+fn computed(view: View) -> Result<Vec<Value>, NodeError> {
     Ok(vec![Value::Computed(view)])
 }
 
-/// The only output of a node.
-fn constant(array: super::array::Array) -> Result<Vec<Value>, Trouble> {
+/// An array as the only output of a node.
+fn constant(array: Array) -> Result<Vec<Value>, NodeError> {
     Ok(vec![Value::Constant(array)])
 }

@@ -1,4 +1,4 @@
-//! Normalisations.
+//! Normalisation layers, and `Dropout`.
 
 use dvm_engine::Role;
 use dvm_engine::Tensor;
@@ -12,15 +12,16 @@ use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::unary::Unary;
 
-use super::super::Import;
-use super::super::array::{Array, Values};
-use super::super::draft::Awaits;
-use super::super::integer::Integer;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, invalid, unsupported};
-use super::super::view::View;
 use super::maps::as_map;
 use super::{Operator, computed, constant};
+use crate::import::Import;
+use crate::import::builder::PendingAffine;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::array::{Array, Values};
+use crate::import::value::sym_int::SymInt;
+use crate::import::value::view::View;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("BatchNormalization", batch_norm),
@@ -33,139 +34,146 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Dropout", dropout),
 ];
 
-fn local_response_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let size = usize::try_from(site.int("size", 0)).ok();
+fn local_response_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let size = usize::try_from(ctx.int("size", 0)).ok();
     let size = size.filter(|&size| size > 0);
-    let size = size.ok_or_else(|| invalid("lacks the size of its window"))?;
+    let size = size.ok_or_else(|| invalid("has no `size` greater than 0"))?;
     let op = LocalResponseNorm {
         before: (size - 1) / 2,
         after: size / 2,
-        alpha: site.float("alpha", 1e-4),
-        beta: site.float("beta", 0.75),
-        bias: site.float("bias", 1.0),
+        alpha: ctx.float("alpha", 1e-4),
+        beta: ctx.float("beta", 0.75),
+        bias: ctx.float("bias", 1.0),
     };
     let normalised =
-        |import: &mut Import, node: usize| import.draft.emit(site.name, op, &[node], &[]);
-    if site.view(0)?.rank() == 2 {
-        let node = import.draft.plain(site.view(0)?, site.name)?;
+        |import: &mut Import, node: usize| import.graph.emit(ctx.name, op, &[node], &[]);
+    if ctx.view(0)?.rank() == 2 {
+        let node = import.graph.batch_first(ctx.view(0)?, ctx.name)?;
         let node = normalised(import, node)?;
-        return computed(import.draft.whole(node));
+        return computed(import.graph.view(node));
     }
-    let (view, is_row) = as_map(site.view(0)?)?;
-    computed(import.of_maps((&view, is_row), site.name, normalised)?)
+    let (view, is_row) = as_map(ctx.view(0)?)?;
+    computed(import.on_feature_maps((&view, is_row), ctx.name, normalised)?)
 }
 
-fn dropout(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if site.has_more_outputs() {
-        return Err(unsupported("also tells which values it leaves"));
+fn dropout(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    if ctx.has_more_outputs() {
+        return Err(unsupported("has an output of its mask that is used"));
     }
-    let ratio = match site.optional_constant(1)? {
+    let ratio = match ctx.optional_constant(1)? {
         Some(array) => array.as_scalar()?,
-        None => site.float("ratio", 0.5),
+        None => ctx.float("ratio", 0.5),
     };
-    let Value::Computed(view) = site.value(0)? else {
-        return Ok(vec![site.value(0)?.clone()]);
+    let Value::Computed(view) = ctx.value(0)? else {
+        return Ok(vec![ctx.value(0)?.clone()]);
     };
     if ratio == 1.0 {
         return computed(view.clone());
     }
     if !(0.0..1.0).contains(&ratio) {
-        return Err(invalid(format!("drops a share of {ratio}")));
+        return Err(invalid(format!(
+            "has a `ratio` of {ratio}, but it must be 0 to 1"
+        )));
     }
     let node = import
-        .draft
-        .emit(site.name, Dropout { p: ratio }, &[view.node], &[])?;
+        .graph
+        .emit(ctx.name, Dropout { p: ratio }, &[view.node], &[])?;
     computed(view.of(node))
 }
 
-fn batch_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let eps = site.float("epsilon", 1e-5);
-    if site.has_more_outputs() {
-        return Err(unsupported("also tells mean and variance"));
-    }
-    if site.opset < 9 && site.int("spatial", 1) == 0 {
+fn batch_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let eps = ctx.float("epsilon", 1e-5);
+    if ctx.has_more_outputs() {
         return Err(unsupported(
-            "normalises every place alone (the attribute `spatial` is 0)",
+            "has an output of mean and variance that is used",
         ));
     }
-    if site.int("training_mode", 0) != 0 {
-        return match site.value(0)? {
+    if ctx.opset < 9 && ctx.int("spatial", 1) == 0 {
+        return Err(unsupported(
+            "normalises every pixel separately (the attribute `spatial` is 0)",
+        ));
+    }
+    if ctx.int("training_mode", 0) != 0 {
+        return match ctx.value(0)? {
             Value::Constant(array) => {
                 let array = array.clone();
-                constant(standardised(import, site, &array, eps)?)
+                constant(standardised(import, ctx, &array, eps)?)
             }
-            _ => Err(unsupported("is exported for training")),
+            _ => Err(unsupported(
+                "is in training mode; export the network in evaluation mode",
+            )),
         };
     }
-    let view = site.view(0)?.clone();
-    let arrays = [1, 2, 3, 4].map(|input| site.constant(input).cloned());
+    let view = ctx.view(0)?.clone();
+    let arrays = [1, 2, 3, 4].map(|input| ctx.constant(input).cloned());
     let [weight, bias, mean, variance] = arrays;
     let (weight, bias, mean, variance) = (weight?, bias?, mean?, variance?);
-    let node = match import.draft.plain(&view, site.name) {
-        Ok(node) if matches!(import.draft.nodes[node].shape.len(), 2 | 4) => node,
-        // Of rows of several tokens of a picture, say: a factor and a shift for each channel.
+    let node = match import.graph.batch_first(&view, ctx.name) {
+        Ok(node) if matches!(import.graph.nodes[node].shape.len(), 2 | 4) => node,
+        // Several rows per picture, for example tokens: a factor and a shift per channel.
         _ => {
             let (factor, shift) = affine([&weight, &bias, &mean, &variance], eps)?;
             let (factor, shift) = (
                 per_channel(&factor, view.rank())?,
                 per_channel(&shift, view.rank())?,
             );
-            return scaled(import, site, view, factor, Some(shift));
+            return scaled(import, ctx, view, factor, Some(shift));
         }
     };
-    let name = import.layer_name(site, &weight);
-    let op = BatchNorm::new(eps, 1.0 - site.float("momentum", 0.9));
-    let draft = &mut import.draft;
+    let name = import.layer_name(ctx, &weight);
+    let op = BatchNorm::new(eps, 1.0 - ctx.float("momentum", 0.9));
+    let graph = &mut import.graph;
     let parameters = [
-        draft.parameter(&weight, &name, "weight", Role::Scale)?,
-        draft.parameter(&bias, &name, "bias", Role::Bias)?,
-        draft.parameter(&mean, &name, "running_mean", Role::Statistic)?,
-        draft.parameter(&variance, &name, "running_var", Role::Statistic)?,
+        graph.parameter(&weight, &name, "weight", Role::Scale)?,
+        graph.parameter(&bias, &name, "bias", Role::Bias)?,
+        graph.parameter(&mean, &name, "running_mean", Role::Statistic)?,
+        graph.parameter(&variance, &name, "running_var", Role::Statistic)?,
     ];
-    let node = draft.emit(&name, op, &[node], &parameters)?;
-    computed(draft.whole(node))
+    let node = graph.emit(&name, op, &[node], &parameters)?;
+    computed(graph.view(node))
 }
 
-fn layer_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if site.has_more_outputs() {
-        return Err(unsupported("also tells mean and deviation"));
+fn layer_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    if ctx.has_more_outputs() {
+        return Err(unsupported(
+            "has an output of mean and deviation that is used",
+        ));
     }
-    let mut view = site.view(0)?.clone();
+    let mut view = ctx.view(0)?.clone();
     let rank = view.rank();
-    let axis = site.axis("axis", -1, rank)?;
-    let eps = site.float("epsilon", 1e-5);
-    let (weight, bias) = (
-        site.constant(1)?.clone(),
-        site.optional_constant(2)?.cloned(),
-    );
+    let axis = ctx.axis("axis", -1, rank)?;
+    let eps = ctx.float("epsilon", 1e-5);
+    let (weight, bias) = (ctx.constant(1)?.clone(), ctx.optional_constant(2)?.cloned());
     let has_one = |view: &View| view.axes[rank - 1].len() == 1 && view.axes[rank - 1] != [0];
     if axis + 1 == rank && !has_one(&view) {
-        view = import.draft.featured(&view, site.name)?;
+        view = import.graph.for_last_axis(&view, ctx.name)?;
     }
     if axis + 1 == rank && has_one(&view) {
         let own = view.axes[rank - 1][0];
         let features = weight.len();
         let weight = weight.reshaped(&[features])?;
         let bias = bias.map(|bias| bias.reshaped(&[features])).transpose()?;
-        let name = import.layer_name(site, &weight);
+        let name = import.layer_name(ctx, &weight);
         let node = import.layer_norm(&name, view.node, own, eps, Some(weight), bias)?;
         return computed(view.of(node));
     }
     let axes: Vec<usize> = (axis..rank).collect();
-    let normalised = import.normalised(&view, &axes, eps, site.name)?;
-    scaled(import, site, normalised, weight, bias)
+    let normalised = import.normalised(&view, &axes, eps, ctx.name)?;
+    scaled(import, ctx, normalised, weight, bias)
 }
 
-/// What a batch-norm multiplies each channel by and adds to it.
+/// The factor and shift of each channel in a batch norm.
 fn affine(
     [weight, bias, mean, variance]: [&Array; 4],
     eps: f32,
-) -> Result<(Array, Array), Trouble> {
+) -> Result<(Array, Array), NodeError> {
     let (weight, bias) = (weight.as_floats()?, bias.as_floats()?);
     let (mean, variance) = (mean.as_floats()?, variance.as_floats()?);
     let channels = weight.len();
     if [bias, mean, variance].iter().any(|v| v.len() != channels) {
-        return Err(invalid("has statistics of another number of channels"));
+        return Err(invalid(
+            "has weight, bias, mean and variance of different lengths",
+        ));
     }
     let eps = f64::from(eps);
     let factors = weight.iter().zip(variance.iter());
@@ -180,29 +188,29 @@ fn affine(
     Ok((Array::floats(&[channels], factors), shifts))
 }
 
-/// A constant `[N, C, …]` less the mean of its own channels, divided by their deviation: weights that
-/// are standardised whenever they are used (arXiv 1903.10520).
+/// A constant `[N, C, …]` normalised by the mean and deviation of its channels: weight standardisation
+/// (arXiv 1903.10520).
 fn standardised(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     array: &Array,
     eps: f32,
-) -> Result<Array, Trouble> {
-    let (weight, bias) = (
-        site.constant(1)?.as_floats()?,
-        site.constant(2)?.as_floats()?,
-    );
+) -> Result<Array, NodeError> {
+    let (weight, bias) = (ctx.constant(1)?.as_floats()?, ctx.constant(2)?.as_floats()?);
     let &[rows, channels, ref inner @ ..] = &array.shape[..] else {
-        return Err(invalid("works on values without channels"));
+        return Err(invalid(format!(
+            "has an input of shape {:?}, without channels",
+            array.shape
+        )));
     };
     if weight.len() != channels || bias.len() != channels || array.len() == 0 {
         return Err(invalid(format!(
-            "standardises {:?} by the factors of {} channels",
+            "has an input of shape {:?}, but weights for {} channels",
             array.shape,
             weight.len()
         )));
     }
-    import.draft.spend_on(&array.shape)?;
+    import.graph.check_array(&array.shape)?;
     let inner: usize = inner.iter().product();
     let mut values = array.as_floats()?.to_vec();
     let count = (rows * inner) as f64;
@@ -229,19 +237,19 @@ fn standardised(
 /// A value times a factor plus a shift.
 fn scaled(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     x: View,
     factor: Array,
     shift: Option<Array>,
-) -> Result<Vec<Value>, Trouble> {
+) -> Result<Vec<Value>, NodeError> {
     let (x, factor) = (Value::Computed(x), Value::Constant(factor));
-    let name = format!("{}.scaled", site.name);
+    let name = format!("{}.scaled", ctx.name);
     let scaled = import.binary(&name, Function::Mul, &x, &factor)?;
     let Some(shift) = shift else {
         return Ok(vec![scaled]);
     };
     let shift = Value::Constant(shift);
-    let name = format!("{}.shifted", site.name);
+    let name = format!("{}.shifted", ctx.name);
     Ok(vec![import.binary(
         &name,
         Function::Add,
@@ -250,86 +258,88 @@ fn scaled(
     )?])
 }
 
-/// One number per channel, for values of this rank.
-fn per_channel(array: &Array, rank: usize) -> Result<Array, Trouble> {
+/// A vector of one number per channel, to broadcast to values of this rank.
+fn per_channel(array: &Array, rank: usize) -> Result<Array, NodeError> {
     let mut shape = vec![1; rank - 1];
     shape[0] = array.len();
     array.reshaped(&shape)
 }
 
-fn instance_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
+fn instance_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let view = ctx.view(0)?.clone();
     let rank = view.rank();
     if rank < 3 {
-        return Err(unsupported("works on values without places"));
+        return Err(unsupported(format!(
+            "has an input of {rank} axes; at least 3 are needed"
+        )));
     }
-    let (factor, shift) = (site.constant(1)?.clone(), site.constant(2)?.clone());
+    let (factor, shift) = (ctx.constant(1)?.clone(), ctx.constant(2)?.clone());
     let axes: Vec<usize> = (2..rank).collect();
-    let eps = site.float("epsilon", 1e-5);
-    let normalised = import.normalised(&view, &axes, eps, site.name)?;
+    let eps = ctx.float("epsilon", 1e-5);
+    let normalised = import.normalised(&view, &axes, eps, ctx.name)?;
     let (factor, shift) = (per_channel(&factor, rank)?, per_channel(&shift, rank)?);
     let is = |array: &Array, value: f32| match &array.values {
         Values::Floats(values) => values.iter().all(|&v| v == value),
         _ => false,
     };
-    // Exporters write group norm as this with factors of 1, and another factor after it.
+    // Exporters write group norm as an instance norm with factors of 1, followed by a `Mul` and an `Add`.
     if is(&factor, 1.0) && is(&shift, 0.0) {
         return computed(normalised);
     }
-    scaled(import, site, normalised, factor, Some(shift))
+    scaled(import, ctx, normalised, factor, Some(shift))
 }
 
-fn group_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
+fn group_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let view = ctx.view(0)?.clone();
     let rank = view.rank();
-    let sides = import.draft.sides(&view);
-    let (factor, shift) = (site.constant(1)?.clone(), site.constant(2)?.clone());
-    let groups = usize::try_from(site.int("num_groups", 0)).unwrap_or(0);
+    let sides = import.graph.sides(&view);
+    let (factor, shift) = (ctx.constant(1)?.clone(), ctx.constant(2)?.clone());
+    let groups = usize::try_from(ctx.int("num_groups", 0)).unwrap_or(0);
     let channels = sides.get(1).and_then(|side| side.known()).unwrap_or(0) as usize;
     if rank < 3 || groups == 0 || !channels.is_multiple_of(groups) {
         return Err(invalid(format!(
-            "makes {groups} groups of {channels} channels"
+            "has {groups} groups for {channels} channels"
         )));
     }
     let each = channels / groups;
-    // Before opset 21 there is one factor per group.
-    let spread = |array: &Array| -> Result<Array, Trouble> {
+    // Before opset 21, there is one factor per group.
+    let spread = |array: &Array| -> Result<Array, NodeError> {
         if array.len() == channels {
             return per_channel(array, rank);
         }
         let groups = array
             .reshaped(&[array.len(), 1])?
-            .spread(&[array.len(), each])?;
+            .broadcast_to(&[array.len(), each])?;
         per_channel(&groups, rank)
     };
     let (factor, shift) = (spread(&factor)?, spread(&shift)?);
     let mut to = sides.clone();
-    to.splice(1..2, [groups, each].map(|side| Integer::from(side as i64)));
-    let grouped = import.draft.reshape(&view, &to, site.name)?;
+    to.splice(1..2, [groups, each].map(|side| SymInt::from(side as i64)));
+    let grouped = import.graph.reshape(&view, &to, ctx.name)?;
     let axes: Vec<usize> = (2..=rank).collect();
-    let eps = site.float("epsilon", 1e-5);
-    let normalised = import.normalised(&grouped, &axes, eps, site.name)?;
-    let normalised = import.draft.reshape(&normalised, &sides, site.name)?;
-    scaled(import, site, normalised, factor, Some(shift))
+    let eps = ctx.float("epsilon", 1e-5);
+    let normalised = import.normalised(&grouped, &axes, eps, ctx.name)?;
+    let normalised = import.graph.reshape(&normalised, &sides, ctx.name)?;
+    scaled(import, ctx, normalised, factor, Some(shift))
 }
 
-fn rms_norm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
+fn rms_norm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let view = ctx.view(0)?.clone();
     let rank = view.rank();
-    let first = site.axis("axis", -1, rank)?;
-    let factor = site.constant(1)?.clone();
+    let first = ctx.axis("axis", -1, rank)?;
+    let factor = ctx.constant(1)?.clone();
     let axes: Vec<usize> = (first..rank).collect();
-    let own = import.draft.along(&view, &axes)?;
-    let eps = site.float("epsilon", 1e-5);
-    let root = import.root_mean_square(view.node, &own, eps, site.name)?;
-    let name = format!("{}.normalised", site.name);
-    let node = import.draft.emit(
+    let own = import.graph.node_axes(&view, &axes)?;
+    let eps = ctx.float("epsilon", 1e-5);
+    let root = import.root_mean_square(view.node, &own, eps, ctx.name)?;
+    let name = format!("{}.normalised", ctx.name);
+    let node = import.graph.emit(
         &name,
         Binary::inputs(Function::Div),
         &[view.node, root],
         &[],
     )?;
-    scaled(import, site, view.of(node), factor, None)
+    scaled(import, ctx, view.of(node), factor, None)
 }
 
 impl Import<'_> {
@@ -340,52 +350,53 @@ impl Import<'_> {
         axes: &[usize],
         eps: f32,
         name: &str,
-    ) -> Result<usize, Trouble> {
-        let draft = &mut self.draft;
-        let squares = draft.emit(&format!("{name}.squares"), Mul, &[x, x], &[])?;
+    ) -> Result<usize, NodeError> {
+        let graph = &mut self.graph;
+        let squares = graph.emit(&format!("{name}.squares"), Mul, &[x, x], &[])?;
         let mean = Reduce {
             how: How::Mean,
             axes: axes.to_vec(),
             keeps: true,
         };
-        let variance = draft.emit(&format!("{name}.variance"), mean, &[squares], &[])?;
+        let variance = graph.emit(&format!("{name}.variance"), mean, &[squares], &[])?;
         let eps = Binary::constant(Function::Add, Tensor::full(&[1], eps));
-        let sum = draft.emit(&format!("{name}.eps"), eps, &[variance], &[])?;
-        draft.emit(&format!("{name}.deviation"), Unary::Sqrt, &[sum], &[])
+        let sum = graph.emit(&format!("{name}.eps"), eps, &[variance], &[])?;
+        graph.emit(&format!("{name}.deviation"), Unary::Sqrt, &[sum], &[])
     }
 
-    /// A value less its mean and divided by its deviation along some axes.
+    /// A value minus its mean, divided by its deviation, along some axes.
     fn normalised(
         &mut self,
         view: &View,
         axes: &[usize],
         eps: f32,
         name: &str,
-    ) -> Result<View, Trouble> {
-        let own = self.draft.along(view, axes)?;
+    ) -> Result<View, NodeError> {
+        let own = self.graph.node_axes(view, axes)?;
         let mean = Reduce {
             how: How::Mean,
             axes: own.clone(),
             keeps: true,
         };
         let x = view.node;
-        let mean = self.draft.emit(&format!("{name}.mean"), mean, &[x], &[])?;
+        let mean = self.graph.emit(&format!("{name}.mean"), mean, &[x], &[])?;
         let difference = Binary::inputs(Function::Sub);
         let centred = self
-            .draft
+            .graph
             .emit(&format!("{name}.centred"), difference, &[x, mean], &[])?;
         let deviation = self.root_mean_square(centred, &own, eps, name)?;
         let quotient = Binary::inputs(Function::Div);
         let node = self
-            .draft
+            .graph
             .emit(name, quotient, &[centred, deviation], &[])?;
         Ok(view.of(node))
     }
 
-    /// A layer norm along one axis of a node's value, whose other axes stay as they are.
+    /// A layer norm along one axis of a node's value, whose axes stay in their order. Without a weight, a later `Mul` or
+    /// `Add` may supply it ([`PendingAffine`]).
     ///
     /// # Errors
-    /// As [`super::super::draft::Draft::emit`].
+    /// As `GraphBuilder::emit`.
     pub fn layer_norm(
         &mut self,
         name: &str,
@@ -394,12 +405,12 @@ impl Import<'_> {
         eps: f32,
         weight: Option<Array>,
         bias: Option<Array>,
-    ) -> Result<usize, Trouble> {
-        let shape = self.draft.nodes[node].shape.clone();
+    ) -> Result<usize, NodeError> {
+        let shape = self.graph.nodes[node].shape.clone();
         let features = shape[axis];
-        let awaits = match (&weight, &bias) {
-            (None, _) => Awaits::Scale,
-            _ => Awaits::Nothing,
+        let pending_affine = match (&weight, &bias) {
+            (None, _) => PendingAffine::Scale,
+            _ => PendingAffine::Nothing,
         };
         let all = |value: f32| Array::floats(&[features], vec![value; features]);
         let (weight, bias) = (
@@ -407,28 +418,28 @@ impl Import<'_> {
             bias.unwrap_or_else(|| all(0.0)),
         );
         let parameters = [
-            self.draft.parameter(&weight, name, "weight", Role::Scale)?,
-            self.draft.parameter(&bias, name, "bias", Role::Bias)?,
+            self.graph.parameter(&weight, name, "weight", Role::Scale)?,
+            self.graph.parameter(&bias, name, "bias", Role::Bias)?,
         ];
         let op = LayerNorm { eps };
         let last = shape.len() - 1;
         let is_direct = (shape.len() == 4 && axis == 1) || (axis == last && shape.len() < 4);
         if is_direct {
-            let made = self.draft.emit(name, op, &[node], &parameters)?;
-            self.draft.nodes[made].awaits = awaits;
+            let made = self.graph.emit(name, op, &[node], &parameters)?;
+            self.graph.nodes[made].pending_affine = pending_affine;
             return Ok(made);
         }
-        // The axis last, and all between it and the batch as one.
+        // Move the axis last, and merge all axes between it and the batch.
         let mut order: Vec<usize> = (0..shape.len()).filter(|&a| a != axis).collect();
         order.push(axis);
         let count: usize = shape[1..].iter().product::<usize>() / features;
         let axes = order.iter().map(|&axis| Some(axis)).collect();
         let merged = vec![1, shape.len() - 2, 1];
-        let rows = self.draft.arrange(node, axes, merged, name)?;
-        debug_assert_eq!(self.draft.nodes[rows].shape, [1, count, features]);
-        let rows = self.draft.emit(name, op, &[rows], &parameters)?;
+        let rows = self.graph.rearrange(node, axes, merged, name)?;
+        debug_assert_eq!(self.graph.nodes[rows].shape, [1, count, features]);
+        let rows = self.graph.emit(name, op, &[rows], &parameters)?;
         let moved: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
-        let made = self.draft.under(rows, &moved, name)?;
+        let made = self.graph.reshape_node(rows, &moved, name)?;
         if axis == last {
             return Ok(made);
         }
@@ -436,7 +447,7 @@ impl Import<'_> {
         for (to, &from) in order.iter().enumerate() {
             axes[from] = to;
         }
-        self.draft
+        self.graph
             .emit(&format!("{name}.back"), Permute { axes }, &[made], &[])
     }
 }

@@ -4,12 +4,13 @@ use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Padding};
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
 
-use super::super::Import;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, unsupported};
 use super::convolution::{padding, pair, with_border_before};
 use super::maps::as_map;
 use super::{Operator, computed};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, unsupported};
+use crate::import::value::Value;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("MaxPool", |i, s| pool(i, s, Reduction::Max)),
@@ -24,34 +25,38 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("GlobalMaxPool", |i, s| global(i, s, Reduction::Max)),
 ];
 
-fn pool(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Value>, Trouble> {
-    if site.has_more_outputs() {
-        return Err(unsupported("also tells where its largest values are"));
+fn pool(
+    import: &mut Import,
+    ctx: &NodeContext,
+    reduction: Reduction,
+) -> Result<Vec<Value>, NodeError> {
+    if ctx.has_more_outputs() {
+        return Err(unsupported("has an output of indices that is used"));
     }
-    if let Some(made) = along_first_of_three(import, site, reduction)? {
+    if let Some(made) = along_first_of_three(import, ctx, reduction)? {
         return Ok(made);
     }
-    let kernel = pair(site, "kernel_shape", None)?;
-    let stride = pair(site, "strides", Some(1))?;
-    let dilation = pair(site, "dilations", Some(1))?;
-    // A window of one pixel has nothing to spread.
+    let kernel = pair(ctx, "kernel_shape", None)?;
+    let stride = pair(ctx, "strides", Some(1))?;
+    let dilation = pair(ctx, "dilations", Some(1))?;
+    // Dilation has no effect on a window of one pixel.
     if (kernel.0 > 1 && dilation.0 > 1) || (kernel.1 > 1 && dilation.1 > 1) {
         return Err(unsupported(format!("has a dilation of {dilation:?}")));
     }
-    let (view, is_row) = as_map(site.view(0)?)?;
+    let (view, is_row) = as_map(ctx.view(0)?)?;
     let pooled =
-        |import: &mut Import, node: usize| of_one(import, site, node, reduction, (kernel, stride));
-    computed(import.of_maps((&view, is_row), site.name, pooled)?)
+        |import: &mut Import, node: usize| of_one(import, ctx, node, reduction, (kernel, stride));
+    computed(import.on_feature_maps((&view, is_row), ctx.name, pooled)?)
 }
 
-/// A pool along the first of three axes alone: the other two become one, and it is a pool of maps. PyTorch
-/// writes local response normalisation with it.
+/// A pool along the first of three axes: the other two are merged, so that it is a pool of feature maps. PyTorch exports
+/// local response normalisation with it.
 fn along_first_of_three(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     reduction: Reduction,
-) -> Result<Option<Vec<Value>>, Trouble> {
-    let is_first_alone = |name: &str| match site.ints(name) {
+) -> Result<Option<Vec<Value>>, NodeError> {
+    let is_first_alone = |name: &str| match ctx.ints(name) {
         None => name != "kernel_shape",
         Some([_, 1, 1]) => true,
         Some(_) => false,
@@ -60,17 +65,17 @@ fn along_first_of_three(
     let fits = ["kernel_shape", "strides", "dilations"]
         .into_iter()
         .all(is_first_alone);
-    if !fits || site.ints("pads").is_some_and(has_borders) || site.has("auto_pad") {
+    if !fits || ctx.ints("pads").is_some_and(has_borders) || ctx.has("auto_pad") {
         return Ok(None);
     }
-    let mut view = site.view(0)?.clone();
+    let mut view = ctx.view(0)?.clone();
     if view.rank() != 5 {
         return Ok(None);
     }
-    let sides = import.draft.sides(&view);
+    let sides = import.graph.sides(&view);
     let columns = view.axes.remove(4);
     view.axes[3].extend(columns);
-    let mut node = site.node.clone();
+    let mut node = ctx.node.clone();
     for attribute in &mut node.attribute {
         match &attribute.name[..] {
             "kernel_shape" | "strides" | "dilations" => attribute.ints.truncate(2),
@@ -78,32 +83,34 @@ fn along_first_of_three(
             _ => {}
         }
     }
-    let flat = Site {
+    let flat = NodeContext {
         node: &node,
         inputs: vec![Some(Value::Computed(view))],
-        ..*site
+        ..*ctx
     };
     let made = pool(import, &flat, reduction)?;
     let [Value::Computed(made)] = &made[..] else {
-        return Err(unsupported("makes no single value"));
+        return Err(unsupported("has several outputs"));
     };
-    let rows = import.draft.sides(made)[2];
+    let rows = import.graph.sides(made)[2];
     let to = [sides[0], sides[1], rows, sides[3], sides[4]];
-    computed(import.draft.reshape(made, &to, site.name)?).map(Some)
+    computed(import.graph.reshape(made, &to, ctx.name)?).map(Some)
 }
 
-/// The pool of a node that is a map.
+/// The pool of a feature map.
 fn of_one(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     mut node: usize,
     reduction: Reduction,
     (kernel, stride): ((usize, usize), (usize, usize)),
-) -> Result<usize, Trouble> {
-    let &[_, _, h, w] = &import.draft.nodes[node].shape[..] else {
-        return Err(unsupported("works on values that are no maps [N, C, H, W]"));
+) -> Result<usize, NodeError> {
+    let &[_, _, h, w] = &import.graph.nodes[node].shape[..] else {
+        return Err(unsupported(
+            "has an input that is not a feature map [N, C, H, W]",
+        ));
     };
-    let own = match padding(site, (h, w), kernel, stride, (1, 1))? {
+    let own = match padding(ctx, (h, w), kernel, stride, (1, 1))? {
         Padding::Fixed(border) => border,
         Padding::Same => {
             let along = |length: usize, kernel: usize, stride: usize| {
@@ -120,8 +127,8 @@ fn of_one(
         }
     };
     let has_none = own == Border::default();
-    // A border of zeros never wins over values that are not negative, as padding never does; and a mean
-    // that counts its padding counts zeros.
+    // A `Pad` of zeros has the effect of padding if no value is negative, because a maximum ignores both; and in a mean
+    // that counts its padding.
     let is_padding = |value: f32, before: usize| match reduction {
         Reduction::Max => {
             value == f32::NEG_INFINITY || (value == 0.0 && is_never_negative(import, before))
@@ -143,14 +150,14 @@ fn of_one(
             kernel,
             stride,
             padding,
-            ceil: site.int("ceil_mode", 0) != 0,
+            ceil: ctx.int("ceil_mode", 0) != 0,
         },
     };
-    import.draft.emit(site.name, op, &[node], &[])
+    import.graph.emit(ctx.name, op, &[node], &[])
 }
 
 fn is_never_negative(import: &Import, node: usize) -> bool {
-    let activation = import.draft.nodes[node].op_as::<Activation>();
+    let activation = import.graph.nodes[node].op_as::<Activation>();
     activation.is_some_and(|activation| {
         matches!(
             activation,
@@ -165,12 +172,16 @@ fn is_never_negative(import: &Import, node: usize) -> bool {
     })
 }
 
-fn global(import: &mut Import, site: &Site, reduction: Reduction) -> Result<Vec<Value>, Trouble> {
-    let (view, is_row) = as_map(site.view(0)?)?;
+fn global(
+    import: &mut Import,
+    ctx: &NodeContext,
+    reduction: Reduction,
+) -> Result<Vec<Value>, NodeError> {
+    let (view, is_row) = as_map(ctx.view(0)?)?;
     let op = Pool {
         reduction,
         windows: Windows::Adaptive { output: (1, 1) },
     };
-    let pooled = |import: &mut Import, node: usize| import.draft.emit(site.name, op, &[node], &[]);
-    computed(import.of_maps((&view, is_row), site.name, pooled)?)
+    let pooled = |import: &mut Import, node: usize| import.graph.emit(ctx.name, op, &[node], &[]);
+    computed(import.on_feature_maps((&view, is_row), ctx.name, pooled)?)
 }

@@ -1,31 +1,32 @@
-//! Layers of whole numbers whose scales are known: the float layer of what the numbers stand for.
+//! Quantised layers with constant scales, as float layers.
 
-use super::super::Import;
-use super::super::site::{Site, Value};
-use super::super::trouble::Trouble;
 use super::Table;
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::NodeError;
+use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[("QLinearConv", conv), ("QLinearMatMul", mat_mul)];
 
-pub(super) fn conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+pub(super) fn conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
     let mut inputs = vec![
-        import.dequantised_by(site, 0, 1)?,
-        import.dequantised_by(site, 3, 0)?,
+        import.dequantised_by(ctx, 0, 1)?,
+        import.dequantised_by(ctx, 3, 0)?,
     ];
-    if let Some(bias) = site.optional(8) {
-        let scales = [site.value(1)?, site.value(4)?];
-        let bias = import.dequantised_bias(bias, scales, 1.0, site.name)?;
+    if let Some(bias) = ctx.optional(8) {
+        let scales = [ctx.value(1)?, ctx.value(4)?];
+        let bias = import.dequantised_bias(bias, scales, 1.0, ctx.name)?;
         inputs.push(Some(bias));
     }
-    let made = import.ordinary("Conv", site.name, inputs, &site.node.attribute)?;
-    import.quantised_by(site, made, 6, 7)
+    let made = import.standard_op("Conv", ctx.name, inputs, &ctx.node.attribute)?;
+    import.quantised_by(ctx, made, 6, 7)
 }
 
-fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
     let inputs = vec![
-        import.dequantised_by(site, 0, -2)?,
-        import.dequantised_by(site, 3, -1)?,
+        import.dequantised_by(ctx, 0, -2)?,
+        import.dequantised_by(ctx, 3, -1)?,
     ];
-    let made = import.ordinary("MatMul", site.name, inputs, &[])?;
-    import.quantised_by(site, made, 6, 7)
+    let made = import.standard_op("MatMul", ctx.name, inputs, &[])?;
+    import.quantised_by(ctx, made, 6, 7)
 }

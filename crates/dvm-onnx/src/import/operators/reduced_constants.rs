@@ -1,14 +1,14 @@
-//! Sums, means, maxima and products of arrays that are known, along axes.
+//! Reductions of constants.
 
 use std::cmp::Ordering;
 
-use super::super::array::{Array, Values, strides};
-use super::super::integer::Integer;
-use super::super::trouble::{Trouble, unsupported};
+use crate::import::node_error::{NodeError, unsupported};
+use crate::import::value::array::{Array, Values, strides};
+use crate::import::value::sym_int::SymInt;
 
-/// How several numbers become one.
+/// How several numbers are reduced to one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
+pub(super) enum ConstantReduction {
     Sum,
     Mean,
     Max,
@@ -16,26 +16,28 @@ pub(super) enum Known {
     Product,
 }
 
-/// An array with the numbers along some axes as one each; these axes stay with a side of 1, or go.
+/// An array reduced along some axes, which keep length 1 or are removed.
 ///
 /// # Errors
-/// For whole numbers that overflow or whose order depends on how many pictures there are, and for sums over the
-/// pictures of a batch.
+/// For integers that overflow or whose order depends on the batch size, and for sums over the pictures of a batch.
 pub(super) fn of_constant(
     array: &Array,
-    how: Known,
+    how: ConstantReduction,
     axes: &[usize],
     keeps: bool,
-) -> Result<Array, Trouble> {
+) -> Result<Array, NodeError> {
     let is_per_picture = array.repeated && array.rank() > 0;
-    if is_per_picture && axes.contains(&0) && matches!(how, Known::Sum | Known::Product) {
+    if is_per_picture
+        && axes.contains(&0)
+        && matches!(how, ConstantReduction::Sum | ConstantReduction::Product)
+    {
         return Err(unsupported("works across the pictures of a batch"));
     }
-    // Before places are listed: one side may be 0, and others large.
+    // Before indices are listed: one side may be 0, and others large.
     if array.len() == 0 {
-        return Err(unsupported("reduces an empty constant"));
+        return Err(unsupported("has an empty constant input"));
     }
-    let places = Places::of(&array.shape, axes);
+    let places = ReductionIndices::of(&array.shape, axes);
     let stays = |(axis, &side): (usize, &usize)| match (axes.contains(&axis), keeps) {
         (false, _) => Some(side),
         (true, true) => Some(1),
@@ -57,73 +59,72 @@ pub(super) fn of_constant(
     Ok(made)
 }
 
-/// Where the numbers lie that become one.
-struct Places {
+/// The indices of the numbers that are reduced together.
+struct ReductionIndices {
     /// The first of each group, in the order of the result.
     starts: Vec<usize>,
-    /// The others of a group, from its first.
-    steps: Vec<usize>,
+    /// Those of a group, relative to its first.
+    offsets: Vec<usize>,
 }
 
-impl Places {
+impl ReductionIndices {
     fn of(shape: &[usize], axes: &[usize]) -> Self {
         let all = strides(shape);
         let along = |wanted: bool| {
-            let mut places = vec![0];
+            let mut indices = vec![0];
             for (axis, (&side, &step)) in shape.iter().zip(&all).enumerate() {
                 if axes.contains(&axis) == wanted {
-                    let longer = places.iter();
+                    let longer = indices.iter();
                     let longer = longer.flat_map(|&at| (0..side).map(move |i| at + i * step));
-                    places = longer.collect();
+                    indices = longer.collect();
                 }
             }
-            places
+            indices
         };
         Self {
             starts: along(false),
-            steps: along(true),
+            offsets: along(true),
         }
     }
 
     fn groups<'a, T: Copy>(&'a self, values: &'a [T]) -> impl Iterator<Item = Vec<T>> + 'a {
         let group = |&start: &usize| {
-            let places = self.steps.iter();
-            places.map(|step| values[start + step]).collect()
+            let offsets = self.offsets.iter();
+            offsets.map(|offset| values[start + offset]).collect()
         };
         self.starts.iter().map(group)
     }
 }
 
-fn of_integers(group: &[Integer], how: Known) -> Result<Integer, Trouble> {
-    let larger = |a: Integer, b: Integer, wanted: Ordering| {
+fn of_integers(group: &[SymInt], how: ConstantReduction) -> Result<SymInt, NodeError> {
+    let larger = |a: SymInt, b: SymInt, wanted: Ordering| {
         let order = a.compare(b)?;
         Some(if order == wanted { a } else { b })
     };
-    let one = |a: Integer, &b: &Integer| match how {
-        Known::Sum | Known::Mean => a.plus(b),
-        Known::Product => a.times(b),
-        Known::Max => larger(a, b, Ordering::Greater),
-        Known::Min => larger(a, b, Ordering::Less),
+    let one = |a: SymInt, &b: &SymInt| match how {
+        ConstantReduction::Sum | ConstantReduction::Mean => a.plus(b),
+        ConstantReduction::Product => a.times(b),
+        ConstantReduction::Max => larger(a, b, Ordering::Greater),
+        ConstantReduction::Min => larger(a, b, Ordering::Less),
     };
     let reduced = group[1..].iter().try_fold(group[0], one);
     let reduced = match how {
-        Known::Mean => reduced.and_then(|sum| sum.over((group.len() as i64).into())),
+        ConstantReduction::Mean => reduced.and_then(|sum| sum.over((group.len() as i64).into())),
         _ => reduced,
     };
-    reduced.ok_or_else(|| {
-        unsupported("reduces whole numbers that overflow or depend on how many pictures there are")
-    })
+    reduced
+        .ok_or_else(|| unsupported("computes integers that overflow or depend on the batch size"))
 }
 
 /// In double precision, rounded once.
-fn of_floats(group: &[f32], how: Known) -> f32 {
+fn of_floats(group: &[f32], how: ConstantReduction) -> f32 {
     let all = group.iter().map(|&value| f64::from(value));
     let reduced: f64 = match how {
-        Known::Sum => all.sum(),
-        Known::Mean => all.sum::<f64>() / group.len() as f64,
-        Known::Product => all.product(),
-        Known::Max => all.fold(f64::NEG_INFINITY, f64::max),
-        Known::Min => all.fold(f64::INFINITY, f64::min),
+        ConstantReduction::Sum => all.sum(),
+        ConstantReduction::Mean => all.sum::<f64>() / group.len() as f64,
+        ConstantReduction::Product => all.product(),
+        ConstantReduction::Max => all.fold(f64::NEG_INFINITY, f64::max),
+        ConstantReduction::Min => all.fold(f64::INFINITY, f64::min),
     };
     reduced as f32
 }
@@ -134,46 +135,46 @@ mod tests {
 
     fn integers(shape: &[usize]) -> Array {
         let count: usize = shape.iter().product();
-        let values = (0..count as i64).map(Integer::from).collect();
+        let values = (0..count as i64).map(SymInt::from).collect();
         Array::integers(shape, values)
     }
 
     #[test]
-    fn whole_numbers_are_reduced_along_any_axes() {
+    fn integers_are_reduced_along_any_axes() {
         let array = integers(&[2, 3, 2]);
-        let sum = of_constant(&array, Known::Sum, &[1], false).unwrap();
+        let sum = of_constant(&array, ConstantReduction::Sum, &[1], false).unwrap();
         assert_eq!(
             (&sum.shape[..], sum.as_known().unwrap()),
             (&[2, 2][..], vec![6, 9, 24, 27])
         );
-        let most = of_constant(&array, Known::Max, &[0, 2], true).unwrap();
+        let most = of_constant(&array, ConstantReduction::Max, &[0, 2], true).unwrap();
         assert_eq!(
             (&most.shape[..], most.as_known().unwrap()),
             (&[1, 3, 1][..], vec![7, 9, 11])
         );
-        let product = of_constant(&array, Known::Product, &[2], false).unwrap();
+        let product = of_constant(&array, ConstantReduction::Product, &[2], false).unwrap();
         assert_eq!(product.as_known().unwrap(), [0, 6, 20, 42, 72, 110]);
     }
 
     #[test]
-    fn an_empty_array_is_refused_whatever_its_other_sides() {
+    fn reducing_an_empty_array_is_an_error() {
         let array = Array::floats(&[0, 1 << 40], Vec::new());
         for axis in [0, 1] {
-            assert!(of_constant(&array, Known::Sum, &[axis], true).is_err());
+            assert!(of_constant(&array, ConstantReduction::Sum, &[axis], true).is_err());
         }
     }
 
     #[test]
-    fn a_sum_over_pictures_is_refused_and_a_mean_is_not() {
+    fn a_sum_over_the_batch_is_an_error_and_a_mean_is_not() {
         let array = Array {
             repeated: true,
             ..Array::floats(&[1, 2], vec![1.0, 3.0])
         };
-        assert!(of_constant(&array, Known::Sum, &[0], true).is_err());
-        let mean = of_constant(&array, Known::Mean, &[0, 1], true).unwrap();
+        assert!(of_constant(&array, ConstantReduction::Sum, &[0], true).is_err());
+        let mean = of_constant(&array, ConstantReduction::Mean, &[0, 1], true).unwrap();
         assert_eq!(mean.as_floats().unwrap()[..], [2.0]);
         assert!(
-            of_constant(&array, Known::Sum, &[1], true)
+            of_constant(&array, ConstantReduction::Sum, &[1], true)
                 .unwrap()
                 .repeated
         );

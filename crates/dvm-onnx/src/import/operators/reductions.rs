@@ -1,4 +1,4 @@
-//! Sums, means, maxima and softmax along axes.
+//! Reductions (`ReduceSum`, `ReduceMean` and so on) and softmax.
 
 use dvm_engine::Tensor;
 use dvm_engine::ops::add::Add;
@@ -9,44 +9,43 @@ use dvm_engine::ops::reduce::{How, Reduce};
 use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::unary::Unary;
 
-use super::super::Import;
-use super::super::draft::run;
-use super::super::integer::Integer;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, unsupported};
-use super::super::view::View;
-use super::reduced_constants::{Known, of_constant};
+use super::reduced_constants::{ConstantReduction, of_constant};
 use super::{Operator, computed, constant};
+use crate::import::Import;
+use crate::import::builder::evaluate;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, unsupported};
+use crate::import::value::Value;
+use crate::import::value::sym_int::SymInt;
+use crate::import::value::view::View;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
-    ("ReduceSum", |i, s| reduce(i, s, How::Sum, Around::Nothing)),
-    ("ReduceMean", |i, s| {
-        reduce(i, s, How::Mean, Around::Nothing)
-    }),
-    ("ReduceMax", |i, s| reduce(i, s, How::Max, Around::Nothing)),
-    ("ReduceMin", |i, s| reduce(i, s, How::Max, Around::Minus)),
-    ("ReduceL1", |i, s| reduce(i, s, How::Sum, Around::Size)),
-    ("ReduceL2", |i, s| reduce(i, s, How::Sum, Around::Root)),
+    ("ReduceSum", |i, s| reduce(i, s, How::Sum, Variant::Plain)),
+    ("ReduceMean", |i, s| reduce(i, s, How::Mean, Variant::Plain)),
+    ("ReduceMax", |i, s| reduce(i, s, How::Max, Variant::Plain)),
+    ("ReduceMin", |i, s| reduce(i, s, How::Max, Variant::Negated)),
+    ("ReduceL1", |i, s| reduce(i, s, How::Sum, Variant::Abs)),
+    ("ReduceL2", |i, s| reduce(i, s, How::Sum, Variant::Root)),
     ("ReduceSumSquare", |i, s| {
-        reduce(i, s, How::Sum, Around::Square)
+        reduce(i, s, How::Sum, Variant::Square)
     }),
-    ("ReduceLogSum", |i, s| reduce(i, s, How::Sum, Around::Log)),
+    ("ReduceLogSum", |i, s| reduce(i, s, How::Sum, Variant::Log)),
     ("ReduceLogSumExp", |i, s| {
-        reduce(i, s, How::Sum, Around::LogOfPowers)
+        reduce(i, s, How::Sum, Variant::LogSumExp)
     }),
     ("ReduceProd", product),
     ("Softmax", |i, s| softmax(i, s, false)),
     ("LogSoftmax", |i, s| softmax(i, s, true)),
 ];
 
-/// What is done before the values become one, and after.
+/// What is computed before and after a reduction.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Around {
-    Nothing,
+enum Variant {
+    Plain,
     /// −max(−x) is a minimum.
-    Minus,
+    Negated,
     /// Σ |x|
-    Size,
+    Abs,
     /// Σ x²
     Square,
     /// √(Σ x²)
@@ -54,43 +53,43 @@ enum Around {
     /// log Σ x
     Log,
     /// log Σ eˣ
-    LogOfPowers,
+    LogSumExp,
 }
 
 fn reduce(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     how: How,
-    around: Around,
-) -> Result<Vec<Value>, Trouble> {
-    let rank = match site.value(0)? {
+    variant: Variant,
+) -> Result<Vec<Value>, NodeError> {
+    let rank = match ctx.value(0)? {
         Value::Constant(array) => array.rank(),
-        _ => site.view(0)?.rank(),
+        _ => ctx.view(0)?.rank(),
     };
-    let axes = match site.axes(1, rank)? {
+    let axes = match ctx.axes(1, rank)? {
         Some(axes) if !axes.is_empty() => axes,
-        _ if site.int("noop_with_empty_axes", 0) != 0 => return Ok(vec![site.value(0)?.clone()]),
+        _ if ctx.int("noop_with_empty_axes", 0) != 0 => return Ok(vec![ctx.value(0)?.clone()]),
         _ => (0..rank).collect(),
     };
-    let keeps = site.int("keepdims", 1) != 0;
-    if let Value::Constant(array) = site.value(0)? {
-        let known = match (how, around) {
-            (How::Sum, Around::Nothing) => Known::Sum,
-            (How::Mean, Around::Nothing) => Known::Mean,
-            (How::Max, Around::Nothing) => Known::Max,
-            (How::Max, Around::Minus) => Known::Min,
-            _ => return Err(unsupported("reduces a constant")),
+    let keeps = ctx.int("keepdims", 1) != 0;
+    if let Value::Constant(array) = ctx.value(0)? {
+        let known = match (how, variant) {
+            (How::Sum, Variant::Plain) => ConstantReduction::Sum,
+            (How::Mean, Variant::Plain) => ConstantReduction::Mean,
+            (How::Max, Variant::Plain) => ConstantReduction::Max,
+            (How::Max, Variant::Negated) => ConstantReduction::Min,
+            _ => return Err(unsupported("has a constant input")),
         };
         return constant(of_constant(array, known, &axes, keeps)?);
     }
-    let view = site.view(0)?.clone();
-    let own = import.draft.along(&view, &axes)?;
-    let name = site.name;
+    let view = ctx.view(0)?.clone();
+    let own = import.graph.node_axes(&view, &axes)?;
+    let name = ctx.name;
     let mut node = view.node;
     let before = format!("{name}.each");
-    // The largest is taken off before, and added again: powers stay below 1.
-    let largest = match around {
-        Around::LogOfPowers => {
+    // The largest value is subtracted before and added after, so the exponentials stay below 1.
+    let largest = match variant {
+        Variant::LogSumExp => {
             let name = format!("{name}.largest");
             Some(import.reduced(node, How::Max, own.clone(), &name)?)
         }
@@ -100,34 +99,36 @@ fn reduce(
         let difference = Binary::inputs(Function::Sub);
         let name = format!("{name}.centred");
         node = import
-            .draft
+            .graph
             .emit(&name, difference, &[node, largest], &[])?;
     }
-    node = match around {
-        Around::Nothing | Around::Log => node,
-        Around::LogOfPowers => import.draft.emit(&before, Unary::Exp, &[node], &[])?,
-        Around::Minus => import.draft.emit(&before, Unary::Neg, &[node], &[])?,
-        Around::Size => import.draft.emit(&before, Unary::Abs, &[node], &[])?,
-        Around::Square | Around::Root => import.draft.emit(&before, Mul, &[node, node], &[])?,
+    node = match variant {
+        Variant::Plain | Variant::Log => node,
+        Variant::LogSumExp => import.graph.emit(&before, Unary::Exp, &[node], &[])?,
+        Variant::Negated => import.graph.emit(&before, Unary::Neg, &[node], &[])?,
+        Variant::Abs => import.graph.emit(&before, Unary::Abs, &[node], &[])?,
+        Variant::Square | Variant::Root => import.graph.emit(&before, Mul, &[node, node], &[])?,
     };
     node = import.reduced(node, how, own, name)?;
-    node = match around {
-        Around::Minus => import
-            .draft
-            .emit(&format!("{name}.minus"), Unary::Neg, &[node], &[])?,
-        Around::Log | Around::LogOfPowers => {
+    node = match variant {
+        Variant::Negated => {
             import
-                .draft
+                .graph
+                .emit(&format!("{name}.minus"), Unary::Neg, &[node], &[])?
+        }
+        Variant::Log | Variant::LogSumExp => {
+            import
+                .graph
                 .emit(&format!("{name}.log"), Unary::Log, &[node], &[])?
         }
-        Around::Root => import
-            .draft
+        Variant::Root => import
+            .graph
             .emit(&format!("{name}.root"), Unary::Sqrt, &[node], &[])?,
         _ => node,
     };
     if let Some(largest) = largest {
         let name = format!("{name}.back");
-        node = import.draft.emit(&name, Add, &[node, largest], &[])?;
+        node = import.graph.emit(&name, Add, &[node, largest], &[])?;
     }
     let kept = view.axes.iter().enumerate().filter_map(|(axis, group)| {
         match (axes.contains(&axis), keeps) {
@@ -143,20 +144,20 @@ fn reduce(
 }
 
 impl Import<'_> {
-    /// A reduction along axes of a node's value, which stay with a side of 1.
+    /// A reduction along axes of a node's value, which keep length 1.
     fn reduced(
         &mut self,
         node: usize,
         how: How,
         mut axes: Vec<usize>,
         name: &str,
-    ) -> Result<usize, Trouble> {
-        // Sides of 1 need no work.
+    ) -> Result<usize, NodeError> {
+        // Axes of length 1 are not listed.
         if axes.is_empty() {
             return Ok(node);
         }
         axes.sort_unstable();
-        let rank = self.draft.nodes[node].shape.len();
+        let rank = self.graph.nodes[node].shape.len();
         let reduction = match how {
             How::Mean => Some(Reduction::Mean {
                 count_padding: false,
@@ -164,7 +165,7 @@ impl Import<'_> {
             How::Max => Some(Reduction::Max),
             How::Sum => None,
         };
-        // What everybody calls a global pool is one.
+        // A global pool.
         if let Some(reduction) = reduction
             && rank == 4
             && axes == [2, 3]
@@ -173,44 +174,49 @@ impl Import<'_> {
                 reduction,
                 windows: Windows::Adaptive { output: (1, 1) },
             };
-            return self.draft.emit(name, op, &[node], &[]);
+            return self.graph.emit(name, op, &[node], &[]);
         }
         let keeps = true;
-        self.draft
+        self.graph
             .emit(name, Reduce { how, axes, keeps }, &[node], &[])
     }
 }
 
-/// The product of numbers that are known: of the sides of a shape, mostly.
-fn product(_: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let array = site.constant(0)?;
-    let axes = match site.axes(1, array.rank())? {
+/// The product of constants: of the sides of a shape, usually.
+fn product(_: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let array = ctx.constant(0)?;
+    let axes = match ctx.axes(1, array.rank())? {
         Some(axes) if !axes.is_empty() => axes,
-        _ if site.int("noop_with_empty_axes", 0) != 0 => return constant(array.clone()),
+        _ if ctx.int("noop_with_empty_axes", 0) != 0 => return constant(array.clone()),
         _ => (0..array.rank()).collect(),
     };
-    let keeps = site.int("keepdims", 1) != 0;
-    constant(of_constant(array, Known::Product, &axes, keeps)?)
+    let keeps = ctx.int("keepdims", 1) != 0;
+    constant(of_constant(
+        array,
+        ConstantReduction::Product,
+        &axes,
+        keeps,
+    )?)
 }
 
-fn softmax(import: &mut Import, site: &Site, is_log: bool) -> Result<Vec<Value>, Trouble> {
-    if let Value::Constant(array) = site.value(0)? {
-        if is_log || site.opset < 13 || array.rank() == 0 {
-            return Err(unsupported("works on a constant"));
+fn softmax(import: &mut Import, ctx: &NodeContext, is_log: bool) -> Result<Vec<Value>, NodeError> {
+    if let Value::Constant(array) = ctx.value(0)? {
+        if is_log || ctx.opset < 13 || array.rank() == 0 {
+            return Err(unsupported("has a constant input"));
         }
-        let axis = site.axis("axis", -1, array.rank())?;
-        return constant(run(&Softmax { axis }, &[array], &[])?);
+        let axis = ctx.axis("axis", -1, array.rank())?;
+        return constant(evaluate(&Softmax { axis }, &[array], &[])?);
     }
-    let view = site.view(0)?.clone();
+    let view = ctx.view(0)?.clone();
     let rank = view.rank();
-    let name = site.name;
-    let default = if site.opset < 13 { 1 } else { -1 };
-    let mut axis = site.axis("axis", default, rank)?;
-    let sides = import.draft.sides(&view);
+    let name = ctx.name;
+    let default = if ctx.opset < 13 { 1 } else { -1 };
+    let mut axis = ctx.axis("axis", default, rank)?;
+    let sides = import.graph.sides(&view);
     let mut view = view;
     let mut back = None;
-    if site.opset < 13 {
-        // Before opset 13 all axes from this one on are taken as one.
+    if ctx.opset < 13 {
+        // Before opset 13, softmax works along this and all later axes together.
         let more: Vec<usize> = (axis..rank)
             .filter(|&a| sides[a].known() != Some(1))
             .collect();
@@ -220,27 +226,27 @@ fn softmax(import: &mut Import, site: &Site, is_log: bool) -> Result<Vec<Value>,
             _ => {
                 let whole = sides[axis..]
                     .iter()
-                    .try_fold(Integer::from(1), |p, &s| p.times(s));
+                    .try_fold(SymInt::from(1), |p, &s| p.times(s));
                 let whole =
                     whole.ok_or_else(|| unsupported("works across the pictures of a batch"))?;
                 let to = [&sides[..axis], &[whole]].concat();
-                view = import.draft.reshape(&view, &to, name)?;
+                view = import.graph.reshape(&view, &to, name)?;
                 back = Some(sides);
             }
         }
     }
-    let (view, own) = import.draft.single(&view, axis, name)?;
+    let (view, own) = import.graph.with_single_axis(&view, axis, name)?;
     let mut node = import
-        .draft
+        .graph
         .emit(name, Softmax { axis: own }, &[view.node], &[])?;
     if is_log {
         node = import
-            .draft
+            .graph
             .emit(&format!("{name}.log"), Unary::Log, &[node], &[])?;
     }
     let mut made = view.of(node);
     if let Some(sides) = back {
-        made = import.draft.reshape(&made, &sides, name)?;
+        made = import.graph.reshape(&made, &sides, name)?;
     }
     computed(made)
 }
@@ -249,12 +255,12 @@ impl Import<'_> {
     /// A node's value times a number.
     ///
     /// # Errors
-    /// As [`super::super::draft::Draft::emit`].
-    pub fn times(&mut self, node: usize, factor: f32, name: &str) -> Result<usize, Trouble> {
+    /// As `GraphBuilder::emit`.
+    pub fn times(&mut self, node: usize, factor: f32, name: &str) -> Result<usize, NodeError> {
         if factor == 1.0 {
             return Ok(node);
         }
         let op = Binary::constant(Function::Mul, Tensor::full(&[1], factor));
-        self.draft.emit(name, op, &[node], &[])
+        self.graph.emit(name, op, &[node], &[])
     }
 }

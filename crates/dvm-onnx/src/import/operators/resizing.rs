@@ -1,165 +1,166 @@
-//! Feature maps of another size.
+//! `Resize` and `Upsample`.
 
 use dvm_engine::ops::resample::{
     Beyond, Coordinates, Interpolation, Kernel, Resample, Rounding, Sampling,
 };
 
-use super::super::Import;
-use super::super::integer::Integer;
-use super::super::site::{Site, Value, axis};
-use super::super::trouble::{Trouble, invalid, unsupported};
 use super::{Operator, computed};
+use crate::import::Import;
+use crate::import::node_context::{NodeContext, axis};
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::sym_int::SymInt;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Resize", resize), ("Upsample", resize)];
 
-/// What a node says of an axis that changes.
+/// The new length of an axis.
 #[derive(Clone, Copy)]
-enum Asked {
-    Size(Integer),
+enum Requested {
+    Size(SymInt),
     Factor(f32),
 }
 
-/// What the node says of each axis, if anything.
-fn asked(site: &Site, rank: usize) -> Result<Vec<Option<Asked>>, Trouble> {
-    // Before opset 11 factors come second, and before opset 9 as an attribute.
-    let is_early = is_early(site);
-    let factors = site.optional_constant(if is_early { 1 } else { 2 })?;
+/// The new length that the node gives for each axis, if any.
+fn requested(ctx: &NodeContext, rank: usize) -> Result<Vec<Option<Requested>>, NodeError> {
+    // Before opset 11, factors are the second input; before opset 9, an attribute.
+    let is_early = is_early(ctx);
+    let factors = ctx.optional_constant(if is_early { 1 } else { 2 })?;
     let sizes = match is_early {
         true => None,
-        false => site.optional_constant(3)?,
+        false => ctx.optional_constant(3)?,
     };
-    let axes: Vec<usize> = match site.ints("axes") {
+    let axes: Vec<usize> = match ctx.ints("axes") {
         Some(axes) => axes
             .iter()
             .map(|&a| axis(a, rank))
             .collect::<Result<_, _>>()?,
         None => (0..rank).collect(),
     };
-    let given: Vec<Asked> = match (sizes, factors) {
+    let given: Vec<Requested> = match (sizes, factors) {
         (Some(sizes), _) if sizes.len() > 0 => {
             let sizes = sizes.as_integers()?;
-            sizes.iter().map(|&size| Asked::Size(size)).collect()
+            sizes.iter().map(|&size| Requested::Size(size)).collect()
         }
         (_, Some(factors)) if factors.len() > 0 => {
             let factors = factors.as_floats()?;
-            factors.iter().map(|&f| Asked::Factor(f)).collect()
+            factors.iter().map(|&f| Requested::Factor(f)).collect()
         }
         _ => {
-            let factors = match site.floats("scales") {
+            let factors = match ctx.floats("scales") {
                 Some(factors) => factors.to_vec(),
                 // Opset 1.
-                None if site.has("height_scale") && site.has("width_scale") && rank == 4 => {
-                    let along = |name| site.float(name, 1.0);
+                None if ctx.has("height_scale") && ctx.has("width_scale") && rank == 4 => {
+                    let along = |name| ctx.float(name, 1.0);
                     vec![1.0, 1.0, along("height_scale"), along("width_scale")]
                 }
-                None => return Err(invalid("does not say how large a map it makes")),
+                None => return Err(invalid("has neither sizes nor scales")),
             };
-            factors.into_iter().map(Asked::Factor).collect()
+            factors.into_iter().map(Requested::Factor).collect()
         }
     };
     if given.len() != axes.len() {
         return Err(invalid(format!(
-            "resizes {} axes by {} numbers",
+            "has {} axes to resize, but {} sizes or scales",
             axes.len(),
             given.len()
         )));
     }
     let mut all = vec![None; rank];
-    for (axis, asked) in axes.into_iter().zip(given) {
-        all[axis] = Some(asked);
+    for (axis, requested) in axes.into_iter().zip(given) {
+        all[axis] = Some(requested);
     }
     Ok(all)
 }
 
-fn is_early(site: &Site) -> bool {
-    site.node.op_type == "Upsample" || site.opset < 11
+fn is_early(ctx: &NodeContext) -> bool {
+    ctx.node.op_type == "Upsample" || ctx.opset < 11
 }
 
-/// How an axis changes; nothing if it does not.
+/// How an axis is resampled; `None` if it does not change.
 fn scale(
-    asked: Option<Asked>,
-    side: Integer,
+    requested: Option<Requested>,
+    side: SymInt,
     file_batch: Option<i64>,
-) -> Result<Option<Sampling>, Trouble> {
-    let (output, factor) = match (asked, side.known()) {
+) -> Result<Option<Sampling>, NodeError> {
+    let (output, factor) = match (requested, side.known()) {
         (None, _) => return Ok(None),
-        (Some(Asked::Factor(1.0)), _) => return Ok(None),
-        (Some(Asked::Size(size)), _) if size == side => return Ok(None),
-        (Some(Asked::Size(size)), None) if size.known() == file_batch => return Ok(None),
-        (Some(Asked::Factor(factor)), Some(side)) => ((side as f32 * factor) as i64, factor),
-        (Some(Asked::Size(size)), Some(side)) => {
+        (Some(Requested::Factor(1.0)), _) => return Ok(None),
+        (Some(Requested::Size(size)), _) if size == side => return Ok(None),
+        (Some(Requested::Size(size)), None) if size.known() == file_batch => return Ok(None),
+        (Some(Requested::Factor(factor)), Some(side)) => ((side as f32 * factor) as i64, factor),
+        (Some(Requested::Size(size)), Some(side)) => {
             let size = size.known();
-            let size = size.ok_or_else(|| unsupported("makes as many pixels as pictures"))?;
+            let size = size
+                .ok_or_else(|| unsupported("resizes to a side that depends on the batch size"))?;
             (size, size as f32 / side as f32)
         }
-        (_, None) => return Err(unsupported("makes other pictures of a batch")),
+        (_, None) => return Err(unsupported("resizes the batch")),
     };
     let output = usize::try_from(output);
-    let output = output.map_err(|_| invalid("makes a map of an impossible size"))?;
+    let output = output.map_err(|_| invalid("resizes to a negative side"))?;
     Ok(Some(Sampling { output, factor }))
 }
 
-fn interpolation(site: &Site) -> Result<Interpolation, Trouble> {
-    let beyond = match site.int("exclude_outside", 0) {
+fn interpolation(ctx: &NodeContext) -> Result<Interpolation, NodeError> {
+    let beyond = match ctx.int("exclude_outside", 0) {
         0 => Beyond::Edge,
         _ => Beyond::Nothing,
     };
     let widened = |kernel| Interpolation::Antialiased { kernel, beyond };
-    let is_antialiased = site.int("antialias", 0) != 0;
-    let a = site.float("cubic_coeff_a", -0.75);
-    match site.text("mode").unwrap_or("nearest") {
+    let is_antialiased = ctx.int("antialias", 0) != 0;
+    let a = ctx.float("cubic_coeff_a", -0.75);
+    match ctx.text("mode").unwrap_or("nearest") {
         "nearest" => {
-            let default = match is_early(site) {
+            let default = match is_early(ctx) {
                 true => "floor",
                 false => "round_prefer_floor",
             };
-            let rounding = match site.text("nearest_mode").unwrap_or(default) {
+            let rounding = match ctx.text("nearest_mode").unwrap_or(default) {
                 "floor" => Rounding::Floor,
                 "ceil" => Rounding::Ceil,
                 "round_prefer_floor" => Rounding::PreferFloor,
                 "round_prefer_ceil" => Rounding::PreferCeil,
-                other => return Err(unsupported(format!("rounds by {other}"))),
+                other => return Err(unsupported(format!("has the rounding `{other}`"))),
             };
             Ok(Interpolation::Nearest(rounding))
         }
         "linear" | "bilinear" if is_antialiased => Ok(widened(Kernel::Triangle)),
         "cubic" if is_antialiased => Ok(widened(Kernel::Cubic(a))),
         "linear" | "bilinear" => Ok(Interpolation::Linear),
-        "cubic" if beyond == Beyond::Nothing => Err(unsupported("leaves out what lies outside")),
+        "cubic" if beyond == Beyond::Nothing => Err(unsupported(
+            "has `exclude_outside` with cubic interpolation",
+        )),
         "cubic" => Ok(Interpolation::Cubic(a)),
-        other => Err(unsupported(format!("resizes by {other}"))),
+        other => Err(unsupported(format!("has the interpolation `{other}`"))),
     }
 }
 
-fn coordinates(site: &Site) -> Result<Coordinates, Trouble> {
-    let default = match is_early(site) {
+fn coordinates(ctx: &NodeContext) -> Result<Coordinates, NodeError> {
+    let default = match is_early(ctx) {
         true => "asymmetric",
         false => "half_pixel",
     };
-    let mode = site.text("coordinate_transformation_mode");
+    let mode = ctx.text("coordinate_transformation_mode");
     match mode.unwrap_or(default) {
         "half_pixel" => Ok(Coordinates::HalfPixel),
         "pytorch_half_pixel" => Ok(Coordinates::PytorchHalfPixel),
         "align_corners" => Ok(Coordinates::AlignCorners),
         "asymmetric" => Ok(Coordinates::Asymmetric),
-        other => Err(unsupported(format!("places pixels by {other}"))),
+        other => Err(unsupported(format!("has the coordinates `{other}`"))),
     }
 }
 
-fn resize(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let (interpolation, coordinates) = (interpolation(site)?, coordinates(site)?);
-    if !matches!(
-        site.text("keep_aspect_ratio_policy"),
-        None | Some("stretch")
-    ) {
-        return Err(unsupported("keeps the ratio of the sides"));
+fn resize(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let (interpolation, coordinates) = (interpolation(ctx)?, coordinates(ctx)?);
+    if !matches!(ctx.text("keep_aspect_ratio_policy"), None | Some("stretch")) {
+        return Err(unsupported("keeps the aspect ratio"));
     }
-    let view = site.view(0)?.clone();
-    let sides = import.draft.sides(&view);
-    let asked = asked(site, sides.len())?;
+    let view = ctx.view(0)?.clone();
+    let sides = import.graph.sides(&view);
+    let requested = requested(ctx, sides.len())?;
     let mut scales = Vec::new();
-    for (asked, &side) in asked.into_iter().zip(&sides) {
-        scales.push(scale(asked, side, import.file_batch)?);
+    for (requested, &side) in requested.into_iter().zip(&sides) {
+        scales.push(scale(requested, side, import.file_batch)?);
     }
     if scales.iter().all(Option::is_none) {
         return computed(view);
@@ -167,8 +168,8 @@ fn resize(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let &[None, None, rows, columns] = &scales[..] else {
         return Err(unsupported("resizes other axes than rows and columns"));
     };
-    let node = import.draft.plain(&view, site.name)?;
-    let shape = &import.draft.nodes[node].shape;
+    let node = import.graph.batch_first(&view, ctx.name)?;
+    let shape = &import.graph.nodes[node].shape;
     let same = |side: usize| Sampling {
         output: side,
         factor: 1.0,
@@ -179,6 +180,6 @@ fn resize(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         interpolation,
         coordinates,
     };
-    let node = import.draft.emit(site.name, op, &[node], &[])?;
-    computed(import.draft.whole(node))
+    let node = import.graph.emit(ctx.name, op, &[node], &[])?;
+    computed(import.graph.view(node))
 }

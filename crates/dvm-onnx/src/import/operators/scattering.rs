@@ -1,47 +1,48 @@
-//! Values with some of their parts replaced, as exporters write assignments such as `x[:, 1:] = y`.
+//! `ScatterND` and `ScatterElements`, which replace parts of a value: exporters write `x[:, 1:] = y` with them.
 
 use std::ops::Range;
 
-use super::super::Import;
-use super::super::array::{Array, Values, strides};
-use super::super::integer::Integer;
-use super::super::site::{Site, Value, axis};
-use super::super::trouble::{Trouble, invalid, unsupported};
 use super::shapes::sides;
 use super::{Operator, constant};
+use crate::import::Import;
+use crate::import::node_context::{NodeContext, axis};
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::array::{Array, Values, strides};
+use crate::import::value::sym_int::{SymInt, shown};
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("ScatterND", scatter),
     ("ScatterElements", scatter_elements),
 ];
 
-fn scatter(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if site.text("reduction").is_some_and(|how| how != "none") {
-        return Err(unsupported("adds to parts of a value"));
+fn scatter(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    if ctx.text("reduction").is_some_and(|how| how != "none") {
+        return Err(unsupported("has a `reduction`"));
     }
-    let (value, new) = (site.value(0)?.clone(), site.value(2)?.clone());
+    let (value, new) = (ctx.value(0)?.clone(), ctx.value(2)?.clone());
     if let (Value::Constant(_), Value::Constant(_)) = (&value, &new) {
-        return of_constants(import, site);
+        return of_constants(import, ctx);
     }
     let from = sides(import, &value)?;
-    let ranges = block(site.constant(1)?, &from, import.file_batch)?;
-    replace_block(import, site, &ranges)
+    let ranges = block(ctx.constant(1)?, &from, import.file_batch)?;
+    replace_block(import, ctx, &ranges)
 }
 
-/// `ScatterElements` where it replaces whole positions along an axis, as exporters write `x[:, 3] = y`.
-fn scatter_elements(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    if site.text("reduction").is_some_and(|how| how != "none") {
-        return Err(unsupported("adds to parts of a value"));
+/// `ScatterElements` if it replaces whole positions along an axis: `x[:, 3] = y`.
+fn scatter_elements(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    if ctx.text("reduction").is_some_and(|how| how != "none") {
+        return Err(unsupported("has a `reduction`"));
     }
-    let from = sides(import, site.value(0)?)?;
-    let indices = site.constant(1)?;
-    let along = site.axis("axis", 0, from.len())?;
-    let no_block = || unsupported("replaces parts of a value that are no block of it");
+    let from = sides(import, ctx.value(0)?)?;
+    let indices = ctx.constant(1)?;
+    let along = ctx.axis("axis", 0, from.len())?;
+    let no_block = || unsupported("replaces values that are not a block");
     if indices.rank() != from.len() || indices.len() == 0 {
         return Err(no_block());
     }
     let side = from[along].known().ok_or_else(no_block)?;
-    // The same positions wherever one looks along the other axes.
+    // The positions must be the same along all other axes.
     let places = indices.as_known()?;
     let step = strides(&indices.shape)[along];
     let count = indices.shape[along];
@@ -56,43 +57,47 @@ fn scatter_elements(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trou
     }
     let mut ranges = vec![None; from.len()];
     ranges[along] = Some(start..start + count);
-    replace_block(import, site, &ranges)
+    replace_block(import, ctx, &ranges)
 }
 
-/// The node's first input with its third in place of a block.
+/// The node's first input with a block replaced by its third.
 fn replace_block(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     ranges: &[Option<Range<usize>>],
-) -> Result<Vec<Value>, Trouble> {
-    let (value, new) = (site.value(0)?.clone(), site.value(2)?.clone());
+) -> Result<Vec<Value>, NodeError> {
+    let (value, new) = (ctx.value(0)?.clone(), ctx.value(2)?.clone());
     let from = sides(import, &value)?;
-    let expected: Vec<Integer> = from
+    let expected: Vec<SymInt> = from
         .iter()
         .enumerate()
         .map(|(axis, &side)| match ranges.get(axis) {
-            Some(Some(range)) => Integer::from(range.len() as i64),
+            Some(Some(range)) => SymInt::from(range.len() as i64),
             _ => side,
         })
         .collect();
     let given = sides(import, &new)?;
-    let fits = |(given, side): (&Integer, &Integer)| {
+    let fits = |(given, side): (&SymInt, &SymInt)| {
         given == side || (side.known().is_none() && given.known() == import.file_batch)
     };
     if given.len() != expected.len() || !given.iter().zip(&expected).all(fits) {
-        return Err(unsupported("replaces a part by a value of another shape"));
+        return Err(unsupported(format!(
+            "replaces a block of shape {} by a value of shape {}",
+            shown(&expected),
+            shown(&given)
+        )));
     }
-    Ok(vec![import.replaced(value, ranges, 0, new, site.name)?])
+    Ok(vec![import.replaced(value, ranges, 0, new, ctx.name)?])
 }
 
-/// The block of a value that indices `[…, depth]` stand for: for each of the first `depth` axes the
-/// positions, or nothing where it is all of them.
+/// The block of a value that indices `[…, depth]` select: the positions along each of the first `depth` axes, or `None` if
+/// that is all of them.
 fn block(
     indices: &Array,
-    from: &[Integer],
+    from: &[SymInt],
     file_batch: Option<i64>,
-) -> Result<Vec<Option<Range<usize>>>, Trouble> {
-    let no_block = || unsupported("replaces parts of a computed value that are no block of it");
+) -> Result<Vec<Option<Range<usize>>>, NodeError> {
+    let no_block = || unsupported("replaces values that are not a block");
     let Some((&depth, outer)) = indices.shape.split_last() else {
         return Err(invalid("has no indices"));
     };
@@ -101,7 +106,7 @@ fn block(
     }
     let places = indices.as_known()?;
     let first = &places[..depth];
-    // One step along an axis is one position further along the same.
+    // A step along an axis of the indices must be a step along the same axis of the value.
     let steps = strides(outer);
     let is_block = places.chunks_exact(depth).enumerate().all(|(at, place)| {
         let along = |axis: usize| (at / steps[axis] % outer[axis]) as i64;
@@ -118,7 +123,9 @@ fn block(
         let side = side.ok_or_else(no_block)?;
         let start = axis(first[along], side as usize)?;
         if start + count > side as usize {
-            return Err(invalid(format!("replaces {count} positions of {side}")));
+            return Err(invalid(format!(
+                "replaces {count} positions from {start} along an axis of length {side}"
+            )));
         }
         let is_all = start == 0 && count == side as usize;
         ranges.push((!is_all).then_some(start..start + count));
@@ -127,7 +134,8 @@ fn block(
 }
 
 impl Import<'_> {
-    /// A value whose block is `new`, from one axis on: what lies before it, it, and what lies behind.
+    /// A value with a block replaced by `new`: along each axis from `axis` on, the parts before, in and after the block
+    /// are concatenated.
     fn replaced(
         &mut self,
         value: Value,
@@ -135,7 +143,7 @@ impl Import<'_> {
         axis: usize,
         new: Value,
         name: &str,
-    ) -> Result<Value, Trouble> {
+    ) -> Result<Value, NodeError> {
         let next = ranges[axis..].iter().position(Option::is_some);
         let Some(axis) = next.map(|next| axis + next) else {
             return Ok(new);
@@ -147,27 +155,27 @@ impl Import<'_> {
             if part.is_empty() {
                 continue;
             }
-            let own = self.part(&value, axis, part.clone(), name)?;
+            let own = self.slice_axis(&value, axis, part.clone(), name)?;
             parts.push(match part == range {
                 true => self.replaced(own, ranges, axis + 1, new.clone(), name)?,
                 false => own,
             });
         }
-        self.side_by_side(&parts, axis, name)
+        self.concatenate(&parts, axis, name)
     }
 }
 
-/// A constant with some of its parts replaced: masks that a graph makes of its own shapes.
-fn of_constants(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let (array, indices, updates) = (site.constant(0)?, site.constant(1)?, site.constant(2)?);
-    import.draft.spend_on(&array.shape)?;
+/// A constant with some parts replaced: masks that a graph computes from shapes.
+fn of_constants(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let (array, indices, updates) = (ctx.constant(0)?, ctx.constant(1)?, ctx.constant(2)?);
+    import.graph.check_array(&array.shape)?;
     let depth = *indices
         .shape
         .last()
         .ok_or_else(|| invalid("has no indices"))?;
     if depth == 0 || depth > array.rank() {
         return Err(invalid(format!(
-            "replaces parts {depth} axes deep of {:?}",
+            "has indices of {depth} axes for an array of shape {:?}",
             array.shape
         )));
     }
@@ -183,7 +191,11 @@ fn of_constants(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble>
         starts.push(start);
     }
     if updates.len() != starts.len() * size {
-        return Err(invalid("has not as many new values as places for them"));
+        return Err(invalid(format!(
+            "has {} new values for {} positions",
+            updates.len(),
+            starts.len() * size
+        )));
     }
     fn replaced<T: Copy>(old: &[T], new: &[T], starts: &[usize], size: usize) -> Vec<T> {
         let mut values = old.to_vec();

@@ -1,14 +1,15 @@
-//! Other shapes for the same values, and numbers made of shapes.
+//! `Shape`, `Reshape`, `Transpose` and other operators that change the shape of a value.
 
 use dvm_engine::ops::reshape::Reshape;
 
-use super::super::Import;
-use super::super::array::Array;
-use super::super::integer::Integer;
-use super::super::site::{Site, Value, axis};
-use super::super::trouble::{Trouble, invalid, unsupported};
-use super::super::view::View;
 use super::{Operator, computed, constant};
+use crate::import::Import;
+use crate::import::node_context::{NodeContext, axis};
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::array::Array;
+use crate::import::value::sym_int::{SymInt, shown};
+use crate::import::value::view::View;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[
     ("Shape", shape),
@@ -22,41 +23,41 @@ pub(super) const TABLE: &[(&str, Operator)] = &[
     ("SpaceToDepth", space_to_depth),
 ];
 
-/// Axes that a value may have.
+/// The most axes of a value.
 pub(super) const MOST_AXES: usize = 12;
 
-/// The sides of any value.
-pub(crate) fn sides(import: &Import, value: &Value) -> Result<Vec<Integer>, Trouble> {
+/// The shape of any value.
+pub(crate) fn sides(import: &Import, value: &Value) -> Result<Vec<SymInt>, NodeError> {
     match value {
         Value::Constant(array) => {
-            let mut sides: Vec<Integer> = array.shape.iter().map(|&s| (s as i64).into()).collect();
+            let mut sides: Vec<SymInt> = array.shape.iter().map(|&s| (s as i64).into()).collect();
             if array.repeated && !sides.is_empty() {
-                sides[0] = Integer::pictures(1);
+                sides[0] = SymInt::batch(1);
             }
             Ok(sides)
         }
-        Value::Computed(view) | Value::IsNan(view) => Ok(import.draft.sides(view)),
-        Value::Counted(numbers) => {
-            let sides = numbers.first.shape.iter().skip(1);
-            let sides = sides.map(|&side| Integer::from(side as i64));
-            Ok(std::iter::once(Integer::pictures(1)).chain(sides).collect())
+        Value::Computed(view) | Value::IsNan(view) => Ok(import.graph.sides(view)),
+        Value::BatchIndices(indices) => {
+            let sides = indices.first.shape.iter().skip(1);
+            let sides = sides.map(|&side| SymInt::from(side as i64));
+            Ok(std::iter::once(SymInt::batch(1)).chain(sides).collect())
         }
-        Value::Rounded(rounded) => Ok(import.draft.sides(&rounded.view)),
-        Value::Scale(_) | Value::Zero(_) => Ok(Vec::new()),
-        Value::Copies(views) => {
-            let mut sides = import.draft.sides(&views[0]);
+        Value::Quantised(rounded) => Ok(import.graph.sides(&rounded.view)),
+        Value::DynamicScale(_) | Value::DynamicZeroPoint(_) => Ok(Vec::new()),
+        Value::Versions(views) => {
+            let mut sides = import.graph.sides(&views[0]);
             let all = sides
                 .first()
                 .and_then(|side| side.times((views.len() as i64).into()));
-            sides[0] = all.ok_or_else(|| invalid("has more rows than can be counted"))?;
+            sides[0] = all.ok_or_else(|| invalid("has too many rows"))?;
             Ok(sides)
         }
-        Value::Unknown => Err(Trouble::Hidden),
+        Value::Unknown => Err(NodeError::Reported),
     }
 }
 
-fn shape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let sides = sides(import, site.value(0)?)?;
+fn shape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let sides = sides(import, ctx.value(0)?)?;
     let rank = sides.len() as i64;
     let place = |given: i64| {
         (if given < 0 {
@@ -66,124 +67,140 @@ fn shape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
         })
         .clamp(0, rank)
     };
-    let (start, end) = (place(site.int("start", 0)), place(site.int("end", rank)));
+    let (start, end) = (place(ctx.int("start", 0)), place(ctx.int("end", rank)));
     let part = sides.get(start as usize..end.max(start) as usize);
     constant(Array::row(part.unwrap_or(&[]).to_vec()))
 }
 
-fn size(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let sides = sides(import, site.value(0)?)?;
+fn size(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let sides = sides(import, ctx.value(0)?)?;
     let product = sides
         .into_iter()
-        .try_fold(Integer::from(1), |p, side| p.times(side));
-    let product = product.ok_or_else(|| unsupported("counts too many values"))?;
+        .try_fold(SymInt::from(1), |p, side| p.times(side));
+    let product = product.ok_or_else(|| unsupported("has a size that dvm cannot represent"))?;
     constant(Array::integers(&[], vec![product]))
 }
 
-fn product(sides: &[Integer]) -> Result<Integer, Trouble> {
+fn product(sides: &[SymInt]) -> Result<SymInt, NodeError> {
     let product = sides
         .iter()
-        .try_fold(Integer::from(1), |p, &side| p.times(side));
-    product.ok_or_else(|| invalid("has more values than can be counted"))
+        .try_fold(SymInt::from(1), |p, &side| p.times(side));
+    product.ok_or_else(|| invalid("has too many values"))
 }
 
-/// The sides that a `Reshape` asks for: 0 copies, −1 takes what is left.
-fn wanted(from: &[Integer], to: &[Integer], zero_copies: bool) -> Result<Vec<Integer>, Trouble> {
+/// The shape that a `Reshape` asks for: 0 copies a side, −1 is computed from the others.
+fn wanted(from: &[SymInt], to: &[SymInt], zero_copies: bool) -> Result<Vec<SymInt>, NodeError> {
     let mut sides = to.to_vec();
     let mut open = None;
     for (index, side) in sides.iter_mut().enumerate() {
         match side.known() {
             Some(0) if zero_copies => {
                 let same = from.get(index).copied();
-                *side = same.ok_or_else(|| invalid("copies a side that is not there"))?;
+                *side = same.ok_or_else(|| {
+                    invalid(format!(
+                        "copies side {index} of a value of {} axes",
+                        from.len()
+                    ))
+                })?;
             }
             Some(-1) if open.is_none() => open = Some(index),
-            Some(known) if known < 0 => return Err(invalid(format!("asks for a side of {known}"))),
+            Some(known) if known < 0 => {
+                return Err(invalid(format!("reshapes to a side of {known}")));
+            }
             _ => {}
         }
     }
     let Some(open) = open else {
         return Ok(sides);
     };
-    sides[open] = Integer::from(1);
+    sides[open] = SymInt::from(1);
     let whole = product(from)?;
     let left = whole.over(product(&sides)?);
-    sides[open] = left.ok_or_else(|| invalid(format!("cannot make {to:?} of {from:?}")))?;
+    sides[open] = left.ok_or_else(|| cannot_reshape(from, to))?;
     Ok(sides)
 }
 
-fn reshape(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let to = match site.optional(1) {
-        Some(_) => site.constant(1)?.as_integers()?.to_vec(),
+fn cannot_reshape(from: &[SymInt], to: &[SymInt]) -> NodeError {
+    let (from, to) = (shown(from), shown(to));
+    invalid(format!("reshapes a value of shape {from} to {to}"))
+}
+
+fn reshape(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let to = match ctx.optional(1) {
+        Some(_) => ctx.constant(1)?.as_integers()?.to_vec(),
         None => {
-            let sides = site
+            let sides = ctx
                 .ints("shape")
-                .ok_or_else(|| invalid("lacks its shape"))?;
+                .ok_or_else(|| invalid("has no shape to reshape to"))?;
             sides.iter().map(|&side| side.into()).collect()
         }
     };
     if to.len() > MOST_AXES {
-        return Err(unsupported(format!("makes a value of {} axes", to.len())));
+        return Err(unsupported(format!(
+            "has an output of {} axes; the limit is {MOST_AXES}",
+            to.len()
+        )));
     }
-    let zero_copies = site.int("allowzero", 0) == 0;
-    let from = sides(import, site.value(0)?)?;
-    match site.value(0)? {
-        Value::Counted(numbers) => {
+    let zero_copies = ctx.int("allowzero", 0) == 0;
+    let from = sides(import, ctx.value(0)?)?;
+    match ctx.value(0)? {
+        Value::BatchIndices(indices) => {
             let to = wanted(&from, &to, zero_copies)?;
-            numbers.under(&to).map(|made| vec![Value::Counted(made)])
+            indices
+                .reshaped(&to)
+                .map(|made| vec![Value::BatchIndices(made)])
         }
         Value::Constant(array) => {
             let to = wanted(&from, &to, zero_copies)?;
-            // Of a constant for every picture, a picture's share.
+            // The shape for one picture, if the constant is the same for all.
             let for_one: Option<Vec<usize>> = to
                 .iter()
                 .map(|side| usize::try_from(side.at(1)?).ok())
                 .collect();
-            let for_one = for_one.ok_or_else(|| invalid("asks for an impossible shape"))?;
+            let for_one = for_one.ok_or_else(|| cannot_reshape(&from, &to))?;
             let mut made = array.reshaped(&for_one)?;
             made.repeated = to.first().is_some_and(|side| side.known().is_none());
             constant(made)
         }
         _ => {
-            let view = site.view(0)?.clone();
+            let view = ctx.view(0)?.clone();
             let to = match import.file_batch {
-                // A side that takes what is left is counted for the batch that the file was written
-                // for, or it would take in the pictures wherever it stands.
-                Some(batch) if takes_the_pictures(&from, &to, zero_copies) => {
-                    let at = |side: &Integer| side.at(batch).map(Integer::from);
-                    let fixed: Option<Vec<Integer>> = from.iter().map(at).collect();
-                    let fixed = fixed.ok_or_else(|| invalid("has an impossible shape"))?;
+                // A side of −1 is computed for the file's batch size, or else it would include the batch wherever it is.
+                Some(batch) if is_independent_of_batch(&from, &to, zero_copies) => {
+                    let at = |side: &SymInt| side.at(batch).map(SymInt::from);
+                    let fixed: Option<Vec<SymInt>> = from.iter().map(at).collect();
+                    let fixed = fixed.ok_or_else(|| invalid("has too many values"))?;
                     wanted(&fixed, &to, zero_copies)?
                 }
                 _ => wanted(&from, &to, zero_copies)?,
             };
             let batch = import.file_batch.unwrap_or(1);
-            let to = opened(import, &view, to, batch)?;
-            let mut made = import.draft.reshape(&view, &to, site.name)?;
-            // All values of the only picture in one row: no axis of pictures is left.
+            let to = with_open_batch(import, &view, to, batch)?;
+            let mut made = import.graph.reshape(&view, &to, ctx.name)?;
+            // All values of the only picture in one row: the batch is not an axis any more.
             if let (Some(1), [row]) = (import.file_batch, &mut made.axes[..])
                 && row.first() == Some(&0)
             {
                 row.remove(0);
             }
-            // What has become a feature map again is one in the engine, too.
+            // A feature map again, so it becomes one in the engine, too.
             let is_in_order = made.axes.iter().flatten().is_sorted();
             let has_parts = made.axes.iter().any(|group| group.len() > 1);
             if made.rank() == 4 && is_in_order && has_parts && made.axes[0] == [0] {
-                let shape = import.draft.sides_of_one(&made);
+                let shape = import.graph.sides_of_one(&made);
                 let sides = shape.iter().skip(1).map(|&side| Some(side));
                 let sides = std::iter::once(None).chain(sides).collect();
                 let op = Reshape { sides };
-                let node = import.draft.emit(site.name, op, &[made.node], &[])?;
-                return computed(import.draft.whole(node));
+                let node = import.graph.emit(ctx.name, op, &[made.node], &[])?;
+                return computed(import.graph.view(node));
             }
             computed(made)
         }
     }
 }
 
-/// Whether no side that a `Reshape` asks for counts pictures, but the one that takes what is left.
-fn takes_the_pictures(from: &[Integer], to: &[Integer], zero_copies: bool) -> bool {
+/// Whether no side that a `Reshape` asks for depends on the batch size, except perhaps a side of −1.
+fn is_independent_of_batch(from: &[SymInt], to: &[SymInt], zero_copies: bool) -> bool {
     let mut sides = to.iter().enumerate();
     sides.all(|(axis, side)| match side.known() {
         Some(0) if zero_copies => from.get(axis).is_none_or(|side| side.known().is_some()),
@@ -191,38 +208,31 @@ fn takes_the_pictures(from: &[Integer], to: &[Integer], zero_copies: bool) -> bo
     })
 }
 
-/// Sides that were written down for a batch of one size, for any: the batch goes to where it stands in
-/// memory.
-fn opened(
+/// A shape for the file's batch size, made a shape for any: the batch becomes part of the side where it is in memory.
+fn with_open_batch(
     import: &Import,
     view: &View,
-    mut to: Vec<Integer>,
+    mut to: Vec<SymInt>,
     batch: i64,
-) -> Result<Vec<Integer>, Trouble> {
-    let from = import.draft.sides(view);
+) -> Result<Vec<SymInt>, NodeError> {
+    let from = import.graph.sides(view);
     let whole = product(&from)?;
     let asked = product(&to)?;
     if asked == whole {
         return Ok(to);
     }
     let fixed: Option<Vec<i64>> = to.iter().map(|side| side.known()).collect();
-    let for_one = whole.per.checked_mul(batch);
+    let for_one = whole.per_picture.checked_mul(batch);
     let (Some(fixed), true) = (fixed, asked.known() == for_one && whole.fixed == 0) else {
-        return Err(invalid(format!(
-            "cannot make {:?} of {:?}",
-            to.iter()
-                .map(|side| side.at(1).unwrap_or(0))
-                .collect::<Vec<_>>(),
-            import.draft.sides_of_one(view)
-        )));
+        return Err(cannot_reshape(&from, &to));
     };
-    // Values from one picture to the next, as they stand in memory.
-    let shape = &import.draft.nodes[view.node].shape;
+    // How many values apart two pictures are in memory.
+    let shape = &import.graph.nodes[view.node].shape;
     let order = view.axes.iter().flatten().copied();
     let after = order.skip_while(|&axis| axis != 0).skip(1);
     let stride: i64 = after.map(|axis| shape[axis] as i64).product();
-    // Its place is the outer end of a side, or the inner end of the side before: better a side of its
-    // own, and never among the features, which are last.
+    // The batch is the outer part of a side, or the inner part of the side before. A whole side is preferred; the last,
+    // which holds the features, comes last.
     let mut found: Option<(u8, usize)> = None;
     let mut inner = 1i64;
     for (index, &side) in fixed.iter().enumerate().rev() {
@@ -245,84 +255,90 @@ fn opened(
         inner = whole;
     }
     let (_, found) = found.ok_or_else(|| unsupported("reshapes across the pictures of a batch"))?;
-    to[found] = Integer::pictures(fixed[found] / batch);
+    to[found] = SymInt::batch(fixed[found] / batch);
     Ok(to)
 }
 
-fn flatten(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let from = sides(import, site.value(0)?)?;
-    let given = site.int("axis", 1);
-    // All axes may lie before the cut.
+fn flatten(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let from = sides(import, ctx.value(0)?)?;
+    let given = ctx.int("axis", 1);
+    // All axes may be before the split.
     let at = match given == from.len() as i64 {
         true => from.len(),
         false => axis(given, from.len())?,
     };
     let to = [product(&from[..at])?, product(&from[at..])?];
-    match site.value(0)? {
+    match ctx.value(0)? {
         Value::Constant(array) => {
             let shape = to.map(|side| side.at(1).unwrap_or(0) as usize);
             constant(array.reshaped(&shape)?)
         }
         _ => {
-            let view = site.view(0)?.clone();
-            computed(import.draft.reshape(&view, &to, site.name)?)
+            let view = ctx.view(0)?.clone();
+            computed(import.graph.reshape(&view, &to, ctx.name)?)
         }
     }
 }
 
-fn squeeze(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let from = sides(import, site.value(0)?)?;
-    let axes = site.axes(1, from.len())?;
-    // A file for one picture may take the axis of the pictures away, too.
+fn squeeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let from = sides(import, ctx.value(0)?)?;
+    let axes = ctx.axes(1, from.len())?;
+    // A file for one picture may also remove the batch.
     let is_for_one = import.file_batch == Some(1);
-    let is_one =
-        |side: &Integer| side.known() == Some(1) || is_for_one && *side == Integer::pictures(1);
+    let is_one = |side: &SymInt| side.known() == Some(1) || is_for_one && *side == SymInt::batch(1);
     if let Some(axes) = &axes
         && let Some(&axis) = axes.iter().find(|&&axis| !is_one(&from[axis]))
     {
-        return Err(invalid(format!("squeezes axis {axis}, which is not 1")));
+        return Err(invalid(format!(
+            "squeezes axis {axis} of length {}; only axes of length 1 can be squeezed",
+            from[axis]
+        )));
     }
     let goes = |axis: &usize| match &axes {
         Some(axes) => axes.contains(axis),
         None => is_one(&from[*axis]),
     };
     let stay: Vec<usize> = (0..from.len()).filter(|axis| !goes(axis)).collect();
-    match site.value(0)? {
+    match ctx.value(0)? {
         Value::Constant(array) => {
             let shape: Vec<usize> = stay.iter().map(|&axis| array.shape[axis]).collect();
             constant(array.reshaped(&shape)?)
         }
-        _ => computed(site.view(0)?.transposed(&stay)),
+        _ => computed(ctx.view(0)?.transposed(&stay)),
     }
 }
 
-fn unsqueeze(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let from = sides(import, site.value(0)?)?;
-    let given = match site.optional_constant(1)? {
+fn unsqueeze(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let from = sides(import, ctx.value(0)?)?;
+    let given = match ctx.optional_constant(1)? {
         Some(array) => array.as_known()?,
-        None => site.ints("axes").unwrap_or(&[]).to_vec(),
+        None => ctx.ints("axes").unwrap_or(&[]).to_vec(),
     };
     let rank = from.len() + given.len();
     if rank > MOST_AXES {
-        return Err(unsupported(format!("makes a value of {rank} axes")));
+        return Err(unsupported(format!(
+            "has an output of {rank} axes; the limit is {MOST_AXES}"
+        )));
     }
     let new: Vec<usize> = given
         .iter()
         .map(|&a| axis(a, rank))
         .collect::<Result<_, _>>()?;
     if (1..new.len()).any(|i| new[..i].contains(&new[i])) {
-        return Err(invalid("adds an axis twice"));
+        return Err(invalid("inserts the same axis twice"));
     }
-    match site.value(0)? {
-        Value::Counted(numbers) => {
+    match ctx.value(0)? {
+        Value::BatchIndices(indices) => {
             let mut old = from.into_iter();
-            let one = Integer::from(1);
+            let one = SymInt::from(1);
             let side = |axis| match new.contains(&axis) {
                 true => Some(one),
                 false => old.next(),
             };
-            let to: Vec<Integer> = (0..rank).map_while(side).collect();
-            numbers.under(&to).map(|made| vec![Value::Counted(made)])
+            let to: Vec<SymInt> = (0..rank).map_while(side).collect();
+            indices
+                .reshaped(&to)
+                .map(|made| vec![Value::BatchIndices(made)])
         }
         Value::Constant(array) => {
             let mut old = array.shape.iter();
@@ -337,7 +353,7 @@ fn unsqueeze(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
             constant(array.reshaped(&shape)?)
         }
         _ => {
-            let view = site.view(0)?;
+            let view = ctx.view(0)?;
             let mut old = view.axes.iter();
             let group = |axis| match new.contains(&axis) {
                 true => Some(Vec::new()),
@@ -351,9 +367,9 @@ fn unsqueeze(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     }
 }
 
-fn transpose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let rank = sides(import, site.value(0)?)?.len();
-    let order: Vec<usize> = match site.ints("perm") {
+fn transpose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let rank = sides(import, ctx.value(0)?)?.len();
+    let order: Vec<usize> = match ctx.ints("perm") {
         Some(given) => given
             .iter()
             .map(|&a| axis(a, rank))
@@ -363,45 +379,48 @@ fn transpose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     let mut sorted = order.clone();
     sorted.sort_unstable();
     if !sorted.into_iter().eq(0..rank) {
-        return Err(invalid(format!("orders {rank} axes as {order:?}")));
+        return Err(invalid(format!("has the order {order:?} for {rank} axes")));
     }
-    match site.value(0)? {
+    match ctx.value(0)? {
         Value::Constant(array) => {
-            import.draft.spend_on(&array.shape)?;
+            import.graph.check_array(&array.shape)?;
             constant(array.transposed(&order))
         }
-        _ => computed(site.view(0)?.transposed(&order)),
+        _ => computed(ctx.view(0)?.transposed(&order)),
     }
 }
 
-fn depth_to_space(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    blocks(import, site, true)
+fn depth_to_space(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    blocks(import, ctx, true)
 }
 
-fn space_to_depth(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    blocks(import, site, false)
+fn space_to_depth(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    blocks(import, ctx, false)
 }
 
-/// Pixels of blocks to channels, or back.
-fn blocks(import: &mut Import, site: &Site, to_space: bool) -> Result<Vec<Value>, Trouble> {
-    let view = site.view(0)?.clone();
-    let block = site.int("blocksize", 0);
-    let sides = import.draft.sides(&view);
+/// Moves the pixels of blocks to channels, or back.
+fn blocks(import: &mut Import, ctx: &NodeContext, to_space: bool) -> Result<Vec<Value>, NodeError> {
+    let view = ctx.view(0)?.clone();
+    let block = ctx.int("blocksize", 0);
+    let sides = import.graph.sides(&view);
     let [n, c, h, w] = sides[..] else {
-        return Err(unsupported("works on values that are no maps [N, C, H, W]"));
+        return Err(unsupported(
+            "has an input that is not a feature map [N, C, H, W]",
+        ));
     };
-    let over = |side: Integer, by: i64| {
+    let over = |side: SymInt, by: i64| {
         side.over(by.into())
             .filter(|_| by > 0 && side.known().is_some_and(|side| side % by == 0))
-            .ok_or_else(|| invalid(format!("makes blocks of {block}")))
+            .ok_or_else(|| {
+                invalid(format!(
+                    "has blocks of {block}, which do not divide its input"
+                ))
+            })
     };
-    let b = Integer::from(block);
-    let times = |side: Integer| {
-        side.times(b)
-            .ok_or_else(|| invalid("makes too many pixels"))
-    };
-    let is_crd = site.text("mode") == Some("CRD");
-    let (split, order, to): (Vec<Integer>, [usize; 6], [Integer; 4]) = if to_space {
+    let b = SymInt::from(block);
+    let times = |side: SymInt| side.times(b).ok_or_else(|| invalid("has too many values"));
+    let is_crd = ctx.text("mode") == Some("CRD");
+    let (split, order, to): (Vec<SymInt>, [usize; 6], [SymInt; 4]) = if to_space {
         let depth = over(over(c, block)?, block)?;
         let to = [n, depth, times(h)?, times(w)?];
         match is_crd {
@@ -413,7 +432,7 @@ fn blocks(import: &mut Import, site: &Site, to_space: bool) -> Result<Vec<Value>
         let to = [n, times(times(c)?)?, h, w];
         (vec![n, c, h, b, w, b], [0, 3, 5, 1, 2, 4], to)
     };
-    let split = import.draft.reshape(&view, &split, site.name)?;
+    let split = import.graph.reshape(&view, &split, ctx.name)?;
     let moved = split.transposed(&order);
-    computed(import.draft.reshape(&moved, &to, site.name)?)
+    computed(import.graph.reshape(&moved, &to, ctx.name)?)
 }

@@ -1,26 +1,30 @@
-//! Triangles of constants, such as masks of attention.
+//! `Trilu` of constants, such as attention masks.
 
-use super::super::Import;
-use super::super::array::{Array, Values};
-use super::super::integer::Integer;
-use super::super::site::{Site, Value};
-use super::super::trouble::{Trouble, invalid};
 use super::{Operator, constant};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid};
+use crate::import::value::Value;
+use crate::import::value::array::{Array, Values};
+use crate::import::value::sym_int::SymInt;
 
 pub(super) const TABLE: &[(&str, Operator)] = &[("Trilu", trilu)];
 
-/// A constant without what lies above or below a diagonal.
-fn trilu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let array = site.constant(0)?.clone();
-    let k = match site.optional_constant(1)? {
+/// A constant with zeros above or below a diagonal.
+fn trilu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let array = ctx.constant(0)?.clone();
+    let k = match ctx.optional_constant(1)? {
         Some(k) => k.as_known()?.first().copied().unwrap_or(0),
         None => 0,
     };
-    let is_upper = site.int("upper", 1) != 0;
+    let is_upper = ctx.int("upper", 1) != 0;
     let [.., rows, columns] = array.shape[..] else {
-        return Err(invalid("takes a triangle of a row"));
+        return Err(invalid(format!(
+            "needs a matrix, but its input has shape {:?}",
+            array.shape
+        )));
     };
-    import.draft.spend_on(&array.shape)?;
+    import.graph.check_array(&array.shape)?;
     let stays = |index: usize| {
         let (row, column) = (index / columns % rows, index % columns);
         let distance = column as i64 - row as i64;
@@ -32,7 +36,7 @@ fn trilu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
     };
     constant(match &array.values {
         Values::Integers(values) => {
-            let zero = Integer::from(0);
+            let zero = SymInt::from(0);
             let kept = values.iter().enumerate();
             let kept = kept.map(|(i, &value)| if stays(i) { value } else { zero });
             Array::integers(&array.shape, kept.collect())

@@ -1,10 +1,11 @@
-//! GELU in the forms that ONNX Runtime has of it.
+//! ONNX Runtime's variants of GELU.
 
-use super::super::super::Import;
-use super::super::super::site::{Site, Value};
-use super::super::super::trouble::Trouble;
 use super::super::expansion::number;
 use super::super::{Operator, Table};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::NodeError;
+use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[
     ("Gelu", |i, s| gelu(i, s, "none")),
@@ -13,39 +14,43 @@ pub(super) const TABLE: Table = &[
     ("QuickGelu", quick_gelu as Operator),
 ];
 
-/// GELU of the first input, after the second, where there is one, was added to it.
-fn gelu(import: &mut Import, site: &Site, approximate: &str) -> Result<Vec<Value>, Trouble> {
-    let mut x = site.value(0)?.clone();
-    if let Some(bias) = site.optional(1) {
-        let name = format!("{}.bias", site.name);
-        x = import.ordinary("Add", &name, vec![Some(x), Some(bias.clone())], &[])?;
+/// GELU of the first input plus the optional second.
+fn gelu(
+    import: &mut Import,
+    ctx: &NodeContext,
+    approximate: &str,
+) -> Result<Vec<Value>, NodeError> {
+    let mut x = ctx.value(0)?.clone();
+    if let Some(bias) = ctx.optional(1) {
+        let name = format!("{}.bias", ctx.name);
+        x = import.standard_op("Add", &name, vec![Some(x), Some(bias.clone())], &[])?;
     }
     let how = crate::proto::Attribute {
         name: "approximate".into(),
         s: approximate.into(),
         ..Default::default()
     };
-    Ok(vec![import.ordinary(
+    Ok(vec![import.standard_op(
         "Gelu",
-        site.name,
+        ctx.name,
         vec![Some(x)],
         &[how],
     )?])
 }
 
 /// x · sigmoid(alpha · x).
-fn quick_gelu(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let name = site.name;
-    let x = Some(site.value(0)?.clone());
-    let alpha = number(site.float("alpha", 1.702));
-    let scaled = import.ordinary(
+fn quick_gelu(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let name = ctx.name;
+    let x = Some(ctx.value(0)?.clone());
+    let alpha = number(ctx.float("alpha", 1.702));
+    let scaled = import.standard_op(
         "Mul",
         &format!("{name}.scaled"),
         vec![x.clone(), alpha],
         &[],
     )?;
-    let gate = import.ordinary("Sigmoid", &format!("{name}.gate"), vec![Some(scaled)], &[])?;
-    Ok(vec![import.ordinary(
+    let gate = import.standard_op("Sigmoid", &format!("{name}.gate"), vec![Some(scaled)], &[])?;
+    Ok(vec![import.standard_op(
         "Mul",
         name,
         vec![x, Some(gate)],

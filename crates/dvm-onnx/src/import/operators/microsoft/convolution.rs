@@ -1,41 +1,46 @@
-//! Convolutions that also add and activate.
+//! Convolutions fused with a sum and an activation.
 
-use super::super::super::Import;
-use super::super::super::site::{Site, Value};
-use super::super::super::trouble::{Trouble, invalid, unsupported};
 use super::super::Table;
 use super::super::expansion::{float, number};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[("FusedConv", fused_conv)];
 
-fn fused_conv(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let inputs = site.inputs.iter().take(3).cloned().collect();
-    let mut x = import.ordinary("Conv", site.name, inputs, &site.node.attribute)?;
-    if let Some(other) = site.optional(3) {
-        let name = format!("{}.sum", site.name);
-        x = import.ordinary("Add", &name, vec![Some(x), Some(other.clone())], &[])?;
+fn fused_conv(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let inputs = ctx.inputs.iter().take(3).cloned().collect();
+    let mut x = import.standard_op("Conv", ctx.name, inputs, &ctx.node.attribute)?;
+    if let Some(other) = ctx.optional(3) {
+        let name = format!("{}.sum", ctx.name);
+        x = import.standard_op("Add", &name, vec![Some(x), Some(other.clone())], &[])?;
     }
-    let parameters = site.floats("activation_params").unwrap_or(&[]);
-    Ok(vec![activated(import, site, x, parameters)?])
+    let parameters = ctx.floats("activation_params").unwrap_or(&[]);
+    Ok(vec![activated(import, ctx, x, parameters)?])
 }
 
-/// A value behind the activation that a fused node has by name, with its parameters in order.
+/// A value after the activation that a fused node names, with its parameters in order.
 ///
 /// # Errors
-/// For one that is not known.
+/// For an unknown activation.
 pub(super) fn activated(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     x: Value,
     parameters: &[f32],
-) -> Result<Value, Trouble> {
-    let Some(activation) = site.text("activation").filter(|name| !name.is_empty()) else {
+) -> Result<Value, NodeError> {
+    let Some(activation) = ctx.text("activation").filter(|name| !name.is_empty()) else {
         return Ok(x);
     };
-    let name = format!("{}.activation", site.name);
+    let name = format!("{}.activation", ctx.name);
     let parameter = |index: usize| {
         let given = parameters.get(index).copied();
-        given.ok_or_else(|| invalid(format!("has too few parameters for its {activation}")))
+        given.ok_or_else(|| {
+            invalid(format!(
+                "has too few parameters for its activation {activation}"
+            ))
+        })
     };
     let mut inputs = vec![Some(x)];
     let attributes = match activation {
@@ -46,7 +51,7 @@ pub(super) fn activated(
             inputs.extend([number(parameter(0)?), number(parameter(1)?)]);
             vec![]
         }
-        other => return Err(unsupported(format!("activates by {other}"))),
+        other => return Err(unsupported(format!("has the activation `{other}`"))),
     };
-    import.ordinary(activation, &name, inputs, &attributes)
+    import.standard_op(activation, &name, inputs, &attributes)
 }

@@ -1,12 +1,13 @@
-//! Products of matrices that also transpose, scale, add or activate.
+//! Matrix products fused with transpositions, scales, sums or activations.
 
-use super::super::super::Import;
-use super::super::super::site::{Site, Value};
-use super::super::super::trouble::Trouble;
 use super::super::Table;
 use super::super::expansion::{ints, number};
 use super::super::shapes::sides;
 use super::convolution::activated;
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::NodeError;
+use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[
     ("FusedMatMul", fused_mat_mul),
@@ -14,17 +15,17 @@ pub(super) const TABLE: Table = &[
     ("FusedGemm", fused_gemm),
 ];
 
-/// `alpha · A · B`, of which each may be transposed before.
-fn fused_mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let name = site.name;
+/// `alpha · A · B`, each optionally transposed.
+fn fused_mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let name = ctx.name;
     let mut inputs = Vec::new();
     for (index, which) in ["A", "B"].into_iter().enumerate() {
-        let value = site.value(index)?.clone();
+        let value = ctx.value(index)?.clone();
         let rank = sides(import, &value)?.len();
         let order = order(
             rank,
-            site.int(&format!("trans{which}"), 0) != 0,
-            site.int(&format!("transBatch{which}"), 0) != 0,
+            ctx.int(&format!("trans{which}"), 0) != 0,
+            ctx.int(&format!("transBatch{which}"), 0) != 0,
         );
         if order.is_sorted() {
             inputs.push(Some(value));
@@ -32,24 +33,25 @@ fn fused_mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble
         }
         let order = ints("perm", &order);
         let name = format!("{name}.{which}");
-        let turned = import.ordinary("Transpose", &name, vec![Some(value)], &[order])?;
+        let turned = import.standard_op("Transpose", &name, vec![Some(value)], &[order])?;
         inputs.push(Some(turned));
     }
-    // A factor belongs to the weights, where one of the two is that.
-    let factor = site.float("alpha", 1.0);
+    // If one input is constant, the factor is multiplied with it.
+    let factor = ctx.float("alpha", 1.0);
     let weights = inputs
         .iter()
         .position(|input| matches!(input, Some(Value::Constant(_))));
     if let (Some(weights), true) = (weights, factor != 1.0) {
         let scaled = vec![inputs[weights].take(), number(factor)];
-        inputs[weights] = Some(import.ordinary("Mul", &format!("{name}.weights"), scaled, &[])?);
+        inputs[weights] =
+            Some(import.standard_op("Mul", &format!("{name}.weights"), scaled, &[])?);
     }
-    let product = import.ordinary("MatMul", name, inputs, &[])?;
+    let product = import.standard_op("MatMul", name, inputs, &[])?;
     if weights.is_some() || factor == 1.0 {
         return Ok(vec![product]);
     }
     let scaled = vec![Some(product), number(factor)];
-    Ok(vec![import.ordinary(
+    Ok(vec![import.standard_op(
         "Mul",
         &format!("{name}.scaled"),
         scaled,
@@ -57,8 +59,7 @@ fn fused_mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble
     )?])
 }
 
-/// The order of axes that a matrix product takes an input in: with its first axis behind all others of the
-/// stack, and with the last two the other way round.
+/// The order of axes of an input: its first axis moved after all others of the stack, and the last two swapped.
 fn order(rank: usize, is_transposed: bool, is_stack_last: bool) -> Vec<i64> {
     let mut order: Vec<i64> = (0..rank as i64).collect();
     if rank >= 2 && is_stack_last {
@@ -70,12 +71,12 @@ fn order(rank: usize, is_transposed: bool, is_stack_last: bool) -> Vec<i64> {
     order
 }
 
-fn fused_gemm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let made = import.ordinary("Gemm", site.name, site.inputs.clone(), &site.node.attribute)?;
+fn fused_gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let made = import.standard_op("Gemm", ctx.name, ctx.inputs.clone(), &ctx.node.attribute)?;
     let parameters = ["activation_alpha", "activation_beta", "activation_gamma"];
-    let given = parameters.into_iter().filter(|name| site.has(name));
-    let parameters: Vec<f32> = given.map(|name| site.float(name, 0.0)).collect();
-    Ok(vec![activated(import, site, made, &parameters)?])
+    let given = parameters.into_iter().filter(|name| ctx.has(name));
+    let parameters: Vec<f32> = given.map(|name| ctx.float(name, 0.0)).collect();
+    Ok(vec![activated(import, ctx, made, &parameters)?])
 }
 
 #[cfg(test)]
@@ -83,7 +84,7 @@ mod tests {
     use super::order;
 
     #[test]
-    fn a_stack_comes_last_before_its_matrices_are_transposed() {
+    fn the_stack_is_rotated_before_matrices_are_transposed() {
         assert_eq!(order(4, false, true), [1, 2, 0, 3]);
         assert_eq!(order(4, true, false), [0, 1, 3, 2]);
         assert_eq!(order(4, true, true), [1, 2, 3, 0]);

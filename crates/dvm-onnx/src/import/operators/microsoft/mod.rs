@@ -1,7 +1,7 @@
-//! The operators that ONNX Runtime has besides ONNX's own, in the domain `com.microsoft`: fused ones, which
-//! its optimisers write, and quantised ones, which its quantiser writes.
+//! ONNX Runtime's operators in the domain `com.microsoft`: fused ones, which its optimiser writes, and quantised ones,
+//! which its quantiser writes.
 //!
-//! Each is told by the ordinary operators that it stands for (`expansion`).
+//! Each is expanded to ONNX's own operators (`expansion`).
 
 mod activations;
 mod attention;

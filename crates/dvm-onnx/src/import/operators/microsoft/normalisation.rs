@@ -1,10 +1,11 @@
-//! Sums that are normalised.
+//! Normalisation fused with a sum.
 
-use super::super::super::Import;
-use super::super::super::site::{Site, Value};
-use super::super::super::trouble::Trouble;
 use super::super::Table;
 use super::super::expansion::float;
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::NodeError;
+use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[
     ("SkipLayerNormalization", |i, s| {
@@ -23,27 +24,27 @@ pub(super) const TABLE: Table = &[
     }),
 ];
 
-/// The normalised sum of the first two inputs and a bias. The sum itself is the fourth output; mean and
-/// deviation, the second and third, are for training.
+/// The normalised sum of the first two inputs and a bias. The sum itself is the fourth output. The second and third, mean
+/// and deviation, are for training.
 fn normalised_sum(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     bias: Option<&Value>,
     operator: &str,
     weights: Vec<Option<Value>>,
-) -> Result<Vec<Value>, Trouble> {
-    let name = site.name;
-    let mut sum = site.value(0)?.clone();
-    // The bias first: it is that of the layer before.
-    let others = [("bias", bias), ("sum", Some(site.value(1)?))];
+) -> Result<Vec<Value>, NodeError> {
+    let name = ctx.name;
+    let mut sum = ctx.value(0)?.clone();
+    // The bias first, because it belongs to the layer before.
+    let others = [("bias", bias), ("sum", Some(ctx.value(1)?))];
     for (what, other) in others {
         if let Some(other) = other {
             let inputs = vec![Some(sum), Some(other.clone())];
-            sum = import.ordinary("Add", &format!("{name}.{what}"), inputs, &[])?;
+            sum = import.standard_op("Add", &format!("{name}.{what}"), inputs, &[])?;
         }
     }
     let inputs = [vec![Some(sum.clone())], weights].concat();
-    let epsilon = float("epsilon", site.float("epsilon", 1e-12));
-    let made = import.ordinary(operator, name, inputs, &[epsilon])?;
+    let epsilon = float("epsilon", ctx.float("epsilon", 1e-12));
+    let made = import.standard_op(operator, name, inputs, &[epsilon])?;
     Ok(vec![made, Value::Unknown, Value::Unknown, sum])
 }

@@ -1,35 +1,36 @@
-//! Layers whose weights are packed in blocks of a few bits.
+//! `MatMulNBits`: layers whose weights are packed in a few bits each.
 
-use super::super::super::Import;
-use super::super::super::array::Array;
-use super::super::super::site::{Site, Value};
-use super::super::super::trouble::{Trouble, invalid, unsupported};
 use super::super::Table;
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid, unsupported};
+use crate::import::value::Value;
+use crate::import::value::array::Array;
 
 pub(super) const TABLE: Table = &[("MatMulNBits", mat_mul)];
 
-/// `A · Bᵀ + bias`, where B `[N, K]` lies in blocks along K, each with a step and a zero point.
-fn mat_mul(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+/// `A · Bᵀ + bias`, where B `[N, K]` is stored in blocks along K, each with a scale and a zero point.
+fn mat_mul(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
     import.is_quantised = true;
-    if site.optional(4).is_some() {
-        return Err(unsupported("has its weights in blocks of another order"));
+    if ctx.optional(4).is_some() {
+        return Err(unsupported("has reordered blocks of weights (`g_idx`)"));
     }
-    let packed = Packed::of(site)?;
-    import.draft.spend_on(&[packed.rows, packed.columns])?;
-    let mut weight = packed.unpacked(site)?;
-    weight.name = site.constant(1)?.name.clone();
+    let packed = Packed::of(ctx)?;
+    import.graph.check_array(&[packed.rows, packed.columns])?;
+    let mut weight = packed.unpacked(ctx)?;
+    weight.name = ctx.constant(1)?.name.clone();
     let weight = Value::Constant(weight.transposed(&[1, 0]));
-    let inputs = vec![Some(site.value(0)?.clone()), Some(weight)];
-    let product = import.ordinary("MatMul", site.name, inputs, &[])?;
-    let Some(bias) = site.optional(5) else {
+    let inputs = vec![Some(ctx.value(0)?.clone()), Some(weight)];
+    let product = import.standard_op("MatMul", ctx.name, inputs, &[])?;
+    let Some(bias) = ctx.optional(5) else {
         return Ok(vec![product]);
     };
     let inputs = vec![Some(product), Some(bias.clone())];
-    let name = format!("{}.bias", site.name);
-    Ok(vec![import.ordinary("Add", &name, inputs, &[])?])
+    let name = format!("{}.bias", ctx.name);
+    Ok(vec![import.standard_op("Add", &name, inputs, &[])?])
 }
 
-/// How the weights lie.
+/// How the weights are packed.
 struct Packed {
     /// N, the outputs.
     rows: usize,
@@ -37,14 +38,14 @@ struct Packed {
     columns: usize,
     bits: usize,
     block: usize,
-    /// Blocks of a row, the last of which may be longer than what is left of it.
+    /// Blocks per row; the last may be padded.
     blocks: usize,
 }
 
 impl Packed {
-    fn of(site: &Site) -> Result<Self, Trouble> {
+    fn of(ctx: &NodeContext) -> Result<Self, NodeError> {
         let [rows, columns, bits, block] = [("N", 0), ("K", 0), ("bits", 4), ("block_size", 32)]
-            .map(|(name, default)| usize::try_from(site.int(name, default)).unwrap_or(0));
+            .map(|(name, default)| usize::try_from(ctx.int(name, default)).unwrap_or(0));
         if !matches!(bits, 2 | 4 | 8) {
             return Err(unsupported(format!("has weights of {bits} bits")));
         }
@@ -52,7 +53,7 @@ impl Packed {
         let fits = |side: usize| (1..=most).contains(&side);
         if !fits(rows) || !fits(columns) || !fits(block) || !block.is_multiple_of(8 / bits) {
             return Err(invalid(format!(
-                "has weights [{rows}, {columns}] in blocks of {block}"
+                "has weights of shape [{rows}, {columns}] in blocks of {block}, which is out of range"
             )));
         }
         Ok(Self {
@@ -64,27 +65,31 @@ impl Packed {
         })
     }
 
-    /// Number `index` of several that lie in bytes, the lowest bits first.
+    /// The number at `index` of those packed in bytes, lowest bits first.
     fn number(&self, bytes: &[i64], index: usize) -> i64 {
         let each = 8 / self.bits;
         (bytes[index / each] >> (index % each * self.bits)) & ((1 << self.bits) - 1)
     }
 
-    /// The numbers that the weights stand for, `[N, K]`.
-    fn unpacked(&self, site: &Site) -> Result<Array, Trouble> {
-        let bytes = site.constant(1)?.as_known()?;
-        let steps = site.constant(2)?.as_floats()?;
-        let wrong = |what: &str| invalid(format!("has not as many {what} as blocks of weights"));
+    /// The dequantised weights, `[N, K]`.
+    fn unpacked(&self, ctx: &NodeContext) -> Result<Array, NodeError> {
+        let bytes = ctx.constant(1)?.as_known()?;
+        let scales = ctx.constant(2)?.as_floats()?;
+        let wrong = |what: &str| {
+            invalid(format!(
+                "has a number of {what} that does not fit its blocks of weights"
+            ))
+        };
         let per_row = self.blocks * self.block;
         if bytes.len() != self.rows * per_row * self.bits / 8 {
             return Err(wrong("bytes"));
         }
-        if steps.len() != self.rows * self.blocks {
-            return Err(wrong("steps"));
+        if scales.len() != self.rows * self.blocks {
+            return Err(wrong("scales"));
         }
-        // Zero points lie in bytes as the weights do, row by row; or they are floats.
+        // Zero points are packed like the weights, row by row, or floats.
         let bytes_per_row = (self.blocks * self.bits).div_ceil(8);
-        let zeros = match site.optional_constant(3)? {
+        let zeros = match ctx.optional_constant(3)? {
             None => Zeros::Middle,
             Some(zeros) if zeros.as_integers().is_ok() => {
                 let zeros = zeros.as_known()?;
@@ -95,7 +100,7 @@ impl Packed {
             }
             Some(zeros) => {
                 let zeros = zeros.as_floats()?;
-                if zeros.len() != steps.len() {
+                if zeros.len() != scales.len() {
                     return Err(wrong("zero points"));
                 }
                 Zeros::Floats(zeros.to_vec())
@@ -114,16 +119,16 @@ impl Packed {
                     Zeros::Floats(zeros) => zeros[row * self.blocks + block],
                 };
                 let whole = self.number(&bytes, row * per_row + column) as f32;
-                values.push((whole - zero) * steps[row * self.blocks + block]);
+                values.push((whole - zero) * scales[row * self.blocks + block]);
             }
         }
         Ok(Array::floats(&[self.rows, self.columns], values))
     }
 }
 
-/// The numbers that stand for 0.
+/// The zero points.
 enum Zeros {
-    /// The middle of what the bits can tell.
+    /// The middle of the range of the bits.
     Middle,
     Packed(Vec<i64>),
     Floats(Vec<f32>),

@@ -1,11 +1,13 @@
-//! Operators on whole numbers: each is the ordinary one of what its numbers stand for.
+//! Operators on quantised integers, as operators on floats.
 
-use super::super::super::Import;
-use super::super::super::site::{Site, Value};
-use super::super::super::trouble::{Trouble, invalid};
 use super::super::expansion::{OPSET, float, ints};
-use super::super::quantised::{Code, dequantise, quantise};
+use super::super::quantisation::Quantisation;
+use super::super::quantised::{dequantise, quantise};
 use super::super::{Operator, Table, quantised_layers};
+use crate::import::Import;
+use crate::import::node_context::NodeContext;
+use crate::import::node_error::{NodeError, invalid};
+use crate::import::value::Value;
 
 pub(super) const TABLE: Table = &[
     ("QuantizeLinear", quantise),
@@ -33,31 +35,35 @@ pub(super) const TABLE: Table = &[
     ("DynamicQuantizeMatMul", mat_mul_of_floats),
 ];
 
-/// An operator on maps `[N, C, H, W]`, also where the node has its maps `[N, H, W, C]`.
+/// An operator on feature maps `[N, C, H, W]`; the node's may be `[N, H, W, C]`.
 fn channels_first(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     operator: Operator,
-) -> Result<Vec<Value>, Trouble> {
-    if site.int("channels_last", 0) == 0 {
-        return operator(import, site);
+) -> Result<Vec<Value>, NodeError> {
+    if ctx.int("channels_last", 0) == 0 {
+        return operator(import, ctx);
     }
-    turned(import, site, operator)
+    turned(import, ctx, operator)
 }
 
-/// An operator on maps `[N, C, H, W]`, for a node that has its maps `[N, H, W, C]`.
-fn turned(import: &mut Import, site: &Site, operator: Operator) -> Result<Vec<Value>, Trouble> {
-    let name = site.name;
-    let map = Some(site.value(0)?.clone());
+/// An operator on feature maps `[N, C, H, W]`, for a node with `[N, H, W, C]`.
+fn turned(
+    import: &mut Import,
+    ctx: &NodeContext,
+    operator: Operator,
+) -> Result<Vec<Value>, NodeError> {
+    let name = ctx.name;
+    let map = Some(ctx.value(0)?.clone());
     let first = ints("perm", &[0, 3, 1, 2]);
-    let map = import.ordinary("Transpose", &format!("{name}.map"), vec![map], &[first])?;
-    let mut inputs = site.inputs.clone();
+    let map = import.standard_op("Transpose", &format!("{name}.map"), vec![map], &[first])?;
+    let mut inputs = ctx.inputs.clone();
     inputs[0] = Some(map);
-    let made = operator(import, &Site { inputs, ..*site })?;
+    let made = operator(import, &NodeContext { inputs, ..*ctx })?;
     let map = made.into_iter().next();
     let last = ints("perm", &[0, 2, 3, 1]);
     let name = format!("{name}.back");
-    Ok(vec![import.ordinary(
+    Ok(vec![import.standard_op(
         "Transpose",
         &name,
         vec![map],
@@ -65,116 +71,122 @@ fn turned(import: &mut Import, site: &Site, operator: Operator) -> Result<Vec<Va
     )?])
 }
 
-fn max_pool(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    turned(import, site, |import, site| {
-        let inputs = site.inputs.clone();
-        let made = import.ordinary("MaxPool", site.name, inputs, &site.node.attribute)?;
+fn max_pool(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    turned(import, ctx, |import, ctx| {
+        let inputs = ctx.inputs.clone();
+        let made = import.standard_op("MaxPool", ctx.name, inputs, &ctx.node.attribute)?;
         Ok(vec![made])
     })
 }
 
-/// Value, scale and zero point; scale and zero point of the output.
-fn of_one(import: &mut Import, site: &Site, operator: &str) -> Result<Vec<Value>, Trouble> {
-    let inputs = vec![import.dequantised_by(site, 0, 1)?];
-    let made = import.ordinary(operator, site.name, inputs, &site.node.attribute)?;
-    import.quantised_by(site, made, 3, 4)
+/// Inputs: value, scale and zero point; scale and zero point of the output.
+fn of_one(import: &mut Import, ctx: &NodeContext, operator: &str) -> Result<Vec<Value>, NodeError> {
+    let inputs = vec![import.dequantised_by(ctx, 0, 1)?];
+    let made = import.standard_op(operator, ctx.name, inputs, &ctx.node.attribute)?;
+    import.quantised_by(ctx, made, 3, 4)
 }
 
-fn softmax(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let inputs = vec![import.dequantised_by(site, 0, 1)?];
-    let opset = site.int("opset", OPSET);
-    let attributes = &site.node.attribute;
-    let made = import.ordinary_in(opset, "Softmax", site.name, inputs, attributes)?;
-    import.quantised_by(site, made, 3, 4)
+fn softmax(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let inputs = vec![import.dequantised_by(ctx, 0, 1)?];
+    let opset = ctx.int("opset", OPSET);
+    let attributes = &ctx.node.attribute;
+    let made = import.standard_op_in(opset, "Softmax", ctx.name, inputs, attributes)?;
+    import.quantised_by(ctx, made, 3, 4)
 }
 
-/// Twice value, scale and zero point; scale and zero point of the output.
-fn of_two(import: &mut Import, site: &Site, operator: &str) -> Result<Vec<Value>, Trouble> {
+/// Inputs: twice value, scale and zero point; scale and zero point of the output.
+fn of_two(import: &mut Import, ctx: &NodeContext, operator: &str) -> Result<Vec<Value>, NodeError> {
     let inputs = vec![
-        import.dequantised_by(site, 0, 1)?,
-        import.dequantised_by(site, 3, 1)?,
+        import.dequantised_by(ctx, 0, 1)?,
+        import.dequantised_by(ctx, 3, 1)?,
     ];
-    let made = import.ordinary(operator, site.name, inputs, &[])?;
-    import.quantised_by(site, made, 6, 7)
+    let made = import.standard_op(operator, ctx.name, inputs, &[])?;
+    import.quantised_by(ctx, made, 6, 7)
 }
 
-/// Scale and zero point of the output; then value, scale and zero point of each input.
-fn concat(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let rest = site.inputs.len().saturating_sub(2);
+/// Inputs: scale and zero point of the output; then value, scale and zero point of each input.
+fn concat(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let rest = ctx.inputs.len().saturating_sub(2);
     if rest == 0 || !rest.is_multiple_of(3) {
-        return Err(invalid("joins values without scales"));
+        return Err(invalid(
+            "has a number of inputs that is not 2 + 3 per value",
+        ));
     }
     let mut inputs = Vec::new();
-    for input in (2..site.inputs.len()).step_by(3) {
-        inputs.push(import.dequantised_by(site, input, 1)?);
+    for input in (2..ctx.inputs.len()).step_by(3) {
+        inputs.push(import.dequantised_by(ctx, input, 1)?);
     }
-    let made = import.ordinary("Concat", site.name, inputs, &site.node.attribute)?;
-    import.quantised_by(site, made, 0, 1)
+    let made = import.standard_op("Concat", ctx.name, inputs, &ctx.node.attribute)?;
+    import.quantised_by(ctx, made, 0, 1)
 }
 
-/// A condition; twice value, scale and zero point; scale and zero point of the output.
-fn choose(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+/// Inputs: a condition; twice value, scale and zero point; scale and zero point of the output.
+fn choose(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
     let inputs = vec![
-        site.optional(0).cloned(),
-        import.dequantised_by(site, 1, 1)?,
-        import.dequantised_by(site, 4, 1)?,
+        ctx.optional(0).cloned(),
+        import.dequantised_by(ctx, 1, 1)?,
+        import.dequantised_by(ctx, 4, 1)?,
     ];
-    let made = import.ordinary("Where", site.name, inputs, &[])?;
-    import.quantised_by(site, made, 7, 8)
+    let made = import.standard_op("Where", ctx.name, inputs, &[])?;
+    import.quantised_by(ctx, made, 7, 8)
 }
 
-/// Two matrices, each with scale and zero point; a bias; scale and zero point of the output, which is of floats
-/// where there are none.
-fn gemm(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let is_turned = site.int("transB", 0) != 0;
+/// Inputs: two matrices, each with scale and zero point; a bias; scale and zero point of the output. Without the last two,
+/// the output is floats.
+fn gemm(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let is_turned = ctx.int("transB", 0) != 0;
     let mut inputs = vec![
-        import.dequantised_by(site, 0, 0)?,
-        import.dequantised_by(site, 3, if is_turned { 0 } else { 1 })?,
+        import.dequantised_by(ctx, 0, 0)?,
+        import.dequantised_by(ctx, 3, if is_turned { 0 } else { 1 })?,
     ];
-    if let Some(bias) = site.optional(6) {
-        let scales = [site.value(1)?, site.value(4)?];
-        let alpha = site.float("alpha", 1.0);
-        let bias = import.dequantised_bias(bias, scales, alpha, site.name)?;
+    if let Some(bias) = ctx.optional(6) {
+        let scales = [ctx.value(1)?, ctx.value(4)?];
+        let alpha = ctx.float("alpha", 1.0);
+        let bias = import.dequantised_bias(bias, scales, alpha, ctx.name)?;
         inputs.push(Some(bias));
     }
-    let attributes = [&site.node.attribute[..], &[float("beta", 1.0)]].concat();
-    let made = import.ordinary("Gemm", site.name, inputs, &attributes)?;
-    match site.optional(7) {
-        Some(_) => import.quantised_by(site, made, 7, 8),
+    let attributes = [&ctx.node.attribute[..], &[float("beta", 1.0)]].concat();
+    let made = import.standard_op("Gemm", ctx.name, inputs, &attributes)?;
+    match ctx.optional(7) {
+        Some(_) => import.quantised_by(ctx, made, 7, 8),
         None => Ok(vec![made]),
     }
 }
 
-/// Two matrices, their scales, their zero points, and a bias of floats.
-fn mat_mul_to_float(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
+/// Inputs: two matrices, their scales, their zero points, and a float bias.
+fn mat_mul_to_float(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
     let mut inputs = Vec::new();
     for (input, axis) in [(0, -2), (1, -1)] {
-        let code = Code::of(site, input + 2, input + 4, axis)?;
-        let name = format!("{}.{input}", site.name);
-        inputs.push(Some(import.dequantised(site.value(input)?, code, &name)?));
+        let quantisation = Quantisation::of(ctx, input + 2, input + 4, axis)?;
+        let name = format!("{}.{input}", ctx.name);
+        inputs.push(Some(import.dequantised(
+            ctx.value(input)?,
+            quantisation,
+            &name,
+        )?));
     }
-    with_bias(import, site, inputs, 6)
+    with_bias(import, ctx, inputs, 6)
 }
 
-/// A matrix of floats, weights with scale and zero point, and a bias of floats.
-fn mat_mul_of_floats(import: &mut Import, site: &Site) -> Result<Vec<Value>, Trouble> {
-    let code = Code::of(site, 2, 3, -1)?;
-    let weight = import.dequantised(site.value(1)?, code, site.name)?;
-    let inputs = vec![Some(site.value(0)?.clone()), Some(weight)];
-    with_bias(import, site, inputs, 4)
+/// Inputs: a float matrix, weights with scale and zero point, and a float bias.
+fn mat_mul_of_floats(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, NodeError> {
+    let quantisation = Quantisation::of(ctx, 2, 3, -1)?;
+    let weight = import.dequantised(ctx.value(1)?, quantisation, ctx.name)?;
+    let inputs = vec![Some(ctx.value(0)?.clone()), Some(weight)];
+    with_bias(import, ctx, inputs, 4)
 }
 
 fn with_bias(
     import: &mut Import,
-    site: &Site,
+    ctx: &NodeContext,
     inputs: Vec<Option<Value>>,
     bias: usize,
-) -> Result<Vec<Value>, Trouble> {
-    let made = import.ordinary("MatMul", site.name, inputs, &[])?;
-    let Some(bias) = site.optional(bias) else {
+) -> Result<Vec<Value>, NodeError> {
+    let made = import.standard_op("MatMul", ctx.name, inputs, &[])?;
+    let Some(bias) = ctx.optional(bias) else {
         return Ok(vec![made]);
     };
-    let name = format!("{}.bias", site.name);
+    let name = format!("{}.bias", ctx.name);
     let inputs = vec![Some(made), Some(bias.clone())];
-    Ok(vec![import.ordinary("Add", &name, inputs, &[])?])
+    Ok(vec![import.standard_op("Add", &name, inputs, &[])?])
 }
