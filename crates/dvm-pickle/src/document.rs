@@ -4,29 +4,27 @@ use std::io::BufRead;
 use std::vec::Drain;
 
 use crate::machine::{Error, run};
-use crate::meaning::{Atom, Call, Container, Fault, Meaning, Memo};
 use crate::operands::Operand;
+use crate::visitor::{Atom, Call, Container, Fault, Memo, Visitor};
 
-/// How much of a pickle is read.
+/// Limits for reading a pickle.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Most opcodes; each makes at most one node of some forty bytes. Texts and bytes take no more
-    /// than they do in the file.
+    /// The most opcodes. Each makes at most one node of about forty bytes; texts and bytes take as much as in the file.
     pub steps: u64,
 }
 
-/// What a pickle says: nodes that refer to each other. `G` is what the caller makes of the classes
-/// and functions it knows.
+/// The values of a pickle: nodes that refer to each other. `G` is the caller's type for the classes and functions it knows.
 ///
-/// A value that the pickle uses twice is one node with two references, and a list may contain itself:
-/// whoever walks through must bound depth and work.
+/// A value that the pickle uses twice is one node with two references, and a list may contain itself. A caller that walks
+/// the nodes must limit depth and work.
 #[derive(Debug)]
 pub struct Document<G> {
     nodes: Vec<Node<G>>,
     root: Reference,
 }
 
-/// The place of a node in its [`Document`].
+/// The index of a node in its [`Document`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reference(u32);
 
@@ -39,7 +37,7 @@ pub enum Node<G> {
     Bool(bool),
     /// An integer of at most 64 bits.
     Int(i64),
-    /// A longer integer, whatever it is.
+    /// A longer integer, without its value.
     Long,
     /// A number with a fraction.
     Float(f64),
@@ -47,51 +45,50 @@ pub enum Node<G> {
     Text(String),
     /// Bytes, or a string of Python 2.
     Bytes(Vec<u8>),
-    /// A tuple, list or set; a dictionary has keys and values in turn.
+    /// A tuple, list or set, or a dictionary with keys and values alternating.
     Container(Container, Vec<Reference>),
     /// A class or function.
     Global(G),
-    /// What a call of `function` gives, and the state that it was given.
+    /// The result of a call, and its state.
     Object {
-        /// A [`Node::Global`], unless the file is strange.
+        /// Usually a [`Node::Global`].
         function: Reference,
-        /// A tuple, unless the file is strange.
+        /// Usually a tuple.
         arguments: Reference,
-        /// What BUILD was given.
+        /// The operand of BUILD.
         state: Option<Reference>,
     },
 }
 
-/// Why a pickle is not read as a document.
+/// Why a pickle cannot be read as a document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
-    /// It names a class or function that the caller does not know.
-    #[error("it names `{module}.{name}`")]
-    Stranger {
+pub enum DocumentError {
+    /// It uses a class or function that the caller does not know.
+    #[error("it uses the class or function `{module}.{name}`")]
+    UnknownGlobal {
         /// Its module.
         module: String,
         /// Its name.
         name: String,
     },
-    /// It has too many steps.
-    #[error("it has more than {0} steps")]
-    Long(u64),
-    /// It does something that arrays, lists and texts need not.
+    /// It has too many opcodes.
+    #[error("it has more than {0} opcodes, which is the limit")]
+    TooManySteps(u64),
+    /// It uses a feature that arrays, lists and texts do not need.
     #[error("{0}")]
-    Strange(&'static str),
+    Unsupported(&'static str),
 }
 
 impl<G> Document<G> {
-    /// Reads one pickle. `resolve` is asked for each class and function that it names, by module and
-    /// name.
+    /// Reads one pickle. `resolve` maps the module and name of each class and function to the caller's type.
     ///
     /// # Errors
-    /// [`Error`]; [`Unread::Stranger`] where `resolve` gives `None`.
+    /// [`Error`]; [`DocumentError::UnknownGlobal`] if `resolve` returns `None`.
     pub fn read(
         reader: &mut impl BufRead,
         limits: Limits,
         resolve: impl Fn(&str, &str) -> Option<G>,
-    ) -> Result<Self, Error<Unread>> {
+    ) -> Result<Self, Error<DocumentError>> {
         let mut builder = Builder {
             nodes: Vec::new(),
             steps: 0,
@@ -105,7 +102,7 @@ impl<G> Document<G> {
         })
     }
 
-    /// The value that the pickle is about.
+    /// The value of the pickle.
     pub fn root(&self) -> Reference {
         self.root
     }
@@ -113,7 +110,7 @@ impl<G> Document<G> {
     /// A node.
     ///
     /// # Panics
-    /// If `reference` is another document's.
+    /// If `reference` belongs to another document.
     pub fn node(&self, reference: Reference) -> &Node<G> {
         &self.nodes[reference.0 as usize]
     }
@@ -126,7 +123,7 @@ impl<G> Document<G> {
         }
     }
 
-    /// Takes a node out and leaves `None` in its place, so that a large array is not in memory twice.
+    /// Takes a node and leaves `None` in its place, so that a large array is not in memory twice.
     pub fn take(&mut self, reference: Reference) -> Node<G> {
         std::mem::replace(&mut self.nodes[reference.0 as usize], Node::None)
     }
@@ -139,40 +136,41 @@ struct Builder<G, F> {
     resolve: F,
 }
 
-type Made<T = Reference> = Result<T, Fault<Unread>>;
+type Visited<T = Reference> = Result<T, Fault<DocumentError>>;
 
-fn strange<T>(what: &'static str) -> Made<T> {
-    Err(Fault::Refused(Unread::Strange(what)))
+fn unsupported<T>(what: &'static str) -> Visited<T> {
+    Err(Fault::Refused(DocumentError::Unsupported(what)))
 }
 
 impl<G, F: Fn(&str, &str) -> Option<G>> Builder<G, F> {
-    fn add(&mut self, node: Node<G>) -> Made {
+    fn add(&mut self, node: Node<G>) -> Visited {
         let place = u32::try_from(self.nodes.len());
-        let place = place.map_err(|_| Fault::Refused(Unread::Long(self.limits.steps)))?;
+        let place =
+            place.map_err(|_| Fault::Refused(DocumentError::TooManySteps(self.limits.steps)))?;
         self.nodes.push(node);
         Ok(Reference(place))
     }
 
-    fn global(&mut self, module: &str, name: &str) -> Made {
+    fn global(&mut self, module: &str, name: &str) -> Visited {
         match (self.resolve)(module, name) {
             Some(global) => self.add(Node::Global(global)),
-            None => Err(Fault::Refused(Unread::Stranger {
+            None => Err(Fault::Refused(DocumentError::UnknownGlobal {
                 module: shown(module),
                 name: shown(name),
             })),
         }
     }
 
-    fn name(&self, reference: Reference) -> Made<String> {
+    fn name(&self, reference: Reference) -> Visited<String> {
         match &self.nodes[reference.0 as usize] {
             Node::Text(text) => Ok(text.clone()),
             Node::Bytes(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
-            _ => Err(Fault::Broken("the name of a class is no text")),
+            _ => Err(Fault::Broken("the name of a class is not text")),
         }
     }
 }
 
-/// A name as it may stand in a message.
+/// A name for messages: shortened, without control characters.
 fn shown(name: &str) -> String {
     name.chars()
         .take(100)
@@ -180,21 +178,23 @@ fn shown(name: &str) -> String {
         .collect()
 }
 
-impl<G, F: Fn(&str, &str) -> Option<G>> Meaning for Builder<G, F> {
+impl<G, F: Fn(&str, &str) -> Option<G>> Visitor for Builder<G, F> {
     type Value = Reference;
-    type Refusal = Unread;
+    type Refusal = DocumentError;
 
     const KEPT: u64 = u64::MAX;
 
-    fn step(&mut self) -> Made<()> {
+    fn step(&mut self) -> Visited<()> {
         self.steps += 1;
         if self.steps > self.limits.steps {
-            return Err(Fault::Refused(Unread::Long(self.limits.steps)));
+            return Err(Fault::Refused(DocumentError::TooManySteps(
+                self.limits.steps,
+            )));
         }
         Ok(())
     }
 
-    fn atom(&mut self, atom: Atom) -> Made {
+    fn atom(&mut self, atom: Atom) -> Visited {
         self.add(match atom {
             Atom::None => Node::None,
             Atom::Bool(value) => Node::Bool(value),
@@ -203,13 +203,13 @@ impl<G, F: Fn(&str, &str) -> Option<G>> Meaning for Builder<G, F> {
             Atom::Float(value) => Node::Float(value),
             Atom::Text(text) => Node::Text(
                 String::from_utf8(text.bytes)
-                    .map_err(|_| Fault::Broken("a text is not in UTF-8"))?,
+                    .map_err(|_| Fault::Broken("a text is not valid UTF-8"))?,
             ),
             Atom::Bytes(bytes) | Atom::Str(bytes) => Node::Bytes(bytes.bytes),
         })
     }
 
-    fn container(&mut self, kind: Container, items: Drain<'_, Reference>) -> Made {
+    fn container(&mut self, kind: Container, items: Drain<'_, Reference>) -> Visited {
         self.add(Node::Container(kind, items.collect()))
     }
 
@@ -218,26 +218,26 @@ impl<G, F: Fn(&str, &str) -> Option<G>> Meaning for Builder<G, F> {
         container: &mut Reference,
         kind: Container,
         items: Drain<'_, Reference>,
-    ) -> Made<()> {
+    ) -> Visited<()> {
         match &mut self.nodes[container.0 as usize] {
             Node::Container(found, held) if *found == kind => {
                 held.extend(items);
                 Ok(())
             }
-            _ => strange("it puts items into an object that is no list, set or dictionary"),
+            _ => unsupported("it adds items to an object that is not a list, set or dictionary"),
         }
     }
 
-    fn class(&mut self, module: Operand, name: Operand) -> Made {
+    fn class(&mut self, module: Operand, name: Operand) -> Visited {
         self.global(&module.text(), &name.text())
     }
 
-    fn class_of(&mut self, module: Reference, name: Reference) -> Made {
+    fn class_of(&mut self, module: Reference, name: Reference) -> Visited {
         let (module, name) = (self.name(module)?, self.name(name)?);
         self.global(&module, &name)
     }
 
-    fn call(&mut self, call: Call<Reference>) -> Made {
+    fn call(&mut self, call: Call<Reference>) -> Visited {
         match call {
             Call::Plain {
                 function,
@@ -247,31 +247,31 @@ impl<G, F: Fn(&str, &str) -> Option<G>> Meaning for Builder<G, F> {
                 arguments,
                 state: None,
             }),
-            Call::Keywords { .. } => strange("it makes an object by keywords"),
+            Call::Keywords { .. } => unsupported("it creates an object with keyword arguments"),
         }
     }
 
-    fn persistent(&mut self, _: Reference) -> Made {
-        strange("a part of it was stored outside of the file")
+    fn persistent(&mut self, _: Reference) -> Visited {
+        unsupported("a part of it is stored outside the file")
     }
 
-    fn build(&mut self, object: Reference, given: Reference, _: &mut Memo<Reference>) -> Made {
+    fn build(&mut self, object: Reference, given: Reference, _: &mut Memo<Reference>) -> Visited {
         match &mut self.nodes[object.0 as usize] {
             Node::Object { state, .. } => *state = Some(given),
-            _ => return strange("it gives a state to what is no object"),
+            _ => return unsupported("it sets the state of a value that is not an object"),
         }
         Ok(object)
     }
 
-    fn duplicate(&mut self, value: &Reference) -> Made {
+    fn duplicate(&mut self, value: &Reference) -> Visited {
         Ok(*value)
     }
 
-    fn fetch(&mut self, value: &Reference) -> Made {
+    fn fetch(&mut self, value: &Reference) -> Visited {
         Ok(*value)
     }
 
-    fn store(&mut self, value: &mut Reference, _: u32) -> Made {
+    fn store(&mut self, value: &mut Reference, _: u32) -> Visited {
         Ok(*value)
     }
 }

@@ -1,7 +1,7 @@
-//! Texts of protocol 0, which are written in printable characters.
+//! Texts of protocol 0, which consist of printable characters.
 
-/// The bytes of a Python 2 string from its quoted form, `'a\x00b\n'`, in place; `None` if it is not
-/// quoted or holds an escape that Python does not write.
+/// The bytes of a Python 2 string from its quoted form, `'a\x00b\n'`, in place; `None` if it is not quoted, or has an
+/// escape that Python does not write.
 pub(crate) fn unquoted(mut text: Vec<u8>) -> Option<Vec<u8>> {
     let quote = *text.first()?;
     if !matches!(quote, b'\'' | b'"') || text.len() < 2 || text.last() != Some(&quote) {
@@ -52,7 +52,7 @@ pub(crate) fn unquoted(mut text: Vec<u8>) -> Option<Vec<u8>> {
 
 /// UTF-8 from Python's `raw-unicode-escape`: Latin-1 with `\uXXXX` and `\UXXXXXXXX`.
 ///
-/// Lone surrogates, which UTF-8 cannot express, become U+FFFD.
+/// Lone surrogates, which UTF-8 cannot encode, become U+FFFD.
 pub(crate) fn from_raw_unicode(text: &[u8]) -> Option<Vec<u8>> {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoted_strings_are_what_python_reads() {
+    fn quoted_strings_are_decoded_as_in_python() {
         // ast.literal_eval("b" + text) in Python.
         for (text, bytes) in [
             (&br"'a\x00\xffb'"[..], Some(&b"a\0\xffb"[..])),

@@ -3,16 +3,16 @@
 use std::io::{self, BufRead};
 
 use crate::escapes::{from_raw_unicode, unquoted};
-use crate::meaning::{Atom, Call, Container, Fault, Meaning, Memo};
 use crate::operands::{Operand, Operands};
+use crate::visitor::{Atom, Call, Container, Fault, Memo, Visitor};
 
-/// Why a pickle was not read to its end.
+/// Why a pickle cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error<R> {
-    /// The operating system failed.
+    /// Reading failed.
     #[error(transparent)]
     Io(io::Error),
-    /// No reader could go on.
+    /// The pickle is malformed.
     #[error("at byte {at}: {reason}")]
     Broken {
         /// How many bytes were read.
@@ -20,28 +20,28 @@ pub enum Error<R> {
         /// What is wrong there.
         reason: &'static str,
     },
-    /// The meaning refused.
+    /// The visitor stopped.
     #[error("{0}")]
     Refused(R),
 }
 
-/// Runs one pickle, up to and including its STOP, and gives the value that it leaves.
+/// Runs one pickle, up to and including its STOP, and returns its value.
 ///
-/// Takes memory for the stack and the memo, of which each opcode makes at most one entry, and for
-/// one operand; the rest is up to `meaning`, which bounds the number of opcodes ([`Meaning::step`]).
+/// Memory is needed for the stack and the memo, with at most one new entry per opcode, and for one operand. Everything else
+/// is up to `visitor`, which limits the number of opcodes ([`Visitor::step`]).
 ///
 /// # Errors
 /// [`Error`].
-pub fn run<M: Meaning>(
+pub fn run<M: Visitor>(
     reader: &mut impl BufRead,
-    meaning: &mut M,
+    visitor: &mut M,
 ) -> Result<M::Value, Error<M::Refusal>> {
     let mut machine = Machine {
         operands: Operands::new(reader, M::KEPT),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Memo::new(),
-        meaning,
+        visitor,
     };
     loop {
         let stepped = machine.step();
@@ -81,26 +81,26 @@ fn broken<R>(reason: &'static str) -> Stop<R> {
     Stop::Fault(Fault::Broken(reason))
 }
 
-struct Machine<'a, R, M: Meaning> {
+struct Machine<'a, R, M: Visitor> {
     operands: Operands<'a, R>,
     stack: Vec<M::Value>,
     /// Heights of the stack at the open marks.
     marks: Vec<usize>,
     memo: Memo<M::Value>,
-    meaning: &'a mut M,
+    visitor: &'a mut M,
 }
 
-type Followed<M, T = ()> = Result<T, Stop<<M as Meaning>::Refusal>>;
+type Step<M, T = ()> = Result<T, Stop<<M as Visitor>::Refusal>>;
 
-impl<R: BufRead, M: Meaning> Machine<'_, R, M> {
-    /// Reads and follows one opcode; the value at STOP.
-    fn step(&mut self) -> Followed<M, Option<M::Value>> {
-        self.meaning.step()?;
+impl<R: BufRead, M: Visitor> Machine<'_, R, M> {
+    /// Reads and executes one opcode; the value at STOP.
+    fn step(&mut self) -> Step<M, Option<M::Value>> {
+        self.visitor.step()?;
         let [opcode] = self.operands.fixed()?;
         match opcode {
             b'.' => return self.pop().map(Some),
             b'(' => self.marks.push(self.stack.len()),
-            // PROTO and FRAME say nothing about values.
+            // PROTO and FRAME do not affect values.
             0x80 => drop(self.operands.fixed::<1>()?),
             0x95 => drop(self.operands.fixed::<8>()?),
 
@@ -122,7 +122,7 @@ impl<R: BufRead, M: Meaning> Machine<'_, R, M> {
             b'I' | b'L' | b'F' => {
                 let line = self.operands.line()?;
                 let atom =
-                    number_of(opcode, line).ok_or_else(|| broken("a number has no digits"))?;
+                    number_of(opcode, line).ok_or_else(|| broken("a number is not valid"))?;
                 self.push(atom)?;
             }
             0x8a | 0x8b => {
@@ -134,17 +134,17 @@ impl<R: BufRead, M: Meaning> Machine<'_, R, M> {
                 let line = self.operands.line()?;
                 let decoded = from_raw_unicode(&line.bytes);
                 let atom = Atom::Text(Operand {
-                    bytes: decoded.ok_or_else(|| broken("a text has a broken escape"))?,
+                    bytes: decoded.ok_or_else(|| broken("a text has an invalid escape"))?,
                     length: line.length,
                 });
                 self.push(atom)?;
             }
             b'S' => {
                 let line = self.operands.line()?;
-                // A text that is cut short has lost its closing quote: it is of no interest then.
+                // A shortened string has lost its closing quote, and is not decoded.
                 let bytes = if line.is_whole() {
                     let unquoted = unquoted(line.bytes);
-                    unquoted.ok_or_else(|| broken("a string is not quoted as Python does"))?
+                    unquoted.ok_or_else(|| broken("a string is not quoted as in Python"))?
                 } else {
                     line.bytes
                 };
@@ -183,12 +183,12 @@ impl<R: BufRead, M: Meaning> Machine<'_, R, M> {
 
             b'c' => {
                 let (module, name) = (self.operands.line()?, self.operands.line()?);
-                let class = self.meaning.class(module, name)?;
+                let class = self.visitor.class(module, name)?;
                 self.stack.push(class);
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let class = self.meaning.class_of(module, name)?;
+                let class = self.visitor.class_of(module, name)?;
                 self.stack.push(class);
             }
             b'R' | 0x81 => {
@@ -202,12 +202,12 @@ impl<R: BufRead, M: Meaning> Machine<'_, R, M> {
                     arguments,
                     keywords,
                 };
-                let object = self.meaning.call(call)?;
+                let object = self.visitor.call(call)?;
                 self.stack.push(object);
             }
             b'i' => {
                 let (module, name) = (self.operands.line()?, self.operands.line()?);
-                let function = self.meaning.class(module, name)?;
+                let function = self.visitor.class(module, name)?;
                 self.gather_to_mark(Container::Tuple)?;
                 let arguments = self.pop()?;
                 self.call(function, arguments)?;
@@ -224,18 +224,18 @@ impl<R: BufRead, M: Meaning> Machine<'_, R, M> {
             }
             b'b' => {
                 let (state, object) = (self.pop()?, self.pop()?);
-                let built = self.meaning.build(object, state, &mut self.memo)?;
+                let built = self.visitor.build(object, state, &mut self.memo)?;
                 self.stack.push(built);
             }
             b'P' => {
                 let line = self.operands.line()?;
-                let id = self.meaning.atom(Atom::Text(line))?;
-                let object = self.meaning.persistent(id)?;
+                let id = self.visitor.atom(Atom::Text(line))?;
+                let object = self.visitor.persistent(id)?;
                 self.stack.push(object);
             }
             b'Q' => {
                 let id = self.pop()?;
-                let object = self.meaning.persistent(id)?;
+                let object = self.visitor.persistent(id)?;
                 self.stack.push(object);
             }
 
@@ -248,14 +248,14 @@ impl<R: BufRead, M: Meaning> Machine<'_, R, M> {
             b'2' => {
                 self.top()?;
                 let top = self.stack.last().ok_or_else(|| broken(TOO_FEW))?;
-                let copy = self.meaning.duplicate(top)?;
+                let copy = self.visitor.duplicate(top)?;
                 self.stack.push(copy);
             }
             b'g' | b'h' | b'j' => {
                 let slot = self.slot(opcode == b'g', if opcode == b'h' { 1 } else { 4 })?;
                 let value = self.memo.get(&slot);
-                let value = value.ok_or_else(|| broken("it asks for a value it never stored"))?;
-                let copy = self.meaning.fetch(value)?;
+                let value = value.ok_or_else(|| broken("it reads a value that it never stored"))?;
+                let copy = self.visitor.fetch(value)?;
                 self.stack.push(copy);
             }
             b'p' | b'q' | b'r' => {
@@ -263,75 +263,79 @@ impl<R: BufRead, M: Meaning> Machine<'_, R, M> {
                 self.store(slot)?;
             }
             0x94 => self.store(self.memo.len() as u32)?,
-            0x82..=0x84 => return Err(broken("it names a class by a number of its own registry")),
-            0x97 | 0x98 => return Err(broken("a part of it was stored outside of the file")),
-            _ => return Err(broken("this byte is no opcode of a pickle")),
+            0x82..=0x84 => {
+                return Err(broken(
+                    "it refers to a class by a number of a private registry",
+                ));
+            }
+            0x97 | 0x98 => return Err(broken("a part of it is stored outside the file")),
+            _ => return Err(broken("this byte is not an opcode of a pickle")),
         }
         Ok(None)
     }
 
-    fn push(&mut self, atom: Atom) -> Followed<M> {
-        let value = self.meaning.atom(atom)?;
+    fn push(&mut self, atom: Atom) -> Step<M> {
+        let value = self.visitor.atom(atom)?;
         self.stack.push(value);
         Ok(())
     }
 
-    fn call(&mut self, function: M::Value, arguments: M::Value) -> Followed<M> {
+    fn call(&mut self, function: M::Value, arguments: M::Value) -> Step<M> {
         let call = Call::Plain {
             function,
             arguments,
         };
-        let object = self.meaning.call(call)?;
+        let object = self.visitor.call(call)?;
         self.stack.push(object);
         Ok(())
     }
 
-    /// How many values lie above the innermost mark.
+    /// How many values are above the innermost mark.
     fn above_mark(&self) -> usize {
         self.stack.len() - self.marks.last().copied().unwrap_or(0)
     }
 
-    /// The topmost value, unless a mark lies above it.
-    fn top(&mut self) -> Followed<M, &mut M::Value> {
+    /// The topmost value, unless a mark is above it.
+    fn top(&mut self) -> Step<M, &mut M::Value> {
         if self.above_mark() == 0 {
             return Err(broken(TOO_FEW));
         }
         self.stack.last_mut().ok_or_else(|| broken(TOO_FEW))
     }
 
-    fn pop(&mut self) -> Followed<M, M::Value> {
+    fn pop(&mut self) -> Step<M, M::Value> {
         self.top()?;
         self.stack.pop().ok_or_else(|| broken(TOO_FEW))
     }
 
-    /// Replaces the topmost `count` values by one that holds them.
-    fn gather(&mut self, kind: Container, count: usize) -> Followed<M> {
+    /// Replaces the topmost `count` values by a container of them.
+    fn gather(&mut self, kind: Container, count: usize) -> Step<M> {
         if self.above_mark() < count {
             return Err(broken(TOO_FEW));
         }
         self.gather_from(kind, self.stack.len() - count)
     }
 
-    fn gather_to_mark(&mut self, kind: Container) -> Followed<M> {
+    fn gather_to_mark(&mut self, kind: Container) -> Step<M> {
         let mark = self.marks.pop().ok_or_else(|| broken(NO_MARK))?;
         self.gather_from(kind, mark)
     }
 
-    fn gather_from(&mut self, kind: Container, from: usize) -> Followed<M> {
-        let value = self.meaning.container(kind, self.stack.drain(from..))?;
+    fn gather_from(&mut self, kind: Container, from: usize) -> Step<M> {
+        let value = self.visitor.container(kind, self.stack.drain(from..))?;
         self.stack.push(value);
         Ok(())
     }
 
     /// Adds the topmost `count` values to the container below them.
-    fn extend(&mut self, kind: Container, count: usize) -> Followed<M> {
+    fn extend(&mut self, kind: Container, count: usize) -> Step<M> {
         if self.above_mark() <= count {
             return Err(broken(TOO_FEW));
         }
         self.extend_from(kind, self.stack.len() - count)
     }
 
-    fn extend_to_mark(&mut self, kind: Container) -> Followed<M> {
+    fn extend_to_mark(&mut self, kind: Container) -> Step<M> {
         let mark = self.marks.pop().ok_or_else(|| broken(NO_MARK))?;
         if mark == self.marks.last().copied().unwrap_or(0) {
             return Err(broken(TOO_FEW));
@@ -339,37 +343,37 @@ impl<R: BufRead, M: Meaning> Machine<'_, R, M> {
         self.extend_from(kind, mark)
     }
 
-    fn extend_from(&mut self, kind: Container, from: usize) -> Followed<M> {
+    fn extend_from(&mut self, kind: Container, from: usize) -> Step<M> {
         let (below, items) = (from - 1, from..);
-        // The container leaves the stack for a moment, because its items are drained from it.
+        // The items leave the stack first, so that the container on it can be borrowed.
         let mut items: Vec<M::Value> = self.stack.drain(items).collect();
         let container = &mut self.stack[below];
-        self.meaning.extend(container, kind, items.drain(..))?;
+        self.visitor.extend(container, kind, items.drain(..))?;
         Ok(())
     }
 
-    fn slot(&mut self, in_digits: bool, width: usize) -> Followed<M, u32> {
+    fn slot(&mut self, in_digits: bool, width: usize) -> Step<M, u32> {
         if !in_digits {
             return Ok(self.operands.number(width)? as u32);
         }
         let line = self.operands.line()?;
         let slot = line.text().trim().parse();
-        slot.map_err(|_| broken("a place in its memo is no number"))
+        slot.map_err(|_| broken("an index of its memo is not a number"))
     }
 
-    fn store(&mut self, slot: u32) -> Followed<M> {
+    fn store(&mut self, slot: u32) -> Step<M> {
         self.top()?;
         let top = self.stack.last_mut().ok_or_else(|| broken(TOO_FEW))?;
-        let value = self.meaning.store(top, slot)?;
+        let value = self.visitor.store(top, slot)?;
         self.memo.insert(slot, value);
         Ok(())
     }
 }
 
-const TOO_FEW: &str = "an opcode needs more values than there are";
-const NO_MARK: &str = "an opcode needs a mark, and there is none";
+const TOO_FEW: &str = "an opcode needs more values than are on the stack";
+const NO_MARK: &str = "an opcode needs a mark, but there is none";
 
-/// Bytes of the length before a text.
+/// The number of bytes of the length before a text.
 fn width(opcode: u8) -> usize {
     match opcode {
         b'U' | b'C' | 0x8c => 1,
@@ -396,7 +400,7 @@ fn number_of(opcode: u8, line: Operand) -> Option<Atom> {
     long.then_some(Atom::Long(line))
 }
 
-/// A number in two's complement, as short as it can be.
+/// A number in two's complement, in as few bytes as possible.
 fn little_endian(operand: Operand) -> Atom {
     let bytes = &operand.bytes;
     if operand.length > 8 {

@@ -1,18 +1,18 @@
-//! What follows an opcode in a pickle.
+//! The operands of opcodes.
 
 use std::io::{self, BufRead, Read};
 
-/// The beginning of a text, of bytes or of a long number, and its whole length.
+/// The beginning of a text, of bytes or of a long number, and its full length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operand {
-    /// As many bytes of it as the [`Meaning`](crate::Meaning) keeps.
+    /// Its first bytes, at most [`Visitor::KEPT`](crate::Visitor::KEPT).
     pub bytes: Vec<u8>,
     /// Its length in the file, in bytes.
     pub length: u64,
 }
 
 impl Operand {
-    /// The beginning as text; bytes that are no UTF-8 are replaced.
+    /// The beginning as text, with invalid UTF-8 replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
@@ -23,7 +23,7 @@ impl Operand {
     }
 }
 
-/// A reader of operands that knows how far it is.
+/// A reader of operands that counts bytes.
 pub(crate) struct Operands<'a, R> {
     reader: &'a mut R,
     /// Bytes consumed so far.
@@ -57,8 +57,7 @@ impl<'a, R: BufRead> Operands<'a, R> {
         Ok(u64::from_le_bytes(bytes))
     }
 
-    /// What stands after its length in `width` bytes. Memory grows with what is there, whatever
-    /// length is declared.
+    /// An operand after its length in `width` bytes. Memory grows with the bytes that exist, not with the declared length.
     pub fn counted(&mut self, width: usize) -> io::Result<Operand> {
         let length = self.number(width)?;
         let mut bytes = Vec::new();
@@ -92,7 +91,7 @@ impl<'a, R: BufRead> Operands<'a, R> {
             self.reader.consume(consumed);
             self.at += consumed as u64;
             if end.is_some() {
-                // Python writes these files in text mode, too.
+                // Python may also write these files in text mode.
                 if length == bytes.len() as u64 && bytes.last() == Some(&b'\r') {
                     bytes.pop();
                     length -= 1;

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use dvm_pickle::{Document, Limits, Node, Reference, Unread};
+use dvm_pickle::{Document, DocumentError, Limits, Node, Reference};
 
 use super::FormatError;
 use super::array::{Array, Content, Stop};
@@ -56,14 +56,14 @@ pub(super) fn read(mut reader: impl BufRead, length: u64) -> Result<Array, Stop>
     let mut document = document.map_err(|error| match error {
         dvm_pickle::Error::Io(error) => Stop::Io(error),
         dvm_pickle::Error::Broken { at, reason } => damaged(format!("{reason} (after {at} bytes)")),
-        dvm_pickle::Error::Refused(Unread::Stranger { module, name }) => {
+        dvm_pickle::Error::Refused(DocumentError::UnknownGlobal { module, name }) => {
             let name = format!("{module}.{name}");
             FormatError::Code { name }.into()
         }
-        dvm_pickle::Error::Refused(Unread::Long(steps)) => excessive(format!(
+        dvm_pickle::Error::Refused(DocumentError::TooManySteps(steps)) => excessive(format!(
             "its pickle has more than {steps} steps; save large lists as arrays: numpy.asarray(…)"
         )),
-        dvm_pickle::Error::Refused(Unread::Strange(what)) => unsupported(what.to_owned()),
+        dvm_pickle::Error::Refused(DocumentError::Unsupported(what)) => unsupported(what.to_owned()),
     })?;
     let root = document.root();
     if let Some(plain) = plain(&document, root)? {

@@ -6,7 +6,7 @@
 use std::io::BufRead;
 use std::vec::Drain;
 
-use dvm_pickle::{Atom, Call, Container, Error, Fault, Meaning, Memo, Operand, run};
+use dvm_pickle::{Atom, Call, Container, Error, Fault, Memo, Operand, Visitor, run};
 
 use super::super::attack::is_attack;
 
@@ -219,7 +219,7 @@ const LONGEST_CLASS: u64 = 512;
 
 type Made<T = Place> = Result<T, Fault<Refusal>>;
 
-impl Meaning for Objects {
+impl Visitor for Objects {
     type Value = Place;
     type Refusal = Refusal;
 

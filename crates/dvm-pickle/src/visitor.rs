@@ -1,4 +1,4 @@
-//! What the values of a pickle are to its reader.
+//! How a reader creates the values of a pickle.
 
 use std::collections::HashMap;
 use std::vec::Drain;
@@ -18,11 +18,11 @@ pub enum Atom {
     Long(Operand),
     /// A number with a fraction.
     Float(f64),
-    /// A text, in UTF-8 (Python lets lone surrogates through, which are none).
+    /// A text in UTF-8; lone surrogates, which Python allows, are not valid UTF-8.
     Text(Operand),
     /// Bytes.
     Bytes(Operand),
-    /// What Python 2 calls a string: bytes or Latin-1 text, nobody knows.
+    /// A string of Python 2: bytes, or text in an unknown encoding.
     Str(Operand),
 }
 
@@ -33,18 +33,18 @@ pub enum Container {
     Tuple,
     /// `[…]`.
     List,
-    /// `{…}`; its items are keys and values in turn.
+    /// `{…}`; its items are keys and values, alternating.
     Dict,
     /// A set.
     Set,
-    /// A set that does not change.
+    /// An immutable set.
     FrozenSet,
 }
 
-/// Objects made by what the pickle names.
+/// A call of a class or function.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call<V> {
-    /// `function(*arguments)`: REDUCE, NEWOBJ, INST and OBJ, which differ only to Python.
+    /// `function(*arguments)`: REDUCE, NEWOBJ, INST and OBJ, which differ only in Python.
     Plain {
         /// What is called.
         function: V,
@@ -65,41 +65,41 @@ pub enum Call<V> {
 /// Values by slot.
 pub type Memo<V> = HashMap<u32, V>;
 
-/// Why a step cannot be followed.
+/// Why an opcode cannot be executed.
 #[derive(Debug)]
 pub enum Fault<R> {
-    /// No reader could: what the opcode needs is not there.
+    /// The pickle is malformed.
     Broken(&'static str),
-    /// This reader will not.
+    /// The visitor does not support it, or a limit is exceeded.
     Refused(R),
 }
 
-/// What values are, and how many of them are too many.
+/// Creates the values of a pickle, and limits their number.
 ///
-/// The machine has a stack and a memo of values, and asks for each one it makes, moves or copies.
-pub trait Meaning {
-    /// What stands on the stack and in the memo.
+/// The machine has a stack and a memo of values. It calls the visitor for each value that it creates, moves or copies.
+pub trait Visitor {
+    /// A value on the stack and in the memo.
     type Value;
-    /// Why a pickle is not read further.
+    /// Why the visitor stops.
     type Refusal;
 
-    /// Longest text, in bytes, that is kept whole. What follows is read over.
+    /// The longest text, in bytes, that is kept. The rest is skipped.
     const KEPT: u64;
 
-    /// Before each opcode.
+    /// Called before each opcode.
     fn step(&mut self) -> Result<(), Fault<Self::Refusal>>;
 
     /// A value without parts.
     fn atom(&mut self, atom: Atom) -> Result<Self::Value, Fault<Self::Refusal>>;
 
-    /// A container of `items`, which may be none.
+    /// A container of `items`, which may be empty.
     fn container(
         &mut self,
         kind: Container,
         items: Drain<'_, Self::Value>,
     ) -> Result<Self::Value, Fault<Self::Refusal>>;
 
-    /// Puts `items` into a container that is on the stack (and, if it was stored, in the memo).
+    /// Adds `items` to a container on the stack (and, if it was stored, in the memo).
     fn extend(
         &mut self,
         container: &mut Self::Value,
@@ -107,27 +107,27 @@ pub trait Meaning {
         items: Drain<'_, Self::Value>,
     ) -> Result<(), Fault<Self::Refusal>>;
 
-    /// A class or function by its name.
+    /// A class or function, by name.
     fn class(
         &mut self,
         module: Operand,
         name: Operand,
     ) -> Result<Self::Value, Fault<Self::Refusal>>;
 
-    /// The same by texts that are on the stack.
+    /// The same, with texts from the stack.
     fn class_of(
         &mut self,
         module: Self::Value,
         name: Self::Value,
     ) -> Result<Self::Value, Fault<Self::Refusal>>;
 
-    /// An object made by a call.
+    /// The result of a call.
     fn call(&mut self, call: Call<Self::Value>) -> Result<Self::Value, Fault<Self::Refusal>>;
 
-    /// An object that is stored outside of the pickle.
+    /// An object that is stored outside the pickle.
     fn persistent(&mut self, id: Self::Value) -> Result<Self::Value, Fault<Self::Refusal>>;
 
-    /// Gives an object its state.
+    /// Sets the state of an object.
     fn build(
         &mut self,
         object: Self::Value,
@@ -135,13 +135,13 @@ pub trait Meaning {
         memo: &mut Memo<Self::Value>,
     ) -> Result<Self::Value, Fault<Self::Refusal>>;
 
-    /// The same value once more.
+    /// A copy of a value on the stack.
     fn duplicate(&mut self, value: &Self::Value) -> Result<Self::Value, Fault<Self::Refusal>>;
 
-    /// The value that the memo holds, for the stack.
+    /// A copy of a value of the memo, for the stack.
     fn fetch(&mut self, value: &Self::Value) -> Result<Self::Value, Fault<Self::Refusal>>;
 
-    /// The topmost value, for the memo.
+    /// A copy of the topmost value, for the memo.
     fn store(
         &mut self,
         value: &mut Self::Value,
