@@ -201,7 +201,7 @@ fn what_cannot_be_computed_is_refused_with_its_name() {
     let run = dvm(&["classify", COFFEE, "--model", text(&path)]);
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     assert!(
-        run.stderr.contains("broken.onnx: is no whole ONNX file"),
+        run.stderr.contains("broken.onnx: not a complete ONNX file"),
         "{}",
         run.stderr
     );
