@@ -1,4 +1,4 @@
-"""Deep Vision Mask: see, and test, what an image classifier looks at.
+"""Deep Vision Mask: show, and test, what an image classifier looks at.
 
 >>> import dvm
 >>> model = dvm.load("efficientnet_lite0")
@@ -6,11 +6,11 @@
 >>> e.map, e.probability, e.warnings                           # doctest: +SKIP
 >>> e.figure()                                                 # doctest: +SKIP
 
-The engine is the one of the command ``dvm``, which this package installs as well. NumPy is all that is needed;
-with Pillow figures are pictures, with PyTorch any classifier can be explained (:func:`from_torch`).
+The engine is that of the command ``dvm``, which this package also installs. It needs only NumPy; with Pillow, figures
+are images; with PyTorch, any classifier can be explained (:func:`from_torch`).
 
-Drop-in replacements are :mod:`dvm.captum` and :mod:`dvm.cam`; :mod:`dvm.ray` explains many pictures on many
-machines.
+Replacements for other libraries are :mod:`dvm.captum` and :mod:`dvm.cam`; :mod:`dvm.ray` explains many pictures on
+many machines.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dvm.model import AssumptionWarning, Model, Prediction, Ranked, check, load
     from dvm.torch_models import from_torch
 
-# Where each name is defined. They are imported when they are first asked for: the command starts without them.
+# Where each name is defined. Names are imported on first use, so that the command starts without them.
 _NAMES = {
     "DEFAULT_METHODS": "dvm._dvm",
     "DEFAULT_MODEL": "dvm._dvm",

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Carry out the command that the arguments of this process say, and give its exit status."""
+    """Run the command with the arguments of this process, and return its exit status."""
     from dvm import _dvm
 
     return _dvm.command(["dvm", *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""The engine. What people call is in the other modules."""
+"""The engine. The other modules are the public interface."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -104,14 +104,14 @@ def methods() -> list[dict[str, Any]]: ...
 def metrics() -> list[dict[str, Any]]: ...
 def models() -> list[dict[str, Any]]: ...
 def set_threads(threads: int) -> int:
-    """Set how many threads compute in the whole process, and give how many do: at most two a processor.
+    """Set the number of threads of the whole process, and return the number in use: at most two per processor.
 
-    To be called before anything is computed.
+    Must be called before anything is computed.
 
     Raises
     ------
     RuntimeError
-        If threads compute already.
+        If threads are already running.
     """
 
 def command(arguments: Sequence[str]) -> int: ...

@@ -1,8 +1,8 @@
-"""pytorch-grad-cam's class activation maps, by the engine: change the import, keep the code.
+"""The class activation maps of pytorch-grad-cam, computed by dvm: change the import, keep the code.
 
-``from pytorch_grad_cam import GradCAM`` becomes ``from dvm.cam import GradCAM``. Classes take a ``torch.nn.Module``
-that classifies pictures, or a :class:`dvm.Model`; layers are modules, or names. A call gives what pytorch-grad-cam
-gives: maps ``[N, H, W]``, float32, each scaled from 0 to 1. (The maps of :meth:`dvm.Model.explain` are never
+``from pytorch_grad_cam import GradCAM`` becomes ``from dvm.cam import GradCAM``. Classes accept a ``torch.nn.Module``
+that classifies pictures, or a :class:`dvm.Model`; layers are modules, or names. A call returns what pytorch-grad-cam
+returns: maps ``[N, H, W]``, float32, each scaled from 0 to 1. (The maps of :meth:`dvm.Model.explain` are not
 rescaled.)
 """
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class ClassifierOutputTarget:
-    """The score of one class, as pytorch-grad-cam's; that one is understood as well."""
+    """The score of one class; the class of the same name in pytorch-grad-cam is accepted as well."""
 
     def __init__(self, category: int) -> None:
         self.category = category
@@ -75,8 +75,7 @@ class _Cam:
         ----------
         input_tensor : tensor or array ``[N, C, H, W]``
         targets : list, optional
-            For each picture a ``ClassifierOutputTarget``, or the index of a class; the most probable class if none is
-            given.
+            For each picture a ``ClassifierOutputTarget``, or the index of a class; default: the most probable class.
         aug_smooth : bool
             Average the maps of six pictures: the picture and its mirror image, each times 0.9, 1 and 1.1.
         eigen_smooth : bool
@@ -94,7 +93,7 @@ class _Cam:
     forward = __call__
 
     def _augmented(self, input_tensor: Any, targets: Any, eigen_smooth: bool) -> np.ndarray:
-        """As pytorch-grad-cam does it: the scaled maps of six pictures are averaged."""
+        """As in pytorch-grad-cam: the mean of the scaled maps of six pictures."""
         values = values_of(input_tensor)
         maps = []
         for factor in (0.9, 1.0, 1.1):
@@ -126,7 +125,7 @@ class _Cam:
         return settings
 
     def _scaled(self, made: Any) -> np.ndarray:
-        """The maps of the layers as pytorch-grad-cam puts them together."""
+        """Combine the maps of the layers as pytorch-grad-cam does."""
         arrays = made.arrays
         size = made.map.shape
         names = ["raw", *(f"layer{number + 1}" for number in range(1, len(self.target_layers)))]
@@ -151,7 +150,7 @@ def _index(target: Any) -> int:
     category = getattr(target, "category", target)
     if isinstance(category, (int, np.integer)) and type(target).__name__ in ("ClassifierOutputTarget", "int", "int64"):
         return int(category)
-    raise ValueError(f"a target is a ClassifierOutputTarget or the index of a class, not {type(target).__name__}")
+    raise ValueError(f"a target must be a ClassifierOutputTarget or the index of a class, not {type(target).__name__}")
 
 
 def _as(inputs: Any, values: np.ndarray) -> Any:
@@ -170,7 +169,7 @@ def _scale(values: np.ndarray) -> np.ndarray:
 
 
 def _resized(values: np.ndarray, size: tuple[int, ...], by_corners: bool = False) -> np.ndarray:
-    """At another size, bilinear: by the middles of pixels, as OpenCV does it, or so that corners stay corners."""
+    """Resize bilinearly, with half-pixel centres as OpenCV, or with aligned corners."""
     for axis, length in enumerate(size):
         own = values.shape[axis]
         if by_corners:
@@ -216,7 +215,7 @@ class LayerCAM(_Cam):
 
 
 class GradCAMElementWise(_Cam):
-    """Grad-CAM element by element."""
+    """Element-wise Grad-CAM."""
 
     _method = "element-wise-cam"
 
@@ -237,7 +236,7 @@ class EigenGradCAM(_Cam):
 
 
 class _ByAnswers(_Cam):
-    """A map whose channels are weighted by how the network answers changed pictures."""
+    """A map whose channels are weighted by the network's outputs for changed pictures."""
 
     _smooths = False
 
@@ -254,7 +253,7 @@ class _ByAnswers(_Cam):
             for layer in layers:
                 channels = model.activation(one[None], layer)[0]
                 if channels.ndim != 3:
-                    raise ValueError(f"the layer {layer} has no feature map [C, H, W]: its value is {channels.shape}")
+                    raise ValueError(f"the layer {layer} is not a feature map [C, H, W]: its shape is {channels.shape}")
                 cam = self._cam(model, one, which, layer, channels)
                 parts.append(_resized(_scale(np.maximum(cam, 0)), one.shape[1:]))
             maps.append(_scale(np.maximum(np.mean(parts, axis=0), 0)))
@@ -265,7 +264,7 @@ class _ByAnswers(_Cam):
 
 
 class ScoreCAM(_ByAnswers):
-    """Score-CAM (arXiv 1910.01279), with masks as pytorch-grad-cam enlarges them: by their corners."""
+    """Score-CAM (arXiv 1910.01279), with masks upsampled with aligned corners, as in pytorch-grad-cam."""
 
     def _cam(self, model: Any, picture: np.ndarray, target: int, layer: str, channels: np.ndarray) -> np.ndarray:
         masks = np.stack([_resized(channel, picture.shape[1:], by_corners=True) for channel in channels])
@@ -279,21 +278,21 @@ class ScoreCAM(_ByAnswers):
 
 
 class AblationCAM(_ByAnswers):
-    """Ablation-CAM (doi 10.1109/WACV45572.2020.9093360). The layer ends with a ReLU: of others pytorch-grad-cam covers
-    channels with large negative numbers.
+    """Ablation-CAM (doi 10.1109/WACV45572.2020.9093360). The layer must end with a ReLU: for other layers
+    pytorch-grad-cam replaces channels by large negative values.
     """
 
     def _cam(self, model: Any, picture: np.ndarray, target: int, layer: str, channels: np.ndarray) -> np.ndarray:
         if channels.min() != 0:
-            raise ValueError(f"the layer {layer} has values below 0, or none that is 0: take one behind a ReLU")
+            raise ValueError(f"the layer {layer} is not the output of a ReLU; choose a layer that is")
         settings = {"ablation-cam.layer": layer, "ablation-cam.score": self._network.score}
         made = model.explain(picture, "ablation-cam", target, settings=settings, progress=False)
-        # The paper divides by the size of the score, pytorch-grad-cam by the score.
+        # The paper divides by the absolute score, pytorch-grad-cam by the score.
         return made.raw * np.sign(model(picture[None])[0, target])
 
 
 class FinerCAM(_Cam):
-    """Finer-CAM (arXiv 2501.11309): a class against those most like it."""
+    """Finer-CAM (arXiv 2501.11309): a class compared with the most similar ones."""
 
     _method = "finer-cam"
 
@@ -312,12 +311,12 @@ class FinerCAM(_Cam):
         comparison_categories: Sequence[int] = (1, 2, 3),
         target_idx: int | None = None,
     ) -> np.ndarray:
-        """As pytorch-grad-cam's: the class ``target_idx``, or the most probable one, against the next similar ones."""
+        """As in pytorch-grad-cam: the class ``target_idx``, or the most probable one, minus the most similar ones."""
         similar = len(comparison_categories)
         if list(comparison_categories) != list(range(1, similar + 1)):
-            raise ValueError("comparison_categories are the first ones, [1, 2, 3, …]")
+            raise ValueError("comparison_categories must be the first ones, [1, 2, 3, …]")
         if targets is not None:
-            raise ValueError("the class is given by target_idx")
+            raise ValueError("targets is not supported: give the class as target_idx")
         self._alpha, self._similar = float(alpha), similar
         classes = None if target_idx is None else [int(target_idx)] * len(input_tensor)
         return self._maps(input_tensor, classes, eigen_smooth)
@@ -331,14 +330,14 @@ class FinerCAM(_Cam):
 
 
 class FullGrad(_Cam):
-    """FullGrad (arXiv 1905.00780), over all layers with a bias."""
+    """FullGrad (arXiv 1905.00780), for all layers with a bias."""
 
     _method = "full-grad"
     _smooths = False
 
     def __init__(self, model: Any, target_layers: Sequence[Any] = (), **keywords: Any) -> None:
         super().__init__(model, target_layers, **keywords)
-        # As in pytorch-grad-cam, the layers given are not looked at.
+        # As in pytorch-grad-cam, the given layers are ignored.
         self.target_layers = []
 
     def _settings(self, input_tensor: Any, eigen_smooth: bool) -> dict[str, Any]:

@@ -1,12 +1,12 @@
-"""Captum's attribution methods, by the engine: change the import, keep the code.
+"""Captum's attribution methods, computed by dvm: change the import, keep the code.
 
 ``from captum.attr import Saliency, IntegratedGradients`` becomes
-``from dvm.captum import Saliency, IntegratedGradients``. Classes take a ``torch.nn.Module`` that classifies pictures,
-or a :class:`dvm.Model`; ``attribute`` takes Captum's arguments and gives Captum's numbers, as a tensor where the
-inputs are one. Where an argument has no counterpart an error says so; nothing is computed otherwise than asked.
+``from dvm.captum import Saliency, IntegratedGradients``. Classes accept a ``torch.nn.Module`` that classifies
+pictures, or a :class:`dvm.Model`; ``attribute`` accepts Captum's arguments and returns Captum's values, as a tensor if
+the inputs are a tensor. Unsupported arguments are an error.
 
-Methods that draw random numbers (``KernelShap``, ``ShapleyValueSampling``) draw their own: their results agree with
-Captum's within the scatter of both. ``NoiseTunnel`` and ``GradientShap`` draw PyTorch's and NumPy's, as Captum does.
+Methods with random numbers (``KernelShap``, ``ShapleyValueSampling``) use their own, so results agree with Captum's
+within their standard errors. ``NoiseTunnel`` and ``GradientShap`` use PyTorch's and NumPy's, as Captum does.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = [
 
 
 class _Attribution:
-    """What all have in common: a network, and one map for each picture and its target."""
+    """Common base: a network, and one map for each picture and its target."""
 
     def __init__(self, forward_func: Any) -> None:
         self.forward_func = forward_func
@@ -58,11 +58,11 @@ class _Attribution:
         read: Callable[[Any], np.ndarray],
         additional_forward_args: Any = None,
     ) -> np.ndarray:
-        """What ``read`` finds in the map of each picture, one upon the other."""
+        """The results of ``read`` for the map of each picture, stacked."""
         if additional_forward_args is not None:
-            raise ValueError("additional_forward_args are not supported: the network takes pictures alone")
+            raise ValueError("additional_forward_args are not supported: the network has only pictures as its input")
         if isinstance(inputs, (tuple, list)):
-            raise ValueError("the network takes one batch of pictures, not several inputs")
+            raise ValueError("inputs must be one batch of pictures: several inputs are not supported")
         values = values_of(inputs)
         model = self._network.model(inputs)
         settings = {"score": self._network.score, **settings}
@@ -103,7 +103,7 @@ def _index(target: Any) -> int:
 
 
 def _like(inputs: Any, values: np.ndarray) -> Any:
-    """The values as a tensor where the inputs are one, or else as an array."""
+    """The values as a tensor if the inputs are one, otherwise as an array."""
     if not is_tensor(inputs):
         return values
     import torch
@@ -117,7 +117,7 @@ class _Gradient(_Attribution):
     _method = ""
 
     def attribute(self, inputs: Any, target: Any = None, additional_forward_args: Any = None) -> Any:
-        """Attributions of the inputs' own shape, ``[N, C, H, W]``.
+        """Attributions with the shape of the inputs, ``[N, C, H, W]``.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class Saliency(_Attribution):
     """The gradient, absolute by default (arXiv 1312.6034)."""
 
     def attribute(self, inputs: Any, target: Any = None, abs: bool = True, additional_forward_args: Any = None) -> Any:
-        """As Captum's: ``[N, C, H, W]``, absolute values unless ``abs`` is false."""
+        """As in Captum: ``[N, C, H, W]``, absolute values unless ``abs`` is false."""
         found = self._explained(inputs, target, "gradient", {}, lambda made: made.raw, additional_forward_args)
         return _like(inputs, np.abs(found) if abs else found)
 
@@ -157,7 +157,7 @@ class Deconvolution(_Gradient):
 
 
 class _Baselines:
-    """Baselines as the engine's option: Captum's numbers and tensors become files of values."""
+    """Baselines for the engine's option: Captum's numbers and tensors become files of values."""
 
     def __init__(self, baselines: Any, inputs: Any, several: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="dvm-")
@@ -173,7 +173,7 @@ class _Baselines:
         else:
             values = values_of(baselines if getattr(baselines, "ndim", 0) == 4 else baselines[None])
             if values.shape[1:] != shape:
-                raise ValueError(f"a baseline has the shape of a picture, {shape}, not {values.shape[1:]}")
+                raise ValueError(f"a baseline must have the shape of a picture, {shape}, not {values.shape[1:]}")
             files = [self._file(one, number) for number, one in enumerate(values)]
             if several or len(files) == 1:
                 self._texts = files
@@ -190,7 +190,7 @@ class _Baselines:
         return str(path)
 
     def of(self, number: int) -> str:
-        """The option for a picture."""
+        """The option for one picture."""
         return self._each[number] if self._each is not None else ",".join(self._texts or [])
 
     def __enter__(self) -> _Baselines:
@@ -201,7 +201,7 @@ class _Baselines:
 
 
 class _WithBaselines(_Attribution):
-    """A method that goes from a baseline to the picture."""
+    """A method that compares the picture with a baseline."""
 
     _method = ""
     _several = False
@@ -210,7 +210,7 @@ class _WithBaselines(_Attribution):
         self, inputs: Any, baselines: Any, target: Any, settings: dict[str, Any], additional_forward_args: Any
     ) -> np.ndarray:
         values = values_of(inputs)
-        # PyTorch's module is opened for the tensors as they come.
+        # A PyTorch module must be opened with the original tensors.
         self._network.model(inputs)
         targets = _targets(target, len(values))
         with _Baselines(baselines, values, self._several) as along:
@@ -228,7 +228,7 @@ class _WithBaselines(_Attribution):
         return np.concatenate(parts)
 
     def _delta(self, inputs: Any, baselines: Any, target: Any, found: np.ndarray) -> np.ndarray:
-        """Attributions' sum less the rise of the score: what completeness lacks, ``[N]``."""
+        """The completeness gap ``[N]``: the sum of attributions minus the rise of the score."""
         values = values_of(inputs)
         base = np.zeros_like(values)
         if baselines is not None:
@@ -263,12 +263,12 @@ class IntegratedGradients(_WithBaselines):
         internal_batch_size: int | None = None,
         return_convergence_delta: bool = False,
     ) -> Any:
-        """As Captum's: ``[N, C, H, W]``, and the completeness gap ``[N]`` if it is asked for.
+        """As in Captum: ``[N, C, H, W]``, and the completeness gap ``[N]`` if requested.
 
-        ``internal_batch_size`` changes nothing: the engine chooses its batches by its memory.
+        ``internal_batch_size`` has no effect: the engine chooses batches by its memory limit.
         """
         if method != "gausslegendre":
-            raise ValueError(f"the method is gausslegendre; {method!r} is not supported")
+            raise ValueError(f"method must be gausslegendre; {method!r} is not supported")
         found = self._along(inputs, baselines, target, {"steps": n_steps}, additional_forward_args)
         attributions = _like(inputs, found)
         if return_convergence_delta:
@@ -295,7 +295,7 @@ class DeepLift(_WithBaselines):
         return_convergence_delta: bool = False,
         custom_attribution_func: Any = None,
     ) -> Any:
-        """As Captum's: ``[N, C, H, W]``, and the completeness gap ``[N]`` if it is asked for."""
+        """As in Captum: ``[N, C, H, W]``, and the completeness gap ``[N]`` if requested."""
         if custom_attribution_func is not None:
             raise ValueError("custom_attribution_func is not supported")
         found = self._along(inputs, baselines, target, {}, additional_forward_args)
@@ -319,7 +319,7 @@ class DeepLiftShap(DeepLift):
         return_convergence_delta: bool = False,
         custom_attribution_func: Any = None,
     ) -> Any:
-        """As Captum's: ``baselines`` ``[B, C, H, W]`` are those of every picture."""
+        """As in Captum: ``baselines`` ``[B, C, H, W]`` are used for every picture."""
         if baselines is None:
             raise ValueError("baselines must be given: a batch of pictures")
         if return_convergence_delta:
@@ -328,8 +328,8 @@ class DeepLiftShap(DeepLift):
 
 
 class GradientShap(_Attribution):
-    """Gradients at random places between baselines and the picture (arXiv 1705.07874), with the random numbers of
-    PyTorch and NumPy, as Captum draws them.
+    """Gradients at random points between baselines and the picture (arXiv 1705.07874), with random numbers from PyTorch
+    and NumPy, as in Captum.
     """
 
     def __init__(self, forward_func: Any, multiply_by_inputs: bool = True) -> None:
@@ -347,13 +347,13 @@ class GradientShap(_Attribution):
         additional_forward_args: Any = None,
         return_convergence_delta: bool = False,
     ) -> Any:
-        """As Captum's: ``[N, C, H, W]``; ``baselines`` ``[B, C, H, W]`` are drawn from."""
+        """As in Captum: ``[N, C, H, W]``; random ones of ``baselines`` ``[B, C, H, W]`` are used."""
         import torch
 
         if return_convergence_delta:
-            raise ValueError("return_convergence_delta is not supported for random places")
+            raise ValueError("return_convergence_delta is not supported for random points")
         if callable(baselines) or isinstance(baselines, (int, float)):
-            raise ValueError("baselines are a batch of pictures, [B, C, H, W]")
+            raise ValueError("baselines must be a batch of pictures, [B, C, H, W]")
         count = len(inputs)
         chosen = np.random.choice(len(baselines), n_samples * count)
         base = torch.as_tensor(values_of(baselines)[chosen])
@@ -368,7 +368,7 @@ class GradientShap(_Attribution):
 
 
 class Occlusion(_Attribution):
-    """What the score loses when a window is covered (arXiv 1311.2901)."""
+    """The drop of the score when a window is covered (arXiv 1311.2901)."""
 
     def attribute(
         self,
@@ -381,9 +381,9 @@ class Occlusion(_Attribution):
         perturbations_per_eval: int = 1,
         show_progress: bool = False,
     ) -> Any:
-        """As Captum's, ``[N, C, H, W]``: the windows cover all channels, ``(C, rows, columns)``.
+        """As in Captum, ``[N, C, H, W]``: the windows cover all channels, ``(C, rows, columns)``.
 
-        ``perturbations_per_eval`` changes nothing: the engine computes of each covered picture only what changed.
+        ``perturbations_per_eval`` has no effect: the engine computes only what changes in each covered picture.
         """
         values = values_of(inputs)
         channels = values.shape[1]
@@ -391,7 +391,7 @@ class Occlusion(_Attribution):
         stride = (1, 1) if strides is None else _sides(strides, channels, "strides")
         with _Baselines(baselines, values) as along:
             if along.of(0) != along.of(len(values) - 1):
-                raise ValueError("the baseline is one for all pictures")
+                raise ValueError("all pictures must have the same baseline")
             settings = {
                 "preset": "captum",
                 "window": window,
@@ -409,12 +409,12 @@ def _sides(shape: int | Sequence[int], channels: int, name: str) -> tuple[int, i
         return shape, shape
     shape = tuple(int(side) for side in (shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape))
     if len(shape) != 3 or (name == "sliding_window_shapes" and shape[0] != channels):
-        raise ValueError(f"{name} is ({channels}, rows, columns): all channels are covered at once; not {shape}")
+        raise ValueError(f"{name} must be ({channels}, rows, columns), because all channels are covered; not {shape}")
     return shape[1], shape[2]
 
 
 class _Segments(_Attribution):
-    """A method that covers segments of the picture."""
+    """A method over segments of the picture."""
 
     def _by_segments(
         self,
@@ -429,13 +429,13 @@ class _Segments(_Attribution):
         values = values_of(inputs)
         if feature_mask is None:
             raise ValueError(
-                "feature_mask must be given: which segment each pixel belongs to. Without it each number of the "
-                "picture would be one of its own"
+                "feature_mask must be given: the segment of each pixel. Without it, Captum treats each value of the "
+                "picture as a segment, which is not supported"
             )
         mask = np.asarray(feature_mask.cpu() if is_tensor(feature_mask) else feature_mask)
         mask = mask.reshape((-1, *mask.shape[-3:])) if mask.ndim >= 3 else mask[None, None]
         if len(mask) != 1 or not (mask == mask[:, :1]).all():
-            raise ValueError("feature_mask is one for all pictures, and the same for all channels: (1, 1, H, W)")
+            raise ValueError("feature_mask must be the same for all pictures and channels: (1, 1, H, W)")
         with _Baselines(baselines, values) as along, tempfile.TemporaryDirectory(prefix="dvm-") as folder:
             file = Path(folder, "segments.npy")
             np.save(file, np.ascontiguousarray(mask[0, 0], dtype=np.int64))
@@ -451,7 +451,7 @@ class _Segments(_Attribution):
 
 
 class FeatureAblation(_Segments):
-    """What the score loses when one segment is covered (arXiv 1311.2901)."""
+    """The drop of the score when one segment is covered (arXiv 1311.2901)."""
 
     def attribute(
         self,
@@ -463,14 +463,14 @@ class FeatureAblation(_Segments):
         perturbations_per_eval: int = 1,
         show_progress: bool = False,
     ) -> Any:
-        """As Captum's, ``[N, C, H, W]``; ``feature_mask`` ``[1, 1, H, W]`` must be given."""
+        """As in Captum, ``[N, C, H, W]``; ``feature_mask`` ``[1, 1, H, W]`` must be given."""
         return self._by_segments(
             inputs, baselines, target, feature_mask, "feature-ablation", {}, additional_forward_args
         )
 
 
 class ShapleyValueSampling(_Segments):
-    """Shapley values by sampling orders (doi 10.1016/j.cor.2008.04.004). The random numbers are the engine's."""
+    """Shapley values from random orders (doi 10.1016/j.cor.2008.04.004), with the engine's random numbers."""
 
     def attribute(
         self,
@@ -483,7 +483,7 @@ class ShapleyValueSampling(_Segments):
         perturbations_per_eval: int = 1,
         show_progress: bool = False,
     ) -> Any:
-        """As Captum's, ``[N, C, H, W]``; ``feature_mask`` ``[1, 1, H, W]`` must be given."""
+        """As in Captum, ``[N, C, H, W]``; ``feature_mask`` ``[1, 1, H, W]`` must be given."""
         settings = {"samples": n_samples}
         return self._by_segments(
             inputs, baselines, target, feature_mask, "shapley-sampling", settings, additional_forward_args
@@ -491,7 +491,7 @@ class ShapleyValueSampling(_Segments):
 
 
 class KernelShap(_Segments):
-    """Shapley values by weighted least squares (arXiv 1705.07874). The random numbers are the engine's."""
+    """Shapley values by weighted least squares (arXiv 1705.07874), with the engine's random numbers."""
 
     def attribute(
         self,
@@ -505,7 +505,7 @@ class KernelShap(_Segments):
         return_input_shape: bool = True,
         show_progress: bool = False,
     ) -> Any:
-        """As Captum's, ``[N, C, H, W]``; ``feature_mask`` ``[1, 1, H, W]`` must be given."""
+        """As in Captum, ``[N, C, H, W]``; ``feature_mask`` ``[1, 1, H, W]`` must be given."""
         if not return_input_shape:
             raise ValueError("return_input_shape=False is not supported")
         settings = {"samples": n_samples}
@@ -530,7 +530,7 @@ class LayerGradCam(_Attribution):
         relu_attributions: bool = False,
         attr_dim_summation: bool = True,
     ) -> Any:
-        """As Captum's: ``[N, 1, rows, columns]`` of the layer."""
+        """As in Captum: ``[N, 1, rows, columns]`` of the layer."""
         if attribute_to_layer_input or not attr_dim_summation:
             raise ValueError("attribute_to_layer_input=True and attr_dim_summation=False are not supported")
         layer = self._network.layer(self.layer, inputs)
@@ -555,7 +555,7 @@ class GuidedGradCam(_Attribution):
         interpolate_mode: str = "nearest",
         attribute_to_layer_input: bool = False,
     ) -> Any:
-        """As Captum's: ``[N, C, H, W]``."""
+        """As in Captum: ``[N, C, H, W]``."""
         if attribute_to_layer_input:
             raise ValueError("attribute_to_layer_input=True is not supported")
         guided = GuidedBackprop(self.forward_func).attribute(inputs, target, additional_forward_args)
@@ -577,26 +577,26 @@ class LayerActivation(_Attribution):
         self.layer = layer
 
     def attribute(self, inputs: Any, additional_forward_args: Any = None) -> Any:
-        """As Captum's: ``[N, C, rows, columns]`` of a feature map."""
+        """As in Captum: ``[N, C, rows, columns]`` for a feature map."""
         if additional_forward_args is not None:
-            raise ValueError("additional_forward_args are not supported: the network takes pictures alone")
+            raise ValueError("additional_forward_args are not supported: the network has only pictures as its input")
         layer = self._network.layer(self.layer, inputs)
         return _like(inputs, self._network.model(inputs).activation(inputs, layer))
 
 
 class LayerAttribution:
-    """Captum's way from a layer's size to the picture's."""
+    """Upsampling from a layer's size to the picture's, as in Captum."""
 
     @staticmethod
     def interpolate(layer_attribution: Any, interpolate_dims: Any, interpolate_mode: str = "nearest") -> Any:
-        """A tensor ``[N, C, rows, columns]`` at another size, by ``torch.nn.functional.interpolate``."""
+        """A tensor ``[N, C, rows, columns]`` resized by ``torch.nn.functional.interpolate``."""
         from torch.nn import functional
 
         return functional.interpolate(layer_attribution, interpolate_dims, mode=interpolate_mode)
 
 
 class NoiseTunnel:
-    """A method averaged over noisy copies of the picture (arXiv 1706.03825), with PyTorch's random numbers."""
+    """A method averaged over noisy copies of the picture (arXiv 1706.03825), with random numbers from PyTorch."""
 
     def __init__(self, attribution_method: Any) -> None:
         self.attribution_method = attribution_method
@@ -611,14 +611,14 @@ class NoiseTunnel:
         draw_baseline_from_distrib: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """As Captum's: ``smoothgrad``, ``smoothgrad_sq`` or ``vargrad``, ``[N, C, H, W]``."""
+        """As in Captum: ``smoothgrad``, ``smoothgrad_sq`` or ``vargrad``, ``[N, C, H, W]``."""
         import torch
 
         if draw_baseline_from_distrib:
             raise ValueError("draw_baseline_from_distrib=True is not supported")
         kinds = ("smoothgrad", "smoothgrad_sq", "vargrad")
         if nt_type not in kinds:
-            raise ValueError(f"nt_type is one of {', '.join(kinds)}, not {nt_type!r}")
+            raise ValueError(f"nt_type must be one of {', '.join(kinds)}, not {nt_type!r}")
         count = len(inputs)
         repeated = torch.as_tensor(inputs).repeat_interleave(nt_samples, dim=0)
         noisy = torch.normal(repeated, float(stdevs[0] if isinstance(stdevs, (tuple, list)) else stdevs))

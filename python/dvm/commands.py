@@ -1,7 +1,7 @@
-"""What the command ``dvm`` does with many pictures, as functions: prepare, train, evaluate, compare, survey, convert.
+"""The commands of ``dvm`` for many pictures, as functions: prepare, train, evaluate, compare, survey, convert.
 
-Each function runs the command in a process of its own with the same engine: Ctrl-C ends it, what it prints shows up
-as it comes, and its result is read as JSON. Keyword arguments are the command's flags, with ``_`` for ``-``:
+Each function runs the command in its own process, with the same engine. Ctrl-C stops it, its messages appear
+immediately, and its result is read as JSON. Keyword arguments are the command's flags, with ``_`` for ``-``:
 ``dvm.train("flowers", epochs=2, mixup=0.2)`` is ``dvm train flowers --epochs 2 --mixup 0.2``.
 """
 
@@ -27,14 +27,14 @@ _Paths = str | os.PathLike | Iterable[str | os.PathLike]
 
 
 class Result(Mapping[str, Any]):
-    """What a command found, as a mapping, and the folder with its files.
+    """The result of a command, as a mapping, and the folder with its files.
 
     Attributes
     ----------
     folder : Path or None
         The folder with the results: reports, plots, arrays.
     failed : bool
-        Whether some pictures failed; each was named.
+        Whether some pictures failed; messages name them.
     """
 
     def __init__(self, found: Any, folder: Path | None, failed: bool) -> None:
@@ -81,7 +81,7 @@ def explain(
     out: str | os.PathLike[str] = "explanations",
     **options: Any,
 ) -> Result:
-    """Explain all pictures of folders, lists and tables, into files. One picture: :meth:`dvm.Model.explain`.
+    """Explain all pictures of folders, lists and tables, and write files. For one picture: :meth:`dvm.Model.explain`.
 
     Parameters
     ----------
@@ -99,19 +99,19 @@ def explain(
     Returns
     -------
     Result
-        Its ``folder`` holds the files; ``failed`` says whether some pictures failed.
+        ``folder`` contains the files; ``failed`` tells whether some pictures failed.
     """
     arguments = [*_paths(data), *_network(model), *_flag("method", method)]
     return _run("explain", arguments, options, out, as_json=False)
 
 
 def bench(work: str, model: models.Model | str | os.PathLike[str] | None = None, **options: Any) -> Result:
-    """How long a network takes.
+    """Measure how long a network takes.
 
     Parameters
     ----------
     work : str
-        What is timed: ``"forward"``, ``"occlusion"`` or another work that ``dvm bench --help`` names.
+        What to measure: ``"forward"``, ``"occlusion"`` or another one of ``dvm bench --help``.
     model : Model, str or path, optional
         The network.
     **options
@@ -134,7 +134,7 @@ def compare(
     out: str | os.PathLike[str] = "comparison",
     **options: Any,
 ) -> Result:
-    """Which method suits a network: methods × metrics over many pictures, with intervals and controls.
+    """Compare methods for a network: methods × metrics over many pictures, with intervals and controls.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def compare(
     model : Model, str or path, optional
         The network.
     method, metrics : str or list of str, optional
-        What is compared, and by what.
+        The methods to compare, and the metrics to compare them by.
     out : path
         Folder for the results.
     **options
@@ -165,7 +165,7 @@ def survey(
     out: str | os.PathLike[str] = "survey",
     **options: Any,
 ) -> Result:
-    """Where a network looks over a whole data set, with a warning of shortcuts.
+    """Show where a network looks over a whole data set, with a warning of shortcuts.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def survey(
     model : Model, str or path, optional
         The network.
     method : str, optional
-        By which method.
+        The method.
     out : path
         Folder for the results.
     **options
@@ -194,7 +194,7 @@ def evaluate(
     out: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Result:
-    """How good a network is on labelled pictures.
+    """Evaluate a network on labelled pictures.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def train(
     Parameters
     ----------
     data : path, optional
-        A data set, as :func:`prepare` leaves it.
+        A data set, as written by :func:`prepare`.
     out : path, optional
         Folder for the run.
     **options
@@ -241,14 +241,14 @@ def train(
 
 
 def prepare(kind: str, *arguments: str | os.PathLike[str], **options: Any) -> Result:
-    """Make a data set of labelled pictures, or look one over.
+    """Make a data set of labelled pictures, or check one.
 
     Parameters
     ----------
     kind : str
-        ``"folder"``, ``"audit"`` or another kind that ``dvm prepare --help`` names.
+        ``"folder"``, ``"audit"`` or another one of ``dvm prepare --help``.
     *arguments : path
-        Where from, and where to.
+        The source and the destination.
     **options
         Flags of ``dvm prepare``.
 
@@ -260,7 +260,7 @@ def prepare(kind: str, *arguments: str | os.PathLike[str], **options: Any) -> Re
 
 
 def convert(model: models.Model | str | os.PathLike[str], out: str | os.PathLike[str], **options: Any) -> Path:
-    """Write a network as another file: the ending says which, ``.onnx``, ``.safetensors`` or ``.pth``.
+    """Convert a network to the format of the file extension: ``.onnx``, ``.safetensors`` or ``.pth``.
 
     Returns
     -------
@@ -278,7 +278,7 @@ def convert(model: models.Model | str | os.PathLike[str], out: str | os.PathLike
 
 
 def fetch(*names: str, **options: Any) -> None:
-    """Bring published weights of networks to this machine, by name."""
+    """Download published weights of networks, by name."""
     _run("models", ["fetch", *names], options, None, as_json=False)
 
 
@@ -315,8 +315,8 @@ def _network(model: models.Model | str | os.PathLike[str] | None) -> list[str]:
 
 
 def _flag(name: str, value: Any) -> list[str]:
-    """A flag with its value, as the command takes it."""
-    # `class_` and its like, which Python does not allow without the line.
+    """A flag with its value, as a command-line argument."""
+    # `class_` is the flag `--class`, because `class` is a keyword of Python.
     flag = f"--{name.rstrip('_').replace('_', '-')}"
     if value is None or value is False:
         return []
@@ -331,7 +331,7 @@ def _flag(name: str, value: Any) -> list[str]:
 
 
 def _run(command: str, arguments: list[str], options: Mapping[str, Any], out: Any, as_json: bool = True) -> Result:
-    """Run the command; what it says goes to standard error as it comes."""
+    """Run the command; its messages go to standard error immediately."""
     words = [command, *arguments]
     if out is not None:
         words += ["--out", os.fspath(out)]
@@ -353,7 +353,7 @@ def _run(command: str, arguments: list[str], options: Mapping[str, Any], out: An
         answer = process.stdout.read().decode()
         status = process.wait()
     except BaseException:
-        # Ctrl-C reaches the command by itself where there is a terminal.
+        # In a terminal, Ctrl-C reaches the command directly.
         process.terminate()
         process.wait()
         raise
@@ -369,7 +369,7 @@ def _run(command: str, arguments: list[str], options: Mapping[str, Any], out: An
 
 
 def _pass_on(stream: Any, heard: list[str]) -> None:
-    """What the command says, to this process's standard error; in a notebook that is below the cell."""
+    """Copy the command's messages to this process's standard error, which a notebook shows below the cell."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while chunk := stream.read1(65536):
         text = decoder.decode(chunk)
@@ -379,5 +379,5 @@ def _pass_on(stream: Any, heard: list[str]) -> None:
 
 
 def _as_keywords(words: str) -> str:
-    """The command's flags as the keyword arguments that they are here."""
+    """Replace the command's flags by the keyword arguments of the function."""
     return re.sub(r"--([a-z][a-z-]*)", lambda flag: f"`{flag[1].replace('-', '_')}=`", words)

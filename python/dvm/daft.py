@@ -28,7 +28,7 @@ def explainer(
     threads: int = 1,
     **keywords: Any,
 ) -> Any:
-    """A function of Daft that explains the picture files of a column.
+    """Make a Daft function that explains the picture files of a column.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def explainer(
     Returns
     -------
     function
-        Of a column of bytes; gives a column of structures: ``class_index``, ``class_name``, ``probability``,
-        ``error``, and a list of numbers for each method, its map row by row.
+        From a column of bytes to a column of structures: ``class_index``, ``class_name``, ``probability``, ``error``,
+        and for each method a list of numbers, its map row by row.
     """
     import daft
     from daft import DataType

@@ -1,6 +1,6 @@
-"""What can go wrong. Every error says what is wrong, where, and what to do.
+"""Errors. Each says what is wrong, where, and what to do.
 
-A file that is missing or must not be read is Python's own :class:`FileNotFoundError` or
+A file that is missing or cannot be read raises Python's own :class:`FileNotFoundError` or
 :class:`PermissionError`.
 """
 
@@ -23,7 +23,7 @@ class Error(Exception):
 
 
 class UsageError(Error, ValueError):
-    """What was asked for does not exist, or does not go together."""
+    """A name or value does not exist, or arguments do not fit together."""
 
 
 class PictureError(Error, ValueError):
@@ -31,15 +31,15 @@ class PictureError(Error, ValueError):
 
 
 class ModelError(Error, ValueError):
-    """A network cannot be loaded, has no weights here, or answers with something that is no answer."""
+    """A network cannot be loaded, has no weights on this machine, or has an output that cannot be used."""
 
 
 class MethodError(Error, ValueError):
-    """A method cannot make its map of this network and picture."""
+    """A method cannot make a map for this network and picture."""
 
 
 class TooLargeError(Error, MemoryError):
-    """A picture would take more memory than is allowed."""
+    """A picture needs more memory than the limit."""
 
 
 class DataError(Error, ValueError):

@@ -1,4 +1,4 @@
-"""What a network looked at in one picture."""
+"""Maps, and explanations: the maps of one picture and class."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["Check", "Explanation", "Map"]
 
 @dataclass(frozen=True)
 class Check:
-    """What one metric found of a map."""
+    """The result of one metric for a map."""
 
     name: str
     """The metric's name, such as ``deletion``."""
     title: str
-    """Its name for people."""
+    """Its title."""
     value: float | None
-    """What it measured; ``None`` where it could not."""
+    """What it measured; ``None`` if it failed."""
     warning: str | None
-    """Why it could not, or what is wrong with the map."""
+    """Why it failed, or what is wrong with the map."""
 
 
 class Map:
@@ -48,29 +48,29 @@ class Map:
 
     @cached_property
     def map(self) -> np.ndarray:
-        """The map ``[H, W]``, float32, raw values, never rescaled: one a pixel of the network's input."""
+        """The map ``[H, W]``, float32, not rescaled: one value for each pixel of the network's input."""
         return self._made.map(self.method)
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
-        """What was computed before it became one map, by name; ``raw`` is always there."""
+        """The arrays that the map was reduced from, by name; ``raw`` always exists."""
         return self._made.arrays(self.method)
 
     @property
     def raw(self) -> np.ndarray:
-        """What the map was reduced from: gradients ``[C, H, W]``, occlusion ``[classes, rows, columns]``, a class
-        activation map at the size of its layer ``[rows, columns]``.
+        """The array that the map was reduced from: gradients ``[C, H, W]``, scores of occlusion ``[classes, rows,
+        columns]``, or a class activation map at the size of its layer, ``[rows, columns]``.
         """
         return self.arrays["raw"]
 
     @property
     def title(self) -> str:
-        """The name above the map, with the settings that matter most."""
+        """The title of the map, with its main settings."""
         return self._made.about(self.method)["title"]
 
     @property
     def quantity(self) -> str:
-        """What is measured, such as ``drop in probability``."""
+        """What the values are, such as ``drop in probability``."""
         return self._made.about(self.method)["quantity"]
 
     @property
@@ -80,20 +80,20 @@ class Map:
 
     @property
     def warnings(self) -> list[str]:
-        """What readers of this map must know."""
+        """What was assumed, and other things to know about this map."""
         return [words for who, words in self._made.warnings if who == self.method]
 
     @property
     def checks(self) -> list[Check]:
-        """What the metrics found that were asked for by ``check=``."""
+        """The results of the metrics given as ``check=``."""
         return [Check(*found) for found in self._made.checks(self.method)]
 
     def overlay(self) -> Any:
-        """The map over the picture, as a Pillow image."""
+        """The map drawn over the picture, as a Pillow image."""
         return as_image(self.overlay_array())
 
     def overlay_array(self) -> np.ndarray:
-        """The map over the picture, ``uint8 [H, W, 3]``."""
+        """The map drawn over the picture, ``uint8 [H, W, 3]``."""
         return self._made.overlay(self.method)
 
     def picture(self) -> Any:
@@ -114,10 +114,10 @@ class Map:
 
 
 class Explanation(Mapping[str, Map]):
-    """What a network looked at for one class of one picture: one map for each method.
+    """The maps of one picture and class, one for each method.
 
-    ``e["grad-cam"]`` is the map of one method; ``e.map`` and its like are those of the first.
-    In a notebook an explanation shows itself.
+    ``e["grad-cam"]`` is the map of one method; ``e.map``, ``e.raw`` and ``e.first`` are those of the first method.
+    A notebook shows an explanation as its figure.
     """
 
     def __init__(self, made: Any) -> None:
@@ -128,7 +128,7 @@ class Explanation(Mapping[str, Map]):
         try:
             return self._maps[method]
         except KeyError:
-            raise KeyError(f"there is no map by {method!r}; there are {', '.join(self._maps)}") from None
+            raise KeyError(f"there is no map of {method!r}; the methods are {', '.join(self._maps)}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._maps)
@@ -143,12 +143,12 @@ class Explanation(Mapping[str, Map]):
 
     @property
     def map(self) -> np.ndarray:
-        """The map ``[H, W]`` of the first method, float32, raw values, never rescaled."""
+        """The map ``[H, W]`` of the first method, float32, not rescaled."""
         return self.first.map
 
     @property
     def raw(self) -> np.ndarray:
-        """What the map of the first method was reduced from (:attr:`Map.raw`)."""
+        """The array that the map of the first method was reduced from (:attr:`Map.raw`)."""
         return self.first.raw
 
     @property
@@ -177,22 +177,22 @@ class Explanation(Mapping[str, Map]):
 
     @cached_property
     def logits(self) -> np.ndarray:
-        """One logit a class, ``[classes]``."""
+        """The logits, ``[classes]``."""
         return np.asarray(self._made.logits, dtype=np.float32)
 
     @property
     def warnings(self) -> list[str]:
-        """What readers of the maps must know: of the picture, the network, each method."""
+        """What was assumed, and other things to know about the picture, the network and each map."""
         return [f"{who}: {words}" for who, words in self._made.warnings]
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """How the maps were made: every parameter, checksum and warning, as in ``explanation.json``."""
+        """How the maps were made: all settings, checksums and warnings, as in ``explanation.json``."""
         return json.loads(self._made.record())
 
     @property
     def crop(self) -> np.ndarray:
-        """The pixels that the network saw, ``uint8 [H, W, 3]``."""
+        """The pixels of the crop that the network got, ``uint8 [H, W, 3]``."""
         return self._made.crop()
 
     def figure(self) -> Any:
@@ -208,16 +208,16 @@ class Explanation(Mapping[str, Map]):
         return self._made.figure_file(format)
 
     def overlay(self, method: str | None = None) -> Any:
-        """The map of a method, or of the first, over the picture, as a Pillow image."""
+        """The map of a method (default: the first), drawn over the picture, as a Pillow image."""
         return (self.first if method is None else self[method]).overlay()
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Make ``folder`` hold this explanation and nothing else: maps, pictures, figure, record.
+        """Write maps, pictures, figure and record into ``folder``.
 
         Parameters
         ----------
         folder : path
-            Appears whole or not at all. An explanation that is in it is replaced.
+            Written completely or not at all. Replaces an explanation that is in it.
 
         Returns
         -------
@@ -227,7 +227,7 @@ class Explanation(Mapping[str, Map]):
         Raises
         ------
         SaveError
-            If the folder holds anything but explanations, or cannot be written to.
+            If the folder contains other files, or cannot be written to.
         """
         return [Path(path) for path in self._made.save(Path(folder))]
 

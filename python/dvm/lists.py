@@ -1,4 +1,4 @@
-"""What there is: methods, metrics, networks."""
+"""Lists of methods, metrics and networks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ def methods() -> dict[str, dict[str, Any]]:
     -------
     dict
         For each method a dictionary with ``title``, ``summary``, ``family``, ``paper``, ``year``, ``cost``,
-        ``networks``, ``presets`` and ``options``: of each option the name, what it takes, its default and a help
-        text.
+        ``networks``, ``presets`` and ``options``: each option with its name, its values, its default and a help text.
     """
     return {entry["name"]: entry for entry in _dvm.methods()}
 
@@ -34,11 +33,11 @@ def metrics() -> dict[str, dict[str, Any]]:
 
 
 def models() -> dict[str, bool]:
-    """All networks that are known by name, and whether weights of each are on this machine.
+    """All networks by name, and whether the weights of each are on this machine.
 
     Returns
     -------
     dict
-        ``False`` for a network whose weights :func:`dvm.fetch` would bring.
+        ``False`` for a network whose weights :func:`dvm.fetch` would download.
     """
     return {entry["name"]: entry["at_hand"] for entry in _dvm.models()}

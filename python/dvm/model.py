@@ -1,4 +1,4 @@
-"""Networks that explain themselves."""
+"""Networks that can be explained."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PathLike = str | os.PathLike
 
 
 class AssumptionWarning(UserWarning):
-    """Something that changes results was assumed, because the network's file does not say it."""
+    """Something that affects results was assumed, because the network's file does not contain it."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network sees in a picture."""
+    """The classes of a picture, as the network predicts them."""
 
     ranked: list[Ranked]
     """All classes, most probable first."""
     logits: np.ndarray
-    """One logit a class, ``[classes]``."""
+    """The logits, ``[classes]``."""
 
     @property
     def index(self) -> int:
@@ -83,22 +83,22 @@ def load(
     ----------
     model : str or path
         The name of a network (:func:`dvm.models`), or a file: ONNX, ``.safetensors``, a PyTorch checkpoint
-        (``.pth``; no code in it is ever run), or the folder of a training run, of which the best weights are taken.
+        (``.pth``; its code is never run), or the folder of a training run, whose best weights are used.
     weights : str or path, optional
-        Weights for a network that is given by name: a file, or the tag of published ones.
+        Weights for a network given by name: a file, or the tag of published weights.
     classes : list of str, or path, optional
         Names of the classes, or a file with them.
     part : str, optional
-        Which network of a file that holds several: ``ema``, ``raw``, or its prefix.
+        Which network of a file with several: ``ema``, ``raw``, or its prefix.
     size : (int, int), optional
-        Rows and columns of the pictures, for a graph that leaves them open.
+        Rows and columns of the input, if the network's are dynamic.
     preprocess : dict or str, optional
-        How pictures are prepared, where the file does not say it or something else is wanted: ``"imagenet"``, a JSON
-        file, or a dictionary such as ``{"mean": [0.5] * 3, "std": [0.5] * 3, "crop": [224, 224]}``.
+        The preprocessing, if the file does not contain it or you want another one: ``"imagenet"``, a JSON file, or a
+        dictionary such as ``{"mean": [0.5] * 3, "std": [0.5] * 3, "crop": [224, 224]}``.
     output : str, optional
-        What the network's numbers mean: ``logits``, ``probabilities``, ``log-probabilities``, ``labels``.
+        What the network's outputs mean: ``logits``, ``probabilities``, ``log-probabilities``, ``labels``.
     exact : bool
-        Compute with direct kernels only: slower, and the same bits in every batch.
+        Use exact arithmetic: slower, but results do not depend on the batch.
 
     Returns
     -------
@@ -107,14 +107,14 @@ def load(
     Warns
     -----
     AssumptionWarning
-        For each thing that changes results and had to be assumed. The arguments above settle it.
+        For each assumption that affects results. Set the arguments above to avoid it.
 
     Raises
     ------
     UsageError
         For a name that is neither a network nor a file.
     ModelError
-        For a file that cannot be used, and where no weights of the network are on this machine.
+        For a file that cannot be used, and if no weights of the network are on this machine.
 
     Examples
     --------
@@ -167,9 +167,9 @@ class Model:
 
     def __init__(self, loaded: Any, opened: Mapping[str, Any]) -> None:
         self._loaded = loaded
-        # What the command would be told to open the same network.
+        # The arguments with which the command opens the same network.
         self._opened = dict(opened)
-        # Files that are needed for that and exist nowhere else; they live as long as this.
+        # Files that exist only for this model, and are deleted with it.
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -184,22 +184,22 @@ class Model:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Channels, rows and columns of what the network is given."""
+        """Channels, rows and columns of the network's input."""
         return self._loaded.input_shape
 
     @property
     def output(self) -> str:
-        """What the network's numbers mean: ``logits``, ``probabilities``, …"""
+        """What the network's outputs mean: ``logits``, ``probabilities``, …"""
         return self._loaded.output
 
     @property
     def preprocess(self) -> dict[str, Any]:
-        """How pictures are prepared."""
+        """The preprocessing of pictures."""
         return json.loads(self._loaded.preprocess)
 
     @property
     def warnings(self) -> list[str]:
-        """What had to be assumed of the network, and what else is to be known of it."""
+        """What was assumed about the network, and other things to know about it."""
         return self._loaded.warnings
 
     @property
@@ -209,16 +209,16 @@ class Model:
 
     @cached_property
     def layers(self) -> dict[str, tuple[int, ...]]:
-        """All layers, in the order in which they are computed, with the shapes of their values for one picture."""
+        """All layers in the order of computation, with the shapes of their values for one picture."""
         return {name: tuple(shape) for name, _, shape, _ in self._loaded.layers()}
 
     @property
     def usual_layer(self) -> str | None:
-        """The layer that class activation maps look at unless another is asked for."""
+        """The default layer of class activation maps."""
         return self._loaded.usual_layer()
 
     def __call__(self, inputs: Any) -> np.ndarray:
-        """The network's own numbers for prepared pictures.
+        """The network's outputs for prepared pictures.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ class Model:
         Returns
         -------
         array ``[N, classes]``, float32
-            :attr:`output` says what they mean.
+            :attr:`output` tells what they mean.
         """
         return self._loaded.numbers(values_of(inputs))
 
@@ -249,7 +249,7 @@ class Model:
         return self._loaded.activation(values_of(inputs), layer)
 
     def classify(self, picture: Any, *, slice: int | None = None) -> Any:
-        """What the network sees in a picture, or in each of several.
+        """Predict the class of a picture, or of each of several.
 
         Parameters
         ----------
@@ -293,57 +293,56 @@ class Model:
         Parameters
         ----------
         picture
-            A path, bytes of a picture file, a Pillow image, pixels as ``uint8 [H, W, 3]``; or what the network is
-            given, prepared and normalised, as ``float32 [C, H, W]`` or a tensor. A list, or an array of four axes, is
-            a batch.
+            A path, bytes of a picture file, a Pillow image, pixels as ``uint8 [H, W, 3]``; or a prepared, normalised
+            input, as ``float32 [C, H, W]`` or a tensor. A list, or an array with four axes, is a batch.
         method : str or list of str, optional
-            Methods (:func:`dvm.methods`); a text may name several, separated by commas. Guided backprop and occlusion
-            if none is given.
+            Methods (:func:`dvm.methods`); a string may name several, separated by commas. Default: guided backprop
+            and occlusion.
         target : int, str or list, optional
-            The class to explain, by index or name; the most probable one if none is given. With a list, or
-            ``"all"``, there is one explanation for each class.
+            The class to explain, by index or name; default: the most probable one. For a list, or ``"all"``, there
+            is one explanation for each class.
         against : int or str, optional
             Explain the class against this one.
         unit : str, optional
-            Explain a channel of a layer, ``"layer4:37"`` or ``"layer4:37:3,4"``, and not a class.
+            Explain a channel of a layer, ``"layer4:37"`` or ``"layer4:37:3,4"``, instead of a class.
         check : str, list or True, optional
-            Metrics that test every map (:func:`dvm.metrics`); ``True`` is a short, usual set.
+            Metrics that test every map (:func:`dvm.metrics`); ``True`` for a short default set.
         regions : path, optional
-            Where objects are, for metrics that must know.
+            File with the regions of objects, for metrics that need them.
         slice : int, optional
             Which picture of a volume, a DICOM file or an array file, from 0.
         true_class : int or str, optional
-            What the picture really shows, for the figure and the record.
+            The true class of the picture, for the figure and the record.
         settings : dict, optional
             Options of single methods and metrics: ``{"rise.masks": 500, "deletion.steps": 20}``.
         memory : int
-            Bytes that activations may take at once.
+            Memory limit for activations, in bytes.
         incremental : bool
-            Compute of a covered picture only what changes.
+            For covered pictures, compute only what changes.
         overlay : str
-            ``"grey"`` or ``"colour"``: how maps lie over the picture.
+            ``"grey"`` or ``"colour"``: the picture under the maps.
         colours : str, optional
-            A colour map for the maps that it suits.
+            Colour map for the maps that it suits.
         figures : list of str
-            The files of the figure that :meth:`Explanation.save` writes: ``png``, ``svg``, ``pdf``.
+            Formats of the figure that :meth:`Explanation.save` writes: ``png``, ``svg``, ``pdf``.
         progress : bool or function, optional
             Whether progress is shown (:data:`dvm.progress.Progress`).
         **options
-            Options of the methods: ``window=32, stride=8``. Each goes to every method that has it.
+            Options of the methods: ``window=32, stride=8``. Each is passed to every method that has it.
 
         Returns
         -------
         Explanation
-            For one picture and one class; a list for several classes; and for a batch a list of these.
+            For one picture and one class; a list for several classes; for a batch, a list of these.
 
         Raises
         ------
         UsageError
-            For a method, option or class that is not there.
+            For an unknown method, option or class.
         PictureError
             For a picture that cannot be decoded.
         MethodError
-            Where a method cannot make its map: rather none than a wrong one.
+            If a method cannot make a correct map.
 
         Examples
         --------
@@ -385,13 +384,13 @@ class Model:
         return explain(picture, "")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A model goes to another process, or into a file, with the bytes of its files."""
+        """Pickle a model with the bytes of its files, so that other processes can open it."""
         from dvm.shipping import Shipment
 
         return Shipment.opened, (Shipment.of(self),)
 
     def _written(self, name: str, text: str) -> str:
-        """A file with this text, for as long as the model lives."""
+        """Write a file with this text, which is deleted with the model."""
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="dvm-")
         file = Path(self._folder.name, name)
@@ -411,7 +410,7 @@ def check(
     target: Target | Sequence[Target] = None,
     **keywords: Any,
 ) -> Any:
-    """Explain a picture and test the maps: are they right?
+    """Explain a picture and test the maps.
 
     Parameters
     ----------
@@ -419,20 +418,20 @@ def check(
     picture, method, target
         As for :meth:`Model.explain`.
     metrics : str or list of str, optional
-        Metrics (:func:`dvm.metrics`); a short, usual set if none is given.
+        Metrics (:func:`dvm.metrics`); default: a short set.
     **keywords
         Other arguments of :meth:`Model.explain`.
 
     Returns
     -------
     Explanation, or a list
-        Of each map ``checks`` holds what was found.
+        ``checks`` of each map holds the results.
     """
     return model.explain(picture, method, target, check=metrics or True, **keywords)
 
 
 def _targets(target: Any) -> tuple[list[int | str], bool]:
-    """The classes, and whether one explanation is wanted and not a list."""
+    """The classes, and whether to return one explanation instead of a list."""
     if target is None:
         return ["top"], True
     if isinstance(target, str):
@@ -450,7 +449,7 @@ def _one(target: Any) -> int | str:
     except (TypeError, ValueError):
         index = -1
     if index < 0 or index != target:
-        raise TypeError(f"a target is the index or the name of a class, not {target!r}")
+        raise TypeError(f"a target must be the index or the name of a class, not {target!r}")
     return index
 
 
@@ -466,7 +465,7 @@ def _settings(settings: Mapping[str, Any] | None, options: Mapping[str, Any]) ->
 
 
 def text(value: Any) -> str:
-    """A value of an option as it is written: ``true``, ``20x30``, ``a,b``."""
+    """The value of an option as text: ``true``, ``20x30``, ``a,b``."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):

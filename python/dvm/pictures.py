@@ -1,4 +1,4 @@
-"""What a picture may be: a file, a Pillow image, pixels, or what a network is given."""
+"""Pictures in all accepted forms: a file, a Pillow image, pixels, or a prepared input."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["as_image", "is_batch", "native", "values_of"]
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether it is a tensor of PyTorch; PyTorch is not imported for that."""
+    """Whether it is a PyTorch tensor; does not import PyTorch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
@@ -25,21 +25,21 @@ def _array(value: Any) -> np.ndarray:
 
 
 def is_batch(picture: Any) -> bool:
-    """Whether several pictures are meant: a list or tuple, or an array of four axes."""
+    """Whether it is several pictures: a list or tuple, or an array with four axes."""
     if isinstance(picture, (list, tuple)):
         return True
     return (isinstance(picture, np.ndarray) or is_tensor(picture)) and picture.ndim == 4
 
 
 def native(picture: Any) -> Any:
-    """The picture as the engine takes it: a path, bytes, pixels ``uint8 [H, W, 3]``, or values ``float32 [C, H, W]``.
+    """The picture in a form that the engine accepts: a path, bytes, ``uint8 [H, W, 3]``, or ``float32 [C, H, W]``.
 
     Raises
     ------
     TypeError
-        For something that is no picture.
+        For an object that is not a picture.
     ValueError
-        For an array of which it cannot be told what it means.
+        For an array that is neither pixels nor a prepared input.
     """
     if isinstance(picture, (str, os.PathLike)):
         return Path(picture)
@@ -51,7 +51,7 @@ def native(picture: Any) -> Any:
     if isinstance(picture, image):
         return _of_image(picture)
     raise TypeError(
-        "a picture is a path, bytes of a picture file, a Pillow image, an array or a tensor, not "
+        "a picture must be a path, bytes of a picture file, a Pillow image, an array or a tensor, not "
         f"{type(picture).__name__}"
     )
 
@@ -59,7 +59,7 @@ def native(picture: Any) -> Any:
 def _of_image(image: Any) -> np.ndarray:
     if image.mode in ("1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "YCbCr"):
         if image.mode in ("RGBA", "LA") or "transparency" in image.info:
-            # As for files: what is transparent shows white.
+            # As for files, transparent pixels become white.
             from PIL import Image
 
             image = image.convert("RGBA")
@@ -67,7 +67,7 @@ def _of_image(image: Any) -> np.ndarray:
             image = Image.alpha_composite(white, image)
         return np.ascontiguousarray(np.asarray(image.convert("RGB")))
     raise ValueError(
-        f"a Pillow image of mode {image.mode} does not say which values are black and white; "
+        f"a Pillow image of mode {image.mode} does not define which values are black and white; "
         "convert it to RGB, or give the file's path"
     )
 
@@ -78,23 +78,23 @@ def _pixels_or_values(array: np.ndarray, is_from_torch: bool) -> np.ndarray:
         if array.ndim == 2:
             array = np.repeat(array[:, :, None], 3, axis=2)
         elif array.ndim == 3 and is_from_torch and shape[0] in (1, 3):
-            # As torchvision reads files: channels first.
+            # Channels first, as torchvision reads files.
             array = np.broadcast_to(array, (3, *shape[1:])).transpose(1, 2, 0)
         elif array.ndim == 3 and shape[2] == 1:
             array = np.repeat(array, 3, axis=2)
         elif array.ndim != 3 or shape[2] != 3:
-            raise ValueError(f"pixels are an array of the shape (rows, columns, 3), not {shape}")
+            raise ValueError(f"pixels must have the shape (rows, columns, 3), not {shape}")
         return np.ascontiguousarray(array)
     if np.issubdtype(array.dtype, np.floating):
         if array.ndim == 3 and shape[0] in (1, 3):
             return np.ascontiguousarray(array, dtype=np.float32)
         raise ValueError(
-            "numbers with a point are taken for what the network is given, prepared and normalised, of the shape "
-            f"(channels, rows, columns), not {shape}; give pixels as uint8"
+            "an array of floats must be a prepared, normalised input of shape (channels, rows, columns), "
+            f"not {shape}; give pixels as uint8"
         )
     raise ValueError(
-        f"an array of {array.dtype} does not say which values are black and white; give pixels as uint8, or prepared "
-        "values as float32"
+        f"an array of {array.dtype} does not define which values are black and white; give pixels as uint8, or a "
+        "prepared input as float32"
     )
 
 
@@ -108,7 +108,7 @@ def values_of(inputs: Any) -> np.ndarray:
     """
     array = np.ascontiguousarray(_array(inputs), dtype=np.float32)
     if array.ndim != 4:
-        raise ValueError(f"the inputs have the shape (N, C, H, W), not {array.shape}")
+        raise ValueError(f"inputs must have the shape (N, C, H, W), not {array.shape}")
     return array
 
 
@@ -118,12 +118,12 @@ def as_image(pixels: np.ndarray) -> Any:
     Raises
     ------
     ImportError
-        Without Pillow.
+        If Pillow is not installed.
     """
     try:
         from PIL import Image
     except ImportError as error:
         raise ImportError(
-            "pictures as objects need Pillow: pip install pillow; without it, `figure_array()` and its like give arrays"
+            "images need Pillow: pip install pillow; `figure_array()` and similar functions return arrays without it"
         ) from error
     return Image.fromarray(pixels)

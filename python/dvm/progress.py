@@ -1,4 +1,4 @@
-"""A line that says how far long work is."""
+"""A line that shows the progress of long work."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 __all__ = ["Line", "Progress"]
 
 Progress = bool | Callable[[str, int, int], object] | None
-"""Whether and how progress is shown: ``None`` shows it where somebody looks (a terminal, a notebook) once it takes
-longer than a second, ``True`` always, ``False`` never; a function is called with what is being made, steps done and
-all steps."""
+"""Whether and how progress is shown: ``None`` shows it in a terminal or notebook if it takes longer than a second,
+``True`` always, ``False`` never; a function is called with what is computed, the finished steps and all steps."""
 
 _PATIENCE = 1.0
 _WIDTH = 30
@@ -26,7 +25,7 @@ def _in_notebook() -> bool:
 
 
 class Line:
-    """Shows progress in one line, which is gone at the end: on standard error, or below the cell of a notebook."""
+    """Shows progress in one line, which is erased at the end: on standard error, or below the cell of a notebook."""
 
     def __init__(self, progress: Progress, name: str = "") -> None:
         self._began = time.monotonic()
@@ -41,13 +40,13 @@ class Line:
 
     @property
     def callback(self) -> Callable[[str, int, int], object] | None:
-        """What to give to the engine."""
+        """The function for the engine to call."""
         if self._call is not None:
             return self._call
         return self.update if self._draws else None
 
     def update(self, what: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` steps are done."""
+        """Show that ``done`` of ``total`` steps are finished."""
         elapsed = time.monotonic() - self._began
         if elapsed < self._patience or total <= 0:
             return
@@ -59,7 +58,7 @@ class Line:
         self._show(text)
 
     def _show(self, text: str) -> None:
-        """Show the text in the place of the one before."""
+        """Replace the text shown before."""
         if self._notebook:
             from IPython.display import display
 

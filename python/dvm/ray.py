@@ -5,8 +5,8 @@
 >>> found = dvm.ray.explain(pictures, "resnet18", methods="grad-cam")              # doctest: +SKIP
 >>> found.write_parquet("s3://bucket/maps")                                        # doctest: +SKIP
 
-Ray schedules, retries and writes; this module only says what is done with a batch. Each worker opens the network
-once. A picture that cannot be decoded has its error in its row, and the others are done.
+Ray schedules, retries and writes; this module explains the pictures of a batch. Each worker opens the network once.
+If a picture cannot be decoded, its row has the error, and the others are explained.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dvm.shipping import Shipment
 
 __all__ = ["Explainer", "explain"]
 
-# Columns in which a picture is looked for, in this order.
+# Columns that may contain pictures, in this order.
 _COLUMNS = ("bytes", "image", "path")
 
 
@@ -52,26 +52,26 @@ def explain(
         With a column ``bytes`` (``ray.data.read_binary_files``), ``image`` (``ray.data.read_images``: pixels ``uint8
         [H, W, 3]``), or ``path``.
     model : Model, str or path
-        The network. Its file is sent to the workers: they need not see it.
+        The network. Its file is sent to the workers, which need no access to it.
     methods : str or list of str
         As for :meth:`dvm.Model.explain`.
     target : int or str, optional
         The class to explain; the most probable one of each picture if none is given.
     column : str, optional
-        The column with the pictures; the first of ``bytes``, ``image``, ``path`` that is there if none is given.
+        The column with the pictures; by default the first of ``bytes``, ``image`` and ``path`` that exists.
     keep : list of str
-        Columns that are handed on; the pictures themselves are not.
+        Columns to keep in the result; the pictures themselves are not kept.
     maps : str
-        ``"float32"`` or ``"float16"`` arrays, or ``"none"``: what becomes of the maps.
+        Type of the arrays with the maps, ``"float32"`` or ``"float16"``, or ``"none"`` to leave them out.
     settings : dict, optional
         Options of the methods.
     batch_size : int
-        Pictures that a worker takes at a time: those that are done again if it dies.
+        Pictures in a batch. If a worker dies, its batch is repeated.
     workers : int or (int, int), optional
-        How many, or at least and at most; as many as the cluster has room for beside one processor if nothing is
-        given. Workers that take all processors leave none to read pictures, and Ray waits for ever.
+        Their number, or the least and the most; by default as many as the cluster has processors, minus one. If
+        workers use all processors, none is left to read pictures, and Ray waits forever.
     threads : int
-        Threads, and so processors, of each worker. Many workers of one thread make more pictures a second than few of
+        Threads, and so processors, of each worker. Many workers with one thread are faster than few workers with
         many.
     **keywords
         Other arguments of :meth:`dvm.Model.explain`.
@@ -79,18 +79,18 @@ def explain(
     Returns
     -------
     ray.data.Dataset
-        One row a picture, computed when it is consumed or written: what ``keep`` names, ``class_index``,
+        One row per picture, computed when it is used or written: the columns of ``keep``, ``class_index``,
         ``class_name``, ``probability``, ``seconds``, ``warnings`` (a list), ``error`` (``None``, or why there is no
-        map), and a column named like each method with its map ``[H, W]``.
+        map), and for each method a column with its map ``[H, W]``.
 
     Notes
     -----
-    A worker that dies is started again by Ray, and its batch is done again: no row is lost, none comes twice.
+    If a worker dies, Ray starts it again and repeats its batch: no row is missing or repeated.
     """
     import ray
 
     if maps not in ("float32", "float16", "none"):
-        raise ValueError(f"maps are float32, float16 or none, not {maps!r}")
+        raise ValueError(f"maps must be float32, float16 or none, not {maps!r}")
     listed = methods.split(",") if isinstance(methods, str) else list(methods)
     given = {
         "shipment": ray.put(Shipment.of(model)),
@@ -104,14 +104,14 @@ def explain(
         "keywords": keywords,
     }
     if workers is None:
-        # One processor is left to those who read.
+        # One processor is left for reading pictures.
         workers = (1, max(1, (int(ray.cluster_resources().get("CPU", 1)) - 1) // threads))
     least, most = workers if isinstance(workers, tuple) else (workers, workers)
     processors = ray.cluster_resources().get("CPU", 1)
     if least * threads >= processors:
         warnings.warn(
-            f"{least} workers of {threads} threads take all {processors:.0f} processors of the cluster and leave none "
-            "to read pictures: Ray waits until there are more",
+            f"{least} workers with {threads} threads use all {processors:.0f} processors of the cluster, so none is "
+            "left to read pictures, and Ray waits until there are more; use fewer workers or threads",
             stacklevel=2,
         )
     return dataset.map_batches(
@@ -126,7 +126,7 @@ def explain(
 
 
 class Explainer:
-    """Explains batches of pictures, with a network that is opened once: a worker of :func:`explain`."""
+    """A worker of :func:`explain`: explains batches of pictures with a network that it opens once."""
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class Explainer:
         try:
             set_threads(threads)
         except RuntimeError:
-            # A worker process that Ray uses again has them already.
+            # A worker process that Ray uses again has its threads already.
             pass
         with warnings.catch_warnings():
             # They are in every row.
@@ -164,10 +164,10 @@ class Explainer:
         self._keywords = dict(keywords)
 
     def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """The rows for a batch, a dictionary of columns."""
+        """The rows of a batch, as a dictionary of columns."""
         column = self._column or next((name for name in _COLUMNS if name in batch), None)
         if column is None or column not in batch:
-            raise ValueError(f"the dataset has the columns {', '.join(batch)}; `column=` says which holds pictures")
+            raise ValueError(f"set `column=` to the column with pictures; the dataset has {', '.join(batch)}")
         rows = [self._row(picture) for picture in batch[column]]
         kept = {name: batch[name] for name in self._keep if name in batch and name != "bytes"}
         found: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}

@@ -1,4 +1,4 @@
-"""A network on its way to other processes and machines: what is needed to open it there."""
+"""A network in a form that other processes and machines can open."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = ["Shipment"]
 
 @dataclass(frozen=True)
 class Shipment:
-    """How a network is opened elsewhere: by name, or from the bytes of its files.
+    """Everything that is needed to open a network elsewhere: its name, or the bytes of its files.
 
-    The other machine needs neither the file nor a file system in common.
+    The other machine needs neither the file nor a shared file system.
     """
 
     keywords: Mapping[str, Any]
-    """Arguments of :func:`dvm.load`, whose files are named by what is in ``files``."""
+    """Arguments of :func:`dvm.load`, except for those in ``files``."""
     files: Mapping[str, bytes] = field(repr=False)
-    """Files by the argument that names them: name and content."""
+    """Content of the files, by argument."""
     names: Mapping[str, str] = field(default_factory=dict)
-    """Their names, which say what they are."""
+    """Names of the files, by argument; their extensions tell the formats."""
 
     @staticmethod
     def of(model: Model | str | os.PathLike[str]) -> Shipment:
-        """What is needed to open this network.
+        """Collect what is needed to open this network.
 
         Raises
         ------
         FileNotFoundError
-            If a file of the model is gone.
+            If a file of the model does not exist any more.
         """
         opened = dict(model._opened) if isinstance(model, Model) else {"model": os.fspath(model)}
         best = Path(opened["model"], "best.safetensors")
@@ -50,7 +50,7 @@ class Shipment:
         return Shipment({name: value for name, value in opened.items() if value is not None}, files, names)
 
     def opened(self) -> Model:
-        """The network, in this process."""
+        """Open the network in this process."""
         folder = tempfile.TemporaryDirectory(prefix="dvm-")
         keywords = dict(self.keywords)
         for argument, content in self.files.items():

@@ -1,4 +1,4 @@
-"""Classifiers of PyTorch, explained by the engine: exported as ONNX, compared with the original, then opened."""
+"""PyTorch classifiers: exported as ONNX, compared with the original, then opened."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dvm.pictures import values_of
 __all__ = ["from_torch"]
 
 _OPSET = 17
-# How far the engine's numbers may be from PyTorch's, relative to the largest.
+# Largest difference between the engine's outputs and PyTorch's, relative to the largest output.
 _ALLOWED = 1e-3
 
 
@@ -32,25 +32,25 @@ def from_torch(
     output: str | None = None,
     exact: bool = False,
 ) -> Model:
-    """Open an image classifier of PyTorch.
+    """Open a PyTorch image classifier.
 
-    The module is exported by ``torch.onnx.export`` in evaluation mode; it is not changed, and its later changes do
-    not reach the model. What the engine computes for ``example`` is compared with what the module does.
+    ``torch.onnx.export`` exports the module in evaluation mode. The module is not changed, and later changes to it do
+    not affect the model. The outputs of the engine and the module for ``example`` are compared.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Takes pictures ``[N, C, H, W]`` and gives one number a class, ``[N, classes]``: as a tensor, as the first
-        of a tuple, or as ``logits`` of an object.
+        Expects pictures ``[N, C, H, W]`` and returns one output per class, ``[N, classes]``: as a tensor, as the
+        first item of a tuple, or as the attribute ``logits`` of an object.
     example : torch.Tensor ``[N, C, H, W]``
-        Prepared pictures: of the size that will be explained.
+        Prepared pictures of the size that will be explained.
     classes : list of str, or path, optional
         Names of the classes.
     preprocess : dict or str, optional
-        How pictures are prepared (:func:`dvm.load`). A timm network says it itself. It is only needed to explain
-        files and pixels, not tensors.
+        The preprocessing (:func:`dvm.load`); timm networks contain it. Only needed to explain files and pixels, not
+        tensors.
     output : str, optional
-        What the module's numbers mean, such as ``"logits"``.
+        What the module's outputs mean, such as ``"logits"``.
     exact : bool
         As for :func:`dvm.load`.
 
@@ -61,8 +61,8 @@ def from_torch(
     Raises
     ------
     ModelError
-        If the module cannot be exported, has operators that the engine does not know (each is named), or the engine
-        computes something else. Then no map is ever made of it.
+        If the module cannot be exported, has unsupported operators (the error names them), or if the engine's
+        outputs differ.
 
     Examples
     --------
@@ -71,32 +71,32 @@ def from_torch(
     import torch
 
     if example.ndim != 4:
-        raise ValueError(f"the example has the shape (N, C, H, W), not {tuple(example.shape)}")
+        raise ValueError(f"the example must have the shape (N, C, H, W), not {tuple(example.shape)}")
     first = next(module.parameters(), None)
     example = example.detach()
     example = example.to(first.device, first.dtype) if first is not None else example
     folder = tempfile.TemporaryDirectory(prefix="dvm-")
     file = os.path.join(folder.name, f"{type(module).__name__}.onnx")
     with _evaluating(module), torch.no_grad():
-        # A module that answers as it should keeps the names of its layers.
+        # A module with a suitable output is not wrapped, so its layers keep their names.
         wrapped = module if _is_fit(module(example)) else _Classifier.of(module)
         expected = values_of_logits(wrapped(example))
         _export(wrapped, example[:1], file, type(module).__name__)
     with python_warnings.catch_warnings():
-        # The warnings are given once more below, where the user sees them at the call of this function.
+        # The warnings are repeated below, with the caller of this function as their place.
         python_warnings.simplefilter("ignore")
         rows, columns = (int(side) for side in example.shape[2:])
         given = preprocess if preprocess is not None else _said_by(module)
         model = load(file, classes=classes, size=(rows, columns), preprocess=given, output=output, exact=exact)
-    # The file lives as long as the model does: the commands open it.
+    # The commands open the file, so it must exist as long as the model does.
     model._folder = folder
     found = model(example.float().cpu().numpy())
     scale = max(float(np.abs(expected).max()), 1e-6)
     gap = float(np.abs(found - expected).max()) / scale if found.shape == expected.shape else float("inf")
     if not gap <= _ALLOWED:
         raise ModelError(
-            f"the exported network does not compute what {type(module).__name__} does: for the example they differ by "
-            f"{gap:.1e} of the largest number (shapes {found.shape} and {expected.shape})"
+            f"the outputs of the exported network differ from those of {type(module).__name__}: for the example, by "
+            f"{gap:.1e} of the largest output (shapes {found.shape} and {expected.shape})"
         )
     for warning in model.warnings:
         from dvm.model import AssumptionWarning
@@ -106,19 +106,19 @@ def from_torch(
 
 
 def values_of_logits(outputs: Any) -> np.ndarray:
-    """The module's numbers ``[N, classes]`` as an array."""
+    """The module's outputs ``[N, classes]`` as an array."""
     return outputs.detach().float().cpu().numpy()
 
 
 def _is_fit(answer: Any) -> bool:
-    """Whether a module's answer is one number a class."""
+    """Whether a module's output is one value per class."""
     import torch
 
     return isinstance(answer, torch.Tensor) and answer.ndim == 2
 
 
 class _Classifier:
-    """A module whose answer is one tensor."""
+    """A module whose output is a single tensor."""
 
     @staticmethod
     def of(module: Any) -> Any:
@@ -138,8 +138,8 @@ class _Classifier:
                 if not isinstance(answer, torch.Tensor) or answer.ndim != 2:
                     shape = tuple(getattr(answer, "shape", ()))
                     raise ModelError(
-                        f"{type(self.module).__name__} is no image classifier: it answers with "
-                        f"{type(answer).__name__} {shape}, not with one number a class, [N, classes]"
+                        f"{type(self.module).__name__} is not an image classifier: it returns "
+                        f"{type(answer).__name__} {shape} instead of one output per class, [N, classes]"
                     )
                 return answer
 
@@ -148,7 +148,7 @@ class _Classifier:
 
 @contextlib.contextmanager
 def _evaluating(module: Any) -> Iterator[None]:
-    """The module and all in it in evaluation mode; afterwards as before."""
+    """Set the module and its parts to evaluation mode; afterwards restore their modes."""
     before = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -159,7 +159,7 @@ def _evaluating(module: Any) -> Iterator[None]:
 
 
 def _export(module: Any, example: Any, file: str, name: str) -> None:
-    """Write the module as ONNX, by the exporter that follows the modules, or else by the newer one."""
+    """Write the module as ONNX with the exporter that traces modules; if that fails, with the newer one."""
     import torch
 
     def exported(**keywords: Any) -> None:
@@ -191,11 +191,11 @@ def _export(module: Any, example: Any, file: str, name: str) -> None:
 
 def _line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no reason is given'}"
+    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
 
 
 def _said_by(module: Any) -> dict[str, Any] | None:
-    """How pictures are prepared, by what timm writes on its networks."""
+    """The preprocessing that timm stores in its networks."""
     said = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None)
     if not isinstance(said, Mapping) or "mean" not in said or "input_size" not in said:
         return None
@@ -215,15 +215,15 @@ def _said_by(module: Any) -> dict[str, Any] | None:
 
 
 class Follower:
-    """A module of PyTorch, or a model, for the drop-in classes: opened when it is first asked about, and again when
-    its parameters or the pictures' size have changed.
+    """A PyTorch module or a model for the classes that replace other libraries: opened on first use, and again when
+    its parameters or the size of the inputs have changed.
     """
 
     def __init__(self, network: Any) -> None:
         if not isinstance(network, Model) and not hasattr(network, "named_modules"):
             raise TypeError(
-                f"a network is a dvm.Model or a torch.nn.Module, not {type(network).__name__}; a function cannot be "
-                "exported"
+                f"a network must be a dvm.Model or a torch.nn.Module, not {type(network).__name__}; functions cannot "
+                "be exported"
             )
         self._network = network
         self._opened: tuple[Any, Model] | None = None
@@ -236,19 +236,19 @@ class Follower:
         state = (tuple(inputs.shape[1:]), _state(self._network))
         if self._opened is None or self._opened[0] != state:
             with python_warnings.catch_warnings():
-                # The inputs are prepared already, and the numbers are taken as they are.
+                # The inputs are already prepared, and outputs are used without conversion.
                 python_warnings.simplefilter("ignore")
                 self._opened = (state, from_torch(self._network, inputs[:1]))
             self._layers = {}
         return self._opened[1]
 
     def layer(self, layer: Any, inputs: Any) -> str:
-        """The name of the engine's layer for a name, or for a part of the module."""
+        """The name of the engine's layer, from its name or from a submodule."""
         if isinstance(layer, str):
             return layer
         model = self.model(inputs)
         if isinstance(self._network, Model):
-            raise TypeError(f"the layer of a dvm.Model is given by its name, not as {type(layer).__name__}")
+            raise TypeError(f"a layer of a dvm.Model must be given by its name, not as {type(layer).__name__}")
         known = self._layers.get(id(layer))
         if known is None:
             known = self._layers[id(layer)] = _found(model, self._network, layer, inputs[:1])
@@ -256,10 +256,10 @@ class Follower:
 
     @property
     def score(self) -> str:
-        """The option ``score`` that explains the network's own numbers."""
+        """The option ``score`` that explains the network's own outputs."""
         model = self._network if isinstance(self._network, Model) else None
         if model is None:
-            assert self._opened is not None, "it is asked for when the model was opened"
+            assert self._opened is not None, "the model must be opened first"
             model = self._opened[1]
         if model.output in ("logits", "label-logits"):
             return "logit"
@@ -267,13 +267,13 @@ class Follower:
 
 
 def _state(module: Any) -> tuple[Any, ...]:
-    """What changes when a parameter or buffer is written to or replaced."""
+    """A value that changes when a parameter or buffer is changed or replaced."""
     values = [*module.parameters(), *module.buffers()]
     return tuple((id(value), value.data_ptr(), value._version) for value in values)
 
 
 def _found(model: Model, network: Any, layer: Any, inputs: Any) -> str:
-    """The engine's layer whose value is what ``layer`` computes."""
+    """The engine's layer with the same value as ``layer``."""
     import torch
 
     values: list[Any] = []
@@ -297,7 +297,7 @@ def _found(model: Model, network: Any, layer: Any, inputs: Any) -> str:
     found = model._loaded.find_value(values_of(inputs), value)
     if found is None:
         raise ValueError(
-            f"what the layer {called} computes is no value of the exported network, which may have joined it with "
-            "another layer; take one beside it"
+            f"the value of the layer {called} does not exist in the exported network, which may have merged it with "
+            "another layer; choose a layer next to it"
         )
     return found

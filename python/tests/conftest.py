@@ -31,7 +31,7 @@ def noise() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def torch_net():
-    """A small network with all that torchvision's have: convolutions, batch-norms, a residual, pools."""
+    """A small network with the parts of torchvision's: convolutions, batch-norms, a residual, pools."""
     torch = pytest.importorskip("torch")
     nn = torch.nn
 
@@ -63,7 +63,7 @@ def torch_net():
 
     torch.manual_seed(0)
     net = Net()
-    # Statistics of batch-norms that are not 0 and 1.
+    # The statistics of batch-norms must differ from 0 and 1.
     net.train()
     with torch.no_grad():
         for _ in range(3):
@@ -79,7 +79,7 @@ def batch():
 
 
 @pytest.fixture(autouse=True)
-def assumptions_are_quiet():
+def ignore_assumption_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dvm.AssumptionWarning)
         yield

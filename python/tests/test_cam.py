@@ -1,4 +1,4 @@
-"""dvm.cam beside pytorch-grad-cam itself."""
+"""dvm.cam compared with pytorch-grad-cam."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_maps_agree(torch_net, batch, name, layers):
         agree(cam(input_tensor=batch, targets=targets), expected)
 
 
-def test_the_most_probable_class_is_explained_if_none_is_given(torch_net, batch):
+def test_the_default_target_is_the_most_probable_class(torch_net, batch):
     layers = [torch_net.layer2]
     expected = theirs.GradCAM(model=torch_net, target_layers=layers)(input_tensor=batch)
     agree(ours.GradCAM(model=torch_net, target_layers=layers)(input_tensor=batch), expected)
@@ -62,7 +62,7 @@ def test_finer_cam_agrees(torch_net, batch):
 
 @pytest.mark.parametrize("name", ["ScoreCAM", "AblationCAM"])
 @pytest.mark.parametrize("layers", [["layer2"], ["layer1", "layer2"]])
-def test_maps_from_answers_agree(torch_net, batch, name, layers):
+def test_maps_from_outputs_agree(torch_net, batch, name, layers):
     targets = [ClassifierOutputTarget(3), ClassifierOutputTarget(1)]
     layers = [torch_net.get_submodule(layer) for layer in layers]
     expected = getattr(theirs, name)(model=torch_net, target_layers=layers)(input_tensor=batch, targets=targets)
@@ -70,14 +70,14 @@ def test_maps_from_answers_agree(torch_net, batch, name, layers):
 
 
 def test_full_grad_agrees(torch_net, batch):
-    # pytorch-grad-cam looks at all layers with a bias, and at one picture at a time.
+    # pytorch-grad-cam uses all layers with a bias, and one picture at a time.
     one, targets = batch[:1], [ClassifierOutputTarget(3)]
     expected = theirs.FullGrad(model=torch_net, target_layers=[])(input_tensor=one, targets=targets)
     agree(ours.FullGrad(model=torch_net, target_layers=[])(input_tensor=one, targets=targets), expected)
 
 
 @pytest.mark.parametrize("name", ["EigenCAM", "EigenGradCAM"])
-def test_first_components_agree_but_for_their_sign(torch_net, batch, name):
+def test_first_components_agree_except_for_their_sign(torch_net, batch, name):
     # The sign of a principal component is arbitrary: pytorch-grad-cam's is that of its linear algebra, ours makes the
     # largest value positive.
     layers = [torch_net.layer1[1]]
@@ -92,13 +92,13 @@ def test_first_components_agree_but_for_their_sign(torch_net, batch, name):
         assert min(np.abs(one - wanted).max(), np.abs(other - wanted).max()) <= 1e-4
 
 
-def test_layers_may_be_named(torch_net, batch, model):
+def test_layers_may_be_given_by_name(torch_net, batch, model):
     x = np.random.default_rng(0).standard_normal((1, 3, 64, 64)).astype(np.float32)
     by_name = ours.GradCAM(model, ["features.12"])(x, [5])
     assert by_name.shape == (1, 64, 64) and by_name.min() >= 0 and by_name.max() == pytest.approx(1, abs=1e-5)
 
 
-def test_a_target_that_is_no_class_is_refused(torch_net, batch):
+def test_an_unsupported_target_is_an_error(torch_net, batch):
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputSoftmaxTarget
 
     cam = ours.GradCAM(torch_net, [torch_net.layer2])

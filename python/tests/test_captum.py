@@ -1,4 +1,4 @@
-"""dvm.captum beside Captum itself: the same numbers from the same code."""
+"""dvm.captum compared with Captum: the same code, the same numbers."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_integrated_gradients_agree(torch_net, batch, baselines):
 
 
 def apart(network):
-    """A copy in which a ReLU and a max-pool share no tensor: where they do, Captum's hooks give the first of them the
-    gradient as it was before the rule of the second."""
+    """A copy in which a ReLU and a max-pool share no tensor: otherwise Captum's hooks give the first of them the
+    gradient before the rule of the second."""
     import copy
 
     class Apart(torch.nn.Module):
@@ -67,9 +67,9 @@ def apart(network):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_deeplift_from_a_baseline_and_over_several_agrees(torch_net, batch):
+def test_deeplift_for_one_baseline_and_several_agrees(torch_net, batch):
     torch_net = apart(torch_net)
-    # Where a baseline is of one colour, values under a max-pool are alike, and which is the first is chance.
+    # For a baseline of one colour, values under a max-pool are equal, and the largest is arbitrary.
     base = torch.randn_like(batch[:1])
     agree(
         ours.DeepLift(torch_net).attribute(batch, base, target=4),
@@ -98,7 +98,7 @@ def test_feature_ablation_agrees(torch_net, batch):
     agree(ours.FeatureAblation(torch_net).attribute(batch, target=1, feature_mask=mask), expected)
 
 
-def test_shapley_values_agree_within_their_scatter(torch_net, batch):
+def test_shapley_values_agree_within_their_standard_errors(torch_net, batch):
     mask = (torch.arange(64)[:, None] // 32 * 2 + torch.arange(64)[None] // 32)[None, None]
     one = batch[:1]
     exact = attr.ShapleyValues(torch_net).attribute(one, target=1, feature_mask=mask)
@@ -144,13 +144,13 @@ def test_gradient_shap_draws_the_same_numbers(torch_net, batch, stdevs):
     agree(found[1], found[0])
 
 
-def test_a_layers_value_is_given(torch_net, batch):
+def test_the_value_of_a_layer_is_returned(torch_net, batch):
     layer = torch_net.layer1[0]
     expected = attr.LayerActivation(torch_net, layer).attribute(batch)
     agree(ours.LayerActivation(torch_net, layer).attribute(batch), expected)
 
 
-def test_a_network_that_is_trained_on_is_opened_again(torch_net, batch):
+def test_a_network_with_changed_weights_is_opened_again(torch_net, batch):
     import copy
 
     net = copy.deepcopy(torch_net)
@@ -194,12 +194,12 @@ def test_arrays_give_arrays(model):
         (lambda n, x: ours.Saliency(lambda y: y), "function"),
     ],
 )
-def test_what_has_no_counterpart_is_refused(torch_net, batch, act, words):
+def test_unsupported_arguments_are_an_error(torch_net, batch, act, words):
     with pytest.raises((ValueError, TypeError), match=words):
         act(torch_net, batch)
 
 
-def test_a_network_whose_export_computes_something_else_is_refused(batch):
+def test_a_network_whose_export_computes_something_else_is_an_error(batch):
     class Random(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -210,10 +210,10 @@ def test_a_network_whose_export_computes_something_else_is_refused(batch):
             self.calls += 1
             return self.fc(x.mean(dim=(2, 3))) * float(self.calls)
 
-    with pytest.raises(dvm.ModelError, match="does not compute what Random does"):
+    with pytest.raises(dvm.ModelError, match="differ from those of Random"):
         dvm.from_torch(Random(), batch)
 
 
-def test_a_module_that_classifies_nothing_is_refused(batch):
-    with pytest.raises(dvm.ModelError, match="no image classifier"):
+def test_a_module_that_is_no_classifier_is_an_error(batch):
+    with pytest.raises(dvm.ModelError, match="not an image classifier"):
         dvm.from_torch(torch.nn.Conv2d(3, 4, 1), batch)

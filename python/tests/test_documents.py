@@ -1,4 +1,4 @@
-"""The documents say what works: every Python block of docs/python.md is run, and the notebook."""
+"""The documents are correct: runs every Python block of docs/python.md, and the notebook."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conftest import COFFEE, ROOT
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Path:
-    """A folder with what the documents speak of."""
+    """A folder with the files that the documents use."""
     image = pytest.importorskip("PIL.Image")
     shutil.copy(COFFEE, tmp_path / "photo.jpg")
     shutil.copytree(COFFEE.parent, tmp_path / "photos", ignore=shutil.ignore_patterns("*.md"))

@@ -18,7 +18,7 @@ import pytest
 import dvm
 
 
-def test_a_map_is_the_one_that_the_command_writes(model, coffee, tmp_path):
+def test_a_map_equals_the_one_that_the_command_writes(model, coffee, tmp_path):
     e = model.explain(coffee, "grad-cam,occlusion", window=60, stride=40)
     run = [
         sys.executable,
@@ -38,7 +38,7 @@ def test_a_map_is_the_one_that_the_command_writes(model, coffee, tmp_path):
         assert np.array_equal(e[method].raw, np.load(written / f"{method}.raw.npy"))
     record = json.loads((written / "explanation.json").read_text())
     for of in (record, own := dict(e.record)):
-        # Where files are, and what a rerun of the command asks.
+        # Paths, and the checksum for reruns of the command.
         for name in ("files", "seconds", "request"):
             of.pop(name, None)
         for method in of["methods"]:
@@ -51,7 +51,7 @@ def test_a_map_is_the_one_that_the_command_writes(model, coffee, tmp_path):
     assert own == record
 
 
-def test_an_explanation_saves_what_the_command_saves(model, coffee, tmp_path):
+def test_an_explanation_saves_the_same_files_as_the_command(model, coffee, tmp_path):
     files = model.explain(coffee, "grad-cam").save(tmp_path / "out")
     assert sorted(file.name for file in files) == sorted(
         [
@@ -81,7 +81,7 @@ def test_a_grey_array_is_a_grey_picture(model, noise):
     assert np.array_equal(model.explain(grey, "gradient").map, model.explain(three, "gradient").map)
 
 
-def test_a_tensor_is_what_the_network_is_given(model, coffee):
+def test_a_tensor_is_a_prepared_input(model, coffee):
     torch = pytest.importorskip("torch")
     prepared = np.random.default_rng(0).standard_normal((3, 224, 224)).astype(np.float32)
     of_array = model.explain(prepared, "gradient", 7)
@@ -101,7 +101,7 @@ def test_a_tensor_is_what_the_network_is_given(model, coffee):
         (np.zeros((1, 8, 8), np.float32), "(3, rows, columns)"),
     ],
 )
-def test_an_array_that_does_not_say_what_it_is_is_refused(model, array, words):
+def test_an_ambiguous_array_is_an_error(model, array, words):
     with pytest.raises(ValueError, match="(?i)" + __import__("re").escape(words)):
         model.explain(array, "gradient")
 
@@ -119,20 +119,20 @@ def test_several_classes_give_several_explanations(model, coffee):
     assert one.title == "cup against espresso"
 
 
-def test_classes_are_found_by_index_even_where_names_are_numbers(noise):
+def test_classes_are_found_by_index_even_if_their_names_are_numbers(noise):
     names = [str(999 - index) for index in range(1000)]
     numbered = dvm.load("squeezenet1_1", classes=names)
     assert numbered.explain(noise, "gradient", 5).class_index == 5
     assert numbered.explain(noise, "gradient", "5").class_index == 994
 
 
-def test_checks_say_whether_a_map_is_right(model, coffee):
+def test_checks_of_a_map_are_returned(model, coffee):
     e = dvm.check(model, coffee, "grad-cam", metrics=["sparseness", "complexity"])
     assert [check.name for check in e.first.checks] == ["sparseness", "complexity"]
     assert all(np.isfinite(check.value) for check in e.first.checks)
 
 
-def test_pictures_of_an_explanation_are_what_is_saved(model, coffee, tmp_path):
+def test_pictures_of_an_explanation_equal_the_saved_ones(model, coffee, tmp_path):
     image = pytest.importorskip("PIL.Image")
     e = model.explain(coffee, "occlusion", window=60, stride=40)
     e.save(tmp_path / "out")
@@ -147,7 +147,7 @@ def test_pictures_of_an_explanation_are_what_is_saved(model, coffee, tmp_path):
     assert e.figure_file("svg").startswith(b"<svg") or b"<svg" in e.figure_file("svg")[:200]
 
 
-def test_in_a_notebook_an_explanation_shows_itself(model, coffee):
+def test_a_notebook_shows_an_explanation_as_its_figure(model, coffee):
     e = model.explain(coffee, "grad-cam")
     assert e._repr_png_().startswith(b"\x89PNG")
     page = e._repr_html_()
@@ -174,7 +174,7 @@ def test_in_a_notebook_an_explanation_shows_itself(model, coffee):
         (lambda m, c: dvm.load("squeezenet1_1", output="number"), dvm.UsageError, "output"),
     ],
 )
-def test_errors_are_of_the_right_kind_and_say_what_is_wrong(model, coffee, act, kind, words):
+def test_errors_have_the_right_type_and_message(model, coffee, act, kind, words):
     with pytest.raises(kind, match="(?i)" + __import__("re").escape(words)):
         act(model, coffee)
 
@@ -192,7 +192,7 @@ def test_a_folder_with_other_files_is_not_replaced(model, coffee, tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "keep"
 
 
-def test_assumptions_are_warned_of_until_they_are_settled(tmp_path):
+def test_assumptions_give_warnings_until_they_are_settled(tmp_path):
     file = dvm.convert("squeezenet1_1", tmp_path / "bare.onnx")
     onnx = pytest.importorskip("onnx")
     bare = onnx.load(file)
@@ -215,14 +215,14 @@ def test_assumptions_are_warned_of_until_they_are_settled(tmp_path):
     assert settled.preprocess["mean"] == [0.5] * 3
 
 
-def test_progress_is_told(model, coffee):
+def test_progress_is_reported(model, coffee):
     heard = []
     model.explain(coffee, "occlusion", window=30, stride=8, progress=lambda *step: heard.append(step))
     assert heard and heard[-1][0] == "occlusion"
     assert all(done <= total for _, done, total in heard)
 
 
-def test_what_progress_raises_ends_the_work_and_the_next_is_whole(model, coffee):
+def test_an_exception_in_progress_stops_the_work_and_the_next_one_is_complete(model, coffee):
     class Enough(Exception):
         pass
 
@@ -234,7 +234,7 @@ def test_what_progress_raises_ends_the_work_and_the_next_is_whole(model, coffee)
     assert np.isfinite(model.explain(coffee, "gradient").map).all()
 
 
-def test_ctrl_c_ends_long_work(coffee):
+def test_ctrl_c_stops_long_work(coffee):
     script = f"""
 import dvm, sys, time
 model = dvm.load("squeezenet1_1")
@@ -256,7 +256,7 @@ except KeyboardInterrupt:
     assert time.monotonic() - began < 20
 
 
-def test_other_threads_of_python_run_meanwhile(model, coffee):
+def test_other_python_threads_run_during_the_work(model, coffee):
     steps = 0
     done = threading.Event()
 
@@ -273,7 +273,7 @@ def test_other_threads_of_python_run_meanwhile(model, coffee):
     took = time.monotonic() - began
     done.set()
     counter.join()
-    # A held interpreter would let it count once or twice.
+    # If the interpreter were blocked, it would count only once or twice.
     assert steps > took * 50
 
 
@@ -292,8 +292,8 @@ def test_two_threads_may_explain_at_once(model, coffee, noise):
         assert np.array_equal(found[place], expected[place])
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes are copied")
-def test_a_copied_process_is_refused_and_does_not_hang(coffee):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only on systems with fork")
+def test_a_forked_process_raises_an_error_and_does_not_hang(coffee):
     script = f"""
 import os, dvm
 model = dvm.load("squeezenet1_1")
@@ -327,7 +327,7 @@ def test_memory_does_not_grow(model, noise):
     assert after - before < 3_000_000
 
 
-def test_a_model_goes_through_pickle(model, noise, tmp_path):
+def test_a_model_can_be_pickled(model, noise, tmp_path):
     import pickle
 
     file = dvm.convert(model, tmp_path / "network.safetensors")
@@ -339,14 +339,14 @@ def test_a_model_goes_through_pickle(model, noise, tmp_path):
     assert np.array_equal(again.explain(noise, "gradient").map, mine.explain(noise, "gradient").map)
 
 
-def test_lists_say_what_there_is():
+def test_the_lists_contain_methods_metrics_and_models():
     assert "grad-cam" in dvm.methods() and "deletion" in dvm.metrics()
     assert dvm.models()["squeezenet1_1"] is True
     window = next(option for option in dvm.methods()["occlusion"]["options"] if option["name"] == "window")
     assert window["default"] == "20"
 
 
-def test_without_pillow_pictures_are_arrays(coffee):
+def test_without_pillow_figures_are_arrays(coffee):
     script = f"""
 import sys
 sys.modules["PIL"] = None

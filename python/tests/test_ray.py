@@ -1,4 +1,4 @@
-"""Many pictures by Ray, on this machine."""
+"""Many pictures with Ray, on this machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pictures(folder, blocks: int = 6):
     return ray.data.read_binary_files(str(folder), include_paths=True, override_num_blocks=blocks)
 
 
-def test_the_maps_are_those_of_one_process_and_a_broken_picture_is_named(cluster, folder, model):
+def test_the_maps_equal_those_of_one_process_and_a_broken_picture_has_an_error(cluster, folder, model):
     found = dvm.ray.explain(pictures(folder), model, "grad-cam", batch_size=4, workers=2).take_all()
     rows = {os.path.basename(row["path"]): row for row in found}
     assert len(rows) == len(found) == COUNT
@@ -52,9 +52,9 @@ def test_the_maps_are_those_of_one_process_and_a_broken_picture_is_named(cluster
         assert np.array_equal(row["grad-cam"], expected.map)
 
 
-def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(cluster, folder, tmp_path):
+def test_a_killed_worker_loses_and_repeats_nothing(cluster, folder, tmp_path):
     class Fragile(dvm.ray.Explainer):
-        """Kills its own process once, in the middle of the work."""
+        """Kills its own process once, during the work."""
 
         def __call__(self, batch):
             found = super().__call__(batch)
@@ -74,7 +74,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(cluster, fold
     assert len(names) == COUNT and set(names.values()) == {1}
 
 
-def test_rows_go_to_parquet_with_their_maps(cluster, folder, tmp_path):
+def test_rows_are_written_to_parquet_with_their_maps(cluster, folder, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     found = dvm.ray.explain(pictures(folder), "squeezenet1_1", "gradient", maps="float16", workers=1)
     found.write_parquet(str(tmp_path / "maps"))
@@ -83,7 +83,7 @@ def test_rows_go_to_parquet_with_their_maps(cluster, folder, tmp_path):
     assert {"path", "class_name", "probability", "warnings", "error", "gradient"} <= set(table.column_names)
 
 
-def test_pixels_and_a_model_from_a_file_are_taken_too(cluster, tmp_path, model):
+def test_pixels_and_a_model_from_a_file_are_accepted(cluster, tmp_path, model):
     file = dvm.convert(model, tmp_path / "network.safetensors")
     frames = np.random.default_rng(1).integers(0, 256, (3, 30, 30, 3), dtype=np.uint8)
     data = ray.data.from_items([{"image": frame, "name": str(index)} for index, frame in enumerate(frames)])
