@@ -1,4 +1,4 @@
-//! Which channels a network takes: red, green and blue in one order or the other, or their grey.
+//! The channels of a network's input: RGB, BGR or grey.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Picture;
 
-/// The channels of a network's input, in its order. In JSON `"rgb"`, `"bgr"` or `"grey"`.
+/// The channels of a network's input, in order. In JSON `"rgb"`, `"bgr"` or `"grey"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channels {
@@ -23,13 +23,13 @@ pub enum Channels {
 }
 
 impl Channels {
-    /// How many there are.
+    /// Number of channels.
     pub const fn count(self) -> usize {
         self.sources().len()
     }
 
-    /// For each channel of the network, the position of its values in a pixel `R G B`. Of a grey
-    /// picture all three values of a pixel are its luma.
+    /// For each channel of the network, the index of its value in a pixel `R G B`. In a grey
+    /// picture all three values are the luma.
     pub const fn sources(self) -> &'static [usize] {
         match self {
             Self::Rgb => &[0, 1, 2],
@@ -38,7 +38,7 @@ impl Channels {
         }
     }
 
-    /// The word of the JSON form.
+    /// The name in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rgb => "rgb",
@@ -47,7 +47,7 @@ impl Channels {
         }
     }
 
-    /// The picture that is resized and cropped for these channels: the picture itself, or its luma.
+    /// The picture to resize and crop for these channels: the picture itself, or its luma.
     pub fn of(self, picture: &Picture) -> Cow<'_, Picture> {
         match self {
             Self::Grey => grey(picture),
@@ -70,7 +70,7 @@ impl FromStr for Channels {
             "rgb" => Ok(Self::Rgb),
             "bgr" => Ok(Self::Bgr),
             "grey" | "gray" => Ok(Self::Grey),
-            _ => Err("it is rgb, bgr or grey"),
+            _ => Err("it must be rgb, bgr or grey"),
         }
     }
 }
@@ -81,7 +81,7 @@ pub const fn luma([red, green, blue]: [u8; 3]) -> u8 {
     ((sum + 0x8000) >> 16) as u8
 }
 
-/// The picture with its luma in all three channels; the picture itself if it is grey already.
+/// The picture with its luma in all three channels; the same picture if it is grey already.
 fn grey(picture: &Picture) -> Cow<'_, Picture> {
     let pixels = picture.rgb().as_chunks::<3>().0;
     if pixels.iter().all(|&[r, g, b]| r == g && g == b) {
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn luma_is_that_of_pillow() {
+    fn luma_equals_pillows() {
         // Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0)), Pillow 13.
         let known = [
             ([255, 0, 0], 76),
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_as_they_are_written() {
+    fn names_are_read_back() {
         for channels in [Channels::Rgb, Channels::Bgr, Channels::Grey] {
             assert_eq!(channels.name().parse(), Ok(channels));
             let json = serde_json::to_string(&channels).unwrap();

@@ -1,4 +1,4 @@
-//! From the bytes of a picture file to pixels.
+//! Decodes picture files.
 
 mod foreign;
 mod jpeg;
@@ -20,12 +20,12 @@ use image::{DynamicImage, ImageDecoder, ImageFormat};
 use crate::raster::{Raster, Samples, Whole};
 use crate::{Limits, NotFinite, Picture, Range};
 
-/// How a picture file is read.
+/// Settings for reading a picture file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// What it may ask for.
+    /// Limits on size and memory.
     pub limits: Limits,
-    /// Which of its values become black and white.
+    /// Which values become black and white.
     pub range: Range,
 }
 
@@ -38,7 +38,7 @@ impl From<Limits> for Reading {
     }
 }
 
-/// Why [`read`] gave no picture; the message begins with the file's name.
+/// An error of [`read`]; the message starts with the file name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -47,46 +47,46 @@ pub enum Error {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         reason: std::io::Error,
     },
     /// The file is larger than [`Limits::file_bytes`].
-    #[error("{path} has more than {limit} bytes, the most that is read of a picture file")]
+    #[error("{path} is too large: the limit for a picture file is {limit} bytes")]
     TooLarge {
         /// The file.
         path: PathBuf,
         /// The limit in bytes.
         limit: u64,
     },
-    /// The file is no picture, or none that can be decoded.
+    /// The file is not a picture, or cannot be decoded.
     #[error("{path} {reason}")]
     Decode {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: DecodeError,
     },
 }
 
-/// Why [`decode`] gave no picture; the message continues a sentence that begins with a file's name.
+/// An error of [`decode`]; the message continues a sentence that starts with a file name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// There are no bytes.
+    /// The file has no bytes.
     #[error("is empty")]
     Empty,
-    /// The first bytes are those of no format that is read.
+    /// The format is not known.
     #[error(
-        "is not a picture this program reads (PNG, JPEG, WebP, TIFF, BMP, GIF); it begins with {0}"
+        "is not in a supported picture format (PNG, JPEG, WebP, TIFF, BMP, GIF); it starts with {0}"
     )]
     UnknownFormat(String),
-    /// A format that people take for a picture, and that is not read.
+    /// A known format that is not supported.
     #[error("{0}")]
     Foreign(&'static str),
-    /// The header promises more pixels than [`Limits::pixels`].
+    /// The picture has more pixels than [`Limits::pixels`].
     #[error(
-        "is a {format} of {height} × {width} pixels, {} megapixels; {} are read unless more are \
-         allowed, and reading it takes up to {} of memory",
+        "is a {format} of {height} × {width} pixels, {} megapixels; the limit is {} megapixels. \
+         Reading it needs up to {} of memory",
         megapixels(u64::from(*height) * u64::from(*width)),
         megapixels(*limit),
         gigabytes(*memory)
@@ -100,46 +100,46 @@ pub enum DecodeError {
         width: u32,
         /// [`Limits::pixels`].
         limit: u64,
-        /// Bytes that decoding takes at most.
+        /// The most bytes that decoding needs.
         memory: u64,
     },
-    /// Decoding would take more than [`Limits::memory`].
+    /// Decoding needs more than [`Limits::memory`].
     #[error(
-        "is a {format} that takes {} of memory to decode, more than the {} allowed",
+        "is a {format} that needs {} of memory to decode; the limit is {}",
         gigabytes(*memory),
         gigabytes(*limit)
     )]
     TooMuchMemory {
         /// The format's name.
         format: &'static str,
-        /// Bytes that decoding takes.
+        /// Bytes that decoding needs.
         memory: u64,
         /// [`Limits::memory`].
         limit: u64,
     },
-    /// The bytes stop before the picture does.
-    #[error("ends too early: it is a {format} of which a part is missing")]
+    /// The end of the file is missing.
+    #[error("is an incomplete {format}: the end of the file is missing")]
     EndsTooEarly {
         /// The format's name.
         format: &'static str,
     },
-    /// A valid file with a feature that is not supported.
-    #[error("is a {format} of a kind this program does not read: {detail}")]
+    /// The file uses a feature that is not supported.
+    #[error("is a {format} with an unsupported feature: {detail}")]
     Unsupported {
         /// The format's name.
         format: &'static str,
-        /// What the decoder says.
+        /// The message of the decoder.
         detail: String,
     },
-    /// A value for which there is no grey.
+    /// A value is infinite or not a number.
     #[error("{0}")]
     NotFinite(#[from] NotFinite),
-    /// The bytes contradict the format.
+    /// The file is damaged.
     #[error("is a damaged {format}: {detail}")]
     Damaged {
         /// The format's name.
         format: &'static str,
-        /// What the decoder says.
+        /// The message of the decoder.
         detail: String,
     },
 }
@@ -156,15 +156,15 @@ fn gigabytes(bytes: u64) -> String {
     }
 }
 
-/// Reads the picture file at `path`; see [`decode`].
+/// Reads a picture file; see [`decode`].
 ///
 /// # Errors
-/// If it cannot be read, is larger than allowed, or [`decode`] fails.
+/// If the file cannot be read or is too large, or [`decode`] fails.
 pub fn read(path: &Path, limits: &Limits) -> Result<Picture, Error> {
     read_as(path, &limits.clone().into())
 }
 
-/// As [`read`], with the range of values to be shown.
+/// As [`read`], with a range of values.
 ///
 /// # Errors
 /// As [`read`].
@@ -176,16 +176,16 @@ pub fn read_as(path: &Path, reading: &Reading) -> Result<Picture, Error> {
     })
 }
 
-/// The bytes of the file at `path`, no more than [`Limits::file_bytes`].
+/// Reads the bytes of a file.
 ///
 /// # Errors
-/// If it cannot be read, is no file, or is larger than allowed.
+/// If the file cannot be read, is not a file, or is larger than [`Limits::file_bytes`].
 pub fn bytes_of(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
     let unreadable = |reason| Error::Unreadable {
         path: path.to_owned(),
         reason,
     };
-    // A named pipe or a device would block for ever or never end.
+    // A named pipe or a device could block forever.
     let kind = std::fs::metadata(path).map_err(unreadable)?;
     if !kind.is_file() && !kind.is_dir() {
         return Err(unreadable(std::io::Error::other("it is not a file")));
@@ -206,30 +206,27 @@ pub fn bytes_of(path: &Path, limits: &Limits) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// Decodes a PNG, JPEG, WebP, TIFF, BMP or (first frame) GIF, known by its first bytes.
-///
-/// Whatever the file holds becomes 8-bit RGB, the right way up:
-/// - the EXIF orientation (of a TIFF, the tag) is applied;
-/// - grey, 1-bit and palette pictures take their colours, CMYK is converted, inverted or not;
-/// - alpha is dropped, as Pillow's `convert("RGB")` does: the colours behind it show;
-/// - 16 bits `v` become `v · 255 / 65535`, rounded (Pillow cuts coloured ones to the upper byte, up
-///   to 1 less, and clips grey ones at 255), floats `v · 255`; [`decode_as`] takes another range,
-///   and [`Picture::notes`] tells where another one was probably meant;
-/// - of a TIFF with several pictures the first is read, and noted;
-/// - of a truncated JPEG what is there is decoded, as by Pillow with `LOAD_TRUNCATED_IMAGES`: the
-///   rows that are missing stay grey, the row of blocks with the cut is undefined behind the cut,
-///   and [`Picture::is_whole`] tells.
-///   Every other truncated file is an error.
+/// Decodes a PNG, JPEG, WebP, TIFF, BMP or (first frame) GIF. The format follows from the first
+/// bytes. The result is 8-bit RGB:
+/// - the EXIF orientation (in a TIFF, the tag) is applied;
+/// - grey, 1-bit, palette and CMYK pictures are converted;
+/// - alpha is dropped, as by Pillow's `convert("RGB")`;
+/// - a 16-bit value `v` becomes `v · 255 / 65535`, rounded (Pillow keeps the upper byte of colours,
+///   and clips grey values at 255), a float `v · 255`; [`decode_as`] accepts another range, and
+///   [`Picture::notes`] warns if another range seems right;
+/// - of a TIFF with several pictures the first is read, with a note;
+/// - a truncated JPEG is decoded as by Pillow with `LOAD_TRUNCATED_IMAGES`: missing rows are grey,
+///   the row of blocks with the end of the data is undefined after it, and [`Picture::is_whole`] is
+///   false. Every other truncated file is an error.
 ///
 /// # Errors
-/// If the bytes are no such file, damaged, or ask for more than `limits` allow. A decoder that
-/// panics is an error too.
+/// If the format is not supported, the file is damaged, or a limit is exceeded. A panic of a
+/// decoder is an error, too.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
     decode_as(bytes, &limits.clone().into())
 }
 
-/// As [`decode`], with the range of values to be shown. It applies to 8-bit pictures as to all
-/// others.
+/// As [`decode`], with a range of values. It applies to 8-bit pictures, too.
 ///
 /// # Errors
 /// As [`decode`], and [`DecodeError::NotFinite`] for a float that is infinite or not a number.
@@ -240,8 +237,7 @@ pub fn decode_as(bytes: &[u8], reading: &Reading) -> Result<Picture, DecodeError
     let limits = &reading.limits;
     let format = known(bytes)?;
     let name = name(format).ok_or_else(|| unknown(bytes))?;
-    // The decoders' authors promise no panic on damaged files, but a run over a thousand files
-    // does not hang on that promise.
+    // A decoder should not panic on a damaged file; if it does, a run over many files must go on.
     let decoded = catch_unwind(AssertUnwindSafe(|| match format {
         ImageFormat::Jpeg => jpeg::decode(bytes, limits),
         ImageFormat::Tiff => tiff(bytes, limits),
@@ -250,12 +246,12 @@ pub fn decode_as(bytes: &[u8], reading: &Reading) -> Result<Picture, DecodeError
     let decoded = decoded.unwrap_or_else(|_| {
         Err(DecodeError::Damaged {
             format: name,
-            detail: "its decoder gave up".to_owned(),
+            detail: "the decoder failed".to_owned(),
         })
     })?;
     let mut picture = upright(decoded.values.picture(reading.range)?, decoded.orientation);
     if decoded.has_more {
-        picture = picture.with_note("the file holds several pictures; the first one is read");
+        picture = picture.with_note("the file has several pictures; only the first one is used");
     }
     if format == ImageFormat::Jpeg && !jpeg::is_whole(bytes) {
         return Ok(picture.cut_off());
@@ -263,11 +259,11 @@ pub fn decode_as(bytes: &[u8], reading: &Reading) -> Result<Picture, DecodeError
     Ok(picture)
 }
 
-/// A file's picture before its values are brought to 8 bits.
+/// A decoded picture, before its values are converted to 8 bits.
 struct Decoded {
     values: Values,
     orientation: Orientation,
-    /// Whether the file holds further pictures.
+    /// Whether the file has more pictures.
     has_more: bool,
 }
 
@@ -314,7 +310,7 @@ impl Values {
     }
 }
 
-/// The picture turned and mirrored as its file wants it to be seen.
+/// Applies an orientation.
 fn upright(picture: Picture, orientation: Orientation) -> Picture {
     if orientation == Orientation::NoTransforms {
         return picture;
@@ -330,9 +326,9 @@ fn unknown(bytes: &[u8]) -> DecodeError {
     DecodeError::UnknownFormat(beginning(bytes))
 }
 
-/// The format that the first bytes tell.
+/// The format, from the first bytes.
 fn known(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
-    // Large TIFFs (BigTIFF), which `image` does not know by their first bytes.
+    // `image` does not recognise BigTIFF.
     if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
         return Ok(ImageFormat::Tiff);
     }
@@ -342,8 +338,7 @@ fn known(bytes: &[u8]) -> Result<ImageFormat, DecodeError> {
     image::guess_format(bytes).map_err(|_| unknown(bytes))
 }
 
-/// Whether the first bytes are those of a picture, of a format that is read or that is known by name
-/// only.
+/// Whether the first bytes are those of a supported picture format or of a known unsupported one.
 pub fn is_recognised(bytes: &[u8]) -> bool {
     !matches!(known(bytes), Err(DecodeError::UnknownFormat(_)))
 }
@@ -426,8 +421,8 @@ fn name(format: ImageFormat) -> Option<&'static str> {
     })
 }
 
-/// Whether a file that could not be decoded lacks its end, for the formats whose decoders do not
-/// tell that from damage: a WebP says how long it is, a GIF ends with a semicolon.
+/// Whether a file that could not be decoded is truncated, for decoders that do not distinguish that
+/// from damage. A WebP has its length in the header, a GIF ends with a semicolon.
 fn is_cut(bytes: &[u8], format: ImageFormat) -> bool {
     match format {
         ImageFormat::WebP => match bytes.get(4..8).and_then(|size| size.first_chunk()) {
@@ -460,7 +455,7 @@ fn explain(error: ImageError, format: &'static str, limits: &Limits) -> DecodeEr
     }
 }
 
-/// The first bytes as a person can recognise them: text if it is text, else hexadecimal.
+/// The first bytes as text if they are text, otherwise in hexadecimal.
 fn beginning(bytes: &[u8]) -> String {
     let start = &bytes[..bytes.len().min(16)];
     match std::str::from_utf8(start) {

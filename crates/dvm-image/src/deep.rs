@@ -1,24 +1,23 @@
-//! Which files may hold more than 8 bits per value.
+//! Which files may have more than 8 bits per value.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Bytes of a file that are needed to tell.
+/// Bytes of the file that are needed.
 const START: usize = 26;
 
-/// Whether the file's first bytes leave it possible that it holds values of more than 8 bits: a PNG
-/// that says so, or any TIFF.
+/// Whether the file may have more than 8 bits per value: a 16-bit PNG, or any TIFF.
 pub fn may_be_deep(path: &Path) -> bool {
     let mut start = [0; START];
-    // Opening a named pipe would wait for ever.
+    // Opening a named pipe could block forever.
     let is_file = std::fs::metadata(path).is_ok_and(|kind| kind.is_file());
     let read = |start: &mut [u8]| File::open(path)?.read_exact(start);
     is_file && read(&mut start).is_ok() && is_deep(&start)
 }
 
 fn is_deep(start: &[u8; START]) -> bool {
-    // The header of a PNG is its first chunk; the depth stands behind width and height.
+    // The first chunk of a PNG is the header; the bit depth follows width and height.
     if start.starts_with(b"\x89PNG") {
         return start[24] == 16;
     }

@@ -1,22 +1,21 @@
-//! Files that are there whole or not at all.
+//! Atomic writing of files.
 
 use std::io::{self, Write};
 use std::path::Path;
 
-/// How names of unfinished files and folders begin.
+/// The prefix of unfinished files and folders.
 pub(crate) const PREFIX: &str = ".dvm-";
-/// How they end.
+/// Their suffix.
 pub(crate) const SUFFIX: &str = ".part";
 
-/// Writes `bytes` under the name `path`, replacing what was there, in one step.
-///
-/// The bytes go to a temporary file in the same folder, are synced to the disk, and the file is
-/// renamed: no reader, and no crash, ever sees half a file under the final name. Permissions are
-/// those of any new file (0666 without the umask's bits).
+/// Writes a file atomically, replacing an existing one. The bytes go to a temporary file in the
+/// same folder, are synced to the disk, and the file is renamed. So there is never an incomplete
+/// file under the final name, even after a crash. Permissions are those of a normal new file (0666
+/// without the umask).
 ///
 /// # Errors
-/// If the folder is missing, the file cannot be written or the name cannot be taken; the temporary
-/// file is then removed.
+/// If the folder is missing, or the file cannot be written or renamed. The temporary file is then
+/// removed.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -35,7 +34,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What the system says alone: the path that `tempfile` adds is hidden, and gone when it is read.
+/// Removes the path of the temporary file, which `tempfile` adds to the message.
 pub(crate) fn without_path(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path \"") {
         Some((words, _)) => io::Error::new(error.kind(), words),
@@ -49,7 +48,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn the_file_is_replaced_and_nothing_is_left_beside_it() {
+    fn the_file_is_replaced_and_no_temporary_file_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("map.npy");
         write_atomic(&path, b"first, longer").unwrap();
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_cannot_be_taken_is_an_error_and_leaves_nothing() {
+    fn a_failed_rename_is_an_error_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let taken = folder.path().join("taken");
         fs::create_dir(&taken).unwrap();
@@ -72,7 +71,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn permissions_are_those_of_any_new_file() {
+    fn permissions_are_those_of_a_normal_new_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let (ours, usual) = (folder.path().join("ours"), folder.path().join("usual"));

@@ -1,4 +1,4 @@
-//! Folders that are there whole or not at all.
+//! Atomic writing of folders.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -10,47 +10,46 @@ use tempfile::TempDir;
 
 use crate::file::{PREFIX, SUFFIX, without_path, write_atomic};
 
-/// A folder that grows under a hidden name beside its place, and takes its place in one step.
-///
-/// Several processes may make the same folder at once: each grows apart, and the last one to end
-/// stays, whole. If a process is killed, the next one that begins a folder in the same place clears
-/// away what it left and puts back what it had moved.
+/// A folder that is written under a hidden name beside its destination, and then moved there in one
+/// step. Several processes may write the same folder at once: the last one to finish wins. If a
+/// process is killed, the next one that writes a folder in the same parent folder removes the
+/// leftovers and restores a folder that was moved away.
 pub struct StagedFolder {
     destination: PathBuf,
     staging: Option<TempDir>,
-    /// Held open: the system frees the lock when the process ends, however it ends.
+    /// Kept open: the system releases the lock when the process ends.
     _lock: File,
 }
 
-/// The file whose lock says that a process still works here.
+/// The lock file of the process that is writing.
 const LOCK: &str = "lock";
-/// The folder that grows.
+/// The new folder.
 const NEW: &str = "new";
-/// The folder that was replaced, under its own name.
+/// The replaced folder, under its own name.
 const OLD: &str = "old";
 
-/// Hidden folders of this process. Who writes into one reads this; who makes, moves or removes one
-/// writes it.
+/// Hidden folders of this process. Writing into one takes a read lock; creating, moving or removing
+/// one takes a write lock.
 static UNFINISHED: RwLock<Vec<PathBuf>> = RwLock::new(Vec::new());
 
 impl StagedFolder {
-    /// Begins a folder; the one it lies in is made if it is missing.
+    /// Starts a folder. A missing parent folder is created.
     ///
     /// # Errors
-    /// If `destination` has no name of its own, or nothing can be written beside it.
+    /// If `destination` has no name, or its parent folder is not writable.
     pub fn begin(destination: &Path) -> io::Result<Self> {
-        // A link stays a link: what it points at is replaced.
+        // A link is kept: its target is replaced.
         let destination = fs::canonicalize(destination).unwrap_or_else(|_| destination.into());
         if destination.file_name().is_none() {
             return Err(io::Error::new(
                 ErrorKind::InvalidInput,
-                "this is not the name of a folder",
+                "the path does not end with the name of a folder",
             ));
         }
         let parent = parent_of(&destination);
         fs::create_dir_all(parent)?;
-        // Between making the folder and locking it, another process may take it for one that was
-        // left; it is empty then, and another one is made.
+        // Between creation and locking, another process may take the empty folder for a leftover
+        // and remove it; then try again.
         let mut tries = 3;
         let (staging, lock) = loop {
             tries -= 1;
@@ -75,10 +74,10 @@ impl StagedFolder {
         })
     }
 
-    /// Writes a file of this path in the folder, whole; folders on the way are made.
+    /// Writes a file into the folder atomically, creating subfolders.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the file cannot be written.
     pub fn write(&self, name: &Path, bytes: &[u8]) -> io::Result<()> {
         let _unfinished = UNFINISHED.read().unwrap_or_else(PoisonError::into_inner);
         let path = self.path().join(name);
@@ -86,38 +85,38 @@ impl StagedFolder {
         write_atomic(&path, bytes)
     }
 
-    /// Where it grows.
+    /// The hidden path of the new folder.
     pub(crate) fn path(&self) -> PathBuf {
         self.hidden().join(NEW)
     }
 
-    /// The place that it will take.
+    /// The final path.
     pub fn destination(&self) -> &Path {
         &self.destination
     }
 
     fn hidden(&self) -> &Path {
         let staging = self.staging.as_ref();
-        staging.expect("it is there until this is dropped").path()
+        staging.expect("it exists until this is dropped").path()
     }
 
-    /// Takes its place. A folder that is there goes, if `may_replace` has nothing against it.
+    /// Moves the folder to its destination. An existing folder is replaced if `may_replace` returns
+    /// no error.
     ///
     /// # Errors
-    /// What `may_replace` says of the folder that is there, or what the system says; that folder
-    /// stays then.
+    /// The error of `may_replace` or of the system; the existing folder is kept then.
     pub fn publish(self, may_replace: &dyn Fn(&Path) -> io::Result<()>) -> io::Result<()> {
         // The process must not end in between: see `discard_unfinished`.
         let unfinished = unfinished();
         let (new, old) = (self.path(), self.hidden().join(OLD));
-        let name = self.destination.file_name().expect("it was begun with one");
+        let name = self.destination.file_name().expect("`begin` checked it");
         let replaced = old.join(name);
         let mut tries = 100;
         loop {
             if self.destination.exists() {
                 may_replace(&self.destination)?;
                 match fs::rename(&self.destination, &replaced) {
-                    // Another process has just taken it away.
+                    // Another process has just moved it away.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     outcome => outcome?,
                 }
@@ -125,7 +124,7 @@ impl StagedFolder {
             tries -= 1;
             match fs::rename(&new, &self.destination) {
                 Ok(()) => break,
-                // Another process has just put one there, which is newer than the one taken away.
+                // Another process has just published a newer one.
                 Err(error) if is_taken(&error) && tries > 0 => {
                     if replaced.exists() {
                         fs::remove_dir_all(&replaced)?;
@@ -142,10 +141,11 @@ impl StagedFolder {
         Ok(())
     }
 
-    /// One file in it takes the place instead, and replaces a file that is there; all others are gone then.
+    /// Moves one file of the folder to the destination instead, replacing an existing file. The
+    /// other files are removed.
     ///
     /// # Errors
-    /// What the system says; what was there stays then.
+    /// If the file cannot be moved; the existing file is kept then.
     pub(crate) fn publish_file(self, name: &str) -> io::Result<()> {
         // The process must not end in between: see `discard_unfinished`.
         let unfinished = unfinished();
@@ -156,7 +156,8 @@ impl StagedFolder {
     }
 }
 
-/// Lets a new name outlast a loss of power; where a folder cannot be synced, the system does it in its own time.
+/// Syncs the parent folder, so that the new name survives a power failure. Errors are ignored: some
+/// systems cannot sync folders.
 fn keep(destination: &Path) {
     let _ = File::open(parent_of(destination)).and_then(|parent| parent.sync_all());
 }
@@ -182,25 +183,25 @@ fn unfinished() -> RwLockWriteGuard<'static, Vec<PathBuf>> {
     UNFINISHED.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Makes the lock's file and takes the lock.
+/// Creates the lock file and locks it.
 fn locked(folder: &Path) -> io::Result<File> {
     let path = folder.join(LOCK);
     let lock = File::create(&path)?;
     match lock.try_lock() {
         Ok(()) => {}
-        // Some network disks have no locks; names are still this process's own.
+        // Some network disks have no locks; the names are unique anyway.
         Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
         Err(TryLockError::Error(error)) => return Err(error),
         Err(TryLockError::WouldBlock) => return Err(ErrorKind::WouldBlock.into()),
     }
-    // Another process may have cleared the folder away before it was locked.
+    // Another process may have removed the folder before it was locked.
     fs::metadata(&path)?;
     Ok(lock)
 }
 
-/// Clears away what killed processes left of their [`StagedFolder`]s and of
-/// [`write_atomic`](crate::write_atomic)'s files in `folder`, and puts back folders that they had
-/// moved. What cannot be removed stays, hidden.
+/// Removes leftovers of killed processes in `folder` ([`StagedFolder`]s and files of
+/// [`write_atomic`](crate::write_atomic)), and restores folders that they moved away. Errors are
+/// ignored.
 pub fn clear_unfinished(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -217,7 +218,7 @@ pub fn clear_unfinished(folder: &Path) {
 
 fn clear(parent: &Path, hidden: &Path) {
     let Ok(lock) = File::open(hidden.join(LOCK)) else {
-        // Not begun yet, or half removed; only an empty folder goes like this.
+        // Not locked yet, or half removed: only an empty folder is removed here.
         let _ = fs::remove_dir(hidden);
         return;
     };
@@ -234,14 +235,14 @@ fn clear(parent: &Path, hidden: &Path) {
     let _ = fs::remove_dir_all(hidden);
 }
 
-/// Removes all folders that this process has begun and not published, for a program that is about
-/// to end. Threads that write into one, begin one or publish one wait from then on.
+/// Removes all unpublished folders of this process, before the program ends. From then on, threads
+/// that start, write or publish a folder block.
 pub fn discard_unfinished() {
     let unfinished = unfinished();
     for folder in unfinished.iter() {
         let _ = fs::remove_dir_all(folder);
     }
-    // The lock is never freed: what other threads are about to write must not appear any more.
+    // The lock is never released, so that other threads write nothing more.
     std::mem::forget(unfinished);
 }
 
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_its_name_only_when_it_is_published() {
+    fn the_folder_appears_only_when_it_is_published() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("deep/maps");
         let folder = staged(&place, "a");
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn it_replaces_the_whole_of_what_was_there() {
+    fn publishing_replaces_the_whole_folder() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("maps");
         staged(&place, "old").publish(&any).unwrap();
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_not_be_replaced_stays() {
+    fn a_refused_replacement_keeps_the_existing_folder() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("maps");
         staged(&place, "old").publish(&any).unwrap();
@@ -310,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_dropped_leaves_nothing() {
+    fn a_dropped_folder_leaves_nothing() {
         let home = tempfile::tempdir().unwrap();
         drop(staged(&home.path().join("maps"), "a"));
         assert!(names(home.path()).is_empty());
     }
 
     #[test]
-    fn many_at_once_leave_one_whole_folder() {
+    fn concurrent_writers_leave_one_complete_folder() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("maps");
         std::thread::scope(|scope| {
@@ -339,7 +340,7 @@ mod tests {
         assert_eq!(names(home.path()), ["maps"]);
     }
 
-    /// As a process leaves it that was killed after it had moved the old folder away.
+    /// The state after a process was killed when it had moved the old folder away.
     fn killed(home: &Path) -> PathBuf {
         let hidden = home.join(format!("{PREFIX}x{SUFFIX}"));
         fs::create_dir_all(hidden.join(NEW)).unwrap();
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_had_moved_comes_back() {
+    fn a_folder_that_a_killed_process_moved_is_restored() {
         let home = tempfile::tempdir().unwrap();
         killed(home.path());
         clear_unfinished(home.path());
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_had_replaced_does_not_come_back() {
+    fn a_folder_that_a_killed_process_replaced_is_not_restored() {
         let home = tempfile::tempdir().unwrap();
         killed(home.path());
         fs::create_dir(home.path().join("maps")).unwrap();
@@ -369,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_process_works_on_is_left_alone() {
+    fn folders_of_running_processes_are_kept() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("maps");
         let folder = staged(&place, "a");
@@ -380,7 +381,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_to_a_folder_stays_a_link() {
+    fn a_link_to_a_folder_is_kept() {
         let home = tempfile::tempdir().unwrap();
         let (real, link) = (home.path().join("real"), home.path().join("link"));
         fs::create_dir(&real).unwrap();

@@ -1,10 +1,8 @@
-//! A heat map: a grid of numbers, and the geometry that ties each cell to pixels.
+//! A map: a grid of values, and the pixels that each cell covers.
 
-/// Where the cells of a [`HeatMap`] lie on the `[height, width]` picture that it describes.
-///
-/// Cell `(r, c)` covers the rows `r * stride.0 .. r * stride.0 + window.0` and the columns
-/// `c * stride.1 .. c * stride.1 + window.1`, clipped at the picture's border. A map with one
-/// value per pixel is the case window 1, stride 1.
+/// The positions of the cells of a [`HeatMap`] on a `[height, width]` picture. Cell `(r, c)` covers
+/// the rows `r * stride.0 .. r * stride.0 + window.0` and the columns `c * stride.1 .. c * stride.1
+/// + window.1`, clipped at the border. A map with one value per pixel has window 1 and stride 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
     /// Rows of the picture.
@@ -13,7 +11,7 @@ pub struct Grid {
     pub width: usize,
     /// Rows and columns of one window, in pixels.
     pub window: (usize, usize),
-    /// Rows and columns from one window to the next, in pixels.
+    /// Rows and columns between windows, in pixels.
     pub stride: (usize, usize),
 }
 
@@ -28,25 +26,25 @@ impl Grid {
         }
     }
 
-    /// Rows of cells: `ceil((height − window) / stride) + 1`, at least 1, less what would begin
-    /// beyond the border.
+    /// Rows of cells: `ceil((height − window) / stride) + 1`, at least 1, without cells beyond the
+    /// border.
     pub fn rows(&self) -> usize {
         count(self.height, self.window.0, self.stride.0)
     }
 
-    /// Columns of cells: `ceil((width − window) / stride) + 1`, at least 1, less what would begin
-    /// beyond the border.
+    /// Columns of cells: `ceil((width − window) / stride) + 1`, at least 1, without cells beyond
+    /// the border.
     pub fn columns(&self) -> usize {
         count(self.width, self.window.1, self.stride.1)
     }
 
-    /// The centres of the picture's pixels, in pixels from its upper left corner: rows, columns.
+    /// The centres of all rows and columns, in pixels from the upper left corner.
     pub fn pixel_centres(&self) -> (Vec<f64>, Vec<f64>) {
         let centres = |length| (0..length).map(|i| i as f64 + 0.5).collect();
         (centres(self.height), centres(self.width))
     }
 
-    /// The pixels that cell `(row, column)` covers, clipped: rows, then columns.
+    /// The rows and columns that cell `(row, column)` covers, clipped.
     pub fn pixels_of(
         &self,
         row: usize,
@@ -58,8 +56,9 @@ impl Grid {
         )
     }
 
-    /// The cells whose (clipped) centres are nearest to points of the picture, in pixels from its upper left
-    /// corner: for each of `ys` the row of cells, for each of `xs` the column. Ties go to the upper or left cell.
+    /// The cells with the nearest (clipped) centre: for each of `ys` the row of cells, for each of
+    /// `xs` the column. Coordinates are in pixels from the upper left corner. Ties go to the upper
+    /// or left cell.
     pub fn nearest_cells(&self, ys: &[f64], xs: &[f64]) -> (Vec<usize>, Vec<usize>) {
         (
             nearest_cells(&self.row_centres(), ys),
@@ -77,7 +76,7 @@ impl Grid {
 }
 
 fn count(length: usize, window: usize, stride: usize) -> usize {
-    // Where windows lie further apart than they are long, the last would lie beyond the picture.
+    // If the stride is greater than the window, the last window could be outside the picture.
     let begin_inside = (length.max(1) - 1) / stride + 1;
     (length.saturating_sub(window).div_ceil(stride) + 1).min(begin_inside)
 }
@@ -87,7 +86,7 @@ fn span(index: usize, window: usize, stride: usize, length: usize) -> std::ops::
     start..start.saturating_add(window).min(length)
 }
 
-/// A grid of values with the geometry that ties each cell to pixels.
+/// A grid of values with the positions of its cells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeatMap {
     grid: Grid,
@@ -108,7 +107,7 @@ impl HeatMap {
         Self { grid, values }
     }
 
-    /// Where the cells lie.
+    /// The positions of the cells.
     pub fn grid(&self) -> &Grid {
         &self.grid
     }
@@ -118,22 +117,22 @@ impl HeatMap {
         &self.values
     }
 
-    /// The map at picture size, `[height, width]`: each pixel takes the value of the cell whose
-    /// (clipped) window centre is nearest, ties going to the upper or left cell.
+    /// The map at picture size, `[height, width]`: each pixel has the value of the cell with the
+    /// nearest (clipped) window centre. Ties go to the upper or left cell.
     pub fn nearest(&self) -> Vec<f32> {
         let (ys, xs) = self.grid.pixel_centres();
         self.nearest_at(&ys, &xs)
     }
 
     /// The map at picture size, `[height, width]`: bilinear between the (clipped) window centres,
-    /// constant beyond the outermost ones, read at the pixels' centres.
+    /// constant outside, evaluated at pixel centres.
     pub fn smooth(&self) -> Vec<f32> {
         let (ys, xs) = self.grid.pixel_centres();
         self.smooth_at(&ys, &xs)
     }
 
-    /// As [`HeatMap::nearest`], read at all pairs of `ys` and `xs`, `[ys.len(), xs.len()]`: points
-    /// of the picture in pixels from its upper left corner (pixel `i` has its centre at `i + 0.5`).
+    /// As [`HeatMap::nearest`], evaluated at all pairs of `ys` and `xs`, `[ys.len(), xs.len()]`, in
+    /// pixels from the upper left corner (pixel `i` has its centre at `i + 0.5`).
     pub fn nearest_at(&self, ys: &[f64], xs: &[f64]) -> Vec<f32> {
         let (rows, columns) = self.grid.nearest_cells(ys, xs);
         let width = self.grid.columns();
@@ -144,7 +143,7 @@ impl HeatMap {
         map
     }
 
-    /// As [`HeatMap::smooth`], read at all pairs of `ys` and `xs`, as [`HeatMap::nearest_at`].
+    /// As [`HeatMap::smooth`], evaluated at all pairs of `ys` and `xs`, as [`HeatMap::nearest_at`].
     pub fn smooth_at(&self, ys: &[f64], xs: &[f64]) -> Vec<f32> {
         let rows = between_cells(&self.grid.row_centres(), ys);
         let columns = between_cells(&self.grid.column_centres(), xs);
@@ -167,7 +166,7 @@ impl HeatMap {
     }
 }
 
-/// Two neighbouring cells along one axis, and how far a pixel lies from the first to the second.
+/// Two neighbouring cells along one axis, and the weight of the second one.
 struct Between {
     first: usize,
     second: usize,
@@ -180,7 +179,7 @@ impl Between {
     }
 }
 
-/// For each point along one axis, the cells between whose centres it lies.
+/// For each point along one axis, the two neighbouring cells.
 fn between_cells(centres: &[f64], points: &[f64]) -> Vec<Between> {
     points
         .iter()
@@ -212,7 +211,7 @@ fn centres(length: usize, window: usize, stride: usize) -> Vec<f64> {
         .collect()
 }
 
-/// For each point along one axis, the window whose centre is nearest.
+/// For each point along one axis, the window with the nearest centre.
 fn nearest_cells(centres: &[f64], points: &[f64]) -> Vec<usize> {
     points
         .iter()
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn no_window_begins_beyond_the_border() {
+    fn no_window_starts_outside_the_picture() {
         let grid = Grid {
             height: 10,
             width: 10,
@@ -277,8 +276,8 @@ mod tests {
     }
 
     #[test]
-    fn nearest_gives_each_pixel_the_cell_of_the_closest_centre() {
-        // Column 2 (centre 2.5) lies between the centres 1.5 and 3.5: the left cell has it.
+    fn nearest_gives_each_pixel_the_cell_with_the_nearest_centre() {
+        // Column 2 (centre 2.5) is between the centres 1.5 and 3.5: it belongs to the left cell.
         let upper = [1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0];
         let lower = upper.map(|value| value * 10.0);
         assert_eq!(
@@ -297,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn smooth_gives_a_linear_ramp_back() {
+    fn smooth_reproduces_a_linear_ramp() {
         let grid = Grid {
             height: 40,
             width: 64,
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_of_pixels_and_a_constant_map_stay_as_they_are() {
+    fn a_map_of_pixels_and_a_constant_map_do_not_change() {
         let values: Vec<f32> = (0..35).map(|i| (i * i) as f32 * 0.1).collect();
         let pixels = HeatMap::new(Grid::pixels(5, 7), values.clone());
         assert_eq!(pixels.smooth(), values);

@@ -1,10 +1,10 @@
-//! What a network is given, and where it lies on the picture it was made from.
+//! The input of a network, and its position on the original picture.
 
 use std::ops::Range;
 
-use crate::Picture;
+use crate::{Picture, fixed_percent};
 
-/// A picture prepared for a network: the pixels at each step and the numbers of the last.
+/// A preprocessed picture: the original, the crop and the normalised values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     pub(crate) original: Picture,
@@ -14,12 +14,12 @@ pub struct Input {
 }
 
 impl Input {
-    /// The picture as it was decoded.
+    /// The decoded picture.
     pub fn original(&self) -> &Picture {
         &self.original
     }
 
-    /// The pixels that the network sees, before they are normalised.
+    /// The crop, before normalisation.
     pub fn crop(&self) -> &Picture {
         &self.crop
     }
@@ -29,27 +29,26 @@ impl Input {
         &self.values
     }
 
-    /// `[C, height, width]`, the shape of [`Input::values`]: three channels, or one of a grey network.
+    /// The shape of [`Input::values`], `[C, height, width]`: three channels, or one for a grey network.
     pub fn shape(&self) -> [usize; 3] {
         let (height, width) = (self.crop.height(), self.crop.width());
         [self.values.len() / (height * width), height, width]
     }
 
-    /// Rows and columns of the resized picture that the crop was cut from.
+    /// Rows and columns of the resized picture, before the crop.
     pub fn resized(&self) -> (usize, usize) {
         self.placement.resized
     }
 
-    /// Where the crop lies on the original.
+    /// The position of the crop on the original.
     pub fn placement(&self) -> &Placement {
         &self.placement
     }
 }
 
-/// Where a crop lies on the picture that was resized and cropped.
-///
-/// Coordinates are in pixels, continuous, `(y, x)`, with the origin at the outer corner of the top
-/// left pixel: pixel `i` covers `i .. i + 1` and has its centre at `i + 0.5`.
+/// The position of a crop on the original picture. Coordinates are continuous, in pixels, `(y, x)`,
+/// from the upper left corner of the picture: pixel `i` covers `i .. i + 1` and has its centre at
+/// `i + 0.5`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placement {
     pub(crate) original: (usize, usize),
@@ -74,13 +73,13 @@ impl Placement {
         self.crop
     }
 
-    /// Row and column of the resized picture at which the crop begins; negative where the crop is
+    /// Row and column of the resized picture at which the crop starts; negative if the crop is
     /// larger and was padded with black.
     pub fn origin(&self) -> (isize, isize) {
         self.origin
     }
 
-    /// Pixels of the crop per pixel of the original, down and across.
+    /// Pixels of the crop per pixel of the original, vertically and horizontally.
     pub fn scale(&self) -> (f64, f64) {
         (
             self.resized.0 as f64 / self.original.0 as f64,
@@ -88,8 +87,7 @@ impl Placement {
         )
     }
 
-    /// The point of the crop that shows the point `(y, x)` of the original; outside the crop where
-    /// that point was cut off.
+    /// Converts a point `(y, x)` of the original to the crop; the result may be outside the crop.
     pub fn crop_from_original(&self, (y, x): (f64, f64)) -> (f64, f64) {
         let scale = self.scale();
         (
@@ -98,8 +96,8 @@ impl Placement {
         )
     }
 
-    /// The point of the original that the point `(y, x)` of the crop shows; outside the original
-    /// where the crop was padded.
+    /// Converts a point `(y, x)` of the crop to the original; the result is outside the original in
+    /// the padding.
     pub fn original_from_crop(&self, (y, x): (f64, f64)) -> (f64, f64) {
         let scale = self.scale();
         (
@@ -108,16 +106,16 @@ impl Placement {
         )
     }
 
-    /// A rectangle (rows, columns) of the original as one of the crop, clipped to the crop; empty
-    /// if it was cut off.
+    /// Converts a rectangle (rows, columns) of the original to the crop, clipped; empty if it was
+    /// cropped away.
     pub fn crop_rectangle(&self, rows: Range<f64>, columns: Range<f64>) -> Rectangle {
         let start = self.crop_from_original((rows.start, columns.start));
         let end = self.crop_from_original((rows.end, columns.end));
         clipped(start, end, self.crop)
     }
 
-    /// A rectangle (rows, columns) of the crop as one of the original, clipped to the original;
-    /// empty if it lies in the padding.
+    /// Converts a rectangle (rows, columns) of the crop to the original, clipped; empty if it is in
+    /// the padding.
     pub fn original_rectangle(&self, rows: Range<f64>, columns: Range<f64>) -> Rectangle {
         let start = self.original_from_crop((rows.start, columns.start));
         let end = self.original_from_crop((rows.end, columns.end));
@@ -126,43 +124,34 @@ impl Placement {
 }
 
 impl Placement {
-    /// The part of the original that the crop shows.
+    /// The part of the original that is in the crop.
     pub fn shown(&self) -> Rectangle {
         self.original_rectangle(0.0..self.crop.0 as f64, 0.0..self.crop.1 as f64)
     }
 
-    /// How much of the original's area the crop shows, 0 … 1.
+    /// The share of the original's area that is in the crop, 0 … 1.
     pub fn shown_share(&self) -> f64 {
         let (rows, columns) = self.shown();
         let shown = (rows.end - rows.start) * (columns.end - columns.start);
         shown / (self.original.0 as f64 * self.original.1 as f64)
     }
 
-    /// What a user must know if the crop shows less than half of the picture: how much is cut off,
-    /// and what shows all of it.
+    /// A warning if the crop contains less than half of the picture.
     pub fn warning(&self) -> Option<String> {
         let share = self.shown_share();
         (share < 0.5).then(|| {
             let (height, width) = self.crop;
+            let decimals = usize::from(share < 0.1) + usize::from(share < 0.01);
             format!(
-                "the network sees {} % of this picture, the centre; the rest is cut off; resize the whole \
-                 picture to {height}×{width} to see all of it, with its proportions changed",
-                percent(100.0 * share)
+                "the network sees only the centre, {} of this picture; the rest is cropped away. \
+                 To see all of it, resize the whole picture to {height}×{width}, which changes its proportions",
+                fixed_percent(share, decimals)
             )
         })
     }
 }
 
-/// A percentage for people: two digits that count below ten.
-fn percent(value: f64) -> String {
-    match value {
-        value if value >= 10.0 => format!("{value:.0}"),
-        value if value >= 1.0 => format!("{value:.1}"),
-        value => format!("{value:.2}"),
-    }
-}
-
-/// Rows, then columns, in continuous pixel coordinates.
+/// Rows and columns, in continuous pixel coordinates.
 pub type Rectangle = (Range<f64>, Range<f64>);
 
 fn clipped(start: (f64, f64), end: (f64, f64), size: (usize, usize)) -> Rectangle {
@@ -185,14 +174,14 @@ mod tests {
     };
 
     #[test]
-    fn the_corners_of_the_crop_are_found_on_the_original_and_back() {
+    fn points_are_converted_between_crop_and_original() {
         assert_eq!(HALVED.original_from_crop((0.0, 0.0)), (0.0, 10.0));
         assert_eq!(HALVED.original_from_crop((20.0, 20.0)), (40.0, 50.0));
         assert_eq!(HALVED.crop_from_original((40.0, 50.0)), (20.0, 20.0));
     }
 
     #[test]
-    fn a_crop_that_shows_less_than_half_of_the_picture_is_told() {
+    fn a_crop_of_less_than_half_of_the_picture_gives_a_warning() {
         // 15:1, shorter side to 256, 224 × 224 of it.
         let long = Placement {
             original: (100, 1500),
@@ -210,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rectangle_that_was_cut_off_is_empty() {
+    fn a_rectangle_outside_the_crop_is_empty() {
         let (rows, columns) = HALVED.crop_rectangle(0.0..10.0, 0.0..10.0);
         assert_eq!((rows, columns), (0.0..5.0, 0.0..0.0));
     }

@@ -1,13 +1,13 @@
-//! Inputs of which the normalised values are given, not the pixels.
+//! Inputs made from normalised values instead of pixels.
 
 use crate::{Channels, Input, Picture, Placement, Preprocess};
 
 impl Preprocess {
-    /// The input with other normalised values, `[C, H, W]`, in the place of those of its crop. The crop
-    /// becomes the picture whose values are nearest to these.
+    /// The input with other normalised values, `[C, H, W]`. Its crop becomes the nearest picture to
+    /// these values.
     ///
     /// # Panics
-    /// If there are not as many values as before.
+    /// If the number of values differs.
     pub fn changed(&self, input: &Input, values: Vec<f32>) -> Input {
         assert_eq!(values.len(), input.values.len(), "a value for each");
         let mut crop = input.crop.clone();
@@ -32,11 +32,11 @@ impl Preprocess {
         }
     }
 
-    /// An input whose normalised values, `[C, height, width]` with channels in the network's order, another
-    /// program computed. Its crop, and its original, is the picture whose values are nearest to these.
+    /// An input with these normalised values, `[C, height, width]`, channels in the network's
+    /// order. Its crop and original are the nearest picture to these values.
     ///
     /// # Panics
-    /// If there are not as many values as that.
+    /// If the number of values does not fit.
     pub fn input_of(&self, values: Vec<f32>, height: usize, width: usize) -> Input {
         assert_eq!(
             values.len(),
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_input_of_another_program_shows_the_picture_that_its_values_mean() {
+    fn an_input_made_of_values_shows_the_nearest_picture() {
         let preprocess = Preprocess {
             channels: Channels::Bgr,
             ..Preprocess::imagenet()

@@ -1,11 +1,12 @@
-//! Pictures as JPEG, where small files matter more than exact pixels.
+//! JPEG encoding.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
 use crate::Picture;
 
-/// The bytes of a JPEG file, the same for the same picture. `quality` is from 1, worst, to 100.
+/// The bytes of a JPEG file. `quality` is from 1 (lowest) to 100. The same picture gives the same
+/// bytes.
 ///
 /// # Panics
 /// If a side has more than 65,535 pixels, the most that JPEG allows.
@@ -29,7 +30,7 @@ mod tests {
     use crate::{Limits, decode};
 
     #[test]
-    fn what_is_written_is_read_back_nearly_as_it_was() {
+    fn an_encoded_picture_is_decoded_to_nearly_the_same_pixels() {
         let mut picture = Picture::filled(40, 56, [40, 90, 200]);
         for y in 10..30 {
             for x in 20..50 {

@@ -1,14 +1,10 @@
-//! Pictures in, pictures out.
-//!
-//! The way from a file to a network: [`read`] (or [`decode`]) gives a [`Picture`], 8-bit RGB, the
-//! right way up, whatever the format was; [`Preprocess::apply`] resizes it as Pillow does, cuts out
-//! the centre and normalises, and gives an [`Input`], which keeps the original, the crop, the
-//! `[C, H, W]` numbers and the [`Placement`] that leads from a point of one to the other.
-//!
-//! The way back: a [`HeatMap`] is a grid of numbers with the [`Grid`] that ties each cell to pixels
-//! of the crop; [`encode_npy`] and [`encode_png`] give the bytes of the files, and [`write_atomic`]
-//! puts them on disk whole or not at all, as a [`StagedFolder`] does with a whole folder and a [`StagedFile`]
-//! with a file that grows for a long time.
+//! Reading, preprocessing and writing of pictures. From a file to a network: [`read`] or [`decode`]
+//! gives a [`Picture`], 8-bit RGB. [`Preprocess::apply`] resizes it as Pillow does, crops the
+//! centre and normalises. The result is an [`Input`] with the original, the crop, the values `[C,
+//! H, W]` and the [`Placement`], which converts points between crop and original. From a map to
+//! files: a [`HeatMap`] is a grid of values with a [`Grid`] that gives the pixels of each cell.
+//! [`encode_npy`] and [`encode_png`] give the bytes of files. [`write_atomic`] writes a file
+//! atomically, [`StagedFolder`] a folder, and [`StagedFile`] a file that is written piece by piece.
 
 mod channels;
 mod decode;
@@ -22,6 +18,7 @@ mod input_values;
 mod jpeg;
 mod limits;
 mod npy;
+mod percent;
 mod picture;
 mod png;
 mod preprocess;
@@ -43,6 +40,7 @@ pub use input::{Input, Placement, Rectangle};
 pub use jpeg::encode_jpeg;
 pub use limits::Limits;
 pub use npy::{NpyFile, encode_npy, parse_npy};
+pub use percent::{fixed_percent, percent, short_percent};
 pub use picture::Picture;
 pub use png::{encode_grey_png, encode_png};
 pub use preprocess::{Preprocess, PreprocessError, PreprocessField, Resize};

@@ -1,44 +1,41 @@
-//! What a file may ask for.
+//! Limits for picture files.
 
 use crate::DecodeError;
 
-/// What a file may ask for before it is refused; checked before memory is taken.
+/// Limits for picture files, checked before memory is allocated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of a file.
+    /// Maximum bytes of a file.
     pub file_bytes: u64,
-    /// Most pixels (rows × columns).
+    /// Maximum pixels (rows × columns).
     pub pixels: u64,
-    /// Most bytes that decoding may take, as far as the format's decoder counts them, together with
-    /// the 3 bytes per pixel of the picture itself.
+    /// Maximum bytes for decoding: those that the decoder counts, and 3 bytes per pixel for the
+    /// picture.
     pub memory: u64,
 }
 
-/// Bytes that decoding one pixel takes at most in the formats that are common: a 16-bit RGB picture
-/// or the coefficients of a progressive JPEG (6), and the picture itself (3).
+/// Maximum bytes per pixel in common formats: a 16-bit RGB picture or the coefficients of a
+/// progressive JPEG (6), and the picture (3).
 const PER_PIXEL: u64 = 9;
 
 impl Default for Limits {
-    /// 512 MiB of file, 268 megapixels (16384 × 16384: a phone's picture of 200 megapixels passes),
-    /// 2.4 GB of memory.
+    /// A file of 512 MiB, 268 megapixels (16384 × 16384), 2.4 GB of memory.
     fn default() -> Self {
         Self::up_to(1 << 28)
     }
 }
 
-/// Pictures of more pixels than this must come from files that are large enough for them.
+/// For pictures with more pixels than this, the file size must be plausible.
 const LARGE: u64 = 64_000_000;
 
-/// Pixels that a byte can hold at most in DEFLATE, the best of the usual compressions: 1 bit each,
-/// 1032 to 1.
+/// Maximum pixels per byte with DEFLATE, the best of the usual compressions: 1 bit each, 1032 to 1.
 const PER_BYTE: u64 = 8 * 1032;
 
-/// Pixels that a byte can hold at most in a JPEG: a bit for each block of 8 × 8.
+/// Maximum pixels per byte in a JPEG: one bit for each block of 8 × 8.
 const PER_BYTE_OF_JPEG: u64 = 8 * 64;
 
 impl Limits {
-    /// Limits that let pictures of so many pixels pass, and the memory that decoding them takes: 9
-    /// bytes per pixel.
+    /// Limits for pictures of up to this many pixels, with 9 bytes of memory per pixel.
     pub fn up_to(pixels: u64) -> Self {
         Self {
             file_bytes: 512 << 20,
@@ -47,7 +44,7 @@ impl Limits {
         }
     }
 
-    /// The same, files of any length being read that a picture of so many pixels may need.
+    /// The same with a file size limit that suits the number of pixels.
     #[must_use]
     pub fn with_long_files(self) -> Self {
         Self {
@@ -56,8 +53,8 @@ impl Limits {
         }
     }
 
-    /// Refuses what a header promises; `memory` is the bytes that decoding takes besides the picture
-    /// itself, `length` those of the file.
+    /// Checks a header. `memory` is the bytes that decoding needs besides the picture, `length` the
+    /// size of the file.
     pub(crate) fn check(
         &self,
         format: &'static str,
@@ -89,7 +86,7 @@ impl Limits {
             return Err(DecodeError::Damaged {
                 format,
                 detail: format!(
-                    "it claims {height} × {width} pixels, more than {length} bytes can hold"
+                    "its header says {height} × {width} pixels, which is not possible in {length} bytes"
                 ),
             });
         }

@@ -1,22 +1,22 @@
-//! Arrays as NumPy files.
+//! NumPy files.
 
-/// A NumPy file in memory: what it says of its array, and the bytes of the values.
+/// A parsed NumPy file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NpyFile<'a> {
-    /// The type of the values, as NumPy writes it: `<f4`.
+    /// The type of the values in NumPy's notation, such as `<f4`.
     pub descr: &'a str,
-    /// Lengths of the axes.
+    /// The shape.
     pub shape: Vec<usize>,
-    /// The values, the last axis running fastest.
+    /// The bytes of the values in C order.
     pub values: &'a [u8],
 }
 
-/// Reads the header of an `.npy` file whose values lie row by row.
+/// Parses an `.npy` file in C order.
 ///
 /// # Errors
-/// What is wrong with it, as the end of a sentence that begins with the file's name.
+/// A message that continues a sentence that starts with the file name.
 pub fn parse_npy(bytes: &[u8]) -> Result<NpyFile<'_>, String> {
-    let broken = || "this is not a complete .npy file".to_owned();
+    let broken = || "is not a complete .npy file".to_owned();
     let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(broken)?;
     let (length, start) = match rest {
         [1, _, low, high, ..] => (u32::from(u16::from_le_bytes([*low, *high])), 4),
@@ -26,7 +26,7 @@ pub fn parse_npy(bytes: &[u8]) -> Result<NpyFile<'_>, String> {
     let end = start + length as usize;
     let header = rest.get(start..end).ok_or_else(broken)?;
     let header = std::str::from_utf8(header).map_err(|_| broken())?;
-    // The value of a key in the header, which is a Python dictionary.
+    // The value of a key in the header, a Python dictionary.
     let field = |key: &str| {
         let after = header.split_once(&format!("'{key}':"))?.1;
         Some(after.trim_start())
@@ -37,9 +37,7 @@ pub fn parse_npy(bytes: &[u8]) -> Result<NpyFile<'_>, String> {
         .ok_or_else(broken)?
         .0;
     if !field("fortran_order").is_some_and(|text| text.starts_with("False")) {
-        return Err(
-            "the array is stored column by column; save it with numpy.ascontiguousarray".into(),
-        );
+        return Err("is stored in Fortran order; save it with numpy.ascontiguousarray".into());
     }
     let shape = field("shape").and_then(|text| text.strip_prefix('(')?.split_once(')'));
     let shape: Vec<usize> = shape
@@ -58,14 +56,14 @@ pub fn parse_npy(bytes: &[u8]) -> Result<NpyFile<'_>, String> {
 }
 
 impl NpyFile<'_> {
-    /// The values of an array of `float32`, if it is one of this shape.
+    /// The values of a `float32` array of this shape.
     ///
     /// # Errors
     /// As [`parse_npy`].
     pub fn floats(&self, shape: &[usize]) -> Result<Vec<f32>, String> {
         if self.descr != "<f4" || self.shape != shape {
             return Err(format!(
-                "has an array of `{}` with the shape {:?}, not of `<f4` (float32) with {shape:?}",
+                "has an array of type `{}` and shape {:?}, but `<f4` (float32) and {shape:?} are expected",
                 self.descr, self.shape
             ));
         }
@@ -74,7 +72,7 @@ impl NpyFile<'_> {
             .iter()
             .try_fold(1usize, |all, &side| all.checked_mul(side));
         if expected != Some(values.0.len()) || !values.1.is_empty() {
-            return Err("this is not a complete .npy file".into());
+            return Err("is not a complete .npy file".into());
         }
         Ok(values
             .0
@@ -84,21 +82,19 @@ impl NpyFile<'_> {
     }
 }
 
-/// The bytes of an `.npy` file that `numpy.load` reads as a float32 array of `shape`.
-///
-/// Format 1.0, little-endian, C order (the last axis runs fastest), the header padded so that the
-/// numbers begin at a multiple of 64 bytes:
+/// The bytes of an `.npy` file with a float32 array of `shape`. Format 1.0, little-endian, C order,
+/// with a header padded to a multiple of 64 bytes:
 /// <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 ///
 /// # Panics
-/// If `values` has not as many numbers as `shape` says.
+/// If the number of values does not match `shape`.
 pub fn encode_npy(shape: &[usize], values: &[f32]) -> Vec<u8> {
     assert_eq!(
         values.len(),
         shape.iter().product::<usize>(),
         "as many values as the shape {shape:?} says"
     );
-    // A Python tuple of one needs its comma; the others may have it.
+    // A Python tuple of one element needs a comma.
     let shape: String = shape.iter().map(|side| format!("{side}, ")).collect();
     let shape = match shape.trim_end() {
         one if one.matches(',').count() == 1 => one,
@@ -127,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_is_the_one_numpy_writes_and_the_numbers_follow_aligned() {
+    fn the_header_equals_numpys_and_the_values_are_aligned() {
         for (shape, text) in [
             (&[2, 3][..], "(2, 3)"),
             (&[6], "(6,)"),
@@ -146,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn an_encoded_array_is_read_back() {
         let bytes = encode_npy(&[2, 1, 3], &[1.0, -2.5, 0.0, f32::MAX, 1e-40, 3.0]);
         let read = parse_npy(&bytes).unwrap();
         assert_eq!((read.descr, &read.shape[..]), ("<f4", &[2, 1, 3][..]));
@@ -155,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_of_another_shape_or_a_cut_file_is_refused() {
+    fn another_shape_or_a_truncated_file_is_an_error() {
         let bytes = encode_npy(&[2, 3], &[0.0; 6]);
         let wrong = parse_npy(&bytes).unwrap().floats(&[3, 2]).unwrap_err();
         assert!(
@@ -170,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_without_axes_is_one_number() {
+    fn an_array_without_axes_has_one_value() {
         let bytes = encode_npy(&[], &[7.0]);
         assert!(String::from_utf8_lossy(&bytes).contains("'shape': ()"));
         assert_eq!(bytes[128..], 7f32.to_le_bytes());

@@ -14,10 +14,10 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Wraps `rgb`, the bytes of an `[height, width, 3]` array.
+    /// A picture of these bytes, `[height, width, 3]`.
     ///
     /// # Panics
-    /// If a side is zero or `rgb.len() != height * width * 3`: both are mistakes of the caller.
+    /// If a side is zero or `rgb.len() != height * width * 3`.
     pub fn new(height: usize, width: usize, rgb: Vec<u8>) -> Self {
         assert!(height > 0 && width > 0, "a picture has at least one pixel");
         assert_eq!(
@@ -40,7 +40,7 @@ impl Picture {
         Self::new(height, width, colour.repeat(height * width))
     }
 
-    /// The same, known to be what is left of a file that was cut off.
+    /// Marks the picture as truncated.
     pub(crate) fn cut_off(self) -> Self {
         Self {
             whole: false,
@@ -48,12 +48,12 @@ impl Picture {
         }
     }
 
-    /// Whether the file had the whole picture; if not, what was missing is grey.
+    /// Whether the file was complete; if not, missing pixels are grey.
     pub fn is_whole(&self) -> bool {
         self.whole
     }
 
-    /// The same, made of values of which this is known.
+    /// Sets the original values.
     pub(crate) fn with_levels(self, levels: Levels) -> Self {
         Self {
             levels: Some(levels),
@@ -61,14 +61,14 @@ impl Picture {
         }
     }
 
-    /// The same with one more thing that its user should know.
+    /// Adds a note for the user.
     #[must_use]
     pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }
 
-    /// The same with its pixels changed, all that is known of it being kept.
+    /// Changes the pixels and keeps the notes.
     pub(crate) fn map_image(self, change: impl FnOnce(image::RgbImage) -> image::RgbImage) -> Self {
         let (width, height) = (self.width as u32, self.height as u32);
         let image = image::RgbImage::from_raw(width, height, self.rgb);
@@ -81,12 +81,12 @@ impl Picture {
         }
     }
 
-    /// The values that it was made of, if they were not simply bytes.
+    /// The original values, if they were not bytes.
     pub fn levels(&self) -> Option<&Levels> {
         self.levels.as_ref()
     }
 
-    /// What its user should know: a doubtful range of values, pages that were left out.
+    /// Notes for the user: a doubtful range of values, ignored pages.
     pub fn notes(&self) -> Vec<String> {
         let range = self.levels.as_ref().and_then(Levels::warning);
         range
@@ -110,7 +110,7 @@ impl Picture {
         &self.rgb
     }
 
-    /// The bytes, `[H, W, 3]`, to be changed in place.
+    /// The bytes, `[H, W, 3]`, mutable.
     pub fn rgb_mut(&mut self) -> &mut [u8] {
         &mut self.rgb
     }

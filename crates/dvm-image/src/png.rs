@@ -1,25 +1,24 @@
-//! Pictures as PNG files.
+//! PNG encoding.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use crate::Picture;
 
-/// The bytes of a PNG file, 8-bit RGB, the same for the same picture.
-///
-/// Fast compression: figures are written often and read once.
+/// The bytes of an 8-bit RGB PNG file. The same picture gives the same bytes. Compression is fast
+/// rather than small.
 ///
 /// # Panics
-/// If a side has 2³¹ pixels or more, which PNG cannot express.
+/// If a side has 2³¹ pixels or more, the limit of PNG.
 pub fn encode_png(picture: &Picture) -> Vec<u8> {
     let (height, width) = (picture.height(), picture.width());
     encode(height, width, picture.rgb(), ExtendedColorType::Rgb8)
 }
 
-/// The bytes of a PNG file, 8-bit grey, the same for the same `grey`, an array `[height, width]`.
+/// The bytes of an 8-bit grey PNG file of `grey`, `[height, width]`.
 ///
 /// # Panics
-/// If `grey` has not as many bytes, or a side has 2³¹ pixels or more.
+/// If the number of bytes does not match, or a side has 2³¹ pixels or more.
 pub fn encode_grey_png(height: usize, width: usize, grey: &[u8]) -> Vec<u8> {
     assert_eq!(grey.len(), height * width, "{height} × {width} bytes");
     encode(height, width, grey, ExtendedColorType::L8)
@@ -41,7 +40,7 @@ mod tests {
     use crate::{Limits, decode};
 
     #[test]
-    fn what_is_written_is_read_back_and_always_the_same_bytes() {
+    fn an_encoded_picture_is_read_back_and_its_bytes_are_reproducible() {
         let rgb = (0..31 * 17 * 3).map(|i| (i * i % 256) as u8).collect();
         let picture = Picture::new(31, 17, rgb);
         let bytes = encode_png(&picture);

@@ -1,4 +1,4 @@
-//! From a picture to the numbers a network takes: resize, crop the centre, normalise.
+//! Preprocessing: resize, crop the centre, normalise.
 
 use std::ops;
 
@@ -9,12 +9,12 @@ use crate::input::Placement;
 use crate::resize::resize_region;
 use crate::{Channels, Input, Interpolation, Picture, Range};
 
-/// How a network wants its pictures, as torchvision's `Resize`, `CenterCrop`, `ToTensor` and
-/// `Normalize` one after the other.
+/// The preprocessing of a network: torchvision's `Resize`, `CenterCrop`, `ToTensor` and
+/// `Normalize`.
 ///
-/// In JSON, `resize` is `{"short_side": N}`, `{"exact": [HEIGHT, WIDTH]}` or `"none"`, `interpolation`
-/// is `"bilinear"` or `"bicubic"`, and `channels` is `"rgb"`, `"bgr"` or `"grey"`. All fields are
-/// required but `channels`, which is `"rgb"` where it is left out:
+/// In JSON, `resize` is `{"short_side": N}`, `{"exact": [HEIGHT, WIDTH]}` or `"none"`,
+/// `interpolation` is `"bilinear"` or `"bicubic"`, and `channels` is `"rgb"`, `"bgr"` or `"grey"`.
+/// All fields are required except `channels`, whose default is `"rgb"`:
 ///
 /// ```
 /// let json = r#"{
@@ -30,29 +30,29 @@ use crate::{Channels, Input, Interpolation, Picture, Range};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocess {
-    /// Which values of a file become black and white, for files that leave it open; [`Range::File`],
-    /// and left out of the JSON form, unless the network was trained with another one.
+    /// Which values of a file become black and white. [`Range::File`], which is not written to
+    /// JSON, unless the network was trained with another range.
     #[serde(default, skip_serializing_if = "Range::is_file")]
     pub range: Range,
     /// The size before the crop.
     pub resize: Resize,
-    /// The filter of the resizing.
+    /// The filter for resizing.
     pub interpolation: Interpolation,
-    /// Height and width cut from the centre; black is added where the resized picture is smaller.
+    /// Height and width of the centre crop; a smaller picture is padded with black.
     pub crop: (usize, usize),
-    /// Which channels the network takes, in which order. A grey network sees the luma of the whole
-    /// picture, rounded to 8 bits before it is resized, as `Image.convert("L")` and then torchvision's
-    /// transforms give it.
+    /// The channels of the network, in order. For a grey network the picture is converted to luma,
+    /// rounded to 8 bits, before it is resized, as by `Image.convert("L")` followed by
+    /// torchvision's transforms.
     #[serde(default)]
     pub channels: Channels,
-    /// Subtracted from values scaled to 0 … 1, channel by channel in the order of `channels`; of grey
-    /// networks all three are the same.
+    /// Mean of each channel, in the order of `channels`, for values from 0 to 1. For grey networks
+    /// all three are equal.
     pub mean: [f32; 3],
-    /// Divides what is left, in the same order.
+    /// Standard deviation of each channel, in the same order.
     pub std: [f32; 3],
 }
 
-/// The fields of a [`Preprocess`], to say which of them are known.
+/// The fields of a [`Preprocess`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PreprocessField {
@@ -71,7 +71,7 @@ pub enum PreprocessField {
 }
 
 impl PreprocessField {
-    /// All of them.
+    /// All fields.
     pub const ALL: [Self; 6] = [
         Self::Mean,
         Self::Std,
@@ -81,7 +81,7 @@ impl PreprocessField {
         Self::Interpolation,
     ];
 
-    /// Its name in the JSON form.
+    /// The name in JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mean => "mean",
@@ -94,23 +94,23 @@ impl PreprocessField {
     }
 }
 
-/// The size to which a picture is brought before it is cropped.
+/// The size of the picture before the crop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resize {
-    /// The shorter side gets this length, the longer `floor(length · long / short)`.
+    /// The shorter side has this length, the longer one `floor(length · long / short)`.
     ShortSide(usize),
-    /// Height and width, whatever the proportions.
+    /// Exactly this height and width.
     Exact(usize, usize),
-    /// The picture is taken as it is.
+    /// The original size.
     None,
 }
 
-/// Preprocessing that no picture can go through; the messages name the field of the JSON form.
+/// Invalid preprocessing; the messages name the field in JSON.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PreprocessError {
     /// A side is zero or longer than [`Preprocess::MAX_SIDE`].
-    #[error("preprocessing: \"{field}\" is {value}, but a side has 1 to {max} pixels", max = Preprocess::MAX_SIDE)]
+    #[error("preprocessing: \"{field}\" must be from 1 to {max} pixels, but is {value}", max = Preprocess::MAX_SIDE)]
     Side {
         /// `resize` or `crop`.
         field: &'static str,
@@ -118,33 +118,29 @@ pub enum PreprocessError {
         value: usize,
     },
     /// A mean is not a finite number.
-    #[error(
-        "preprocessing: \"mean\" is {0:?}, but each mean is a finite number (values are 0 to 1)"
-    )]
+    #[error("preprocessing: \"mean\" must be finite numbers for values from 0 to 1, but is {0:?}")]
     Mean([f32; 3]),
-    /// A standard deviation is not a finite number above zero.
-    #[error(
-        "preprocessing: \"std\" is {0:?}, but each standard deviation is a finite number above 0"
-    )]
+    /// A standard deviation is not finite or not greater than 0.
+    #[error("preprocessing: \"std\" must be finite numbers greater than 0, but is {0:?}")]
     Std([f32; 3]),
-    /// A grey network with three means or deviations that differ.
+    /// A grey network has different means or deviations.
     #[error(
-        "preprocessing: \"{field}\" is {values:?}, but \"channels\" is \"grey\", one channel, so that all \
-         three are the same"
+        "preprocessing: \"channels\" is \"grey\", so the three numbers of \"{field}\" must be \
+         equal, but are {values:?}"
     )]
     Grey {
         /// `mean` or `std`.
         field: &'static str,
-        /// Its values.
+        /// The values.
         values: [f32; 3],
     },
 }
 
 impl Preprocess {
-    /// The longest side, in pixels, that may be asked for.
+    /// Maximum length of a side, in pixels.
     pub const MAX_SIDE: usize = 4096;
 
-    /// What networks trained on ImageNet by torchvision take: short side 256, centre 224 × 224.
+    /// The preprocessing of torchvision's ImageNet networks: short side 256, centre crop 224 × 224.
     pub const fn imagenet() -> Self {
         Self {
             range: Range::File,
@@ -157,8 +153,8 @@ impl Preprocess {
         }
     }
 
-    /// The same for other channels: mean and deviation go with their colours; of a grey network they
-    /// are the average of the three.
+    /// The same for other channels: means and deviations are reordered; for a grey network they are
+    /// averaged.
     #[must_use]
     pub fn with_channels(&self, channels: Channels) -> Self {
         let arranged = |values: [f32; 3]| match (self.channels, channels) {
@@ -178,10 +174,11 @@ impl Preprocess {
         }
     }
 
-    /// Checks that every size is 1 to [`Self::MAX_SIDE`], every number finite and `std` above 0.
+    /// Checks that sizes are from 1 to [`Self::MAX_SIDE`], all numbers are finite and `std` is
+    /// greater than 0.
     ///
     /// # Errors
-    /// Names the first field that is not.
+    /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), PreprocessError> {
         let resize = match self.resize {
             Resize::ShortSide(side) => vec![side],
@@ -193,7 +190,7 @@ impl Preprocess {
         if !self.mean.iter().all(|m| m.is_finite()) {
             return Err(PreprocessError::Mean(self.mean));
         }
-        // A subnormal deviation passes "above 0" but turns the quotient into infinity.
+        // With a subnormal deviation the quotient would be infinite.
         if !self.std.iter().all(|s| s.is_normal() && *s > 0.0) {
             return Err(PreprocessError::Std(self.std));
         }
@@ -207,10 +204,8 @@ impl Preprocess {
         Ok(())
     }
 
-    /// Resizes, crops and normalises.
-    ///
-    /// Only the part of the resized picture that the crop shows is ever computed: pictures of one
-    /// row by many thousand columns cost no more than others.
+    /// Resizes, crops and normalises. Only the part of the resized picture that is in the crop is
+    /// computed, so very long pictures are not slower.
     ///
     /// # Errors
     /// As [`Self::validate`].
@@ -226,7 +221,7 @@ impl Preprocess {
         })
     }
 
-    /// Where the crop of an original of `height` × `width` pixels lies.
+    /// The position of the crop for an original of `height` × `width` pixels.
     pub fn placement(&self, height: usize, width: usize) -> Placement {
         let resized = self.resize.size(height, width);
         Placement {
@@ -240,8 +235,8 @@ impl Preprocess {
         }
     }
 
-    /// `(p / 255 − mean) / std` of each value, `[C, H, W]`, in `f32` in that order of operations. Of a
-    /// grey network's crop the first value of each pixel counts: all three are the luma.
+    /// Normalises a crop: `(p / 255 − mean) / std` of each value in `f32`, `[C, H, W]`. For a grey
+    /// network the first value of each pixel is used: all three are the luma.
     pub fn normalise(&self, crop: &Picture) -> Vec<f32> {
         let pixels = crop.rgb().as_chunks::<3>().0;
         let mut values = Vec::with_capacity(pixels.len() * self.channels.count());
@@ -251,15 +246,14 @@ impl Preprocess {
         values
     }
 
-    /// What each of the 256 values of a pixel becomes in each channel of the network by
-    /// [`Self::normalise`].
+    /// The normalised value of each of the 256 pixel values, per channel of the network.
     pub fn tables(&self) -> Vec<[f32; 256]> {
         let table = |channel| std::array::from_fn(|value| self.normalised(channel, value as f32));
         (0..self.channels.count()).map(table).collect()
     }
 
-    /// A colour `R G B` of 0 … 255, which need not be whole numbers, as the network would see it: one
-    /// value for each of its channels.
+    /// Normalises a colour `R G B`, 0 … 255, not necessarily whole numbers: one value per channel
+    /// of the network.
     pub fn normalise_colour(&self, colour: [f32; 3]) -> impl Iterator<Item = f32> {
         let colour = match self.channels {
             Channels::Grey => [grey_of(colour); 3],
@@ -269,8 +263,7 @@ impl Preprocess {
         sources.map(move |(channel, &source)| self.normalised(channel, colour[source]))
     }
 
-    /// The colour `R G B`, 0 … 255, whose normalised values are zero: the mean of the pictures that the
-    /// network was trained on, where `mean` says it.
+    /// The colour `R G B`, 0 … 255, whose normalised values are zero.
     pub fn mean_colour(&self) -> [f32; 3] {
         let mut colour = [self.mean[0] * 255.0; 3];
         for (mean, &source) in self.mean.iter().zip(self.channels.sources()) {
@@ -283,16 +276,16 @@ impl Preprocess {
         (value / 255.0 - self.mean[channel]) / self.std[channel]
     }
 
-    /// The pixels of `original` that the network sees, `crop` rows and columns, resized but not yet
-    /// normalised: `R G B` whatever the network's order of channels, grey for a grey network.
+    /// The resized crop of `original`, before normalisation: always `R G B`, grey for a grey
+    /// network.
     pub fn crop_of(&self, original: &Picture) -> Picture {
         self.part_of_crop(original, 0..self.crop.0, 0..self.crop.1)
     }
 
-    /// The part `rows` × `columns` of [`Self::crop_of`], byte for byte; the rest is not computed.
+    /// The part `rows` × `columns` of [`Self::crop_of`]; the rest is not computed.
     ///
     /// # Panics
-    /// If the part is empty or reaches beyond the crop.
+    /// If the part is empty or not inside the crop.
     pub fn part_of_crop(
         &self,
         original: &Picture,
@@ -329,7 +322,7 @@ impl Preprocess {
     }
 }
 
-/// The luma of a colour; of one of whole numbers that of a pixel, rounded.
+/// The luma of a colour; for whole numbers that of a pixel, rounded.
 fn grey_of(colour: [f32; 3]) -> f32 {
     if colour[0] == colour[1] && colour[1] == colour[2] {
         return colour[0];
@@ -341,7 +334,7 @@ fn grey_of(colour: [f32; 3]) -> f32 {
 }
 
 impl Resize {
-    /// Height and width that a picture of `height` × `width` pixels is brought to.
+    /// The height and width after resizing a picture of `height` × `width` pixels.
     pub fn size(self, height: usize, width: usize) -> (usize, usize) {
         let longer = |short: usize, long: usize, to: usize| {
             usize::try_from(to as u128 * long as u128 / short as u128).unwrap_or(usize::MAX)
@@ -365,8 +358,8 @@ fn side(field: &'static str, sides: &[usize]) -> Result<(), PreprocessError> {
     }
 }
 
-/// Where a centred crop begins: `round((length − crop) / 2)`, halves to even as Python rounds, or,
-/// where the crop is longer, minus the padding before the picture.
+/// The start of a centre crop: `round((length − crop) / 2)`, halves to even as in Python. If the
+/// crop is longer: minus the padding before the picture.
 fn centre(length: usize, crop: usize) -> isize {
     if crop > length {
         return -(((crop - length) / 2) as isize);
@@ -376,8 +369,8 @@ fn centre(length: usize, crop: usize) -> isize {
     (half + (excess % 2) * (half % 2)) as isize
 }
 
-/// Along one axis: how far into a part of the crop the picture begins, and what of the resized picture, of
-/// this length, is shown there. `origin` is where the crop begins in it.
+/// Along one axis: the offset of the picture in a part of the crop, and the range of the resized
+/// picture (of this length) in it. `origin` is the start of the crop.
 fn visible(origin: isize, part: &ops::Range<usize>, length: usize) -> (usize, ops::Range<usize>) {
     let inside = |at: usize| (origin + at as isize).clamp(0, length as isize) as usize;
     let shown = inside(part.start)..inside(part.end);
@@ -402,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_picture_is_padded_with_black_the_odd_row_below() {
+    fn a_smaller_picture_is_padded_with_black() {
         let preprocess = Preprocess {
             resize: Resize::None,
             crop: (4, 3),
@@ -416,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_one_row_and_many_columns_needs_no_more_memory_than_its_crop() {
+    fn a_very_long_picture_needs_no_more_memory_than_its_crop() {
         let picture = Picture::filled(1, 50_000, [1, 2, 3]);
         let input = Preprocess::imagenet().apply(picture).unwrap();
         assert_eq!(input.resized(), (256, 12_800_000));
@@ -424,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_colour_is_normalised_as_pixels_are() {
+    fn a_colour_is_normalised_like_a_pixel() {
         let preprocess = Preprocess::imagenet();
         for channels in [Channels::Rgb, Channels::Bgr, Channels::Grey] {
             let preprocess = preprocess.with_channels(channels);
@@ -441,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn blue_green_red_has_the_planes_of_red_green_blue_swapped() {
+    fn bgr_has_the_planes_of_rgb_in_reverse_order() {
         let rgb = (0..18).map(|v| v * 13).collect();
         let picture = Picture::new(2, 3, rgb);
         let preprocess = Preprocess {
@@ -474,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grey_network_sees_one_channel_rounded_before_it_is_resized() {
+    fn grey_is_rounded_before_resizing() {
         let preprocess = Preprocess {
             resize: Resize::Exact(1, 1),
             crop: (1, 1),
@@ -492,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grey_network_has_one_mean() {
+    fn different_means_for_a_grey_network_are_an_error() {
         let grey = Preprocess {
             channels: Channels::Grey,
             ..Preprocess::imagenet()
@@ -504,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_means_and_deviations_that_make_no_sense_are_refused_by_name() {
+    fn invalid_sizes_means_and_deviations_are_errors_that_name_the_field() {
         let good = Preprocess::imagenet();
         let refused = |preprocess: Preprocess| preprocess.validate().unwrap_err().to_string();
         let crop = refused(Preprocess {
@@ -513,13 +506,16 @@ mod tests {
         });
         assert_eq!(
             crop,
-            "preprocessing: \"crop\" is 0, but a side has 1 to 4096 pixels"
+            "preprocessing: \"crop\" must be from 1 to 4096 pixels, but is 0"
         );
         let resize = refused(Preprocess {
             resize: Resize::ShortSide(5000),
             ..good.clone()
         });
-        assert!(resize.contains("\"resize\" is 5000"), "{resize}");
+        assert!(
+            resize.contains("\"resize\" must be from 1 to 4096 pixels, but is 5000"),
+            "{resize}"
+        );
         let mean = refused(Preprocess {
             mean: [0.0, f32::NAN, 0.0],
             ..good.clone()
@@ -536,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_of_the_json_form_are_refused() {
+    fn unknown_fields_in_json_are_errors() {
         let mut json = serde_json::to_value(Preprocess::imagenet()).unwrap();
         json["scale"] = 2.into();
         let error = serde_json::from_value::<Preprocess>(json).unwrap_err();
@@ -544,7 +540,7 @@ mod tests {
     }
 
     #[test]
-    fn changed_values_bring_the_nearest_picture_with_them() {
+    fn changed_values_give_the_nearest_picture() {
         let bytes: Vec<u8> = (0..4 * 5 * 3).map(|i| (i * 37 % 256) as u8).collect();
         for channels in [Channels::Rgb, Channels::Bgr, Channels::Grey] {
             let usual = Preprocess::imagenet();
@@ -557,7 +553,7 @@ mod tests {
                 ..usual
             };
             let input = preprocess.apply(Picture::new(4, 5, bytes.clone())).unwrap();
-            // A hundredth of a step is nothing that a picture shows; the values stay as given.
+            // A hundredth of a step does not change the picture; the values are kept.
             let step = 1.0 / 255.0 / 0.2;
             let values: Vec<f32> = input.values().iter().map(|v| v + step / 100.0).collect();
             let changed = preprocess.changed(&input, values.clone());

@@ -1,4 +1,4 @@
-//! Which values of a file become black and white.
+//! The range of values that becomes black to white.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,44 +13,43 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Range {
-    /// As the file says: the whole range of its type (0 to 255, 0 to 65535, 0 to 1 for floats), or
-    /// the window that a medical file states.
+    /// The full range of the file's type (0 to 255, 0 to 65535, 0 to 1 for floats), or the window
+    /// in a medical file.
     #[default]
     File,
     /// These values.
     Values {
-        /// What becomes black.
+        /// The value of black.
         black: f64,
-        /// What becomes white, above `black`.
+        /// The value of white, greater than `black`.
         white: f64,
     },
-    /// The least and the largest value of each picture.
+    /// The smallest and the largest value of each picture.
     Auto,
-    /// These percentiles of each picture's values, by linear interpolation as `numpy.percentile`.
+    /// These percentiles of each picture's values, with linear interpolation as `numpy.percentile`.
     Percentile {
-        /// What becomes black, 0 to 100.
+        /// The percentile of black, 0 to 100.
         low: f64,
-        /// What becomes white, above `low`, to 100.
+        /// The percentile of white, greater than `low`, at most 100.
         high: f64,
     },
 }
 
 impl Range {
-    /// What `percentile` alone means.
+    /// The meaning of `percentile` without numbers.
     pub const PERCENTILE: Self = Self::Percentile {
         low: 1.0,
         high: 99.0,
     };
 
-    /// The values of a radiologist's window, by the linear function of the DICOM standard
-    /// (PS3.3, C.11.2.1.2.1): black up to `centre − 0.5 − (width − 1) / 2`, white from
-    /// `centre − 0.5 + (width − 1) / 2`.
+    /// The values of a DICOM window with the linear function (PS3.3, C.11.2.1.2.1): black up to
+    /// `centre − 0.5 − (width − 1) / 2`, white from `centre − 0.5 + (width − 1) / 2`.
     ///
     /// # Errors
-    /// If the width is not a finite number above 1, or the centre not finite.
+    /// If the width is not finite and greater than 1, or the centre is not finite.
     pub fn window(centre: f64, width: f64) -> Result<Self, &'static str> {
         if !centre.is_finite() || !width.is_finite() || width <= 1.0 {
-            return Err("a window has a finite centre and a width above 1");
+            return Err("the centre of a window must be finite, and its width greater than 1");
         }
         let half = (width - 1.0) / 2.0;
         Ok(Self::Values {
@@ -81,7 +80,7 @@ impl FromStr for Range {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "a range is `file`, `auto`, `percentile`, percentiles such as \
+        const EXPECTED: &str = "it must be `file`, `auto`, `percentile`, percentiles such as \
                                 percentile:2..98, or values such as 0..4095, the lower first";
         let bounds = |text: &str| {
             let (low, high) = text.split_once("..")?;
@@ -97,7 +96,10 @@ impl FromStr for Range {
                     Some((low, high)) if low >= 0.0 && high <= 100.0 => {
                         Ok(Self::Percentile { low, high })
                     }
-                    _ => Err("percentiles are 0 to 100, the lower first, such as percentile:2..98"),
+                    _ => Err(
+                        "percentiles must be from 0 to 100, the lower first, such as \
+                              percentile:2..98",
+                    ),
                 },
                 None => {
                     let (black, white) = bounds(text).ok_or(EXPECTED)?;
@@ -127,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_range_is_read_as_it_is_written() {
+    fn every_range_is_read_back() {
         for text in [
             "file",
             "auto",
@@ -142,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_without_sense_are_refused() {
+    fn invalid_ranges_are_errors() {
         for text in [
             "",
             "4095",
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_that_of_the_dicom_standard() {
+    fn a_window_follows_the_dicom_standard() {
         // PS3.3, C.11.2.1.2.1: with centre 2048 and width 4096, 0 is black and 4095 white.
         let window = Range::window(2048.0, 4096.0);
         assert_eq!(window, Ok("0..4095".parse().unwrap()));

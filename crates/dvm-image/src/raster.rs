@@ -1,9 +1,8 @@
-//! Values of any type, and how they become a picture.
+//! Pictures with values of any type, and their conversion to 8 bits.
 
 use crate::{Picture, Range};
 
-/// Values of a picture before they are brought to 8 bits: `[H, W, channels]`, rows from top to
-/// bottom.
+/// A picture before conversion to 8 bits: `[H, W, channels]`.
 #[derive(Clone, Debug)]
 pub struct Raster {
     height: usize,
@@ -20,40 +19,39 @@ pub struct Raster {
 pub enum Samples {
     /// Bytes.
     U8(Vec<u8>),
-    /// Unsigned numbers of 16 bits.
+    /// Unsigned 16-bit numbers.
     U16(Vec<u16>),
-    /// Numbers of any type that a 32-bit float holds exactly.
+    /// Numbers that a 32-bit float represents exactly.
     F32(Vec<f32>),
     /// All other numbers.
     F64(Vec<f64>),
 }
 
-/// What [`Range::File`] stands for.
+/// The meaning of [`Range::File`] for a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Whole {
-    /// The least and the largest value that the type can hold, or by agreement holds. Whether the
-    /// picture makes use of them is another matter, so a picture that does not comes with a warning.
+    /// The full range of the type. A picture that uses little of it gets a warning.
     OfType {
-        /// What becomes black.
+        /// The value of black.
         black: f64,
-        /// What becomes white.
+        /// The value of white.
         white: f64,
-        /// Bits of a whole number; none for floats.
+        /// Bits of a whole number; `None` for floats.
         bits: Option<u32>,
     },
-    /// What the file says is to be black and white.
+    /// Black and white as the file defines them.
     Stated {
-        /// What becomes black.
+        /// The value of black.
         black: f64,
-        /// What becomes white.
+        /// The value of white.
         white: f64,
     },
-    /// The least and the largest value of the picture.
+    /// The smallest and the largest value of the picture.
     OfValues,
 }
 
 impl Whole {
-    /// The range of whole numbers of so many bits.
+    /// The range of unsigned numbers with this many bits.
     pub fn unsigned(bits: u32) -> Self {
         Self::OfType {
             black: 0.0,
@@ -62,7 +60,7 @@ impl Whole {
         }
     }
 
-    /// The range of signed whole numbers of so many bits.
+    /// The range of signed numbers with this many bits.
     pub fn signed(bits: u32) -> Self {
         let half = 2f64.powi(bits as i32 - 1);
         Self::OfType {
@@ -72,7 +70,7 @@ impl Whole {
         }
     }
 
-    /// Floats, of which 0 is black and 1 is white by agreement.
+    /// Floats: by convention 0 is black and 1 is white.
     pub const FLOAT: Self = Self::OfType {
         black: 0.0,
         white: 1.0,
@@ -80,7 +78,7 @@ impl Whole {
     };
 }
 
-/// A value that is infinite or not a number, for which there is no grey.
+/// A value is infinite or not a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "has a value that is infinite or not a number at row {row}, column {column}; replace such values"
@@ -92,10 +90,10 @@ pub struct NotFinite {
     pub column: usize,
 }
 
-/// Which values a picture had before it was brought to 8 bits, and which became black and white.
+/// The original values of a picture, and which became black and white.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Levels {
-    /// The least value.
+    /// The smallest value.
     pub least: f64,
     /// The largest value.
     pub largest: f64,
@@ -107,19 +105,19 @@ pub struct Levels {
     concern: Option<Concern>,
 }
 
-/// Why a picture may not look as it should.
+/// Why a picture may look wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Concern {
-    /// It uses a small part of its type's range: of whole numbers of so many bits, or floats.
+    /// It uses only a small part of the range of its type.
     Narrow(Option<u32>),
-    /// Floats beyond 0 to 1.
+    /// Floats outside 0 to 1.
     Beyond,
-    /// It hardly changes within the range that was asked for.
+    /// It uses only a small part of the requested range.
     Missed,
 }
 
 impl Levels {
-    /// What is doubtful about the range, in one sentence that begins with "its".
+    /// A warning about the range, starting with "its".
     pub fn warning(&self) -> Option<String> {
         let Self {
             least,
@@ -135,7 +133,7 @@ impl Levels {
         let looks = match () {
             () if *largest <= black + (white - black) / 4.0 => dark,
             () if *least >= white - (white - black) / 4.0 => bright,
-            () => "grey almost without contrast",
+            () => "grey with almost no contrast",
         };
         let advice = match self.suggestion() {
             Some(range) => format!("set the range of its values to {range} or to auto"),
@@ -145,22 +143,22 @@ impl Levels {
             Concern::Narrow(bits) => {
                 let kind = bits.map_or("float".into(), |bits| format!("{bits}-bit"));
                 format!(
-                    "its {kind} values lie between {least} and {largest}, but {black} is taken as \
-                     black and {white} as white, so it is {looks}: {advice}"
+                    "its {kind} values are between {least} and {largest}, but {black} is black and \
+                     {white} is white, so it is {looks}: {advice}"
                 )
             }
             Concern::Beyond => format!(
-                "its float values lie between {least} and {largest}, but {black} is taken as black \
-                 and {white} as white, so all beyond is clipped: {advice}"
+                "its float values are between {least} and {largest}, but {black} is black and \
+                 {white} is white, so values outside are clipped: {advice}"
             ),
             Concern::Missed => format!(
-                "its values lie between {least} and {largest}, and with {black} as black and {white} \
-                 as white it is {looks}: the range may not be meant for it"
+                "its values are between {least} and {largest}, and with {black} as black and \
+                 {white} as white it is {looks}: the range may be wrong for it"
             ),
         })
     }
 
-    /// The range that the values probably have, if there is something doubtful about the present one.
+    /// The probable range, if there is a warning.
     pub fn suggestion(&self) -> Option<Range> {
         if matches!(self.concern?, Concern::Missed) || self.least < 0.0 {
             return None;
@@ -179,17 +177,17 @@ impl Levels {
     }
 }
 
-/// A picture that uses less of its type's range comes with a warning: 14 bits of 16.
+/// A picture that uses a smaller share of its type's range gets a warning (14 of 16 bits).
 const NARROW: f64 = 0.25;
 
-/// A picture that uses less of the range asked for comes with a warning.
+/// A picture that uses a smaller share of the requested range gets a warning.
 const MISSED: f64 = 1.0 / 16.0;
 
 impl Raster {
-    /// Values of a grey (1 channel) or coloured (3 channels) picture.
+    /// A grey (1 channel) or RGB (3 channels) picture.
     ///
     /// # Panics
-    /// If a side is zero, there are other than 1 or 3 channels, or the number of values does not fit.
+    /// If a side is zero, the channels are not 1 or 3, or the number of values does not match.
     pub fn new(
         height: usize,
         width: usize,
@@ -210,8 +208,7 @@ impl Raster {
         }
     }
 
-    /// The same where small values are bright and large ones dark, as in DICOM's MONOCHROME1: black
-    /// and white change places once values have become grey.
+    /// Sets whether small values are bright, as in DICOM's MONOCHROME1: the result is inverted.
     #[must_use]
     pub fn negative(self, is_negative: bool) -> Self {
         Self {
@@ -220,10 +217,10 @@ impl Raster {
         }
     }
 
-    /// The 8-bit picture, with what is known of its values ([`Picture::levels`]).
+    /// Converts to 8 bits; [`Picture::levels`] keeps the original values.
     ///
     /// # Errors
-    /// [`NotFinite`] for a float that is none.
+    /// [`NotFinite`] for a float that is infinite or not a number.
     pub fn picture(&self, range: Range) -> Result<Picture, NotFinite> {
         let (least, largest) = self.samples.extent().map_err(|at| {
             let pixel = at / self.channels;
@@ -270,7 +267,7 @@ impl Raster {
             (Range::File, Whole::OfType { bits: None, .. }) if least < black || largest > white => {
                 Some(Concern::Beyond)
             }
-            // A picture of one colour has no range to be wrong about.
+            // A picture of a single value gets no warning.
             (Range::File, Whole::OfType { bits, .. })
                 if bits != Some(8)
                     && span > 0.0
@@ -298,7 +295,7 @@ impl Samples {
         }
     }
 
-    /// The least and the largest value, or where a value is not finite.
+    /// The smallest and the largest value, or the index of a value that is not finite.
     fn extent(&self) -> Result<(f64, f64), usize> {
         fn of<T: Copy>(values: &[T], float: impl Fn(T) -> f64) -> Result<(f64, f64), usize> {
             let (mut least, mut largest) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -320,8 +317,8 @@ impl Samples {
         }
     }
 
-    /// Whether these are bytes that were written as 16 bits, `v · 257`: a dark photo has a right to
-    /// be dark.
+    /// Whether these are bytes that were stored as 16 bits, `v · 257`: then a dark picture gets no
+    /// warning.
     fn were_bytes(&self) -> bool {
         match self {
             Self::U16(values) => values.iter().all(|value| value.is_multiple_of(257)),
@@ -330,7 +327,7 @@ impl Samples {
     }
 
     fn to_bytes(&self, black: f64, white: f64) -> Vec<u8> {
-        // In NumPy's order of operations. Where black is white there is nothing to see.
+        // NumPy's order of operations. If black equals white, the result is black.
         let byte = |value: f64| {
             let scaled = (value - black) / (white - black) * 255.0;
             if white > black {
@@ -355,7 +352,7 @@ impl Samples {
         }
     }
 
-    /// Two percentiles, by linear interpolation between the values on both sides.
+    /// Two percentiles, with linear interpolation.
     fn percentiles(&self, low: f64, high: f64) -> (f64, f64) {
         match self {
             Self::U8(values) => {
@@ -388,7 +385,7 @@ impl Samples {
     }
 }
 
-/// How many values are below or at each value.
+/// For each value, how many values are less or equal.
 struct Ranked(Vec<usize>);
 
 fn counted(values: impl Iterator<Item = usize>, size: usize) -> Ranked {
@@ -411,13 +408,13 @@ impl Ranked {
     }
 }
 
-/// The percentile of `count` values, `sorted` giving them in order: NumPy's method `linear`.
+/// The percentile of `count` values, given in order by `sorted`: NumPy's method `linear`.
 fn percentile(count: usize, percent: f64, sorted: impl Fn(usize) -> f64) -> f64 {
     let place = (count - 1) as f64 * (percent / 100.0);
     let below = place.floor() as usize;
     let above = (below + 1).min(count - 1);
     let (a, b, share) = (sorted(below), sorted(above), place - place.floor());
-    // NumPy's order of operations, which keeps the result between both.
+    // NumPy's order of operations.
     if share < 0.5 {
         a + (b - a) * share
     } else {
@@ -444,7 +441,7 @@ mod tests {
     const U16: fn(Vec<u16>) -> Samples = Samples::U16;
 
     #[test]
-    fn values_become_what_numpy_makes_of_them() {
+    fn converted_values_equal_numpys() {
         // numpy.clip(numpy.round((x - low) / (high - low) * 255), 0, 255)
         let whole = Whole::unsigned(16);
         let values = vec![0, 1, 8, 2048, 4095, 5000];
@@ -452,7 +449,7 @@ mod tests {
             bytes(U16(values.clone()), whole, "0..4095"),
             [0, 0, 0, 128, 255, 255]
         );
-        // 127.5 becomes 128 and 126.5 becomes 126: halves go to the even number.
+        // 127.5 becomes 128 and 126.5 becomes 126: halves are rounded to even.
         assert_eq!(bytes(U16(vec![255, 253]), whole, "0..510"), [128, 126]);
         assert_eq!(bytes(U16(values), whole, "file"), [0, 0, 0, 8, 16, 19]);
         assert_eq!(bytes(U16(vec![10, 20, 30]), whole, "auto"), [0, 128, 255]);
@@ -467,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_are_those_of_numpy() {
+    fn percentiles_equal_numpys() {
         // numpy.percentile([0, 10, 20, 1000], [10, 60]) = [3, 18]
         for samples in [
             U16(vec![1000, 20, 10, 0]),
@@ -481,15 +478,15 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_picture_is_black_where_its_own_values_are_the_range() {
+    fn a_constant_picture_is_black_with_its_own_range() {
         assert_eq!(bytes(U16(vec![7; 2]), Whole::OfValues, "file"), [0, 0]);
     }
 
     #[test]
-    fn twelve_bits_in_sixteen_come_with_a_warning_and_the_range_to_set() {
+    fn twelve_bits_in_sixteen_give_a_warning_with_the_range_to_set() {
         let warned = warning(U16(vec![0, 4080]), Whole::unsigned(16), "file").unwrap();
         assert!(
-            warned.contains("16-bit values lie between 0 and 4080"),
+            warned.contains("16-bit values are between 0 and 4080"),
             "{warned}"
         );
         assert!(warned.contains("nearly black"), "{warned}");
@@ -503,15 +500,15 @@ mod tests {
     }
 
     #[test]
-    fn values_around_an_offset_come_with_a_warning() {
+    fn values_around_an_offset_give_a_warning() {
         // Signed values that were written as unsigned ones, 32768 being 0.
         let warned = warning(U16(vec![31744, 35000]), Whole::unsigned(16), "file").unwrap();
-        assert!(warned.contains("almost without contrast"), "{warned}");
+        assert!(warned.contains("almost no contrast"), "{warned}");
         assert!(!warned.contains("0..65535"), "{warned}");
     }
 
     #[test]
-    fn a_picture_that_uses_its_range_or_was_made_of_bytes_has_no_warning() {
+    fn a_picture_that_uses_its_range_or_was_made_of_bytes_gives_no_warning() {
         for values in [vec![0, 40000], vec![257, 257 * 30], vec![5, 5]] {
             assert_eq!(warning(U16(values), Whole::unsigned(16), "file"), None);
         }
@@ -520,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_beyond_one_come_with_a_warning() {
+    fn floats_greater_than_one_give_a_warning() {
         let floats = |values: [f32; 2]| Samples::F32(values.into());
         let warned = warning(floats([0.0, 200.0]), Whole::FLOAT, "file").unwrap();
         assert!(warned.contains("clipped"), "{warned}");
@@ -530,14 +527,14 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_misses_the_picture_comes_with_a_warning() {
+    fn a_range_that_misses_the_picture_gives_a_warning() {
         let eight = Samples::U8(vec![0, 255]);
         let warned = warning(eight, Whole::unsigned(8), "0..4095").unwrap();
-        assert!(warned.contains("may not be meant for it"), "{warned}");
+        assert!(warned.contains("the range may be wrong for it"), "{warned}");
     }
 
     #[test]
-    fn a_value_that_is_no_number_is_named_by_its_place() {
+    fn the_error_for_nan_names_row_and_column() {
         let samples = Samples::F32(vec![0.0, 1.0, 0.0, f32::NAN]);
         let raster = Raster::new(2, 2, 1, samples, Whole::FLOAT);
         let error = raster.picture(Range::Auto).unwrap_err();

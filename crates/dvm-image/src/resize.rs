@@ -1,4 +1,4 @@
-//! Antialiased resizing, value for value that of Pillow.
+//! Antialiased resizing, with the same results as Pillow.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Picture;
 
-/// The filter of [`resize`]; both widen with the scale when shrinking, so that no pixel is skipped.
+/// The filter of [`resize`]. When shrinking, both are widened, so that no pixel is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Interpolation {
@@ -37,14 +37,12 @@ impl Interpolation {
     }
 }
 
-/// The whole of `picture` at `height` × `width` pixels.
-///
-/// Every value equals that of Pillow 13's `Image.resize` on an 8-bit RGB image: two passes with an
-/// 8-bit picture in between, weights rounded to multiples of 2⁻²² (`Resample.c`). Before version 13,
-/// Pillow always made the pass along the rows first; tall pictures that lose more than twice as many
-/// rows as columns can differ from those versions by 1.
-/// The arithmetic is on integers and on doubles without fused operations, so that every processor
-/// gives the same bytes.
+/// Resizes a picture to `height` × `width` pixels. Every value equals that of Pillow 13's
+/// `Image.resize` for an 8-bit RGB image: two passes with an 8-bit picture in between, and weights
+/// rounded to multiples of 2⁻²² (`Resample.c`). Older versions of Pillow always resize along the
+/// rows first; pictures that lose more than twice as many rows as columns can differ from those by
+/// 1. The arithmetic uses integers and doubles without fused operations, so the result does not
+/// depend on the processor.
 ///
 /// # Panics
 /// If `height` or `width` is zero.
@@ -57,12 +55,11 @@ pub fn resize(
     resize_region(picture, (height, width), 0..height, 0..width, interpolation)
 }
 
-/// The part `rows` × `columns` of what [`resize`] gives for `size` (height, width).
-///
-/// Only what the part needs is computed, so that `size` may be too large for the memory.
+/// The part `rows` × `columns` of the result of [`resize`] for `size` (height, width). Only that
+/// part is computed, so `size` may be larger than the memory.
 ///
 /// # Panics
-/// If the part is empty or reaches beyond `size`.
+/// If the part is empty or not inside `size`.
 pub fn resize_region(
     picture: &Picture,
     size: (usize, usize),
@@ -74,11 +71,11 @@ pub fn resize_region(
     resized(&whole, size, rows, columns, interpolation)
 }
 
-/// The part `rows` × `columns` of `picture` cut out and then brought to `size` (height, width) by
-/// [`resize`]: torchvision's `resized_crop`. What lies around the part has no influence.
+/// Crops `rows` × `columns` and resizes the crop to `size` (height, width): torchvision's
+/// `resized_crop`. Pixels outside the crop have no influence.
 ///
 /// # Panics
-/// If the part is empty or reaches beyond the picture, or a side of `size` is zero.
+/// If the part is empty or not inside the picture, or a side of `size` is zero.
 pub fn resize_crop(
     picture: &Picture,
     rows: Range<usize>,
@@ -90,7 +87,7 @@ pub fn resize_crop(
     resized(&cut, size, 0..size.0, 0..size.1, interpolation)
 }
 
-/// A part of a picture, as if it were all there is.
+/// A part of a picture.
 struct Cut<'a> {
     picture: &'a Picture,
     rows: Range<usize>,
@@ -105,7 +102,7 @@ impl<'a> Cut<'a> {
         );
         assert!(
             rows.end <= picture.height() && columns.end <= picture.width(),
-            "the part {rows:?} × {columns:?} reaches beyond {picture:?}"
+            "the part {rows:?} × {columns:?} is not inside {picture:?}"
         );
         Self {
             picture,
@@ -137,7 +134,7 @@ fn resized(
 ) -> Picture {
     assert!(
         rows.end <= size.0 && columns.end <= size.1,
-        "the part {rows:?} × {columns:?} reaches beyond {size:?}"
+        "the part {rows:?} × {columns:?} is not inside {size:?}"
     );
     let vertical = Taps::new(cut.height(), size.0, rows.clone(), interpolation);
     let horizontal = Taps::new(cut.width(), size.1, columns.clone(), interpolation);
@@ -157,19 +154,19 @@ fn resized(
     Picture::new(rows.len(), columns.len(), rgb)
 }
 
-/// Whether Pillow 13 makes the pass over the rows first: if it takes away more than twice as many
-/// rows as columns.
+/// Whether Pillow 13 resizes vertically first: if the picture loses more than twice as many rows as
+/// columns.
 fn rows_come_first(cut: &Cut, (height, width): (usize, usize)) -> bool {
     let taken = |from: usize, to: usize| from as i128 - to as i128;
     height < cut.height() && taken(cut.height(), height) > 2 * taken(cut.width(), width)
 }
 
-/// Bits behind the point of a weight: 8 for the value and 2 for overshoot are left of 32.
+/// Fraction bits of a weight: of 32 bits, 8 are for the value and 2 for overshoot.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 
-/// For each output position, the inputs it reads and the weight of each.
+/// For each output position, its inputs and their weights.
 struct Taps {
-    /// First input, and where its weights lie in `weights`.
+    /// The first input, and the range of its weights in `weights`.
     spans: Vec<(usize, Range<usize>)>,
     weights: Vec<i32>,
 }
@@ -185,7 +182,7 @@ impl Taps {
         let mut exact = Vec::new();
         for position in range {
             let centre = (position as f64 + 0.5) * scale;
-            // A cast to an integer cuts toward zero, as C's does, and stops at zero.
+            // The cast rounds towards zero, as in C, and saturates at zero.
             let first = (centre - support + 0.5) as usize;
             let last = ((centre + support + 0.5) as usize).min(input);
             exact.clear();
@@ -201,17 +198,17 @@ impl Taps {
         Self { spans, weights }
     }
 
-    /// The inputs that are read at all.
+    /// The range of inputs that are used.
     fn inputs(&self) -> Range<usize> {
         let start = self.spans.iter().map(|(first, _)| *first).min();
         let end = self.spans.iter().map(|(first, at)| first + at.len()).max();
         start.unwrap_or(0)..end.unwrap_or(0)
     }
 
-    /// Rows of pixels, `[W, 3]`, the first of which is input `offset`, each made `[positions, 3]`.
+    /// Resizes rows of pixels `[W, 3]`, which start at input `offset`, to `[positions, 3]`.
     fn along<'a>(&self, rows: impl ExactSizeIterator<Item = &'a [u8]>, offset: usize) -> Vec<u8> {
-        // All positions get as many weights as the one with most, the rest zero: how often the
-        // innermost loop runs is then no surprise to the processor.
+        // All positions have the same number of weights, padded with zeros, so the inner loop has a
+        // fixed length.
         let count = self.spans.iter().map(|(_, at)| at.len()).max();
         let count = count.unwrap_or(0);
         let starts: Vec<usize> = self
@@ -248,7 +245,7 @@ impl Taps {
         out
     }
 
-    /// The rows of `stride` bytes that `row` gives for each input, made as many rows as positions.
+    /// Resizes the rows of `stride` bytes, given by `row`, vertically.
     fn down<'a>(&self, row: impl Fn(usize) -> &'a [u8], stride: usize) -> Vec<u8> {
         let mut out = vec![0; self.spans.len() * stride];
         let mut rows = Vec::new();
@@ -271,8 +268,8 @@ impl Taps {
     }
 }
 
-/// Of each pixel that begins at a byte of `starts` and the ones behind it, the sum, times `count`
-/// weights. Pixels are read and written four bytes at a time: `row` has bytes to spare and `out` one.
+/// For each byte index in `starts`: the weighted sum of `count` pixels from there. Pixels are read
+/// and written four bytes at a time, so `row` and `out` have spare bytes at the end.
 #[inline(always)]
 fn narrow(row: &[u8], starts: &[usize], weights: &[i32], count: usize, out: &mut [u8]) {
     for (position, (&start, weights)) in starts.iter().zip(weights.chunks_exact(count)).enumerate()
@@ -290,10 +287,10 @@ fn narrow(row: &[u8], starts: &[usize], weights: &[i32], count: usize, out: &mut
     }
 }
 
-/// The sum of `rows`, each times its weight, all as long as `out`.
+/// The weighted sum of `rows`, all as long as `out`.
 #[inline(always)]
 fn weighted_sum(rows: &[(&[u8], i32)], out: &mut [u8]) {
-    /// Sums that stay in registers.
+    /// Number of sums in registers.
     const TOGETHER: usize = 32;
     let (blocks, rest) = out.as_chunks_mut::<TOGETHER>();
     for (index, block) in blocks.iter_mut().enumerate() {
@@ -314,14 +311,14 @@ fn weighted_sum(rows: &[(&[u8], i32)], out: &mut [u8]) {
     }
 }
 
-/// Runs `work` with the widest vector instructions of this machine, chosen at run time. The
-/// compiler vectorises the loops inside; on integers they give the same on every machine.
+/// Runs `work` with the widest vector instructions of the machine, chosen at run time. The compiler
+/// vectorises the loops; with integers, results are the same on every machine.
 #[inline(always)]
 fn vectorised(work: impl FnOnce()) {
     pulp::Arch::new().dispatch(work);
 }
 
-/// One half, so that cutting off the bits behind the point rounds.
+/// One half, for rounding.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
 fn fixed_point(weight: f64) -> i32 {
@@ -350,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_size_changes_nothing() {
+    fn resizing_to_the_same_size_changes_nothing() {
         let picture = ramp(5, 7);
         for interpolation in [Interpolation::Bilinear, Interpolation::Bicubic] {
             assert_eq!(resize(&picture, 5, 7, interpolation), picture);
@@ -365,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_region_is_that_part_of_the_whole() {
+    fn a_region_equals_that_part_of_the_whole() {
         let picture = ramp(13, 9);
         for interpolation in [Interpolation::Bilinear, Interpolation::Bicubic] {
             for size in [(7, 20), (30, 5)] {

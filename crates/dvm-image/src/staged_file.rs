@@ -1,4 +1,4 @@
-//! A file that grows for a long time, and is there whole or not at all.
+//! Atomic writing of a file piece by piece.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -6,25 +6,25 @@ use std::path::Path;
 
 use crate::folder::{StagedFolder, clear_unfinished, parent_of};
 
-/// A file that is written piece by piece in a hidden folder beside its place, and takes its place in one step.
-/// Dropped before that, it leaves nothing; if the process is killed, the next one that begins a file in the same
-/// folder clears away what it left.
+/// A file that is written piece by piece in a hidden folder beside its destination, and then moved
+/// there in one step. If it is dropped before, nothing is left. If the process is killed, the next
+/// one that starts a file in the same folder removes the leftovers.
 pub struct StagedFile {
     staged: StagedFolder,
     file: BufWriter<File>,
 }
 
-/// The name of the file while it grows.
+/// The name of the unfinished file.
 const NAME: &str = "file";
 
-/// The name of a file that is only needed meanwhile.
+/// The name of a temporary file.
 const SCRATCH: &str = "scratch";
 
 impl StagedFile {
-    /// Begins a file; the folder that it is for is made if it is missing.
+    /// Starts a file. A missing folder is created.
     ///
     /// # Errors
-    /// If `destination` is a folder, or nothing can be written beside it.
+    /// If `destination` is a folder, or its parent folder is not writable.
     pub fn begin(destination: &Path) -> io::Result<Self> {
         if destination.is_dir() {
             return Err(ErrorKind::IsADirectory.into());
@@ -35,21 +35,22 @@ impl StagedFile {
         Ok(Self { staged, file })
     }
 
-    /// An empty file beside it, to write and to read again, that goes when this one is published or dropped. There
-    /// is one.
+    /// Creates a temporary file for writing and reading, which is removed when this file is
+    /// published or dropped. There can be only one.
     ///
     /// # Errors
-    /// What the system says, also if there is one already.
+    /// If it cannot be created, or exists already.
     pub fn scratch(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         options.open(self.staged.path().join(SCRATCH))
     }
 
-    /// Takes its place, with all bytes on the disk; a file that is there is replaced. The number of its bytes.
+    /// Syncs the file and moves it to its destination, replacing an existing file. Returns its size
+    /// in bytes.
     ///
     /// # Errors
-    /// What the system says; what was there stays then.
+    /// If it cannot be written or moved; the existing file is kept then.
     pub fn publish(self) -> io::Result<u64> {
         let file = self
             .file
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_has_its_name_only_when_it_is_published() {
+    fn the_file_appears_only_when_it_is_published() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("deep/report.html");
         let mut file = StagedFile::begin(&place).unwrap();
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_is_replaced_by_publishing_alone() {
+    fn an_existing_file_is_replaced_only_by_publishing() {
         let home = tempfile::tempdir().unwrap();
         let place = home.path().join("report.html");
         fs::write(&place, "earlier").unwrap();
@@ -109,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_refused_before_anything_is_written() {
+    fn a_folder_as_destination_is_an_error() {
         let home = tempfile::tempdir().unwrap();
         let refused = StagedFile::begin(home.path()).err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::IsADirectory);
     }
 
     #[test]
-    fn what_is_only_needed_meanwhile_can_be_read_again() {
+    fn the_temporary_file_can_be_read_back() {
         let home = tempfile::tempdir().unwrap();
         let file = StagedFile::begin(&home.path().join("report.html")).unwrap();
         let mut scratch = file.scratch().unwrap();

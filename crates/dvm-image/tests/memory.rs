@@ -1,5 +1,5 @@
-//! What files that inflate take of memory. A binary of its own: the system counts the most that a
-//! process ever had.
+//! Memory use of files that inflate. This is a separate binary because the peak is measured per
+//! process.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use dvm_image::{Limits, decode};
 
-/// The most memory that this process had so far, in MiB.
+/// The peak memory of this process, in MiB.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status
@@ -22,7 +22,8 @@ fn peak() -> u64 {
         / 1024
 }
 
-/// A zlib stream of so many MiB of zeros: one literal, then copies of 258 bytes, in DEFLATE's fixed codes.
+/// A zlib stream of this many MiB of zeros: one literal, then copies of 258 bytes, with DEFLATE's
+/// fixed codes.
 fn zeros(mebibytes: usize) -> Vec<u8> {
     let (mut bytes, mut word, mut bits) = (vec![0x78, 0x9c], 0u64, 0);
     let mut put = |value: u64, count: u32| {
@@ -36,7 +37,7 @@ fn zeros(mebibytes: usize) -> Vec<u8> {
     };
     put(1, 1);
     put(1, 2);
-    // Huffman codes stand with their highest bit first: 0x30 is the literal 0, 0xc5 the length 258.
+    // Huffman codes are written highest bit first: 0x30 is the literal 0, 0xc5 the length 258.
     put(u64::from(0x30u8.reverse_bits()), 8);
     for _ in 0..(mebibytes << 20) / 258 {
         put(u64::from(0xc5u8.reverse_bits()), 8);
@@ -60,11 +61,11 @@ fn chunk(name: &str, contents: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn chunks_that_inflate_to_gigabytes_take_no_memory() {
+fn chunks_that_inflate_to_gigabytes_need_no_memory() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references/decode");
     let png = fs::read(folder.join("rgb.png")).unwrap();
     let expected = decode(&png, &Limits::default()).unwrap();
-    // Behind the header, which ends at byte 33.
+    // After the header, which ends at byte 33.
     let (head, rest) = png.split_at(33);
     let bomb = zeros(512);
     let kinds: [(&str, &[u8]); 3] = [
@@ -83,7 +84,7 @@ fn chunks_that_inflate_to_gigabytes_take_no_memory() {
 }
 
 #[test]
-fn a_small_file_that_claims_a_huge_picture_is_refused_without_taking_memory() {
+fn a_small_file_with_a_huge_size_in_its_header_is_an_error_without_memory() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references/decode");
     let mut jpeg = fs::read(folder.join("420.jpg")).unwrap();
     let frame = jpeg.windows(2).position(|two| two == [0xff, 0xc0]).unwrap();

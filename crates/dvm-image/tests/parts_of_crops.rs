@@ -1,9 +1,9 @@
-//! A part of what a network sees, computed without the rest.
+//! A part of the crop, computed without the rest.
 
 use dvm_image::{Picture, Preprocess, Resize};
 
 #[test]
-fn a_part_of_the_crop_has_the_bytes_of_the_whole() {
+fn a_part_of_the_crop_equals_that_part_of_the_whole() {
     let bytes = (0..61 * 83 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
     let picture = Picture::new(61, 83, bytes.collect());
     for (resize, crop) in [(48, (40, 44)), (120, (100, 90)), (24, (40, 50))] {

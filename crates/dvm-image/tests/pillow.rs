@@ -1,5 +1,5 @@
-//! Decoding, resizing and preprocessing against what Pillow and torchvision gave
-//! (`references/pictures.py` makes the files and says how).
+//! Decoding, resizing and preprocessing, compared with Pillow and torchvision
+//! (`references/pictures.py`).
 
 use std::fs;
 use std::path::PathBuf;
@@ -23,7 +23,8 @@ struct Decoded {
     tolerance: u8,
 }
 
-/// `intact` rows are as Pillow's, those from `grey` on are grey; or all are within `mean`.
+/// `intact` rows equal Pillow's, and rows from `grey` on are grey; or the mean difference is at
+/// most `mean`.
 #[derive(Deserialize)]
 struct Truncated {
     file: String,
@@ -66,7 +67,7 @@ fn picture(name: &str, (height, width): (usize, usize)) -> Picture {
 }
 
 #[test]
-fn every_format_and_mode_is_decoded_to_pillows_values() {
+fn decoded_values_equal_pillows_for_every_format_and_mode() {
     let mut wrong = Vec::new();
     for case in references().decode {
         let name = format!("decode/{}", case.file);
@@ -87,7 +88,7 @@ fn every_format_and_mode_is_decoded_to_pillows_values() {
 }
 
 #[test]
-fn what_a_truncated_jpeg_has_is_decoded_and_the_rest_is_grey() {
+fn the_missing_rows_of_a_truncated_jpeg_are_grey() {
     const TOLERANCE: u8 = 4;
     for case in references().truncated {
         let name = format!("truncated/{}", case.file);
@@ -112,7 +113,7 @@ fn what_a_truncated_jpeg_has_is_decoded_and_the_rest_is_grey() {
 }
 
 #[test]
-fn resizing_gives_exactly_pillows_bytes() {
+fn resized_bytes_equal_pillows() {
     for case in references().resize {
         let source = picture(&format!("resize/{}", case.source), case.source_size);
         let resized = resize(&source, case.size.0, case.size.1, case.interpolation);
@@ -122,7 +123,7 @@ fn resizing_gives_exactly_pillows_bytes() {
 }
 
 #[test]
-fn crops_and_normalised_values_are_exactly_torchvisions() {
+fn crops_and_normalised_values_equal_torchvisions() {
     for case in references().preprocess {
         let name = format!("preprocess/{}", case.name);
         let original = picture(&format!("{name}.rgb"), case.size);

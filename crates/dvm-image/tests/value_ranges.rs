@@ -1,5 +1,5 @@
-//! Pictures of 12 bits in 16, of signed numbers and floats: what NumPy makes of them within a range.
-//! Made by `references/value_ranges.py`.
+//! Pictures with 12 of 16 bits, signed numbers and floats, compared with NumPy
+//! (`references/value_ranges.py`).
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ fn reading(range: &str) -> Reading {
 }
 
 #[test]
-fn values_within_a_range_are_numpys() {
+fn converted_values_equal_numpys() {
     let text = std::fs::read_to_string(folder().join("value_ranges.json")).unwrap();
     let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
     assert!(cases.len() > 40, "the list is complete");
@@ -40,14 +40,14 @@ fn values_within_a_range_are_numpys() {
 }
 
 #[test]
-fn doubtful_ranges_come_with_a_note_and_settled_ones_without() {
+fn doubtful_ranges_give_a_note() {
     for (name, word) in [
         ("grey12.png", "0..4095"),
         ("grey12.tiff", "0..4095"),
         ("grey12-big.tiff", "0..4095"),
         ("rgb12-be.tiff", "0..4095"),
         ("white-is-zero.tiff", "nearly white"),
-        ("i16.tiff", "without contrast"),
+        ("i16.tiff", "no contrast"),
         ("u32.tiff", "nearly black"),
         ("f32.tiff", "clipped"),
     ] {
@@ -65,7 +65,7 @@ fn doubtful_ranges_come_with_a_note_and_settled_ones_without() {
 }
 
 #[test]
-fn a_range_is_part_of_a_preprocessing_and_left_out_where_the_file_decides() {
+fn the_default_range_is_not_written_to_json() {
     let mut preprocess = dvm_image::Preprocess::imagenet();
     let usual = serde_json::to_string(&preprocess).unwrap();
     assert!(!usual.contains("range"), "{usual}");

@@ -1,4 +1,4 @@
-//! The frame of a chart: its title, its two axes with their ticks, and a light grid.
+//! The axes of a chart: title, frame, ticks and grid.
 
 use crate::canvas::Area;
 use crate::page::Page;
@@ -7,15 +7,15 @@ use crate::text::{self, Anchor, CAP_HEIGHT, Direction};
 use crate::ticks::{Clipped, Tick, ticks};
 
 const TITLE: f32 = 23.0;
-/// From the baseline of the title to what stands under it.
+/// From the baseline of the title to what is below it.
 const TITLE_GAP: usize = 16;
 /// From tick labels to the name of their axis.
 const NAME_GAP: usize = 12;
 const GRID: [u8; 3] = [232, 232, 232];
-/// The smallest distances of ticks, in pixels.
+/// The minimum distances between ticks, in pixels: horizontal, vertical.
 const TICK_DISTANCE: (usize, usize) = (70, 52);
 
-/// Axes around an area whose size is known.
+/// The axes around a plot area.
 pub(crate) struct Axes<'a> {
     title: &'a str,
     names: (&'a str, &'a str),
@@ -25,7 +25,7 @@ pub(crate) struct Axes<'a> {
     ticks: (Vec<Tick>, Vec<Tick>),
 }
 
-/// The values between two ends of an axis; `low` is below `high`.
+/// The range of an axis; `low` is less than `high`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Range {
     pub low: f64,
@@ -33,8 +33,8 @@ pub(crate) struct Range {
 }
 
 impl Range {
-    /// The range of the finite `values`, with `margin` (a share of it) at both ends. Equal values
-    /// get room on both sides, none at all are shown on an axis from 0 to 1.
+    /// The range of the finite `values`, extended by `margin` (a share of it) at both ends. A
+    /// single value gets a range around it, no values the range from 0 to 1.
     pub fn of(values: impl Iterator<Item = f64>, margin: f64) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values.filter(|value| value.is_finite()) {
@@ -46,7 +46,7 @@ impl Range {
                 high: 1.0,
             };
         }
-        // Beyond that, differences and their parts would no longer be numbers.
+        // With larger numbers, differences would overflow.
         let (low, high) = (low.max(-1e300), high.min(1e300));
         let room = if high > low {
             margin * (high - low)
@@ -58,7 +58,7 @@ impl Range {
             high: high + room,
         };
         let range = wider(room);
-        // Neighbouring numbers are too close to set ticks between them.
+        // The range is too small for ticks.
         if range.high - range.low <= 1e-9 * low.abs().max(high.abs()) {
             wider(1e-6 * low.abs().max(high.abs()))
         } else {
@@ -72,9 +72,8 @@ impl Range {
 }
 
 impl<'a> Axes<'a> {
-    /// Axes named `names` (across, upwards) around an area of `size` (width, height).
-    ///
-    /// `whole` leaves only whole numbers on the axis across.
+    /// Axes with the labels `names` (x, y) around an area of `size` (width, height). With `whole`,
+    /// the x axis has ticks at whole numbers only.
     pub fn new(
         title: &'a str,
         names: (&'a str, &'a str),
@@ -102,12 +101,12 @@ impl<'a> Axes<'a> {
     /// Height of the title.
     pub const ABOVE: usize = TITLE as usize + TITLE_GAP;
 
-    /// Width of what stands left of the area.
+    /// Width of everything left of the area.
     pub fn left(&self) -> usize {
         self.labels_end() + self.name(self.names.1)
     }
 
-    /// Width of what stands right of the area.
+    /// Width of everything right of the area.
     pub fn right(&self) -> usize {
         let last = self.ticks.0.last();
         let overhang = last.map_or(0.0, |tick| {
@@ -117,13 +116,13 @@ impl<'a> Axes<'a> {
         LINE.max(overhang.ceil().max(0.0) as usize)
     }
 
-    /// Height of what stands below the area.
+    /// Height of everything below the area.
     pub fn below(&self) -> usize {
         LINE + TICK + TICK_GAP + (LABEL * CAP_HEIGHT).ceil() as usize + 6 + self.name(self.names.0)
     }
 
-    /// Draws everything but the curves; the upper left pixel of the area is at `(top, left)`, and
-    /// `gap` pixels are kept free between it and the title. Returns the area.
+    /// Draws everything except the data. The upper left pixel of the area is at `(top, left)`, with
+    /// `gap` free pixels between it and the title. Returns the area.
     pub fn draw(&self, canvas: &mut Page, top: usize, left: usize, gap: usize) -> Area {
         let (width, height) = self.size;
         let area = Area {
@@ -219,7 +218,7 @@ impl<'a> Axes<'a> {
         }
     }
 
-    /// From the area to the far end of the longest label on its left.
+    /// From the area to the left end of the longest tick label.
     fn labels_end(&self) -> usize {
         let lengths = self.ticks.1.iter();
         let longest = lengths
@@ -228,7 +227,7 @@ impl<'a> Axes<'a> {
         LINE + TICK + TICK_GAP + longest.ceil() as usize
     }
 
-    /// The room that the name of an axis takes.
+    /// The space for the label of an axis.
     fn name(&self, name: &str) -> usize {
         if name.is_empty() {
             0
@@ -243,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_holds_what_is_finite_and_is_never_empty() {
+    fn a_range_contains_the_finite_values_and_is_never_empty() {
         let of = |values: &[f64]| Range::of(values.iter().copied(), 0.1);
         let range = of(&[1.0, f64::NAN, 3.0, f64::INFINITY]);
         assert_eq!((range.low, range.high), (0.8, 3.2));
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn epochs_are_counted_in_whole_numbers() {
+    fn epochs_have_whole_ticks() {
         for (low, high, labels) in [
             (1.0, 3.0, vec!["1", "2", "3"]),
             (0.5, 1.5, vec!["1"]),
@@ -289,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_stands_where_its_ticks_say() {
+    fn a_point_is_drawn_where_the_ticks_say() {
         let range = Range {
             low: 0.0,
             high: 10.0,

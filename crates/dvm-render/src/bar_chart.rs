@@ -1,4 +1,4 @@
-//! Named amounts as horizontal bars, in SVG: text that any browser shows and anybody can read.
+//! Bar charts in SVG.
 
 use std::fmt::Write;
 
@@ -7,11 +7,11 @@ use crate::xml::escaped;
 /// One bar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bar {
-    /// What it stands for.
+    /// The label on the left.
     pub name: String,
-    /// Its length, from 0 upwards.
+    /// The value, at least 0.
     pub amount: f64,
-    /// What is written at its end, such as `2.1 ms`.
+    /// The label at the end of the bar, such as `2.1 ms`.
     pub label: String,
 }
 
@@ -19,14 +19,14 @@ pub struct Bar {
 const PITCH: usize = 22;
 /// The longest bar, in pixels.
 const LONGEST: f64 = 480.0;
-/// Pixels that a character may take at the size used; names are flush right, so what is too wide
-/// would be cut off.
+/// The space for one character, in pixels. Names are right-aligned, so a wider one would be cut
+/// off.
 const CHARACTER: usize = 8;
 /// Pixels around the drawing.
 const MARGIN: usize = 16;
 
-/// The bars under a title, in the order given, the longest as wide as the chart. The same bars give
-/// the same bytes.
+/// A horizontal bar chart. The longest bar is as wide as the chart. The same bars give the same
+/// bytes.
 ///
 /// ```
 /// let bar = dvm_render::Bar { name: "conv1".into(), amount: 3.0, label: "3 ms".into() };
@@ -67,7 +67,7 @@ pub fn bar_chart(title: &str, bars: &[Bar]) -> String {
             from as f64 + length + 6.0,
             escaped(&bar.label)
         )
-        .expect("a string takes all that is written");
+        .expect("writing to a string does not fail");
     }
     svg.push_str("</svg>\n");
     svg
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_as_long_as_their_amounts_and_stay_in_order() {
+    fn bars_have_the_length_of_their_values_and_keep_their_order() {
         let svg = bar_chart("time", &[bar("a", 1.0), bar("b", 4.0), bar("c", 2.0)]);
         assert_eq!(widths(&svg), [120.0, 480.0, 240.0]);
         let at = |name: &str| svg.find(&format!(">{name}</text>")).unwrap();
@@ -105,13 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn bars_without_any_amount_have_no_length() {
+    fn bars_of_zero_have_no_length() {
         assert_eq!(widths(&bar_chart("nothing", &[bar("a", 0.0)])), [0.0]);
         assert!(bar_chart("empty", &[]).ends_with("</svg>\n"));
     }
 
     #[test]
-    fn text_cannot_become_markup() {
+    fn text_is_escaped() {
         let svg = bar_chart("a < b", &[bar("\"x\" & <script>\u{7}", 1.0)]);
         assert!(svg.contains(">a &lt; b<"));
         assert!(svg.contains(">&quot;x&quot; &amp; &lt;script&gt; <"));

@@ -1,4 +1,4 @@
-//! Filling, blending and pasting on a picture, clipped at its border.
+//! Fills, blends and pastes on a picture, clipped at its border.
 
 use dvm_image::Picture;
 
@@ -21,7 +21,7 @@ impl Area {
     }
 }
 
-/// Fills the part of `area` that lies on the canvas.
+/// Fills the part of `area` that is on the canvas.
 pub(crate) fn fill(canvas: &mut Picture, area: Area, colour: [u8; 3]) {
     for y in area.top..area.bottom().min(canvas.height()) {
         for x in area.left..area.right().min(canvas.width()) {
@@ -30,7 +30,7 @@ pub(crate) fn fill(canvas: &mut Picture, area: Area, colour: [u8; 3]) {
     }
 }
 
-/// The sides of a frame of `thickness` pixels just outside `area`, none of whose pixels it covers.
+/// The four sides of a frame of `thickness` pixels just outside `area`.
 pub(crate) fn sides(area: Area, thickness: usize) -> [Area; 4] {
     let left = area.left.saturating_sub(thickness);
     let top = area.top.saturating_sub(thickness);
@@ -50,7 +50,7 @@ pub(crate) fn sides(area: Area, thickness: usize) -> [Area; 4] {
     ]
 }
 
-/// Copies the part of `picture` that lies on the canvas, its upper left corner at `(top, left)`.
+/// Copies `picture` to `(top, left)`.
 pub(crate) fn paste(canvas: &mut Picture, picture: &Picture, top: usize, left: usize) {
     for y in 0..picture.height().min(canvas.height().saturating_sub(top)) {
         for x in 0..picture.width().min(canvas.width().saturating_sub(left)) {
@@ -59,7 +59,7 @@ pub(crate) fn paste(canvas: &mut Picture, picture: &Picture, top: usize, left: u
     }
 }
 
-/// Puts `colour` on a pixel by its `coverage` (0..=1).
+/// Blends `colour` into a pixel by its `coverage` (0..=1).
 pub(crate) fn blend(canvas: &mut Picture, row: i64, column: i64, coverage: f32, colour: [u8; 3]) {
     let (Ok(row), Ok(column)) = (usize::try_from(row), usize::try_from(column)) else {
         return;
@@ -84,7 +84,7 @@ mod tests {
     const BLACK: [u8; 3] = [0; 3];
 
     #[test]
-    fn a_frame_surrounds_its_area_and_covers_none_of_it() {
+    fn a_frame_is_outside_its_area() {
         let mut canvas = Picture::filled(5, 6, WHITE);
         let area = Area {
             left: 2,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_the_canvas_is_left_out() {
+    fn drawing_outside_the_canvas_is_clipped() {
         let mut canvas = Picture::filled(2, 2, WHITE);
         paste(&mut canvas, &Picture::filled(5, 5, BLACK), 1, 1);
         let outside = Area {

@@ -14,7 +14,7 @@ const GAP: usize = 20;
 const WIDTH: usize = 22;
 /// From the tick labels to the label of the bar.
 const LABEL_GAP: usize = 14;
-/// The smallest distance of ticks.
+/// The minimum distance between ticks.
 const TICK_DISTANCE: usize = 52;
 
 /// A colour bar of a given height.
@@ -61,7 +61,7 @@ impl<'a> ColourBar<'a> {
         canvas.paste(Picture::new(self.height, 1, colours.collect()), bar);
         canvas.frame(bar, LINE, INK);
         for tick in &self.ticks {
-            // The two ends are marked on the frame itself.
+            // The ticks at the two ends are on the frame.
             let y = bar.bottom() as f32 - tick.position * self.height as f32;
             let mark = Area {
                 left: bar.right(),
@@ -76,10 +76,10 @@ impl<'a> ColourBar<'a> {
             canvas.write(label, LABEL, at, Anchor::Start, Direction::Across, SOFT);
         }
         if let Some(label) = &self.label {
-            // Upright text hangs by four fifths above its baseline.
+            // Four fifths of upright text are above its baseline.
             let baseline = right + self.ticks_end() + LABEL_GAP + (LABEL * 0.8) as usize;
             let at = (baseline, top + self.height / 2);
-            // The anchor's row counts upwards from here, the middle of the bar.
+            // The middle of the bar.
             canvas.write(label, LABEL, at, Anchor::Middle, Direction::Upwards, INK);
         }
     }
@@ -94,7 +94,7 @@ impl<'a> ColourBar<'a> {
         GAP + WIDTH + TICK + TICK_GAP + longest.ceil() as usize
     }
 
-    /// The colour at height `t`; a scale without length has only one colour.
+    /// The colour at height `t`; an empty scale has a single colour.
     fn colour(&self, t: f32) -> [u8; 3] {
         if self.scale.high() > self.scale.low() {
             self.scale.map().at(t)

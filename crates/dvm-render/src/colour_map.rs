@@ -1,13 +1,11 @@
-//! Colour maps: a position between 0 and 1 becomes a colour.
+//! Colour maps: from a position between 0 and 1 to a colour.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A named way from 0 to 1 through colour space.
-///
-/// Inferno, magma, plasma and viridis are the perceptually even maps of van der Walt and Smith
-/// (<https://bids.github.io/colormap/>, CC0). YlGnBu, RdBu and PuOr interpolate colour
-/// specifications developed by Cynthia Brewer (<https://colorbrewer.org/>, Apache-2.0).
+/// A colour map. Inferno, magma, plasma and viridis are the perceptually uniform maps of van der
+/// Walt and Smith (<https://bids.github.io/colormap/>, CC0). YlGnBu, RdBu and PuOr interpolate
+/// colour specifications developed by Cynthia Brewer (<https://colorbrewer.org/>, Apache-2.0).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ColourMap {
     /// Black, purple, orange, light yellow.
@@ -17,9 +15,9 @@ pub enum ColourMap {
     Magma,
     /// Dark blue, magenta, yellow.
     Plasma,
-    /// Violet, green, yellow; safe for colour-blind readers and for grey printing.
+    /// Violet, green, yellow; suitable for colour-blind readers and for grey printing.
     Viridis,
-    /// Black, red, yellow, white, as matplotlib's `hot`. Not perceptually even.
+    /// Black, red, yellow, white, as matplotlib's `hot`. Not perceptually uniform.
     Hot,
     /// Light yellow (low), green, dark blue (high).
     YlGnBu,
@@ -28,12 +26,12 @@ pub enum ColourMap {
     /// Diverging: purple (negative), near white (zero), brown (positive); matplotlib's `PuOr_r`.
     PuOr,
     /// Diverging: pure blue (negative), pure white (zero), pure red (positive), as matplotlib's
-    /// `bwr`. Not perceptually even.
+    /// `bwr`. Not perceptually uniform.
     BlueWhiteRed,
 }
 
 impl ColourMap {
-    /// Every colour map, in the order in which help texts list them.
+    /// All colour maps, in the order of help texts.
     pub const ALL: [Self; 9] = [
         Self::Inferno,
         Self::Magma,
@@ -61,12 +59,12 @@ impl ColourMap {
         }
     }
 
-    /// Whether the map has a neutral colour in its middle, for values with a sign.
+    /// Whether the map has a neutral colour in the middle, for signed values.
     pub fn is_diverging(self) -> bool {
         matches!(self, Self::RdBu | Self::PuOr | Self::BlueWhiteRed)
     }
 
-    /// The sRGB colour at `t`; positions outside 0..=1 take the colour of the nearer end.
+    /// The sRGB colour at `t`, which is clamped to 0..=1.
     pub fn at(self, t: f32) -> [u8; 3] {
         let t = t.clamp(0.0, 1.0);
         match self {
@@ -89,19 +87,19 @@ impl fmt::Display for ColourMap {
     }
 }
 
-/// The name of a colour map that does not exist.
+/// An unknown name of a colour map.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no colour map named {name:?}; choose one of: {}", names())]
+#[error("unknown colour map `{name}`; choose one of: {}", names())]
 pub struct UnknownColourMap {
-    /// What was asked for.
+    /// The unknown name.
     pub name: String,
 }
 
 impl FromStr for ColourMap {
     type Err = UnknownColourMap;
 
-    /// Reads a [`name`](ColourMap::name), whatever the case of its letters; matplotlib's
-    /// `RdBu_r`, `PuOr_r` and `bwr` are understood as well.
+    /// Parses a [`name`](ColourMap::name) in any case, or one of matplotlib's `RdBu_r`, `PuOr_r`
+    /// and `bwr`.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name.to_ascii_lowercase().as_str() {
             "rdbu_r" => return Ok(Self::RdBu),
@@ -120,7 +118,7 @@ fn names() -> String {
     ColourMap::ALL.map(ColourMap::name).join(", ")
 }
 
-/// The colour of one of the maps that are published as a table.
+/// The colour of a map that is published as a table.
 fn sampled(gradient: colorous::Gradient, t: f32) -> [u8; 3] {
     gradient.eval_continuous(f64::from(t)).into_array()
 }
@@ -136,7 +134,7 @@ fn hot(t: f32) -> [u8; 3] {
     [red, green, blue].map(|c| (c.clamp(0.0, 1.0) * 255.0).round() as u8)
 }
 
-/// The colour at `t` on the straight lines between evenly spaced `colours`.
+/// Linear interpolation at `t` between evenly spaced `colours`.
 fn between(colours: &[[u8; 3]], t: f32) -> [u8; 3] {
     let place = t * (colours.len() - 1) as f32;
     let first = (place as usize).min(colours.len() - 2);
@@ -293,8 +291,8 @@ mod tests {
 
     #[test]
     fn colours_agree_with_matplotlib() {
-        // matplotlib looks colours up in 256 steps and cuts decimals off, and the steepest map
-        // changes by 6 of 255 in one step; half a step and one unit of rounding make 4.
+        // matplotlib has 256 steps and rounds down, and the steepest map changes by 6 of 255 in one
+        // step: half a step and one unit of rounding are 4.
         for (map, colours) in MATPLOTLIB {
             for (i, expected) in colours.into_iter().enumerate() {
                 let actual = map.at(i as f32 / 4.0);
@@ -330,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diverging_map_is_blue_or_purple_below_zero_and_red_or_brown_above() {
+    fn diverging_maps_are_blue_or_purple_below_zero_and_red_or_brown_above() {
         for map in ColourMap::ALL.into_iter().filter(|m| m.is_diverging()) {
             let (low, high) = (map.at(0.1), map.at(0.9));
             assert!(low[2] > low[0] && high[0] > high[2], "{map}");
@@ -338,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_even_maps_and_hot_grow_brighter_all_the_way() {
+    fn the_uniform_maps_and_hot_increase_in_brightness() {
         for map in [
             ColourMap::Inferno,
             ColourMap::Magma,
@@ -364,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_outside_the_map_take_the_colour_of_the_nearer_end() {
+    fn positions_outside_the_map_are_clamped() {
         for map in ColourMap::ALL {
             assert_eq!(map.at(-3.0), map.at(0.0));
             assert_eq!(map.at(7.0), map.at(1.0));
@@ -381,12 +379,12 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_answered_with_the_known_ones() {
+    fn the_error_for_an_unknown_name_lists_the_known_ones() {
         let error = "jet".parse::<ColourMap>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "there is no colour map named \"jet\"; choose one of: inferno, magma, plasma, \
-             viridis, hot, ylgnbu, rdbu, puor, blue-white-red"
+            "unknown colour map `jet`; choose one of: inferno, magma, plasma, viridis, hot, \
+             ylgnbu, rdbu, puor, blue-white-red"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Which class was taken for which.
+//! Confusion matrices.
 
 use crate::canvas::Area;
 use crate::page::Page;
@@ -10,20 +10,20 @@ const MARGIN: usize = 36;
 const TITLE: f32 = 29.0;
 const TITLE_ROOM: usize = 62;
 const TITLE_BASELINE: usize = 25;
-/// The side that a matrix is given, in pixels.
+/// The side of a matrix, in pixels.
 const SIDE: usize = 1080;
 /// The largest side of a cell.
 const LARGEST: usize = 104;
-/// Names and numbers are not written smaller than this.
+/// The minimum text size of names and numbers.
 const SMALLEST: f32 = 9.0;
-/// The longest a name may be.
+/// The maximum width of a name.
 const NAME: f32 = 200.0;
 const AXIS_GAP: usize = 16;
-/// From the matrix to the colour bar, and the width of one of its two strips.
+/// From the matrix to the colour bar, and the width of each of its two strips.
 const BAR_GAP: usize = 36;
 const STRIP: usize = 22;
 
-/// Right and wrong answers from few to all of a class.
+/// The colours of correct and wrong predictions, from few to all pictures of a class.
 const RIGHT: [[u8; 3]; 4] = [
     [255, 255, 255],
     [198, 219, 239],
@@ -37,15 +37,14 @@ const WRONG: [[u8; 3]; 4] = [
     [127, 39, 4],
 ];
 
-/// Counts as a matrix of coloured cells: a row for each true class, a column for each predicted one.
-///
-/// `counts[i][j]` is the number of pictures of class i that were taken for class j. Colours follow
-/// the square root of the share of the row, so that one mistake among a hundred is still seen: blue
-/// for right, orange for wrong answers. Numbers are written where they fit; names of more than about
-/// a hundred classes are left out in equal steps.
+/// A confusion matrix with coloured cells: a row for each true class, a column for each predicted
+/// class. `counts[i][j]` is the number of pictures of class i that were predicted as class j.
+/// Colours follow the square root of the share of the row, so one mistake in a hundred is visible:
+/// blue for correct, orange for wrong predictions. Numbers are written if they fit. With more than
+/// about a hundred classes, only every n-th name is written.
 ///
 /// # Panics
-/// If `counts` is not a square as large as there are `classes`.
+/// If `counts` is not a square matrix of the size of `classes`.
 pub fn confusion_matrix(title: &str, classes: &[String], counts: &[Vec<u64>]) -> Page {
     assert_eq!(counts.len(), classes.len(), "a row for each class");
     for row in counts {
@@ -59,10 +58,10 @@ struct Matrix<'a> {
     cell: usize,
     /// Text size of names.
     size: f32,
-    /// Every how many classes have their names written.
+    /// Every so many classes a name is written.
     step: usize,
     names: Vec<String>,
-    /// Length of the longest name.
+    /// Width of the longest name.
     longest: usize,
 }
 
@@ -91,7 +90,7 @@ impl<'a> Matrix<'a> {
         let bar = BAR_GAP + 2 * STRIP + LINE + 76;
         let left = MARGIN + beside;
         let top = MARGIN + TITLE_ROOM;
-        // A title and the bar need their room beside a small matrix, too.
+        // A small matrix must leave enough space for the title and the bar, too.
         let width = (left + side + bar + MARGIN).max(560);
         let below = LINE + TICK_GAP + self.longest + AXIS_GAP + LABEL as usize;
         let mut page = Page::new(top + side.max(200) + below + MARGIN, width);
@@ -113,7 +112,7 @@ impl<'a> Matrix<'a> {
 
     fn draw_cells(&self, page: &mut Page, area: Area) {
         let sizes = self.number_sizes();
-        // Between large cells stands a hair of white.
+        // Large cells are separated by a white line.
         let hair = usize::from(self.cell >= 24);
         for (i, row) in self.counts.iter().enumerate() {
             let total: u64 = row.iter().sum();
@@ -138,7 +137,7 @@ impl<'a> Matrix<'a> {
         page.frame(area, LINE, INK);
     }
 
-    /// Text sizes of all counts and, where cells are large enough, of the shares under them.
+    /// The text sizes of counts and, if cells are large enough, of the percentages below them.
     fn number_sizes(&self) -> Option<(f32, Option<f32>)> {
         let most = self.counts.iter().flatten().max()?.to_string();
         let room = self.cell as f32 - 6.0;
@@ -160,7 +159,7 @@ impl<'a> Matrix<'a> {
             page.write(name, self.size, at, Anchor::End, Direction::Across, SOFT);
             let baseline = (area.left as f32 + middle + half).round() as usize;
             let at = (baseline, area.bottom() + LINE + TICK_GAP);
-            // Text that runs upwards ends at the matrix.
+            // Vertical text ends at the matrix.
             page.write(name, self.size, at, Anchor::End, Direction::Upwards, SOFT);
         }
         let column = MARGIN + (LABEL * 0.8) as usize;
@@ -186,7 +185,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The count of a cell, and under it the share of its row in percent.
+/// The count of a cell, and below it the percentage of its row.
 fn draw_numbers(
     page: &mut Page,
     cell: Area,
@@ -210,7 +209,7 @@ fn draw_numbers(
     }
 }
 
-/// A share in whole percent, except that what is not nothing and not all is not written as such.
+/// A share in whole percent. Only exactly nothing is 0 %, and only exactly all is 100 %.
 fn percent(share: f64) -> String {
     match 100.0 * share {
         p if p > 0.0 && p < 1.0 => "< 1 %".into(),
@@ -219,7 +218,7 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// Two strips, for right and wrong answers, from nothing to the whole class.
+/// The colour bar: two strips, for correct and wrong predictions.
 fn draw_bar(page: &mut Page, left: usize, top: usize, height: usize) {
     for y in 0..height {
         let root = 1.0 - (y as f64 + 0.5) / height as f64;
@@ -280,7 +279,7 @@ fn colour(share: f64, right: bool) -> [u8; 3] {
     })
 }
 
-/// The colour of what is written on `colour`.
+/// The text colour on `colour`.
 pub(crate) fn on(colour: [u8; 3]) -> [u8; 3] {
     let [red, green, blue] = colour.map(u32::from);
     if 299 * red + 587 * green + 114 * blue < 150_000 {
@@ -315,14 +314,14 @@ mod tests {
         assert_eq!(
             corner(0, 1),
             WRONG[3],
-            "a picture of class 0 taken for class 1"
+            "a picture of class 0 predicted as class 1"
         );
         assert_eq!(corner(1, 1), RIGHT[3]);
         assert_eq!([corner(0, 0), corner(1, 0)], [WHITE; 2]);
     }
 
     #[test]
-    fn numbers_are_written_as_long_as_they_can_be_read() {
+    fn numbers_are_written_if_they_are_large_enough_to_read() {
         let sizes = |classes: usize, most: u64| {
             let counts = vec![vec![most; classes]; classes];
             let names = named(classes);
@@ -338,17 +337,14 @@ mod tests {
     #[test]
     fn matrices_of_every_size_are_drawn() {
         for count in [0, 1, 2, 30, 120, 1500] {
-            let drawn = confusion_matrix(
-                "no picture at all",
-                &named(count),
-                &vec![vec![0; count]; count],
-            );
+            let drawn =
+                confusion_matrix("no pictures", &named(count), &vec![vec![0; count]; count]);
             assert!(drawn.width() < 2000 && drawn.height() < 2000, "{count}");
         }
     }
 
     #[test]
-    fn shares_are_not_rounded_to_nothing_or_all() {
+    fn shares_are_not_rounded_to_0_or_100_percent() {
         assert_eq!(percent(0.0), "0 %");
         assert_eq!(percent(0.001), "< 1 %");
         assert_eq!(percent(0.995), "> 99 %");
@@ -358,7 +354,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a column for each class")]
-    fn a_matrix_that_is_no_square_is_refused() {
+    fn a_matrix_that_is_not_square_panics() {
         confusion_matrix("", &named(2), &[vec![1, 2], vec![3]]);
     }
 }

@@ -1,4 +1,4 @@
-//! Many small pictures on one page.
+//! Contact sheets.
 
 use dvm_image::Picture;
 
@@ -7,7 +7,7 @@ use crate::page::Page;
 use crate::panel::INK;
 use crate::text::{self, Anchor, Direction};
 
-/// White around everything and between pictures.
+/// The margin, and the space between pictures.
 const GAP: usize = 12;
 const CAPTION: f32 = 14.0;
 /// From the bottom of a picture to the top of the next.
@@ -15,9 +15,9 @@ const CAPTION_ROOM: usize = 28;
 /// From the bottom of a picture to the baseline of its caption.
 const CAPTION_BASELINE: usize = 17;
 
-/// A grid of `pictures` in reading order, `columns` in a row, each with its caption below; a caption
-/// that is wider than its column is cut. No pixel is scaled: columns are as wide as the widest
-/// picture, rows as high as their highest, and smaller pictures stand in the middle at the bottom.
+/// A grid of `pictures`, `columns` per row, each with its caption below; captions that are too wide
+/// are shortened. Pictures are not scaled: columns are as wide as the widest picture, rows as high
+/// as their highest one, and smaller pictures are centred at the bottom.
 ///
 /// ```
 /// use dvm_image::Picture;
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn no_pictures_are_an_empty_sheet() {
+    fn a_sheet_without_pictures_is_empty() {
         let sheet = contact_sheet(&[], 3);
         assert_eq!((sheet.height(), sheet.width()), (GAP, GAP));
     }

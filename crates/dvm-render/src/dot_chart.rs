@@ -1,4 +1,4 @@
-//! Named values with their intervals: a dot and a line for each.
+//! Dot charts: values with confidence intervals.
 
 use crate::axes::Range;
 use crate::canvas::Area;
@@ -15,11 +15,11 @@ const HEADING_ROOM: usize = 62;
 const HEADING_BASELINE: usize = 25;
 const TITLE: f32 = 23.0;
 const TITLE_GAP: usize = 16;
-/// Width of what the axis spans.
+/// Width of the axis.
 const WIDTH: usize = 460;
 /// From one row to the next.
 const PITCH: usize = 36;
-/// The longest that a name may be.
+/// The maximum width of a name.
 const NAME: f32 = 280.0;
 const CHARTS_PER_ROW: usize = 3;
 const TICK_DISTANCE: usize = 70;
@@ -27,49 +27,48 @@ const NAME_GAP: usize = 12;
 const GRID: [u8; 3] = [232, 232, 232];
 const RADIUS: f32 = 6.5;
 const THICKNESS: f32 = 4.0;
-/// Length of the short line at the end of an interval.
+/// Length of the cap at the end of an interval.
 const CAP: f32 = 12.0;
 const CONTROL: [u8; 3] = [140, 140, 140];
 
-/// A value to be compared with others.
+/// A row of a dot chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dot {
-    /// What it belongs to.
+    /// The label of the row.
     pub name: String,
-    /// The value; where it is not finite, nothing is drawn.
+    /// The value; if it is not finite, nothing is drawn.
     pub value: f64,
-    /// The ends of its interval, if there is one.
+    /// The confidence interval, if there is one.
     pub interval: Option<(f64, f64)>,
-    /// How it is drawn.
+    /// The kind, which sets the colour.
     pub kind: DotKind,
 }
 
-/// What a dot stands for.
+/// The kind of a dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DotKind {
-    /// One of those compared: blue.
+    /// A normal row: blue.
     Plain,
-    /// The best of them: orange.
+    /// The best row: orange.
     Best,
-    /// What the others should beat: grey, with a dashed line through all rows.
+    /// A control, which others should beat: grey, with a dashed line through all rows.
     Control,
 }
 
-/// Named values above one axis, each in a row of its own.
+/// A dot chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DotChart {
-    /// Stands above.
+    /// The title.
     pub title: String,
-    /// The name of the axis, such as `lower is better`.
+    /// The label of the axis, such as `lower is better`.
     pub axis: String,
-    /// The values, from above to below.
+    /// The rows, from top to bottom.
     pub dots: Vec<Dot>,
-    /// Whether equal distances on the axis are equal ratios; values that are not above 0 are then left
-    /// out.
+    /// Whether the axis is logarithmic; values that are not greater than 0 are then not drawn.
     pub logarithmic: bool,
 }
 
-/// Charts side by side, at most three in a row, under an optional `heading`.
+/// Charts side by side, at most three per row, below an optional `heading`.
 ///
 /// ```
 /// use dvm_render::{Dot, DotChart, DotKind, dot_charts};
@@ -126,19 +125,19 @@ fn below() -> usize {
     LINE + TICK + TICK_GAP + label + NAME_GAP + LABEL as usize
 }
 
-/// A chart whose axis is known.
+/// A chart with its layout.
 struct Laid<'a> {
     chart: &'a DotChart,
     names: Vec<String>,
     axis: Axis,
-    /// Width of what stands left and right of the axis.
+    /// Width of everything left and right of the axis.
     left: usize,
     right: usize,
 }
 
 enum Axis {
     Linear(Range, Vec<Tick>),
-    /// Powers of ten, from the first to the last.
+    /// From the first to the last power of ten.
     Logarithmic((i32, i32), Vec<Tick>),
 }
 
@@ -165,7 +164,8 @@ impl Axis {
         }
     }
 
-    /// Where a value stands: 0 at the low end, 1 at the high one; none for what is not on the axis.
+    /// The position of a value, 0 at the low end and 1 at the high end; `None` if it is not on the
+    /// axis.
     fn position(&self, value: f64) -> Option<f32> {
         let position = match self {
             Self::Linear(range, _) => (value - range.low) / (range.high - range.low),
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_stands_where_the_ticks_say() {
+    fn a_value_is_drawn_where_the_ticks_say() {
         let linear = chart(
             vec![
                 dot(0.0, None, DotKind::Plain),
@@ -377,7 +377,7 @@ mod tests {
         let area = (std::f32::consts::PI * RADIUS * RADIUS) as usize;
         let [best, plain] = [COLOURS[1], COLOURS[0]].map(|colour| count(&picture, colour));
         assert!(plain > area / 2 && plain < area, "{plain}");
-        // The interval spans most of the axis.
+        // The interval covers most of the axis.
         assert!(best > area + 2 * WIDTH, "{best}");
         assert!(count(&picture, CONTROL) > area + 80);
     }

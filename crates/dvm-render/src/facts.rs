@@ -1,13 +1,13 @@
-//! What a scale must know of the values that it is for.
+//! Statistics of the values of a scale.
 
-/// What is known of the values that a scale was made from.
+/// Statistics of the values of a scale.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Facts {
     pub count: usize,
     pub not_finite: usize,
-    /// The smallest finite value, 0 if there is none.
+    /// The smallest finite value; 0 if there are none.
     pub min: f32,
-    /// The largest finite value, 0 if there is none.
+    /// The largest finite value; 0 if there are none.
     pub max: f32,
 }
 
@@ -23,7 +23,7 @@ impl Facts {
     }
 }
 
-/// The `percentile` (0..=100) of the finite values, linear between neighbours, 0 if there is none.
+/// The `percentile` (0..=100) of the finite values, with linear interpolation; 0 if there are none.
 pub(crate) fn percentile_of(values: impl Iterator<Item = f32>, percentile: f32) -> f32 {
     let mut values: Vec<f32> = values.filter(|v| v.is_finite()).collect();
     if values.is_empty() {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_numpy() {
+    fn percentiles_equal_numpys() {
         // numpy.percentile(values, q) for each q, NumPy 2
         let values = [3.0, -1.0, 2.0, 10.0, 4.5];
         for (percentile, expected) in [
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_not_finite_have_no_rank() {
+    fn values_that_are_not_finite_are_ignored() {
         let values = [f32::NAN, 1.0, f32::INFINITY, 3.0, f32::NEG_INFINITY];
         assert_eq!(percentile_of(values.into_iter(), 50.0), 2.0);
         assert_eq!(percentile_of([f32::NAN].into_iter(), 50.0), 0.0);

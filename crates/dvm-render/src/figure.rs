@@ -1,46 +1,44 @@
-//! Panels side by side on a white page.
+//! Figures: panels side by side.
 
 use crate::Panel;
 use crate::page::Page;
 use crate::panel::{INK, LABEL, Measured, SOFT};
 use crate::text::{self, Anchor, Direction};
 
-/// White around everything.
+/// The margin of the page.
 const MARGIN: usize = 36;
-/// White between neighbouring panels.
+/// Space between panels.
 const GAP: usize = 48;
 const HEADING: f32 = 29.0;
 /// From the top of the heading to the top of the first row.
 const HEADING_ROOM: usize = 62;
 /// From the top of the heading to its baseline.
 const HEADING_BASELINE: usize = 25;
-/// From baseline to baseline of the heading, and of what stands under it.
+/// Distance between baselines in the heading, and in the lines below it.
 const HEADING_LINE: usize = 38;
 const ORIGIN_LINE: usize = 27;
-/// The most lines of a long title.
+/// Maximum lines of a title.
 const TITLE_LINES: usize = 2;
 /// Between the parts of a heading.
 const DOT: &str = "  ·  ";
 
 const PANELS_PER_ROW: usize = 4;
-/// Rows are not filled beyond this width.
+/// Maximum width of a row.
 const PAGE: usize = 3200;
-/// Small pictures are enlarged to at least this height, so that text beside them is crisp.
+/// Small pictures are enlarged to at least this height.
 const LOWEST: usize = 400;
 /// Large pictures are reduced to at most this height.
 const HIGHEST: usize = 800;
 
-/// What stands above the panels of a figure.
-///
-/// Title and facts share a line if they fit; otherwise the title is broken into up to two lines, and cut
-/// if it is longer still, and the facts stand under it. So a long name never pushes a fact out.
+/// The heading of a figure. Title and facts are on one line if they fit. Otherwise the title has up
+/// to two lines, shortened if necessary, and the facts are below it.
 #[derive(Clone, Debug, Default)]
 pub struct Heading {
-    /// What is shown, such as the name of a class.
+    /// The title, such as a class name.
     pub title: String,
-    /// What is known of it, such as a probability.
+    /// Short facts, such as a probability.
     pub facts: Vec<String>,
-    /// Where it comes from, in smaller letters: what each is (`file`), and the value.
+    /// The origin, in smaller letters: pairs of a name, such as `file`, and a value.
     pub origin: Vec<(String, String)>,
 }
 
@@ -54,7 +52,7 @@ impl From<&str> for Heading {
 }
 
 impl Heading {
-    /// The lines in large and in small letters that it takes in `room` pixels.
+    /// The lines in large and in small letters for a width of `room` pixels.
     fn lines(&self, room: f32) -> (Vec<String>, Vec<String>) {
         let title = text::printable(&self.title);
         let title = title.trim();
@@ -106,11 +104,10 @@ impl Heading {
     }
 }
 
-/// A figure of `panels` in reading order, with an optional `heading` above them.
-///
-/// All pictures are equally high: a whole multiple of the pixels of the tallest, at least 400 and
-/// at most 800 (448 for 224). They keep their proportions; one that would be wider than 1200 is
-/// drawn less high. More than four panels, or fewer that are wide, continue in further rows.
+/// A figure of `panels` in reading order, with an optional `heading`. All pictures have the same
+/// height: a multiple of the tallest picture's height, from 400 to 800 (448 for 224). Proportions
+/// are kept; a picture that would be wider than 1200 is drawn smaller. A row has at most four
+/// panels, or fewer if they are wide.
 pub fn figure(heading: Option<Heading>, panels: &[Panel]) -> Page {
     let tallest = panels.iter().map(|panel| panel.picture.height()).max();
     let height = drawn_height(tallest.unwrap_or(1));
@@ -151,12 +148,12 @@ pub fn figure(heading: Option<Heading>, panels: &[Panel]) -> Page {
     page
 }
 
-/// The figure of a single panel.
+/// A figure with a single panel.
 pub fn with_bar(panel: &Panel) -> Page {
     figure(None, std::slice::from_ref(panel))
 }
 
-/// The height at which pictures of `rows` pixels are drawn: a whole multiple or a whole part.
+/// The drawn height of pictures with `rows` pixels: a multiple, or an integer fraction.
 fn drawn_height(rows: usize) -> usize {
     if rows <= HIGHEST {
         rows * LOWEST.div_ceil(rows)
@@ -165,13 +162,13 @@ fn drawn_height(rows: usize) -> usize {
     }
 }
 
-/// Panels in rows and columns; the pictures of a column stand exactly one above the other.
+/// Panels in rows and columns; the pictures of a column are aligned.
 struct Table<'a> {
     rows: Vec<&'a [Measured<'a>]>,
     columns: Vec<Column>,
 }
 
-/// The widths that a column needs: left of the pictures, the pictures, right of them.
+/// The widths of a column: left of the pictures, the pictures, right of them.
 #[derive(Clone, Copy, Default)]
 struct Column {
     left: usize,
@@ -186,7 +183,7 @@ impl Column {
 }
 
 impl<'a> Table<'a> {
-    /// The fewest rows whose columns fit the page, evenly filled.
+    /// The smallest number of rows that fits the page, evenly filled.
     fn new(panels: &'a [Measured<'a>]) -> Self {
         let mut row_count = panels.len().div_ceil(PANELS_PER_ROW).max(1);
         loop {
@@ -204,7 +201,7 @@ impl<'a> Table<'a> {
         let mut columns = vec![Column::default(); per_row.min(panels.len())];
         for row in &rows {
             for (column, panel) in columns.iter_mut().zip(*row) {
-                // A title wider than its picture may reach over the axis labels.
+                // A title that is wider than its picture may extend over the axis labels.
                 let beside = (panel.centre() - panel.width) / 2;
                 column.left = column.left.max(panel.left.saturating_sub(beside));
                 column.centre = column.centre.max(panel.centre());
@@ -305,13 +302,13 @@ mod tests {
     }
 
     #[test]
-    fn wide_panels_take_more_rows_instead_of_a_wider_page() {
+    fn wide_panels_use_more_rows_instead_of_a_wider_page() {
         let drawn = figure(None, &vec![panel(100, 1000); 4]);
         assert!(drawn.width() <= PAGE, "{}", drawn.width());
     }
 
     #[test]
-    fn a_long_title_leaves_the_facts_whole() {
+    fn a_long_title_does_not_shorten_the_facts() {
         let facts = vec!["95.1 %".to_owned(), "efficientnet_lite0".to_owned()];
         for title in [
             "a name of many words ".repeat(40),
@@ -337,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_title_shares_its_line_and_the_origin_has_the_next() {
+    fn a_short_title_and_its_facts_are_on_one_line() {
         let heading = Heading {
             title: "قطة".into(),
             facts: vec!["95.1 %".into()],
@@ -347,7 +344,7 @@ mod tests {
             ],
         };
         let (large, small) = heading.lines(900.0);
-        // The right-to-left name is isolated, so that the probability stays behind it.
+        // The right-to-left name is isolated, so that the probability follows it.
         assert_eq!(large, ["\u{2068}قطة\u{2069}  ·  95.1 %"]);
         assert_eq!(
             small,
@@ -377,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn the_figure_is_framed_in_white() {
+    fn the_figure_has_a_white_margin() {
         let mut bar = panel(50, 80);
         bar.title = "a title that is far too long for the picture below it ".repeat(9);
         bar.note = Some("a long note ".repeat(99));

@@ -1,11 +1,11 @@
-//! A heat map as coloured pixels.
+//! A map as coloured pixels.
 
 use dvm_image::Picture;
 
 use crate::Scale;
 
-/// Colours `values`, `[height, width]`, one pixel per value; values that are not finite are
-/// [`NOT_FINITE`](crate::NOT_FINITE) grey.
+/// Colours `values`, `[height, width]`, one pixel per value. Values that are not finite are grey
+/// ([`NOT_FINITE`](crate::NOT_FINITE)).
 ///
 /// # Panics
 /// If the number of values is not `height * width`, or a side is zero.
@@ -25,7 +25,7 @@ mod tests {
     use crate::{ColourMap, NOT_FINITE};
 
     #[test]
-    fn each_value_colours_its_own_pixel() {
+    fn each_value_colours_one_pixel() {
         let values = [0.0, 0.5, 1.0, f32::NAN, 0.25, 2.0];
         let scale = Scale::between(0.0, 1.0, &values, ColourMap::Viridis);
         let picture = heat_picture(&values, 2, 3, &scale);
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "one value per pixel")]
-    fn a_map_of_another_size_is_refused() {
+    fn a_map_of_another_size_panics() {
         let scale = Scale::range(&[0.0], ColourMap::Viridis);
         heat_picture(&[0.0; 5], 2, 3, &scale);
     }

@@ -1,4 +1,4 @@
-//! How alike things are, each with each: a matrix of coloured cells with numbers.
+//! Labelled matrices: coloured cells with numbers.
 
 use crate::canvas::Area;
 use crate::colour_bar::ColourBar;
@@ -12,38 +12,38 @@ const MARGIN: usize = 36;
 const GAP: usize = 56;
 const TITLE: f32 = 23.0;
 const TITLE_GAP: usize = 16;
-/// The side that a matrix is given, in pixels.
+/// The side of a matrix, in pixels.
 const SIDE: usize = 640;
 /// The largest and the smallest side of a cell.
 const CELLS: (usize, usize) = (64, 16);
-/// Numbers are not written smaller than this.
+/// The minimum text size of numbers.
 const SMALLEST: f32 = 9.0;
-/// The longest that a name may be.
+/// The maximum width of a name.
 const NAME: f32 = 240.0;
-/// The colour of a cell without a number.
+/// The colour of an empty cell.
 const NONE: [u8; 3] = [214, 214, 214];
 
-/// Numbers between things, each with each.
+/// A matrix of numbers for pairs of names, such as correlations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelledMatrix {
-    /// Stands above.
+    /// The title.
     pub title: String,
-    /// What is measured, beside the colours.
+    /// The label of the colour bar.
     pub quantity: String,
-    /// The things, from above to below and from left to right.
+    /// The names of rows and columns.
     pub names: Vec<String>,
-    /// A row of numbers for each thing; cells without one are grey.
+    /// A row of numbers for each name; empty cells are grey.
     pub values: Vec<Vec<Option<f64>>>,
-    /// The values at the two ends of the colours.
+    /// The values at the ends of the colour bar.
     pub range: (f64, f64),
-    /// The colours.
+    /// The colour map.
     pub colours: ColourMap,
 }
 
 /// Matrices side by side.
 ///
 /// # Panics
-/// If the values of one are not a square as large as there are names, or its range is empty.
+/// If the values are not a square matrix of the size of `names`, or the range is empty.
 ///
 /// ```
 /// use dvm_render::{ColourMap, LabelledMatrix, labelled_matrices};
@@ -78,7 +78,7 @@ struct Laid<'a> {
     /// Text size of names.
     size: f32,
     names: Vec<String>,
-    /// Length of the longest name.
+    /// Width of the longest name.
     longest: usize,
 }
 
@@ -139,7 +139,7 @@ impl<'a> Laid<'a> {
             width: self.side(),
             height: self.side(),
         };
-        // In the middle of the matrix, if it fits there.
+        // Centred above the matrix, if it fits.
         let title = text::fitted(&self.matrix.title, TITLE, self.width() as f32);
         let half = (text::length(&title, TITLE) / 2.0).ceil() as usize;
         let middle = (area.left + area.width / 2)
@@ -153,7 +153,7 @@ impl<'a> Laid<'a> {
     }
 
     fn draw_cells(&self, page: &mut Page, area: Area) {
-        // Between large cells stands a hair of white.
+        // Large cells are separated by a white line.
         let hair = usize::from(self.cell >= 24);
         let widest = text::length("−0.00", LABEL) / LABEL;
         let size = (0.9 * self.cell as f32 / widest).min(LABEL);
@@ -192,13 +192,13 @@ impl<'a> Laid<'a> {
             page.write(name, self.size, at, Anchor::End, Direction::Across, SOFT);
             let baseline = (area.left as f32 + middle + half).round() as usize;
             let at = (baseline, area.bottom() + LINE + TICK_GAP);
-            // Text that runs upwards ends at the matrix.
+            // Vertical text ends at the matrix.
             page.write(name, self.size, at, Anchor::End, Direction::Upwards, SOFT);
         }
     }
 }
 
-/// A number with two decimals; what rounds to zero has no sign.
+/// A number with two decimals, without a minus sign for zero.
 fn written(value: f64) -> String {
     let digits = format!("{:.2}", value.abs());
     if value < 0.0 && digits != "0.00" {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_columns_keep_their_order_and_colours_their_values() {
+    fn rows_and_columns_keep_their_order() {
         let matrix = matrix(vec![vec![Some(1.0), Some(-1.0)], vec![None, Some(0.0)]]);
         let laid = Laid::new(&matrix);
         let mut page = Page::new(200, 200);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a column for each name")]
-    fn a_matrix_that_is_no_square_is_refused() {
+    fn a_matrix_that_is_not_square_panics() {
         labelled_matrices(&[matrix(vec![vec![None], vec![None]])]);
     }
 }

@@ -1,24 +1,18 @@
-//! Heat maps made visible.
-//!
-//! A heat map is a grid of raw numbers; a picture of it needs three decisions, and each is one
-//! type here: which colours ([`ColourMap`]), which number gets which colour ([`Scale`]), and what
-//! is drawn around the coloured pixels ([`Panel`], [`figure`]).
-//!
-//! - [`heat_picture`] colours a map, pixel by pixel.
-//! - [`overlay_grey`] lays it over the grey photograph, [`overlay_colour`] over the colour one.
-//! - [`figure`] sets titled panels side by side, with pixel axes and colour bars;
-//!   [`with_bar`] is the figure of one panel. Both are a [`Page`]: pixels, SVG or PDF.
-//! - [`bar_chart`] draws named amounts that are no map, [`line_charts`] curves,
-//!   [`confusion_matrix`] what was taken for what, [`reliability`] how far confidence can be trusted.
-//! - [`dot_charts`] compares named values with their intervals, [`labelled_matrices`] shows how alike things
-//!   are, each with each.
-//! - [`contact_sheet`] sets many small pictures in a grid, each with a caption.
-//! - [`diagram()`] draws boxes and arrows from top to bottom, as SVG.
-//!
-//! This crate sees numbers and pictures, never a network. All drawing is scalar arithmetic on
-//! one thread: the same input gives the same bytes on every machine. Only characters that the embedded
-//! font lacks are drawn in fonts of the machine ([`font_warning`], [`add_font`],
-//! [`without_installed_fonts`]).
+//! Draws maps, charts and diagrams. A map is a grid of numbers. To draw it, choose the colours
+//! ([`ColourMap`]), the range of values ([`Scale`]) and what is around the coloured pixels
+//! ([`Panel`], [`figure`]).
+//! - [`heat_picture`] colours a map, one pixel per value.
+//! - [`overlay_grey`] draws it over the grey picture, [`overlay_colour`] over the coloured picture.
+//! - [`figure`] draws panels side by side, with pixel axes and colour bars; [`with_bar`] draws one
+//!   panel. The result is a [`Page`]: pixels, SVG or PDF.
+//! - [`bar_chart`], [`line_charts`], [`confusion_matrix`] and [`reliability`] draw charts.
+//! - [`dot_charts`] draws values with confidence intervals, [`labelled_matrices`] numbers for pairs
+//!   of names.
+//! - [`contact_sheet`] draws many small pictures in a grid, each with a caption.
+//! - [`diagram()`] draws boxes and arrows as SVG. This crate does not depend on networks. Drawing
+//!   uses scalar arithmetic on one thread, so the same input gives the same bytes on every machine.
+//!   The exception is characters that the embedded font lacks: they are drawn with fonts of the
+//!   machine ([`font_warning`], [`add_font`], [`without_installed_fonts`]).
 //!
 //! ```
 //! use dvm_render::{ColourMap, Panel, Scale, figure, heat_picture};

@@ -1,4 +1,4 @@
-//! Curves over a common axis, as training draws them.
+//! Line charts.
 
 use crate::axes::{Axes, Range};
 use crate::canvas::Area;
@@ -11,15 +11,15 @@ const GAP: usize = 56;
 const HEADING: f32 = 29.0;
 const HEADING_ROOM: usize = 62;
 const HEADING_BASELINE: usize = 25;
-/// Width and height of what the axes enclose.
+/// Width and height of the plot area.
 const PLOT: (usize, usize) = (640, 400);
 const CHARTS_PER_ROW: usize = 3;
 
 const THICKNESS: f32 = 3.0;
-/// Points are marked as long as they are few.
+/// Points of shorter curves are marked.
 const MARKED: usize = 40;
 const MARK_RADIUS: f32 = 4.5;
-/// Room between title and axes for the names of the curves.
+/// Space between title and axes for the legend.
 const LEGEND: usize = 34;
 const SAMPLE: usize = 30;
 const SAMPLE_GAP: usize = 8;
@@ -38,31 +38,30 @@ pub(crate) const COLOURS: [[u8; 3]; 6] = [
 /// A curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// What it shows, for the legend.
+    /// The name, for the legend.
     pub name: String,
-    /// Its points (x, y) in the order in which they are joined; where one is not finite, the curve
-    /// is interrupted.
+    /// The points (x, y) in order; the curve is interrupted at points that are not finite.
     pub points: Vec<(f64, f64)>,
 }
 
-/// Curves between common axes.
+/// A line chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LineChart {
-    /// Stands above.
+    /// The title.
     pub title: String,
-    /// What is across, such as `epoch`.
+    /// The label of the x axis, such as `epoch`.
     pub x_name: String,
-    /// Whether it is counted: only whole numbers get ticks.
+    /// Whether x is a count: ticks are at whole numbers only.
     pub counts: bool,
-    /// What is measured upwards, with its unit.
+    /// The label of the y axis, with its unit.
     pub y_name: String,
-    /// The curves, each in a colour of its own.
+    /// The curves, each in another colour.
     pub series: Vec<Series>,
-    /// A place on the axis across that is marked by a dashed line, and what is written beside it.
+    /// An x value to mark by a dashed line, with a label.
     pub mark: Option<(f64, String)>,
 }
 
-/// Charts side by side on a white page, at most three in a row, under an optional `heading`.
+/// Charts side by side, at most three per row, below an optional `heading`.
 ///
 /// ```
 /// use dvm_render::{LineChart, Series, line_charts};
@@ -129,7 +128,7 @@ impl LineChart {
             for piece in pieces {
                 let drawn: Vec<_> = piece.iter().map(|&(x, y)| axes.at(area, x, y)).collect();
                 page.polyline(&drawn, THICKNESS, *colour);
-                // A lone point between two gaps would be a speck.
+                // A single point between two gaps would be hard to see.
                 if marked || drawn.len() == 1 {
                     for &point in &drawn {
                         page.disc(point, MARK_RADIUS, *colour);
@@ -154,7 +153,7 @@ impl LineChart {
             };
             page.fill(dash, SOFT);
         }
-        // The words stand on the side that has more room.
+        // The label is on the side with more space.
         let (before, after) = (column - area.left, area.right().saturating_sub(column));
         let baseline = area.bottom() - 12;
         let (at, anchor, room) = if before > after {
@@ -166,7 +165,7 @@ impl LineChart {
         page.write(&words, LABEL, at, anchor, Direction::Across, SOFT);
     }
 
-    /// The names of the curves in a row above the axes, as many as fit.
+    /// The legend, in a row above the axes; names that do not fit are not drawn.
     fn draw_legend(&self, page: &mut Page, area: Area) {
         let lengths = self.series.iter().map(|s| text::length(&s.name, LABEL));
         let entry = SAMPLE + SAMPLE_GAP + ENTRY_GAP;
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_is_interrupted_where_it_is_not_a_number() {
+    fn a_curve_is_interrupted_at_nan() {
         let whole = chart(vec![vec![(1.0, 1.0), (2.0, 1.5), (3.0, 2.0)]]);
         let mut gap = whole.clone();
         gap.series[0].points[1].1 = f64::NAN;
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn each_curve_has_a_colour_of_its_own() {
+    fn each_curve_has_another_colour() {
         let drawn = line_charts(None, &[chart(vec![vec![(1.0, 1.0)], vec![(2.0, 2.0)]])]).picture();
         assert!(count(&drawn, COLOURS[0]) > 50 && count(&drawn, COLOURS[1]) > 50);
         assert_eq!(count(&drawn, COLOURS[2]), 0);

@@ -1,13 +1,13 @@
-//! A heat map over the photograph that it explains.
+//! Overlays: a map over its picture.
 
 use dvm_image::Picture;
 
 use crate::Scale;
 
-/// The opacity of a colour overlay where the map says most: the photograph still shines through.
+/// The maximum opacity of a colour overlay.
 const STRONGEST: f32 = 0.85;
 
-/// The map at one `opacity` (0..=1, 0.45 is usual) everywhere over the grey photograph.
+/// The map with a constant `opacity` (0..=1, typically 0.45) over the grey picture.
 ///
 /// `values` is `[H, W]`, one per pixel of `picture`. Grey is the luma of ITU-R BT.601, as in
 /// Pillow's mode `L`.
@@ -21,8 +21,8 @@ pub fn overlay_grey(picture: &Picture, values: &[f32], scale: &Scale, opacity: f
     })
 }
 
-/// The map over the colour photograph, the more opaque the farther a value is from the neutral
-/// place of its scale: where the map says nothing the photograph stays itself.
+/// The map over the coloured picture. The opacity increases with the distance of a value from the
+/// neutral position of the scale, where the picture does not change.
 ///
 /// `values` is `[H, W]`, one per pixel of `picture`.
 ///
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn grey_is_the_luma_of_pillow() {
+    fn grey_equals_pillows_luma() {
         // PIL.Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0))
         assert_eq!(luma([200, 100, 50]), 124);
         assert_eq!(luma([0, 255, 0]), 150);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_grey_overlay_mixes_by_the_stated_opacity() {
+    fn the_grey_overlay_has_the_given_opacity() {
         let values = [0.0, 1.0, 0.0];
         let scale = Scale::range(&values, ColourMap::BlueWhiteRed);
         let drawn = overlay_grey(&photograph(), &values, &scale, 0.45);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_colour_overlay_leaves_the_photograph_alone_at_the_neutral_place() {
+    fn the_colour_overlay_does_not_change_the_picture_at_the_neutral_position() {
         let values = [0.0, 1.0, 0.0];
         for scale in [
             Scale::sequential(&values, ColourMap::Inferno, 100.0),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_not_finite_show_in_both_overlays() {
+    fn values_that_are_not_finite_are_visible_in_both_overlays() {
         let values = [f32::NAN, 0.0, 1.0];
         let scale = Scale::range(&values, ColourMap::Viridis);
         let grey = overlay_grey(&photograph(), &values, &scale, 1.0);

@@ -1,4 +1,4 @@
-//! One panel of a figure: a picture with its title, axes, colour bar and notes.
+//! A panel of a figure: a picture with title, axes, colour bar and notes.
 
 use dvm_image::Picture;
 
@@ -25,43 +25,42 @@ pub(crate) const LABEL: f32 = 18.0;
 const TITLE: f32 = 23.0;
 /// From the baseline of the title to the picture.
 const TITLE_GAP: usize = 16;
-/// The room that titles and notes have over a picture narrower than this.
+/// The minimum width for titles and notes.
 const NARROWEST: usize = 260;
-/// The longest a drawn picture may be; a longer one is drawn less high than its neighbours.
+/// The maximum width of a drawn picture; a wider one is drawn smaller.
 const WIDEST: usize = 1200;
-/// No side is drawn shorter, however long the other.
+/// The minimum length of a side.
 const THINNEST: usize = 16;
-/// The smallest distance of ticks on the pixel axes.
+/// The minimum distance between ticks of the pixel axes.
 const TICK_DISTANCE: f64 = 70.0;
 const NOTE_LINE: usize = 25;
 const NOTE_LINES: usize = 3;
-/// The frame of a region, and the white around it.
+/// The colour and the thickness of a region's frame.
 const REGION: [u8; 3] = [214, 39, 40];
 const REGION_LINE: usize = 3;
 
-/// A picture with what is written around it.
+/// A panel of a figure.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// Stands above the picture, cut with an ellipsis if it is wider.
+    /// The title above the picture, shortened if it is too wide.
     pub title: String,
-    /// Stands below the picture, in at most three lines. What the scale has to say of itself
-    /// ([`Scale::note`]) follows by itself.
+    /// A note below the picture, in at most three lines, followed by [`Scale::note`].
     pub note: Option<String>,
-    /// The pixels, drawn as large as the figure needs.
+    /// The picture, scaled by the figure.
     pub picture: Picture,
-    /// The scale of the colour bar; no bar for a photograph.
+    /// The scale of the colour bar; `None` for no bar.
     pub bar: Option<Scale>,
-    /// What the numbers of the colour bar are, running up its side.
+    /// The label of the colour bar.
     pub bar_label: Option<String>,
-    /// Rows and columns that the axes count, whatever the size of `picture`; they also give the
-    /// drawn picture its proportions.
+    /// Rows and columns of the axes, independent of the size of `picture`; they set the
+    /// proportions.
     pub pixel_axes: (usize, usize),
-    /// A part of the picture to point out: it is framed, and the rest is pale. Such a panel is an
-    /// overview, and never drawn wider than the figure's pictures are high.
+    /// A region to highlight: it is framed, and the rest is pale. Such a panel is an overview, and
+    /// not wider than the height of the figure's pictures.
     pub region: Option<Region>,
 }
 
-/// A rectangle in the pixels of the axes of a [`Panel`]; the first and the one after the last.
+/// A rectangle in the pixels of the axes of a [`Panel`]: start and end (exclusive).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Region {
     /// Rows.
@@ -70,18 +69,18 @@ pub struct Region {
     pub columns: (f64, f64),
 }
 
-/// A panel whose parts have their sizes.
+/// A panel with its layout.
 pub(crate) struct Measured<'a> {
     panel: &'a Panel,
     /// Rows and columns of the picture as drawn.
     pub height: usize,
     pub width: usize,
-    /// Width of what stands left and right of the picture.
+    /// Width of everything left and right of the picture.
     pub left: usize,
     pub right: usize,
     bar: Option<ColourBar<'a>>,
     notes: Vec<String>,
-    /// Pixels from one tick of the axes to the next.
+    /// Distance between ticks of the axes, in pixels of the axes.
     step: usize,
 }
 
@@ -119,14 +118,14 @@ impl<'a> Measured<'a> {
         measured
     }
 
-    /// Height of what stands above a picture with a title.
+    /// Height of everything above a picture with a title.
     pub const ABOVE: usize = TITLE as usize + TITLE_GAP;
 
     pub fn has_title(&self) -> bool {
         !self.panel.title.trim().is_empty()
     }
 
-    /// Width that the picture and the texts centred on it need.
+    /// The width for the picture and the texts centred on it.
     pub fn centre(&self) -> usize {
         let texts = if self.has_title() || !self.notes.is_empty() {
             NARROWEST
@@ -136,7 +135,7 @@ impl<'a> Measured<'a> {
         self.width.max(texts)
     }
 
-    /// Height of what stands below the picture.
+    /// Height of everything below the picture.
     pub fn below(&self) -> usize {
         let notes = match self.notes.len() {
             0 => 0,
@@ -174,10 +173,10 @@ impl<'a> Measured<'a> {
         }
     }
 
-    /// Draws the picture with `region` framed and all else pale.
+    /// Draws the picture with `region` framed and the rest pale.
     fn draw_region(&self, canvas: &mut Page, area: Area, region: Region) {
         let (rows, columns) = axes(self.panel);
-        // Shares of the picture's sides.
+        // As shares of the picture's sides.
         let share = |(from, to): (f64, f64), count: usize| {
             [from, to].map(|value| (value / count as f64).clamp(0.0, 1.0))
         };
@@ -200,7 +199,7 @@ impl<'a> Measured<'a> {
         let place = |share: f64, length: usize| (share * length as f64).round() as usize;
         let [top, bottom] = down.map(|share| place(share, area.height));
         let [left, right] = across.map(|share| place(share, area.width));
-        // The frame lies within the region, so that none of it is outside the picture.
+        // The frame is inside the region, so that it is inside the picture, too.
         let inner = |thickness: usize| Area {
             left: area.left + left + thickness,
             top: area.top + top + thickness,
@@ -246,8 +245,8 @@ impl<'a> Measured<'a> {
         area.bottom() + LINE + TICK + TICK_GAP + (CAP_HEIGHT * LABEL).ceil() as usize
     }
 
-    /// The width of the longest label of the rows, and by how much the last label of the columns
-    /// reaches beyond the picture.
+    /// The width of the longest row label, and how far the last column label extends beyond the
+    /// picture.
     fn axis_labels(&self) -> (usize, usize) {
         let (rows, columns) = axes(self.panel);
         let last = |count: usize| (count - 1) / self.step * self.step;
@@ -259,18 +258,18 @@ impl<'a> Measured<'a> {
     }
 }
 
-/// The counted rows and columns, at least one each.
+/// Rows and columns of the axes, at least one each.
 fn axes(panel: &Panel) -> (usize, usize) {
     let (rows, columns) = panel.pixel_axes;
     (rows.max(1), columns.max(1))
 }
 
-/// Where the middle of pixel `index` of `count` lies on a side of `length`.
+/// The centre of pixel `index` of `count` on a side of `length`.
 fn pixel_centre(index: usize, count: usize, length: usize) -> f64 {
     (index as f64 + 0.5) * length as f64 / count as f64
 }
 
-/// The size of a picture of `rows × columns` that is to be `height` pixels high, and at most `widest` wide.
+/// The drawn size of a picture of `rows × columns`, `height` pixels high and at most `widest` wide.
 fn drawn_size(rows: usize, columns: usize, height: usize, widest: usize) -> (usize, usize) {
     let proportion = columns as f64 / rows as f64;
     let width = height as f64 * proportion;
@@ -297,13 +296,13 @@ mod tests {
     }
 
     #[test]
-    fn an_overview_is_no_wider_than_high() {
+    fn an_overview_is_not_wider_than_high() {
         assert_eq!(drawn_size(200, 400, 448, 448), (224, 448));
         assert_eq!(drawn_size(400, 200, 448, 448), (448, 224));
     }
 
     #[test]
-    fn the_axes_count_pixels_at_round_steps() {
+    fn the_axes_have_round_steps() {
         for ((rows, columns), step) in [
             ((224, 224), 50),
             ((7, 7), 2),

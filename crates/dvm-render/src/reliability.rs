@@ -1,4 +1,4 @@
-//! How often a classifier is right when it says how sure it is.
+//! Reliability diagrams.
 
 use crate::axes::{Axes, Range};
 use crate::canvas::Area;
@@ -8,26 +8,25 @@ use crate::panel::SOFT;
 
 const PLOT: usize = 480;
 const MARGIN: usize = 36;
-/// Bars over fewer pictures than this share of all are pale: their height is chance.
+/// Bars with a smaller share of the pictures are pale.
 const FEW: f64 = 0.01;
 
-/// Pictures whose predicted class got a probability between two bounds.
+/// The pictures whose predicted probability is between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReliabilityBin {
     /// Lower and upper bound of the probability, 0 to 1.
     pub bounds: (f64, f64),
     /// Mean probability of the predicted class.
     pub confidence: f64,
-    /// Share of these pictures whose class was found.
+    /// Accuracy of these pictures.
     pub accuracy: f64,
-    /// How many pictures these are; of an empty bin nothing is drawn.
+    /// Number of pictures; an empty bin is not drawn.
     pub count: u64,
 }
 
-/// A bar for each bin, as high as the share of its pictures that were right. On the dashed line a
-/// classifier is right as often as it says; below it, it is too sure of itself. The mean
-/// probability of a bin is a short line across its bar. Bins with less than a hundredth of all
-/// pictures are pale.
+/// A reliability diagram: a bar for each bin, as high as its accuracy. A calibrated classifier is
+/// on the dashed line; below it, confidence is too high. The mean probability of a bin is a short
+/// line across its bar. Bins with less than 1 % of the pictures are pale.
 pub fn reliability(title: &str, bins: &[ReliabilityBin]) -> Page {
     let range = Range {
         low: 0.0,
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn bins_that_say_nothing_are_left_out_or_pale() {
+    fn empty_bins_are_not_drawn_and_small_bins_are_pale() {
         assert_eq!(blue(&[]), 0);
         assert_eq!(blue(&[bin(0.9, f64::NAN, 0)]), 0);
         let many = bin(0.0, 0.5, 1000);

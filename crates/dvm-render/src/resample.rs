@@ -1,11 +1,10 @@
-//! Drawing a picture at another size.
+//! Scaling by area.
 
 use dvm_image::Picture;
 
-/// `picture` at `height × width` pixels, each the average of the area that it covers.
-///
-/// At a whole factor upwards this is exact pixel repetition, at any other a repetition whose
-/// seams are smooth, and downwards an average. The arithmetic is in whole numbers.
+/// Scales `picture` to `height × width` pixels, each the mean of the area that it covers. Enlarging
+/// by a whole factor repeats pixels; other factors blend at their edges; reducing averages. The
+/// arithmetic uses integers.
 pub(crate) fn resampled(picture: &Picture, height: usize, width: usize) -> Picture {
     if (picture.height(), picture.width()) == (height, width) {
         return picture.clone();
@@ -31,8 +30,9 @@ pub(crate) fn resampled(picture: &Picture, height: usize, width: usize) -> Pictu
     Picture::new(height, width, rgb)
 }
 
-/// For each of `target` pixels along an axis, the source pixels under it and the lengths covered,
-/// in units of one `target`-th of a source pixel; the lengths of one target pixel sum to `source`.
+/// For each of `target` pixels along an axis, the source pixels that it covers and the covered
+/// lengths, in units of 1/`target` of a source pixel. The lengths of a target pixel sum to
+/// `source`.
 fn shares(source: usize, target: usize) -> Vec<Vec<(usize, u64)>> {
     (0..target)
         .map(|i| {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_factor_smooths_the_seams_only() {
+    fn other_factors_blend_only_at_pixel_edges() {
         assert_eq!(
             resampled(&greys(1, 2, &[0, 100]), 1, 5),
             greys(1, 5, &[0, 0, 50, 100, 100])
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_picture_stays_flat_at_any_size() {
+    fn a_constant_picture_is_constant_at_any_size() {
         let flat = greys(3, 7, &[123; 21]);
         for (height, width) in [(1, 1), (2, 5), (10, 3), (17, 19)] {
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Scales: which value takes which colour.
+//! Scales: from values to colours.
 
 use crate::ColourMap;
 use crate::facts::{Facts, percentile_of};
@@ -7,14 +7,14 @@ use crate::ticks::{self, Tick};
 /// The colour of values that are NaN or infinite; no colour map contains it.
 pub const NOT_FINITE: [u8; 3] = [150, 150, 150];
 
-/// The place on a scale that means "nothing to say", where a colour overlay is transparent.
+/// The neutral position of a scale, where a colour overlay is transparent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Neutral {
     /// The low end: magnitudes.
     Low,
     /// The middle: signed values.
     Middle,
-    /// The high end: probabilities with a window covered, where low means important.
+    /// The high end: probabilities while a window is covered, where low means important.
     High,
 }
 
@@ -28,10 +28,9 @@ impl Neutral {
     }
 }
 
-/// The line from values to colours: `low` takes the first colour, `high` the last.
-///
-/// It also remembers what a reader must be told about the values that it was made from: whether
-/// some lie outside, whether they are all the same, how many are not finite.
+/// A linear scale from values to colours: `low` has the first colour, `high` the last. It also
+/// keeps facts about its values for notes: whether some are outside, whether all are equal, how
+/// many are not finite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scale {
     low: f32,
@@ -42,11 +41,10 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// For magnitudes: from 0 to the `percentile` (0..=100, linear between neighbours as in
-    /// NumPy) of the finite `values`, so that a few bright pixels do not darken all others.
-    ///
-    /// When that percentile is not above zero the largest value takes its place, and when no
-    /// value is above zero the scale is the [`range`](Self::range) of the values.
+    /// For magnitudes: from 0 to the `percentile` (0..=100, as NumPy's) of the finite `values`, so
+    /// that a few large values do not darken all others. If that percentile is not greater than 0,
+    /// the largest value is used; if no value is greater than 0, the scale is the
+    /// [`range`](Self::range) of the values.
     pub fn sequential(values: &[f32], map: ColourMap, percentile: f32) -> Self {
         let facts = Facts::of(values);
         if facts.max <= 0.0 && facts.min < 0.0 {
@@ -57,14 +55,13 @@ impl Scale {
         Self::new(0.0, high, map, Neutral::Low, facts)
     }
 
-    /// For signed values: symmetric about zero, which lies exactly in the middle, out to the
-    /// largest magnitude.
+    /// For signed values: symmetric around 0, up to the largest magnitude.
     pub fn diverging(values: &[f32], map: ColourMap) -> Self {
         Self::diverging_clipped(values, map, 100.0)
     }
 
-    /// As [`diverging`](Self::diverging), out to the `percentile` (0..=100) of the magnitudes,
-    /// or to the largest when that percentile is zero.
+    /// As [`diverging`](Self::diverging), up to the `percentile` (0..=100) of the magnitudes, or to
+    /// the largest if that percentile is 0.
     pub fn diverging_clipped(values: &[f32], map: ColourMap, percentile: f32) -> Self {
         let facts = Facts::of(values);
         let clip = percentile_of(values.iter().map(|v| v.abs()), percentile);
@@ -76,20 +73,20 @@ impl Scale {
         Self::new(-reach, reach, map, Neutral::Middle, facts)
     }
 
-    /// For raw values such as probabilities: from the smallest finite value to the largest.
+    /// For raw values such as probabilities: from the smallest to the largest finite value.
     pub fn range(values: &[f32], map: ColourMap) -> Self {
         let facts = Facts::of(values);
         Self::new(facts.min, facts.max, map, Neutral::Low, facts)
     }
 
-    /// From `low` to `high` whatever the `values` are, for panels that share one scale.
+    /// From `low` to `high`, for panels that share one scale.
     ///
     /// # Panics
     /// If an end is not finite or `low > high`.
     pub fn between(low: f32, high: f32, values: &[f32], map: ColourMap) -> Self {
         assert!(
             low.is_finite() && high.is_finite() && low <= high,
-            "a scale runs from a finite number up to a finite number, not from {low} to {high}"
+            "the ends of a scale must be finite and ordered, but are {low} and {high}"
         );
         let neutral = if map.is_diverging() {
             Neutral::Middle
@@ -99,7 +96,7 @@ impl Scale {
         Self::new(low, high, map, neutral, Facts::of(values))
     }
 
-    /// The same scale with another place where a colour overlay is transparent.
+    /// Sets the neutral position.
     pub fn with_neutral(self, neutral: Neutral) -> Self {
         Self { neutral, ..self }
     }
@@ -129,30 +126,28 @@ impl Scale {
         self.map
     }
 
-    /// The place that means "nothing to say".
+    /// The neutral position.
     pub fn neutral(&self) -> Neutral {
         self.neutral
     }
 
-    /// How many of the values were NaN or infinite.
+    /// Number of values that are NaN or infinite.
     pub fn not_finite(&self) -> usize {
         self.facts.not_finite
     }
 
-    /// Whether all finite values are the same number, or there is none: the map says nothing.
+    /// Whether all finite values are equal, or there are none.
     pub fn is_flat(&self) -> bool {
         self.facts.min == self.facts.max
     }
 
-    /// Where `value` lies, 0 at the low end and 1 at the high one, values outside taken to the
-    /// nearer end; `None` if it is NaN or infinite.
-    ///
-    /// A scale without length puts everything at its neutral place.
+    /// The position of `value`, clamped to 0 (low end) … 1 (high end); `None` if it is NaN or
+    /// infinite. An empty scale has everything at its neutral position.
     pub fn position(&self, value: f32) -> Option<f32> {
         if !value.is_finite() {
             return None;
         }
-        // In f64 the difference of two f32 neither overflows nor loses the last digit.
+        // In f64 the difference of two f32 does not overflow or lose digits.
         let (low, high) = (f64::from(self.low), f64::from(self.high));
         if high <= low {
             return Some(self.neutral.position());
@@ -165,17 +160,16 @@ impl Scale {
         self.position(value).map_or(NOT_FINITE, |t| self.map.at(t))
     }
 
-    /// How much `value` has to say: 0 at the neutral place, 1 at the end farthest from it, and 1
-    /// for values that are not finite, since a reader must see them.
+    /// The strength of `value` in an overlay: 0 at the neutral position, 1 at the end farthest from
+    /// it, and 1 for values that are not finite, so that they are visible.
     pub fn strength(&self, value: f32) -> f32 {
         let neutral = self.neutral.position();
         self.position(value)
             .map_or(1.0, |t| (t - neutral).abs() / neutral.max(1.0 - neutral))
     }
 
-    /// At most about `count` ticks at round numbers, from low to high.
-    ///
-    /// An end that values exceed has a tick of its own, marked `≤` or `≥`.
+    /// About `count` ticks at most, at round numbers, from low to high. An end that values exceed
+    /// has a tick marked `≤` or `≥`.
     pub fn ticks(&self, count: usize) -> Vec<Tick> {
         let (low, high) = (f64::from(self.low), f64::from(self.high));
         if high <= low {
@@ -191,8 +185,7 @@ impl Scale {
         ticks::ticks(low, high, count, clipped)
     }
 
-    /// What the colours alone do not tell: that the map is all zero or constant, or that values
-    /// are not finite.
+    /// A note if the map is all zero or constant, or has values that are not finite.
     pub fn note(&self) -> Option<String> {
         let Facts {
             count,
@@ -226,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequential_scale_runs_from_zero_to_the_percentile() {
+    fn a_sequential_scale_is_from_zero_to_the_percentile() {
         // numpy 2: np.percentile(np.arange(1, 11), 95) == 9.55
         let values: Vec<f32> = (1..=10).map(|v| v as f32).collect();
         let scale = Scale::sequential(&values, ColourMap::Inferno, 95.0);
@@ -245,13 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sequential_scale_of_negative_values_spans_them() {
+    fn a_sequential_scale_of_negative_values_is_their_range() {
         let scale = Scale::sequential(&[-3.0, -1.0], ColourMap::Inferno, 99.8);
         assert_eq!((scale.low(), scale.high()), (-3.0, -1.0));
     }
 
     #[test]
-    fn zero_lies_exactly_in_the_middle_of_a_diverging_scale() {
+    fn zero_is_exactly_in_the_middle_of_a_diverging_scale() {
         for values in [[0.3, -0.1], [-7e-12, 1e-30], [f32::MAX, 1.0], [0.0, 1e-45]] {
             let scale = Scale::diverging(&values, ColourMap::RdBu);
             assert_eq!(scale.low(), -scale.high());
@@ -261,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clipped_diverging_scale_leaves_the_outliers_outside_on_both_sides() {
+    fn a_clipped_diverging_scale_excludes_outliers_on_both_sides() {
         let mut values = [1.0, -1.0].repeat(500);
         values[0] = 90.0;
         values[1] = -80.0;
@@ -287,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_map_is_drawn_flat_and_noted() {
+    fn a_constant_map_has_one_colour_and_a_note() {
         for scale in [
             Scale::sequential(&[0.37; 4], ColourMap::Inferno, 99.8),
             Scale::diverging(&[0.37; 4], ColourMap::RdBu),
@@ -301,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_not_finite_are_counted_and_grey_and_do_not_move_the_scale() {
+    fn values_that_are_not_finite_are_counted_and_grey_and_do_not_change_the_scale() {
         let values = [0.0, f32::NAN, 1.0, f32::INFINITY, f32::NEG_INFINITY];
         for scale in [
             Scale::sequential(&values, ColourMap::Inferno, 100.0),
@@ -331,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_of_nothing_but_nan_is_noted() {
+    fn a_map_of_nan_only_has_a_note() {
         let scale = Scale::sequential(&[f32::NAN; 3], ColourMap::Inferno, 99.8);
         assert!(scale.is_flat());
         assert_eq!(scale.note().unwrap(), "no finite value");
@@ -339,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scale_without_values_has_nothing_to_note() {
+    fn a_scale_without_values_has_no_note() {
         let scale = Scale::between(-1.0, 1.0, &[], ColourMap::RdBu);
         assert_eq!(scale.note(), None);
         assert_eq!(scale.colour(0.0), [247, 247, 247]);
@@ -353,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn strength_grows_from_the_neutral_place() {
+    fn strength_increases_from_the_neutral_position() {
         let values = [-2.0, 2.0];
         let signed = Scale::diverging(&values, ColourMap::RdBu);
         assert_eq!(
@@ -369,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_tick_says_that_values_exceed_the_scale() {
+    fn the_highest_tick_shows_that_values_exceed_the_scale() {
         let mut values = vec![0.0038; 1000];
         values[0] = 1.0;
         let scale = Scale::sequential(&values, ColourMap::Hot, 99.0);

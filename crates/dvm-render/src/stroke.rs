@@ -4,8 +4,8 @@ use dvm_image::Picture;
 
 use crate::canvas::blend;
 
-/// Draws a line through `points` (column, row; a pixel's middle lies at its half), `thickness`
-/// pixels wide, with round ends and joints.
+/// Draws a line through `points` (column, row; the centre of pixel 0 is 0.5), `thickness` pixels
+/// wide, with round ends and joints.
 pub(crate) fn polyline(
     canvas: &mut Picture,
     points: &[(f32, f32)],
@@ -23,8 +23,8 @@ pub(crate) fn polyline(
     mask.paint(canvas, colour);
 }
 
-/// How much of each pixel of a rectangle is covered. A line is collected here before it is painted,
-/// because a pixel that two of its segments touch must not be painted twice.
+/// The coverage of each pixel of a rectangle. A line is collected here before it is painted,
+/// because a pixel that two segments touch must not be painted twice.
 struct Mask {
     left: usize,
     top: usize,
@@ -104,7 +104,7 @@ mod tests {
     const BLACK: [u8; 3] = [0; 3];
 
     #[test]
-    fn a_level_line_covers_as_many_rows_as_it_is_thick() {
+    fn a_horizontal_line_covers_as_many_rows_as_its_thickness() {
         let mut canvas = Picture::filled(9, 20, WHITE);
         polyline(
             &mut canvas,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_the_canvas_is_left_out() {
+    fn drawing_outside_the_canvas_is_clipped() {
         let mut canvas = Picture::filled(4, 4, WHITE);
         polyline(&mut canvas, &[(-50.0, -50.0), (90.0, 90.0)], 3.0, BLACK);
         polyline(&mut canvas, &[], 3.0, BLACK);

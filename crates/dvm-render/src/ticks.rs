@@ -1,31 +1,30 @@
-//! Round numbers along a scale, and how they are written.
+//! Ticks at round numbers, and their labels.
 
-/// One mark on a colour bar.
+/// A tick.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tick {
-    /// Where it stands: 0 at the low end of the scale, 1 at the high end.
+    /// The position: 0 at the low end of the scale, 1 at the high end.
     pub position: f32,
-    /// The number, with its sign (`−`, U+2212) and, at a clipped end, `≤` or `≥`.
+    /// The number, with a minus sign (U+2212) and, at a clipped end, `≤` or `≥`.
     pub label: String,
 }
 
-/// Which ends of a scale some values exceed.
+/// Which ends of a scale are exceeded by values.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Clipped {
     pub below: bool,
     pub above: bool,
 }
 
-/// Ticks at multiples of 1, 2 or 5 times a power of ten, at least a `count`-th of the scale apart.
-///
-/// `low` must be below `high`, both finite.
+/// Ticks at multiples of 1, 2 or 5 times a power of ten, with a distance of at least 1/`count` of
+/// the scale. `low` must be less than `high`, both finite.
 pub(crate) fn ticks(low: f64, high: f64, count: usize, clipped: Clipped) -> Vec<Tick> {
     let count = count.max(1) as f64;
     let step = Step::at_least((high - low) / count);
     let notation = Notation::of(low.abs().max(high.abs()), &step);
     let position = |value: f64| ((value - low) / (high - low)) as f32;
 
-    // A label at a clipped end needs its line to itself.
+    // A label at a clipped end needs space.
     let room = 0.6 * (high - low) / count;
     let slack = step.value * 1e-6;
     let first = if clipped.below {
@@ -63,8 +62,8 @@ pub(crate) fn ticks(low: f64, high: f64, count: usize, clipped: Clipped) -> Vec<
     ticks
 }
 
-/// The powers of ten, from the first to the last, between which the positive numbers `values` lie, and a
-/// tick for each, or for fewer in equal steps where they are many. Between the two is at least one step.
+/// The first and the last power of ten around the positive `values`, at least one step apart, and a
+/// tick for each power, or for every n-th if there are many.
 pub(crate) fn decades(values: impl Iterator<Item = f64>) -> ((i32, i32), Vec<Tick>) {
     let mut ends: Option<(i32, i32)> = None;
     for value in values {
@@ -90,10 +89,10 @@ pub(crate) fn decades(values: impl Iterator<Item = f64>) -> ((i32, i32), Vec<Tic
     ((low, high), ticks.collect())
 }
 
-/// Powers of ten that are all marked.
+/// Maximum powers of ten that all have a tick.
 const MOST_DECADES: i32 = 6;
 
-/// A single number at up to four significant digits, without idle zeros.
+/// A number with up to four significant digits.
 pub(crate) fn number(value: f64) -> String {
     let (_, exponent) = parts(value);
     let step = Step {
@@ -121,7 +120,7 @@ pub(crate) fn whole_step(least: f64) -> usize {
 /// A distance between ticks.
 struct Step {
     value: f64,
-    /// The power of ten of its only digit.
+    /// The power of ten of its digit.
     exponent: i32,
 }
 
@@ -141,14 +140,14 @@ impl Step {
     }
 }
 
-/// How the numbers of one scale are written: all with the same digits.
+/// The notation of all numbers of a scale.
 enum Notation {
     Fixed { decimals: i32 },
     Scientific { decimals: i32, exponent: i32 },
 }
 
 impl Notation {
-    /// Fixed while that stays short: `0.99985`, `0.00015`; else `2.5×10⁻⁶`.
+    /// Fixed notation if it is short (`0.99985`, `0.00015`), otherwise scientific (`2.5×10⁻⁶`).
     fn of(largest: f64, step: &Step) -> Self {
         let (_, exponent) = parts(largest);
         let decimals = (-step.exponent).max(0);
@@ -162,12 +161,12 @@ impl Notation {
         }
     }
 
-    /// `value` as the ticks are written.
+    /// `value` in the notation of the ticks.
     fn write(&self, value: f64) -> String {
         self.write_to(value, 0)
     }
 
-    /// `value` with one decimal more than the ticks have, unless that is a zero.
+    /// `value` with one decimal more than the ticks, unless it is a zero.
     fn write_finer(&self, value: f64) -> String {
         let (plain, finer) = (self.write_to(value, 0), self.write_to(value, 1));
         if self.digits(value, 1).ends_with('0') {
@@ -180,14 +179,14 @@ impl Notation {
     fn write_to(&self, value: f64, more: i32) -> String {
         let digits = self.digits(value, more);
         match self {
-            // Zero is zero at any power and to any digit.
+            // Zero has no decimals and no power.
             _ if is_zero(&digits) => "0".into(),
             Self::Fixed { .. } => digits,
             Self::Scientific { exponent, .. } => format!("{digits}×10{}", superscript(*exponent)),
         }
     }
 
-    /// The digits of `value` with `more` decimals than the ticks have, before any power of ten.
+    /// The digits of `value` with `more` additional decimals, without the power of ten.
     fn digits(&self, value: f64, more: i32) -> String {
         match self {
             Self::Fixed { decimals } => fixed(value, decimals + more),
@@ -225,10 +224,8 @@ fn superscript(exponent: i32) -> String {
         .collect()
 }
 
-/// `value` as a mantissa in 1..10 and a power of ten; (0, 0) for zero.
-///
-/// The exponent is read from the decimal text, which is exact everywhere, and not from a
-/// logarithm, which may round differently from one machine to the next.
+/// `value` as a mantissa in 1..10 and a power of ten; (0, 0) for zero. The exponent is read from
+/// the decimal text, because a logarithm may be rounded differently on another machine.
 fn parts(value: f64) -> (f64, i32) {
     let text = format!("{:e}", value.abs());
     text.split_once('e')
@@ -253,14 +250,14 @@ mod tests {
     }
 
     #[test]
-    fn ticks_stand_at_round_numbers() {
+    fn ticks_are_at_round_numbers() {
         assert_eq!(labels(0.0, 1.0), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(-0.5, 0.5), ["−0.4", "−0.2", "0", "0.2", "0.4"]);
         assert_eq!(labels(0.0, 255.0), ["0", "50", "100", "150", "200", "250"]);
     }
 
     #[test]
-    fn labels_have_enough_digits_to_tell_neighbours_apart() {
+    fn neighbouring_labels_differ() {
         assert_eq!(
             labels(0.999_71, 0.999_995),
             ["0.99975", "0.99980", "0.99985", "0.99990", "0.99995"]
@@ -279,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn small_numbers_are_fixed_while_short_and_scientific_after() {
+    fn small_numbers_are_fixed_if_short_and_scientific_otherwise() {
         assert_eq!(labels(0.0, 0.00016), ["0", "0.00005", "0.00010", "0.00015"]);
         assert_eq!(
             labels(0.0, 1.1e-5),
@@ -296,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_rise_from_low_to_high_within_the_scale() {
+    fn positions_increase_from_low_to_high() {
         for (low, high) in [(0.0, 1.0), (-3.3, 12.1), (0.1, 0.100_001), (-1e30, 1e30)] {
             let ticks = ticks(low, high, 6, Clipped::default());
             assert!((2..=7).contains(&ticks.len()), "{ticks:?}");
@@ -306,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn clipped_ends_have_ticks_of_their_own_and_room_around_them() {
+    fn clipped_ends_have_separate_ticks() {
         let clipped = Clipped {
             below: true,
             above: true,
@@ -318,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_number_is_written_without_idle_zeros() {
+    fn a_number_has_no_trailing_zeros() {
         assert_eq!(number(0.37_f32.into()), "0.37");
         assert_eq!(number(0.0), "0");
         assert_eq!(number(-2.0), "−2");

@@ -1,6 +1,6 @@
-//! Text in XML.
+//! XML escaping.
 
-/// Text as XML allows it; control characters, which it does not know, become spaces.
+/// Escapes text for XML. Control characters, which XML does not allow, become spaces.
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

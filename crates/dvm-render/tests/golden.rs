@@ -1,9 +1,7 @@
-//! Pictures are drawn as they were when somebody last looked at them.
-//!
-//! Each test draws from a made-up map and compares with `tests/golden/<name>.png`. On failure the
-//! expected picture, the actual one and their difference are written to the target folder and
-//! named. After an intended change run the tests with `DVM_BLESS=1`, which overwrites the golden
-//! pictures, and look at every one of them before committing.
+//! Drawings, compared with golden files. Each test draws an artificial map and compares it with
+//! `tests/golden/<name>.png`. If it fails, the expected picture, the actual one and their
+//! difference are written to the target folder. After an intended change, run the tests with
+//! `DVM_BLESS=1`, which overwrites the golden files, and look at each of them before you commit.
 
 mod comparing;
 
@@ -23,7 +21,7 @@ use dvm_render::{
 
 const SIDE: usize = 32;
 
-/// Draws other scripts in the small fonts beside these tests, on every machine alike.
+/// Uses the small fonts beside these tests for other scripts, instead of installed fonts.
 fn use_test_fonts() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -35,7 +33,8 @@ fn use_test_fonts() {
     });
 }
 
-/// Names of a cat in scripts that are joined, stacked, run from the right or have no letters.
+/// The word for cat in scripts with joined letters, stacked marks, right-to-left direction or no
+/// letters.
 const CATS: [&str; 8] = [
     "猫",
     "ねこ",
@@ -64,7 +63,7 @@ fn names_of_many_scripts_are_shaped_and_drawn() {
 }
 
 #[test]
-fn a_long_name_leaves_room_for_probability_and_network() {
+fn a_long_name_leaves_space_for_probability_and_network() {
     use_test_fonts();
     let heading = |title: &str| Heading {
         title: title.into(),
@@ -90,7 +89,7 @@ fn a_long_name_leaves_room_for_probability_and_network() {
 }
 
 #[test]
-fn ten_maps_stand_in_rows_after_the_original_and_the_crop() {
+fn ten_maps_follow_the_original_and_the_crop_in_rows() {
     let mut values = magnitudes();
     values.truncate(32 * 32);
     let scale = Scale::sequential(&values, ColourMap::Inferno, 99.8);
@@ -192,7 +191,7 @@ fn a_grey_and_a_colour_overlay_under_a_heading() {
 }
 
 #[test]
-fn an_all_zero_map_says_so() {
+fn an_all_zero_map_has_a_note() {
     let values = [0.0; SIDE * SIDE];
     let scale = Scale::sequential(&values, ColourMap::Inferno, 99.8);
     let mut panel = heat_panel("Grad-CAM · daisy 0.97", &values, scale);
@@ -372,7 +371,7 @@ fn a_confusion_matrix_of_forty_classes() {
 }
 
 #[test]
-fn the_reliability_of_a_classifier_that_is_too_sure() {
+fn the_reliability_of_an_overconfident_classifier() {
     let bins: Vec<_> = (0..10)
         .map(|i| {
             let low = f64::from(i) / 10.0;
@@ -453,7 +452,7 @@ fn a_diagram_of_a_small_network() {
     check_text("diagram.svg", &diagram(&drawing).unwrap());
 }
 
-/// 1 at `(y0, x0)`, falling off around it.
+/// A bump: 1 at `(y0, x0)`, decreasing around it.
 fn bump(y: usize, x: usize, y0: usize, x0: usize) -> f32 {
     let square = y.abs_diff(y0).pow(2) + x.abs_diff(x0).pow(2);
     1.0 / (1.0 + square as f32 / 2.0)

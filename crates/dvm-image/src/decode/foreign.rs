@@ -1,8 +1,7 @@
-//! Files that are not read but known by their first bytes.
+//! Unsupported files that are recognised by their first bytes.
 
-/// What a file is and what to do with it, for formats that people take for pictures.
-///
-/// The text continues a sentence that begins with the file's name.
+/// What a file is, and how to convert it. The text continues a sentence that starts with the file
+/// name.
 pub(super) fn recognise(bytes: &[u8]) -> Option<&'static str> {
     by_start(bytes)
         .or_else(|| of_iso_media(bytes))
@@ -10,45 +9,43 @@ pub(super) fn recognise(bytes: &[u8]) -> Option<&'static str> {
         .or_else(|| at_a_place(bytes))
 }
 
-const HEIC: &str = "is a HEIC picture, which is not read: convert it to JPEG or PNG, for example by \
+const HEIC: &str = "is a HEIC picture, which is not supported: convert it to JPEG or PNG, for example by \
     `magick photo.heic photo.jpg`, `heif-convert photo.heic photo.jpg`, or on a Mac \
-    `sips -s format jpeg photo.heic --out photo.jpg`; an iPhone takes JPEGs with Settings, Camera, \
-    Formats, Most Compatible";
-const AVIF: &str = "is an AVIF picture, which is not read: convert it to PNG, for example by \
+    `sips -s format jpeg photo.heic --out photo.jpg`; an iPhone saves JPEGs with Settings > Camera > Formats > Most Compatible";
+const AVIF: &str = "is an AVIF picture, which is not supported: convert it to PNG, for example by \
     `avifdec photo.avif photo.png` or `magick photo.avif photo.png`";
-const JPEG_XL: &str = "is a JPEG XL picture, which is not read: convert it to PNG, for example by \
+const JPEG_XL: &str = "is a JPEG XL picture, which is not supported: convert it to PNG, for example by \
     `djxl photo.jxl photo.png` or `magick photo.jxl photo.png`";
-const JPEG_2000: &str = "is a JPEG 2000 picture, which is not read: convert it to PNG, for example \
+const JPEG_2000: &str = "is a JPEG 2000 picture, which is not supported: convert it to PNG, for example \
     by `opj_decompress -i photo.jp2 -o photo.png` or `magick photo.jp2 photo.png`";
-pub(super) const RAW: &str = "is a camera's raw file, which is not read: develop it and save a JPEG, \
+pub(super) const RAW: &str = "is a camera raw file, which is not supported: save it as a JPEG, \
     PNG or 8-bit TIFF, for example by `darktable-cli photo.raw photo.jpg` or `dcraw -T photo.raw`";
-const SVG: &str = "is an SVG drawing, which is not read: draw it as pixels, for example by \
+const SVG: &str = "is an SVG drawing, which is not supported: convert it to PNG, for example by \
     `resvg drawing.svg drawing.png` or `rsvg-convert drawing.svg -o drawing.png`";
-const PDF: &str = "is a PDF document, which is not read: save its pages as pictures, for example by \
-    `pdftoppm -png document.pdf page`, or take the pictures out by `pdfimages -png document.pdf page`";
-const POSTSCRIPT: &str = "is a PostScript document, which is not read: draw it as pixels, for \
-    example by `gs -o page.png -sDEVICE=png16m -r150 document.eps`";
+const PDF: &str = "is a PDF document, which is not supported: save its pages as pictures, for example by \
+    `pdftoppm -png document.pdf page`, or extract its pictures by `pdfimages -png document.pdf page`";
+const POSTSCRIPT: &str = "is a PostScript document, which is not supported: convert it to PNG, for \
+                          example by `gs -o page.png -sDEVICE=png16m -r150 document.eps`";
 const LAYERS: &str =
-    "is a file of a painting program with layers, which is not read: save it as PNG";
-const VIDEO: &str = "is a video, which is not read: save single pictures of it, for example by \
+    "is a file of a painting program with layers, which is not supported: save it as PNG";
+const VIDEO: &str = "is a video, which is not supported: extract single pictures, for example by \
     `ffmpeg -i video.mp4 -vf fps=1 frame-%04d.png`";
-const MICROSCOPE: &str = "is a microscope's own format, which is not read: save the plane you need \
-    as TIFF, for example with Fiji (Bio-Formats) or `bfconvert`";
-const HIGH_RANGE: &str = "is a high dynamic range picture, which is not read: map its tones and save \
-    it as PNG";
-const PLAIN: &str = "is a Netpbm picture, which is not read: convert it to PNG, for example by \
+const MICROSCOPE: &str = "is in a microscope format, which is not supported: save the plane you \
+                          need as TIFF, for example with Fiji (Bio-Formats) or `bfconvert`";
+const HIGH_RANGE: &str = "is a high dynamic range picture, which is not supported: apply tone \
+                          mapping and save it as PNG";
+const PLAIN: &str = "is a Netpbm picture, which is not supported: convert it to PNG, for example by \
     `pnmtopng` or `magick photo.ppm photo.png`";
-const ICON: &str = "is an icon file, which is not read: save one of its pictures as PNG";
-const WEB_PAGE: &str = "is a web page, not a picture: what was fetched may be a page with an error \
-    or a login; fetch the picture itself";
+const ICON: &str = "is an icon file, which is not supported: save one of its pictures as PNG";
+const WEB_PAGE: &str = "is a web page, not a picture: the download may have been an error or login \
+                        page; download the picture itself";
 const ARCHIVE: &str = "is an archive, not a picture: unpack it first";
-const DICOM: &str = "is a DICOM file: give it the ending .dcm, by which it is known";
-const NIFTI: &str = "is a NIfTI volume: give it the ending .nii, by which it is known";
-const NUMPY: &str = "is a NumPy array: give it the ending .npy, by which it is known";
-const POINTER: &str =
-    "is not the picture but a pointer of Git LFS: fetch the file by `git lfs pull`";
+const DICOM: &str = "is a DICOM file: rename it so that it ends with .dcm";
+const NIFTI: &str = "is a NIfTI volume: rename it so that it ends with .nii";
+const NUMPY: &str = "is a NumPy array: rename it so that it ends with .npy";
+const POINTER: &str = "is a Git LFS pointer, not the picture: download the file by `git lfs pull`";
 
-/// First bytes, and what they say.
+/// First bytes and messages.
 const STARTS: &[(&[u8], &str)] = &[
     (b"\xff\x0a", JPEG_XL),
     (b"\0\0\0\x0cJXL \r\n\x87\n", JPEG_XL),
@@ -81,7 +78,7 @@ const STARTS: &[(&[u8], &str)] = &[
 ];
 
 fn by_start(bytes: &[u8]) -> Option<&'static str> {
-    // A TIFF in its first 8 bytes; Canon's raw files say so in the next two.
+    // Canon raw files start like a TIFF, followed by `CR`.
     if bytes.starts_with(b"II*\0") && bytes.get(8..10) == Some(b"CR") {
         return Some(RAW);
     }
@@ -94,7 +91,7 @@ fn by_start(bytes: &[u8]) -> Option<&'static str> {
     found.map(|(_, what)| *what)
 }
 
-/// Pictures and videos in boxes (ISO/IEC 14496-12): the first box names brands.
+/// Pictures and videos in the ISO base media format (ISO/IEC 14496-12): the first box lists brands.
 fn of_iso_media(bytes: &[u8]) -> Option<&'static str> {
     let size = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
     if bytes.get(4..8)? != b"ftyp" {
@@ -118,7 +115,7 @@ fn of_iso_media(bytes: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// How many bytes of a text are looked at: comments and declarations may stand before the element.
+/// Bytes of a text that are searched: comments and declarations may precede the element.
 const TEXT: usize = 4096;
 
 fn of_text(bytes: &[u8]) -> Option<&'static str> {
@@ -148,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_that_people_take_for_pictures_are_named() {
+    fn known_unsupported_formats_are_named() {
         let boxed = |brand: &str| [b"\0\0\0\x18ftyp", brand.as_bytes()].concat();
         for (bytes, word) in [
             (boxed("heic\0\0\0\0mif1heic"), "HEIC"),

@@ -1,4 +1,4 @@
-//! JPEG files, whole or cut off within the scan.
+//! JPEG files, complete or truncated within a scan.
 
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
@@ -14,7 +14,7 @@ const NAME: &str = "JPEG";
 
 /// Decodes to RGB.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
-    // Not being strict is what lets a file end within its scan.
+    // In strict mode a file that ends within its scan is an error.
     let options = DecoderOptions::default()
         .set_strict_mode(false)
         .set_max_height(usize::from(u16::MAX))
@@ -25,7 +25,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
     let info = decoder.info().expect("the headers were decoded");
     let (height, width) = (u32::from(info.height), u32::from(info.width));
     let pixels = u64::from(height) * u64::from(width);
-    // Of a file of several scans, every coefficient is kept as two bytes.
+    // With several scans, the decoder keeps two bytes per coefficient.
     let memory = match is_in_one_scan(bytes) {
         true => 0,
         false => pixels * 2 * u64::from(info.components),
@@ -34,7 +34,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
 
     let mut rgb = RgbImage::new(width, height);
     if let Err(error) = decoder.decode_into(&mut rgb) {
-        // A file of several scans can end within what stands between two of them.
+        // A file with several scans can end between two of them.
         let mut whole_scans = whole_scans(bytes).ok_or_else(|| explain(error))?.to_vec();
         whole_scans.extend(END_OF_IMAGE);
         JpegDecoder::new_with_options(ZCursor::new(&whole_scans), options)
@@ -50,14 +50,14 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
     })
 }
 
-/// Whether the file is baseline and its first scan holds all of its colours, so that it is decoded
-/// row by row.
+/// Whether the file is baseline and its first scan has all components, so that it is decoded row by
+/// row.
 fn is_in_one_scan(bytes: &[u8]) -> bool {
     let mut at = 2;
     let mut components = None;
     while let Some([0xff, marker, high, low]) = bytes.get(at..at + 4) {
         match marker {
-            // Baseline or extended, by Huffman codes.
+            // Baseline or extended, with Huffman codes.
             0xc0 | 0xc1 => components = bytes.get(at + 9),
             0xc2 => return false,
             &START_OF_SCAN => return components.is_some() && components == bytes.get(at + 4),
@@ -71,7 +71,7 @@ fn is_in_one_scan(bytes: &[u8]) -> bool {
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
 
 /// The file up to the end of the last scan that is followed by another marker or by the end of the
-/// file; none if there is no such scan.
+/// file; `None` if there is no such scan.
 fn whole_scans(bytes: &[u8]) -> Option<&[u8]> {
     let mut at = 2;
     let mut end = None;
@@ -89,7 +89,7 @@ fn whole_scans(bytes: &[u8]) -> Option<&[u8]> {
     end.map(|end| &bytes[..end])
 }
 
-/// Whether the file has the marker that ends its picture.
+/// Whether the file has the end-of-image marker.
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     let Some(scans) = whole_scans(bytes) else {
         return false;
@@ -99,7 +99,7 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
 
 const START_OF_SCAN: u8 = 0xda;
 
-/// Bytes before the next marker, those of restarts not counted.
+/// Bytes before the next marker other than a restart marker.
 fn entropy_coded(bytes: &[u8]) -> usize {
     let is_end = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xd0..=0xd7 | 0xff);
     let end = bytes.windows(2).position(is_end);

@@ -1,22 +1,22 @@
-//! PNG files without what is not needed of them.
+//! Removes unneeded chunks from PNG files.
 
 use std::borrow::Cow;
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// Chunks that change no pixel, and of which a few kilobytes can inflate to gigabytes: a colour
-/// profile, compressed texts. Plain texts go with them, as they may take much room.
+/// Chunks that do not affect pixels and can need much memory: a few kilobytes of a colour profile
+/// or a compressed text can inflate to gigabytes.
 const LEFT_OUT: [&[u8; 4]; 4] = [b"iCCP", b"zTXt", b"iTXt", b"tEXt"];
 
-/// The same file without [`LEFT_OUT`]; as it is, if it has none.
+/// The file without the chunks [`LEFT_OUT`].
 pub(super) fn without_profiles(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut kept = Vec::new();
-    // Where the part begins that was not yet copied.
+    // Start of the part that is not copied yet.
     let mut from = 0;
     let mut at = SIGNATURE.len();
     while let Some(head) = bytes.get(at..at + 8) {
         let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        // Length, name, contents and checksum. A chunk that ends too early is the decoder's to judge.
+        // Length, name, contents and checksum. The decoder reports a truncated chunk.
         let Some(end) = at
             .checked_add(12 + length)
             .filter(|end| *end <= bytes.len())
@@ -29,7 +29,7 @@ pub(super) fn without_profiles(bytes: &[u8]) -> Cow<'_, [u8]> {
         }
         at = end;
     }
-    // A chunk to be left out may itself be cut off.
+    // A removed chunk may be truncated.
     let is_cut_off = bytes
         .get(at + 4..at + 8)
         .is_some_and(|name| LEFT_OUT.iter().any(|left_out| name == *left_out));
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_end_anywhere_are_no_crash() {
+    fn truncated_files_do_not_panic() {
         let whole = [
             SIGNATURE.to_vec(),
             chunk("iCCP", &[1; 30]),

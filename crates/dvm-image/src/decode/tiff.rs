@@ -1,4 +1,4 @@
-//! TIFF files of types that `image` does not read: floats, signed numbers, more than 16 bits.
+//! TIFF files with types that `image` does not support: floats, signed numbers, more than 16 bits.
 
 use std::io::Cursor;
 
@@ -12,24 +12,24 @@ use crate::raster::{Raster, Samples, Whole};
 
 const NAME: &str = "TIFF";
 
-/// What is to be known of a TIFF before its pixels are read.
+/// The header of a TIFF's first picture.
 pub(super) struct Look<'a> {
     decoder: Decoder<Cursor<&'a [u8]>>,
     colours: ColorType,
     format: u16,
     /// Whether small values are bright.
     is_negative: bool,
-    /// The orientation by EXIF's numbers.
+    /// The EXIF orientation.
     pub orientation: u8,
-    /// Whether it holds further pictures.
+    /// Whether the file has more pictures.
     pub has_more: bool,
 }
 
-/// Looks at the first picture of a TIFF; none if it is damaged beyond that, which its decoder says
+/// Reads the header of the first picture; `None` if it is damaged, because the decoder's error is
 /// better.
 ///
 /// # Errors
-/// [`DecodeError::Foreign`] for a camera's raw file, whose first picture is a thumbnail.
+/// [`DecodeError::Foreign`] for a camera raw file, whose first picture is a thumbnail.
 pub(super) fn look<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Option<Look<'a>>, DecodeError> {
     let Ok(decoder) = Decoder::new(Cursor::new(bytes)) else {
         return Ok(None);
@@ -65,11 +65,11 @@ pub(super) fn look<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Option<Look<'
     }))
 }
 
-/// The tag by which Adobe's raw files are known.
+/// The tag that marks Adobe's raw files (DNG).
 const DNG_VERSION: u16 = 50706;
 
 impl Look<'_> {
-    /// Whether `image` does not read these values, and [`Self::raster`] does.
+    /// Whether `image` does not support this type, so that [`Self::raster`] is needed.
     pub fn is_unusual(&self) -> bool {
         let bits = match self.colours {
             ColorType::Gray(bits) | ColorType::GrayA(bits) => bits,
@@ -77,7 +77,7 @@ impl Look<'_> {
             ColorType::Multiband { .. } => return true,
             _ => return false,
         };
-        // What a range means for a negative is known only where its values are as they are stored.
+        // A range refers to the stored values, which `image` inverts for a negative.
         self.format != 1 || bits > 16 || self.is_negative && bits >= 8
     }
 
@@ -104,13 +104,13 @@ impl Look<'_> {
             .find_tag_unsigned::<u16>(Tag::PlanarConfiguration);
         if stored > 1 && planar.ok().flatten() == Some(2) {
             return Err(unsupported(
-                "channels one after the other in planes; save them pixel by pixel".into(),
+                "its channels are stored in separate planes; save them pixel by pixel".into(),
             ));
         }
         let explain = |error| explain(error, limits);
         let (width, height) = self.decoder.dimensions().map_err(explain)?;
         let pixels = u64::from(width) * u64::from(height);
-        // As they are stored, 8 bytes each at most, and as they are handed on.
+        // The stored values, at most 8 bytes each, and the converted ones.
         limits.check(NAME, (height, width), pixels * stored as u64 * 16, length)?;
         let values = self.decoder.read_image().map_err(explain)?;
         let (mut samples, whole) = samples(values, stored, used);
@@ -128,14 +128,14 @@ impl Look<'_> {
         if found != expected {
             return Err(DecodeError::Damaged {
                 format: NAME,
-                detail: format!("it holds {found} values instead of {expected}"),
+                detail: format!("it has {found} values instead of {expected}"),
             });
         }
         Ok(Raster::new(height, width, used, samples, whole).negative(self.is_negative))
     }
 }
 
-/// The values without alpha, which is the last of each pixel, and the range of their type.
+/// The values without alpha, and the range of their type.
 fn samples(values: DecodingResult, stored: usize, used: usize) -> (Samples, Whole) {
     fn kept<T: Copy, U>(
         values: &[T],
@@ -192,7 +192,7 @@ fn samples(values: DecodingResult, stored: usize, used: usize) -> (Samples, Whol
     }
 }
 
-/// Undoes what `tiff` does to the values of a negative: it takes them from white.
+/// Restores the stored values of a negative, which `tiff` inverts.
 fn as_stored(samples: &mut Samples, whole: Whole) {
     let white = match whole {
         Whole::OfType { white, .. } => white,

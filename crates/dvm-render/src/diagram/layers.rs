@@ -1,36 +1,36 @@
-//! Which layer a box is in, and in which order boxes and lanes stand in it (after Sugiyama, Tagawa,
-//! Toda 1981): neighbours in the middle of what they are joined to, so that few arrows cross.
+//! Assigns boxes to layers and orders them within each layer, so that few arrows cross (Sugiyama,
+//! Tagawa, Toda 1981).
 
-/// What stands in a layer.
+/// An item in a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Item {
-    /// A box, by its position.
+    /// A box, by index.
     Box(usize),
-    /// The way of a box's arrows past this layer: all of them share it.
+    /// A lane for the arrows of a box that pass this layer.
     Lane {
         /// The box.
         from: usize,
     },
 }
 
-/// A piece of an arrow from one layer to the next: positions in the two.
+/// A piece of an arrow between two neighbouring layers: indices in both.
 pub type Hop = (usize, usize);
 
-/// Items in layers, joined from each to the next.
+/// Items in layers, and the hops between them.
 pub struct Layers {
-    /// From top to bottom, from left to right.
+    /// Layers from top to bottom, items from left to right.
     pub items: Vec<Vec<Item>>,
-    /// For each layer but the last the hops to the next.
+    /// For each layer except the last, the hops to the next one.
     pub hops: Vec<Vec<Hop>>,
     /// The layer of each box.
     pub layer_of: Vec<usize>,
 }
 
-/// How often orders are changed.
+/// Number of ordering passes.
 const SWEEPS: usize = 8;
 
 impl Layers {
-    /// For this many boxes and the arrows between them, each to a later one.
+    /// Layers for this many boxes; each arrow leads to a later box.
     pub fn new(boxes: usize, arrows: &[(usize, usize)]) -> Self {
         let mut arrows = arrows.to_vec();
         arrows.sort_unstable_by_key(|&(from, to)| (to, from));
@@ -39,7 +39,7 @@ impl Layers {
         for &(from, to) in &arrows {
             layer_of[to] = layer_of[to].max(layer_of[from] + 1);
         }
-        // How far down the lane of each box goes.
+        // The last layer of each box's lane.
         let mut lane_end: Vec<usize> = layer_of.iter().map(|layer| layer + 1).collect();
         for &(from, to) in &arrows {
             lane_end[from] = lane_end[from].max(layer_of[to]);
@@ -80,14 +80,14 @@ impl Layers {
         all
     }
 
-    /// Finds an order with few crossings, and the hops in it.
+    /// Finds an order with few crossings.
     fn order(&mut self, pairs: &[(usize, Item, Item)]) {
         let mut best = (self.items.clone(), self.hops_of(pairs));
         let mut fewest = usize::MAX;
         for sweep in 0..SWEEPS {
             let hops = self.hops_of(pairs);
             let crossings = hops.iter().map(|hops| crossings(hops)).sum();
-            // The first is only the order in which boxes were given.
+            // The first order is the given order of the boxes.
             if sweep > 0 && crossings < fewest {
                 fewest = crossings;
                 best = (self.items.clone(), hops);
@@ -105,7 +105,7 @@ impl Layers {
         (self.items, self.hops) = best;
     }
 
-    /// Orders a layer by the middle of what each item is joined to in a neighbouring one.
+    /// Orders a layer by the mean position of each item's neighbours in a neighbouring layer.
     fn sort(&mut self, layer: usize, neighbour: usize, pairs: &[(usize, Item, Item)]) {
         let place = positions(&self.items[neighbour]);
         let gap = layer.min(neighbour);
@@ -121,7 +121,7 @@ impl Layers {
             sum.0 += position(&place, other) as f64;
             sum.1 += 1;
         }
-        // Positions in the neighbour count as shares of its width, so that layers of other sizes fit.
+        // Positions are relative to the width of the layer, so that layers of different sizes match.
         let mut keyed: Vec<(f64, bool, usize, Item)> = Vec::with_capacity(sums.len());
         for (at, &item) in self.items[layer].iter().enumerate() {
             let (sum, count) = sums[at];
@@ -156,14 +156,14 @@ impl Layers {
     }
 }
 
-/// The pairs of one gap; they are sorted by it.
+/// The pairs of one gap; `pairs` are sorted by gap.
 fn of_gap(pairs: &[(usize, Item, Item)], gap: usize) -> &[(usize, Item, Item)] {
     let start = pairs.partition_point(|pair| pair.0 < gap);
     let end = pairs.partition_point(|pair| pair.0 <= gap);
     &pairs[start..end]
 }
 
-/// Items with their positions, sorted to be searched.
+/// Items with their positions, sorted for binary search.
 fn positions(items: &[Item]) -> Vec<(Item, usize)> {
     let mut all: Vec<(Item, usize)> = items.iter().copied().zip(0..).collect();
     all.sort_unstable();
@@ -172,10 +172,10 @@ fn positions(items: &[Item]) -> Vec<(Item, usize)> {
 
 fn position(positions: &[(Item, usize)], item: Item) -> usize {
     let found = positions.binary_search_by_key(&item, |&(item, _)| item);
-    positions[found.expect("every item of a pair stands in its layer")].1
+    positions[found.expect("every item of a pair is in its layer")].1
 }
 
-/// How many of these hops cross.
+/// Number of crossings of these hops.
 fn crossings(hops: &[Hop]) -> usize {
     let mut sorted = hops.to_vec();
     sorted.sort_unstable();

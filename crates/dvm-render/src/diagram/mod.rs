@@ -1,9 +1,7 @@
-//! Boxes and arrows from top to bottom, as SVG: what is computed from what.
-//!
-//! Boxes lie in layers, each below all that lead to it; an arrow past other boxes goes down a lane of
-//! its own beside them. A tall drawing is broken into columns. Sizes follow from the texts in the
-//! embedded font, and every coordinate is rounded, so that the same diagram is the same bytes
-//! everywhere.
+//! Diagrams of boxes and arrows, as SVG. Boxes are in layers from top to bottom. An arrow that
+//! passes other layers has a lane beside their boxes. A tall diagram is split into columns. Sizes
+//! follow from the texts in the embedded font, and coordinates are rounded: the same diagram gives
+//! the same bytes on every machine.
 
 mod layers;
 mod placement;
@@ -15,20 +13,19 @@ mod tests;
 use self::layers::Layers;
 use self::placement::Placement;
 
-/// A drawing of boxes and the arrows between them.
+/// A diagram of boxes and arrows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagram {
-    /// The line above all.
+    /// The title.
     pub title: String,
-    /// Names of the kinds of boxes, in the order of their colours; those that there are make the
-    /// legend.
+    /// Names of the kinds of boxes, for the legend.
     pub kinds: Vec<String>,
-    /// Names of stretches of boxes from top to bottom; each gets a band behind its boxes, if their
-    /// layers do not mix.
+    /// Names of groups of boxes from top to bottom. Each gets a band behind its boxes, if no layer
+    /// has boxes of two groups.
     pub bands: Vec<String>,
-    /// The boxes, each behind all that lead to it.
+    /// The boxes, each after its predecessors.
     pub boxes: Vec<DiagramBox>,
-    /// From which box to which: positions in `boxes`, the first before the second.
+    /// Arrows as pairs of indices of `boxes`; the first is less than the second.
     pub arrows: Vec<(usize, usize)>,
 }
 
@@ -37,49 +34,49 @@ pub struct Diagram {
 pub struct DiagramBox {
     /// Its first line.
     pub title: String,
-    /// Further lines.
+    /// More lines.
     pub lines: Vec<String>,
-    /// What a pointer on it shows.
+    /// The tooltip.
     pub tip: String,
-    /// Which of [`Diagram::kinds`] it is.
+    /// Index in [`Diagram::kinds`].
     pub kind: usize,
-    /// Which of [`Diagram::bands`] it is in.
+    /// Index in [`Diagram::bands`].
     pub band: Option<usize>,
 }
 
-/// The most boxes of a diagram.
+/// Maximum number of boxes.
 pub const MOST_BOXES: usize = 400;
 
-/// The most arrows of a diagram.
+/// Maximum number of arrows.
 const MOST_ARROWS: usize = 4000;
 
-/// Why something cannot be drawn.
+/// Why a diagram cannot be drawn.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DiagramError {
-    /// It would be too large to look at, and to compute.
+    /// There are too many boxes or arrows.
     #[error(
-        "{boxes} boxes with {arrows} arrows are too many: {MOST_BOXES} and {MOST_ARROWS} are drawn at most"
+        "the diagram has {boxes} boxes and {arrows} arrows; the limits are {MOST_BOXES} and {MOST_ARROWS}"
     )]
     TooLarge {
-        /// How many boxes.
+        /// Number of boxes.
         boxes: usize,
-        /// How many arrows.
+        /// Number of arrows.
         arrows: usize,
     },
-    /// An arrow leads to a box that does not come after its own, or to none.
+    /// An arrow leads to an earlier box, or to a box that does not exist.
     #[error("an arrow leads from box {from} to box {to}, which does not come after it")]
     Backwards {
-        /// Where it begins.
+        /// Index of its first box.
         from: usize,
-        /// Where it ends.
+        /// Index of its second box.
         to: usize,
     },
 }
 
-/// Draws a diagram as the text of an SVG file.
+/// Draws a diagram as SVG.
 ///
 /// # Errors
-/// [`DiagramError`], if it is too large or goes in circles.
+/// [`DiagramError`] if it is too large or has a cycle.
 pub fn diagram(diagram: &Diagram) -> Result<String, DiagramError> {
     let placement = placed(diagram)?;
     Ok(svg::written(diagram, &placement))

@@ -1,5 +1,5 @@
-//! Where everything lies on the canvas: layers from top to bottom, in columns that make a tall drawing
-//! fit a page.
+//! The positions of everything on the canvas: layers from top to bottom, in columns if there are
+//! many.
 
 use super::Diagram;
 use super::layers::{Item, Layers};
@@ -23,22 +23,22 @@ impl Rectangle {
 /// A point in pixels.
 pub type Point = (f64, f64);
 
-/// The way of an arrow: through these points one after the other.
+/// The path of an arrow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     pub points: Vec<Point>,
-    /// For each piece whether it is straight; others bend from vertical to vertical.
+    /// For each piece, whether it is straight; others are curves that start and end vertically.
     pub straight: Vec<bool>,
 }
 
-/// A drawing with all its places.
+/// The positions of everything.
 pub struct Placement {
     pub width: f64,
     pub height: f64,
     pub boxes: Vec<Rectangle>,
     /// In the order of [`Diagram::arrows`].
     pub routes: Vec<Route>,
-    /// Band, whether it begins here, and where it lies.
+    /// Band, whether it starts here, and its rectangle.
     pub bands: Vec<(usize, bool, Rectangle)>,
 }
 
@@ -46,9 +46,9 @@ pub struct Placement {
 pub const MARGIN: f64 = 20.0;
 /// Pixels for title and legend.
 const HEADER: f64 = 66.0;
-/// Pixels between layers, at least.
+/// Minimum pixels between layers.
 const GAP: f64 = 24.0;
-/// Pixels that a band has around its boxes.
+/// Pixels between a band's border and its boxes.
 const INSET: f64 = 16.0;
 /// Pixels for the name of a band.
 const BAND_NAME: f64 = 30.0;
@@ -56,17 +56,17 @@ const BAND_NAME: f64 = 30.0;
 const BETWEEN_BANDS: f64 = 18.0;
 /// Pixels between columns, for the arrow from one to the next.
 const GUTTER: f64 = 44.0;
-/// Width over height that a drawing should have.
+/// The preferred ratio of width to height.
 const PROPORTION: f64 = 1.35;
-/// The most columns.
+/// Maximum number of columns.
 const MOST_COLUMNS: usize = 8;
-/// What a column that begins inside a band is thought longer.
+/// Penalty, as extra height, for a column that starts inside a band.
 const TORN_BAND: f64 = 400.0;
-/// How far off its proportion a drawing is thought for each of them.
+/// Penalty, as a deviation of the ratio, for each of them.
 const TEARING: f64 = 0.1;
 
 impl Placement {
-    /// For boxes of these sizes (width, height), in these layers.
+    /// Places boxes of these sizes (width, height), in these layers.
     pub fn new(diagram: &Diagram, sizes: &[(f64, f64)], layers: &Layers) -> Self {
         let widths: Vec<f64> = sizes.iter().map(|size| size.0).collect();
         let middles = middles(layers, &widths);
@@ -90,7 +90,7 @@ impl Placement {
         let mut rows = vec![(0.0, 0.0); layers.items.len()];
         let mut shift = vec![0.0; layers.items.len()];
         let mut column_of = vec![0; layers.items.len()];
-        // For each column, the middle of the gutter before it and the end of its last layer.
+        // For each column: the middle of the gutter before it, and the end of its last layer.
         let mut gutters = Vec::new();
         let mut left = MARGIN;
         for (index, column) in columns.iter().enumerate() {
@@ -145,7 +145,7 @@ impl Placement {
                 points: vec![(source.left + source.width / 2.0, source.bottom())],
                 straight: Vec::new(),
             };
-            // Past higher neighbours an arrow goes straight.
+            // An arrow is straight beside higher boxes.
             let source = route.points[0].0;
             route.go((source, rows[first].1), true);
             for layer in first + 1..=last {
@@ -183,7 +183,7 @@ impl Placement {
         all
     }
 
-    /// Ends a band, if there is one, at `top`, and moves on to where the next begins.
+    /// Ends a band, if there is one, at `top`, and moves `top` to the start of the next.
     fn close(&mut self, band: Option<(usize, f64)>, (left, width): (f64, f64), top: &mut f64) {
         let Some((band, begin)) = band else { return };
         *top += INSET;
@@ -221,16 +221,16 @@ fn lanes(layers: &Layers, middles: &[Vec<f64>]) -> std::collections::BTreeMap<(u
     lanes
 }
 
-/// What is known of every layer before columns are made.
+/// The geometry of the layers, before they are split into columns.
 struct Table {
     heights: Vec<f64>,
-    /// Left and right side.
+    /// Left and right edge.
     sides: Vec<(f64, f64)>,
     /// From each layer to the next.
     gaps: Vec<f64>,
-    /// The band of each layer; none at all if they mix.
+    /// The band of each layer.
     bands: Vec<Option<usize>>,
-    /// Whether a column may begin with the layer.
+    /// Whether a column can start with the layer.
     may_begin: Vec<bool>,
     least_width: f64,
 }
@@ -258,12 +258,13 @@ impl Table {
                 (middles[layer][upper] - middles[layer + 1][lower]).abs()
             };
             let furthest = hops.iter().map(aside).fold(0.0, f64::max);
-            // Arrows that go far aside need room, or they lie down.
+            // Arrows with a large horizontal distance need more height, or they would be almost
+            // horizontal.
             GAP + (furthest / 12.0).min(36.0)
         };
         let gaps = layers.hops.iter().enumerate().map(gap).collect();
         let bands = bands(diagram, layers);
-        // A column begins with a band, or else where one box leads on, and to one box at most.
+        // A column starts with a band, or between layers that are joined by a single box on each side.
         let may_begin = |(layer, hops): (usize, &Vec<(usize, usize)>)| {
             let one_way = hops.iter().all(|hop| hop.0 == hops[0].0);
             let is_box =
@@ -290,18 +291,18 @@ impl Table {
         })
     }
 
-    /// Whether a column that begins here begins inside a band.
+    /// Whether a column that starts here starts inside a band.
     fn is_torn(&self, from: usize) -> bool {
         from > 0 && self.bands[from] == self.bands[from - 1]
     }
 
-    /// The layers of each column, for the proportion that suits a page best.
+    /// The layers of each column, chosen for the best ratio.
     fn columns(&self) -> Vec<std::ops::Range<usize>> {
         let count = self.heights.len();
         if count == 0 {
             return Vec::new();
         }
-        // Where each layer ends if there is one column.
+        // The end of each layer if there is one column.
         let mut below = vec![0.0; count + 1];
         for layer in 0..count {
             let between = match layer {
@@ -317,7 +318,8 @@ impl Table {
             let torn = if self.is_torn(from) { TORN_BAND } else { 0.0 };
             below[to] - below[from] + torn
         };
-        // The least height with exactly so many columns up to a layer, and where the last one begins.
+        // The minimum height with exactly so many columns up to a layer, and the start of the last
+        // column.
         let mut least = vec![vec![(f64::INFINITY, 0); count + 1]; MOST_COLUMNS + 1];
         least[0][0] = (0.0, 0);
         let mut best = (f64::INFINITY, Vec::new());
@@ -359,7 +361,7 @@ impl Table {
     }
 }
 
-/// The band of each layer, if layers of several do not mix: else none for any.
+/// The band of each layer; `None` for all if a layer has boxes of two bands.
 fn bands(diagram: &Diagram, layers: &Layers) -> Vec<Option<usize>> {
     let mut bands: Vec<Option<usize>> = vec![None; layers.items.len()];
     let mut mixed = false;

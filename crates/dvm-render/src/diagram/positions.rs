@@ -1,14 +1,14 @@
-//! Where items of a layer stand from left to right: below and above what they are joined to, without
-//! touching each other.
+//! Horizontal positions of the items of each layer: near their neighbours in other layers, without
+//! overlaps.
 
 use super::layers::{Item, Layers};
 
 /// Pixels between boxes of a layer.
 const BETWEEN_BOXES: f64 = 22.0;
-/// Pixels between a lane and what is beside it.
+/// Pixels beside a lane.
 const BESIDE_LANE: f64 = 16.0;
 
-/// The middle of every item, in the order of [`Layers::items`]; `widths` are those of the boxes.
+/// The middle of every item, in the order of [`Layers::items`]; `widths` are the widths of the boxes.
 pub fn middles(layers: &Layers, widths: &[f64]) -> Vec<Vec<f64>> {
     let width = |item: Item| match item {
         Item::Box(index) => widths[index],
@@ -23,7 +23,7 @@ pub fn middles(layers: &Layers, widths: &[f64]) -> Vec<Vec<f64>> {
         };
         (width(left) + width(right)) / 2.0 + space
     };
-    // For each item of a layer but the first, how far it is from the one before at least.
+    // For each item except the first, the minimum distance from the one before.
     let gaps: Vec<Vec<f64>> = layers
         .items
         .iter()
@@ -47,7 +47,7 @@ pub fn middles(layers: &Layers, widths: &[f64]) -> Vec<Vec<f64>> {
     let down: Vec<usize> = (0..count).collect();
     let up: Vec<usize> = (0..count).rev().collect();
     for round in 0..12 {
-        // First from one side only, so that things get where they belong; then they settle.
+        // First look in one direction only, for a rough placement; then in both.
         let (order, looks) = match round % 2 {
             0 => (&down, (true, round >= 6)),
             _ => (&up, (round >= 6, true)),
@@ -60,7 +60,7 @@ pub fn middles(layers: &Layers, widths: &[f64]) -> Vec<Vec<f64>> {
     middles
 }
 
-/// Which boxes are beside the trunk: those that lanes lead to or away from, and nothing else.
+/// Which boxes are beside the trunk: those that are joined to lanes only.
 fn aside(layers: &Layers) -> Vec<Vec<bool>> {
     let boxes_at = |layer: usize| {
         layers.items[layer]
@@ -70,7 +70,7 @@ fn aside(layers: &Layers) -> Vec<Vec<bool>> {
     let is_box: Vec<Vec<bool>> = (0..layers.items.len())
         .map(|l| boxes_at(l).collect())
         .collect();
-    // Whether there is a hop up or down, and whether one of them leads to a box.
+    // Whether there is a hop, and whether one of them leads to a box.
     let mut above: Vec<Vec<(bool, bool)>> = is_box
         .iter()
         .map(|all| vec![(false, false); all.len()])
@@ -96,7 +96,7 @@ fn aside(layers: &Layers) -> Vec<Vec<bool>> {
     (0..is_box.len()).map(aside).collect()
 }
 
-/// Where each item of a layer would like to stand, and how much. It looks up, down or both ways.
+/// The preferred position of each item of a layer, with a weight.
 fn wishes(
     layers: &Layers,
     middles: &[Vec<f64>],
@@ -106,8 +106,8 @@ fn wishes(
 ) -> Vec<(f64, f64)> {
     let items = &layers.items[layer];
     let is_lane = |layer: usize, at: usize| matches!(layers.items[layer][at], Item::Lane { .. });
-    // Sums over neighbours of the item's own sort, and over the others: boxes stand below boxes, lanes
-    // go on straight, and look to the other sort only where there is nothing else.
+    // Sums over neighbours of the same kind and of the other kind: boxes follow boxes, lanes follow
+    // lanes; the other kind matters only if there are none.
     let mut own = vec![(0.0, 0.0); items.len()];
     let mut other = own.clone();
     let mut add = |at: usize, neighbour: usize, middle: usize| {
@@ -127,7 +127,7 @@ fn wishes(
         }
     }
     let wish = |at: usize| {
-        // Lanes make way, and so do boxes beside the trunk.
+        // Lanes and boxes beside the trunk have small weights.
         let weight = match (is_lane(layer, at), aside[layer][at]) {
             (true, _) => 0.02,
             (false, true) => 0.2,
@@ -142,8 +142,9 @@ fn wishes(
     (0..items.len()).map(wish).collect()
 }
 
-/// The places nearest to the wishes (weighted squares) that keep the order and the distances: items
-/// that are too near join into blocks, each at the mean of its wishes.
+/// The positions nearest to the preferred ones (weighted least squares) that keep order and
+/// distances. Items that are too close are joined to blocks, each at the mean of its preferred
+/// positions.
 fn spread(wishes: &[(f64, f64)], gaps: &[f64]) -> Vec<f64> {
     struct Block {
         sum: f64,

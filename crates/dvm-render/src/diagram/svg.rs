@@ -1,4 +1,4 @@
-//! A placed diagram as the text of an SVG file.
+//! Writes a diagram as SVG.
 
 use std::fmt::Write;
 
@@ -7,22 +7,22 @@ use super::{Diagram, DiagramBox};
 use crate::text;
 use crate::xml::escaped;
 
-/// Size of the heading, of names in boxes, of all else.
+/// Text sizes: heading, names in boxes, other text.
 const HEADING: f64 = 17.0;
 const NAME: f64 = 12.0;
 const TEXT: f64 = 11.0;
-/// Pixels from baseline to baseline.
+/// Pixels between baselines.
 const LINE: f64 = 15.0;
 /// Pixels around the texts of a box.
 const PADDING: (f64, f64) = (11.0, 7.0);
-/// The narrowest and the widest text of a box.
+/// Minimum and maximum width of the text of a box.
 const WIDTHS: (f64, f64) = (70.0, 260.0);
-/// How much wider than in the embedded font a bold line is.
+/// The width of bold text relative to the embedded font.
 const BOLD: f64 = 1.12;
-/// The most lines below the name.
+/// Maximum lines below the name.
 const MOST_LINES: usize = 4;
 
-/// Fill and line of each kind of box, in turn.
+/// Fill and stroke of each kind of box, repeated.
 const COLOURS: [(&str, &str); 9] = [
     ("#ffffff", "#5b6570"),
     ("#dbe9f7", "#4a7fb5"),
@@ -35,7 +35,7 @@ const COLOURS: [(&str, &str); 9] = [
     ("#f3f3f3", "#999999"),
 ];
 
-/// Behind bands, in turn.
+/// Fills of bands, alternating.
 const SHADES: [&str; 2] = ["#f4f6f8", "#eaeef2"];
 
 /// Width and height of a box.
@@ -45,7 +45,7 @@ pub fn size(one: &DiagramBox) -> (f64, f64) {
     let widest = widest.fold(length(&one.title, NAME) * BOLD, f64::max);
     let width = widest.clamp(WIDTHS.0, WIDTHS.1).ceil() + 2.0 * PADDING.0;
     let lines = 1 + one.lines.len().min(MOST_LINES);
-    // Even, so that middles are whole.
+    // Even, so that the middle is a whole number.
     let width = (width / 2.0).ceil() * 2.0;
     (width, lines as f64 * LINE + 2.0 * PADDING.1)
 }
@@ -57,12 +57,12 @@ pub fn header_width(diagram: &Diagram) -> f64 {
     title.max(legend)
 }
 
-/// The width of a band that has room for its name.
+/// The minimum width of a band, for its name.
 pub fn name_width(name: &str) -> f64 {
     (length(&shortened(name, TEXT, 400.0), TEXT) + 38.0).ceil()
 }
 
-/// The kinds that there are, with the width that each takes.
+/// The kinds that occur, with their widths.
 fn legend(diagram: &Diagram) -> Vec<(usize, String, f64)> {
     let there = |kind: &usize| diagram.boxes.iter().any(|one| one.kind == *kind);
     let kinds = (0..diagram.kinds.len()).filter(there);
@@ -83,7 +83,7 @@ fn shortened(text: &str, size: f64, room: f64) -> String {
     text::fitted(text, size as f32, room as f32)
 }
 
-/// The whole file.
+/// The SVG file.
 pub fn written(diagram: &Diagram, placement: &Placement) -> String {
     let (width, height) = (placement.width.ceil(), placement.height.ceil());
     let mut svg = String::new();
@@ -137,7 +137,8 @@ pub fn written(diagram: &Diagram, placement: &Placement) -> String {
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments) {
-    out.write_fmt(text).expect("a string takes all");
+    out.write_fmt(text)
+        .expect("writing to a string does not fail");
     out.push('\n');
 }
 
@@ -174,7 +175,7 @@ fn header(out: &mut String, diagram: &Diagram) {
     }
 }
 
-/// The name of a band, over the arrows that come in.
+/// The name of a band, above its incoming arrows.
 fn named(out: &mut String, name: &str, band: usize, first: bool, place: &Rectangle) {
     let more = if first { "" } else { " …" };
     let name = shortened(&format!("{name}{more}"), TEXT, place.width - 16.0);
@@ -249,7 +250,7 @@ fn drawn(out: &mut String, one: &DiagramBox, place: &Rectangle) {
     line(out, format_args!("</g>"));
 }
 
-/// The commands of a path: straight, or bent from vertical to vertical.
+/// The commands of a path: lines, and curves that start and end vertically.
 fn path(route: &Route) -> String {
     let point = |(x, y): (f64, f64)| format!("{} {}", number(x), number(y));
     let mut path = format!("M{}", point(route.points[0]));
@@ -266,7 +267,7 @@ fn path(route: &Route) -> String {
     path
 }
 
-/// A coordinate to a tenth of a pixel.
+/// A coordinate, rounded to 0.1 pixels.
 fn number(value: f64) -> String {
     let tenths = (value * 10.0).round() as i64;
     let sign = if tenths < 0 { "-" } else { "" };

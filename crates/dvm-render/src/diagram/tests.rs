@@ -1,14 +1,14 @@
-//! Whatever is drawn: boxes lie apart and inside, arrows go from box to box and around all others.
+//! In every diagram, boxes do not overlap, and arrows go around boxes.
 
 use super::placement::{Placement, Rectangle, Route};
 use super::*;
 
-/// Numbers that follow from a seed.
+/// Random numbers from a seed.
 struct Draw(u64);
 
 impl Draw {
     fn below(&mut self, count: usize) -> usize {
-        // Knuth's MMIX generator; its high bits are the good ones.
+        // Knuth's MMIX generator; its high bits are the better ones.
         self.0 = (self.0)
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
@@ -16,7 +16,7 @@ impl Draw {
     }
 }
 
-/// Chains, branches that meet, and arrows far ahead, in bands from top to bottom.
+/// A diagram with chains, branches and long arrows, in bands.
 fn random(seed: u64) -> Diagram {
     let mut draw = Draw(seed);
     let count = 2 + draw.below(60);
@@ -46,7 +46,7 @@ fn random(seed: u64) -> Diagram {
     }
 }
 
-/// A chain with a shortcut around each three boxes; bands end where shortcuts do.
+/// A chain with a shortcut around every three boxes, and bands that end with shortcuts.
 fn blocks(count: usize) -> Diagram {
     let boxes = (0..count).map(|index| DiagramBox {
         title: format!("layer {index}"),
@@ -128,7 +128,7 @@ fn check(diagram: &Diagram) -> Placement {
     placement
 }
 
-/// No piece of a route goes through a box; a bent piece lies within the rectangle of its ends.
+/// No piece of a route crosses a box; a curve is inside the rectangle of its ends.
 fn around(about: &str, placement: &Placement, route: &Route) {
     for two in route.points.windows(2) {
         let (a, b) = (two[0], two[1]);
@@ -145,14 +145,14 @@ fn around(about: &str, placement: &Placement, route: &Route) {
 }
 
 #[test]
-fn boxes_lie_apart_and_arrows_go_around_them() {
+fn boxes_do_not_overlap_and_arrows_go_around_them() {
     for seed in 0..200 {
         check(&random(seed));
     }
 }
 
 #[test]
-fn a_tall_drawing_is_broken_into_columns_with_its_bands() {
+fn a_tall_diagram_is_split_into_columns() {
     let placement = check(&blocks(60));
     assert!(placement.bands.len() >= 5);
     let ratio = placement.width / placement.height;
@@ -162,7 +162,7 @@ fn a_tall_drawing_is_broken_into_columns_with_its_bands() {
 }
 
 #[test]
-fn bands_that_mix_are_left_out() {
+fn overlapping_bands_are_not_drawn() {
     let mut diagram = blocks(24);
     diagram.boxes[20].band = Some(0);
     assert!(check(&diagram).bands.is_empty());
@@ -175,7 +175,7 @@ fn a_trunk_is_straight_where_shortcuts_pass() {
     let mut columns: Vec<f64> = Vec::new();
     for place in &placement.boxes {
         match columns.last() {
-            // The next column begins at the top.
+            // The next column starts at the top.
             Some(last) if middle(place) - last > 100.0 => columns.push(middle(place)),
             Some(last) => assert!((middle(place) - last).abs() < 3.0, "{place:?}"),
             None => columns.push(middle(place)),
@@ -193,14 +193,14 @@ fn every_box_joined_to_every_later_one_is_drawn() {
 }
 
 #[test]
-fn nothing_and_a_single_box_are_drawn() {
+fn an_empty_diagram_and_a_single_box_are_drawn() {
     check(&Diagram::default());
     check(&blocks(1));
     assert!(diagram(&Diagram::default()).unwrap().ends_with("</svg>\n"));
 }
 
 #[test]
-fn texts_are_escaped_and_kept_short() {
+fn texts_are_escaped_and_shortened() {
     let mut hostile = blocks(2);
     hostile.title = "</svg><script>alert('1')</script>".into();
     hostile.boxes[0].title = "a & b < c > d \" e' \u{0} \u{ffff}".into();
@@ -214,9 +214,9 @@ fn texts_are_escaped_and_kept_short() {
 }
 
 #[test]
-fn what_is_too_large_or_goes_in_circles_is_refused() {
+fn too_many_boxes_and_cycles_are_errors() {
     let large = diagram(&blocks(MOST_BOXES + 1)).unwrap_err();
-    assert!(large.to_string().starts_with("401 boxes"), "{large}");
+    assert!(large.to_string().contains("401 boxes"), "{large}");
     for arrow in [(1, 0), (1, 1), (0, 9)] {
         let mut circular = blocks(2);
         circular.arrows.push(arrow);

@@ -1,4 +1,4 @@
-//! A page that remembers what was drawn on it, and can be had as pixels, SVG or PDF.
+//! A page: a list of drawing operations, written as pixels, SVG or PDF.
 
 mod pdf;
 mod svg;
@@ -12,10 +12,9 @@ use crate::resample::resampled;
 use crate::stroke;
 use crate::text::{self, Anchor, Direction, Line};
 
-/// A drawing of rectangles, pictures, lines and text on white, in pixels.
-///
-/// [`Page::picture`] draws it as pixels, [`Page::svg`] and [`Page::pdf`] as vector graphics in which
-/// text stays sharp at any size and pictures keep their own pixels. The same page gives the same bytes.
+/// A drawing of rectangles, pictures, lines and text on white, with coordinates in pixels.
+/// [`Page::picture`] draws it as pixels, [`Page::svg`] and [`Page::pdf`] as vector graphics. The
+/// same page gives the same bytes.
 pub struct Page {
     height: usize,
     width: usize,
@@ -23,13 +22,13 @@ pub struct Page {
     marks: Vec<Mark>,
 }
 
-/// One thing on a page. Later ones cover earlier ones.
+/// A drawing operation. Later ones cover earlier ones.
 enum Mark {
     Fill {
         area: Area,
         colour: [u8; 3],
     },
-    /// A picture stretched over an area.
+    /// A picture scaled to an area.
     Picture {
         area: Area,
         picture: Picture,
@@ -49,7 +48,7 @@ enum Mark {
 }
 
 impl Mark {
-    /// The same so many rows further down and columns further to the right.
+    /// The same, moved down and to the right.
     fn moved(self, down: usize, right: usize) -> Self {
         let place = |area: Area| Area {
             top: area.top + down,
@@ -105,7 +104,7 @@ impl Page {
         }
     }
 
-    /// Pages one above the other, each in the middle of the widest. The title is that of the first.
+    /// Pages below each other, centred. The title is that of the first.
     pub fn stacked(pages: Vec<Page>) -> Page {
         let width = pages.iter().map(Page::width).max().unwrap_or(1);
         let height: usize = pages.iter().map(Page::height).sum();
@@ -133,7 +132,7 @@ impl Page {
         self.width
     }
 
-    /// The title that files of the page carry.
+    /// Sets the title in SVG and PDF files.
     pub(crate) fn set_title(&mut self, title: String) {
         self.title = title;
     }
@@ -143,19 +142,19 @@ impl Page {
         self.marks.push(Mark::Fill { area, colour });
     }
 
-    /// Draws a frame of `thickness` pixels just outside `area`, none of whose pixels it covers.
+    /// Draws a frame of `thickness` pixels just outside `area`.
     pub(crate) fn frame(&mut self, area: Area, thickness: usize, colour: [u8; 3]) {
         for side in canvas::sides(area, thickness) {
             self.fill(side, colour);
         }
     }
 
-    /// Stretches `picture` over `area`: each pixel the mean of what it covers.
+    /// Draws `picture` scaled to `area`: each pixel is the mean of the area that it covers.
     pub(crate) fn paste(&mut self, picture: Picture, area: Area) {
         self.marks.push(Mark::Picture { area, picture });
     }
 
-    /// Draws a line through `points` (column, row; a pixel's middle lies at its half), `thickness`
+    /// Draws a line through `points` (column, row; the centre of pixel 0 is 0.5), `thickness`
     /// pixels wide, with round ends and joints.
     pub(crate) fn polyline(&mut self, points: &[(f32, f32)], thickness: f32, colour: [u8; 3]) {
         self.marks.push(Mark::Stroke {
@@ -170,8 +169,8 @@ impl Page {
         self.polyline(&[centre], 2.0 * radius, colour);
     }
 
-    /// Writes `words`, `size` pixels per em, with their `anchor` at column `x` and row `y`; the baseline
-    /// is row `y`, or column `x` if they run upwards.
+    /// Writes `words` with `size` pixels per em and their `anchor` at column `x` and row `y`. The
+    /// baseline is row `y`, or column `x` for vertical text.
     pub(crate) fn write(
         &mut self,
         words: &str,
@@ -187,7 +186,7 @@ impl Page {
             Anchor::Middle => line.length / 2.0,
             Anchor::End => line.length,
         };
-        // Lines start on a whole pixel, so that equal labels are equal pixels.
+        // Text starts at a whole pixel, so that equal labels have equal pixels.
         let shift = shift.round() as i64;
         let (x, y) = (x as i64, y as i64);
         let at = match direction {
@@ -233,21 +232,20 @@ impl Page {
         picture
     }
 
-    /// The page as an SVG file. Text is drawn as outlines, so that it looks the same everywhere; what it
-    /// says is in `aria-label`.
+    /// The page as an SVG file. Text is drawn as outlines, so that it looks the same everywhere;
+    /// `aria-label` has the characters.
     pub fn svg(&self) -> String {
         svg::written(self)
     }
 
-    /// The page as a PDF file of one page, 144 pixels to an inch. Text can be searched and copied.
+    /// The page as a PDF file of one page, with 144 pixels per inch. Text can be searched and copied.
     pub fn pdf(&self) -> Vec<u8> {
         pdf::written(self)
     }
 }
 
-/// The pixels to put into a file for a picture that is stretched over `area`. One that is enlarged is
-/// written with its pixels repeated: many viewers would blur them, and a map would show values that
-/// nobody computed.
+/// The pixels to write for a picture that is scaled to `area`. If it is enlarged, pixels are
+/// repeated: many viewers would interpolate, and a map would show values that were not computed.
 fn embedded(picture: &Picture, area: Area) -> Cow<'_, Picture> {
     if picture.height() < area.height || picture.width() < area.width {
         Cow::Owned(resampled(picture, area.height, area.width))
@@ -269,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_runs_upwards_is_the_same_text_turned() {
+    fn vertical_text_is_rotated_horizontal_text() {
         let (across, upwards) = (
             written("Ag1", Direction::Across),
             written("Ag1", Direction::Upwards),
@@ -282,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn stacked_pages_keep_their_pixels_one_above_the_other() {
+    fn stacked_pages_keep_their_pixels() {
         let page = |height, width, colour| {
             let mut page = Page::new(height, width);
             let (top, left) = (1, 1);
@@ -310,14 +308,14 @@ mod tests {
     }
 
     #[test]
-    fn a_character_that_no_font_has_is_drawn_as_a_box() {
+    fn a_character_without_a_font_is_drawn_as_a_box() {
         let drawn = |words| written(words, Direction::Across);
         assert_eq!(drawn("\u{13000}"), drawn("\u{12000}"));
         assert_ne!(drawn("\u{13000}"), drawn(" "));
     }
 
     #[test]
-    fn what_lies_beyond_the_page_is_left_out() {
+    fn drawing_outside_the_page_is_clipped() {
         let mut page = Page::new(3, 3);
         for at in [(0, 0), (2, 2), (500, 1)] {
             page.write(
@@ -334,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_says_its_size_and_text_in_every_format() {
+    fn svg_and_pdf_have_the_size_and_the_text() {
         let mut page = Page::new(100, 200);
         page.set_title("a < b".into());
         page.write(

@@ -1,8 +1,6 @@
-//! A page as a PDF file.
-//!
-//! Letters are glyphs of Type 3 fonts: small drawings with a number, a width and the characters that they
-//! stand for. Any font's outlines can be put there without copying the font itself, and text can still be
-//! searched and copied.
+//! Writes a page as PDF. Text uses Type 3 fonts: each glyph is a small drawing with a width and its
+//! characters. So outlines of any font can be written without embedding the font file, and text can
+//! be searched and copied.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +14,11 @@ use super::{Mark, Page, embedded};
 use crate::canvas::Area;
 use crate::text::{Direction, Face, Glyph, Ink, Line, ink_of};
 
-/// Points per pixel: 144 pixels to an inch.
+/// Points per pixel: 144 pixels per inch.
 const SCALE: f32 = 0.5;
 /// Units per em of the fonts in the file.
 const UNITS: f32 = 1000.0;
-/// Glyphs of one font: a number is one byte.
+/// Glyphs per font: a code is one byte.
 const GLYPHS: usize = 256;
 const COMPRESSION: u8 = 6;
 
@@ -29,7 +27,7 @@ pub fn written(page: &Page) -> Vec<u8> {
     let mut file = File::default();
     let [catalog, pages, sheet, contents, information] = [(); 5].map(|()| file.reference());
     let mut content = Content::new();
-    // From here on as on the page: pixels, downwards from the upper left corner.
+    // From here on coordinates are in pixels from the upper left corner.
     let height = page.height as f32;
     content.transform([SCALE, 0.0, 0.0, -SCALE, 0.0, SCALE * height]);
     for mark in &page.marks {
@@ -70,22 +68,22 @@ pub fn written(page: &Page) -> Vec<u8> {
     file.pdf.finish()
 }
 
-/// A file that is being written.
+/// The state of the writer.
 struct File {
     pdf: Pdf,
     last: i32,
     pictures: Vec<Ref>,
-    /// Pictographs, by font and number: their place in `pictures`.
+    /// Bitmap glyphs by font and glyph number: their index in `pictures`.
     pictographs: BTreeMap<(usize, u32), usize>,
     letters: Vec<Letter>,
-    /// Where a glyph that stands for some characters is among `letters`.
+    /// The index in `letters` of a glyph with its characters.
     places: BTreeMap<(usize, u32, String), usize>,
 }
 
 /// A glyph of a font in the file.
 struct Letter {
     outline: Vec<PathElement>,
-    /// From its font's units to those of the file.
+    /// From the units of the font to those of the file.
     scale: f32,
     width: f32,
     text: String,
@@ -181,7 +179,7 @@ impl File {
                     content.begin_text();
                     let font = font_name(place / GLYPHS);
                     content.set_font(Name(font.as_bytes()), line.size);
-                    // Text grows upwards, the page downwards.
+                    // In text space y is upwards, on the page downwards.
                     content.set_text_matrix([1.0, 0.0, 0.0, -1.0, glyph.x, -glyph.y]);
                     content.show(Str(&[(place % GLYPHS) as u8]));
                     content.end_text();
@@ -225,7 +223,7 @@ impl File {
         content.restore_state();
     }
 
-    /// The place of a glyph among the letters of the file.
+    /// The index of a glyph in `letters`.
     fn letter(&mut self, glyph: &Glyph, outline: Vec<PathElement>, size: f32) -> usize {
         let Face { id, units, .. } = glyph.face;
         let key = (id, glyph.id.to_u32(), glyph.text.clone());
@@ -245,7 +243,7 @@ impl File {
         self.write_pixels((picture.width(), picture.height()), picture.rgb(), None)
     }
 
-    /// Writes pixels and, if given, their opacity; returns their place among the pictures.
+    /// Writes pixels and, if given, their opacity; returns their index in `pictures`.
     fn write_pixels(
         &mut self,
         (width, height): (usize, usize),
@@ -276,7 +274,7 @@ impl File {
         self.pictures.len() - 1
     }
 
-    /// Writes the letters as fonts.
+    /// Writes the glyphs as fonts.
     fn write_fonts(&mut self) -> Vec<Ref> {
         let letters = std::mem::take(&mut self.letters);
         let mut fonts = Vec::new();
@@ -291,7 +289,7 @@ impl File {
                     .filter(Filter::FlateDecode);
             }
             let mut dictionary = self.pdf.type3_font(font);
-            // All zero: a reader then looks at each glyph.
+            // All zero: readers then use the box of each glyph.
             dictionary.bbox(Rect::new(0.0, 0.0, 0.0, 0.0));
             dictionary.matrix([1.0 / UNITS, 0.0, 0.0, 1.0 / UNITS, 0.0, 0.0]);
             dictionary
@@ -316,7 +314,7 @@ impl File {
         fonts
     }
 
-    /// Writes which characters the glyphs of a font stand for.
+    /// Writes the characters of each glyph of a font.
     fn write_map(&mut self, reference: Ref, letters: &[Letter]) {
         let system = SystemInfo {
             registry: Str(b"Adobe"),
@@ -337,7 +335,7 @@ impl File {
 }
 
 impl Letter {
-    /// The commands that draw it.
+    /// The drawing commands.
     fn drawing(&self) -> Vec<u8> {
         let mut content = Content::new();
         let (mut low, mut high) = ((0.0_f32, 0.0_f32), (0.0_f32, 0.0_f32));
@@ -346,7 +344,7 @@ impl Letter {
             low = (low.0.min(x), low.1.min(y));
             high = (high.0.max(x), high.1.max(y));
         }
-        // Curves bulge beyond their ends by less than an em.
+        // Curves exceed their ends by less than an em.
         let (low, high) = (
             (low.0 - UNITS, low.1 - UNITS),
             (high.0 + UNITS, high.1 + UNITS),
@@ -358,7 +356,7 @@ impl Letter {
     }
 }
 
-/// Where an element of a path ends.
+/// The end point of a path element.
 fn end(element: &PathElement) -> Option<(f32, f32)> {
     match *element {
         PathElement::MoveTo { x, y }
@@ -371,7 +369,7 @@ fn end(element: &PathElement) -> Option<(f32, f32)> {
 
 /// Adds an outline to the path of `content`.
 fn trace(content: &mut Content, outline: &[PathElement], scale: f32) {
-    // Hundredths of a unit are far below what any printer shows.
+    // Hundredths of a unit are not visible.
     let at = |x: f32, y: f32| [x, y].map(|v| (v * scale * 100.0).round() / 100.0);
     let mut last = (0.0, 0.0);
     for element in outline {
@@ -385,7 +383,7 @@ fn trace(content: &mut Content, outline: &[PathElement], scale: f32) {
                 content.line_to(x, y);
             }
             PathElement::QuadTo { cx0, cy0, x, y } => {
-                // PDF knows cubic curves only.
+                // PDF has cubic curves only.
                 let (lx, ly): (f32, f32) = last;
                 let third = |from: f32, to: f32| from + (to - from) * 2.0 / 3.0;
                 let [ax, ay] = at(third(lx, cx0), third(ly, cy0));
@@ -478,10 +476,10 @@ mod tests {
     }
 
     #[test]
-    fn letters_know_the_characters_that_they_stand_for() {
+    fn glyphs_have_their_characters() {
         let streams = streams(&page("loλ l").pdf());
         let map = streams.iter().find(|s| s.contains("begincmap")).unwrap();
-        // The second l is the first again.
+        // The second l is the same glyph.
         for pair in ["<00> <006C>", "<01> <006F>", "<02> <03BB>", "<03> <0020>"] {
             assert!(map.contains(pair), "{pair} in {map}");
         }
@@ -489,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn more_letters_than_a_font_holds_take_several() {
+    fn more_than_256_glyphs_use_several_fonts() {
         let words: String = ('\u{100}'..'\u{250}').collect();
         let pdf = page(&words).pdf();
         let text = String::from_utf8_lossy(&pdf);

@@ -1,4 +1,4 @@
-//! A page as an SVG file.
+//! Writes a page as SVG.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use super::{Mark, Page, embedded};
 use crate::text::{Direction, Ink, Line, ink_of};
 use crate::xml::escaped;
 
-/// The text of the file.
+/// The SVG file.
 pub fn written(page: &Page) -> String {
     let (height, width) = (page.height, page.width);
     let mut glyphs = Glyphs::default();
@@ -32,7 +32,7 @@ pub fn written(page: &Page) -> String {
     )
 }
 
-/// The glyphs defined so far, by font and number.
+/// The defined glyphs, by font and glyph number.
 #[derive(Default)]
 struct Glyphs {
     names: BTreeMap<(usize, u32), Option<String>>,
@@ -40,7 +40,7 @@ struct Glyphs {
 }
 
 impl Glyphs {
-    /// The name under which a glyph is defined, in font units and upside down; `None` if it is empty.
+    /// The id of a glyph, which is defined in font units with y upwards; `None` if it is empty.
     fn name(&mut self, glyph: &crate::text::Glyph) -> Option<String> {
         let key = (glyph.face.id, glyph.id.to_u32());
         if let Some(known) = self.names.get(&key) {
@@ -86,7 +86,8 @@ impl Glyphs {
 }
 
 fn write(out: &mut String, text: std::fmt::Arguments) {
-    out.write_fmt(text).expect("a string takes all");
+    out.write_fmt(text)
+        .expect("writing to a string does not fail");
 }
 
 fn draw(out: &mut String, mark: &Mark, glyphs: &mut Glyphs) {
@@ -111,7 +112,7 @@ fn draw(out: &mut String, mark: &Mark, glyphs: &mut Glyphs) {
                 area.top,
                 area.width,
                 area.height,
-                // A map's cells keep their edges; a picture that is made smaller is smoothed.
+                // Enlarged pictures keep sharp pixels; reduced ones are smoothed.
                 if picture.width() <= area.width {
                     "pixelated"
                 } else {
@@ -180,7 +181,7 @@ fn draw_text(
         let Some(name) = glyphs.name(glyph) else {
             continue;
         };
-        // Six digits: a glyph of 2048 units is then right to a hundredth of a pixel.
+        // With six digits, a glyph of 2048 units is exact to 0.01 pixels.
         let scale = line.size / glyph.face.units;
         write(
             out,
@@ -230,7 +231,7 @@ fn hexadecimal([red, green, blue]: [u8; 3]) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
-/// A number to a hundredth, without needless zeros.
+/// A number with up to two decimals.
 fn number(value: f32) -> String {
     let hundredths = (f64::from(value) * 100.0).round() as i64;
     let sign = if hundredths < 0 { "-" } else { "" };

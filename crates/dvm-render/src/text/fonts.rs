@@ -1,8 +1,6 @@
-//! Which font a character is drawn in.
-//!
-//! DejaVu Sans is part of the program and comes first, so text that it covers looks the same on every
-//! machine. For other characters the fonts given by [`add_font`] are tried, then those installed on this
-//! machine, in an order that depends on names and styles and never on what was drawn before.
+//! Selects the font of each character. DejaVu Sans is embedded and comes first, so text that it
+//! covers looks the same on every machine. For other characters the fonts of [`add_font`] are
+//! tried, then the installed ones, in an order that depends only on their names and styles.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -13,15 +11,15 @@ use read_fonts::{FontRef, TableProvider};
 
 use super::script::{Region, preferred_families};
 
-/// A font file's content cannot be used.
+/// A font file cannot be used.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not a TrueType or OpenType font, or damaged")]
+#[error("it is not a TrueType or OpenType font, or it is damaged")]
 pub struct FontError;
 
-/// A font that glyphs can be taken from. Cheap to clone.
+/// A font. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Face {
-    /// Tells faces apart; 0 is the embedded one.
+    /// An id; 0 is the embedded font.
     pub id: usize,
     pub font: Arc<Font>,
     /// Font units per em.
@@ -45,7 +43,7 @@ impl Face {
     }
 }
 
-/// The characters of `cluster` that need a glyph: joiners and variation selectors do not.
+/// The characters of `cluster` that need a glyph, without joiners and variation selectors.
 pub(crate) fn visible(cluster: &str) -> impl Iterator<Item = char> {
     cluster.chars().filter(|&c| {
         !matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e01ef}')
@@ -54,7 +52,7 @@ pub(crate) fn visible(cluster: &str) -> impl Iterator<Item = char> {
 
 static EMBEDDED: LazyLock<Face> = LazyLock::new(|| {
     let bytes: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
-    let font = Font::new(bytes, 0).expect("the embedded font is a whole TrueType file");
+    let font = Font::new(bytes, 0).expect("the embedded font is a valid TrueType file");
     Face::new(0, font)
 });
 
@@ -65,24 +63,24 @@ pub(crate) fn embedded() -> &'static Face {
 
 static OTHERS: LazyLock<Mutex<Others>> = LazyLock::new(|| Mutex::new(Others::new()));
 
-/// The fonts besides the embedded one.
+/// All other fonts.
 struct Others {
     given: Vec<Face>,
     system: bool,
     installed: Option<Installed>,
-    /// Faces given out so far.
+    /// Number of faces so far.
     count: usize,
     chosen: HashMap<(String, Region), Option<Face>>,
 }
 
-/// The fonts of this machine.
+/// The installed fonts.
 struct Installed {
     database: Database,
     loaded: HashMap<fontdb::ID, Option<Face>>,
 }
 
-/// Adds the fonts of a font file (TrueType or OpenType, or a collection of them). They are used for
-/// characters that the embedded font lacks, before the fonts installed on this machine.
+/// Adds the fonts of a font file (TrueType, OpenType, or a collection). They are used for
+/// characters that the embedded font lacks, before installed fonts.
 ///
 /// # Errors
 /// [`FontError`] if the bytes are not a font.
@@ -100,8 +98,8 @@ pub fn add_font(bytes: Vec<u8>) -> Result<(), FontError> {
     if index == 0 { Err(FontError) } else { Ok(()) }
 }
 
-/// From now on fonts installed on this machine are not used: pictures depend on the embedded font and on
-/// those given by [`add_font`] only.
+/// Disables installed fonts: pictures then depend only on the embedded font and on those of
+/// [`add_font`].
 pub fn without_installed_fonts() {
     let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
     others.system = false;
@@ -109,7 +107,7 @@ pub fn without_installed_fonts() {
     others.chosen.clear();
 }
 
-/// The first font besides the embedded one that has all of `cluster`, a character with its marks.
+/// The first other font that covers `cluster`, a character with its marks.
 pub(crate) fn other_for(cluster: &str, region: Region) -> Option<Face> {
     let mut others = OTHERS.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (cluster.to_owned(), region);
@@ -125,7 +123,7 @@ impl Others {
     fn new() -> Self {
         Self {
             given: Vec::new(),
-            // Unit tests see the same fonts on every machine.
+            // Unit tests use no installed fonts.
             system: !cfg!(test),
             installed: None,
             count: 0,
@@ -178,7 +176,7 @@ impl Installed {
             let database = &self.database;
             let loaded = self.loaded.entry(id).or_insert_with(|| {
                 let font = database.with_face_data(id, |bytes, index| {
-                    // A copy, because a mapped file may change under us.
+                    // A copy, because a mapped file could change.
                     Font::new(bytes.to_vec(), index)
                 })??;
                 *count += 1;
@@ -192,7 +190,7 @@ impl Installed {
     }
 }
 
-/// Whether the glyph of each visible character of `cluster` has ink that can be drawn here.
+/// Whether the glyph of each visible character of `cluster` can be drawn.
 fn can_draw(face: &Face, cluster: &str) -> bool {
     let map = face.font.charmap();
     visible(cluster).filter(|c| !c.is_whitespace()).all(|c| {
@@ -205,7 +203,7 @@ fn family(face: &FaceInfo) -> &str {
     face.families.first().map_or("", |(name, _)| name)
 }
 
-/// Fonts that have a picture of a box, or nothing at all, for every character.
+/// Fallback fonts that have a box or nothing for every character.
 fn stands_for_missing(family: &str) -> bool {
     ["LastResort", "Last Resort", "Adobe Blank", "Adobe NotDef"]
         .iter()
@@ -225,8 +223,8 @@ type Rank = (
     u32,
 );
 
-/// The order in which installed fonts are tried: those known to suit the script, then upright sans-serif
-/// fonts of usual weight and width, then all others.
+/// The order of installed fonts: preferred fonts of the script, then upright sans-serif fonts of
+/// regular weight and width, then all others.
 fn rank(face: &FaceInfo, preferred: &[&str]) -> Rank {
     let name = family(face);
     let place = preferred.iter().position(|family| *family == name);

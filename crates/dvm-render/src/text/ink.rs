@@ -1,4 +1,4 @@
-//! What a glyph looks like: an outline, coloured outlines, or a small picture.
+//! The shape of a glyph: an outline, coloured outlines, or a bitmap.
 
 use harfrust::GlyphId;
 use harfrust::font::glyph::bitmap::{Origin, Pixels};
@@ -9,24 +9,24 @@ use read_fonts::types::{BoundingBox, Matrix};
 
 use super::fonts::Face;
 
-/// The look of a glyph, in font units, upwards from the baseline.
+/// The shape of a glyph, in font units, upwards from the baseline.
 pub(crate) enum Ink {
-    /// Filled with the colour of the text.
+    /// An outline in the colour of the text.
     Outline(Vec<PathElement>),
-    /// Outlines with colours of their own (red, green, blue, alpha), the lowest first.
+    /// Outlines with colours (red, green, blue, alpha), the lowest first.
     Layers(Vec<(Vec<PathElement>, [u8; 4])>),
     Picture(Pictograph),
 }
 
-/// A glyph that is a picture.
+/// A bitmap glyph, such as an emoji.
 pub(crate) struct Pictograph {
-    /// The file as it stands in the font.
+    /// The PNG file in the font.
     pub png: Vec<u8>,
     /// Rows of pixels: red, green, blue, alpha.
     pub rgba: Vec<u8>,
     pub width: usize,
     pub height: usize,
-    /// The left edge and the upper edge above the baseline, in font units.
+    /// The left edge, and the upper edge above the baseline, in font units.
     pub left: f32,
     pub top: f32,
     /// Width and height in font units.
@@ -34,7 +34,7 @@ pub(crate) struct Pictograph {
 }
 
 impl Ink {
-    /// Whether nothing is seen of the glyph.
+    /// Whether the glyph is invisible.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Outline(path) => path.is_empty(),
@@ -44,7 +44,7 @@ impl Ink {
     }
 }
 
-/// The look of a glyph of `face`.
+/// The shape of a glyph of `face`.
 pub(crate) fn of(face: &Face, glyph: GlyphId) -> Ink {
     if let Some(picture) = pictograph(face, glyph) {
         return Ink::Picture(picture);
@@ -62,12 +62,12 @@ fn outline(face: &Face, glyph: GlyphId) -> Vec<PathElement> {
     };
     match outline.draw(&DrawOptions::new(), DrawMemory::Scratch, &mut path) {
         Ok(_) => path,
-        // Half a letter would be worse than none.
+        // An incomplete glyph is not drawn.
         Err(_) => Vec::new(),
     }
 }
 
-/// Pictures of glyphs larger than this are refused: no emoji font has them.
+/// The maximum side of a bitmap glyph; no emoji font has larger ones.
 const LARGEST: u32 = 1024;
 
 fn pictograph(face: &Face, glyph: GlyphId) -> Option<Pictograph> {
@@ -144,7 +144,7 @@ fn layers(face: &Face, glyph: GlyphId) -> Option<Vec<(Vec<PathElement>, [u8; 4])
     Some(layers.painted)
 }
 
-/// Collects what a colour glyph paints. A gradient is painted in its mean colour.
+/// Collects the layers of a colour glyph. A gradient gets its mean colour.
 struct Layers<'a> {
     face: &'a Face,
     colours: Vec<[u8; 4]>,
@@ -153,12 +153,12 @@ struct Layers<'a> {
     painted: Vec<(Vec<PathElement>, [u8; 4])>,
 }
 
-/// The most layers of a glyph, so that a hostile font ends.
+/// Maximum layers of a glyph, against malicious fonts.
 const MOST_LAYERS: usize = 500;
 
 impl Layers<'_> {
     fn colour(&self, palette_index: u16, alpha: f32) -> [f32; 4] {
-        // 0xffff stands for the colour of the text; dark grey is near to it.
+        // 0xffff means the colour of the text, which is dark grey.
         let colour = self.colours.get(usize::from(palette_index));
         let colour = colour.copied().unwrap_or([38, 38, 38, 255]);
         let [red, green, blue, own] = colour.map(f32::from);
@@ -245,7 +245,7 @@ impl PaintSink for Layers<'_> {
     }
 
     fn push_clip_box(&mut self, _: BoundingBox<f32>) {
-        // Glyphs keep to their boxes; the box is for those who reserve memory.
+        // Not needed: glyphs are inside their boxes.
         self.clips.push(None);
     }
 

@@ -1,7 +1,5 @@
-//! One line of text as glyphs at their places.
-//!
-//! The steps are those of every text engine: directions (Unicode's bidirectional algorithm), runs of one
-//! font and script, and shaping of each run (ligatures, joined letters, marks) by HarfRust.
+//! Layout of one line of text. The steps: directions (Unicode's bidirectional algorithm), runs of
+//! one font and script, and shaping of each run (joined letters, marks) by HarfRust.
 
 use std::ops::Range;
 
@@ -13,13 +11,13 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::fonts::{self, Face, visible};
 use super::script::Region;
 
-/// A line of text, ready to be drawn.
+/// A line of text with its glyphs.
 pub(crate) struct Line {
     /// From left to right.
     pub glyphs: Vec<Glyph>,
     /// Pixels per em.
     pub size: f32,
-    /// In pixels.
+    /// Width in pixels.
     pub length: f32,
     /// Characters that no font has, in order.
     pub missing: Vec<char>,
@@ -34,7 +32,7 @@ pub(crate) struct Glyph {
     pub y: f32,
     /// Pixels to the next glyph.
     pub advance: f32,
-    /// The characters that it stands for; empty if another glyph stands for them, too.
+    /// Its characters; empty if they belong to another glyph.
     pub text: String,
 }
 
@@ -46,7 +44,7 @@ struct Run {
 }
 
 impl Line {
-    /// Sets `text` at `size` pixels per em. The direction is that of its first letter.
+    /// Lays out `text` with `size` pixels per em. The direction is that of its first letter.
     pub fn new(text: &str, size: f32) -> Self {
         let mut line = Self {
             glyphs: Vec::new(),
@@ -73,7 +71,7 @@ impl Line {
         line
     }
 
-    /// Splits a part of one direction into runs of one font and script, in the order of the text.
+    /// Splits a part of one direction into runs of one font and script.
     fn runs(&mut self, text: &str, part: Range<usize>, region: Region) -> Vec<Run> {
         use unicode_script::Script::{Common, Inherited};
         let mut runs: Vec<Run> = Vec::new();
@@ -104,8 +102,8 @@ impl Line {
         runs
     }
 
-    /// The font for `cluster`, a character with its marks. Where none has it, the embedded one draws its
-    /// box for missing glyphs.
+    /// The font for `cluster`, a character with its marks. If no font has it, the embedded font
+    /// draws a box.
     fn face(&mut self, cluster: &str, region: Region) -> Face {
         let embedded = fonts::embedded();
         if embedded.covers(cluster) {
@@ -130,7 +128,7 @@ impl Line {
             Direction::LeftToRight
         });
         buffer.set_script(run.script.short_name().parse().ok());
-        // Names are read letter by letter, and cut between letters: `fi` stays two of them.
+        // No ligatures: a name can be shortened between any two letters.
         let plain = [b"liga", b"clig"].map(|name| Feature::new(Tag::new(name), 0, ..));
         let features: &[Feature] = match run.script {
             unicode_script::Script::Latin
@@ -169,7 +167,7 @@ impl Line {
     }
 }
 
-/// Characters that keep the direction of a part of a line from its neighbours.
+/// Characters that isolate the direction of a part of a line.
 fn is_isolate(character: char) -> bool {
     matches!(character, '\u{2066}'..='\u{2069}')
 }

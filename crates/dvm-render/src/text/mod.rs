@@ -1,4 +1,4 @@
-//! Lines of text: in the embedded font, and for characters that it lacks in fonts of the machine.
+//! Text layout and drawing.
 
 mod fonts;
 mod ink;
@@ -17,10 +17,10 @@ pub(crate) use paint::paint;
 /// The height of capitals and digits, as a share of the text size.
 pub(crate) const CAP_HEIGHT: f32 = 0.729;
 
-/// Longer texts are cut before they are measured.
+/// Longer texts are truncated before layout.
 const MOST_CHARACTERS: usize = 2000;
 
-/// The point of a line of text that is put on the given coordinate.
+/// The point of a line of text that is at the given coordinate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Anchor {
     Start,
@@ -28,12 +28,12 @@ pub(crate) enum Anchor {
     End,
 }
 
-/// The way in which a line of text runs.
+/// The direction of a line of text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Direction {
     /// Left to right.
     Across,
-    /// From bottom to top, letters lying on their backs.
+    /// From bottom to top, rotated.
     Upwards,
 }
 
@@ -42,14 +42,14 @@ pub(crate) fn length(text: &str, size: f32) -> f32 {
     Line::new(text, size).length
 }
 
-/// `text` without control characters, cut with an ellipsis where it is longer than `room` pixels.
+/// `text` without control characters, shortened with an ellipsis to `room` pixels.
 pub(crate) fn fitted(text: &str, size: f32, room: f32) -> String {
     let text = printable(text);
     if length(&text, size) <= room {
         return text;
     }
     let room = room - length("…", size);
-    // Characters are kept with their marks, so that no letter is taken apart.
+    // Characters are kept together with their marks.
     let ends: Vec<usize> = text
         .grapheme_indices(true)
         .map(|(at, cluster)| at + cluster.len())
@@ -59,8 +59,8 @@ pub(crate) fn fitted(text: &str, size: f32, room: f32) -> String {
     format!("{}…", text[..kept].trim_end())
 }
 
-/// `text` broken between words into at most `count` lines of at most `room` pixels; what does
-/// not fit ends in an ellipsis.
+/// `text` wrapped into at most `count` lines of at most `room` pixels; the rest is replaced by an
+/// ellipsis.
 pub(crate) fn wrapped(text: &str, size: f32, room: f32, count: usize) -> Vec<String> {
     let text = printable(text);
     let mut lines: Vec<String> = Vec::new();
@@ -76,7 +76,7 @@ pub(crate) fn wrapped(text: &str, size: f32, room: f32, count: usize) -> Vec<Str
     lines
 }
 
-/// Where the first line of `text` ends: at the last break before which it fits, or at the first break.
+/// The end of the first line of `text`: the last break up to which it fits, or the first break.
 fn line_end(text: &str, size: f32, room: f32) -> usize {
     let mut ends = breaks(text);
     ends.push(text.len());
@@ -84,8 +84,8 @@ fn line_end(text: &str, size: f32, room: f32) -> usize {
     ends[count.saturating_sub(1)]
 }
 
-/// Where a line may end: before spaces, and between Chinese or Japanese characters, but not before a
-/// closing sign or after an opening one.
+/// Positions where a line can end: before spaces, and between Chinese or Japanese characters, but
+/// not before a closing or after an opening sign.
 fn breaks(text: &str) -> Vec<usize> {
     let mut ends = Vec::new();
     let mut last = ' ';
@@ -104,13 +104,13 @@ fn breaks(text: &str) -> Vec<usize> {
     ends
 }
 
-/// `text` set apart from what stands beside it, so that a right-to-left name leaves the order of its
-/// neighbours alone.
+/// `text` in direction isolates, so that a right-to-left name does not change the order of its
+/// neighbours.
 pub(crate) fn isolated(text: &str) -> String {
     format!("\u{2068}{text}\u{2069}")
 }
 
-/// `text` with white space as single-width spaces, without control and invisible characters.
+/// `text` with plain spaces and without control and invisible characters.
 pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c })
@@ -119,8 +119,8 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
-/// Characters that steer the text around them: direction marks, overrides and isolates. Joiners stay:
-/// Persian, Indic scripts and emoji are written with them.
+/// Characters that control the direction: marks, overrides and isolates. Joiners are kept: Persian,
+/// Indic scripts and emoji need them.
 fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -129,8 +129,8 @@ fn is_invisible(character: char) -> bool {
     )
 }
 
-/// What to tell about the characters of `texts` that no font here has, and so appear as boxes: which
-/// they are, of which script, and what to install. `None` if all can be drawn.
+/// A warning about characters of `texts` that no font has, with the fonts to install. `None` if all
+/// characters can be drawn.
 ///
 /// ```
 /// assert_eq!(dvm_render::font_warning(["tabby", "Кошка", "γάτα"]), None);
@@ -162,7 +162,7 @@ pub fn font_warning<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Stri
     let shown: String = missing.iter().take(12).collect();
     let more = if missing.len() > 12 { "…" } else { "" };
     Some(format!(
-        "no font has the characters {shown}{more} ({}), so they appear as boxes in pictures; install a font \
+        "no font has the characters {shown}{more} ({}), so they are drawn as boxes; install a font \
          for them (on Debian and Ubuntu: apt install {})",
         scripts.join(", "),
         packages.join(" ")
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_those_of_the_font() {
+    fn lengths_follow_from_the_font() {
         // DejaVu Sans: 2048 units per em, advance of a digit 1303, of a space 651.
         assert!((length("0", 20.48) - 13.03).abs() < 1e-3);
         assert!((length("1 1", 20.48) - 32.57).abs() < 1e-3);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_fits_is_kept_and_longer_text_ends_in_an_ellipsis() {
+    fn text_that_is_too_long_ends_with_an_ellipsis() {
         assert_eq!(fitted("tiger cat", 20.0, 200.0), "tiger cat");
         let cut = fitted("Egyptian cat, a long description", 20.0, 150.0);
         assert_eq!(cut, "Egyptian cat…");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_broken_between_words() {
+    fn text_is_wrapped_between_words() {
         let text = "the rule is defined for rectified units only";
         let lines = wrapped(text, 20.0, 180.0, 5);
         assert_eq!(
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_wider_than_the_room_is_cut() {
+    fn a_word_that_is_too_wide_is_shortened() {
         let lines = wrapped("Donaudampfschifffahrtsgesellschaft Kapitän", 20.0, 180.0, 3);
         assert_eq!(lines, ["Donaudampfsc…", "Kapitän"]);
         assert!(wrapped(" \n ", 20.0, 180.0, 3).is_empty());
@@ -227,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn a_right_to_left_name_is_set_from_the_right() {
-        // DejaVu Sans has Arabic and Hebrew letters: shin comes first and stands on the right.
+    fn a_right_to_left_name_starts_on_the_right() {
+        // DejaVu Sans has Arabic and Hebrew letters: shin comes first and is on the right.
         let line = Line::new("שלום", 20.0);
         let words: Vec<&str> = line
             .glyphs
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_two_directions_keeps_the_order_of_its_parts() {
+    fn parts_of_two_directions_keep_their_order() {
         let line = Line::new(&format!("{}  ·  95 %", isolated("אב")), 20.0);
         let words: String = line
             .glyphs
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_cut_with_their_marks() {
+    fn letters_are_not_separated_from_their_marks() {
         let name = "e\u{301}".repeat(50);
         let cut = fitted(&name, 20.0, 100.0);
         assert!(cut.ends_with("\u{301}…"), "{cut:?}");
@@ -270,17 +270,17 @@ mod tests {
     }
 
     #[test]
-    fn chinese_is_broken_between_characters_but_not_before_a_full_stop() {
+    fn chinese_is_wrapped_between_characters_but_not_before_a_full_stop() {
         assert_eq!(breaks("猫。犬 a"), [6, 9]);
         assert_eq!(breaks("ab cd"), [2]);
     }
 
     #[test]
-    fn characters_without_a_font_are_named_with_what_to_install() {
+    fn the_warning_for_missing_characters_says_what_to_install() {
         let warning = font_warning(["猫 tabby", "แมว", "猫"]).unwrap();
         assert_eq!(
             warning,
-            "no font has the characters มวแ猫 (Thai, Chinese), so they appear as boxes in pictures; install \
+            "no font has the characters มวแ猫 (Thai, Chinese), so they are drawn as boxes; install \
              a font for them (on Debian and Ubuntu: apt install fonts-noto-core fonts-noto-cjk)"
         );
         assert_eq!(font_warning(["Кошка, chat, Katze"]), None);

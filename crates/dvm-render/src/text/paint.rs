@@ -1,4 +1,4 @@
-//! Glyphs as pixels.
+//! Draws glyphs as pixels.
 
 use ab_glyph_rasterizer::{Point, Rasterizer, point};
 use dvm_image::Picture;
@@ -8,8 +8,8 @@ use super::ink::{self, Ink, Pictograph};
 use super::{Direction, Glyph, Line};
 use crate::canvas::blend;
 
-/// Draws `line` with its start at column `x` and row `y`; the baseline is row `y`, or column `x` if it
-/// runs upwards. What lies outside the canvas is left out.
+/// Draws `line` from column `x` and row `y`. The baseline is row `y`, or column `x` for vertical
+/// text. Pixels outside the canvas are ignored.
 pub(crate) fn paint(
     canvas: &mut Picture,
     line: &Line,
@@ -63,7 +63,7 @@ fn fill(path: &[PathElement], scale: f32, (x, y): (f32, f32), mut put: impl FnMu
     }
     let (left, top) = ((low.x + x).floor(), (low.y + y).floor());
     let size = ((high.x + x).ceil() - left, (high.y + y).ceil() - top);
-    // A font of strange metrics must not ask for all memory.
+    // A font with wrong metrics must not use up the memory.
     if !(size.0 < 4000.0 && size.1 < 4000.0) {
         return;
     }
@@ -114,7 +114,7 @@ fn fill(path: &[PathElement], scale: f32, (x, y): (f32, f32), mut put: impl FnMu
     });
 }
 
-/// All points of an element of a path, those beside the curve, too.
+/// All points of a path element, including control points.
 fn points(element: &PathElement) -> impl Iterator<Item = (f32, f32)> + use<> {
     let points = match *element {
         PathElement::MoveTo { x, y } | PathElement::LineTo { x, y } => [Some((x, y)), None, None],
@@ -132,7 +132,7 @@ fn points(element: &PathElement) -> impl Iterator<Item = (f32, f32)> + use<> {
     points.into_iter().flatten()
 }
 
-/// Draws a pictograph, each pixel the mean of the area that it covers.
+/// Draws a bitmap glyph; each pixel is the mean of the area that it covers.
 fn paste(
     picture: &Pictograph,
     glyph: &Glyph,
@@ -162,7 +162,7 @@ fn paste(
             }
             if alpha > 0.0 {
                 let colour = colour.map(|sum| (sum / alpha).round() as u8);
-                // At the border only a part of the pixel is under the picture.
+                // At the border the bitmap covers only a part of the pixel.
                 let whole = (picture.width as f32 / width) * (picture.height as f32 / height);
                 put(column, row, alpha / whole.max(all), colour);
             }
@@ -170,8 +170,8 @@ fn paste(
     }
 }
 
-/// The source pixels under the pixel from `start` to `start + 1` of a side that is `length` long and shows
-/// `count` source pixels, and how much of each is covered.
+/// The source pixels, with covered lengths, under the pixel from `start` to `start + 1`, if `count`
+/// source pixels have the drawn length `length`.
 fn shares(start: f32, length: f32, count: usize) -> Vec<(usize, f32)> {
     let factor = count as f32 / length;
     let low = (start * factor).clamp(0.0, count as f32);

@@ -1,9 +1,9 @@
-//! What a character's script says about the font that suits it.
+//! Preferred fonts for each script.
 
 use unicode_script::{Script, UnicodeScript};
 
-/// Where a text with Chinese characters comes from: they look different in each place, and Unicode
-/// gives them one number.
+/// The region of a text with Chinese characters: they look different in each region, but have the
+/// same code points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Region {
     Simplified,
@@ -13,7 +13,7 @@ pub(crate) enum Region {
 }
 
 impl Region {
-    /// The region whose own letters stand in `text`; simplified Chinese if there are none.
+    /// The region, from letters of other scripts in `text`; simplified Chinese if there are none.
     pub fn of(text: &str) -> Self {
         for character in text.chars() {
             match character.script() {
@@ -27,7 +27,7 @@ impl Region {
     }
 }
 
-/// Whether `cluster` is a pictograph rather than a letter or sign.
+/// Whether `cluster` is an emoji.
 pub(crate) fn is_emoji(cluster: &str) -> bool {
     cluster.contains('\u{fe0f}')
         || cluster
@@ -35,7 +35,7 @@ pub(crate) fn is_emoji(cluster: &str) -> bool {
             .any(|c| matches!(c, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}'))
 }
 
-/// Font families that suit `cluster`, best first: those of the major systems.
+/// Preferred font families for `cluster`, best first.
 pub(crate) fn preferred_families(cluster: &str, region: Region) -> &'static [&'static str] {
     if is_emoji(cluster) {
         return &[
@@ -89,7 +89,7 @@ pub(crate) fn preferred_families(cluster: &str, region: Region) -> &'static [&'s
     }
 }
 
-/// Whether a character is written without spaces around words, in Chinese, Japanese or Korean.
+/// Whether a character is Chinese, Japanese or Korean.
 pub(crate) fn is_east_asian(character: char) -> bool {
     matches!(
         character.script(),
@@ -97,7 +97,7 @@ pub(crate) fn is_east_asian(character: char) -> bool {
     ) || matches!(character, '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ffef}')
 }
 
-/// The name of the script of `character`, and the Debian package of fonts that has it.
+/// The name of the script of `character`, and a Debian package with fonts for it.
 pub(crate) fn package(character: char) -> (&'static str, &'static str) {
     if is_emoji(character.encode_utf8(&mut [0; 4])) {
         ("emoji", "fonts-noto-color-emoji")

@@ -1,4 +1,4 @@
-//! A drawing beside its golden file.
+//! Compares a drawing with its golden file.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter};
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use dvm_image::Picture;
 
-/// Largest difference of a channel. Drawing is scalar arithmetic, so that pictures should be
-/// equal; one unit is left for a compiler that rounds a colour the other way.
+/// Maximum difference of a channel. Drawing is scalar arithmetic, so pictures should be equal; one
+/// unit is allowed for another compiler's rounding.
 const TOLERANCE: u8 = 1;
 
-/// Fails unless `actual` is the golden picture `name`.
+/// Fails unless `actual` equals the golden picture `name`.
 pub fn check(name: &str, actual: &Picture) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
@@ -35,7 +35,7 @@ pub fn check(name: &str, actual: &Picture) {
         return;
     }
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden");
-    fs::create_dir_all(&folder).expect("the target folder can be written");
+    fs::create_dir_all(&folder).expect("the target folder is writable");
     let file = |kind: &str| folder.join(format!("{name}.{kind}.png"));
     write(&file("expected"), &expected);
     write(&file("actual"), actual);
@@ -56,7 +56,7 @@ pub fn check(name: &str, actual: &Picture) {
     }
 }
 
-/// Fails unless `actual` is the golden text file `name`, byte for byte.
+/// Fails unless `actual` equals the golden text file `name`, byte for byte.
 pub fn check_text(name: &str, actual: &str) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
@@ -71,7 +71,7 @@ pub fn check_text(name: &str, actual: &str) {
         return;
     }
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("golden");
-    fs::create_dir_all(&folder).expect("the target folder can be written");
+    fs::create_dir_all(&folder).expect("the target folder is writable");
     let file = |kind: &str| folder.join(format!("{kind}.{name}"));
     fs::write(file("expected"), &expected).unwrap();
     fs::write(file("actual"), actual).unwrap();
@@ -84,7 +84,7 @@ pub fn check_text(name: &str, actual: &str) {
     );
 }
 
-/// Black where two pictures of one size agree, the brighter the more they differ.
+/// The difference of two pictures of the same size: black where they are equal.
 fn difference(a: &Picture, b: &Picture) -> Picture {
     let rgb = a
         .rgb()
@@ -92,7 +92,7 @@ fn difference(a: &Picture, b: &Picture) -> Picture {
         .zip(b.rgb())
         .map(|(a, b)| match a.abs_diff(*b) {
             0 => 0,
-            // Even a difference of one unit must be seen.
+            // A difference of one unit must be visible.
             d => 63 + d / 4 * 3,
         })
         .collect();
