@@ -1,4 +1,4 @@
-//! `dvm classify`: what the network sees in each picture.
+//! `dvm classify`: the most probable classes of each picture.
 
 use std::path::PathBuf;
 
@@ -9,23 +9,30 @@ use serde::Serialize;
 
 use crate::failure::{Failure, in_words_about};
 use crate::images::{self, Image, Images};
-use crate::options::{ModelOptions, RunOptions};
+use crate::options::{ModelOptions, RunOptions, whole};
 use crate::picture_options::{PictureOptions, range_hint};
 use crate::preprocess_options;
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
+#[command(after_help = "\
+Examples:
+  dvm classify photo.jpg
+  dvm classify photos/ --top 3 --json
+  dvm classify photo.jpg --model trained.safetensors")]
 pub struct Arguments {
-    /// Pictures; folders of pictures, with the folders in them; data sets; NIfTI, DICOM and .npy files;
-    /// lists of these (.txt, or @FILE), one path per line; or `-`: a picture or a list from standard
-    /// input
+    /// Pictures, folders, data sets or lists of pictures; `-` for standard input
+    ///
+    /// A folder means all pictures in it and in its subfolders. NIfTI, DICOM and .npy files are read,
+    /// too. A list is a .txt file (or @FILE) with one path per line. Standard input is a picture or a
+    /// list.
     #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     images: Vec<PathBuf>,
-    /// How many classes to list
+    /// Number of classes to list for each picture
     #[arg(long, value_name = "N", default_value = "5")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_parser = whole::<u32>(1, u64::MAX))]
     top: u32,
-    /// Which slices of a volume or frames of a DICOM file: a number from 0, `middle`, `all`, or A..B
+    /// Slices or frames of a volume: a number from 0, middle, all or A..B
     #[arg(long, value_name = "N|middle|all|A..B", default_value = "middle")]
     #[arg(alias = "slices", help_heading = "Pictures")]
     slice: Wanted,
@@ -37,18 +44,18 @@ pub struct Arguments {
     run: RunOptions,
 }
 
-/// What the network says of one picture.
+/// The result of one picture, as JSON.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Answer {
-    Seen {
+enum JsonPrediction {
+    Classified {
         image: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         slice: Option<usize>,
         top: Vec<Ranked>,
-        /// What the network's numbers mean.
+        /// The meaning of `outputs`.
         output: &'static str,
-        /// The network's numbers, as it computes them.
+        /// The network's outputs.
         outputs: Vec<f32>,
         /// One per class, by index.
         logits: Vec<f32>,
@@ -70,36 +77,36 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let count = arguments.top as usize;
     let progress = Progress::new(images.len(), true);
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     let mut failed = false;
     for (position, image) in images.iter().enumerate() {
         progress.picture(position, &image.name());
         let path = image.path().display().to_string();
-        let seen = predict(&classifier, image, &progress);
-        if let Err(error) = &seen {
+        let prediction = predict(&classifier, image, &progress);
+        if let Err(error) = &prediction {
             failed = true;
             progress.aside(|| report::say(&format!("error: {path}: {error}")));
         }
-        match seen {
-            Ok(seen) if !arguments.run.json => {
-                let text = as_text(&image.name(), seen.top(count), position == 0);
+        match prediction {
+            Ok(prediction) if !arguments.run.json => {
+                let text = as_text(&image.name(), prediction.top(count), position == 0);
                 progress.aside(|| report::print(&text))?;
             }
-            Ok(seen) => answers.push(Answer::Seen {
+            Ok(prediction) => results.push(JsonPrediction::Classified {
                 image: path,
                 slice: image.slice(),
-                top: seen.top(count).to_vec(),
-                output: seen.output.word(),
-                outputs: seen.outputs,
-                logits: seen.logits,
+                top: prediction.top(count).to_vec(),
+                output: prediction.output.word(),
+                outputs: prediction.outputs,
+                logits: prediction.logits,
             }),
-            Err(error) => answers.push(Answer::Failed { image: path, error }),
+            Err(error) => results.push(JsonPrediction::Failed { image: path, error }),
         }
         progress.update("classified", position + 1, images.len());
     }
     drop(progress);
     if arguments.run.json {
-        report::print_json(&answers)?;
+        report::print_json(&results)?;
     }
     if failed {
         return Err(Failure::SomePictures);
@@ -116,7 +123,7 @@ fn predict(
         Image::Picture { source, .. } => source,
         Image::Nothing { why, .. } => return Err(why.clone()),
     };
-    let answer = || {
+    let predict_one = || {
         let picture = source.read(&classifier.reading())?;
         let cut_off = (!picture.is_whole()).then(|| dvm::CUT_OFF.to_owned());
         let notes = cut_off.into_iter().chain(picture.notes());
@@ -126,15 +133,16 @@ fn predict(
         let input = classifier.prepare(picture)?;
         if let Some(warning) = input.placement().warning() {
             let hint = preprocess_options::whole_picture(classifier.preprocess());
-            progress.aside(|| report::say(&format!("note: {}: {warning} ({hint})", image.name())));
+            let line = format!("note: {}: {warning} ({hint})", image.name());
+            progress.aside(|| report::say(&line));
         }
-        let seen = classifier.classify(&input)?;
-        if let Some(doubt) = &seen.doubt {
+        let prediction = classifier.classify(&input)?;
+        if let Some(doubt) = &prediction.doubt {
             progress.aside(|| report::say(&format!("warning: {}: {doubt}", image.name())));
         }
-        Ok(seen)
+        Ok(prediction)
     };
-    answer().map_err(|error: dvm::Error| in_words_about(source.path(), &error))
+    predict_one().map_err(|error: dvm::Error| in_words_about(source.path(), &error))
 }
 
 fn as_text(name: &str, top: &[Ranked], first: bool) -> String {

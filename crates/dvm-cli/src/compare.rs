@@ -1,4 +1,4 @@
-//! `dvm compare`: which method to use on a network.
+//! `dvm compare`: compares methods by metrics over many pictures.
 
 mod data;
 mod figures;
@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytesize::ByteSize;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 use dvm::Classifier;
@@ -18,36 +17,42 @@ use dvm_web::report::{self as sections, Head, Kind, Section};
 use dvm_web::view::Warning;
 use serde_json::{Map, Value};
 
-use crate::explain::size;
 use crate::failure::Failure;
 use crate::html_report::{self, ReportOption};
 use crate::interruption;
 use crate::method_options::MethodOptions;
-use crate::options::{ModelOptions, RunOptions};
+use crate::options::{MemoryOption, ModelOptions, RunOptions, whole};
 use crate::picture_options::PictureOptions;
 use crate::report::{self, Progress};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Pictures to compare on: a data set with `train`, `val` or `test`, folders of pictures, files, lists of
-    /// these (.txt, or @FILE), one path per line
+    /// Pictures: a data set, folders, files, or lists of pictures
+    ///
+    /// A data set has `train`, `val` or `test`. A list is a .txt file (or @FILE) with one path per line.
     #[arg(required = true, value_name = "DATA", value_hint = ValueHint::AnyPath)]
     data: Vec<PathBuf>,
-    /// Methods, separated by commas (see `dvm methods list`); two controls are always compared with them: noise,
-    /// and the edges of the picture
-    #[arg(id = "method", long, value_name = "METHOD", value_delimiter = ',')]
+    /// Methods to compare, separated by commas (see `dvm methods list`)
+    ///
+    /// Two controls are always added: noise, and the edges of the picture.
+    #[arg(
+        help_heading = "Methods",
+        id = "method",
+        long,
+        value_name = "METHOD",
+        value_delimiter = ','
+    )]
     #[arg(value_parser = crate::methods::names(), default_value = USUAL_METHODS)]
     #[arg(hide_possible_values = true)]
     methods: Vec<String>,
-    /// Metrics, separated by commas (see `dvm metrics list`); `usual` are symmetric relevance gain, deletion and
-    /// insertion (together two partial walks a step), sparseness, and model randomisation (one more map of
-    /// the method, of the network with random weights)
-    #[arg(long, value_name = "METRIC", value_delimiter = ',', default_value = dvm::Checks::USUAL)]
+    #[arg(help = "Metrics, separated by commas (see `dvm metrics list`)", long_help = metrics_help())]
+    #[arg(help_heading = "Methods", long, value_name = "METRIC", value_delimiter = ',', default_value = dvm::Checks::USUAL)]
     #[arg(value_parser = crate::metrics::names(), hide_possible_values = true)]
     metrics: Vec<String>,
-    /// The class that is explained: `top` is the most probable one of each picture, `true` the one that it really
-    /// shows, by the name of its folder
+    /// Class to explain, by name or index
+    ///
+    /// `top`: the most probable class of each picture. `true`: its true class, the name of its folder.
     #[arg(
         id = "class",
         long,
@@ -55,35 +60,42 @@ pub struct Arguments {
         default_value = "top"
     )]
     class: String,
-    /// Compare on at most so many pictures, chosen by the seed, as many of each class as of any other
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Largest number of pictures; all classes get equally many [default: all pictures]
+    ///
+    /// The seed decides which pictures are chosen.
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1, u64::MAX))]
     limit: Option<u32>,
-    /// Boxes or masks that say where objects are, for the metrics that must know: a COCO file, Pascal VOC files,
-    /// mask PNGs
-    #[arg(long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    /// Objects in the pictures, for metrics that compare a map with an object's region
+    ///
+    /// A COCO file, or a folder of Pascal VOC files or of masks.
+    #[arg(help_heading = "Methods", long, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
     regions: Option<PathBuf>,
-    /// Which part of a data set [default: test if there is one, or else val]
+    /// Split of the data set [default: test if there is one, otherwise val or train]
     #[arg(long, value_name = "train|val|test", value_parser = split())]
+    #[arg(hide_possible_values = true)]
     split: Option<Split>,
-    /// Resamples of the bootstrap that gives 95 % intervals
+    /// Bootstrap resamples for 95 % intervals, 1 to 100000
     #[arg(long, value_name = "N", default_value = "1000")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(value_parser = whole::<u32>(1, 100_000))]
     bootstrap: u32,
-    /// Folder for the results: every figure as it comes (measurements.jsonl), a table (compare.csv), a summary
-    /// (compare.json) and plots (compare.png, .svg, .pdf)
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// Folder for the results
+    ///
+    /// It gets every measurement (measurements.jsonl), a table (compare.csv), a summary (compare.json) and
+    /// plots (compare.png, .svg, .pdf).
+    #[arg(help_heading = "Output", long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(default_value = "comparison")]
     out: PathBuf,
     #[command(flatten)]
     report: ReportOption,
-    /// Resume the comparison in the folder, by the same command: pictures that are measured are not measured
-    /// again
-    #[arg(long)]
+    /// Resume the comparison in the folder of --out
+    ///
+    /// Give the same arguments as before. Measured pictures are not measured again.
+    #[arg(help_heading = "Output", long)]
     resume: bool,
-    /// Replace a comparison that is in the folder
-    #[arg(long, conflicts_with = "resume")]
+    /// Replace the comparison in the folder of --out
+    #[arg(help_heading = "Output", long, conflicts_with = "resume")]
     overwrite: bool,
-    /// Which slices of a volume or frames of a DICOM file: a number from 0, `middle`, `all`, or A..B
+    /// Slices or frames of a volume: a number from 0, middle, all or A..B
     #[arg(long, value_name = "N|middle|all|A..B", default_value = "middle")]
     #[arg(alias = "slices", help_heading = "Pictures")]
     slice: Wanted,
@@ -95,12 +107,11 @@ pub struct Arguments {
     model: ModelOptions,
     #[command(flatten)]
     run: RunOptions,
-    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
-    #[arg(long, value_name = "SIZE", help_heading = "Running")]
-    #[arg(default_value = "1GiB", value_parser = size)]
-    memory: ByteSize,
-    /// Compute every covered picture as a whole instead of only what a change can reach: slower, and but for
-    /// rounding the same
+    #[command(flatten)]
+    memory: MemoryOption,
+    /// Compute every changed picture as a whole; slower
+    ///
+    /// By default only the part that a change can reach is computed. The values differ by rounding only.
     #[arg(long, help_heading = "Running")]
     no_incremental: bool,
     /// Print errors only
@@ -111,24 +122,24 @@ pub struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   dvm compare flowers --model resnet18 --weights best.safetensors --limit 100
-      The usual methods by the usual metrics on 100 pictures, as many of each class
+      The default methods and metrics on 100 pictures, equally many of each class
 
   dvm compare photos --method grad-cam,occlusion,rise --metrics deletion,insertion --out compared
       Three methods by two metrics
 
   dvm compare flowers --method grad-cam,lime --set lime.samples=500 --set deletion.steps=20 --resume
-      Options of methods and metrics; a comparison that was interrupted goes on";
+      Options of methods and metrics; resumes an interrupted comparison";
 
-/// The options of methods, of which the seed is shown: here it is for more than methods.
+/// The options of methods; `--seed` is shown in the help, because it is not only for methods.
 #[derive(Clone, Debug, Default)]
 struct OptionsWithSeed(MethodOptions);
 
 impl Args for OptionsWithSeed {
     fn augment_args(command: Command) -> Command {
         MethodOptions::augment_args(command).mut_arg("seed", |seed| {
-            seed.help(
-                "Where all random numbers begin: which pictures are chosen, the noise that methods are compared \
-                 with, the intervals, and methods and metrics that draw numbers [default: 0]",
+            seed.help("Seed of all random numbers [default: 0]").long_help(
+                "Seed of all random numbers: the choice of pictures, the control with noise, the intervals, and \
+                 methods and metrics that draw numbers [default: 0]",
             )
             .help_heading(None::<&str>)
             .hide_short_help(false)
@@ -151,11 +162,20 @@ impl FromArgMatches for OptionsWithSeed {
     }
 }
 
+/// The help of `--metrics`, with the metrics of `usual`.
+fn metrics_help() -> String {
+    format!(
+        "Metrics, separated by commas (see `dvm metrics list`)\n\n`{}` means {}",
+        dvm::Checks::USUAL,
+        compare::usual_metrics()
+    )
+}
+
 fn split() -> impl TypedValueParser<Value = Split> {
     PossibleValuesParser::new(Split::ALL.map(Split::name)).map(|word| {
         let mut all = Split::ALL.into_iter();
         all.find(|split| split.name() == word)
-            .expect("only these words pass")
+            .expect("clap has checked the word")
     })
 }
 
@@ -163,7 +183,7 @@ fn split() -> impl TypedValueParser<Value = Split> {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let (methods, metrics) = (arguments.methods.join(","), arguments.metrics.join(","));
     let mut compare = Compare::new(&methods, &metrics, &arguments.options.0.settings)?;
-    compare.memory = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
+    compare.memory = arguments.memory.memory;
     compare.incremental = !arguments.no_incremental;
     compare.resamples = arguments.bootstrap as usize;
     compare.class = match &arguments.class[..] {
@@ -199,7 +219,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let pictures = compare::chosen(data.pictures, limit, compare.seed());
     if pictures.len() < found {
         note(&format!(
-            "note: {} of {found} pictures are compared, chosen by the seed {}",
+            "note: comparing on {} of {found} pictures, chosen by seed {}",
             pictures.len(),
             compare.seed()
         ));
@@ -215,7 +235,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let (measured, all) = (measured.clone(), pictures.len());
         move || {
             let measured = measured.load(Ordering::Relaxed);
-            format!("interrupted; measured: {measured} of {all}; --resume continues")
+            format!("interrupted; measured: {measured} of {all}; to continue, add --resume")
         }
     });
     let mut watch = |event: Event| match event {
@@ -236,7 +256,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             progress.aside(|| report::say(&format!("error: {file}: {why}")));
         }
         Event::NoMap { method, why } => {
-            progress.aside(|| note(&format!("note: {method} makes no map: {why}")));
+            progress.aside(|| note(&format!("note: no map by {method}: {why}")));
         }
     };
     let compared =
@@ -272,7 +292,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// What the HTML report says.
+/// The content of the HTML report.
 fn html_head(classifier: &Classifier, summary: &Summary, notes: &[String]) -> Head {
     let pictures = match summary.pictures {
         1 => "1 picture".into(),

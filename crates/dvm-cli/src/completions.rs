@@ -7,8 +7,11 @@ use crate::failure::Failure;
 use crate::{Cli, report};
 
 #[derive(Args)]
+#[command(after_help = "\
+Example:
+  dvm completions bash > ~/.local/share/bash-completion/completions/dvm")]
 pub struct Arguments {
-    /// The shell to complete for
+    /// The shell
     shell: Shell,
 }
 

@@ -1,4 +1,4 @@
-//! `dvm models convert`: a network from one kind of file to another.
+//! `dvm models convert`: converts a network to another file format.
 
 use std::path::{Path, PathBuf};
 
@@ -8,53 +8,49 @@ use dvm::models::FileFormat;
 use serde::Serialize;
 
 use crate::failure::Failure;
-use crate::options::{ModelOptions, OutputOption, RunOptions};
-use crate::preprocess_options::PreprocessOptions;
+use crate::options::{ModelOptions, NetworkOptions, RunOptions};
 use crate::report;
 
 #[derive(Args)]
 #[command(after_help = "\
-.safetensors carries all that dvm needs to know of a network, .pth is what torch.load reads, and .onnx \
-is what ONNX Runtime runs (operators of version 17, pictures of the size of the preprocessing's crop, \
-any number at once). Classes and preprocessing go with the weights in every format. A file of the name \
-OUT is replaced, when the new one is whole.")]
+Formats:
+  .safetensors  for dvm, with everything that dvm needs to know
+  .pth, .pt     for torch.load: a state dict
+  .onnx         for ONNX Runtime and others: opset 17, input of the crop's size, any batch size
+
+Every format also holds the class names and the preprocessing. An existing file OUT is replaced.
+
+Examples:
+  dvm models convert trained.pth trained.safetensors --model resnet18 --classes names.txt
+  dvm models convert squeezenet1_1 squeezenet.onnx")]
 pub struct Arguments {
-    /// A network by name, or a file that holds one
+    /// Network: a name or a file
     #[arg(value_name = "NAME|IN", value_hint = ValueHint::FilePath)]
     input: String,
-    /// The file to write; its ending says in what format: .safetensors, .pth, .pt or .onnx
     #[arg(value_name = "OUT", value_hint = ValueHint::FilePath)]
+    #[arg(help = format!("File to write: {}", FileFormat::endings()))]
     output: PathBuf,
-    /// The architecture of the weights, where the file does not say it
-    #[arg(long, value_name = "NAME")]
+    /// Architecture of the weights, if the file does not name it
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
     model: Option<String>,
-    /// Names of its classes: one per line, or JSON
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    classes: Option<PathBuf>,
-    /// Which network of a file that holds several: its prefix in the file, such as state_dict_ema, or
-    /// ema, raw, teacher, student [default: the averaged one, or the teacher]
-    #[arg(long, value_name = "NAME")]
-    part: Option<String>,
     #[command(flatten)]
-    meaning: OutputOption,
-    #[command(flatten)]
-    preprocess: PreprocessOptions,
+    network: NetworkOptions,
     #[command(flatten)]
     run: RunOptions,
 }
 
-/// What was written.
+/// The written file, as JSON.
 #[derive(Serialize)]
 struct Written {
     file: String,
     network: String,
-    /// Where in the file that was read the weights were, if it holds more than them.
+    /// The part of the read file that holds the weights, if it holds more.
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<String>,
     classes: usize,
     parameters: usize,
     bytes: u64,
-    /// What the file does not say.
+    /// What the file does not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'static str>,
 }
@@ -71,10 +67,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = ModelOptions {
         model: Some(model),
         weights,
-        classes: arguments.classes,
-        output: arguments.meaning,
-        part: arguments.part,
-        preprocess: arguments.preprocess,
+        network: arguments.network,
     };
     let classifier = options.open(&arguments.run)?;
     classifier.save(&arguments.output)?;
@@ -102,29 +95,29 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     ))?)
 }
 
-/// What the file is to be; known before a network is loaded.
+/// The format of the file, by its extension.
 fn format_of(output: &Path) -> Result<FileFormat, Failure> {
     FileFormat::of(output).ok_or_else(|| {
         Failure::Request(format!(
-            "{}: networks are written as files that end in {}",
+            "{}: unknown extension; dvm writes networks as {}",
             output.display(),
-            FileFormat::ENDINGS
+            FileFormat::endings()
         ))
     })
 }
 
-/// A conversion in place would leave nothing to go back to.
+/// Checks that input and output differ, so that the input is kept.
 fn refuse_same_file(input: &str, output: &Path) -> Result<(), Failure> {
     let whole = |path: &Path| std::fs::canonicalize(path).ok();
     match (whole(Path::new(input)), whole(output)) {
         (Some(from), Some(to)) if from == to => Err(Failure::Request(format!(
-            "{input} is both read and written; give the result another name"
+            "{input} is input and output; give the output another name"
         ))),
         _ => Ok(()),
     }
 }
 
-/// Numbers in the file that are the network's own.
+/// Number of values of the network in the file.
 fn parameters(classifier: &Classifier, format: FileFormat) -> usize {
     let network = classifier.network();
     let graph = match format {
@@ -134,11 +127,11 @@ fn parameters(classifier: &Classifier, format: FileFormat) -> usize {
     graph.values().iter().map(|value| value.len()).sum()
 }
 
-/// What whoever reads the file has to know.
+/// A note about what the file does not hold.
 fn note(classifier: &Classifier, format: FileFormat) -> Option<&'static str> {
     let is_loose = classifier.architecture().is_none() && format == FileFormat::Torch;
     is_loose.then_some(
-        "the file holds weights under the names of the ONNX file, and no architecture: PyTorch reads \
-         them, but nothing knows what to compute; .safetensors and .onnx keep the graph",
+        "the file holds only the weights, with the names of the ONNX file: PyTorch can read them, but the graph is \
+         lost; .safetensors and .onnx keep it",
     )
 }

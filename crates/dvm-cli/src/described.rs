@@ -1,4 +1,4 @@
-//! What lists have in common: papers and options of methods and metrics, for people and as JSON.
+//! Papers and options of methods and metrics, as text and as JSON.
 
 use dvm::OptionSpec;
 use dvm::methods::Reference;
@@ -45,7 +45,7 @@ impl Choice {
     }
 }
 
-/// A paper in a few words: `Selvaraju and others 2016, arXiv 1610.02391`.
+/// A paper as one short text: `Selvaraju and others 2016, arXiv 1610.02391`.
 pub fn paper(reference: &Reference) -> String {
     let first = reference.authors.split(',').next().unwrap_or_default();
     let others = match reference.authors.contains(',') {
@@ -58,7 +58,7 @@ pub fn paper(reference: &Reference) -> String {
     )
 }
 
-/// The first lines about a method or a metric.
+/// The first lines about a method or a metric: name, summary, paper.
 pub fn head(name: &str, summary: &str, reference: &Reference) -> String {
     format!(
         "{name}: {summary}\n\n{} {}, {}, {}\n",
@@ -69,7 +69,7 @@ pub fn head(name: &str, summary: &str, reference: &Reference) -> String {
     )
 }
 
-/// The lines about an option that is given as `flag`.
+/// The lines about an option; `flag` is how it is given.
 pub fn option(flag: &str, option: &OptionSpec) -> String {
     let default = match option.default {
         "" => String::new(),

@@ -1,4 +1,4 @@
-//! `dvm evaluate`: how good a network is on labelled pictures.
+//! `dvm evaluate`: measures a network on labelled pictures.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,32 +17,35 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::html_report::{self, ReportOption};
-use crate::options::{ModelOptions, RunOptions};
+use crate::options::{ModelOptions, RunOptions, whole};
 use crate::picture_options::PictureOptions;
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// A weight file, such as best.safetensors of a run; left out if --model or --weights says it
+    /// Weight file, such as best.safetensors of a run
+    ///
+    /// Leave it out if you give --model or --weights.
     #[arg(value_name = "CHECKPOINT", value_hint = ValueHint::AnyPath)]
     checkpoint: PathBuf,
-    /// Folder of pictures: with `train`, `val` or `test`, or with a folder for each class
+    /// Data set: a folder with `train`, `val` or `test`, or with a folder per class
     #[arg(value_name = "DATA", value_hint = ValueHint::DirPath)]
     data: Option<PathBuf>,
-    /// Which part of it [default: test if there is one, or else val]
+    /// Split to measure on [default: test, or val if there is no test]
     #[arg(long, value_name = "train|val|test", value_parser = split())]
+    #[arg(hide_possible_values = true)]
     split: Option<Split>,
-    /// Folder for a report: confusion matrix (PNG, CSV), table of classes, the most wrong pictures
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// Folder for a report: confusion matrix, classes, worst mistakes
+    #[arg(help_heading = "Output", long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
     #[command(flatten)]
     report: ReportOption,
-    /// Resamples of the bootstrap that gives 95 % intervals; 0 for none
+    /// Bootstrap resamples for 95 % intervals, 0 to 100000; 0: no intervals
     #[arg(long, value_name = "N", default_value = "1000")]
-    #[arg(value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    #[arg(value_parser = whole::<u32>(0, 100_000))]
     bootstrap: u32,
-    /// Leave out pictures that cannot be read, and name them
+    /// Skip pictures that cannot be read, and name them
     #[arg(long)]
     skip_broken: bool,
     #[command(flatten)]
@@ -56,20 +59,20 @@ pub struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   dvm evaluate runs/flowers/best.safetensors flowers
-      How good the network of a run is on the pictures that it did not learn from
+      The best network of a run, on its test or validation pictures
 
   dvm evaluate trained.pth flowers --model resnet18 --classes names.txt
       A state dict saved by PyTorch; names.txt has the classes in the order of its outputs";
 
 impl Arguments {
-    /// The folder of pictures, and the checkpoint as the weights of the network.
-    fn sort_out(&mut self) -> Result<PathBuf, Failure> {
+    /// The data set; sets the weights of the network to the checkpoint.
+    fn take_data(&mut self) -> Result<PathBuf, Failure> {
         let first = std::mem::take(&mut self.checkpoint);
         match self.data.take() {
             Some(data) => {
                 if let Some(weights) = &self.model.weights {
                     return Err(Failure::Request(format!(
-                        "both {} and {} are given as weights; name one",
+                        "both {} and {} are given as weights; give one of them",
                         first.display(),
                         weights.display()
                     )));
@@ -77,10 +80,10 @@ impl Arguments {
                 self.model.weights = Some(first);
                 Ok(data)
             }
-            // The only path is the folder.
+            // The only path is the data set.
             None if self.model.weights.is_some() || self.model.model.is_some() => Ok(first),
             None => Err(Failure::Request(
-                "name a network and pictures: dvm evaluate CHECKPOINT DATA, or dvm evaluate DATA --model \
+                "a network and a data set are needed: dvm evaluate CHECKPOINT DATA, or dvm evaluate DATA --model \
                  NAME"
                     .to_owned(),
             )),
@@ -92,33 +95,33 @@ pub fn split() -> impl TypedValueParser<Value = Split> {
     PossibleValuesParser::new(Split::ALL.map(Split::name)).map(|word| {
         let mut all = Split::ALL.into_iter();
         all.find(|split| split.name() == word)
-            .expect("only these words pass")
+            .expect("clap has checked the word")
     })
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct JsonEvaluation<'a> {
     checkpoint: String,
-    /// Where in it the weights are, if it holds more than them.
+    /// The part of the file with the weights, if it holds more.
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<String>,
     data: String,
     split: &'static str,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
-    /// Of which classes means over classes are, where it is not all.
+    /// The classes that means over classes cover, if not all.
     #[serde(skip_serializing_if = "Option::is_none")]
     about_classes: Option<String>,
-    /// What is odd about the data set.
+    /// Remarks about the data set.
     remarks: Vec<String>,
     left_out: Vec<String>,
-    /// Places that a class depends on, if a report was asked for: its survey looks for them.
+    /// Shortcuts that the survey of a report found.
     #[serde(skip_serializing_if = "Option::is_none")]
     shortcuts: Option<Vec<Finding>>,
 }
 
-/// Evaluates, and prints what was found.
+/// Evaluates a network and prints the results.
 pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.out {
         dvm::training::report::check_folder(folder)?;
@@ -126,11 +129,11 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     }
     let mut writer = arguments.report.begin(0)?;
     arguments.run.start_engine()?;
-    let folder = arguments.sort_out()?;
+    let folder = arguments.take_data()?;
     let classifier = arguments.model.open(&arguments.run)?;
     let classifier = arguments.pictures.apply(classifier);
     let (data, split) = match Dataset::open(&folder) {
-        // One folder per class: all pictures are in one split.
+        // One folder per class, without splits.
         Err(dvm::data::Error::NotSplit { .. }) if arguments.split.is_none() => {
             (Dataset::open_unsplit(&folder)?, Some(Split::Train))
         }
@@ -145,7 +148,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         None => Split::Test,
     };
     if let Some(warning) = data.range_warning(&classifier.reading()) {
-        report::say(&format!("warning: {warning} (--range)"));
+        report::say(&format!("warning: {warning} (--range sets it)"));
     }
     let all = data.samples(split).len();
     let progress = Progress::new(1, !arguments.run.json);
@@ -173,7 +176,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         .map(|(_, why)| why.clone())
         .collect();
     for why in &left_out {
-        progress.aside(|| report::say(&format!("left out: {why}")));
+        progress.aside(|| report::say(&format!("warning: skipped: {why}")));
     }
     let file = Path::new(classifier.weights_file());
     let file = file.file_name().unwrap_or_default();
@@ -220,7 +223,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         line = arguments.report.finish(writer, &head)?;
     }
     if arguments.run.json {
-        report::print_json(&Answer {
+        report::print_json(&JsonEvaluation {
             checkpoint: classifier.weights_file().to_owned(),
             part: classifier.weights_part().map(Into::into),
             data: folder.display().to_string(),
@@ -241,10 +244,10 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Pictures that a report shows with their maps, as they are explained.
+/// Explained pictures of a report.
 pub struct Entries<'a> {
     pub writer: Option<&'a mut Writer>,
-    /// How many there are.
+    /// Number of pictures added.
     pub shown: usize,
 }
 
@@ -253,7 +256,7 @@ impl<'a> Entries<'a> {
         Self { writer, shown: 0 }
     }
 
-    /// Adds one that was taken for another class.
+    /// Adds a wrongly classified picture.
     pub fn add(
         &mut self,
         wrong: &WrongPicture,
@@ -281,7 +284,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Names the pictures that were left out.
+/// Lists the skipped pictures in a report.
 pub fn name_skipped(writer: &mut Writer, evaluated: &Evaluated) {
     for (position, why) in &evaluated.answers.skipped {
         let file = evaluated.samples[*position].path.display().to_string();
@@ -290,8 +293,7 @@ pub fn name_skipped(writer: &mut Writer, evaluated: &Evaluated) {
     }
 }
 
-/// What a report says of an evaluation: figures, drawings, where the network looks, the pictures that were taken
-/// for another class.
+/// The sections of a report on an evaluation.
 pub fn sections_of(
     classifier: &Classifier,
     evaluated: &Evaluated,
@@ -306,19 +308,20 @@ pub fn sections_of(
         all.push(Section::Pictures {
             title: Some("Most wrong".into()),
             paragraphs: vec![
-                "Pictures of which the network was wrong and most sure, with what it looked at for the class that it \
-                 took them for."
+                "Wrong predictions with the highest probability, with maps for the predicted class."
                     .into(),
             ],
             group: None,
         });
     }
-    all.extend(sections::answered(&evaluated.judged(classifier.classes())?));
+    all.extend(sections::predictions(
+        &evaluated.predictions(classifier.classes())?,
+    ));
     Ok(all)
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
+    dvm::fixed_percent(share, 2)
 }
 
 fn optional(share: Option<f64>) -> String {
@@ -366,7 +369,11 @@ fn as_text(evaluation: &Evaluation, split: Split) -> String {
         format!("{:.4}", evaluation.loss),
         String::new(),
     ]);
-    let mut text = format!("{} pictures of `{}`\n\n", evaluation.pictures, split.name());
+    let mut text = format!(
+        "{} pictures of split `{}`\n\n",
+        evaluation.pictures,
+        split.name()
+    );
     text += &table([Align::Left, Align::Right, Align::Left], &rows);
     if let Some(about) = evaluation.about_classes() {
         let _ = writeln!(text, "{about}");

@@ -1,9 +1,9 @@
-//! `dvm explain`: what the network looked at in each picture.
+//! `dvm explain`: maps of what the network looked at in each picture.
 
-mod ahead;
 mod checks;
 mod formats;
 mod loading;
+mod prefetch;
 mod reporting;
 mod saving;
 mod shard;
@@ -16,24 +16,23 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use bytesize::ByteSize;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use dvm::data::formats::Wanted;
-use dvm::{ClassChoice, ColourMap, Explain, Objects, Unit};
+use dvm::{ClassChoice, ColourMap, Explain, FigureFormat, Objects, Unit};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, cannot_write};
 use crate::html_report::ReportOption;
 use crate::images::{self, Columns, Image, Images};
 use crate::interruption;
 use crate::manifest;
 use crate::method_options::MethodOptions;
-use crate::options::{ModelOptions, RunOptions};
+use crate::options::{MemoryOption, ModelOptions, RunOptions};
 use crate::picture_options::PictureOptions;
 use crate::report;
-use ahead::Ahead;
-use formats::{Figure, Format, Overlay};
+use formats::{Format, Overlay};
 use loading::{Job, Loaded, Problem};
+use prefetch::Prefetch;
 use saving::{Ended, Message, Signals};
 pub use shard::Shard;
 use task::Task;
@@ -41,67 +40,97 @@ use task::Task;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Pictures; folders of pictures, with the folders in them; data sets; NIfTI, DICOM and .npy files;
-    /// lists of these: .txt (or @FILE), one path per line, or .csv, .tsv and .parquet with a column of
-    /// paths; or `-`: a picture or a list from standard input
+    /// Pictures, folders, data sets or lists of pictures; `-` for standard input
+    ///
+    /// A folder means all pictures in it and in its subfolders. NIfTI, DICOM and .npy files are read,
+    /// too. A list is a .txt file (or @FILE) with one path per line, or a .csv, .tsv or .parquet file
+    /// with a column of paths. Standard input is a picture or a list.
     #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     images: Vec<PathBuf>,
     /// Methods, separated by commas (see `dvm methods list`)
     #[arg(id = "method", long, value_name = "METHOD", value_delimiter = ',')]
     #[arg(value_parser = crate::methods::names(), default_value = dvm::DEFAULT_METHODS)]
+    #[arg(help_heading = "Methods")]
     #[arg(hide_possible_values = true)]
     methods: Vec<String>,
-    /// Test every map: by these metrics, separated by commas (see `dvm metrics list`), or by the short set
-    /// `usual`
-    #[arg(id = "check", long, value_name = "METRIC", value_delimiter = ',', num_args = 0..=1)]
+    /// Metrics that test every map, separated by commas (see `dvm metrics list`)
+    ///
+    /// Without a value, or with `usual`: a short set of metrics.
+    #[arg(help_heading = "Methods", id = "check", long, value_name = "METRIC", value_delimiter = ',', num_args = 0..=1)]
     #[arg(value_parser = crate::metrics::names(), default_missing_value = dvm::Checks::USUAL)]
     #[arg(hide_possible_values = true)]
     checks: Vec<String>,
-    /// Where the objects of the pictures are, for metrics of localisation: a COCO file, or a folder of Pascal
-    /// VOC files or of masks
-    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath, requires = "check")]
+    /// Objects in the pictures, for metrics that compare a map with an object's region
+    ///
+    /// A COCO file, or a folder of Pascal VOC files or of masks.
+    #[arg(help_heading = "Methods", long, value_name = "PATH", value_hint = ValueHint::AnyPath, requires = "check")]
     regions: Option<PathBuf>,
-    /// The class to explain, by name or index: `top` is the most probable one, `all` every one, `top:5` the
-    /// sum of the five most probable; can be given several times
-    #[arg(id = "class", long, value_name = "NAME|INDEX|top|top:N|all")]
+    /// Class to explain, by name or index; repeatable
+    ///
+    /// `top`: the most probable class. `top:5`: the sum of the five most probable classes. `all`:
+    /// every class, one after the other.
+    #[arg(
+        help_heading = "Target",
+        id = "class",
+        long,
+        value_name = "NAME|INDEX|top|top:N|all"
+    )]
     #[arg(default_value = "top")]
     classes: Vec<ClassChoice>,
-    /// Explain each class against this one: what speaks for the one and against the other
-    #[arg(long, value_name = "NAME|INDEX|top")]
+    /// Explain the difference between each class and this one
+    #[arg(help_heading = "Target", long, value_name = "NAME|INDEX|top")]
     against: Option<ClassChoice>,
-    /// Explain a channel of a layer and not a class: its mean over all places, or its value at one; `dvm models
-    /// show` lists the layers
-    #[arg(long, value_name = "LAYER:CHANNEL[:ROW,COLUMN]")]
+    /// Explain a channel of a layer instead of a class
+    ///
+    /// Its mean over all positions, or its value at ROW,COLUMN. `dvm models show` lists the layers.
+    #[arg(
+        help_heading = "Target",
+        long,
+        value_name = "LAYER:CHANNEL[:ROW,COLUMN]"
+    )]
     #[arg(conflicts_with_all = ["class", "against"])]
     unit: Option<Unit>,
-    /// Folder for the results; each picture gets a folder in it, which replaces that of an earlier
-    /// run
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// Folder for the results
+    ///
+    /// Each picture gets a folder in it, which replaces the folder of an earlier run.
+    #[arg(help_heading = "Output", long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(default_value = "explanations")]
     out: PathBuf,
     #[command(flatten)]
     report: ReportOption,
-    /// How maps lie over the picture: half transparent over the picture in `grey`, or over the
-    /// picture in `colour` where the map says something
-    #[arg(long, value_name = "grey|colour", hide_possible_values = true)]
+    /// Picture under the map: in grey or in colour
+    ///
+    /// `grey`: the map at 45 % over the grey picture. `colour`: the map over the picture in colour, the
+    /// more opaque the larger its values.
+    #[arg(
+        help_heading = "Output",
+        long,
+        value_name = "grey|colour",
+        hide_possible_values = true
+    )]
     #[arg(default_value = "grey")]
     overlay: Overlay,
-    /// Colours for the maps that they suit, instead of the usual
-    #[arg(long, alias = "color-map", value_name = "NAME", value_parser = colour_maps())]
+    /// Colour map [default: chosen by what a method's values mean]
+    ///
+    /// A colour map with two ends, such as rdbu, applies to maps with positive and negative values; the
+    /// others apply to maps of one sign.
+    #[arg(help_heading = "Output", long, alias = "color-map", value_name = "NAME", value_parser = colour_maps())]
     colour_map: Option<ColourMap>,
-    /// Which slices of a volume or frames of a DICOM file: a number from 0, `middle`, `all`, or A..B
+    /// Slices or frames of a volume: a number from 0, middle, all or A..B
     #[arg(long, value_name = "N|middle|all|A..B", default_value = "middle")]
     #[arg(alias = "slices", help_heading = "Pictures")]
     slice: Wanted,
     #[command(flatten)]
     pictures: PictureOptions,
-    /// Kinds of files for the figure, separated by commas; text in `svg` and `pdf` stays sharp at any size
-    #[arg(id = "figure", long, value_name = "png|svg|pdf", value_delimiter = ',')]
-    #[arg(hide_possible_values = true, default_value = "png")]
-    figures: Vec<Figure>,
-    /// The class that the pictures really show, for the figure and the record; otherwise the name of a
-    /// picture's folder says it, if it is the name of a class
-    #[arg(long, value_name = "NAME|INDEX")]
+    /// File formats of the figure, separated by commas
+    #[arg(id = "figure", long, value_name = formats::figure_names(), value_delimiter = ',')]
+    #[arg(value_parser = formats::figures(), hide_possible_values = true)]
+    #[arg(default_value = FigureFormat::default().name(), help_heading = "Output")]
+    figures: Vec<FigureFormat>,
+    /// True class of the pictures, for the figure and the record
+    ///
+    /// By default the name of a picture's folder, if it is the name of a class.
+    #[arg(help_heading = "Output", long, value_name = "NAME|INDEX")]
     true_class: Option<ClassChoice>,
     #[command(flatten)]
     method_options: MethodOptions,
@@ -111,13 +140,11 @@ pub struct Arguments {
     many: Many,
     #[command(flatten)]
     run: RunOptions,
-    /// Memory that the network's activations may take at once, such as 512MB or 2GiB; with less,
-    /// gradients take longer, and pictures too large for it are an error
-    #[arg(long, value_name = "SIZE", help_heading = "Running")]
-    #[arg(default_value = "1GiB", value_parser = size)]
-    memory: ByteSize,
-    /// Let occlusion compute every covered picture as a whole instead of only what a window can
-    /// change: slower, and but for rounding the same
+    #[command(flatten)]
+    memory: MemoryOption,
+    /// Compute every covered picture of occlusion as a whole; slower
+    ///
+    /// By default only the part that a window can change is computed. The maps differ by rounding only.
     #[arg(long, help_heading = "Running")]
     no_incremental: bool,
     /// Print errors only
@@ -125,42 +152,44 @@ pub struct Arguments {
     quiet: bool,
 }
 
-/// What matters with many pictures.
+/// Options for many pictures.
 #[derive(Args)]
 #[command(next_help_heading = "Many pictures")]
 pub struct Many {
-    /// Files for each picture, separated by commas; `png16` are maps as 16-bit grey PNG, `none` leaves only the
-    /// manifest and the report [default: input,npy,raw,png,overlay,figure]
-    #[arg(
-        id = "formats",
-        long,
-        value_name = "npy|raw|png|png16|overlay|figure|input|none"
-    )]
-    #[arg(value_delimiter = ',', hide_possible_values = true)]
+    #[arg(id = "formats", long, value_name = formats::names(), value_delimiter = ',')]
+    #[arg(value_parser = formats::formats(), hide_possible_values = true)]
+    #[arg(help = formats::help(""), long_help = formats::help(formats::DETAILS))]
     formats: Vec<Format>,
-    /// Leave out pictures that an earlier run explained with the same network, methods, parameters and
-    /// formats: those whose file has the same size and time as then, or else the same bytes
+    /// Skip pictures that an earlier run explained in the same way
+    ///
+    /// A picture is skipped if network, methods, options and formats are the same, and its file has
+    /// the same size and time, or the same content.
     #[arg(long)]
     skip_existing: bool,
-    /// Only one part of the pictures: 3/64 is the third of 64. The part of a picture follows from the name of
-    /// its results, on every machine, and names do not depend on the part
+    /// Explain one shard of the pictures: 3/64 is the third of 64
+    ///
+    /// The shard of a picture depends only on the name of its results, so it is the same on every
+    /// machine. The names of results do not depend on the shard.
     #[arg(long, value_name = "N/OF")]
     shard: Option<Shard>,
-    /// The manifest, manifest.jsonl in the folder of results (manifest-00003-of-00064.jsonl of a part), has a line
-    /// for each class of each picture, written when the picture is done. `parquet` writes it as a Parquet file, too,
-    /// at the end; `none` leaves it out [default: jsonl for folders, lists and parts]
+    /// Manifest of the results [default: jsonl for folders, lists and shards]
+    ///
+    /// `jsonl`: manifest.jsonl in the folder of results (manifest-00003-of-00064.jsonl for a shard), with
+    /// a line for each class of each picture, written when the picture is done. `parquet`: also a Parquet
+    /// file, written at the end. `none`: no manifest.
     #[arg(long, value_name = "jsonl|parquet|none", hide_possible_values = true)]
     manifest: Option<ManifestKind>,
-    /// The column of paths in .csv, .tsv and .parquet files; relative ones are taken from the table's folder
-    /// [default: path, image, file or filename]
+    /// Column of paths in a table [default: path, image, file or filename]
+    ///
+    /// Relative paths start at the table's folder.
     #[arg(long, value_name = "NAME")]
     column: Option<String>,
-    /// The column of the classes that the pictures really show
+    /// Column of the true classes in a table
     #[arg(long, value_name = "NAME", conflicts_with = "true_class")]
     label_column: Option<String>,
 }
 
-/// The manifest as an argument.
+/// The values of `--manifest`.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum ManifestKind {
     Jsonl,
@@ -171,57 +200,52 @@ enum ManifestKind {
 const EXAMPLES: &str = "\
 Examples:
   dvm explain photo.jpg
-      What the network looked at for the class it found, in explanations/photo/figure.png
+      Maps for the most probable class, in explanations/photo/figure.png
 
   dvm explain photos/ --out maps --method occlusion --window 32 --stride 16
-      A coarser and faster occlusion for all pictures of a folder
+      Coarse, fast occlusion for all pictures of a folder
 
   dvm explain photo.jpg --class \"tiger cat\" --class tabby
-      Two classes side by side: what speaks for each?
+      Maps for two classes
 
   dvm explain photo.jpg --class \"tiger cat\" --against tabby --method grad-cam,occlusion
-      What speaks for the one and against the other, by two methods
+      Maps of the difference between two classes, by two methods
 
   dvm explain photo.jpg --method grad-cam,occlusion --check
-      Two maps, each with tests of whether it shows what moves the network
+      Two maps, each tested by metrics
 
   dvm explain photos/ --report report.html
-      All of it as one page that opens in a browser
+      All results in one HTML file
 
   dvm explain scan.dcm --window-level 40/400
-      A slice of a CT as radiologists look at it; the overlays are DICOM files, too
+      A CT slice in a soft-tissue window; overlays are also written as DICOM files
 
   dvm explain cells.tif --range 0..4095
-      A microscope's picture of 12 bits in a file of 16
+      A microscope picture with 12 bits stored in 16
 
   dvm explain scan.png --model resnet18 --weights trained.pth --classes names.txt
-      A network of your own
+      Your own network
 
   dvm explain photos/ --method grad-cam --formats npy,overlay --shard 3/64 --skip-existing
-      A part of many pictures; run again, it continues where it was interrupted";
+      One shard of many pictures; run it again to continue after an interruption";
 
 fn colour_maps() -> impl TypedValueParser<Value = ColourMap> {
-    let names = ColourMap::ALL.map(|map| PossibleValue::new(map.name()));
-    PossibleValuesParser::new(names).try_map(|name| name.parse::<ColourMap>())
+    PossibleValuesParser::new(ColourMap::ALL.map(ColourMap::name))
+        .try_map(|name| name.parse::<ColourMap>())
 }
 
-pub fn size(text: &str) -> Result<ByteSize, &'static str> {
-    text.parse()
-        .map_err(|_| "it is a number of bytes, or a size such as 512MB or 2GiB")
-}
+/// Most bytes of loaded pictures that wait to be explained.
+const LOADED_BYTES: usize = 256 << 20;
 
-/// Pictures that wait to be explained take at most so many bytes.
-const AHEAD_BYTES: usize = 256 << 20;
-
-/// Classes that wait to be saved.
+/// Most explained classes that wait to be saved.
 const UNSAVED: usize = 4;
 
-/// Most threads that read pictures ahead.
+/// Most threads that load pictures.
 const READERS: usize = 4;
 
 /// Explains all pictures; one that fails does not stop the others.
 ///
-/// Three stages overlap: a few threads read the next pictures, this one explains, a third writes what is done.
+/// Three stages overlap: a few threads load the next pictures, this one explains, another one saves.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let columns = Columns {
         path: arguments.many.column.clone(),
@@ -229,12 +253,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let Images { all: images, notes } =
         images::expand_with(&arguments.images, &arguments.slice, &columns);
-    let is_of_many = |path: &PathBuf| match path.as_os_str() == "-" {
+    let means_many = |path: &PathBuf| match path.as_os_str() == "-" {
         // Standard input was a list if it gave several pictures.
         true => images.len() > arguments.images.len(),
-        false => images::is_of_many(path),
+        false => images::means_many(path),
     };
-    let has_many = arguments.images.iter().any(is_of_many);
+    let has_many = arguments.images.iter().any(means_many);
     let shard = arguments.many.shard;
     let jobs = loading::jobs(images, shard);
     let signals = Arc::new(Signals::default());
@@ -250,37 +274,36 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     notes.iter().for_each(|note| task.note(note));
     if let (true, Some(Shard { number, of })) = (jobs.is_empty(), shard) {
-        task.note(&format!("no picture is in part {number} of {of}"));
+        task.note(&format!("no picture is in shard {number} of {of}"));
     }
     let request = explain.request(&task.classifier);
     let mut ended = explain_all(&task, explain, &jobs, &signals)?;
     task.progress.end();
     if task.json {
-        report::print_json(&ended.outcomes)?;
+        report::print_json(&ended.results)?;
     }
     let existing = signals.existing.load(Ordering::Relaxed);
     if existing > 0 {
         let unreported = match task.report.is_wanted() {
-            true => " and are not in the report",
+            true => "; they are not in the report",
             false => "",
         };
         task.note(&format!(
-            "{existing} of {} pictures were explained before{unreported}",
+            "{existing} of {} pictures skipped: an earlier run explained them{unreported}",
             jobs.len()
         ));
     }
     if let Some(why) = ended.stopped {
         let so_far = signals.so_far(jobs.len());
         return Err(Failure::Request(format!(
-            "nothing more can be saved: {why}; {so_far}"
+            "stopped, because results cannot be saved: {why}; {so_far}"
         )));
     }
     if let Some(manifest) = ended.manifest {
         let path = manifest.path().to_owned();
-        let failed = |why: &dyn std::fmt::Display| {
-            Failure::Request(format!("cannot write {}: {why}", path.display()))
-        };
-        manifest.close().map_err(|error| failed(&error))?;
+        manifest
+            .close()
+            .map_err(|error| cannot_write(&path, &error))?;
         if task.has_parquet {
             manifest::write_parquet(&path).map_err(Failure::Request)?;
         }
@@ -292,7 +315,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     }
     match ended.printed {
-        // The files are there all the same, and the pictures that failed were named.
+        // The files were written, and failed pictures were named.
         Some(error) if !ended.has_failed || error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::Output(error))
         }
@@ -301,10 +324,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Why one class of a picture was not explained.
+/// Why the explanation of a picture stopped.
 enum Stop {
     Failed(dvm::Error),
-    /// It cannot be saved, which was said already.
+    /// It cannot be saved; the error was already printed.
     Unsaved,
 }
 
@@ -326,16 +349,16 @@ fn explain_all(
     saver.reporting = task.begin_report(jobs.len())?;
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let readers = (processors / 2).clamp(1, READERS);
-    let ahead: Ahead<Loaded> = Ahead::new(jobs.len(), 2 * readers, AHEAD_BYTES);
+    let prefetch: Prefetch<Loaded> = Prefetch::new(jobs.len(), 2 * readers, LOADED_BYTES);
     let (send, receive) = sync_channel(UNSAVED);
     let ended = thread::scope(|scope| {
         for _ in 0..readers {
-            scope.spawn(|| ahead.work(|index| loader.load(index, &jobs[index])));
+            scope.spawn(|| prefetch.work(|index| loader.load(index, &jobs[index])));
         }
         let saving = scope.spawn(|| saver.run(receive));
-        let _stop = ahead.stopping();
-        while let Some(loaded) = ahead.take() {
-            // Nothing is received only if the thread that saves has panicked.
+        let _stop = prefetch.stopping();
+        while let Some(loaded) = prefetch.take() {
+            // Sending fails only if the thread that saves has panicked.
             if signals.is_stopped()
                 || explain_one(task, &mut explain, loaded, signals, &send).is_none()
             {
@@ -348,8 +371,7 @@ fn explain_all(
     Ok(ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
-/// Explains a picture, if it must be, and hands over all that is to be saved of it. None if there is no one to
-/// hand it to.
+/// Explains a picture if necessary, and sends the results to the thread that saves. None if that thread has ended.
 fn explain_one(
     task: &Task,
     explain: &mut Explain,

@@ -1,4 +1,4 @@
-//! `dvm export`: the results of many pictures for other programs.
+//! `dvm export`: results of many pictures for other programs.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -7,30 +7,31 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
-use crate::manifest::{self, Found, Line, unfinished};
+use crate::failure::{Failure, cannot_write, plain};
+use crate::manifest::{self, ClassResult, Line, unfinished};
 use crate::report;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Write a data set that FiftyOne imports: predictions, true classes and maps as heatmaps
+    /// Write a data set for FiftyOne: predictions, true classes, maps as heatmaps
     #[command(after_help = EXAMPLES)]
     Fiftyone(Arguments),
 }
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Folder of results with a manifest, as `dvm explain FOLDER --out DIR` makes it
+    /// Folder of results with a manifest, from `dvm explain FOLDER --out DIR`
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     results: PathBuf,
-    /// Folder for the data set [default: fiftyone in DIR]
+    /// Folder for the data set [default: DIR/fiftyone]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
-Maps are exported if they were written as 16-bit PNG, beside the pixels that they are about; other pictures get
-predictions only. The data set names the files where they are: it holds no copies.
+Maps are exported if they were written as 16-bit PNG together with the input (--formats input,png16). \
+Other pictures get predictions only. The data set refers to the files in the folder of results; it \
+holds no copies.
 
 Examples:
   dvm explain photos/ --out maps --method grad-cam --formats input,png16
@@ -46,18 +47,16 @@ const WHITE: f64 = 65535.0;
 pub fn run(command: Command) -> Result<(), Failure> {
     let Command::Fiftyone(arguments) = command;
     let results = &arguments.results;
-    let failed = |path: &Path, why: &dyn std::fmt::Display| {
-        Failure::Request(format!("{}: {why}", path.display()))
-    };
-    let manifests = manifest::all_in(results).map_err(|error| failed(results, &error))?;
+    let failed = |path: &Path, why: &str| Failure::Request(format!("{}: {why}", path.display()));
+    let manifests = manifest::all_in(results).map_err(|error| failed(results, &plain(&error)))?;
     if manifests.is_empty() {
-        let why = "holds no manifest of `dvm explain` (--manifest jsonl writes one)";
-        return Err(failed(results, &why));
+        let why = "holds no manifest; `dvm explain --manifest jsonl` writes one";
+        return Err(failed(results, why));
     }
     let out = arguments.out.unwrap_or_else(|| results.join("fiftyone"));
     refuse_foreign(&out).map_err(|why| failed(&out, &why))?;
-    fs::create_dir_all(&out).map_err(|error| failed(&out, &error))?;
-    let results = std::path::absolute(results).map_err(|error| failed(results, &error))?;
+    fs::create_dir_all(&out).map_err(|error| cannot_write(&out, &error))?;
+    let results = std::path::absolute(results).map_err(|error| failed(results, &plain(&error)))?;
     let samples = out.join("samples.json");
     let counts = write_samples(&manifests, &results, &samples)?;
     let name = results.file_name().unwrap_or_default().to_string_lossy();
@@ -68,17 +67,17 @@ pub fn run(command: Command) -> Result<(), Failure> {
     });
     let path = out.join("metadata.json");
     let written = dvm::write_atomic(&path, format!("{metadata:#}\n").as_bytes());
-    written.map_err(|error| failed(&path, &error))?;
+    written.map_err(|error| cannot_write(&path, &error))?;
     if counts.left_out > 0 {
         report::say(&format!(
-            "note: {} pictures have no heatmaps: maps are exported of results that were made with --formats \
-             input,png16",
+            "note: pictures without heatmaps: {}; `dvm explain --formats input,png16` writes the maps that are \
+             exported",
             counts.left_out
         ));
     }
     if counts.failed > 0 {
         report::say(&format!(
-            "note: {} pictures that failed are left out",
+            "note: failed pictures left out: {}",
             counts.failed
         ));
     }
@@ -86,12 +85,12 @@ pub fn run(command: Command) -> Result<(), Failure> {
     Ok(report::print(&line)?)
 }
 
-/// How data sets of this program are known.
+/// The mark of data sets from dvm.
 fn made_by() -> String {
     format!("dvm {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Refuses to write over a data set that this program did not make.
+/// Checks that `out` holds no data set, or one from dvm.
 fn refuse_foreign(out: &Path) -> Result<(), String> {
     let Ok(text) = fs::read(out.join("metadata.json")) else {
         return match out.join("samples.json").exists() {
@@ -109,7 +108,7 @@ fn refuse_foreign(out: &Path) -> Result<(), String> {
     }
 }
 
-/// How many pictures became what.
+/// Numbers of pictures.
 #[derive(Default)]
 struct Counts {
     samples: usize,
@@ -118,11 +117,9 @@ struct Counts {
     failed: usize,
 }
 
-/// Writes `samples.json`, whole or not at all, a picture at a time.
+/// Writes `samples.json`, one picture at a time. A failed write leaves no file.
 fn write_samples(manifests: &[PathBuf], results: &Path, path: &Path) -> Result<Counts, Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::Request(format!("cannot write {}: {error}", path.display()))
-    };
+    let failed = |error: &io::Error| cannot_write(path, error);
     let folder = path.parent().unwrap_or(Path::new("."));
     let file = unfinished()
         .tempfile_in(folder)
@@ -131,7 +128,7 @@ fn write_samples(manifests: &[PathBuf], results: &Path, path: &Path) -> Result<C
     let mut counts = Counts::default();
     let mut write = |text: &str| -> Result<(), String> {
         file.write_all(text.as_bytes())
-            .map_err(|error: io::Error| format!("cannot write {}: {error}", path.display()))
+            .map_err(|error| format!("cannot write {}: {}", path.display(), plain(&error)))
     };
     write("{\"samples\": [").map_err(Failure::Request)?;
     manifest::each_picture(manifests, |_, lines| {
@@ -145,19 +142,19 @@ fn write_samples(manifests: &[PathBuf], results: &Path, path: &Path) -> Result<C
     })
     .map_err(Failure::Request)?;
     write("\n]}\n").map_err(Failure::Request)?;
-    let file = file.into_inner().map_err(|error| failed(&error))?;
+    let file = file.into_inner().map_err(|error| failed(error.error()))?;
     file.as_file().sync_all().map_err(|error| failed(&error))?;
     file.persist(path).map_err(|error| failed(&error.error))?;
     Ok(counts)
 }
 
-/// A picture as FiftyOne's sample; none if it failed.
+/// A picture as a FiftyOne sample; none if it failed.
 ///
-/// A heatmap lies over the whole of its picture, so where there are heatmaps the picture is `input.png`, the pixels
-/// that the network saw, and the field `image` names the file that they are from.
+/// A heatmap covers the whole picture, so with heatmaps the picture is `input.png`, and the field `image` has the
+/// original file.
 fn sample(lines: &[Line], results: &Path, counts: &mut Counts) -> Result<Option<Value>, String> {
     let first = &lines[0];
-    let Some(found) = &first.found else {
+    let Some(result) = &first.result else {
         return Ok(None);
     };
     let mut sample = json!({
@@ -165,44 +162,44 @@ fn sample(lines: &[Line], results: &Path, counts: &mut Counts) -> Result<Option<
         "tags": [],
         "image": first.image,
         "name": first.name,
-        "seconds": lines.iter().filter_map(|line| Some(line.found.as_ref()?.seconds)).sum::<f64>(),
-        "warnings": found.warnings,
+        "seconds": lines.iter().filter_map(|line| Some(line.result.as_ref()?.seconds)).sum::<f64>(),
+        "warnings": result.warnings,
     });
-    if let Some(name) = &found.top_class_name {
+    if let Some(name) = &result.top_class_name {
         sample["prediction"] = json!({
             "_cls": "Classification",
             "tags": [],
             "label": name,
-            "confidence": found.top_probability,
+            "confidence": result.top_probability,
         });
     }
-    if let Some(name) = &found.true_class {
+    if let Some(name) = &result.true_class {
         sample["ground_truth"] = json!({ "_cls": "Classification", "tags": [], "label": name });
     }
     let mut heatmaps = 0;
-    for found in lines.iter().filter_map(|line| line.found.as_ref()) {
-        let Some(folder) = &found.folder else {
+    for result in lines.iter().filter_map(|line| line.result.as_ref()) {
+        let Some(folder) = &result.folder else {
             continue;
         };
-        let has = |file: &str| found.files.iter().any(|name| name == file);
+        let has = |file: &str| result.files.iter().any(|name| name == file);
         if !has(INPUT) {
             continue;
         }
         let folder = results.join(folder);
-        for map in &found.maps {
+        for map in &result.maps {
             let file = format!("{}.16.png", map.method);
             if !has(&file) {
                 continue;
             }
             heatmaps += 1;
-            let field = field(&map.method, found, lines.len());
+            let field = field(&map.method, result, lines.len());
             sample[field] = json!({
                 "_cls": "Heatmap",
                 "tags": [],
                 "map_path": folder.join(&file),
                 "range": [0.0, WHITE],
-                "label": found.class_name,
-                "probability": found.probability,
+                "label": result.class_name,
+                "probability": result.probability,
                 "min": map.min,
                 "max": map.max,
             });
@@ -211,8 +208,8 @@ fn sample(lines: &[Line], results: &Path, counts: &mut Counts) -> Result<Option<
     }
     if heatmaps > MOST_HEATMAPS {
         return Err(format!(
-            "{}: has {heatmaps} maps, each a field in FiftyOne, which is not made for more than {MOST_HEATMAPS}; \
-             explain fewer classes or methods",
+            "{}: has {heatmaps} maps; the limit is {MOST_HEATMAPS}, because each becomes a field in FiftyOne; explain \
+             fewer classes or methods",
             first.name
         ));
     }
@@ -220,14 +217,14 @@ fn sample(lines: &[Line], results: &Path, counts: &mut Counts) -> Result<Option<
     Ok(Some(sample))
 }
 
-/// The pixels that the network saw.
+/// The file with the pixels of the input.
 const INPUT: &str = "input.png";
 
-/// The field of a method's map: `grad_cam`, of one class among several `grad_cam_967`.
-fn field(method: &str, found: &Found, lines: usize) -> String {
+/// The field of a method's map: `grad_cam`, or `grad_cam_967` for one of several classes.
+fn field(method: &str, result: &ClassResult, lines: usize) -> String {
     let method = method.replace('-', "_");
     match lines {
         1 => method,
-        _ => format!("{method}_{}", found.class),
+        _ => format!("{method}_{}", result.class),
     }
 }

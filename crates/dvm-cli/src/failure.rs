@@ -1,4 +1,4 @@
-//! How the program ends when not all went well.
+//! Errors: their messages and exit status.
 
 use std::error::Error;
 use std::io;
@@ -9,28 +9,28 @@ use dvm::models::LoadError;
 use crate::interruption;
 use crate::report::{escaped_lines, say, say_lines};
 
-/// What keeps a command from being carried out.
+/// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
     /// The arguments are wrong, or ask for help or the version.
     Arguments(clap::Error),
-    /// The request cannot be carried out for any picture: exit code 2.
+    /// The command cannot be carried out: exit status 2.
     Request(String),
-    /// Some pictures failed, and each was named when it did: exit code 1.
+    /// Some pictures failed and were named: exit status 1.
     SomePictures,
-    /// What was asked for cannot be printed.
+    /// The result cannot be printed.
     Output(io::Error),
-    /// Ctrl-C or SIGTERM stopped the work: the program ends as that signal ends programs.
+    /// Ctrl-C or SIGTERM stopped the work: the program ends by that signal.
     Interrupted {
         /// Number of the signal.
         signal: u8,
-        /// What is printed.
+        /// The line to print.
         line: String,
     },
 }
 
 impl Failure {
-    /// Says what must still be said and gives the exit status.
+    /// Prints the message and returns the exit status.
     pub fn end(self) -> u8 {
         match self {
             Self::Arguments(error) => end_as(&error),
@@ -39,10 +39,13 @@ impl Failure {
                 2
             }
             Self::SomePictures => 1,
-            // Whoever reads the output has read enough, as in `dvm methods list | head -1`.
+            // The reader has read enough, as in `dvm methods list | head -1`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output(error) => {
-                say(&format!("error: cannot write to standard output: {error}"));
+                say(&format!(
+                    "error: cannot write to standard output: {}",
+                    plain(&error)
+                ));
                 1
             }
             Self::Interrupted { signal, line } => {
@@ -61,29 +64,32 @@ impl From<dvm::Error> for Failure {
                 published,
                 embedded,
             } => {
-                let own = with_own_weights(crate::given(), architecture);
+                let own = with_own_weights(crate::arguments(), architecture);
                 format!(
-                    "no weights of {architecture} are on this machine; two commands help: `dvm models \
-                     fetch {architecture}` brings {published}, and `{own}` takes a file of yours \
-                     (networks that come with the program: {embedded})"
+                    "no weights of {architecture} are on this machine; fetch {published} with `dvm models fetch \
+                     {architecture}`, or use your own file: `{own}` (networks that come with dvm: {embedded})"
                 )
             }
+            dvm::Error::NotDownloaded { architecture, tag } => format!(
+                "the weights {tag} of {architecture} are not on this machine; download them with `dvm models fetch \
+                 {architecture} --weights {tag}`"
+            ),
             dvm::Error::Load(LoadError::Parts { .. } | LoadError::Part { .. }) => {
                 format!(
-                    "{} (--part NAME; to train with it, convert it first)",
+                    "{} (choose one with --part NAME; to train with it, convert it first)",
                     in_words(&error)
                 )
             }
             dvm::Error::Load(LoadError::LookAlike { .. } | LoadError::Ambiguous { .. }) => {
-                format!("{} (--model NAME --weights FILE)", in_words(&error))
+                format!("{} (with --model NAME --weights FILE)", in_words(&error))
             }
             error => in_words(error),
         })
     }
 }
 
-/// Prints what clap has to say: help and the version are results, the rest are errors. A file's name
-/// that is taken for an argument may hold anything.
+/// Prints clap's text: help and the version are results, the rest are errors. Control characters in arguments are
+/// escaped.
 fn end_as(error: &clap::Error) -> u8 {
     let code = u8::try_from(error.exit_code()).unwrap_or(2);
     let text = error.render().to_string();
@@ -97,9 +103,9 @@ fn end_as(error: &clap::Error) -> u8 {
     code
 }
 
-/// The command that was given, told to take a weight file.
-fn with_own_weights(given: impl Iterator<Item = String>, architecture: &str) -> String {
-    let mut commands = given.take_while(|argument| !argument.starts_with('-'));
+/// The command line with a weight file.
+fn with_own_weights(arguments: impl Iterator<Item = String>, architecture: &str) -> String {
+    let mut commands = arguments.take_while(|argument| !argument.starts_with('-'));
     match commands.next().as_deref() {
         Some("models") => format!("dvm models convert FILE OUT --model {architecture}"),
         command => {
@@ -111,7 +117,12 @@ fn with_own_weights(given: impl Iterator<Item = String>, architecture: &str) -> 
 
 impl From<dvm::data::Error> for Failure {
     fn from(error: dvm::data::Error) -> Self {
-        Self::Request(in_words(&error))
+        let flags = match error {
+            dvm::data::Error::Exists { .. } => " (with --replace)",
+            dvm::data::Error::Full { .. } => " (with --link hard or --link manifest)",
+            _ => "",
+        };
+        Self::Request(in_words(&error) + flags)
     }
 }
 
@@ -121,13 +132,13 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// An error with all its causes, each said once.
+/// An error with all its causes, each once, without the words of the operating system.
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
     if let Some(dvm::Error::Output { .. }) = error.downcast_ref() {
-        words += "; --output says what it means";
+        words += " (--output sets its meaning)";
     }
-    // An option of a library is a flag here.
+    // Names the flag instead of the option of the library.
     let refused = match (error.downcast_ref(), error.downcast_ref()) {
         (Some(dvm::Error::Setting(refused)), _) => Some(refused),
         (_, Some(dvm::data::Error::Setting(refused))) => Some(refused),
@@ -141,23 +152,94 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
     {
         words = format!("--{option} does not take `{value}`: {expected}");
     }
-    words = dvm::with_causes(words, error);
+    words = without_system_words(dvm::with_causes(words, error));
+    if words.ends_with("see the list of class names") {
+        words += " (`dvm models show --class-names`)";
+    }
     if words.ends_with("allow more memory") {
         words += " (--memory)";
     }
     words
 }
 
-/// The same without the file's name at its beginning, for lines that begin with it anyway.
+/// Like [`in_words`], without the file's name at the start, for lines that begin with it.
 pub fn in_words_about(file: &Path, error: &(dyn Error + 'static)) -> String {
     let mut words = in_words(error);
     if words.contains("megapixels; ") {
-        words += " (--max-pixels allows it)";
+        words += " (--max-pixels raises the limit)";
     }
     match words.strip_prefix(&file.display().to_string()) {
         Some(rest) => rest.trim_start_matches([':', ' ']).to_owned(),
         None => words,
     }
+}
+
+/// The failure of writing a file.
+pub fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::Request(format!("cannot write {}: {}", path.display(), plain(error)))
+}
+
+/// An error of the operating system in plain words; other errors keep theirs.
+pub fn plain(error: &io::Error) -> String {
+    use io::ErrorKind as Kind;
+    let words = match error.kind() {
+        _ if error.get_ref().is_some() => return without_system_words(error.to_string()),
+        Kind::NotFound => "no such file or folder; check the path",
+        Kind::PermissionDenied => "permission denied; check who may read and write it",
+        Kind::AlreadyExists => "a file or folder of this name exists already",
+        Kind::IsADirectory => "it is a folder, not a file",
+        Kind::NotADirectory => "a part of the path is a file, not a folder",
+        Kind::DirectoryNotEmpty => "the folder is not empty",
+        Kind::StorageFull => "the disk is full",
+        Kind::QuotaExceeded => "your disk quota is used up",
+        Kind::ReadOnlyFilesystem => "the disk is read-only",
+        Kind::FileTooLarge => "the file is too large for this disk",
+        Kind::InvalidFilename => "the name is too long or not valid",
+        Kind::CrossesDevices => "the files are on different disks",
+        Kind::AddrInUse => "another program uses this address",
+        Kind::AddrNotAvailable => "this machine does not have this address",
+        Kind::BrokenPipe => "the reader has closed the connection",
+        Kind::ConnectionRefused => "the connection was refused",
+        Kind::ConnectionReset => "the connection was closed",
+        Kind::TimedOut => "it took too long",
+        Kind::OutOfMemory => "there is not enough memory",
+        Kind::InvalidData => "it is not text in UTF-8",
+        Kind::UnexpectedEof => "the file ends too early",
+        _ => {
+            let words = error.to_string();
+            let words = words.split(" (os error").next().unwrap_or_default();
+            return words.to_lowercase();
+        }
+    };
+    words.into()
+}
+
+/// The text with each error of the operating system in plain words: libraries print `No such file or directory (os
+/// error 2)`.
+fn without_system_words(mut text: String) -> String {
+    const CODE: &str = " (os error ";
+    while let Some((_, rest)) = text.split_once(CODE) {
+        let code = rest.split_once(')').and_then(|(code, _)| code.parse().ok());
+        let Some(error) = code.map(io::Error::from_raw_os_error) else {
+            break;
+        };
+        let system = error.to_string();
+        match text.contains(&system) {
+            true => text = text.replace(&system, &plain(&error)),
+            false => break,
+        }
+    }
+    // tempfile adds the name of the temporary file.
+    if let Some((before, rest)) = text.split_once(" at path \"")
+        && let Some((_, after)) = rest.split_once('"')
+    {
+        text = format!("{before}{after}");
+    }
+    let text = text.replace("failed to fill whole buffer", "the file ends too early");
+    text.replace(
+        "stream did not contain valid UTF-8",
+        "it is not text in UTF-8",
+    )
 }
 
 #[cfg(test)]
@@ -172,11 +254,35 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_the_message_has_is_not_repeated() {
+    fn a_cause_in_the_message_is_not_repeated() {
         assert_eq!(
             in_words(&save_error()),
             "cannot write maps/input.png: disk full"
         );
+    }
+
+    #[test]
+    fn errors_of_the_system_are_in_plain_words() {
+        let missing = io::Error::from_raw_os_error(2);
+        let text = without_system_words(format!("a.png: cannot be read: {missing}"));
+        assert_eq!(
+            text,
+            "a.png: cannot be read: no such file or folder; check the path"
+        );
+        for code in 1..=133 {
+            let error = io::Error::from_raw_os_error(code);
+            let text = without_system_words(format!("{error}; {error}"));
+            assert!(!text.contains("os error"), "{text}");
+        }
+        assert_eq!(plain(&io::Error::other("disk full")), "disk full");
+        let temporary = "Permission denied (os error 13) at path \"/x/.dvm-1.part\"; try again";
+        let text = without_system_words(temporary.to_owned());
+        assert_eq!(
+            text,
+            format!("{}; try again", plain(&io::Error::from_raw_os_error(13)))
+        );
+        let foreign = "it has a (os error x)".to_owned();
+        assert_eq!(without_system_words(foreign.clone()), foreign);
     }
 
     #[test]
@@ -188,10 +294,10 @@ mod tests {
     }
 
     #[test]
-    fn the_command_that_helps_is_like_the_one_that_was_given() {
-        let own = |given: &[&str]| {
-            let given = given.iter().map(|&argument| argument.to_owned());
-            with_own_weights(given, "vgg16")
+    fn the_suggested_command_is_the_one_that_was_run() {
+        let own = |arguments: &[&str]| {
+            let arguments = arguments.iter().map(|&argument| argument.to_owned());
+            with_own_weights(arguments, "vgg16")
         };
         assert_eq!(
             own(&["train", "flowers", "--model", "vgg16"]),

@@ -1,43 +1,45 @@
-//! `dvm models fetch`: published weights, from their publishers into the cache on this machine.
+//! `dvm models fetch`: downloads published weights into the cache on this machine.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
-use dvm::fetch::{Cache, Checked, Event, Fetched, Fetcher, Outcome};
+use dvm::fetch::{Cache, Checked, Event, FetchOutcome, Fetched, Fetcher};
 use dvm::models::{self, Architecture, Published};
 use dvm::weights;
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::options::whole;
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
 #[command(after_help = NOTES)]
 pub struct Arguments {
-    /// Networks by name (see `dvm models list`)
+    /// Names of networks (see `dvm models list`)
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// Which published weights, by their tag, such as IMAGENET1K_V2 [default: the usual ones]
+    /// Tag of the weights, such as IMAGENET1K_V2 [default: see `dvm models show`]
     #[arg(long, value_name = "TAG")]
     weights: Option<String>,
-    /// Folder to keep them in [default: DVM_CACHE, or the platform's, such as ~/.cache/dvm]
+    /// Cache folder [default: $DVM_CACHE, or the system's, such as ~/.cache/dvm]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     cache: Option<PathBuf>,
-    /// Touch no network: only see whether they are there, and say where they would have to be
+    /// Do not connect: only check whether the weights are in the cache
     #[arg(long)]
     offline: bool,
-    /// A mirror to ask instead of the publishers: URL/FILE, or URL/REPOSITORY/resolve/main/FILE for
-    /// files of the Hugging Face hub [default: DVM_BASE_URL]
+    /// Mirror to download from instead of the publishers [default: $DVM_BASE_URL]
+    ///
+    /// dvm requests URL/FILE, or URL/REPOSITORY/resolve/main/FILE for files of the Hugging Face Hub.
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     base_url: Option<String>,
-    /// How long a server may be silent
+    /// Longest time without an answer from the server, in seconds, 1 to 3600
     #[arg(long, value_name = "SECONDS", default_value = "30")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=3600))]
+    #[arg(value_parser = whole::<u16>(1, 3600))]
     timeout: u16,
-    /// Attempts after one that failed in a way that may pass
+    /// Number of retries after a temporary error, 0 to 100
     #[arg(long, value_name = "N", default_value = "3")]
-    #[arg(value_parser = clap::value_parser!(u16).range(0..=100))]
+    #[arg(value_parser = whole::<u16>(0, 100))]
     retries: u16,
     /// Print what was fetched as JSON
     #[arg(long, help_heading = "Running")]
@@ -48,38 +50,37 @@ pub struct Arguments {
 }
 
 const NOTES: &str = "\
-No other command touches the network: they use what lies in the cache. HTTPS_PROXY, HTTP_PROXY, \
-ALL_PROXY and NO_PROXY say through which proxy, SSL_CERT_FILE whom to trust; DVM_OFFLINE=1 is \
---offline.
+No other command connects to the internet: they use the files in the cache. HTTPS_PROXY, HTTP_PROXY, \
+ALL_PROXY and NO_PROXY set the proxy, SSL_CERT_FILE the trusted certificates. DVM_OFFLINE=1 means --offline.
 
 Examples:
   dvm models fetch resnet18
   dvm models fetch resnet50 --weights IMAGENET1K_V2
   dvm explain photo.jpg --model resnet50";
 
-/// Weights that are in the cache now, for programs.
+/// Fetched weights, as JSON.
 #[derive(Serialize)]
-struct Answer {
+struct JsonWeights {
     network: &'static str,
     tag: &'static str,
     file: String,
     bytes: u64,
     sha256: String,
-    /// What that was compared with.
+    /// What the checksum was compared with.
     checked: &'static str,
     outcome: &'static str,
     licence: &'static str,
     url: String,
 }
 
-/// Fetches weights and says where they lie.
+/// Fetches weights and prints their files.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    // All names are looked up before anything is fetched.
+    // Checks all names before the first download.
     let wanted = arguments.names.iter().map(|name| arguments.wanted(name));
     let wanted: Vec<(&Architecture, &Published)> = wanted.collect::<Result<_, _>>()?;
     let fetcher = arguments.fetcher()?;
     let progress = Progress::new(wanted.len(), !arguments.quiet);
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     for (position, (architecture, published)) in wanted.into_iter().enumerate() {
         progress.picture(position, architecture.name);
         let fetched = arguments.fetch(architecture, published, &fetcher, &progress)?;
@@ -87,11 +88,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             let text = as_text(architecture, published, &fetched);
             progress.aside(|| report::print(&text))?;
         }
-        answers.push(Answer::of(architecture, published, fetched));
+        results.push(JsonWeights::of(architecture, published, fetched));
     }
     drop(progress);
     if arguments.json {
-        return report::print_json(&answers);
+        return report::print_json(&results);
     }
     Ok(())
 }
@@ -100,7 +101,7 @@ impl Arguments {
     fn wanted(&self, name: &str) -> Result<(&'static Architecture, &'static Published), Failure> {
         let architecture = models::find(name).ok_or_else(|| {
             Failure::Request(format!(
-                "there is no model named `{name}`; {}",
+                "there is no network named `{name}`; {}",
                 dvm::about_model(name)
             ))
         })?;
@@ -148,27 +149,31 @@ impl Arguments {
                         published.licence
                     ));
                 }
-                // Of how many is not always said; a bar without an end shows nothing.
+                // Some servers do not send the total.
                 if let Some(total) = total {
                     progress.update("fetching", bytes as usize, total as usize);
                 }
             }
-            Event::Waiting => note("another process fetches it; waiting"),
+            Event::Waiting => note("another process fetches the file; waiting"),
             Event::Retrying { why, pause } => {
                 let seconds = pause.as_secs_f64();
-                note(&format!("{why}; trying again in {seconds} s"));
+                note(&format!("{why}; retrying in {seconds} s"));
             }
-            Event::StartingOver { why } => note(&format!("{why}; fetching it from the beginning")),
+            Event::StartingOver { why } => {
+                note(&format!("{why}; fetching the file from the start"))
+            }
         };
         let fetched = weights::fetch(architecture, published, fetcher, &mut watch)?;
         if fetched.checked == Checked::Nothing {
-            note("nobody says what its checksum should be; that it changes will be noticed");
+            note(
+                "no checksum is published for this file; dvm recorded the present one and will report changes",
+            );
         }
         Ok(fetched)
     }
 }
 
-impl Answer {
+impl JsonWeights {
     fn of(architecture: &Architecture, published: &'static Published, fetched: Fetched) -> Self {
         Self {
             network: architecture.name,
@@ -183,9 +188,9 @@ impl Answer {
                 Checked::Nothing => "nothing",
             },
             outcome: match fetched.outcome {
-                Outcome::Fetched => "fetched",
-                Outcome::Resumed => "resumed",
-                Outcome::AlreadyThere => "already there",
+                FetchOutcome::Fetched => "fetched",
+                FetchOutcome::Resumed => "resumed",
+                FetchOutcome::AlreadyThere => "already there",
             },
             licence: published.licence,
             url: fetched.url,
@@ -193,7 +198,7 @@ impl Answer {
     }
 }
 
-/// What was done, and where the file lies.
+/// What was done, and the file.
 fn as_text(
     architecture: &'static Architecture,
     published: &Published,
@@ -236,18 +241,18 @@ fn usage(architecture: &'static Architecture, published: &Published, fetched: &F
 
 fn checked(checked: Checked) -> &'static str {
     match checked {
-        Checked::Name => "as its name says",
-        Checked::Announced => "as was announced",
-        Checked::Recorded => "as recorded when it was fetched",
-        Checked::Nothing => "recorded now",
+        Checked::Name => "same as in the file name",
+        Checked::Announced => "same as the server announced",
+        Checked::Recorded => "same as when it was fetched",
+        Checked::Nothing => "recorded now, not compared",
     }
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
+fn outcome(outcome: FetchOutcome) -> &'static str {
     match outcome {
-        Outcome::Fetched => "fetched",
-        Outcome::Resumed => "fetched, going on with what was there",
-        Outcome::AlreadyThere => "is there already, nothing was fetched",
+        FetchOutcome::Fetched => "fetched",
+        FetchOutcome::Resumed => "fetched; an interrupted download was resumed",
+        FetchOutcome::AlreadyThere => "already in the cache",
     }
 }
 

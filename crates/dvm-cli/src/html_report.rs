@@ -1,4 +1,4 @@
-//! `--report`: all that a command found as one HTML file.
+//! `--report`: all results of a command in one HTML file.
 
 use std::path::{Path, PathBuf};
 
@@ -12,30 +12,32 @@ use serde_json::{Map, Value};
 use crate::failure::Failure;
 use crate::report;
 
-/// Where the report goes.
+/// The file of the report.
 #[derive(Args)]
 pub struct ReportOption {
-    /// All results as one HTML file, too: it opens in a browser, needs no network and can be mailed
-    #[arg(id = "html_report", long = "report", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// HTML file with all results, for a browser
+    ///
+    /// The file is complete: it needs no other files and no connection, so it can be mailed.
+    #[arg(help_heading = "Output", id = "html_report", long = "report", value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
 }
 
-/// From so many explained classes on, pictures are JPEGs and maps have 8 bits.
+/// With more explained classes, pictures are JPEGs and maps have 8 bits.
 const MANY: usize = 50;
 
-/// A report of more bytes is hard on browsers.
+/// Size in bytes above which browsers take long to open a report.
 const LARGE: u64 = 400_000_000;
 
 impl ReportOption {
-    /// Whether there is to be a report.
+    /// Whether a report is written.
     pub fn is_wanted(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Begins the report, if one is wanted, of at most so many explained classes.
+    /// Begins the report, if one is written, of at most `entries` explained classes.
     ///
     /// # Errors
-    /// If it cannot be written there.
+    /// If the file cannot be written.
     pub fn begin(&self, entries: usize) -> Result<Option<Writer>, Failure> {
         let Some(file) = &self.file else {
             return Ok(None);
@@ -47,10 +49,8 @@ impl ReportOption {
         Ok(Some(Writer::begin(file, detail)?))
     }
 
-    /// Refuses a report in a folder that is replaced as a whole.
-    ///
     /// # Errors
-    /// If it would be there.
+    /// If the report is in `folder`, which the command replaces as a whole.
     pub fn refuse_within(&self, folder: &Path) -> Result<(), Failure> {
         let Some(file) = &self.file else {
             return Ok(());
@@ -65,7 +65,7 @@ impl ReportOption {
         };
         match absolute(parent).starts_with(absolute(folder)) {
             true => Err(Failure::Request(format!(
-                "the report cannot be in {}, a folder that is replaced as a whole: {} (--report)",
+                "--report: {1} is in {0}, a folder that the command replaces; choose another place for the report",
                 folder.display(),
                 file.display()
             ))),
@@ -73,7 +73,7 @@ impl ReportOption {
         }
     }
 
-    /// Finishes the report and gives the line that says where it is.
+    /// Finishes the report and returns the line that names it.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -82,7 +82,7 @@ impl ReportOption {
         let size = ByteSize(bytes).display().si();
         if bytes > LARGE {
             report::say(&format!(
-                "note: the report has {size}; browsers take long to open so much: explain fewer pictures or classes at \
+                "note: the report has {size}, which browsers take long to open; explain fewer pictures or classes at \
                  once"
             ));
         }
@@ -91,7 +91,7 @@ impl ReportOption {
     }
 }
 
-/// What all reports say: the command, the network and what is to be known of it.
+/// The parts of all reports: the command, the network and its warnings.
 pub fn head(kind: Kind, title: String, classifier: &Classifier, sections: Vec<Section>) -> Head {
     let warning = |text: String| Warning {
         source: "network".into(),
@@ -109,21 +109,21 @@ pub fn head(kind: Kind, title: String, classifier: &Classifier, sections: Vec<Se
     }
 }
 
-/// Adds parameters, each by its name.
+/// Adds parameters by name.
 pub fn add(head: &mut Head, parameters: impl IntoIterator<Item = (&'static str, Value)>) {
     let parameters = parameters.into_iter();
     head.parameters
         .extend(parameters.map(|(name, value)| (name.to_owned(), value)));
 }
 
-/// The command that was given, for a POSIX shell.
+/// The command line, quoted for a POSIX shell.
 fn command() -> String {
-    let words = crate::given().map(|word| quoted(&word));
+    let words = crate::arguments().map(|word| quoted(&word));
     let words: Vec<String> = ["dvm".to_owned()].into_iter().chain(words).collect();
     words.join(" ")
 }
 
-/// A word that a POSIX shell takes for what it is.
+/// A word quoted for a POSIX shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%_+=:,./-".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_gets_the_words_that_were_given() {
+    fn a_shell_reads_back_the_quoted_words() {
         let words = [
             "photo.jpg",
             "my photo.jpg",

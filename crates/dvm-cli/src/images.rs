@@ -1,4 +1,4 @@
-//! Which pictures are meant, and the folders that their results go to.
+//! The pictures in the arguments, and the folders of their results.
 
 mod list;
 mod naming;
@@ -13,20 +13,22 @@ use dvm::data::formats::Wanted;
 use dvm::data::{Dataset, Split};
 use dvm::{Limits, Source};
 
+use crate::failure::{in_words_about, plain};
+
 pub use naming::{Folders, class_folder};
 pub use table::Columns;
 
-/// A picture that was asked for, or why there is none.
+/// A picture from the arguments, or why there is none.
 #[derive(Debug, PartialEq)]
 pub enum Image {
-    /// A picture, which may or may not be readable.
+    /// A picture, not opened yet.
     Picture {
-        /// Where it comes from.
+        /// Its file or bytes.
         source: Source,
-        /// The folder for its results, from the folder of all results, if no other picture has it: the
-        /// folders in which it was found, and its name without the ending.
-        place: PathBuf,
-        /// The class that it really shows, if a table of pictures says so.
+        /// The folder for its results, within the folder of all results: the folders in which it was found,
+        /// and its name without the extension. [`Folders`] makes it unique.
+        result_folder: PathBuf,
+        /// Its true class, from a table of pictures.
         label: Option<String>,
     },
     /// A folder or a list without pictures, or a file that cannot be opened.
@@ -39,7 +41,7 @@ pub enum Image {
 }
 
 impl Image {
-    /// The file or folder, as it was given or found.
+    /// The file or folder.
     pub fn path(&self) -> &Path {
         match self {
             Self::Picture { source, .. } => source.path(),
@@ -47,7 +49,7 @@ impl Image {
         }
     }
 
-    /// The name for lines that people read.
+    /// The name in messages.
     pub fn name(&self) -> String {
         let name = self.path().file_name().unwrap_or(self.path().as_os_str());
         let name = name.to_string_lossy();
@@ -57,7 +59,7 @@ impl Image {
         }
     }
 
-    /// Which slice of a file with several it is.
+    /// The slice, of a file with several.
     pub fn slice(&self) -> Option<usize> {
         match self {
             Self::Picture { source, .. } => source.slice(),
@@ -66,33 +68,35 @@ impl Image {
     }
 }
 
-/// All pictures that were asked for.
+/// All pictures from the arguments.
 #[derive(Debug, Default)]
 pub struct Images {
-    /// In the order in which they were asked for, and by name in each folder.
+    /// In the order of the arguments, and by name in each folder.
     pub all: Vec<Image>,
-    /// What people should know of what was left out.
+    /// Notes on what was left out.
     pub notes: Vec<String>,
 }
 
-/// Longest list that is read, in bytes.
+/// Largest list that is read, in bytes.
 const LONGEST_LIST: u64 = 256 << 20;
 
-/// The pictures of all arguments: files; folders with all folders in them; data sets that `dvm prepare`
-/// made, also those of one file; lists of paths; `-`, standard input. Of volumes those slices that are
-/// `wanted`.
+/// The pictures of all arguments: files; folders with their subfolders; data sets from `dvm prepare`, also
+/// with `--link manifest`; lists of paths; `-`, standard input. Of volumes, the slices in `wanted`.
 pub fn expand(given: &[PathBuf], wanted: &Wanted) -> Images {
     expand_with(given, wanted, &Columns::default())
 }
 
-/// As [`expand`], with the columns of tables that are meant.
+/// Like [`expand`], with the columns to read from tables.
 pub fn expand_with(given: &[PathBuf], wanted: &Wanted, columns: &Columns) -> Images {
     let mut images = Images::default();
     let mut stdin_is_read = false;
     for path in given {
         if path.as_os_str() == "-" {
             if stdin_is_read {
-                images.nothing("-".into(), "standard input is given twice".into());
+                images.nothing(
+                    "-".into(),
+                    "standard input is given twice; give `-` once".into(),
+                );
                 continue;
             }
             stdin_is_read = true;
@@ -115,8 +119,8 @@ pub fn expand_with(given: &[PathBuf], wanted: &Wanted, columns: &Columns) -> Ima
     images
 }
 
-/// Whether an argument stands for as many pictures as there are, and not for a file that is named itself.
-pub fn is_of_many(path: &Path) -> bool {
+/// Whether an argument is a folder, list or table, which may hold any number of pictures.
+pub fn means_many(path: &Path) -> bool {
     let is_record = || {
         path.file_name()
             .is_some_and(|name| name == dvm::data::prepare::RECORD)
@@ -129,8 +133,8 @@ impl Images {
         self.all.push(Image::Nothing { path, why });
     }
 
-    /// Adds one of many files, found in the folders `within`. A file that is named as a picture is not looked
-    /// into: a million would take long.
+    /// Adds one of many files, found in the folders `within`. A file with the extension of a picture is not opened:
+    /// opening a million takes long.
     fn add_one_of_many(
         &mut self,
         path: &Path,
@@ -142,7 +146,7 @@ impl Images {
             let stem = path.file_stem().unwrap_or_default().to_string_lossy();
             self.all.push(Image::Picture {
                 source: Source::File(path.into()),
-                place: within.join(folder_name(&stem)),
+                result_folder: within.join(folder_name(&stem)),
                 label,
             });
             return;
@@ -161,7 +165,7 @@ impl Images {
         let sources = match Source::of(path, wanted) {
             Ok(sources) => sources,
             Err(error) => {
-                let why = crate::failure::in_words_about(path, &error);
+                let why = in_words_about(path, &error);
                 return self.nothing(path.into(), why);
             }
         };
@@ -174,7 +178,7 @@ impl Images {
             };
             self.all.push(Image::Picture {
                 source,
-                place: within.join(folder_name(&name)),
+                result_folder: within.join(folder_name(&name)),
                 label: None,
             });
         }
@@ -186,31 +190,33 @@ impl Images {
 
     /// Adds the pictures of a folder; their results go to folders in `outer`.
     fn add_folder_within(&mut self, folder: &Path, outer: &Path, wanted: &Wanted) {
-        // A data set of one file says where its pictures are.
+        // A data set made with `--link manifest` is one file with the paths of its pictures.
         match dvm::data::prepare::Record::read(folder) {
             Ok(Some(record)) if record.transfer == dvm::data::prepare::Transfer::Manifest => {
                 return self.add_data_set(folder, wanted);
             }
             Ok(_) => {}
             Err(error) => {
-                let why = crate::failure::in_words_about(folder, &error);
+                let why = in_words_about(folder, &error);
                 return self.nothing(folder.into(), why);
             }
         }
-        let found = match walk::look_through(folder) {
+        let found = match walk::search(folder) {
             Ok(found) => found,
             Err(error) => {
-                let why = format!("the folder cannot be read: {error}");
+                let why = format!("the folder cannot be read: {}", plain(&error));
                 return self.nothing(folder.into(), why);
             }
         };
         for (path, error) in found.unreadable {
-            self.nothing(path, format!("the folder cannot be read: {error}"));
+            self.nothing(
+                path,
+                format!("the folder cannot be read: {}", plain(&error)),
+            );
         }
         if let Some(first) = found.foreign.first() {
             self.notes.push(format!(
-                "{}: {} of formats that are not read: {}{}; give one by its name to learn how to convert \
-                 it",
+                "{}: {} dvm does not read the format: {}{}; run dvm on one of them to see how to convert it",
                 folder.display(),
                 counted(found.foreign.len()),
                 first.display(),
@@ -219,7 +225,7 @@ impl Images {
         }
         if found.pictures.is_empty() {
             let why = format!(
-                "the folder holds no picture ({}), nor do the folders in it",
+                "no picture in this folder or its subfolders; dvm reads {}",
                 dvm::ENDINGS.join(", ")
             );
             return self.nothing(folder.into(), why);
@@ -234,7 +240,7 @@ impl Images {
         let data = match Dataset::open(folder) {
             Ok(data) => data,
             Err(error) => {
-                let why = crate::failure::in_words_about(folder, &error);
+                let why = in_words_about(folder, &error);
                 return self.nothing(folder.into(), why);
             }
         };
@@ -249,7 +255,10 @@ impl Images {
     fn add_list(&mut self, list: &Path, wanted: &Wanted) {
         match text_of(list) {
             Ok(text) => self.add_lines(list, &text, list.parent(), wanted),
-            Err(error) => self.nothing(list.into(), format!("the list cannot be read: {error}")),
+            Err(error) => {
+                let why = format!("the list cannot be read: {}", plain(&error));
+                self.nothing(list.into(), why);
+            }
         }
     }
 
@@ -257,10 +266,10 @@ impl Images {
         let paths = list::paths(text, folder);
         if !paths.iter().any(|path| path.exists()) {
             let first = paths.first().map_or_else(String::new, |first| {
-                format!("; its first line is {:?}", first.display().to_string())
+                format!("; its first line is \"{}\"", first.display())
             });
             let why = format!(
-                "it is read as a list of pictures, one path per line, but names no file that exists{first}"
+                "this list of pictures, one path per line, names no file that exists{first}"
             );
             return self.nothing(list.into(), why);
         }
@@ -269,7 +278,7 @@ impl Images {
         }
     }
 
-    /// Adds what a list names: a file, or a folder with all in it. The folders of its path tell it from others.
+    /// Adds a file or folder from a list. The folders of its path become those of its results.
     fn add_listed(
         &mut self,
         path: &Path,
@@ -287,7 +296,7 @@ impl Images {
     fn add_table(&mut self, path: &Path, kind: table::Kind, wanted: &Wanted, columns: &Columns) {
         let rows = match table::read(path, kind, columns) {
             Ok(rows) if rows.is_empty() => {
-                return self.nothing(path.into(), "the table names no picture".into());
+                return self.nothing(path.into(), "the table has no rows with a path".into());
             }
             Ok(rows) => rows,
             Err(why) => return self.nothing(path.into(), why),
@@ -299,24 +308,24 @@ impl Images {
         }
     }
 
-    /// A picture's bytes, or else a list.
+    /// Adds standard input: a picture, or a list.
     fn add_standard_input(&mut self, mut input: impl Read, wanted: &Wanted) {
         let most = Limits::default().file_bytes;
         let mut bytes = Vec::new();
         if let Err(error) = input.by_ref().take(most + 1).read_to_end(&mut bytes) {
             return self.nothing(
                 "-".into(),
-                format!("standard input cannot be read: {error}"),
+                format!("standard input cannot be read: {}", plain(&error)),
             );
         }
         if bytes.is_empty() {
-            let why = "standard input is empty: give it a picture, or a list of pictures, one path per line";
+            let why = "standard input is empty; send a picture, or a list of pictures with one path per line";
             return self.nothing("-".into(), why.into());
         }
         if bytes.len() as u64 > most {
             return self.nothing(
                 "-".into(),
-                format!("standard input has more than {most} bytes"),
+                format!("standard input is too large; the limit is {most} bytes"),
             );
         }
         match String::from_utf8(bytes) {
@@ -330,7 +339,7 @@ impl Images {
                         name: "stdin".into(),
                         bytes: bytes.into(),
                     },
-                    place: "stdin".into(),
+                    result_folder: "stdin".into(),
                     label: None,
                 });
             }
@@ -340,8 +349,8 @@ impl Images {
 
 fn counted(pictures: usize) -> String {
     match pictures {
-        1 => "left out is a picture".into(),
-        more => format!("left out are {more} pictures"),
+        1 => "1 picture left out;".into(),
+        more => format!("{more} pictures left out;"),
     }
 }
 
@@ -352,14 +361,14 @@ fn text_of(list: &Path) -> io::Result<String> {
     }
     if kind.len() > LONGEST_LIST {
         return Err(io::Error::other(format!(
-            "it has more than {LONGEST_LIST} bytes"
+            "it is too large; the limit is {LONGEST_LIST} bytes"
         )));
     }
     String::from_utf8(fs::read(list)?)
-        .map_err(|_| io::Error::other("it is not a text in UTF-8, one path per line"))
+        .map_err(|_| io::Error::other("it is not text in UTF-8 with one path per line"))
 }
 
-/// A name that can be a folder's: that of `...png` is `..`, which would lead out of the results.
+/// A valid name of a folder: the stem of `...png` is `..`, which would leave the folder of results.
 fn folder_name(stem: &str) -> &str {
     match stem.trim_matches('.') {
         "" => "picture",
@@ -375,13 +384,15 @@ mod tests {
         expand(given, &Wanted::Middle)
     }
 
-    fn places(images: &Images) -> Vec<String> {
+    fn result_folders(images: &Images) -> Vec<String> {
         let mut folders = Folders::of(&images.all);
-        let place = |image: &Image| match image {
-            Image::Picture { place, .. } => folders.next(place).0.display().to_string(),
+        let result_folder = |image: &Image| match image {
+            Image::Picture { result_folder, .. } => {
+                folders.next(result_folder).0.display().to_string()
+            }
             Image::Nothing { path, why } => panic!("{}: {why}", path.display()),
         };
-        images.all.iter().map(place).collect()
+        images.all.iter().map(result_folder).collect()
     }
 
     fn made(files: &[&str]) -> tempfile::TempDir {
@@ -395,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_stands_for_its_pictures_by_name_and_results_keep_their_folders() {
+    fn a_folder_means_its_pictures_and_results_keep_the_subfolders() {
         let folder = made(&[
             "b.PNG",
             "a.jpeg",
@@ -407,18 +418,18 @@ mod tests {
         let images = expanded(&[folder.path().to_owned()]);
         let names: Vec<String> = images.all.iter().map(Image::name).collect();
         assert_eq!(names, ["a.jpeg", "b.PNG", "a.jpeg"]);
-        assert_eq!(places(&images), ["a", "b", "tulip/a"]);
+        assert_eq!(result_folders(&images), ["a", "b", "tulip/a"]);
     }
 
     #[test]
-    fn no_results_go_to_a_folder_that_holds_those_of_others() {
+    fn results_are_never_inside_the_folder_of_another_picture() {
         let folder = made(&["daisy.jpg", "daisy/1.jpg", "daisy/1.png"]);
         let images = expanded(&[folder.path().to_owned()]);
-        assert_eq!(places(&images), ["daisy/1", "daisy/1-2", "daisy-2"]);
+        assert_eq!(result_folders(&images), ["daisy/1", "daisy/1-2", "daisy-2"]);
     }
 
     #[test]
-    fn a_folder_without_pictures_is_said() {
+    fn a_folder_without_pictures_is_an_error() {
         let folder = made(&[]);
         let images = expanded(&[folder.path().to_owned(), "given.txt".into()]).all;
         assert!(matches!(&images[0], Image::Nothing { why, .. } if why.contains("no picture")));
@@ -433,12 +444,15 @@ mod tests {
         let at = PathBuf::from(format!("@{}", list.display()));
         for given in [list, at] {
             let images = expanded(&[given]);
-            assert_eq!(places(&images), ["more/b", "more/c/b", "a", "missing"]);
+            assert_eq!(
+                result_folders(&images),
+                ["more/b", "more/c/b", "a", "missing"]
+            );
         }
     }
 
     #[test]
-    fn a_table_names_pictures_from_its_own_folder_with_their_classes() {
+    fn paths_in_a_table_start_at_its_folder_and_have_classes() {
         let folder = made(&["a/x.png", "b/x.png"]);
         let table = folder.path().join("list.csv");
         fs::write(&table, "file,label\na/x.png,cat\nb/x.png,\n").unwrap();
@@ -447,7 +461,7 @@ mod tests {
             ..Columns::default()
         };
         let images = expand_with(&[table], &Wanted::Middle, &columns);
-        assert_eq!(places(&images), ["a/x", "b/x"]);
+        assert_eq!(result_folders(&images), ["a/x", "b/x"]);
         let labels = images.all.iter().map(|image| match image {
             Image::Picture { label, .. } => label.as_deref(),
             Image::Nothing { .. } => None,
@@ -457,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_list_is_one_error() {
+    fn a_text_that_is_not_a_list_is_one_error() {
         let folder = made(&[]);
         let text = folder.path().join("readme.txt");
         fs::write(&text, "Dear reader,\nthis is prose.\n").unwrap();
@@ -490,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files_make_folders() {
+    fn names_of_files_become_names_of_folders() {
         assert_eq!(folder_name(".."), "picture");
         assert_eq!(folder_name("a.b"), "a.b");
     }

@@ -1,18 +1,17 @@
 //! Ctrl-C and SIGTERM, which mean the same in every command.
 //!
-//! Usually the program ends at once: what is half written has no final name yet. A command that can
-//! stop by itself at a better moment holds the program ([`hold`]) and asks [`is_asked`] meanwhile.
-//! A second signal always ends the program at once.
+//! The program ends at once; unfinished files have temporary names. A command that can stop by itself at a better
+//! moment calls [`hold`] and checks [`is_requested`] while it works. A second signal always ends the program at once.
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, plain};
 use crate::report::say;
 
-/// Number of the first signal that came; 0 if none has.
+/// Number of the first signal received; 0 if none was.
 static SIGNAL: AtomicU8 = AtomicU8::new(0);
 
 static STATE: Mutex<State> = Mutex::new(State {
@@ -21,21 +20,22 @@ static STATE: Mutex<State> = Mutex::new(State {
 });
 
 struct State {
-    /// How many [`Hold`]s there are.
+    /// Number of [`Hold`]s alive.
     holds: usize,
-    /// Tidies up, and gives the line that is printed.
+    /// Cleans up, and returns the line to print.
     before_end: Option<Box<dyn FnOnce() -> String + Send>>,
 }
 
-/// Listens from now on; called once.
+/// Starts to listen for signals. Call it once.
 ///
 /// # Errors
 /// [`Failure::Request`] if the system does not allow it.
 pub fn listen() -> Result<(), Failure> {
-    register().map_err(|error| Failure::Request(format!("cannot listen for Ctrl-C: {error}")))
+    register()
+        .map_err(|error| Failure::Request(format!("cannot listen for Ctrl-C: {}", plain(&error))))
 }
 
-/// SIGHUP keeps what the shell chose for it: `nohup` lets a program outlive its terminal.
+/// SIGHUP keeps the setting of the shell, so that `nohup` works.
 #[cfg(unix)]
 fn register() -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -60,13 +60,13 @@ fn received(signal: u8) {
     if first.is_err() {
         end(signal);
     }
-    // In a thread of its own: a second signal must get through while this one waits for a disk.
+    // In another thread: a second signal must be handled while this one waits for a disk.
     let finish = move || {
         let mut state = state();
         if state.holds == 0 {
             dvm::discard_unfinished();
             let before_end = state.before_end.take();
-            say_line(&before_end.map_or_else(|| "interrupted".into(), |tidy| tidy()));
+            say_line(&before_end.map_or_else(|| "interrupted".into(), |clean_up| clean_up()));
             end(signal);
         }
     };
@@ -75,12 +75,12 @@ fn received(signal: u8) {
     }
 }
 
-/// Whether the program was asked to end.
-pub fn is_asked() -> bool {
+/// Whether a signal asked the program to end.
+pub fn is_requested() -> bool {
     SIGNAL.load(Ordering::SeqCst) != 0
 }
 
-/// Fails with this line if the program was asked to end.
+/// Fails with this line if a signal asked the program to end.
 ///
 /// # Errors
 /// [`Failure::Interrupted`].
@@ -94,12 +94,12 @@ pub fn check(line: impl FnOnce() -> String) -> Result<(), Failure> {
     }
 }
 
-/// While this lives, the first signal only makes [`is_asked`] true. The command stops when it can
+/// While this exists, the first signal only makes [`is_requested`] true. The command stops when it can
 /// and then calls [`check`].
 #[must_use]
 pub struct Hold(());
 
-/// Keeps the first signal from ending the program.
+/// Prevents the first signal from ending the program.
 pub fn hold() -> Hold {
     state().holds += 1;
     Hold(())
@@ -111,13 +111,13 @@ impl Drop for Hold {
     }
 }
 
-/// What to do before a signal ends the program: it tidies up and returns the line that is printed.
-/// It runs in a thread of its own.
-pub fn before_end(tidy: impl FnOnce() -> String + Send + 'static) {
-    state().before_end = Some(Box::new(tidy));
+/// Sets what to do before a signal ends the program: `clean_up` returns the line to print.
+/// It runs in another thread.
+pub fn before_end(clean_up: impl FnOnce() -> String + Send + 'static) {
+    state().before_end = Some(Box::new(clean_up));
 }
 
-/// Prints the line, below a progress bar if there is one.
+/// Prints the line; on a terminal, below a progress bar.
 pub fn say_line(line: &str) {
     if io::stderr().is_terminal() {
         say("");
@@ -125,7 +125,7 @@ pub fn say_line(line: &str) {
     say(line);
 }
 
-/// Ends the program as the signal would have: a shell sees that its loop is to end, too.
+/// Ends the program as the signal does by default, so that a shell ends its loop, too.
 pub fn end(signal: u8) -> ! {
     #[cfg(unix)]
     let _ = signal_hook::low_level::emulate_default_handler(signal.into());

@@ -1,7 +1,7 @@
-//! `dvm` on the command line: see what an image classifier looks at. One file per subcommand.
+//! The command line of `dvm`: see what an image classifier looks at. One file per subcommand.
 //!
-//! A library with one function, because two programs are made of it: `dvm` itself, and the command of the same name
-//! in the Python wheel, which shares the wheel's only copy of the engine.
+//! A library with one function, because two programs use it: `dvm` itself, and the command of the same name in the
+//! Python wheel, which shares the engine with the Python module.
 
 mod bench;
 mod classify;
@@ -35,18 +35,26 @@ mod train;
 use std::ffi::OsString;
 use std::sync::OnceLock;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use failure::Failure;
 
 /// See what an image classifier looks at.
 #[derive(Parser)]
 #[command(name = "dvm", version, max_term_width = 100)]
-#[command(
-    after_help = "Exit status: 0 all done, 1 some pictures failed (each is named), 2 the request \
-                  cannot be carried out, or not to its end. Ctrl-C and SIGTERM end the program; \
-                  no file is left half written."
-)]
+#[command(after_help = "\
+Examples:
+  dvm explain photo.jpg                  Maps of what the network looked at
+  dvm classify photo.jpg                 The most probable classes
+  dvm train flowers                      Train a network on a folder of pictures
+  dvm methods list                       All attribution methods
+
+Exit status:
+  0  everything succeeded
+  1  some pictures failed; an error names each
+  2  the command could not be carried out or completed
+
+Ctrl-C and SIGTERM end dvm. No file is left half written.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -54,35 +62,35 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Draw what the network looked at in each picture
+    /// Draw maps of what the network looked at in each picture
     Explain(Box<explain::Arguments>),
-    /// Say what the network sees in each picture
+    /// Print the most probable classes of each picture
     Classify(classify::Arguments),
     /// Train a network on a folder of pictures
     Train(train::Arguments),
-    /// Say how good a network is on labelled pictures
+    /// Measure how good a network is on labelled pictures
     Evaluate(evaluate::Arguments),
-    /// Say which method explains a network best: methods × metrics over many pictures
+    /// Compare methods by metrics over many pictures
     Compare(Box<compare::Arguments>),
-    /// Say where a network looks over a whole data set, and warn of shortcuts
+    /// Find where a network looks over a whole data set, and warn of shortcuts
     Survey(Box<survey::Arguments>),
-    /// Show a page in the browser that explains pictures, and answer other systems
+    /// Serve a web page and an HTTP API that explain pictures
     Serve(Box<serve::Arguments>),
     /// Write the results of many pictures for other programs
     #[command(subcommand)]
     Export(export::Command),
-    /// Say how long a network takes, and which of its nodes
+    /// Measure the speed of a network and of each of its nodes
     Bench(bench::Arguments),
-    /// Make a data set of labelled pictures: classes, splits
+    /// Make a data set with classes and splits, or check one
     #[command(subcommand)]
     Prepare(prepare::Command),
-    /// Networks: what there is, and how each is built
+    /// List, show, fetch and convert networks
     #[command(subcommand)]
     Models(models::Command),
-    /// Methods: what there is, where it was published, its options
+    /// List the attribution methods; show their papers and options
     #[command(subcommand)]
     Methods(methods::Command),
-    /// Metrics, the tests of maps: what there is, where it was published, its options
+    /// List the metrics, which test maps; show their papers and options
     #[command(subcommand)]
     Metrics(metrics::Command),
     /// Print a completion script for a shell
@@ -91,26 +99,38 @@ enum Command {
     Man(man::Arguments),
 }
 
-/// Carries out the command that the arguments say, of which the first is the program's name; prints results and
-/// errors, and gives the exit status. From here on Ctrl-C and SIGTERM end the process.
+/// Runs the command in `arguments`, whose first is the program's name. Prints results and errors and returns the exit
+/// status. From then on, Ctrl-C and SIGTERM end the process.
 pub fn status(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments = ARGUMENTS.get_or_init(|| arguments.into_iter().collect());
     run(arguments).map_or_else(Failure::end, |()| 0)
 }
 
-/// The arguments that the command was given, the program's name first: in Python's process they are not those of
-/// the process.
+/// The arguments of the command, the program's name first. In Python they differ from those of the process.
 static ARGUMENTS: OnceLock<Vec<OsString>> = OnceLock::new();
 
-/// The arguments behind the program's name.
-fn given() -> impl Iterator<Item = String> {
-    let arguments = ARGUMENTS.get().into_iter().flatten().skip(1);
-    arguments.map(|argument| argument.to_string_lossy().into_owned())
+/// The arguments without the program's name.
+fn arguments() -> impl Iterator<Item = String> {
+    let all = ARGUMENTS.get().into_iter().flatten().skip(1);
+    all.map(|argument| argument.to_string_lossy().into_owned())
+}
+
+/// Parses the arguments. Options also take negative numbers, so that the error about `--runs -1` is about its value.
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    fn with_negative_numbers(command: clap::Command) -> clap::Command {
+        let with_own = command.mut_args(|arg| {
+            let takes_value = arg.get_long().is_some() && arg.get_action().takes_values();
+            arg.allow_negative_numbers(takes_value)
+        });
+        with_own.mut_subcommands(with_negative_numbers)
+    }
+    let matches = with_negative_numbers(Cli::command()).try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
 }
 
 fn run(arguments: &[OsString]) -> Result<(), Failure> {
     interruption::listen()?;
-    let cli = Cli::try_parse_from(arguments).map_err(Failure::Arguments)?;
+    let cli = parse(arguments).map_err(Failure::Arguments)?;
     match cli.command {
         Command::Explain(arguments) => explain::run(*arguments),
         Command::Classify(arguments) => classify::run(arguments),
@@ -133,10 +153,9 @@ fn run(arguments: &[OsString]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
-    fn no_option_of_a_method_has_the_name_of_one_of_the_program() {
+    fn options_of_methods_and_of_the_program_have_different_names() {
         Cli::command().debug_assert();
     }
 }

@@ -10,14 +10,17 @@ use crate::failure::Failure;
 use crate::{Cli, report};
 
 #[derive(Args)]
-#[command(after_help = "Read them with: dvm man | man -l -")]
+#[command(after_help = "\
+Examples:
+  dvm man | man -l -
+  dvm man --out man1")]
 pub struct Arguments {
-    /// Write one file per page (dvm.1, dvm-explain.1, …) into this folder
+    /// Folder for one file per page: dvm.1, dvm-explain.1, …
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
 }
 
-/// Prints all pages one after the other, or writes them.
+/// Prints all pages, or writes each into a file.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
@@ -36,16 +39,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The pages of a command and all below it, with their files' names.
+/// Adds the pages of a command and of its subcommands, with their file names.
 fn render(command: Command, pages: &mut Vec<(String, String)>) {
-    let below: Vec<Command> = command.get_subcommands().cloned().collect();
+    let subcommands: Vec<Command> = command.get_subcommands().cloned().collect();
     let man = Man::new(command);
     let mut page = Vec::new();
     man.render(&mut page)
-        .expect("memory takes all that is written");
+        .expect("writing to memory cannot fail");
     let page = String::from_utf8(page).expect("pages are text");
     pages.push((man.get_filename(), page));
-    for command in below {
+    for command in subcommands {
         render(command, pages);
     }
 }

@@ -1,8 +1,8 @@
-//! The manifest of many pictures: a file of JSON Lines in the folder of all results, one line for each class of
-//! each picture, written as they come.
+//! The manifest of many pictures: a file of JSON Lines in the folder of results, with one line for each class of each
+//! picture.
 //!
-//! The lines of a picture are added at once, after its files. Lines that a later run replaces stay until that run
-//! ends: of several lines with one `name`, the last ones count.
+//! The lines of a picture are added together, after its files are written. Lines that a later run replaces stay until
+//! that run ends: of several lines with one `name`, the last ones count.
 
 mod line;
 mod parquet;
@@ -13,11 +13,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-pub use line::{Found, Line, Map};
+pub use line::{ClassResult, Line, Map};
 
 use crate::explain::Shard;
+use crate::failure::plain;
 
-/// Longest line that is read, in bytes.
+/// Longest line, in bytes.
 const LONGEST: u64 = 64 << 20;
 
 /// The manifest of a shard, or of all pictures.
@@ -46,12 +47,12 @@ pub fn all_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// What a manifest says of a picture.
+/// What a manifest held about a picture when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Entry {
-    /// Where its lines begin in the file.
+pub struct Earlier {
+    /// Start of its lines in the file.
     offset: u64,
-    /// Checksums of the request and of the picture; zero where there are none.
+    /// Checksums of the request and of the picture; zero if there are none.
     request: u64,
     sha256: u64,
     /// Size and time of the picture's file.
@@ -61,7 +62,7 @@ pub struct Entry {
     is_done: bool,
 }
 
-impl Entry {
+impl Earlier {
     fn of(line: &Line, offset: u64) -> Self {
         let sum = |text: &Option<String>| text.as_ref().map_or(0, |text| checksum(text));
         Self {
@@ -75,16 +76,16 @@ impl Entry {
     }
 
     /// Whether the picture was explained by this request.
-    pub fn answers(&self, request: &str) -> bool {
+    pub fn is_of_request(&self, request: &str) -> bool {
         self.is_done && self.request == checksum(request)
     }
 
-    /// Whether it is about a file of this size and time.
+    /// Whether the picture's file had this size and time.
     pub fn is_of_file(&self, (bytes, modified): (u64, u64)) -> bool {
         self.bytes == Some(bytes) && self.modified == Some(modified)
     }
 
-    /// Whether it is about a picture with this SHA-256.
+    /// Whether the picture had this SHA-256.
     pub fn is_of_picture(&self, sha256: &str) -> bool {
         self.sha256 == checksum(sha256)
     }
@@ -96,64 +97,64 @@ fn checksum(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// What a manifest held when it was opened, by the pictures' names.
+/// The pictures of a manifest when it was opened, by the checksums of their names.
 #[derive(Debug, Default)]
-pub struct Index(HashMap<u64, Entry>);
+pub struct Index(HashMap<u64, Earlier>);
 
 impl Index {
-    /// The entry of the picture of this name.
-    pub fn get(&self, name: &str) -> Option<&Entry> {
+    /// The picture of this name.
+    pub fn get(&self, name: &str) -> Option<&Earlier> {
         self.0.get(&checksum(name))
     }
 }
 
-/// A manifest that is open to be added to. No other process writes to it meanwhile.
+/// An open manifest, locked against other processes.
 pub struct Manifest {
     file: File,
     path: PathBuf,
-    /// Where lines begin that this run replaced.
+    /// Starts of the lines that this run replaced.
     replaced: Vec<u64>,
-    /// Where lines begin that were replaced before.
-    stale: Vec<u64>,
+    /// Starts of the lines that earlier runs replaced.
+    replaced_before: Vec<u64>,
 }
 
-/// Why a manifest cannot be used: the file, and what is wrong.
+/// Why a manifest cannot be opened.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum OpenError {
     /// It cannot be written.
     Disk(io::Error),
-    /// Another process writes it, or it is no manifest.
+    /// Another process writes it, or it is not a manifest.
     Occupied(String),
 }
 
-impl From<io::Error> for Trouble {
+impl From<io::Error> for OpenError {
     fn from(error: io::Error) -> Self {
         Self::Disk(error)
     }
 }
 
 impl Manifest {
-    /// Opens the manifest, or makes it; what it holds already. A line that a killed process left half written,
-    /// and the other lines of that picture, are removed.
-    pub fn open(path: &Path) -> Result<(Self, Index), Trouble> {
+    /// Opens or creates a manifest, and returns the pictures in it. Removes a half-written line of a killed process,
+    /// with the other lines of that picture.
+    pub fn open(path: &Path) -> Result<(Self, Index), OpenError> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
         let mut open = OpenOptions::new();
         let open = open.create(true).truncate(false).read(true).write(true);
         let mut file = open.open(path)?;
-        // File systems without locks are let through: a lock is a help, not a promise.
+        // File systems without locks are accepted.
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-            return Err(Trouble::Occupied("another run writes it now".into()));
+            return Err(OpenError::Occupied("another run writes it now".into()));
         }
         let mut index = HashMap::new();
-        let mut stale = Vec::new();
+        let mut replaced_before = Vec::new();
         let mut lines = Lines::new(&file);
         let mut whole = 0;
-        while let Some(group) = lines.next_picture().map_err(Trouble::Occupied)? {
-            let entry = Entry::of(&group.lines[0], group.offset);
-            if let Some(before) = index.insert(checksum(&group.lines[0].name), entry) {
-                stale.push(before.offset);
+        while let Some(group) = lines.next_picture().map_err(OpenError::Occupied)? {
+            let picture = Earlier::of(&group.lines[0], group.offset);
+            if let Some(before) = index.insert(checksum(&group.lines[0].name), picture) {
+                replaced_before.push(before.offset);
             }
             whole = group.end;
         }
@@ -164,7 +165,7 @@ impl Manifest {
             file,
             path,
             replaced: Vec::new(),
-            stale,
+            replaced_before,
         };
         Ok((manifest, Index(index)))
     }
@@ -174,27 +175,27 @@ impl Manifest {
         &self.path
     }
 
-    /// Adds the lines of a picture; `earlier` is what the manifest said of it when it was opened.
+    /// Adds the lines of a picture, which replace its `earlier` lines.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn add(&mut self, lines: &[Line], earlier: Option<&Entry>) -> io::Result<()> {
+    /// If the file cannot be written.
+    pub fn add(&mut self, lines: &[Line], earlier: Option<&Earlier>) -> io::Result<()> {
         let mut text = Vec::new();
         for line in lines {
             serde_json::to_writer(&mut text, line).expect("it is plain data");
             text.push(b'\n');
         }
         self.file.write_all(&text)?;
-        self.replaced.extend(earlier.map(|entry| entry.offset));
+        self.replaced.extend(earlier.map(|earlier| earlier.offset));
         Ok(())
     }
 
-    /// Removes the lines that were replaced, if there are any.
+    /// Removes replaced lines.
     ///
     /// # Errors
-    /// What the system says; all lines are there then.
+    /// If the file cannot be written; then it keeps all lines.
     pub fn close(mut self) -> io::Result<()> {
-        self.replaced.append(&mut self.stale);
+        self.replaced.append(&mut self.replaced_before);
         if self.replaced.is_empty() {
             return self.file.sync_all();
         }
@@ -217,7 +218,7 @@ impl Manifest {
 
 /// The lines of one picture.
 pub struct Group {
-    /// They themselves: one for each class.
+    /// One line for each class.
     pub lines: Vec<Line>,
     text: Vec<u8>,
     offset: u64,
@@ -228,14 +229,14 @@ pub struct Group {
 pub struct Lines<'a> {
     reader: BufReader<&'a File>,
     count: usize,
-    /// Where the lines of the last picture end.
+    /// End of the lines of the last picture.
     end: u64,
 }
 
 impl<'a> Lines<'a> {
     /// The lines of a file, from its beginning.
     pub fn new(mut file: &'a File) -> Self {
-        // A file that cannot be read from its beginning cannot be read at all: that is said then.
+        // If this fails, so does the first read.
         let _ = file.rewind();
         Self {
             reader: BufReader::with_capacity(1 << 16, file),
@@ -244,7 +245,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The next picture; none at the end, where lines that are not complete are left out.
+    /// The next picture; none at the end. Incomplete lines at the end are ignored.
     ///
     /// # Errors
     /// What is wrong with a line.
@@ -259,14 +260,13 @@ impl<'a> Lines<'a> {
             let mut bytes = Vec::new();
             let mut bounded = Read::take(&mut self.reader, LONGEST);
             let read = bounded.read_until(b'\n', &mut bytes);
-            read.map_err(|error| format!("cannot be read: {error}"))?;
+            read.map_err(|error| format!("cannot be read: {}", plain(&error)))?;
             if bytes.last() != Some(&b'\n') {
                 return Ok(None);
             }
             self.count += 1;
-            let line: Line = serde_json::from_slice(&bytes).map_err(|error| {
-                format!("line {} is not one of a manifest: {error}", self.count)
-            })?;
+            let line: Line = serde_json::from_slice(&bytes)
+                .map_err(|_| format!("line {} is not a line of a manifest", self.count))?;
             if line.lines == 0
                 || group
                     .lines
@@ -274,7 +274,7 @@ impl<'a> Lines<'a> {
                     .is_some_and(|first| first.name != line.name)
             {
                 return Err(format!(
-                    "line {} does not belong to the one before",
+                    "line {} does not belong to the picture of the line before",
                     self.count
                 ));
             }
@@ -290,8 +290,8 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Reads the manifests of a folder; for each picture `with` is called once, with the lines that count, in the order
-/// of the files. Of several manifests that name a picture, the one that was written last counts.
+/// Calls `with` once for each picture in the manifests of a folder, with its lines, in the order of the files. If
+/// several manifests have a picture, the newest counts.
 ///
 /// # Errors
 /// The file and what is wrong with it.
@@ -302,9 +302,11 @@ pub fn each_picture(
     let of = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let mut files = Vec::new();
     for path in manifests {
-        let file = File::open(path).map_err(|error| of(path, &error))?;
-        let written = file.metadata().and_then(|kind| kind.modified());
-        files.push((written.map_err(|error| of(path, &error))?, path, file));
+        let open = || {
+            let file = File::open(path)?;
+            Ok((file.metadata()?.modified()?, path, file))
+        };
+        files.push(open().map_err(|error| of(path, &plain(&error)))?);
     }
     files.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
     let mut last: HashMap<u64, (usize, u64)> = HashMap::new();
@@ -329,7 +331,7 @@ pub fn each_picture(
     Ok(())
 }
 
-/// How files begin that are not finished: under a hidden name.
+/// A builder of temporary files, with hidden names.
 pub fn unfinished() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".dvm-").suffix(".part");
@@ -338,10 +340,10 @@ pub fn unfinished() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Writes the same as a Parquet file beside a manifest; its path.
+/// Writes a manifest also as a Parquet file next to it, and returns its path.
 ///
 /// # Errors
-/// What is wrong, as a sentence with the file.
+/// The file and what is wrong.
 pub fn write_parquet(manifest: &Path) -> Result<PathBuf, String> {
     let path = manifest.with_extension("parquet");
     parquet::write(manifest, &path).map_err(|why| format!("{}: {why}", path.display()))?;
@@ -371,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_written_line_goes_with_the_other_lines_of_its_picture() {
+    fn all_lines_of_a_picture_with_a_half_written_line_are_removed() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("manifest.jsonl");
         let (mut manifest, _) = Manifest::open(&path).unwrap();
@@ -390,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_replaced_go_at_the_end() {
+    fn replaced_lines_are_removed_at_the_end() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("manifest.jsonl");
         for request in ["x", "y"] {
@@ -404,25 +406,25 @@ mod tests {
         }
         assert_eq!(names(&path), ["x", "a", "y"]);
         let (_, index) = Manifest::open(&path).unwrap();
-        assert!(index.get("a").unwrap().answers("y"));
-        assert!(!index.get("a").unwrap().answers("x"));
+        assert!(index.get("a").unwrap().is_of_request("y"));
+        assert!(!index.get("a").unwrap().is_of_request("x"));
     }
 
     #[test]
-    fn two_runs_do_not_write_one_manifest() {
+    fn two_runs_cannot_write_one_manifest() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("manifest.jsonl");
         let first = Manifest::open(&path).unwrap();
-        assert!(matches!(Manifest::open(&path), Err(Trouble::Occupied(_))));
+        assert!(matches!(Manifest::open(&path), Err(OpenError::Occupied(_))));
         drop(first);
     }
 
     #[test]
-    fn a_file_that_is_no_manifest_is_kept() {
+    fn a_file_that_is_not_a_manifest_is_kept() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("manifest.jsonl");
         fs::write(&path, "{\"mine\": 1}\n").unwrap();
-        assert!(matches!(Manifest::open(&path), Err(Trouble::Occupied(_))));
+        assert!(matches!(Manifest::open(&path), Err(OpenError::Occupied(_))));
         assert_eq!(fs::read(&path).unwrap(), b"{\"mine\": 1}\n");
     }
 }

@@ -1,18 +1,18 @@
-//! Options of the methods, one flag each, from the registry: none is written down here. A flag goes to every
-//! chosen method that has the option; `--set METHOD.OPTION=VALUE` to one. Help shows the flags of a method by
-//! `dvm methods show`, not among those of `dvm explain`: there would be too many.
+//! Options of the methods, one flag each, from the registry. A flag applies to every chosen method that has the
+//! option; `--set METHOD.OPTION=VALUE` to one method. `dvm methods show` lists the flags of a method; `--help` hides
+//! them, because there are too many.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use dvm::methods::{self, Entry};
+use dvm::methods::{self, MethodEntry};
 use dvm::{OptionSpec, Settings};
 
-/// The options given on the command line.
+/// The options of methods on the command line.
 #[derive(Clone, Debug, Default)]
 pub struct MethodOptions {
     pub settings: Settings,
 }
 
-/// The option that every method with presets has.
+/// The flag of a preset.
 const PRESET: &str = "preset";
 
 /// The flag that sets an option of one method.
@@ -26,7 +26,7 @@ struct Shared {
     owners: Vec<&'static str>,
 }
 
-/// Every option of every method once, in the order of the registry.
+/// Every option of every method, once each, in the order of the registry.
 fn shared() -> Vec<Shared> {
     let mut all: Vec<Shared> = Vec::new();
     let presets = methods::ALL
@@ -53,20 +53,20 @@ fn shared() -> Vec<Shared> {
             }),
         }
     }
-    // Options of the same methods stand under one heading.
+    // Groups the options of the same methods under one heading.
     let order = |option: &Shared| methods::ALL.iter().position(|e| e.name == option.owners[0]);
     all.sort_by_key(order);
     all
 }
 
-/// Takes `METHOD.OPTION=VALUE`.
+/// Parses `METHOD.OPTION=VALUE`.
 fn assignment(text: &str) -> Result<(String, String), &'static str> {
     let (option, value) = text.split_once('=').unwrap_or((text, ""));
     match option.trim().split_once('.') {
         Some((method, name)) if !method.is_empty() && !name.is_empty() && text.contains('=') => {
             Ok((option.trim().into(), value.trim().into()))
         }
-        _ => Err("it is METHOD.OPTION=VALUE, such as occlusion.window=32"),
+        _ => Err("must be METHOD.OPTION=VALUE, such as occlusion.window=32"),
     }
 }
 
@@ -81,14 +81,14 @@ fn help_of(option: &OptionSpec) -> String {
     }
 }
 
-fn help_of_presets(entry: &Entry) -> String {
+fn help_of_presets(entry: &MethodEntry) -> String {
     let presets: Vec<String> = entry
         .presets
         .iter()
         .map(|preset| format!("`{}` ({})", preset.name, preset.summary))
         .collect();
     format!(
-        "Several of these at once; those given beside it win: {}",
+        "Several options at once; options on the command line override it: {}",
         presets.join(", ")
     )
 }
@@ -100,10 +100,12 @@ impl Args for MethodOptions {
             .value_name("METHOD.OPTION=VALUE")
             .action(ArgAction::Append)
             .value_parser(assignment)
-            .help(
-                "An option of one method, such as occlusion.window=32; as a flag (--window 32) it goes to \
-                 every chosen method that has it. `dvm methods show NAME` lists the options of a method",
-            );
+            .help("Option of one method, such as occlusion.window=32; repeatable")
+            .long_help(
+                "Option of one method, such as occlusion.window=32; repeatable\n\n`dvm methods show NAME` lists the options \
+                 of a method. As a flag (--window 32), an option applies to every chosen method that has it.",
+            )
+            .help_heading("Methods");
         shared()
             .into_iter()
             .fold(command.arg(set), |command, option| {
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_of_every_method_can_be_given() {
+    fn every_option_of_every_method_has_a_flag() {
         for option in methods::ALL.iter().flat_map(|entry| entry.options) {
             let settings = settings(&format!("dvm --{}=x", option.name));
             assert_eq!(settings.text(option.name), Some("x"));
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_of_one_method_is_set_by_its_name() {
+    fn set_gives_an_option_to_one_method() {
         let settings = settings("dvm --window 20 --set occlusion.window=32");
         assert_eq!(settings.text("window"), Some("20"));
         assert_eq!(settings.text("occlusion.window"), Some("32"));
@@ -180,12 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_given_is_not_a_setting() {
+    fn options_that_are_not_given_are_not_set() {
         assert_eq!(settings("dvm").names().count(), 0);
     }
 
     #[test]
-    fn an_option_of_several_methods_is_one_flag_that_names_them_all() {
+    fn an_option_of_several_methods_is_one_flag() {
         let all = shared();
         let channels: Vec<&Shared> = all.iter().filter(|o| o.name == "channels").collect();
         assert_eq!(channels.len(), 1);

@@ -1,10 +1,10 @@
-//! `dvm methods`: what the registry says of each method.
+//! `dvm methods`: the registry of methods.
 
 use std::collections::BTreeMap;
 
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
-use dvm::methods::{self, Entry, Family};
+use dvm::methods::{self, Family, MethodEntry};
 use serde::Serialize;
 
 use crate::described::{self, Choice, Paper};
@@ -13,24 +13,24 @@ use crate::report::{self, Align, table};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// All methods, with what each shows
+    /// List all methods
     List {
-        /// Print them as JSON
+        /// Print the list as JSON
         #[arg(long)]
         json: bool,
     },
-    /// One method: what it shows, where it was published, its options
+    /// Show one method: summary, paper, options, presets
     Show {
         /// Name of the method
         #[arg(value_parser = names())]
         name: String,
-        /// Print it as JSON
+        /// Print the description as JSON
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Takes the name of a method.
+/// Parses the name of a method.
 pub fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(methods::ALL.iter().map(|entry| entry.name))
 }
@@ -44,7 +44,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         }
         Command::List { json: false } => Ok(report::print(&list())?),
         Command::Show { name, json } => {
-            let entry = methods::find(&name).expect("only these names are taken");
+            let entry = methods::find(&name).expect("clap has checked the name");
             if json {
                 report::print_json(&described(entry))
             } else {
@@ -75,7 +75,7 @@ struct Preset {
     options: BTreeMap<&'static str, &'static str>,
 }
 
-fn described(entry: &Entry) -> Described {
+fn described(entry: &MethodEntry) -> Described {
     let presets = entry.presets.iter().map(|preset| Preset {
         name: preset.name,
         summary: preset.summary,
@@ -94,7 +94,7 @@ fn described(entry: &Entry) -> Described {
     }
 }
 
-/// A table per family: name, paper, how often the network is walked, for which networks.
+/// A table per family: name, paper, cost of a map, networks.
 fn list() -> String {
     let mut text = String::new();
     for family in Family::ALL {
@@ -125,23 +125,23 @@ fn list() -> String {
         ];
         text += &table([Align::Left; 4], &[vec![head], rows].concat());
     }
-    text + "\n`dvm methods show NAME` says what a method shows, and lists its options.\n"
+    text + "\n`dvm methods show NAME` describes a method and lists its options.\n"
 }
 
-fn shown(entry: &Entry) -> String {
+fn shown(entry: &MethodEntry) -> String {
     let mut text = described::head(entry.name, entry.summary, &entry.reference);
     text += &format!(
         "\nCost of a map: {}\nNetworks: {}\n",
         entry.cost, entry.networks
     );
     if !entry.options.is_empty() {
-        text += "\nOptions (--set NAME.OPTION=VALUE gives one to this method alone):\n";
+        text += "\nOptions (only for this method: --set NAME.OPTION=VALUE):\n";
     }
     for option in entry.options {
         text += &described::option(&format!("--{}", option.name), option);
     }
     if !entry.presets.is_empty() {
-        text += "\nPresets (--preset NAME; options given beside it win):\n";
+        text += "\nPresets (--preset NAME; options on the command line override it):\n";
     }
     for preset in entry.presets {
         let options: Vec<String> = preset

@@ -1,4 +1,4 @@
-//! `dvm metrics`: what the registry says of each metric.
+//! `dvm metrics`: the registry of metrics.
 
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
@@ -12,30 +12,30 @@ use crate::report::{self, Align, table};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// All metrics, by the question that each answers
+    /// List all metrics by the question that each answers
     List {
-        /// Print them as JSON
+        /// Print the list as JSON
         #[arg(long)]
         json: bool,
     },
-    /// One metric: what it measures, where it was published, its options
+    /// Show one metric: summary, paper, options
     Show {
         /// Name of the metric
         #[arg(value_parser = PossibleValuesParser::new(registry::ALL.iter().map(|entry| entry.name)))]
         name: String,
-        /// Print it as JSON
+        /// Print the description as JSON
         #[arg(long)]
         json: bool,
     },
 }
 
-/// Takes the name of a metric, or `usual`.
+/// Parses the name of a metric, or `usual`.
 pub fn names() -> PossibleValuesParser {
     let names = registry::ALL.iter().map(|entry| entry.name);
     PossibleValuesParser::new(names.chain([Checks::USUAL]))
 }
 
-/// Prints one metric or all.
+/// Prints one metric or all of them.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::List { json: true } => {
@@ -44,7 +44,7 @@ pub fn run(command: Command) -> Result<(), Failure> {
         }
         Command::List { json: false } => Ok(report::print(&list())?),
         Command::Show { name, json } => {
-            let entry = registry::find(&name).expect("only these names are taken");
+            let entry = registry::find(&name).expect("clap has checked the name");
             if json {
                 report::print_json(&described(entry))
             } else {
@@ -82,7 +82,7 @@ fn described(entry: &MetricEntry) -> Described {
     }
 }
 
-/// What must be known beside the map.
+/// What a metric needs.
 fn needs(entry: &MetricEntry) -> &'static str {
     match entry.needs {
         Needs::Map => "the map",
@@ -91,7 +91,7 @@ fn needs(entry: &MetricEntry) -> &'static str {
     }
 }
 
-/// A table per question: name, paper, which figures are good, how often the network is walked.
+/// A table per question: name, paper, which values are better, cost for a map.
 fn list() -> String {
     let mut text = String::new();
     for question in Question::ALL {
@@ -116,16 +116,16 @@ fn list() -> String {
         let head = ["  metric", "paper", "better", "cost for a map"].map(String::from);
         text += &table([Align::Left; 4], &[vec![head], rows].concat());
     }
-    text + "\n`dvm metrics show NAME` says what a metric measures, and lists its options.\n"
+    text + "\n`dvm metrics show NAME` describes a metric and lists its options.\n"
 }
 
 fn shown(entry: &MetricEntry) -> String {
     let mut text = described::head(entry.name, entry.summary, &entry.reference);
     text += &format!("\nQuestion: {}\n", entry.question.asked());
     text += match entry.better {
-        Better::Higher => "Better: higher figures\n",
-        Better::Lower => "Better: lower figures\n",
-        Better::Neither => "Better: neither; the figure describes the map\n",
+        Better::Higher => "Better: higher values\n",
+        Better::Lower => "Better: lower values\n",
+        Better::Neither => "Better: neither; the value describes the map\n",
     };
     text += &format!("Needs: {}\nCost for a map: {}\n", needs(entry), entry.cost);
     if !entry.options.is_empty() {

@@ -1,4 +1,4 @@
-//! `dvm models`: which networks there are and how each is built.
+//! `dvm models`: the networks that dvm knows.
 
 mod details;
 mod show;
@@ -15,21 +15,21 @@ use crate::{convert, fetch};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// All networks, with size, accuracy and paper
+    /// List all networks with size, accuracy and paper
     List {
-        /// Print them as JSON
+        /// Print the list as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Bring published weights into the cache on this machine
+    /// Download published weights into the cache on this machine
     Fetch(fetch::Arguments),
-    /// A network from one kind of file to another, with its classes and preprocessing
+    /// Convert a network to another file format, with its classes and preprocessing
     Convert(convert::Arguments),
-    /// One network: facts, preprocessing, classes, stages, layers; or a drawing of it
+    /// Show one network: facts, preprocessing, stages, layers; or draw it
     Show(show::Arguments),
 }
 
-/// Prints one network or all.
+/// Runs a subcommand of `dvm models`.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::List { json } => {
@@ -51,16 +51,16 @@ pub fn run(command: Command) -> Result<(), Failure> {
 struct Summary {
     name: String,
     parameters: usize,
-    /// Of one picture of the size it was published for.
+    /// For one input of the published size.
     multiply_adds: u64,
-    /// Top-1 accuracy on ImageNet's validation set in percent, of the published weights.
+    /// Top-1 accuracy of the published weights on ImageNet's validation set, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     top1: Option<f32>,
     embedded: bool,
-    /// The published weights of it that lie in the cache, by tag.
+    /// Tag of its published weights in the cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     fetched: Option<&'static str>,
-    /// Of a network of the zoo.
+    /// Of a known architecture.
     #[serde(skip_serializing_if = "Option::is_none")]
     paper: Option<Paper>,
 }
@@ -106,7 +106,7 @@ impl Summary {
     }
 }
 
-/// The graph as published, with zeros for weights: enough to count.
+/// The graph as published, with zeros as weights.
 fn graph(architecture: &Architecture) -> Result<Graph, Failure> {
     let classes = models::imagenet_classes().len();
     let zeros = |parameter: &engine::Parameter| Ok(Tensor::zeros(&parameter.shape));
@@ -114,8 +114,7 @@ fn graph(architecture: &Architecture) -> Result<Graph, Failure> {
     Ok(graph.map_err(dvm::Error::from)?)
 }
 
-/// Number of values in these of the graph's parameters; running statistics are not trained and, as
-/// in the papers, not counted.
+/// Number of values in these parameters of the graph. As in the papers, running statistics are not counted.
 fn trained(graph: &Graph, indices: impl Iterator<Item = usize>) -> usize {
     indices
         .map(|index| &graph.parameters()[index])

@@ -3,31 +3,35 @@
 use clap::Args;
 use dvm::{Classifier, Limits, Range};
 
-/// Which values are shown, and how large a picture may be.
+/// The range of pixel values, and the largest picture.
 #[derive(Args)]
 #[command(next_help_heading = "Pictures")]
 pub struct PictureOptions {
-    /// Which values become black and white, such as 0..4095 for 12 bits in 16; `auto`: each picture's
-    /// least and largest; `percentile`: its 1st and 99th, or percentile:LOW..HIGH; `file`: the range of
-    /// the file's type, or the window of a DICOM file [default: as the network was trained, or `file`]
+    /// Pixel values that become black and white, such as 0..4095
+    ///
+    /// LOW..HIGH: these values, for example 0..4095 for 12 bits stored in 16. `auto`: the smallest and
+    /// largest value of each picture. `percentile`: its 1st and 99th percentile, or
+    /// percentile:LOW..HIGH. `file`: the range of the file's type, or the window of a DICOM file
+    /// [default: the range that the network was trained with, or `file`]
     #[arg(
         long,
         value_name = "LOW..HIGH|auto|percentile|file",
         allow_hyphen_values = true
     )]
     range: Option<Range>,
-    /// The same as a radiologist's window, such as 40/400
+    /// --range as a window, as radiologists write it, such as 40/400
     #[arg(long, value_name = "CENTRE/WIDTH", value_parser = window, allow_hyphen_values = true)]
     #[arg(conflicts_with = "range")]
     window_level: Option<Range>,
-    /// Most pixels of a picture, such as 500MP; reading it takes up to 9 bytes for each
-    /// [default: 268MP]
+    /// Largest number of pixels of a picture, such as 500MP [default: 268MP]
+    ///
+    /// Reading a picture takes up to 9 bytes per pixel.
     #[arg(long, value_name = "N", value_parser = pixels)]
     max_pixels: Option<u64>,
 }
 
 impl PictureOptions {
-    /// The classifier with its pictures read like this.
+    /// The classifier with these options.
     pub fn apply(&self, classifier: Classifier) -> Classifier {
         let classifier = match self.range.or(self.window_level) {
             Some(range) => classifier.with_range(range),
@@ -41,7 +45,7 @@ impl PictureOptions {
         self.range.or(self.window_level)
     }
 
-    /// What picture files may ask for.
+    /// The limits of picture files.
     pub fn limits(&self) -> Limits {
         match self.max_pixels {
             Some(pixels) => Limits::up_to(pixels).with_long_files(),
@@ -51,13 +55,13 @@ impl PictureOptions {
 }
 
 fn window(text: &str) -> Result<Range, String> {
-    let expected = || "it is centre and width, such as 40/400".to_owned();
+    let expected = || "must be CENTRE/WIDTH, such as 40/400".to_owned();
     let (centre, width) = text.split_once('/').ok_or_else(expected)?;
     let number = |text: &str| text.trim().parse::<f64>().map_err(|_| expected());
     Ok(Range::window(number(centre)?, number(width)?)?)
 }
 
-/// Reads a number of pixels, such as 64MP.
+/// Parses a number of pixels, such as 64MP.
 pub fn pixels(text: &str) -> Result<u64, String> {
     let lower = text.trim().to_lowercase();
     let (digits, factor) = match lower.strip_suffix("mp").or(lower.strip_suffix('m')) {
@@ -68,16 +72,16 @@ pub fn pixels(text: &str) -> Result<u64, String> {
     let number = number.and_then(|number| number.checked_mul(factor));
     number
         .filter(|number| *number > 0)
-        .ok_or_else(|| "it is a number of pixels, or of megapixels such as 500MP".into())
+        .ok_or_else(|| "must be a number of pixels, or of megapixels such as 500MP".into())
 }
 
-/// The option that helps where the range of a picture's values is doubtful.
+/// The option that sets the range, where the range of a picture's values is doubtful.
 pub fn range_hint(picture: &dvm::Picture) -> Option<String> {
     let levels = picture.levels()?;
     levels.warning()?;
     Some(match levels.suggestion() {
-        Some(range) => format!("--range {range} or --range auto sets it"),
-        None => "--range auto sets it".into(),
+        Some(range) => format!("set it with --range {range} or --range auto"),
+        None => "set it with --range auto".into(),
     })
 }
 
@@ -86,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_and_pixels_are_read() {
+    fn windows_and_pixels_are_parsed() {
         assert_eq!(window("2048/4096"), Ok("0..4095".parse().unwrap()));
         assert_eq!(window("-600 / 1500").unwrap().to_string(), "-1350..149");
         for text in ["40", "40/", "40/0", "a/b", "40/400/1"] {

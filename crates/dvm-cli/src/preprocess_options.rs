@@ -1,4 +1,4 @@
-//! How pictures are prepared, where the network's file does not say it, or is not to be believed.
+//! Preprocessing options, which override the preprocessing in the network's file.
 
 use std::collections::BTreeSet;
 
@@ -8,52 +8,50 @@ use dvm::{Interpolation, Preprocess, PreprocessField, Resize};
 
 use crate::failure::Failure;
 
-/// A preprocessing by name or file, and single fields of it.
+/// A preprocessing by name or file, and single settings of it.
 #[derive(Args, Clone, Default, PartialEq)]
-#[command(next_help_heading = "Network")]
+#[command(next_help_heading = "Preprocessing")]
 pub struct PreprocessOptions {
-    /// How pictures are prepared, if not as the weights say: `imagenet`, or a JSON file
+    /// Preprocessing: `imagenet` or a JSON file [default: that of the weights]
     #[arg(long, value_name = "imagenet|FILE", value_hint = ValueHint::FilePath)]
     preprocess: Option<String>,
-    /// Rows and columns that the network sees
+    /// Input size in pixels: rows and columns, such as 224 or 224x320
     #[arg(long, value_name = "H[xW]", value_parser = size)]
     size: Option<(usize, usize)>,
-    /// What a picture is brought to before it is cropped: its shorter side, both sides, or nothing
+    /// Resize before cropping: the shorter side, both sides, or none
     #[arg(long, value_name = "N|HxW|none", value_parser = resize)]
     resize: Option<Resize>,
-    /// Order of the network's colour channels: bgr for networks of Caffe, OpenCV and the like
+    /// Order of the colour channels: bgr for networks from Caffe or OpenCV
     #[arg(long, value_name = "rgb|bgr", value_parser = channel_order)]
     channel_order: Option<Channels>,
-    /// What is subtracted from the pixels, which are 0 to 1, channel by channel in the network's order
+    /// Mean to subtract from pixels of 0 to 1, per channel in the network's order
     #[arg(long, value_name = "A,B,C", value_parser = three, allow_hyphen_values = true)]
     mean: Option<[f32; 3]>,
-    /// What the pixels are divided by then, in the same order; 1/255 is written 0.00392156862745098
+    /// Standard deviation to divide by, per channel in the network's order
+    ///
+    /// To divide by 1/255, give 0.00392156862745098.
     #[arg(long, value_name = "A,B,C", value_parser = three)]
     std: Option<[f32; 3]>,
-    /// The filter of the resizing
+    /// Interpolation of the resizing
     #[arg(long, value_name = "bilinear|bicubic", value_parser = interpolation)]
     interpolation: Option<Interpolation>,
 }
 
 impl PreprocessOptions {
-    /// Whether any of them is given.
-    pub fn is_given(&self) -> bool {
-        *self != Self::default()
-    }
-
-    /// Rows and columns that the network is to see, as far as these options say them.
+    /// Rows and columns of the input, if these options set them.
     pub fn size(&self) -> Option<(usize, usize)> {
         let named = self.preprocess.as_deref();
-        let said = |name| {
-            let (preprocess, said) = dvm::read_preprocess(name, &Preprocess::imagenet()).ok()?;
-            said.contains(&PreprocessField::Crop)
+        let size_in = |name| {
+            let (preprocess, known) = dvm::read_preprocess(name, &Preprocess::imagenet()).ok()?;
+            known
+                .contains(&PreprocessField::Crop)
                 .then_some(preprocess.crop)
         };
-        self.size.or_else(|| named.and_then(said))
+        self.size.or_else(|| named.and_then(size_in))
     }
 
-    /// The classifier with its pictures prepared like this. What these options do not say and the file
-    /// does not either stays assumed.
+    /// The classifier with this preprocessing. Settings that neither these options nor the file give stay
+    /// assumed.
     pub fn apply(&self, classifier: Classifier) -> Result<Classifier, Failure> {
         use PreprocessField as Field;
         let usual = classifier.preprocess();
@@ -62,7 +60,7 @@ impl PreprocessOptions {
             None => (usual.clone(), BTreeSet::new()),
         };
         if let Some(size) = self.size {
-            // The margin stays in proportion, unless it is said, too.
+            // Keeps the margin around the crop in proportion, unless --resize sets it.
             if let (Resize::ShortSide(short), true) = (chosen.resize, size.0 == size.1) {
                 let before = chosen.crop.0.min(chosen.crop.1).max(1);
                 let scaled = (short * size.0) as f64 / before as f64;
@@ -74,7 +72,7 @@ impl PreprocessOptions {
             known.insert(Field::Crop);
         }
         if let Some(channels) = self.channel_order {
-            // Means that are not given stay with their colours.
+            // Moves mean and std with their channels; --mean and --std override them below.
             chosen = chosen.with_channels(channels);
             known.insert(Field::Channels);
         }
@@ -101,13 +99,10 @@ impl PreprocessOptions {
     }
 }
 
-/// Which options settle fields that were assumed.
+/// The options that set the assumed settings.
 pub fn hint(assumed: &BTreeSet<PreprocessField>) -> String {
     let flags: Vec<&str> = assumed.iter().map(|field| flag(*field)).collect();
-    format!(
-        "say what is right with {}, or --preprocess",
-        flags.join(", ")
-    )
+    format!("set it with {}, or with --preprocess", flags.join(", "))
 }
 
 fn flag(field: PreprocessField) -> &'static str {
@@ -121,7 +116,7 @@ fn flag(field: PreprocessField) -> &'static str {
     }
 }
 
-/// The option that shows a network the whole of a picture.
+/// The option with which the network gets the whole picture.
 pub fn whole_picture(preprocess: &Preprocess) -> String {
     let (height, width) = preprocess.crop;
     format!("--resize {height}x{width}")
@@ -130,7 +125,7 @@ pub fn whole_picture(preprocess: &Preprocess) -> String {
 fn side(text: &str) -> Result<usize, String> {
     let side = text.parse().ok();
     side.filter(|side| (1..=Preprocess::MAX_SIDE).contains(side))
-        .ok_or_else(|| format!("a side has 1 to {} pixels", Preprocess::MAX_SIDE))
+        .ok_or_else(|| format!("must be 1 to {} pixels", Preprocess::MAX_SIDE))
 }
 
 fn size(text: &str) -> Result<(usize, usize), String> {
@@ -152,7 +147,7 @@ fn channel_order(text: &str) -> Result<Channels, String> {
     match text.to_ascii_lowercase().as_str() {
         "rgb" => Ok(Channels::Rgb),
         "bgr" => Ok(Channels::Bgr),
-        _ => Err("it is rgb or bgr".into()),
+        _ => Err("must be rgb or bgr".into()),
     }
 }
 
@@ -161,7 +156,7 @@ fn three(text: &str) -> Result<[f32; 3], String> {
     match numbers.as_deref() {
         Ok(&[all]) => Ok([all; 3]),
         Ok(&[first, second, third]) => Ok([first, second, third]),
-        _ => Err("it is three numbers with commas between them, or one for all".into()),
+        _ => Err("must be three numbers separated by commas, or one for all channels".into()),
     }
 }
 
@@ -169,6 +164,6 @@ fn interpolation(text: &str) -> Result<Interpolation, String> {
     match text {
         "bilinear" => Ok(Interpolation::Bilinear),
         "bicubic" => Ok(Interpolation::Bicubic),
-        _ => Err("it is bilinear or bicubic".into()),
+        _ => Err("must be bilinear or bicubic".into()),
     }
 }

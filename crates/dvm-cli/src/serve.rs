@@ -1,4 +1,4 @@
-//! `dvm serve`: a page in the browser, and a server that other systems call.
+//! `dvm serve`: a web page, and an HTTP API for other systems.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,120 +7,123 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use clap::{Args, ValueEnum, ValueHint};
-use dvm::{Classifier, DEFAULT_MODEL};
+use dvm::Classifier;
 use dvm_web::server::{self, Config, Limits, Log};
 use serde::Serialize;
 
-use crate::explain::size;
-use crate::failure::Failure;
+use crate::failure::{Failure, in_words, plain};
 use crate::interruption;
-use crate::options::{ModelOptions, OutputOption, RunOptions};
+use crate::options::{
+    MODEL_DETAILS, ModelOptions, NetworkOptions, RunOptions, model_help, size, whole,
+};
 use crate::picture_options::pixels;
-use crate::preprocess_options::PreprocessOptions;
 use crate::report;
 
 #[derive(Args)]
 #[command(
     mut_arg("json", |json| json.help("Print the address and the networks as JSON")),
-    after_help = "Ctrl-C and SIGTERM end the server when the requests that it works on are answered; a second \
-                  one ends it at once. Nothing that a browser sends leaves this machine."
+    after_help = "\
+Ctrl-C and SIGTERM end the server after the running requests; a second one ends it at once. Pictures stay on this machine.
+
+Examples:
+  dvm serve
+  dvm serve --model resnet18 --model vgg16 --port 9000
+  dvm serve --listen 0.0.0.0 --token-file token.txt"
 )]
 pub struct Arguments {
     #[arg(long, value_name = "NAME|FILE", value_hint = ValueHint::FilePath)]
-    #[arg(help_heading = "Network", help = format!(
-        "A network by name (see `dvm models list`), or a weight file that says what it is; may be given several \
-         times. In addresses it goes by its name, or by its file's without the ending [default: {DEFAULT_MODEL}]"
-    ))]
+    #[arg(help_heading = "Network", help = model_help("; repeatable"))]
+    #[arg(long_help = model_help(&format!("; repeatable{MODEL_DETAILS}\n\nIn URLs, a network has its name, or the \
+         name of its file without the extension.")))]
     model: Vec<String>,
-    /// Weights for it, if there is one: .safetensors, or .pth with a state dict; or the tag of published ones that
-    /// were fetched, such as IMAGENET1K_V2 [default: those that come with the program or were fetched]
+    /// Weights for a single network: a file, or a tag such as IMAGENET1K_V2
+    ///
+    /// A file is .safetensors, or .pth with a state dict. A tag names published weights that
+    /// `dvm models fetch` has fetched [default: the weights that come with dvm, or the fetched ones]
     #[arg(long, value_name = "FILE|TAG", value_hint = ValueHint::FilePath, help_heading = "Network")]
     weights: Option<PathBuf>,
-    /// Names of its classes, if there is one: one per line, or JSON
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Network")]
-    classes: Option<PathBuf>,
-    /// Which network of a file that holds several: its prefix in the file, such as state_dict_ema, or
-    /// ema, raw, teacher, student [default: the averaged one, or the teacher]
-    #[arg(long, value_name = "NAME", help_heading = "Network")]
-    part: Option<String>,
     #[command(flatten)]
-    output: OutputOption,
-    #[command(flatten)]
-    preprocess: PreprocessOptions,
+    network: NetworkOptions,
     #[command(flatten)]
     access: AccessOptions,
     #[command(flatten)]
     limits: LimitOptions,
-    /// How requests are logged on standard error
+    /// Log of requests on standard error
     #[arg(
         long,
-        value_name = "FORM",
+        value_name = "FORMAT",
         default_value = "text",
         help_heading = "Running"
     )]
-    log: LogForm,
+    log: LogFormat,
     #[command(flatten)]
     run: RunOptions,
 }
 
-/// Who may ask.
+/// Address, token, origins and hosts.
 #[derive(Args)]
 #[command(next_help_heading = "Access")]
 struct AccessOptions {
-    /// The port; 0 takes a free one
-    #[arg(long, value_name = "N", default_value = "8080")]
+    /// Port, 0 to 65535; 0 takes a free one
+    #[arg(long, value_name = "N", default_value = "8080", value_parser = whole::<u16>(0, 65_535))]
     port: u16,
-    /// The address to listen on; one that other machines reach, such as 0.0.0.0, needs a token
+    /// IP address to listen on
+    ///
+    /// An address that other machines can reach, such as 0.0.0.0, needs a token.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
-    /// A file with the token that clients must send, 16 characters or more; without it, the environment variable
-    /// DVM_TOKEN is taken
+    /// File with the token that clients must send [default: $DVM_TOKEN]
+    ///
+    /// The token has at least 16 characters.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     token_file: Option<PathBuf>,
-    /// Another site whose pages may ask, such as https://example.org; may be given several times
+    /// Site whose pages may send requests, such as https://example.org; repeatable
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
-    /// A name that the server goes by, besides localhost and addresses; may be given several times
+    /// Host name of the server, besides localhost and IP addresses; repeatable
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
 }
 
-/// What requests may take.
+/// Limits of requests.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitOptions {
-    /// Most requests that wait for their turn; more are told to come back later
+    /// Largest number of waiting requests, 1 to 4096
+    ///
+    /// Further requests get HTTP status 429 and may try again later.
     #[arg(long, value_name = "N", default_value = "16")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(value_parser = whole::<u16>(1, 4096))]
     queue: u16,
-    /// Most bytes of a request, such as 64MB
+    /// Largest size of a request, such as 64MB
     #[arg(long, value_name = "SIZE", default_value = "32MiB", value_parser = size)]
-    body_limit: ByteSize,
-    /// Most pixels of a picture, such as 100MP; reading it takes up to 9 bytes for each
+    body_limit: usize,
+    /// Largest number of pixels of a picture, such as 100MP
+    ///
+    /// Reading a picture takes up to 9 bytes per pixel.
     #[arg(long, value_name = "N", default_value = "64MP", value_parser = pixels)]
     pixel_limit: u64,
-    /// Most seconds that the engine may work for a request
+    /// Longest computing time of a request in seconds, 1 to 86400
     #[arg(long, value_name = "SECONDS", default_value = "60")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(value_parser = whole::<u32>(1, 86_400))]
     time_limit: u32,
-    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
+    /// Memory for the network's activations, such as 512MB or 2GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
-    memory: ByteSize,
+    memory: usize,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum LogForm {
-    /// Lines for people
+enum LogFormat {
+    /// A line of text per request
     Text,
-    /// A JSON object per line
+    /// A JSON object per request
     Json,
-    /// Nothing
+    /// No log
     None,
 }
 
-/// What is printed when clients can connect.
+/// The line for programs when the server is ready.
 #[derive(Serialize)]
 struct Ready<'a> {
     address: String,
@@ -150,9 +153,9 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         origins: arguments.access.allow_origin,
         hosts: arguments.access.allow_host,
         log: match arguments.log {
-            LogForm::Text => Log::Text,
-            LogForm::Json => Log::Json,
-            LogForm::None => Log::None,
+            LogFormat::Text => Log::Text,
+            LogFormat::Json => Log::Json,
+            LogFormat::None => Log::None,
         },
     };
     let names = config.names();
@@ -169,7 +172,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             false => say_ready(address, &names).map_err(Failure::from),
         };
     };
-    server::serve_until(config, ready, interruption::is_asked).map_err(failed)?;
+    server::serve_until(config, ready, interruption::is_requested).map_err(failed)?;
     printed
 }
 
@@ -180,20 +183,14 @@ fn say_ready(address: SocketAddr, names: &[String]) -> std::io::Result<()> {
     ))
 }
 
-/// The networks, with the names that they are asked for by.
+/// The networks with their names in URLs.
 fn open(arguments: &Arguments) -> Result<Vec<(String, Arc<Classifier>)>, Failure> {
     let run = &arguments.run;
     if let [_, _, ..] = arguments.model[..] {
-        let is_about_one = arguments.weights.is_some()
-            || arguments.classes.is_some()
-            || arguments.part.is_some()
-            || arguments.output.is_given()
-            || arguments.preprocess.is_given();
-        if is_about_one {
+        if arguments.weights.is_some() || arguments.network.is_given() {
             return Err(Failure::Request(
-                "options that say what a network is (--weights, --classes, --part, --output, and how pictures are \
-                 prepared) go with one network, and several are given; `dvm models convert` writes a file that \
-                 says all of it"
+                "options that describe a network (--weights, --classes, --part, --output and preprocessing) need a \
+                 single --model, but several are given; write files with these settings with `dvm models convert`"
                     .into(),
             ));
         }
@@ -214,7 +211,7 @@ fn open(arguments: &Arguments) -> Result<Vec<(String, Arc<Classifier>)>, Failure
     Ok(models)
 }
 
-/// What a network is asked for by: its own name, or that of its file without the ending.
+/// The name of a network in URLs: its own name, or that of its file without the extension.
 fn name(model: &str) -> String {
     if let Some(architecture) = dvm::models::find(model) {
         return architecture.name.to_owned();
@@ -232,10 +229,7 @@ impl Arguments {
         ModelOptions {
             model,
             weights: self.weights.clone(),
-            classes: self.classes.clone(),
-            part: self.part.clone(),
-            output: self.output.clone(),
-            preprocess: self.preprocess.clone(),
+            network: self.network.clone(),
         }
     }
 }
@@ -243,21 +237,27 @@ impl Arguments {
 impl AccessOptions {
     /// The token, if one is given.
     fn token(&self) -> Result<Option<String>, Failure> {
-        /// No token is longer.
+        /// Longest token in bytes.
         const LONGEST: u64 = 4096;
         let Some(file) = &self.token_file else {
             return match std::env::var(TOKEN) {
                 Ok(token) if token.is_empty() => Ok(None),
                 Ok(token) => Ok(Some(token)),
                 Err(std::env::VarError::NotPresent) => Ok(None),
-                Err(error) => Err(Failure::Request(format!("{TOKEN}: {error}"))),
+                Err(std::env::VarError::NotUnicode(_)) => Err(Failure::Request(format!(
+                    "the environment variable {TOKEN} is not text in UTF-8"
+                ))),
             };
         };
         let mut token = String::new();
         let read = File::open(file).and_then(|file| file.take(LONGEST).read_to_string(&mut token));
         match read {
             Ok(_) => Ok(Some(token.trim().to_owned())),
-            Err(error) => Err(Failure::Request(format!("{}: {error}", file.display()))),
+            Err(error) => Err(Failure::Request(format!(
+                "--token-file {}: cannot be read: {}",
+                file.display(),
+                plain(&error)
+            ))),
         }
     }
 }
@@ -265,37 +265,38 @@ impl AccessOptions {
 impl LimitOptions {
     fn limits(&self) -> Limits {
         let usual = Limits::default();
-        let bytes = |size: ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
-        let body = bytes(self.body_limit);
+        let body = self.body_limit;
         Limits {
             body,
-            // Several of the largest at once.
+            // Room for four of the largest requests.
             bodies: body.saturating_mul(4),
             pixels: self.pixel_limit,
             seconds: Duration::from_secs(self.time_limit.into()),
             wait: usual
                 .wait
                 .max(Duration::from_secs(2 * u64::from(self.time_limit))),
-            memory: bytes(self.memory),
+            memory: self.memory,
             queue: self.queue.into(),
             ..usual
         }
     }
 }
 
-/// The error, with the options that help.
+/// The error, with the options that fix it.
 fn failed(error: server::Error) -> Failure {
     let help = match &error {
         server::Error::Open(_) => {
-            " (write one of 16 characters or more into a file and give it with --token-file, or set the environment \
-             variable DVM_TOKEN)"
+            " (write a token of at least 16 characters into a file and give it with --token-file, or set the \
+             environment variable DVM_TOKEN)"
         }
-        server::Error::Listen { .. } => " (--port N takes another port, --port 0 a free one)",
+        server::Error::Listen { .. } => {
+            " (choose another port with --port N, or a free one with --port 0)"
+        }
         server::Error::Token(_) => " (--token-file or DVM_TOKEN)",
         server::Error::Origin(_) => " (--allow-origin)",
         _ => "",
     };
-    Failure::Request(format!("{error}{help}"))
+    Failure::Request(format!("{}{help}", in_words(&error)))
 }
 
 #[cfg(test)]
@@ -303,7 +304,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_goes_by_its_name_or_by_that_of_its_file() {
+    fn a_network_has_its_name_or_the_name_of_its_file() {
         assert_eq!(name("resnet18"), "resnet18");
         assert_eq!(name("some/where/my.flowers.safetensors"), "my.flowers");
     }

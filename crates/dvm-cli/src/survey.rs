@@ -1,11 +1,10 @@
-//! `dvm survey`: where a network looks, over a whole data set.
+//! `dvm survey`: where a network looks over a whole data set.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytesize::ByteSize;
 use clap::{Args, ValueHint};
 use dvm::data::formats::Wanted;
 use dvm::data::{Dataset, Split};
@@ -22,40 +21,43 @@ use crate::failure::{Failure, in_words_about};
 use crate::html_report::{self, ReportOption};
 use crate::images::{self, Image};
 use crate::interruption;
-use crate::options::{ModelOptions, RunOptions};
+use crate::options::{MemoryOption, ModelOptions, RunOptions, whole};
 use crate::picture_options::PictureOptions;
 use crate::report::{self, Align, Progress, table};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Folder of pictures: with `train`, `val` or `test`, or with a folder for each class, or without any
-    /// labels; or a list of pictures
+    /// Data set, folder of pictures without labels, or list of pictures
+    ///
+    /// A data set is a folder with `train`, `val` or `test`, or with a folder per class.
     #[arg(value_name = "DATA", value_hint = ValueHint::AnyPath)]
     data: PathBuf,
-    /// Which part of it [default: test if there is one, or else val]
+    /// Split of the data set [default: test if there is one, otherwise val or train]
     #[arg(long, value_name = "train|val|test", value_parser = crate::evaluate::split())]
+    #[arg(hide_possible_values = true)]
     split: Option<Split>,
-    /// The method that makes the maps (see `dvm methods list`)
-    #[arg(long, value_name = "METHOD", default_value = DEFAULT_SURVEY_METHOD)]
+    /// Method of the maps (see `dvm methods list`)
+    #[arg(help_heading = "Methods", long, value_name = "METHOD", default_value = DEFAULT_SURVEY_METHOD)]
     #[arg(value_parser = crate::methods::names(), hide_possible_values = true)]
     method: String,
-    /// An option of the method, such as layer=NAME; `dvm methods show METHOD` lists them; can be given several
-    /// times
-    #[arg(long = "set", value_name = "OPTION=VALUE", value_parser = assignment)]
+    /// Option of the method, such as layer=NAME (see `dvm methods show`); repeatable
+    #[arg(help_heading = "Methods", long = "set", value_name = "OPTION=VALUE", value_parser = assignment)]
     settings: Vec<(String, String)>,
-    /// Which class of each picture is explained: `top`, the predicted one; `true`, the one that it is of; or one
-    /// class for all pictures, by name or index
+    /// Class to explain, by name or index
+    ///
+    /// `top`: the predicted class of each picture. `true`: its true class.
     #[arg(long, value_name = "top|true|NAME|INDEX", default_value = "top")]
     class: SurveyedClass,
-    /// Pictures of each class at most, drawn at random; 0 for all
+    /// Largest number of pictures per class, chosen at random; 0: all
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SURVEY_LIMIT)]
+    #[arg(value_parser = whole::<usize>(0, u64::MAX))]
     limit: usize,
-    /// Where random choices begin
-    #[arg(long, value_name = "N", default_value = "0")]
+    /// Seed of random choices
+    #[arg(long, value_name = "N", default_value = "0", value_parser = whole::<u64>(0, u64::MAX))]
     seed: u64,
-    /// Folder for the survey; an earlier survey in it is replaced
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "survey")]
+    /// Folder for the survey; replaces an earlier survey
+    #[arg(help_heading = "Output", long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "survey")]
     out: PathBuf,
     #[command(flatten)]
     report: ReportOption,
@@ -65,10 +67,8 @@ pub struct Arguments {
     pictures: PictureOptions,
     #[command(flatten)]
     run: RunOptions,
-    /// Memory that the network's activations may take at once, such as 512MB or 2GiB
-    #[arg(long, value_name = "SIZE", help_heading = "Running")]
-    #[arg(default_value = "1GiB", value_parser = crate::explain::size)]
-    memory: ByteSize,
+    #[command(flatten)]
+    memory: MemoryOption,
     /// Print errors only
     #[arg(long, short, help_heading = "Running")]
     quiet: bool,
@@ -80,30 +80,30 @@ Examples:
       Where the network of a run looks for each class, in survey/survey.md
 
   dvm survey scans --weights model.onnx --class true --out where
-      The maps of the class that each picture is of, and not of the one that is predicted
+      Maps for the true class of each picture instead of the predicted one
 
   dvm survey photos --limit 0
-      All pictures of a folder without labels, by the class that is predicted";
+      All pictures of a folder without labels, by predicted class";
 
-/// Takes `OPTION=VALUE`.
+/// Parses `OPTION=VALUE`.
 fn assignment(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((option, value)) if !option.trim().is_empty() => {
             Ok((option.trim().into(), value.trim().into()))
         }
-        _ => Err("it is OPTION=VALUE, such as layer=features.12"),
+        _ => Err("must be OPTION=VALUE, such as layer=features.12"),
     }
 }
 
-/// The pictures of a survey, and what could not be found of them.
-struct Found {
+/// The pictures of a survey.
+struct Pictures {
     classifier: Classifier,
     pictures: Vec<SurveyPicture>,
-    /// Whether something that was asked for is no picture.
+    /// Whether some arguments gave no picture.
     incomplete: bool,
 }
 
-/// Surveys, and prints what was found.
+/// Surveys a data set and prints the results.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     survey::check_folder(&arguments.out)?;
     arguments.report.refuse_within(&arguments.out)?;
@@ -112,7 +112,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     arguments.run.start_engine()?;
     let classifier = arguments.model.open(&arguments.run)?;
     let classifier = arguments.pictures.apply(classifier);
-    let Found {
+    let Pictures {
         classifier,
         pictures,
         mut incomplete,
@@ -122,7 +122,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         let (surveyed, all) = (surveyed.clone(), pictures.len());
         move || {
             let surveyed = surveyed.load(Ordering::Relaxed);
-            format!("interrupted; nothing is saved; pictures surveyed: {surveyed} of {all}")
+            format!("interrupted; nothing was saved; surveyed: {surveyed} of {all}")
         }
     });
     let progress = Progress::new(1, !arguments.quiet);
@@ -147,19 +147,19 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         &title,
         &arguments.out,
         &mut |done, all| {
-            progress.update("pictures of classes", done, all);
+            progress.update("drawings of classes", done, all);
         },
     )?;
     let mut line = String::new();
     if let Some(writer) = writer {
-        let done = |done, all| progress.update("pictures that stand out", done, all);
+        let done = |done, all| progress.update("maps for the report", done, all);
         let surveyed = (&survey, &pictures[..]);
         line = arguments.html_report(writer, &title, &classifier, surveyed, &mut options, &done)?;
     }
     drop(progress);
     if !arguments.quiet {
         report::warn_about_fonts(survey.classes.iter().map(|class| class.name.as_str()));
-        // What is to be known of the network was said when it was read.
+        // Warnings about the network were printed when it was loaded.
         let known: Vec<String> = classifier.warnings().collect();
         for warning in survey
             .warnings
@@ -191,7 +191,7 @@ impl Arguments {
             settings = settings.with(option, value);
         }
         let mut explain = Explain::with_settings(&self.method, &settings)?;
-        explain.memory = usize::try_from(self.memory.as_u64()).unwrap_or(usize::MAX);
+        explain.memory = self.memory.memory;
         Ok(SurveyOptions {
             explain,
             about: self.class.clone(),
@@ -200,7 +200,7 @@ impl Arguments {
         })
     }
 
-    /// Writes the HTML report, for which the pictures that stand out are explained once more: a survey keeps no maps.
+    /// Writes the HTML report. Explains the notable pictures again, because a survey keeps no maps.
     fn html_report(
         &self,
         mut writer: Writer,
@@ -210,13 +210,13 @@ impl Arguments {
         options: &mut SurveyOptions,
         done: &dyn Fn(usize, usize),
     ) -> Result<String, Failure> {
-        let standing_out = sections::standing_out(survey);
+        let notable = sections::notable_pictures(survey);
         let mut entries = Entries::new(Some(&mut writer));
-        let all = standing_out.len().min(MOST_SHOWN);
-        for (index, (surveyed, why)) in standing_out.iter().take(all).enumerate() {
+        let all = notable.len().min(MOST_SHOWN);
+        for (index, (surveyed, why)) in notable.iter().take(all).enumerate() {
             done(index, all);
             let source = &pictures[surveyed.position].source;
-            // It was read a moment ago: without its maps the report is still true.
+            // It could be read before; the report is also valid without this picture.
             let Ok(picture) = source.read(&classifier.reading()) else {
                 continue;
             };
@@ -265,8 +265,8 @@ impl Arguments {
         self.report.finish(writer, &head)
     }
 
-    /// The pictures, with labels if folders name classes that the network knows.
-    fn found(&self, classifier: Classifier) -> Result<Found, Failure> {
+    /// The pictures, with labels if the network knows the classes of the data set.
+    fn found(&self, classifier: Classifier) -> Result<Pictures, Failure> {
         let Some((data, split)) = self.data_set()? else {
             return Ok(self.unlabelled(classifier));
         };
@@ -274,7 +274,7 @@ impl Arguments {
             report::say(&format!("warning: {}: {remark}", data.folder.display()));
         }
         if let Some(warning) = data.range_warning(&classifier.reading()) {
-            report::say(&format!("warning: {warning} (--range)"));
+            report::say(&format!("warning: {warning} (--range sets it)"));
         }
         let (classifier, guess) = classifier.with_classes_of(&data)?;
         if let Some(guess) = guess {
@@ -283,32 +283,32 @@ impl Arguments {
         let is_known = |class: &&String| classifier.classes().contains(class);
         if let Some(unknown) = data.classes.iter().find(|class| !is_known(class)) {
             if self.class == SurveyedClass::True {
-                // The error names the classes that the network knows.
+                // Fails, with an error that names the network's classes.
                 classifier.survey_pictures(&data, split)?;
             }
             report::say(&format!(
-                "warning: the network does not know the class `{unknown}`: the pictures are surveyed without \
-                 labels, by the class that is predicted"
+                "warning: the network does not know the class `{unknown}`; the survey uses predicted classes, without \
+                 labels"
             ));
             let samples = data.samples(split).iter();
             let picture = |sample: &dvm::data::Sample| SurveyPicture {
                 source: dvm::Source::File(sample.path.clone()),
                 label: None,
             };
-            return Ok(Found {
+            return Ok(Pictures {
                 pictures: samples.map(picture).collect(),
                 classifier,
                 incomplete: false,
             });
         }
-        Ok(Found {
+        Ok(Pictures {
             pictures: classifier.survey_pictures(&data, split)?,
             classifier,
             incomplete: false,
         })
     }
 
-    /// The data set, and the split of it; `None` where pictures have no labels.
+    /// The data set and its split; `None` if the pictures have no labels.
     fn data_set(&self) -> Result<Option<(Dataset, Split)>, Failure> {
         use dvm::data::Error;
         if !self.data.is_dir() {
@@ -334,12 +334,12 @@ impl Arguments {
     }
 
     /// All pictures of a folder or list.
-    fn unlabelled(&self, classifier: Classifier) -> Found {
+    fn unlabelled(&self, classifier: Classifier) -> Pictures {
         let images = images::expand(std::slice::from_ref(&self.data), &Wanted::Middle);
         for note in images.notes.iter().filter(|_| !self.quiet) {
             report::say(&format!("note: {note}"));
         }
-        let mut found = Found {
+        let mut found = Pictures {
             classifier,
             pictures: Vec::new(),
             incomplete: false,
@@ -360,7 +360,7 @@ impl Arguments {
     }
 }
 
-/// The last part of a path.
+/// The last component of a path.
 fn last_of(path: &Path) -> String {
     let whole = path.canonicalize();
     let whole = whole.as_deref().unwrap_or(path);
@@ -369,7 +369,7 @@ fn last_of(path: &Path) -> String {
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
+    dvm::fixed_percent(share, 1)
 }
 
 fn as_text(survey: &Survey, out: &Path) -> String {
@@ -413,7 +413,7 @@ fn as_text(survey: &Survey, out: &Path) -> String {
     let right = Align::Right;
     let columns = [Align::Left, right, right, right, right, right, right, right];
     let mut text = format!(
-        "Share of the relevance by {}, in the mean of all maps of a class\n\n",
+        "Share of relevance by region, mean over all maps of a class; method: {}\n\n",
         survey.method
     );
     text += &table(columns, &rows);

@@ -1,4 +1,4 @@
-//! `dvm explain` of many pictures: parts, manifests, runs that continue, and `dvm export`.
+//! `dvm explain` with many pictures: shards, manifests, continued runs; `dvm export`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use parquet::file::reader::SerializedFileReader;
 use parquet::record::RowAccessor;
 use serde_json::Value;
 
-/// The network and the method that tests use where it does not matter which: the fastest.
+/// The fastest network and method.
 const FAST: [&str; 4] = ["--model", "squeezenet1_1", "--method", "grad-cam"];
 
 fn program(arguments: &[&str]) -> Command {
@@ -24,7 +24,7 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-/// How a run ended, and what it said.
+/// Exit status and output of a run.
 struct Run {
     code: Option<i32>,
     stdout: String,
@@ -55,7 +55,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A grey picture with a pattern of its own.
+/// Writes a grey picture with a pattern that depends on `seed`.
 fn write_picture(path: &Path, seed: usize) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut encoder = png::Encoder::new(BufWriter::new(File::create(path).unwrap()), 48, 40);
@@ -94,7 +94,7 @@ fn named(lines: &[Value]) -> Vec<&str> {
         .collect()
 }
 
-/// All files below a folder, hidden ones apart, with their bytes.
+/// All files below a folder with their bytes, without hidden ones.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -121,7 +121,7 @@ fn arrays(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn parts_together_are_all_pictures_once_in_the_same_folders() {
+fn shards_together_have_every_picture_once_in_the_same_folders() {
     let home = pictures(&[
         "a/x.png",
         "a/x.jpg",
@@ -139,7 +139,7 @@ fn parts_together_are_all_pictures_once_in_the_same_folders() {
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         let manifest = parts.join(format!("manifest-0000{part}-of-00003.jsonl"));
         for name in named(&lines(&manifest)) {
-            assert!(seen.insert(name.to_owned()), "{name} is in two parts");
+            assert!(seen.insert(name.to_owned()), "{name} is in two shards");
         }
     }
     let all = lines(&whole.join("manifest.jsonl"));
@@ -150,7 +150,7 @@ fn parts_together_are_all_pictures_once_in_the_same_folders() {
 }
 
 #[test]
-fn a_part_without_pictures_is_no_error() {
+fn a_shard_without_pictures_is_not_an_error() {
     let home = pictures(&["x.png"]);
     let out = home.path().join("out");
     let runs: Vec<Run> = (1..=2)
@@ -163,12 +163,12 @@ fn a_part_without_pictures_is_no_error() {
         })
         .collect();
     assert!(runs.iter().all(|run| run.code == Some(0)));
-    let said = |run: &&Run| run.stderr.contains("no picture is in part");
-    assert_eq!(runs.iter().filter(said).count(), 1);
+    let message = |run: &&Run| run.stderr.contains("no picture is in shard");
+    assert_eq!(runs.iter().filter(message).count(), 1);
 }
 
 #[test]
-fn what_is_there_is_left_out_until_the_request_or_the_picture_changes() {
+fn pictures_are_skipped_until_the_request_or_the_picture_changes() {
     let home = pictures(&["a.png", "b.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     let skip = |more: &[&str]| {
@@ -180,7 +180,7 @@ fn what_is_there_is_left_out_until_the_request_or_the_picture_changes() {
     let first = files(&out);
     assert_eq!(skip(&[]), 0);
     assert_eq!(files(&out), first, "nothing was written again");
-    // The time alone does not matter: the bytes are the same.
+    // Only the time changed; the content is the same.
     let bytes = fs::read(input.join("a.png")).unwrap();
     fs::write(input.join("a.png"), &bytes).unwrap();
     assert_eq!(skip(&[]), 0);
@@ -200,7 +200,7 @@ fn what_is_there_is_left_out_until_the_request_or_the_picture_changes() {
     assert_eq!(named(&lines(&out.join("manifest.jsonl"))), ["a", "b"]);
 }
 
-/// How many pictures a run with `--skip-existing` and these options explains.
+/// Number of pictures that a run with `--skip-existing` and these options explains.
 fn skip_with(input: &Path, out: &Path, options: &[&str]) -> usize {
     let mut arguments = vec![
         "explain",
@@ -223,7 +223,7 @@ fn skip_with(input: &Path, out: &Path, options: &[&str]) -> usize {
 }
 
 #[test]
-fn without_files_the_manifest_says_what_is_there() {
+fn without_files_the_manifest_decides_what_is_skipped() {
     let home = pictures(&["a.png", "b.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     let none = ["--formats", "none", "--skip-existing"];
@@ -242,7 +242,7 @@ fn without_files_the_manifest_says_what_is_there() {
 }
 
 #[test]
-fn a_folder_that_lost_its_line_gets_the_same_line_again() {
+fn a_missing_line_is_written_again() {
     let home = pictures(&["a.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     let classes = ["--class", "3", "--class", "5", "--skip-existing"];
@@ -257,7 +257,7 @@ fn a_folder_that_lost_its_line_gets_the_same_line_again() {
 }
 
 #[test]
-fn a_run_that_was_killed_continues_to_the_same_end() {
+fn a_killed_run_continues_to_the_same_results() {
     let names: Vec<String> = (0..60).map(|n| format!("{}/{n}.png", n % 3)).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let home = pictures(&names);
@@ -278,7 +278,7 @@ fn a_run_that_was_killed_continues_to_the_same_end() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Lines are there while the program runs.
+    // Lines are written while the program runs.
     let begun = Instant::now();
     let written = || fs::read_to_string(&manifest).map_or(0, |text| text.lines().count());
     while written() < 5 && begun.elapsed() < Duration::from_secs(120) {
@@ -288,7 +288,7 @@ fn a_run_that_was_killed_continues_to_the_same_end() {
     child.wait().unwrap();
     let done = written();
     assert!((5..60).contains(&done), "{done} lines");
-    // As if the last line had been cut off by a loss of power.
+    // As after a loss of power: the last line is incomplete.
     let text_so_far = fs::read(&manifest).unwrap();
     fs::write(&manifest, &text_so_far[..text_so_far.len() - 10]).unwrap();
 
@@ -315,7 +315,7 @@ fn a_run_that_was_killed_continues_to_the_same_end() {
 }
 
 #[test]
-fn a_damaged_picture_is_named_and_the_rest_is_done() {
+fn a_damaged_picture_is_named_and_the_others_are_explained() {
     let home = pictures(&["a.png", "b.png", "c.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     fs::write(input.join("b.png"), "no picture").unwrap();
@@ -336,7 +336,7 @@ fn a_damaged_picture_is_named_and_the_rest_is_done() {
             .contains("is not a picture")
     );
     assert!(all[0]["error"].is_null() && all[1]["class"].is_null());
-    // It is tried again.
+    // Another run tries it again.
     write_picture(&input.join("b.png"), 1);
     let run = explain(&input, &out, &["--skip-existing"]);
     assert_eq!((run.code, run.stdout.lines().count()), (Some(0), 1));
@@ -346,7 +346,7 @@ fn a_damaged_picture_is_named_and_the_rest_is_done() {
 }
 
 #[test]
-fn formats_choose_what_is_written() {
+fn formats_choose_the_files() {
     let home = pictures(&["a.png"]);
     for (formats, expected) in [
         ("npy", &["grad-cam.npy"][..]),
@@ -378,7 +378,7 @@ fn formats_choose_what_is_written() {
 }
 
 #[test]
-fn one_picture_by_name_gets_no_manifest() {
+fn a_single_picture_gets_no_manifest() {
     let home = pictures(&["a.png"]);
     let out = home.path().join("out");
     let run = explain(&home.path().join("in/a.png"), &out, &[]);
@@ -421,7 +421,7 @@ fn tables_name_pictures_and_classes() {
 }
 
 #[test]
-fn the_parquet_file_says_what_the_manifest_says() {
+fn the_parquet_file_has_the_content_of_the_manifest() {
     let home = pictures(&["a.png", "c.png"]);
     let input = home.path().join("in");
     fs::write(input.join("b.png"), "no picture").unwrap();
@@ -440,7 +440,7 @@ fn the_parquet_file_says_what_the_manifest_says() {
     let rows: Vec<_> = rows.map(Result::unwrap).collect();
     assert_eq!(rows.len(), 3);
     for (row, line) in rows.iter().zip(&all) {
-        // Every value as JSON; a column that is empty is one that the line leaves out.
+        // Compares as JSON; an empty value is one that the line does not have.
         let mut read = serde_json::Map::new();
         for (name, value) in row.get_column_iter() {
             read.insert(name.clone(), json_of(value));
@@ -490,7 +490,7 @@ fn json_of(field: &parquet::record::Field) -> Value {
 }
 
 #[test]
-fn fiftyone_gets_predictions_and_heatmaps_over_the_pixels_that_they_are_of() {
+fn fiftyone_gets_predictions_and_heatmaps_over_the_input() {
     let home = pictures(&["espresso/a.png", "b.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     fs::write(input.join("c.png"), "no picture").unwrap();
@@ -499,7 +499,7 @@ fn fiftyone_gets_predictions_and_heatmaps_over_the_pixels_that_they_are_of() {
     let run = dvm(&["export", "fiftyone", text(&out)]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
-        run.stderr.contains("1 pictures that failed"),
+        run.stderr.contains("failed pictures left out: 1"),
         "{}",
         run.stderr
     );
@@ -542,7 +542,7 @@ fn fiftyone_gets_predictions_and_heatmaps_over_the_pixels_that_they_are_of() {
 }
 
 #[test]
-fn two_runs_at_once_do_not_write_one_manifest() {
+fn two_runs_cannot_write_one_manifest_at_once() {
     let home = pictures(&["a.png"]);
     let (input, out) = (home.path().join("in"), home.path().join("out"));
     fs::create_dir(&out).unwrap();

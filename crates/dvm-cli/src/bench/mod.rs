@@ -1,4 +1,4 @@
-//! `dvm bench`: how long a network takes, and which of its nodes.
+//! `dvm bench`: the speed of a network and of each of its nodes.
 
 mod profile;
 
@@ -12,55 +12,54 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::method_options::MethodOptions;
-use crate::options::{ModelOptions, RunOptions};
+use crate::options::{ModelOptions, RunOptions, whole};
 use crate::report::{self, Align, table};
 use profile::Profile;
 
 #[derive(Args)]
 #[command(after_help = NOTES)]
 pub struct Arguments {
-    /// What is timed
+    /// Work to time
     #[arg(value_parser = works())]
     work: Work,
-    #[command(flatten)]
-    model: ModelOptions,
-    /// Weights that mean nothing, for a network whose weights are not at hand: speed does not depend
-    /// on them
-    #[arg(long, help_heading = "Network", conflicts_with_all = ["weights", "classes"])]
-    random_weights: bool,
-    /// Pictures at once; of forward, backward and train
+    /// Batch size of forward, backward and train
     #[arg(long, value_name = "N", default_value = "1")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_parser = whole::<u16>(1, 65_535))]
     batch: u16,
-    /// How often the work is done and timed, after once that is not
+    /// Number of timed runs, after one run that is not timed
     #[arg(long, value_name = "N", default_value = "5")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_parser = whole::<u16>(1, 65_535))]
     runs: u16,
-    /// The method that `map` makes its map by [default: occlusion]
-    #[arg(long, value_name = "METHOD", value_parser = crate::methods::names())]
+    /// Method of `map` [default: occlusion]
+    #[arg(help_heading = "Methods", long, value_name = "METHOD", value_parser = crate::methods::names())]
     #[arg(hide_possible_values = true)]
     method: Option<String>,
     #[command(flatten)]
     method_options: MethodOptions,
-    /// Let occlusion compute every covered picture as a whole instead of only what a window can
-    /// change
-    #[arg(long)]
+    /// Compute every covered picture of occlusion as a whole; slower
+    ///
+    /// By default only the part that a window can change is computed.
+    #[arg(help_heading = "Methods", long)]
     no_incremental: bool,
-    /// Say what each node of the network took, longest first
+    /// Print the time of each node, longest first
     #[arg(long)]
     profile: bool,
-    /// Draw the profile as bars into an SVG file
+    /// SVG file for a bar chart of the profile
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "profile")]
     chart: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelOptions,
+    /// Use random weights; the speed does not depend on the weights
+    #[arg(long, help_heading = "Network", conflicts_with_all = ["weights", "classes"])]
+    random_weights: bool,
     #[command(flatten)]
     run: RunOptions,
 }
 
 const NOTES: &str = "\
-GFLOP/s count two operations for each multiply-add that computing everything directly would take (of \
-occlusion, a whole forward pass per window), so that whatever computes less shows more of them. Peak \
-memory is that of the whole process while it works, weights included, as Linux counts it; elsewhere \
-it is not known.
+GFLOP/s count two operations per multiply-add of direct computation (for occlusion, of a whole forward pass per \
+window), so that methods that compute less show higher numbers. Peak memory is that of the whole process, with the \
+weights; it is known on Linux only.
 
 Examples:
   dvm bench forward --model resnet18 --random-weights --batch 16
@@ -73,11 +72,12 @@ fn works() -> impl TypedValueParser<Value = Work> {
     let values = Work::ALL.map(|work| PossibleValue::new(work.name()).help(work.summary()));
     PossibleValuesParser::new(values).map(|name| {
         let mut all = Work::ALL.into_iter();
-        all.find(|w| w.name() == name).expect("it is one of these")
+        all.find(|w| w.name() == name)
+            .expect("clap has checked the name")
     })
 }
 
-/// Times the work and prints what was found.
+/// Times the work and prints the result.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let bench = arguments.bench()?;
     arguments.run.start_engine()?;
@@ -119,7 +119,7 @@ impl Arguments {
             .with_runs(self.runs.into());
         if self.no_incremental && !self.covers() {
             return Err(Failure::Request(format!(
-                "--no-incremental is an option of occlusion, map and explain, not of {}",
+                "--no-incremental is for occlusion, map and explain, not for {}",
                 self.work.name()
             )));
         }
@@ -127,7 +127,7 @@ impl Arguments {
         Ok(bench)
     }
 
-    /// Whether parts of the picture are covered.
+    /// Whether the work covers parts of the picture.
     fn covers(&self) -> bool {
         matches!(self.work, Work::Occlusion | Work::Map | Work::Explain)
     }
@@ -138,14 +138,14 @@ impl Arguments {
         }
         self.model.open(&self.run).map_err(|failure| match failure {
             Failure::Request(why) if self.model.lacks_weights() => {
-                Failure::Request(format!("{why}; or time it with --random-weights"))
+                Failure::Request(format!("{why}; or use --random-weights"))
             }
             other => other,
         })
     }
 }
 
-/// What was timed, on what, and how long it took.
+/// The result, as JSON.
 #[derive(Serialize)]
 struct Report {
     work: &'static str,
@@ -155,7 +155,7 @@ struct Report {
     runs: u16,
     threads: usize,
     arithmetic: &'static str,
-    /// Only where parts of the picture are covered.
+    /// Only for work that covers parts of the picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     incremental: Option<bool>,
     instruction_set: &'static str,
@@ -164,7 +164,7 @@ struct Report {
     gflops: Option<f64>,
     weights_bytes: usize,
     peak_memory_bytes: Option<usize>,
-    /// The peak without the weights, counted once.
+    /// The peak without the weights.
     peak_beyond_weights_bytes: Option<usize>,
 }
 
@@ -212,7 +212,7 @@ impl Report {
         }
     }
 
-    /// What was timed on what, in one line.
+    /// Work, network, batch and threads in one line.
     fn title(&self) -> String {
         let batch = match self.batch {
             1 => String::new(),

@@ -1,4 +1,4 @@
-//! What each node took of the time.
+//! The time of each node.
 
 use dvm::engine::{Lap, Walk};
 use dvm::{Bar, bar_chart};
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::report::{Align, table};
 
-/// One row per node and kind of walk, longest first; times are those of one run.
+/// One row per node and pass, longest first; times are for one run.
 #[derive(Serialize)]
 #[serde(transparent)]
 pub struct Profile {
@@ -18,19 +18,19 @@ struct Row {
     walk: &'static str,
     node: String,
     op: &'static str,
-    /// Of the node's value: of the first call, batch first.
+    /// Shape of the node's value in the first call, with the batch.
     shape: Vec<usize>,
     /// Calls per run.
     calls: f64,
     seconds: f64,
-    /// Of the seconds of all nodes, 0 … 1.
+    /// Share of the seconds of all nodes, 0 … 1.
     share: f64,
-    /// Only of convolutions and linear layers.
+    /// Only for convolutions and linear layers.
     gflops: Option<f64>,
 }
 
 impl Profile {
-    /// Of the laps of so many runs together.
+    /// From the laps of all `runs` together.
     pub fn new(laps: &[Lap], runs: usize) -> Self {
         let all: f64 = laps.iter().map(|lap| lap.seconds).sum();
         let mut rows: Vec<Row> = laps
@@ -55,7 +55,7 @@ impl Profile {
         Self { rows }
     }
 
-    /// A table with a last line for all.
+    /// A table, with the sum in its last line.
     pub fn as_text(&self) -> String {
         let head = ["node", "walk", "op", "shape", "calls", "ms", "%", "GFLOP/s"];
         let mut rows = vec![head.map(String::from)];
@@ -81,7 +81,7 @@ impl Profile {
         table([left, left, left, left, right, right, right, right], &rows)
     }
 
-    /// The same as bars.
+    /// The profile as a bar chart.
     pub fn chart(&self, title: &str) -> String {
         let several_walks = self.rows.iter().any(|row| row.walk != self.rows[0].walk);
         let bars: Vec<Bar> = self
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_stand_in_the_order_of_their_time_in_one_run() {
+    fn nodes_are_sorted_by_their_time_in_one_run() {
         let laps = [
             lap("a", Walk::Forward, 0.2, 0),
             lap("b", Walk::Forward, 0.6, 3_000_000_000),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_say_which_way_the_walk_went_where_there_are_two() {
+    fn bars_name_the_pass_if_there_are_two() {
         let there = lap("a", Walk::Forward, 0.2, 0);
         let back = lap("a", Walk::Backward, 0.1, 0);
         let both = Profile::new(&[there.clone(), back], 1).chart("t");

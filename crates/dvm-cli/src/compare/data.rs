@@ -1,4 +1,4 @@
-//! Which pictures `dvm compare` means, and which classes they show.
+//! The pictures of `dvm compare` and their true classes.
 
 use std::path::{Path, PathBuf};
 
@@ -10,18 +10,18 @@ use dvm::{Caption, Classifier, Source};
 use crate::failure::Failure;
 use crate::images::{self, Image};
 
-/// Pictures, and the network with names for its classes.
+/// Pictures, and the network with class names.
 pub struct Data {
     pub pictures: Vec<Compared>,
     pub classifier: Classifier,
-    /// What people should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// What was asked for and is not there.
+    /// Errors about single arguments.
     pub failures: Vec<String>,
 }
 
-/// Finds the pictures: those of a split of a data set, or all of folders, lists and files, whose folders may be
-/// named like the classes that they show.
+/// Finds the pictures: a split of a data set, or all in folders, lists and files, whose folders may have the names
+/// of classes.
 pub fn find(
     given: &[PathBuf],
     split: Option<Split>,
@@ -44,7 +44,7 @@ pub fn find(
     }
     if split.is_some() {
         return Err(Failure::Request(
-            "--split is for a single data set with train, val or test".into(),
+            "--split needs a single data set with train, val or test".into(),
         ));
     }
     found(given, slice, None, classifier)
@@ -63,16 +63,13 @@ fn labelled(data: &Dataset, split: Option<Split>, classifier: Classifier) -> Res
     let samples = data.samples(split);
     if samples.is_empty() {
         return Err(Failure::Request(format!(
-            "{}: has no pictures in `{}`",
+            "{}: split `{}` has no pictures; choose another with --split",
             data.folder.display(),
             split.name()
         )));
     }
     let (classifier, mut notes) = named(classifier, data)?;
-    notes.push(format!(
-        "note: the pictures are those of `{}`",
-        split.name()
-    ));
+    notes.push(format!("note: comparing on split `{}`", split.name()));
     let pictures = samples.iter().map(|sample| Compared {
         source: Source::File(sample.path.clone()),
         true_class: Some(data.classes[sample.class].clone()),
@@ -111,7 +108,7 @@ fn found(
     }
     if pictures.is_empty() {
         let why = failures.pop();
-        let nothing = "there is no picture to compare methods on".into();
+        let nothing = "no pictures found".into();
         for other in failures {
             crate::report::say(&format!("error: {other}"));
         }
@@ -129,7 +126,7 @@ fn true_class(path: &Path, classifier: &Classifier) -> Option<String> {
     Caption::of_file(path, classifier.classes()).true_class
 }
 
-/// The network with the names of the data set's classes, if it has none and as many.
+/// The network with the class names of the data set, if it has the same number of classes and no names.
 fn named(classifier: Classifier, data: &Dataset) -> Result<(Classifier, Vec<String>), Failure> {
     if classifier.classes().len() != data.classes.len() {
         return Ok((classifier, Vec::new()));

@@ -1,4 +1,4 @@
-//! The figures of a comparison as people read them.
+//! The result of a comparison as text.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use crate::report::{Align, escaped, shown, table_of};
 /// Characters of a line.
 const WIDTH: usize = 100;
 
-/// Methods × metrics, the answer, what is to be said against it, and where the files are.
+/// The table of methods and metrics, the answer, warnings and the folder.
 pub fn text(summary: &Summary, out: &Path) -> String {
     let pictures = match summary.pictures {
         1 => "1 picture".into(),
         count => format!("{count} pictures"),
     };
     let mut text = format!(
-        "{pictures}; means ± half of their 95 % intervals; * the best method, ↑ higher and ↓ lower is better\n\n"
+        "{pictures}; means ± half the 95 % interval; * best method, ↑ higher is better, ↓ lower is better\n\n"
     );
     text += &blocks(summary);
     text.push('\n');
     match &summary.answer {
         Some(answer) => text += &format!("{}\n", escaped(&answer.sentence)),
         None => {
-            text += "None of these metrics says which map is better: choose one that does (dvm metrics list).\n";
+            text += "These metrics do not rank methods; choose one that does (dvm metrics list).\n";
         }
     }
     for warning in &summary.warnings {
@@ -33,7 +33,7 @@ pub fn text(summary: &Summary, out: &Path) -> String {
     text
 }
 
-/// The table, in as many parts one below the other as its width needs.
+/// The table, split into parts that fit the width.
 fn blocks(summary: &Summary) -> String {
     let methods: Vec<String> = summary
         .methods
@@ -80,24 +80,24 @@ fn blocks(summary: &Summary) -> String {
     parts.join("\n")
 }
 
-/// The name of a metric and the figure of each method.
+/// The name of a metric and the value of each method.
 fn column(summary: &Summary, metric: &MetricSummary) -> Vec<String> {
     let arrow = match &metric.better[..] {
         "higher" => " ↑",
         "lower" => " ↓",
         _ => "",
     };
-    let asked = metric.scores.iter().filter(|score| {
+    let candidates = metric.scores.iter().filter(|score| {
         let method = summary.method(&score.method);
         method.is_some_and(|method| !method.control)
     });
     let is_better = |a: &&Score, b: &&Score| a.mean.total_cmp(&b.mean);
     let best = match &metric.better[..] {
-        "higher" => asked.max_by(is_better),
-        "lower" => asked.min_by(is_better),
+        "higher" => candidates.max_by(is_better),
+        "lower" => candidates.min_by(is_better),
         _ => None,
     };
-    // The room of the mark keeps the digits under each other.
+    // Pads cells without a mark, so that digits are aligned.
     let cell = |name: &str| {
         let found = metric.scores.iter().find(|score| score.method == name);
         found.map_or_else(
@@ -121,5 +121,8 @@ fn seconds(summary: &Summary) -> Vec<String> {
         });
         seconds.unwrap_or_else(|| "–".into())
     });
-    ["seconds a map".into()].into_iter().chain(cells).collect()
+    ["seconds per map".into()]
+        .into_iter()
+        .chain(cells)
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! What `dvm explain` says of checks, and what they need.
+//! Checks of maps in the output of `dvm explain`, and the regions that they need.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,24 +9,24 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// The figure of one check of one map.
+/// The value of one metric for one map.
 #[derive(Serialize)]
 pub struct CheckLine {
     method: &'static str,
     metric: &'static str,
-    /// None if it could not be measured.
+    /// None if it cannot be measured.
     value: Option<f64>,
-    /// Whether something was found that speaks against the map.
+    /// False if the metric found a fault of the map.
     passes: Option<bool>,
 }
 
-/// The checks of all maps of an explanation, and a line for each map.
+/// The checks of all maps of an explanation, and a line of text for each map.
 pub fn checks_of(explanation: &Explanation) -> (Vec<CheckLine>, String) {
     let (mut all, mut text) = (Vec::new(), String::new());
     for (method, checked) in explanation.checked() {
-        let figures: Vec<String> = checked.iter().map(Checked::long_line).collect();
-        if !figures.is_empty() {
-            text += &format!("  {method}: {}\n", figures.join(", "));
+        let values: Vec<String> = checked.iter().map(Checked::long_line).collect();
+        if !values.is_empty() {
+            text += &format!("  {method}: {}\n", values.join(", "));
         }
         all.extend(checked.iter().map(|check| {
             CheckLine {
@@ -44,15 +44,15 @@ pub fn checks_of(explanation: &Explanation) -> (Vec<CheckLine>, String) {
     (all, text)
 }
 
-/// Where objects are, if a check needs to know.
+/// The regions of objects, if a check needs them.
 pub fn regions(path: Option<&Path>, checks: &Checks) -> Result<Option<Arc<Regions>>, Failure> {
     let needing = checks.needing_regions();
     match (path, needing.first()) {
         (None, Some(metric)) => Err(Failure::Request(format!(
-            "{metric} must know where the object is: --regions PATH takes boxes or masks"
+            "{metric} needs the region of the object; give boxes or masks with --regions PATH"
         ))),
         (Some(_), None) => Err(Failure::Request(
-            "none of the metrics of --check asks where the object is, so --regions would not be used".into(),
+            "no metric of --check uses --regions; leave it out, or choose a metric of localisation (dvm metrics list)".into(),
         )),
         (Some(path), Some(_)) => Ok(Some(Arc::new(Regions::open(path)?))),
         (None, None) => Ok(None),

@@ -1,6 +1,7 @@
-//! Kinds of files and drawings as arguments.
+//! `--formats`, `--figure` and `--overlay`: the files and drawings of an explanation.
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use dvm::{Explain, FigureFormat, FileKind, OverlayStyle};
 
 use crate::failure::Failure;
@@ -23,71 +24,68 @@ impl From<Overlay> for OverlayStyle {
     }
 }
 
-/// [`FigureFormat`] as an argument.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum Figure {
-    Png,
-    Svg,
-    Pdf,
+/// Parses the name of a figure's format.
+pub fn figures() -> impl TypedValueParser<Value = FigureFormat> {
+    PossibleValuesParser::new(FigureFormat::ALL.map(FigureFormat::name)).map(|name| {
+        let mut all = FigureFormat::ALL.into_iter();
+        all.find(|format| format.name() == name)
+            .expect("clap has checked the name")
+    })
 }
 
-impl From<Figure> for FigureFormat {
-    fn from(figure: Figure) -> Self {
-        match figure {
-            Figure::Png => Self::Png,
-            Figure::Svg => Self::Svg,
-            Figure::Pdf => Self::Pdf,
-        }
-    }
+/// The names of the figure's formats: `png|svg|pdf`.
+pub fn figure_names() -> String {
+    FigureFormat::ALL.map(FigureFormat::name).join("|")
 }
 
-/// [`FileKind`] as an argument, or none of them.
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum Format {
-    Npy,
-    Raw,
-    Png,
-    Png16,
-    Overlay,
-    Figure,
-    Input,
-    None,
+/// A kind of file, or `none`.
+pub type Format = Option<FileKind>;
+
+/// The name for no files.
+const NONE: &str = "none";
+
+/// Parses the name of a kind of file, or `none`.
+pub fn formats() -> impl TypedValueParser<Value = Format> {
+    let kinds = FileKind::ALL.map(FileKind::name);
+    PossibleValuesParser::new(kinds.into_iter().chain([NONE])).map(|name| {
+        let mut all = FileKind::ALL.into_iter();
+        all.find(|kind| kind.name() == name)
+    })
 }
 
-impl Format {
-    fn kind(self) -> Option<FileKind> {
-        Some(match self {
-            Self::Npy => FileKind::Npy,
-            Self::Raw => FileKind::Raw,
-            Self::Png => FileKind::Png,
-            Self::Png16 => FileKind::Png16,
-            Self::Overlay => FileKind::Overlay,
-            Self::Figure => FileKind::Figure,
-            Self::Input => FileKind::Input,
-            Self::None => return None,
-        })
-    }
+/// The names of the kinds of files: `input|npy|…|none`.
+pub fn names() -> String {
+    format!("{}|{NONE}", FileKind::ALL.map(FileKind::name).join("|"))
 }
+
+/// The help of `--formats`, with `details` below its first line.
+pub fn help(details: &str) -> String {
+    let usual = FileKind::USUAL.map(FileKind::name).join(",");
+    format!("Files for each picture, separated by commas{details} [default: {usual}]")
+}
+
+/// What [`help`] says of single formats.
+pub const DETAILS: &str =
+    "\n\n`png16`: maps as 16-bit grey PNG. `none`: only the manifest and the report.";
 
 /// Sets which files are written.
 ///
 /// # Errors
-/// If `none` stands beside others.
+/// If `none` is given together with others.
 pub fn choose(
     explain: &mut Explain,
     formats: &[Format],
-    figures: &[Figure],
+    figures: &[FigureFormat],
 ) -> Result<(), Failure> {
     if !formats.is_empty() {
-        if formats.contains(&Format::None) && formats.len() > 1 {
+        if formats.contains(&None) && formats.len() > 1 {
             let why = "--formats none writes no files, so no other format can be given with it";
             return Err(Failure::Request(why.into()));
         }
-        explain.files = formats.iter().filter_map(|format| format.kind()).collect();
+        explain.files = formats.iter().copied().flatten().collect();
     }
     explain.figures.clear();
-    for &figure in figures {
-        let format = figure.into();
+    for &format in figures {
         if !explain.figures.contains(&format) {
             explain.figures.push(format);
         }

@@ -1,4 +1,4 @@
-//! What is done with a picture before it is explained: whether it must be, its checksum, its pixels.
+//! Loads pictures before they are explained: skips those already explained, computes checksums, decodes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,30 +12,31 @@ use serde_json::Value;
 use super::shard::{Shard, slashed};
 use crate::failure::in_words_about;
 use crate::images::{Folders, Image};
-use crate::manifest::{Entry, Found, Index, Line};
+use crate::manifest::{ClassResult, Earlier, Index, Line};
 use crate::picture_options::range_hint;
 
-/// A picture that is to be explained.
+/// A picture to explain.
 pub struct Job {
     image: Image,
-    /// Whether its folder is not named like it, because that of another picture is.
+    /// Whether its folder has another name than it, because another picture has that name.
     is_renamed: bool,
 }
 
-/// All pictures with the folders of their results, and of these those of one shard: which folder a picture gets does
-/// not depend on the shard.
+/// The pictures of one shard, or all, with the folders of their results. Folders do not depend on the shard.
 pub fn jobs(images: Vec<Image>, shard: Option<Shard>) -> Vec<Job> {
     let mut folders = Folders::of(&images);
     let named = images.into_iter().map(|mut image| {
         let mut is_renamed = false;
-        if let Image::Picture { place, .. } = &mut image {
-            (*place, is_renamed) = folders.next(place);
+        if let Image::Picture { result_folder, .. } = &mut image {
+            (*result_folder, is_renamed) = folders.next(result_folder);
         }
         Job { image, is_renamed }
     });
     let is_ours = |job: &Job| match &job.image {
-        Image::Picture { place, .. } => shard.is_none_or(|shard| shard.holds(place)),
-        // A list that cannot be read is said in every part: each lacks pictures.
+        Image::Picture { result_folder, .. } => {
+            shard.is_none_or(|shard| shard.holds(result_folder))
+        }
+        // Every shard reports a list that cannot be read: each lacks pictures.
         Image::Nothing { .. } => true,
     };
     named.filter(is_ours).collect()
@@ -48,50 +49,50 @@ impl Job {
     }
 }
 
-/// What is known of a picture besides its pixels.
+/// What is known about a picture besides its pixels.
 pub struct About {
-    /// Its number among all, from 0.
+    /// Its position among all pictures, from 0.
     pub position: usize,
     /// Its file.
     pub file: PathBuf,
-    /// Its name for lines that people read.
+    /// Its name in messages.
     pub title: String,
     /// Its name among all results: its folder.
     pub name: String,
     /// Where its files go.
     pub folder: PathBuf,
-    /// Which slice of a file with several it is.
+    /// The slice, of a file with several.
     pub slice: Option<usize>,
     /// Its number in its file, from 1.
     pub number: usize,
-    /// Checksum of what is asked for.
+    /// Checksum of the request.
     pub request: String,
     /// Size and time of its file.
     pub stamp: Option<(u64, u64)>,
     /// SHA-256 of its file.
     pub sha256: Option<String>,
-    /// What the figure says of it.
+    /// Its caption in the figure.
     pub caption: Caption,
-    /// Of a picture from a DICOM file, its study.
+    /// Its study, if it is from a DICOM file.
     pub study: Option<Arc<Study>>,
-    /// What would show more of it.
+    /// The option that sets the range of its values, if that is doubtful.
     pub hint: Option<String>,
-    /// What people should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
-    /// What the manifest says of it.
-    pub earlier: Option<Entry>,
+    /// What the manifest held about it.
+    pub earlier: Option<Earlier>,
 }
 
 /// Why a picture was not explained.
 pub struct Problem {
-    /// In words, without the picture's name.
+    /// The message, without the picture's name.
     pub why: String,
-    /// Whether no other picture can be saved either.
+    /// Whether no other picture can be saved either, because the disk is full or read-only.
     pub is_of_disk: bool,
 }
 
 impl Problem {
-    /// An error of this file.
+    /// An error about this file.
     pub fn of(file: &Path, error: &dvm::Error) -> Self {
         Self {
             why: in_words_about(file, error),
@@ -100,17 +101,17 @@ impl Problem {
     }
 }
 
-/// A picture, ready to be explained, or why it is not.
+/// A picture ready to be explained, or why it is not.
 pub enum Loaded {
-    /// It is to be explained.
+    /// A picture to explain.
     Picture {
         about: Box<About>,
         source: Box<Source>,
         input: Box<Input>,
-        /// The folder of its files, if there will be any.
+        /// The folder of its files, if any are written.
         results: Option<Box<ResultFolder>>,
     },
-    /// It was explained already; these lines are missing in the manifest.
+    /// Already explained; the manifest lacks these lines.
     Existing(Box<About>, Vec<Line>),
     /// It cannot be explained.
     Failed(Box<About>, Problem),
@@ -121,15 +122,15 @@ pub struct Loader<'a> {
     pub classifier: &'a Classifier,
     /// The folder of all results.
     pub out: &'a Path,
-    /// Checksum of what is asked for.
+    /// Checksum of the request.
     pub request: String,
-    /// Whether pictures that were explained already are left out.
+    /// Whether pictures that are already explained are skipped.
     pub skips: bool,
     /// Whether files are written.
     pub has_files: bool,
-    /// What the manifest held.
+    /// What the manifest held at the start.
     pub index: &'a Index,
-    /// The class that all pictures show.
+    /// True class of all pictures.
     pub true_class: Option<String>,
 }
 
@@ -176,14 +177,14 @@ impl Loader<'_> {
     fn about(&self, position: usize, job: &Job) -> About {
         let file = job.image.path();
         let classes = self.classifier.classes();
-        let (place, label, number) = match &job.image {
+        let (name, label, number) = match &job.image {
             Image::Picture {
                 source,
-                place,
+                result_folder,
                 label,
             } => {
                 let number = source.slice().map_or(1, |slice| slice + 1);
-                (slashed(place), label.as_deref(), number)
+                (slashed(result_folder), label.as_deref(), number)
             }
             Image::Nothing { path, .. } => (path.to_string_lossy().into_owned(), None, 1),
         };
@@ -197,11 +198,11 @@ impl Loader<'_> {
             Some(label) => checksum(&format!("{} {label}", self.request)),
             None => self.request.clone(),
         };
-        let folder = self.out.join(&place);
+        let folder = self.out.join(&name);
         let mut notes = Vec::new();
         if job.is_renamed {
             notes.push(format!(
-                "{}: another picture has this name too; this one goes to {}",
+                "{}: another picture has the same name; the results go to {}",
                 file.display(),
                 folder.display()
             ));
@@ -209,8 +210,8 @@ impl Loader<'_> {
         About {
             position,
             title: job.image.name(),
-            earlier: self.index.get(&place).copied(),
-            name: place,
+            earlier: self.index.get(&name).copied(),
+            name,
             folder,
             slice: job.image.slice(),
             number,
@@ -249,7 +250,7 @@ impl Loader<'_> {
         let replaces = replaces.and_then(|results| results.replaces_other_than(&sha256));
         about.notes.extend(replaces.map(|other| {
             format!(
-                "{}: {} holds the explanation of another picture, {other}, which is replaced",
+                "{}: {} holds the explanation of another picture, {other}; it will be replaced",
                 about.title,
                 about.folder.display()
             )
@@ -260,15 +261,15 @@ impl Loader<'_> {
         Ok((self.classifier.prepare(picture)?, results))
     }
 
-    /// The lines that the manifest lacks, if an earlier run made the results that this one wants. The picture is the
-    /// same if its file has the size and time that it had, or the same bytes.
+    /// The lines that the manifest lacks, if an earlier run made the same results. The picture is the same if its
+    /// file has the same size and time, or the same content.
     fn existing(&self, about: &mut About, source: &Source) -> Option<Vec<Line>> {
         if !self.has_files {
-            let entry = about
+            let earlier = about
                 .earlier
-                .filter(|entry| entry.answers(&about.request))?;
-            let is_same = about.stamp.is_some_and(|stamp| entry.is_of_file(stamp))
-                || entry.is_of_picture(sha256(about, source)?);
+                .filter(|earlier| earlier.is_of_request(&about.request))?;
+            let is_same = about.stamp.is_some_and(|stamp| earlier.is_of_file(stamp))
+                || earlier.is_of_picture(sha256(about, source)?);
             return is_same.then(Vec::new);
         }
         let records = records(&about.folder);
@@ -284,7 +285,9 @@ impl Loader<'_> {
             return None;
         }
         let known = image["sha256"].as_str()?;
-        let is_listed = |entry: &Entry| entry.answers(&about.request) && entry.is_of_picture(known);
+        let is_listed = |earlier: &Earlier| {
+            earlier.is_of_request(&about.request) && earlier.is_of_picture(known)
+        };
         if about.earlier.as_ref().is_some_and(is_listed) {
             return Some(Vec::new());
         }
@@ -296,7 +299,7 @@ impl Loader<'_> {
             Some(Line {
                 lines: records.len(),
                 sha256: Some(known.to_owned()),
-                found: Some(Found::of_record(record, Some(folder))?),
+                result: Some(ClassResult::of_record(record, Some(folder))?),
                 ..about.line()
             })
         };
@@ -305,7 +308,7 @@ impl Loader<'_> {
 }
 
 impl About {
-    /// A line of the manifest, with nothing found yet.
+    /// A line of the manifest without results.
     pub fn line(&self) -> Line {
         Line {
             sha256: self.sha256.clone(),
@@ -350,7 +353,7 @@ fn records(folder: &Path) -> Vec<(String, Value)> {
     all
 }
 
-/// The name of the class that a table's label means; a label that is none of the network's stays as it is.
+/// The network's name of the class in a table's label column; an unknown label is kept.
 fn class_of(label: &str, classes: &[String]) -> String {
     let choice = ClassChoice::Named(label.to_owned());
     match choice.resolve(classes, 0).as_deref() {
@@ -359,7 +362,7 @@ fn class_of(label: &str, classes: &[String]) -> String {
     }
 }
 
-/// A short checksum of what is asked for.
+/// A short checksum of a request.
 pub fn checksum(text: &str) -> String {
     let mut sum = dvm::fetch::sha256_of_bytes(text.as_bytes());
     sum.truncate(16);

@@ -1,7 +1,7 @@
-//! The HTML report of explanations, which grows while they are saved.
+//! The HTML report of explanations, written picture by picture.
 
 use dvm::Explanation;
-use dvm_web::report::{Entry, Kind, Section, Writer};
+use dvm_web::report::{Kind, PictureEntry, Section, Writer};
 use serde_json::Value;
 
 use super::loading::{About, Problem};
@@ -9,17 +9,17 @@ use super::task::Task;
 use crate::failure::{Failure, in_words};
 use crate::html_report;
 
-/// A report that is being written, and what it will say of all pictures.
+/// A report that is being written, and counts for its text.
 pub struct Reporting {
     writer: Writer,
-    /// Pictures that were explained.
+    /// Pictures explained.
     pictures: usize,
-    /// Those of them whose class is known, and those that were recognised.
+    /// Pictures with a known class, and those of them that the network recognised.
     known: usize,
     right: usize,
-    /// Pictures that an earlier run had explained.
+    /// Pictures that an earlier run explained.
     existing: usize,
-    /// The only picture, if there is no other.
+    /// The only picture, if there is just one.
     only: Option<String>,
 }
 
@@ -41,15 +41,15 @@ impl Reporting {
         explanation: &Explanation,
         about: &About,
         record: Value,
-    ) -> Result<Entry, Problem> {
+    ) -> Result<PictureEntry, Problem> {
         let written = self
             .writer
             .explanation(explanation, &name(about), record, None);
         written.map_err(|error| problem(&error))
     }
 
-    /// Lists the classes of a picture, all of which are written and saved; `title` is its name for people.
-    pub fn picture(&mut self, title: &str, entries: &[Entry]) -> Result<(), Problem> {
+    /// Lists the classes of a picture, after all of them were written; `title` is its name in messages.
+    pub fn picture(&mut self, title: &str, entries: &[PictureEntry]) -> Result<(), Problem> {
         for entry in entries {
             self.writer.list(entry).map_err(|error| problem(&error))?;
         }
@@ -65,18 +65,18 @@ impl Reporting {
         Ok(())
     }
 
-    /// A picture that an earlier run had explained.
+    /// Counts a picture that an earlier run explained.
     pub fn existing(&mut self) {
         self.existing += 1;
     }
 
-    /// A picture that could not be explained.
+    /// Lists a picture that could not be explained.
     pub fn failed(&mut self, about: &About, why: &str) {
         self.writer.failed(name(about), why);
     }
 
-    /// Writes all else: `request` is what decides the results, `notes` what people were told of the pictures. The
-    /// line that says where the report is.
+    /// Writes the rest of the report: the settings in `request`, and the `notes` about pictures. Returns the line
+    /// that names the report.
     pub fn finish(self, task: &Task, request: &Value, notes: &[String]) -> Result<String, Failure> {
         let network = task.classifier.name();
         let title = match &self.only {
@@ -86,7 +86,7 @@ impl Reporting {
         let sections = vec![
             Section::Text {
                 title: None,
-                paragraphs: self.words(task, notes),
+                paragraphs: self.paragraphs(task, notes),
             },
             Section::Pictures {
                 title: None,
@@ -95,7 +95,7 @@ impl Reporting {
             },
         ];
         let mut head = html_report::head(Kind::Explain, title, &task.classifier, sections);
-        // What the network's record does not say already.
+        // What the network's record does not hold.
         let own = [
             "methods",
             "checks",
@@ -111,29 +111,29 @@ impl Reporting {
         task.report.finish(self.writer, &head)
     }
 
-    fn words(&self, task: &Task, notes: &[String]) -> Vec<String> {
-        let mut words = vec![format!("{} explained.", counted(self.pictures))];
+    fn paragraphs(&self, task: &Task, notes: &[String]) -> Vec<String> {
+        let mut paragraphs = vec![format!("{} explained.", counted(self.pictures))];
         if self.known > 0 {
-            words.push(format!(
-                "The class of {} is known: {} recognised.",
+            paragraphs.push(format!(
+                "{} with a known class: {} recognised.",
                 counted(self.known),
                 self.right
             ));
         }
         if self.existing > 0 {
-            words.push(format!(
-                "Not in this report: {}, which an earlier run had explained.",
+            paragraphs.push(format!(
+                "Not in this report: {} explained by an earlier run.",
                 counted(self.existing)
             ));
         }
         if let Some(shard) = task.shard {
-            words.push(format!(
-                "These are the pictures of part {} of {}.",
+            paragraphs.push(format!(
+                "These are the pictures of shard {} of {}.",
                 shard.number, shard.of
             ));
         }
-        words.extend(notes.iter().map(|note| format!("Note: {note}")));
-        words
+        paragraphs.extend(notes.iter().map(|note| format!("Note: {note}")));
+        paragraphs
     }
 }
 
@@ -144,7 +144,7 @@ fn counted(pictures: usize) -> String {
     }
 }
 
-/// The picture as the report names it.
+/// The picture's name in the report.
 fn name(about: &About) -> String {
     let file = about.file.display();
     match about.slice {
@@ -153,7 +153,7 @@ fn name(about: &About) -> String {
     }
 }
 
-/// An error of the report's file, which ends the work: half of an element may be in it.
+/// An error in the report's file, which stops all work: the file may hold half an element.
 fn problem(error: &dvm::Error) -> Problem {
     Problem {
         why: in_words(error),

@@ -1,5 +1,5 @@
-//! What is done with a picture after it was explained: its files, its lines, the manifest. In a thread of its own,
-//! while the next pictures are explained.
+//! Saves explained pictures: files, printed lines, manifest, report. Runs in another thread while the next pictures
+//! are explained.
 
 use std::io;
 use std::path::Path;
@@ -14,44 +14,45 @@ use serde_json::Value;
 use super::checks::{CheckLine, checks_of};
 use super::loading::{About, Problem};
 use super::reporting::Reporting;
+use crate::failure::plain;
 use crate::images;
-use crate::manifest::{Found, Line, Manifest};
+use crate::manifest::{ClassResult, Line, Manifest};
 use crate::preprocess_options;
 use crate::report::{self, Progress};
 
-/// Results of this many bytes are announced.
-const WORTH_A_NOTE: u64 = 100_000_000;
+/// Size of results from which a note announces it, in bytes.
+const LARGE: u64 = 100_000_000;
 
-/// What has become of a picture. Of one that is explained first [`Message::Begin`], then its classes, then
+/// The progress of a picture. An explained picture sends [`Message::Begin`], then its classes, then
 /// [`Message::End`].
 pub enum Message {
-    /// It is being explained; the folder of its files, if there will be any.
+    /// Its explanation begins; the folder of its files, if any are written.
     Begin(Box<About>, Option<Box<ResultFolder>>),
-    /// One class of it.
+    /// One class is explained.
     Class(Box<Explanation>),
-    /// All of it is explained, or why not.
+    /// All classes are explained, or why not.
     End(Result<(), Problem>),
-    /// It was not begun.
+    /// It could not be loaded.
     Failed(Box<About>, Problem),
-    /// It was explained by an earlier run; these lines are missing in the manifest.
+    /// An earlier run explained it; the manifest lacks these lines.
     Existing(Box<About>, Vec<Line>),
 }
 
-/// What the thread that saves tells the others.
+/// Messages from the thread that saves to the others.
 #[derive(Default)]
 pub struct Signals {
-    /// Pictures that were explained and saved.
+    /// Pictures explained and saved.
     pub explained: AtomicUsize,
-    /// Pictures that an earlier run had explained.
+    /// Pictures that an earlier run explained.
     pub existing: AtomicUsize,
-    /// The number of the last picture that could not be saved, plus 1.
+    /// Position of the last picture that could not be saved, plus 1.
     unsaved: AtomicUsize,
     /// Whether nothing more can be saved.
     is_stopped: AtomicBool,
 }
 
 impl Signals {
-    /// Whether it is worth going on with the picture of this number.
+    /// Whether the other classes of the picture at this position are still needed.
     pub fn is_wanted(&self, position: usize) -> bool {
         !self.is_stopped() && self.unsaved.load(Ordering::Relaxed) != position + 1
     }
@@ -61,22 +62,22 @@ impl Signals {
         self.is_stopped.load(Ordering::Relaxed)
     }
 
-    /// How far the work is: `explained: 3 of 10`.
+    /// The number of pictures done: `explained: 3 of 10`.
     pub fn so_far(&self, all: usize) -> String {
         let explained = self.explained.load(Ordering::Relaxed);
         match self.existing.load(Ordering::Relaxed) {
             0 => format!("explained: {explained} of {all}"),
             existing => {
-                format!("explained: {explained} of {all}; {existing} were explained before")
+                format!("explained: {explained} of {all}; skipped: {existing}")
             }
         }
     }
 }
 
-/// What became of one class of one picture, or of one picture, as JSON.
+/// The result of one class of a picture, or of a picture, as JSON.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub enum Outcome {
+pub enum JsonResult {
     Explained {
         image: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,66 +105,66 @@ pub enum Outcome {
     },
 }
 
-/// How results are saved and told.
+/// What to save and to print.
 pub struct Saver<'a> {
     pub classifier: &'a Classifier,
     pub progress: &'a Progress,
     pub signals: &'a Signals,
-    /// Whether each class gets a folder of its own.
+    /// Whether each class gets its own folder.
     pub several_classes: bool,
     pub json: bool,
     pub quiet: bool,
-    /// The file to look at first, if one is written.
+    /// The file that the printed line names, if one is written.
     pub shown: Option<String>,
     /// Whether files are written.
     pub has_files: bool,
     pub manifest: Option<Manifest>,
     pub reporting: Option<Reporting>,
-    /// How many classes are explained, and pictures.
+    /// Number of classes and of pictures to explain.
     pub classes: usize,
     pub pictures: usize,
 }
 
-/// What is left when all is saved.
+/// The state after the last picture.
 #[derive(Default)]
 pub struct Ended {
     pub manifest: Option<Manifest>,
     pub reporting: Option<Reporting>,
-    /// For JSON only: of a million pictures they would take much memory.
-    pub outcomes: Vec<Outcome>,
+    /// Empty without `--json`: for a million pictures it would take much memory.
+    pub results: Vec<JsonResult>,
     /// Whether a picture failed.
     pub has_failed: bool,
     /// Why nothing more can be saved.
     pub stopped: Option<String>,
-    /// Why a line could not be printed, if one could not.
+    /// The first error of printing.
     pub printed: Option<io::Error>,
 }
 
-/// The picture that is being saved.
+/// The picture being saved.
 struct Current {
     about: Box<About>,
     results: Option<Box<ResultFolder>>,
     text: String,
-    explained: Vec<Outcome>,
+    explained: Vec<JsonResult>,
     lines: Vec<Line>,
-    /// Its lines in the report's list.
-    entries: Vec<dvm_web::report::Entry>,
-    /// Warnings that were told.
+    /// Its entries in the report's list.
+    entries: Vec<dvm_web::report::PictureEntry>,
+    /// Warnings already printed.
     noted: Vec<String>,
     /// Why it cannot be saved.
     problem: Option<Problem>,
 }
 
-/// A [`Saver`] at work.
+/// A running [`Saver`].
 struct Work<'a> {
     saver: Saver<'a>,
     ended: Ended,
-    /// Whether it has been said what all that is written will take.
+    /// Whether the size of all results was printed.
     is_size_told: bool,
 }
 
 impl Saver<'_> {
-    /// Saves what comes, until nothing more can come.
+    /// Saves until no more messages can come.
     pub fn run(mut self, messages: Receiver<Message>) -> Ended {
         let ended = Ended {
             manifest: self.manifest.take(),
@@ -177,7 +178,7 @@ impl Saver<'_> {
         };
         let mut current = None;
         for message in messages {
-            // Other threads may be a few pictures ahead when the disk is full.
+            // Other threads may send a few more pictures after the disk is full.
             if work.ended.stopped.is_none() {
                 work.receive(message, &mut current);
             }
@@ -215,9 +216,9 @@ impl Work<'_> {
                     current.problem = Some(problem);
                 }
             }
-            Message::End(outcome) => {
+            Message::End(result) => {
                 let current = current.take().expect("a picture was begun");
-                self.end(current, outcome);
+                self.end(current, result);
             }
             Message::Failed(about, problem) => {
                 about.notes.iter().for_each(|note| self.note(note));
@@ -232,7 +233,7 @@ impl Work<'_> {
                     self.list(&about, &lines);
                 }
                 if self.saver.json {
-                    self.ended.outcomes.push(Outcome::Existing {
+                    self.ended.results.push(JsonResult::Existing {
                         image: about.file.display().to_string(),
                         slice: about.slice,
                         folder: self
@@ -267,7 +268,7 @@ impl Work<'_> {
             Some(study) => explanation.with_study(study.clone(), about.number),
             None => explanation,
         };
-        let mut found = None;
+        let mut result = None;
         let mut recorded = None;
         let is_reported = self.ended.reporting.is_some();
         let complete = |record: &mut Value| {
@@ -283,7 +284,7 @@ impl Work<'_> {
             }
             record["request"] = about.request.as_str().into();
             let listed = self.saver.has_files.then_some(listed);
-            found = Found::of_record(record, listed);
+            result = ClassResult::of_record(record, listed);
             recorded = is_reported.then(|| record.clone());
         };
         let written = match &current.results {
@@ -302,7 +303,7 @@ impl Work<'_> {
             }
         };
         current.lines.push(Line {
-            found,
+            result,
             ..about.line()
         });
         if let (Some(reporting), Some(record)) = (&mut self.ended.reporting, recorded) {
@@ -326,7 +327,7 @@ impl Work<'_> {
         let (checks, checked) = checks_of(&explanation);
         current.text += &checked;
         if self.saver.json {
-            current.explained.push(Outcome::Explained {
+            current.explained.push(JsonResult::Explained {
                 image: about.file.display().to_string(),
                 slice: about.slice,
                 files: written.iter().map(|path| name_in(&folder, path)).collect(),
@@ -340,7 +341,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Tells each warning once: most are about the network and hold for all classes.
+    /// Prints each warning of a picture once.
     fn warn(
         &self,
         explanation: &Explanation,
@@ -348,9 +349,9 @@ impl Work<'_> {
         about: &About,
         noted: &mut Vec<String>,
     ) {
-        // What is to be known of the network was said when it was read.
-        let said = |warning: &&String| !warning.starts_with("network: ");
-        for warning in warnings.iter().filter(said) {
+        // Warnings about the network were printed when it was loaded.
+        let is_of_picture = |warning: &&String| !warning.starts_with("network: ");
+        for warning in warnings.iter().filter(is_of_picture) {
             if noted.contains(warning) {
                 continue;
             }
@@ -369,8 +370,8 @@ impl Work<'_> {
         }
     }
 
-    /// Gives the folder its name and tells of the picture.
-    fn end(&mut self, current: Current, outcome: Result<(), Problem>) {
+    /// Gives the folder its final name and prints the lines of the picture.
+    fn end(&mut self, current: Current, result: Result<(), Problem>) {
         let Current {
             about,
             results,
@@ -381,7 +382,7 @@ impl Work<'_> {
             problem,
             ..
         } = current;
-        let published = match (problem, outcome) {
+        let published = match (problem, result) {
             (Some(problem), _) | (None, Err(problem)) => Err(problem),
             (None, Ok(())) => results
                 .map_or(Ok(()), |results| results.publish())
@@ -394,7 +395,7 @@ impl Work<'_> {
         let count = lines.len();
         lines.iter_mut().for_each(|line| line.lines = count);
         self.saver.signals.explained.fetch_add(1, Ordering::Relaxed);
-        self.ended.outcomes.append(&mut explained);
+        self.ended.results.append(&mut explained);
         self.list(&about, &lines);
         if let Some(reporting) = &mut self.ended.reporting
             && let Err(problem) = reporting.picture(&about.title, &entries)
@@ -407,7 +408,7 @@ impl Work<'_> {
     fn failed(&mut self, about: &About, problem: Problem) {
         let image = about.file.display().to_string();
         if self.saver.json {
-            self.ended.outcomes.push(Outcome::Failed {
+            self.ended.results.push(JsonResult::Failed {
                 image: image.clone(),
                 error: problem.why.clone(),
             });
@@ -434,7 +435,11 @@ impl Work<'_> {
             return;
         };
         if let Err(error) = manifest.add(lines, about.earlier.as_ref()) {
-            let why = format!("cannot write {}: {error}", manifest.path().display());
+            let why = format!(
+                "cannot write {}: {}",
+                manifest.path().display(),
+                plain(&error)
+            );
             self.stop(why);
         }
     }
@@ -444,7 +449,7 @@ impl Work<'_> {
         self.saver.signals.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Says what all classes of all pictures will take, once the first has shown its size.
+    /// Prints the size of all results, estimated from the first class.
     fn note_size(&self, [shared, of_class]: [Size; 2]) {
         let pictures = self.saver.pictures as u64;
         let all = |shared: u64, of_class: u64| {
@@ -453,7 +458,7 @@ impl Work<'_> {
             of_picture.saturating_mul(pictures)
         };
         let bytes = all(shared.bytes, of_class.bytes);
-        if self.saver.several_classes && bytes >= WORTH_A_NOTE {
+        if self.saver.several_classes && bytes >= LARGE {
             self.note(&format!(
                 "{} classes of {pictures} {} will take about {} in {} files",
                 self.saver.classes,
@@ -471,8 +476,7 @@ impl Work<'_> {
         }
     }
 
-    /// Prints lines. The files are the result: if the lines cannot be printed, the work continues, and
-    /// the program says so at its end.
+    /// Prints lines. If they cannot be printed, the work continues and the program fails at its end.
     fn line(&mut self, lines: &str) {
         if !self.saver.quiet
             && !self.saver.json
@@ -483,7 +487,7 @@ impl Work<'_> {
     }
 }
 
-/// A file's name as its folder sees it: a file that classes share lies above their folders.
+/// A file's path from its class's folder: a file that classes share is one folder up.
 fn name_in(folder: &Path, path: &Path) -> String {
     let name = path.file_name().expect("each is a file").to_string_lossy();
     match path.parent() == Some(folder) {

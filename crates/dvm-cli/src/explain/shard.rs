@@ -1,20 +1,19 @@
-//! One part of many pictures: `3/64`.
+//! A shard of many pictures: `3/64`.
 
 use std::path::Path;
 use std::str::FromStr;
 
-/// A shard: every picture is in exactly one of `of`. Which one follows from the name of its results alone, so every
-/// machine that sees the pictures under the same names finds the same, and pictures that are added change nothing
-/// for the others.
+/// A shard: every picture is in exactly one of `of`. It depends only on the name of the picture's results, so it is
+/// the same on every machine, and new pictures do not move the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which one, from 1.
+    /// Its number, from 1.
     pub number: u32,
-    /// How many there are.
+    /// The number of shards.
     pub of: u32,
 }
 
-/// More would not fit the names of manifests.
+/// Most shards: the names of manifests have five digits.
 const MOST: u32 = 99_999;
 
 impl FromStr for Shard {
@@ -28,7 +27,7 @@ impl FromStr for Shard {
                 Ok(Self { number, of })
             }
             _ => Err(format!(
-                "a shard is written as 3/64: the third of 64 (at most {MOST})"
+                "must be N/OF, such as 3/64 for the third of 64, with OF at most {MOST}"
             )),
         }
     }
@@ -51,8 +50,8 @@ pub fn slashed(path: &Path) -> String {
     parts.join("/")
 }
 
-/// FNV-1a of the text, mixed so that all bits of the result depend on all of the text. Never to be changed: runs of
-/// several versions may share the work.
+/// FNV-1a of the text, mixed so that every bit depends on the whole text. Do not change it: runs of different
+/// versions may share the work.
 fn checksum(text: &str) -> u64 {
     let mut sum: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_in_exactly_one_shard_and_shards_are_alike_in_size() {
+    fn every_name_is_in_one_shard_and_shards_have_similar_sizes() {
         let mut sizes = [0; 8];
         for picture in 0..8000 {
             let name = format!("n{:05}/n{picture:08}", picture / 100);
@@ -85,13 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn checksums_are_those_of_earlier_versions() {
+    fn checksums_are_the_same_as_in_earlier_versions() {
         // FNV-1a's own test value, mixed by MurmurHash3's last step; both computed in Python.
         assert_eq!(checksum("a/x"), 0x9530_21a7_5799_5576);
     }
 
     #[test]
-    fn only_shards_that_there_are_can_be_written() {
+    fn shards_that_do_not_exist_are_errors() {
         assert_eq!("3/64".parse(), Ok(Shard { number: 3, of: 64 }));
         for wrong in ["0/4", "5/4", "1", "1/0", "-1/3", "1/100000", "a/b", ""] {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");

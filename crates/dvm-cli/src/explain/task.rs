@@ -1,4 +1,4 @@
-//! A request, as it is understood.
+//! The arguments of `dvm explain`, checked and resolved.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,42 +12,41 @@ use super::reporting::Reporting;
 use super::saving::{Saver, Signals};
 use super::shard::Shard;
 use super::{Arguments, ManifestKind, checks, formats};
-use crate::failure::Failure;
+use crate::failure::{Failure, cannot_write};
 use crate::html_report::ReportOption;
-use crate::manifest::{self, Index, Manifest, Trouble};
+use crate::manifest::{self, Index, Manifest, OpenError};
 use crate::report::{self, Progress};
 
-/// What is done with each picture, besides [`Explain`].
+/// Everything for the pictures besides [`Explain`].
 pub struct Task {
     pub classifier: Classifier,
     out: PathBuf,
-    /// Whether each class gets a folder of its own.
+    /// Whether each class gets its own folder.
     several_classes: bool,
     pub json: bool,
     pub quiet: bool,
     pub progress: Progress,
-    /// The class that all pictures show, if the user says so.
+    /// True class of all pictures, if it is given.
     true_class: Option<String>,
-    /// Where the objects of the pictures are.
+    /// Regions of objects in the pictures.
     pub regions: Option<Arc<Regions>>,
-    /// What else decides what results are.
-    asked_besides: String,
-    /// How many classes are explained, and pictures.
+    /// Other arguments that the results depend on, for the checksum of the request.
+    other_arguments: String,
+    /// Number of classes and of pictures to explain.
     classes: usize,
     pictures: usize,
     skips: bool,
     pub shard: Option<Shard>,
     pub report: ReportOption,
-    /// Bytes that activations may take at once.
+    /// Limit of activations in bytes.
     pub memory: usize,
     has_manifest: bool,
-    /// Whether the manifest is written as a Parquet file, too.
+    /// Whether the manifest is also written as a Parquet file.
     pub has_parquet: bool,
 }
 
 impl Task {
-    /// Turns arguments into what they mean; all that is wrong with the request is found here. `has_many` tells
-    /// whether pictures come from a folder or a list.
+    /// Resolves and checks the arguments. `has_many`: whether pictures come from a folder or a list.
     pub fn new(
         arguments: Arguments,
         pictures: usize,
@@ -57,7 +56,7 @@ impl Task {
         let mut explain = Explain::with_settings(&arguments.methods.join(","), &of_methods)?;
         explain.checks = Checks::with_settings(&arguments.checks.join(","), &of_metrics)?;
         let regions = checks::regions(arguments.regions.as_deref(), &explain.checks)?;
-        explain.memory = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
+        explain.memory = arguments.memory.memory;
         explain.incremental = !arguments.no_incremental;
         explain.overlay = arguments.overlay.into();
         explain.colours = arguments.colour_map;
@@ -72,8 +71,7 @@ impl Task {
             }
         };
         if !has_manifest && explain.files.is_empty() && !arguments.report.is_wanted() {
-            let why =
-                "--formats none and --manifest none leave nothing to write (but --report does)";
+            let why = "--formats none and --manifest none leave nothing to write; leave one of them out, or add --report FILE";
             return Err(Failure::Request(why.into()));
         }
         dvm::check_output(&arguments.out)?;
@@ -96,7 +94,7 @@ impl Task {
             other.resolve(classifier.classes(), 0)?;
             explain.against = Some(other);
         }
-        let asked_besides = format!("{:?} {true_class:?}", arguments.regions);
+        let other_arguments = format!("{:?} {true_class:?}", arguments.regions);
         let task = Self {
             classifier,
             out: arguments.out,
@@ -106,7 +104,7 @@ impl Task {
             progress: Progress::new(pictures, !arguments.quiet),
             true_class,
             regions,
-            asked_besides,
+            other_arguments,
             classes: classes.len(),
             pictures,
             skips: many.skip_existing,
@@ -119,7 +117,7 @@ impl Task {
         Ok((task, explain))
     }
 
-    /// The manifest, if there is to be one, and what it holds.
+    /// The manifest, if one is written, and what it holds.
     pub fn open_manifest(&self) -> Result<(Option<Manifest>, Index), Failure> {
         if !self.has_manifest {
             return Ok((None, Index::default()));
@@ -127,12 +125,9 @@ impl Task {
         let path = self.out.join(manifest::file_name(self.shard));
         match Manifest::open(&path) {
             Ok((manifest, index)) => Ok((Some(manifest), index)),
-            Err(Trouble::Disk(error)) => Err(Failure::Request(format!(
-                "cannot write {}: {error}",
-                path.display()
-            ))),
-            Err(Trouble::Occupied(why)) => Err(Failure::Request(format!(
-                "{}: {why}; choose another folder, or leave the manifest out (--manifest none)",
+            Err(OpenError::Disk(error)) => Err(cannot_write(&path, &error)),
+            Err(OpenError::Occupied(why)) => Err(Failure::Request(format!(
+                "{}: {why}; choose another folder with --out, or write no manifest (--manifest none)",
                 path.display()
             ))),
         }
@@ -143,7 +138,7 @@ impl Task {
         Loader {
             classifier: &self.classifier,
             out: &self.out,
-            request: checksum(&format!("{request} {}", self.asked_besides)),
+            request: checksum(&format!("{request} {}", self.other_arguments)),
             skips: self.skips,
             has_files: !explain.files.is_empty(),
             index,
@@ -158,7 +153,7 @@ impl Task {
         manifest: Option<Manifest>,
     ) -> Saver<'a> {
         let has_figure = explain.files.contains(&FileKind::Figure);
-        // The first figure is the one to look at.
+        // Printed lines name the first figure.
         let figure = explain.figures.first().filter(|_| has_figure);
         Saver {
             classifier: &self.classifier,
@@ -176,7 +171,7 @@ impl Task {
         }
     }
 
-    /// The report, if there is to be one, of so many pictures.
+    /// The report, if one is written, of this number of pictures.
     pub fn begin_report(&self, pictures: usize) -> Result<Option<Reporting>, Failure> {
         let entries = pictures.saturating_mul(self.classes);
         Ok(self.report.begin(entries)?.map(Reporting::new))
@@ -190,11 +185,11 @@ impl Task {
     }
 }
 
-/// The name of the class that `choice` means; `top` and `all` mean none.
+/// The name of the class in `--true-class`; `top` and `all` are errors.
 fn true_class(choice: &ClassChoice, classes: &[String]) -> Result<String, Failure> {
     match choice {
         ClassChoice::Top | ClassChoice::Sum(_) | ClassChoice::All => Err(Failure::Request(
-            "--true-class wants the name or index of one class".into(),
+            "--true-class must be the name or index of one class".into(),
         )),
         choice => Ok(classes[choice.resolve(classes, 0)?[0]].clone()),
     }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// The paths in a text, one per line; empty lines and those that begin with `#` are left out. A path
-/// that leads nowhere from here is taken from `folder`, that of the list.
+/// The paths in a text, one per line, without empty lines and lines that begin with `#`. A path that does not
+/// exist from the working folder is taken from `folder`, that of the list.
 pub fn paths(text: &str, folder: Option<&Path>) -> Vec<PathBuf> {
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     lines
@@ -22,7 +22,7 @@ pub fn paths(text: &str, folder: Option<&Path>) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The list's file, for an argument that is one: `@list`, or a name that ends in `.txt` or `.lst`.
+/// The file of an argument that is a list: `@list`, or a name that ends in `.txt` or `.lst`.
 pub fn named(argument: &Path) -> Option<PathBuf> {
     if argument.exists() {
         let ending = argument.extension()?.to_str()?.to_lowercase();
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_taken_from_here_or_from_the_lists_folder() {
+    fn paths_start_at_the_working_folder_or_at_the_lists_folder() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("x.png"), b"").unwrap();
         let found = paths("x.png\nmissing.png\n", Some(folder.path()));
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_known_by_their_names() {
+    fn lists_are_recognised_by_their_names() {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().join("a.TXT");
         std::fs::write(&text, b"").unwrap();

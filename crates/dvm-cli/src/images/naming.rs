@@ -1,4 +1,4 @@
-//! The folders that the results of pictures go to.
+//! The folders of the pictures' results.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,28 +6,28 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Image;
 
-/// Names one folder per picture, each only once, none within the folder of another picture.
+/// Chooses one folder per picture: unique, and not within the folder of another picture.
 ///
-/// Names are kept as checksums of 128 bits: those of a million pictures take 16 MB.
+/// Names are kept as checksums of 128 bits; a million of them take 16 MB.
 #[derive(Default)]
 pub struct Folders {
-    /// In lower case: some file systems take `Cat` and `cat` for the same.
+    /// In lower case: on some file systems `Cat` and `cat` are the same.
     taken: HashSet<u128>,
-    /// The last number that was given to a name that is taken.
+    /// The last number given to a name that is taken.
     numbered: HashMap<u128, usize>,
 }
 
 impl Folders {
-    /// For these pictures. No results go to a folder that holds results of others.
+    /// For these pictures.
     pub fn of(images: &[Image]) -> Self {
         let mut taken = HashSet::new();
         let mut last: Option<&Path> = None;
         for image in images {
-            if let Image::Picture { place, .. } = image
-                && place.parent() != last
+            if let Image::Picture { result_folder, .. } = image
+                && result_folder.parent() != last
             {
-                last = place.parent();
-                let above = place.ancestors().skip(1);
+                last = result_folder.parent();
+                let above = result_folder.ancestors().skip(1);
                 taken.extend(above.map(key));
             }
         }
@@ -37,27 +37,27 @@ impl Folders {
         }
     }
 
-    /// The place that was wished for, followed by `-2`, `-3`, … where that is taken; and whether it was.
-    pub fn next(&mut self, place: &Path) -> (PathBuf, bool) {
-        let wished = key(place);
-        if self.taken.insert(wished) {
-            return (place.to_owned(), false);
+    /// The folder `folder`, followed by `-2`, `-3`, … if it is taken; and whether it was.
+    pub fn next(&mut self, folder: &Path) -> (PathBuf, bool) {
+        let wanted = key(folder);
+        if self.taken.insert(wanted) {
+            return (folder.to_owned(), false);
         }
-        let name = place.file_name().unwrap_or_default().to_string_lossy();
-        let first = self.numbered.get(&wished).map_or(2, |last| last + 1);
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let first = self.numbered.get(&wanted).map_or(2, |last| last + 1);
         for number in first.. {
-            let place = place.with_file_name(format!("{name}-{number}"));
-            if self.taken.insert(key(&place)) {
-                self.numbered.insert(wished, number);
-                return (place, true);
+            let folder = folder.with_file_name(format!("{name}-{number}"));
+            if self.taken.insert(key(&folder)) {
+                self.numbered.insert(wanted, number);
+                return (folder, true);
             }
         }
-        unreachable!("numbers do not end")
+        unreachable!("there is always another number")
     }
 }
 
-fn key(place: &Path) -> u128 {
-    let name = place.to_string_lossy().to_lowercase();
+fn key(folder: &Path) -> u128 {
+    let name = folder.to_string_lossy().to_lowercase();
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();
         (salt, &name).hash(&mut hasher);
@@ -66,8 +66,8 @@ fn key(place: &Path) -> u128 {
     half(0) << 64 | half(1)
 }
 
-/// The folders of a path that a list names, for the place of its results: without what leads out of a folder
-/// (`/`, `..`), and from the list's own folder where the path leads there.
+/// The folders of a listed path, for the folder of its results: without `/` and `..`, and relative to the list's
+/// folder if the path is in it.
 pub fn folders_of(path: &Path, list: Option<&Path>) -> PathBuf {
     let parent = path.parent().unwrap_or(Path::new(""));
     normal(parent, list)
@@ -82,11 +82,10 @@ pub fn normal(folder: &Path, list: Option<&Path>) -> PathBuf {
     names.collect()
 }
 
-/// Most characters of a class's name that become part of a folder's.
+/// Most characters of a class's name in a folder's name.
 const LONGEST: usize = 60;
 
-/// The folder of one class among several: `967-espresso`. Any name can be part of it: what file
-/// systems do not take becomes `_`.
+/// The folder of one class of several: `967-espresso`. Characters that file systems do not allow become `_`.
 pub fn class_folder(index: usize, name: &str) -> String {
     let safe: String = name
         .chars()
@@ -106,11 +105,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_of_one_stem_get_folders_of_their_own() {
+    fn pictures_with_the_same_stem_get_different_folders() {
         let mut folders = Folders::default();
         let mut next = |path: &str| {
-            let (place, taken) = folders.next(Path::new(path));
-            (place.display().to_string(), taken)
+            let (folder, taken) = folders.next(Path::new(path));
+            (folder.display().to_string(), taken)
         };
         assert_eq!(next("coffee"), ("coffee".into(), false));
         assert_eq!(next("coffee"), ("coffee-2".into(), true));
@@ -119,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_pictures_of_one_name_are_named_quickly() {
+    fn a_hundred_thousand_pictures_with_one_name_are_named_quickly() {
         let mut folders = Folders::default();
         let last = (0..100_000).map(|_| folders.next(Path::new("x")).0).last();
         assert_eq!(last, Some("x-100000".into()));
     }
 
     #[test]
-    fn a_listed_picture_keeps_the_folders_that_tell_it_from_others() {
+    fn a_listed_picture_keeps_its_folders() {
         let folders = |path: &str, list: &str| {
             let list = Some(Path::new(list)).filter(|list| !list.as_os_str().is_empty());
             folders_of(Path::new(path), list).display().to_string()
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn any_class_name_makes_a_folder() {
+    fn any_class_name_becomes_a_folder() {
         assert_eq!(class_folder(967, "espresso"), "967-espresso");
         assert_eq!(class_folder(1, "../a b/c\\d:e"), "1-.._a_b_c_d_e");
         assert_eq!(class_folder(2, "Käse..."), "2-Käse");

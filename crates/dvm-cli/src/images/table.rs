@@ -1,7 +1,7 @@
 //! Tables of pictures: CSV and Parquet files with a column of paths.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use super::LONGEST_LIST;
+use crate::failure::plain;
 
-/// Names of the column of paths, where none is named; the first of them that a table has.
+/// Names of the column of paths, if `--column` is not given; the first that the table has.
 const USUAL: [&str; 6] = [
     "path",
     "image",
@@ -23,21 +24,21 @@ const USUAL: [&str; 6] = [
     "filepath",
 ];
 
-/// Which columns of a table are meant.
+/// The columns to read from a table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Columns {
     /// The column of paths; by default one of [`USUAL`].
     pub path: Option<String>,
-    /// The column of the classes that the pictures really show.
+    /// The column of the true classes.
     pub label: Option<String>,
 }
 
 /// A row of a table.
 #[derive(Debug, PartialEq)]
-pub struct Listed {
-    /// As the table has it.
+pub struct TableRow {
+    /// As written in the table.
     pub path: PathBuf,
-    /// The class that the picture really shows.
+    /// The true class.
     pub label: Option<String>,
 }
 
@@ -52,7 +53,7 @@ pub enum Kind {
     Parquet,
 }
 
-/// The kind of a table, for a file whose name says that it is one.
+/// The kind of a table, by the file's extension.
 pub fn kind(path: &Path) -> Option<Kind> {
     let ending = path.extension()?.to_str()?.to_lowercase();
     match ending.as_str() {
@@ -63,23 +64,23 @@ pub fn kind(path: &Path) -> Option<Kind> {
     }
 }
 
-/// The rows of a table, in their order. Rows whose path is empty are left out.
+/// The rows of a table, in order, without those whose path is empty.
 ///
 /// # Errors
-/// What is wrong with the file, as a sentence without its name.
-pub fn read(path: &Path, kind: Kind, columns: &Columns) -> Result<Vec<Listed>, String> {
+/// What is wrong with the file, without its name.
+pub fn read(path: &Path, kind: Kind, columns: &Columns) -> Result<Vec<TableRow>, String> {
     match kind {
         Kind::Csv => read_csv(path, b',', columns),
         Kind::Tsv => read_csv(path, b'\t', columns),
-        // The reader of Parquet may stop in the middle of a file that is damaged.
+        // The Parquet reader may panic on a damaged file.
         Kind::Parquet => catch_unwind(AssertUnwindSafe(|| read_parquet(path, columns)))
-            .unwrap_or_else(|_| Err("it is no Parquet file, or is damaged".into())),
+            .unwrap_or_else(|_| Err("it is not a Parquet file, or is damaged".into())),
     }
 }
 
-/// The place of the column of paths, and of that of labels, among columns of these names.
-fn places(names: &[String], columns: &Columns) -> Result<(usize, Option<usize>), String> {
-    let place = |wanted: &str| {
+/// The positions of the columns of paths and of labels among these names.
+fn positions(names: &[String], columns: &Columns) -> Result<(usize, Option<usize>), String> {
+    let position = |wanted: &str| {
         let same = |name: &String| name.trim().eq_ignore_ascii_case(wanted);
         names.iter().position(same)
     };
@@ -87,123 +88,145 @@ fn places(names: &[String], columns: &Columns) -> Result<(usize, Option<usize>),
         let names: Vec<String> = names
             .iter()
             .take(20)
-            .map(|name| format!("{name:?}"))
+            .map(|name| format!("`{name}`"))
             .collect();
         names.join(", ")
     };
+    let wanted = |name: &str| {
+        position(name)
+            .ok_or_else(|| format!("it has no column `{name}`; its columns are {}", all()))
+    };
     let path = match &columns.path {
-        Some(name) => place(name).ok_or(format!("it has no column `{name}`, only {}", all()))?,
-        None => USUAL.iter().find_map(|name| place(name)).ok_or_else(|| {
-            format!(
-                "none of its columns is named {}: it has {} (--column NAME)",
-                USUAL[..4].join(", "),
-                all()
-            )
-        })?,
+        Some(name) => wanted(name)?,
+        None => USUAL
+            .iter()
+            .find_map(|name| position(name))
+            .ok_or_else(|| {
+                format!(
+                    "it has no column named {}; choose the column of paths with --column: {}",
+                    USUAL[..4].join(" or "),
+                    all()
+                )
+            })?,
     };
-    let label = match &columns.label {
-        Some(name) => {
-            let place = place(name).ok_or(format!("it has no column `{name}`, only {}", all()))?;
-            Some(place)
-        }
-        None => None,
-    };
+    let label = columns.label.as_deref().map(wanted).transpose()?;
     Ok((path, label))
 }
 
-fn read_csv(path: &Path, delimiter: u8, columns: &Columns) -> Result<Vec<Listed>, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("it cannot be read: {error}");
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let kind = file.metadata().map_err(|error| failed(&error))?;
+fn read_csv(path: &Path, delimiter: u8, columns: &Columns) -> Result<Vec<TableRow>, String> {
+    let failed = |error: csv::Error| format!("it cannot be read: {}", csv_words(&error));
+    let (file, kind) = open(path)?;
     if !kind.is_file() {
         return Err("it is not a file".into());
     }
     if kind.len() > LONGEST_LIST {
-        return Err(format!("it has more than {LONGEST_LIST} bytes"));
+        return Err(format!(
+            "it is too large; the limit is {LONGEST_LIST} bytes"
+        ));
     }
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .from_reader(file);
-    let headers = reader.headers().map_err(|error| failed(&error))?;
+    let headers = reader.headers().map_err(failed)?;
     let names: Vec<String> = headers.iter().map(str::to_owned).collect();
-    let (path, label) = places(&names, columns)?;
+    let (path, label) = positions(&names, columns)?;
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
-    while reader
-        .read_record(&mut record)
-        .map_err(|error| failed(&error))?
-    {
-        let text = |place: usize| record.get(place).unwrap_or_default().trim();
+    while reader.read_record(&mut record).map_err(failed)? {
+        let text = |position: usize| record.get(position).unwrap_or_default().trim();
         add(&mut rows, text(path), label.map(text));
     }
     Ok(rows)
 }
 
-fn add(rows: &mut Vec<Listed>, path: &str, label: Option<&str>) {
+/// The file and its metadata.
+fn open(path: &Path) -> Result<(File, Metadata), String> {
+    let file = File::open(path).and_then(|file| file.metadata().map(|kind| (file, kind)));
+    file.map_err(|error| format!("it cannot be read: {}", plain(&error)))
+}
+
+/// An error of a CSV file in plain words.
+fn csv_words(error: &csv::Error) -> String {
+    use csv::ErrorKind as Kind;
+    let line = error.position().map_or(0, csv::Position::line);
+    match error.kind() {
+        Kind::Io(error) => plain(error),
+        Kind::UnequalLengths {
+            expected_len, len, ..
+        } => {
+            format!("number of values in line {line}: {len}, in the header: {expected_len}")
+        }
+        Kind::Utf8 { .. } => format!("line {line} is not text in UTF-8"),
+        _ => format!("line {line} is not a row of a table"),
+    }
+}
+
+fn add(rows: &mut Vec<TableRow>, path: &str, label: Option<&str>) {
     if !path.is_empty() {
-        rows.push(Listed {
+        rows.push(TableRow {
             path: path.into(),
             label: label.filter(|label| !label.is_empty()).map(str::to_owned),
         });
     }
 }
 
-fn read_parquet(path: &Path, columns: &Columns) -> Result<Vec<Listed>, String> {
+fn read_parquet(path: &Path, columns: &Columns) -> Result<Vec<TableRow>, String> {
     let failed = |error: &dyn std::fmt::Display| {
         let error = error.to_string();
-        let remedy = match error.contains("Disabled feature") {
-            true => " (this program reads columns without compression or with Snappy)",
-            false => "",
-        };
-        format!("it cannot be read: {error}{remedy}")
+        match error.contains("Disabled feature") {
+            true => {
+                "it cannot be read: dvm reads columns without compression or with Snappy".into()
+            }
+            false => format!("it is not a Parquet file, or is damaged ({error})"),
+        }
     };
-    let file = File::open(path).map_err(|error| failed(&error))?;
+    let (file, _) = open(path)?;
     let reader = SerializedFileReader::new(file).map_err(|error| failed(&error))?;
     let schema = reader.metadata().file_metadata().schema().clone();
     let fields = schema.get_fields();
     let names: Vec<String> = fields.iter().map(|field| field.name().to_owned()).collect();
-    let (path, label) = places(&names, columns)?;
-    // Only the columns that are needed are read; in the order of the file.
+    let (path, label) = positions(&names, columns)?;
+    // Reads only the columns that are needed, in the order of the file.
     let wanted: HashSet<usize> = label.into_iter().chain([path]).collect();
     let mut order: Vec<usize> = wanted.into_iter().collect();
     order.sort_unstable();
-    let chosen = order.iter().map(|&place| Arc::clone(&fields[place]));
+    let chosen = order.iter().map(|&column| Arc::clone(&fields[column]));
     let projection = Type::group_type_builder(schema.name())
         .with_fields(chosen.collect())
         .build()
         .map_err(|error| failed(&error))?;
     let iterator = RowIter::from_file(Some(projection), &reader).map_err(|error| failed(&error))?;
-    let at = |place: usize| {
-        order
-            .iter()
-            .position(|&one| one == place)
-            .expect("it was chosen")
+    let at = |column: usize| {
+        let mut order = order.iter();
+        order.position(|&one| one == column).expect("it was chosen")
     };
     let (path, label) = (at(path), label.map(at));
     let mut rows = Vec::new();
     let mut bytes = 0;
     for row in iterator {
         let row = row.map_err(|error| failed(&error))?;
-        let text = |place: usize| text_of(&row, place);
+        let text = |position: usize| text_of(&row, position);
         let label = label.map(text).transpose()?;
         let path = text(path)?;
         bytes += path.len() as u64 + 1;
         if bytes > LONGEST_LIST {
-            return Err(format!("its paths have more than {LONGEST_LIST} bytes"));
+            return Err(format!(
+                "its paths are too long; the limit is {LONGEST_LIST} bytes"
+            ));
         }
         add(&mut rows, path.trim(), label.as_deref().map(str::trim));
     }
     Ok(rows)
 }
 
-fn text_of(row: &Row, place: usize) -> Result<String, String> {
-    let (name, field) = row.get_column_iter().nth(place).expect("it was chosen");
+fn text_of(row: &Row, position: usize) -> Result<String, String> {
+    let (name, field) = row.get_column_iter().nth(position).expect("it was chosen");
     match field {
         Field::Null => Ok(String::new()),
         Field::Str(text) => Ok(text.clone()),
-        // Older writers do not say that their bytes are text.
+        // Older writers do not mark text as text.
         Field::Bytes(bytes) => String::from_utf8(bytes.data().to_vec())
-            .map_err(|_| format!("its column `{name}` holds bytes and no text")),
+            .map_err(|_| format!("its column `{name}` is not text in UTF-8")),
         Field::Byte(_)
         | Field::Short(_)
         | Field::Int(_)
@@ -212,7 +235,7 @@ fn text_of(row: &Row, place: usize) -> Result<String, String> {
         | Field::UShort(_)
         | Field::UInt(_)
         | Field::ULong(_) => Ok(field.to_string()),
-        _ => Err(format!("its column `{name}` holds no text")),
+        _ => Err(format!("its column `{name}` is not text")),
     }
 }
 
@@ -220,22 +243,22 @@ fn text_of(row: &Row, place: usize) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn csv(text: &str, columns: &Columns) -> Result<Vec<Listed>, String> {
+    fn csv(text: &str, columns: &Columns) -> Result<Vec<TableRow>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.csv");
         std::fs::write(&path, text).unwrap();
         read(&path, kind(&path).unwrap(), columns)
     }
 
-    fn listed(path: &str, label: Option<&str>) -> Listed {
-        Listed {
+    fn listed(path: &str, label: Option<&str>) -> TableRow {
+        TableRow {
             path: path.into(),
             label: label.map(str::to_owned),
         }
     }
 
     #[test]
-    fn the_column_of_paths_is_known_by_its_name() {
+    fn the_column_of_paths_is_found_by_its_name() {
         let text = "\u{feff}id,Image,label\r\n1,\"a, b.jpg\",cat\r\n2,c.jpg,\r\n3,,dog\r\n";
         let labelled = Columns {
             label: Some("label".into()),
@@ -247,10 +270,10 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_is_missing_is_an_error_that_names_those_there_are() {
+    fn the_error_for_a_missing_column_names_the_columns() {
         let why = csv("a.jpg,cat\nb.jpg,dog\n", &Columns::default()).unwrap_err();
-        assert!(why.contains("path, image, file, filename"), "{why}");
-        assert!(why.contains("\"a.jpg\", \"cat\""), "{why}");
+        assert!(why.contains("path or image or file or filename"), "{why}");
+        assert!(why.contains("`a.jpg`, `cat`"), "{why}");
         let named = Columns {
             path: Some("url".into()),
             ..Columns::default()
@@ -260,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_only_claims_to_be_parquet_is_an_error() {
+    fn a_damaged_parquet_file_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         for bytes in [&b""[..], b"PAR1", b"PAR1\xff\xff\xff\x7fPAR1", &[7; 500]] {
             let path = folder.path().join("list.parquet");

@@ -1,4 +1,4 @@
-//! The pictures in a folder and in its folders.
+//! The pictures in a folder and its subfolders.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 
 use dvm::data::formats;
 
-/// What a folder holds, its folders included.
+/// The content of a folder and its subfolders.
 #[derive(Debug, Default)]
-pub struct Found {
-    /// Pictures and volumes, from the folder, sorted.
+pub struct FolderContent {
+    /// Pictures and volumes, relative to the folder, sorted.
     pub pictures: Vec<PathBuf>,
-    /// Pictures of formats that are not read.
+    /// Pictures in formats that dvm does not read.
     pub foreign: Vec<PathBuf>,
     /// Folders that cannot be read, and why.
     pub unreadable: Vec<(PathBuf, io::Error)>,
 }
 
-/// Endings of formats that people take for pictures and that are not read, in lower case.
+/// Extensions of picture formats that dvm does not read, in lower case.
 const FOREIGN: [&str; 21] = [
     "heic", "heif", "avif", "jxl", "jp2", "j2k", "svg", "pdf", "eps", "psd", "dng", "cr2", "cr3",
     "nef", "arw", "raf", "orf", "rw2", "czi", "exr", "ppm",
 ];
 
-/// Folders that systems and programs put beside pictures.
-const NOT_OF_PEOPLE: [&str; 3] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN"];
+/// Folders that systems and programs add to folders of pictures.
+const SYSTEM_FOLDERS: [&str; 3] = ["__MACOSX", "@eaDir", "$RECYCLE.BIN"];
 
-/// Files that tell that a folder holds results of this program, whose pictures are no input.
+/// Files by which a folder with results of dvm is recognised; its pictures are not input.
 const RESULTS: [&str; 4] = [
     "explanation.json",
     "report.md",
@@ -36,13 +36,13 @@ const RESULTS: [&str; 4] = [
     "metrics.jsonl",
 ];
 
-/// Looks through `folder` and all folders in it. Hidden ones, those that systems make and those that
-/// hold results of this program are left out; a folder that several links lead to is entered once.
+/// Searches `folder` and its subfolders. Skips hidden folders, folders of systems and results of dvm; a folder that
+/// several links lead to is searched once.
 ///
 /// # Errors
 /// If `folder` itself cannot be read.
-pub fn look_through(folder: &Path) -> io::Result<Found> {
-    let mut found = Found::default();
+pub fn search(folder: &Path) -> io::Result<FolderContent> {
+    let mut found = FolderContent::default();
     let mut entered = HashSet::new();
     entered.extend(fs::canonicalize(folder));
     let mut folders = vec![PathBuf::new()];
@@ -63,11 +63,11 @@ pub fn look_through(folder: &Path) -> io::Result<Found> {
         }
         for (entry, name) in entries.iter().zip(names) {
             let is_hidden = name.as_encoded_bytes().starts_with(b".");
-            if is_hidden || NOT_OF_PEOPLE.iter().any(|known| name == *known) {
+            if is_hidden || SYSTEM_FOLDERS.iter().any(|known| name == *known) {
                 continue;
             }
             let path = entry.path();
-            // A link is what it leads to; of all else the system has told already what it is.
+            // `read_dir` gives the type of everything but links.
             let kind = entry.file_type().ok().filter(|kind| !kind.is_symlink());
             let is_folder = kind.map_or_else(|| path.is_dir(), |kind| kind.is_dir());
             let is_file = || kind.map_or_else(|| path.is_file(), |kind| kind.is_file());
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_in_folders_are_entered_but_not_those_of_systems_and_results() {
+    fn subfolders_are_searched_but_not_those_of_systems_and_results() {
         let folder = made(&[
             "b/deep/er/x.JPG",
             "b/1.png",
@@ -132,7 +132,7 @@ mod tests {
             "runs/one/report/report.md",
             "runs/one/report/confusion.png",
         ]);
-        let found = look_through(folder.path()).unwrap();
+        let found = search(folder.path()).unwrap();
         assert_eq!(
             paths(&found.pictures),
             ["a.tif", "b/1.png", "b/deep/er/x.JPG", "scan.nii.gz"]
@@ -140,18 +140,18 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_are_not_read_are_found_too() {
+    fn pictures_in_other_formats_are_counted() {
         let folder = made(&["a.png", "b/IMG_1.HEIC", "c.dng", "._d.heic"]);
-        let found = look_through(folder.path()).unwrap();
+        let found = search(folder.path()).unwrap();
         assert_eq!(found.foreign.len(), 2, "{found:?}");
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_in_circles_end() {
+    fn circular_links_are_followed_once() {
         let folder = made(&["a/1.png"]);
         std::os::unix::fs::symlink(folder.path(), folder.path().join("a/round")).unwrap();
-        let found = look_through(folder.path()).unwrap();
+        let found = search(folder.path()).unwrap();
         assert_eq!(paths(&found.pictures), ["a/1.png"]);
     }
 }

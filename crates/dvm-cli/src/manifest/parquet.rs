@@ -1,7 +1,7 @@
 //! A manifest as a Parquet file.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,8 +13,9 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::{Line, Lines};
+use crate::failure::plain;
 
-/// The columns, in the order in which [`write_rows`] writes them. The maps of a line are three lists side by side.
+/// The columns, in the order of [`write_rows`]. The maps of a line are three lists: methods, map_min, map_max.
 const SCHEMA: &str = "
 message manifest {
   required binary name (STRING);
@@ -38,24 +39,29 @@ message manifest {
   required group map_max (LIST) { repeated group list { optional double element; } }
 }";
 
-/// Rows that are written together: few enough for little memory, enough for quick reading.
+/// Rows per row group: few enough for little memory, enough for quick reading.
 const ROWS: usize = 20_000;
 
-/// Writes the lines of a manifest that count to `path`, whole or not at all.
+/// Writes the lines of a manifest to `path`. A failed write leaves no file.
 pub fn write(manifest: &Path, path: &Path) -> Result<(), String> {
-    let failed = |error: &dyn std::fmt::Display| error.to_string();
-    let file = File::open(manifest).map_err(|error| failed(&error))?;
+    let file = File::open(manifest).map_err(|error| plain(&error))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let new = super::unfinished().tempfile_in(folder);
-    let mut new = new.map_err(|error| failed(&error))?;
+    let mut new = new.map_err(|error| plain(&error))?;
     write_to(&file, new.as_file_mut())?;
-    new.as_file().sync_all().map_err(|error| failed(&error))?;
-    new.persist(path).map_err(|error| failed(&error.error))?;
+    new.as_file().sync_all().map_err(|error| plain(&error))?;
+    new.persist(path).map_err(|error| plain(&error.error))?;
     Ok(())
 }
 
 fn write_to(manifest: &File, to: impl Write + Send) -> Result<(), String> {
-    let failed = |error: ParquetError| error.to_string();
+    let failed = |error: ParquetError| match error {
+        ParquetError::External(cause) => match cause.downcast::<io::Error>() {
+            Ok(error) => plain(&error),
+            Err(error) => error.to_string(),
+        },
+        error => error.to_string(),
+    };
     let schema = Arc::new(parse_message_type(SCHEMA).expect("it is well formed"));
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
@@ -86,43 +92,51 @@ fn write_rows<W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     rows: &[Line],
 ) -> Result<(), ParquetError> {
-    let found = |line: &Line| line.found.clone();
+    let result = |line: &Line| line.result.clone();
     let mut columns = Columns { group };
     columns.required(rows.iter().map(|line| line.name.clone()))?;
     columns.required(rows.iter().map(|line| line.image.clone()))?;
     columns.whole(rows.iter().map(|line| line.slice))?;
     columns.text(rows.iter().map(|line| line.sha256.clone()))?;
     columns.text(rows.iter().map(|line| line.error.clone()))?;
-    columns.whole(rows.iter().map(|line| Some(line.found.as_ref()?.class)))?;
-    columns.text(rows.iter().map(|line| Some(found(line)?.class_name)))?;
+    columns.whole(rows.iter().map(|line| Some(line.result.as_ref()?.class)))?;
+    columns.text(rows.iter().map(|line| Some(result(line)?.class_name)))?;
     let probabilities = rows
         .iter()
-        .map(|line| Some(line.found.as_ref()?.probability));
+        .map(|line| Some(line.result.as_ref()?.probability));
     columns.optional::<FloatType>(probabilities)?;
     columns.text(
         rows.iter()
-            .map(|line| Some(found(line)?.target.to_string())),
+            .map(|line| Some(result(line)?.target.to_string())),
     )?;
-    columns.text(rows.iter().map(|line| found(line)?.top_class_name))?;
-    let probabilities = rows.iter().map(|line| line.found.as_ref()?.top_probability);
+    columns.text(rows.iter().map(|line| result(line)?.top_class_name))?;
+    let probabilities = rows
+        .iter()
+        .map(|line| line.result.as_ref()?.top_probability);
     columns.optional::<FloatType>(probabilities)?;
-    columns.text(rows.iter().map(|line| found(line)?.true_class))?;
-    let seconds = rows.iter().map(|line| Some(line.found.as_ref()?.seconds));
+    columns.text(rows.iter().map(|line| result(line)?.true_class))?;
+    let seconds = rows.iter().map(|line| Some(line.result.as_ref()?.seconds));
     columns.optional::<DoubleType>(seconds)?;
-    columns.text(rows.iter().map(|line| found(line)?.folder))?;
-    let texts = |line: &Line, of: fn(super::Found) -> Vec<String>| -> Vec<Option<ByteArray>> {
-        let texts = found(line).map_or_else(Vec::new, of);
-        texts.into_iter().map(|text| Some(bytes(text))).collect()
-    };
+    columns.text(rows.iter().map(|line| result(line)?.folder))?;
+    let texts =
+        |line: &Line, of: fn(super::ClassResult) -> Vec<String>| -> Vec<Option<ByteArray>> {
+            let texts = result(line).map_or_else(Vec::new, of);
+            texts.into_iter().map(|text| Some(bytes(text))).collect()
+        };
     columns.list::<ByteArrayType>(
         0,
-        rows.iter().map(|line| texts(line, |found| found.warnings)),
+        rows.iter()
+            .map(|line| texts(line, |result| result.warnings)),
     )?;
-    columns.list::<ByteArrayType>(0, rows.iter().map(|line| texts(line, |found| found.files)))?;
-    let methods = |found: super::Found| found.maps.into_iter().map(|map| map.method).collect();
+    columns.list::<ByteArrayType>(
+        0,
+        rows.iter().map(|line| texts(line, |result| result.files)),
+    )?;
+    let methods =
+        |result: super::ClassResult| result.maps.into_iter().map(|map| map.method).collect();
     columns.list::<ByteArrayType>(0, rows.iter().map(|line| texts(line, methods)))?;
     let ends = |line: &Line, end: fn(&super::Map) -> Option<f64>| -> Vec<Option<f64>> {
-        found(line).map_or_else(Vec::new, |found| found.maps.iter().map(end).collect())
+        result(line).map_or_else(Vec::new, |result| result.maps.iter().map(end).collect())
     };
     columns.list::<DoubleType>(1, rows.iter().map(|line| ends(line, |map| map.min)))?;
     columns.list::<DoubleType>(1, rows.iter().map(|line| ends(line, |map| map.max)))
@@ -132,7 +146,7 @@ fn bytes(text: String) -> ByteArray {
     ByteArray::from(text.into_bytes())
 }
 
-/// The columns of a group of rows that are not written yet.
+/// The columns of a row group that are not written yet.
 struct Columns<'a, 'b, W: Write> {
     group: &'a mut SerializedRowGroupWriter<'b, W>,
 }
@@ -145,7 +159,7 @@ impl<W: Write + Send> Columns<'_, '_, W> {
         repetition: Option<&[i16]>,
     ) -> Result<(), ParquetError> {
         let column = self.group.next_column()?;
-        let mut column = column.expect("as many columns are written as the schema has");
+        let mut column = column.expect("the schema has this column");
         let typed = column.typed::<T>();
         typed.write_batch(values, definition, repetition)?;
         column.close()
@@ -177,8 +191,8 @@ impl<W: Write + Send> Columns<'_, '_, W> {
         self.optional::<Int64Type>(numbers.map(|one| one.map(number)))
     }
 
-    /// Lists, whose elements may be missing if `missing` is 1. By the rules of Parquet: a value begins a row or
-    /// repeats it; an empty list is a row that is defined as far as the list itself.
+    /// A column of lists; elements may be missing if `missing` is 1. In Parquet, repetition level 0 begins a row, and
+    /// an empty list is a row with definition level 0.
     fn list<T: parquet::data_type::DataType>(
         &mut self,
         missing: i16,

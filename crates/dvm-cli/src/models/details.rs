@@ -1,4 +1,4 @@
-//! A network in full: what is known of it and of each of its layers.
+//! Facts about a network and each of its layers.
 
 use std::path::PathBuf;
 
@@ -11,29 +11,29 @@ use super::{Summary, graph, trained};
 use crate::failure::Failure;
 use crate::report;
 
-/// What stands for the file's name where the weights come with the program.
+/// The file name of weights that come with dvm.
 const EMBEDDED: &str = "embedded";
 
-/// A network in full.
+/// Facts about a network, as JSON.
 #[derive(Serialize)]
 pub struct Details {
     #[serde(flatten)]
     pub summary: Summary,
-    /// Of a network of the zoo.
+    /// Of a known architecture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
-    /// The weights at hand, if there are any.
+    /// The loaded weights, if there are any.
     pub weights: Option<Weights>,
     pub preprocess: Preprocess,
     pub classes: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_names: Option<Vec<String>>,
-    /// The last one that all of the network goes through; none if there is no such map.
+    /// The last feature map that everything passes through, if there is one.
     pub last_feature_map: Option<Output>,
-    /// The layer that class activation maps look at unless another is asked for.
+    /// The default layer of class activation maps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usual_layer: Option<String>,
-    /// What its blocks give to those behind them, in order.
+    /// The outputs of its blocks, in order.
     pub block_outputs: Vec<Output>,
     pub nodes: Vec<Layer>,
 }
@@ -44,13 +44,13 @@ pub struct Published {
     pub file: &'static str,
     pub licence: &'static str,
     pub url: String,
-    /// Where it lies if it was fetched.
+    /// Its file in the cache, if it was fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
 }
 
 impl Published {
-    /// Those that were fetched, or else the usual.
+    /// The fetched weights, or the default ones.
     fn of(architecture: &'static Architecture) -> Self {
         let (published, cached) = weights::fetched(architecture)
             .map_or((architecture.usual(), None), |(p, cached)| {
@@ -73,26 +73,26 @@ pub struct Weights {
     pub sha256: String,
     pub source: Option<String>,
     pub licence: Option<String>,
-    /// Where in the file they are, if it holds more than them.
+    /// Their part of the file, if it holds more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
 }
 
-/// A node that everything goes through.
+/// A node that everything passes through.
 #[derive(Serialize)]
 pub struct Output {
     pub node: String,
     /// From 1.
     pub stage: usize,
     pub ends_stage: bool,
-    /// Pixels of the picture from place to place, down and to the right.
+    /// Pixels of the input per position, down and to the right.
     pub stride: (usize, usize),
     pub channels: usize,
     pub rows: usize,
     pub columns: usize,
     /// The axes of its value.
     pub axes: &'static str,
-    /// Of a sequence, tokens before those that stand for places.
+    /// Tokens before those with a position, such as the class token.
     pub tokens_before: usize,
 }
 
@@ -101,36 +101,36 @@ pub struct Layer {
     pub name: String,
     pub kind: &'static str,
     pub shape: Vec<usize>,
-    /// Rows and columns of places, of layers that class activation maps can look at.
+    /// Rows and columns of positions, for layers that class activation maps can use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub places: Option<(usize, usize)>,
     pub parameters: usize,
     pub multiply_adds: u64,
-    /// What it is computed from; none where that is not known.
+    /// Its receptive field; none if it is not known.
     pub receptive_field: Option<Field>,
 }
 
 /// A receptive field.
 #[derive(Clone, Copy, Serialize)]
 pub struct Field {
-    /// Along rows and columns, where windows slide over the picture.
-    pub rows: Option<Extent>,
-    pub columns: Option<Extent>,
-    /// Whether it depends on the whole picture as well.
+    /// Along rows and columns, for layers with sliding windows.
+    pub rows: Option<FieldAxis>,
+    pub columns: Option<FieldAxis>,
+    /// Whether the layer also depends on the whole picture.
     pub whole: bool,
 }
 
-/// In pixels of the picture.
+/// A receptive field along one axis, in pixels of the input.
 #[derive(Clone, Copy, Serialize)]
-pub struct Extent {
+pub struct FieldAxis {
     pub size: u64,
-    /// From place to place.
+    /// Distance between the fields of neighbouring positions.
     pub stride: u64,
-    /// The first pixel of the first place's field; negative before the edge.
+    /// First pixel of the field of the first position; negative in the padding.
     pub start: i64,
 }
 
-impl From<engine::FieldAxis> for Extent {
+impl From<engine::FieldAxis> for FieldAxis {
     fn from(extent: engine::FieldAxis) -> Self {
         Self {
             size: extent.size,
@@ -174,7 +174,7 @@ impl Output {
 }
 
 impl Details {
-    /// Of a network by name, or of one in a file; and the network, its weights zero if there are none.
+    /// For a network by name or file. The returned graph has zeros as weights if there are none.
     pub fn of(
         name: &str,
         part: Option<&str>,
@@ -212,7 +212,7 @@ impl Details {
                 ..details
             };
             if model.weights_file() != EMBEDDED {
-                // Of these weights nobody has said how good they are.
+                // The published accuracy is for other weights.
                 details.summary.top1 = None;
             }
             (details, model.classes().to_vec(), graph.clone())
@@ -222,7 +222,7 @@ impl Details {
         Ok((details, graph))
     }
 
-    /// All but weights and classes.
+    /// Everything except weights and classes.
     fn with(
         architecture: Option<&'static Architecture>,
         name: &str,

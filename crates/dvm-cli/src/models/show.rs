@@ -1,4 +1,4 @@
-//! `dvm models show`: one network, layer by layer, or as a drawing.
+//! `dvm models show`: facts about a network, its layers, and a drawing.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,34 +8,39 @@ use clap::{Args, ValueHint};
 use super::details::{Details, Field, Layer, Output};
 use super::{giga, millions, percent};
 use crate::failure::Failure;
+use crate::options::whole;
 use crate::report::{self, Align, table};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Name of the network, or a file that holds one
+    /// Network: a name or a file
     #[arg(value_name = "NAME|FILE", default_value = dvm::DEFAULT_MODEL)]
     #[arg(value_hint = ValueHint::FilePath)]
     name: String,
-    /// Which network of a file that holds several: its prefix in the file, such as state_dict_ema, or
-    /// ema, raw, teacher, student [default: the averaged one, or the teacher]
+    /// Network in a file that holds several: ema, raw, teacher, student or a prefix
+    ///
+    /// A prefix is the start of the names in the file, such as state_dict_ema [default: the averaged
+    /// network, or the teacher]
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
-    /// List the names of the classes instead, each after its index
+    /// List the class names with their indices instead
     #[arg(long)]
     class_names: bool,
-    /// Draw the network as a graph into this file (SVG) as well
+    /// SVG file for a drawing of the graph
     #[arg(long, value_name = "FILE.svg", value_hint = ValueHint::FilePath)]
     graph: Option<PathBuf>,
-    /// Draw layers as one box whose names begin with the same so many parts (`layer1.0` has two)
-    /// [default: as many as give at most 80 boxes]
-    #[arg(long, value_name = "N", requires = "graph", value_parser = clap::value_parser!(u8).range(1..))]
+    /// Parts of a name that share a box in the drawing, 1 to 255
+    ///
+    /// With 2, all layers whose names begin with `layer1.0` are one box [default: the largest number
+    /// with at most 80 boxes]
+    #[arg(long, value_name = "N", requires = "graph", value_parser = whole::<u8>(1, 255))]
     depth: Option<u8>,
-    /// Print it as JSON
+    /// Print the facts as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Prints the network and draws it.
+/// Prints facts about the network and draws it.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (details, graph) = Details::of(
         &arguments.name,
@@ -86,7 +91,7 @@ fn shown(model: &Details) -> String {
         let weights = match &published.path {
             Some(path) => format!("{}, fetched: {}", published.tag, path.display()),
             None => format!(
-                "published as {}; `dvm models fetch {}` brings it",
+                "published as {}; fetch it with `dvm models fetch {}`",
                 published.file, summary.name
             ),
         };
@@ -94,7 +99,7 @@ fn shown(model: &Details) -> String {
     }
     facts.extend(top1);
     facts.extend([
-        ("pictures", dvm::preprocess_in_words(&model.preprocess)),
+        ("preprocessing", dvm::preprocess_in_words(&model.preprocess)),
         (
             "classes",
             format!("{}; --class-names lists them", model.classes),
@@ -203,7 +208,7 @@ fn row(layer: &Layer, ends: String) -> [String; 8] {
     ]
 }
 
-/// `435 × 435`, with the whole picture where it is looked at as well.
+/// `435 × 435`, or `435 × 435, all` if the layer also depends on the whole picture.
 fn field(field: Option<Field>) -> String {
     let Some(field) = field else {
         return "unknown".into();
@@ -224,7 +229,7 @@ fn stride(field: Option<Field>) -> String {
     strides.map(pair).unwrap_or_default()
 }
 
-/// Two numbers, or one if they are alike.
+/// Two numbers, or one if they are equal.
 fn pair<T: PartialEq + std::fmt::Display>((down, across): (T, T)) -> String {
     if down == across {
         down.to_string()
@@ -238,25 +243,25 @@ fn sides(shape: &[usize]) -> String {
     sides.join(" × ")
 }
 
-/// Where a feature map is, and how large.
+/// Node, size and stride of a feature map.
 fn placed(map: &Output) -> String {
     let size = sides(&[map.channels, map.rows, map.columns]);
     let tokens = match (map.axes.contains("tokens"), map.tokens_before) {
         (false, _) => String::new(),
         (true, 0) => ", as tokens".into(),
-        (true, before) => format!(", as tokens behind {before} that are no places"),
+        (true, before) => format!(", as tokens after {before} without a position"),
     };
     format!("{}: {size}, stride {}{tokens}", map.node, pair(map.stride))
 }
 
-/// Where class activation maps look, and which layers can be chosen.
+/// The default layer of class activation maps, and the layers to choose from.
 fn maps_at(model: &Details, usual: &str) -> String {
     let others = model.nodes.iter().filter(|layer| layer.places.is_some());
     let module = usual.rsplit_once(['.', '/']).map(|(module, _)| module);
     let module = module.filter(|module| !module.is_empty());
     let module = module.map(|module| format!(", or a module such as {module}"));
     format!(
-        "at {usual}; --layer takes any of the {} layers with rows and columns{}",
+        "{usual}; --layer takes any of the {} layers with rows and columns{}",
         others.count(),
         module.unwrap_or_default()
     )

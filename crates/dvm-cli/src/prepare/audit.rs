@@ -1,4 +1,4 @@
-//! `dvm prepare audit`: what will hurt when a network is trained on these pictures.
+//! `dvm prepare audit`: checks a data set for problems in training.
 
 use std::path::PathBuf;
 
@@ -11,24 +11,30 @@ use crate::picture_options::PictureOptions;
 use crate::report::{self, Align, Progress, escaped, shown, table};
 
 #[derive(Args)]
-#[command(about = "Tell what will hurt when a network is trained on these pictures")]
-#[command(
-    after_help = "Exit status: 0 nothing serious, 1 something serious, 2 the request itself \
-                        cannot be carried out."
-)]
+#[command(about = "Check a data set for problems in training, such as leaks between splits")]
+#[command(after_help = "\
+Exit status:
+  0  no serious problem found
+  1  a serious problem found
+  2  the command could not be carried out
+
+Example:
+  dvm prepare audit scans --group '(patient\\d+)'")]
 pub struct Arguments {
-    /// A prepared data set, or a folder with one folder of pictures per class
+    /// Data set: prepared, or a folder with one folder of pictures per class
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     folder: PathBuf,
-    /// A regular expression whose one pair of parentheses finds a picture's group, such as the
-    /// patient, in its file name: no group should be in two splits
+    /// Regular expression for the group of a picture, such as the patient
+    ///
+    /// Its one pair of parentheses matches the group in the file name. A group in two splits is a
+    /// leak.
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     group: Option<String>,
-    #[command(flatten)]
-    pictures: PictureOptions,
-    /// List all pictures of each finding, not only the first ones
+    /// List all pictures of each finding, not only the first
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    pictures: PictureOptions,
     /// Print the findings as JSON
     #[arg(long, help_heading = "Running")]
     json: bool,
@@ -37,14 +43,14 @@ pub struct Arguments {
     quiet: bool,
 }
 
-/// How many pictures, or sets of them, of a finding are listed.
+/// Number of pictures, or sets of pictures, listed for a finding.
 const FIRST: usize = 4;
 
-/// Prints what was found.
+/// Audits a data set and prints the findings.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let progress = Progress::new(1, !arguments.quiet);
     progress.picture(0, &arguments.folder.display().to_string());
-    let update = |done, all| progress.update("read", done, all);
+    let update = |done, all| progress.update("reading pictures", done, all);
     let reading = Reading {
         limits: arguments.pictures.limits(),
         range: arguments.pictures.range().unwrap_or_default(),
@@ -108,7 +114,7 @@ fn as_text(report: &Report, most: usize) -> String {
     text
 }
 
-/// A group as one line, or as one line per picture where several belong together.
+/// A group with one line per picture.
 fn lines(group: &Group, most: usize) -> String {
     let detail = match group.detail.as_str() {
         "" => String::new(),
@@ -117,7 +123,7 @@ fn lines(group: &Group, most: usize) -> String {
     match group.pictures.as_slice() {
         [one] => format!("  {}{detail}\n", shown(&one.path)),
         several => {
-            // What leaks is not to be seen in pictures of one split only.
+            // The last picture may be in another split than the first ones.
             let mut first: Vec<&Place> = several.iter().take(most).collect();
             if let (Some(last), true) = (several.last(), several.len() > most) {
                 first.pop();

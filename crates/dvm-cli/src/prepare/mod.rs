@@ -1,4 +1,4 @@
-//! `dvm prepare`: from pictures as people have them to a data set.
+//! `dvm prepare`: makes a data set with classes and splits.
 
 mod audit;
 
@@ -9,14 +9,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgMatches, Args, FromArgMatches, Subcommand, ValueHint};
 use dvm::data::Split;
 use dvm::data::corpora::{self, Corpus, OptionSpec, Settings};
-use dvm::data::prepare::{Outcome, Record, Transfer, Writing, Written};
+use dvm::data::prepare::{PrepareOutcome, PreparedDataset, Record, Transfer, WriteOptions};
 use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::interruption;
 use crate::report::{self, Align, Progress, table};
 
-/// What to do: one subcommand per corpus of the registry, and one that looks over the result.
+/// One subcommand per corpus of the registry, and `audit`.
 pub enum Command {
     Prepare {
         corpus: &'static Corpus,
@@ -26,27 +26,28 @@ pub enum Command {
     Audit(audit::Arguments),
 }
 
-/// Name of the command that looks over a data set.
+/// Name of the command that checks a data set.
 const AUDIT: &str = "audit";
 
-/// What all corpora are asked.
+/// Arguments of all corpora.
 #[derive(Args)]
 pub struct Arguments {
-    /// Where the pictures are
+    /// Folder of the source, as downloaded
     #[arg(value_name = "SOURCE", value_hint = ValueHint::DirPath)]
     source: PathBuf,
-    /// The data set's folder; it appears when all of it is written
+    /// Folder for the data set
+    ///
+    /// It appears when the data set is complete.
     #[arg(value_name = "DEST", value_hint = ValueHint::DirPath)]
     destination: PathBuf,
-    /// Copy the files, give them a second name (a hard link), or write one file that says where
-    /// they are
+    /// Copy the files, make hard links, or write only a list of them
     #[arg(long, value_name = "copy|hard|manifest", hide_possible_values = true)]
     #[arg(default_value = "copy", value_parser = transfer())]
     link: Transfer,
-    /// Put it in the place of another data set that dvm prepared
+    /// Replace a data set that dvm prepared
     #[arg(long)]
     replace: bool,
-    /// Print what it holds as JSON
+    /// Print the content of the data set as JSON
     #[arg(long, help_heading = "Running")]
     json: bool,
     /// Print errors only
@@ -56,12 +57,12 @@ pub struct Arguments {
 
 fn transfer() -> impl TypedValueParser<Value = Transfer> {
     PossibleValuesParser::new(Transfer::ALL.map(Transfer::name))
-        .map(|word| word.parse().expect("only these words pass"))
+        .map(|word| word.parse().expect("clap has checked the word"))
 }
 
 /// The command of a corpus.
 fn command(corpus: &'static Corpus) -> clap::Command {
-    // The description of the arguments themselves would be taken for that of the command.
+    // After `augment_args`, which sets the description of `Arguments`.
     let command = Arguments::augment_args(clap::Command::new(corpus.name))
         .about(corpus.summary)
         .long_about(format!("{}.\n\n{}", corpus.summary, corpus.rule));
@@ -72,7 +73,7 @@ fn command(corpus: &'static Corpus) -> clap::Command {
                 .value_name(option.takes.form())
                 .allow_hyphen_values(true)
                 .help(help_of(option))
-                .help_heading("What goes where"),
+                .help_heading("Classes and splits"),
         )
     })
 }
@@ -126,7 +127,7 @@ impl FromArgMatches for Command {
     }
 }
 
-/// Prepares a data set, or looks one over.
+/// Prepares or audits a data set.
 pub fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Prepare {
@@ -138,10 +139,10 @@ pub fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Prepares the data sets of a source and says what they hold.
+/// Prepares the data sets of a source and prints their content.
 fn prepare(corpus: &Corpus, settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
     let sets = corpus.sets(&arguments.source, settings)?;
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     for (place, settings) in &sets {
         // Joining nothing would add a slash.
         let destination = match place.as_os_str().is_empty() {
@@ -150,8 +151,8 @@ fn prepare(corpus: &Corpus, settings: &Settings, arguments: &Arguments) -> Resul
         };
         let (written, warnings) = prepare_one(corpus, settings, &destination, arguments)?;
         if arguments.json {
-            let answer = Answer::of(&destination, &written, &warnings);
-            answers.push(serde_json::to_value(answer).expect("results are plain data"));
+            let result = JsonDataSet::of(&destination, &written, &warnings);
+            results.push(serde_json::to_value(result).expect("results are plain data"));
         } else if !arguments.quiet {
             for (why, count) in &written.record.left_out {
                 report::say(&format!("note: left out: {why} ({count})"));
@@ -159,45 +160,45 @@ fn prepare(corpus: &Corpus, settings: &Settings, arguments: &Arguments) -> Resul
             report::print(&as_text(&destination, &written))?;
         }
     }
-    match (arguments.json, answers.as_slice()) {
+    match (arguments.json, results.as_slice()) {
         (false, _) => Ok(()),
         (true, [one]) => report::print_json(one),
         (true, several) => report::print_json(&several),
     }
 }
 
-/// Prepares one data set; what it holds, and warnings.
+/// Prepares one data set; returns its content and warnings.
 fn prepare_one(
     corpus: &Corpus,
     settings: &Settings,
     destination: &Path,
     arguments: &Arguments,
-) -> Result<(Written, Vec<String>), Failure> {
+) -> Result<(PreparedDataset, Vec<String>), Failure> {
     let plan = corpus.plan(&arguments.source, settings)?;
     for warning in &plan.warnings {
         report::say(&format!("warning: {warning}"));
     }
     let progress = Progress::new(1, !arguments.quiet);
     progress.picture(0, &destination.display().to_string());
-    let how = Writing {
+    let how = WriteOptions {
         transfer: arguments.link,
         replace: arguments.replace,
     };
     let update = |done, all| progress.update("pictures", done, all);
     let hold = interruption::hold();
-    let written = plan.write_unless(&interruption::is_asked, destination, &how, &update);
+    let written = plan.write_unless(&interruption::is_requested, destination, &how, &update);
     drop(hold);
     if let Err(dvm::data::Error::Stopped { .. }) = written {
         drop(progress);
         let folder = destination.display();
-        interruption::check(|| format!("interrupted; {folder} is as it was"))?;
+        interruption::check(|| format!("interrupted; {folder} is unchanged"))?;
     }
     Ok((written?, plan.warnings))
 }
 
-/// What was prepared, for programs.
+/// A prepared data set, as JSON.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct JsonDataSet<'a> {
     folder: String,
     outcome: &'static str,
     corpus: &'a str,
@@ -211,8 +212,8 @@ struct Answer<'a> {
     warnings: &'a [String],
 }
 
-impl<'a> Answer<'a> {
-    fn of(folder: &Path, written: &'a Written, warnings: &'a [String]) -> Self {
+impl<'a> JsonDataSet<'a> {
+    fn of(folder: &Path, written: &'a PreparedDataset, warnings: &'a [String]) -> Self {
         let record = &written.record;
         let of = |split: Split| {
             let classes = record.classes.iter().map(String::as_str);
@@ -221,9 +222,9 @@ impl<'a> Answer<'a> {
         Self {
             folder: folder.display().to_string(),
             outcome: match written.outcome {
-                Outcome::Made => "made",
-                Outcome::Replaced => "replaced",
-                Outcome::AlreadyThere => "already there",
+                PrepareOutcome::Made => "made",
+                PrepareOutcome::Replaced => "replaced",
+                PrepareOutcome::AlreadyThere => "already there",
             },
             corpus: &record.corpus,
             settings: &record.settings,
@@ -237,12 +238,12 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn as_text(folder: &Path, written: &Written) -> String {
+fn as_text(folder: &Path, written: &PreparedDataset) -> String {
     let record = &written.record;
     let outcome = match written.outcome {
-        Outcome::Made => "made",
-        Outcome::Replaced => "made in the place of another",
-        Outcome::AlreadyThere => "is there already, nothing was done",
+        PrepareOutcome::Made => "made",
+        PrepareOutcome::Replaced => "made; it replaces another data set",
+        PrepareOutcome::AlreadyThere => "exists already; nothing was changed",
     };
     format!(
         "{}: {} pictures of {} classes, {outcome}\n{}",

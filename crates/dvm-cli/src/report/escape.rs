@@ -1,18 +1,17 @@
-//! Names of files and classes as a terminal may be shown them.
+//! Escapes control characters in names of files and classes, for terminals.
 
 use std::borrow::Cow;
 use std::path::Path;
 
-/// The text on one line: control characters, with which a name could move the cursor, colour the
-/// screen or begin a new line, and those that turn the direction of writing are spelt out, as
-/// `\n` or `\u{1b}`.
+/// The text on one line. Control characters, which could move the cursor, colour the screen or begin a new line, and
+/// characters that change the direction of writing are escaped as `\n` or `\u{1b}`.
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    spelt_out(text, is_dangerous)
+    escape_where(text, is_dangerous)
 }
 
-/// The same for a text of several lines.
+/// Like [`escaped`], but keeps line breaks.
 pub fn escaped_lines(text: &str) -> Cow<'_, str> {
-    spelt_out(text, |c| is_dangerous(c) && c != '\n')
+    escape_where(text, |c| is_dangerous(c) && c != '\n')
 }
 
 /// A path on one line.
@@ -20,8 +19,7 @@ pub fn shown(path: &Path) -> String {
     escaped(&path.display().to_string()).into_owned()
 }
 
-/// JSON whose strings a terminal may be shown: it leaves open how the rest of the control
-/// characters is written, and means the same.
+/// JSON with the same meaning, in which these characters are escaped.
 pub fn escaped_json(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| is_dangerous(c) && c != '\n') {
         return text.into();
@@ -37,7 +35,7 @@ pub fn escaped_json(text: &str) -> Cow<'_, str> {
     safe.into()
 }
 
-fn spelt_out(text: &str, is_dangerous: impl Fn(char) -> bool + Copy) -> Cow<'_, str> {
+fn escape_where(text: &str, is_dangerous: impl Fn(char) -> bool + Copy) -> Cow<'_, str> {
     if !text.contains(is_dangerous) {
         return text.into();
     }
@@ -61,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_spelt_out() {
+    fn control_characters_are_escaped() {
         assert_eq!(escaped("a\x1b[31mred\u{9b}2J"), r"a\u{1b}[31mred\u{9b}2J");
         assert_eq!(escaped("one\ntwo\r\t\u{7}"), r"one\ntwo\r\t\u{7}");
         assert_eq!(escaped("gpj.\u{202e}exe"), r"gpj.\u{202e}exe");
@@ -69,14 +67,14 @@ mod tests {
     }
 
     #[test]
-    fn letters_of_any_language_stay() {
+    fn letters_of_any_language_are_kept() {
         for name in ["Käse", "猫", "قطة", "C:\\photos", "👩‍🔬"] {
             assert_eq!(escaped(name), name);
         }
     }
 
     #[test]
-    fn json_means_the_same() {
+    fn escaped_json_has_the_same_meaning() {
         let name = "a\u{9b}b\u{7f}\u{202e}\x1b\n";
         let json = serde_json::to_string_pretty(&[name]).unwrap();
         let safe = escaped_json(&json);

@@ -1,4 +1,4 @@
-//! What people and programs read: lines, notes, errors, tables, JSON, progress.
+//! The output: lines, notes, errors, tables, JSON, progress.
 
 mod escape;
 mod progress;
@@ -20,17 +20,17 @@ use escape::escaped_json;
 
 use crate::preprocess_options;
 
-/// Prints a line for people who watch. If nobody can read it, the work goes on all the same.
+/// Prints a line on standard error. Errors of printing are ignored.
 pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{}", escaped(line));
 }
 
-/// The same for several lines at once, each of which ends with a line break.
+/// Prints several lines, each with a line break at its end, on standard error.
 pub fn say_lines(lines: &str) {
     let _ = write!(io::stderr(), "{}", escaped_lines(lines));
 }
 
-/// Tells what is to be known of a network before it is used.
+/// Prints the notes and warnings about a network, with the options that settle them.
 pub fn warn_about(classifier: &Classifier) {
     for note in classifier.notes() {
         say(&format!("note: {note}"));
@@ -40,9 +40,9 @@ pub fn warn_about(classifier: &Classifier) {
         let remedy = if assumption.as_ref() == Some(&warning) {
             format!(" ({})", preprocess_options::hint(classifier.assumed()))
         } else if classifier.assumed_output() == Some(&warning) {
-            " (--output says what they mean)".into()
+            " (--output sets their meaning)".into()
         } else if classifier.assumed_part() == Some(&warning) {
-            " (choose with --part)".into()
+            " (choose one with --part)".into()
         } else if classifier.assumed_classes() == Some(&warning) {
             " (name them with --classes)".into()
         } else {
@@ -52,18 +52,17 @@ pub fn warn_about(classifier: &Classifier) {
     }
 }
 
-/// Tells which characters of the classes' names appear as boxes in pictures, and what to install.
+/// Warns of characters in class names that no font has, with the fonts to install.
 pub fn warn_about_fonts<'a>(classes: impl IntoIterator<Item = &'a str>) {
     if let Some(warning) = dvm::font_warning(classes) {
         say(&format!("warning: {warning}"));
     }
 }
 
-/// Prints the result. Names within a line must have been [`escaped`]: a line break in one would
-/// pass for the end of the line.
+/// Prints the result on standard output. Names in it must be [`escaped`], because line breaks are kept.
 ///
 /// # Errors
-/// What the system says, a closed pipe among it.
+/// If writing fails, also because of a closed pipe.
 pub fn print(text: &str) -> io::Result<()> {
     print_raw(&escaped_lines(text))
 }

@@ -1,23 +1,23 @@
-//! A bar for what takes longer than a second, on a terminal only.
+//! A progress bar on a terminal, for work that takes longer than a second.
 //!
-//! Of several pictures it also says how many are done in a second and how long the rest will take. Where a picture
-//! takes less than a second, the bar counts pictures, otherwise what is done of each.
+//! With several pictures it also shows the speed and the time left. If a picture takes less than a second, the bar
+//! counts pictures; otherwise it shows the progress within each.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The bar of what is done of one picture.
+/// The bar of one picture.
 const OF_ONE: &str = "{prefix}  {msg} {wide_bar} {percent}% {eta} left";
 
-/// The bar of how many pictures are done.
+/// The bar of many pictures.
 const OF_MANY: &str = "{msg} {wide_bar} {percent}%";
 
-/// What ends sooner needs no bar.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Time before the bar appears.
+const DELAY: Duration = Duration::from_secs(1);
 
-/// How far the program is: which picture, which method, how much of it.
+/// The progress of the program: picture, step, share.
 pub struct Progress {
     bar: ProgressBar,
     pictures: usize,
@@ -25,20 +25,20 @@ pub struct Progress {
 }
 
 struct State {
-    /// When the first picture began.
+    /// Start of the first picture.
     began: Option<Instant>,
-    /// Pictures that were begun; those that are left out are not among them.
+    /// Pictures started, without skipped ones.
     begun: usize,
     /// Whether the bar counts pictures.
     counts_pictures: bool,
-    /// When the bar may appear; never if it must not.
+    /// When the bar appears, if it does.
     appears: Option<Instant>,
-    /// What the bar is about.
+    /// The current step.
     title: String,
 }
 
 impl Progress {
-    /// Nothing done yet. Where `shown` is false or no terminal reads along, it stays silent.
+    /// For this number of pictures. Nothing is drawn without a terminal, or if `shown` is false.
     pub fn new(pictures: usize, shown: bool) -> Self {
         let style = ProgressStyle::with_template(OF_ONE).expect("the template is well formed");
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
@@ -50,7 +50,7 @@ impl Progress {
                 began: None,
                 begun: 0,
                 counts_pictures: false,
-                appears: shown.then(|| Instant::now() + PATIENCE),
+                appears: shown.then(|| Instant::now() + DELAY),
                 title: String::new(),
             }),
         }
@@ -61,7 +61,7 @@ impl Progress {
         state.expect("no thread panics while it reports")
     }
 
-    /// Begins with a picture, counted from 0.
+    /// Begins a picture; `position` counts from 0.
     pub fn picture(&self, position: usize, name: &str) {
         let name = super::escaped(name);
         if self.pictures <= 1 {
@@ -99,7 +99,7 @@ impl Progress {
         }
     }
 
-    /// So much of what `title` names is done.
+    /// Shows that `done` of `all` units of the step `title` are done.
     pub fn update(&self, title: &str, done: usize, all: usize) {
         let mut state = self.state();
         if state.counts_pictures {
@@ -122,18 +122,18 @@ impl Progress {
         }
     }
 
-    /// Nothing more will be done.
+    /// Removes the bar.
     pub fn end(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// Does something that prints, with the bar out of the way.
+    /// Hides the bar while `print` prints.
     pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)
     }
 }
 
-/// So many pictures in a second, and when the rest are done: `, 12.3 pictures/s, 4m left`.
+/// Speed and time left: `, 12.3 pictures/s, 4m left`.
 fn speed(rate: f64, left: usize) -> String {
     let seconds = Duration::try_from_secs_f64(left as f64 / rate).unwrap_or(Duration::MAX);
     let left = HumanDuration(seconds);
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn speeds_are_written_for_people() {
+    fn speeds_have_units() {
         assert_eq!(speed(12.34, 1234), ", 12.3 pictures/s, 2m left");
         assert_eq!(speed(0.25, 100), ", 4.0 s/picture, 7m left");
     }

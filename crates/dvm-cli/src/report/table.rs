@@ -1,22 +1,21 @@
-//! Columns that stand under each other.
+//! Tables with aligned columns.
 
 use super::escaped;
 
-/// On which side the texts of a column are flush.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     Left,
     Right,
 }
 
-/// One line per row, columns two spaces apart and as wide as their longest text, which is
-/// [`escaped`].
+/// One line per row, with columns two spaces apart. Texts are [`escaped`].
 pub fn table<const N: usize>(columns: [Align; N], rows: &[[String; N]]) -> String {
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
     table_of(&columns, &rows)
 }
 
-/// The same of any number of columns.
+/// A table with any number of columns.
 pub fn table_of(columns: &[Align], rows: &[Vec<String>]) -> String {
     let escaped = |row: &Vec<String>| row.iter().map(|text| escaped(text).into_owned()).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(escaped).collect();
@@ -44,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_under_each_other() {
+    fn columns_are_aligned() {
         let rows = [["95.1 %", "Käse"], ["0.2 %", "cup"]].map(|row| row.map(String::from));
         assert_eq!(
             table([Align::Right, Align::Left], &rows),

@@ -1,10 +1,10 @@
-//! What to do about a training that goes wrong, with the flags that do it.
+//! Flags that help when training goes wrong.
 
 use dvm::training::{Advice, Trouble};
 
 use crate::failure::Failure;
 
-/// A warning about a training that gets nowhere.
+/// A warning about a training without progress.
 pub fn warning(trouble: &Trouble) -> String {
     format!(
         "warning: after epoch {}, {}; train again with {}",
@@ -14,7 +14,7 @@ pub fn warning(trouble: &Trouble) -> String {
     )
 }
 
-/// The failure of a training, with the flags that help.
+/// The error of a training, with the flags that help.
 pub fn failure(error: dvm::Error) -> Failure {
     use dvm::training::TrainingError as Error;
     match error {
@@ -27,10 +27,13 @@ pub fn failure(error: dvm::Error) -> Failure {
             advice,
         }) => Failure::Request(format!(
             "training diverged: {what} became {value} in epoch {epoch}, step {step}, at a learning \
-             rate of {}; train again with {}. What was saved before is untouched",
+             rate of {}; train again with {}; earlier checkpoints are kept",
             short(learning_rate),
             flags(&advice)
         )),
+        dvm::Error::Training(Error::RunExists { .. }) => {
+            Failure::Request(format!("{error} (--resume, --overwrite, --out)"))
+        }
         dvm::Error::Training(Error::Broken { .. }) => {
             let words = error.to_string();
             let with_flags = words.replace("`on_broken = skip`", "--on-broken skip");
@@ -48,7 +51,7 @@ fn flags(advice: &Advice) -> String {
     }
 }
 
-/// A learning rate in few digits.
+/// A learning rate with few digits.
 fn short(rate: f64) -> String {
     if (1e-4..1e3).contains(&rate) {
         let text = format!("{rate:.6}");
@@ -63,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flags_are_those_that_help() {
+    fn advice_names_flags() {
         let mut advice = Advice {
             learning_rate: 0.002,
             clip: Some(1.0),

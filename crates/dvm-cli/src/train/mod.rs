@@ -1,4 +1,4 @@
-//! `dvm train`: from a folder of pictures to a network that has learnt them.
+//! `dvm train`: trains a network on a folder of pictures.
 
 pub mod advice;
 mod settings;
@@ -9,55 +9,64 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use dvm::Classifier;
 use dvm::training::{
-    Config, EpochRecord, Existing, PRESETS, Reported, RunFolder, Training, TrainingEvent,
+    Config, EpochRecord, Existing, PRESETS, TrainingResult, RunFolder, Training, TrainingEvent,
 };
 use dvm_web::report::{self as sections, Head, Kind};
 use dvm_web::view::Warning;
 use serde::Serialize;
 
 use crate::evaluate::{Entries, name_skipped, sections_of};
-use crate::failure::Failure;
+use crate::failure::{Failure, cannot_write, plain};
 use crate::html_report::{self, ReportOption};
 use crate::interruption;
-use crate::options::RunOptions;
+use crate::options::{RunOptions, whole};
 use crate::report::{self, Align, Watch, table};
 use settings::SettingFlags;
 
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Folder of pictures, as `dvm prepare` leaves it
+    /// Data set: a folder with `train` and `val`, such as `dvm prepare` makes
     #[arg(value_name = "DATA", value_hint = ValueHint::DirPath)]
     #[arg(required_unless_present_any = ["resume", "config"])]
     data: Option<PathBuf>,
-    /// Folder for the run [default: runs/DATA-MODEL, with a number where there is one already]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    /// Run folder [default: runs/DATA-MODEL, or runs/DATA-MODEL-2, … if it exists]
+    #[arg(help_heading = "Output", long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
     #[command(flatten)]
     report: ReportOption,
-    /// Resume the run in this folder from its last checkpoint. With --epochs N it gets N epochs
-    /// altogether; schedules that depend on the number begin again and cover those that are left
+    /// Resume the run in this folder from its last checkpoint
+    ///
+    /// --epochs N changes the total number of epochs. Schedules that depend on that number start anew
+    /// and cover the remaining epochs.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     #[arg(conflicts_with_all = ["data", "out", "config", "preset", "preview", "overwrite"])]
     resume: Option<PathBuf>,
-    /// Replace the run in the folder of --out. A run that saved no weights is always replaced
-    #[arg(long)]
+    /// Replace the run in the folder of --out
+    ///
+    /// A run without weights is always replaced.
+    #[arg(help_heading = "Output", long)]
     overwrite: bool,
-    /// A configuration file, such as the config.toml of another run; flags go before it
+    /// Configuration file, such as config.toml of another run; flags override it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
-    #[arg(long, value_name = "NAME", help = presets())]
+    #[arg(long, value_name = "NAME", help = presets(false), long_help = presets(true))]
     preset: Option<String>,
-    /// Draw what the network will see of N training pictures into preview.png, and stop
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=400))]
+    /// Write the inputs of N training pictures into preview.png, and stop; 1 to 400
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(1, 400))]
     preview: Option<u16>,
-    /// Threads that decode pictures; results do not depend on it [default: one per processor]
+    /// Threads that decode pictures, 1 to 256 [default: one per processor]
+    ///
+    /// Results do not depend on the number.
     #[arg(long, value_name = "N", help_heading = "Running")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(value_parser = whole::<u16>(1, 256))]
     workers: Option<u16>,
-    /// Do not decode all pictures before the first epoch to find broken ones
+    /// Do not check all pictures before the first epoch
+    ///
+    /// By default all pictures are decoded first, to find broken ones.
     #[arg(long, help_heading = "Running")]
     no_check: bool,
-    /// Plain lines even where a terminal could show live curves
+    /// Print lines instead of live curves on a terminal
     #[arg(long, help_heading = "Running")]
     plain: bool,
     #[command(flatten)]
@@ -66,18 +75,31 @@ pub struct Arguments {
     run: RunOptions,
 }
 
-fn presets() -> String {
-    let presets = PRESETS
-        .iter()
-        .map(|p| format!("`{}` ({})", p.name, p.summary));
-    let presets: Vec<String> = presets.collect();
+const EXAMPLES: &str = "\
+Examples:
+  dvm train flowers
+      The default network and settings; results in runs/flowers-…
+
+  dvm train flowers --model resnet18 --epochs 20 --learning-rate 0.01 --out runs/first
+      Own settings
+
+  dvm train --resume runs/first
+      Resume after an interruption";
+
+/// The help of `--preset`: the names, with their summaries if it is `long`.
+fn presets(long: bool) -> String {
+    let all = PRESETS.iter().map(|preset| match long {
+        true => format!("\n  {}: {}", preset.name, preset.summary),
+        false => format!(" {}", preset.name),
+    });
+    let separator = if long { "" } else { "," };
     format!(
-        "Values to begin with; what is given beside it wins: {}",
-        presets.join(", ")
+        "Settings to start from; a configuration file and flags override them:{}",
+        all.collect::<Vec<_>>().join(separator)
     )
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Summary {
     run: String,
@@ -88,7 +110,7 @@ struct Summary {
     seconds: f64,
 }
 
-/// Trains, and says where the result is.
+/// Trains a network and prints its accuracy and files.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     arguments.run.start_engine()?;
     if let Some(count) = arguments.preview {
@@ -113,7 +135,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
                 true => Existing::Replaced,
                 false => Existing::Kept,
             };
-            Training::new(config, &out, existing)?
+            Training::new(config, &out, existing).map_err(advice::failure)?
         }
     };
     if let Some(workers) = arguments.workers {
@@ -124,25 +146,25 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     arguments
         .report
         .refuse_within(&training.folder().report_path())?;
-    // Whether it can be written is seen now; it is begun when there is something to write.
+    // Fails now if the report cannot be written.
     drop(arguments.report.begin(0)?);
-    // Training stops after the step at hand, with a checkpoint. Nothing is printed before that: it
-    // would run into the live view.
+    // A signal stops training after the current step, with a checkpoint. Nothing is printed before, because of the
+    // live view.
     let hold = interruption::hold();
     let mut watch = Watch::new(!arguments.plain && !arguments.run.json);
     let mut warnings = Vec::new();
-    let mut see = |event: &TrainingEvent| {
+    let mut show = |event: &TrainingEvent| {
         if let TrainingEvent::Message(message) = event
             && let Some(warning) = message.strip_prefix("warning: ")
         {
             warnings.push(warning.to_owned());
         }
-        watch.see(event);
+        watch.show(event);
     };
-    let outcome = training.run(&mut see, &interruption::is_asked);
+    let outcome = training.run(&mut show, &interruption::is_requested);
     let finished = outcome.as_ref().is_ok_and(|outcome| outcome.done);
     if finished {
-        // A report that is cut short is written by resuming: a signal may end the program from here on.
+        // From here on a signal may end the program: resuming writes an interrupted report.
         drop(hold);
     }
     let mut writer = match finished {
@@ -153,11 +175,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let reported = match &outcome {
         Ok(outcome) if finished => {
             let mut wrong = |_, picture: &mut _, explanation: &_| entries.add(picture, explanation);
-            training.report(&outcome.records, &mut see, &mut wrong)
+            training.report(&outcome.records, &mut show, &mut wrong)
         }
         _ => Ok(None),
     };
-    // Before anything else is printed.
+    // Ends the live view before anything else is printed.
     drop(watch);
     let outcome = outcome.map_err(advice::failure)?;
     let reported = reported?;
@@ -168,7 +190,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let folder = training.folder().path();
     let interrupted = || {
         format!(
-            "interrupted; to go on: dvm train --resume {}",
+            "interrupted; to resume: dvm train --resume {}",
             report::shown(folder)
         )
     };
@@ -212,14 +234,13 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let mut rows = Vec::new();
     if let Some(best) = outcome.best {
-        let share =
-            |value: Option<f64>| value.map_or("–".into(), |v| format!("{:.2} %", 100.0 * v));
+        let share = |value: Option<f64>| value.map_or("–".into(), |v| dvm::fixed_percent(v, 2));
         rows.push(["best epoch".into(), best.epoch.to_string()]);
         rows.push(["validation accuracy".into(), share(best.val_accuracy)]);
     }
     if let Some(evaluation) = evaluated {
         let balanced = evaluation.balanced_accuracy;
-        let balanced = balanced.map_or("–".into(), |share| format!("{:.2} %", 100.0 * share));
+        let balanced = balanced.map_or("–".into(), |share| dvm::fixed_percent(share, 2));
         rows.push(["balanced accuracy".into(), balanced]);
         if let Some(about) = evaluation.about_classes() {
             report::say(&format!("note: {about}"));
@@ -240,11 +261,11 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// What the HTML report says.
+/// The content of the HTML report.
 fn html_head(
     training: &Training,
     records: &[EpochRecord],
-    reported: Option<&Reported>,
+    reported: Option<&TrainingResult>,
     shown: usize,
 ) -> Result<Head, Failure> {
     let title = training.title();
@@ -265,16 +286,18 @@ fn html_head(
 }
 
 impl Arguments {
-    /// The number of epochs that a resumed run is given.
+    /// The new total number of epochs of a resumed run.
     fn more_epochs(&self) -> Result<Option<u64>, Failure> {
         match &self.settings.values[..] {
             [] => Ok(None),
             [(key, value)] if key == "epochs" => value.parse().map(Some).map_err(|_| {
-                Failure::Request(format!("--epochs takes a whole number, not `{value}`"))
+                Failure::Request(format!(
+                    "--epochs must be a whole number, but is `{value}`"
+                ))
             }),
             _ => Err(Failure::Request(
-                "--resume continues a run as it began: of its values only --epochs can be changed; \
-                 begin another run with --config and its config.toml"
+                "--resume keeps the settings of the run; only --epochs can be changed; for other settings, start \
+                 a new run with --config and the config.toml of this one"
                     .into(),
             )),
         }
@@ -282,15 +305,20 @@ impl Arguments {
 
     fn config(&self) -> Result<Config, Failure> {
         let file = self.config.as_deref().map(|path| {
-            fs::read_to_string(path)
-                .map_err(|error| Failure::Request(format!("{}: {error}", path.display())))
+            fs::read_to_string(path).map_err(|error| {
+                Failure::Request(format!(
+                    "{}: cannot be read: {}",
+                    path.display(),
+                    plain(&error)
+                ))
+            })
         });
         let mut values = self.settings.values.clone();
         if let Some(data) = &self.data {
             let text = data.to_str().ok_or_else(|| {
-                Failure::Request(format!("{}: this name is not UTF-8", data.display()))
+                Failure::Request(format!("{}: the name is not text in UTF-8", data.display()))
             })?;
-            // JSON's strings are TOML's, too.
+            // A JSON string is also a TOML string.
             let quoted = serde_json::to_string(text).expect("text can be written");
             values.push(("data".into(), quoted));
         }
@@ -300,7 +328,7 @@ impl Arguments {
     }
 }
 
-/// `runs/DATA-MODEL`, or the first of `runs/DATA-MODEL-2` and so on that holds no weights.
+/// `runs/DATA-MODEL`, or the first of `runs/DATA-MODEL-2`, … without weights.
 fn free_folder(config: &Config) -> PathBuf {
     let data = fs::canonicalize(&config.data).unwrap_or_else(|_| config.data.clone());
     let data = data.file_name().unwrap_or_default().to_string_lossy();
@@ -314,17 +342,17 @@ fn free_folder(config: &Config) -> PathBuf {
         .expect("there is always another number")
 }
 
-/// Draws what the network will see.
+/// Writes a picture of the inputs.
 fn preview(arguments: &Arguments, count: usize) -> Result<(), Failure> {
     let config = arguments.config()?;
     let sheet = Training::preview(&config, count)?;
     let folder = arguments.out.clone().unwrap_or_default();
     if !folder.as_os_str().is_empty() {
-        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(&folder).map_err(|error| cannot_write(&folder, &error))?;
     }
     let path = folder.join("preview.png");
     dvm::write_atomic(&path, &dvm::encode_png(&sheet))
-        .map_err(|error| Failure::Request(format!("{}: {error}", path.display())))?;
+        .map_err(|error| cannot_write(&path, &error))?;
     report::print(&format!("{}\n", report::shown(&path)))?;
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Flags of `dvm train`, one for each value of its configuration: options of optimisers, schedules
-//! and augmentations come from their registries, none of them is written down here.
+//! Flags of `dvm train`, one for each value of its configuration. Options of optimisers, schedules and
+//! augmentations come from their registries.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use dvm::data::augment;
 use dvm::training::{OptionSpec, optimisers, schedules};
 
-/// Values of the configuration that were given as flags: (`optimiser.momentum`, `0.9`).
+/// Values of the configuration given as flags: (`optimiser.momentum`, `0.9`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SettingFlags {
     pub values: Vec<(String, String)>,
@@ -18,6 +18,8 @@ struct Flag {
     key: String,
     value: String,
     help: String,
+    /// For `--help`, if it differs from that for `-h`.
+    long_help: Option<String>,
     heading: &'static str,
 }
 
@@ -31,160 +33,165 @@ type Plain = (
 );
 
 const NETWORK: &str = "Network";
-const LEARNING: &str = "Learning";
-const WATCHING: &str = "TensorBoard";
+const TRAINING: &str = "Training";
+const TENSORBOARD: &str = "TensorBoard";
 
 const PLAIN: &[Plain] = &[
     (
         "model",
         "model",
         "NAME",
-        "A network by name, see `dvm models list`",
+        "Network by name (see `dvm models list`)",
         NETWORK,
     ),
     (
         "weights",
         "weights",
         "pretrained|none|FILE",
-        "Where its weights begin: published ones that come with the program or were fetched, none at all, \
-         or a file",
+        "Initial weights: published ones, random ones, or a file",
         NETWORK,
     ),
     (
         "train",
         "train",
         "all|head|last-stage",
-        "Which layers learn; for `head`, features are computed once unless pictures are augmented",
+        "Layers to train; with head and no augmentation, features are computed once",
         NETWORK,
     ),
+    ("epochs", "epochs", "N", "Number of epochs", TRAINING),
     (
-        "epochs",
-        "epochs",
+        "batch",
+        "batch",
         "N",
-        "How often every training picture is seen",
-        LEARNING,
+        "Batch size: pictures per forward pass",
+        TRAINING,
     ),
-    ("batch", "batch", "N", "Pictures per forward pass", LEARNING),
     (
         "accumulate",
         "accumulate",
         "N",
-        "Forward passes per step of the optimiser",
-        LEARNING,
+        "Batches per step of the optimiser",
+        TRAINING,
     ),
-    (
-        "seed",
-        "seed",
-        "N",
-        "Where all random numbers begin",
-        LEARNING,
-    ),
+    ("seed", "seed", "N", "Seed of all random numbers", TRAINING),
     (
         "label-smoothing",
         "label_smoothing",
         "SHARE",
-        "Share of the target that is spread over all classes, 0 to below 1",
-        LEARNING,
+        "Label smoothing, 0 to below 1",
+        TRAINING,
     ),
     (
         "class-weights",
         "class_weights",
         "none|balanced|LIST",
-        "How much classes count: as often as they come, all alike, or [1, 2.5, …]",
-        LEARNING,
+        "Class weights in the loss: none, balanced, or a list [1, 2.5, …]",
+        TRAINING,
     ),
     (
         "clip",
         "clip",
         "NORM",
-        "Largest norm of all gradients together; 0 for no limit",
-        LEARNING,
+        "Largest norm of the gradient; larger ones are scaled down; 0: off",
+        TRAINING,
     ),
     (
         "ema",
         "ema",
         "DECAY",
-        "Decay of a moving average of the weights, which is then what is validated and kept; 0 for none",
-        LEARNING,
+        "Decay of a moving average of the weights, used in validation and saved; 0: off",
+        TRAINING,
     ),
     (
         "mixup",
         "mixup",
         "ALPHA",
-        "Mix pictures by shares of a beta distribution (arXiv 1710.09412); 0 for none",
-        LEARNING,
+        "Mixup: alpha of the beta distribution (arXiv 1710.09412); 0: off",
+        TRAINING,
     ),
     (
         "train-side",
         "train_side",
         "PIXELS",
-        "Rows and columns of the random crops that are trained on; 0 for those that are used",
-        LEARNING,
+        "Side of the crops in training, in pixels; 0: as in validation",
+        TRAINING,
     ),
     (
         "best-by",
         "best_by",
         "accuracy|balanced_accuracy|loss",
-        "What of validation makes an epoch the best",
-        LEARNING,
+        "Validation value that decides which epoch is the best",
+        TRAINING,
     ),
     (
         "patience",
         "patience",
         "EPOCHS",
-        "Epochs without a better one after which training stops; 0 for never",
-        LEARNING,
+        "Early stopping: epochs without improvement; 0: off",
+        TRAINING,
     ),
     (
         "range",
         "range",
         "file|auto|percentile|LOW..HIGH",
-        "Which values of picture files become black and white, such as 0..4095 for 12 bits in 16",
+        "Pixel values that become black and white, such as 0..4095",
         NETWORK,
     ),
     (
         "max-pixels",
         "max_pixels",
         "N",
-        "Most pixels of a picture [default: 268435456]; reading it takes up to 9 bytes for each",
+        "Largest number of pixels of a picture [default: 268435456]",
         NETWORK,
     ),
     (
         "on-broken",
         "on_broken",
         "fail|skip",
-        "What happens when a picture cannot be read",
-        LEARNING,
+        "If a picture cannot be read: stop, or skip it",
+        TRAINING,
     ),
-    ("optimiser", "optimiser.name", "NAME", "", LEARNING),
+    (
+        "optimiser",
+        "optimiser.name",
+        "NAME",
+        "Optimiser:",
+        TRAINING,
+    ),
     (
         "learning-rate",
         "optimiser.learning_rate",
         "RATE",
-        "The learning rate that the schedule takes its shares of",
-        LEARNING,
+        "Learning rate; the schedule multiplies it by its factor",
+        TRAINING,
     ),
-    ("schedule", "schedule.name", "NAME", "", LEARNING),
+    (
+        "schedule",
+        "schedule.name",
+        "NAME",
+        "Schedule of the learning rate:",
+        TRAINING,
+    ),
     (
         "tensorboard-names",
         "tensorboard.names",
         "dvm|seed",
-        "Names of the scalars; `seed` for train_epoch_loss and the like",
-        WATCHING,
+        "Names of scalars: dvm, or seed (train_epoch_loss, …)",
+        TENSORBOARD,
     ),
     (
         "images-every",
         "tensorboard.images_every",
         "EPOCHS",
-        "Epochs from one set of pictures with their maps to the next; 0 for none",
-        WATCHING,
+        "Epochs between pictures with maps; 0: no pictures",
+        TENSORBOARD,
     ),
     (
         "images",
         "tensorboard.images",
         "N",
-        "How many validation pictures are followed",
-        WATCHING,
+        "Number of validation pictures with maps",
+        TENSORBOARD,
     ),
 ];
 
@@ -192,16 +199,26 @@ const PLAIN: &[Plain] = &[
 fn flags() -> Vec<Flag> {
     let mut flags: Vec<Flag> = PLAIN
         .iter()
-        .map(|&(name, key, value, help, heading)| Flag {
-            name: name.into(),
-            key: key.into(),
-            value: value.into(),
-            help: match name {
-                "optimiser" => listed(optimisers::ALL.iter().map(|e| (e.name, e.summary))),
-                "schedule" => listed(schedules::ALL.iter().map(|e| (e.name, e.summary))),
-                _ => help.into(),
-            },
-            heading,
+        .map(|&(name, key, value, help, heading)| {
+            let summaries: Vec<(&str, &str)> = match name {
+                "optimiser" => optimisers::ALL
+                    .iter()
+                    .map(|e| (e.name, e.summary))
+                    .collect(),
+                "schedule" => schedules::ALL.iter().map(|e| (e.name, e.summary)).collect(),
+                _ => Vec::new(),
+            };
+            let is_choice = !summaries.is_empty();
+            Flag {
+                name: name.into(),
+                key: key.into(),
+                value: value.into(),
+                help: format!("{help} {}", names(&summaries))
+                    .trim_end()
+                    .to_owned(),
+                long_help: is_choice.then(|| help.to_owned() + &with_summaries(&summaries)),
+                heading,
+            }
         })
         .collect();
     for entry in optimisers::ALL {
@@ -231,14 +248,19 @@ fn flags() -> Vec<Flag> {
     flags
 }
 
-fn listed<'a>(entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let entries: Vec<String> = entries
-        .map(|(name, what)| format!("`{name}` ({what})"))
-        .collect();
-    entries.join(", ")
+/// Names, separated by commas.
+fn names(entries: &[(&str, &str)]) -> String {
+    let names: Vec<&str> = entries.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
 }
 
-/// Adds the flag of an option, or the owner's name to a flag that is there already.
+/// Names with their summaries, one per line.
+fn with_summaries(entries: &[(&str, &str)]) -> String {
+    let line = |(name, summary): &(&str, &str)| format!("\n  {name}: {summary}");
+    entries.iter().map(line).collect()
+}
+
+/// Adds the flag of an option, or extends the help of a flag that exists.
 fn add(
     flags: &mut Vec<Flag>,
     prefix: &str,
@@ -248,14 +270,18 @@ fn add(
     option: &OptionSpec,
 ) {
     let key = format!("{table}.{}", option.name);
-    let help = format!("{owner}: {} [default: {}]", option.help, option.default);
+    let text = format!(": {} [default: {}]", option.help, option.default);
     match flags.iter_mut().find(|flag| flag.key == key) {
-        Some(flag) => flag.help += &format!("; {help}"),
+        Some(flag) => match flag.help.strip_suffix(&text) {
+            Some(owners) => flag.help = format!("{owners}, {owner}{text}"),
+            None => flag.help += &format!("; {owner}{text}"),
+        },
         None => flags.push(Flag {
             name: format!("{prefix}{}", option.name.replace('_', "-")),
             key,
             value: option.takes.form(),
-            help,
+            help: format!("{owner}{text}"),
+            long_help: None,
             heading,
         }),
     }
@@ -268,37 +294,43 @@ const NO_AUGMENT: &str = "no-augment";
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
         let command = flags().into_iter().fold(command, |command, flag| {
+            let long_help = flag.long_help.unwrap_or_else(|| flag.help.clone());
             command.arg(
                 Arg::new(flag.name.clone())
                     .long(flag.name)
                     .value_name(flag.value)
                     .allow_negative_numbers(true)
                     .help(flag.help)
+                    .long_help(long_help)
                     .help_heading(flag.heading),
             )
         });
-        let all = augment::ALL.iter().map(|a| (a.name, a.summary));
+        let all: Vec<(&str, &str)> = augment::ALL.iter().map(|a| (a.name, a.summary)).collect();
         let list = |name: &'static str, help: String| {
             Arg::new(name)
                 .long(name)
                 .value_name("NAME,…")
                 .value_delimiter(',')
+                .value_parser(move |text: &str| augmentations(text, name == NO_AUGMENT))
                 .help(help)
                 .help_heading("Augmentation")
         };
         command
-            .arg(list(AUGMENT, format!("Turn on: {}", listed(all))))
-            .arg(list(NO_AUGMENT, "Turn off; `all` for every one".into()))
+            .arg(
+                list(AUGMENT, format!("Augmentations to turn on: {}", names(&all)))
+                    .long_help(format!("Augmentations to turn on:{}", with_summaries(&all))),
+            )
+            .arg(list(NO_AUGMENT, "Augmentations to turn off, or all".into()))
             .arg(
                 Arg::new(SET)
                     .long(SET)
                     .value_name("KEY=VALUE")
                     .action(ArgAction::Append)
+                    .value_parser(assignment)
                     .help(
-                        "Any value of the configuration file, such as \
-                         augment.random_resized_crop.scale=[0.4,1]",
+                        "Any value of the configuration, such as augment.random_resized_crop.scale=[0.4,1]",
                     )
-                    .help_heading("Augmentation"),
+                    .help_heading(TRAINING),
             )
     }
 
@@ -315,37 +347,47 @@ impl FromArgMatches for SettingFlags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        let wrong = |text: String| clap::Error::raw(clap::error::ErrorKind::InvalidValue, text);
         for flag in flags() {
             if let Some(value) = matches.get_one::<String>(&flag.name) {
                 self.values.push((flag.key, value.clone()));
             }
         }
         for (flag, on) in [(NO_AUGMENT, false), (AUGMENT, true)] {
-            for name in matches.get_many::<String>(flag).into_iter().flatten() {
-                let name = name.replace('-', "_");
-                let every = name == "all" && !on;
-                let chosen = augment::ALL.iter().filter(|a| every || a.name == name);
-                let before = self.values.len();
-                self.values
-                    .extend(chosen.map(|a| (format!("augment.{}", a.name), on.to_string())));
-                if self.values.len() == before {
-                    let known: Vec<&str> = augment::ALL.iter().map(|a| a.name).collect();
-                    return Err(wrong(format!(
-                        "there is no augmentation `{name}`; there are {}\n",
-                        known.join(", ")
-                    )));
-                }
-            }
+            let chosen = matches
+                .get_many::<Vec<&str>>(flag)
+                .into_iter()
+                .flatten()
+                .flatten();
+            let value = |name| (format!("augment.{name}"), on.to_string());
+            self.values.extend(chosen.map(value));
         }
-        for pair in matches.get_many::<String>(SET).into_iter().flatten() {
-            let (key, value) = pair
-                .split_once('=')
-                .ok_or_else(|| wrong(format!("--set takes KEY=VALUE, not `{pair}`\n")))?;
-            self.values.push((key.trim().into(), value.trim().into()));
-        }
+        let set = matches.get_many::<(String, String)>(SET);
+        self.values.extend(set.into_iter().flatten().cloned());
         Ok(())
     }
+}
+
+/// Parses the name of an augmentation; `all` names every one if `takes_all`.
+fn augmentations(text: &str, takes_all: bool) -> Result<Vec<&'static str>, String> {
+    let name = text.replace('-', "_");
+    let every = takes_all && name == "all";
+    let all = augment::ALL.iter().map(|augmentation| augmentation.name);
+    let chosen: Vec<&str> = all.clone().filter(|&one| every || one == name).collect();
+    match chosen.is_empty() {
+        true => Err(format!(
+            "must be one of {}",
+            all.collect::<Vec<_>>().join(", ")
+        )),
+        false => Ok(chosen),
+    }
+}
+
+/// Parses `KEY=VALUE`.
+fn assignment(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("must be KEY=VALUE, such as optimiser.momentum=0.9")?;
+    Ok((key.trim().into(), value.trim().into()))
 }
 
 #[cfg(test)]
@@ -359,7 +401,7 @@ mod tests {
         Ok(SettingFlags::from_arg_matches(&matches)?.values)
     }
 
-    /// Paths of all values in a configuration, tables of augmentations as one.
+    /// Paths of all values in a configuration, without those of augmentations.
     fn keys(prefix: &str, value: &toml::Table, all: &mut Vec<String>) {
         for (name, value) in value {
             match value.as_table() {

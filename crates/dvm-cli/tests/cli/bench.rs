@@ -1,4 +1,4 @@
-//! What `dvm bench` prints: facts, never how fast it was.
+//! The output of `dvm bench`, without times.
 
 use std::fs;
 
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::{Run, dvm, text};
 
-/// The smallest network, once.
+/// One run with the smallest network.
 fn bench(work: &str, more: &[&str]) -> Run {
     let first = ["bench", work, "--model", "squeezenet1_1", "--runs", "1"];
     dvm(&[&first[..], more].concat())
 }
 
-/// Its report as JSON, with what holds for every kind of work checked.
+/// The report as JSON; checks what holds for every kind of work.
 fn report(work: &str, more: &[&str]) -> Value {
     let run = bench(work, &[more, &["--json"]].concat());
     assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -24,7 +24,7 @@ fn report(work: &str, more: &[&str]) -> Value {
     assert!(seconds("min") > 0.0);
     assert!(seconds("min") <= seconds("median") && seconds("median") <= seconds("max"));
     assert!(report["instruction_set"].is_string());
-    // As many as torchvision documents, four bytes each.
+    // The number of parameters in torchvision's documentation, four bytes each.
     assert_eq!(report["weights_bytes"], 4 * 1_235_496);
     if cfg!(target_os = "linux") {
         let bytes = |which: &str| report[which].as_u64().unwrap();
@@ -56,7 +56,7 @@ fn forward_counts_the_whole_batch() {
 }
 
 #[test]
-fn backward_makes_every_product_twice_and_its_profile_says_so() {
+fn backward_takes_twice_the_multiply_adds() {
     let report = report("backward", &["--random-weights", "--profile"]);
     assert_eq!(report["weights"], "random");
     assert_eq!(report["multiply_adds"], 2 * multiply_adds());
@@ -68,7 +68,7 @@ fn backward_makes_every_product_twice_and_its_profile_says_so() {
         .map(|r| r["seconds"].as_f64().unwrap())
         .collect();
     assert!(seconds.is_sorted_by(|a, b| a >= b));
-    // The products of all nodes together are those of the whole.
+    // The shares of all nodes add up to 1.
     let products: f64 = rows
         .iter()
         .filter_map(|row| Some(row["gflops"].as_f64()? * row["seconds"].as_f64()? * 1e9 / 2.0))
@@ -80,11 +80,11 @@ fn backward_makes_every_product_twice_and_its_profile_says_so() {
 }
 
 #[test]
-fn a_step_of_training_makes_every_product_three_times_but_for_the_pictures_gradient() {
+fn a_training_step_takes_three_times_the_multiply_adds_without_the_inputs_gradient() {
     let report = report("train", &["--random-weights", "--batch", "2", "--profile"]);
     assert_eq!(report["batch"], 2);
     let products = report["multiply_adds"].as_u64().unwrap();
-    // The first layer, 3×3 of stride 2 from 3 channels to 64, sees 111×111 windows.
+    // The first layer: 3×3, stride 2, 3 to 64 channels, output 111×111.
     let first = 111 * 111 * 9 * 3 * 64;
     assert_eq!(products, 2 * (3 * multiply_adds() - first));
     let rows = report["profile"].as_array().unwrap();
@@ -96,7 +96,7 @@ fn a_step_of_training_makes_every_product_three_times_but_for_the_pictures_gradi
 }
 
 #[test]
-fn occlusion_counts_one_forward_pass_per_window_and_one_for_the_picture() {
+fn occlusion_counts_one_forward_pass_per_window_and_one_for_the_input() {
     let coarse = ["--window", "64", "--stride", "64", "--profile"];
     let incremental = report("occlusion", &coarse);
     let brute_force = report("occlusion", &[&coarse[..], &["--no-incremental"]].concat());
@@ -112,13 +112,13 @@ fn occlusion_counts_one_forward_pass_per_window_and_one_for_the_picture() {
 }
 
 #[test]
-fn explaining_is_timed_as_a_whole() {
+fn explain_is_timed_as_a_whole() {
     let report = report("explain", &["--window", "64", "--stride", "64"]);
     assert!(report["multiply_adds"].is_null() && report["gflops"].is_null());
 }
 
 #[test]
-fn people_get_lines_and_a_chart() {
+fn text_and_chart_are_written() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("chart.svg");
     let run = bench("forward", &["--profile", "--chart", text(&file)]);
@@ -137,7 +137,7 @@ fn people_get_lines_and_a_chart() {
 }
 
 #[test]
-fn what_does_not_go_together_is_refused() {
+fn incompatible_options_are_errors() {
     for (work, more, why) in [
         (
             "forward",
@@ -145,11 +145,7 @@ fn what_does_not_go_together_is_refused() {
             "`window` is an option of methods",
         ),
         ("occlusion", &["--batch", "2"], "batch of 2"),
-        (
-            "backward",
-            &["--no-incremental"],
-            "--no-incremental is an option of",
-        ),
+        ("backward", &["--no-incremental"], "--no-incremental is for"),
         ("occlusion", &["--stride", "0"], "--stride"),
         ("forward", &["--chart", "x.svg"], "--profile"),
         (
@@ -174,7 +170,7 @@ fn what_does_not_go_together_is_refused() {
 }
 
 #[test]
-fn other_instructions_can_be_asked_for_and_those_that_are_missing_are_refused() {
+fn instructions_can_be_chosen_and_missing_ones_are_errors() {
     let asked = report("forward", &["--instructions", "portable"]);
     assert_eq!(asked["instruction_set"], "portable");
     let refused = bench("forward", &["--instructions", "avx99"]);

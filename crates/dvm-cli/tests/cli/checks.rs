@@ -13,7 +13,7 @@ fn record(folder: &Path) -> Value {
 }
 
 #[test]
-fn a_check_stands_in_the_record_with_its_figure_and_every_parameter() {
+fn the_record_has_the_value_and_options_of_each_check() {
     let out = tempfile::tempdir().unwrap();
     let more = ["--check", "sparseness", "--json", COFFEE];
     let run = explain(out.path(), &[&FAST[..], &more].concat());
@@ -32,7 +32,7 @@ fn a_check_stands_in_the_record_with_its_figure_and_every_parameter() {
 }
 
 #[test]
-fn checks_change_no_map_and_no_other_file_but_figure_and_record() {
+fn checks_change_only_figure_and_record() {
     let (with, without) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     explain(without.path(), &[&FAST[..], &[COFFEE]].concat());
     let run = explain(
@@ -55,7 +55,7 @@ fn checks_change_no_map_and_no_other_file_but_figure_and_record() {
 }
 
 #[test]
-fn wrong_checks_are_refused_before_anything_is_read() {
+fn wrong_checks_are_errors_before_anything_is_read() {
     let out = tempfile::tempdir().unwrap();
     for (arguments, expected) in [
         (["--check", "sparsness"], "sparseness"),

@@ -1,4 +1,4 @@
-//! What `dvm classify` prints.
+//! The output of `dvm classify`.
 
 use crate::{CHELSEA, COFFEE, dvm};
 

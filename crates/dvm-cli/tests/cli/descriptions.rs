@@ -1,4 +1,4 @@
-//! What the program says of itself: help, methods, models, completions, manual.
+//! Help, methods, models, completions, manual pages.
 
 use std::fs;
 use std::process::Stdio;
@@ -6,15 +6,15 @@ use std::process::Stdio;
 use crate::{dvm, names, program, text};
 
 #[test]
-fn every_option_of_every_method_is_shown_with_the_method() {
+fn methods_show_lists_every_option() {
     for entry in dvm::methods::ALL {
         let shown = dvm(&["methods", "show", entry.name]).stdout;
         for option in entry.options {
             let flag = format!("--{} <", option.name);
             assert!(shown.contains(&flag), "{} {}", entry.name, option.name);
             let default = format!("[default: {}]", option.default);
-            let is_said = option.default.is_empty() || shown.contains(&default);
-            assert!(is_said, "{} {}", entry.name, option.name);
+            let is_shown = option.default.is_empty() || shown.contains(&default);
+            assert!(is_shown, "{} {}", entry.name, option.name);
         }
         for preset in entry.presets {
             assert!(shown.contains(preset.name), "{}", preset.name);
@@ -23,7 +23,7 @@ fn every_option_of_every_method_is_shown_with_the_method() {
 }
 
 #[test]
-fn the_help_of_explain_says_where_the_options_of_methods_are() {
+fn the_help_of_explain_refers_to_methods_show() {
     let help = dvm(&["explain", "--help"]).stdout;
     assert!(help.contains("--set <METHOD.OPTION=VALUE>"), "{help}");
     assert!(help.contains("dvm methods show NAME"), "{help}");
@@ -32,7 +32,7 @@ fn the_help_of_explain_says_where_the_options_of_methods_are() {
 }
 
 #[test]
-fn methods_are_listed_and_described() {
+fn methods_are_listed_and_shown() {
     let list = dvm(&["methods", "list"]).stdout;
     let known: Vec<&str> = dvm::methods::ALL.iter().map(|entry| entry.name).collect();
     for entry in dvm::methods::ALL {
@@ -56,13 +56,13 @@ fn methods_are_listed_and_described() {
 }
 
 #[test]
-fn models_are_counted_as_their_papers_do() {
+fn parameters_are_counted_as_in_the_papers() {
     let all = dvm(&["models", "list", "--json"]).json();
     let model = |name: &str| {
         let all = all.as_array().unwrap();
         all.iter().find(|m| m["name"] == name).unwrap().clone()
     };
-    // Figures of torchvision's documentation of these weights.
+    // Values from torchvision's documentation.
     assert_eq!(model("resnet18")["parameters"], 11_689_512);
     assert_eq!(model("resnet50")["parameters"], 25_557_032);
     assert_eq!(model("squeezenet1_1")["parameters"], 1_235_496);
@@ -76,7 +76,7 @@ fn models_are_counted_as_their_papers_do() {
 }
 
 #[test]
-fn a_model_is_shown_layer_by_layer() {
+fn models_show_lists_every_layer() {
     let shown = dvm(&["models", "show", "resnet18"]).stdout;
     assert!(shown.contains("resnet18-f37072fd.pth"), "{shown}");
     let layer = shown
@@ -124,7 +124,7 @@ fn stages_blocks_and_the_last_feature_map_are_shown() {
     );
     assert_eq!(
         line("class activation maps"),
-        "class activation maps at layer4.1.relu2; --layer takes any of the 68 layers with rows and columns, or a \
+        "class activation maps layer4.1.relu2; --layer takes any of the 68 layers with rows and columns, or a \
          module such as layer4.1"
     );
     assert_eq!(line("3 8 "), "3 8 128 × 28 × 28 layer2.1.relu2 2");
@@ -168,10 +168,10 @@ fn a_network_is_drawn() {
         "{svg}"
     );
     assert_eq!(svg, draw("squeezenet1_1", &[]).1);
-    // A module is a box.
+    // One box per module.
     let (_, shallow) = draw("squeezenet1_1", &["--depth", "2"]);
     assert!(shallow.contains(">features.3</text>") && !shallow.contains(">features.3.expand3x3<"));
-    // A network of five hundred layers is drawn by module.
+    // A network with 500 layers is drawn by module.
     let (_, deep) = draw("resnet152", &[]);
     assert!(deep.contains(">layer3.35</text>"), "{deep}");
     assert!(deep.matches("<title>").count() <= 80);
@@ -192,7 +192,7 @@ fn a_network_is_drawn() {
 }
 
 #[test]
-fn a_weight_file_is_shown_as_what_it_holds() {
+fn models_show_takes_a_weight_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mine.safetensors");
     let embedded = dvm::models::find("squeezenet1_1").unwrap().embedded;
@@ -205,7 +205,7 @@ fn a_weight_file_is_shown_as_what_it_holds() {
 }
 
 #[test]
-fn completions_and_manual_know_the_options_of_methods() {
+fn completions_and_manual_have_the_options_of_methods() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = dvm(&["completions", shell]);
         assert_eq!(script.code, Some(0));
@@ -226,7 +226,7 @@ fn completions_and_manual_know_the_options_of_methods() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_ends_the_program_quietly() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child = program()
         .args(["models", "show", "--class-names"])
         .stdout(Stdio::piped())

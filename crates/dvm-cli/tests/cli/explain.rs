@@ -1,4 +1,4 @@
-//! What `dvm explain` writes.
+//! The files of `dvm explain`.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{CHELSEA, COFFEE, FAST, explain, names, text};
 
-/// Occlusion in sixteen windows.
+/// Occlusion with sixteen windows.
 const COARSE: [&str; 8] = [
     "--model",
     "squeezenet1_1",
@@ -23,7 +23,7 @@ fn with<'a>(given: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
     [given, more].concat()
 }
 
-/// The shape that the header of a `.npy` file states.
+/// The shape in the header of a `.npy` file.
 fn shape(file: &Path) -> String {
     let bytes = fs::read(file).unwrap();
     let header = String::from_utf8_lossy(&bytes[10..128]).into_owned();
@@ -37,7 +37,7 @@ fn record(folder: &Path) -> Value {
 }
 
 #[test]
-fn maps_are_the_same_bytes_whatever_the_memory() {
+fn maps_do_not_depend_on_the_memory_limit() {
     let raw = |memory: &str| {
         let out = tempfile::tempdir().unwrap();
         let options = [
@@ -80,7 +80,7 @@ fn whole_covered_pictures_give_the_same_map_and_record() {
 }
 
 #[test]
-fn a_picture_named_by_dots_alone_stays_inside_the_folder_for_results() {
+fn a_picture_named_with_dots_only_stays_in_the_folder_of_results() {
     let pictures = tempfile::tempdir().unwrap();
     let picture = pictures.path().join("...png");
     let coffee = concat!(
@@ -95,7 +95,7 @@ fn a_picture_named_by_dots_alone_stays_inside_the_folder_for_results() {
 }
 
 #[test]
-fn the_record_holds_numbers_as_they_were_meant() {
+fn the_record_has_exact_decimal_numbers() {
     let out = tempfile::tempdir().unwrap();
     explain(out.path(), &with(&[COFFEE], &FAST));
     let record = record(&out.path().join("coffee"));
@@ -104,7 +104,7 @@ fn the_record_holds_numbers_as_they_were_meant() {
 }
 
 #[test]
-fn the_record_says_whose_weights_they_are() {
+fn the_record_names_the_source_of_the_weights() {
     let out = tempfile::tempdir().unwrap();
     explain(out.path(), &with(&[COFFEE], &FAST));
     let model = &record(&out.path().join("coffee"))["model"];
@@ -170,7 +170,7 @@ fn one_picture_gives_maps_figure_and_record() {
 }
 
 #[test]
-fn a_figure_can_be_svg_and_pdf_and_says_where_the_picture_is_from() {
+fn a_figure_can_be_svg_and_pdf_and_names_the_picture() {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("Espresso");
     fs::create_dir(&folder).unwrap();
@@ -247,7 +247,7 @@ fn several_methods_share_one_figure() {
     assert!(width(out.path()) > width(alone.path()));
 }
 
-/// Takes away what may differ from run to run.
+/// Removes values that differ between runs.
 fn without_seconds(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -260,7 +260,7 @@ fn without_seconds(value: &mut Value) {
 }
 
 #[test]
-fn results_are_the_same_bytes_whatever_the_number_of_threads() {
+fn results_do_not_depend_on_the_number_of_threads() {
     let folders = ["1", "2"].map(|threads| {
         let out = tempfile::tempdir().unwrap();
         let mut arguments = with(&[CHELSEA, "--threads", threads], &COARSE);
@@ -282,7 +282,7 @@ fn results_are_the_same_bytes_whatever_the_number_of_threads() {
 }
 
 #[test]
-fn several_classes_get_a_folder_each() {
+fn each_of_several_classes_gets_a_folder() {
     let out = tempfile::tempdir().unwrap();
     let classes = ["--class", "espresso", "--class", "968"];
     let run = explain(out.path(), &with(&with(&[COFFEE], &classes), &FAST));
@@ -296,19 +296,19 @@ fn several_classes_get_a_folder_each() {
 }
 
 #[test]
-fn pictures_of_one_stem_get_folders_of_their_own_and_it_is_said() {
+fn pictures_with_the_same_stem_get_different_folders_and_a_note() {
     let out = tempfile::tempdir().unwrap();
     let run = explain(out.path(), &with(&[COFFEE, COFFEE], &FAST));
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert_eq!(names(out.path()), ["coffee", "coffee-2"]);
-    let note = format!("note: {COFFEE}: another picture has this name too");
+    let note = format!("note: {COFFEE}: another picture has the same name");
     assert!(run.stderr.contains(&note), "{}", run.stderr);
     let first = fs::read(out.path().join("coffee/figure.png")).unwrap();
     assert!(first == fs::read(out.path().join("coffee-2/figure.png")).unwrap());
 }
 
 #[test]
-fn json_is_one_array_with_what_was_done_and_what_was_not() {
+fn json_is_one_array_of_results_and_errors() {
     let out = tempfile::tempdir().unwrap();
     let run = explain(out.path(), &with(&[COFFEE, "missing.png", "--json"], &FAST));
     assert_eq!(run.code, Some(1));
@@ -329,7 +329,7 @@ fn json_is_one_array_with_what_was_done_and_what_was_not() {
 }
 
 #[test]
-fn quiet_says_nothing_but_errors() {
+fn quiet_prints_errors_only() {
     let out = tempfile::tempdir().unwrap();
     let run = explain(
         out.path(),
@@ -341,7 +341,7 @@ fn quiet_says_nothing_but_errors() {
 }
 
 #[test]
-fn a_map_of_another_colour_is_another_picture_of_the_same_numbers() {
+fn the_colour_map_changes_pictures_but_not_arrays() {
     let out = tempfile::tempdir().unwrap();
     let (usual, other) = (out.path().join("usual"), out.path().join("other"));
     explain(&usual, &with(&[COFFEE], &FAST));
@@ -358,7 +358,7 @@ fn a_map_of_another_colour_is_another_picture_of_the_same_numbers() {
 }
 
 #[test]
-fn names_of_classes_and_preprocessing_come_from_files() {
+fn class_names_and_preprocessing_are_read_from_files() {
     let folder = tempfile::tempdir().unwrap();
     let classes = folder.path().join("classes.txt");
     let list: Vec<String> = (0..1000).map(|i| format!("Klasse {i}")).collect();

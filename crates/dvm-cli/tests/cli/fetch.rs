@@ -1,4 +1,4 @@
-//! `dvm models fetch`, and the other commands with what it fetched. The server is on this machine.
+//! `dvm models fetch` from a local server, and commands that use the fetched files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use dvm::fetch::Cache;
 use dvm::{Classifier, weights};
 use tempfile::TempDir;
 
-use crate::server::{Server, Step, reply, whole};
 use crate::{COFFEE, Run, program, text};
+use dvm_testing::server::{Server, Step, reply, whole};
 
-/// A cache of its own.
+/// A cache for one test.
 struct Desk {
     folder: TempDir,
 }
@@ -38,13 +38,13 @@ impl Desk {
         self.dvm(&[&first, arguments].concat())
     }
 
-    /// Where the usual published weights of a network lie.
+    /// The file of the default weights of a network.
     fn path(&self, network: &str) -> PathBuf {
         let published = dvm::models::find(network).unwrap().usual();
         Cache::at(self.folder.path()).path(&weights::address(published))
     }
 
-    /// Puts weights there that know nothing, as if they had been fetched.
+    /// Writes random weights there, as if they had been fetched.
     fn put(&self, network: &str) -> PathBuf {
         let path = self.path(network);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -63,7 +63,7 @@ impl Desk {
         cached.digest().unwrap().0
     }
 
-    /// All files of the cache but locks.
+    /// Number of files in the cache, without locks.
     fn files(&self) -> usize {
         count(self.folder.path())
     }
@@ -81,7 +81,7 @@ fn count(folder: &Path) -> usize {
         .sum()
 }
 
-/// A run that is refused with all these words.
+/// Checks that a run failed with all these words.
 fn refused(run: &Run, words: &[&str]) {
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     assert_eq!(run.stdout, "");
@@ -93,17 +93,13 @@ fn refused(run: &Run, words: &[&str]) {
 }
 
 #[test]
-fn what_is_not_the_published_file_is_deleted() {
+fn a_file_with_a_wrong_checksum_is_deleted() {
     let desk = Desk::new();
     let server = Server::new(|_, _| whole(&[7; 5000], &[]));
     let run = desk.fetch(&server, &["resnet18"]);
     refused(
         &run,
-        &[
-            "is not the published file",
-            "begin with f37072fd",
-            "deleted",
-        ],
+        &["is not the published one", "begin with f37072fd", "deleted"],
     );
     assert!(
         run.stderr.contains("licence BSD-3-Clause (torchvision)"),
@@ -117,7 +113,7 @@ fn what_is_not_the_published_file_is_deleted() {
 }
 
 #[test]
-fn a_file_that_the_server_does_not_have_is_named() {
+fn the_error_names_a_file_missing_on_the_server() {
     let desk = Desk::new();
     let server = Server::new(|_, _| reply("404 Not Found", &[("content-length", "0")], b""));
     let run = desk.fetch(&server, &["vgg16"]);
@@ -129,7 +125,7 @@ fn a_file_that_the_server_does_not_have_is_named() {
 }
 
 #[test]
-fn a_server_that_falls_silent_is_left_and_what_came_is_kept() {
+fn a_silent_server_times_out_and_received_bytes_are_kept() {
     let desk = Desk::new();
     let server = Server::new(|_, _| {
         let mut steps = whole(&[7; 5000], &[]);
@@ -141,20 +137,20 @@ fn a_server_that_falls_silent_is_left_and_what_came_is_kept() {
         steps
     });
     let run = desk.fetch(&server, &["resnet18", "--timeout", "1", "--retries", "0"]);
-    refused(&run, &["sends nothing any more, for 1 s", "to go on"]);
+    refused(&run, &["stopped sending for 1 s", "to resume"]);
     let part = format!("{}.part", text(&desk.path("resnet18")));
     assert_eq!(fs::metadata(part).unwrap().len(), 1000);
 }
 
 #[test]
-fn a_file_of_the_hub_is_fetched_and_then_found_by_the_networks_name() {
+fn a_file_of_the_hub_is_fetched_and_found_by_the_networks_name() {
     let desk = Desk::new();
     let network = "mobilenetv3_small_100";
     let made = desk.folder.path().join("made.safetensors");
     Classifier::random(network).unwrap().save(&made).unwrap();
     let bytes = fs::read(&made).unwrap();
     let digits = Classifier::read(&made).unwrap().weights_sha256().to_owned();
-    // As a mirror tells it; that the hub does so otherwise, the tests of fetching know.
+    // The header of a mirror; the tests of dvm-fetch cover that of the hub.
     let tag = format!("\"{digits}\"");
     let server = Server::new(move |_, _| whole(&bytes, &[("etag", &tag)]));
     let json = desk.fetch(&server, &[network, "--json"]).json();
@@ -183,7 +179,7 @@ fn another_tag_is_another_file() {
 }
 
 #[test]
-fn offline_no_server_is_asked() {
+fn offline_sends_no_request() {
     let desk = Desk::new();
     let server = Server::new(|_, _| whole(b"", &[]));
     let place = desk.path("resnet18");
@@ -201,12 +197,12 @@ fn offline_no_server_is_asked() {
 }
 
 #[test]
-fn what_is_there_is_said_and_how_to_use_it() {
+fn a_cached_file_is_reported_with_a_command_that_uses_it() {
     let desk = Desk::new();
     let path = desk.put("squeezenet1_1");
     let run = desk.dvm(&["models", "fetch", "squeezenet1_1", "--offline"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    // The network has weights that come with the program; these must be asked for.
+    // The network has embedded weights, so the tag is needed.
     let usage = "dvm explain photo.jpg --model squeezenet1_1 --weights IMAGENET1K_V1";
     for words in ["already", text(&path), "BSD-3-Clause", "SHA-256", usage] {
         assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
@@ -232,7 +228,7 @@ fn what_is_there_is_said_and_how_to_use_it() {
 }
 
 #[test]
-fn weights_that_were_fetched_are_found_by_the_networks_name() {
+fn fetched_weights_are_found_by_the_networks_name() {
     let desk = Desk::new();
     let listed = |weights: &str| {
         let list = desk.dvm(&["models", "list"]).stdout;
@@ -259,7 +255,7 @@ fn weights_that_were_fetched_are_found_by_the_networks_name() {
     let record = String::from_utf8(record).unwrap();
     assert!(record.contains(&desk.sha256("resnet18")), "{record}");
 
-    // One bit of a weight: still a network, but not the one that came.
+    // Changes one bit of a weight.
     let mut bytes = fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -278,7 +274,7 @@ fn weights_that_were_fetched_are_found_by_the_networks_name() {
 }
 
 #[test]
-fn without_weights_two_commands_help() {
+fn the_error_for_missing_weights_suggests_two_commands() {
     let desk = Desk::new();
     let help = |arguments: &[&str], own: &str| {
         let run = desk.dvm(arguments);

@@ -1,4 +1,4 @@
-//! Files that PyTorch's users have: bare state dicts, and several networks in one file.
+//! Weight files of PyTorch: state dicts, and files with several networks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use dvm::engine::{Tensor, seeded};
 use crate::train::colours;
 use crate::{COFFEE, dvm, text};
 
-/// SqueezeNet for two classes, its names behind each prefix, its values times the factor.
+/// SqueezeNet for two classes, once per prefix, with values multiplied by the factor.
 fn state_dict(parts: &[(&str, f32)]) -> Vec<(String, Tensor)> {
     let architecture = dvm::models::find("squeezenet1_1").unwrap();
     let graph = seeded::graph((architecture.build)(2));
@@ -72,7 +72,7 @@ fn a_bare_state_dict_is_evaluated() {
 }
 
 #[test]
-fn names_in_another_order_are_other_labels() {
+fn the_order_of_class_names_matters() {
     let home = tempfile::tempdir().unwrap();
     let (set, weights) = (colours(home.path()), bare(home.path()));
     let accuracy = |order: &str| {
@@ -93,7 +93,7 @@ fn names_in_another_order_are_other_labels() {
 }
 
 #[test]
-fn pictures_without_a_network_are_refused_with_what_to_do() {
+fn evaluate_without_a_network_is_an_error() {
     let home = tempfile::tempdir().unwrap();
     let run = dvm(&["evaluate", text(&colours(home.path()))]);
     assert_eq!(run.code, Some(2));
@@ -101,7 +101,7 @@ fn pictures_without_a_network_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn the_averaged_weights_are_taken_with_a_word_and_recorded() {
+fn averaged_weights_are_used_with_a_warning_and_recorded() {
     let home = tempfile::tempdir().unwrap();
     let weights = two(home.path(), ["state_dict.", "state_dict_ema."]);
     let explained = |more: &[&str]| {
@@ -113,14 +113,14 @@ fn the_averaged_weights_are_taken_with_a_word_and_recorded() {
         let record: serde_json::Value = serde_json::from_str(&record).unwrap();
         (run.stderr, record["model"]["weights_part"].clone())
     };
-    let (said, part) = explained(&[]);
+    let (message, part) = explained(&[]);
     assert!(
-        said.contains("`state_dict_ema` (choose with --part)"),
-        "{said}"
+        message.contains("`state_dict_ema` (choose one with --part)"),
+        "{message}"
     );
     assert_eq!(part, "state_dict_ema");
-    let (said, part) = explained(&["--part", "raw"]);
-    assert!(!said.contains("--part"), "{said}");
+    let (message, part) = explained(&["--part", "raw"]);
+    assert!(!message.contains("--part"), "{message}");
     assert_eq!(part, "state_dict");
 }
 

@@ -1,4 +1,4 @@
-//! `--report`: one HTML file with what a command found.
+//! `--report`: one HTML file with all results of a command.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn section<'a>(head: &'a Value, title: &str) -> &'a Value {
 }
 
 #[test]
-fn a_report_has_every_class_of_every_picture_and_names_those_that_failed() {
+fn a_report_has_every_class_of_every_picture_and_names_failed_ones() {
     let home = tempfile::tempdir().unwrap();
     let (out, report) = (home.path().join("out"), home.path().join("r.html"));
     let broken = home.path().join("broken.png");
@@ -46,7 +46,7 @@ fn a_report_has_every_class_of_every_picture_and_names_those_that_failed() {
         .iter()
         .map(|e| e["name"].as_str().unwrap())
         .collect();
-    // The most probable class of the coffee is the espresso.
+    // The most probable class of the picture of coffee is espresso.
     assert_eq!(named, [COFFEE, CHELSEA, CHELSEA]);
     assert_eq!(head["failed"][0]["name"], text(&broken));
     assert!(
@@ -88,7 +88,7 @@ fn many_explained_classes_are_written_smaller() {
     assert_eq!(picture["maps"][0]["values"]["bits"], 8);
 }
 
-/// Takes out what differs from run to run.
+/// Removes values that differ between runs.
 fn without_seconds(value: &mut Value) {
     match value {
         Value::Object(all) => {
@@ -101,7 +101,7 @@ fn without_seconds(value: &mut Value) {
 }
 
 #[test]
-fn a_report_is_the_same_but_for_seconds_on_one_thread_and_on_several() {
+fn a_report_does_not_depend_on_threads_except_for_seconds() {
     let home = tempfile::tempdir().unwrap();
     let report = home.path().join("r.html");
     let made = |threads: &str| {
@@ -127,7 +127,7 @@ fn a_report_is_the_same_but_for_seconds_on_one_thread_and_on_several() {
 }
 
 #[test]
-fn pictures_that_were_explained_before_are_counted_in_the_report() {
+fn skipped_pictures_are_counted_in_the_report() {
     let home = tempfile::tempdir().unwrap();
     let (out, report) = (home.path().join("out"), home.path().join("r.html"));
     let mut arguments = vec!["--skip-existing", "--formats", "npy"];
@@ -139,16 +139,17 @@ fn pictures_that_were_explained_before_are_counted_in_the_report() {
     arguments.extend([COFFEE, CHELSEA, "--report", text(&report)]);
     let run = explain(&out, &arguments);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let said = "1 of 2 pictures were explained before and are not in the report";
-    assert!(run.stderr.contains(said), "{}", run.stderr);
+    let message =
+        "1 of 2 pictures skipped: an earlier run explained them; they are not in the report";
+    assert!(run.stderr.contains(message), "{}", run.stderr);
     let head = head(&report);
     assert_eq!(head["entries"].as_array().unwrap().len(), 1);
     let words = head["sections"][0]["paragraphs"].to_string();
-    assert!(words.contains("an earlier run had explained"), "{words}");
+    assert!(words.contains("explained by an earlier run"), "{words}");
 }
 
 #[test]
-fn a_report_replaces_no_other_file_and_lies_in_no_folder_that_is_replaced() {
+fn a_report_replaces_no_other_file_and_is_not_in_a_replaced_folder() {
     let home = tempfile::tempdir().unwrap();
     let photo = home.path().join("photo.png");
     fs::write(&photo, "precious").unwrap();
@@ -169,7 +170,11 @@ fn a_report_replaces_no_other_file_and_lies_in_no_folder_that_is_replaced() {
         text(&within),
     ]);
     assert_eq!(run.code, Some(2), "{}", run.stderr);
-    assert!(run.stderr.contains("replaced as a whole"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("a folder that the command replaces"),
+        "{}",
+        run.stderr
+    );
     assert!(!out.exists());
 }
 
@@ -181,7 +186,7 @@ fn row<'a>(table: &'a Value, name: &str) -> &'a Vec<Value> {
 }
 
 #[test]
-fn a_run_has_its_curves_and_an_evaluation_the_figures_that_it_prints() {
+fn a_run_has_curves_and_an_evaluation_the_printed_values() {
     let home = tempfile::tempdir().unwrap();
     let set = train::colours(home.path());
     let (run, trained) = (home.path().join("run"), home.path().join("trained.html"));
@@ -217,14 +222,14 @@ fn a_run_has_its_curves_and_an_evaluation_the_figures_that_it_prints() {
     let (found, head) = (found.json(), head(&report));
     assert_eq!(head["kind"], "evaluate");
     for head in [&head, &head_of_run] {
-        let figures = section(head, "Figures");
+        let figures = section(head, "Metrics");
         let accuracy = row(figures, "accuracy");
         assert_eq!(accuracy[1], found["accuracy"]);
         assert_eq!(accuracy[2], found["intervals"]["accuracy"]["low"]);
         assert_eq!(row(figures, "loss (cross-entropy, nats)")[1], found["loss"]);
         let class = row(section(head, "Classes"), "red");
         assert_eq!(class[2], found["classes"][1]["recall"]);
-        let matrix = &section(head, "What was taken for what")["table"];
+        let matrix = &section(head, "Confusion matrix")["table"];
         let counts = |class: usize| -> Vec<f64> {
             let counts = found["confusion"][class].as_array().unwrap().iter();
             counts.map(|count| count.as_f64().unwrap()).collect()
@@ -236,12 +241,18 @@ fn a_run_has_its_curves_and_an_evaluation_the_figures_that_it_prints() {
                 .collect();
             assert_eq!(cells, counts(index));
         }
-        // Every picture that was taken for another class is shown and named.
+        // The report shows every wrongly classified picture.
         let wrong = 4 - (4.0 * found["accuracy"].as_f64().unwrap()).round() as usize;
         assert_eq!(head["entries"].as_array().unwrap().len(), wrong);
         for entry in head["entries"].as_array().unwrap() {
             assert_eq!(entry["right"], false);
-            assert!(!row(section(head, "Wrong"), entry["name"].as_str().unwrap()).is_empty());
+            assert!(
+                !row(
+                    section(head, "Wrong predictions"),
+                    entry["name"].as_str().unwrap()
+                )
+                .is_empty()
+            );
         }
     }
 }
@@ -314,7 +325,7 @@ fn a_survey_has_the_shares_of_its_classes_and_their_mean_maps() {
 
 #[cfg(unix)]
 #[test]
-fn a_report_that_is_interrupted_leaves_nothing() {
+fn an_interrupted_report_leaves_no_file() {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 

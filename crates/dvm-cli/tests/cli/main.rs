@@ -1,4 +1,4 @@
-//! The program as people run it: arguments in, files, lines and exit codes out.
+//! Tests of the program: arguments in; files, output and exit status out.
 
 mod bench;
 mod checks;
@@ -17,9 +17,6 @@ mod preparing;
 mod requests;
 mod results;
 mod serve;
-#[path = "../../../dvm-fetch/tests/fetch/server.rs"]
-#[allow(dead_code, reason = "it serves the tests of fetching, too")]
-mod server;
 mod sources;
 mod survey;
 mod terminal;
@@ -32,10 +29,10 @@ use std::process::{Command, Stdio};
 const COFFEE: &str = "assets/samples/coffee.png";
 const CHELSEA: &str = "assets/samples/chelsea.png";
 
-/// The network that tests use where it does not matter which: the fastest.
+/// The fastest network.
 const FAST: [&str; 4] = ["--model", "squeezenet1_1", "--method", "guided-backprop"];
 
-/// How a run ended and what it said.
+/// Exit status and output of a run.
 struct Run {
     code: Option<i32>,
     stdout: String,
@@ -57,11 +54,10 @@ impl Run {
     }
 }
 
-/// A cache in which nothing ever is: what a developer fetched changes no test.
+/// An empty cache, so that tests do not depend on fetched weights.
 const NO_CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/no-cache");
 
-/// The program, to be run in the folder above `crates`, as if nothing had ever been fetched and
-/// nothing were said of the network.
+/// The program in the root folder of the repository, with an empty cache and without settings in the environment.
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dvm"));
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
@@ -77,7 +73,7 @@ fn dvm(arguments: &[&str]) -> Run {
     Run::of(program().args(arguments))
 }
 
-/// `dvm explain` into a folder.
+/// Runs `dvm explain` with `--out`.
 fn explain(out: &Path, arguments: &[&str]) -> Run {
     let mut all = vec!["explain", "--out", text(out)];
     all.extend(arguments);

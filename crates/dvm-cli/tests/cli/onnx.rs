@@ -11,7 +11,7 @@ fn file(name: &str) -> String {
 }
 
 #[test]
-fn a_file_that_says_nothing_of_pictures_and_classes_is_explained_with_both_assumed_aloud() {
+fn preprocessing_and_classes_are_assumed_with_warnings() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("out");
     let run = dvm(&[
@@ -43,7 +43,7 @@ fn a_file_that_says_nothing_of_pictures_and_classes_is_explained_with_both_assum
 }
 
 #[test]
-fn flags_say_how_pictures_are_prepared_and_a_file_names_the_classes() {
+fn flags_set_the_preprocessing_and_a_file_the_class_names() {
     let home = tempfile::tempdir().unwrap();
     let names = home.path().join("names.txt");
     std::fs::write(&names, "a\nb\nc\nd\ne\n").unwrap();
@@ -82,7 +82,7 @@ fn flags_say_how_pictures_are_prepared_and_a_file_names_the_classes() {
         "--out",
         text(&home.path().join("out")),
     ]);
-    // Nothing is assumed any more; 40×48 pixels of the picture as it is are little of it.
+    // Nothing is assumed; a crop of 40×48 pixels without resizing is a small part of the picture.
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
         run.stderr.contains("0.80 % of this picture"),
@@ -100,14 +100,14 @@ fn flags_say_how_pictures_are_prepared_and_a_file_names_the_classes() {
 }
 
 #[test]
-fn a_network_that_normalises_by_itself_gets_pixels_as_they_are() {
+fn a_network_that_normalises_gets_pixels_of_0_to_255() {
     let run = dvm(&["classify", COFFEE, "--model", &file("normalising")]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(run.stderr.contains("pixels of 0 to 255"), "{}", run.stderr);
 }
 
 #[test]
-fn classes_that_the_file_names_are_shown_and_what_was_left_out_is_told() {
+fn class_names_in_the_file_are_shown_and_a_dropped_softmax_is_noted() {
     let run = dvm(&["classify", COFFEE, "--model", &file("labelled"), "--json"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let name = &run.json()[0]["top"][0]["name"];
@@ -123,7 +123,7 @@ fn classes_that_the_file_names_are_shown_and_what_was_left_out_is_told() {
 }
 
 #[test]
-fn occlusion_is_the_same_whether_all_or_only_what_changes_is_computed() {
+fn occlusion_is_the_same_with_and_without_incremental_computation() {
     let home = tempfile::tempdir().unwrap();
     let raw = |name: &str, more: &[&str]| {
         let out = home.path().join(name);
@@ -156,7 +156,7 @@ fn occlusion_is_the_same_whether_all_or_only_what_changes_is_computed() {
 }
 
 #[test]
-fn a_file_is_trained_on_and_the_checkpoint_needs_nothing_but_itself() {
+fn an_onnx_file_is_fine_tuned_and_its_checkpoint_is_self_contained() {
     let home = tempfile::tempdir().unwrap();
     let set = crate::train::colours(home.path());
     let out = home.path().join("run");
@@ -194,7 +194,7 @@ fn a_file_is_trained_on_and_the_checkpoint_needs_nothing_but_itself() {
 }
 
 #[test]
-fn what_cannot_be_computed_is_refused_with_its_name() {
+fn a_damaged_file_is_an_error_that_names_it() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("broken.onnx");
     std::fs::write(&path, b"no network").unwrap();

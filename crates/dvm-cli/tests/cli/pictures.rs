@@ -1,4 +1,4 @@
-//! Pictures of all kinds, folders of them, and files that are none.
+//! Pictures of all kinds, folders, and files that are not pictures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn grey_narrow_and_tiny_pictures_are_explained() {
 }
 
 #[test]
-fn one_bad_file_among_good_ones_is_named_and_the_rest_is_done() {
+fn bad_files_are_named_and_the_others_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -82,7 +82,7 @@ fn one_bad_file_among_good_ones_is_named_and_the_rest_is_done() {
 }
 
 #[test]
-fn a_folder_stands_for_its_pictures() {
+fn a_folder_means_its_pictures() {
     let folder = tempfile::tempdir().unwrap();
     write_grey(&folder.path().join("b.png"), 20, 30);
     write_grey(&folder.path().join("A.PNG"), 30, 20);
@@ -94,20 +94,20 @@ fn a_folder_stands_for_its_pictures() {
 }
 
 #[test]
-fn a_folder_without_pictures_is_an_error_of_its_own() {
+fn a_folder_without_pictures_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let out = tempfile::tempdir().unwrap();
     let run = run(out.path(), &[folder.path()]);
     assert_eq!(run.code, Some(1));
     let begin = format!(
-        "error: {}: the folder holds no picture",
+        "error: {}: no picture in this folder",
         folder.path().display()
     );
     assert!(run.stderr.starts_with(&begin), "{}", run.stderr);
 }
 
 #[test]
-fn results_that_cannot_be_saved_are_an_error_of_that_picture() {
+fn results_that_cannot_be_saved_are_an_error_about_the_picture() {
     let out = tempfile::tempdir().unwrap();
     fs::write(out.path().join("coffee"), "in the way").unwrap();
     let other = out.path().join("other.png");

@@ -1,13 +1,13 @@
-//! What `dvm prepare` makes, finds, prints and refuses.
+//! `dvm prepare`: data sets, audits, errors.
 
 use std::fs;
 use std::path::Path;
 
 use crate::{dvm, names, text};
 
-/// A picture of 6 × 6 coloured blocks, another one for every seed.
+/// A picture of 6 × 6 coloured blocks that depend on the seed.
 fn blocks(seed: u32) -> Vec<u8> {
-    // Numerical Recipes' generator: any will do.
+    // A linear congruential generator.
     let next = |state: u32| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
     let colours: Vec<u32> = std::iter::successors(Some(next(seed)), |s| Some(next(*s)))
         .take(200)
@@ -23,7 +23,7 @@ fn blocks(seed: u32) -> Vec<u8> {
     dvm::encode_png(&picture)
 }
 
-/// Two classes of five and ten pictures, and a file that is none.
+/// Two classes with five and ten pictures, and a file that is not a picture.
 fn flowers(home: &Path) {
     for (class, count) in [("roses", 5), ("tulips", 10)] {
         let folder = home.join("flowers").join(class);
@@ -37,7 +37,7 @@ fn flowers(home: &Path) {
 }
 
 #[test]
-fn a_folder_becomes_a_data_set_and_stays_one() {
+fn a_folder_becomes_a_data_set_once() {
     let home = tempfile::tempdir().unwrap();
     flowers(home.path());
     let (source, set) = (home.path().join("flowers"), home.path().join("set"));
@@ -45,7 +45,7 @@ fn a_folder_becomes_a_data_set_and_stays_one() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert_eq!(
         run.stderr,
-        "note: left out: files that are no pictures by their names (1)\n"
+        "note: left out: files without the extension of a picture (1)\n"
     );
     let table: Vec<Vec<&str>> = run
         .stdout
@@ -74,13 +74,13 @@ fn a_folder_becomes_a_data_set_and_stays_one() {
     assert_eq!(json["classes"], serde_json::json!(["roses", "tulips"]));
     assert_eq!(json["settings"]["seed"], "1");
     assert_eq!(
-        json["left_out"]["files that are no pictures by their names"],
+        json["left_out"]["files without the extension of a picture"],
         1
     );
 }
 
 #[test]
-fn another_seed_needs_another_folder_or_to_replace() {
+fn another_seed_needs_another_folder_or_replace() {
     let home = tempfile::tempdir().unwrap();
     flowers(home.path());
     let (source, set) = (home.path().join("flowers"), home.path().join("set"));
@@ -92,14 +92,14 @@ fn another_seed_needs_another_folder_or_to_replace() {
     let run = prepare(&["--seed", "2"]);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("--replace"), "{}", run.stderr);
-    assert!(run.stderr.contains("--seed 1"), "{}", run.stderr);
+    assert!(run.stderr.contains("seed 1"), "{}", run.stderr);
     let run = prepare(&["--seed", "2", "--replace", "--link", "manifest"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert_eq!(names(&set), ["dvm-dataset.json"]);
 }
 
 #[test]
-fn requests_that_cannot_be_carried_out_say_what_to_do() {
+fn errors_say_what_to_do() {
     let home = tempfile::tempdir().unwrap();
     flowers(home.path());
     let (source, set) = (home.path().join("flowers"), home.path().join("set"));
@@ -116,7 +116,7 @@ fn requests_that_cannot_be_carried_out_say_what_to_do() {
     assert!(share.contains("--val does not take `-0.1`"), "{share}");
     let group = refused("folder", &source, &["--group", "^(Q)"]);
     assert!(
-        group.contains("P0_500.png: does not match --group"),
+        group.contains("P0_500.png: the file name does not match the option `group`"),
         "{group}"
     );
     let classes = refused("flower_5", &source, &[]);
@@ -129,7 +129,7 @@ fn requests_that_cannot_be_carried_out_say_what_to_do() {
 }
 
 #[test]
-fn groups_stay_together() {
+fn groups_are_not_split() {
     let home = tempfile::tempdir().unwrap();
     flowers(home.path());
     let (source, set) = (home.path().join("flowers"), home.path().join("set"));
@@ -151,14 +151,14 @@ fn groups_stay_together() {
         "--json",
     ]);
     assert_eq!(run.code, Some(0), "{}", run.stdout);
-    // Pictures by name would have brought some group to both sides: all of them do here.
+    // A split by picture would put every group on both sides.
     let run = dvm(&["prepare", "audit", text(&set), "--group", "^(P)", "--json"]);
     assert_eq!(run.code, Some(1));
     assert_eq!(run.json()["findings"][0]["kind"], "leaked-groups");
 }
 
 #[test]
-fn an_audit_lists_what_it_finds_and_fails_if_it_is_serious() {
+fn an_audit_lists_findings_and_fails_for_serious_ones() {
     let home = tempfile::tempdir().unwrap();
     flowers(home.path());
     let source = home.path().join("flowers");
@@ -213,7 +213,7 @@ fn an_audit_lists_what_it_finds_and_fails_if_it_is_serious() {
 }
 
 #[test]
-fn every_corpus_has_its_help() {
+fn every_corpus_has_help() {
     let help = dvm(&["prepare", "--help"]).stdout;
     for corpus in dvm::data::corpora::ALL {
         assert!(help.contains(corpus.name), "{}", corpus.name);

@@ -1,11 +1,11 @@
-//! How pictures are prepared: what is assumed is told until an option settles it.
+//! Preprocessing: assumptions give a warning until an option sets the value.
 
 use crate::{COFFEE, dvm, text};
 
 const PLAIN: &str = "crates/dvm/tests/references/preparing/plain.onnx";
 
-/// What is told of assumptions with these options.
-fn told(options: &[&str]) -> String {
+/// The warning about assumptions with these options.
+fn warning(options: &[&str]) -> String {
     let all = [&["classify", COFFEE, "--model", PLAIN][..], options].concat();
     let run = dvm(&all);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -14,7 +14,7 @@ fn told(options: &[&str]) -> String {
 }
 
 #[test]
-fn one_option_settles_no_other_field() {
+fn an_option_sets_no_other_field() {
     for options in [
         &["--size", "64"][..],
         &["--resize", "64"],
@@ -28,20 +28,23 @@ fn one_option_settles_no_other_field() {
             "bicubic",
         ],
     ] {
-        let told = told(options);
+        let warning = warning(options);
         assert!(
-            told.contains("ImageNet's mean and deviation; RGB channels"),
-            "{told}"
+            warning.contains("ImageNet's mean and deviation; RGB channels"),
+            "{warning}"
         );
-        assert!(told.contains("--mean, --std, --channel-order"), "{told}");
+        assert!(
+            warning.contains("--mean, --std, --channel-order"),
+            "{warning}"
+        );
         for flag in options.iter().filter(|option| option.starts_with("--")) {
-            assert!(!told.contains(&format!("{flag},")), "{flag}: {told}");
+            assert!(!warning.contains(&format!("{flag},")), "{flag}: {warning}");
         }
     }
-    let told_of_mean = told(&["--mean", "0.5"]);
+    let warning_for_mean = warning(&["--mean", "0.5"]);
     assert!(
-        told_of_mean.contains("assumed: deviation 0.229"),
-        "{told_of_mean}"
+        warning_for_mean.contains("assumed: deviation 0.229"),
+        "{warning_for_mean}"
     );
     let all = [
         "--mean",
@@ -55,12 +58,12 @@ fn one_option_settles_no_other_field() {
         "--interpolation",
         "bicubic",
     ];
-    assert_eq!(told(&all), "");
-    assert_eq!(told(&["--preprocess", "imagenet", "--size", "64"]), "");
+    assert_eq!(warning(&all), "");
+    assert_eq!(warning(&["--preprocess", "imagenet", "--size", "64"]), "");
 }
 
 #[test]
-fn assumptions_and_the_order_of_channels_are_in_the_record() {
+fn assumptions_and_channel_order_are_in_the_record() {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("out");
     let run = dvm(&[
@@ -82,7 +85,7 @@ fn assumptions_and_the_order_of_channels_are_in_the_record() {
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();
     let preprocess = &record["model"]["preprocess"];
     assert_eq!(preprocess["channels"], "bgr");
-    // Means that were only assumed stay with their colours.
+    // Assumed means move with their channels.
     assert_eq!(preprocess["mean"], serde_json::json!([0.406, 0.456, 0.485]));
     let warning = record["warnings"][0].as_str().unwrap();
     assert!(
@@ -93,7 +96,7 @@ fn assumptions_and_the_order_of_channels_are_in_the_record() {
 }
 
 #[test]
-fn a_picture_that_is_mostly_cut_off_is_told_with_the_option_that_shows_it() {
+fn a_mostly_cut_off_picture_gives_a_note_with_the_option_to_use() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("long.png");
     let long = dvm::Picture::filled(20, 300, [200, 120, 40]);

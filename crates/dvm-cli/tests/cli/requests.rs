@@ -1,11 +1,11 @@
-//! Requests that cannot be carried out: exit code 2, and what to do instead.
+//! Wrong arguments: exit status 2, and what to do instead.
 
 use std::fs;
 
 use crate::{COFFEE, dvm, text};
 
-/// The arguments after `dvm explain coffee.png` are refused before anything is written, with a
-/// message that has these words.
+/// Checks that `dvm explain coffee.png` with these arguments fails before it writes anything, with a message that
+/// contains these words.
 fn refused(arguments: &[&str], words: &[&str]) {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("out");
@@ -21,7 +21,7 @@ fn refused(arguments: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn what_does_not_exist_is_refused_with_what_does() {
+fn unknown_names_are_errors_with_suggestions() {
     refused(&["--model", "vgg99"], &["`vgg99`", "did you mean `vgg19`"]);
     refused(
         &["--model", "my_network"],
@@ -37,7 +37,7 @@ fn what_does_not_exist_is_refused_with_what_does() {
 }
 
 #[test]
-fn a_value_that_an_option_does_not_take_is_refused() {
+fn invalid_values_of_options_are_errors() {
     refused(&["--window", "0"], &["--window", "`0`", "20x30"]);
     refused(&["--fill", "puce"], &["--fill", "`puce`", "mean"]);
     refused(&["--threads", "0"], &["--threads"]);
@@ -45,23 +45,23 @@ fn a_value_that_an_option_does_not_take_is_refused() {
 }
 
 #[test]
-fn an_option_of_a_method_that_was_not_asked_for_is_refused() {
+fn an_option_of_a_method_that_is_not_chosen_is_an_error() {
     let words = ["`window` is an option of occlusion"];
     refused(&["--method", "gradient", "--window", "20"], &words);
 }
 
 #[test]
-fn a_method_named_twice_is_refused() {
+fn a_method_named_twice_is_an_error() {
     refused(&["--method", "gradient,gradient"], &["twice"]);
 }
 
 #[test]
-fn a_network_without_weights_names_the_file_to_get() {
+fn the_error_for_missing_weights_names_the_file() {
     refused(&["--model", "resnet18"], &["resnet18-f37072fd.pth"]);
 }
 
 #[test]
-fn files_that_are_not_what_they_should_be_are_named_once() {
+fn errors_name_wrong_files_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("three.txt");
     fs::write(&file, "one\ntwo\nthree\n").unwrap();
@@ -84,7 +84,7 @@ fn files_that_are_not_what_they_should_be_are_named_once() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_refused() {
+fn a_folder_that_cannot_be_created_is_an_error() {
     let run = dvm(&["explain", COFFEE, "--out", "Cargo.toml"]);
     assert_eq!(run.code, Some(2));
     assert!(
@@ -95,7 +95,7 @@ fn a_folder_that_cannot_be_made_is_refused() {
 }
 
 #[test]
-fn no_picture_at_all_is_refused() {
+fn no_picture_is_an_error() {
     assert_eq!(dvm(&["explain"]).code, Some(2));
     assert_eq!(dvm(&["classify"]).code, Some(2));
     assert_eq!(dvm(&[]).code, Some(2));

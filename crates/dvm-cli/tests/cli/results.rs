@@ -1,4 +1,4 @@
-//! Folders of results: whole, alone and of one run.
+//! Folders of results: complete, and from one run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{CHELSEA, COFFEE, FAST, Run, explain, names, program, text};
 
-/// Occlusion in sixteen windows.
+/// Occlusion with sixteen windows.
 const COARSE: [&str; 8] = [
     "--model",
     "squeezenet1_1",
@@ -28,14 +28,14 @@ fn record(folder: &Path) -> Value {
     serde_json::from_slice(&fs::read(folder.join("explanation.json")).unwrap()).unwrap()
 }
 
-/// The files that the record of a folder names, sorted.
+/// The files in the record of a folder, sorted.
 fn listed(folder: &Path) -> Vec<String> {
     let mut files: Vec<String> = serde_json::from_value(record(folder)["files"].clone()).unwrap();
     files.sort();
     files
 }
 
-/// All below a folder, as paths in it, sorted.
+/// All paths below a folder, sorted.
 fn tree(folder: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -54,7 +54,7 @@ fn tree(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_second_run_leaves_nothing_of_the_first() {
+fn a_second_run_replaces_the_first() {
     let out = tempfile::tempdir().unwrap();
     explain(out.path(), &with(&[COFFEE], &FAST));
     let run = explain(out.path(), &with(&[COFFEE], &COARSE));
@@ -66,7 +66,7 @@ fn a_second_run_leaves_nothing_of_the_first() {
 }
 
 #[test]
-fn one_class_replaces_several_and_several_replace_one() {
+fn results_of_one_class_and_of_several_replace_each_other() {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("coffee");
     let classes = ["--class", "espresso", "--class", "cup"];
@@ -81,7 +81,7 @@ fn one_class_replaces_several_and_several_replace_one() {
 }
 
 #[test]
-fn a_folder_with_files_of_somebody_else_is_refused_before_anything_is_computed() {
+fn a_folder_with_other_files_is_an_error_before_anything_is_computed() {
     let out = tempfile::tempdir().unwrap();
     let folder = out.path().join("coffee");
     fs::create_dir(&folder).unwrap();
@@ -94,7 +94,7 @@ fn a_folder_with_files_of_somebody_else_is_refused_before_anything_is_computed()
 }
 
 #[test]
-fn another_picture_of_the_same_name_is_noted_and_the_same_one_is_not() {
+fn replacing_the_results_of_another_picture_gives_a_note() {
     let out = tempfile::tempdir().unwrap();
     let other = tempfile::tempdir().unwrap();
     let coffee = other.path().join("coffee.png");
@@ -111,7 +111,7 @@ fn another_picture_of_the_same_name_is_noted_and_the_same_one_is_not() {
     assert!(!same.stderr.contains("another picture"), "{}", same.stderr);
     let run = explain(out.path(), &with(&[text(&coffee)], &FAST));
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let note = format!("the explanation of another picture, {COFFEE}, which is replaced");
+    let note = format!("the explanation of another picture, {COFFEE}; it will be replaced");
     assert!(run.stderr.contains(&note), "{}", run.stderr);
 }
 
@@ -158,7 +158,7 @@ fn the_record_names_the_picture_by_its_checksum_and_the_raw_array_by_its_file() 
 }
 
 #[test]
-fn two_runs_at_once_leave_the_results_of_one() {
+fn two_simultaneous_runs_leave_the_results_of_one() {
     let out = tempfile::tempdir().unwrap();
     let start = |options: &[&str]| {
         program()
@@ -173,8 +173,8 @@ fn two_runs_at_once_leave_the_results_of_one() {
         .collect();
     for run in runs {
         let output = run.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{message}");
     }
     let folder = out.path().join("coffee");
     assert_eq!(names(out.path()), ["coffee"]);
@@ -182,12 +182,12 @@ fn two_runs_at_once_leave_the_results_of_one() {
 }
 
 #[test]
-fn a_folder_for_results_that_cannot_be_written_is_refused_first() {
+fn a_read_only_folder_is_an_error_before_anything_is_computed() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file");
     fs::write(&file, "").unwrap();
     for out in [file.clone(), file.join("deeper")] {
-        // The network does not exist either: the folder is looked at before it.
+        // The network does not exist; the folder is checked first.
         let run = explain(&out, &[COFFEE, "--model", "no-such-network.onnx"]);
         assert_eq!(run.code, Some(2));
         assert!(run.stderr.contains(text(&out)), "{}", run.stderr);
@@ -195,7 +195,7 @@ fn a_folder_for_results_that_cannot_be_written_is_refused_first() {
 }
 
 #[test]
-fn a_report_is_refused_first_where_something_else_is() {
+fn a_report_over_other_files_is_an_error_before_anything_is_computed() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("thesis.tex"), "").unwrap();
     let mut command = program();
@@ -212,7 +212,7 @@ mod signals {
     use std::process::{Child, Command};
     use std::time::{Duration, Instant};
 
-    /// Starts an occlusion that takes minutes, and waits until its folder grows.
+    /// Starts an occlusion that takes minutes, and waits for its first files.
     fn started(out: &Path) -> Child {
         let child = program()
             .args(["explain", "--out", text(out), COFFEE, "--stride", "1"])
@@ -249,21 +249,24 @@ mod signals {
     }
 
     #[test]
-    fn interrupted_work_ends_by_the_signal_says_so_and_leaves_nothing() {
+    fn an_interrupted_run_ends_by_the_signal_and_leaves_no_files() {
         for (signal, number) in [("-INT", 2), ("-TERM", 15)] {
             let out = tempfile::tempdir().unwrap();
             let child = started(out.path());
             send(signal, &child);
             let output = child.wait_with_output().unwrap();
             assert_eq!(output.status.signal(), Some(number));
-            let said = String::from_utf8(output.stderr).unwrap();
-            assert!(said.contains("interrupted; explained: 0 of 1"), "{said}");
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                message.contains("interrupted; explained: 0 of 1"),
+                "{message}"
+            );
             assert!(names(out.path()).is_empty());
         }
     }
 
     #[test]
-    fn an_interruption_while_files_are_written_leaves_nothing() {
+    fn an_interruption_while_writing_leaves_no_files() {
         let out = tempfile::tempdir().unwrap();
         let child = program()
             .args([
@@ -287,17 +290,17 @@ mod signals {
         send("-TERM", &child);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.signal(), Some(15));
-        let said = String::from_utf8(output.stderr).unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
         assert!(
-            said.contains("1000 classes of 1 picture will take about"),
-            "{said}"
+            message.contains("1000 classes of 1 picture will take about"),
+            "{message}"
         );
-        assert!(!said.contains("error:"), "{said}");
+        assert!(!message.contains("error:"), "{message}");
         assert!(names(out.path()).is_empty());
     }
 
     #[test]
-    fn what_a_killed_run_left_is_cleared_away_by_the_next() {
+    fn the_next_run_removes_the_files_of_a_killed_one() {
         let out = tempfile::tempdir().unwrap();
         explain(out.path(), &with(&[COFFEE], &FAST));
         let before = fs::read(out.path().join("coffee/explanation.json")).unwrap();

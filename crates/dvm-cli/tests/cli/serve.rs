@@ -1,4 +1,4 @@
-//! `dvm serve`, as people and service managers run it.
+//! `dvm serve`: options, tokens, signals.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::{dvm, program, text};
 
-/// The arguments of a server that is quick to start.
+/// A server with the fastest network.
 const QUICK: [&str; 6] = ["--model", "squeezenet1_1", "--port", "0", "--log", "none"];
 
-/// A server that runs, with what it printed when it was ready.
+/// A running server, with its line of JSON.
 struct Serving {
     child: Child,
     ready: Value,
@@ -41,7 +41,7 @@ impl Serving {
         stream
     }
 
-    /// Sends a request and gives the answer.
+    /// Sends a request and returns the answer.
     fn ask(&self, request: &str) -> String {
         let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
@@ -59,7 +59,7 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -73,7 +73,7 @@ fn serve(arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn a_server_that_others_reach_is_refused_without_a_token_and_says_what_to_do() {
+fn a_public_address_needs_a_token() {
     let open = crate::Run::of(serve(&["--listen", "0.0.0.0"]).env("DVM_TOKEN", ""));
     assert_eq!(open.code, Some(2), "{}", open.stderr);
     for word in [
@@ -98,12 +98,12 @@ fn the_token_comes_from_a_file_or_the_environment() {
     let file = folder.path().join("token");
     std::fs::write(&file, "of-the-file-0123456789\n").unwrap();
     let arguments = ["--listen", "0.0.0.0", "--json", "--token-file", text(&file)];
-    // A file that is named wins.
+    // The file overrides the environment variable.
     let server = Serving::new(serve(&arguments).env("DVM_TOKEN", "of-the-environment-0"));
     assert_eq!(server.ready["token"], true);
     let models =
         |token: &str| server.get("/v1/models", &format!("Authorization: Bearer {token}\r\n"));
-    // Listening on every address, it is reached by the one of this machine.
+    // A server on all addresses can be reached on the local one.
     let port = server.ready["address"]
         .as_str()
         .unwrap()
@@ -120,7 +120,7 @@ fn the_token_comes_from_a_file_or_the_environment() {
 }
 
 #[test]
-fn options_of_one_network_go_with_one_network() {
+fn options_of_a_network_need_a_single_network() {
     let two = [
         "serve",
         "--model",
@@ -136,12 +136,16 @@ fn options_of_one_network_go_with_one_network() {
     ] {
         let run = dvm(&[&two[..], &option].concat());
         assert_eq!(run.code, Some(2));
-        assert!(run.stderr.contains("go with one network"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("need a single --model"),
+            "{}",
+            run.stderr
+        );
     }
 }
 
 #[test]
-fn a_port_that_is_taken_is_an_error_that_names_the_option() {
+fn a_used_port_is_an_error_that_names_the_option() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let run = dvm(&["serve", "--model", "squeezenet1_1", "--port", &port]);
@@ -156,7 +160,7 @@ fn a_port_that_is_taken_is_an_error_that_names_the_option() {
 
 #[cfg(unix)]
 #[test]
-fn a_server_that_is_told_to_end_finishes_its_work_and_ends_well() {
+fn a_server_finishes_its_requests_after_a_signal() {
     for signal in ["-TERM", "-INT"] {
         let mut server = Serving::new(&mut serve(&[
             "--json",

@@ -1,5 +1,4 @@
-//! Where pictures come from: folders in folders, data sets, lists, standard input, medical files; and
-//! which of their values are shown.
+//! Sources of pictures: subfolders, data sets, lists, standard input, medical files; and ranges of values.
 
 use std::fs;
 use std::io::Write;
@@ -17,7 +16,7 @@ fn reference(crate_and_file: &str) -> PathBuf {
         .join(file)
 }
 
-/// 12 bits in 16.
+/// A picture with 12 bits stored in 16.
 fn twelve_bits() -> PathBuf {
     reference("dvm-image/value_ranges/grey12.tiff")
 }
@@ -26,7 +25,7 @@ fn ct() -> PathBuf {
     reference("dvm-data/dicom_pictures/ct.dcm")
 }
 
-/// `dvm classify --json` by the fastest network.
+/// `dvm classify --json` with the fastest network.
 fn classify(arguments: &[&str]) -> Run {
     dvm(&[
         &["classify", "--json", "--model", "squeezenet1_1"],
@@ -60,7 +59,7 @@ fn record(folder: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn twelve_bits_in_sixteen_come_with_a_warning_until_the_range_is_said() {
+fn twelve_bits_in_sixteen_give_a_warning_until_the_range_is_set() {
     let (out, picture) = (tempfile::tempdir().unwrap(), twelve_bits());
     let run = explain(out.path(), &[&[text(&picture)], &FAST[..]].concat());
     assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -87,7 +86,7 @@ fn twelve_bits_in_sixteen_come_with_a_warning_until_the_range_is_said() {
 }
 
 #[test]
-fn a_dicom_file_is_shown_in_its_window_and_its_overlays_belong_to_its_study() {
+fn a_dicom_file_uses_its_window_and_its_overlays_belong_to_its_study() {
     let (out, scan) = (tempfile::tempdir().unwrap(), ct());
     let run = explain(out.path(), &[&[text(&scan)], &FAST[..]].concat());
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
@@ -115,7 +114,7 @@ fn a_dicom_file_is_shown_in_its_window_and_its_overlays_belong_to_its_study() {
 }
 
 #[test]
-fn slices_of_a_volume_are_pictures_of_their_own() {
+fn slices_of_a_volume_are_separate_pictures() {
     let volume = reference("dvm-data/dicom_pictures/window.nii");
     let out = tempfile::tempdir().unwrap();
     let all = ["--slice", "all"];
@@ -130,14 +129,14 @@ fn slices_of_a_volume_are_pictures_of_their_own() {
     let beyond = classify(&[text(&volume), "--slice", "7"]);
     assert_eq!(beyond.code, Some(1));
     assert!(
-        beyond.stderr.contains("has 3 slices, numbered 0 to 2"),
+        beyond.stderr.contains("has 3 slices, 0 to 2"),
         "{}",
         beyond.stderr
     );
 }
 
 #[test]
-fn folders_in_folders_data_sets_and_lists_give_the_same_pictures() {
+fn subfolders_data_sets_and_lists_give_the_same_pictures() {
     let home = tempfile::tempdir().unwrap();
     let coffee = fs::read(
         Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -207,7 +206,7 @@ fn standard_input_is_a_picture_or_a_list() {
 }
 
 #[test]
-fn formats_that_are_not_read_are_named_with_what_converts_them() {
+fn unsupported_formats_are_named_with_a_converter() {
     let home = tempfile::tempdir().unwrap();
     let photo = home.path().join("IMG_1.HEIC");
     fs::write(&photo, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").unwrap();
@@ -223,25 +222,26 @@ fn formats_that_are_not_read_are_named_with_what_converts_them() {
     let run = classify(&[text(home.path())]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(
-        run.stderr.contains("formats that are not read"),
+        run.stderr.contains("dvm does not read the format"),
         "{}",
         run.stderr
     );
 }
 
 #[test]
-fn a_picture_above_the_limit_says_what_it_takes_and_what_allows_it() {
+fn a_picture_above_the_limit_names_its_size_and_the_option() {
     let run = classify(&[COFFEE, "--max-pixels", "1000"]);
     assert_eq!(run.code, Some(1));
     assert!(
-        run.stderr.contains("of memory (--max-pixels allows it)"),
+        run.stderr
+            .contains("of memory (--max-pixels raises the limit)"),
         "{}",
         run.stderr
     );
 }
 
 #[test]
-fn a_set_of_twelve_bits_is_warned_about_and_trained_within_its_range() {
+fn a_data_set_of_twelve_bits_gives_a_warning_and_is_trained_with_a_range() {
     let home = tempfile::tempdir().unwrap();
     let source = home.path().join("cells");
     for class in ["dividing", "resting"] {
@@ -316,8 +316,8 @@ fn a_set_of_twelve_bits_is_warned_about_and_trained_within_its_range() {
     };
     let run = train(&["--range", "0..4095"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let said = format!("{}{}", run.stdout, run.stderr);
-    assert!(!said.contains("nearly black"), "{said}");
+    let message = format!("{}{}", run.stdout, run.stderr);
+    assert!(!message.contains("nearly black"), "{message}");
     let best = out.join("best.safetensors");
     let trained = dvm::Classifier::read(&best).unwrap();
     assert_eq!(trained.preprocess().range, reading.range);

@@ -1,11 +1,11 @@
-//! `dvm survey`: a folder in, tables and pictures out.
+//! The output of `dvm survey`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::{COFFEE, dvm, names, text};
 
-/// A folder with a folder for each of these classes and two pictures in each.
+/// A folder with two pictures for each of these classes.
 fn set(home: &Path, classes: &[&str]) -> PathBuf {
     let set = home.join("set");
     let coffee = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -28,7 +28,7 @@ fn survey(data: &Path, out: &Path, more: &[&str]) -> crate::Run {
 }
 
 #[test]
-fn a_survey_prints_a_table_and_leaves_a_folder_that_another_replaces() {
+fn a_survey_prints_a_table_and_writes_a_folder_that_another_replaces() {
     let home = tempfile::tempdir().unwrap();
     let set = set(home.path(), &["espresso", "cup"]);
     let out = home.path().join("out");
@@ -54,7 +54,7 @@ fn a_survey_prints_a_table_and_leaves_a_folder_that_another_replaces() {
 }
 
 #[test]
-fn the_same_survey_is_the_same_bytes_on_one_thread_and_on_several() {
+fn results_do_not_depend_on_the_number_of_threads() {
     let home = tempfile::tempdir().unwrap();
     let set = set(home.path(), &["espresso", "cup"]);
     let bytes = |threads: &str| {
@@ -68,7 +68,7 @@ fn the_same_survey_is_the_same_bytes_on_one_thread_and_on_several() {
 }
 
 #[test]
-fn classes_that_the_network_does_not_know_are_no_labels_and_that_is_said() {
+fn unknown_classes_are_not_used_as_labels_and_give_a_warning() {
     let home = tempfile::tempdir().unwrap();
     let set = set(home.path(), &["espresso", "my own class"]);
     let run = survey(&set, &home.path().join("out"), &["--json"]);
@@ -82,14 +82,14 @@ fn classes_that_the_network_does_not_know_are_no_labels_and_that_is_said() {
     let refused = survey(&set, &home.path().join("out"), &["--class", "true"]);
     assert_eq!(refused.code, Some(2));
     assert!(
-        refused.stderr.contains("does not know"),
+        refused.stderr.contains("has no class"),
         "{}",
         refused.stderr
     );
 }
 
 #[test]
-fn a_folder_without_classes_is_surveyed_and_a_broken_picture_is_named() {
+fn a_folder_without_classes_is_surveyed_and_broken_pictures_are_named() {
     let home = tempfile::tempdir().unwrap();
     let set = set(home.path(), &["espresso"]).join("espresso");
     fs::write(set.join("broken.jpg"), "no picture").unwrap();

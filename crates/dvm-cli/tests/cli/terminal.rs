@@ -1,12 +1,12 @@
-//! What reaches a terminal: names that could command it, and output that cannot be written.
+//! Output on terminals: control characters in names, and output that cannot be written.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::{COFFEE, FAST, Run, dvm, explain, program, text};
 
-/// A picture whose name would colour the screen, move up and begin a new line.
-fn hostile(folder: &tempfile::TempDir) -> PathBuf {
+/// A picture with control characters in its name: colour, cursor up, new line.
+fn with_control_characters(folder: &tempfile::TempDir) -> PathBuf {
     let picture = folder.path().join("a\x1b[31m\u{9b}1A\nerror: b.png");
     let coffee = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -27,11 +27,11 @@ fn assert_harmless(run: &Run, lines: usize) {
 
 #[cfg(unix)]
 #[test]
-fn names_of_files_and_classes_cannot_command_the_terminal() {
+fn control_characters_in_names_are_escaped() {
     let home = tempfile::tempdir().unwrap();
-    let picture = hostile(&home);
+    let picture = with_control_characters(&home);
     let classes = home.path().join("classes.json");
-    // Class names with control characters are refused where they are read.
+    // Class names with control characters are an error when they are read.
     let names = vec!["\u{202e}osserpse"; 1000];
     fs::write(&classes, serde_json::to_string(&names).unwrap()).unwrap();
     let options = ["--model", "squeezenet1_1", "--classes", text(&classes)];
@@ -73,16 +73,19 @@ fn output_that_cannot_be_written_is_an_error() {
     ] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let output = program().args(arguments).stdout(full).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-        assert!(said.contains("standard output"), "{arguments:?}: {said}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+        assert!(
+            message.contains("standard output"),
+            "{arguments:?}: {message}"
+        );
     }
     assert!(out.path().join("coffee/figure.png").exists());
 }
 
 #[cfg(unix)]
 #[test]
-fn a_reader_that_has_read_enough_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     for arguments in [&["--help"][..], &["models", "list"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -93,7 +96,7 @@ fn a_reader_that_has_read_enough_is_no_error() {
 }
 
 #[test]
-fn more_threads_than_make_sense_are_not_started() {
+fn the_number_of_threads_is_limited() {
     let run = dvm(&[
         "classify",
         COFFEE,

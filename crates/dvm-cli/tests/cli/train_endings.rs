@@ -1,4 +1,4 @@
-//! How a training ends, and goes on.
+//! Ends of training: warnings, signals, resuming.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::train::{colours, config, metrics, train};
 use crate::{dvm, text};
 
 #[test]
-fn a_run_at_chance_says_what_to_change() {
+fn a_run_at_chance_level_warns_with_advice() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
     let out = home.path().join("run");
@@ -20,7 +20,7 @@ fn a_run_at_chance_says_what_to_change() {
         "--epochs",
         "3",
     ];
-    // So low a rate learns nothing.
+    // With this learning rate nothing is learnt.
     all.extend([
         "--model",
         "squeezenet1_1",
@@ -40,7 +40,7 @@ fn a_run_at_chance_says_what_to_change() {
     let run = dvm(&all);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     for words in [
-        "no better than chance",
+        "not better than chance",
         "most frequent class alone has 50.0 %",
         "--learning-rate",
     ] {
@@ -49,7 +49,7 @@ fn a_run_at_chance_says_what_to_change() {
 }
 
 #[test]
-fn a_resumed_run_takes_more_epochs_and_its_schedule_covers_them() {
+fn a_resumed_run_can_have_more_epochs() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
     let out = home.path().join("run");
@@ -71,7 +71,7 @@ fn a_resumed_run_takes_more_epochs_and_its_schedule_covers_them() {
     let config = config(&out);
     assert_eq!(config["epochs"].as_integer(), Some(4));
     assert_eq!(config["schedule_from"].as_integer(), Some(2));
-    // One cycle over four steps begins at a 25th and ends near nothing; it does so twice.
+    // Both runs have a full cycle: it starts at a 25th of the rate and ends near 0.
     let rates: Vec<f64> = steps(&out)
         .iter()
         .map(|s| s["learning_rate"].as_f64().unwrap())
@@ -82,7 +82,7 @@ fn a_resumed_run_takes_more_epochs_and_its_schedule_covers_them() {
 
 #[cfg(unix)]
 #[test]
-fn sigterm_stops_after_the_step_with_a_status_that_is_not_0_and_the_run_can_be_resumed() {
+fn sigterm_stops_after_the_step_and_the_run_can_be_resumed() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
     let out = home.path().join("run");
@@ -138,7 +138,7 @@ fn sigterm_stops_after_the_step_with_a_status_that_is_not_0_and_the_run_can_be_r
 }
 
 #[test]
-fn a_loss_that_is_no_number_is_said_and_nothing_of_it_is_saved() {
+fn a_nan_loss_is_an_error_and_is_not_saved() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
     let out = home.path().join("run");
@@ -166,14 +166,14 @@ fn a_loss_that_is_no_number_is_said_and_nothing_of_it_is_saved() {
     let run = dvm(&all);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("became"), "{}", run.stderr);
-    let said =
+    let message =
         "at a learning rate of 1e30; train again with --learning-rate 1e29, or with --clip 1";
-    assert!(run.stderr.contains(said), "{}", run.stderr);
+    assert!(run.stderr.contains(message), "{}", run.stderr);
     assert!(!out.join("last.safetensors").exists());
 }
 
 #[test]
-fn a_run_that_patience_ended_is_not_trained_further() {
+fn a_run_stopped_early_is_not_resumed() {
     let home = tempfile::tempdir().unwrap();
     let set = colours(home.path());
     let out = home.path().join("run");

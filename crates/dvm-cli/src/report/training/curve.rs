@@ -1,10 +1,10 @@
-//! The points of a curve that goes on for as long as a training does.
+//! The points of a curve, with a limit on their number.
 
-/// More points than a terminal is wide, twice over.
+/// Most points; a terminal is narrower.
 const MOST: usize = 2000;
 
-/// Smoothed values over epochs: with `span` 1 as they are, otherwise a mean whose weights fade over
-/// about `span` values. Where points become too many, every second is dropped from then on.
+/// Values over epochs, smoothed by an exponential moving average over about `span` values; 1: not smoothed. If there
+/// are too many points, every second is dropped.
 #[derive(Debug)]
 pub struct Curve {
     points: Vec<(f64, f64)>,
@@ -12,7 +12,7 @@ pub struct Curve {
     mean: f64,
     /// Sum of the weights in `mean`.
     weight: f64,
-    /// Every how many values become a point, and how many came since the last.
+    /// Values per point, and values since the last point.
     stride: usize,
     since: usize,
 }
@@ -29,16 +29,16 @@ impl Curve {
         }
     }
 
-    pub fn as_they_are() -> Self {
+    pub fn unsmoothed() -> Self {
         Self::smoothed(1.0)
     }
 
-    /// Smooths over so many values from now on.
+    /// Sets the number of values to smooth over.
     pub fn set_span(&mut self, span: f64) {
         self.span = span;
     }
 
-    /// Adds a value; what is no number is passed over.
+    /// Adds a value; ignores NaN and infinity.
     pub fn push(&mut self, epoch: f64, value: f64) {
         if !value.is_finite() {
             return;
@@ -66,7 +66,7 @@ impl Curve {
         &self.points
     }
 
-    /// The smoothed value up to now.
+    /// The last smoothed value.
     #[cfg(test)]
     pub fn last(&self) -> Option<f64> {
         (self.weight > 0.0).then_some(self.mean)
@@ -92,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn a_long_training_does_not_fill_the_memory() {
-        let mut curve = Curve::as_they_are();
+    fn a_long_training_keeps_a_limited_number_of_points() {
+        let mut curve = Curve::unsmoothed();
         for step in 0..100_000 {
             curve.push(f64::from(step), f64::from(step));
         }

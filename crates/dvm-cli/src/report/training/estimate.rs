@@ -1,29 +1,29 @@
-//! How long a training still takes, from what its kinds of work took up to now.
+//! Estimates the time left of a training from the time of each kind of work.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dvm::training::Phase;
 
-/// Seconds until a training and its report are done.
+/// Time left until a training and its report are done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Left {
     pub seconds: f64,
-    /// Whether work comes that was not seen yet: then it takes longer.
+    /// Whether it takes longer, because some kinds of work were not measured yet.
     pub at_least: bool,
 }
 
-/// What a training is at.
+/// A kind of work of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
-    Beginning,
+    Starting,
     Steps,
     Validation,
     Maps,
     Saving,
     ReportEvaluation,
     ReportMaps,
-    /// All that is done before the first step.
+    /// Work before the first step.
     Preparing(&'static str),
 }
 
@@ -43,15 +43,15 @@ impl From<Phase> for Work {
 }
 
 impl Work {
-    /// Whether it is done before the first step.
+    /// Whether it is before the first step.
     pub fn is_preparation(self) -> bool {
         matches!(self, Self::Preparing(_))
     }
 
-    /// Its name in the view and in lines.
+    /// Its name in the live view and in lines.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Beginning => "beginning",
+            Self::Starting => "starting",
             Self::Steps => "step",
             Self::Validation => "validating",
             Self::Maps => "TensorBoard maps",
@@ -63,7 +63,7 @@ impl Work {
     }
 }
 
-/// What is planned.
+/// The size of a training.
 #[derive(Debug, Default)]
 pub struct Plan {
     pub epochs: usize,
@@ -71,32 +71,32 @@ pub struct Plan {
     pub training: usize,
     /// Validation pictures.
     pub validation: usize,
-    /// Epochs after which maps are drawn.
+    /// Epochs with maps at their end.
     pub map_epochs: Vec<usize>,
 }
 
-/// Maps that a report has at most.
+/// Most maps of a report.
 const REPORT_MAPS: f64 = 12.0;
-/// A forward walk takes about a third of a step of training.
+/// Time of a forward pass relative to a training step.
 const FORWARD: f64 = 1.0 / 3.0;
 
-/// Measures the kinds of work, and says what is left.
+/// Measures the kinds of work and estimates the time left.
 #[derive(Debug)]
 pub struct Estimate {
     plan: Plan,
-    /// What is done now, and how much of it.
+    /// The current work, and the number of its units done.
     pub work: Work,
     pub done: usize,
     pub total: usize,
-    /// The epoch that is trained, from 1.
+    /// The current epoch, from 1.
     epoch: usize,
-    /// Steps of an epoch.
+    /// Steps per epoch.
     steps: usize,
-    /// Maps that an epoch draws, if it draws any.
+    /// Maps per epoch with maps.
     maps: usize,
-    /// When the last event came.
+    /// Time of the last event.
     last: Duration,
-    /// Seconds of one unit of each kind of work, and how many units were seen.
+    /// Seconds and number of measured units of each kind of work.
     units: BTreeMap<Work, (f64, usize)>,
 }
 
@@ -104,7 +104,7 @@ impl Estimate {
     pub fn new() -> Self {
         Self {
             plan: Plan::default(),
-            work: Work::Beginning,
+            work: Work::Starting,
             done: 0,
             total: 0,
             epoch: 1,
@@ -120,20 +120,20 @@ impl Estimate {
         (self.plan, self.epoch, self.last) = (plan, first_epoch, now);
     }
 
-    /// So much of this work is done.
-    pub fn see(&mut self, work: Work, done: usize, total: usize, now: Duration) {
+    /// Takes in that `done` of `total` units of `work` are done.
+    pub fn update(&mut self, work: Work, done: usize, total: usize, now: Duration) {
         let before = if work == self.work && done > self.done {
             self.done
         } else {
             0
         };
-        // A resumed epoch begins in the middle: only the last step was seen.
+        // A resumed epoch starts in the middle: only the last step was measured.
         let units = match work {
             Work::Steps => done.min(1),
             _ => done.saturating_sub(before),
         };
         let passed = now.saturating_sub(self.last).as_secs_f64();
-        // A phase tells when it begins; time before that belongs to nothing that comes again.
+        // Without units, a phase has just begun; the time before it is not measured.
         if units > 0 {
             let (seconds, seen) = self.units.entry(work).or_insert((0.0, 0));
             *seconds += passed;
@@ -148,20 +148,20 @@ impl Estimate {
         (self.work, self.done, self.total) = (work, done, total);
     }
 
-    /// An epoch is over.
+    /// Ends an epoch.
     pub fn end_epoch(&mut self, now: Duration) {
         self.epoch += 1;
-        (self.work, self.done, self.total) = (Work::Beginning, 0, 0);
+        (self.work, self.done, self.total) = (Work::Starting, 0, 0);
         self.last = now;
     }
 
-    /// How much of the work at hand is done: 0 to 1.
+    /// Share of the current work that is done, 0 to 1.
     pub fn share(&self) -> f64 {
         (self.done as f64 / self.total.max(1) as f64).clamp(0.0, 1.0)
     }
 
-    /// What is left until the report is written; none before the first step. `wrong` is the share of
-    /// validation pictures that are not recognised: the report draws some of those.
+    /// Time left until the report is written; none before the first step. `wrong`: share of wrongly
+    /// classified validation pictures, because the report has maps for some of them.
     pub fn left(&self, now: Duration, wrong: f64) -> Option<Left> {
         let unit = |work| {
             self.units
@@ -174,7 +174,7 @@ impl Estimate {
             at_least |= seconds.is_none() && count > 0.0;
             count * seconds.unwrap_or(0.0)
         };
-        // Of the work at hand, what is left; of other work, all of it.
+        // The rest of the current work; all of other work.
         let rest = |work: Work, all: f64| match self.work == work {
             true => all * (1.0 - self.share()),
             false => all,
@@ -189,7 +189,7 @@ impl Estimate {
 
         let mut seconds = 0.0;
         if self.epoch <= self.plan.epochs {
-            // In the order of an epoch: what comes before the work at hand is done.
+            // In the order of an epoch; everything before the current work is done.
             let order = [Work::Steps, Work::Validation, Work::Maps, Work::Saving];
             let at = order
                 .iter()
@@ -250,15 +250,15 @@ mod tests {
     /// Four steps of 2 seconds, validation of 4 seconds, and maps of 6 seconds where they are due.
     fn epoch(estimate: &mut Estimate, begin: u64, maps: bool) -> u64 {
         for step in 1..=4 {
-            estimate.see(Work::Steps, step, 4, at(begin + 2 * step as u64));
+            estimate.update(Work::Steps, step, 4, at(begin + 2 * step as u64));
         }
-        estimate.see(Work::Validation, 0, 20, at(begin + 8));
-        estimate.see(Work::Validation, 20, 20, at(begin + 12));
+        estimate.update(Work::Validation, 0, 20, at(begin + 8));
+        estimate.update(Work::Validation, 20, 20, at(begin + 12));
         let mut end = begin + 12;
         if maps {
-            estimate.see(Work::Maps, 0, 2, at(end));
-            estimate.see(Work::Maps, 1, 2, at(end + 3));
-            estimate.see(Work::Maps, 2, 2, at(end + 6));
+            estimate.update(Work::Maps, 0, 2, at(end));
+            estimate.update(Work::Maps, 1, 2, at(end + 3));
+            estimate.update(Work::Maps, 2, 2, at(end + 6));
             end += 6;
         }
         estimate.end_epoch(at(end));
@@ -266,17 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_before_the_first_step() {
+    fn there_is_no_estimate_before_the_first_step() {
         let mut estimate = estimate(&[]);
         assert_eq!(estimate.left(at(1), 0.0), None);
-        estimate.see(Work::from(Phase::Check), 10, 100, at(2));
+        estimate.update(Work::from(Phase::Check), 10, 100, at(2));
         assert_eq!(estimate.left(at(2), 0.0), None);
     }
 
     #[test]
-    fn the_first_epoch_guesses_validation_from_steps_and_owns_that_maps_are_unknown() {
+    fn in_the_first_epoch_validation_is_estimated_from_steps_and_maps_are_unknown() {
         let mut estimate = estimate(&[1]);
-        estimate.see(Work::Steps, 1, 4, at(2));
+        estimate.update(Work::Steps, 1, 4, at(2));
         // 3 + 8 steps; 20 pictures at a third of 2 / 20 seconds, for each epoch and the report.
         let left = estimate.left(at(2), 0.0).unwrap();
         assert!(
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_of_the_first_epoch_are_counted_in_those_to_come() {
+    fn phases_of_the_first_epoch_are_used_for_the_next_epochs() {
         let mut estimate = estimate(&[1, 3]);
         let end = epoch(&mut estimate, 0, true);
         // Two epochs of 12 seconds, maps in one of them, and the report: 4 seconds, and 3 for each
@@ -299,33 +299,33 @@ mod tests {
         );
         // Half of the validation of the second epoch.
         for step in 1..=4 {
-            estimate.see(Work::Steps, step, 4, at(end + 2 * step as u64));
+            estimate.update(Work::Steps, step, 4, at(end + 2 * step as u64));
         }
-        estimate.see(Work::Validation, 0, 20, at(end + 8));
-        estimate.see(Work::Validation, 10, 20, at(end + 10));
+        estimate.update(Work::Validation, 0, 20, at(end + 8));
+        estimate.update(Work::Validation, 10, 20, at(end + 10));
         let left = estimate.left(at(end + 10), 0.0).unwrap();
         assert_eq!(left.seconds, 2.0 + 12.0 + 6.0 + 4.0);
     }
 
     #[test]
-    fn the_report_is_part_of_what_is_left() {
+    fn the_time_left_includes_the_report() {
         let mut estimate = estimate(&[1]);
         let mut end = epoch(&mut estimate, 0, true);
         end = epoch(&mut estimate, end, false);
         end = epoch(&mut estimate, end, false);
         assert_eq!(estimate.left(at(end), 0.1).unwrap().seconds, 4.0 + 6.0);
-        estimate.see(Work::ReportEvaluation, 0, 20, at(end));
-        estimate.see(Work::ReportEvaluation, 10, 20, at(end + 2));
+        estimate.update(Work::ReportEvaluation, 0, 20, at(end));
+        estimate.update(Work::ReportEvaluation, 10, 20, at(end + 2));
         assert_eq!(estimate.left(at(end + 2), 0.1).unwrap().seconds, 2.0 + 6.0);
-        estimate.see(Work::ReportMaps, 0, 2, at(end + 4));
-        estimate.see(Work::ReportMaps, 1, 2, at(end + 7));
+        estimate.update(Work::ReportMaps, 0, 2, at(end + 4));
+        estimate.update(Work::ReportMaps, 1, 2, at(end + 7));
         assert_eq!(estimate.left(at(end + 8), 0.1).unwrap().seconds, 2.0);
     }
 
     #[test]
-    fn a_resumed_epoch_counts_the_steps_of_this_process() {
+    fn a_resumed_epoch_measures_only_steps_of_this_process() {
         let mut estimate = estimate(&[]);
-        estimate.see(Work::Steps, 3, 4, at(2));
+        estimate.update(Work::Steps, 3, 4, at(2));
         // One step of 2 seconds was seen, and nine are left.
         let left = estimate.left(at(2), 0.0).unwrap().seconds;
         assert!((left - (18.0 + 4.0 * 20.0 / 30.0)).abs() < 1e-9, "{left}");

@@ -1,4 +1,4 @@
-//! What is known of a training while it runs, for whoever draws it.
+//! The state of a running training, for the live view and for lines.
 
 use std::time::Duration;
 
@@ -7,11 +7,10 @@ use dvm::training::{EpochRecord, TrainingEvent};
 use super::curve::Curve;
 use super::estimate::{Estimate, Left, Plan, Work};
 
-/// Steps over which the numbers of single batches are smoothed in curves, at most: less where an
-/// epoch has few, or the curve would show the epoch before.
+/// Most steps over which curves are smoothed; fewer if an epoch has few steps.
 const SPAN: f64 = 20.0;
 
-/// All that the events up to now say.
+/// The state after the events so far.
 #[derive(Debug)]
 pub struct History {
     pub model: String,
@@ -20,12 +19,12 @@ pub struct History {
     pub epoch: usize,
     pub learning_rate: f64,
     pub images_per_second: f64,
-    /// Curves over epochs: a step of the third epoch lies between 2 and 3.
+    /// Curves over epochs: steps of the third epoch are between 2 and 3.
     pub train_loss: Curve,
     pub train_accuracy: Curve,
     pub val_loss: Curve,
     pub val_accuracy: Curve,
-    /// Loss and accuracy over the pictures of the epoch, as the epoch's record has them at its end.
+    /// Loss and accuracy of the current epoch.
     pub train: Option<(f64, f64)>,
     pub last: Option<EpochRecord>,
     /// The best epoch and its accuracy.
@@ -45,8 +44,8 @@ impl History {
             images_per_second: 0.0,
             train_loss: Curve::smoothed(SPAN),
             train_accuracy: Curve::smoothed(SPAN),
-            val_loss: Curve::as_they_are(),
-            val_accuracy: Curve::as_they_are(),
+            val_loss: Curve::unsmoothed(),
+            val_accuracy: Curve::unsmoothed(),
             train: None,
             last: None,
             best: None,
@@ -55,7 +54,7 @@ impl History {
         }
     }
 
-    /// Takes in what happened, `now` after the process began.
+    /// Takes in an event, `now` after the start of the process.
     pub fn take(&mut self, event: &TrainingEvent, now: Duration) {
         match event {
             TrainingEvent::Started {
@@ -84,7 +83,7 @@ impl History {
                 }
             }
             TrainingEvent::Phase { phase, done, total } => {
-                self.estimate.see(Work::from(*phase), *done, *total, now);
+                self.estimate.update(Work::from(*phase), *done, *total, now);
             }
             TrainingEvent::Step {
                 epoch,
@@ -99,7 +98,7 @@ impl History {
                     self.sums = (0.0, 0.0, 0.0);
                 }
                 self.epoch = *epoch;
-                self.estimate.see(Work::Steps, *step, *steps, now);
+                self.estimate.update(Work::Steps, *step, *steps, now);
                 let span = (*steps as f64 / 5.0).clamp(1.0, SPAN);
                 self.train_loss.set_span(span);
                 self.train_accuracy.set_span(span);
@@ -136,7 +135,7 @@ impl History {
         self.last = Some(*record);
     }
 
-    /// What is left until the report is written; none before anything can be said.
+    /// Time left until the report is written, if it can be estimated.
     pub fn left(&self, now: Duration) -> Option<Left> {
         let accuracy = self.best.and_then(|(_, accuracy)| accuracy);
         self.estimate.left(now, 1.0 - accuracy.unwrap_or(1.0))
@@ -191,7 +190,7 @@ pub mod tests {
     }
 
     #[test]
-    fn the_training_figures_are_those_of_the_epoch_and_end_as_its_record() {
+    fn training_values_are_means_of_the_epoch_and_end_as_its_record() {
         let mut history = History::new();
         history.take(&started(), at(0));
         for i in 1..=4 {

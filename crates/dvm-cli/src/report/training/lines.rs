@@ -1,4 +1,4 @@
-//! A training in plain lines, for log files and for terminals that can do no more.
+//! Training as lines of text, for log files and simple terminals.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use dvm::training::{EpochRecord, TrainingEvent};
 
 use super::estimate::Work;
-use super::{History, left_words, percent, spoken};
+use super::{History, duration_words, left_words, percent};
 use crate::report::escaped;
 use crate::train::advice;
 
-/// Between two lines about steps.
+/// Shortest time between two lines about steps.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// Writes a line per epoch, and within an epoch one now and then.
+/// Writes a line per epoch, and one every [`PAUSE`] within an epoch.
 pub struct Lines<W> {
     out: W,
     history: History,
-    /// When something was last said.
-    said: Duration,
+    /// Time of the last line.
+    last: Duration,
 }
 
 impl<W: Write> Lines<W> {
@@ -26,32 +26,32 @@ impl<W: Write> Lines<W> {
         Self {
             out,
             history: History::new(),
-            said: Duration::ZERO,
+            last: Duration::ZERO,
         }
     }
 
-    /// Says what happened, `now` after the process began.
-    pub fn see(&mut self, event: &TrainingEvent, now: Duration) -> io::Result<()> {
+    /// Writes about an event, `now` after the start of the process.
+    pub fn show(&mut self, event: &TrainingEvent, now: Duration) -> io::Result<()> {
         self.history.take(event, now);
         let line = match event {
-            TrainingEvent::Step { .. } if now < self.said + PAUSE => return Ok(()),
+            TrainingEvent::Step { .. } if now < self.last + PAUSE => return Ok(()),
             TrainingEvent::Step { .. } => work_line(&self.history, now),
-            // What comes before the first step is named once it is done.
+            // Work before the first step gets one line at its end.
             TrainingEvent::Phase { phase, done, total } => {
                 let prepared = Work::from(*phase).is_preparation() && done == total;
-                if !prepared && now < self.said + PAUSE {
+                if !prepared && now < self.last + PAUSE {
                     return Ok(());
                 }
                 work_line(&self.history, now)
             }
             other => line(other, &self.history),
         };
-        self.said = now;
+        self.last = now;
         writeln!(self.out, "{}", escaped(&line))
     }
 }
 
-/// What is said of anything but a step.
+/// The line about an event other than a step.
 pub fn line(event: &TrainingEvent, history: &History) -> String {
     match event {
         TrainingEvent::Started {
@@ -81,12 +81,15 @@ pub fn line(event: &TrainingEvent, history: &History) -> String {
         } => {
             let best = match (best_epoch, best_accuracy) {
                 (Some(epoch), Some(accuracy)) => {
-                    format!("; best: epoch {epoch}, {} right", percent(*accuracy))
+                    format!("; best: epoch {epoch}, accuracy {}", percent(*accuracy))
                 }
                 (Some(epoch), None) => format!("; best: epoch {epoch}"),
                 (None, _) => String::new(),
             };
-            format!("trained for {}{best}", spoken(duration.as_secs_f64()))
+            format!(
+                "trained for {}{best}",
+                duration_words(duration.as_secs_f64())
+            )
         }
     }
 }
@@ -106,7 +109,7 @@ fn work_line(history: &History, now: Duration) -> String {
         }
         (Work::ReportEvaluation | Work::ReportMaps, _) => format!("{at}{left}"),
         (Work::Steps, Some((loss, accuracy))) => format!(
-            "{epoch}, {at}: loss {loss:.4}, {} right, {:.1} images/s{left}",
+            "{epoch}, {at}: loss {loss:.4}, accuracy {}, {:.1} pictures/s{left}",
             percent(accuracy),
             history.images_per_second,
         ),
@@ -117,18 +120,18 @@ fn work_line(history: &History, now: Duration) -> String {
 fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     let validation = match (record.val_loss, record.val_accuracy) {
         (Some(loss), Some(accuracy)) => {
-            let best = if record.best { ", the best so far" } else { "" };
+            let best = if record.best { ", best so far" } else { "" };
             format!(
-                "; validation: loss {loss:.4}, {} right{best}",
+                "; validation: loss {loss:.4}, accuracy {}{best}",
                 percent(accuracy)
             )
         }
         _ => String::new(),
     };
     format!(
-        "epoch {} of {epochs} in {}: loss {:.4}, {} right{validation}",
+        "epoch {} of {epochs} in {}: loss {:.4}, accuracy {}{validation}",
         record.epoch,
-        spoken(record.seconds),
+        duration_words(record.seconds),
         record.train_loss,
         percent(record.train_accuracy),
     )
@@ -140,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_for_each_epoch_and_now_and_then_one_for_steps() {
+    fn there_is_a_line_for_each_epoch_and_one_every_30_seconds_for_steps() {
         let mut lines = Lines::new(Vec::new());
         let finished = TrainingEvent::Finished {
             best_epoch: Some(2),
@@ -175,19 +178,19 @@ mod tests {
             ),
             (finished, 100),
         ] {
-            lines.see(&event, Duration::from_secs(seconds)).unwrap();
+            lines.show(&event, Duration::from_secs(seconds)).unwrap();
         }
-        let said = String::from_utf8(lines.out).unwrap();
+        let written = String::from_utf8(lines.out).unwrap();
         let expected = [
             "resnet18: 80 training and 20 validation pictures, epochs 1 to 3",
-            "epoch 1 of 3, step 2 of 4: loss 1.1667, 63.3 % right, 17.2 images/s, more than 2 min 56 s left",
-            "epoch 1 of 3 in 10 s: loss 1.0000, 60.0 % right; validation: loss 0.9000, 70.0 % right, \
-             the best so far",
+            "epoch 1 of 3, step 2 of 4: loss 1.1667, accuracy 63.3 %, 17.2 pictures/s, more than 2 min 56 s left",
+            "epoch 1 of 3 in 10 s: loss 1.0000, accuracy 60.0 %; validation: loss 0.9000, accuracy 70.0 %, \
+             best so far",
             "daisy/7.jpg cannot be read",
-            "epoch 2 of 3 in 10 s: loss 0.5000, 80.0 % right; validation: loss 0.4500, 85.0 % right",
-            "epoch 3 of 3 in 10 s: loss 0.3333, 86.7 % right",
-            "trained for 1 h 02 min; best: epoch 2, 85.0 % right",
+            "epoch 2 of 3 in 10 s: loss 0.5000, accuracy 80.0 %; validation: loss 0.4500, accuracy 85.0 %",
+            "epoch 3 of 3 in 10 s: loss 0.3333, accuracy 86.7 %",
+            "trained for 1 h 02 min; best: epoch 2, accuracy 85.0 %",
         ];
-        assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+        assert_eq!(written.lines().collect::<Vec<_>>(), expected);
     }
 }

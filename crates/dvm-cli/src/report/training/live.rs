@@ -1,4 +1,4 @@
-//! Live curves at the bottom of a terminal, above which messages scroll away as usual.
+//! Live curves at the bottom of a terminal, with messages scrolling above them.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,14 +13,13 @@ use super::History;
 use super::lines::line;
 use super::view::{HEIGHT, draw};
 
-/// Between two drawings: five a second are enough.
+/// Shortest time between two drawings.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A view that is drawn anew as things happen.
+/// A view that is redrawn with each event.
 ///
-/// The terminal is left in its usual mode, its cursor in sight, on the empty line under the view.
-/// Nothing has to be put back, then, whether the training ends, fails, panics or is killed; and
-/// Ctrl-C reaches the program as a signal, like anywhere else.
+/// The terminal stays in its normal mode, with the cursor on the empty line under the view. So nothing has to be
+/// restored if the program ends, panics or is killed, and Ctrl-C sends a signal.
 pub struct Live<W: Write> {
     terminal: Terminal<CrosstermBackend<W>>,
     history: History,
@@ -28,7 +27,7 @@ pub struct Live<W: Write> {
 }
 
 impl<W: Write> Live<W> {
-    /// A view at the cursor; none if the terminal is too low, or does not say where its cursor is.
+    /// A view at the cursor; none if the terminal has too few lines or does not report its cursor.
     pub fn begin(out: W) -> Option<Self> {
         let backend = CrosstermBackend::new(out);
         if backend.size().ok()?.height <= HEIGHT {
@@ -44,8 +43,8 @@ impl<W: Write> Live<W> {
         })
     }
 
-    /// Shows what happened, `now` after the process began.
-    pub fn see(&mut self, event: &TrainingEvent, now: Duration) -> io::Result<()> {
+    /// Shows an event, `now` after the start of the process.
+    pub fn show(&mut self, event: &TrainingEvent, now: Duration) -> io::Result<()> {
         let before = self.history.estimate.work;
         self.history.take(event, now);
         let moves = matches!(
@@ -67,7 +66,7 @@ impl<W: Write> Live<W> {
 }
 
 impl<W: Write> Drop for Live<W> {
-    /// What is printed next begins on a line of its own, under the view.
+    /// Moves the cursor to a new line under the view.
     fn drop(&mut self) {
         let backend = self.terminal.backend_mut();
         let _ = backend
@@ -76,11 +75,11 @@ impl<W: Write> Drop for Live<W> {
     }
 }
 
-/// Puts a line above the view, where it becomes part of what the terminal scrolls.
+/// Prints a line above the view.
 fn say_above<B: Backend>(terminal: &mut Terminal<B>, text: &str) -> Result<(), B::Error> {
     let width = terminal.size()?.width.max(1);
     let line = Line::raw(text);
-    // Words that move to the next line leave room behind them: hence one line more than they fill.
+    // Wrapping at words may need one line more.
     let full = line.width().div_ceil(usize::from(width));
     let height = if full > 1 { full + 1 } else { 1 };
     let text = Paragraph::new(line).wrap(Wrap { trim: true });
@@ -96,7 +95,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     #[test]
-    fn messages_scroll_away_above_the_view() {
+    fn messages_scroll_above_the_view() {
         let options = TerminalOptions {
             viewport: Viewport::Inline(HEIGHT),
         };

@@ -1,4 +1,4 @@
-//! A training as it runs: live curves on a terminal, plain lines elsewhere.
+//! Shows a running training: live curves on a terminal, lines elsewhere.
 
 mod curve;
 mod estimate;
@@ -17,7 +17,7 @@ use history::History;
 use lines::Lines;
 use live::Live;
 
-/// Whoever watches a training on standard error.
+/// Shows a training on standard error.
 pub struct Watch {
     begun: Instant,
     screen: Screen,
@@ -29,9 +29,9 @@ enum Screen {
 }
 
 impl Watch {
-    /// Live curves if `live` is wanted and a terminal can show them, otherwise plain lines.
+    /// Live curves if `live` is set and the terminal can show them, otherwise lines.
     pub fn new(live: bool) -> Self {
-        // Where the view is to be drawn is asked through standard output.
+        // The position of the cursor is read through standard output.
         let terminal = io::stderr().is_terminal() && io::stdout().is_terminal();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let screen = (live && terminal && !dumb)
@@ -46,18 +46,18 @@ impl Watch {
         }
     }
 
-    /// Shows what happened. If nobody can read it, the training goes on all the same.
-    pub fn see(&mut self, event: &TrainingEvent) {
+    /// Shows an event. Errors of printing are ignored.
+    pub fn show(&mut self, event: &TrainingEvent) {
         let now = self.begun.elapsed();
         let _ = match &mut self.screen {
-            Screen::Live(live) => live.see(event, now),
-            Screen::Lines(lines) => lines.see(event, now),
+            Screen::Live(live) => live.show(event, now),
+            Screen::Lines(lines) => lines.show(event, now),
         };
     }
 }
 
-/// A duration as people say it.
-fn spoken(seconds: f64) -> String {
+/// A duration in one or two units.
+fn duration_words(seconds: f64) -> String {
     let seconds = if seconds.is_finite() {
         seconds.clamp(0.0, 1e9).round() as u64
     } else {
@@ -70,9 +70,9 @@ fn spoken(seconds: f64) -> String {
     }
 }
 
-/// What is left, in words.
+/// The time left in words.
 fn left_words(left: Left) -> String {
-    let time = spoken(left.seconds);
+    let time = duration_words(left.seconds);
     match left.at_least {
         true => format!("more than {time} left"),
         false => format!("{time} left"),
@@ -81,7 +81,7 @@ fn left_words(left: Left) -> String {
 
 /// A share in percent.
 fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
+    dvm::fixed_percent(share, 1)
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_said_in_two_units() {
+    fn durations_have_at_most_two_units() {
         for (seconds, words) in [
             (0.4, "0 s"),
             (59.4, "59 s"),
@@ -99,7 +99,7 @@ mod tests {
             (f64::NAN, "?"),
             (f64::INFINITY, "?"),
         ] {
-            assert_eq!(spoken(seconds), words);
+            assert_eq!(duration_words(seconds), words);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a training looks on a terminal: where it is, and its curves.
+//! The live view of a training: state and curves.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, LineGauge, Paragr
 use super::estimate::Work;
 use super::{History, left_words, percent};
 
-/// Lines of the view; a terminal that has fewer gets plain lines.
+/// Height of the view in lines; smaller terminals get lines of text.
 pub const HEIGHT: u16 = 18;
 
 const TRAINING: Color = Color::Cyan;
 const VALIDATION: Color = Color::Yellow;
-/// Two charts need so many columns side by side.
+/// Columns that two charts side by side need.
 const TWO_CHARTS: u16 = 72;
 
-/// Draws what is known, `now` after the process began. The last line stays empty: there the cursor
-/// waits, and there a shell goes on, however the program ends.
+/// Draws the state, `now` after the start of the process. The last line stays empty for the cursor, so a shell
+/// continues there however the program ends.
 pub fn draw(frame: &mut Frame, history: &History, now: Duration) {
     let [state, gauge, charts, last] = Layout::vertical([
         Constraint::Length(3),
@@ -39,7 +39,7 @@ pub fn draw(frame: &mut Frame, history: &History, now: Duration) {
         share: false,
     };
     let accuracy = Panel {
-        title: "right",
+        title: "accuracy",
         curves: [
             history.train_accuracy.points(),
             history.val_accuracy.points(),
@@ -59,7 +59,7 @@ pub fn draw(frame: &mut Frame, history: &History, now: Duration) {
     frame.set_cursor_position((last.x, last.y));
 }
 
-/// Three lines, each short enough for a narrow terminal.
+/// Three lines, short enough for a narrow terminal.
 fn state_lines(history: &History) -> Vec<Line<'static>> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let (epoch, epochs) = (history.epoch.max(1), history.epochs);
@@ -73,7 +73,9 @@ fn state_lines(history: &History) -> Vec<Line<'static>> {
     }
     let figures = |name: &str, colour, values: Option<(f64, f64)>, more: String| {
         let values = match values {
-            Some((loss, accuracy)) => format!("loss {loss:.3}  {} right{more}", percent(accuracy)),
+            Some((loss, accuracy)) => {
+                format!("loss {loss:.3}  accuracy {}{more}", percent(accuracy))
+            }
             None => "–".to_owned(),
         };
         Line::from(vec![
@@ -83,7 +85,7 @@ fn state_lines(history: &History) -> Vec<Line<'static>> {
     };
     let rate = match history.learning_rate {
         0.0 => String::new(),
-        value => format!("  learning rate {}", rate(value)),
+        value => format!("  lr {}", rate(value)),
     };
     let last = history.last;
     let validated = last.and_then(|last| Some((last.val_loss?, last.val_accuracy?)));
@@ -95,20 +97,20 @@ fn state_lines(history: &History) -> Vec<Line<'static>> {
     ]
 }
 
-/// Columns that the bar has at least.
+/// Shortest length of the bar in columns.
 const BAR: usize = 8;
 
-/// What is done now, how much of it, and what is left of all.
+/// The current work, its progress, and the time left.
 fn work(history: &History, now: Duration, width: u16) -> LineGauge<'static> {
     let estimate = &history.estimate;
     let at = match estimate.work {
-        Work::Beginning => "beginning".to_owned(),
+        Work::Starting => Work::Starting.name().to_owned(),
         work => format!("{} {} of {}", work.name(), estimate.done, estimate.total),
     };
     let left = history.left(now).map(left_words);
     let speed = (estimate.work == Work::Steps)
-        .then(|| format!("{:.1} images/s", history.images_per_second));
-    // What is left matters more than the speed.
+        .then(|| format!("{:.1} pictures/s", history.images_per_second));
+    // If the line is too narrow, the speed is dropped.
     let full = [Some(at.clone()), speed, left.clone()];
     let short = [Some(at), None, left];
     let joined = |parts: [Option<String>; 3]| {
@@ -126,7 +128,7 @@ fn work(history: &History, now: Duration, width: u16) -> LineGauge<'static> {
         .unfilled_style(Style::new().fg(Color::DarkGray))
 }
 
-/// A learning rate in three digits.
+/// A learning rate with three digits.
 fn rate(rate: f64) -> String {
     if rate == 0.0 || (1e-3..1e3).contains(&rate) {
         let text = format!("{rate:.5}");
@@ -136,12 +138,12 @@ fn rate(rate: f64) -> String {
     }
 }
 
-/// The curves of one number, over training and validation pictures.
+/// The curves of one value, for training and validation.
 struct Panel<'a> {
     title: &'static str,
     curves: [&'a [(f64, f64)]; 2],
     epochs: usize,
-    /// Whether the number is a share, written in percent and never beyond 0 and 1.
+    /// Whether the value is a share, in percent and within 0 and 1.
     share: bool,
 }
 
@@ -188,7 +190,7 @@ impl Panel<'_> {
         frame.render_widget(chart, area);
     }
 
-    /// The values between which the curves lie, with a little room.
+    /// The range of the curves, with a margin.
     fn bounds(&self) -> (f64, f64) {
         let values = self.curves.iter().flat_map(|points| points.iter());
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), point| {
@@ -244,33 +246,36 @@ mod tests {
     }
 
     #[test]
-    fn curves_stand_under_the_numbers_of_the_moment() {
+    fn curves_are_below_the_current_values() {
         let screen = drawn(&history(), 132, HEIGHT);
         assert_eq!(
             screen[..3],
             [
                 "resnet18  epoch 3 of 3  best: 85.0 % in epoch 2",
-                "● training    loss 0.333  85.7 % right  learning rate 0.02",
-                "● validation  loss 0.450  85.0 % right  epoch 2",
+                "● training    loss 0.333  accuracy 85.7 %  lr 0.02",
+                "● validation  loss 0.450  accuracy 85.0 %  epoch 2",
             ]
         );
         let gauge = &screen[3];
-        assert!(gauge.starts_with("step 2 of 4  17.2 images/s  "), "{gauge}");
+        assert!(
+            gauge.starts_with("step 2 of 4  17.2 pictures/s  "),
+            "{gauge}"
+        );
         assert!(gauge.contains('━') && gauge.ends_with('─'), "{gauge}");
         // Two charts side by side.
-        assert!(screen[4].starts_with("loss") && screen[4].ends_with("right"));
+        assert!(screen[4].starts_with("loss") && screen[4].contains("accuracy"));
         let below = &screen[usize::from(HEIGHT) - 2];
         assert_eq!(below.matches("epoch 3").count(), 2, "{below}");
     }
 
     #[test]
-    fn all_figures_fit_from_60_columns() {
+    fn all_values_fit_into_60_columns() {
         for width in [60, 80, 120] {
             let screen = drawn(&history(), width, HEIGHT).join("\n");
             for words in [
                 "resnet18  epoch 3 of 3  best: 85.0 % in epoch 2",
-                "● training    loss 0.333  85.7 % right  learning rate 0.02",
-                "● validation  loss 0.450  85.0 % right  epoch 2",
+                "● training    loss 0.333  accuracy 85.7 %  lr 0.02",
+                "● validation  loss 0.450  accuracy 85.0 %  epoch 2",
                 "step 2 of 4",
                 "s left  ━",
             ] {
@@ -280,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn every_phase_has_a_name_a_bar_and_what_is_left_in_60_columns() {
+    fn every_phase_has_a_name_a_bar_and_the_time_left_in_60_columns() {
         for (phase, words) in [
             (Phase::Check, "checking pictures 30 of 120  ━"),
             (
@@ -317,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn both_curves_are_drawn_in_their_colours() {
+    fn both_curves_have_their_colours() {
         let mut terminal = Terminal::new(TestBackend::new(132, HEIGHT)).unwrap();
         let history = history();
         terminal
@@ -335,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_of_the_cursor_is_left_empty() {
+    fn the_last_line_is_empty_for_the_cursor() {
         let mut terminal = Terminal::new(TestBackend::new(80, HEIGHT)).unwrap();
         let history = history();
         terminal
@@ -348,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn terminals_of_any_size_and_trainings_without_numbers_are_drawn() {
+    fn any_terminal_size_and_invalid_values_are_drawn() {
         let mut strange = History::new();
         for history in [&history(), &strange] {
             for (width, height) in [(1, 1), (20, 5), (60, HEIGHT), (72, 16), (300, 80)] {
@@ -364,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn learning_rates_are_short() {
+    fn learning_rates_have_few_digits() {
         for (value, text) in [
             (0.0, "0"),
             (0.02, "0.02"),

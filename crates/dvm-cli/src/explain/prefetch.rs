@@ -1,16 +1,16 @@
-//! Work that other threads do ahead of need, within bounds; results are taken in order.
+//! Work done in advance by other threads, within limits; results are taken in order.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Results of `count` pieces of work, made ahead by any number of threads and taken in order.
-pub struct Ahead<T> {
+/// Results of `count` jobs, made in advance by any number of threads and taken in order.
+pub struct Prefetch<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
     count: usize,
-    /// At most so many pieces are begun before they are needed.
+    /// Most jobs that are started in advance.
     depth: usize,
-    /// No piece is begun while results of more bytes wait, unless it is the next one.
+    /// Most bytes of waiting results; the next job is started even if they take more.
     bytes: usize,
 }
 
@@ -22,8 +22,8 @@ struct State<T> {
     is_stopped: bool,
 }
 
-impl<T> Ahead<T> {
-    /// Nothing begun yet.
+impl<T> Prefetch<T> {
+    /// With no job started.
     pub fn new(count: usize, depth: usize, bytes: usize) -> Self {
         Self {
             state: Mutex::new(State {
@@ -49,10 +49,10 @@ impl<T> Ahead<T> {
         waited.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does one piece after the other, until there is none or all is stopped; `work` gives a result and the bytes
-    /// that it takes.
+    /// Does one job after the other until none is left or the work is stopped. `work` returns the bytes of a result
+    /// and the result.
     pub fn work(&self, work: impl Fn(usize) -> (usize, T)) {
-        // If `work` panics, those who wait must not wait for ever.
+        // If `work` panics, the threads that wait must end.
         let stop = StopAtEnd(self);
         while let Some(index) = self.begin() {
             let (bytes, result) = work(index);
@@ -81,7 +81,7 @@ impl<T> Ahead<T> {
         }
     }
 
-    /// The next result, in order; none after the last, or if all is stopped.
+    /// The next result, in order; none after the last one, or if the work is stopped.
     pub fn take(&self) -> Option<T> {
         let mut state = self.state();
         loop {
@@ -100,14 +100,14 @@ impl<T> Ahead<T> {
         }
     }
 
-    /// Stops all when it is dropped: threads that work end after the piece that they are at.
+    /// A guard that stops the work when it is dropped: threads end after their current job.
     pub fn stopping(&self) -> StopAtEnd<'_, T> {
         StopAtEnd(self)
     }
 }
 
-/// See [`Ahead::stopping`].
-pub struct StopAtEnd<'a, T>(&'a Ahead<T>);
+/// See [`Prefetch::stopping`].
+pub struct StopAtEnd<'a, T>(&'a Prefetch<T>);
 
 impl<T> Drop for StopAtEnd<'_, T> {
     fn drop(&mut self) {
@@ -128,8 +128,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_come_in_order_however_long_each_takes() {
-        let ahead = Ahead::new(40, 4, 100);
+    fn results_come_in_order() {
+        let prefetch = Prefetch::new(40, 4, 100);
         let work = |index: usize| {
             thread::sleep(Duration::from_millis(if index.is_multiple_of(3) {
                 3
@@ -140,21 +140,21 @@ mod tests {
         };
         let taken = thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| ahead.work(work));
+                scope.spawn(|| prefetch.work(work));
             }
-            std::iter::from_fn(|| ahead.take()).collect::<Vec<_>>()
+            std::iter::from_fn(|| prefetch.take()).collect::<Vec<_>>()
         });
         assert_eq!(taken, (0..40).collect::<Vec<_>>());
     }
 
-    /// The most results that waited at once, if each takes so many bytes.
+    /// Most results that waited at once, if each takes `bytes`.
     fn most_waiting(bytes: usize) -> usize {
-        let ahead = Ahead::new(30, 5, 10);
+        let prefetch = Prefetch::new(30, 5, 10);
         let (made, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let most = AtomicUsize::new(0);
         thread::scope(|scope| {
             scope.spawn(|| {
-                ahead.work(|index| {
+                prefetch.work(|index| {
                     let made = made.fetch_add(1, Ordering::SeqCst) + 1;
                     most.fetch_max(made - taken.load(Ordering::SeqCst), Ordering::SeqCst);
                     (bytes, index)
@@ -162,7 +162,7 @@ mod tests {
             });
             loop {
                 thread::sleep(Duration::from_millis(1));
-                if ahead.take().is_none() {
+                if prefetch.take().is_none() {
                     break;
                 }
                 taken.fetch_add(1, Ordering::SeqCst);
@@ -172,28 +172,28 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_made_than_is_allowed_to_wait() {
-        // One is counted as waiting from when it is taken until it is counted as taken.
+    fn waiting_results_are_limited() {
+        // One more: a result counts as waiting until `taken` is increased.
         assert!(most_waiting(0) <= 6);
         assert!(most_waiting(11) <= 2);
     }
 
     #[test]
-    fn whoever_works_ends_when_all_is_stopped() {
-        let ahead = Ahead::new(usize::MAX, 2, 10);
+    fn threads_end_when_the_work_is_stopped() {
+        let prefetch = Prefetch::new(usize::MAX, 2, 10);
         thread::scope(|scope| {
-            scope.spawn(|| ahead.work(|index| (1, index)));
-            let _stop = ahead.stopping();
-            assert_eq!(ahead.take(), Some(0));
+            scope.spawn(|| prefetch.work(|index| (1, index)));
+            let _stop = prefetch.stopping();
+            assert_eq!(prefetch.take(), Some(0));
         });
     }
 
     #[test]
-    fn a_panic_of_a_worker_ends_the_waiting() {
-        let ahead: Ahead<()> = Ahead::new(2, 2, 10);
+    fn a_panic_of_a_thread_ends_the_waiting() {
+        let prefetch: Prefetch<()> = Prefetch::new(2, 2, 10);
         thread::scope(|scope| {
-            let worker = scope.spawn(|| ahead.work(|_| panic!("as the test wants it")));
-            assert_eq!(ahead.take(), None);
+            let worker = scope.spawn(|| prefetch.work(|_| panic!("for the test")));
+            assert_eq!(prefetch.take(), None);
             assert!(worker.join().is_err());
         });
     }
