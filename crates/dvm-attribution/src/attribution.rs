@@ -1,62 +1,62 @@
-//! What a method returns: a map, what it was made of, and what its reader must know.
+//! The result of a method: a map, the arrays it was reduced from, and warnings.
 
 use std::sync::Arc;
 
 use crate::Target;
 
-/// What a map's numbers mean, and so how it is drawn.
+/// What the values of a map mean; this decides how it is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nature {
-    /// From 0, nothing, upwards.
-    Magnitude,
-    /// Above 0 for the target, below 0 against it.
+pub enum ValueKind {
+    /// 0 or greater; 0 means no relevance.
+    Positive,
+    /// Greater than 0 for the target, less than 0 against it.
     Signed,
-    /// A score that is neither: low means that covering this place hurt the target.
-    Level,
-    /// A score that is neither: high means that showing this place helps the target.
-    Support,
+    /// The score when this place is hidden: low values mean that the place matters.
+    ScoreIfHidden,
+    /// The score when this place is shown: high values mean that the place matters.
+    ScoreIfShown,
 }
 
 /// The map of one target.
 #[derive(Clone, Debug)]
 pub struct Attribution {
-    /// What the map is about.
+    /// What the map explains.
     pub target: Target,
-    /// The name above the map, with the settings that matter most: `occlusion 20/10`.
+    /// The title of the map, with its main settings: `occlusion 20/10`.
     pub title: String,
-    /// What is measured, for the colour bar: `drop in probability`.
+    /// What the values are, for the colour bar: `drop in probability`.
     pub quantity: String,
-    /// Which score of the target the map is about: `probability`, `logit` or `log-probability`.
+    /// Which score of the target is explained: `probability`, `logit` or `log-probability`.
     pub score: &'static str,
-    /// One value per pixel of the network's input, `[H, W]`, row-major, never rescaled.
+    /// One value per pixel of the network's input, `[H, W]`, row-major, not rescaled.
     pub map: Vec<f32>,
     /// Rows and columns of `map`.
     pub size: (usize, usize),
-    /// The same for the eye, where the map is coarse: smooth between the cells, `[H, W]`.
+    /// For coarse maps: the same, interpolated between the cells, `[H, W]`.
     pub smooth: Option<Vec<f32>>,
-    /// What was computed before it was reduced to one map; the first is named [`Array::RAW`].
+    /// The arrays that the map was reduced from; the first is named [`Array::RAW`].
     pub arrays: Vec<Array>,
-    /// What the numbers mean.
-    pub nature: Nature,
-    /// What a reader of the map must know.
+    /// What the values mean.
+    pub value_kind: ValueKind,
+    /// What was assumed, and other things that a reader of the map must know.
     pub warnings: Vec<String>,
-    /// How well the method did, by its own measure.
+    /// How well the method did, by its own measures.
     pub checks: Vec<Check>,
 }
 
-/// A named array as it was computed, row-major.
+/// A named array, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
-    /// Its name, and of its file.
+    /// Its name, also of its file.
     pub name: &'static str,
     /// `[C, H, W]` for gradients, channels in the network's order (`Preprocess::channels`);
     /// `[classes, rows, columns]` for occlusion.
     pub shape: Vec<usize>,
     /// The values; maps of several targets may share them.
     pub values: Arc<Vec<f32>>,
-    /// Whether it holds what was computed for all classes, and so is the same for each.
+    /// Whether it holds values of all classes, and so is the same for each.
     pub is_of_all_classes: bool,
-    /// Of an array whose last two axes are cells of the picture: which cell each pixel of the map shows.
+    /// If the last two axes are cells of the picture: which cell each pixel of the map shows.
     pub cells: Option<Arc<Cells>>,
 }
 
@@ -70,10 +70,10 @@ pub struct Cells {
 }
 
 impl Array {
-    /// The name of what the map was reduced from.
+    /// The name of the array that the map was reduced from.
     pub const RAW: &'static str = "raw";
 
-    /// The name of an array `[H, W]` that numbers the segments of the picture, from 0.
+    /// The name of an array `[H, W]` with the number of the segment of each pixel, from 0.
     pub const SEGMENTS: &'static str = "segments";
 
     /// An array of one target.
@@ -96,31 +96,35 @@ pub struct Check {
     pub name: &'static str,
     /// Its value.
     pub value: f64,
-    /// What it means, in one sentence that says which values are good.
+    /// What it means, and which values are good, in one sentence.
     pub meaning: String,
 }
 
 impl Attribution {
-    /// The array of this name.
+    /// The array with this name.
     pub fn array(&self, name: &str) -> Option<&Array> {
         self.arrays.iter().find(|array| array.name == name)
     }
 
-    /// What the map was reduced from.
+    /// The array that the map was reduced from.
     ///
     /// # Panics
-    /// If the method gave none: a mistake in its file.
+    /// If the method returned none, which is a bug.
     pub fn raw(&self) -> &Array {
         self.array(Array::RAW).expect("every method gives one")
     }
 
-    /// The same with a warning if the map says nothing.
+    /// Adds a warning if the map is zero everywhere.
     #[must_use]
     pub(crate) fn checked(mut self) -> Self {
-        let is_score = matches!(self.nature, Nature::Level | Nature::Support);
+        let is_score = matches!(
+            self.value_kind,
+            ValueKind::ScoreIfHidden | ValueKind::ScoreIfShown
+        );
         if !is_score && self.map.iter().all(|&v| v == 0.0) {
             self.warnings.push(
-                "the map is zero everywhere: by this method nothing in the picture moves this class"
+                "the map is zero everywhere: by this method, no pixel has an influence on this \
+                 class"
                     .into(),
             );
         }

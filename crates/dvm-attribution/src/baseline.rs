@@ -1,5 +1,5 @@
-//! What stands for nothing to see: it covers windows and segments, and paths begin at it. Every baseline is a
-//! whole picture.
+//! Baselines: inputs without information. They cover windows and segments, and paths start at them.
+//! Every baseline is a whole picture.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,24 +11,24 @@ use rayon::prelude::*;
 
 use crate::{Error, Subject};
 
-/// What stands for nothing to see.
+/// An input without information.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Baseline {
     /// The mean colour of the picture.
     Mean,
     /// The middle of the range, 127.5.
     Grey,
-    /// What becomes zero when it is normalised: the mean colour of the network's training data.
+    /// Zero after normalisation: the mean colour of the network's training data.
     Zero,
     /// The picture itself, blurred.
     Blur,
-    /// Colours drawn evenly from the whole range, pixel by pixel.
+    /// Uniform random colours, pixel by pixel.
     Noise,
     /// One colour.
     Colour([u8; 3]),
     /// A picture file, prepared as the picture is.
     File(PathBuf),
-    /// A NumPy file with what the network is given in the picture's place: normalised values, float32 `[C, H, W]`.
+    /// A NumPy file with the normalised input, float32 `[C, H, W]`.
     Values(PathBuf),
 }
 
@@ -36,10 +36,10 @@ pub enum Baseline {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Baselines(pub Vec<Baseline>);
 
-/// What shows in place of the picture.
+/// What replaces the covered pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cover {
-    /// Everywhere the same, 0 … 255.
+    /// One colour, 0 … 255.
     Colour([f32; 3]),
     /// `[H, W, 3]`, 0 … 255.
     Picture(Vec<f32>),
@@ -116,7 +116,7 @@ impl fmt::Display for Baselines {
 }
 
 impl Baseline {
-    /// The file that it is read from, if it is.
+    /// The file that it is read from, if any.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) | Self::Values(path) => Some(path),
@@ -124,11 +124,11 @@ impl Baseline {
         }
     }
 
-    /// What shows in place of `picture`, values 0 … 255 that need not be whole. [`Baseline::Blur`] blurs
-    /// with the standard deviation `sigma`, in pixels; [`Baseline::Noise`] is the stream `noise`.
+    /// The values that replace those of `picture`, 0 … 255, not rounded. [`Baseline::Blur`] blurs
+    /// with the standard deviation `sigma`, in pixels; [`Baseline::Noise`] uses the stream `noise`.
     ///
     /// # Errors
-    /// [`Error::Unfit`] for a file that cannot be read, or whose picture is not as large as this one.
+    /// [`Error::Unfit`] for a file that cannot be read, or whose picture has another size.
     pub(crate) fn over(
         &self,
         picture: &Picture,
@@ -168,7 +168,8 @@ impl Baseline {
             }
             Self::Values(path) => {
                 return Err(Error::Unfit(format!(
-                    "the baseline `{}` holds normalised values, and here colours are wanted: give a picture file",
+                    "the baseline `{}` holds normalised values, but colours are needed here: give \
+                     a picture file",
                     path.display()
                 )));
             }
@@ -186,13 +187,15 @@ impl Baseline {
             .and_then(|file| file.floats(&[channels, height, width]))
             .map_err(|detail| refuse(format!("cannot be used: {detail}")))?;
         if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
-            return Err(refuse(format!("has a value that is no number: {wrong}")));
+            return Err(refuse(format!(
+                "contains {wrong}; all values must be finite"
+            )));
         }
         Ok(Tensor::from_nchw(&subject.shape(), &values).data().to_vec())
     }
 
-    /// What shows in place of the network's input: normalised values as stored, `H, W, C`. Blur and noise
-    /// are those of [`Baseline::over`].
+    /// The values that replace the network's input: normalised, as stored, `H, W, C`. Blur and
+    /// noise are those of [`Baseline::over`].
     ///
     /// # Errors
     /// As [`Baseline::over`].
@@ -228,8 +231,8 @@ impl Baseline {
         })
     }
 
-    /// As [`Baseline::input`] where no window says how much is blurred: with a standard deviation of a
-    /// tenth of the shorter side. Noise has the seed `seed`.
+    /// As [`Baseline::input`] for the whole picture: the standard deviation of the blur is a tenth
+    /// of the shorter side, and the seed of the noise is `seed`.
     ///
     /// # Errors
     /// As [`Baseline::over`].
@@ -252,8 +255,8 @@ fn mean(picture: &Picture) -> [f32; 3] {
     sums.map(|sum| (sum as f64 / count) as f32)
 }
 
-/// The picture under a Gaussian of standard deviation `sigma`, cut at three of them; the border
-/// pixels go on beyond the border.
+/// The picture under a Gaussian of standard deviation `sigma`, cut at 3 `sigma`. Pixels at the
+/// border are repeated outside.
 fn blurred(picture: &Picture, sigma: f64) -> Vec<f32> {
     let (h, w) = (picture.height(), picture.width());
     let radius = (3.0 * sigma).ceil() as isize;
@@ -261,7 +264,7 @@ fn blurred(picture: &Picture, sigma: f64) -> Vec<f32> {
         .map(|d| (-0.5 * (d as f64 / sigma).powi(2)).exp())
         .collect();
     let total: f64 = weights.iter().sum();
-    // One pass along an axis of `length` positions that lie `step` values apart.
+    // One pass along an axis of `length` positions that are `step` values apart.
     let pass = |values: &[f32], length: usize, step: usize| -> Vec<f32> {
         let blur = |at: usize| {
             let position = (at / step % length) as isize;
@@ -300,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn blurring_leaves_one_colour_as_it_is_and_spreads_a_dot() {
+    fn blurring_keeps_a_single_colour_and_spreads_a_dot() {
         let even = Picture::filled(4, 5, [7, 8, 9]);
         let fill = blurred(&even, 2.0);
         assert!(

@@ -1,11 +1,10 @@
-//! Attribution methods: what in the picture moved the network.
+//! Attribution methods: which parts of a picture a network's output depends on.
 //!
-//! Data flows one way. A [`Subject`] is a network with a prepared picture. A [`Method`] asks it about
-//! [`Target`]s, only by the ways in [`probe`], and gives one [`Attribution`] per target.
-//! [`registry`] lists all methods; the command line, its help and the documents read that list.
-//! Maps are tested by [`metrics`].
-//! Methods are grouped by how they ask: [`gradient`] walks the network backwards, [`cam`] looks at feature
-//! maps, [`perturbation`] changes the picture and looks at the answer, [`transformer`] looks at attention.
+//! Data flows one way. A [`Subject`] is a network with a prepared picture. A [`Method`] runs the
+//! network only through [`probe`] and returns one [`Attribution`] per [`Target`]. [`registry`]
+//! lists all methods; the command line, its help and the documents use that list. [`metrics`] tests
+//! maps. Methods are grouped by what they use: [`gradient`] uses backward passes to the picture,
+//! [`cam`] feature maps, [`perturbation`] outputs for changed pictures, [`transformer`] attention.
 
 mod attribution;
 mod baseline;
@@ -24,10 +23,10 @@ mod target;
 pub mod transformer;
 mod upsample;
 
-pub use attribution::{Array, Attribution, Cells, Check, Nature};
+pub use attribution::{Array, Attribution, Cells, Check, ValueKind};
 pub use baseline::{Baseline, Baselines};
 pub use dvm_options::{OptionSpec, Preset, SettingError, Settings};
 pub use error::Error;
 pub use method::{Method, Observation};
-pub use subject::{Kept, Progress, Seen, Subject, Walking, Walks};
+pub use subject::{BeforeWalk, PictureCache, Progress, Subject, Walks, WindowObserver};
 pub use target::{Score, Target};

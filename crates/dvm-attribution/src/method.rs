@@ -1,29 +1,31 @@
-//! What a method is.
+//! The trait of all methods.
 
 use serde_json::{Map, Value};
 
 use crate::{Attribution, Error, Subject, Target, Walks};
 
-/// A way of finding out what in the picture moved the network.
+/// An attribution method with its settings.
 pub trait Method: Send + Sync {
-    /// Every setting that shapes the map, with its value, for the record.
+    /// Every setting that affects the map, with its value, for the record.
     fn parameters(&self) -> Map<String, Value>;
 
-    /// What it will ask of the picture itself: a subject that knows walks the network once for all.
+    /// What it needs of the unchanged picture, so that one forward pass serves all methods.
     fn walks(&self) -> Walks {
         Walks::default()
     }
 
-    /// Whether the maps of all targets come from the same walks, so that more targets cost nearly nothing.
+    /// Whether the maps of all targets come from the same passes, so that further targets cost
+    /// nearly nothing.
     fn shares_walks(&self) -> bool {
         false
     }
 
-    /// Asks the network all that the targets have in common, and returns what makes the map of each.
-    /// Maps are made one at a time, so that a thousand targets take no more memory than one.
+    /// Runs everything that the targets have in common, and returns the function that makes the map
+    /// of each. Maps are made one at a time, so that a thousand targets need no more memory than
+    /// one.
     ///
     /// # Errors
-    /// [`Error`]: rather none than a wrong map.
+    /// [`Error`] instead of a wrong map.
     fn begin<'a>(
         &'a self,
         subject: &'a Subject<'a>,
@@ -40,5 +42,5 @@ pub trait Method: Send + Sync {
     }
 }
 
-/// What a method knows of one picture: it makes the map of any of the targets that it was begun with.
+/// Makes the map of any of the targets that [`Method::begin`] was given.
 pub type Observation<'a> = Box<dyn Fn(&Target) -> Result<Attribution, Error> + 'a>;

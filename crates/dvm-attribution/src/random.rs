@@ -1,11 +1,11 @@
-//! Random numbers that follow from a name and a seed: the same whatever the threads, and the same as
-//! those of `references/seeded.py`.
+//! Random numbers that follow from a name and a seed. They do not depend on the number of threads,
+//! and `references/seeded.py` gives the same numbers.
 
 use std::f64::consts::TAU;
 
 use dvm_engine::seeded;
 
-/// An endless stream of numbers. Two streams of different names or seeds have nothing in common.
+/// An endless stream of numbers. Streams with different names or seeds are independent.
 #[derive(Clone, Debug)]
 pub struct Stream {
     name: String,
@@ -28,8 +28,8 @@ impl Stream {
         numbers
     }
 
-    /// Numbers of a normal distribution of mean 0 and standard deviation 1 (Box and Muller 1958): of each
-    /// pair `(u, v)` of uniform ones, `√(−2 ln(1 − u)) · cos(2π v)`.
+    /// Numbers from a normal distribution with mean 0 and standard deviation 1 (Box and Muller
+    /// 1958): `√(−2 ln(1 − u)) · cos(2π v)` for each pair `(u, v)` of uniform numbers.
     pub fn normal(&mut self, len: usize) -> Vec<f32> {
         let uniform = self.uniform(2 * len);
         let normal = |pair: &[f32]| {
@@ -39,18 +39,18 @@ impl Stream {
         uniform.chunks_exact(2).map(normal).collect()
     }
 
-    /// A whole number in `0 .. bound`, each as probable as any other but for 2⁻²⁴.
+    /// A whole number in `0 .. bound`; all are equally probable within 2⁻²⁴.
     ///
     /// # Panics
     /// If `bound` is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        assert!(bound > 0, "there is no number below 0");
+        assert!(bound > 0, "the bound must be greater than 0");
         let unit = f64::from(self.uniform(1)[0]);
         ((unit * bound as f64) as usize).min(bound - 1)
     }
 
-    /// The numbers `0 .. count` in a random order (Fisher and Yates): position `i`, from the last down to
-    /// 1, is exchanged with `below(i + 1)`.
+    /// The numbers `0 .. count` in a random order (Fisher and Yates): position `i`, from the last
+    /// down to 1, is exchanged with `below(i + 1)`.
     pub fn permutation(&mut self, count: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..count).collect();
         for last in (1..count).rev() {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_gives_the_same_numbers_in_one_piece_or_several() {
+    fn a_stream_gives_the_same_numbers_in_one_call_or_several() {
         let mut stream = Stream::new("masks", 3);
         let parts = [stream.uniform(3), stream.uniform(4)].concat();
         assert_eq!(parts, seeded::unit("masks 3", 7));

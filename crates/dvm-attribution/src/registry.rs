@@ -19,27 +19,27 @@ use crate::perturbation::{
 use crate::transformer::{ATTENTION_RELEVANCE, ATTENTION_ROLLOUT, LEGRAD};
 use crate::{Method, OptionSpec, Preset, SettingError, Settings};
 
-/// A method: what people see of it, and how it is made.
-pub struct Entry {
-    /// The name to ask for it by, and of its files.
+/// A method: its description, and how it is made.
+pub struct MethodEntry {
+    /// The name by which it is selected, also of its files.
     pub name: &'static str,
-    /// The name above its picture.
+    /// The title of its map.
     pub title: &'static str,
-    /// What it shows, in one sentence.
+    /// What it computes, in one sentence.
     pub summary: &'static str,
     /// Where it was published.
     pub reference: Reference,
-    /// How it asks the network.
+    /// What it uses.
     pub family: Family,
-    /// How often the network is walked for one map.
+    /// The number of passes through the network for one map.
     pub cost: &'static str,
-    /// For which networks it is defined.
+    /// The networks that it works with.
     pub networks: &'static str,
     /// Its options.
     pub options: &'static [OptionSpec],
     /// Named sets of options.
     pub presets: &'static [Preset],
-    /// Makes it from the options given; those of other methods are ignored.
+    /// Makes it from the options given; ignores those of other methods.
     pub build: fn(&Settings) -> Result<Box<dyn Method>, SettingError>,
 }
 
@@ -87,16 +87,16 @@ impl fmt::Display for Published {
     }
 }
 
-/// How a method asks the network.
+/// What a method uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// It walks back to the picture.
+    /// Gradients with respect to the picture.
     Gradient,
-    /// It looks at feature maps: class activation maps.
+    /// Feature maps: class activation maps.
     Cam,
-    /// It changes the picture.
+    /// Outputs for changed pictures.
     Perturbation,
-    /// It looks at the attention of a transformer.
+    /// The attention of transformers.
     Transformer,
 }
 
@@ -121,7 +121,7 @@ impl Family {
 }
 
 /// All methods.
-pub static ALL: &[Entry] = &[
+pub static ALL: &[MethodEntry] = &[
     GUIDED_BACKPROP,
     GRADIENT,
     DECONVNET,
@@ -158,30 +158,30 @@ pub static ALL: &[Entry] = &[
     LEGRAD,
 ];
 
-/// The method of this name.
-pub fn find(name: &str) -> Option<&'static Entry> {
+/// The method with this name.
+pub fn find(name: &str) -> Option<&'static MethodEntry> {
     ALL.iter().find(|entry| entry.name == name)
 }
 
-/// The option of every method with presets.
+/// The option of all methods that have presets.
 const PRESET: OptionSpec = OptionSpec {
     name: "preset",
     takes: Takes::Text("NAME"),
     default: "",
-    help: "several options at once; those given beside it win",
+    help: "set several options at once; options given separately take precedence",
 };
 
-impl Entry {
-    /// Whether it has an option of this name.
+impl MethodEntry {
+    /// Whether it has an option with this name.
     pub fn takes(&self, option: &str) -> bool {
         let is_preset = option == PRESET.name && !self.presets.is_empty();
         is_preset || self.options.iter().any(|spec| spec.name == option)
     }
 
-    /// Makes the method. The option `preset` first sets all that the preset says.
+    /// Makes the method. The option `preset` sets the options of that preset first.
     ///
     /// # Errors
-    /// [`SettingError`] for a value that an option does not take, or a preset that is not there.
+    /// [`SettingError`] for an invalid value of an option, or an unknown preset.
     pub fn method(&self, settings: &Settings) -> Result<Box<dyn Method>, SettingError> {
         let mut all = settings.clone();
         if let (Some(name), false) = (settings.text(PRESET.name), self.presets.is_empty()) {
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_default_in_the_list_is_what_the_method_does() {
+    fn the_defaults_in_the_list_are_those_of_the_method() {
         for entry in ALL {
             let plain = entry.method(&Settings::new()).unwrap().parameters();
             let mut spelled_out = Settings::new();
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_beside_a_preset_wins() {
+    fn an_option_takes_precedence_over_a_preset() {
         let occlusion = find("occlusion").unwrap();
         let settings = Settings::new().with("preset", "seed").with("fill", "grey");
         let record = occlusion.method(&settings).unwrap().parameters();
@@ -249,13 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_names_the_option_and_what_it_takes() {
+    fn an_invalid_value_is_an_error_with_the_option_and_its_values() {
         let occlusion = find("occlusion").unwrap();
         let settings = Settings::new().with("overlap", "mean");
         let error = occlusion.method(&settings).err().unwrap();
         assert_eq!(
             error.to_string(),
-            "the option `overlap` does not take `mean`: it is one of cell, average, sum"
+            "invalid value `mean` for the option `overlap`: it must be one of cell, average, sum"
         );
     }
 }

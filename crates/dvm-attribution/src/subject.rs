@@ -1,4 +1,5 @@
-//! What methods work on: a network with a prepared picture, and what is known of both.
+//! What methods work on: a network with a prepared picture, and a cache of what was computed for
+//! it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,35 +9,35 @@ use dvm_image::{Input, Preprocess};
 
 use crate::Error;
 
-/// A network and a prepared picture. What is computed of the picture once is shared by every method:
-/// its answer, and the walk forward that it came from.
+/// A network and a prepared picture. The output for the picture and its forward pass are computed
+/// once and shared by all methods.
 pub struct Subject<'a> {
-    known: Arc<Known<'a>>,
+    data: Arc<SubjectData<'a>>,
     progress: &'a Progress<'a>,
-    seen: Option<&'a Seen<'a>>,
-    walking: &'a Walking<'a>,
+    window_observer: Option<&'a WindowObserver<'a>>,
+    before_walk: &'a BeforeWalk<'a>,
 }
 
-/// Called with the number of steps done and of all steps, from any thread.
+/// Called with the number of finished steps and of all steps, from any thread.
 pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
-/// Called before every walk over the network, from any thread: a caller who wants no more can end the work here, by a
-/// panic of its own.
-pub type Walking<'a> = dyn Fn() + Sync + 'a;
+/// Called before every pass through the network, from any thread. The caller can panic here to stop
+/// the work.
+pub type BeforeWalk<'a> = dyn Fn() + Sync + 'a;
 
-/// Called with a window and the numbers `[K]` that the network answered while it was covered, in any order and from
-/// any thread.
-pub type Seen<'a> = dyn Fn(&Rectangle, &[f32]) + Sync + 'a;
+/// Called with a window and the outputs `[K]` of the network while it was covered, in any order and
+/// from any thread.
+pub type WindowObserver<'a> = dyn Fn(&Rectangle, &[f32]) + Sync + 'a;
 
-/// What was computed of a picture, to ask more of it later ([`Subject::kept`], [`Subject::with_kept`]).
+/// What was computed for a picture, for later use ([`Subject::cache`], [`Subject::with_cache`]).
 #[derive(Clone, Default)]
-pub struct Kept {
+pub struct PictureCache {
     numbers: Option<Arc<Vec<f32>>>,
     base: Option<Activations>,
 }
 
-impl Kept {
-    /// All of this, and of what was kept `before` of the same picture what is missing.
+impl PictureCache {
+    /// This, completed with what an earlier cache of the same picture has.
     #[must_use]
     pub fn or(self, before: &Self) -> Self {
         Self {
@@ -46,17 +47,17 @@ impl Kept {
     }
 }
 
-/// What methods will ask of the picture itself.
+/// What methods need of the unchanged picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Walks {
-    /// Gradients: a walk forward that keeps what the walk back needs.
+    /// Gradients: a forward pass that keeps what the backward pass needs.
     pub backward: bool,
-    /// The scores of pictures that differ in a rectangle: a walk forward that keeps every value.
+    /// Scores of pictures that differ in a rectangle: a forward pass that keeps every value.
     pub changes: bool,
 }
 
 impl Walks {
-    /// What either asks.
+    /// What either needs.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -66,210 +67,209 @@ impl Walks {
     }
 }
 
-struct Known<'a> {
+struct SubjectData<'a> {
     network: &'a Network,
     input: &'a Input,
     preprocess: &'a Preprocess,
     memory: usize,
     incremental: bool,
-    /// The picture itself, `[1, C, H, W]`.
+    /// The unchanged picture, `[1, C, H, W]`.
     picture: Tensor,
-    found: Mutex<Found>,
+    found: Mutex<Computed>,
 }
 
-/// What was computed of the picture so far.
+/// What was computed for the picture so far.
 #[derive(Default)]
-struct Found {
+struct Computed {
     expected: Walks,
     numbers: Option<Arc<Vec<f32>>>,
     forward: Option<Arc<Forward>>,
     base: Option<Activations>,
 }
 
-/// The walk forward over [`Network::folded`], to be walked back.
+/// The forward pass of [`Network::folded`], with what the backward pass needs.
 pub(crate) struct Forward {
     pub segments: Segments,
     pub activations: Activations,
 }
 
-/// Bytes that one picture may take whatever [`Subject::memory`] says: 1 GiB.
+/// Bytes that are allowed for one picture even if [`Subject::memory`] is less: 1 GiB.
 const ALWAYS_ALLOWED: usize = 1 << 30;
 
-/// Bytes that a walk back may take whatever [`Subject::memory`] says: 64 MiB, less than the program
-/// itself needs.
+/// Bytes that are allowed for a backward pass even if [`Subject::memory`] is less: 64 MiB, less
+/// than the program itself needs.
 pub(crate) const ALWAYS_ALLOWED_BACK: usize = 64 << 20;
 
-/// Memory that methods may use unless told otherwise: 1 GiB.
-const USUAL_MEMORY: usize = 1 << 30;
+/// Default memory for methods: 1 GiB.
+const DEFAULT_MEMORY: usize = 1 << 30;
 
 impl<'a> Subject<'a> {
-    /// A network, a picture prepared for it, and how it was prepared. Neither is ever changed.
+    /// A network, a picture prepared for it, and the preprocessing. None of them is ever changed.
     pub fn new(network: &'a Network, input: &'a Input, preprocess: &'a Preprocess) -> Self {
         let [c, h, w] = input.shape();
         Self {
-            known: Arc::new(Known {
+            data: Arc::new(SubjectData {
                 network,
                 input,
                 preprocess,
-                memory: USUAL_MEMORY,
+                memory: DEFAULT_MEMORY,
                 incremental: true,
                 picture: Tensor::from_nchw(&[1, c, h, w], input.values()),
                 found: Mutex::default(),
             }),
             progress: &|_, _| {},
-            seen: None,
-            walking: &|| {},
+            window_observer: None,
+            before_walk: &|| {},
         }
     }
 
-    /// The same with what was computed of the picture before, by the same network with the same memory.
+    /// Uses what was computed for the same picture, network and memory before.
     #[must_use]
-    pub fn with_kept(self, kept: Kept) -> Self {
+    pub fn with_cache(self, cache: PictureCache) -> Self {
         let mut found = self.found();
-        found.numbers = kept.numbers;
-        found.base = kept.base;
+        found.numbers = cache.numbers;
+        found.base = cache.base;
         drop(found);
         self
     }
 
-    /// What is computed of the picture itself and can be of use to later questions: the answer and, if
-    /// [`Walks::changes`] are expected, the values that changes are computed from.
-    pub fn kept(&self) -> Kept {
+    /// What was computed for the unchanged picture and can be used later: the output and, with
+    /// [`Walks::changes`], the values that changes are computed from.
+    pub fn cache(&self) -> PictureCache {
         let found = self.found();
-        Kept {
+        PictureCache {
             numbers: found.numbers.clone(),
             base: found.base.clone(),
         }
     }
 
-    /// The same with so many bytes for activations, and for scores kept for every target, at once (1 GiB
-    /// if not said). Gradients compute parts of the network again to stay within it, and are refused if
-    /// that is not enough (64 MiB are always allowed). Changed pictures are worked on one by one at the
-    /// least, however little this is; scores that need more are refused.
+    /// Sets the memory in bytes for activations, and for the scores of all targets, at once
+    /// (default: 1 GiB). Gradients recompute parts of the network to stay within it, and are
+    /// refused if that is not enough (64 MiB are always allowed). Changed pictures are computed at
+    /// least one at a time, even if the memory is less; scores that need more are refused.
     #[must_use]
     pub fn with_memory(self, memory: usize) -> Self {
-        self.remade(|known| known.memory = memory)
+        self.changed(|data| data.memory = memory)
     }
 
-    /// The same, saying whether only those values of the network are computed that a change of the
-    /// picture can reach (as is usual). Otherwise every changed picture is computed as a whole, which
-    /// takes longer and, but for rounding, gives the same.
+    /// Sets whether only those values of the network are computed that a change of the picture can
+    /// reach (the default). Otherwise every changed picture is computed as a whole, which takes
+    /// longer; the results are equal within rounding.
     #[must_use]
     pub fn incremental(self, incremental: bool) -> Self {
-        self.remade(|known| known.incremental = incremental)
+        self.changed(|data| data.incremental = incremental)
     }
 
-    fn remade(self, change: impl FnOnce(&mut Known<'a>)) -> Self {
+    fn changed(self, change: impl FnOnce(&mut SubjectData<'a>)) -> Self {
         let Self {
-            known,
+            data,
             progress,
-            seen,
-            walking,
+            window_observer,
+            before_walk,
         } = self;
-        let mut remade = Known {
+        let mut changed = SubjectData {
             found: Mutex::default(),
-            picture: known.picture.clone(),
-            ..*known
+            picture: data.picture.clone(),
+            ..*data
         };
-        change(&mut remade);
+        change(&mut changed);
         Self {
-            known: Arc::new(remade),
+            data: Arc::new(changed),
             progress,
-            seen,
-            walking,
+            window_observer,
+            before_walk,
         }
     }
 
-    /// The same network asked about another picture that was prepared alike, such as one with noise
-    /// ([`Preprocess::changed`]), with the same memory and the same way of computing changes. It reports no
-    /// progress.
+    /// The same network with another picture of the same preprocessing, such as one with noise
+    /// ([`Preprocess::changed`]), with the same memory and the same way of computing changes. It
+    /// does not report progress.
     ///
-    /// Gradients, activations and covered versions are those of the other picture's values. What is made of
-    /// the pixels of its crop, such as superpixels and the baselines `mean` and `blur`, follows its crop.
+    /// Gradients, activations and covered versions use the values of the other picture. Superpixels
+    /// and the baselines `mean` and `blur` use the pixels of its crop.
     #[must_use]
-    pub fn about<'b>(&self, input: &'b Input) -> Subject<'b>
+    pub fn with_input<'b>(&self, input: &'b Input) -> Subject<'b>
     where
         'a: 'b,
     {
-        self.asked_of(self.known.network, input)
+        self.with_network(self.data.network, input)
     }
 
-    /// The same subject, telling this how far a method is. What is computed of the picture stays shared.
+    /// Sets the function that progress is reported to. The cache is shared.
     #[must_use]
-    pub fn reporting_to<'b>(&self, progress: &'b Progress<'b>) -> Subject<'b>
+    pub fn with_progress<'b>(&self, progress: &'b Progress<'b>) -> Subject<'b>
     where
         'a: 'b,
     {
         Subject {
-            known: self.known.clone(),
+            data: self.data.clone(),
             progress,
-            seen: self.seen,
-            walking: self.walking,
+            window_observer: self.window_observer,
+            before_walk: self.before_walk,
         }
     }
 
-    /// The same subject, telling this what the network answers while windows are covered. What is computed of the
-    /// picture stays shared.
+    /// Sets the function that gets the outputs while windows are covered. The cache is shared.
     #[must_use]
-    pub fn showing<'b>(&self, seen: &'b Seen<'b>) -> Subject<'b>
+    pub fn with_window_observer<'b>(&self, window_observer: &'b WindowObserver<'b>) -> Subject<'b>
     where
         'a: 'b,
     {
         Subject {
-            known: self.known.clone(),
+            data: self.data.clone(),
             progress: self.progress,
-            seen: Some(seen),
-            walking: self.walking,
+            window_observer: Some(window_observer),
+            before_walk: self.before_walk,
         }
     }
 
-    /// The same subject, and all that are made of it ([`Subject::about`]), telling this before every walk. What is
-    /// computed of the picture stays shared.
+    /// Sets the function that is called before every pass, also for subjects made from this one
+    /// ([`Subject::with_input`]). The cache is shared.
     #[must_use]
-    pub fn telling_of_walks<'b>(&self, walking: &'b Walking<'b>) -> Subject<'b>
+    pub fn before_each_walk<'b>(&self, before_walk: &'b BeforeWalk<'b>) -> Subject<'b>
     where
         'a: 'b,
     {
         Subject {
-            known: self.known.clone(),
+            data: self.data.clone(),
             progress: self.progress,
-            seen: self.seen,
-            walking,
+            window_observer: self.window_observer,
+            before_walk,
         }
     }
 
-    /// To be called before every walk.
-    pub(crate) fn walking(&self) {
-        (self.walking)();
+    /// Must be called before every pass.
+    pub(crate) fn before_walk(&self) {
+        (self.before_walk)();
     }
 
-    /// Tells what the network answered while a window was covered, to those who want to know.
-    pub(crate) fn show(&self, rectangle: Option<Rectangle>, numbers: &[f32]) {
-        if let (Some(seen), Some(rectangle)) = (self.seen, rectangle) {
-            seen(&rectangle, numbers);
+    /// Reports the outputs while a window was covered.
+    pub(crate) fn report_window(&self, rectangle: Option<Rectangle>, numbers: &[f32]) {
+        if let (Some(window_observer), Some(rectangle)) = (self.window_observer, rectangle) {
+            window_observer(&rectangle, numbers);
         }
     }
 
-    /// Another network with another picture of the same size, asked with as much memory and in the same
-    /// way. Nothing that was computed is shared.
-    pub(crate) fn asked_of<'b>(&self, network: &'b Network, input: &'b Input) -> Subject<'b>
+    /// Another network with another picture of the same size, with the same memory and way of
+    /// computing changes. Nothing is shared.
+    pub(crate) fn with_network<'b>(&self, network: &'b Network, input: &'b Input) -> Subject<'b>
     where
         'a: 'b,
     {
         let mut subject = Subject::new(network, input, self.preprocess())
-            .with_memory(self.known.memory)
-            .incremental(self.known.incremental);
-        subject.walking = self.walking;
+            .with_memory(self.data.memory)
+            .incremental(self.data.incremental);
+        subject.before_walk = self.before_walk;
         subject
     }
 
-    /// Says what is still to be asked, so that the picture is walked once for all of it; what is not is
-    /// given back.
-    pub fn expect(&self, walks: Walks) {
+    /// Sets what will be needed of the picture, so that one forward pass serves all; frees
+    /// everything else.
+    pub fn expect_walks(&self, walks: Walks) {
         let mut found = self.found();
         found.expected = walks;
         if walks.changes {
-            // What the walk back does not need any more is given back, the rest is of use.
+            // Frees what only the backward pass needs, and keeps the rest.
             self.share_base(&mut found);
         } else {
             found.base = None;
@@ -281,32 +281,32 @@ impl<'a> Subject<'a> {
 
     /// The network.
     pub fn network(&self) -> &'a Network {
-        self.known.network
+        self.data.network
     }
 
-    /// What the network's numbers mean.
+    /// What the network's outputs mean.
     pub fn output(&self) -> Output {
-        self.known.network.output()
+        self.data.network.output()
     }
 
     /// The prepared picture.
     pub fn input(&self) -> &'a Input {
-        self.known.input
+        self.data.input
     }
 
-    /// How the picture was prepared, to prepare changed versions of it alike.
+    /// The preprocessing, for changed versions of the picture.
     pub fn preprocess(&self) -> &'a Preprocess {
-        self.known.preprocess
+        self.data.preprocess
     }
 
     /// The normalised picture as a batch of one, `[1, C, H, W]`.
     pub fn picture(&self) -> &Tensor {
-        &self.known.picture
+        &self.data.picture
     }
 
     /// `[1, C, H, W]` of the picture.
     pub fn shape(&self) -> [usize; 4] {
-        let [c, h, w] = self.known.input.shape();
+        let [c, h, w] = self.data.input.shape();
         [1, c, h, w]
     }
 
@@ -318,25 +318,25 @@ impl<'a> Subject<'a> {
 
     /// Bytes that may be used at once.
     pub fn memory(&self) -> usize {
-        self.known.memory
+        self.data.memory
     }
 
-    /// Tells how far the method is: steps done, all steps.
+    /// Reports progress: finished steps, all steps.
     pub fn progress(&self, done: usize, all: usize) {
         (self.progress)(done, all);
     }
 
-    fn found(&self) -> MutexGuard<'_, Found> {
-        let found = self.known.found.lock();
+    fn found(&self) -> MutexGuard<'_, Computed> {
+        let found = self.data.found.lock();
         found.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The numbers `[K]` that the network answers for the picture; [`Subject::output`] tells what they
-    /// mean. Computed once.
+    /// The outputs `[K]` of the network for the picture; [`Subject::output`] says what they mean.
+    /// Computed once.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] if any of them is not a number; [`Error::Output`] if they cannot be what
-    /// [`Subject::output`] says; [`Error::Network`].
+    /// [`Error::NotFinite`] if any of them is not finite; [`Error::Output`] if they contradict
+    /// [`Subject::output`]; [`Error::Network`].
     pub fn numbers(&self) -> Result<Arc<Vec<f32>>, Error> {
         let mut found = self.found();
         if let Some(numbers) = &found.numbers {
@@ -349,16 +349,16 @@ impl<'a> Subject<'a> {
         } else {
             let graph = self.network().fused();
             self.allow(graph.peak_values(&self.shape())?)?;
-            self.walking();
+            self.before_walk();
             let outputs = graph.logits(self.picture())?;
             self.note(&mut found, outputs.data())?;
         }
         let numbers = found.numbers.clone();
-        Ok(numbers.expect("every walk forward notes them"))
+        Ok(numbers.expect("every forward pass stores them"))
     }
 
-    /// Refuses numbers of the picture itself that are none, or not what they are taken for; keeps them.
-    fn note(&self, found: &mut Found, outputs: &[f32]) -> Result<(), Error> {
+    /// Checks and stores the outputs for the unchanged picture.
+    fn note(&self, found: &mut Computed, outputs: &[f32]) -> Result<(), Error> {
         finite("the picture itself", outputs)?;
         self.output().check(outputs).map_err(Error::Output)?;
         if found.numbers.is_none() {
@@ -367,7 +367,7 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
-    /// How a walk back over a graph stays within memory.
+    /// The segments with which a backward pass over a graph stays within memory.
     pub(crate) fn segments(&self, graph: &Graph) -> Result<Segments, Error> {
         let allowed = self.memory() / size_of::<f32>();
         let segments = graph.segments(&self.shape(), allowed)?;
@@ -375,18 +375,18 @@ impl<'a> Subject<'a> {
         Ok(segments)
     }
 
-    /// The walk forward over [`Network::folded`], made once and shared.
+    /// The forward pass of [`Network::folded`], made once and shared.
     pub(crate) fn forward(&self) -> Result<Arc<Forward>, Error> {
         self.forward_once(&mut self.found())
     }
 
-    fn forward_once(&self, found: &mut Found) -> Result<Arc<Forward>, Error> {
+    fn forward_once(&self, found: &mut Computed) -> Result<Arc<Forward>, Error> {
         if let Some(forward) = &found.forward {
             return Ok(forward.clone());
         }
         let graph = self.network().folded();
         let segments = self.segments(graph)?;
-        self.walking();
+        self.before_walk();
         let activations = graph.forward_in_segments(self.picture(), &segments)?;
         self.note(found, activations.output().data())?;
         let forward = Arc::new(Forward {
@@ -399,14 +399,15 @@ impl<'a> Subject<'a> {
         Ok(forward)
     }
 
-    /// Whether memory holds every value of the picture, to compute changes from.
+    /// Whether every value of the picture fits in memory, to compute changes from.
     fn keeps_base(&self) -> Result<bool, Error> {
         let base = Incremental::base_values(self.network().fused(), &self.shape())?;
-        Ok(self.known.incremental && self.allow(base).is_ok())
+        Ok(self.data.incremental && self.allow(base).is_ok())
     }
 
-    /// Takes the values to compute changes from out of the walk for gradients, if there was one.
-    fn share_base(&self, found: &mut Found) {
+    /// Takes the values to compute changes from out of the forward pass for gradients, if there was
+    /// one.
+    fn share_base(&self, found: &mut Computed) {
         if let (None, Some(forward)) = (&found.base, &found.forward)
             && self.keeps_base().unwrap_or(false)
         {
@@ -415,13 +416,13 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn base_once(&self, found: &mut Found) -> Result<Activations, Error> {
+    fn base_once(&self, found: &mut Computed) -> Result<Activations, Error> {
         self.share_base(found);
         if let Some(base) = &found.base {
             return Ok(base.clone());
         }
         let graph = self.network().fused();
-        self.walking();
+        self.before_walk();
         let base = graph.forward(self.picture(), Mode::Inference, Keep::All)?;
         self.note(found, base.output().data())?;
         if found.expected.changes {
@@ -430,8 +431,8 @@ impl<'a> Subject<'a> {
         Ok(base)
     }
 
-    /// Every value of the picture, to compute changes from; `None` if that is not wanted or takes more
-    /// memory than is allowed.
+    /// Every value of the picture, to compute changes from; `None` if this is turned off or needs
+    /// too much memory.
     pub(crate) fn changes(&self) -> Result<Option<Incremental<'a>>, Error> {
         if !self.keeps_base()? {
             return Ok(None);
@@ -441,13 +442,13 @@ impl<'a> Subject<'a> {
         Ok(Some(Incremental::on(graph, base, &self.shape())?))
     }
 
-    /// Refuses work on one picture that takes more memory than is allowed. What every machine has
-    /// is always allowed: [`ALWAYS_ALLOWED`].
+    /// Refuses work on one picture that needs too much memory; [`ALWAYS_ALLOWED`] is always
+    /// allowed.
     pub(crate) fn allow(&self, values: usize) -> Result<(), Error> {
         self.allow_from(values, ALWAYS_ALLOWED)
     }
 
-    /// The same for work that is always allowed so many bytes.
+    /// The same with another number of bytes that are always allowed.
     pub(crate) fn allow_from(&self, values: usize, always: usize) -> Result<(), Error> {
         let needed = values.saturating_mul(size_of::<f32>());
         if needed <= self.memory().max(always) {
@@ -456,15 +457,15 @@ impl<'a> Subject<'a> {
         let (height, width) = self.size();
         let mebibytes = |bytes: usize| bytes as f64 / f64::from(1 << 20);
         Err(Error::Unfit(format!(
-            "on a crop of {height}×{width} pixels the network's activations take {:.1} MiB, and {:.1} \
-             MiB are allowed; choose a smaller crop or allow more memory",
+            "on a crop of {height}×{width} pixels the network's activations need {:.1} MiB; the \
+             limit is {:.1} MiB: choose a smaller crop or a higher memory limit",
             mebibytes(needed),
             mebibytes(self.memory()),
         )))
     }
 }
 
-/// Refuses numbers that are none.
+/// Refuses NaN and infinity.
 pub(crate) fn finite(what: &str, values: &[f32]) -> Result<(), Error> {
     if values.iter().all(|v| v.is_finite()) {
         return Ok(());

@@ -1,40 +1,39 @@
-//! What is explained: a target, and the score of it that counts.
+//! What is explained: a target, and which score of it.
 
 use dvm_engine::Output;
 use dvm_options::words;
 
 use crate::Error;
 
-/// What a map is about.
+/// What a map explains.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// The score of a class.
     Class(usize),
-    /// The score of the first class minus that of the second: what speaks for the one and against the
-    /// other.
+    /// The score of the first class minus that of the second.
     Difference(usize, usize),
-    /// The sum of the scores of some classes, each once.
+    /// The sum of the scores of some classes.
     Sum(Vec<usize>),
 }
 
 words! {
     /// Which score of a target is explained.
     pub enum Score {
-        /// The probability, 0 … 1: a softmax or sigmoid where the network's output is no probability yet.
+        /// The probability, 0 … 1; computed by softmax or sigmoid if the network outputs logits.
         Probability = "probability",
-        /// The logit; the logarithm of the probability where the network gives probabilities of which
-        /// one is right.
+        /// The logit; the logarithm of the probability if the network outputs probabilities of
+        /// exclusive classes.
         Logit = "logit",
         /// The natural logarithm of the probability.
         LogProbability = "log-probability",
     }
 }
 
-/// Smallest probability whose logarithm is taken; smaller ones count as this.
+/// Smallest probability in logarithms; smaller ones are replaced by it.
 const LEAST: f64 = f32::MIN_POSITIVE as f64;
 
 impl Score {
-    /// The score of each class for the numbers `[K]` of a network whose output is `output`.
+    /// The score of each class for the outputs `[K]` of a network.
     pub fn of(self, output: Output, numbers: &[f32]) -> Vec<f32> {
         match self {
             Self::Probability => output.probabilities(numbers),
@@ -43,7 +42,7 @@ impl Score {
         }
     }
 
-    /// What the score is called for a network with so many numbers.
+    /// The name of the score for a network with this number of outputs.
     pub fn name(self, output: Output, outputs: usize) -> &'static str {
         match self {
             _ if output == Output::Activations => "activation",
@@ -53,9 +52,8 @@ impl Score {
         }
     }
 
-    /// How fast the sum of all classes' scores, each times its weight, grows with each of the network's
-    /// numbers `[K]`.
-    fn slopes(self, output: Output, numbers: &[f32], weights: &[f64]) -> Vec<f64> {
+    /// The gradient of the weighted sum of all classes' scores with respect to the outputs `[K]`.
+    fn output_gradient(self, output: Output, numbers: &[f32], weights: &[f64]) -> Vec<f64> {
         if output == Output::Activations {
             return weights.to_vec();
         }
@@ -66,7 +64,7 @@ impl Score {
         let logarithm = |p: f64| 1.0 / p.max(LEAST);
         let inverse_sigmoid = |p: f64| 1.0 / (p * (1.0 - p)).max(LEAST);
         if numbers.len() == 1 {
-            // The number speaks for *yes*, and as much against *no*.
+            // The single output is for *yes*, and with the opposite sign for *no*.
             let [no, yes] = [probabilities[0], probabilities[1]];
             let of_logit = [-1.0, 1.0];
             let of_probability = [-yes * no, yes * no];
@@ -114,7 +112,7 @@ impl Score {
 }
 
 impl Target {
-    /// The classes that it is about, each with the factor that its score counts with.
+    /// The classes of the target, each with the factor of its score.
     pub fn weights(&self) -> Vec<(usize, f64)> {
         match self {
             Self::Class(class) => vec![(*class, 1.0)],
@@ -123,10 +121,10 @@ impl Target {
         }
     }
 
-    /// The class whose name stands for it: the first.
+    /// The class that names the target: the first.
     ///
     /// # Panics
-    /// For the sum of no class.
+    /// For the sum of zero classes.
     pub fn class(&self) -> usize {
         match self {
             Self::Class(class) | Self::Difference(class, _) => *class,
@@ -134,10 +132,10 @@ impl Target {
         }
     }
 
-    /// Refuses classes that a network does not have.
+    /// Checks that the network has all classes.
     ///
     /// # Errors
-    /// [`Error::Class`]; [`Error::Unfit`] for the sum of no class.
+    /// [`Error::Class`]; [`Error::Unfit`] for the sum of zero classes.
     pub fn check(&self, classes: usize) -> Result<(), Error> {
         let weights = self.weights();
         if weights.is_empty() {
@@ -149,7 +147,7 @@ impl Target {
         }
     }
 
-    /// Its score, given those of all classes.
+    /// Its score, from the scores of all classes.
     ///
     /// # Errors
     /// As [`Target::check`].
@@ -163,7 +161,7 @@ impl Target {
         Ok(sum as f32)
     }
 
-    /// Its score for the numbers `[K]` of a network whose output is `output`.
+    /// Its score for the outputs `[K]` of a network.
     ///
     /// # Errors
     /// As [`Target::check`].
@@ -171,23 +169,31 @@ impl Target {
         self.of(&score.of(output, numbers))
     }
 
-    /// How fast its score grows with each of the numbers `[K]`: what a walk back begins with.
+    /// The gradient of its score with respect to the outputs `[K]`: the start of a backward pass.
     ///
     /// # Errors
     /// As [`Target::check`].
-    pub fn slopes(&self, score: Score, output: Output, numbers: &[f32]) -> Result<Vec<f32>, Error> {
+    pub fn output_gradient(
+        &self,
+        score: Score,
+        output: Output,
+        numbers: &[f32],
+    ) -> Result<Vec<f32>, Error> {
         let classes = score.of(output, numbers).len();
         self.check(classes)?;
         let mut weights = vec![0.0; classes];
         for (class, weight) in self.weights() {
             weights[class] += weight;
         }
-        let slopes = score.slopes(output, numbers, &weights);
-        Ok(slopes.into_iter().map(|slope| slope as f32).collect())
+        let output_gradient = score.output_gradient(output, numbers, &weights);
+        Ok(output_gradient
+            .into_iter()
+            .map(|slope| slope as f32)
+            .collect())
     }
 }
 
-/// ln p of each class, with all digits of a small p.
+/// ln p of each class, accurate for small p.
 fn log_probabilities(output: Output, numbers: &[f32]) -> Vec<f32> {
     // −ln(1 + e⁻ˣ)
     let log_sigmoid = |x: f64| x.min(0.0) - (-x.abs()).exp().ln_1p();
@@ -228,7 +234,7 @@ mod tests {
 
     const SCORES: [Score; 3] = [Score::Probability, Score::Logit, Score::LogProbability];
 
-    /// Numbers that a network with this output could answer.
+    /// Example outputs of a network of this kind.
     fn numbers(output: Output, one: bool) -> Vec<f32> {
         match (output, one) {
             (Output::Logits | Output::LabelLogits, false) => vec![0.3, -1.2, 2.0, 0.1],
@@ -241,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn slopes_are_the_differences_of_scores() {
+    fn the_output_gradient_equals_finite_differences() {
         let targets = [
             Target::Class(1),
             Target::Class(0),
@@ -255,8 +261,8 @@ mod tests {
                     .iter()
                     .flat_map(|s| targets.iter().map(move |t| (*s, t)))
                 {
-                    let slopes = target.slopes(score, output, &at).unwrap();
-                    for (index, slope) in slopes.iter().enumerate() {
+                    let output_gradient = target.output_gradient(score, output, &at).unwrap();
+                    for (index, slope) in output_gradient.iter().enumerate() {
                         let step = 1e-2f32;
                         let moved = |by: f32| {
                             let mut moved = at.clone();
@@ -275,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn logarithms_of_probabilities_keep_their_digits() {
+    fn logarithms_of_small_probabilities_are_accurate() {
         let found = Score::LogProbability.of(Output::Logits, &[0.0, -200.0]);
         assert_eq!(found, [0.0, -200.0]);
         let found = Score::LogProbability.of(Output::LabelLogits, &[-200.0, 0.0]);
@@ -283,9 +289,9 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_is_not_there_is_refused() {
+    fn a_class_that_does_not_exist_is_an_error() {
         let refused = |target: Target| target.of(&[0.0; 3]).unwrap_err().to_string();
-        let message = "class 3 was asked for, but the network has 3 (0 to 2)";
+        let message = "class 3 does not exist: the network has 3 classes (0 to 2)";
         assert_eq!(refused(Target::Class(3)), message);
         assert_eq!(refused(Target::Difference(0, 3)), message);
         assert_eq!(

@@ -1,20 +1,20 @@
-//! A map of a layer's or tokens' size at the size of the picture.
+//! Upsampling of a map from the size of a layer or of tokens to the size of the input.
 
 use dvm_options::words;
 
 words! {
-    /// What a pixel between the places of a layer gets.
+    /// How a map is upsampled.
     pub(crate) enum Upsampling {
-        /// A mixture of the four nearest places.
+        /// Bilinear interpolation of the four nearest places.
         Bilinear = "bilinear",
-        /// The value of the place that it is in.
+        /// The value of the nearest place.
         Nearest = "nearest",
     }
 }
 
 impl Upsampling {
-    /// Values `[rows, columns]` at `[H, W]`, row by row, with half-pixel centres, as PyTorch's `interpolate`
-    /// without aligned corners.
+    /// Values `[rows, columns]` upsampled to `[H, W]`, row by row, with half-pixel centres, as
+    /// PyTorch's `interpolate` with `align_corners=False`.
     pub fn of(self, values: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<f32> {
         match self {
             Self::Bilinear => bilinear(values, from, to),
@@ -31,8 +31,9 @@ impl Upsampling {
     }
 }
 
-/// Values `[rows, columns]` at `[H, W]`, bilinear with half-pixel centres (as `cv2.resize` by INTER_LINEAR
-/// and `interpolate` without aligned corners); beyond the outermost centres the value there goes on.
+/// Values `[rows, columns]` upsampled to `[H, W]`, bilinear with half-pixel centres (as
+/// `cv2.resize` with INTER_LINEAR and `interpolate` with `align_corners=False`). Values at the
+/// border are repeated outside.
 pub(crate) fn bilinear(
     values: &[f32],
     (rows, columns): (usize, usize),
@@ -44,7 +45,7 @@ pub(crate) fn bilinear(
         let upper = &values[upper * columns..][..columns];
         let lower = &values[lower * columns..][..columns];
         for &(left, right, share) in &across {
-            // In this form equal values stay what they are.
+            // This form keeps equal values equal.
             let mixed = |row: &[f32]| {
                 let (left, right) = (f64::from(row[left]), f64::from(row[right]));
                 left + (right - left) * share
@@ -56,7 +57,7 @@ pub(crate) fn bilinear(
     all
 }
 
-/// For each of `to` points the two of `from` that it lies between, and its way from the first to the second,
+/// For each of `to` points: the two of `from` that it lies between, and its position between them,
 /// 0 … 1.
 fn between(from: usize, to: usize) -> Vec<(usize, usize, f64)> {
     let scale = from as f64 / to as f64;
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_between_two_places_are_mixed_by_half_pixel_centres() {
+    fn pixels_are_interpolated_with_half_pixel_centres() {
         // torch.nn.functional.interpolate of [0, 8] to 4: 0, 2, 6, 8.
         assert_eq!(bilinear(&[0.0, 8.0], (1, 2), (1, 4)), [0.0, 2.0, 6.0, 8.0]);
         let down = bilinear(&[0.0, 8.0], (2, 1), (4, 2));
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_of_the_picture_s_size_stays_as_it_is() {
+    fn a_map_of_the_size_of_the_picture_is_unchanged() {
         let values = [1.0, -2.0, 3.0, 0.1, 5.0, 7.0];
         assert_eq!(bilinear(&values, (2, 3), (2, 3)), values);
         assert_eq!(Upsampling::Nearest.of(&values, (2, 3), (2, 3)), values);

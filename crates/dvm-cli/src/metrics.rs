@@ -112,7 +112,7 @@ fn list() -> String {
         if !text.is_empty() {
             text.push('\n');
         }
-        text += &format!("{}\n", question.asked());
+        text += &format!("{}\n", question.text());
         let head = ["  metric", "paper", "better", "cost for a map"].map(String::from);
         text += &table([Align::Left; 4], &[vec![head], rows].concat());
     }
@@ -121,7 +121,7 @@ fn list() -> String {
 
 fn shown(entry: &MetricEntry) -> String {
     let mut text = described::head(entry.name, entry.summary, &entry.reference);
-    text += &format!("\nQuestion: {}\n", entry.question.asked());
+    text += &format!("\nQuestion: {}\n", entry.question.text());
     text += match entry.better {
         Better::Higher => "Better: higher values\n",
         Better::Lower => "Better: lower values\n",

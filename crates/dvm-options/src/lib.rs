@@ -138,7 +138,17 @@ macro_rules! words {
             $($(#[$variant_doc])* $variant,)+
         }
 
+        #[allow(dead_code)] // Not every enum needs both lists.
         impl $name {
+            /// All words.
+            $vis const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// All words, separated by `|`, for `Takes::Text`.
+            $vis const FORM: &'static str = {
+                let words = concat!($($word, "|"),+);
+                words.split_at(words.len() - 1).0
+            };
+
             /// The word for it.
             $vis fn word(self) -> &'static str {
                 match self {
@@ -153,7 +163,7 @@ macro_rules! words {
             fn from_str(text: &str) -> Result<Self, String> {
                 match text {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(format!("it must be one of {}", [$($word),+].join(", "))),
+                    _ => Err(format!("it must be one of {}", Self::WORDS.join(", "))),
                 }
             }
         }
@@ -176,7 +186,7 @@ mod tests {
 
     const ORDER: OptionSpec = OptionSpec {
         name: "order",
-        takes: Takes::Text("rising|falling"),
+        takes: Takes::Text(Order::FORM),
         default: "rising",
         help: "",
     };
@@ -186,6 +196,7 @@ mod tests {
         assert_eq!(ORDER.of(&Settings::new()), Ok(Order::Rising));
         let given = Settings::new().with("order", Order::Falling.word());
         assert_eq!(ORDER.of(&given), Ok(Order::Falling));
+        assert_eq!(Order::FORM, "rising|falling");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use numpy::{
 use pyo3::prelude::*;
 
 use crate::explanation::Explanation;
-use crate::picture::{Given, Origin};
+use crate::picture::{Origin, PythonPicture};
 use crate::{failure, work};
 
 /// A network with its classes and preprocessing.
@@ -25,7 +25,7 @@ pub struct Classifier {
     inner: Arc<dvm::Classifier>,
 }
 
-/// A class, as Python says it: an index, or a name (or `top`, `all`, `top:5`).
+/// A class as given in Python: an index, or a name (or `top`, `all`, `top:5`).
 #[derive(FromPyObject)]
 enum Class {
     Index(usize),
@@ -47,13 +47,14 @@ impl From<Class> for ClassChoice {
 /// A class with its probability, 0 to 1: index, name, probability.
 type Ranked = (usize, String, f32);
 
-/// Classes with their probabilities, most probable first, and logits, one a class.
+/// Classes with their probabilities, most probable first, and the logits, one per class.
 type Classified = (Vec<Ranked>, Vec<f32>);
 
-/// A layer: its name, its kind, the shape of its value for one picture, whether it has a feature map.
+/// A layer: its name, its kind, the shape of its value for one picture, and whether it has a
+/// feature map.
 type Layer = (String, &'static str, Vec<usize>, bool);
 
-/// Opens a network: by name, or a file.
+/// Opens a network by name, or from a file.
 #[pyfunction]
 #[pyo3(signature = (model, *, weights=None, classes=None, part=None, size=None, preprocess=None, output=None, exact=false))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
@@ -70,7 +71,8 @@ pub fn load(
 ) -> PyResult<Classifier> {
     let output = match output.as_deref() {
         None => None,
-        // As on the command line: logits or probabilities of labels, as the network computes them.
+        // As on the command line, `labels` are logits or probabilities, as the network computes
+        // them.
         Some("labels") => Some(Output::LabelLogits),
         Some(word) => Some(word.parse::<Output>().map_err(|why| {
             failure::usage(py, format!("`output` does not take `{word}`: {why}"))
@@ -113,7 +115,7 @@ pub fn read_class_names(py: Python<'_>, path: PathBuf) -> PyResult<Vec<String>> 
     dvm::read_class_names(&path).map_err(|error| failure::exception(py, &error))
 }
 
-/// Values that differ by no more than this part of the largest are the same, computed in another order.
+/// Largest difference, relative to the largest value, of values that are equal within rounding.
 const SAME: f32 = 1e-3;
 
 #[pymethods]
@@ -128,7 +130,7 @@ impl Classifier {
         self.inner.classes().to_vec()
     }
 
-    /// Channels, rows and columns of what the network is given.
+    /// Channels, rows and columns of the input.
     #[getter]
     fn input_shape(&self) -> (usize, usize, usize) {
         let preprocess = self.inner.preprocess();
@@ -136,13 +138,13 @@ impl Classifier {
         (preprocess.channels.count(), height, width)
     }
 
-    /// What the network's numbers mean: `logits`, `probabilities`, …
+    /// What the network's outputs mean: `logits`, `probabilities`, …
     #[getter]
     fn output(&self) -> &'static str {
         self.inner.network().output().word()
     }
 
-    /// How pictures are prepared, as JSON.
+    /// The preprocessing, as JSON.
     #[getter]
     fn preprocess(&self) -> String {
         serde_json::to_string(self.inner.preprocess()).expect("it is plain data")
@@ -158,7 +160,7 @@ impl Classifier {
         self.inner.weights_sha256()
     }
 
-    /// What was assumed of the network, and other things to know of it.
+    /// What was assumed about the network, and other things to know about it.
     #[getter]
     fn warnings(&self) -> Vec<String> {
         self.inner.warnings().collect()
@@ -169,7 +171,7 @@ impl Classifier {
         self.inner.notes().to_vec()
     }
 
-    /// All layers, in the order in which they are computed.
+    /// All layers in the order of computation.
     fn layers(&self, py: Python<'_>) -> PyResult<Vec<Layer>> {
         let graph = self.inner.network().graph();
         let shape = self.shape();
@@ -177,14 +179,14 @@ impl Classifier {
         listed.map_err(|error| failure::exception(py, &error.into()))
     }
 
-    /// The layer that class activation maps look at unless another is asked for.
+    /// The default layer of class activation maps.
     fn usual_layer(&self) -> Option<String> {
         let graph = self.inner.network().folded();
         let usual = dvm::usual_layer(graph, &self.shape()).ok()?;
         Some(graph.node(usual.node).name.clone())
     }
 
-    /// The network's own numbers `[N, K]` for prepared pictures `[N, C, H, W]`.
+    /// The network's outputs `[N, K]` for prepared pictures `[N, C, H, W]`.
     fn numbers<'py>(
         &self,
         py: Python<'py>,
@@ -195,7 +197,7 @@ impl Classifier {
         let graph = self.inner.network().fused();
         let numbers = work::run(py, None, |_| {
             if shape.contains(&0) {
-                return Err(dvm::Error::Usage("there is no picture".into()));
+                return Err(dvm::Error::Usage("the batch has no pictures".into()));
             }
             Ok(graph.logits(&Tensor::from_nchw(&shape, pictures))?)
         })?;
@@ -204,8 +206,8 @@ impl Classifier {
         numbers.reshape([shape[0], classes])
     }
 
-    /// The first layer whose value for the prepared picture `[1, C, H, W]` is this one, of any shape; `None` if there
-    /// is none.
+    /// The first layer with this value, of any shape, for the prepared picture `[1, C, H, W]`;
+    /// `None` if there is none.
     fn find_value(
         &self,
         py: Python<'_>,
@@ -236,7 +238,8 @@ impl Classifier {
         })
     }
 
-    /// The value of a layer for prepared pictures `[N, C, H, W]`, channels first where it is a feature map.
+    /// The value of a layer for prepared pictures `[N, C, H, W]`; feature maps have their channels
+    /// first.
     fn activation<'py>(
         &self,
         py: Python<'py>,
@@ -250,13 +253,13 @@ impl Classifier {
             let node = graph.find(layer)?;
             let pictures = Tensor::from_nchw(&shape, pictures);
             let activations = graph.forward(&pictures, Mode::Inference, Keep::Nodes(&[node]))?;
-            let found = activations.get(node).expect("it was to be kept");
+            let found = activations.get(node).expect("it was requested");
             Ok((found.shape().to_vec(), found.to_nchw()))
         })?;
         found.into_pyarray(py).reshape(&shape[..])
     }
 
-    /// What the network sees in a picture.
+    /// The classes of a picture, as the network predicts them.
     #[pyo3(signature = (picture, slice=None))]
     fn classify(
         &self,
@@ -264,7 +267,7 @@ impl Classifier {
         picture: &Bound<'_, PyAny>,
         slice: Option<usize>,
     ) -> PyResult<Classified> {
-        let given = Given::of(picture, slice)?;
+        let given = PythonPicture::of(picture, slice)?;
         let prediction = work::run(py, None, |_| {
             let input = given.into_input(&self.inner)?;
             self.inner.classify(&input)
@@ -300,7 +303,7 @@ impl Classifier {
         progress: Option<Py<PyAny>>,
     ) -> PyResult<Vec<Explanation>> {
         let fail = |error: dvm::Error| failure::exception(py, &error);
-        let given = Given::of(picture, slice)?;
+        let given = PythonPicture::of(picture, slice)?;
         let settings = settings
             .into_iter()
             .fold(Settings::new(), |all, (name, value)| all.with(&name, value));
@@ -321,7 +324,7 @@ impl Classifier {
             "grey" | "gray" => OverlayStyle::Grey,
             "colour" | "color" => OverlayStyle::Colour,
             other => {
-                let words = format!("`overlay` does not take `{other}`: it is grey or colour");
+                let words = format!("`overlay` does not take `{other}`: it must be grey or colour");
                 return Err(failure::usage(py, words));
             }
         };
@@ -329,7 +332,8 @@ impl Classifier {
             .map(|name| {
                 let known = ColourMap::ALL.map(|map| map.name()).join(", ");
                 name.parse::<ColourMap>().map_err(|_| {
-                    let words = format!("`colours` does not take `{name}`: it is one of {known}");
+                    let words =
+                        format!("`colours` does not take `{name}`: it must be one of {known}");
                     failure::usage(py, words)
                 })
             })
@@ -341,7 +345,8 @@ impl Classifier {
                     let all = [FigureFormat::Png, FigureFormat::Svg, FigureFormat::Pdf];
                     let found = all.into_iter().find(|format| format.name() == *name);
                     found.ok_or_else(|| {
-                        let words = format!("figures are png, svg or pdf, not `{name}`");
+                        let words =
+                            format!("`figures` does not take `{name}`: it must be png, svg or pdf");
                         failure::usage(py, words)
                     })
                 })
@@ -361,12 +366,13 @@ impl Classifier {
                 });
             }
             (Some(_), None) => {
-                let words = "boxes and masks name pictures by their files: give the picture's path";
+                let words = "boxes and masks need the file name of the picture: give the picture's \
+                             path";
                 return Err(failure::usage(py, words));
             }
             (None, _) => {
                 if let [metric, ..] = explain.checks.needing_regions()[..] {
-                    let words = format!("{metric} must know where objects are: give `regions`");
+                    let words = format!("{metric} needs the regions of objects: give `regions`");
                     return Err(failure::usage(py, words));
                 }
             }

@@ -12,14 +12,15 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::picture::Origin;
 use crate::{failure, work};
 
-/// What a metric found: its name, its title, its value, and what is wrong with the map or why there is no value.
+/// The result of a metric: its name, its title, its value, and what is wrong with the map or why
+/// there is no value.
 type Check = (String, String, Option<f64>, Option<String>);
 
 /// The explanation of one class of one picture.
 #[pyclass(frozen, module = "dvm._dvm")]
 pub struct Explanation {
     inner: dvm::Explanation,
-    /// Where the picture came from, if it was a file.
+    /// The source of the picture, if it was a file.
     origin: Option<Arc<Origin>>,
 }
 
@@ -41,10 +42,10 @@ impl Explanation {
         let found = maps.find(|(name, _)| *name == method);
         found
             .map(|(_, attribution)| attribution)
-            .ok_or_else(|| PyKeyError::new_err(format!("there is no map by `{method}`")))
+            .ok_or_else(|| PyKeyError::new_err(format!("there is no map of `{method}`")))
     }
 
-    /// The record, with where the picture came from.
+    /// Adds the source of the picture to the record.
     fn complete(&self, record: &mut serde_json::Value) {
         let Some(origin) = &self.origin else {
             return;
@@ -70,19 +71,19 @@ impl Explanation {
         self.inner.class_name()
     }
 
-    /// What is explained, as a title.
+    /// The title of what is explained.
     #[getter]
     fn title(&self) -> String {
         self.inner.title()
     }
 
-    /// Of the class, 0 to 1.
+    /// The probability of the class, 0 to 1.
     #[getter]
     fn probability(&self) -> f32 {
         self.inner.probability()
     }
 
-    /// The score for people: `96.2 %`.
+    /// The score as text: `96.2 %`.
     #[getter]
     fn score(&self) -> String {
         self.inner.score()
@@ -95,20 +96,20 @@ impl Explanation {
             .collect()
     }
 
-    /// One logit a class.
+    /// The logits, one per class.
     #[getter]
     fn logits(&self) -> Vec<f32> {
         self.inner.prediction().logits.clone()
     }
 
-    /// What readers of the maps must know: who says it, and what.
+    /// Warnings, each with what it is about.
     #[getter]
     fn warnings(&self) -> Vec<(String, String)> {
         let warnings = self.inner.warnings();
         warnings.map(|(who, words)| (who.into(), words)).collect()
     }
 
-    /// Names of the methods, in the order in which they were asked for.
+    /// Names of the methods, in the order requested.
     #[getter]
     fn methods(&self) -> Vec<&'static str> {
         self.inner.maps().map(|(name, _)| name).collect()
@@ -125,7 +126,7 @@ impl Explanation {
             .reshape([height, width])
     }
 
-    /// What the map was reduced from, by name.
+    /// The arrays that the map was reduced from, by name.
     fn arrays<'py>(&self, py: Python<'py>, method: &str) -> PyResult<Bound<'py, PyDict>> {
         let arrays = PyDict::new(py);
         for array in &self.attribution(method)?.arrays {
@@ -140,7 +141,7 @@ impl Explanation {
         Ok(arrays)
     }
 
-    /// What is known of a method's map: title, quantity, score, warnings.
+    /// The properties of a method's map: title, quantity, score.
     fn about<'py>(&self, py: Python<'py>, method: &str) -> PyResult<Bound<'py, PyDict>> {
         let attribution = self.attribution(method)?;
         let about = PyDict::new(py);
@@ -150,7 +151,7 @@ impl Explanation {
         Ok(about)
     }
 
-    /// What the metrics found of a method's map: name, title, value, and why there is none or what is wrong.
+    /// The results of the metrics for a method's map.
     fn checks(&self, method: &str) -> PyResult<Vec<Check>> {
         self.attribution(method)?;
         let mut all = self.inner.checked();
@@ -176,7 +177,7 @@ impl Explanation {
         record.to_string()
     }
 
-    /// The pixels `[H, W, 3]` that the network saw.
+    /// The pixels `[H, W, 3]` of the crop.
     fn crop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray3<u8>>> {
         pixels(py, self.inner.crop())
     }
@@ -192,17 +193,19 @@ impl Explanation {
         let all = [FigureFormat::Png, FigureFormat::Svg, FigureFormat::Pdf];
         let found = all.into_iter().find(|known| known.name() == format);
         let format = found.ok_or_else(|| {
-            failure::value(format!("a figure is png, svg or pdf, not `{format}`"))
+            failure::value(format!(
+                "the format of a figure must be png, svg or pdf, not `{format}`"
+            ))
         })?;
         let bytes = py.detach(|| format.encode(&self.inner.page()));
         Ok(PyBytes::new(py, &bytes))
     }
 
-    /// The map of a method over the crop, `[H, W, 3]`.
+    /// The map of a method drawn over the crop, `[H, W, 3]`.
     fn overlay<'py>(&self, py: Python<'py>, method: &str) -> PyResult<Bound<'py, PyArray3<u8>>> {
         self.attribution(method)?;
         let picture = py.detach(|| self.inner.overlay(method));
-        pixels(py, &picture.expect("the method is there"))
+        pixels(py, &picture.expect("the method was checked"))
     }
 
     /// The map of a method in colours, `[H, W, 3]`.
@@ -213,10 +216,10 @@ impl Explanation {
     ) -> PyResult<Bound<'py, PyArray3<u8>>> {
         self.attribution(method)?;
         let picture = py.detach(|| self.inner.map_picture(method));
-        pixels(py, &picture.expect("the method is there"))
+        pixels(py, &picture.expect("the method was checked"))
     }
 
-    /// Makes the folder hold this explanation and nothing else; the paths of its files.
+    /// Writes the explanation into the folder; returns the paths of its files.
     fn save(&self, py: Python<'_>, folder: PathBuf) -> PyResult<Vec<PathBuf>> {
         work::run(py, None, |_| {
             let results = ResultFolder::begin(&folder)?;

@@ -5,7 +5,7 @@ use std::io;
 use pyo3::exceptions::{PyFileNotFoundError, PyPermissionError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-/// Where the exceptions of this package are defined.
+/// The module of the exceptions.
 const MODULE: &str = "dvm.errors";
 
 /// The exception for an error, with its text and those of its causes.
@@ -40,7 +40,7 @@ fn class(error: &dvm::Error) -> &'static str {
     }
 }
 
-/// What the system said, if it said something, of the file that was to be read.
+/// The kind of the operating system's error, if a file could not be read.
 fn source_kind(error: &dvm::Error) -> Option<io::ErrorKind> {
     if matches!(error, dvm::Error::Save { .. }) {
         return None;
@@ -70,17 +70,17 @@ fn named(py: Python<'_>, class: &str, words: String) -> PyErr {
     }
 }
 
-/// A request that makes no sense.
+/// An invalid argument.
 pub fn usage(py: Python<'_>, words: impl Into<String>) -> PyErr {
     named(py, "UsageError", words.into())
 }
 
-/// Something is wrong with an argument's shape or type.
+/// An argument with an invalid shape or type.
 pub fn value(words: impl Into<String>) -> PyErr {
     PyValueError::new_err(words.into())
 }
 
-/// The process is in no state to do it.
+/// An operation that is not possible in this process.
 pub fn state(words: impl Into<String>) -> PyErr {
     PyRuntimeError::new_err(words.into())
 }

@@ -1,7 +1,8 @@
-//! The engine as a Python module, `dvm._dvm`: what the Python package `dvm` is made of.
+//! The engine as a Python module, `dvm._dvm`: the base of the Python package `dvm`.
 //!
-//! Only what needs the engine is here; what people read and call (`dvm.load`, `Model`, `Explanation`, the drop-in
-//! classes) is written in Python, in `python/dvm`. The interpreter is free while the engine works ([`work`]).
+//! Only code that needs the engine is here. The public interface (`dvm.load`, `Model`,
+//! `Explanation`, the classes for Captum and pytorch-grad-cam) is written in Python, in
+//! `python/dvm`. The GIL is released while the engine works ([`work`]).
 
 mod classifier;
 mod explanation;
@@ -32,8 +33,8 @@ fn _dvm(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
-/// Carries out the command `dvm` with these arguments, the program's name first, and gives its exit status. It may
-/// end the process: Ctrl-C does.
+/// Runs the command `dvm` with these arguments, the program's name first, and returns its exit
+/// status. Ctrl-C ends the process.
 #[pyfunction]
 fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| dvm_cli::status(arguments))

@@ -1,4 +1,4 @@
-//! What Python calls a picture: a file, the bytes of one, pixels, or what a network is given.
+//! Pictures from Python: a file, its bytes, pixels, or a prepared input.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,19 +11,20 @@ use pyo3::types::PyBytes;
 
 use crate::failure;
 
-/// One picture, on its way to the network.
-pub enum Given {
-    /// A file, or the bytes of one.
+/// A picture given from Python.
+pub enum PythonPicture {
+    /// A file, or its bytes.
     Source(Source),
     /// Pixels `[H, W, 3]`, 0 to 255.
     Pixels(Picture),
-    /// Normalised values `[C, H, W]`, as another program prepared them, with rows and columns.
+    /// A prepared input: normalised values `[C, H, W]`, with rows and columns.
     Values(Vec<f32>, (usize, usize)),
 }
 
-impl Given {
-    /// A `str` or path is a file, `bytes` are the bytes of one, `uint8` arrays `[H, W, 3]` are pixels and `float32`
-    /// arrays `[C, H, W]` are what a network is given. `slice` says which picture of a volume.
+impl PythonPicture {
+    /// A `str` or path is a file, `bytes` are the bytes of one, `uint8` arrays `[H, W, 3]` are
+    /// pixels and `float32` arrays `[C, H, W]` are a prepared input. `slice` selects a picture of a
+    /// volume.
     pub fn of(picture: &Bound<'_, PyAny>, slice: Option<usize>) -> PyResult<Self> {
         let py = picture.py();
         if let Ok(bytes) = picture.cast::<PyBytes>() {
@@ -35,7 +36,7 @@ impl Given {
         if let Ok(pixels) = picture.extract::<PyReadonlyArray3<u8>>() {
             let &[height, width, 3] = pixels.shape() else {
                 return Err(failure::value(format!(
-                    "pixels are an array of the shape (rows, columns, 3), not {:?}",
+                    "pixels must have the shape (rows, columns, 3), not {:?}",
                     pixels.shape()
                 )));
             };
@@ -58,10 +59,10 @@ impl Given {
         let first = sources.into_iter().next();
         first
             .map(Self::Source)
-            .ok_or_else(|| failure::usage(py, format!("{}: holds no such picture", path.display())))
+            .ok_or_else(|| failure::usage(py, format!("{}: has no such picture", path.display())))
     }
 
-    /// What the network is given.
+    /// The network's input.
     pub fn into_input(self, classifier: &dvm::Classifier) -> Result<Input, dvm::Error> {
         match self {
             Self::Source(source) => classifier.prepare(source.read(&classifier.reading())?),
@@ -71,14 +72,14 @@ impl Given {
                 let channels = preprocess.channels.count();
                 if values.len() != channels * height * width || values.is_empty() {
                     return Err(dvm::Error::Usage(format!(
-                        "the network takes values of the shape ({channels}, rows, columns), not ({}, {height}, \
-                         {width})",
+                        "the input must have the shape ({channels}, rows, columns), not ({}, \
+                         {height}, {width})",
                         values.len() / (height * width).max(1)
                     )));
                 }
                 if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
                     return Err(dvm::Error::Usage(format!(
-                        "the values of a picture are numbers, and one of these is {wrong}"
+                        "the input contains {wrong}; all values must be finite"
                     )));
                 }
                 Ok(preprocess.input_of(values, height, width))
@@ -95,18 +96,18 @@ impl Given {
     }
 }
 
-/// Where a picture came from, for its record.
+/// The source of a picture, for its record.
 pub struct Origin {
     /// The file, or `bytes`.
     pub source: Source,
     /// Its checksum.
     pub sha256: String,
-    /// Of a DICOM file, its study.
+    /// The study, for a DICOM file.
     pub study: Option<Arc<dvm::data::formats::Study>>,
 }
 
 impl Origin {
-    /// What there is to know of the file.
+    /// Reads the checksum and the study.
     pub fn of(source: &Source) -> Result<Self, dvm::Error> {
         Ok(Self {
             source: source.clone(),

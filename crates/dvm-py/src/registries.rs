@@ -59,7 +59,7 @@ fn options<'py>(py: Python<'py>, specs: &[OptionSpec]) -> PyResult<Vec<Bound<'py
         .collect()
 }
 
-/// All networks that are known by name, as dictionaries; `at_hand` says whether weights are on this machine.
+/// All networks by name, as dictionaries; `at_hand` is whether weights are on this machine.
 #[pyfunction]
 pub fn models(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
     let architectures = model_list::all();

@@ -1,4 +1,4 @@
-//! Long work: the interpreter is free meanwhile, hears how far it is, and Ctrl-C ends it.
+//! Runs long work: releases the GIL, reports progress, and stops on Ctrl-C.
 
 use std::panic::resume_unwind;
 use std::process;
@@ -12,42 +12,42 @@ use pyo3::prelude::*;
 
 use crate::failure;
 
-/// How often Python is asked whether Ctrl-C came, and is told how far the work is.
+/// How often Python handles signals and gets the progress.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The panic that ends work which is not wanted any more. No message is printed for it.
+/// The panic that stops cancelled work. It prints no message.
 struct Cancelled;
 
 /// The process that the engine's threads belong to; 0 while there are none.
 static STARTED_IN: AtomicU32 = AtomicU32::new(0);
 
-/// Refuses to work in a copy of the process in which the engine has threads: a copy that `fork` makes has none of
-/// them, and would wait for them for ever.
+/// Refuses to work in a fork of a process whose engine has threads: `fork` does not copy threads,
+/// so the work would never end.
 fn refuse_forked() -> PyResult<()> {
     let own = process::id();
     let first = STARTED_IN.compare_exchange(0, own, Ordering::SeqCst, Ordering::SeqCst);
     match first {
         Err(started) if started != own => Err(failure::state(
-            "this process is a copy (fork) of one in which dvm had begun to work, and the threads that compute are \
-             not copied; start processes by multiprocessing.get_context(\"spawn\"), or use dvm first in the copies",
+            "this process was forked from one in which dvm already runs threads, which are not copied; \
+             start processes with multiprocessing.get_context(\"spawn\"), or use dvm only after the fork",
         )),
         _ => Ok(()),
     }
 }
 
-/// Sets how many threads compute, in the whole process, and gives how many do. To be called before anything is
-/// computed.
+/// Sets the number of threads of the whole process, and returns the number in use. Must be called
+/// before anything is computed.
 #[pyfunction]
 pub fn set_threads(threads: usize) -> PyResult<usize> {
     refuse_forked()?;
     if threads == 0 {
-        return Err(failure::value("at least one thread computes"));
+        return Err(failure::value("the number of threads must be at least 1"));
     }
     dvm::start_threads(threads).map_err(failure::state)
 }
 
-/// Does the work on a thread of its own. `progress` is called with what is being made, steps done and all steps;
-/// what it raises, and Ctrl-C, end the work at its next step.
+/// Runs the work on its own thread. `progress` is called with what is computed, the finished steps
+/// and all steps; its exceptions, and Ctrl-C, stop the work at its next step.
 pub fn run<T: Send>(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
@@ -64,7 +64,7 @@ pub fn run<T: Send>(
                     if is_cancelled.load(Ordering::Relaxed) {
                         resume_unwind(Box::new(Cancelled));
                     }
-                    // The other end listens until this thread is done.
+                    // The receiver exists until this thread ends.
                     let _ = tell.send((what, done, all));
                 };
                 work(&progress)
@@ -77,7 +77,7 @@ pub fn run<T: Send>(
                 match heard.recv_timeout(TICK.saturating_sub(asked.elapsed())) {
                     Ok(step) => last = Some(step),
                     Err(RecvTimeoutError::Timeout) => {}
-                    // The thread has ended, and its end of the channel with it.
+                    // The thread has ended.
                     Err(RecvTimeoutError::Disconnected) => is_over = true,
                 }
                 if !is_over && asked.elapsed() < TICK {
@@ -101,7 +101,7 @@ pub fn run<T: Send>(
     }
 }
 
-/// Lets Python hear its signals and how far the work is. Work that is over is not worth a call on its own.
+/// Lets Python handle signals, and reports progress. Finished work needs no call for signals alone.
 fn attend(
     step: Option<(&'static str, usize, usize)>,
     progress: Option<&Py<PyAny>>,

@@ -5,23 +5,24 @@ use dvm_options::OptionSpec;
 use serde_json::{Map, Value};
 
 use super::gradient_cam::Reduction;
-use super::layer::{Looked, active_channels, by_channel, without_channel};
+use super::layer::{CamLayers, active_channels, by_channel, without_channel};
 use super::{Names, RawMap, SMOOTH, Shared, attribution};
 use crate::options::{LAYER, SCORE};
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, Subject, Target};
 
 const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, SMOOTH];
 
-/// Every channel weighted by how much the score falls when the channel is 0: `(y − y without c) / |y|`.
+/// Every channel weighted by the drop of the score when the channel is set to 0: `(y − y without c)
+/// / |y|`.
 ///
-/// The paper and pytorch-grad-cam divide by `y`: where the score is negative, that turns every sign around.
-/// pytorch-grad-cam sets channels to −10⁷ where a layer has negative values; here they are set to 0, as in
+/// The paper and pytorch-grad-cam divide by `y`: for a negative score, this flips every sign. In
+/// layers with negative values pytorch-grad-cam sets channels to −10⁷; dvm sets them to 0, as in
 /// the paper.
-pub const ABLATION_CAM: Entry = Entry {
+pub const ABLATION_CAM: MethodEntry = MethodEntry {
     name: "ablation-cam",
     title: "Ablation-CAM",
-    summary: "where channels are active without which the class's score falls",
+    summary: "channels weighted by how much the class's score falls without them",
     reference: Reference {
         authors: "Desai, Ramaswamy",
         year: 2020,
@@ -44,10 +45,10 @@ struct AblationCam {
     shared: Shared,
 }
 
-/// What was found of one target.
+/// The results of one target.
 struct OfTarget {
     maps: Vec<RawMap>,
-    /// The score itself is 0, so that no drop is relative to it.
+    /// Whether the score is 0, so that drops are absolute.
     is_absolute: bool,
 }
 
@@ -55,7 +56,7 @@ impl AblationCam {
     fn find(
         &self,
         subject: &Subject,
-        looked: &Looked,
+        cam_layers: &CamLayers,
         targets: &[Target],
     ) -> Result<Vec<OfTarget>, Error> {
         let classes = Output::classes(subject.numbers()?.len());
@@ -67,9 +68,14 @@ impl AblationCam {
             is_absolute: false,
         };
         let mut of_targets: Vec<OfTarget> = targets.iter().map(new).collect();
-        let values = subject.activations(looked.graph, &looked.nodes())?;
+        let values = subject.activations(cam_layers.graph, &cam_layers.nodes())?;
         for (layer, value) in values.iter().enumerate() {
-            self.add_layer(subject, (looked, layer), value, (targets, &mut of_targets))?;
+            self.add_layer(
+                subject,
+                (cam_layers, layer),
+                value,
+                (targets, &mut of_targets),
+            )?;
         }
         Ok(of_targets)
     }
@@ -78,14 +84,14 @@ impl AblationCam {
     fn add_layer(
         &self,
         subject: &Subject,
-        (looked, layer): (&Looked, usize),
+        (cam_layers, layer): (&CamLayers, usize),
         value: &Tensor,
         (targets, of_targets): (&[Target], &mut [OfTarget]),
     ) -> Result<(), Error> {
-        let map = &looked.maps[layer];
+        let map = &cam_layers.maps[layer];
         let values = by_channel(map, value);
         let places = map.layout.count();
-        // The layer's value as it is comes first; without a channel that is 0 already nothing changes.
+        // The unchanged value comes first. Channels that are 0 anyway are skipped.
         let active = active_channels(map, value);
         let make = |index: usize| match index {
             0 => value.data().to_vec(),
@@ -93,8 +99,8 @@ impl AblationCam {
         };
         subject.allow_scores(active.len() + 1, targets.len())?;
         let mut scores = Vec::with_capacity((active.len() + 1) * targets.len());
-        let at = (looked.graph, map.node);
-        subject.answers_from(at, active.len() + 1, &make, &mut |index, numbers| {
+        let at = (cam_layers.graph, map.node);
+        subject.outputs_from(at, active.len() + 1, &make, &mut |index, numbers| {
             for target in targets {
                 scores.push(target.score(self.shared.score, subject.output(), numbers)?);
             }
@@ -138,21 +144,23 @@ impl Method for AblationCam {
         subject: &'a Subject<'a>,
         targets: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
-        let looked = self.shared.layers.find(subject)?;
-        let found = self.find(subject, &looked, targets)?;
+        let cam_layers = self.shared.layers.find(subject)?;
+        let found = self.find(subject, &cam_layers, targets)?;
         let outputs = subject.numbers()?.len();
         Ok(Box::new(move |target| {
             let index = targets.iter().position(|known| known == target);
-            let own = &found[index.expect("maps are made of the targets that were begun with")];
+            let own = &found[index.expect("begin was given this target")];
             let score = self.shared.score.name(subject.output(), outputs);
             let names = Names {
                 title: "Ablation-CAM",
                 quantity: "channels × relative drop",
                 score,
             };
-            let mut attribution = attribution(subject, target, names, &looked, own.maps.clone())?;
+            let mut attribution =
+                attribution(subject, target, names, &cam_layers, own.maps.clone())?;
             if own.is_absolute {
-                let warning = format!("the {score} is 0, so drops are not relative to it");
+                let warning =
+                    format!("the {score} is 0, so drops are absolute instead of relative");
                 attribution.warnings.push(warning);
             }
             Ok(attribution)

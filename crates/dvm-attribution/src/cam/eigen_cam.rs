@@ -4,30 +4,32 @@ use dvm_engine::Output;
 use dvm_options::{OptionSpec, SettingError, Settings, Takes};
 use serde_json::{Map, Value};
 
+use super::augmentation::{augmentations, mean};
 use super::first_component::{first_component, largest_positive};
-use super::layer::{Looked, by_channel};
-use super::views::{mean, views};
+use super::layer::{CamLayers, by_channel};
 use super::{AUGMENT, Names, RawMap, Shared, attribution};
 use crate::options::LAYER;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, Subject, Target};
 
-/// Whether every channel is brought to the mean 0 first.
+/// Whether the mean of every channel is subtracted.
 const CENTRE: OptionSpec = OptionSpec {
     name: "centre",
     takes: Takes::Flag,
     default: "true",
-    help: "bring every channel to the mean 0 before the first component is taken, as pytorch-grad-cam does; the \
-           paper does not",
+    help: "subtract the mean of every channel before the first component is computed \
+           (pytorch-grad-cam does, the paper does not)",
 };
 
 const OPTIONS: &[OptionSpec] = &[LAYER, AUGMENT, CENTRE];
 
-/// The projection of the activations on their first principal component. It does not look at the class.
-pub const EIGEN_CAM: Entry = Entry {
+/// The projection of the activations on their first principal component. It does not depend on the
+/// class.
+pub const EIGEN_CAM: MethodEntry = MethodEntry {
     name: "eigen-cam",
     title: "Eigen-CAM",
-    summary: "the first principal component of the activations: what the layer sees most, whatever the class",
+    summary: "the first principal component of the activations: the strongest pattern of the \
+              layer; the same for every class",
     reference: Reference {
         authors: "Muhammad, Yeasin",
         year: 2020,
@@ -56,14 +58,14 @@ impl EigenCam {
     }
 
     /// The raw map of each layer.
-    fn maps(&self, subject: &Subject, looked: &Looked) -> Result<Vec<RawMap>, Error> {
-        let views = views(self.shared.augment);
-        let mut of_layers: Vec<Vec<RawMap>> = vec![Vec::new(); looked.maps.len()];
-        let nodes = looked.nodes();
-        let make = |index: usize| views[index].of(subject);
-        let at = (looked.graph, &nodes[..]);
-        subject.activations_of(views.len(), &make, at, &mut |_, reading| {
-            let layers = looked.maps.iter().zip(&reading.activations);
+    fn maps(&self, subject: &Subject, cam_layers: &CamLayers) -> Result<Vec<RawMap>, Error> {
+        let augmentations = augmentations(self.shared.augment);
+        let mut of_layers: Vec<Vec<RawMap>> = vec![Vec::new(); cam_layers.maps.len()];
+        let nodes = cam_layers.nodes();
+        let make = |index: usize| augmentations[index].of(subject);
+        let at = (cam_layers.graph, &nodes[..]);
+        subject.activations_of(augmentations.len(), &make, at, &mut |_, reading| {
+            let layers = cam_layers.maps.iter().zip(&reading.activations);
             for ((map, value), maps) in layers.zip(&mut of_layers) {
                 let values = by_channel(map, value);
                 let component = first_component(&values, map.channels, self.centre);
@@ -77,7 +79,7 @@ impl EigenCam {
         })?;
         Ok(of_layers
             .into_iter()
-            .map(|maps| mean(views, maps))
+            .map(|maps| mean(augmentations, maps))
             .collect())
     }
 }
@@ -94,21 +96,21 @@ impl Method for EigenCam {
         subject: &'a Subject<'a>,
         targets: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
-        // The map is the same for each class, but there must be one.
+        // The map is the same for each class, but the class must exist.
         let classes = Output::classes(subject.numbers()?.len());
         targets
             .iter()
             .try_for_each(|target| target.check(classes))?;
-        let looked = self.shared.layers.find(subject)?;
-        let maps = self.maps(subject, &looked)?;
+        let cam_layers = self.shared.layers.find(subject)?;
+        let maps = self.maps(subject, &cam_layers)?;
         Ok(Box::new(move |target| {
             let names = Names {
                 title: "Eigen-CAM",
                 quantity: "first component",
                 score: "none",
             };
-            let mut own = attribution(subject, target, names, &looked, maps.clone())?;
-            let what = "Eigen-CAM does not look at the class: its map is the same for each";
+            let mut own = attribution(subject, target, names, &cam_layers, maps.clone())?;
+            let what = "Eigen-CAM does not depend on the class: its map is the same for every one";
             own.warnings.push(what.into());
             Ok(own)
         }))

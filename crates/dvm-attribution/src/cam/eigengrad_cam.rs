@@ -2,10 +2,10 @@
 
 use super::gradient_cam::{GradientCam, OPTIONS_OF_COMPONENTS, Reduction};
 use super::hires_cam::shares;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 
 /// The first principal component of activation times gradient.
-pub const EIGENGRAD_CAM: Entry = Entry {
+pub const EIGENGRAD_CAM: MethodEntry = MethodEntry {
     name: "eigengrad-cam",
     title: "EigenGrad-CAM",
     summary: "the first principal component of activation times gradient over channels",

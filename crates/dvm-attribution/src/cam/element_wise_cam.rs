@@ -1,13 +1,14 @@
 //! Element-wise Grad-CAM.
 
-use super::gradient_cam::{Found, GradientCam, OPTIONS};
-use crate::registry::{Entry, Family, Published, Reference};
+use super::gradient_cam::{GradientCam, LayerGradients, OPTIONS};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 
 /// The positive part of every activation times its own gradient: `Σ_c max(A_c · G_c, 0)`.
-pub const ELEMENT_WISE_CAM: Entry = Entry {
+pub const ELEMENT_WISE_CAM: MethodEntry = MethodEntry {
     name: "element-wise-cam",
     title: "element-wise Grad-CAM",
-    summary: "what speaks for the class in each channel at each place; what speaks against it does not count",
+    summary: "the positive part of activation times gradient at each position and channel, summed \
+              over channels",
     reference: Reference {
         authors: "Gildenblat and contributors",
         year: 2021,
@@ -26,6 +27,6 @@ pub const ELEMENT_WISE_CAM: Entry = Entry {
     },
 };
 
-fn shares(found: &Found) -> Vec<f32> {
+fn shares(found: &LayerGradients) -> Vec<f32> {
     found.each(|a, g| (a * g).max(0.0))
 }

@@ -4,41 +4,42 @@ use dvm_options::{Count, OptionSpec, Positive, Settings, Takes, words};
 use serde_json::Map;
 
 use super::grad_cam::shares;
-use super::gradient_cam::{GradientCam, Mixture};
+use super::gradient_cam::{GradientCam, WeightedTargets};
 use super::{AUGMENT, SMOOTH};
 use crate::options::{LAYER, SCORE};
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Score, SettingError, Target};
 
-/// How much the similar classes count.
+/// The weight of the similar classes.
 const ALPHA: OptionSpec = OptionSpec {
     name: "alpha",
     takes: Takes::AtLeast(0.0),
     default: "1",
-    help: "how much the similar classes count against the class",
+    help: "weight of the similar classes",
 };
 
-/// How many classes it is compared with.
+/// The number of similar classes.
 const SIMILAR: OptionSpec = OptionSpec {
     name: "similar",
     takes: Takes::WholeFrom(1),
     default: "3",
-    help: "the number of classes that the class is compared with: those whose logits are nearest to its own",
+    help: "number of similar classes: those with the nearest logits",
 };
 
-/// How the similar classes become one score.
+/// How the scores of the similar classes are averaged.
 const COMPARISON: OptionSpec = OptionSpec {
     name: "comparison",
-    takes: Takes::OneOf(&["mean", "softmax"]),
+    takes: Takes::OneOf(Weighting::WORDS),
     default: "mean",
-    help: "the mean score of the similar classes (the paper), or weighted by the softmax of their logits, through \
-           which the gradient goes as well (pytorch-grad-cam)",
+    help: "how the scores of the similar classes are averaged: mean (the paper), or softmax \
+           (weighted by the softmax of their logits, which the gradient includes; \
+           pytorch-grad-cam)",
 };
 
 words! {
-    /// How the similar classes become one score.
+    /// How the scores of the similar classes are averaged.
     enum Weighting {
-        /// All count alike.
+        /// With equal weights.
         Mean = "mean",
         /// By the softmax of their logits.
         Softmax = "softmax",
@@ -48,10 +49,11 @@ words! {
 const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT, SMOOTH, ALPHA, SIMILAR, COMPARISON];
 
 /// Grad-CAM of the class's score minus those of the classes that are most similar.
-pub const FINER_CAM: Entry = Entry {
+pub const FINER_CAM: MethodEntry = MethodEntry {
     name: "finer-cam",
     title: "Finer-CAM",
-    summary: "Grad-CAM of what sets the class apart from those that the network takes for most similar",
+    summary: "Grad-CAM of the class's score minus the scores of the most similar classes: shows \
+              what is specific to the class",
     reference: Reference {
         authors: "Zhang, Gu, Chowdhury, Mai, Carlyn, Berger-Wolf, Su, Chao",
         year: 2025,
@@ -90,12 +92,12 @@ fn built(settings: &Settings) -> Result<GradientCam, SettingError> {
     ];
     Ok(GradientCam {
         parameters: Map::from_iter(parameters),
-        mix: Some(Box::new(move |subject, target, score| {
+        targets: Some(Box::new(move |subject, target, score| {
             let numbers = subject.numbers()?;
             let output = subject.output();
             let (logits, scores) = (output.logits(&numbers), score.of(output, &numbers));
             target.check(logits.len())?;
-            Ok(comparison.mixture(target, score, (&logits, &scores)))
+            Ok(comparison.weighted_targets(target, score, (&logits, &scores)))
         })),
         ..GradientCam::new(names, shares, settings)?
     })
@@ -103,12 +105,17 @@ fn built(settings: &Settings) -> Result<GradientCam, SettingError> {
 
 impl Comparison {
     /// The score of the target minus `alpha` times those of the similar classes.
-    fn mixture(&self, target: &Target, score: Score, of: (&[f32], &[f32])) -> Mixture {
+    fn weighted_targets(
+        &self,
+        target: &Target,
+        score: Score,
+        of: (&[f32], &[f32]),
+    ) -> WeightedTargets {
         let (logits, scores) = of;
         let similar = self.similar_to(target, logits);
-        let mut mixture = vec![(target.clone(), score, 1.0)];
+        let mut weighted_targets = vec![(target.clone(), score, 1.0)];
         if similar.is_empty() {
-            return mixture;
+            return weighted_targets;
         }
         let largest = similar
             .iter()
@@ -127,18 +134,19 @@ impl Comparison {
         let mean: f64 = pairs.map(|(&class, w)| w * f64::from(scores[class])).sum();
         for (&class, &weight) in similar.iter().zip(&weights) {
             let class_alone = Target::Class(class);
-            mixture.push((class_alone.clone(), score, -self.alpha * weight));
+            weighted_targets.push((class_alone.clone(), score, -self.alpha * weight));
             if self.weighting == Weighting::Softmax {
-                // The weight grows with the class's logit, too: d w_i = w_i (d z_i − Σ_j w_j d z_j).
+                // The weight depends on the class's logit, too: d w_i = w_i (d z_i − Σ_j w_j d
+                // z_j).
                 let growth = weight * (f64::from(scores[class]) - mean);
-                mixture.push((class_alone, Score::Logit, -self.alpha * growth));
+                weighted_targets.push((class_alone, Score::Logit, -self.alpha * growth));
             }
         }
-        mixture
+        weighted_targets
     }
 
-    /// The classes whose logits are nearest to the target's first class, nearest first, of those that the
-    /// target is not about.
+    /// The classes whose logits are nearest to that of the target's first class, nearest first,
+    /// without the classes of the target.
     fn similar_to(&self, target: &Target, logits: &[f32]) -> Vec<usize> {
         let own = target.weights();
         let is_other = |class: &usize| own.iter().all(|(known, _)| known != class);
@@ -165,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_logits_are_similar_and_the_target_s_own_classes_are_not() {
+    fn the_similar_classes_have_the_nearest_logits_and_are_not_in_the_target() {
         let comparison = comparison(Weighting::Mean);
         assert_eq!(comparison.similar_to(&Target::Class(0), &LOGITS), [3, 1]);
         assert_eq!(
@@ -180,23 +188,25 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_counts_all_similar_classes_alike() {
+    fn the_mean_weights_all_similar_classes_equally() {
         let comparison = comparison(Weighting::Mean);
-        let mixture = comparison.mixture(&Target::Class(0), Score::Logit, (&LOGITS, &LOGITS));
+        let weighted_targets =
+            comparison.weighted_targets(&Target::Class(0), Score::Logit, (&LOGITS, &LOGITS));
         let expected = [(0, 1.0), (3, -0.25), (1, -0.25)];
         let expected = expected.map(|(class, factor)| (Target::Class(class), Score::Logit, factor));
-        assert_eq!(mixture, expected);
+        assert_eq!(weighted_targets, expected);
     }
 
     #[test]
-    fn the_softmax_s_own_slope_counts() {
+    fn the_gradient_of_the_softmax_is_included() {
         // f(z) = z₀ − ½ Σ softmax(z₃, z₁)ᵢ zᵢ, by differences.
         let f = |z: [f64; 5]| {
             let (a, b) = (z[3].exp(), z[1].exp());
             z[0] - 0.5 * (a * z[3] + b * z[1]) / (a + b)
         };
         let comparison = comparison(Weighting::Softmax);
-        let mixture = comparison.mixture(&Target::Class(0), Score::Logit, (&LOGITS, &LOGITS));
+        let weighted_targets =
+            comparison.weighted_targets(&Target::Class(0), Score::Logit, (&LOGITS, &LOGITS));
         for class in [0, 1, 3] {
             let at = LOGITS.map(f64::from);
             let moved = |by: f64| {
@@ -205,7 +215,7 @@ mod tests {
                 f(z)
             };
             let expected = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-            let of_class = mixture
+            let of_class = weighted_targets
                 .iter()
                 .filter(|(t, _, _)| *t == Target::Class(class));
             let found: f64 = of_class.map(|(_, _, factor)| factor).sum();

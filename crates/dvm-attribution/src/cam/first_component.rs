@@ -1,26 +1,26 @@
-//! The first principal component of many channels: what they show together.
+//! The first principal component of many channels.
 
 use crate::random::Stream;
 
-/// Vectors of the Krylov space before a new one starts from the best of them.
+/// Vectors of the Krylov space before a restart from the best of them.
 const KRYLOV: usize = 24;
 
-/// Rounds at most; a dozen are rare.
+/// Largest number of rounds; a dozen are rare.
 const ROUNDS: usize = 200;
 
-/// When the component is found: the residual relative to its eigenvalue.
+/// The component is found when the residual relative to its eigenvalue is below this.
 const TOLERANCE: f64 = 1e-11;
 
-/// Eigenvalues up to this part of the sum of all squares are rounding errors of f32 values that are alike.
+/// Eigenvalues up to this part of the sum of all squares are rounding errors of equal f32 values.
 const NOTHING: f64 = 1e-13;
 
-/// `channels` rows of `places` values as one: their projection `[places]` on the first right singular vector
-/// of the matrix `[places, channels]`, in which every channel has the mean 0 if `centred`. Its sign is
-/// arbitrary. Zero if all values are alike.
+/// The projection `[places]` of `channels` rows of `places` values on the first right singular
+/// vector of the matrix `[places, channels]`; if `centred`, the mean of every channel is subtracted
+/// first. Its sign is arbitrary. Zero if all values are equal.
 ///
-/// A library's full decomposition would compute all vectors for the sake of one; this needs the product with
-/// the matrix and its transpose only (Lanczos with full orthogonalisation, restarted from the best vector),
-/// in f64 and always in the same order.
+/// A full decomposition would compute all vectors. This needs only products with the matrix and its
+/// transpose (Lanczos with full orthogonalisation, restarted from the best vector), in f64 and
+/// always in the same order.
 pub(crate) fn first_component(values: &[f32], channels: usize, centred: bool) -> Vec<f64> {
     let places = values.len() / channels.max(1);
     let mut rows: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
@@ -44,10 +44,10 @@ pub(crate) fn first_component(values: &[f32], channels: usize, centred: bool) ->
     normalise(&mut best);
     for _ in 0..ROUNDS {
         let mut basis = vec![best.clone()];
-        // The tridiagonal matrix of the space: its diagonal, and what is beside it.
+        // The tridiagonal matrix of the space: its diagonal, and the values beside it.
         let (mut diagonal, mut beside) = (Vec::new(), Vec::new());
         loop {
-            let last = basis.last().expect("it begins with one");
+            let last = basis.last().expect("it starts with one");
             let mut next = product(last);
             diagonal.push(dot(&next, last));
             for _ in 0..2 {
@@ -84,7 +84,7 @@ pub(crate) fn first_component(values: &[f32], channels: usize, centred: bool) ->
 }
 
 /// The largest eigenvalue, and its eigenvector, of a symmetric tridiagonal matrix without negative
-/// eigenvalues: the columns of its powers come ever closer to that vector.
+/// eigenvalues: the columns of its powers converge to that vector.
 fn largest_eigenvector(diagonal: &[f64], beside: &[f64]) -> (f64, Vec<f64>) {
     let n = diagonal.len();
     let mut power = vec![0.0; n * n];
@@ -129,7 +129,7 @@ fn add(sum: &mut [f64], factor: f64, other: &[f64]) {
     }
 }
 
-/// Divides a vector by its length, which is returned; a vector of zeros stays one.
+/// Divides a vector by its length, which is returned; a vector of zeros is not changed.
 fn normalise(vector: &mut [f64]) -> f64 {
     let length = dot(vector, vector).sqrt();
     if length > 0.0 {
@@ -138,7 +138,7 @@ fn normalise(vector: &mut [f64]) -> f64 {
     length
 }
 
-/// The component with the sign by which its value of the largest magnitude is positive.
+/// The component with the sign that makes its value of largest magnitude positive.
 pub(crate) fn largest_positive(component: Vec<f64>) -> Vec<f64> {
     let largest = component
         .iter()
@@ -147,7 +147,7 @@ pub(crate) fn largest_positive(component: Vec<f64>) -> Vec<f64> {
     signed(component, largest)
 }
 
-/// The component with the sign by which it goes with `other`, whose mean does not count.
+/// The component with the sign that correlates positively with `other`.
 pub(crate) fn along(component: Vec<f64>, other: &[f64]) -> Vec<f64> {
     let mean = other.iter().sum::<f64>() / other.len() as f64;
     let alike: f64 = component
@@ -210,13 +210,13 @@ mod tests {
                 "{product} {found}"
             );
         }
-        // The first of them: its variance is more than the mean one by far.
+        // Its variance is much larger than the mean one.
         let all: f64 = values.iter().map(|&v| f64::from(v * v)).sum();
         assert!(square > 2.0 * all / channels as f64);
     }
 
     #[test]
-    fn values_that_are_all_alike_have_no_component() {
+    fn equal_values_have_no_component() {
         assert_eq!(first_component(&[0.1; 12], 3, true), [0.0; 4]);
         assert_eq!(first_component(&[0.0; 12], 3, false), [0.0; 4]);
     }

@@ -12,27 +12,27 @@ use serde_json::{Map, Value};
 
 use super::layer::by_channel;
 use crate::options::SCORE;
-use crate::probe::Ask;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::probe::GradientRequest;
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::subject::finite;
 use crate::upsample::bilinear;
 use crate::{
-    Array, Attribution, Check, Error, Method, Nature, Observation, Score, Subject, Target,
+    Array, Attribution, Check, Error, Method, Observation, Score, Subject, Target, ValueKind,
 };
 
-/// How the parts are brought to one scale before they are added up.
+/// How the parts are scaled before they are added up.
 const RESCALE: OptionSpec = OptionSpec {
     name: "rescale",
-    takes: Takes::OneOf(&["none", "layer", "channel"]),
+    takes: Takes::OneOf(Rescale::WORDS),
     default: "none",
-    help: "before they are added up, leave the absolute parts as they are, or scale those of each layer (the \
-           authors' program) or of each channel (pytorch-grad-cam) to 0 … 1",
+    help: "scaling of the absolute parts before they are added up: none, to 0 … 1 in each layer \
+           (the authors' code) or in each channel (pytorch-grad-cam)",
 };
 
 words! {
-    /// How the parts are brought to one scale.
+    /// How the parts are scaled.
     enum Rescale {
-        /// Not at all: the map is in the unit of the score.
+        /// Not at all: the map has the unit of the score.
         None = "none",
         /// Each layer from 0 to 1.
         Layer = "layer",
@@ -43,18 +43,18 @@ words! {
 
 const OPTIONS: &[OptionSpec] = &[SCORE, RESCALE];
 
-/// Picture times gradient, plus every bias times its gradient at each place, in absolute values.
+/// Input times gradient, plus every bias times its gradient at each position, in absolute values.
 ///
-/// What counts as a bias: that of convolutions and linear layers, a sum with one parameter per channel, and
-/// of a batch-norm `β − γ·μ/√(σ² + ε)`, all of the network as it was written, before batch-norms are folded
-/// into convolutions. Biases of layers without places (a linear layer behind the pool) are part of the
-/// check and of the array `biases`, not of the map. What activations other than ReLU, or norms over
-/// channels, add has no part: the gap of the check shows how much that is.
-pub const FULL_GRAD: Entry = Entry {
+/// Biases are those of convolutions and linear layers, a sum with one parameter per channel, and of
+/// a batch-norm `β − γ·μ/√(σ² + ε)`, all in the original network, before batch-norms are folded
+/// into convolutions. Biases of layers without positions (a linear layer after the pool) are part
+/// of the check and of the array `biases`, not of the map. The contributions of activations other
+/// than ReLU, and of norms over channels, are missing: the gap of the check shows how much that is.
+pub const FULL_GRAD: MethodEntry = MethodEntry {
     name: "full-grad",
     title: "FullGrad",
-    summary: "picture × gradient and bias × gradient of all layers together: in a network of ReLUs all that makes up \
-              the score",
+    summary: "input × gradient plus bias × gradient of all layers; in ReLU networks this accounts \
+              for the whole score",
     reference: Reference {
         authors: "Srinivas, Fleuret",
         year: 2019,
@@ -62,7 +62,7 @@ pub const FULL_GRAD: Entry = Entry {
         published: Published::Arxiv("1905.00780"),
     },
     family: Family::Cam,
-    cost: "1 pass forward, 1 back; more of both where memory does not hold all layers",
+    cost: "1 pass forward, 1 back; more if memory does not hold all layers",
     networks: "all; complete for ReLU networks",
     options: OPTIONS,
     presets: &[],
@@ -84,7 +84,7 @@ struct Bias {
     node: NodeId,
     /// One number per channel or feature.
     values: Vec<f64>,
-    /// Where its places are; `None` if it has none.
+    /// Its spatial layout; `None` if it has none.
     map: Option<FeatureMap>,
 }
 
@@ -95,7 +95,7 @@ fn biases(graph: &Graph, shape: &[usize]) -> Result<Vec<Bias>, Error> {
         let Some(values) = bias(graph, id) else {
             continue;
         };
-        // A sum with numbers that lie along rows or columns is no bias.
+        // A sum with values along rows or columns is no bias.
         if map.is_none_or(|map| map.channels == values.len()) {
             all.push(Bias {
                 node: id,
@@ -135,28 +135,28 @@ fn bias(graph: &Graph, id: NodeId) -> Option<Vec<f64>> {
     }
     let shape = &graph.parameters()[node.parameters[0]].shape[..];
     let sides = shape.iter().filter(|side| **side > 1).count();
-    // `[D]` of rows of features, `[C, 1, 1]` of feature maps; positions of tokens have two sides.
+    // `[D]` for rows of features, `[C, 1, 1]` for feature maps; position embeddings have two sides.
     let is_bias = matches!(shape, [_] | [_, 1, 1] | [1, _, 1, 1]) && sides == 1;
     parameter(0).filter(|_| is_bias)
 }
 
-/// What the parts of one target add up to.
+/// The sums of the parts for one target.
 struct Parts {
-    /// Picture × gradient, `[C, H, W]`.
+    /// Input × gradient, `[C, H, W]`.
     input: Vec<f32>,
-    /// The map, before the picture's own part.
+    /// The map, without the part of the input.
     map: Vec<f64>,
-    /// Bias × gradient of each bias, added up.
+    /// The sum of bias × gradient for each bias.
     totals: Vec<f64>,
-    /// The sum of the network's numbers, each times the slope of the score with respect to it.
+    /// The sum of the network's outputs, each times the gradient of the score with respect to it.
     linear: f64,
 }
 
 impl FullGrad {
-    /// Values as they enter the map, of channels of `places` values each.
+    /// The absolute, scaled values of channels of `places` values each.
     fn scaled(&self, values: &[f64], places: usize) -> Vec<f64> {
         let mut absolute: Vec<f64> = values.iter().map(|v| v.abs()).collect();
-        // As in the programs.
+        // As in the two programs.
         let (together, epsilon) = match self.rescale {
             Rescale::None => return absolute,
             Rescale::Layer => (absolute.len(), 1e-6),
@@ -199,7 +199,7 @@ impl FullGrad {
             let own = &biases[from..until];
             let nodes = own.iter().map(|bias| bias.node);
             let nodes: Vec<NodeId> = [graph.input()].into_iter().chain(nodes).collect();
-            let answer = subject.gradients(&Ask {
+            let answer = subject.gradients(&GradientRequest {
                 target,
                 score: self.score,
                 composite: &Composite::new(),
@@ -213,12 +213,13 @@ impl FullGrad {
                     .iter()
                     .zip(answer.gradients[0].to_nchw());
                 parts.input = pairs.map(|(&x, g)| x * g).collect();
-                let slopes = target.slopes(self.score, subject.output(), &answer.numbers)?;
+                let slopes =
+                    target.output_gradient(self.score, subject.output(), &answer.numbers)?;
                 let products = slopes.iter().zip(&answer.numbers);
                 parts.linear = products.map(|(&s, &n)| f64::from(s) * f64::from(n)).sum();
             }
             for (bias, gradient) in own.iter().zip(&answer.gradients[1..]) {
-                // Of what has no places, features come last.
+                // Without positions, features come last.
                 let rows = match bias.map {
                     Some(map) => by_channel(&map, gradient),
                     None => gradient.to_nchw(),
@@ -285,15 +286,17 @@ impl FullGrad {
                 Array::new(Array::RAW, &[c, h, w], parts.input),
                 Array::new("biases", &[totals.len()], totals),
             ],
-            nature: Nature::Magnitude,
+            value_kind: ValueKind::Positive,
             warnings: Vec::new(),
             checks: vec![Check {
                 name: "completeness gap",
                 value: gap,
-                meaning: "how far all parts together are from the score, relative to it: 0 but for rounding for \
-                          networks of convolutions, linear layers, batch-norms, ReLUs and pools; other layers have \
-                          no part, and the gap shows how much they matter"
-                    .into(),
+                meaning:
+                    "how far the sum of all parts is from the score, relative to it: 0 within \
+                     rounding for networks of convolutions, linear layers, batch-norms, ReLUs and \
+                     pools; the parts of other layers are missing, and the gap shows how much they \
+                     matter"
+                        .into(),
             }],
         };
         Ok(attribution.checked())

@@ -1,13 +1,13 @@
 //! Grad-CAM.
 
-use super::gradient_cam::{Found, GradientCam, OPTIONS};
-use crate::registry::{Entry, Family, Published, Reference};
+use super::gradient_cam::{GradientCam, LayerGradients, OPTIONS};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 
 /// Every channel weighted by its mean gradient: `Σ_c mean(G_c) · A_c`.
-pub const GRAD_CAM: Entry = Entry {
+pub const GRAD_CAM: MethodEntry = MethodEntry {
     name: "grad-cam",
     title: "Grad-CAM",
-    summary: "where channels are active whose mean gradient speaks for the class",
+    summary: "channels weighted by the mean gradient of the class's score",
     reference: Reference {
         authors: "Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra",
         year: 2016,
@@ -26,7 +26,7 @@ pub const GRAD_CAM: Entry = Entry {
 };
 
 /// `mean(G_c) · A_c`.
-pub(super) fn shares(found: &Found) -> Vec<f32> {
+pub(super) fn shares(found: &LayerGradients) -> Vec<f32> {
     found.weighted(|_, gradients| {
         let sum: f64 = gradients.iter().map(|&g| f64::from(g)).sum();
         sum / gradients.len() as f64

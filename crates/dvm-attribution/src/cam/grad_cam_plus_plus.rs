@@ -1,18 +1,19 @@
 //! Grad-CAM++.
 
-use super::gradient_cam::{Found, GradientCam, OPTIONS};
-use crate::registry::{Entry, Family, Published, Reference};
+use super::gradient_cam::{GradientCam, LayerGradients, OPTIONS};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 
-/// Keeps the denominator from 0, as in pytorch-grad-cam.
+/// Avoids a division by 0, as in pytorch-grad-cam.
 const EPSILON: f64 = 1e-6;
 
-/// Every channel weighted by its positive gradients, each of which counts by how it curves the score:
+/// Every channel weighted by its positive gradients, each weighted by the curvature of the score:
 /// `α = G² / (2 G² + G³ · ΣA + 10⁻⁶)`, `w_c = Σ α · max(G_c, 0)`: equation 19 of the paper, for the
 /// exponential of the score, as pytorch-grad-cam computes it.
-pub const GRAD_CAM_PLUS_PLUS: Entry = Entry {
+pub const GRAD_CAM_PLUS_PLUS: MethodEntry = MethodEntry {
     name: "grad-cam++",
     title: "Grad-CAM++",
-    summary: "where channels are active that have places with a positive gradient; better with several objects",
+    summary: "channels weighted by their positive gradients at each position; better than Grad-CAM \
+              for several objects",
     reference: Reference {
         authors: "Chattopadhyay, Sarkar, Howlader, Balasubramanian",
         year: 2017,
@@ -30,12 +31,12 @@ pub const GRAD_CAM_PLUS_PLUS: Entry = Entry {
     },
 };
 
-fn shares(found: &Found) -> Vec<f32> {
+fn shares(found: &LayerGradients) -> Vec<f32> {
     found.weighted(|activations, gradients| {
         let sum: f64 = activations.iter().map(|&a| f64::from(a)).sum();
         let weight = |&g: &f32| {
             let g = f64::from(g);
-            // Where there is no gradient there is no weight.
+            // No weight where there is no gradient.
             if g <= 0.0 {
                 return 0.0;
             }

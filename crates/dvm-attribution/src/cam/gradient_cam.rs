@@ -1,15 +1,15 @@
-//! Class activation maps that are a formula of a layer's activations and their gradient.
+//! Class activation maps that are a formula of a layer's activations and their gradients.
 
 use dvm_engine::FeatureMap;
 use dvm_engine::rules::Composite;
 use serde_json::{Map, Value};
 
+use super::augmentation::{augmentations, mean};
 use super::first_component::{along, first_component, largest_positive};
-use super::layer::{Looked, by_channel};
-use super::views::{mean, views};
+use super::layer::{CamLayers, by_channel};
 use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution};
 use crate::options::{LAYER, SCORE};
-use crate::probe::{Answer, Ask};
+use crate::probe::{GradientRequest, GradientResult};
 use crate::{
     Error, Method, Observation, OptionSpec, Score, SettingError, Settings, Subject, Target, Walks,
 };
@@ -17,11 +17,11 @@ use crate::{
 /// Options of all methods of this kind.
 pub(crate) const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT, SMOOTH];
 
-/// Options of those whose map is a first component anyway.
+/// Options of those whose map is a first component.
 pub(crate) const OPTIONS_OF_COMPONENTS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT];
 
-/// What was found of one layer of one picture, channel by channel, `[C, places]`.
-pub(crate) struct Found {
+/// Activations and gradients of one layer for one picture, channel by channel, `[C, places]`.
+pub(crate) struct LayerGradients {
     pub size: (usize, usize),
     pub channels: usize,
     pub activations: Vec<f32>,
@@ -29,12 +29,13 @@ pub(crate) struct Found {
     pub gradients: Vec<f32>,
 }
 
-impl Found {
+impl LayerGradients {
     fn places(&self) -> usize {
         self.size.0 * self.size.1
     }
 
-    /// The activations of each channel times its weight, which follows from its activations and gradients.
+    /// The activations of each channel times its weight, which `weight` computes from its
+    /// activations and gradients.
     pub fn weighted(&self, weight: impl Fn(&[f32], &[f32]) -> f64) -> Vec<f32> {
         let places = self.places();
         let channels = self.activations.chunks_exact(places);
@@ -48,7 +49,7 @@ impl Found {
         shares
     }
 
-    /// A share of each activation and its gradient.
+    /// A function of each activation and its gradient.
     pub fn each(&self, share: impl Fn(f32, f32) -> f32) -> Vec<f32> {
         let pairs = self.activations.iter().zip(&self.gradients);
         pairs.map(|(&a, &g)| share(a, g)).collect()
@@ -61,14 +62,15 @@ impl Found {
     }
 }
 
-/// How the shares `[C, places]` of all channels become one map.
+/// How the values `[C, places]` of all channels become one map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reduction {
     /// Their sum.
     Sum,
-    /// Their first principal component, of the sign that goes with the sum.
+    /// Their first principal component, with the sign that correlates with the sum.
     Smooth,
-    /// Their first principal component, whose value of the largest magnitude is positive.
+    /// Their first principal component, with the sign that makes its value of largest magnitude
+    /// positive.
     FirstComponent,
 }
 
@@ -94,33 +96,34 @@ impl Reduction {
     }
 }
 
-/// What is explained: a sum of scores of targets, each with a factor.
-pub(crate) type Mixture = Vec<(Target, Score, f64)>;
+/// What is explained: a weighted sum of scores.
+pub(crate) type WeightedTargets = Vec<(Target, Score, f64)>;
 
-/// Makes a mixture of a target: of the network's numbers, and of which score of it is explained.
-pub(crate) type Mix = Box<dyn Fn(&Subject, &Target, Score) -> Result<Mixture, Error> + Send + Sync>;
+/// Chooses the weighted sum that is explained for a target and a score.
+pub(crate) type ChooseTargets =
+    Box<dyn Fn(&Subject, &Target, Score) -> Result<WeightedTargets, Error> + Send + Sync>;
 
-/// A class activation map from gradients: a formula.
+/// A class activation map from gradients.
 pub(crate) struct GradientCam {
     pub title: &'static str,
     /// What the map's values are.
     pub quantity: &'static str,
-    /// Which share each channel and place has, `[C, places]`.
-    pub shares: fn(&Found) -> Vec<f32>,
+    /// The contribution of each channel and position, `[C, places]`.
+    pub shares: fn(&LayerGradients) -> Vec<f32>,
     pub reduction: Reduction,
     pub options: &'static [OptionSpec],
-    /// What else is in the record.
+    /// Further settings for the record.
     pub parameters: Map<String, Value>,
     /// What is explained instead of the target's own score.
-    pub mix: Option<Mix>,
+    pub targets: Option<ChooseTargets>,
     pub shared: Shared,
 }
 
 impl GradientCam {
-    /// A formula whose shares are added up.
+    /// A formula whose contributions are summed over channels.
     pub fn new(
         (title, quantity): (&'static str, &'static str),
-        shares: fn(&Found) -> Vec<f32>,
+        shares: fn(&LayerGradients) -> Vec<f32>,
         settings: &Settings,
     ) -> Result<Self, SettingError> {
         let shared = Shared::new(settings)?;
@@ -135,7 +138,7 @@ impl GradientCam {
             },
             options: OPTIONS,
             parameters: Map::new(),
-            mix: None,
+            targets: None,
             shared,
         })
     }
@@ -144,62 +147,67 @@ impl GradientCam {
     pub fn maps(
         &self,
         subject: &Subject,
-        looked: &Looked,
+        cam_layers: &CamLayers,
         target: &Target,
     ) -> Result<Vec<RawMap>, Error> {
         let own = || vec![(target.clone(), self.shared.score, 1.0)];
-        let mixture = match &self.mix {
-            Some(mix) => mix(subject, target, self.shared.score)?,
+        let targets = match &self.targets {
+            Some(choose) => choose(subject, target, self.shared.score)?,
             None => own(),
         };
-        let views = views(self.shared.augment);
-        let of_views = found(subject, looked, &mixture, self.shared.augment)?;
+        let augmentations = augmentations(self.shared.augment);
+        let of_augmentations = layer_gradients(subject, cam_layers, &targets, self.shared.augment)?;
         let of_layer = |layer: usize| {
-            let maps = of_views.iter().map(|layers: &Vec<Found>| {
+            let maps = of_augmentations.iter().map(|layers: &Vec<LayerGradients>| {
                 let found = &layers[layer];
                 RawMap {
                     size: found.size,
                     values: self.reduction.of(&(self.shares)(found), found.channels),
                 }
             });
-            mean(views, maps)
+            mean(augmentations, maps)
         };
-        Ok((0..looked.maps.len()).map(of_layer).collect())
+        Ok((0..cam_layers.maps.len()).map(of_layer).collect())
     }
 }
 
-/// Activations and gradients of every layer, for the picture itself or for all its views.
-fn found(
+/// Activations and gradients of every layer, for each augmentation.
+fn layer_gradients(
     subject: &Subject,
-    looked: &Looked,
-    mixture: &Mixture,
+    cam_layers: &CamLayers,
+    targets: &WeightedTargets,
     augment: bool,
-) -> Result<Vec<Vec<Found>>, Error> {
-    let mut all: Vec<Vec<Found>> = Vec::new();
-    let nodes = looked.nodes();
-    for (target, score, factor) in mixture {
-        let mut note = |view: usize, answer: &Answer| {
-            if all.len() == view {
-                all.push(begun(&looked.maps, answer));
+) -> Result<Vec<Vec<LayerGradients>>, Error> {
+    let mut all: Vec<Vec<LayerGradients>> = Vec::new();
+    let nodes = cam_layers.nodes();
+    for (target, score, factor) in targets {
+        let mut note = |augmentation: usize, answer: &GradientResult| {
+            if all.len() == augmentation {
+                all.push(activations_only(&cam_layers.maps, answer));
             }
-            for (index, map) in looked.maps.iter().enumerate() {
-                all[view][index].add(&by_channel(map, &answer.gradients[index]), *factor);
+            for (index, map) in cam_layers.maps.iter().enumerate() {
+                all[augmentation][index].add(&by_channel(map, &answer.gradients[index]), *factor);
             }
         };
-        let ask = Ask {
+        let ask = GradientRequest {
             target,
             score: *score,
             composite: &Composite::new(),
-            graph: looked.graph,
+            graph: cam_layers.graph,
             nodes: &nodes,
         };
         if augment {
-            let views = views(true);
-            let make = |index: usize| views[index].of(subject);
-            subject.gradients_of(views.len(), &make, &ask, &mut |view, answer| {
-                note(view, &answer);
-                Ok(())
-            })?;
+            let augmentations = augmentations(true);
+            let make = |index: usize| augmentations[index].of(subject);
+            subject.gradients_of(
+                augmentations.len(),
+                &make,
+                &ask,
+                &mut |augmentation, answer| {
+                    note(augmentation, &answer);
+                    Ok(())
+                },
+            )?;
         } else {
             note(0, &subject.gradients(&ask)?);
         }
@@ -207,11 +215,11 @@ fn found(
     Ok(all)
 }
 
-/// The activations of one picture, without gradients yet.
-fn begun(maps: &[FeatureMap], answer: &Answer) -> Vec<Found> {
+/// The activations of one picture, with gradients of 0.
+fn activations_only(maps: &[FeatureMap], answer: &GradientResult) -> Vec<LayerGradients> {
     let layers = maps.iter().zip(&answer.activations);
     layers
-        .map(|(map, value)| Found {
+        .map(|(map, value)| LayerGradients {
             size: (map.layout.rows, map.layout.columns),
             channels: map.channels,
             activations: by_channel(map, value),
@@ -239,23 +247,23 @@ impl Method for GradientCam {
         subject: &'a Subject<'a>,
         _: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
-        let looked = self.shared.layers.find(subject)?;
-        let is_shared = std::ptr::eq(looked.graph, subject.network().folded());
-        // Held until all maps are made, so that all walk back from one walk forward.
+        let cam_layers = self.shared.layers.find(subject)?;
+        let is_shared = std::ptr::eq(cam_layers.graph, subject.network().folded());
+        // Kept until all maps are made, so that all use one forward pass.
         let forward = match is_shared && !self.shared.augment {
             true => Some(subject.forward()?),
             false => None,
         };
         Ok(Box::new(move |target| {
             let _held = &forward;
-            let maps = self.maps(subject, &looked, target)?;
+            let maps = self.maps(subject, &cam_layers, target)?;
             let outputs = subject.numbers()?.len();
             let names = Names {
                 title: self.title,
                 quantity: self.quantity,
                 score: self.shared.score.name(subject.output(), outputs),
             };
-            attribution(subject, target, names, &looked, maps)
+            attribution(subject, target, names, &cam_layers, maps)
         }))
     }
 }

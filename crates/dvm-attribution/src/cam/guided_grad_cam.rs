@@ -7,31 +7,32 @@ use serde_json::{Map, Value};
 use super::Shared;
 use super::grad_cam::shares;
 use super::gradient_cam::GradientCam;
-use super::layer::Looked;
+use super::layer::CamLayers;
 use crate::gradient::{self, CHANNELS, rectifier_warnings};
 use crate::options::{LAYER, SCORE};
-use crate::probe::Ask;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::probe::GradientRequest;
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::upsample::Upsampling;
 use crate::{
     Array, Attribution, Error, Method, Observation, SettingError, Settings, Subject, Target, Walks,
 };
 
-/// How the map of the layer comes to the size of the picture.
+/// How the map of the layer is upsampled.
 const UPSAMPLING: OptionSpec = OptionSpec {
     name: "upsampling",
-    takes: Takes::OneOf(&["bilinear", "nearest"]),
+    takes: Takes::OneOf(Upsampling::WORDS),
     default: "bilinear",
-    help: "how the map of the layer comes to the size of the picture; Captum's default is nearest",
+    help: "how the map of the layer is upsampled to the size of the picture; Captum's default is \
+           nearest",
 };
 
 const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, CHANNELS, UPSAMPLING];
 
-/// Guided backprop times the positive part of Grad-CAM at the size of the picture.
-pub const GUIDED_GRAD_CAM: Entry = Entry {
+/// Guided backprop times the positive part of Grad-CAM, upsampled to the size of the picture.
+pub const GUIDED_GRAD_CAM: MethodEntry = MethodEntry {
     name: "guided-grad-cam",
     title: "guided Grad-CAM",
-    summary: "guided backprop where Grad-CAM is positive: fine detail, of the class only",
+    summary: "guided backprop times Grad-CAM: fine detail, limited to the class",
     reference: Reference {
         authors: "Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra",
         year: 2016,
@@ -55,7 +56,7 @@ struct GuidedGradCam {
 
 impl GuidedGradCam {
     fn new(settings: &Settings) -> Result<Self, SettingError> {
-        // The options that it has, and no other.
+        // Only the options that it has.
         let mut own = Settings::new();
         for option in [LAYER, SCORE] {
             own = own.with(option.name, option.text(settings));
@@ -75,10 +76,10 @@ impl GuidedGradCam {
     fn attribution(
         &self,
         subject: &Subject,
-        looked: &Looked,
+        cam_layers: &CamLayers,
         target: &Target,
     ) -> Result<Attribution, Error> {
-        let maps = self.cam.maps(subject, looked, target)?;
+        let maps = self.cam.maps(subject, cam_layers, target)?;
         let size = subject.size();
         let mut positive = vec![0.0f64; size.0 * size.1];
         for map in &maps {
@@ -91,7 +92,7 @@ impl GuidedGradCam {
             }
         }
         let graph = subject.network().folded();
-        let answer = subject.gradients(&Ask {
+        let answer = subject.gradients(&GradientRequest {
             target,
             score: self.shared().score,
             composite: &self.composite,
@@ -107,7 +108,9 @@ impl GuidedGradCam {
         let names = ("guided Grad-CAM", "guided gradient × Grad-CAM");
         let values = products.collect();
         let mut attribution = self.gradient.attribution(subject, target, names, values)?;
-        let layers: Vec<&str> = (0..maps.len()).map(|index| looked.name(index)).collect();
+        let layers: Vec<&str> = (0..maps.len())
+            .map(|index| cam_layers.name(index))
+            .collect();
         attribution.quantity += &format!(" at {}", layers.join(", "));
         let cams = maps.into_iter().zip(CAMS);
         attribution.arrays.extend(
@@ -145,12 +148,12 @@ impl Method for GuidedGradCam {
         subject: &'a Subject<'a>,
         _: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
-        let looked = self.shared().layers.find(subject)?;
-        // Held until all maps are made, so that all walk back from one walk forward.
+        let cam_layers = self.shared().layers.find(subject)?;
+        // Kept until all maps are made, so that all use one forward pass.
         let forward = subject.forward()?;
         Ok(Box::new(move |target| {
             let _held = &forward;
-            self.attribution(subject, &looked, target)
+            self.attribution(subject, &cam_layers, target)
         }))
     }
 }

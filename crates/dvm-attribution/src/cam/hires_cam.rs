@@ -1,13 +1,14 @@
 //! HiResCAM.
 
-use super::gradient_cam::{Found, GradientCam, OPTIONS};
-use crate::registry::{Entry, Family, Published, Reference};
+use super::gradient_cam::{GradientCam, LayerGradients, OPTIONS};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 
 /// Every activation times its own gradient: `Σ_c A_c · G_c`.
-pub const HIRES_CAM: Entry = Entry {
+pub const HIRES_CAM: MethodEntry = MethodEntry {
     name: "hires-cam",
     title: "HiResCAM",
-    summary: "activation times gradient at each place: shows the places that the network used, where Grad-CAM smears",
+    summary: "activation times gradient at each position, summed over channels: shows only \
+              positions that the network used, unlike Grad-CAM",
     reference: Reference {
         authors: "Draelos, Carin",
         year: 2020,
@@ -26,6 +27,6 @@ pub const HIRES_CAM: Entry = Entry {
 };
 
 /// `A_c · G_c`.
-pub(super) fn shares(found: &Found) -> Vec<f32> {
+pub(super) fn shares(found: &LayerGradients) -> Vec<f32> {
     found.each(|a, g| a * g)
 }

@@ -1,4 +1,4 @@
-//! Which feature maps a method looks at, and how their values lie.
+//! The feature maps that a class activation map uses, and the layout of their values.
 
 use std::str::FromStr;
 
@@ -8,22 +8,22 @@ use strsim::damerau_levenshtein;
 
 use crate::{Error, Subject};
 
-/// Layers by name, as they were asked for; none for the network's usual one.
+/// Names of layers; none for the default layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Layers(Vec<String>);
 
 /// Feature maps of one form of the network.
-pub(crate) struct Looked<'n> {
+pub(crate) struct CamLayers<'n> {
     /// The form that has all of them as nodes.
     pub graph: &'n Graph,
-    /// In the order in which they were asked for.
+    /// In the order of the names.
     pub maps: Vec<FeatureMap>,
 }
 
-/// Layers at most: each has arrays of its own.
+/// Largest number of layers: each has its own array.
 pub(crate) const MOST: usize = 8;
 
-/// Names that an error proposes at most.
+/// Largest number of names in an error.
 const PROPOSED: usize = 4;
 
 impl FromStr for Layers {
@@ -34,7 +34,7 @@ impl FromStr for Layers {
         let names: Vec<String> = names.filter(|n| !n.is_empty()).map(Into::into).collect();
         if names.len() > MOST {
             return Err(format!(
-                "it is at most {MOST} names, with commas between them"
+                "it must be at most {MOST} names, separated by commas"
             ));
         }
         Ok(Self(names))
@@ -42,23 +42,23 @@ impl FromStr for Layers {
 }
 
 impl Layers {
-    /// The names with commas between them; empty for the usual one.
+    /// The names, separated by commas; empty for the default layer.
     pub fn text(&self) -> String {
         self.0.join(",")
     }
 
-    /// The feature maps of these names in the subject's network. The name of a module (`layer4`) stands for
-    /// the last of its layers that has a feature map.
+    /// The feature maps of these names in the subject's network. The name of a module (`layer4`)
+    /// selects the last of its layers that has a feature map.
     ///
     /// # Errors
-    /// [`Error::Unfit`] for a name that is not there, with those that come near, or whose value has no rows
-    /// and columns of places; and if the network has no usual layer.
-    pub fn find<'n>(&self, subject: &Subject<'n>) -> Result<Looked<'n>, Error> {
+    /// [`Error::Unfit`] for an unknown name, with similar names; for a value without rows and
+    /// columns; and if the network has no default layer.
+    pub fn find<'n>(&self, subject: &Subject<'n>) -> Result<CamLayers<'n>, Error> {
         let (whole, folded) = (subject.network().graph(), subject.network().folded());
         let shape = subject.shape();
         if self.0.is_empty() {
             let maps = vec![usual_layer(folded, &shape)?];
-            return Ok(Looked {
+            return Ok(CamLayers {
                 graph: folded,
                 maps,
             });
@@ -66,23 +66,23 @@ impl Layers {
         let known = whole.feature_maps(&shape)?;
         let named = |name: &String| named(whole, (&shape, &known), name);
         let maps: Vec<FeatureMap> = self.0.iter().map(named).collect::<Result<_, _>>()?;
-        // The walk of the folded form is shared with other methods; a convolution that took its batch-norm in
-        // is no node of it.
+        // The forward pass of the folded form is shared with other methods; but it has no node for
+        // a convolution with a folded batch-norm.
         let in_folded = |map: &FeatureMap| {
             let node = folded.find(&whole.node(map.node).name).ok()?;
             Some(FeatureMap { node, ..*map })
         };
         Ok(match maps.iter().map(in_folded).collect() {
-            Some(maps) => Looked {
+            Some(maps) => CamLayers {
                 graph: folded,
                 maps,
             },
-            None => Looked { graph: whole, maps },
+            None => CamLayers { graph: whole, maps },
         })
     }
 }
 
-impl Looked<'_> {
+impl CamLayers<'_> {
     /// The nodes.
     pub fn nodes(&self) -> Vec<NodeId> {
         self.maps.iter().map(|map| map.node).collect()
@@ -94,18 +94,18 @@ impl Looked<'_> {
     }
 }
 
-/// The layer that class activation maps look at unless another is asked for, for inputs of this shape: the
-/// network's last feature map ([`Graph::last_feature_map`]). Where that is the norm behind the last block of a
-/// transformer whose tokens are averaged (Swin), it is the last norm inside that block, as in
-/// pytorch-grad-cam's example.
+/// The default layer of class activation maps for inputs of this shape: the network's last feature
+/// map ([`Graph::last_feature_map`]). If that is the norm after the last block of a transformer
+/// that averages its tokens (Swin), it is the last norm inside that block, as in pytorch-grad-cam's
+/// example.
 ///
 /// # Errors
 /// [`Error::Unfit`] if there is none; [`Error::Network`].
 pub fn usual_layer(graph: &Graph, shape: &[usize]) -> Result<FeatureMap, Error> {
     let last = graph.last_feature_map(shape)?.ok_or_else(|| {
         Error::Unfit(
-            "the network has no last feature map that all of it goes through; choose one of its layers by the \
-             option `layer`"
+            "the network has no feature map that its whole output depends on; choose a layer with \
+             the option `layer`"
                 .into(),
         )
     })?;
@@ -138,8 +138,8 @@ fn named(
     let unfit = |id: NodeId| {
         let shapes = graph.shapes(shape)?;
         Err(Error::Unfit(format!(
-            "the layer `{}` has the value {:?}, without rows and columns of places; choose a layer with a feature \
-             map",
+            "the layer `{}` has a value of shape {:?}, without rows and columns; choose a layer \
+             with a feature map",
             graph.node(id).name,
             shapes[id.index()]
         )))
@@ -148,7 +148,7 @@ fn named(
     if let Some(id) = exact {
         return maps[id.index()].map_or_else(|| unfit(id), Ok);
     }
-    // `layer4.1.relu2`, and as exporters name nodes: `/layer4/layer4.1/relu_1/Relu`.
+    // `layer4.1.relu2`, or as exporters name nodes: `/layer4/layer4.1/relu_1/Relu`.
     let beginnings = [format!("{name}."), format!("{name}/"), format!("/{name}/")];
     let inside = |id: &NodeId| {
         let own = &graph.node(*id).name;
@@ -165,12 +165,12 @@ fn named(
     }
 }
 
-/// What to say of a name that is not there.
+/// The error for an unknown name.
 fn unknown(graph: &Graph, name: &str) -> String {
     let mut near: Vec<(usize, usize, &str)> = Vec::new();
     for (index, node) in graph.nodes().iter().enumerate().skip(1) {
         let own = &node.name[..];
-        // The layer itself, and the modules that it is in.
+        // The layer itself, and its modules.
         let ends = own.match_indices(['.', '/']).map(|(end, _)| end);
         for known in ends.chain([own.len()]).map(|end| &own[..end]) {
             let distance = damerau_levenshtein(name, known);
@@ -190,12 +190,13 @@ fn unknown(graph: &Graph, name: &str) -> String {
     let last = &graph.node(graph.output()).name;
     if near.is_empty() {
         return format!(
-            "the network has no layer or module `{name}`; its layers have names such as `{}` and `{last}`",
+            "the network has no layer or module `{name}`; its layers have names like `{}` and \
+             `{last}`",
             graph.nodes()[graph.nodes().len() / 2].name
         );
     }
     format!(
-        "the network has no layer or module `{name}`; near are {}",
+        "the network has no layer or module `{name}`; similar names are {}",
         near.join(", ")
     )
 }
@@ -228,7 +229,7 @@ pub(crate) fn by_channel(map: &FeatureMap, value: &Tensor) -> Vec<f32> {
     }
 }
 
-/// How many numbers apart, as stored, two channels of a feature map are.
+/// The distance, as stored, of two channels of a feature map.
 fn step(map: &FeatureMap, shape: &[usize]) -> usize {
     match (map.layout.arrangement, shape) {
         // Tensors of rank 4 are stored with axis 1 last.
@@ -238,7 +239,7 @@ fn step(map: &FeatureMap, shape: &[usize]) -> usize {
     }
 }
 
-/// The channels that are not 0 everywhere, tokens that stand for no place among them.
+/// The channels that are not 0 everywhere, extra tokens included.
 pub(crate) fn active_channels(map: &FeatureMap, value: &Tensor) -> Vec<usize> {
     let step = step(map, value.shape());
     let mut is_active = vec![false; map.channels];
@@ -250,8 +251,7 @@ pub(crate) fn active_channels(map: &FeatureMap, value: &Tensor) -> Vec<usize> {
         .collect()
 }
 
-/// The same value with every number of one channel set to 0, those of tokens that stand for no place among
-/// them, as stored.
+/// The same value with one channel set to 0, also in extra tokens, as stored.
 pub(crate) fn without_channel(map: &FeatureMap, value: &Tensor, channel: usize) -> Vec<f32> {
     let step = step(map, value.shape());
     let mut values = value.data().to_vec();
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     fn map(arrangement: Arrangement) -> FeatureMap {
-        let places = SpatialLayout {
+        let layout = SpatialLayout {
             rows: 1,
             columns: 2,
             arrangement,
@@ -285,11 +285,11 @@ mod tests {
             .unwrap()
             .input(),
             channels: 3,
-            places,
+            layout,
         }
     }
 
-    /// Channel c has the value 10·c + place at each place, and 90 + c at the token before.
+    /// Channel c has the value 10·c + place at each place, and 90 + c in the extra token.
     fn values(arrangement: Arrangement) -> (Vec<usize>, Vec<f32>) {
         match arrangement {
             Arrangement::Map => (vec![1, 3, 1, 2], vec![0.0, 1.0, 10.0, 11.0, 20.0, 21.0]),
@@ -313,7 +313,7 @@ mod tests {
     ];
 
     #[test]
-    fn values_come_channel_by_channel_however_they_lie() {
+    fn values_are_ordered_by_channel_in_every_layout() {
         for arrangement in ALL {
             let (shape, values) = values(arrangement);
             let value = Tensor::from_nchw(&shape, &values);
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_is_taken_out_at_every_place_and_token() {
+    fn a_channel_is_set_to_0_in_every_place_and_token() {
         for arrangement in ALL {
             let (shape, values) = values(arrangement);
             let value = Tensor::from_nchw(&shape, &values);

@@ -1,13 +1,14 @@
 //! LayerCAM.
 
-use super::gradient_cam::{Found, GradientCam, OPTIONS};
-use crate::registry::{Entry, Family, Published, Reference};
+use super::gradient_cam::{GradientCam, LayerGradients, OPTIONS};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 
-/// Every activation times its own gradient where that is positive: `Σ_c A_c · max(G_c, 0)`.
-pub const LAYER_CAM: Entry = Entry {
+/// Every activation times the positive part of its gradient: `Σ_c A_c · max(G_c, 0)`.
+pub const LAYER_CAM: MethodEntry = MethodEntry {
     name: "layer-cam",
     title: "LayerCAM",
-    summary: "activation times positive gradient at each place: works in early, fine layers as well",
+    summary: "activation times positive gradient at each position, summed over channels; works in \
+              early, fine layers, too",
     reference: Reference {
         authors: "Jiang, Zhang, Hou, Cheng, Wei",
         year: 2021,
@@ -25,6 +26,6 @@ pub const LAYER_CAM: Entry = Entry {
     },
 };
 
-fn shares(found: &Found) -> Vec<f32> {
+fn shares(found: &LayerGradients) -> Vec<f32> {
     found.each(|a, g| a * g.max(0.0))
 }

@@ -1,11 +1,13 @@
-//! Class activation maps: which places of a layer's feature map speak for a target.
+//! Class activation maps: which positions of a layer's feature map contribute to a target.
 //!
-//! A layer has activations `A` `[C, P]` (channels, places) and the gradient `G` of the target's score with
-//! respect to them. Most methods are one formula that gives every channel and place a share; the map is the
-//! sum of the shares over channels. The map at the layer's own resolution, signed, is the
-//! raw array; the map `[H, W]` is its positive part at the size of the picture, bilinear, never rescaled.
+//! A layer has activations `A` `[C, P]` (channels, positions) and the gradient `G` of the target's
+//! score with respect to them. Most methods are one formula for the contribution of every channel
+//! and position; the map is the sum over channels. The map at the layer's resolution, signed, is
+//! the raw array; the map `[H, W]` is its positive part, upsampled bilinearly to the size of the
+//! picture, not rescaled.
 
 mod ablation_cam;
+mod augmentation;
 mod eigen_cam;
 mod eigengrad_cam;
 mod element_wise_cam;
@@ -20,7 +22,6 @@ mod hires_cam;
 mod layer;
 mod layer_cam;
 mod score_cam;
-mod views;
 mod xgrad_cam;
 
 use dvm_options::Takes;
@@ -45,29 +46,30 @@ use crate::options::{LAYER, SCORE};
 use crate::subject::finite;
 use crate::upsample::bilinear;
 use crate::{
-    Array, Attribution, Error, Nature, OptionSpec, Score, SettingError, Settings, Subject, Target,
+    Array, Attribution, Error, OptionSpec, Score, SettingError, Settings, Subject, Target,
+    ValueKind,
 };
-use layer::{Layers, Looked, MOST};
+use layer::{CamLayers, Layers, MOST};
 
-/// For which networks class activation maps are defined.
-const NETWORKS: &str = "all with a feature map or tokens of places";
+/// The networks that class activation maps work with.
+const NETWORKS: &str = "all with a feature map or patch tokens";
 
-/// Whether maps of changed pictures are averaged.
+/// Whether the maps of augmented pictures are averaged.
 pub(crate) const AUGMENT: OptionSpec = OptionSpec {
     name: "augment",
     takes: Takes::Flag,
     default: "false",
-    help: "average the maps of six pictures: the picture and its mirror image, each with its normalised values times \
-           0.9, 1 and 1.1 (aug_smooth of pytorch-grad-cam)",
+    help: "average the maps of six pictures: the picture and its mirror image, each with \
+           normalised values times 0.9, 1 and 1.1 (aug_smooth of pytorch-grad-cam)",
 };
 
-/// Whether the channels become one map by their first principal component.
+/// Whether the first principal component of the channels replaces their sum.
 pub(crate) const SMOOTH: OptionSpec = OptionSpec {
     name: "smooth",
     takes: Takes::Flag,
     default: "false",
-    help: "take the first principal component of the channels' shares instead of their sum, which removes noise \
-           (eigen_smooth of pytorch-grad-cam)",
+    help: "take the first principal component of the channels instead of their sum, which removes \
+           noise (eigen_smooth of pytorch-grad-cam)",
 };
 
 /// Names of the raw arrays of several layers.
@@ -101,7 +103,7 @@ impl Shared {
         })
     }
 
-    /// For the record: those of these options.
+    /// Those of these options, for the record.
     pub fn parameters(&self, options: &[OptionSpec]) -> Map<String, Value> {
         let all = [
             (LAYER.name, Value::from(self.layers.text())),
@@ -123,28 +125,28 @@ pub(crate) struct RawMap {
 }
 
 impl RawMap {
-    /// The positive part at the size of the picture.
+    /// The positive part, upsampled to the size of the picture.
     fn positive_at(&self, size: (usize, usize)) -> Vec<f32> {
         let positive: Vec<f32> = self.values.iter().map(|v| v.max(0.0)).collect();
         bilinear(&positive, self.size, size)
     }
 }
 
-/// What an attribution is called, and what its numbers are.
+/// The names of an attribution.
 #[derive(Clone, Copy)]
 pub(crate) struct Names<'a> {
     pub title: &'a str,
-    /// Such as `weighted channels`: what is added up.
+    /// What is summed, such as `weighted channels`.
     pub quantity: &'a str,
     pub score: &'static str,
 }
 
-/// The attribution that follows from the raw maps of the layers.
+/// The attribution from the raw maps of the layers.
 pub(crate) fn attribution(
     subject: &Subject,
     target: &Target,
     names: Names,
-    looked: &Looked,
+    cam_layers: &CamLayers,
     maps: Vec<RawMap>,
 ) -> Result<Attribution, Error> {
     for map in &maps {
@@ -155,18 +157,19 @@ pub(crate) fn attribution(
     for (index, map) in maps.iter().enumerate() {
         if map.size.0 * map.size.1 == 1 {
             warnings.push(format!(
-                "the layer `{}` has a single place, so the map is the same everywhere",
-                looked.name(index)
+                "the layer `{}` has a single position, so the map is the same everywhere; choose \
+                 an earlier layer with the option `layer`",
+                cam_layers.name(index)
             ));
         }
     }
     let (map, quantity) = match &maps[..] {
         [one] => {
-            let quantity = format!("{} at {}", names.quantity, looked.name(0));
+            let quantity = format!("{} at {}", names.quantity, cam_layers.name(0));
             (one.positive_at(size), quantity)
         }
         several => {
-            // Gradients of different depth have different magnitudes.
+            // Gradients of layers at different depths have different magnitudes.
             let mut mean = vec![0.0f64; size.0 * size.1];
             for one in several {
                 let own = one.positive_at(size);
@@ -178,7 +181,9 @@ pub(crate) fn attribution(
                 }
             }
             let mean = mean.into_iter().map(|v| v as f32).collect();
-            let layers: Vec<&str> = (0..several.len()).map(|index| looked.name(index)).collect();
+            let layers: Vec<&str> = (0..several.len())
+                .map(|index| cam_layers.name(index))
+                .collect();
             let what = "each with a largest value of 1";
             let quantity = format!(
                 "mean of {} at {}, {what}",
@@ -201,7 +206,7 @@ pub(crate) fn attribution(
         size,
         smooth: None,
         arrays,
-        nature: Nature::Magnitude,
+        value_kind: ValueKind::Positive,
         warnings,
         checks: Vec::new(),
     };

@@ -4,27 +4,27 @@ use dvm_engine::incremental::Rectangle;
 use dvm_options::{OptionSpec, SettingError, Settings, Takes, words};
 use serde_json::{Map, Value};
 
+use super::augmentation::{augmentations, mean};
 use super::gradient_cam::Reduction;
-use super::layer::{Looked, by_channel};
-use super::views::{mean, views};
+use super::layer::{CamLayers, by_channel};
 use super::{AUGMENT, Names, RawMap, SMOOTH, Shared, attribution};
 use crate::options::{LAYER, SCORE};
 use crate::probe::Variants;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::upsample::bilinear;
 use crate::{Error, Method, Observation, Subject, Target};
 
-/// What a channel's weight is.
+/// The weight of a channel.
 const CHANNEL_WEIGHTS: OptionSpec = OptionSpec {
     name: "channel-weights",
-    takes: Takes::OneOf(&["softmax", "score"]),
+    takes: Takes::OneOf(Weights::WORDS),
     default: "softmax",
-    help: "weight channels by the softmax, over all channels, of their scores (the paper), or by their scores \
-           themselves (with the score `probability`: the authors' program)",
+    help: "weight of a channel: the softmax of the scores over all channels (the paper), or the \
+           score itself (the authors' code, with `score=probability`)",
 };
 
 words! {
-    /// What a channel's weight is.
+    /// The weight of a channel.
     enum Weights {
         /// The softmax of the scores over all channels.
         Softmax = "softmax",
@@ -35,12 +35,12 @@ words! {
 
 const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, AUGMENT, SMOOTH, CHANNEL_WEIGHTS];
 
-/// Every channel weighted by the score of the picture under the channel as a mask: the channel upsampled to
-/// the picture's size, then scaled to 0 … 1. A channel that is the same everywhere masks all of the picture.
-pub const SCORE_CAM: Entry = Entry {
+/// Every channel weighted by the score of the picture masked with the channel, which is upsampled
+/// to the picture's size, then scaled to 0 … 1. A constant channel masks all of the picture.
+pub const SCORE_CAM: MethodEntry = MethodEntry {
     name: "score-cam",
     title: "Score-CAM",
-    summary: "where channels are active that, laid over the picture as masks, keep the class's score high",
+    summary: "channels weighted by the class's score for the picture masked with the channel",
     reference: Reference {
         authors: "Wang, Wang, Du, Yang, Zhang, Ding, Mardziel, Hu",
         year: 2019,
@@ -60,7 +60,7 @@ struct ScoreCam {
     weights: Weights,
 }
 
-/// A layer's values in one picture, channel by channel.
+/// A layer's values for one picture, channel by channel.
 struct Channels {
     size: (usize, usize),
     count: usize,
@@ -74,21 +74,21 @@ impl Channels {
         &self.values[index * places..][..places]
     }
 
-    /// Whether the channel is the same everywhere.
+    /// Whether the channel is constant.
     fn is_flat(&self, index: usize) -> bool {
         let channel = self.channel(index);
         channel.iter().all(|v| *v == channel[0])
     }
 }
 
-/// A picture under each of some channels as a mask.
+/// The picture, masked with each of some channels.
 struct Masked<'v> {
     /// As stored: `H, W, C`.
     picture: &'v [f32],
     /// Rows and columns of the picture.
     size: (usize, usize),
     channels: &'v Channels,
-    /// Which channels mask it; the last variant is masked altogether.
+    /// The channels that mask it; in the last variant all of it is masked.
     masks: Vec<usize>,
 }
 
@@ -138,19 +138,19 @@ impl ScoreCam {
     fn maps(
         &self,
         subject: &Subject,
-        looked: &Looked,
+        cam_layers: &CamLayers,
         targets: &[Target],
     ) -> Result<Vec<Vec<RawMap>>, Error> {
-        let views = views(self.shared.augment);
+        let augmentations = augmentations(self.shared.augment);
         let mut of_targets = vec![Vec::new(); targets.len()];
-        let nodes = looked.nodes();
-        for (layer, map) in looked.maps.iter().enumerate() {
-            let mut of_views: Vec<Vec<RawMap>> = vec![Vec::new(); targets.len()];
-            for view in views {
-                let picture = view.of(subject);
+        let nodes = cam_layers.nodes();
+        for (layer, map) in cam_layers.maps.iter().enumerate() {
+            let mut of_augmentations: Vec<Vec<RawMap>> = vec![Vec::new(); targets.len()];
+            for augmentation in augmentations {
+                let picture = augmentation.of(subject);
                 let mut values = Vec::new();
                 let make = |_: usize| picture.clone();
-                let at = (looked.graph, &nodes[layer..=layer]);
+                let at = (cam_layers.graph, &nodes[layer..=layer]);
                 subject.activations_of(1, &make, at, &mut |_, reading| {
                     values = by_channel(map, &reading.activations[0]);
                     Ok(())
@@ -161,12 +161,12 @@ impl ScoreCam {
                     values,
                 };
                 let own = self.maps_of(subject, &picture, &channels, targets)?;
-                for (maps, own) in of_views.iter_mut().zip(own) {
+                for (maps, own) in of_augmentations.iter_mut().zip(own) {
                     maps.push(own);
                 }
             }
-            for (maps, of_views) in of_targets.iter_mut().zip(of_views) {
-                maps.push(mean(views, of_views));
+            for (maps, of_augmentations) in of_targets.iter_mut().zip(of_augmentations) {
+                maps.push(mean(augmentations, of_augmentations));
             }
         }
         Ok(of_targets)
@@ -184,7 +184,7 @@ impl ScoreCam {
             picture,
             size: subject.size(),
             channels,
-            // Flat channels, of which there are many behind a ReLU, all mask the picture alike.
+            // Constant channels, which are common after a ReLU, all give the same masked picture.
             masks: (0..channels.count)
                 .filter(|&c| !channels.is_flat(c))
                 .collect(),
@@ -239,18 +239,18 @@ impl Method for ScoreCam {
         subject: &'a Subject<'a>,
         targets: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
-        let looked = self.shared.layers.find(subject)?;
-        let maps = self.maps(subject, &looked, targets)?;
+        let cam_layers = self.shared.layers.find(subject)?;
+        let maps = self.maps(subject, &cam_layers, targets)?;
         let outputs = subject.numbers()?.len();
         Ok(Box::new(move |target| {
             let index = targets.iter().position(|known| known == target);
-            let index = index.expect("maps are made of the targets that were begun with");
+            let index = index.expect("begin was given this target");
             let names = Names {
                 title: "Score-CAM",
                 quantity: "weighted channels",
                 score: self.shared.score.name(subject.output(), outputs),
             };
-            attribution(subject, target, names, &looked, maps[index].clone())
+            attribution(subject, target, names, &cam_layers, maps[index].clone())
         }))
     }
 }

@@ -1,17 +1,18 @@
 //! XGrad-CAM.
 
-use super::gradient_cam::{Found, GradientCam, OPTIONS};
-use crate::registry::{Entry, Family, Published, Reference};
+use super::gradient_cam::{GradientCam, LayerGradients, OPTIONS};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 
-/// Keeps the denominator from 0, as in pytorch-grad-cam.
+/// Avoids a division by 0, as in pytorch-grad-cam.
 const EPSILON: f64 = 1e-7;
 
-/// Every channel weighted by its gradients, each of which counts by the activation there:
-/// `w_c = Σ G_c · A_c / (Σ A_c + 10⁻⁷)`.
-pub const XGRAD_CAM: Entry = Entry {
+/// Every channel weighted by its gradients, each weighted by the activation there: `w_c = Σ G_c ·
+/// A_c / (Σ A_c + 10⁻⁷)`.
+pub const XGRAD_CAM: MethodEntry = MethodEntry {
     name: "xgrad-cam",
     title: "XGrad-CAM",
-    summary: "as Grad-CAM, with gradients weighted by the activations: its map adds up to what HiResCAM's does",
+    summary: "Grad-CAM with gradients weighted by the activations; the map has the same sum as \
+              that of HiResCAM",
     reference: Reference {
         authors: "Fu, Hu, Dong, Guo, Gao, Li",
         year: 2020,
@@ -29,7 +30,7 @@ pub const XGRAD_CAM: Entry = Entry {
     },
 };
 
-fn shares(found: &Found) -> Vec<f32> {
+fn shares(found: &LayerGradients) -> Vec<f32> {
     found.weighted(|activations, gradients| {
         let sum: f64 = activations.iter().map(|&a| f64::from(a)).sum();
         let pairs = activations.iter().zip(gradients);

@@ -1,4 +1,5 @@
-//! Gradient methods as others can build on them: what gives every value of any picture a number.
+//! The common part of gradient methods that can be averaged: one value for every value of any
+//! input.
 
 use dvm_engine::Tensor;
 use dvm_options::{OptionSpec, Takes};
@@ -8,73 +9,74 @@ use super::Shared;
 use crate::options;
 use crate::{Attribution, Baselines, Check, Error, Method, Observation, Score, Subject, Target};
 
-/// A method that gives every value of a picture a number.
+/// A method that gives one value for every value of an input.
 pub(super) trait Attributor: Send + Sync {
-    /// Above the map.
+    /// The title of the map.
     fn title(&self) -> String;
 
-    /// What a number is.
+    /// What the values are.
     fn quantity(&self) -> &'static str;
 
-    /// Its settings, but for those that all gradient methods share.
+    /// Its settings, without those that all gradient methods share.
     fn parameters(&self) -> Map<String, Value>;
 
-    /// Makes ready what all pictures and targets have in common.
+    /// Prepares what all inputs and targets have in common.
     ///
     /// # Errors
-    /// [`Error`]: rather none than wrong numbers.
-    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error>;
+    /// [`Error`] instead of wrong values.
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error>;
 }
 
-/// An attributor that knows its subject.
-pub(super) struct Begun<'a> {
-    /// Gives the numbers of each picture asked about, in order.
-    pub(super) ask: Box<Asking<'a>>,
-    /// What a reader of its numbers must know.
+/// An attributor with its subject.
+pub(super) struct Prepared<'a> {
+    /// Computes the attribution of each requested input, in order.
+    pub(super) attribute: Box<AttributeInputs<'a>>,
+    /// What a reader of the map must know.
     pub(super) warnings: Vec<String>,
 }
 
-/// Answers a question picture by picture.
-pub(super) type Asking<'a> = dyn Fn(&Question, &mut Each) -> Result<(), Error> + 'a;
+/// Computes attributions input by input.
+pub(super) type AttributeInputs<'a> =
+    dyn Fn(&AttributionRequest, &mut OnAttribution) -> Result<(), Error> + 'a;
 
-/// Called with the index of a picture and what was found of it.
-pub(super) type Each<'e> = dyn FnMut(usize, Found) -> Result<(), Error> + 'e;
+/// Called with the index of an input and its attribution.
+pub(super) type OnAttribution<'e> = dyn FnMut(usize, InputAttribution) -> Result<(), Error> + 'e;
 
-/// Called with the index of a picture, its values, and whether it is the subject's own.
-pub(super) type EachPicture<'e> = dyn FnMut(usize, &[f32], bool) -> Result<(), Error> + 'e;
+/// Called with the index of an input, its values, and whether it is the subject's own.
+pub(super) type OnInput<'e> = dyn FnMut(usize, &[f32], bool) -> Result<(), Error> + 'e;
 
-/// What is asked of an attributor.
+/// What to compute.
 #[derive(Clone, Copy)]
-pub(super) struct Question<'q> {
+pub(super) struct AttributionRequest<'q> {
     pub(super) target: &'q Target,
     pub(super) score: Score,
-    pub(super) pictures: Pictures<'q>,
+    pub(super) inputs: Inputs<'q>,
 }
 
-/// Which pictures are explained.
+/// Which inputs are explained.
 #[derive(Clone, Copy)]
-pub(super) enum Pictures<'q> {
-    /// The subject's own.
+pub(super) enum Inputs<'q> {
+    /// The subject's picture.
     Own,
-    /// So many others of its size: `make` gives the values of each, stored `H, W, C`.
+    /// `count` other inputs of the same size: `make` returns the values of each, stored `H, W, C`.
     Others {
         count: usize,
         make: &'q (dyn Fn(usize) -> Vec<f32> + Sync),
     },
 }
 
-/// What was found of one picture.
-pub(super) struct Found {
-    /// One number for each value of the picture, stored `H, W, C`.
+/// The attribution of one input.
+pub(super) struct InputAttribution {
+    /// One value for each value of the input, stored `H, W, C`.
     pub(super) values: Vec<f32>,
-    /// How well that went; nothing for pictures other than the subject's own.
+    /// Checks of the result; only for the subject's picture.
     pub(super) checks: Vec<Check>,
-    /// What a reader of these numbers must know.
+    /// What a reader of the values must know.
     pub(super) warnings: Vec<String>,
 }
 
-impl Found {
-    /// Numbers that were summed in f64.
+impl InputAttribution {
+    /// Values that were summed in f64.
     pub(super) fn new(values: &[f64]) -> Self {
         Self {
             values: values.iter().map(|&value| value as f32).collect(),
@@ -84,9 +86,9 @@ impl Found {
     }
 }
 
-impl Pictures<'_> {
-    /// Calls `each` for every picture.
-    pub(super) fn one_by_one(self, subject: &Subject, each: &mut EachPicture) -> Result<(), Error> {
+impl Inputs<'_> {
+    /// Calls `each` for every input.
+    pub(super) fn one_by_one(self, subject: &Subject, each: &mut OnInput) -> Result<(), Error> {
         match self {
             Self::Own => each(0, subject.picture().data(), true),
             Self::Others { count, make } => {
@@ -96,13 +98,13 @@ impl Pictures<'_> {
     }
 }
 
-/// A method that shows what an attributor finds of the subject's own picture.
-pub(super) struct Shown<A> {
+/// The method that shows the attribution of the subject's picture.
+pub(super) struct AttributorMethod<A> {
     pub(super) attributor: A,
     pub(super) shared: Shared,
 }
 
-impl<A: Attributor> Method for Shown<A> {
+impl<A: Attributor> Method for AttributorMethod<A> {
     fn parameters(&self) -> Map<String, Value> {
         let mut parameters = self.shared.parameters();
         parameters.extend(self.attributor.parameters());
@@ -114,32 +116,35 @@ impl<A: Attributor> Method for Shown<A> {
         subject: &'a Subject<'a>,
         _: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
-        // Refuses a network whose answer is no number, or not what it is taken for.
+        // Checks the network's output.
         subject.numbers()?;
-        let Begun { ask, warnings } = self.attributor.begin(subject)?;
+        let Prepared {
+            attribute,
+            warnings,
+        } = self.attributor.begin(subject)?;
         Ok(Box::new(move |target| {
-            let question = Question {
+            let request = AttributionRequest {
                 target,
                 score: self.shared.score,
-                pictures: Pictures::Own,
+                inputs: Inputs::Own,
             };
             let mut found = None;
-            ask(&question, &mut |_, values| {
+            attribute(&request, &mut |_, values| {
                 found = Some(values);
                 Ok(())
             })?;
-            let found = found.expect("an attributor answers for every picture");
+            let found = found.expect("an attributor handles every input");
             self.shown(subject, target, found, &warnings)
         }))
     }
 }
 
-impl<A: Attributor> Shown<A> {
+impl<A: Attributor> AttributorMethod<A> {
     fn shown(
         &self,
         subject: &Subject,
         target: &Target,
-        found: Found,
+        found: InputAttribution,
         warnings: &[String],
     ) -> Result<Attribution, Error> {
         let Self { attributor, shared } = self;
@@ -153,55 +158,55 @@ impl<A: Attributor> Shown<A> {
     }
 }
 
-/// What paths begin at: several are averaged.
+/// The start of the paths; the maps of several baselines are averaged.
 pub(super) const BASELINE: OptionSpec = OptionSpec {
     takes: Takes::Text("zero|black|white|grey|mean|blur|noise|#RRGGBB|FILE[,…]"),
-    help: "what stands for a picture that shows nothing: zero after normalisation, black, white, grey \
-           (127.5), the picture's mean colour, the picture blurred, noise, a colour, a picture file, or a \
-           .npy file of normalised values (float32 [C, H, W]); \
-           the maps of several, separated by commas, are averaged",
+    help: "the input without information: zero (after normalisation), black, white, grey (127.5), \
+           mean (the picture's mean colour), blur (the picture blurred), noise, a colour, a \
+           picture file, or a .npy file of normalised values (float32 [C, H, W]); the maps of \
+           several, separated by commas, are averaged",
     ..options::BASELINE
 };
 
-/// Baselines as the network takes them, and what it answers to them.
-pub(super) struct Started {
+/// Baselines as inputs, and the network's outputs for them.
+pub(super) struct BaselineInputs {
     /// Values stored `H, W, C`, one entry for each baseline.
     pub(super) pictures: Vec<Tensor>,
-    /// The network's numbers `[K]` for each.
+    /// The outputs `[K]` for each.
     pub(super) numbers: Vec<Vec<f32>>,
 }
 
-impl Started {
-    /// Baselines of the subject's picture; noise has this seed.
+impl BaselineInputs {
+    /// Baselines for the subject's picture; `seed` is that of the noise.
     ///
     /// # Errors
-    /// Those of reading a file, and of walking the network.
+    /// Those of reading a file, and of running the network.
     pub(super) fn new(subject: &Subject, baselines: &Baselines, seed: u64) -> Result<Self, Error> {
         let pictures = baselines.0.iter().map(|one| one.of_whole(subject, seed));
         let pictures: Vec<Tensor> = pictures.collect::<Result<_, _>>()?;
         let make = |index: usize| pictures[index].data().to_vec();
-        let numbers = answers(subject, pictures.len(), &make)?;
+        let numbers = outputs(subject, pictures.len(), &make)?;
         Ok(Self { pictures, numbers })
     }
 
-    /// The mean score of the target over baselines with these indices.
+    /// The mean score of the target over the baselines with these indices.
     pub(super) fn score(
         &self,
         subject: &Subject,
-        question: &Question,
+        request: &AttributionRequest,
         indices: impl ExactSizeIterator<Item = usize>,
     ) -> Result<f64, Error> {
         let count = indices.len() as f64;
         let mut sum = 0.0;
         for index in indices {
-            sum += score(subject, question, &self.numbers[index])?;
+            sum += score(subject, request, &self.numbers[index])?;
         }
         Ok(sum / count)
     }
 }
 
-/// The network's numbers for pictures that are no variants of the subject's own.
-pub(super) fn answers(
+/// The network's outputs for other inputs.
+pub(super) fn outputs(
     subject: &Subject,
     count: usize,
     make: &(dyn Fn(usize) -> Vec<f32> + Sync),
@@ -215,23 +220,27 @@ pub(super) fn answers(
     Ok(numbers)
 }
 
-/// The score that is explained, for these numbers of the network.
-pub(super) fn score(subject: &Subject, question: &Question, numbers: &[f32]) -> Result<f64, Error> {
-    let score = question
+/// The score that is explained, for these outputs.
+pub(super) fn score(
+    subject: &Subject,
+    request: &AttributionRequest,
+    numbers: &[f32],
+) -> Result<f64, Error> {
+    let score = request
         .target
-        .score(question.score, subject.output(), numbers)?;
+        .score(request.score, subject.output(), numbers)?;
     Ok(score.into())
 }
 
-/// How far numbers that should add up to the rise of the score from a baseline to the picture are from
-/// that; and a warning where it is more than a twentieth, with what helps against it.
+/// Adds the completeness check: the values should add up to the rise of the score from the baseline
+/// to the picture. Warns if they are more than a twentieth off, with the advice `helps`.
 pub(super) fn completeness(
     subject: &Subject,
-    question: &Question,
-    (found, at_baseline): (Found, f64),
+    request: &AttributionRequest,
+    (found, at_baseline): (InputAttribution, f64),
     helps: Option<&str>,
-) -> Result<Found, Error> {
-    let rise = score(subject, question, &subject.numbers()?)? - at_baseline;
+) -> Result<InputAttribution, Error> {
+    let rise = score(subject, request, &subject.numbers()?)? - at_baseline;
     let sum: f64 = found.values.iter().map(|&value| f64::from(value)).sum();
     let gap = sum - rise;
     let mut found = found;
@@ -239,14 +248,14 @@ pub(super) fn completeness(
         name: "completeness gap",
         value: gap,
         meaning: format!(
-            "the sum of all values minus the rise of the score from the baseline to the picture, which is \
-             {rise:.6}; the nearer to 0 the better"
+            "the sum of all values minus the rise of the score from the baseline to the picture, \
+             which is {rise:.6}; the closer to 0 the better"
         ),
     });
     if let (Some(helps), true) = (helps, gap.abs() > 0.05 * rise.abs()) {
         found.warnings.push(format!(
-            "the values add up to {sum:.4}, and the score rises by {rise:.4} from the baseline to the \
-             picture: {helps}"
+            "the values add up to {sum:.4}, but the score rises by {rise:.4} from the baseline to \
+             the picture: {helps}"
         ));
     }
     Ok(found)

@@ -9,20 +9,21 @@ use dvm_options::Takes;
 use serde_json::{Map, Value};
 
 use super::attributor::{
-    Attributor, Begun, Each, Found, Question, Shown, answers, completeness, score,
+    AttributionRequest, Attributor, AttributorMethod, InputAttribution, OnAttribution, Prepared,
+    completeness, outputs, score,
 };
 use super::gaussian::blurred;
 use super::{CHANNELS, Shared};
 use crate::options::SCORE;
-use crate::probe::Ask;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::probe::GradientRequest;
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, OptionSpec, SettingError, Settings, Subject};
 
 const STEPS: OptionSpec = OptionSpec {
     name: "steps",
     takes: Takes::Text("N"),
     default: "100",
-    help: "how many blurred pictures the way has at which the gradient is taken",
+    help: "number of blurred pictures at which the gradient is computed",
 };
 
 const SIGMA: OptionSpec = OptionSpec {
@@ -32,15 +33,15 @@ const SIGMA: OptionSpec = OptionSpec {
     help: "standard deviation of the strongest blur, in pixels of the network's input",
 };
 
-/// The slope along the way is the difference of two blurs that are so far apart (as in PAIR saliency).
+/// The slope along the path is the difference of two blurs at this distance (as in PAIR saliency).
 const APART: f64 = 0.01;
 
-/// Integrated gradients along the way on which the picture is blurred more and more.
-pub const BLUR_IG: Entry = Entry {
+/// Integrated gradients along a path from blurred to sharp.
+pub const BLUR_IG: MethodEntry = MethodEntry {
     name: "blur-ig",
     title: "Blur IG",
-    summary: "integrated gradients along the way on which the picture becomes sharp: no baseline is chosen, \
-              and what is found is found at some scale",
+    summary: "integrated gradients along a path from the blurred to the sharp picture; needs no \
+              baseline, and shows features at all scales",
     reference: Reference {
         authors: "Xu, Venugopalan, Sundararajan",
         year: 2020,
@@ -53,7 +54,7 @@ pub const BLUR_IG: Entry = Entry {
     options: &[CHANNELS, SCORE, STEPS, SIGMA],
     presets: &[],
     build: |settings| {
-        Ok(Box::new(Shown {
+        Ok(Box::new(AttributorMethod {
             attributor: Blurring::new(settings)?,
             shared: Shared::new(settings)?,
         }))
@@ -71,7 +72,7 @@ impl Blurring {
         let Count(steps) = STEPS.of(settings)?;
         let sigma: f64 = SIGMA.of(settings)?;
         if !(sigma > 0.0 && sigma <= 10_000.0) {
-            return Err(SIGMA.refuse(sigma, "it is a number above 0, at most 10000"));
+            return Err(SIGMA.refuse(sigma, "it must be greater than 0 and at most 10000"));
         }
         Ok(Self { steps, sigma })
     }
@@ -93,32 +94,37 @@ impl Attributor for Blurring {
         parameters
     }
 
-    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error> {
-        Ok(Begun {
-            ask: Box::new(move |question, each| self.walk(subject, question, each)),
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
+        Ok(Prepared {
+            attribute: Box::new(move |request, each| self.walk(subject, request, each)),
             warnings: Vec::new(),
         })
     }
 }
 
 impl Blurring {
-    fn walk(&self, subject: &Subject, question: &Question, each: &mut Each) -> Result<(), Error> {
+    fn walk(
+        &self,
+        subject: &Subject,
+        request: &AttributionRequest,
+        each: &mut OnAttribution,
+    ) -> Result<(), Error> {
         let graph = subject.network().folded();
-        let ask = Ask {
-            target: question.target,
-            score: question.score,
+        let ask = GradientRequest {
+            target: request.target,
+            score: request.score,
             composite: &TRUE_GRADIENT,
             graph,
             nodes: &[graph.input()],
         };
         let [_, channels, _, width] = subject.shape();
         let step = self.sigma / self.steps as f64;
-        question
-            .pictures
+        request
+            .inputs
             .one_by_one(subject, &mut |index, picture, is_own| {
                 let picture: Vec<f64> = picture.iter().map(|&x| f64::from(x)).collect();
                 let at = |sigma: f64| blurred(&picture, (width, channels), sigma);
-                // How fast the picture changes at the steps that are asked about just now.
+                // The slope of the picture at the steps of the current batch.
                 let slopes = Mutex::new(BTreeMap::new());
                 let point = |index: usize| -> Vec<f32> {
                     let sigma = index as f64 * step;
@@ -138,7 +144,8 @@ impl Blurring {
                         .expect("it was found with the picture");
                     let gradient = answer.gradients[0].data();
                     for (sum, (slope, &g)) in sums.iter_mut().zip(slope.into_iter().zip(gradient)) {
-                        // From the blurred picture to the sharp one: against the way of the slope.
+                        // The path goes from the blurred picture to the sharp one, opposite to the
+                        // slope.
                         *sum -= step * slope * f64::from(g);
                     }
                     if is_own {
@@ -146,7 +153,7 @@ impl Blurring {
                     }
                     Ok(())
                 })?;
-                let mut found = Found::new(&sums);
+                let mut found = InputAttribution::new(&sums);
                 if is_own {
                     let blurriest = |_| {
                         at(self.sigma)
@@ -154,10 +161,10 @@ impl Blurring {
                             .map(|value| value as f32)
                             .collect()
                     };
-                    let numbers = answers(subject, 1, &blurriest)?;
-                    let at_baseline = score(subject, question, &numbers[0])?;
+                    let numbers = outputs(subject, 1, &blurriest)?;
+                    let at_baseline = score(subject, request, &numbers[0])?;
                     let helps = Some("take more `steps`");
-                    found = completeness(subject, question, (found, at_baseline), helps)?;
+                    found = completeness(subject, request, (found, at_baseline), helps)?;
                 }
                 each(index, found)
             })

@@ -3,15 +3,15 @@
 use dvm_engine::rules;
 
 use super::{GradientMethod, OPTIONS, Shared};
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::transformer::AttentionRules;
 use crate::{SettingError, Settings};
 
-/// The gradient with its own sign as the only gate at every rectifier.
-pub const DECONVNET: Entry = Entry {
+/// The gradient where it is positive itself, at every ReLU.
+pub const DECONVNET: MethodEntry = MethodEntry {
     name: "deconvnet",
     title: "deconvnet",
-    summary: "the gradient passed through every rectifier wherever it is itself positive",
+    summary: "the gradient, passed through every ReLU where the gradient itself is positive",
     reference: Reference {
         authors: "Zeiler, Fergus",
         year: 2013,
@@ -20,7 +20,7 @@ pub const DECONVNET: Entry = Entry {
     },
     family: Family::Gradient,
     cost: "1 pass forward, 1 back",
-    networks: "all; at activations other than ReLU with a warning",
+    networks: "all; with a warning for activations other than ReLU",
     options: OPTIONS,
     presets: &[],
     build: |settings| Ok(Box::new(method(settings)?)),

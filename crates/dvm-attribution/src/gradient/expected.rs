@@ -5,36 +5,37 @@ use dvm_options::Count;
 use serde_json::{Map, Value};
 
 use super::attributor::{
-    Attributor, BASELINE, Begun, Each, Found, Question, Shown, Started, completeness,
+    AttributionRequest, Attributor, AttributorMethod, BASELINE, BaselineInputs, InputAttribution,
+    OnAttribution, Prepared, completeness,
 };
 use super::integrated::between;
 use super::{CHANNELS, Shared};
 use crate::options::{SAMPLES, SCORE, SEED};
-use crate::probe::Ask;
+use crate::probe::GradientRequest;
 use crate::random::Stream;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Baselines, Error, OptionSpec, SettingError, Settings, Subject};
 
 const BASELINES: OptionSpec = OptionSpec {
     default: "black,grey,white,blur,noise",
-    help: "pictures that show nothing, separated by commas, of which one is drawn for every sample: zero \
-           after normalisation, black, white, grey (127.5), the picture's mean colour, the picture \
-           blurred, noise, colours, or picture files",
+    help: "baselines, separated by commas; one is drawn for every sample: zero (after \
+           normalisation), black, white, grey (127.5), mean (the picture's mean colour), blur (the \
+           picture blurred), noise, colours, or picture files",
     ..BASELINE
 };
 
 const DRAWS: OptionSpec = OptionSpec {
     default: "50",
-    help: "how many pairs of a baseline and a place on the way to it are drawn",
+    help: "number of random pairs of a baseline and a point between it and the picture",
     ..SAMPLES
 };
 
-/// Integrated gradients over baselines and places that are drawn at random.
-pub const EXPECTED_GRADIENTS: Entry = Entry {
+/// Integrated gradients over random baselines and points.
+pub const EXPECTED_GRADIENTS: MethodEntry = MethodEntry {
     name: "expected-gradients",
     title: "expected gradients",
-    summary: "integrated gradients averaged over many baselines: for each sample a baseline and a place on \
-              the way to it are drawn (GradientSHAP)",
+    summary: "integrated gradients averaged over several baselines: each sample draws a baseline \
+              and a point between it and the picture (GradientSHAP)",
     reference: Reference {
         authors: "Erion, Janizek, Sturmfels, Lundberg, Lee",
         year: 2019,
@@ -48,7 +49,7 @@ pub const EXPECTED_GRADIENTS: Entry = Entry {
     options: &[CHANNELS, SCORE, DRAWS, BASELINES, SEED],
     presets: &[],
     build: |settings| {
-        Ok(Box::new(Shown {
+        Ok(Box::new(AttributorMethod {
             attributor: Expected::new(settings)?,
             shared: Shared::new(settings)?,
         }))
@@ -72,7 +73,7 @@ impl Expected {
         })
     }
 
-    /// For each sample the baseline and the place on the way from it (0) to the picture (1).
+    /// For each sample the baseline and the point between it (0) and the picture (1).
     fn drawn(&self) -> Vec<(usize, f64)> {
         let mut baselines = Stream::new("expected-gradients baseline", self.seed);
         let places = Stream::new("expected-gradients place", self.seed).uniform(self.samples);
@@ -101,11 +102,13 @@ impl Attributor for Expected {
         parameters
     }
 
-    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error> {
-        let started = Started::new(subject, &self.baselines, self.seed)?;
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
+        let baseline_inputs = BaselineInputs::new(subject, &self.baselines, self.seed)?;
         let drawn = self.drawn();
-        Ok(Begun {
-            ask: Box::new(move |question, each| walk(subject, &started, &drawn, question, each)),
+        Ok(Prepared {
+            attribute: Box::new(move |request, each| {
+                walk(subject, &baseline_inputs, &drawn, request, each)
+            }),
             warnings: Vec::new(),
         })
     }
@@ -113,23 +116,23 @@ impl Attributor for Expected {
 
 fn walk(
     subject: &Subject,
-    started: &Started,
+    baseline_inputs: &BaselineInputs,
     drawn: &[(usize, f64)],
-    question: &Question,
-    each: &mut Each,
+    request: &AttributionRequest,
+    each: &mut OnAttribution,
 ) -> Result<(), Error> {
     let graph = subject.network().folded();
-    let ask = Ask {
-        target: question.target,
-        score: question.score,
+    let ask = GradientRequest {
+        target: request.target,
+        score: request.score,
         composite: &TRUE_GRADIENT,
         graph,
         nodes: &[graph.input()],
     };
-    question
-        .pictures
+    request
+        .inputs
         .one_by_one(subject, &mut |index, picture, is_own| {
-            let baseline = |sample: usize| started.pictures[drawn[sample].0].data();
+            let baseline = |sample: usize| baseline_inputs.pictures[drawn[sample].0].data();
             let point = |sample: usize| between(baseline(sample), picture, drawn[sample].1);
             let mut sums = vec![0.0; picture.len()];
             subject.gradients_of(drawn.len(), &point, &ask, &mut |sample, answer| {
@@ -143,12 +146,12 @@ fn walk(
                 }
                 Ok(())
             })?;
-            let mut found = Found::new(&sums);
+            let mut found = InputAttribution::new(&sums);
             if is_own {
                 let indices = drawn.iter().map(|&(baseline, _)| baseline);
-                let at_baseline = started.score(subject, question, indices)?;
+                let at_baseline = baseline_inputs.score(subject, request, indices)?;
                 let helps = Some("take more `samples`");
-                found = completeness(subject, question, (found, at_baseline), helps)?;
+                found = completeness(subject, request, (found, at_baseline), helps)?;
             }
             each(index, found)
         })

@@ -1,14 +1,15 @@
-//! Pictures under a Gaussian, in f64: Blur-IG looks at the difference of two blurs that are all but the
-//! same, which f32 would not keep.
+//! Gaussian blur in f64: Blur IG uses the difference of two nearly equal blurs, which f32 would
+//! lose.
 
 use rayon::prelude::*;
 
 /// The kernel is cut at this many standard deviations.
 const REACH: f64 = 4.0;
 
-/// `picture`, stored `[H, W, C]`, under a Gaussian of standard deviation `sigma` in pixels. Beyond the
-/// border it is 0, which in a normalised picture is the mean colour of the training data. The kernel has
-/// `floor(4 σ + 0.5)` pixels on each side, as SciPy's `gaussian_filter` with `mode="constant"`.
+/// `picture`, stored `[H, W, C]`, blurred with standard deviation `sigma` in pixels. Outside of the
+/// border it is 0, which in a normalised picture is the mean colour of the training data. The
+/// kernel has `floor(4 σ + 0.5)` pixels on each side, as SciPy's `gaussian_filter` with
+/// `mode="constant"`.
 pub(super) fn blurred(picture: &[f64], (width, channels): (usize, usize), sigma: f64) -> Vec<f64> {
     let kernel = kernel(sigma);
     if kernel.len() == 1 {
@@ -46,7 +47,7 @@ pub(super) fn blurred(picture: &[f64], (width, channels): (usize, usize), sigma:
     rows
 }
 
-/// Half of the kernel, from its middle outwards; with the other half it adds up to 1.
+/// Half of the kernel, from its middle outwards; the whole kernel adds up to 1.
 fn kernel(sigma: f64) -> Vec<f64> {
     let reach = (REACH * sigma + 0.5) as usize;
     if reach == 0 {
@@ -87,11 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_border_everything_is_zero() {
-        // One row of ones: what is left of the kernel on the picture.
+    fn everything_outside_of_the_border_is_zero() {
+        // One row of ones: the part of the kernel inside the picture.
         let found = blurred(&[1.0; 3], (3, 1), 0.5);
         let [middle, next, last] = kernel(0.5)[..] else {
-            panic!("the kernel reaches two pixels far");
+            panic!("the kernel has two pixels on each side");
         };
         let expected = [middle + next + last, middle + 2.0 * next];
         assert!((found[0] - middle * expected[0]).abs() < 1e-15);
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn hardly_any_blur_leaves_the_picture_as_it_is() {
+    fn hardly_any_blur_does_not_change_the_picture() {
         let picture = [1.0, -2.0, 0.5, 4.0];
         assert_eq!(blurred(&picture, (2, 1), 0.0), picture);
         assert_eq!(blurred(&picture, (2, 1), 0.1), picture);

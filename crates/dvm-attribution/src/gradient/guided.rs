@@ -5,43 +5,44 @@ use dvm_options::{Count, Share, Takes};
 use serde_json::{Map, Value};
 
 use super::attributor::{
-    Attributor, BASELINE, Begun, Each, Found, Question, Shown, Started, completeness,
+    AttributionRequest, Attributor, AttributorMethod, BASELINE, BaselineInputs, InputAttribution,
+    OnAttribution, Prepared, completeness,
 };
 use super::guided_path::Path;
 use super::{CHANNELS, Shared};
 use crate::options::{SCORE, SEED};
-use crate::probe::Ask;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::probe::GradientRequest;
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Baselines, Error, OptionSpec, SettingError, Settings, Subject};
 
 const STEPS: OptionSpec = OptionSpec {
     name: "steps",
     takes: Takes::Text("N"),
     default: "200",
-    help: "how many steps the way from the baseline to the picture has, each with a gradient of its own",
+    help: "number of steps from the baseline to the picture, each with its own gradient",
 };
 
 const FRACTION: OptionSpec = OptionSpec {
     name: "fraction",
     takes: Takes::Text("X"),
     default: "0.25",
-    help: "the part of all values that moves at once: those with the smallest gradients",
+    help: "part of all values that move in a step: those with the smallest gradients",
 };
 
 const DISTANCE: OptionSpec = OptionSpec {
     name: "distance",
     takes: Takes::Text("X"),
     default: "0.02",
-    help: "how far a value may be ahead of the straight way or behind it, in parts of the way: 0 is \
-           integrated gradients, 1 lets every value move when it wants",
+    help: "largest distance of a value from the straight path, in parts of the path: 0 is \
+           integrated gradients, 1 lets the values move in any order",
 };
 
-/// Integrated gradients along a way on which values with small gradients move first.
-pub const GUIDED_IG: Entry = Entry {
+/// Integrated gradients along a path on which values with small gradients move first.
+pub const GUIDED_IG: MethodEntry = MethodEntry {
     name: "guided-ig",
     title: "Guided IG",
-    summary: "integrated gradients along a way that keeps out of places where the network's gradient is \
-              large for other reasons: values with small gradients move first",
+    summary: "integrated gradients along a path on which values with small gradients move first, \
+              which avoids regions with large, noisy gradients",
     reference: Reference {
         authors: "Kapishnikov, Venugopalan, Avci, Wedin, Terry, Bolukbasi",
         year: 2021,
@@ -54,7 +55,7 @@ pub const GUIDED_IG: Entry = Entry {
     options: &[CHANNELS, SCORE, STEPS, FRACTION, DISTANCE, BASELINE, SEED],
     presets: &[],
     build: |settings| {
-        Ok(Box::new(Shown {
+        Ok(Box::new(AttributorMethod {
             attributor: Guided::new(settings)?,
             shared: Shared::new(settings)?,
         }))
@@ -65,7 +66,7 @@ pub const GUIDED_IG: Entry = Entry {
 pub(super) struct Guided {
     path: Path,
     baselines: Baselines,
-    /// Of the baseline `noise`.
+    /// Seed of the baseline `noise`.
     seed: u64,
 }
 
@@ -104,10 +105,12 @@ impl Attributor for Guided {
         parameters
     }
 
-    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error> {
-        let started = Started::new(subject, &self.baselines, self.seed)?;
-        Ok(Begun {
-            ask: Box::new(move |question, each| self.walk(subject, &started, question, each)),
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
+        let baseline_inputs = BaselineInputs::new(subject, &self.baselines, self.seed)?;
+        Ok(Prepared {
+            attribute: Box::new(move |request, each| {
+                self.walk(subject, &baseline_inputs, request, each)
+            }),
             warnings: Vec::new(),
         })
     }
@@ -117,28 +120,28 @@ impl Guided {
     fn walk(
         &self,
         subject: &Subject,
-        started: &Started,
-        question: &Question,
-        each: &mut Each,
+        baseline_inputs: &BaselineInputs,
+        request: &AttributionRequest,
+        each: &mut OnAttribution,
     ) -> Result<(), Error> {
         let graph = subject.network().folded();
-        let ask = Ask {
-            target: question.target,
-            score: question.score,
+        let ask = GradientRequest {
+            target: request.target,
+            score: request.score,
             composite: &TRUE_GRADIENT,
             graph,
             nodes: &[graph.input()],
         };
         let in_f64 = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| v.into()).collect() };
-        let count = started.pictures.len();
+        let count = baseline_inputs.pictures.len();
         let all = count * self.path.steps;
-        question
-            .pictures
+        request
+            .inputs
             .one_by_one(subject, &mut |index, picture, is_own| {
                 let picture = in_f64(picture);
                 let mut sums = vec![0.0; picture.len()];
                 let mut done = 0;
-                for baseline in &started.pictures {
+                for baseline in &baseline_inputs.pictures {
                     let gradient = |at: &[f64]| {
                         let point = |_| at.iter().map(|&value| value as f32).collect();
                         let mut found = Vec::new();
@@ -159,11 +162,11 @@ impl Guided {
                         *sum += own / count as f64;
                     }
                 }
-                let mut found = Found::new(&sums);
+                let mut found = InputAttribution::new(&sums);
                 if is_own {
-                    let at_baseline = started.score(subject, question, 0..count)?;
+                    let at_baseline = baseline_inputs.score(subject, request, 0..count)?;
                     let helps = Some("take more `steps`");
-                    found = completeness(subject, question, (found, at_baseline), helps)?;
+                    found = completeness(subject, request, (found, at_baseline), helps)?;
                 }
                 each(index, found)
             })

@@ -3,15 +3,16 @@
 use dvm_engine::rules;
 
 use super::{GradientMethod, OPTIONS, Shared};
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::transformer::AttentionRules;
 use crate::{SettingError, Settings};
 
-/// The gradient with negative signals held back at every rectifier.
-pub const GUIDED_BACKPROP: Entry = Entry {
+/// The gradient without negative values at every ReLU.
+pub const GUIDED_BACKPROP: MethodEntry = MethodEntry {
     name: "guided-backprop",
     title: "guided backprop",
-    summary: "the gradient with negative signals held back at every rectifier: fine detail of what excites the class",
+    summary: "the gradient, with negative gradients set to 0 at every ReLU; shows fine detail that \
+              increases the score",
     reference: Reference {
         authors: "Springenberg, Dosovitskiy, Brox, Riedmiller",
         year: 2014,
@@ -20,7 +21,7 @@ pub const GUIDED_BACKPROP: Entry = Entry {
     },
     family: Family::Gradient,
     cost: "1 pass forward, 1 back",
-    networks: "all; at activations other than ReLU with a warning",
+    networks: "all; with a warning for activations other than ReLU",
     options: OPTIONS,
     presets: &[],
     build: |settings| Ok(Box::new(method(settings)?)),

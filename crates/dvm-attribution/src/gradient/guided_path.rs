@@ -1,23 +1,24 @@
-//! The path of Guided Integrated Gradients: at each step those values of the picture move that matter
-//! least there.
+//! The path of Guided Integrated Gradients: at each step, the values with the smallest gradients
+//! move.
 
 /// Differences of distances below this, relative or absolute, are rounding.
 const CLOSE: f64 = 1e-9;
 
-/// How the path is walked.
+/// The settings of the path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Path {
-    /// Steps, each with a gradient of its own.
+    /// Number of steps, each with its own gradient.
     pub(super) steps: usize,
-    /// The part of all values that moves at once, 0 … 1.
+    /// The part of all values that moves in a step, 0 … 1.
     pub(super) fraction: f64,
-    /// How far a value may be from its place on the straight line, in parts of the line.
+    /// The largest distance of a value from its position on the straight line, in parts of the
+    /// line.
     pub(super) distance: f64,
 }
 
 impl Path {
-    /// Walks from `baseline` to `picture` and returns for each value the sum of its movements times its
-    /// gradient there. `gradient` is asked once a step.
+    /// Goes from `baseline` to `picture` and returns for each value the sum of its movements times
+    /// its gradient there. `gradient` is called once per step.
     ///
     /// # Errors
     /// Those of `gradient`.
@@ -53,8 +54,9 @@ impl Path {
         Ok(sums)
     }
 
-    /// Moves values until the distance to the picture is `left`: those with the smallest gradients first.
-    /// `within` says between which places of the line from baseline to picture a value may lie.
+    /// Moves values until the distance to the picture is `left`, those with the smallest gradients
+    /// first. `within` is the range of positions on the line from baseline to picture where a value
+    /// may be.
     fn step(
         &self,
         (picture, baseline): (&[f64], &[f64]),
@@ -66,7 +68,7 @@ impl Path {
     ) {
         let on_line =
             |index: usize, place: f64| baseline[index] + (picture[index] - baseline[index]) * place;
-        // A value that is at its end for this step no longer moves.
+        // A value that has reached the end of its range for this step does not move any more.
         let mut sizes: Vec<f64> = slopes.iter().map(|slope| f64::from(*slope).abs()).collect();
         loop {
             let mut gap = -left;
@@ -91,7 +93,7 @@ impl Path {
                 .filter(|&index| moves(sizes[index]))
                 .map(|index| (at[index] - on_line(index, within.1)).abs())
                 .sum();
-            // Where nothing can move any more, what is left is rounding.
+            // If nothing can move any more, the rest is rounding.
             if can_move == 0.0 {
                 return;
             }
@@ -118,7 +120,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
 }
 
-/// The value that `fraction` of all others are at most as large as; between two it is the lower one.
+/// The lower quantile: at least `fraction` of the values are at most as large.
 fn lower_quantile(values: &[f64], fraction: f64) -> f64 {
     let mut values = values.to_vec();
     let index = ((values.len() - 1) as f64 * fraction).floor() as usize;
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_function_gives_every_value_its_weight_times_its_way() {
+    fn a_linear_function_gives_every_value_its_weight_times_its_movement() {
         let path = Path {
             steps: 7,
             fraction: 0.25,
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_its_own_baseline_is_not_asked_about() {
+    fn a_picture_equal_to_its_baseline_needs_no_gradient() {
         let path = Path {
             steps: 2,
             fraction: 0.5,

@@ -3,15 +3,16 @@
 use dvm_engine::rules::Composite;
 
 use super::{GradientMethod, OPTIONS, Shared};
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::transformer::AttentionRules;
 use crate::{SettingError, Settings};
 
 /// Each value of the normalised picture times its gradient.
-pub const INPUT_X_GRADIENT: Entry = Entry {
+pub const INPUT_X_GRADIENT: MethodEntry = MethodEntry {
     name: "input-x-gradient",
     title: "input × gradient",
-    summary: "each value of the normalised picture times its gradient: its share of the logit, to first order",
+    summary: "each value of the normalised picture times its gradient: its contribution to the \
+              logit, to first order",
     reference: Reference {
         authors: "Shrikumar, Greenside, Shcherbina, Kundaje",
         year: 2016,

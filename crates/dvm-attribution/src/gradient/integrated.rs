@@ -6,29 +6,30 @@ use dvm_options::Takes;
 use serde_json::{Map, Value};
 
 use super::attributor::{
-    Attributor, BASELINE, Begun, Each, Found, Question, Shown, Started, completeness,
+    AttributionRequest, Attributor, AttributorMethod, BASELINE, BaselineInputs, InputAttribution,
+    OnAttribution, Prepared, completeness,
 };
 use super::quadrature::gauss_legendre;
 use super::{CHANNELS, Shared};
 use crate::options::{SCORE, SEED};
-use crate::probe::Ask;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::probe::GradientRequest;
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Baselines, Error, OptionSpec, SettingError, Settings, Subject};
 
 const STEPS: OptionSpec = OptionSpec {
     name: "steps",
     takes: Takes::Text("N"),
     default: "50",
-    help: "places on the way from the baseline to the picture at which the gradient is taken \
+    help: "number of points between the baseline and the picture at which the gradient is computed \
            (Gauss-Legendre quadrature)",
 };
 
-/// The gradient averaged on the straight way from a baseline to the picture, times the way.
-pub const INTEGRATED_GRADIENTS: Entry = Entry {
+/// The mean gradient along a straight path from a baseline, times the difference.
+pub const INTEGRATED_GRADIENTS: MethodEntry = MethodEntry {
     name: "integrated-gradients",
     title: "integrated gradients",
-    summary: "each value's share of what the score rises by from a baseline to the picture: its gradient \
-              averaged along the straight way, times its way",
+    summary: "each value's contribution to the rise of the score from a baseline to the picture: \
+              the mean gradient along the straight path, times the difference",
     reference: Reference {
         authors: "Sundararajan, Taly, Yan",
         year: 2017,
@@ -41,7 +42,7 @@ pub const INTEGRATED_GRADIENTS: Entry = Entry {
     options: &[CHANNELS, SCORE, STEPS, BASELINE, SEED],
     presets: &[],
     build: |settings| {
-        Ok(Box::new(Shown {
+        Ok(Box::new(AttributorMethod {
             attributor: Integrated::new(settings)?,
             shared: Shared::new(settings)?,
         }))
@@ -52,7 +53,7 @@ pub const INTEGRATED_GRADIENTS: Entry = Entry {
 pub(super) struct Integrated {
     steps: usize,
     baselines: Baselines,
-    /// Of the baseline `noise`.
+    /// Seed of the baseline `noise`.
     seed: u64,
 }
 
@@ -60,7 +61,7 @@ impl Integrated {
     pub(super) fn new(settings: &Settings) -> Result<Self, SettingError> {
         let Count(steps) = STEPS.of(settings)?;
         if steps > MOST_STEPS {
-            return Err(STEPS.refuse(steps, format!("it is at most {MOST_STEPS}")));
+            return Err(STEPS.refuse(steps, format!("it must be at most {MOST_STEPS}")));
         }
         Ok(Self {
             steps,
@@ -70,7 +71,7 @@ impl Integrated {
     }
 }
 
-/// Finding more places takes longer than walking the network.
+/// Computing more quadrature points would take longer than running the network.
 const MOST_STEPS: usize = 100_000;
 
 impl Attributor for Integrated {
@@ -90,11 +91,13 @@ impl Attributor for Integrated {
         parameters
     }
 
-    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error> {
-        let started = Started::new(subject, &self.baselines, self.seed)?;
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
+        let baseline_inputs = BaselineInputs::new(subject, &self.baselines, self.seed)?;
         let places = gauss_legendre(self.steps);
-        Ok(Begun {
-            ask: Box::new(move |question, each| walk(subject, &started, &places, question, each)),
+        Ok(Prepared {
+            attribute: Box::new(move |request, each| {
+                walk(subject, &baseline_inputs, &places, request, each)
+            }),
             warnings: Vec::new(),
         })
     }
@@ -102,23 +105,23 @@ impl Attributor for Integrated {
 
 fn walk(
     subject: &Subject,
-    started: &Started,
+    baseline_inputs: &BaselineInputs,
     places: &[(f64, f64)],
-    question: &Question,
-    each: &mut Each,
+    request: &AttributionRequest,
+    each: &mut OnAttribution,
 ) -> Result<(), Error> {
     let graph = subject.network().folded();
-    let ask = Ask {
-        target: question.target,
-        score: question.score,
+    let ask = GradientRequest {
+        target: request.target,
+        score: request.score,
         composite: &TRUE_GRADIENT,
         graph,
         nodes: &[graph.input()],
     };
-    let baselines = &started.pictures;
+    let baselines = &baseline_inputs.pictures;
     let count = baselines.len() * places.len();
-    question
-        .pictures
+    request
+        .inputs
         .one_by_one(subject, &mut |index, picture, is_own| {
             let point = |at: usize| {
                 let baseline = baselines[at / places.len()].data();
@@ -138,17 +141,17 @@ fn walk(
                 }
                 Ok(())
             })?;
-            let mut found = Found::new(&sums);
+            let mut found = InputAttribution::new(&sums);
             if is_own {
-                let at_baseline = started.score(subject, question, 0..baselines.len())?;
+                let at_baseline = baseline_inputs.score(subject, request, 0..baselines.len())?;
                 let helps = Some("take more `steps`");
-                found = completeness(subject, question, (found, at_baseline), helps)?;
+                found = completeness(subject, request, (found, at_baseline), helps)?;
             }
             each(index, found)
         })
 }
 
-/// The picture at this place on the straight way from a baseline (0) to it (1).
+/// The point between the baseline (`place` 0) and the picture (1).
 pub(super) fn between(baseline: &[f32], picture: &[f32], place: f64) -> Vec<f32> {
     let values = baseline.iter().zip(picture);
     values

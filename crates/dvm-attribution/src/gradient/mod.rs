@@ -1,9 +1,9 @@
-//! Methods that walk the network backwards: the gradient of a target's score with respect to the picture, by
-//! the true rules or by replaced ones.
+//! Methods that use backward passes to the picture: the gradient of a target's score with respect
+//! to the picture, with the true rules or with replaced ones.
 //!
-//! A method that walks back once is a table of rules and a formula; the walk is the engine's. The others walk
-//! back from several pictures, or against a baseline; each is an `attributor`, which `smoothgrad` can
-//! average whatever it is.
+//! A method with one backward pass is a table of rules and a formula; the engine makes the pass.
+//! The others use gradients of several pictures, or a baseline. Each is an `attributor`, which
+//! `smoothgrad` can average.
 
 mod attributor;
 mod blur;
@@ -34,28 +34,29 @@ pub use guided_backprop::GUIDED_BACKPROP;
 pub use input_x_gradient::INPUT_X_GRADIENT;
 pub use integrated::INTEGRATED_GRADIENTS;
 pub use plain::GRADIENT;
+pub(crate) use quadrature::legendre_roots;
 pub use smoothgrad::SMOOTHGRAD;
 
-use self::attributor::{Attributor, Begun, Found, Pictures};
+use self::attributor::{Attributor, InputAttribution, Inputs, Prepared};
 use crate::options::SCORE;
-use crate::probe::{Answer, Ask};
+use crate::probe::{GradientRequest, GradientResult};
 use crate::subject::finite;
 use crate::transformer::{ATTENTION_RULES, AttentionRules};
 use crate::{
-    Array, Attribution, Error, Method, Nature, Observation, OptionSpec, Score, SettingError,
-    Settings, Subject, Target, Walks,
+    Array, Attribution, Error, Method, Observation, OptionSpec, Score, SettingError, Settings,
+    Subject, Target, ValueKind, Walks,
 };
 
 /// How the channels of a gradient become one map.
 pub(crate) const CHANNELS: OptionSpec = OptionSpec {
     name: "channels",
-    takes: Takes::Text("max-abs|sum"),
+    takes: Takes::Text(Channels::FORM),
     default: "max-abs",
-    help: "how the colour channels become one map: the largest absolute value (Simonyan et al. 2013) or the \
-           signed sum",
+    help: "how the colour channels become one map: max-abs (the largest absolute value, Simonyan \
+           et al. 2013) or sum (the signed sum)",
 };
 
-/// Options of the methods that walk back once.
+/// Options of the methods with one backward pass.
 pub(crate) const OPTIONS: &[OptionSpec] = &[CHANNELS, SCORE, ATTENTION_RULES];
 
 words! {
@@ -90,8 +91,7 @@ impl Shared {
         [channels, score].into_iter().collect()
     }
 
-    /// The attribution that follows from values `[C, H, W]`, row-major, each of which is a `quantity` of
-    /// the network's input.
+    /// The attribution from values `[C, H, W]`, row-major; `quantity` says what they are.
     pub fn attribution(
         &self,
         subject: &Subject,
@@ -114,9 +114,9 @@ impl Shared {
             size: (h, w),
             smooth: None,
             arrays: vec![Array::new(Array::RAW, &[c, h, w], values)],
-            nature: match self.channels {
-                Channels::MaxAbs => Nature::Magnitude,
-                Channels::Sum => Nature::Signed,
+            value_kind: match self.channels {
+                Channels::MaxAbs => ValueKind::Positive,
+                Channels::Sum => ValueKind::Signed,
             },
             warnings: Vec::new(),
             checks: Vec::new(),
@@ -125,21 +125,21 @@ impl Shared {
     }
 }
 
-/// A gradient method: which rules, and what is made of the gradient.
+/// A gradient method: its rules, and its formula.
 struct GradientMethod {
     title: &'static str,
-    /// What a value of the raw array is.
+    /// What the values of the raw array are.
     quantity: &'static str,
     composite: Composite,
-    /// What is made of a value of the picture and its gradient.
+    /// The result for a value of the picture and its gradient.
     formula: fn(x: f32, gradient: f32) -> f32,
-    /// Whether the rules are those of a paper about ReLU.
+    /// Whether the rules are those of a paper on ReLU.
     replaces_rectifiers: bool,
     shared: Shared,
 }
 
 impl GradientMethod {
-    /// What a reader of its maps of this network must know.
+    /// What a reader of its maps for this network must know.
     fn warnings(&self, graph: &Graph) -> Vec<String> {
         let of_rectifiers = match self.replaces_rectifiers {
             true => rectifier_warnings(graph),
@@ -170,12 +170,12 @@ impl Method for GradientMethod {
         _: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
         let graph = subject.network().folded();
-        // Held until all maps are made, so that all walk back from one walk forward.
+        // Kept until all maps are made, so that all use one forward pass.
         let forward = subject.forward()?;
         let warnings = self.warnings(graph);
         Ok(Box::new(move |target| {
             let _held = &forward;
-            let gradient = subject.gradients(&Ask {
+            let gradient = subject.gradients(&GradientRequest {
                 target,
                 score: self.shared.score,
                 composite: &self.composite,
@@ -214,29 +214,29 @@ impl Attributor for GradientMethod {
         std::iter::once(attention).chain(rules).collect()
     }
 
-    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error> {
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
         let graph = subject.network().folded();
-        let found = |answer: &Answer| {
+        let found = |answer: &GradientResult| {
             let pairs = answer.activations[0].data().iter();
             let pairs = pairs.zip(answer.gradients[0].data());
-            Found {
+            InputAttribution {
                 values: pairs.map(|(&x, &g)| (self.formula)(x, g)).collect(),
                 checks: Vec::new(),
                 warnings: Vec::new(),
             }
         };
-        Ok(Begun {
-            ask: Box::new(move |question, each| {
-                let ask = Ask {
-                    target: question.target,
-                    score: question.score,
+        Ok(Prepared {
+            attribute: Box::new(move |request, each| {
+                let ask = GradientRequest {
+                    target: request.target,
+                    score: request.score,
                     composite: &self.composite,
                     graph,
                     nodes: &[graph.input()],
                 };
-                match question.pictures {
-                    Pictures::Own => each(0, found(&subject.gradients(&ask)?)),
-                    Pictures::Others { count, make } => {
+                match request.inputs {
+                    Inputs::Own => each(0, found(&subject.gradients(&ask)?)),
+                    Inputs::Others { count, make } => {
                         subject.gradients_of(count, make, &ask, &mut |index, answer| {
                             each(index, found(&answer))
                         })
@@ -261,7 +261,7 @@ pub(crate) fn rules_of(composite: &Composite) -> Vec<Value> {
     composite.rules().map(rule).collect()
 }
 
-/// `[C, H, W]` as one map `[H, W]`.
+/// Reduces `[C, H, W]` to one map `[H, W]`.
 pub(crate) fn reduced(values: &[f32], pixels: usize, channels: Channels) -> Vec<f32> {
     let mut map = vec![0.0f32; pixels];
     for plane in values.chunks_exact(pixels) {
@@ -275,7 +275,7 @@ pub(crate) fn reduced(values: &[f32], pixels: usize, channels: Channels) -> Vec<
     map
 }
 
-/// What must be said where the papers' rule, which is about ReLU, meets other activations.
+/// Warnings for networks with activations other than ReLU, which the papers' rule is about.
 pub(crate) fn rectifier_warnings(graph: &Graph) -> Vec<String> {
     let mut kinds: Vec<(Kind, &str)> = Vec::new();
     for found in graph.nodes().iter().filter_map(rules::activation) {
@@ -292,19 +292,21 @@ pub(crate) fn rectifier_warnings(graph: &Graph) -> Vec<String> {
     let mut warnings = Vec::new();
     if !kinds.iter().any(|(kind, _)| *kind != Kind::Gate) {
         warnings.push(
-            "the network has no rectifier: the rule applies nowhere, this is the plain gradient"
+            "the network has no ReLU or similar activation, so the rule applies nowhere: this map \
+             is the plain gradient"
                 .into(),
         );
     }
     if !extended.is_empty() {
         warnings.push(format!(
-            "the network uses {extended}; the paper defines the rule for ReLU only, here it also \
-             holds back negative gradients at these"
+            "the network uses {extended}, but the paper defines the rule for ReLU only: dvm also \
+             sets negative gradients to 0 there"
         ));
     }
     if !gates.is_empty() {
         warnings.push(format!(
-            "{gates} are gates, not rectifiers, and keep their true gradient"
+            "{gates} are gates, not rectifiers: the rule does not apply to them, they keep their \
+             true gradient"
         ));
     }
     warnings

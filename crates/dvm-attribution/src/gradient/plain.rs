@@ -3,12 +3,12 @@
 use dvm_engine::rules::Composite;
 
 use super::{GradientMethod, OPTIONS, Shared};
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::transformer::AttentionRules;
 use crate::{SettingError, Settings};
 
 /// The gradient of the class's logit with respect to each value of the picture.
-pub const GRADIENT: Entry = Entry {
+pub const GRADIENT: MethodEntry = MethodEntry {
     name: "gradient",
     title: "gradient",
     summary: "the true gradient of the class's logit with respect to the picture",

@@ -1,12 +1,19 @@
-//! Gauss–Legendre quadrature: where to look at a function of 0 … 1, and how much each place counts.
+//! Gauss–Legendre quadrature: points and weights on 0 … 1.
 
 use std::f64::consts::PI;
 
-/// `count` places within 0 … 1 in ascending order, each with its weight; the weights add up to 1. The sum
-/// of weight · value is the integral, exactly so for polynomials of a degree below 2 · `count`.
+/// `count` points in 0 … 1 in ascending order, each with its weight; the weights add up to 1. The
+/// sum of weight · value is the integral, exact for polynomials of a degree below 2 · `count`.
 pub(super) fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
+    let roots = legendre_roots(count).into_iter().rev();
+    roots.map(|(x, weight)| (0.5 * (1.0 + x), weight)).collect()
+}
+
+/// The roots of the Legendre polynomial of this degree, the largest first, with the weights of the
+/// quadrature on 0 … 1.
+pub(crate) fn legendre_roots(count: usize) -> Vec<(f64, f64)> {
     let root = |index: usize| {
-        // Tricomi's approximation, the largest root first; Newton's method does the rest.
+        // Tricomi's approximation, refined by Newton's method.
         let mut x = (PI * (index as f64 + 0.75) / (count as f64 + 0.5)).cos();
         let mut slope = 1.0;
         for _ in 0..100 {
@@ -20,12 +27,7 @@ pub(super) fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
         }
         (x, 1.0 / ((1.0 - x * x) * slope * slope))
     };
-    let mut found: Vec<(f64, f64)> = (0..count).map(root).collect();
-    found.reverse();
-    found
-        .into_iter()
-        .map(|(x, weight)| (0.5 * (1.0 + x), weight))
-        .collect()
+    (0..count).map(root).collect()
 }
 
 /// The Legendre polynomial of this degree, at least 1, at `x` within −1 … 1, and its derivative.

@@ -1,32 +1,35 @@
-//! SmoothGrad and its kin: another gradient method, averaged over noisy pictures.
+//! SmoothGrad, VarGrad and SmoothGrad²: another gradient method, averaged over noisy pictures.
 
 use dvm_options::{Count, Positive, Takes, words};
 use serde_json::{Map, Value};
 
-use super::attributor::{Attributor, Begun, Each, Found, Pictures, Question, Shown};
+use super::attributor::{
+    AttributionRequest, Attributor, AttributorMethod, InputAttribution, Inputs, OnAttribution,
+    Prepared,
+};
 use super::{
     CHANNELS, Shared, blur, deconvnet, deeplift, expected, guided, guided_backprop,
     input_x_gradient, integrated, plain,
 };
 use crate::options::{SAMPLES, SCORE, SEED};
 use crate::random::Stream;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, OptionSpec, SettingError, Settings, Subject};
 
 const OF: OptionSpec = OptionSpec {
     name: "of",
     takes: Takes::Text("METHOD[:OPTION=VALUE]…"),
     default: "gradient",
-    help: "the gradient method that is averaged, with options of its own behind colons, such as \
+    help: "the gradient method to average, with its options after colons, such as \
            `integrated-gradients:steps=20`",
 };
 
 const STATISTIC: OptionSpec = OptionSpec {
     name: "statistic",
-    takes: Takes::Text("mean|variance|square"),
+    takes: Takes::Text(Statistic::FORM),
     default: "mean",
-    help: "what is shown of each value over all samples: its mean (SmoothGrad), its variance (VarGrad), or \
-           the mean of its square (SmoothGrad squared)",
+    help: "what is computed of each value over all samples: mean (SmoothGrad), variance (VarGrad), \
+           or square (the mean of its square, SmoothGrad squared)",
 };
 
 const NOISE: OptionSpec = OptionSpec {
@@ -37,7 +40,7 @@ const NOISE: OptionSpec = OptionSpec {
 };
 
 words! {
-    /// What is shown of each value over all samples.
+    /// What is computed of each value over all samples.
     enum Statistic {
         /// The mean.
         Mean = "mean",
@@ -73,11 +76,11 @@ type Inner = Box<dyn Attributor>;
 type Build = fn(&Settings) -> Result<Inner, SettingError>;
 
 /// Another gradient method, averaged over noisy pictures.
-pub const SMOOTHGRAD: Entry = Entry {
+pub const SMOOTHGRAD: MethodEntry = MethodEntry {
     name: "smoothgrad",
     title: "SmoothGrad",
-    summary: "another gradient method (option `of`), averaged over pictures with noise: what jumps from \
-              pixel to pixel cancels out",
+    summary: "another gradient method (option `of`), averaged over noisy pictures, which removes \
+              noise from its map",
     reference: Reference {
         authors: "Smilkov, Thorat, Kim, Viégas, Wattenberg",
         year: 2017,
@@ -85,12 +88,12 @@ pub const SMOOTHGRAD: Entry = Entry {
         published: Published::Arxiv("1706.03825"),
     },
     family: Family::Gradient,
-    cost: "`samples` times the passes of the method that is averaged",
+    cost: "`samples` times the passes of the method `of`",
     networks: "all",
     options: &[CHANNELS, SCORE, OF, STATISTIC, SAMPLES, NOISE, SEED],
     presets: &[],
     build: |settings| {
-        Ok(Box::new(Shown {
+        Ok(Box::new(AttributorMethod {
             attributor: Smooth::new(settings)?,
             shared: Shared::new(settings)?,
         }))
@@ -99,7 +102,7 @@ pub const SMOOTHGRAD: Entry = Entry {
 
 /// The method with its settings.
 struct Smooth {
-    /// As it was given, for the record.
+    /// As given, for the record.
     of: String,
     inner: Inner,
     statistic: Statistic,
@@ -124,14 +127,14 @@ impl Smooth {
     }
 }
 
-/// The method that `NAME:OPTION=VALUE:…` asks for.
+/// The method of the text `NAME:OPTION=VALUE:…`.
 fn inner(text: &str) -> Result<Inner, SettingError> {
     let mut parts = text.split(':');
     let name = parts.next().unwrap_or_default();
     let found = INNER.iter().find(|(known, _)| *known == name);
     let (_, build) = found.ok_or_else(|| {
         let names = INNER.map(|(name, _)| name).join(", ");
-        OF.refuse(text, format!("the method is one of {names}"))
+        OF.refuse(text, format!("the method must be one of {names}"))
     })?;
     let entry = crate::registry::find(name);
     let mut settings = Settings::new();
@@ -182,14 +185,17 @@ impl Attributor for Smooth {
         parameters
     }
 
-    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error> {
-        let Begun { ask, warnings } = self.inner.begin(subject)?;
-        Ok(Begun {
-            ask: Box::new(move |question, each| {
-                question
-                    .pictures
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
+        let Prepared {
+            attribute,
+            warnings,
+        } = self.inner.begin(subject)?;
+        Ok(Prepared {
+            attribute: Box::new(move |request, each| {
+                request
+                    .inputs
                     .one_by_one(subject, &mut |index, picture, _| {
-                        let found = self.smoothed(subject, picture, question, &*ask)?;
+                        let found = self.smoothed(subject, picture, request, &*attribute)?;
                         each(index, found)
                     })
             }),
@@ -203,9 +209,9 @@ impl Smooth {
         &self,
         subject: &Subject,
         picture: &[f32],
-        question: &Question,
-        ask: &dyn Fn(&Question, &mut Each) -> Result<(), Error>,
-    ) -> Result<Found, Error> {
+        request: &AttributionRequest,
+        attribute: &dyn Fn(&AttributionRequest, &mut OnAttribution) -> Result<(), Error>,
+    ) -> Result<InputAttribution, Error> {
         let deviation = self.noise * range(picture);
         let noisy = |sample: usize| -> Vec<f32> {
             let noise = Stream::new(&format!("smoothgrad noise {sample}"), self.seed);
@@ -215,21 +221,21 @@ impl Smooth {
                 .map(|(&x, n)| (f64::from(x) + deviation * f64::from(n)) as f32)
                 .collect()
         };
-        let noisy = Question {
-            pictures: Pictures::Others {
+        let noisy = AttributionRequest {
+            inputs: Inputs::Others {
                 count: self.samples,
                 make: &noisy,
             },
-            ..*question
+            ..*request
         };
         let mut statistics = vec![(0.0, 0.0); picture.len()];
-        ask(&noisy, &mut |sample, found| {
+        attribute(&noisy, &mut |sample, found| {
             for ((mean, second), &value) in statistics.iter_mut().zip(&found.values) {
                 let value = f64::from(value);
                 match self.statistic {
                     Statistic::Mean => *mean += value,
                     Statistic::Square => *second += value * value,
-                    // Welford's way, which does not subtract two large sums.
+                    // Welford's algorithm, which does not subtract two large sums.
                     Statistic::Variance => {
                         let before = value - *mean;
                         *mean += before / (sample + 1) as f64;
@@ -246,7 +252,7 @@ impl Smooth {
             Statistic::Square | Statistic::Variance => second / count,
         };
         let values: Vec<f64> = statistics.into_iter().map(shown).collect();
-        Ok(Found::new(&values))
+        Ok(InputAttribution::new(&values))
     }
 }
 
@@ -266,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_the_averaged_method_stand_behind_colons() {
+    fn options_of_the_averaged_method_follow_colons() {
         let found = inner("integrated-gradients:steps=7:baseline=black,white").unwrap();
         let parameters = found.parameters();
         assert_eq!(parameters["steps"], 7);
@@ -274,16 +280,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_averaged_is_refused() {
-        assert!(refusal("occlusion").contains("the method is one of gradient, "));
-        assert!(refusal("smoothgrad").contains("the method is one of gradient, "));
+    fn methods_that_cannot_be_averaged_are_an_error() {
+        assert!(refusal("occlusion").contains("the method must be one of gradient, "));
+        assert!(refusal("smoothgrad").contains("the method must be one of gradient, "));
         let no_option = refusal("gradient:steps=7");
         assert!(
             no_option.ends_with("gradient has no option `steps`"),
             "{no_option}"
         );
         assert!(refusal("blur-ig:steps").ends_with("`steps` is not OPTION=VALUE"));
-        assert!(refusal("blur-ig:steps=x").contains("the option `steps` does not take `x`"));
+        assert!(refusal("blur-ig:steps=x").contains("invalid value `x` for the option `steps`"));
     }
 
     #[test]

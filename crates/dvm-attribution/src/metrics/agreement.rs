@@ -1,9 +1,10 @@
-//! How alike two maps are: rank correlation, linear correlation, structural similarity.
+//! The similarity of two maps: rank correlation, linear correlation, structural similarity.
 //!
-//! Maps are compared value by value, `[H, W]`. All figures are finite for finite maps: where a correlation is
-//! not defined because a map is the same at every pixel, it is 1 if both are, and 0 if only one is.
+//! Maps `[H, W]` are compared value by value. All figures are finite for finite maps. A correlation
+//! is not defined if a map is the same at every pixel: it is then 1 if both maps are, and 0 if only
+//! one is.
 
-/// How alike two maps are, by four measures.
+/// The similarity of two maps by four measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agreement {
     /// Spearman's rank correlation, −1 … 1.
@@ -17,7 +18,7 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// That of two maps of `size` = `(H, W)`.
+    /// The similarity of two maps of `size` = `(H, W)`.
     ///
     /// # Panics
     /// If a map does not have H · W values.
@@ -39,7 +40,7 @@ pub fn magnitudes(map: &[f32]) -> Vec<f32> {
 /// Spearman's rank correlation, −1 … 1: Pearson's correlation of the [`ranks`].
 ///
 /// # Panics
-/// If there are not as many values in one as in the other.
+/// If the maps have different lengths.
 pub fn spearman(a: &[f32], b: &[f32]) -> f64 {
     correlation(&ranks(a), &ranks(b))
 }
@@ -47,14 +48,14 @@ pub fn spearman(a: &[f32], b: &[f32]) -> f64 {
 /// Pearson's correlation, −1 … 1, computed in f64.
 ///
 /// # Panics
-/// If there are not as many values in one as in the other.
+/// If the maps have different lengths.
 pub fn pearson(a: &[f32], b: &[f32]) -> f64 {
     let widened = |values: &[f32]| -> Vec<f64> { values.iter().map(|&v| v.into()).collect() };
     correlation(&widened(a), &widened(b))
 }
 
-/// The rank of each value from 1 for the smallest on; equal values share the mean of their ranks. To compare
-/// one map with many, rank it once and use [`correlation`].
+/// The rank of each value, 1 for the smallest; equal values share the mean of their ranks. To
+/// compare one map with many, rank it once and use [`correlation`].
 pub fn ranks<V: Copy + Into<f64>>(values: &[V]) -> Vec<f64> {
     let values = values.iter().map(|&value| value.into());
     let mut order: Vec<(f64, u32)> = values.zip(0..).collect();
@@ -71,11 +72,10 @@ pub fn ranks<V: Copy + Into<f64>>(values: &[V]) -> Vec<f64> {
     ranks
 }
 
-/// Pearson's correlation of numbers of any kind, −1 … 1; 1 if all numbers of either are alike, 0 if only those
-/// of one are.
+/// Pearson's correlation of any numbers, −1 … 1; 1 if both sides are constant, 0 if only one is.
 ///
 /// # Panics
-/// If there are not as many numbers in one as in the other.
+/// If the two sides have different lengths.
 pub fn correlation(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len(), "as many values in one as in the other");
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
@@ -94,7 +94,7 @@ pub fn correlation(a: &[f64], b: &[f64]) -> f64 {
     }
 }
 
-/// Whether all values are alike: such a map shows nothing.
+/// Whether all values are equal: such a map shows nothing.
 pub fn is_plain<T: PartialEq>(map: &[T]) -> bool {
     map.windows(2).all(|pair| pair[0] == pair[1])
 }
@@ -105,18 +105,19 @@ const RADIUS: usize = 5;
 /// Standard deviation of the window of [`ssim`], in pixels.
 const DEVIATION: f64 = 1.5;
 
-/// Factors of the range in the constants that keep [`ssim`] from dividing by nothing: K₁ and K₂.
+/// Factors of the range in the constants that prevent a division by zero in [`ssim`]: K₁ and K₂.
 const STABILISERS: [f64; 2] = [0.01, 0.03];
 
 /// The mean structural similarity of two maps `[H, W]`, −1 … 1 (Wang, Bovik, Sheikh, Simoncelli 2004,
 /// doi 10.1109/TIP.2003.819861), computed in f64.
 ///
-/// Each map is first divided by its largest magnitude (a map of zeros stays). Means, variances and covariance are
-/// those under a Gaussian window of 11×11 pixels and standard deviation 1.5, of all places where the window is
-/// inside the map; K₁ is 0.01, K₂ 0.03, and L, the range, goes from the smallest to the largest value of both
-/// maps. This is scikit-image's `structural_similarity` with `gaussian_weights` and
-/// `use_sample_covariance=False`. Where a map has less than 11 rows or columns, the window is cut to the largest
-/// odd side that fits. Two maps that are alike once divided have a similarity of 1, plain ones among them.
+/// Each map is first divided by its largest magnitude (a map of zeros is not changed). Means,
+/// variances and the covariance are taken under a Gaussian window of 11×11 pixels with standard
+/// deviation 1.5, at all places where the window is inside the map; K₁ is 0.01, K₂ 0.03, and the
+/// range L goes from the smallest to the largest value of both maps. This is scikit-image's
+/// `structural_similarity` with `gaussian_weights` and `use_sample_covariance=False`. If a map has
+/// less than 11 rows or columns, the window has the largest odd side that fits. Two maps that are
+/// equal after the division have a similarity of 1, constant maps included.
 ///
 /// # Panics
 /// If a map does not have H · W values.
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_is_as_alike_as_can_be_to_itself_times_any_factor() {
+    fn a_map_times_a_factor_has_a_similarity_of_1_to_itself() {
         let map = seeded::uniform("map", 20 * 17, -1.0, 1.0);
         let larger: Vec<f32> = map.iter().map(|v| v * 4096.0).collect();
         let found = Agreement::of(&map, &larger, (20, 17));
@@ -260,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn structural_similarity_is_that_of_a_slow_loop() {
+    fn structural_similarity_equals_a_slow_implementation() {
         for size in [(16, 13), (12, 7), (5, 40), (2, 2), (1, 6)] {
             let (height, width) = size;
             let a = seeded::uniform("first map", height * width, -1.0, 3.0);

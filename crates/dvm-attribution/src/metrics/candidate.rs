@@ -1,4 +1,4 @@
-//! What metrics work on: a map, and all that it is about.
+//! The input of a metric: a map with its context.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dvm_image::Input;
 
 use crate::subject::finite;
-use crate::{Attribution, Error, Method, Nature, Score, Subject, Target};
+use crate::{Attribution, Error, Method, Score, Subject, Target, ValueKind};
 
-/// A map that is tested, with what it is about.
+/// A map to test, with its network, picture, target and, if known, method and region.
 pub struct Candidate<'a> {
     subject: &'a Subject<'a>,
     attribution: &'a Attribution,
@@ -47,7 +47,7 @@ impl<'a> Candidate<'a> {
         })
     }
 
-    /// The same, made by this method: metrics may ask it for other maps.
+    /// Sets the method that made the map: metrics may need further maps of it.
     #[must_use]
     pub fn made_by(self, method: &'a dyn Method) -> Self {
         Self {
@@ -56,10 +56,10 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// The same, where the object is known to be at these pixels of the network's input, `[H, W]`.
+    /// Sets the pixels `[H, W]` of the network's input that show the object.
     ///
     /// # Panics
-    /// If there are not as many as the picture has.
+    /// If `region` does not have as many pixels as the input.
     #[must_use]
     pub fn with_region(self, region: &'a [bool]) -> Self {
         assert_eq!(region.len(), self.relevance.len(), "one for each pixel");
@@ -69,8 +69,8 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// The same, where metrics that need to know where the object is are refused for this reason, such as
-    /// that the crop leaves it out.
+    /// Sets why the region of the object is not known, for the error of metrics that need it; for
+    /// example, it is outside of the crop.
     #[must_use]
     pub fn without_region(self, why: impl Into<String>) -> Self {
         Self {
@@ -85,67 +85,66 @@ impl<'a> Candidate<'a> {
         self.subject
     }
 
-    /// What the map is about.
+    /// The target that the map explains.
     pub fn target(&self) -> &'a Target {
         &self.attribution.target
     }
 
-    /// The map as the method gave it.
+    /// The map as the method returned it.
     pub fn attribution(&self) -> &'a Attribution {
         self.attribution
     }
 
-    /// How relevant each pixel is by the map, `[H, W]`: the more, the higher. Negative values speak against
-    /// the target. This is the map, but for maps that are lower where it matters ([`Nature::Level`]), which
-    /// become the drop of the score.
+    /// The relevance of each pixel, `[H, W]`: higher values support the target, negative values
+    /// against it. This is the map, except for [`ValueKind::ScoreIfHidden`], where it is the drop
+    /// of the score.
     pub fn relevance(&self) -> &[f32] {
         &self.relevance
     }
 
-    /// Pixels where the object is, `[H, W]`.
+    /// The pixels that show the object, `[H, W]`.
     ///
     /// # Errors
-    /// [`Error::Unfit`] if that is not known.
+    /// [`Error::Unfit`] if they are not known.
     pub fn region(&self) -> Result<&'a [bool], Error> {
         self.region.ok_or_else(|| {
-            let usual = "it is not known where the object is: boxes or masks are needed";
+            let usual = "the region of the object is not known; this metric needs boxes or masks";
             let why = self.no_region.clone();
             Error::Unfit(why.unwrap_or_else(|| usual.into()))
         })
     }
 
-    /// The map that the same method makes of another network or another picture, for the same target or
-    /// another.
+    /// The map that the same method makes for another network, picture or target.
     ///
     /// # Errors
     /// [`Error::Unfit`] if the method is not known, and those of the method.
     pub fn again(&self, subject: &Subject, target: &Target) -> Result<Attribution, Error> {
         let method = self.method.ok_or_else(|| {
             Error::Unfit(
-                "it is not known which method made the map, so it cannot be made again".into(),
+                "the method that made the map is not known, so no further map can be made".into(),
             )
         })?;
         let mut maps = method.attribute(subject, std::slice::from_ref(target))?;
         Ok(maps.remove(0))
     }
 
-    /// The relevance `[H, W]` by the map that the same method makes of the same picture with other normalised
-    /// values ([`dvm_image::Preprocess::changed`]), for the same target.
+    /// The relevance `[H, W]` by the same method, for the same target and the same picture with
+    /// other normalised values ([`dvm_image::Preprocess::changed`]).
     ///
     /// # Errors
     /// As [`Candidate::again`]; [`Error::NotFinite`] if the other map holds values that are not numbers.
     pub(crate) fn relevance_of_changed(&self, input: &Input) -> Result<Vec<f32>, Error> {
-        let subject = self.subject.about(input);
+        let subject = self.subject.with_input(input);
         if let Some(method) = self.method {
-            subject.expect(method.walks());
+            subject.expect_walks(method.walks());
         }
         let attribution = self.again(&subject, self.target())?;
         finite("the map of a changed picture", &attribution.map)?;
         relevance_of(&subject, &attribution)
     }
 
-    /// What several metrics ask alike of this map, such as a curve: computed by `compute` when it is asked
-    /// for first. `key` says all that it depends on.
+    /// A value that several metrics need, such as a curve: computed by `compute` once. `key` must
+    /// name everything that it depends on.
     ///
     /// # Errors
     /// Those of `compute`.
@@ -164,19 +163,19 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// How relevant each pixel is by a map of the subject's picture: the more, the higher.
+/// The relevance of each pixel by a map of the subject's picture.
 fn relevance_of(subject: &Subject, attribution: &Attribution) -> Result<Vec<f32>, Error> {
     let map = &attribution.map;
-    Ok(match attribution.nature {
-        Nature::Magnitude | Nature::Signed | Nature::Support => map.clone(),
-        Nature::Level => {
+    Ok(match attribution.value_kind {
+        ValueKind::Positive | ValueKind::Signed | ValueKind::ScoreIfShown => map.clone(),
+        ValueKind::ScoreIfHidden => {
             let whole = whole_score(subject, attribution)?;
             map.iter().map(|level| whole - level).collect()
         }
     })
 }
 
-/// The score of the picture itself that the levels of a map compare with.
+/// The score of the unchanged picture, which the scores of a map are compared with.
 fn whole_score(subject: &Subject, attribution: &Attribution) -> Result<f32, Error> {
     let score: Score = attribution.score.parse().unwrap_or(Score::Logit);
     let numbers = subject.numbers()?;

@@ -7,12 +7,12 @@ use super::{Candidate, Measurement, Metric};
 use crate::Error;
 use crate::registry::{Published, Reference};
 
-/// Over how many pixels relevance is spread.
+/// The entropy of the relevance.
 pub const COMPLEXITY: MetricEntry = MetricEntry {
     name: "complexity",
     title: "complexity",
-    summary: "over how many pixels relevance is spread: 0 if one pixel has all of it, the logarithm of the number \
-              of pixels if all have the same (the entropy of the absolute values, in nats)",
+    summary: "the entropy of the absolute values, in nats: 0 if one pixel has all the relevance, \
+              the logarithm of the number of pixels if all have the same",
     reference: Reference {
         authors: "Bhatt, Weller, Moura",
         year: 2020,
@@ -47,8 +47,8 @@ impl Metric for Complexity {
     }
 }
 
-/// `−Σ p ln p` of the absolute values divided by their sum. If all are zero they are all the same, and this is
-/// the logarithm of their number.
+/// `−Σ p ln p` of the absolute values divided by their sum. If all are zero, it is the logarithm of
+/// their number.
 fn entropy(values: &[f32]) -> f64 {
     let sum: f64 = values.iter().map(|&v| f64::from(v.abs())).sum();
     if sum == 0.0 {
@@ -56,7 +56,7 @@ fn entropy(values: &[f32]) -> f64 {
     }
     let shares = values.iter().map(|&v| f64::from(v.abs()) / sum);
     let terms = shares.filter(|&p| p > 0.0).map(|p| -p * p.ln());
-    // Adding to 0 keeps the sum of one −0 from being −0.
+    // The entropy of one pixel must be 0, not −0.
     terms.fold(0.0, |sum, term| sum + term)
 }
 

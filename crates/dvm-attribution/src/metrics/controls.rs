@@ -1,13 +1,12 @@
-//! Controls: maps that do not look at the network. A method whose maps test no better than these has not
-//! shown that it explains anything.
+//! Controls: maps that do not use the network. If the maps of a method do not test better than
+//! these, the method explains nothing.
 
 use serde_json::{Map, Value, json};
 
 use crate::random::Stream;
-use crate::{Array, Attribution, Error, Method, Nature, Observation, Subject, Target};
+use crate::{Array, Attribution, Error, Method, Observation, Subject, Target, ValueKind};
 
-/// A control: what people see of it, and how it is made. Controls are not among the methods: a user
-/// never names one.
+/// A control and how it is made. Controls are not methods: users cannot select one.
 pub struct Control {
     /// Its name, which no method has.
     pub name: &'static str,
@@ -15,7 +14,7 @@ pub struct Control {
     pub title: &'static str,
     /// What it is, in one sentence.
     pub summary: &'static str,
-    /// Makes it for one picture; the seed of each picture should be another.
+    /// Makes it for one picture; use another seed for each picture.
     pub build: fn(u64) -> Box<dyn Method>,
 }
 
@@ -24,14 +23,14 @@ pub static CONTROLS: &[Control] = &[
     Control {
         name: "random",
         title: "random",
-        summary: "every pixel has a random value: what a map without any information gets",
+        summary: "a random value for every pixel: the result of a map without information",
         build: |seed| Box::new(Random { seed }),
     },
     Control {
         name: "edges",
         title: "edges",
-        summary: "the strength of edges in the picture (Sobel), which every map that only repeats the picture \
-                  gets",
+        summary: "the strength of edges in the picture (Sobel): the result of a map that only \
+                  repeats the picture",
         build: |_| Box::new(Edges),
     },
 ];
@@ -81,7 +80,7 @@ fn parameters(all: &Value) -> Map<String, Value> {
     all.as_object().cloned().unwrap_or_default()
 }
 
-/// One map for every target.
+/// The same map for every target.
 fn control<'a>(
     subject: &Subject,
     title: &'static str,
@@ -99,7 +98,7 @@ fn control<'a>(
             size,
             smooth: None,
             arrays: vec![Array::new(Array::RAW, &[size.0, size.1], map.clone())],
-            nature: Nature::Magnitude,
+            value_kind: ValueKind::Positive,
             warnings: Vec::new(),
             checks: Vec::new(),
         })
@@ -112,7 +111,8 @@ fn luma(pixel: &[u8]) -> f64 {
     (0.299 * red + 0.587 * green + 0.114 * blue) / 255.0
 }
 
-/// The magnitude of the Sobel filter of a picture `[H, W]`, whose edge pixels are repeated outside of it.
+/// The magnitude of the Sobel filter of a picture `[H, W]`. Pixels at the border are repeated
+/// outside.
 fn sobel(grey: &[f64], (height, width): (usize, usize)) -> Vec<f32> {
     let at = |y: usize, x: usize, dy: isize, dx: isize| {
         let inside = |value: usize, step: isize, count: usize| {

@@ -1,15 +1,15 @@
-//! Covering more and more of a picture, pixel after pixel: what deletion, insertion and the symmetric
-//! relevance gain have in common.
+//! Covering the pixels of a picture step by step: the common part of deletion, insertion and the
+//! symmetric relevance gain.
 //!
-//! Pixels come in the order of the map, the most relevant first. Pixels of equal relevance come in a random
-//! order, which is the same for the same option `seed`: maps that are made of cells have many of them, and
-//! an order of their own, such as that of reading, would count as part of the map. Other tools take what
-//! their sort gives.
+//! Pixels are sorted by relevance, the most relevant first. Pixels of equal relevance come in a
+//! random order that follows from the option `seed`: maps that consist of cells have many of them,
+//! and a fixed order, such as row by row, would count as part of the map. Other tools use the order
+//! of their sort.
 //!
-//! With `steps` steps and `n` pixels, `⌈k · n / steps⌉` pixels are covered, or shown, after step `k`. The
-//! most relevant pixels are covered step by step (deletion), or shown step by step on the baseline
-//! (insertion). Covering the least relevant pixels first goes through the pictures of insertion, from the
-//! last to the first, so these two curves are all there is to compute.
+//! With `steps` steps and `n` pixels, `⌈k · n / steps⌉` pixels are covered, or shown, after step
+//! `k`. The most relevant pixels are covered step by step (deletion), or shown step by step on the
+//! baseline (insertion). Covering the least relevant pixels first gives the pictures of insertion
+//! in reverse order, so two curves are enough.
 
 use std::sync::Arc;
 
@@ -27,12 +27,13 @@ const STEPS: OptionSpec = OptionSpec {
     name: "steps",
     takes: Takes::WholeFrom(1),
     default: "50",
-    help: "in how many steps all pixels are covered",
+    help: "number of steps in which all pixels are covered",
 };
 
 /// The seed of these metrics.
 pub(super) const ORDER_SEED: OptionSpec = OptionSpec {
-    help: "where the random numbers begin: the order of pixels of equal relevance, and the baseline `noise`",
+    help: "seed of the random numbers: the order of pixels of equal relevance, and the baseline \
+           `noise`",
     ..SEED
 };
 
@@ -45,7 +46,7 @@ pub(super) struct Covering {
 }
 
 impl Covering {
-    /// The options of it.
+    /// Its options.
     pub const OPTIONS: &'static [OptionSpec] = &[STEPS, BASELINE, SCORE, ORDER_SEED];
 
     pub fn new(settings: &Settings) -> Result<Self, SettingError> {
@@ -92,7 +93,7 @@ impl Covering {
         let inserted = self.once("insertion", candidate, || {
             let baseline = self.baseline.of_whole(candidate.subject(), self.seed)?;
             let picture = candidate.subject().picture();
-            // With the last step it is the picture itself.
+            // The last step is the picture itself.
             let ends = &ends[..ends.len() - 1];
             self.scores(candidate, ends, picture.data(), Some(baseline.data()))
         })?;
@@ -107,7 +108,7 @@ impl Covering {
         )
     }
 
-    /// Computes scores once for all metrics that ask with these settings.
+    /// Computes scores once for all metrics with the same settings.
     fn once(
         &self,
         which: &str,
@@ -118,8 +119,8 @@ impl Covering {
         candidate.shared(&key, compute)
     }
 
-    /// The scores while pixels become those of `becomes`, after each step; from the picture on, or from
-    /// `begins`, which is then the first step.
+    /// The score after each step, while pixels become those of `becomes`. The first step is the
+    /// picture, or `begins`.
     fn scores(
         &self,
         candidate: &Candidate,
@@ -160,15 +161,16 @@ impl Covering {
     }
 }
 
-/// What the score is called for the numbers of this network.
+/// The name of the score for this network.
 pub(super) fn score_name(subject: &Subject, score: Score) -> Result<&'static str, Error> {
     Ok(score.name(subject.output(), subject.numbers()?.len()))
 }
 
-/// The positions of `relevance` from the highest value to the lowest, equal ones in a random order.
+/// The positions of `relevance` from the highest value to the lowest; equal values in a random
+/// order.
 pub(super) fn order<T: PartialOrd + Copy>(relevance: &[T], seed: u64) -> Vec<usize> {
     let mut order = Stream::new("covering order", seed).permutation(relevance.len());
-    // A stable sort: equal ones stay in their random order.
+    // The sort is stable: equal values keep their random order.
     order.sort_by(|&a, &b| {
         let compared = relevance[b].partial_cmp(&relevance[a]);
         compared.expect("relevance is finite")
@@ -176,15 +178,15 @@ pub(super) fn order<T: PartialOrd + Copy>(relevance: &[T], seed: u64) -> Vec<usi
     order
 }
 
-/// How many of `count` pixels are covered before the first step and after each; steps that would cover no
-/// further pixel are left out.
+/// How many of `count` pixels are covered before the first step and after each step. Steps that
+/// would cover no further pixel are left out.
 fn ends(count: usize, steps: usize) -> Vec<usize> {
     let steps = steps.min(count);
     let end = |step: usize| (step as u128 * count as u128).div_ceil(steps as u128) as usize;
     (0..=steps).map(end).collect()
 }
 
-/// Pixels that become others, in the order of the map, some per step.
+/// Replaces pixels in the order of the map, some per step.
 struct Rings<'a> {
     begins: Option<&'a [f32]>,
     becomes: &'a [f32],
@@ -257,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_are_shared_out_over_the_steps_with_none_left_out() {
+    fn the_steps_cover_every_pixel_once() {
         assert_eq!(ends(5, 3), [0, 2, 4, 5]);
         assert_eq!(ends(4, 2), [0, 2, 4]);
         assert_eq!(ends(3, 50), [0, 1, 2, 3]);
@@ -265,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_relevant_pixel_comes_first_and_equal_ones_in_an_order_of_their_own() {
+    fn the_most_relevant_pixel_comes_first_and_equal_ones_in_a_random_order() {
         assert_eq!(order(&[0.1, 0.4, -3.0, 0.2], 0), [1, 3, 0, 2]);
         let mut values = [1.0; 100];
         values[70] = 2.0;
@@ -273,7 +275,7 @@ mod tests {
         assert_eq!((one[0], other[0]), (70, 70));
         assert_ne!(one, other);
         assert!(!one[1..].is_sorted());
-        // Zero has no sign here.
+        // The sign of zero is ignored.
         values[..50].fill(-0.0);
         values[50..].fill(0.0);
         assert_eq!(order(&values, 0), order(&[5.0; 100], 0));

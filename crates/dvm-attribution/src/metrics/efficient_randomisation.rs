@@ -1,4 +1,5 @@
-//! Efficient model randomisation: does the map become less orderly when the network's weights are random?
+//! Efficient model randomisation: does the entropy of the map rise when the network's weights are
+//! random?
 
 use dvm_options::{Count, Takes};
 use serde_json::{Map, Value};
@@ -6,7 +7,7 @@ use serde_json::{Map, Value};
 use super::agreement::is_plain;
 use super::options::SEED;
 use super::random_weights::{
-    Draw, NOTHING_TO_COMPARE, Spread, WEIGHTS, fully_random, refuse_plain,
+    Initialisation, NOTHING_TO_COMPARE, RandomWeights, WEIGHTS, fully_random, refuse_plain,
 };
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
@@ -17,15 +18,15 @@ const BINS: OptionSpec = OptionSpec {
     name: "bins",
     takes: Takes::Text("N"),
     default: "100",
-    help: "into how many intervals the values between the smallest and the largest are counted",
+    help: "number of intervals in the histogram of the map's values",
 };
 
 /// How much the entropy of the map rises when all weights are random.
 pub const EFFICIENT_MODEL_RANDOMISATION: MetricEntry = MetricEntry {
     name: "efficient-model-randomisation",
     title: "efficient model randomisation",
-    summary: "how much the entropy of the map's values rises when all weights of the network are random, in parts of \
-              what it was: above 0 if the map of the trained network is more orderly",
+    summary: "relative rise of the entropy of the map's values when all weights of the network are \
+              random: greater than 0 if the map of the trained network has more structure",
     reference: Reference {
         authors: "Hedström, Weber, Lapuschkin, Höhne",
         year: 2024,
@@ -42,7 +43,7 @@ pub const EFFICIENT_MODEL_RANDOMISATION: MetricEntry = MetricEntry {
 
 struct Efficient {
     bins: usize,
-    weights: Spread,
+    weights: Initialisation,
     seed: u64,
 }
 
@@ -50,7 +51,7 @@ impl Efficient {
     fn new(settings: &Settings) -> Result<Self, SettingError> {
         let Count(bins) = BINS.of(settings)?;
         if !(2..=1 << 16).contains(&bins) {
-            return Err(BINS.refuse(bins, "it is a whole number from 2 to 65536"));
+            return Err(BINS.refuse(bins, "it must be a whole number from 2 to 65536"));
         }
         Ok(Self {
             bins,
@@ -72,8 +73,8 @@ impl Metric for Efficient {
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error> {
         refuse_plain(candidate.relevance())?;
         let before = entropy(candidate.relevance(), self.bins);
-        let draw = Draw {
-            spread: self.weights,
+        let draw = RandomWeights {
+            initialisation: self.weights,
             seed: self.seed,
         };
         let random = fully_random(candidate, draw)?;
@@ -87,8 +88,8 @@ impl Metric for Efficient {
     }
 }
 
-/// The entropy, in nats, of how many values are in each of `bins` equal intervals between the smallest and the
-/// largest, which is in the last; 0 if all values are alike.
+/// The entropy, in nats, of a histogram with `bins` equal intervals between the smallest and the
+/// largest value; 0 if all values are equal.
 fn entropy(values: &[f32], bins: usize) -> f64 {
     let values = || values.iter().map(|&value| f64::from(value));
     let low = values().fold(f64::INFINITY, f64::min);
@@ -116,8 +117,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entropy_is_that_of_the_counts_of_equal_intervals() {
-        // Intervals 0–1 and 1–2: one and three values, the largest in the last.
+    fn the_entropy_is_that_of_a_histogram() {
+        // Intervals 0–1 and 1–2: one and three values; the largest value is in the last.
         let by_hand = -(0.25f64 * 0.25f64.ln() + 0.75 * 0.75f64.ln());
         assert!((entropy(&[0.0, 1.0, 1.5, 2.0], 2) - by_hand).abs() < 1e-15);
         assert!((entropy(&[0.0, 1.0, 2.0, 3.0], 4) - 4.0f64.ln()).abs() < 1e-15);
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn at_least_two_intervals_are_counted() {
+    fn bins_outside_2_to_65536_are_an_error() {
         for bins in ["0", "1", "65537", "many"] {
             assert!(
                 Efficient::new(&Settings::new().with("bins", bins)).is_err(),

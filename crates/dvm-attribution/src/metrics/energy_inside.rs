@@ -1,21 +1,23 @@
-//! Energy inside: how much of the relevance is on the object.
+//! Energy inside: the part of the relevance that is on the object.
 
+use dvm_image::short_percent as percent;
 use serde_json::{Map, Value};
 
-use super::object::{Object, percent};
+use super::object::Object;
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::Error;
 use crate::registry::{Published, Reference};
 
-/// How much of the positive relevance is on the object.
+/// The part of the positive relevance that is on the object.
 ///
 /// This is the energy-based pointing game of Score-CAM, and the relevance mass accuracy of CLEVR-XAI
 /// (arXiv 2003.07258), whose maps are positive.
 pub const ENERGY_INSIDE: MetricEntry = MetricEntry {
     name: "energy-inside",
     title: "energy inside",
-    summary: "the part of the positive relevance that is on the object, 0 to 1; relevance mass accuracy is the same",
+    summary: "the part of the positive relevance that is on the object, 0 to 1 (also called \
+              relevance mass accuracy)",
     reference: Reference {
         authors: "Wang, Wang, Du, Yang, Zhang, Ding, Mardziel, Hu",
         year: 2019,
@@ -41,14 +43,13 @@ impl Metric for EnergyInside {
         let object = Object::of(candidate)?;
         let inside = inside(candidate.relevance(), object.pixels).ok_or_else(|| {
             Error::Unfit(
-                "no pixel of the map has positive relevance, so no part of it is on the object"
-                    .into(),
+                "no pixel of the map has positive relevance, so none of it is on the object".into(),
             )
         })?;
         let finding = (inside <= object.share).then(|| {
             format!(
-                "{} of the positive relevance is on the object, which takes {} of the picture: no more than of a \
-                 map that is the same everywhere",
+                "{} of the positive relevance is on the object, which takes {} of the picture: no \
+                 more than for a map that is the same everywhere",
                 percent(inside),
                 percent(object.share)
             )

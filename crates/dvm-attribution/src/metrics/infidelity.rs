@@ -1,4 +1,5 @@
-//! Infidelity: how far what the map predicts of random changes of the picture is from what the network does.
+//! Infidelity: how far the map's prediction is from the true change of the score when the picture
+//! is changed at random.
 
 use dvm_engine::incremental::Rectangle;
 use dvm_options::{Count, Positive, Share, Takes, words};
@@ -14,38 +15,38 @@ use crate::{Baseline, Error, OptionSpec, Score, SettingError, Settings};
 
 const PERTURBATION: OptionSpec = OptionSpec {
     name: "perturbation",
-    takes: Takes::Text("square|pixels|noise"),
+    takes: Takes::Text(Perturbation::FORM),
     default: "square",
-    help: "how the picture is changed: a square at a random place shows the baseline, every pixel shows the \
-           baseline with the probability `share`, or grey noise of the deviation `noise` is taken away. The \
-           first two suit maps of contributions, which add up to the score; the last suits slopes, such as \
-           the gradient summed over channels",
+    help: "how the picture is changed: a square at a random place shows the baseline, every pixel \
+           shows the baseline with the probability `share`, or grey noise with the standard \
+           deviation `noise` is subtracted. Use the first two for maps of contributions, which add \
+           up to the score, and noise for gradients, such as the gradient summed over channels",
 };
 
 const SIDE: OptionSpec = OptionSpec {
     name: "side",
     takes: Takes::Text("P"),
     default: "0.2",
-    help: "the side of the square, as a part of the picture's shorter side",
+    help: "side of the square, as a part of the picture's shorter side",
 };
 
 const SHARE: OptionSpec = OptionSpec {
     name: "share",
     takes: Takes::Text("P"),
     default: "0.2",
-    help: "the probability with which the perturbation `pixels` covers a pixel",
+    help: "probability that the perturbation `pixels` covers a pixel",
 };
 
 const NOISE: OptionSpec = OptionSpec {
     name: "noise",
     takes: Takes::Text("S"),
     default: "0.2",
-    help: "the standard deviation of the perturbation `noise`, in normalised values",
+    help: "standard deviation of the perturbation `noise`, in normalised values",
 };
 
 const SAMPLES: OptionSpec = OptionSpec {
     default: "10",
-    help: "how many changed pictures are asked about",
+    help: "number of changed pictures",
     ..crate::options::SAMPLES
 };
 
@@ -58,8 +59,9 @@ const SCORE: OptionSpec = OptionSpec {
 pub const INFIDELITY: MetricEntry = MetricEntry {
     name: "infidelity",
     title: "infidelity",
-    summary: "how badly the map predicts what random changes of the picture cost: the mean squared error of the \
-              predicted change of the score, with the map scaled by the one factor that fits best",
+    summary: "how badly the map predicts the effect of random changes of the picture: the mean \
+              squared error of the predicted change of the score, after the map is multiplied by \
+              the factor that fits best",
     reference: Reference {
         authors: "Yeh, Hsieh, Suggala, Inouye, Ravikumar",
         year: 2019,
@@ -90,7 +92,7 @@ words! {
         Square = "square",
         /// Random pixels show the baseline.
         Pixels = "pixels",
-        /// Noise is taken away.
+        /// Noise is subtracted.
         Noise = "noise",
     }
 }
@@ -165,7 +167,8 @@ impl Metric for Infidelity {
 }
 
 impl Infidelity {
-    /// The figures, given what each change cost and what the map, unscaled, says that it costs.
+    /// The figures: `drops` is how much each change lowers the score, `predicted` what the unscaled
+    /// map predicts.
     fn measured(&self, drops: &[f64], predicted: &[f64]) -> Measurement {
         let count = drops.len() as f64;
         let mean = |value: &dyn Fn(f64, f64) -> f64| {
@@ -181,7 +184,7 @@ impl Infidelity {
         let (infidelity, all) = (error(scale), mean(&|drop, _| drop * drop));
         let unexplained = if all > 0.0 { infidelity / all } else { 0.0 };
         let finding = (scale <= 0.0 && all > 0.0).then(|| {
-            "Where the map predicts a drop of the score, the score does not drop on average.".into()
+            "The map predicts drops of the score, but the score does not drop on average.".into()
         });
         Measurement::of(infidelity)
             .with_figure("share unexplained", unexplained)
@@ -191,12 +194,12 @@ impl Infidelity {
     }
 }
 
-/// Pictures changed at random; what is drawn for each is the stream `infidelity <sample>`.
+/// Pictures changed at random; the random numbers of each are the stream `infidelity <sample>`.
 struct Perturbed<'a> {
     metric: &'a Infidelity,
     /// Rows and columns of the picture.
     size: (usize, usize),
-    /// What covers, as stored: `H, W, C`.
+    /// The baseline, as stored: `H, W, C`.
     baseline: &'a [f32],
 }
 
@@ -205,7 +208,7 @@ impl Perturbed<'_> {
         Stream::new(&format!("infidelity {sample}"), self.metric.seed)
     }
 
-    /// The square of a sample: first its top row is drawn, then its left column.
+    /// The square of a sample: its top row is drawn first, then its left column.
     fn square(&self, sample: usize) -> Rectangle {
         let (height, width) = self.size;
         let shorter = height.min(width);
@@ -220,7 +223,8 @@ impl Perturbed<'_> {
         }
     }
 
-    /// How much each pixel is changed, `[H, W]`: 1 where it is covered, or the noise that is taken away.
+    /// How much each pixel is changed, `[H, W]`: 1 where it is covered, or the noise that is
+    /// subtracted.
     fn changes(&self, sample: usize) -> Vec<f32> {
         let (height, width) = self.size;
         let pixels = height * width;
@@ -248,7 +252,7 @@ impl Perturbed<'_> {
         }
     }
 
-    /// What a map `[H, W]` says that a change costs: the sum of its values times how much each is changed.
+    /// The drop that a map `[H, W]` predicts: the sum of its values times the change of each pixel.
     fn predicted(&self, map: &[f32], sample: usize) -> f64 {
         let changes = self.changes(sample);
         let pairs = map.iter().zip(&changes);
@@ -288,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_map_in_other_units_is_as_good_and_one_of_the_other_sign_is_found_out() {
+    fn the_scale_of_a_map_does_not_matter_but_its_sign_does() {
         let metric = Infidelity::new(&Settings::new()).unwrap();
         let drops = [1.0, 2.0, -1.0];
         let figure = |found: &Measurement, name: &str| {

@@ -1,4 +1,4 @@
-//! Max-sensitivity: how far the map moves when the picture hardly does.
+//! Max-sensitivity: how much the map changes when the picture changes a little.
 
 use dvm_options::{Count, Positive, Takes};
 use serde_json::{Map, Value};
@@ -14,21 +14,21 @@ const RADIUS: OptionSpec = OptionSpec {
     name: "radius",
     takes: Takes::Text("R"),
     default: "0.02",
-    help: "how far each normalised value is moved at most, up or down",
+    help: "largest change of a normalised value, up or down",
 };
 
 const SAMPLES: OptionSpec = OptionSpec {
     default: "10",
-    help: "how many noisy pictures are explained",
+    help: "number of noisy pictures",
     ..options::SAMPLES
 };
 
-/// The largest relative change of the map over pictures with a little noise.
+/// The largest relative change of the map for pictures with a little noise.
 pub const MAX_SENSITIVITY: MetricEntry = MetricEntry {
     name: "max-sensitivity",
     title: "max-sensitivity",
-    summary: "how far the map moves when every value of the picture is moved a little at random: the largest \
-              change of some tries, relative to the map",
+    summary: "largest change of the map, relative to the map, over some pictures with a little \
+              random noise",
     reference: Reference {
         authors: "Yeh, Hsieh, Suggala, Inouye, Ravikumar",
         year: 2019,
@@ -60,7 +60,7 @@ impl MaxSensitivity {
         })
     }
 
-    /// Values `[C, H, W]` with noise, evenly drawn from ± the radius. The noise is the stream
+    /// Values `[C, H, W]` with uniform noise in ± the radius. The noise is the stream
     /// `max-sensitivity <sample>`, in the order of `values`.
     fn moved(&self, values: &[f32], sample: usize) -> Vec<f32> {
         let mut stream = Stream::new(&format!("max-sensitivity {sample}"), self.seed);
@@ -99,8 +99,7 @@ impl Metric for MaxSensitivity {
                 (true, _) => 0.0,
                 (false, false) => change / size,
                 (false, true) => {
-                    let why =
-                        "the map is zero everywhere, so changes relative to it cannot be measured";
+                    let why = "the map is zero everywhere, so a relative change cannot be measured";
                     return Err(Error::Unfit(why.into()));
                 }
             };
@@ -110,7 +109,7 @@ impl Metric for MaxSensitivity {
         }
         let finding = (largest >= 1.0).then(|| {
             format!(
-                "Noise of ±{} in normalised values changes the map by as much as the map itself is large.",
+                "Noise of ±{} in normalised values changes the map by as much as its own size.",
                 self.radius
             )
         });

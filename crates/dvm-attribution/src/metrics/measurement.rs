@@ -1,19 +1,19 @@
 //! What a metric returns.
 
-/// What a metric found of one map.
+/// The result of a metric for one map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measurement {
-    /// The figure that the metric is named after; finite.
+    /// The main figure, named after the metric; finite.
     pub value: f64,
-    /// Further figures that belong to it.
+    /// Further figures.
     pub figures: Vec<Figure>,
-    /// Curves that the figure was read from, to be drawn beside the map.
+    /// Curves that the figure was computed from, to be drawn beside the map.
     pub curves: Vec<Curve>,
-    /// If the map does not pass, what that means: one plain sentence.
+    /// What it means if the map does not pass: one sentence.
     pub finding: Option<String>,
 }
 
-/// A figure beside the one that a metric is named after.
+/// A further figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// Its name, such as `rank correlation`.
@@ -27,16 +27,16 @@ pub struct Figure {
 pub struct Curve {
     /// Its name, such as `most relevant first`.
     pub name: &'static str,
-    /// What is across, such as `share of pixels covered`.
+    /// The name of the x axis, such as `share of pixels covered`.
     pub across: &'static str,
-    /// What is up, such as `probability`.
+    /// The name of the y axis, such as `probability`.
     pub up: &'static str,
-    /// The points, from left to right: across, up.
+    /// The points `(x, y)`, from left to right.
     pub points: Vec<(f64, f64)>,
 }
 
 impl Measurement {
-    /// A figure alone.
+    /// A single figure.
     pub fn of(value: f64) -> Self {
         Self {
             value,
@@ -46,7 +46,7 @@ impl Measurement {
         }
     }
 
-    /// The same with a further figure.
+    /// Adds a further figure.
     #[must_use]
     pub fn with_figure(mut self, name: impl Into<String>, value: f64) -> Self {
         let name = name.into();
@@ -54,14 +54,14 @@ impl Measurement {
         self
     }
 
-    /// The same with a curve.
+    /// Adds a curve.
     #[must_use]
     pub fn with_curve(mut self, curve: Curve) -> Self {
         self.curves.push(curve);
         self
     }
 
-    /// The same with what it means that the map does not pass, if it does not.
+    /// Sets what it means that the map does not pass; `None` if it passes.
     #[must_use]
     pub fn with_finding(mut self, finding: Option<String>) -> Self {
         self.finding = finding;
@@ -70,8 +70,8 @@ impl Measurement {
 }
 
 impl Curve {
-    /// The area under the curve by the trapezoid rule, divided by its width: the mean height, if the points
-    /// go from left to right.
+    /// The area under the curve by the trapezoid rule, divided by its width. This is the mean
+    /// height if the points go from left to right.
     pub fn area(&self) -> f64 {
         let width = match (self.points.first(), self.points.last()) {
             (Some(first), Some(last)) if last.0 > first.0 => last.0 - first.0,
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_area_under_a_curve_is_taken_by_trapezoids_of_any_width() {
+    fn the_area_under_a_curve_is_the_sum_of_trapezoids_of_any_width() {
         let curve = |points: &[(f64, f64)]| Curve {
             name: "",
             across: "",

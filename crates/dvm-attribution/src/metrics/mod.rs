@@ -1,9 +1,9 @@
-//! Tests of maps: does a map show what moved the network?
+//! Tests of maps: does a map show what the network used?
 //!
-//! A [`Candidate`] is a map that is tested, with the network, the picture and the target it is about, the
-//! method that made it, and where the object is, if that is known. A [`Metric`] measures one property of it
-//! and gives a [`Measurement`]. A metric asks the network only by the ways in [`probe`](crate::probe).
-//! [`registry`] lists all metrics; the command line, its help and the documents read that list.
+//! A [`Candidate`] is a map to test, with the network, the picture and the target, and if known the
+//! method that made it and the region of the object. A [`Metric`] measures one property of it and
+//! returns a [`Measurement`]. Metrics run the network only through [`probe`](crate::probe).
+//! [`registry`] lists all metrics; the command line, its help and the documents use that list.
 
 pub mod agreement;
 mod candidate;
@@ -40,12 +40,12 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Walks};
 
-/// A way of testing a map.
+/// A test of a map.
 pub trait Metric: Send + Sync {
-    /// Every setting that shapes the figure, with its value, for the record.
+    /// Every setting that affects the figure, with its value, for the record.
     fn parameters(&self) -> Map<String, Value>;
 
-    /// What it will ask of the picture itself: a subject that knows walks the network once for all.
+    /// What it needs of the unchanged picture, so that one forward pass serves all.
     fn walks(&self) -> Walks {
         Walks::default()
     }
@@ -53,7 +53,7 @@ pub trait Metric: Send + Sync {
     /// Measures one map.
     ///
     /// # Errors
-    /// [`Error`]: rather no figure than a wrong one. [`Error::Unfit`] if the candidate lacks what is needed
+    /// [`Error`] instead of a wrong figure; [`Error::Unfit`] if the candidate lacks something
     /// ([`registry::Needs`]).
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error>;
 }

@@ -1,4 +1,4 @@
-//! Model randomisation: does the map change when the network forgets what it learned?
+//! Model randomisation: does the map change when the network's weights are random?
 
 use dvm_options::{Positive, Takes, words};
 use serde_json::{Map, Value};
@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::agreement::{is_plain, magnitudes, ranks, spearman, ssim};
 use super::options::SEED;
 use super::random_weights::{
-    Draw, NOTHING_TO_COMPARE, Randomised, Spread, Together, WEIGHTS, fully_random, groups,
-    refuse_plain, relevance_of, relevance_of_random,
+    Initialisation, LayerGrouping, NOTHING_TO_COMPARE, RandomWeights, Randomised, WEIGHTS,
+    fully_random, groups, refuse_plain, relevance_of, relevance_of_random,
 };
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Curve, Measurement, Metric, agreement};
@@ -17,42 +17,42 @@ use crate::{Error, OptionSpec, SettingError, Settings, Subject};
 
 const LAYERS: OptionSpec = OptionSpec {
     name: "layers",
-    takes: Takes::Text("whole|stages|blocks|single"),
+    takes: Takes::Text(LayerGrouping::FORM),
     default: "whole",
-    help: "which layers are randomised at a time: the whole network at once (one further map), or stage by \
-           stage, block by block or layer by layer, with a map after each",
+    help: "layers that are randomised at a time: the whole network at once (one further map), or \
+           stage by stage, block by block or layer by layer (one map for each)",
 };
 
 const ORDER: OptionSpec = OptionSpec {
     name: "order",
-    takes: Takes::Text("top-down|bottom-up|independent"),
+    takes: Takes::Text(Order::FORM),
     default: "top-down",
-    help: "how layers follow each other: from the output on, those before stay random; from the input on; or \
-           each alone, with all others as they were",
+    help: "order of the layers: from the output, cumulatively; from the input, cumulatively; or \
+           each alone, with all other weights unchanged",
 };
 
 const SAMPLES: OptionSpec = OptionSpec {
     name: "samples",
     takes: Takes::Text("N"),
     default: "0",
-    help: "over how many pictures every map is averaged, the last without noise (the smooth test of Hedström \
-           et al. 2024 has 50); 0: the picture alone",
+    help: "number of pictures that every map is averaged over, the last without noise (50 in the \
+           smooth test of Hedström et al. 2024); 0 for the picture alone",
 };
 
 const NOISE: OptionSpec = OptionSpec {
     name: "noise",
     takes: Takes::Text("X"),
     default: "0.1",
-    help: "standard deviation of the noise of `samples`, in parts of the range of the picture's normalised \
-           values",
+    help: "standard deviation of the noise of `samples`, in parts of the range of the picture's \
+           normalised values",
 };
 
 words! {
-    /// How layers follow each other.
+    /// The order of the layers.
     enum Order {
-        /// From the output to the input; what was randomised stays so.
+        /// From the output to the input, cumulatively.
         TopDown = "top-down",
-        /// From the input to the output; what was randomised stays so.
+        /// From the input to the output, cumulatively.
         BottomUp = "bottom-up",
         /// Each alone.
         Independent = "independent",
@@ -63,8 +63,9 @@ words! {
 pub const MODEL_RANDOMISATION: MetricEntry = MetricEntry {
     name: "model-randomisation",
     title: "model randomisation",
-    summary: "how like the map is to that of the same network with random weights (rank correlation of absolute \
-              values): close to 1 if the map does not depend on what the network learned",
+    summary: "similarity of the map to that of the same network with random weights (rank \
+              correlation of absolute values): close to 1 if the map does not depend on the \
+              trained weights",
     reference: Reference {
         authors: "Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim",
         year: 2018,
@@ -80,9 +81,9 @@ pub const MODEL_RANDOMISATION: MetricEntry = MetricEntry {
 };
 
 struct ModelRandomisation {
-    layers: Together,
+    layers: LayerGrouping,
     order: Order,
-    weights: Spread,
+    weights: Initialisation,
     samples: usize,
     noise: f64,
     seed: u64,
@@ -102,19 +103,22 @@ impl ModelRandomisation {
     }
 }
 
-/// From which rank correlation on a map counts as hardly changed. Maps of unrelated networks agree a little, too,
-/// because both follow the picture. Measured with SqueezeNet 1.1 on two photographs, several seeds and both ways to
-/// draw weights: the gradient has 0.20 to 0.42, input × gradient and integrated gradients 0.19 to 0.51,
-/// deconvnet 0.54 to 0.58, guided backprop 0.58 to 0.64, once 0.32.
+/// The rank correlation from which a map counts as hardly changed. Maps of unrelated networks are a
+/// little similar, too, because both follow the picture. Measured with SqueezeNet 1.1 on two
+/// photographs, several seeds and both initialisations: 0.20 to 0.42 for the gradient, 0.19 to 0.51
+/// for input × gradient and integrated gradients, 0.54 to 0.58 for deconvnet, 0.58 to 0.64 for
+/// guided backprop (once 0.32).
 const HARDLY_CHANGED: f64 = 0.5;
 
-/// How many times as high as by chance the rank correlation of a map that hardly changes is, at the least: the smooth
-/// map of a few places agrees with any other by chance, and one random network is then too little to judge it.
+/// The rank correlation of a map that hardly changes must also be this many times as high as by
+/// chance: a smooth map with few places is similar to any other by chance, and one random network
+/// is not enough to judge it.
 const ABOVE_CHANCE: f64 = 3.0;
 
-/// What it means that a map hardly changes.
-const INDEPENDENT_OF_WEIGHTS: &str = "randomising the network's weights hardly changes this map: it shows edges of \
-                                      the picture more than what the network learned";
+/// The finding if a map hardly changes.
+const INDEPENDENT_OF_WEIGHTS: &str = "randomising the network's weights hardly changes this map: \
+                                      it shows edges of the picture more than what the network \
+                                      learned";
 
 impl Metric for ModelRandomisation {
     fn parameters(&self) -> Map<String, Value> {
@@ -140,8 +144,8 @@ impl Metric for ModelRandomisation {
         let original = Original::new(&original, subject.size());
         let fully = fully_random(
             candidate,
-            Draw {
-                spread: self.weights,
+            RandomWeights {
+                initialisation: self.weights,
                 seed: self.seed,
             },
         )?;
@@ -158,16 +162,16 @@ impl Metric for ModelRandomisation {
             randomised.randomise(group);
             let is_all =
                 index + 1 == groups.len() && (self.order != Order::Independent || index == 0);
-            let likeness = if is_all && self.samples == 0 {
-                original.likeness(&fully.map)
+            let similarity = if is_all && self.samples == 0 {
+                original.similarity(&fully.map)
             } else {
                 let network = randomised.network()?;
-                let random = subject.asked_of(&network, subject.input());
+                let random = subject.with_network(&network, subject.input());
                 let map =
                     self.smoothed(&random, &|random| relevance_of_random(candidate, random))?;
-                original.likeness(&map)
+                original.similarity(&map)
             };
-            steps.push((&group.name[..], likeness));
+            steps.push((&group.name[..], similarity));
             subject.progress(index + 1, groups.len());
         }
         Ok(self
@@ -177,7 +181,8 @@ impl Metric for ModelRandomisation {
 }
 
 impl ModelRandomisation {
-    /// The mean of the maps of pictures with noise and of the one without, or only of the latter.
+    /// The mean of the maps of the noisy pictures and the picture without noise, or of the latter
+    /// alone.
     fn smoothed(
         &self,
         subject: &Subject,
@@ -202,7 +207,7 @@ impl ModelRandomisation {
             let input = subject
                 .preprocess()
                 .changed(subject.input(), noisy.collect());
-            let found = map(&subject.asked_of(subject.network(), &input))?;
+            let found = map(&subject.with_network(subject.network(), &input))?;
             for (sum, value) in sum.iter_mut().zip(found) {
                 *sum += f64::from(value);
             }
@@ -211,13 +216,17 @@ impl ModelRandomisation {
         Ok(sum.into_iter().map(|sum| (sum / count) as f32).collect())
     }
 
-    /// What the steps say, each with the name of the layers that were randomised last.
-    fn measured(&self, steps: &[(&str, Likeness)]) -> Measurement {
-        let mean = |of: &dyn Fn(&Likeness) -> f64| {
-            steps.iter().map(|(_, likeness)| of(likeness)).sum::<f64>() / steps.len() as f64
+    /// The measurement of all steps, each with the name of the layers that were randomised last.
+    fn measured(&self, steps: &[(&str, Similarity)]) -> Measurement {
+        let mean = |of: &dyn Fn(&Similarity) -> f64| {
+            steps
+                .iter()
+                .map(|(_, similarity)| of(similarity))
+                .sum::<f64>()
+                / steps.len() as f64
         };
         let (_, last) = steps.last().expect("there is at least one group");
-        let of_all = Likeness {
+        let of_all = Similarity {
             rank: mean(&|l| l.rank),
             signed: mean(&|l| l.signed),
             ssim: mean(&|l| l.ssim),
@@ -247,24 +256,24 @@ impl ModelRandomisation {
         measurement = measurement
             .with_figure("mean rank correlation", of_all.rank)
             .with_figure("mean SSIM", of_all.ssim);
-        for (name, likeness) in steps {
+        for (name, similarity) in steps {
             measurement = measurement
-                .with_figure(format!("rank correlation: {name}"), likeness.rank)
-                .with_figure(format!("SSIM: {name}"), likeness.ssim);
+                .with_figure(format!("rank correlation: {name}"), similarity.rank)
+                .with_figure(format!("SSIM: {name}"), similarity.ssim);
         }
         let across = match self.order {
             Order::TopDown => "groups of layers randomised, from the output",
             Order::BottomUp => "groups of layers randomised, from the input",
             Order::Independent => "group of layers randomised, counted from the output",
         };
-        let curve = |name: &'static str, of: &dyn Fn(&Likeness) -> f64| {
+        let curve = |name: &'static str, of: &dyn Fn(&Similarity) -> f64| {
             let unchanged = (self.order != Order::Independent).then_some((0.0, 1.0));
             let steps = steps.iter().enumerate();
-            let steps = steps.map(|(index, (_, likeness))| ((index + 1) as f64, of(likeness)));
+            let steps = steps.map(|(index, (_, similarity))| ((index + 1) as f64, of(similarity)));
             Curve {
                 name,
                 across,
-                up: "likeness to the original map",
+                up: "similarity to the original map",
                 points: unchanged.into_iter().chain(steps).collect(),
             }
         };
@@ -274,7 +283,7 @@ impl ModelRandomisation {
     }
 }
 
-/// The map of the network as it was learned.
+/// The map of the trained network.
 struct Original {
     magnitudes: Vec<f32>,
     /// Ranks of the magnitudes.
@@ -283,18 +292,18 @@ struct Original {
     size: (usize, usize),
 }
 
-/// How like another map is to it.
+/// The similarity of another map to the original.
 #[derive(Clone, Copy)]
-struct Likeness {
+struct Similarity {
     /// Rank correlation of absolute values.
     rank: f64,
     /// Rank correlation.
     signed: f64,
     /// Structural similarity of absolute values.
     ssim: f64,
-    /// Root mean square of `rank` where the other map is shifted.
+    /// Root mean square of `rank` over shifts of the other map.
     chance: f64,
-    /// Whether the other map has one value everywhere.
+    /// Whether the other map is constant.
     is_plain: bool,
 }
 
@@ -309,10 +318,10 @@ impl Original {
         }
     }
 
-    fn likeness(&self, map: &[f32]) -> Likeness {
+    fn similarity(&self, map: &[f32]) -> Similarity {
         let magnitudes = magnitudes(map);
         let others = ranks(&magnitudes);
-        Likeness {
+        Similarity {
             rank: agreement::correlation(&self.ranks, &others),
             chance: self.chance(&others),
             signed: spearman(&self.map, map),
@@ -321,8 +330,8 @@ impl Original {
         }
     }
 
-    /// The root mean square of the rank correlation with `ranks` shifted around to the 24 other places of a 5×5 grid:
-    /// how far two maps as smooth as these agree by chance.
+    /// The root mean square of the rank correlation with `ranks` shifted to the 24 other places of
+    /// a 5×5 grid: the similarity by chance of two maps as smooth as these.
     fn chance(&self, ranks: &[f64]) -> f64 {
         let (height, width) = self.size;
         let mut squares = 0.0;

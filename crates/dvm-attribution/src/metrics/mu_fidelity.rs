@@ -18,19 +18,19 @@ const GRID: OptionSpec = OptionSpec {
     name: "grid",
     takes: Takes::Text("N"),
     default: "9",
-    help: "rows and columns of the cells that are covered as one",
+    help: "rows and columns of cells",
 };
 
 const SUBSET: OptionSpec = OptionSpec {
     name: "subset",
     takes: Takes::Text("P"),
     default: "0.2",
-    help: "which part of the cells is covered at a time, always as many",
+    help: "part of the cells that is covered at a time",
 };
 
 const SAMPLES: OptionSpec = OptionSpec {
     default: "200",
-    help: "how many random sets of cells are covered",
+    help: "number of random sets of cells",
     ..crate::options::SAMPLES
 };
 
@@ -39,12 +39,12 @@ const SCORE: OptionSpec = OptionSpec {
     ..options::SCORE
 };
 
-/// The correlation of what covering costs with what the map says.
+/// The correlation of the drop of the score with the map's sum over what is covered.
 pub const MU_FIDELITY: MetricEntry = MetricEntry {
     name: "mu-fidelity",
     title: "µFidelity",
-    summary: "whether the score drops as the map says when random parts of the picture are covered: the \
-              correlation of the drop with the map's sum over what is covered, −1 to 1",
+    summary: "correlation of the drop of the score with the map's sum over what is covered, when \
+              random parts of the picture are covered, −1 to 1",
     reference: Reference {
         authors: "Bhatt, Weller, Moura",
         year: 2020,
@@ -74,13 +74,13 @@ impl MuFidelity {
         let Count(samples) = SAMPLES.of(settings)?;
         let Share(subset) = SUBSET.of(settings)?;
         if grid < 2 {
-            return Err(GRID.refuse(grid, "it is a whole number from 2 on"));
+            return Err(GRID.refuse(grid, "it must be a whole number of at least 2"));
         }
         if samples < 2 {
             return Err(SAMPLES.refuse(samples, "a correlation needs at least 2"));
         }
         if !(0.0 < subset && subset < 1.0) {
-            return Err(SUBSET.refuse(subset, "it is a number above 0 and below 1"));
+            return Err(SUBSET.refuse(subset, "it must be greater than 0 and less than 1"));
         }
         Ok(Self {
             grid,
@@ -92,7 +92,7 @@ impl MuFidelity {
         })
     }
 
-    /// How many cells are covered at a time: at least one, and not all.
+    /// Number of cells that are covered at a time: at least one, and not all.
     fn covered(&self) -> usize {
         let cells = self.grid * self.grid;
         let covered = (self.subset * cells as f64).round() as usize;
@@ -103,7 +103,8 @@ impl MuFidelity {
         let (height, width) = subject.size();
         if self.grid > height.min(width) {
             return Err(Error::Unfit(format!(
-                "a `grid` of {0}×{0} cells does not fit on {height}×{width} pixels; choose fewer",
+                "a `grid` of {0}×{0} cells does not fit on {height}×{width} pixels; choose a \
+                 smaller `grid`",
                 self.grid
             )));
         }
@@ -112,8 +113,8 @@ impl MuFidelity {
             .saturating_mul(self.covered() * size_of::<usize>());
         if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
             return Err(Error::Unfit(format!(
-                "{} sets of {} cells take {} MiB, more than the {} MiB allowed; choose fewer `samples` or a \
-                 coarser `grid`, or allow more memory",
+                "{} sets of {} cells need {} MiB; the limit is {} MiB: choose fewer `samples`, a \
+                 smaller `grid`, or a higher memory limit",
                 self.samples,
                 self.covered(),
                 needed.div_ceil(1 << 20),
@@ -164,7 +165,8 @@ impl Metric for MuFidelity {
         let pearson = correlation(&drops, &sums);
         let spearman = correlation(&ranks(&drops), &ranks(&sums));
         let finding = (pearson <= 0.0).then(|| {
-            "Covering the places that the map calls relevant does not lower the score more than covering others."
+            "Covering the places that the map calls relevant does not lower the score more than \
+             covering other places."
                 .into()
         });
         Ok(Measurement::of(pearson)
@@ -173,21 +175,22 @@ impl Metric for MuFidelity {
     }
 }
 
-/// Pictures of which random cells are covered.
+/// Pictures with random cells covered.
 struct Subsets<'a> {
     grid: usize,
     /// Rows and columns of the picture.
     size: (usize, usize),
-    /// What covers, as stored: `H, W, C`.
+    /// The baseline, as stored: `H, W, C`.
     baseline: &'a [f32],
-    /// For each of them the cells that are covered, row by row.
+    /// For each picture the cells that are covered, row by row.
     cells: Vec<Vec<usize>>,
-    /// The part of the picture that each of them changes, if that is worth to be told.
+    /// The part of each picture that is changed, if it is small enough to save work.
     rectangles: Option<Vec<Rectangle>>,
 }
 
 impl<'a> Subsets<'a> {
-    /// Draws the cells: of each sample the first of a permutation, the stream `mu-fidelity <sample>`.
+    /// Draws the cells: for each sample the first of a permutation, the stream `mu-fidelity
+    /// <sample>`.
     fn new(metric: &MuFidelity, size: (usize, usize), baseline: &'a [f32]) -> Self {
         let (grid, covered) = (metric.grid, metric.covered());
         let draw = |sample: usize| {
@@ -209,7 +212,8 @@ impl<'a> Subsets<'a> {
             let (rows, columns) = rectangle.size();
             rows * columns
         };
-        // Many cells lie all over the picture: computing all of it in batches is then faster.
+        // Many cells are spread over the whole picture: computing whole pictures in batches is then
+        // faster.
         let changed: usize = rectangles.iter().map(area).sum();
         let is_local = changed < size.0 * size.1 * rectangles.len() / 2;
         subsets.rectangles = is_local.then_some(rectangles);
@@ -238,7 +242,7 @@ impl<'a> Subsets<'a> {
         all
     }
 
-    /// The sum of a map `[H, W]` over what each of them covers.
+    /// The sum of a map `[H, W]` over the covered cells of each picture.
     fn sums(&self, map: &[f32]) -> Vec<f64> {
         let of_cell = |cell: usize| -> f64 {
             let Rectangle { rows, columns } = self.pixels(cell);
@@ -308,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn always_as_many_cells_are_covered_and_few_of_them_are_a_local_change() {
+    fn the_number_of_covered_cells_is_fixed_and_few_cells_are_a_local_change() {
         let many = metric(&[]);
         let baseline = vec![0.0; 18 * 18];
         let subsets = Subsets::new(&many, (18, 18), &baseline);

@@ -1,15 +1,15 @@
-//! The object that metrics of localisation ask about.
+//! The object that localisation metrics need.
 
 use super::Candidate;
 use crate::Error;
 
-/// Where the object is, and how much of the picture it takes.
+/// The pixels of the object, and their share of the picture.
 pub(super) struct Object<'a> {
-    /// Whether each pixel is the object, `[H, W]`; at least one is.
+    /// Whether each pixel shows the object, `[H, W]`; at least one does.
     pub(super) pixels: &'a [bool],
-    /// How many are.
+    /// How many do.
     pub(super) area: usize,
-    /// The part of all pixels that are, 0 … 1: what a map gets that knows nothing of the object.
+    /// The part of all pixels that do, 0 … 1: the result of a map without information.
     pub(super) share: f64,
 }
 
@@ -17,13 +17,13 @@ impl<'a> Object<'a> {
     /// The object of a candidate.
     ///
     /// # Errors
-    /// [`Error::Unfit`] if it is not known where it is, or no pixel shows it.
+    /// [`Error::Unfit`] if the region is not known, or no pixel shows the object.
     pub(super) fn of(candidate: &Candidate<'a>) -> Result<Self, Error> {
         let pixels = candidate.region()?;
         let area = pixels.iter().filter(|&&is_object| is_object).count();
         if area == 0 {
             return Err(Error::Unfit(
-                "no pixel that the network sees shows the object".into(),
+                "the object is outside of the part of the picture that the network gets".into(),
             ));
         }
         Ok(Self {
@@ -31,13 +31,5 @@ impl<'a> Object<'a> {
             area,
             share: area as f64 / pixels.len() as f64,
         })
-    }
-}
-
-/// A part of a whole as a percentage for sentences: two digits that count below ten.
-pub(super) fn percent(share: f64) -> String {
-    match 100.0 * share {
-        value if value >= 9.95 => format!("{value:.0} %"),
-        value => format!("{value:.1} %"),
     }
 }

@@ -1,9 +1,9 @@
-//! Covering square patches of a picture one after the other: what pixel flipping and region perturbation
-//! have in common.
+//! Covering square patches of a picture one after the other: the common part of pixel flipping and
+//! region perturbation.
 //!
-//! Patches lie side by side from the top left corner on; those at the right and lower edge may be cut off.
-//! A patch is as relevant as the sum of its pixels. Patches of equal relevance come in a random order, as
-//! pixels in `covering`.
+//! Patches are laid side by side from the top left corner; those at the right and lower edges may
+//! be smaller. The relevance of a patch is the sum of its pixels. Patches of equal relevance come
+//! in a random order, like the pixels in `covering`.
 
 use dvm_engine::incremental::Rectangle;
 use dvm_options::{Count, OptionSpec, SettingError, Settings, Takes, words};
@@ -25,10 +25,9 @@ const PATCH: OptionSpec = OptionSpec {
 
 const ORDER: OptionSpec = OptionSpec {
     name: "order",
-    takes: Takes::OneOf(&["most-relevant-first", "least-relevant-first", "random"]),
+    takes: Takes::OneOf(Order::WORDS),
     default: "most-relevant-first",
-    help: "in which order patches are covered; figures of other orders than the usual one are there to be compared \
-           with",
+    help: "order in which patches are covered; use the other orders for comparison",
 };
 
 const BLACK: OptionSpec = OptionSpec {
@@ -37,13 +36,13 @@ const BLACK: OptionSpec = OptionSpec {
 };
 
 words! {
-    /// In which order patches are covered.
+    /// The order in which patches are covered.
     pub(super) enum Order {
         /// The most relevant first.
         MostFirst = "most-relevant-first",
         /// The least relevant first.
         LeastFirst = "least-relevant-first",
-        /// As it comes.
+        /// A random order.
         Random = "random",
     }
 }
@@ -61,14 +60,14 @@ pub(super) struct Flipping {
 pub(super) struct Flipped {
     /// The score of the picture itself.
     pub whole: f64,
-    /// The share of pixels covered after each patch, and the score then.
+    /// The share of pixels covered and the score after each patch.
     pub after: Vec<(f64, f64)>,
-    /// What the score is called.
+    /// The name of the score.
     pub score: &'static str,
 }
 
 impl Flipping {
-    /// The options of it.
+    /// Its options.
     pub const OPTIONS: [OptionSpec; 5] = [PATCH, ORDER, BLACK, SCORE, ORDER_SEED];
 
     pub fn new(settings: &Settings) -> Result<Self, SettingError> {
@@ -99,7 +98,8 @@ impl Flipping {
         let (height, width) = subject.size();
         if self.patch > height || self.patch > width {
             return Err(Error::Unfit(format!(
-                "patches of {0}×{0} pixels are larger than the picture of {height}×{width}; choose smaller ones",
+                "patches of {0}×{0} pixels are larger than the picture of {height}×{width}; choose \
+                 a smaller `patch`",
                 self.patch
             )));
         }
@@ -133,7 +133,7 @@ impl Flipping {
         super::covering::score_name(subject, self.score)
     }
 
-    /// All patches, the first one to be covered first.
+    /// All patches in the order in which they are covered.
     fn ordered(&self, relevance: &[f32], (height, width): (usize, usize)) -> Vec<Rectangle> {
         let stretches = |length: usize| {
             let starts = (0..length).step_by(self.patch);
@@ -168,7 +168,7 @@ impl Flipping {
 }
 
 impl Flipped {
-    /// The score over the share of pixels covered, from the picture itself on.
+    /// The score over the share of pixels covered, starting with the picture itself.
     pub fn curve(&self, name: &'static str) -> Curve {
         let picture = std::iter::once((0.0, self.whole));
         Curve {
@@ -180,7 +180,7 @@ impl Flipped {
     }
 }
 
-/// The picture with patch after patch covered.
+/// Covers patch after patch.
 struct Covered<'a> {
     patches: &'a [Rectangle],
     baseline: &'a [f32],

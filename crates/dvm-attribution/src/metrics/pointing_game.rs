@@ -14,19 +14,19 @@ const TOLERANCE: OptionSpec = OptionSpec {
     name: "tolerance",
     takes: Takes::Text("PIXELS"),
     default: "15",
-    help: "how many pixels the highest point may be away from the object in a picture whose shorter side has 224; \
-           in proportion for others",
+    help: "largest distance from the highest point to the object, in pixels of a picture whose \
+           shorter side has 224 pixels; scaled for other sizes",
 };
 
-/// The side of the pictures that the tolerance is given for.
+/// The side of the pictures that the tolerance refers to.
 const SIDE: f64 = 224.0;
 
 /// Whether the highest point of the map is on the object.
 pub const POINTING_GAME: MetricEntry = MetricEntry {
     name: "pointing-game",
     title: "pointing game",
-    summary: "1 if the highest point of the map is on the object or hardly beside it, otherwise 0; of several equal \
-              points, the part that is",
+    summary: "1 if the highest point of the map is on the object or within the tolerance, \
+              otherwise 0; if several points are equally high, the part of them that is",
     reference: Reference {
         authors: "Zhang, Lin, Brandt, Shen, Sclaroff",
         year: 2016,
@@ -87,8 +87,8 @@ fn highest(values: &[f32]) -> Vec<usize> {
 /// How far pixels are from an object.
 struct Distances {
     width: usize,
-    /// Rows from each pixel to the nearest pixel of the object in its column, `[H, W]`; the largest number if
-    /// there is none.
+    /// Rows from each pixel to the nearest pixel of the object in its column, `[H, W]`;
+    /// `usize::MAX` if there is none.
     rows: Vec<u32>,
 }
 
@@ -107,7 +107,7 @@ impl Distances {
         Self { width, rows }
     }
 
-    /// From the centre of a pixel to that of the nearest pixel of the object.
+    /// The distance from the centre of a pixel to that of the nearest pixel of the object.
     fn of(&self, pixel: usize) -> f64 {
         let column = pixel % self.width;
         let row = &self.rows[pixel - column..][..self.width];
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_those_of_a_search_over_all_pixels() {
+    fn distances_equal_a_search_over_all_pixels() {
         let (height, width) = (7, 9);
         let mut object = vec![false; height * width];
         for pixel in [3, 29, 30, 44] {

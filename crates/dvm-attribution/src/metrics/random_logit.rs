@@ -1,4 +1,4 @@
-//! Random logit: is the map of another class another map?
+//! Random logit: does the map of another class differ?
 
 use dvm_engine::Output;
 use dvm_options::Takes;
@@ -17,14 +17,15 @@ const OTHER: OptionSpec = OptionSpec {
     name: "other",
     takes: Takes::Text("INDEX"),
     default: "",
-    help: "the class whose map is compared, by its index from 0; if none is given, one is drawn",
+    help: "index of the class to compare with, from 0; random if not given",
 };
 
 /// Whether the map depends on the class.
 pub const RANDOM_LOGIT: MetricEntry = MetricEntry {
     name: "random-logit",
     title: "random logit",
-    summary: "how like the map is to that of another class (SSIM): close to 1 if the map does not depend on the class",
+    summary: "similarity of the map to that of another class (SSIM): close to 1 if the map does \
+              not depend on the class",
     reference: Reference {
         authors: "Sixt, Granz, Landgraf",
         year: 2019,
@@ -49,7 +50,7 @@ impl RandomLogit {
         let other = match OTHER.text(settings) {
             "" => None,
             text => {
-                let expected = "it is the index of a class, from 0";
+                let expected = "it must be the index of a class, from 0";
                 Some(text.parse().map_err(|_| OTHER.refuse(text, expected))?)
             }
         };
@@ -59,7 +60,7 @@ impl RandomLogit {
         })
     }
 
-    /// The class whose map is compared.
+    /// The class to compare with.
     fn other(&self, target: &Target, classes: usize) -> Result<usize, Error> {
         let own = target.weights();
         let is_own = |class: usize| own.iter().any(|&(own, _)| own == class);
@@ -67,29 +68,32 @@ impl RandomLogit {
             Target::Class(class).check(classes)?;
             if is_own(class) {
                 return Err(Error::Unfit(format!(
-                    "the map is about class {class} itself, so it cannot be compared with that of another class; \
-                     choose one with the option `other`"
+                    "the map explains class {class}, so it cannot be compared with that of the \
+                     same class; choose another one with the option `other`"
                 )));
             }
             return Ok(class);
         }
         let others: Vec<usize> = (0..classes).filter(|&class| !is_own(class)).collect();
         if others.is_empty() {
-            let what = "the map is about every class of the network, so there is no other one to compare with";
+            let what = "the map explains all classes of the network, so there is no other class to \
+                        compare with";
             return Err(Error::Unfit(what.into()));
         }
         Ok(others[Stream::new("random-logit", self.seed).below(others.len())])
     }
 }
 
-/// From which similarity and rank correlation on a map counts as that of any class: both must be reached. Measured with
-/// SqueezeNet 1.1 and EfficientNet-Lite0 on two photographs: gradients have a similarity of 0.35 to 0.74,
-/// Grad-CAM 0.12 to 0.59, guided backprop 0.90 and more (once 0.69), deconvnet 0.99, Eigen-CAM 1.
+/// The similarity and the rank correlation from which a map counts as independent of the class:
+/// both must be reached. Measured with SqueezeNet 1.1 and EfficientNet-Lite0 on two photographs:
+/// the similarity is 0.35 to 0.74 for gradients, 0.12 to 0.59 for Grad-CAM, 0.90 and more for
+/// guided backprop (once 0.69), 0.99 for deconvnet, and 1 for Eigen-CAM.
 const HARDLY_DIFFERENT: (f64, f64) = (0.9, 0.9);
 
-/// What it means that maps of two classes are alike.
-const INDEPENDENT_OF_CLASS: &str = "the map of another class is nearly the same: this map hardly depends on the class, so \
-                                    it does not tell why the network chose this one";
+/// The finding if the maps of two classes are nearly the same.
+const INDEPENDENT_OF_CLASS: &str = "the map of another class is nearly the same: this map hardly \
+                                    depends on the class, so it does not show why the network \
+                                    chose this one";
 
 impl Metric for RandomLogit {
     fn parameters(&self) -> Map<String, Value> {
@@ -106,7 +110,7 @@ impl Metric for RandomLogit {
         let numbers = subject.numbers()?.len();
         refuse_mirrored(numbers, subject.output(), candidate.attribution().score)?;
         let other = self.other(candidate.target(), Output::classes(numbers))?;
-        // What speaks against a class stays in the question.
+        // The classes that the target subtracts stay the same.
         let target = match candidate.target() {
             Target::Difference(_, against) => Target::Difference(other, *against),
             Target::Class(_) | Target::Sum(_) => Target::Class(other),
@@ -122,13 +126,13 @@ impl Metric for RandomLogit {
     }
 }
 
-/// Refuses networks whose two classes share one number, or whose scores are one number and what it leaves: the map
-/// of either class is then that of the other with the sign turned, and says nothing of the method.
+/// Refuses networks whose two classes share one output, or whose two scores add up to a constant:
+/// the map of one class is then that of the other with the opposite sign, for any method.
 fn refuse_mirrored(numbers: usize, output: Output, score: &str) -> Result<(), Error> {
     if numbers == 1 {
         return Err(Error::Unfit(
-            "the network answers with one number, which stands for both of its classes, so their maps only differ in \
-             sign; this test needs a network with a number for each class"
+            "the network has one output for its two classes, so their maps only differ in sign; \
+             this test needs a network with one output per class"
                 .into(),
         ));
     }
@@ -136,8 +140,8 @@ fn refuse_mirrored(numbers: usize, output: Output, score: &str) -> Result<(), Er
         score != "logit" || matches!(output, Output::Probabilities | Output::LogProbabilities);
     if numbers == 2 && is_coupled && !output.is_of_labels() && output != Output::Activations {
         return Err(Error::Unfit(
-            "the network has two classes whose probabilities add up to 1, so the maps of either only differ in sign and \
-             size; this test needs maps of logits there"
+            "the probabilities of the network's two classes add up to 1, so their maps only differ \
+             in sign and size; this test needs maps of logits here"
                 .into(),
         ));
     }
@@ -149,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_class_drawn_is_none_that_the_map_is_about() {
+    fn the_random_class_is_not_one_of_the_target() {
         for seed in 0..40 {
             let metric = RandomLogit { other: None, seed };
             let sum = Target::Sum(vec![0, 2]);
@@ -164,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_is_given_must_be_another_one_of_the_network() {
+    fn the_other_class_must_exist_and_differ_from_the_target() {
         let metric = RandomLogit {
             other: Some(3),
             seed: 0,
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_that_share_a_number_are_refused() {
+    fn networks_with_one_output_for_two_classes_are_refused() {
         assert!(refuse_mirrored(1, Output::Logits, "logit").is_err());
         assert!(refuse_mirrored(2, Output::Logits, "probability").is_err());
         assert!(refuse_mirrored(2, Output::Probabilities, "logit").is_err());

@@ -1,21 +1,24 @@
-//! Copies of a network whose weights are drawn at random, layer after layer.
+//! Copies of a network with random weights, layer after layer.
 //!
-//! What a parameter becomes is what PyTorch's `reset_parameters` draws for its layer ([`Spread::Pytorch`]):
+//! The random values are those of PyTorch's `reset_parameters` for each layer
+//! ([`Initialisation::Pytorch`]):
 //!
 //! | parameter | becomes |
 //! |---|---|
-//! | weight and bias of a convolution or linear layer | uniform in ±1 / √fan-in; fan-in is the product of all sides of the weight but the first |
-//! | the same by [`Spread::He`] | weight uniform in ±√(6 / fan-in), bias 0 |
+//! | weight and bias of a convolution or linear layer | uniform in ±1 / √fan-in; fan-in is the
+//! product of all sides of the weight but the first |
+//! | the same with [`Initialisation::He`] | weight uniform in ±√(6 / fan-in), bias 0 |
 //! | factor and running variance of a normalisation | 1 |
 //! | shift and running mean of a normalisation | 0 |
 //! | any other factor, such as a layer scale | 1 |
 //! | slopes of a leaky ReLU | 0.25 |
-//! | all else: positions, class tokens, summands that no layer took in | normal, deviation 0.02 |
+//! | everything else: positions, class tokens, summands outside of layers | normal, standard
+//! deviation 0.02 |
 //!
-//! Constants of a graph that are no parameters stay. A parameter's numbers are those of the stream
-//! `"randomised <name>"` and the seed, row-major in the order of the state dict, so that they depend on
-//! nothing else: not on threads, other layers, or the order of layers. A parameter that several layers
-//! share belongs to the one nearest to the output.
+//! Constants of a graph are not changed. The values of a parameter are the stream `"randomised
+//! <name>"` with the seed, row-major in the order of the state dict, so they depend neither on
+//! threads nor on other layers or their order. A parameter that several layers share belongs to the
+//! one nearest to the output.
 
 use dvm_engine::ops::batch_norm::BatchNorm;
 use dvm_engine::ops::conv2d::Conv2d;
@@ -32,14 +35,14 @@ use crate::{Error, Subject, Target};
 
 words! {
     /// Which layers are randomised together.
-    pub(super) enum Together {
+    pub(super) enum LayerGrouping {
         /// All of them at once.
         Whole = "whole",
         /// Those of a stage: blocks of one resolution.
         Stages = "stages",
         /// Those of a block, such as a residual block.
         Blocks = "blocks",
-        /// None: each layer with parameters alone, a normalisation among them.
+        /// Each layer with parameters alone, normalisations included.
         Single = "single",
     }
 }
@@ -47,43 +50,44 @@ words! {
 /// How the weights of convolutions and linear layers are drawn.
 pub(super) const WEIGHTS: OptionSpec = OptionSpec {
     name: "weights",
-    takes: Takes::Text("pytorch|he"),
+    takes: Takes::Text(Initialisation::FORM),
     default: "he",
-    help: "how random weights are drawn: after He et al. 2015 (uniform in ±√(6/fan-in), biases 0), so that \
-           signals keep their size in deep networks, or as PyTorch begins a layer (uniform in ±1/√fan-in)",
+    help: "initialisation of the random weights: he (He et al. 2015: uniform in ±√(6/fan-in), \
+           biases 0; signals keep their size in deep networks) or pytorch (the initial values of a \
+           PyTorch layer: uniform in ±1/√fan-in)",
 };
 
 words! {
     /// How the weights of convolutions and linear layers are drawn.
-    pub(super) enum Spread {
-        /// Weight and bias uniform in ±1 / √fan-in. Signals fade by 1/√6 with every rectified layer, so that
-        /// the answer of a deep network hardly depends on the picture any more.
+    pub(super) enum Initialisation {
+        /// Weight and bias uniform in ±1 / √fan-in. Every layer with a ReLU shrinks signals by
+        /// 1/√6, so the output of a deep network hardly depends on the picture.
         Pytorch = "pytorch",
         /// Weights uniform in ±√(6 / fan-in), biases 0 (arXiv 1502.01852): signals keep their size.
         He = "he",
     }
 }
 
-/// What random networks follow from.
+/// How random weights are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Draw {
-    /// How weights are drawn.
-    pub spread: Spread,
-    /// Where the random numbers begin.
+pub(super) struct RandomWeights {
+    /// The distribution.
+    pub initialisation: Initialisation,
+    /// Seed of the random numbers.
     pub seed: u64,
 }
 
 /// Layers that are randomised together.
 pub(super) struct Group {
-    /// Its layer with parameters, or its first and last.
+    /// The name of its layer with parameters, or of its first and last.
     pub name: String,
-    /// Each parameter, and what it becomes.
-    parameters: Vec<(usize, Fresh)>,
+    /// Each parameter with its random values.
+    parameters: Vec<(usize, RandomValues)>,
 }
 
-/// What a parameter becomes.
+/// The random values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Fresh {
+enum RandomValues {
     /// Uniform in ± this.
     Uniform(f64),
     /// Normal of this standard deviation.
@@ -98,27 +102,31 @@ enum Fresh {
 /// [`Error::Unfit`] if there is no parameter to randomise; those of the network's shapes.
 pub(super) fn groups(
     subject: &Subject,
-    together: Together,
-    spread: Spread,
+    together: LayerGrouping,
+    initialisation: Initialisation,
 ) -> Result<Vec<Group>, Error> {
     let graph = subject.network().graph();
     let ends: Vec<usize> = match together {
-        Together::Whole => Vec::new(),
-        Together::Single => (0..graph.nodes().len()).collect(),
-        Together::Stages | Together::Blocks => {
+        LayerGrouping::Whole => Vec::new(),
+        LayerGrouping::Single => (0..graph.nodes().len()).collect(),
+        LayerGrouping::Stages | LayerGrouping::Blocks => {
             let all = graph.block_outputs(&subject.shape())?.into_iter();
-            all.filter(|block| together == Together::Blocks || block.ends_stage)
+            all.filter(|block| together == LayerGrouping::Blocks || block.ends_stage)
                 .map(|block| block.map.node.index())
                 .collect()
         }
     };
-    // For each node the number of its group.
+    // For each node the index of its group.
     let group_of = |node: usize| ends.partition_point(|&end| end < node);
     let mut taken = vec![false; graph.parameters().len()];
     let mut groups: Vec<(usize, Vec<&str>, Group)> = Vec::new();
     for (index, node) in graph.nodes().iter().enumerate().rev() {
-        let fresh = (0..node.parameters.len())
-            .map(|slot| (node.parameters[slot], fresh(graph, node, slot, spread)));
+        let fresh = (0..node.parameters.len()).map(|slot| {
+            (
+                node.parameters[slot],
+                fresh(graph, node, slot, initialisation),
+            )
+        });
         let fresh: Vec<_> = fresh
             .filter(|(parameter, _)| !std::mem::replace(&mut taken[*parameter], true))
             .collect();
@@ -138,7 +146,7 @@ pub(super) fn groups(
         group.parameters.extend(fresh);
     }
     if groups.is_empty() {
-        let what = "the network has no parameters, so they cannot be randomised";
+        let what = "the network has no parameters to randomise";
         return Err(Error::Unfit(what.into()));
     }
     let named = groups.into_iter().map(|(_, names, group)| {
@@ -152,33 +160,33 @@ pub(super) fn groups(
     Ok(named.collect())
 }
 
-/// What the parameter of a node in this place becomes.
-fn fresh(graph: &Graph, node: &Node, slot: usize, spread: Spread) -> Fresh {
+/// The random values of parameter number `slot` of a node.
+fn fresh(graph: &Graph, node: &Node, slot: usize, initialisation: Initialisation) -> RandomValues {
     let parameter = |slot: usize| &graph.parameters()[node.parameters[slot]];
     if node.op_as::<Conv2d>().is_some() || node.op_as::<Linear>().is_some() {
         let fan_in: usize = parameter(0).shape.iter().skip(1).product();
         let fan_in = fan_in.max(1) as f64;
-        return match spread {
-            Spread::Pytorch => Fresh::Uniform(1.0 / fan_in.sqrt()),
-            Spread::He if slot == 0 => Fresh::Uniform((6.0 / fan_in).sqrt()),
-            Spread::He => Fresh::Value(0.0),
+        return match initialisation {
+            Initialisation::Pytorch => RandomValues::Uniform(1.0 / fan_in.sqrt()),
+            Initialisation::He if slot == 0 => RandomValues::Uniform((6.0 / fan_in).sqrt()),
+            Initialisation::He => RandomValues::Value(0.0),
         };
     }
     if node.op_as::<BatchNorm>().is_some() {
         // Factor, shift, running mean, running variance.
-        return Fresh::Value([1.0, 0.0, 0.0, 1.0][slot]);
+        return RandomValues::Value([1.0, 0.0, 0.0, 1.0][slot]);
     }
     if node.op_as::<LayerNorm>().is_some() {
-        return Fresh::Value([1.0, 0.0][slot]);
+        return RandomValues::Value([1.0, 0.0][slot]);
     }
     match parameter(slot).role {
-        _ if node.op_as::<PRelu>().is_some() => Fresh::Value(0.25),
-        Role::Scale => Fresh::Value(1.0),
-        Role::Weight | Role::Bias | Role::Statistic => Fresh::Normal(0.02),
+        _ if node.op_as::<PRelu>().is_some() => RandomValues::Value(0.25),
+        Role::Scale => RandomValues::Value(1.0),
+        Role::Weight | Role::Bias | Role::Statistic => RandomValues::Normal(0.02),
     }
 }
 
-/// A network of which some layers are randomised. The original is never changed.
+/// A network with some layers randomised. The original is never changed.
 pub(super) struct Randomised<'a> {
     network: &'a Network,
     seed: u64,
@@ -196,38 +204,38 @@ impl<'a> Randomised<'a> {
         }
     }
 
-    /// Randomises these layers, too.
+    /// Randomises these layers in addition.
     pub fn randomise(&mut self, group: &Group) {
         for &(index, fresh) in &group.parameters {
             let parameter = &self.network.graph().parameters()[index];
             let count = parameter.shape.iter().product();
             let name = format!("randomised {}", parameter.name);
             let values = match fresh {
-                Fresh::Uniform(bound) => {
+                RandomValues::Uniform(bound) => {
                     seeded::uniform(&format!("{name} {}", self.seed), count, -bound, bound)
                 }
-                Fresh::Normal(deviation) => {
+                RandomValues::Normal(deviation) => {
                     let mut values = Stream::new(&name, self.seed).normal(count);
                     for value in &mut values {
                         *value = (f64::from(*value) * deviation) as f32;
                     }
                     values
                 }
-                Fresh::Value(value) => vec![value; count],
+                RandomValues::Value(value) => vec![value; count],
             };
             self.values[index] = Tensor::from_nchw(&parameter.shape, &values);
         }
     }
 
-    /// Gives all layers their own values back.
+    /// Restores the original values of all layers.
     pub fn restore(&mut self) {
         self.values = self.network.graph().values().to_vec();
     }
 
-    /// The network with the values as they are now, run with the same kernels as the original.
+    /// The network with the current values, with the same kernels as the original.
     ///
     /// # Errors
-    /// [`Error::Network`]; not for values that were drawn here.
+    /// [`Error::Network`]; never for values that were drawn here.
     pub fn network(&self) -> Result<Network, Error> {
         let graph = self.network.graph();
         let graph = graph.with_values(|index, _| self.values[index].clone())?;
@@ -235,10 +243,10 @@ impl<'a> Randomised<'a> {
     }
 }
 
-/// The map, as relevance `[H, W]`, that the candidate's method makes of another subject.
+/// The relevance `[H, W]` by the candidate's method for another subject.
 ///
 /// # Errors
-/// [`Error::Unfit`] if there is no such map, and those of the method.
+/// [`Error::Unfit`] if there is no such map; those of the method.
 pub(super) fn relevance_of(
     candidate: &Candidate,
     subject: &Subject,
@@ -248,56 +256,59 @@ pub(super) fn relevance_of(
     Ok(Candidate::new(subject, &map)?.relevance().to_vec())
 }
 
-/// The same of a network with random weights.
+/// The same for a network with random weights.
 ///
 /// # Errors
-/// As [`relevance_of`], saying that the weights were random.
+/// As [`relevance_of`], with a note that the weights were random.
 pub(super) fn relevance_of_random(
     candidate: &Candidate,
     subject: &Subject,
 ) -> Result<Vec<f32>, Error> {
     relevance_of(candidate, subject, candidate.target()).map_err(|error| match error {
         Error::NotFinite { .. } => Error::Unfit(
-            "with random weights the network answers with NaN or infinity, so there is no map to \
+            "with random weights the network outputs NaN or infinity, so there is no map to \
              compare with; try another seed"
                 .into(),
         ),
-        Error::Unfit(what) => Error::Unfit(format!("of the network with random weights: {what}")),
+        Error::Unfit(what) => Error::Unfit(format!("with random weights: {what}")),
         error => error,
     })
 }
 
-/// How many seeds are tried for a network whose map shows something.
+/// How many seeds are tried until the map is not constant.
 const TRIES: u64 = 4;
 
-/// The map of the network with all weights random, and the draw that it is of.
+/// The map of the network with all weights random, and how the weights were drawn.
 pub(super) struct FullyRandom {
     pub map: Vec<f32>,
-    pub draw: Draw,
+    pub draw: RandomWeights,
 }
 
-/// The map, as relevance `[H, W]`, of the network with all weights random: made once for all metrics that
-/// ask for it with the same draw.
+/// The relevance `[H, W]` for the network with all weights random, computed once for all metrics
+/// with the same `draw`.
 ///
-/// A rectifier behind the last layer may shut, or the answer may not depend on the picture within rounding;
-/// the map is then the same at every pixel. The next seed is taken instead, up to 4 in all, of which the last
-/// counts whatever it shows.
+/// With some seeds the map is the same at every pixel: a ReLU after the last layer is 0, or the
+/// output does not depend on the picture within rounding. Then the next seed is tried, up to 4 in
+/// all; the last one counts in any case.
 ///
 /// # Errors
 /// As [`relevance_of_random`] and [`groups`].
-pub(super) fn fully_random(candidate: &Candidate, draw: Draw) -> Result<FullyRandom, Error> {
+pub(super) fn fully_random(
+    candidate: &Candidate,
+    draw: RandomWeights,
+) -> Result<FullyRandom, Error> {
     let mut tried = 0;
     loop {
         let seed = draw.seed.wrapping_add(tried);
-        let draw = Draw { seed, ..draw };
+        let draw = RandomWeights { seed, ..draw };
         let map = candidate.shared(&format!("map of random weights: {draw:?}"), || {
             let subject = candidate.subject();
             let mut randomised = Randomised::new(subject.network(), seed);
-            for group in groups(subject, Together::Whole, draw.spread)? {
+            for group in groups(subject, LayerGrouping::Whole, draw.initialisation)? {
                 randomised.randomise(&group);
             }
             let network = randomised.network()?;
-            let subject = subject.asked_of(&network, subject.input());
+            let subject = subject.with_network(&network, subject.input());
             let map = relevance_of_random(candidate, &subject)?;
             Ok(map.into_iter().map(f64::from).collect())
         })?;
@@ -309,18 +320,18 @@ pub(super) fn fully_random(candidate: &Candidate, draw: Draw) -> Result<FullyRan
     }
 }
 
-/// What it means that there is nothing to compare with.
+/// Why a map cannot be compared with that of random weights.
 pub(super) const NOTHING_TO_COMPARE: &str = "with random weights the map has the same value at every pixel, so this test \
                                              cannot tell whether the map depends on what the network learned; try the \
                                              option `weights` or another seed";
 
-/// Refuses to test a map that shows nothing.
+/// Refuses to test a constant map.
 ///
 /// # Errors
-/// [`Error::Unfit`] if all values are alike.
+/// [`Error::Unfit`] if all values are equal.
 pub(super) fn refuse_plain(map: &[f32]) -> Result<(), Error> {
     if is_plain(map) {
-        let what = "the map has the same value at every pixel, so this test says nothing of it";
+        let what = "the map has the same value at every pixel, so this test does not apply";
         return Err(Error::Unfit(what.into()));
     }
     Ok(())

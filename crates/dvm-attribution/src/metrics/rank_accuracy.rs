@@ -1,18 +1,20 @@
 //! Rank accuracy: are the most relevant pixels on the object?
 
+use dvm_image::short_percent as percent;
 use serde_json::{Map, Value};
 
-use super::object::{Object, percent};
+use super::object::Object;
 use super::registry::{Better, MetricEntry, Needs, Question};
 use super::{Candidate, Measurement, Metric};
 use crate::Error;
 use crate::registry::{Published, Reference};
 
-/// How many of the most relevant pixels are on the object.
+/// The part of the most relevant pixels that is on the object.
 pub const RANK_ACCURACY: MetricEntry = MetricEntry {
     name: "rank-accuracy",
     title: "rank accuracy",
-    summary: "of the most relevant pixels, as many as the object has, the part that is on the object, 0 to 1",
+    summary: "the part of the N most relevant pixels that is on the object, 0 to 1, where N is the \
+              number of the object's pixels",
     reference: Reference {
         authors: "Arras, Osman, Samek",
         year: 2020,
@@ -39,8 +41,8 @@ impl Metric for RankAccuracy {
         let accuracy = accuracy(candidate.relevance(), object.pixels, object.area);
         let finding = (accuracy <= object.share).then(|| {
             format!(
-                "{} of the most relevant pixels are on the object, which takes {} of the picture: no more than of \
-                 pixels drawn at random",
+                "{} of the most relevant pixels are on the object, which takes {} of the picture: \
+                 no more than for pixels drawn at random",
                 percent(accuracy),
                 percent(object.share)
             )
@@ -51,8 +53,8 @@ impl Metric for RankAccuracy {
     }
 }
 
-/// The part of the `area` most relevant pixels that are on the object. Of equal pixels at the border of what
-/// is taken, each counts by the part of them that is taken: the mean over all orders of them.
+/// The part of the `area` most relevant pixels that is on the object. Pixels that are equal to the
+/// last of these count with the part of them that is among the `area`: the mean over all orders.
 fn accuracy(relevance: &[f32], object: &[bool], area: usize) -> f64 {
     let mut sorted = relevance.to_vec();
     let (_, &mut least, _) = sorted.select_nth_unstable_by(area - 1, |a, b| b.total_cmp(a));
@@ -85,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn equal_pixels_count_by_the_part_that_is_taken() {
+    fn equal_pixels_count_with_the_part_of_them_that_is_taken() {
         // 9 is taken; of the four zeros, of which one is inside, one more.
         let object = [true, true, false, false, false];
         assert_eq!(
             accuracy(&[9.0, 0.0, 0.0, -0.0, 0.0], &object, 2),
             (1.0 + 0.25) / 2.0
         );
-        // A map that is the same everywhere gets what chance gets.
+        // A constant map has the accuracy of random pixels.
         assert_eq!(accuracy(&[3.0; 5], &object, 2), 0.4);
     }
 }

@@ -1,4 +1,4 @@
-//! Region perturbation: how much the score has fallen on average while the first regions are covered.
+//! Region perturbation: the mean drop of the score while the first regions are covered.
 
 use dvm_options::{Count, OptionSpec, SettingError, Settings, Takes};
 use serde_json::{Map, Value};
@@ -13,7 +13,7 @@ const REGIONS: OptionSpec = OptionSpec {
     name: "regions",
     takes: Takes::WholeFrom(1),
     default: "100",
-    help: "how many regions are covered; all if the picture has fewer",
+    help: "number of regions to cover; all if the picture has fewer",
 };
 
 /// The area over the perturbation curve (AOPC): the mean drop of the score from the picture itself to the

@@ -21,11 +21,11 @@ use super::symmetric_relevance_gain::SYMMETRIC_RELEVANCE_GAIN;
 use crate::registry::Reference;
 use crate::{OptionSpec, SettingError, Settings};
 
-/// A metric: what people see of it, and how it is made.
+/// A metric: its description, and how it is made.
 pub struct MetricEntry {
-    /// The name to ask for it by.
+    /// The name by which it is selected.
     pub name: &'static str,
-    /// The name above its figures.
+    /// The title of its figures.
     pub title: &'static str,
     /// What it measures, in one sentence.
     pub summary: &'static str,
@@ -35,26 +35,26 @@ pub struct MetricEntry {
     pub question: Question,
     /// Which figures are good.
     pub better: Better,
-    /// What must be known beside the map.
+    /// What it needs besides the map.
     pub needs: Needs,
-    /// How often the network is walked for one map.
+    /// The number of passes through the network for one map.
     pub cost: &'static str,
     /// Its options.
     pub options: &'static [OptionSpec],
-    /// Makes it from the options given; those of other metrics are ignored.
+    /// Makes it from the options given; ignores those of other metrics.
     pub build: fn(&Settings) -> Result<Box<dyn Metric>, SettingError>,
 }
 
 /// The question that a metric answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// Do the pixels that the map calls relevant move the network?
+    /// Do the pixels that the map calls relevant change the output?
     Faithfulness,
-    /// Does the map stay as it is where the picture hardly changes?
+    /// Is the map stable when the picture hardly changes?
     Robustness,
     /// Does the map depend on what the network learned, and on the class?
     Randomisation,
-    /// Does the map lie on the object?
+    /// Is the map on the object?
     Localisation,
     /// Does the map show few places?
     Simplicity,
@@ -81,15 +81,17 @@ impl Question {
         }
     }
 
-    /// The question itself.
-    pub fn asked(self) -> &'static str {
+    /// The question as a sentence.
+    pub fn text(self) -> &'static str {
         match self {
-            Self::Faithfulness => "Do the pixels that the map calls relevant move the network?",
-            Self::Robustness => "Does the map stay as it is where the picture hardly changes?",
+            Self::Faithfulness => {
+                "Do the pixels that the map calls relevant change the network's output?"
+            }
+            Self::Robustness => "Is the map stable when the picture hardly changes?",
             Self::Randomisation => {
                 "Does the map depend on what the network learned, and on the class?"
             }
-            Self::Localisation => "Does the map lie on the object?",
+            Self::Localisation => "Is the map on the object?",
             Self::Simplicity => "Does the map show few places?",
         }
     }
@@ -102,7 +104,7 @@ pub enum Better {
     Higher,
     /// Low ones.
     Lower,
-    /// Neither: the figure describes the map, and says nothing of its truth.
+    /// Neither: the figure describes the map, not its quality.
     Neither,
 }
 
@@ -117,14 +119,14 @@ impl Better {
     }
 }
 
-/// What a metric must know beside the map, the network and the picture.
+/// What a metric needs besides the map, the network and the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Nothing.
     Map,
-    /// The method, to ask it for other maps.
+    /// The method, to make further maps.
     Method,
-    /// Where the object is.
+    /// The region of the object.
     Region,
 }
 
@@ -149,13 +151,13 @@ pub static ALL: &[MetricEntry] = &[
     COMPLEXITY,
 ];
 
-/// The metric of this name.
+/// The metric with this name.
 pub fn find(name: &str) -> Option<&'static MetricEntry> {
     ALL.iter().find(|entry| entry.name == name)
 }
 
 impl MetricEntry {
-    /// Whether it has an option of this name.
+    /// Whether it has an option with this name.
     pub fn takes(&self, option: &str) -> bool {
         self.options.iter().any(|spec| spec.name == option)
     }
@@ -163,7 +165,7 @@ impl MetricEntry {
     /// Makes the metric.
     ///
     /// # Errors
-    /// [`SettingError`] for a value that an option does not take.
+    /// [`SettingError`] for an invalid value of an option.
     pub fn metric(&self, settings: &Settings) -> Result<Box<dyn Metric>, SettingError> {
         (self.build)(settings)
     }
@@ -174,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_default_in_the_list_is_what_the_metric_does() {
+    fn the_defaults_in_the_list_are_those_of_the_metric() {
         for entry in ALL {
             let plain = entry.metric(&Settings::new()).unwrap().parameters();
             let mut spelled_out = Settings::new();

@@ -8,12 +8,12 @@ use super::{Candidate, Curve, Measurement, Metric};
 use crate::registry::{Published, Reference};
 use crate::{Error, Walks};
 
-/// The area between the curves of the two orders in which pixels can be covered.
+/// The area between the curves of the two orders.
 pub const SYMMETRIC_RELEVANCE_GAIN: MetricEntry = MetricEntry {
     name: "symmetric-relevance-gain",
     title: "symmetric relevance gain",
-    summary: "mean score while the least relevant pixels are covered first, less that while the most relevant \
-              ones are: 0 for an order that has nothing to do with the network",
+    summary: "mean score while the least relevant pixels are covered first, minus the mean score \
+              while the most relevant are covered first: 0 for a random order",
     reference: Reference {
         authors: "Blücher, Vielhaben, Strodthoff",
         year: 2024,
@@ -23,7 +23,7 @@ pub const SYMMETRIC_RELEVANCE_GAIN: MetricEntry = MetricEntry {
     question: Question::Faithfulness,
     better: Better::Higher,
     needs: Needs::Map,
-    cost: "two partial forward passes per step, none beside deletion and insertion",
+    cost: "two partial forward passes per step, none after deletion and insertion",
     options: Covering::OPTIONS,
     build: |settings| Ok(Box::new(SymmetricRelevanceGain(Covering::new(settings)?))),
 };
@@ -51,8 +51,8 @@ impl Metric for SymmetricRelevanceGain {
         let (most, least) = (most_first.area(), least_first.area());
         let gain = least - most;
         let finding = (gain <= 0.0).then(|| {
-            "the pixels that this map calls most relevant matter no more to the class than those it calls least \
-             relevant"
+            "the pixels that this map calls most relevant matter no more for the class than those \
+             it calls least relevant"
                 .into()
         });
         Ok(Measurement::of(gain)
@@ -64,7 +64,7 @@ impl Metric for SymmetricRelevanceGain {
     }
 }
 
-/// Insertion from its last point to its first: the least relevant pixels are covered first.
+/// Insertion in reverse: the least relevant pixels are covered first.
 fn read_backwards(insertion: Curve, across: &'static str) -> Curve {
     let points = insertion.points.into_iter().rev();
     Curve {

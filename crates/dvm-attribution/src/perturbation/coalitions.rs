@@ -1,5 +1,5 @@
-//! What all methods over segments share: their options, pictures that show some segments of which the
-//! others are covered, and how values of segments become an attribution.
+//! The common part of methods over segments: their options, pictures with some segments covered,
+//! and the attribution from one value per segment.
 
 use dvm_engine::incremental::Rectangle;
 use dvm_options::{SettingError, Settings};
@@ -10,7 +10,7 @@ use crate::options::{BASELINE, SCORE, SEED};
 use crate::probe::Variants;
 use crate::subject::ALWAYS_ALLOWED_BACK;
 use crate::{
-    Array, Attribution, Baseline, Check, Error, Nature, OptionSpec, Score, Subject, Target,
+    Array, Attribution, Baseline, Check, Error, OptionSpec, Score, Subject, Target, ValueKind,
 };
 
 /// Settings of a method over segments.
@@ -22,7 +22,7 @@ pub(super) struct OverSegments {
 }
 
 impl OverSegments {
-    /// Reads them; `score` is the method's own description of that option.
+    /// Reads them; `score` is the method's own option of that name.
     pub fn new(settings: &Settings, score: &OptionSpec) -> Result<Self, SettingError> {
         Ok(Self {
             segmentation: SEGMENTS.of(settings)?,
@@ -45,12 +45,12 @@ impl OverSegments {
         .collect()
     }
 
-    /// Divides the picture.
+    /// Divides the picture into segments.
     ///
     /// # Errors
     /// [`Error::Unfit`] if the segments or the baseline do not fit the picture.
     pub fn divided(&self, subject: &Subject) -> Result<Divided, Error> {
-        // What is wrong with the network is said first.
+        // Errors of the network come first.
         subject.numbers()?;
         let baseline = self.baseline.of_whole(subject, self.seed)?;
         Ok(Divided {
@@ -59,7 +59,7 @@ impl OverSegments {
         })
     }
 
-    /// The attribution of a target by one value per segment.
+    /// The attribution of a target from one value per segment.
     pub fn attribution(
         &self,
         subject: &Subject,
@@ -83,7 +83,7 @@ impl OverSegments {
                 Array::new(Array::RAW, &[segments.count], values),
                 segments.array(),
             ],
-            nature: Nature::Signed,
+            value_kind: ValueKind::Signed,
             warnings: Vec::new(),
             checks: Vec::new(),
         }
@@ -91,22 +91,22 @@ impl OverSegments {
     }
 }
 
-/// A picture in segments, and what covers them.
+/// A picture in segments, and the baseline that covers them.
 pub(super) struct Divided {
     pub segments: Segments,
     /// Normalised, as stored: `H, W, C`.
     pub baseline: Vec<f32>,
 }
 
-/// Pictures of which some segments show and the others are covered.
+/// Pictures with some segments shown and the others covered.
 pub(super) struct Coalitions<'a> {
     pub divided: &'a Divided,
-    /// `[N, M]`, row-major: whether a segment shows.
+    /// `[N, M]`, row-major: whether a segment is shown.
     pub shown: &'a [bool],
 }
 
 impl Coalitions<'_> {
-    /// Refuses more of them than memory holds.
+    /// Refuses more coalitions than fit in memory.
     ///
     /// # Errors
     /// [`Error::Unfit`].
@@ -116,8 +116,8 @@ impl Coalitions<'_> {
             return Ok(());
         }
         Err(Error::Unfit(format!(
-            "{count} coalitions of {segments} segments take {} MiB, more than the {} MiB allowed; choose fewer \
-             `segments`, fewer `samples`, or allow more memory",
+            "{count} coalitions of {segments} segments need {} MiB; the limit is {} MiB: choose \
+             fewer `segments`, fewer `samples`, or a higher memory limit",
             needed.div_ceil(1 << 20),
             subject.memory() >> 20
         )))
@@ -152,13 +152,13 @@ impl Variants for Coalitions<'_> {
     }
 }
 
-/// Where a target stands among those that a method was begun with.
+/// The position of a target among those that the method was given.
 ///
 /// # Panics
-/// If it is none of them, against what [`crate::Observation`] says.
+/// If it is none of them, which [`crate::Observation`] does not allow.
 pub(super) fn place(targets: &[Target], target: &Target) -> usize {
     let place = targets.iter().position(|known| known == target);
-    place.expect("an observation is asked about the targets that it was begun with")
+    place.expect("begin was given this target")
 }
 
 /// The scores of one target among those of several, `[N, targets]`, in f64.
@@ -169,19 +169,20 @@ pub(super) fn of_target(scores: &[f32], targets: &[Target], target: &Target) -> 
         .collect()
 }
 
-/// The share of the scores' variance that a linear model of segments explains.
+/// The part of the scores' variance that a linear model of segments explains.
 pub(super) fn determination(r2: Option<f64>) -> Option<Check> {
     r2.map(|value| Check {
         name: "coefficient of determination",
         value,
-        meaning: "share of the variance of the scores that the values of the segments explain together; \
-                  near 1 they speak for themselves, near 0 segments act together and the values say little"
-            .into(),
+        meaning:
+            "part of the variance of the scores that the values of the segments explain: near 1 \
+             the segments act independently, near 0 they act together and their values mean little"
+                .into(),
     })
 }
 
-/// The largest standard error of the values, to be compared with how far the values reach: from zero if
-/// they are signed, else from the smallest.
+/// The largest standard error of the values, with the number to compare it with: the largest
+/// absolute value if they are signed, else their range.
 pub(super) fn standard_error(errors: &[f64], values: &[f64], is_signed: bool) -> Check {
     let most = |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
@@ -197,8 +198,8 @@ pub(super) fn standard_error(errors: &[f64], values: &[f64], is_signed: bool) ->
         name: "standard error",
         value: most(errors),
         meaning: format!(
-            "the largest of any value; it should be small beside {beside}, {reach:.3e}; four times the samples \
-             halve it"
+            "the largest standard error of any value; it should be small compared with {beside}, \
+             {reach:.3e}; four times the samples halve it"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! The picture with one window covered, as a question of its own: what a person asks who drags a window over it.
+//! The outputs for a single covered window, such as one that a user drags over the picture.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -8,12 +8,13 @@ use dvm_engine::incremental::Rectangle;
 use crate::probe::Variants;
 use crate::{Baseline, Error, Subject};
 
-/// The numbers `[K]` that the network answers while these rows and columns of its input are covered by `fill`,
-/// as occlusion covers its windows. Only what the window can change is computed ([`Subject::incremental`]).
+/// The outputs `[K]` of the network while these rows and columns of its input are covered with
+/// `fill`, in the same way as by occlusion. Only what the window can change is computed
+/// ([`Subject::incremental`]).
 ///
 /// # Errors
-/// [`Error::Unfit`] for a window that is empty or does not lie within the picture, or a `fill` that does not fit;
-/// as [`Subject::answers`].
+/// [`Error::Unfit`] for a window that is empty or outside of the picture, or a `fill` that does not
+/// fit; as [`Subject::outputs_of`].
 pub fn cover(
     subject: &Subject,
     rows: Range<usize>,
@@ -23,7 +24,8 @@ pub fn cover(
     let [_, channels, height, width] = subject.shape();
     if rows.is_empty() || columns.is_empty() || rows.end > height || columns.end > width {
         return Err(Error::Unfit(format!(
-            "a window of rows {}..{} and columns {}..{} does not lie within a picture of {height}×{width} pixels",
+            "a window of rows {}..{} and columns {}..{} is empty or outside of a picture of \
+             {height}×{width} pixels",
             rows.start, rows.end, columns.start, columns.end
         )));
     }
@@ -39,13 +41,13 @@ pub fn cover(
         rectangle: Rectangle { rows, columns },
     };
     let answer = Mutex::new(Vec::new());
-    subject.answers(&window, &mut |_, numbers| {
+    subject.outputs_of(&window, &mut |_, numbers| {
         *answer.lock().unwrap_or_else(PoisonError::into_inner) = numbers.to_vec();
     })?;
     Ok(answer.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// One window, and what covers it: values as the input is stored, `H, W, C`.
+/// One window, and its fill: values as the input is stored, `H, W, C`.
 struct Window {
     cover: Vec<f32>,
     /// Values in a row of the input, and in a pixel.

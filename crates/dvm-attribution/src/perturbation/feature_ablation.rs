@@ -1,4 +1,4 @@
-//! Feature ablation: cover one segment at a time.
+//! Feature ablation: covers one segment at a time.
 
 use dvm_engine::incremental::Rectangle;
 use serde_json::{Map, Value};
@@ -7,14 +7,15 @@ use super::coalitions::{Divided, OverSegments, of_target};
 use super::segments::SEGMENTS;
 use crate::options::{BASELINE, SCORE, SEED};
 use crate::probe::Variants;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, Subject, Target, Walks};
 
-/// What the target loses when a segment is covered.
-pub const FEATURE_ABLATION: Entry = Entry {
+/// The drop of the score when a segment is covered.
+pub const FEATURE_ABLATION: MethodEntry = MethodEntry {
     name: "feature-ablation",
     title: "feature ablation",
-    summary: "what the class loses when one segment of the picture is covered, segment by segment",
+    summary: "drop of the class's score when one segment of the picture is covered, for each \
+              segment",
     reference: Reference {
         authors: "Zeiler, Fergus",
         year: 2013,

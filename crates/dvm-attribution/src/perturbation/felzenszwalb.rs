@@ -1,14 +1,14 @@
-//! Segments by a graph of neighbouring pixels (Felzenszwalb and Huttenlocher 2004,
-//! doi 10.1023/B:VISI.0000022288.19776.77), as scikit-image has them.
+//! Segments by a graph of neighbouring pixels (Felzenszwalb and Huttenlocher 2004, doi
+//! 10.1023/B:VISI.0000022288.19776.77), as in scikit-image.
 
 use dvm_image::Picture;
 
-/// Standard deviation of the blur before, in pixels.
+/// Standard deviation of the blur applied first, in pixels.
 const BLUR: f64 = 0.8;
 
-/// Labels `[H, W]`, row-major, in the order of their first pixels. The picture's values are stretched to
-/// −1 … 1. A larger `scale` makes larger segments; none has fewer pixels than `smallest`, where it has a
-/// neighbour.
+/// Labels `[H, W]`, row-major, numbered in the order of their first pixels. The picture's values
+/// are stretched to −1 … 1 first. A larger `scale` gives larger segments. Segments with fewer than
+/// `smallest` pixels are merged with a neighbour, if they have one.
 pub(super) fn felzenszwalb(picture: &Picture, scale: f64, smallest: usize) -> Vec<u32> {
     let (height, width) = (picture.height(), picture.width());
     let edges = edges(&blurred(&stretched(picture), height, width), height, width);
@@ -39,14 +39,14 @@ pub(super) fn felzenszwalb(picture: &Picture, scale: f64, smallest: usize) -> Ve
     super::segments::without_gaps(&roots)
 }
 
-/// Two neighbouring pixels and how much their colours differ.
+/// Two neighbouring pixels and the difference of their colours.
 struct Edge {
     cost: f64,
     a: u32,
     b: u32,
 }
 
-/// All edges between a pixel and its eight neighbours, by cost.
+/// All edges between a pixel and its eight neighbours, sorted by cost.
 fn edges(values: &[[f64; 3]], height: usize, width: usize) -> Vec<Edge> {
     let mut edges = Vec::with_capacity(4 * values.len());
     // Right, below, below and right, above and right.
@@ -74,7 +74,7 @@ fn edges(values: &[[f64; 3]], height: usize, width: usize) -> Vec<Edge> {
     edges
 }
 
-/// The picture with its least value at −1 and its largest at 1.
+/// The picture with its smallest value at −1 and its largest at 1.
 fn stretched(picture: &Picture) -> Vec<[f64; 3]> {
     let values = picture.rgb();
     let least = f64::from(values.iter().copied().min().unwrap_or(0));
@@ -85,14 +85,15 @@ fn stretched(picture: &Picture) -> Vec<[f64; 3]> {
     pixels.map(|pixel| pixel.map(stretch)).collect()
 }
 
-/// Under a Gaussian that is cut at four standard deviations; pixels beyond the border mirror those before it.
+/// Blurred with a Gaussian that is cut at four standard deviations; the picture is mirrored at the
+/// border.
 fn blurred(values: &[[f64; 3]], height: usize, width: usize) -> Vec<[f64; 3]> {
     let radius = (4.0 * BLUR + 0.5) as isize;
     let weights: Vec<f64> = (-radius..=radius)
         .map(|d| (-0.5 * (d as f64 / BLUR).powi(2)).exp())
         .collect();
     let total: f64 = weights.iter().sum();
-    // One pass along an axis of `length` pixels that lie `step` apart.
+    // One pass along an axis of `length` pixels that are `step` apart.
     let pass = |values: &[[f64; 3]], length: usize, step: usize| -> Vec<[f64; 3]> {
         let blur = |at: usize| {
             let position = (at / step % length) as isize;
@@ -111,17 +112,18 @@ fn blurred(values: &[[f64; 3]], height: usize, width: usize) -> Vec<[f64; 3]> {
     pass(&pass(values, height, width), width, 1)
 }
 
-/// The position of a pixel that may lie beyond the border: `… 1 0 | 0 1 … n−1 | n−1 …`.
+/// The position of a pixel that may be outside of the border: `… 1 0 | 0 1 … n−1 | n−1 …`.
 fn mirrored(position: isize, length: usize) -> isize {
     let length = length as isize;
     let within = position.rem_euclid(2 * length);
     within.min(2 * length - 1 - within)
 }
 
-/// Pixels that belong together: each points to another of its part, the first of the part to itself.
+/// Sets of connected pixels: each pixel points to another of its set, and the first pixel to
+/// itself.
 struct Parts {
     parents: Vec<u32>,
-    /// Pixels of a part, at its first pixel.
+    /// Number of pixels of a set, at its first pixel.
     sizes: Vec<usize>,
 }
 
@@ -133,7 +135,7 @@ impl Parts {
         }
     }
 
-    /// The first pixel of the part that `pixel` belongs to.
+    /// The first pixel of the set of `pixel`.
     fn root(&mut self, mut pixel: u32) -> u32 {
         while self.parents[pixel as usize] != pixel {
             let parent = self.parents[pixel as usize];
@@ -143,7 +145,7 @@ impl Parts {
         pixel
     }
 
-    /// Makes one part of two, given by their first pixels; the first pixel of both.
+    /// Joins two sets, given by their first pixels; returns the first pixel of both.
     fn join(&mut self, a: u32, b: u32) -> u32 {
         let (first, other) = (a.min(b), a.max(b));
         self.parents[other as usize] = first;

@@ -1,5 +1,5 @@
-//! Which coalitions of segments Kernel SHAP asks about, and how they count (Lundberg and Lee 2017), as the
-//! package `shap` chooses them.
+//! The coalitions of segments that Kernel SHAP uses, and their weights (Lundberg and Lee 2017), as
+//! in the package `shap`.
 
 use std::collections::HashMap;
 
@@ -7,22 +7,22 @@ use crate::random::Stream;
 
 /// Coalitions with weights.
 pub(super) struct Weighted {
-    /// `[N, M]`, row-major; neither none nor all of the segments.
+    /// `[N, M]`, row-major; without the empty coalition and the one of all segments.
     pub coalitions: Vec<bool>,
     /// `[N]`
     pub weights: Vec<f64>,
-    /// Whether these are all that there are, so that the values are Shapley's.
+    /// Whether these are all coalitions, so that the values are the exact Shapley values.
     pub are_all: bool,
 }
 
-/// Share of a size that must fit for all its coalitions to be taken.
+/// All coalitions of a size are used if at least this part of them fits in `samples`.
 const WHOLE: f64 = 1.0 - 1e-8;
 
-/// Draws for each coalition that is still wanted; repeated ones count more instead.
+/// Draws per missing coalition; repeated ones get more weight.
 const DRAWS: usize = 4;
 
-/// About `samples` coalitions of `count` segments. Sizes are taken whole, smallest and largest first, as far
-/// as `samples` allows; of the other sizes coalitions are drawn, each with its opposite.
+/// About `samples` coalitions of `count` segments. All coalitions of the smallest and largest sizes
+/// are used as far as `samples` allows; those of other sizes are drawn, each with its complement.
 pub(super) fn weighted(count: usize, samples: usize, stream: Stream) -> Weighted {
     let mut found = Found {
         count,
@@ -55,7 +55,8 @@ pub(super) fn weighted(count: usize, samples: usize, stream: Stream) -> Weighted
     }
 }
 
-/// The share of all weight that the coalitions of 1, 2, … segments have, those of all but as many included.
+/// The part of all weight that coalitions of 1, 2, … segments have, including those of the
+/// complementary size.
 fn shares(count: usize, sizes: usize, paired: usize) -> Vec<f64> {
     let weight = |size: usize| {
         let sides = if size <= paired { 2.0 } else { 1.0 };
@@ -66,7 +67,7 @@ fn shares(count: usize, sizes: usize, paired: usize) -> Vec<f64> {
     weights.iter().map(|weight| weight / total).collect()
 }
 
-/// In how many ways `size` of `count` can be chosen.
+/// The binomial coefficient.
 fn choose(count: usize, size: usize) -> f64 {
     (0..size).fold(1.0, |ways, i| {
         (ways * (count - i) as f64 / (i + 1) as f64).round()
@@ -85,7 +86,8 @@ impl Found {
         self.weights.push(weight);
     }
 
-    /// All coalitions of `size` segments, in the order of their members, and their opposites.
+    /// Adds all coalitions of `size` segments, in the order of their members, and their
+    /// complements.
     fn take_all(&mut self, size: usize, is_paired: bool, weight: f64) {
         let mut members: Vec<usize> = (0..size).collect();
         loop {
@@ -97,7 +99,7 @@ impl Found {
             if is_paired {
                 self.push(&opposite(&coalition), weight);
             }
-            // The last member that can move on, with those behind it right after.
+            // Move the last member that can move, and put those after it right behind it.
             let movable = |&i: &usize| members[i] < self.count - size + i;
             let Some(moved) = (0..size).rev().find(movable) else {
                 return;
@@ -109,7 +111,7 @@ impl Found {
         }
     }
 
-    /// Draws `left` coalitions of more than `whole` segments, and as many of all but as many.
+    /// Draws `left` coalitions of more than `whole` segments, with their complements.
     fn draw(
         &mut self,
         mut left: usize,
@@ -118,7 +120,7 @@ impl Found {
         paired: usize,
         mut stream: Stream,
     ) {
-        // A draw of a paired size gives two.
+        // A draw of a paired size gives two coalitions.
         let halved =
             shares.iter().zip(whole + 1..).map(
                 |(share, size)| {

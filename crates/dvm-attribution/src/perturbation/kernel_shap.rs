@@ -9,7 +9,7 @@ use super::least_squares::Rows;
 use super::segments::SEGMENTS;
 use crate::options::{self, BASELINE, SCORE, SEED};
 use crate::random::Stream;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, OptionSpec, Subject, Target};
 
 const SAMPLES: OptionSpec = OptionSpec {
@@ -17,12 +17,13 @@ const SAMPLES: OptionSpec = OptionSpec {
     ..options::SAMPLES
 };
 
-/// Shapley values of segments, estimated; exactly where `samples` holds all coalitions.
-pub const KERNEL_SHAP: Entry = Entry {
+/// Estimated Shapley values of segments; exact if `samples` allows all coalitions.
+pub const KERNEL_SHAP: MethodEntry = MethodEntry {
     name: "kernel-shap",
     title: "Kernel SHAP",
-    summary: "what each segment adds to the class on average over coalitions of segments (Shapley values), by \
-              weighted least squares; the values add up to the score of the picture less that of the baseline",
+    summary: "mean contribution of each segment to the class's score over coalitions of segments \
+              (Shapley values), by weighted least squares; the values add up to the score of the \
+              picture minus that of the baseline",
     reference: Reference {
         authors: "Lundberg, Lee",
         year: 2017,
@@ -30,7 +31,7 @@ pub const KERNEL_SHAP: Entry = Entry {
         published: Published::Arxiv("1705.07874"),
     },
     family: Family::Perturbation,
-    cost: "one forward pass per sample: 1,000 if not said",
+    cost: "one forward pass per sample; 1,000 by default",
     networks: "all",
     options: &[SEGMENTS, SAMPLES, BASELINE, SEED, SCORE],
     presets: &[],
@@ -68,7 +69,7 @@ impl Method for KernelShap {
         Coalitions::allow(subject, self.samples.saturating_add(8 * count), count)?;
         let stream = Stream::new("kernel-shap", self.over.seed);
         let chosen = kernel_coalitions::weighted(count, self.samples, stream);
-        // The first shows nothing.
+        // The first shows nothing: the baseline.
         let shown = [vec![false; count], chosen.coalitions].concat();
         let coalitions = Coalitions {
             divided: &divided,
@@ -88,8 +89,8 @@ impl Method for KernelShap {
             let fit = rows.between(&scores[1..], scores[0], whole);
             let fit = fit.ok_or_else(|| {
                 Error::Unfit(format!(
-                    "{} coalitions do not determine the values of {count} segments; give more `samples` or \
-                     choose fewer `segments`",
+                    "{} coalitions do not determine the values of {count} segments; choose more \
+                     `samples` or fewer `segments`",
                     chosen.weights.len()
                 ))
             })?;

@@ -1,4 +1,4 @@
-//! Label files: which segment each pixel belongs to, as a PNG whose colours are the labels or as a NumPy
+//! Label files: the segment of each pixel, as a PNG whose colours are the labels or as a NumPy
 //! array `[H, W]` of whole numbers.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use dvm_image::{Input, Limits};
 
-/// Labels as they stand in a file.
+/// The labels of a file.
 pub(super) struct LabelFile {
     /// Rows and columns.
     pub size: (usize, usize),
@@ -15,8 +15,8 @@ pub(super) struct LabelFile {
 }
 
 impl LabelFile {
-    /// The label of each pixel of the network's input, `[H, W]`: as they are, or, if they are of the size of
-    /// the original picture, the nearest one under each pixel's middle. `None` if they are of neither size.
+    /// The label of each pixel of the network's input, `[H, W]`. Labels of the size of the original
+    /// picture are sampled at the centre of each pixel. `None` if they have neither size.
     pub fn on(&self, input: &Input) -> Option<Vec<u32>> {
         let placement = input.placement();
         let [_, height, width] = input.shape();
@@ -43,7 +43,7 @@ impl LabelFile {
 /// Reads a label file.
 ///
 /// # Errors
-/// What is wrong with it, naming the file.
+/// What is wrong with the file, with its name.
 pub(super) fn read(path: &Path) -> Result<LabelFile, String> {
     let limits = Limits::default();
     let failed = |what: String| format!("{}: {what}", path.display());
@@ -68,7 +68,7 @@ pub(super) fn read(path: &Path) -> Result<LabelFile, String> {
     })
 }
 
-/// Numbers from 0 in the order of the values.
+/// Numbers from 0, in the order of the values.
 fn numbered<T: Ord>(values: impl Iterator<Item = Result<T, String>>) -> Result<Vec<u32>, String> {
     let values: Vec<T> = values.collect::<Result<_, _>>()?;
     let mut places: BTreeMap<&T, u32> = values.iter().map(|value| (value, 0)).collect();
@@ -78,7 +78,7 @@ fn numbered<T: Ord>(values: impl Iterator<Item = Result<T, String>>) -> Result<V
     Ok(values.iter().map(|value| places[value]).collect())
 }
 
-/// A NumPy file of two axes.
+/// Reads a NumPy file with two axes.
 fn array(bytes: &[u8]) -> Result<LabelFile, String> {
     let broken = || "this is not a complete .npy file".to_owned();
     let dvm_image::NpyFile {
@@ -88,7 +88,7 @@ fn array(bytes: &[u8]) -> Result<LabelFile, String> {
     } = dvm_image::parse_npy(bytes)?;
     let &[height, width] = &shape[..] else {
         return Err(format!(
-            "labels are an array [H, W], and this one has the shape {shape:?}"
+            "labels must be an array [H, W], but this one has the shape {shape:?}"
         ));
     };
     let width_of_one = match kind {
@@ -98,7 +98,7 @@ fn array(bytes: &[u8]) -> Result<LabelFile, String> {
         "<u8" | "<i8" => 8,
         _ => {
             return Err(format!(
-                "labels are whole numbers, and this array holds `{kind}`; save it as int32"
+                "labels must be whole numbers, but this array holds `{kind}`; save it as int32"
             ));
         }
     };
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_of_whole_numbers_is_read_in_the_order_of_its_numbers() {
+    fn an_array_of_whole_numbers_is_numbered_in_the_order_of_its_values() {
         let values: Vec<u8> = [-5i16, 300, 7, -5]
             .iter()
             .flat_map(|v| v.to_le_bytes())
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_array_of_another_kind_is_refused_with_what_to_do() {
+    fn an_array_of_another_kind_is_an_error_with_advice() {
         let error = |kind, shape, values: &[u8]| array(&file(kind, shape, values)).err().unwrap();
         assert!(error("<f4", "(1, 1)", &[0; 4]).contains("int32"));
         assert!(error("|u1", "(3,)", &[0; 3]).contains("[H, W]"));

@@ -4,9 +4,9 @@
 pub(super) struct Fit {
     /// One coefficient per column.
     pub coefficients: Vec<f64>,
-    /// What the fit says where every column is zero.
+    /// The fitted score where every column is zero.
     pub intercept: f64,
-    /// Share of the weighted variance of the scores that the fit explains, 1 at best; `None` where all
+    /// Part of the weighted variance of the scores that the fit explains, 1 at best; `None` if all
     /// scores are equal.
     pub r2: Option<f64>,
 }
@@ -27,8 +27,8 @@ impl Rows<'_> {
         rows.zip(self.weights.iter().copied())
     }
 
-    /// Weighted ridge regression with an intercept that is not penalised: minimises
-    /// Σ w (y − b − z·c)² + `ridge`·|c|². `None` where the rows do not determine the coefficients.
+    /// Weighted ridge regression with an intercept that is not penalised: minimises Σ w (y − b −
+    /// z·c)² + `ridge`·|c|². `None` if the rows do not determine the coefficients.
     pub fn ridge(&self, scores: &[f64], ridge: f64) -> Option<Fit> {
         let total: f64 = self.weights.iter().sum();
         let mut means = vec![0.0; self.columns];
@@ -53,11 +53,11 @@ impl Rows<'_> {
         Some(self.fit(coefficients, score - along, scores))
     }
 
-    /// Weighted least squares through two points: the fit is `empty` where all columns are zero and `whole`
-    /// where all are one. `None` where the rows do not determine the coefficients.
+    /// Weighted least squares through two points: the fit is `empty` where all columns are zero and
+    /// `whole` where all are one. `None` if the rows do not determine the coefficients.
     pub fn between(&self, scores: &[f64], empty: f64, whole: f64) -> Option<Fit> {
         let (last, sum) = (self.columns - 1, whole - empty);
-        // The last coefficient is what the others leave of the sum.
+        // The last coefficient follows from the sum of all.
         let mut equations = Equations::new(last);
         let mut differences = vec![0.0; last];
         for ((row, weight), y) in self.with_weights().zip(scores) {
@@ -91,7 +91,7 @@ impl Rows<'_> {
     }
 }
 
-/// The normal equations: a symmetric matrix, of which the lower half is kept, and the right side.
+/// The normal equations: the lower half of a symmetric matrix, and the right side.
 struct Equations {
     size: usize,
     /// `[size, size]`
@@ -99,7 +99,7 @@ struct Equations {
     right: Vec<f64>,
 }
 
-/// A pivot that is smaller than this share of its diagonal is rounding.
+/// A pivot smaller than this part of its diagonal is rounding only.
 const ROUNDING: f64 = 1e-10;
 
 impl Equations {
@@ -130,7 +130,7 @@ impl Equations {
             .for_each(|v| *v += ridge);
     }
 
-    /// The solution by Cholesky's factors; `None` where the matrix is singular.
+    /// The solution by Cholesky decomposition; `None` if the matrix is singular.
     fn solved(mut self) -> Option<Vec<f64>> {
         let n = self.size;
         let m = &mut self.matrix;
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_score_is_found_exactly() {
+    fn a_linear_score_is_fitted_exactly() {
         let rows = all_of_three();
         let fitted = |row: &[bool]| {
             let terms = row.iter().zip([2.0, -1.0, 0.5]);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_are_always_alike_determine_nothing() {
+    fn columns_that_are_always_equal_are_not_determined() {
         let rows = Rows {
             rows: &[true, true, false, false, true, true],
             weights: &[1.0; 3],

@@ -1,4 +1,4 @@
-//! LIME: a linear model of the network around the picture, over segments that show or are covered.
+//! LIME: a linear model of the network around the picture, over shown and covered segments.
 
 use dvm_options::{Count, Positive, Takes};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use super::least_squares::Rows;
 use super::segments::SEGMENTS;
 use crate::options::{self, BASELINE, SEED};
 use crate::random::Stream;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Attribution, Check, Error, Method, Observation, OptionSpec, Subject, Target};
 
 const SAMPLES: OptionSpec = OptionSpec {
@@ -25,23 +25,23 @@ const KERNEL_WIDTH: OptionSpec = OptionSpec {
     name: "kernel-width",
     takes: Takes::Text("NUMBER"),
     default: "0.25",
-    help: "how far from the picture covered versions of it still count: each counts exp(−d² / 2w²), w the \
-           width, d the cosine distance of its segments from all of them (0 … 1)",
+    help: "width of the kernel that weights samples by their similarity to the picture: exp(−d² / \
+           2w²) for width w and cosine distance d to all segments (0 … 1)",
 };
 
 const RIDGE: OptionSpec = OptionSpec {
     name: "ridge",
     takes: Takes::Text("NUMBER"),
     default: "1",
-    help: "penalty on the squares of the values; 0 is weighted least squares",
+    help: "penalty on the squares of the values; 0 for weighted least squares",
 };
 
 /// The coefficients of a linear model around the picture.
-pub const LIME: Entry = Entry {
+pub const LIME: MethodEntry = MethodEntry {
     name: "lime",
     title: "LIME",
-    summary: "how much each segment counts in a linear model that answers as the network does for the \
-              picture with segments covered; the model is ridge regression, weighted by nearness",
+    summary: "coefficient of each segment in a linear model of the network's score for the picture \
+              with segments covered (ridge regression, weighted by similarity to the picture)",
     reference: Reference {
         authors: "Ribeiro, Singh, Guestrin",
         year: 2016,
@@ -49,7 +49,7 @@ pub const LIME: Entry = Entry {
         published: Published::Arxiv("1602.04938"),
     },
     family: Family::Perturbation,
-    cost: "one forward pass per sample: 1,000 if not said",
+    cost: "one forward pass per sample; 1,000 by default",
     networks: "all",
     options: &[
         SEGMENTS,
@@ -64,7 +64,7 @@ pub const LIME: Entry = Entry {
     build: |settings| {
         let width = KERNEL_WIDTH.of::<Positive>(settings)?.0;
         if width == 0.0 {
-            return Err(KERNEL_WIDTH.refuse(width, "it is a number above 0"));
+            return Err(KERNEL_WIDTH.refuse(width, "it must be greater than 0"));
         }
         Ok(Box::new(Lime {
             over: OverSegments::new(settings, &SCORE)?,
@@ -83,7 +83,7 @@ struct Lime {
 }
 
 impl Lime {
-    /// Coalitions `[N, M]`: all segments, and then each with probability one half.
+    /// Coalitions `[N, M]`: all segments first, then each segment with probability one half.
     fn drawn(&self, count: usize) -> Vec<bool> {
         let mut shown = vec![true; count];
         for sample in 1..self.samples {
@@ -93,10 +93,10 @@ impl Lime {
         shown
     }
 
-    /// How much a coalition counts.
+    /// The weight of a coalition.
     fn weight(&self, shown: &[bool]) -> f64 {
         let share = shown.iter().filter(|shown| **shown).count() as f64 / shown.len() as f64;
-        // The cosine between it and all segments is the root of its share.
+        // The cosine to all segments is the square root of its share.
         let distance = 1.0 - share.sqrt();
         (-0.5 * (distance / self.width).powi(2)).exp()
     }
@@ -143,8 +143,8 @@ impl Method for Lime {
             };
             let fit = rows.ridge(&scores, self.ridge).ok_or_else(|| {
                 Error::Unfit(format!(
-                    "{} samples do not determine the values of {count} segments; give more `samples`, a \
-                     `ridge` above 0, or fewer `segments`",
+                    "{} samples do not determine the values of {count} segments; choose more \
+                     `samples`, a `ridge` greater than 0, or fewer `segments`",
                     self.samples
                 ))
             })?;
@@ -159,9 +159,8 @@ impl Method for Lime {
                     .chain([Check {
                         name: "intercept",
                         value: fit.intercept,
-                        meaning:
-                            "the score that the linear model says where every segment is covered"
-                                .into(),
+                        meaning: "the score of the linear model when every segment is covered"
+                            .into(),
                     }])
                     .collect(),
                 ..attribution

@@ -1,4 +1,4 @@
-//! Methods that change the picture and look at what the network then says.
+//! Methods that use the network's outputs for changed pictures.
 
 mod coalitions;
 mod cover;

@@ -1,5 +1,5 @@
-//! RISE: the mean score of the picture under random smooth masks, at each pixel weighed by how much of it
-//! they show.
+//! RISE: the mean score of the picture under random smooth masks, weighted at each pixel by the
+//! masks.
 
 use dvm_engine::incremental::Rectangle;
 use dvm_options::{Count, Takes, words};
@@ -10,18 +10,18 @@ use super::coalitions::{of_target, standard_error};
 use crate::options::{self, BASELINE, SEED};
 use crate::probe::Variants;
 use crate::random::Stream;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::subject::ALWAYS_ALLOWED_BACK;
 use crate::{
-    Array, Attribution, Baseline, Error, Method, Nature, Observation, OptionSpec, Score,
-    SettingError, Settings, Subject, Target,
+    Array, Attribution, Baseline, Error, Method, Observation, OptionSpec, Score, SettingError,
+    Settings, Subject, Target, ValueKind,
 };
 
 const MASKS: OptionSpec = OptionSpec {
     name: "masks",
     takes: Takes::Text("N"),
     default: "4000",
-    help: "how many masks are drawn",
+    help: "number of masks",
 };
 
 const SCORE: OptionSpec = OptionSpec {
@@ -33,7 +33,7 @@ const CELLS: OptionSpec = OptionSpec {
     name: "cells",
     takes: Takes::Text("N"),
     default: "7",
-    help: "rows and columns of the coarse grid that a mask is made of; it is enlarged by bilinear \
+    help: "rows and columns of the coarse grid of a mask, which is enlarged by bilinear \
            interpolation and shifted at random by less than a cell",
 };
 
@@ -41,23 +41,24 @@ const SHOWN: OptionSpec = OptionSpec {
     name: "shown",
     takes: Takes::Text("P"),
     default: "0.5",
-    help: "probability with which a cell of the grid shows",
+    help: "probability that a cell of the grid is shown",
 };
 
 const ESTIMATE: OptionSpec = OptionSpec {
     name: "estimate",
-    takes: Takes::Text("shown|contrast"),
+    takes: Takes::Text(Estimate::FORM),
     default: "shown",
-    help: "what a pixel says: the mean score where it shows, as the authors define it (the sum of scores \
-           times masks, divided by the number of masks and the probability), or the mean score where it \
-           shows less that where it is covered, which is 0 for a pixel that does not matter",
+    help: "value of a pixel: shown (the mean score where it is shown, as by the authors: the sum \
+           of scores times masks, divided by the number of masks and the probability) or contrast \
+           (that minus the mean score where it is covered, which is 0 for an irrelevant pixel)",
 };
 
 /// The mean score under random masks that show a pixel.
-pub const RISE: Entry = Entry {
+pub const RISE: MethodEntry = MethodEntry {
     name: "rise",
     title: "RISE",
-    summary: "the mean probability of the class under random smooth masks that show a place of the picture",
+    summary: "mean score of the class under random smooth masks, for each pixel over the masks \
+              that show it",
     reference: Reference {
         authors: "Petsiuk, Das, Saenko",
         year: 2018,
@@ -65,7 +66,7 @@ pub const RISE: Entry = Entry {
         published: Published::Arxiv("1806.07421"),
     },
     family: Family::Perturbation,
-    cost: "one forward pass per mask: 4,000 if not said",
+    cost: "one forward pass per mask; 4,000 by default",
     networks: "all",
     options: &[MASKS, CELLS, SHOWN, ESTIMATE, BASELINE, SEED, SCORE],
     presets: &[],
@@ -73,11 +74,11 @@ pub const RISE: Entry = Entry {
 };
 
 words! {
-    /// What a pixel of the map says.
+    /// The value of a pixel.
     enum Estimate {
-        /// The mean score where it shows.
+        /// The mean score where it is shown.
         Shown = "shown",
-        /// That less the mean score where it is covered.
+        /// That minus the mean score where it is covered.
         Contrast = "contrast",
     }
 }
@@ -96,7 +97,7 @@ impl Rise {
     fn new(settings: &Settings) -> Result<Self, SettingError> {
         let shown = SHOWN.of(settings)?;
         if !(0.0 < shown && shown < 1.0) {
-            return Err(SHOWN.refuse(shown, "it is a number above 0 and below 1"));
+            return Err(SHOWN.refuse(shown, "it must be greater than 0 and less than 1"));
         }
         Ok(Self {
             samples: MASKS.of::<Count>(settings)?.0,
@@ -109,20 +110,21 @@ impl Rise {
         })
     }
 
-    /// Refuses masks that do not fit.
+    /// Refuses masks that do not fit the picture or memory.
     fn check(&self, subject: &Subject) -> Result<(), Error> {
         let (height, width) = subject.size();
         if self.cells > height.min(width) {
             return Err(Error::Unfit(format!(
-                "a mask of {0}×{0} `cells` does not fit on {height}×{width} pixels; choose fewer",
+                "a mask of {0}×{0} `cells` does not fit on {height}×{width} pixels; choose fewer \
+                 `cells`",
                 self.cells
             )));
         }
         let needed = self.samples.saturating_mul(self.cells * self.cells);
         if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
             return Err(Error::Unfit(format!(
-                "{} masks of {1}×{1} cells take {2} MiB, more than the {3} MiB allowed; choose fewer `masks` \
-                 or `cells`, or allow more memory",
+                "{} masks of {1}×{1} cells need {2} MiB; the limit is {3} MiB: choose fewer \
+                 `masks` or `cells`, or a higher memory limit",
                 self.samples,
                 self.cells,
                 needed.div_ceil(1 << 20),
@@ -181,23 +183,23 @@ impl Method for Rise {
             let all: f64 = scores.iter().sum();
             let contrast = |sum: &Sums| {
                 let covered = number - sum.weight;
-                // Where a pixel was never covered, or never shown, there is nothing to compare.
+                // A pixel that was never covered, or never shown, has no contrast.
                 match sum.weight > 0.0 && covered > 0.0 {
                     true => (sum.shown / sum.weight - (all - sum.shown) / covered) as f32,
                     false => 0.0,
                 }
             };
             let name = self.score.name(subject.output(), outputs);
-            let (map, quantity, nature) = match self.estimate {
+            let (map, quantity, value_kind) = match self.estimate {
                 Estimate::Shown => (
                     means.iter().map(|&mean| mean as f32).collect::<Vec<f32>>(),
                     format!("mean {name} where shown"),
-                    Nature::Support,
+                    ValueKind::ScoreIfShown,
                 ),
                 Estimate::Contrast => (
                     sums.iter().map(contrast).collect(),
                     format!("mean {name} where shown − where covered"),
-                    Nature::Signed,
+                    ValueKind::Signed,
                 ),
             };
             let errors: Vec<f64> = sums.iter().map(error).collect();
@@ -212,7 +214,7 @@ impl Method for Rise {
                 map,
                 size: (height, width),
                 smooth: None,
-                nature,
+                value_kind,
                 warnings: Vec::new(),
                 checks: check.into_iter().collect(),
             }
@@ -221,31 +223,31 @@ impl Method for Rise {
     }
 }
 
-/// All masks of one run.
+/// All masks of one map.
 struct Masks {
     /// Rows and columns of a mask.
     size: (usize, usize),
     /// Rows and columns of its grid.
     cells: usize,
-    /// For each mask its grid, row-major.
+    /// The grid of each mask, row-major.
     grids: Vec<bool>,
-    /// For each mask the first row and column of the enlarged grid that it has.
+    /// The first row and column of each mask on its enlarged grid.
     shifts: Vec<(usize, usize)>,
-    /// Where the rows and columns of the enlarged grid lie on the grid.
+    /// The positions of the rows and columns of the enlarged grid on the grid.
     places: (Vec<Place>, Vec<Place>),
 }
 
-/// A point between two cells of a grid.
+/// A position between two cells of a grid.
 #[derive(Clone, Copy)]
 struct Place {
     first: usize,
     second: usize,
-    /// How far it is from the first to the second, 0 … 1.
+    /// The fraction from the first to the second, 0 … 1.
     share: f64,
 }
 
 impl Masks {
-    /// Draws the masks: of each first its cells, then its shift down and to the right.
+    /// Draws the masks: for each first its cells, then its shift down and to the right.
     fn drawn(rise: &Rise, size: (usize, usize)) -> Self {
         let cells = rise.cells;
         let cell = (size.0.div_ceil(cells), size.1.div_ceil(cells));
@@ -270,7 +272,7 @@ impl Masks {
         self.shifts.len()
     }
 
-    /// Row `y` of a mask: how much of each of its pixels shows, 0 … 1.
+    /// Row `y` of a mask: how much of each of its pixels is shown, 0 … 1.
     fn row(&self, mask: usize, y: usize, row: &mut [f64]) {
         let (top, left) = self.shifts[mask];
         let grid = &self.grids[mask * self.cells * self.cells..][..self.cells * self.cells];
@@ -293,8 +295,8 @@ impl Masks {
         }
     }
 
-    /// At each pixel, over all masks: sums of the masks, of them times their scores, and of the squares of
-    /// these.
+    /// Sums over all masks at each pixel: of the masks, of masks times scores, and of the squares
+    /// of these.
     fn sums(&self, scores: &[f64]) -> Vec<Sums> {
         let (height, width) = self.size;
         let of_row = |y: usize| {
@@ -323,8 +325,9 @@ struct Sums {
     squares: f64,
 }
 
-/// Where the pixels of a grid of `cells` lie on it when it is enlarged to one cell more, of `length` pixels
-/// each. Beyond the middle of the outermost cells the grid is mirrored there, as the authors' code has it.
+/// The positions on a grid of `cells` of the pixels of the enlarged grid, which is one cell larger,
+/// with `length` pixels per cell. Outside of the centres of the outermost cells the grid is
+/// mirrored, as in the authors' code.
 fn places(cells: usize, length: usize) -> Vec<Place> {
     let enlarged = (cells + 1) * length;
     let place = |pixel: usize| {
@@ -336,7 +339,7 @@ fn places(cells: usize, length: usize) -> Vec<Place> {
         } else {
             mirrored
         };
-        // A single cell mirrors onto itself.
+        // A single cell is mirrored onto itself.
         let within = mirrored.clamp(0.0, last);
         let first = within as usize;
         Place {
@@ -351,7 +354,7 @@ fn places(cells: usize, length: usize) -> Vec<Place> {
 /// The picture under each mask.
 struct Masked<'a> {
     masks: &'a Masks,
-    /// What shows where a mask covers, normalised, as stored: `H, W, C`.
+    /// The baseline, normalised, as stored: `H, W, C`.
     baseline: &'a [f32],
 }
 

@@ -1,4 +1,4 @@
-//! Segments of a picture: superpixels, a grid, or a label file, by one option that all methods over
+//! Segments of a picture: superpixels, a grid, or a label file; the option that all methods over
 //! segments share.
 
 use std::collections::BTreeMap;
@@ -19,14 +19,14 @@ pub(super) const SEGMENTS: OptionSpec = OptionSpec {
     name: "segments",
     takes: Takes::Text("slic:N|grid:N|grid:ROWSxCOLUMNS|file:PATH"),
     default: "slic:50",
-    help: "what is covered as one: about N superpixels (SLIC, Achanta et al. 2012), the cells of a grid, \
-           or the labels of a PNG or .npy file of the size of the picture or of the network's input",
+    help: "the segments: about N superpixels (SLIC, Achanta et al. 2012), the cells of a grid, or \
+           the labels in a PNG or .npy file of the size of the picture or of the network's input",
 };
 
-/// How a picture is divided.
+/// How a picture is divided into segments.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Segmentation {
-    /// About so many superpixels.
+    /// About this number of superpixels.
     Slic(usize),
     /// Rows and columns of cells.
     Grid(usize, usize),
@@ -38,7 +38,8 @@ impl FromStr for Segmentation {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let expected = "it is slic:N, grid:N, grid:ROWSxCOLUMNS or file:PATH, such as slic:50, with numbers above 0";
+        let expected = "it must be slic:N, grid:N, grid:ROWSxCOLUMNS or file:PATH, such as \
+                        slic:50, with numbers greater than 0";
         let above_zero = |text: &str| text.parse().ok().filter(|&number: &usize| number > 0);
         let (kind, value) = text.split_once(':').ok_or(expected)?;
         let found = match kind {
@@ -70,20 +71,20 @@ impl fmt::Display for Segmentation {
 /// The segments of one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Segments {
-    /// Labels `[H, W]` of the network's input, row-major, from 0 without a gap.
+    /// Labels `[H, W]` of the network's input, row-major, from 0 without gaps.
     pub labels: Arc<Vec<u32>>,
     /// Rows and columns.
     pub size: (usize, usize),
-    /// How many there are.
+    /// Number of segments.
     pub count: usize,
 }
 
 impl Segmentation {
-    /// The segments of the part of the picture that the network sees.
+    /// The segments of the network's input.
     ///
     /// # Errors
-    /// [`Error::Unfit`] for a grid of more cells than pixels, and a file that cannot be read or does not
-    /// fit.
+    /// [`Error::Unfit`] for a grid with more cells than pixels, and for a file that cannot be read
+    /// or does not fit.
     pub fn of(&self, input: &Input) -> Result<Segments, Error> {
         let [_, height, width] = input.shape();
         let labels = match self {
@@ -100,8 +101,8 @@ impl Segmentation {
                 let labels = file.on(input).ok_or_else(|| {
                     let original = input.placement().original_size();
                     Error::Unfit(format!(
-                        "{}: the labels have {}×{} pixels, but the network's input has {height}×{width} and \
-                         the picture {}×{}; give labels of one of these sizes",
+                        "{}: the labels have {}×{} pixels, but the network's input has \
+                         {height}×{width} and the picture {}×{}; use labels of one of these sizes",
                         path.display(),
                         file.size.0,
                         file.size.1,
@@ -142,7 +143,7 @@ impl Segments {
         found
     }
 
-    /// The labels for files and figures.
+    /// The labels as an array, for files and figures.
     pub fn array(&self) -> Array {
         let labels = self.labels.iter().map(|&label| label as f32).collect();
         Array {
@@ -158,7 +159,7 @@ impl Segments {
     }
 }
 
-/// Labels of a grid of cells, row by row, whose sizes differ by one pixel at most.
+/// Labels of a grid of cells, row by row; the sizes of cells differ by one pixel at most.
 fn grid((height, width): (usize, usize), rows: usize, columns: usize) -> Vec<u32> {
     let label = |y: usize, x: usize| y * rows / height * columns + x * columns / width;
     (0..height)
@@ -166,7 +167,7 @@ fn grid((height, width): (usize, usize), rows: usize, columns: usize) -> Vec<u32
         .collect()
 }
 
-/// The same segments with labels from 0 without a gap, in the order of the labels given.
+/// The same segments with labels from 0 without gaps, in the same order.
 pub(super) fn without_gaps(labels: &[u32]) -> Vec<u32> {
     let mut places: BTreeMap<u32, u32> = labels.iter().map(|&label| (label, 0)).collect();
     for (place, next) in places.values_mut().zip(0..) {
@@ -192,17 +193,17 @@ mod tests {
     }
 
     #[test]
-    fn cells_of_a_grid_share_the_rest() {
+    fn cells_of_a_grid_differ_by_one_pixel_at_most() {
         assert_eq!(grid((3, 4), 2, 3), [0, 0, 1, 2, 0, 0, 1, 2, 3, 3, 4, 5]);
     }
 
     #[test]
-    fn labels_keep_their_order_and_lose_their_gaps() {
+    fn labels_keep_their_order_and_get_no_gaps() {
         assert_eq!(without_gaps(&[7, 300, 7, 0, 12]), [1, 3, 1, 0, 2]);
     }
 
     #[test]
-    fn the_rectangle_of_a_segment_reaches_around_all_its_parts() {
+    fn the_rectangle_of_a_segment_includes_all_its_parts() {
         let segments = Segments::new(vec![0, 1, 0, 1, 1, 1, 2, 1, 1], (3, 3));
         let rectangles = segments.rectangles();
         assert_eq!(
@@ -256,12 +257,12 @@ mod against_scikit_image {
     }
 
     #[test]
-    fn superpixels_are_those_of_scikit_image() {
+    fn superpixels_equal_those_of_scikit_image() {
         assert_eq!(slic(&picture(), 20), reference("slic"));
     }
 
     #[test]
-    fn segments_by_graph_are_those_of_scikit_image() {
+    fn segments_by_graph_equal_those_of_scikit_image() {
         for (scale, smallest) in [(50, 40), (2000, 5)] {
             let name = format!("felzenszwalb.{scale}.{smallest}");
             let labels = felzenszwalb(&picture(), f64::from(scale), smallest);

@@ -1,4 +1,4 @@
-//! Shapley sampling: segments are uncovered one after another, in orders that are drawn.
+//! Shapley sampling: segments are shown one after another in random orders.
 
 use dvm_options::Count;
 use serde_json::{Map, Value};
@@ -7,21 +7,21 @@ use super::coalitions::{Coalitions, OverSegments, of_target, standard_error};
 use super::segments::SEGMENTS;
 use crate::options::{self, BASELINE, SCORE, SEED};
 use crate::random::Stream;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Attribution, Error, Method, Observation, OptionSpec, Subject, Target};
 
 const SAMPLES: OptionSpec = OptionSpec {
-    help: "in how many orders the segments are uncovered",
+    help: "number of random orders of the segments",
     ..options::SAMPLES
 };
 
-/// Shapley values of segments, as the mean over orders in which they are uncovered.
-pub const SHAPLEY_SAMPLING: Entry = Entry {
+/// Shapley values of segments, as the mean over random orders.
+pub const SHAPLEY_SAMPLING: MethodEntry = MethodEntry {
     name: "shapley-sampling",
     title: "Shapley sampling",
-    summary: "what each segment adds to the class when segments are uncovered one after another, on average \
-              over orders (Shapley values); the values add up to the score of the picture less that of the \
-              baseline",
+    summary: "mean contribution of each segment to the class's score when segments are shown one \
+              after another in random orders (Shapley values); the values add up to the score of \
+              the picture minus that of the baseline",
     reference: Reference {
         authors: "Castro, Gómez, Tejada",
         year: 2009,
@@ -29,7 +29,7 @@ pub const SHAPLEY_SAMPLING: Entry = Entry {
         published: Published::Doi("10.1016/j.cor.2008.04.004"),
     },
     family: Family::Perturbation,
-    cost: "one forward pass per segment and order: 25 orders if not said",
+    cost: "one forward pass per segment and order; 25 orders by default",
     networks: "all",
     options: &[SEGMENTS, SAMPLES, BASELINE, SEED, SCORE],
     presets: &[],
@@ -95,7 +95,8 @@ impl Method for ShapleySampling {
     }
 }
 
-/// Coalitions `[1 + orders · (M − 1), M]`: none, and for each order what shows after 1, 2, … M − 1 steps.
+/// Coalitions `[1 + orders · (M − 1), M]`: the empty one, and for each order those of its first 1,
+/// 2, … M − 1 segments.
 fn growing(orders: &[Vec<usize>], count: usize) -> Vec<bool> {
     let mut shown = vec![false; count];
     for order in orders {
@@ -108,8 +109,8 @@ fn growing(orders: &[Vec<usize>], count: usize) -> Vec<bool> {
     shown
 }
 
-/// The mean of what each segment adds, and its standard error if there are several orders. `scores` are
-/// those of [`growing`], `whole` that of the picture.
+/// The mean contribution of each segment, and its standard error if there are several orders.
+/// `scores` are those of [`growing`], `whole` that of the picture.
 fn gains(orders: &[Vec<usize>], scores: &[f64], whole: f64) -> (Vec<f64>, Option<Vec<f64>>) {
     let count = orders[0].len();
     let number = orders.len() as f64;

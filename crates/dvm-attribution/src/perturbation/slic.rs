@@ -1,20 +1,20 @@
-//! SLIC superpixels: k-means over colour and place (Achanta, Shaji, Smith, Lucchi, Fua, Süsstrunk 2012,
-//! doi 10.1109/TPAMI.2012.120), with the grid, colours and connectivity of scikit-image, so that both give
-//! the same labels.
+//! SLIC superpixels: k-means over colour and position (Achanta, Shaji, Smith, Lucchi, Fua,
+//! Süsstrunk 2012, doi 10.1109/TPAMI.2012.120), with the grid, colours and connectivity of
+//! scikit-image, so that both give the same labels.
 //!
-//! The crate `simple_clustering` has SLIC, too: it keeps centres on whole pixels, keeps distances from one
-//! round to the next, so that a pixel never leaves a centre that moved away, and depends on `fxhash`, which
-//! is no longer maintained (RUSTSEC-2025-0057).
+//! The crate `simple_clustering` also has SLIC, but it rounds centres to whole pixels, keeps
+//! distances from one round to the next, so that a pixel never leaves a centre that moved away, and
+//! depends on `fxhash`, which is no longer maintained (RUSTSEC-2025-0057).
 
 use dvm_image::Picture;
 
-/// What weighs place against colour: a step of the grid counts as much as this distance in Lab.
+/// The distance in Lab that counts as much as one step of the grid.
 const COMPACTNESS: f64 = 10.0;
 
-/// Rounds of k-means at most.
+/// Largest number of rounds of k-means.
 const ROUNDS: usize = 10;
 
-/// A connected part that is smaller than this share of the mean segment joins a neighbour; one that is
+/// A connected part smaller than this fraction of the mean segment is merged with a neighbour; one
 /// larger than this many mean segments is divided.
 const SMALLEST: f64 = 0.5;
 const LARGEST: f64 = 3.0;
@@ -22,7 +22,8 @@ const LARGEST: f64 = 3.0;
 /// No label yet.
 const NONE: u32 = u32::MAX;
 
-/// About `count` connected segments of even colour: labels `[H, W]`, row-major, from 0 without a gap.
+/// About `count` connected segments of similar colour: labels `[H, W]`, row-major, from 0 without
+/// gaps.
 pub(super) fn slic(picture: &Picture, count: usize) -> Vec<u32> {
     let size = (picture.height(), picture.width());
     let colours = scaled_lab(picture);
@@ -60,7 +61,7 @@ pub(super) fn slic(picture: &Picture, count: usize) -> Vec<u32> {
     connected(&labels, size, colours.len() as f64 / centres.len() as f64)
 }
 
-/// The middle of a segment.
+/// The centre of a segment.
 #[derive(Clone, Copy, PartialEq)]
 struct Centre {
     y: f64,
@@ -69,13 +70,13 @@ struct Centre {
     colour: [f64; 3],
 }
 
-/// Distance of the grid's rows and columns, and centres at its nodes that have no colour yet.
+/// The distances of the grid's rows and columns, and centres at its nodes without a colour.
 fn grid((height, width): (usize, usize), count: usize) -> ((f64, f64), Vec<Centre>) {
     let area = (height * width) as f64;
     let (mut rows, mut columns) = (1.0, 1.0);
     if area > count as f64 {
         let step = (area / count as f64).sqrt();
-        // Where one side is shorter than a step, all centres are in one line along the other.
+        // If one side is shorter than a step, all centres are in one line along the other.
         (rows, columns) = if (height as f64) < step && height <= width {
             (height as f64, width as f64 / count as f64)
         } else if (width as f64) < step {
@@ -100,7 +101,8 @@ fn grid((height, width): (usize, usize), count: usize) -> ((f64, f64), Vec<Centr
     ((whole(rows), whole(columns)), centres)
 }
 
-/// Moves each centre to the mean of its pixels; whether any moved. One that has lost all stays.
+/// Moves each centre to the mean of its pixels; returns whether any moved. A centre without pixels
+/// does not move.
 fn move_centres(
     centres: &mut [Centre],
     labels: &[u32],
@@ -128,7 +130,7 @@ fn move_centres(
     moved
 }
 
-/// The same with each connected part a label of its own, unless it is small: then it joins a neighbour.
+/// Gives each connected part its own label; small parts are merged with a neighbour.
 fn connected(labels: &[u32], (height, width): (usize, usize), mean_size: f64) -> Vec<u32> {
     let smallest = (SMALLEST * mean_size) as usize;
     let largest = (LARGEST * mean_size) as usize;
@@ -173,12 +175,11 @@ fn connected(labels: &[u32], (height, width): (usize, usize), mean_size: f64) ->
             next += 1;
         }
     }
-    // A picture of which every part is small, or whose first part is, has a neighbour that is none.
+    // If all parts are small, or the first one is, the label of its neighbour may be missing.
     super::segments::without_gaps(&found)
 }
 
-/// The picture in CIE Lab (D65), its values stretched to the whole range before, divided by the
-/// compactness.
+/// The picture in CIE Lab (D65), stretched to the whole range first, divided by the compactness.
 fn scaled_lab(picture: &Picture) -> Vec<[f64; 3]> {
     let values = picture.rgb();
     let least = values.iter().copied().min().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Activations at nodes, and what the network answers from changed ones.
+//! Activations at nodes, and outputs for changed activations.
 
 use dvm_engine::{Graph, Keep, Mode, NodeId, Tensor};
 use rayon::prelude::*;
@@ -7,45 +7,45 @@ use super::LARGEST_BATCH;
 use crate::subject::finite;
 use crate::{Error, Subject};
 
-/// What was read of one picture.
+/// Outputs and activations for one picture.
 #[derive(Clone, Debug)]
-pub struct Reading {
-    /// The network's numbers, `[K]`.
+pub struct ActivationResult {
+    /// The network's outputs, `[K]`.
     pub numbers: Vec<f32>,
-    /// For each node asked for its value, a batch of one.
+    /// The value of each requested node, a batch of one.
     pub activations: Vec<Tensor>,
 }
 
-/// Gets the index of a case and the network's numbers `[K]` for it.
-type EachNumbers<'e> = dyn FnMut(usize, &[f32]) -> Result<(), Error> + 'e;
+/// Called with the index of a case and the network's outputs `[K]` for it.
+type OnOutput<'e> = dyn FnMut(usize, &[f32]) -> Result<(), Error> + 'e;
 
 impl Subject<'_> {
-    /// The values of these nodes of `graph`, a form of the network, for the picture itself, each a batch of
-    /// one.
+    /// The values of these nodes of `graph`, a form of the network, for the unchanged picture, each
+    /// a batch of one.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], [`Error::Network`]; [`Error::Unfit`] if it takes more memory than is allowed.
+    /// [`Error::NotFinite`], [`Error::Network`]; [`Error::Unfit`] if it needs too much memory.
     pub fn activations(&self, graph: &Graph, nodes: &[NodeId]) -> Result<Vec<Tensor>, Error> {
         self.allow(graph.peak_values(&self.shape())?)?;
         let kept = graph.forward(self.picture(), Mode::Inference, Keep::Nodes(nodes))?;
-        finite("the picture itself", kept.output().data())?;
+        finite("the picture", kept.output().data())?;
         Ok(nodes
             .iter()
-            .map(|&id| kept.get(id).expect("it was kept").clone())
+            .map(|&id| kept.get(id).expect("it was requested").clone())
             .collect())
     }
 
-    /// The same for `count` other pictures of the same size: `make` gives the values of each as stored
-    /// (`H, W, C`, normalised), `each` gets what was read of it, in order.
+    /// The same for `count` other pictures of the same size: `make` returns the values of each as
+    /// stored (`H, W, C`, normalised), `each` is called with the results in order.
     ///
     /// # Errors
-    /// As [`Subject::activations`], and whatever `each` returns.
+    /// As [`Subject::activations`], and those of `each`.
     pub fn activations_of(
         &self,
         count: usize,
         make: &(dyn Fn(usize) -> Vec<f32> + Sync),
         (graph, nodes): (&Graph, &[NodeId]),
-        each: &mut dyn FnMut(usize, Reading) -> Result<(), Error>,
+        each: &mut dyn FnMut(usize, ActivationResult) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let are_batches = graph.are_batches(&self.shape())?;
         let ends = nodes.iter().copied().chain([graph.output()]);
@@ -57,20 +57,20 @@ impl Subject<'_> {
             let mut shape = self.shape();
             shape[0] = size;
             let pictures = Tensor::from_stored(&shape, values.concat());
-            self.walking();
+            self.before_walk();
             let kept = graph.forward(&pictures, Mode::Inference, Keep::Nodes(nodes))?;
             finite("a changed picture", kept.output().data())?;
             let numbers = kept.output().data();
             for index in 0..size {
                 let of_one = |&id: &NodeId| {
-                    let value = kept.get(id).expect("it was kept");
+                    let value = kept.get(id).expect("it was requested");
                     if size == 1 {
                         value.clone()
                     } else {
                         value.part(index)
                     }
                 };
-                let reading = Reading {
+                let reading = ActivationResult {
                     numbers: numbers[index * numbers.len() / size..][..numbers.len() / size]
                         .to_vec(),
                     activations: nodes.iter().map(of_one).collect(),
@@ -81,18 +81,18 @@ impl Subject<'_> {
         Ok(())
     }
 
-    /// The network's numbers `[K]` where the node `at` of `graph` has other values than for the picture, and
-    /// all that does not follow from it is as for the picture: `make` gives the values of each of `count`
-    /// cases as stored, `each` gets the numbers, in order.
+    /// The network's outputs `[K]` when the node `at` of `graph` has other values than for the
+    /// picture, while nodes that do not depend on it keep theirs: `make` returns the values of each
+    /// of `count` cases as stored, `each` is called with the outputs in order.
     ///
     /// # Errors
-    /// As [`Subject::activations`], and whatever `each` returns.
-    pub fn answers_from(
+    /// As [`Subject::activations`], and those of `each`.
+    pub fn outputs_from(
         &self,
         (graph, at): (&Graph, NodeId),
         count: usize,
         make: &(dyn Fn(usize) -> Vec<f32> + Sync),
-        each: &mut EachNumbers,
+        each: &mut OnOutput,
     ) -> Result<(), Error> {
         let shapes = graph.shapes(&self.shape())?;
         let shape = &shapes[at.index()];
@@ -102,7 +102,7 @@ impl Subject<'_> {
         let are_batches = graph.are_batches(&self.shape())?;
         let all = graph.ids().filter(|id| *id >= at).chain(beside);
         let splits = all.into_iter().all(|id| are_batches[id.index()]);
-        // What is behind the node is the smaller part of the network, and takes more pictures at once.
+        // The part after the node is smaller than the network, so more cases fit in memory.
         let behind: usize = shapes[at.index()..]
             .iter()
             .map(|s| s.iter().product::<usize>())
@@ -119,7 +119,7 @@ impl Subject<'_> {
             let mut shape = shape.clone();
             shape[0] *= size;
             let value = Tensor::from_stored(&shape, values.concat());
-            self.walking();
+            self.before_walk();
             let outputs = graph.logits_from(at, &value, &base)?;
             finite("changed activations", outputs.data())?;
             for (index, numbers) in outputs.data().chunks(outputs.len() / size).enumerate() {

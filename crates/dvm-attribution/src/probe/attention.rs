@@ -1,5 +1,5 @@
-//! Attention of the tokens of a vision transformer to each other, block by block: how much each token looks
-//! at each other one, and the gradient of a target's score with respect to that.
+//! Attention of a vision transformer, block by block: the attention probabilities of all tokens,
+//! and the gradient of a target's score with respect to them.
 
 mod ending;
 mod pattern;
@@ -12,52 +12,53 @@ use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::rules::TRUE_GRADIENT;
 use dvm_engine::{Arrangement, Graph, NodeId, SpatialLayout, Tensor};
 
-use super::Ask;
+use super::GradientRequest;
 use crate::{Error, Score, Subject, Target};
 use pattern::Source;
 pub(crate) use pattern::is_softmax_of_attention;
 pub(crate) use score_of_block::Pool;
 
-/// One attention of all tokens to each other.
+/// One self-attention of all tokens.
 #[derive(Clone, Debug)]
 pub struct AttentionBlock {
-    /// The name of its node: the zoo's own op, or the softmax between two products of an imported graph.
+    /// The name of its node: the zoo's attention op, or the softmax between two products of an
+    /// imported graph.
     pub name: String,
-    /// How many heads look side by side.
+    /// The number of heads.
     pub heads: usize,
     /// The node.
     node: NodeId,
     source: Source,
 }
 
-/// The attentions of a network, in order, of which every one is of the same tokens.
+/// The attentions of a network, in order. All have the same tokens.
 pub struct Attentions<'g> {
-    /// The form of the network that they are in.
+    /// The form of the network that contains them.
     graph: &'g Graph,
     /// One per block of the network.
     pub blocks: Vec<AttentionBlock>,
-    /// Tokens of every block, T.
+    /// Number of tokens of every block, T.
     pub tokens: usize,
-    /// Tokens before the first one that stands for a place: a class token, others like it.
+    /// Number of tokens before the patch tokens, such as the class token.
     pub before: usize,
-    /// Rows and columns of places that the tokens stand for.
+    /// Rows and columns of patch tokens.
     pub grid: (usize, usize),
-    /// The tokens that the network's answer is made of, in order: the class token, or all places where
-    /// their mean is taken.
+    /// The tokens that the network's output is computed from, in order: the class token, or all
+    /// patch tokens if it uses their mean.
     pub read: Vec<usize>,
 }
 
-/// What is handed over of one block: its position, the probabilities `[heads, T, T]` with queries along the
+/// Called with the position of a block, its probabilities `[heads, T, T]` with queries along the
 /// rows, and their gradients of the same shape.
 pub type EachBlock<'e> = dyn FnMut(usize, &[f32], &[f32]) -> Result<(), Error> + 'e;
 
 impl Attentions<'_> {
-    /// The values of tokens `[T]` that stand for places, `[rows, columns]`.
+    /// The values of the patch tokens, `[rows, columns]`, from those of all tokens `[T]`.
     pub fn at_places<T: Copy>(&self, tokens: &[T]) -> Vec<T> {
         tokens[self.before..][..self.grid.0 * self.grid.1].to_vec()
     }
 
-    /// What a reader must know of the rows that are looked at; nothing where it is that of a class token.
+    /// What a reader of the map must know if the output is not computed from a single class token.
     pub fn warning(&self) -> Option<String> {
         let places = self.before..self.before + self.grid.0 * self.grid.1;
         let special = self
@@ -68,21 +69,21 @@ impl Attentions<'_> {
         match (self.read.len(), special) {
             (1, 1) => None,
             (read, special) if read == special => Some(format!(
-                "the network's answer is made of {read} tokens that stand for no place (a class token, a \
-                 distillation token); the map is the mean of what they look at"
+                "the network's output is computed from {read} tokens that are no patches (such as \
+                 a class token and a distillation token); the map is the mean of their attention"
             )),
             (read, 0) => Some(format!(
-                "the network's answer is made of the mean of {read} places, not of a class token; the map is \
-                 the mean of what they look at"
+                "the network's output is computed from the mean of {read} patch tokens, not from a \
+                 class token; the map is the mean of their attention"
             )),
             (read, special) => Some(format!(
-                "the network's answer is made of {read} tokens, {special} of which stand for no place; the map \
-                 is the mean of what they look at"
+                "the network's output is computed from {read} tokens, {special} of which are no \
+                 patches; the map is the mean of their attention"
             )),
         }
     }
 
-    /// Groups of blocks, the last ones first, whose values fit into so many bytes.
+    /// Groups of blocks, the last ones first, whose values fit in this many bytes.
     fn groups(&self, bytes: usize) -> Vec<Range<usize>> {
         let size = |block: &AttentionBlock| match block.source {
             Source::Op { features, .. } => 8 * features * self.tokens,
@@ -104,7 +105,7 @@ impl Attentions<'_> {
 }
 
 impl AttentionBlock {
-    /// The node whose value the probabilities are computed from.
+    /// The node that the probabilities are computed from.
     fn reads(&self) -> NodeId {
         match self.source {
             Source::Op { qkv, .. } => qkv,
@@ -112,7 +113,7 @@ impl AttentionBlock {
         }
     }
 
-    /// The probabilities, given the value of [`AttentionBlock::reads`].
+    /// The probabilities, from the value of [`AttentionBlock::reads`].
     fn probabilities(&self, value: &Tensor) -> Vec<f32> {
         match &self.source {
             Source::Op { op, .. } => op.probabilities(value).data().to_vec(),
@@ -120,7 +121,7 @@ impl AttentionBlock {
         }
     }
 
-    /// Their gradients, given that of the node's value, too.
+    /// Their gradients, from the value of that node and its gradient.
     fn gradients(&self, value: &Tensor, gradient: &Tensor) -> Vec<f32> {
         match &self.source {
             Source::Op { op, .. } => op.probability_gradients(value, gradient).data().to_vec(),
@@ -129,7 +130,7 @@ impl AttentionBlock {
     }
 }
 
-/// Values as `[heads, T, T]`: queries and keys lie along these axes, all others are heads.
+/// Values as `[heads, T, T]`: `queries` and `keys` are axes; all other axes are heads.
 fn table(value: &Tensor, queries: usize, keys: usize) -> Vec<f32> {
     let shape = value.shape();
     let values = value.to_nchw();
@@ -152,8 +153,7 @@ fn table(value: &Tensor, queries: usize, keys: usize) -> Vec<f32> {
     table
 }
 
-/// The places of a value whose places, with the tokens before them, are these tokens: a sequence, or a map where
-/// no token stands for anything else.
+/// The layout of a value with this number of tokens: a sequence, or a map without extra tokens.
 fn places_of(
     shape: &[usize],
     places: Option<SpatialLayout>,
@@ -168,7 +168,7 @@ fn places_of(
     fits.then_some(places)
 }
 
-/// The places of the tokens that an attention looks at: those of the nearest value before it that has any.
+/// The layout of the tokens of an attention: that of the nearest value before it that has one.
 fn places_before(
     graph: &Graph,
     (shapes, places): (&[Vec<usize>], &[Option<SpatialLayout>]),
@@ -188,8 +188,8 @@ fn places_before(
 
 fn unfit(what: impl std::fmt::Display) -> Error {
     Error::Unfit(format!(
-        "{what}; this method is for vision transformers whose tokens all look at each other (ViT, DeiT): \
-         choose a gradient or class activation method"
+        "{what}; this method is for vision transformers in which all tokens attend to each other \
+         (ViT, DeiT): choose a gradient method or a class activation map"
     ))
 }
 
@@ -197,7 +197,8 @@ impl Subject<'_> {
     /// The attentions of the network, in the order in which they are computed.
     ///
     /// # Errors
-    /// [`Error::Unfit`] if it has none, or some within windows or of different tokens, as Swin has;
+    /// [`Error::Unfit`] if it has none, or if some are within windows or of other tokens, as in
+    /// Swin;
     /// [`Error::Network`].
     pub fn attentions(&self) -> Result<Attentions<'_>, Error> {
         let graph = self.network().folded();
@@ -207,23 +208,21 @@ impl Subject<'_> {
         if let Some(id) = graph.ids().find(within) {
             let name = &graph.node(id).name;
             return Err(unfit(format!(
-                "`{name}` looks at the places of a window only, and no class token looks at all of them"
+                "`{name}` attends only within windows, and no class token attends to all patches"
             )));
         }
         let found = pattern::attentions(graph, &shapes);
-        // To leave one out would be another network.
+        // Without it, this would be another network.
         let is_known = |id: NodeId| found.iter().any(|block| block.node == id);
         let other = |id: &NodeId| is_softmax_of_attention(graph, *id) && !is_known(*id);
         if let Some(id) = graph.ids().find(other) {
             let name = &graph.node(id).name;
             return Err(unfit(format!(
-                "the attention `{name}` is none of all tokens to each other whose values go on as they are"
+                "the attention `{name}` is not a self-attention of all tokens with unchanged values"
             )));
         }
         let Some(last) = found.last() else {
-            return Err(unfit(
-                "the network has no attention of tokens to each other",
-            ));
+            return Err(unfit("the network has no self-attention"));
         };
         let mut common: Option<(usize, SpatialLayout)> = None;
         for block in &found {
@@ -231,20 +230,21 @@ impl Subject<'_> {
             let (queries, keys) = block.sides;
             if queries != keys {
                 return Err(unfit(format!(
-                    "in `{name}` {queries} tokens look at {keys} others"
+                    "in `{name}`, {queries} tokens attend to {keys} others"
                 )));
             }
-            let own = places_before(graph, (&shapes, &places), block.node, keys)
-                .ok_or_else(|| {
+            let own =
+                places_before(graph, (&shapes, &places), block.node, keys).ok_or_else(|| {
                     unfit(format!(
-                        "the {keys} tokens of `{name}` are not all places of the picture, as within windows"
+                        "the {keys} tokens of `{name}` are not all patches of the picture; they \
+                         may be those of windows"
                     ))
                 })?;
             let first = *common.get_or_insert((keys, own));
             let same = (first.1.rows, first.1.columns) == (own.rows, own.columns);
             if first.0 != keys || !same {
                 return Err(unfit(format!(
-                    "`{name}` is of {keys} tokens, the first attention of {}",
+                    "`{name}` has {keys} tokens, but the first attention has {}",
                     first.0
                 )));
             }
@@ -273,10 +273,11 @@ impl Subject<'_> {
         })
     }
 
-    /// Hands `each` the probabilities of every block, the last one first; the gradients are empty.
+    /// Calls `each` with the probabilities of every block, the last one first; the gradients are
+    /// empty.
     ///
     /// # Errors
-    /// As [`Subject::activations`], and whatever `each` returns.
+    /// As [`Subject::activations`], and those of `each`.
     pub fn attention(&self, all: &Attentions, each: &mut EachBlock) -> Result<(), Error> {
         let mut done = 0;
         for group in all.groups(self.memory() / 4) {
@@ -292,11 +293,11 @@ impl Subject<'_> {
         Ok(())
     }
 
-    /// Hands `each` the probabilities of every block, the last one first, with the gradients of the target's
-    /// score with respect to them.
+    /// Calls `each` with the probabilities of every block, the last one first, and with the
+    /// gradients of the target's score with respect to them.
     ///
     /// # Errors
-    /// As [`Subject::gradients`], and whatever `each` returns.
+    /// As [`Subject::gradients`], and those of `each`.
     pub fn attention_gradients(
         &self,
         all: &Attentions,
@@ -308,7 +309,7 @@ impl Subject<'_> {
             let blocks = &all.blocks[group.clone()];
             let reads = blocks.iter().map(AttentionBlock::reads);
             let nodes: Vec<NodeId> = reads.chain(blocks.iter().map(|b| b.node)).collect();
-            let answer = self.gradients(&Ask {
+            let answer = self.gradients(&GradientRequest {
                 target,
                 score,
                 composite: &TRUE_GRADIENT,
@@ -333,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_have_queries_along_the_rows_however_they_lie() {
+    fn tables_have_queries_along_the_rows_in_every_layout() {
         // [heads, T, T] = [2, 2, 2] with the numbers head · 100 + query · 10 + key.
         let expected = [0.0, 1.0, 10.0, 11.0, 100.0, 101.0, 110.0, 111.0];
         let plain = Tensor::from_nchw(&[1, 2, 2, 2], &expected);

@@ -1,4 +1,4 @@
-//! Gradients of a target's score at nodes of the network, with the activations there.
+//! Gradients of a target's score at nodes of the network, and the activations there.
 
 use dvm_engine::rules::Composite;
 use dvm_engine::{Activations, GradientCheck, Graph, NodeId, Request, Segments, Tensor};
@@ -8,70 +8,69 @@ use super::LARGEST_BATCH_BACK;
 use crate::subject::{ALWAYS_ALLOWED_BACK, finite};
 use crate::{Error, Score, Subject, Target};
 
-/// What is to be found by a walk back.
+/// What a backward pass computes.
 #[derive(Clone, Copy)]
-pub struct Ask<'q> {
-    /// Whose score.
+pub struct GradientRequest<'q> {
+    /// The target.
     pub target: &'q Target,
     /// Which score.
     pub score: Score,
-    /// By which rules.
+    /// The rules of the backward pass.
     pub composite: &'q Composite,
-    /// The form of the network that is walked, usually [`dvm_engine::Network::folded`].
+    /// The form of the network, usually [`dvm_engine::Network::folded`].
     pub graph: &'q Graph,
-    /// The nodes of it whose activations and gradients are wanted, such as its input.
+    /// The nodes whose activations and gradients are returned, such as its input.
     pub nodes: &'q [NodeId],
 }
 
-/// What was found of one picture.
+/// The result for one picture.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// The network's numbers, `[K]`.
+pub struct GradientResult {
+    /// The network's outputs, `[K]`.
     pub numbers: Vec<f32>,
     /// The target's score.
     pub score: f32,
-    /// For each node asked for its value, a batch of one.
+    /// The value of each requested node, a batch of one.
     pub activations: Vec<Tensor>,
-    /// For each node the gradient of the score with respect to its value, of the same shape; zero where
-    /// the node has no influence.
+    /// For each node the gradient of the score with respect to its value, of the same shape; zero
+    /// if the node has no influence.
     pub gradients: Vec<Tensor>,
 }
 
-/// What a walk back begins with, for the network's numbers `[K]`: as many.
-pub(crate) type Slopes<'s> = dyn Fn(&[f32]) -> Result<Vec<f32>, Error> + 's;
+/// Returns the gradient `[K]` that a backward pass starts with, for the outputs `[K]`.
+pub(crate) type OutputGradient<'s> = dyn Fn(&[f32]) -> Result<Vec<f32>, Error> + 's;
 
-/// The slopes of the score itself.
-fn slopes_of<'s>(
+/// The gradient of the score with respect to the outputs.
+fn output_gradient_of<'s>(
     subject: &Subject,
-    ask: &'s Ask,
+    ask: &'s GradientRequest,
 ) -> impl Fn(&[f32]) -> Result<Vec<f32>, Error> + use<'s> {
     let output = subject.output();
-    move |numbers| ask.target.slopes(ask.score, output, numbers)
+    move |numbers| ask.target.output_gradient(ask.score, output, numbers)
 }
 
 impl Subject<'_> {
-    /// Walks back from the target's score of the picture itself. Its walk forward is shared by all who
-    /// ask about [`dvm_engine::Network::folded`].
+    /// The backward pass from the target's score for the unchanged picture. All requests for
+    /// [`dvm_engine::Network::folded`] share one forward pass.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], [`Error::Class`], [`Error::Network`]; [`Error::Unfit`] if it takes more memory
-    /// than is allowed.
-    pub fn gradients(&self, ask: &Ask) -> Result<Answer, Error> {
-        self.gradients_from(None, ask, &slopes_of(self, ask))
+    /// [`Error::NotFinite`], [`Error::Class`], [`Error::Network`]; [`Error::Unfit`] if it needs too
+    /// much memory.
+    pub fn gradients(&self, ask: &GradientRequest) -> Result<GradientResult, Error> {
+        self.gradients_from(None, ask, &output_gradient_of(self, ask))
     }
 
-    /// As [`Subject::gradients`] for a picture of the same size, or for the subject's own if there is none,
-    /// walking back from other numbers `[K]` than the slopes of the score: `slopes` gives them, being told
-    /// the network's numbers.
+    /// As [`Subject::gradients`], for another picture of the same size if `other` is given, and
+    /// with another start: `output_gradient` returns it for the network's outputs.
     ///
     /// # Errors
-    /// As [`Subject::gradients`], and whatever `slopes` returns.
+    /// As [`Subject::gradients`], and those of `output_gradient`.
     pub(crate) fn gradients_from(
         &self,
         other: Option<&Tensor>,
-        ask: &Ask,
-        slopes: &Slopes,
-    ) -> Result<Answer, Error> {
+        ask: &GradientRequest,
+        output_gradient: &OutputGradient,
+    ) -> Result<GradientResult, Error> {
         self.check_if_true(ask)?;
         let is_shared = other.is_none() && std::ptr::eq(ask.graph, self.network().folded());
         if is_shared {
@@ -79,32 +78,32 @@ impl Subject<'_> {
             let has = |id: &NodeId| forward.activations.get(*id).is_some();
             if ask.nodes.iter().all(has) {
                 let walk = (&forward.segments, &forward.activations);
-                let mut found = self.walked_back(ask, self.picture(), walk, slopes)?;
+                let mut found = self.walked_back(ask, self.picture(), walk, output_gradient)?;
                 return Ok(found.remove(0));
             }
         }
-        self.walking();
+        self.before_walk();
         let picture = other.unwrap_or(self.picture());
         let segments = self.segments(ask.graph)?;
         let kept = ask
             .graph
             .forward_in_segments_keeping(picture, &segments, ask.nodes)?;
-        let mut found = self.walked_back(ask, picture, (&segments, &kept), slopes)?;
+        let mut found = self.walked_back(ask, picture, (&segments, &kept), output_gradient)?;
         Ok(found.remove(0))
     }
 
-    /// The same for `count` other pictures of the same size: `make` gives the values of each as stored
-    /// (`H, W, C`, normalised), `each` gets what was found of it, in order. They are walked in batches
-    /// that memory has room for.
+    /// The same for `count` other pictures of the same size: `make` returns the values of each as
+    /// stored (`H, W, C`, normalised), `each` is called with the results in order. Batches are as
+    /// large as memory allows.
     ///
     /// # Errors
-    /// As [`Subject::gradients`], and whatever `each` returns.
+    /// As [`Subject::gradients`], and those of `each`.
     pub fn gradients_of(
         &self,
         count: usize,
         make: &(dyn Fn(usize) -> Vec<f32> + Sync),
-        ask: &Ask,
-        each: &mut dyn FnMut(usize, Answer) -> Result<(), Error>,
+        ask: &GradientRequest,
+        each: &mut dyn FnMut(usize, GradientResult) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.check_if_true(ask)?;
         let (batch, segments) = self.batch_back(ask, count)?;
@@ -115,12 +114,17 @@ impl Subject<'_> {
             let mut shape = self.shape();
             shape[0] = size;
             let pictures = Tensor::from_stored(&shape, values.concat());
-            self.walking();
+            self.before_walk();
             let kept = ask
                 .graph
                 .forward_in_segments_keeping(&pictures, &segments, ask.nodes)?;
             for (index, answer) in self
-                .walked_back(ask, &pictures, (&segments, &kept), &slopes_of(self, ask))?
+                .walked_back(
+                    ask,
+                    &pictures,
+                    (&segments, &kept),
+                    &output_gradient_of(self, ask),
+                )?
                 .into_iter()
                 .enumerate()
             {
@@ -131,11 +135,12 @@ impl Subject<'_> {
         Ok(())
     }
 
-    /// Checks the gradient of the network ([`dvm_engine::Graph::gradient_check`]), as the first walk back by
-    /// the true rules does; once for all forms of a network and all subjects.
+    /// Checks the gradient of the network ([`dvm_engine::Graph::gradient_check`]), as the first
+    /// backward pass with the true rules does; done once for all forms of a network and all
+    /// subjects.
     ///
     /// # Errors
-    /// [`Error::Network`] with [`dvm_engine::Error::Gradient`] if it is wrong for certain.
+    /// [`Error::Network`] with [`dvm_engine::Error::Gradient`] if it is certainly wrong.
     pub fn check_gradient(&self) -> Result<GradientCheck, Error> {
         self.check_gradient_of(self.network().folded())
     }
@@ -145,16 +150,16 @@ impl Subject<'_> {
         Ok(graph.gradient_check(&self.shape(), allowed)?)
     }
 
-    /// Replaced rules are no gradient on purpose.
-    fn check_if_true(&self, ask: &Ask) -> Result<(), Error> {
+    /// Only the true rules are checked; replaced rules give another gradient on purpose.
+    fn check_if_true(&self, ask: &GradientRequest) -> Result<(), Error> {
         if ask.composite.rules().next().is_none() {
             self.check_gradient_of(ask.graph)?;
         }
         Ok(())
     }
 
-    /// How many pictures are walked back at once, and how.
-    fn batch_back(&self, ask: &Ask, count: usize) -> Result<(usize, Segments), Error> {
+    /// The size of a batch for backward passes, and its segments.
+    fn batch_back(&self, ask: &GradientRequest, count: usize) -> Result<(usize, Segments), Error> {
         let mut shape = self.shape();
         let allowed = self.memory() / size_of::<f32>();
         let are_batches = ask.graph.are_batches(&shape)?;
@@ -168,7 +173,7 @@ impl Subject<'_> {
         while batch > 1 {
             shape[0] = batch;
             let segments = ask.graph.segments(&shape, allowed)?;
-            // Computing parts again takes longer than smaller batches.
+            // Recomputing segments takes longer than smaller batches.
             if segments.count() == 1 && segments.values() <= allowed {
                 return Ok((batch, segments));
             }
@@ -180,14 +185,14 @@ impl Subject<'_> {
         Ok((1, segments))
     }
 
-    /// One answer for each picture of a batch that was walked forward.
+    /// The backward pass of a batch; one result per picture.
     fn walked_back(
         &self,
-        ask: &Ask,
+        ask: &GradientRequest,
         pictures: &Tensor,
         (segments, activations): (&Segments, &Activations),
-        slopes: &Slopes,
-    ) -> Result<Vec<Answer>, Error> {
+        output_gradient: &OutputGradient,
+    ) -> Result<Vec<GradientResult>, Error> {
         let (graph, output) = (ask.graph, self.output());
         let outputs = activations.output();
         let count = pictures.shape()[0];
@@ -197,7 +202,7 @@ impl Subject<'_> {
         let mut scores = Vec::with_capacity(count);
         for numbers in &rows {
             scores.push(ask.target.score(ask.score, output, numbers)?);
-            seed.extend(slopes(numbers)?);
+            seed.extend(output_gradient(numbers)?);
         }
         let seed = Tensor::from_stored(outputs.shape(), seed);
         let request = Request {
@@ -205,7 +210,7 @@ impl Subject<'_> {
             parameters: &|_| false,
             rules: ask.composite,
         };
-        self.walking();
+        self.before_walk();
         let found = graph.backward_in_segments(
             (pictures, segments),
             activations,
@@ -235,7 +240,7 @@ impl Subject<'_> {
         };
         let answers = rows.iter().zip(scores).enumerate();
         Ok(answers
-            .map(|(index, (numbers, score))| Answer {
+            .map(|(index, (numbers, score))| GradientResult {
                 numbers: numbers.to_vec(),
                 score,
                 activations: values.iter().map(|value| of_one(value, index)).collect(),

@@ -1,23 +1,23 @@
-//! The only ways to ask a network about a [`Subject`](crate::Subject): the answers to changed pictures
-//! ([`Variants`]), also while changes are made one on top of the other ([`Series`]), gradients and activations at nodes ([`Ask`]), answers from a node on, and the
-//! attention of transformers ([`Attentions`]). What is
-//! computed again and what not, batches, threads and memory are decided here, and nowhere else.
+//! The only ways to run a network for a [`Subject`](crate::Subject): outputs for changed pictures
+//! ([`Variants`]) and for a picture changed step by step ([`Series`]), activations and gradients at
+//! nodes ([`GradientRequest`]), outputs for changed activations, and the attention of transformers
+//! ([`Attentions`]). Only this module decides on caching, batches, threads and memory.
 
 mod activations;
-mod answers;
 mod attention;
 mod gradients;
 mod series;
+mod variants;
 
-pub use activations::Reading;
-pub use answers::Variants;
+pub use activations::ActivationResult;
 pub use attention::{AttentionBlock, Attentions, EachBlock};
 pub(crate) use attention::{Pool, is_softmax_of_attention};
-pub use gradients::{Answer, Ask};
+pub use gradients::{GradientRequest, GradientResult};
 pub use series::Series;
+pub use variants::Variants;
 
-/// Larger batches make nothing faster: the caches are full long before.
+/// Larger batches are not faster: the caches are already full.
 const LARGEST_BATCH: usize = 8;
 
-/// The same of walks back, which hold the activations of all layers.
+/// The same for backward passes, which keep the activations of all layers.
 const LARGEST_BATCH_BACK: usize = 2;

@@ -1,4 +1,4 @@
-//! What the network answers while a picture is changed step by step, each step on top of those before it.
+//! Outputs for a picture that is changed step by step; each step keeps the changes of those before.
 
 use std::ops::Range;
 
@@ -8,21 +8,22 @@ use super::{LARGEST_BATCH, Variants};
 use crate::subject::finite;
 use crate::{Error, Score, Subject, Target};
 
-/// A picture that is changed step by step, each step on top of those before it.
+/// A picture that is changed step by step; each step keeps the changes of those before.
 pub trait Series: Sync {
-    /// How many steps there are.
+    /// Number of steps.
     fn count(&self) -> usize;
 
     /// The part of the picture that a step changes.
     fn rectangle(&self, index: usize) -> Rectangle;
 
-    /// Changes the picture that the steps before it left, as stored (`H, W, C`, normalised), and only
-    /// within the step's rectangle.
+    /// Makes the change of a step to the picture after the step before, as stored (`H, W, C`,
+    /// normalised). Changes nothing outside of the step's rectangle.
     fn change(&self, picture: &mut [f32], index: usize);
 }
 
-/// Steps of a series that need more than this part of the products of whole pictures are asked about as whole
-/// pictures: nothing is put together then, and no values of the picture before are kept.
+/// If steps of a series need more than this part of the multiplications of whole pictures, whole
+/// pictures are computed instead: this needs no assembling of patches, and no values of the picture
+/// before.
 const WORTH_IT: f64 = 0.8;
 
 impl Subject<'_> {
@@ -44,7 +45,7 @@ impl Subject<'_> {
             false => self.changes()?,
         };
         let Some(mut incremental) = changes else {
-            return self.scores(&OneByOne { series, first: 0 }, targets, score);
+            return self.scores(&StepsAsVariants { series, first: 0 }, targets, score);
         };
         let stretches = self.worth_it(&incremental, &rectangles)?;
         let first = stretches.last().map_or(0, |stretch| stretch.end);
@@ -65,7 +66,7 @@ impl Subject<'_> {
                     self.cut(&picture, rectangles[index].clone())
                 })
                 .collect();
-            self.walking();
+            self.before_walk();
             let answers = incremental.logits_after_each(&changes, room)?;
             finite("a changed picture", answers.data())?;
             for numbers in answers.data().chunks(answers.len() / changes.len()) {
@@ -79,8 +80,8 @@ impl Subject<'_> {
         drop(incremental);
         if first < series.count() {
             let tell = |done, _| self.progress(first + done, series.count());
-            let rest = self.reporting_to(&tell);
-            scores.extend(rest.scores(&OneByOne { series, first }, targets, score)?);
+            let rest = self.with_progress(&tell);
+            scores.extend(rest.scores(&StepsAsVariants { series, first }, targets, score)?);
         }
         Ok(scores)
     }
@@ -91,8 +92,8 @@ impl Subject<'_> {
         (rows * columns) as f64 > WORTH_IT * (height * width) as f64
     }
 
-    /// Steps that are computed together: as the engine has them, but no more values than those of a few
-    /// whole pictures.
+    /// Steps that are computed together: as the engine groups them, but with no more values than a
+    /// few whole pictures.
     fn stretches(&self, incremental: &Incremental, rectangles: &[Rectangle]) -> Vec<Range<usize>> {
         let (height, width) = self.size();
         let most = LARGEST_BATCH * height * width;
@@ -112,8 +113,8 @@ impl Subject<'_> {
         all
     }
 
-    /// The stretches from the first step on that are worth computing from the values of the picture before
-    /// them: as many as save most.
+    /// The stretches, from the first step, that are worth computing incrementally: the number that
+    /// saves most.
     fn worth_it(
         &self,
         incremental: &Incremental,
@@ -133,8 +134,8 @@ impl Subject<'_> {
         Ok(stretches)
     }
 
-    /// Values that steps may have alive at once, beside those of the picture before them and of the picture
-    /// itself: those of a few whole pictures at most, since more make nothing faster.
+    /// Values that steps may use at once, in addition to those of the picture before them and of
+    /// the unchanged picture: at most those of a few whole pictures, since more is not faster.
     fn room(&self) -> Result<usize, Error> {
         let (graph, shape) = (self.network().fused(), self.shape());
         let base = Incremental::base_values(graph, &shape)?;
@@ -154,14 +155,14 @@ impl Subject<'_> {
     }
 }
 
-/// The pictures after each step, as a whole.
-struct OneByOne<'a> {
+/// The whole picture after each step.
+struct StepsAsVariants<'a> {
     series: &'a dyn Series,
-    /// The first step that is asked about.
+    /// The first step to compute.
     first: usize,
 }
 
-impl Variants for OneByOne<'_> {
+impl Variants for StepsAsVariants<'_> {
     fn count(&self) -> usize {
         self.series.count() - self.first
     }

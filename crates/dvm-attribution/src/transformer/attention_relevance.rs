@@ -4,14 +4,14 @@ use serde_json::{Map, Value};
 
 use super::{NETWORKS, Words, attentions, attribution, rows_read, times};
 use crate::options::SCORE;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, Score, Subject, Target, Walks};
 
-/// Attention where more of it would raise the score, followed through all blocks.
-pub const ATTENTION_RELEVANCE: Entry = Entry {
+/// Attention that raises the score, accumulated over all blocks.
+pub const ATTENTION_RELEVANCE: MethodEntry = MethodEntry {
     name: "attention-relevance",
     title: "attention relevance",
-    summary: "the attention whose gradient speaks for the class, followed through all blocks",
+    summary: "attention with a positive gradient of the class's score, accumulated over all blocks",
     reference: Reference {
         authors: "Chefer, Gur, Wolf",
         year: 2021,
@@ -52,13 +52,14 @@ impl Method for AttentionRelevance {
         subject: &'a Subject<'a>,
         targets: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
-        // Held until all maps are made, so that all walk back from one walk forward.
+        // Kept until all maps are made, so that all use one forward pass.
         let forward = subject.forward()?;
         let attentions = attentions(subject, targets)?;
         Ok(Box::new(move |target| {
             let _held = &forward;
             let first = rows_read(&attentions);
-            // R ← R + C · R from the first block on is r ← r + r · C for one row from the last block on.
+            // R ← R + C · R from the first block on equals r ← r + r · C for one row from the last
+            // block on.
             let mut row = first.clone();
             let asked = (target, self.score);
             subject.attention_gradients(
@@ -73,7 +74,7 @@ impl Method for AttentionRelevance {
                     Ok(())
                 },
             )?;
-            // That every token is itself says nothing of what attention did.
+            // The identity matrix, the start of R, is not part of the map.
             let added: Vec<f64> = row.iter().zip(&first).map(|(r, own)| r - own).collect();
             let words = Words {
                 title: "attention relevance".into(),
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_speaks_against_the_class_is_left_out_before_the_mean_over_heads() {
+    fn negative_values_are_set_to_0_before_the_mean_over_heads() {
         let probabilities = [0.5, 0.5, 1.0, 0.0, 0.25, 0.75, 0.5, 0.5];
         let gradients = [2.0, -2.0, 1.0, 9.0, -4.0, 4.0, 0.0, 2.0];
         assert_eq!(

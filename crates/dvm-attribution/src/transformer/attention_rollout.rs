@@ -4,15 +4,15 @@ use dvm_options::{Share, Takes, words};
 use serde_json::{Map, Value};
 
 use super::{NETWORKS, Words, attentions, attribution, rows_read, times};
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, OptionSpec, Subject, Target};
 
-/// The product over all blocks of half the attention and half the token itself.
-pub const ATTENTION_ROLLOUT: Entry = Entry {
+/// The product over all blocks of half the attention and half the identity.
+pub const ATTENTION_ROLLOUT: MethodEntry = MethodEntry {
     name: "attention-rollout",
     title: "attention rollout",
-    summary: "where the class token's attention ends up when it is followed through all blocks; the same for \
-              every class",
+    summary: "the attention of the class token, multiplied through all blocks; the same for every \
+              class",
     reference: Reference {
         authors: "Abnar, Zuidema",
         year: 2020,
@@ -27,7 +27,7 @@ pub const ATTENTION_ROLLOUT: Entry = Entry {
     build: |settings| {
         let Share(discard) = DISCARD.of(settings)?;
         if discard == 1.0 {
-            return Err(DISCARD.refuse(1, "something must be left: it is less than 1"));
+            return Err(DISCARD.refuse(1, "it must be less than 1"));
         }
         Ok(Box::new(AttentionRollout {
             heads: HEADS.of(settings)?,
@@ -38,20 +38,21 @@ pub const ATTENTION_ROLLOUT: Entry = Entry {
 
 const HEADS: OptionSpec = OptionSpec {
     name: "heads",
-    takes: Takes::Text("mean|min|max"),
+    takes: Takes::Text(Heads::FORM),
     default: "mean",
-    help: "what the attention of several heads becomes: its mean, its smallest or its largest value",
+    help: "how the attention of several heads is combined: by the mean, the minimum or the maximum",
 };
 
 const DISCARD: OptionSpec = OptionSpec {
     name: "discard",
     takes: Takes::From(0.0, 1.0),
     default: "0",
-    help: "the part of each block's attention, the smallest values first, that is taken for 0 (vit-explain: 0.9)",
+    help: "part of each block's attention that is set to 0, the smallest values first \
+           (vit-explain: 0.9)",
 };
 
 words! {
-    /// What the attention of several heads becomes.
+    /// How the attention of several heads is combined.
     enum Heads {
         /// Its mean.
         Mean = "mean",
@@ -80,7 +81,7 @@ impl Method for AttentionRollout {
         targets: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
         let attentions = attentions(subject, targets)?;
-        // Only one row of the product is looked at: it is multiplied from the last block on.
+        // Only one row of the product is needed: it is multiplied from the last block on.
         let mut row = rows_read(&attentions);
         subject.attention(&attentions, &mut |_, probabilities, _| {
             let joined = self.heads.joined(probabilities, attentions.tokens);
@@ -88,7 +89,7 @@ impl Method for AttentionRollout {
             Ok(())
         })?;
         let shared = (targets.len() > 1).then(|| {
-            "attention rollout does not ask which class: the map is the same for every one"
+            "attention rollout does not depend on the class: the map is the same for every one"
                 .to_owned()
         });
         Ok(Box::new(move |target| {
@@ -109,7 +110,7 @@ impl Method for AttentionRollout {
 }
 
 impl AttentionRollout {
-    /// `0.5 · A + 0.5 · I`, each row scaled to the sum 1, of the joined attention `[T, T]`.
+    /// `0.5 · A + 0.5 · I`, each row scaled to the sum 1, of the combined attention `[T, T]`.
     fn step(&self, mut attention: Vec<f64>, tokens: usize) -> Vec<f64> {
         discard(&mut attention, self.discard);
         for (token, row) in attention.chunks_exact_mut(tokens).enumerate() {
@@ -147,8 +148,9 @@ impl Heads {
     }
 }
 
-/// Takes the smallest values, so large a part of all, for 0. The first one, how much the class token looks at
-/// itself, stays, as in vit-explain. Of equal values the first are smaller.
+/// Sets this part of the values to 0, the smallest first. The first value, the attention of the
+/// class token to itself, is kept, as in vit-explain. Among equal values the first are set to 0
+/// first.
 fn discard(values: &mut [f64], part: f64) {
     let count = (values.len() as f64 * part) as usize;
     if count == 0 {
@@ -168,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heads_become_one_by_mean_smallest_and_largest() {
+    fn heads_are_combined_by_mean_minimum_and_maximum() {
         let two = [0.25, 0.75, 0.5, 0.5, 0.75, 0.25, 1.0, 0.0];
         assert_eq!(Heads::Mean.joined(&two, 2), [0.5, 0.5, 0.75, 0.25]);
         assert_eq!(Heads::Min.joined(&two, 2), [0.25, 0.25, 0.5, 0.0]);
@@ -195,7 +197,7 @@ mod tests {
         for row in step.chunks(2) {
             assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         }
-        // 0.5 · (0.6, 0.9) + 0.5 · (1, 0), and nothing but itself for the second.
+        // 0.5 · (0.6, 0.9) + 0.5 · (1, 0); only the identity for the second row.
         assert!((step[1] - 0.45 / 1.25).abs() < 1e-12);
         assert_eq!(step[2..], [0.0, 1.0]);
     }

@@ -6,14 +6,15 @@ use serde_json::{Map, Value};
 use super::{NETWORKS, Words, attentions, attribution};
 use crate::options::SCORE;
 use crate::probe::Pool;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{Error, Method, Observation, OptionSpec, Score, Subject, Target, Walks};
 
 /// The positive part of the gradient with respect to attention, summed over blocks.
-pub const LEGRAD: Entry = Entry {
+pub const LEGRAD: MethodEntry = MethodEntry {
     name: "legrad",
     title: "LeGrad",
-    summary: "at which tokens more attention would raise the score of each block's own tokens, summed over blocks",
+    summary: "the positive gradient of the score with respect to attention, summed over blocks; \
+              each block's score is computed from its own tokens",
     reference: Reference {
         authors: "Bousselham, Boggust, Chaybouti, Strobelt, Kuehne",
         year: 2024,
@@ -36,22 +37,23 @@ pub const LEGRAD: Entry = Entry {
 
 const SCORE_FROM: OptionSpec = OptionSpec {
     name: "score-from",
-    takes: Takes::Text("blocks|end"),
+    takes: Takes::Text(From::FORM),
     default: "blocks",
-    help: "whose score a block's attention is asked about: that of the block's own tokens, if the network's end \
-           read them (as the paper), or that of the network",
+    help: "the score of a block's attention: blocks (computed by the network's end from the \
+           block's own tokens, as in the paper) or end (that of the network)",
 };
 
 const POOL: OptionSpec = OptionSpec {
     name: "pool",
-    takes: Takes::Text("mean|read"),
+    takes: Takes::Text(Pool::FORM),
     default: "mean",
-    help: "of a block's own tokens the network's end reads their mean (as the authors' code), or only those that \
-           it reads of the last block, such as the class token; without effect with `score-from` `end`",
+    help: "the tokens that the network's end gets of a block: mean (the mean of all, as in the \
+           authors' code) or read (only those that it reads of the last block, such as the class \
+           token); no effect with `score-from=end`",
 };
 
 words! {
-    /// Whose score a block's attention is asked about.
+    /// The score of a block's attention.
     enum From {
         /// That of each block's own tokens.
         Blocks = "blocks",
@@ -86,7 +88,7 @@ impl Method for LeGrad {
         subject: &'a Subject<'a>,
         targets: &'a [Target],
     ) -> Result<Observation<'a>, Error> {
-        // Held until all maps are made, so that all walk back from one walk forward.
+        // Kept until all maps are made, so that all use one forward pass.
         let forward = match self.from {
             From::End => Some(subject.forward()?),
             From::Blocks => None,

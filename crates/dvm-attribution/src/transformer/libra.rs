@@ -1,10 +1,11 @@
 //! Backward rules of LibraGrad for the blocks of transformers: "LibraGrad: Balancing Gradient Flow for
 //! Universally Better Vision Transformer Attributions", Mehri, Baghshah, Pilehvar 2024, arXiv 2411.16760.
 //!
-//! The true gradient of a transformer does not share out its answer: the inputs times their gradients, and all
-//! biases times theirs, do not add up to it, because attention, norms and gated activations multiply values by
-//! others that depend on the same input. Here one of the factors is a constant to the walk back: the
-//! attention probabilities, the deviation in layer norms, and the gate g(x) of an activation x · g(x).
+//! The true gradient of a transformer does not distribute its output: inputs times gradients and
+//! biases times gradients do not add up to it, because attention, norms and gated activations
+//! multiply values by factors that depend on the same input. Here one of the factors is a constant
+//! in the backward pass: the attention probabilities, the standard deviation in layer norms, and
+//! the gate g(x) of an activation x · g(x).
 
 use dvm_engine::ops::BackwardCall;
 use dvm_engine::ops::activation::Activation;
@@ -16,28 +17,28 @@ use dvm_options::{Takes, words};
 use crate::probe::is_softmax_of_attention;
 use crate::{OptionSpec, SettingError, Settings};
 
-/// The option of methods that walk back through transformers.
+/// The option of gradient methods for transformers.
 pub(crate) const ATTENTION_RULES: OptionSpec = OptionSpec {
     name: "attention-rules",
-    takes: Takes::Text("true|libra"),
+    takes: Takes::Text(AttentionRules::FORM),
     default: "true",
-    help: "how a walk back passes the blocks of transformers: by the true gradient, or by the rules of LibraGrad \
-           (arXiv 2411.16760): attention, the deviation in layer norms and the gates of GELU and its like count \
-           as constants",
+    help: "backward rules in the blocks of transformers: true (the true gradient) or libra \
+           (LibraGrad, arXiv 2411.16760: attention, the standard deviation in layer norms and the \
+           gates of GELU and similar activations are constants)",
 };
 
 words! {
-    /// How a walk back passes the blocks of transformers.
+    /// The backward rules in the blocks of transformers.
     pub(crate) enum AttentionRules {
-        /// By the true gradient.
+        /// The true gradient.
         True = "true",
-        /// By the rules of LibraGrad.
+        /// The rules of LibraGrad.
         Libra = "libra",
     }
 }
 
 impl AttentionRules {
-    /// A method's own rules, and behind them those that its settings ask for.
+    /// A method's own rules, followed by those of its settings.
     pub fn behind(own: Composite, settings: &Settings) -> Result<Composite, SettingError> {
         Ok(match ATTENTION_RULES.of(settings)? {
             Self::True => own,
@@ -45,7 +46,7 @@ impl AttentionRules {
         })
     }
 
-    /// Which of them a table has.
+    /// The rules that a composite has.
     pub fn of(composite: &Composite) -> Self {
         let has = composite
             .rules()
@@ -53,13 +54,13 @@ impl AttentionRules {
         if has { Self::Libra } else { Self::True }
     }
 
-    /// What must be said of them for this network.
+    /// A warning if they do not apply to this network.
     pub fn warning(self, graph: &Graph) -> Option<String> {
         let rules = libra();
         let applies = || graph.ids().any(|id| rules.rule_at(graph, id).is_some());
         (self == Self::Libra && !applies()).then(|| {
-            "the network has no attention, no layer norm and no gated activation: the rules of LibraGrad apply \
-             nowhere"
+            "the network has no attention, layer norm or gated activation, so the rules of \
+             LibraGrad apply nowhere"
                 .into()
         })
     }
@@ -93,7 +94,7 @@ impl Rule for ConstantAttention {
         call: &BackwardCall,
         grad_output: &Tensor,
     ) -> Result<Vec<Option<Tensor>>, String> {
-        // The gradient of the values is the true one, whatever that of queries and keys.
+        // The gradient of the values is the true one; it does not depend on that of queries and keys.
         let mut gradients = node.op.backward(call, grad_output.clone())?.inputs;
         let features = grad_output.shape();
         let features = match features.len() {
@@ -101,7 +102,7 @@ impl Rule for ConstantAttention {
             rank => features[rank - 1],
         };
         if let Some(Some(gradient)) = gradients.first_mut() {
-            // Queries, keys and values lie side by side.
+            // Queries, keys and values are stored one after the other.
             for row in gradient.data_mut().chunks_exact_mut(3 * features) {
                 row[..2 * features].fill(0.0);
             }
@@ -129,7 +130,7 @@ impl Rule for Constant {
     }
 }
 
-/// The deviation that a layer norm divides by is a constant: `(g · w − mean(g · w)) / deviation`.
+/// The standard deviation of a layer norm is a constant: `(g · w − mean(g · w)) / deviation`.
 #[derive(Debug)]
 struct ConstantDeviation;
 
@@ -148,7 +149,7 @@ impl Rule for ConstantDeviation {
         let (x, weight) = (call.inputs[0], call.parameters[0].data());
         let count = weight.len();
         let mut gradient = grad_output.clone();
-        // The features of a place lie side by side, in maps as well as in tokens.
+        // The features of a place are stored together, in maps as well as in tokens.
         let rows = gradient.data_mut().chunks_exact_mut(count);
         for (grad, row) in rows.zip(x.data().chunks_exact(count)) {
             let mean_of = |sum: f64| sum / count as f64;
@@ -185,7 +186,7 @@ impl Rule for ConstantGate {
         let values = call.inputs[0].data().iter().zip(call.output.data());
         for (g, (&x, &y)) in gradient.data_mut().iter_mut().zip(values) {
             *g *= match x {
-                // What the gate comes to near 0.
+                // The limit of the gate at 0.
                 0.0 => (activation.value(SMALL) - activation.value(-SMALL)) / (2.0 * SMALL),
                 _ => y / x,
             };
@@ -194,7 +195,7 @@ impl Rule for ConstantGate {
     }
 }
 
-/// A step that the gate does not change along.
+/// An interval on which the gate is constant.
 const SMALL: f32 = 1.0 / 1024.0;
 
 /// Whether a node is an activation x · g(x) with a smooth gate g.

@@ -1,5 +1,5 @@
-//! Methods that look at how the tokens of a vision transformer attend to each other. Each is a formula over
-//! the attention probabilities `[heads, T, T]` of every block and their gradients; both come from
+//! Methods that use the attention of vision transformers. Each is a formula over the attention
+//! probabilities `[heads, T, T]` of every block and their gradients, which come from
 //! [`crate::probe::Attentions`].
 
 mod attention_relevance;
@@ -18,12 +18,12 @@ pub(crate) use libra::{ATTENTION_RULES, AttentionRules};
 use crate::probe::Attentions;
 use crate::subject::finite;
 use crate::upsample::bilinear;
-use crate::{Array, Attribution, Error, Nature, Subject, Target};
+use crate::{Array, Attribution, Error, Subject, Target, ValueKind};
 
-/// For which networks attention of all tokens to each other is defined.
-const NETWORKS: &str = "ViT, DeiT and all whose tokens look at each other";
+/// The networks that these methods work with.
+const NETWORKS: &str = "ViT, DeiT and others whose tokens all attend to each other";
 
-/// The attention of the network, once its answer is known to be one and to have these targets.
+/// The attention of the network, after its output and the targets were checked.
 fn attentions<'a>(subject: &'a Subject<'a>, targets: &[Target]) -> Result<Attentions<'a>, Error> {
     let classes = Output::classes(subject.numbers()?.len());
     targets
@@ -32,14 +32,14 @@ fn attentions<'a>(subject: &'a Subject<'a>, targets: &[Target]) -> Result<Attent
     subject.attentions()
 }
 
-/// What the map of a method is called, and what its numbers are.
+/// The names of a method's result.
 struct Words {
     title: String,
     quantity: &'static str,
     score: &'static str,
 }
 
-/// The attribution that follows from one number per token, `[T]`.
+/// The attribution from one value per token, `[T]`.
 fn attribution(
     subject: &Subject,
     attentions: &Attentions,
@@ -63,14 +63,15 @@ fn attribution(
             Array::new(Array::RAW, &[rows, columns], places),
             Array::new("tokens", &[tokens.len()], tokens),
         ],
-        nature: Nature::Magnitude,
+        value_kind: ValueKind::Positive,
         warnings: Vec::new(),
         checks: Vec::new(),
     }
     .checked())
 }
 
-/// The row that a matrix product begins with: the mean of the unit rows of the tokens that are read.
+/// The row that a matrix product starts with: the mean of the unit rows of the tokens that are
+/// read.
 fn rows_read(attentions: &Attentions) -> Vec<f64> {
     let mut row = vec![0.0; attentions.tokens];
     for &token in &attentions.read {

@@ -1,10 +1,10 @@
-//! Occlusion that computes only what a window can change, against whole covered pictures.
+//! Incremental occlusion, compared with whole covered pictures.
 
 use dvm_attribution::Target;
 
 use crate::subject::{Case, as_it_is, made, noise_picture, relative_error, small_network};
 
-/// The scores of all classes under all windows.
+/// The scores of all classes for all windows.
 fn scores(subject: &Case, options: &[(&str, &str)], incremental: bool) -> Vec<f32> {
     let subject = subject.subject().incremental(incremental);
     let occlusion = made("occlusion", options).unwrap();
@@ -13,7 +13,7 @@ fn scores(subject: &Case, options: &[(&str, &str)], incremental: bool) -> Vec<f3
 }
 
 #[test]
-fn scores_are_those_of_whole_covered_pictures() {
+fn scores_equal_those_of_whole_covered_pictures() {
     let resized = dvm_image::Preprocess {
         resize: dvm_image::Resize::ShortSide(36),
         ..as_it_is((32, 28))

@@ -1,6 +1,6 @@
-//! Class activation maps: those that a person can work out with a pencil, and what holds for all of them.
+//! Class activation maps: examples worked out by hand, and properties of all of them.
 
-use dvm_attribution::{Attribution, Nature, Score, Target, registry};
+use dvm_attribution::{Attribution, Score, Target, ValueKind, registry};
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::ops::unary::Unary;
@@ -10,21 +10,13 @@ use dvm_image::Picture;
 use crate::oracles::captums_tiny_picture;
 use crate::subject::{Case, in_whole_colours, made, relative_error, small, small_network_ending};
 
-/// All class activation maps that have a layer.
-const CAMS: [&str; 12] = [
-    "grad-cam",
-    "grad-cam++",
-    "xgrad-cam",
-    "hires-cam",
-    "layer-cam",
-    "element-wise-cam",
-    "eigen-cam",
-    "eigengrad-cam",
-    "finer-cam",
-    "score-cam",
-    "ablation-cam",
-    "guided-grad-cam",
-];
+/// Names of the class activation maps with the option `layer`.
+fn cams() -> impl Iterator<Item = &'static str> {
+    registry::ALL
+        .iter()
+        .filter(|entry| entry.family == registry::Family::Cam && entry.takes("layer"))
+        .map(|entry| entry.name)
+}
 
 /// Those whose raw map is a sum over channels that grows in proportion to the score.
 const LINEAR: [&str; 3] = ["grad-cam", "xgrad-cam", "hires-cam"];
@@ -120,12 +112,13 @@ fn grad_cam_at_the_identity_of_a_network_of_rows() {
     let attribution = case.map_of(0, "grad-cam", &[("layer", "input")]);
     let found = attribution.raw().values[0];
     assert!((found - 400.0).abs() < 1e-3, "{found}");
-    let warning = "the layer `input` has a single place, so the map is the same everywhere";
+    let warning = "the layer `input` has a single position, so the map is the same everywhere; \
+                   choose an earlier layer with the option `layer`";
     assert!(attribution.warnings.contains(&warning.to_owned()));
 }
 
 #[test]
-fn with_a_mean_and_a_linear_layer_behind_it_grad_cam_adds_up_to_the_logit_less_its_bias() {
+fn before_a_mean_and_a_linear_layer_grad_cam_adds_up_to_the_logit_minus_its_bias() {
     let case = small();
     let logits = case.subject().numbers().unwrap();
     let graph = case.network.graph();
@@ -145,15 +138,15 @@ fn with_a_mean_and_a_linear_layer_behind_it_grad_cam_adds_up_to_the_logit_less_i
 }
 
 #[test]
-fn a_map_is_the_positive_part_of_the_raw_one_at_the_size_of_the_picture() {
-    for method in &CAMS[..11] {
+fn a_map_is_the_upsampled_positive_part_of_the_raw_array() {
+    for method in cams().filter(|method| *method != "guided-grad-cam") {
         let attribution = small().map_of(3, method, &[]);
         assert_eq!(attribution.size, (32, 28), "{method}");
         assert_eq!(attribution.map.len(), 32 * 28, "{method}");
         assert_eq!(attribution.raw().shape, [16, 14], "{method}");
-        assert_eq!(attribution.nature, Nature::Magnitude, "{method}");
+        assert_eq!(attribution.value_kind, ValueKind::Positive, "{method}");
         assert!(attribution.map.iter().all(|v| *v >= 0.0), "{method}");
-        // Between four places that agree the map has their value: corners are those of the raw map.
+        // Between four equal places the map has their value: corners are those of the raw map.
         let corners = [
             (0, 0),
             (27, 13),
@@ -184,7 +177,7 @@ fn the_map_of_a_difference_is_the_difference_of_the_maps() {
     }
 }
 
-/// The small network ending in this, with what its output means.
+/// The small network with this ending, and what its output means.
 fn ending(output: Output, kind: &'static str) -> Case {
     let end = |net: &mut Blueprint, logits| match kind {
         "softmax" => net.node("softmax", Softmax { axis: 1 }, &[logits], &[]),
@@ -203,11 +196,11 @@ fn ending(output: Output, kind: &'static str) -> Case {
 }
 
 #[test]
-fn a_network_that_ends_in_a_softmax_has_the_maps_of_the_one_that_ends_in_logits() {
+fn a_network_with_softmax_has_the_same_maps_as_one_with_logits() {
     let logits = ending(Output::Logits, "logits");
     let probabilities = ending(Output::Probabilities, "softmax");
     let logarithms = ending(Output::LogProbabilities, "log-softmax");
-    for method in CAMS.iter().filter(|method| **method != "eigen-cam") {
+    for method in cams().filter(|method| *method != "eigen-cam") {
         for score in [Score::Probability, Score::LogProbability] {
             let options = [("score", score.word())];
             let expected = logits.map_of(3, method, &options);
@@ -236,20 +229,20 @@ fn labels_are_explained_by_their_own_sigmoids() {
 }
 
 #[test]
-fn with_a_single_number_no_is_the_opposite_of_yes() {
+fn with_a_single_output_no_is_the_opposite_of_yes() {
     let case = ending(Output::Logits, "one number");
     for method in LINEAR {
         let [no, yes] = [0, 1].map(|class| case.map_of(class, method, &[]));
         let opposite: Vec<f32> = no.raw().values.iter().map(|v| -v).collect();
         assert_eq!(opposite, *yes.raw().values, "{method}");
     }
-    for method in CAMS {
+    for method in cams() {
         assert!(case.explain(method, &[], &[0, 1]).is_ok(), "{method}");
     }
 }
 
 #[test]
-fn a_module_stands_for_its_last_layer_with_a_feature_map() {
+fn a_module_selects_its_last_layer_with_a_feature_map() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.activation("stage.0.relu", x, Activation::Relu);
@@ -275,26 +268,27 @@ fn a_module_stands_for_its_last_layer_with_a_feature_map() {
 }
 
 #[test]
-fn a_layer_that_is_not_there_is_refused_with_the_names_that_come_near() {
-    for method in CAMS {
+fn an_unknown_layer_is_an_error_with_similar_names() {
+    for method in cams() {
         assert_eq!(
             refusal(method, &[("layer", "rellu2")]),
-            "the network has no layer or module `rellu2`; near are `relu2`, `relu1`",
+            "the network has no layer or module `rellu2`; similar names are `relu2`, `relu1`",
             "{method}"
         );
     }
     let far = refusal("grad-cam", &[("layer", "transformer.blocks")]);
     assert!(
-        far.contains("no layer or module `transformer.blocks`; its layers have names such as"),
+        far.contains("no layer or module `transformer.blocks`; its layers have names like"),
         "{far}"
     );
 }
 
 #[test]
-fn a_layer_without_places_is_refused() {
+fn a_layer_without_rows_and_columns_is_an_error() {
     assert_eq!(
         refusal("grad-cam", &[("layer", "fc")]),
-        "the layer `fc` has the value [1, 5], without rows and columns of places; choose a layer with a feature map"
+        "the layer `fc` has a value of shape [1, 5], without rows and columns; choose a layer with \
+         a feature map"
     );
 }
 
@@ -335,7 +329,7 @@ fn last_activations(case: &Case) -> Vec<f32> {
 }
 
 #[test]
-fn ablation_cam_weighs_channels_by_what_the_logit_loses_without_them() {
+fn ablation_cam_weights_channels_by_the_drop_of_the_logit() {
     let case = small();
     let subject = case.subject();
     let logit = f64::from(subject.numbers().unwrap()[3]);
@@ -347,7 +341,8 @@ fn ablation_cam_weighs_channels_by_what_the_logit_loses_without_them() {
         .unwrap();
     let weight = &graph.values()[weight].data()[3 * 16..4 * 16];
     let activations = last_activations(&case);
-    // Behind the layer come a mean and a linear layer: a channel's part of the logit is known.
+    // The layer is followed by a mean and a linear layer, so a channel's part of the logit is
+    // known.
     let mut expected = vec![0.0f64; 224];
     for (channel, &weight) in activations.chunks_exact(224).zip(weight) {
         let mean = channel.iter().map(|&a| f64::from(a)).sum::<f64>() / 224.0;
@@ -364,7 +359,7 @@ fn ablation_cam_weighs_channels_by_what_the_logit_loses_without_them() {
 }
 
 #[test]
-fn score_cam_is_what_a_slow_loop_finds() {
+fn score_cam_equals_a_slow_implementation() {
     let case = small();
     let subject = case.subject();
     let graph = case.network.graph();
@@ -447,7 +442,7 @@ fn full_grad_of_a_relu_network_adds_up_to_its_logit() {
 #[test]
 fn maps_do_not_depend_on_memory_or_the_number_of_threads() {
     let options = [("augment", "true")];
-    let all: Vec<&str> = CAMS.into_iter().chain(["full-grad"]).collect();
+    let all: Vec<&str> = cams().chain(["full-grad"]).collect();
     for method in all {
         let takes = registry::find(method).unwrap().takes("augment");
         let options = if takes { &options[..] } else { &[] };
@@ -471,7 +466,7 @@ fn maps_do_not_depend_on_memory_or_the_number_of_threads() {
 
 #[test]
 fn an_average_over_augmented_pictures_of_a_symmetric_picture_is_symmetric() {
-    // Left and right of the picture agree, and so do those of the average, whatever the network.
+    // The picture is symmetric, so the average must be, for any network.
     let half = crate::subject::noise_picture("half", (32, 14));
     let mut picture = Picture::filled(32, 28, [0; 3]);
     for y in 0..32 {
@@ -495,10 +490,10 @@ fn an_average_over_augmented_pictures_of_a_symmetric_picture_is_symmetric() {
 }
 
 #[test]
-fn eigen_cam_says_that_it_does_not_look_at_the_class() {
+fn eigen_cam_warns_that_it_does_not_depend_on_the_class() {
     let case = small();
     let [first, second] = [0, 3].map(|class| case.map_of(class, "eigen-cam", &[]));
     assert_eq!(first.map, second.map);
-    let warning = "Eigen-CAM does not look at the class: its map is the same for each";
+    let warning = "Eigen-CAM does not depend on the class: its map is the same for every one";
     assert!(first.warnings.contains(&warning.to_owned()));
 }

@@ -1,4 +1,4 @@
-//! Maps of the small network against Captum's, as `references/methods.py` stored them.
+//! Maps of the small network, compared with Captum's, as stored by `references/methods.py`.
 
 use std::path::Path;
 
@@ -11,15 +11,15 @@ use serde::Deserialize;
 
 use crate::subject::{Case, relative_error, small, small_network_ending};
 
-/// What f32 may be off from the references' f64, relative to the largest value. Direct sums are
-/// off by 6e-7.
+/// Tolerance between f32 and the references' f64, relative to the largest value. Direct sums differ
+/// by 6e-7.
 const TOLERANCE: f32 = 1e-5;
 
-/// The same for drops: differences of logits that are themselves over ten times as large. Direct
-/// sums are off by 8e-6.
+/// The same for drops: differences of logits that are over ten times as large. Direct sums differ
+/// by 8e-6.
 const TOLERANCE_OF_DROPS: f32 = 1e-4;
 
-/// The part of `methods.json` that the tests set up.
+/// The part of `methods.json` that describes the tests.
 #[derive(Deserialize)]
 struct Described {
     input: DescribedInput,
@@ -87,7 +87,8 @@ fn assert_close(what: &str, actual: &[f32], expected: &[f32]) {
     assert!(error <= TOLERANCE, "{what} is off by {error:e}");
 }
 
-/// The array `[3, H, W]` of a gradient method is Captum's, and the map its largest magnitude.
+/// The array `[3, H, W]` of a gradient method equals Captum's, and the map is its largest
+/// magnitude.
 fn assert_captums_gradient(method: &str) {
     let (subject, references) = (small(), references());
     for target in described().targets {
@@ -108,12 +109,12 @@ fn assert_captums_gradient(method: &str) {
     }
 }
 
-/// Scores of every class with each window covered by the colour of the references.
+/// Scores of every class with each window covered with the colour of the references.
 fn assert_window_scores(score: &str, stored: &str) {
     assert_window_scores_of(&small(), score, stored, &|score| score);
 }
 
-/// The same for a subject whose scores are `made` of the references'.
+/// The same for a subject whose scores are computed from the references' by `made`.
 fn assert_window_scores_of(subject: &Case, score: &str, stored: &str, made: &dyn Fn(f32) -> f32) {
     let (references, described) = (references(), described());
     let [r, g, b] = described.fill;
@@ -137,7 +138,7 @@ fn assert_window_scores_of(subject: &Case, score: &str, stored: &str, made: &dyn
 }
 
 #[test]
-fn the_small_network_and_its_picture_are_those_of_the_references() {
+fn the_small_network_and_its_picture_equal_those_of_the_references() {
     let (subject, described): (Case, _) = (small(), described());
     assert_eq!(described.input.name, "small.input");
     assert_eq!(described.input.shape, [32, 28, 3]);
@@ -152,27 +153,27 @@ fn the_small_network_and_its_picture_are_those_of_the_references() {
 }
 
 #[test]
-fn the_gradient_is_captums_saliency() {
+fn the_gradient_equals_captums_saliency() {
     assert_captums_gradient("gradient");
 }
 
 #[test]
-fn guided_backprop_is_captums() {
+fn guided_backprop_equals_captums() {
     assert_captums_gradient("guided-backprop");
 }
 
 #[test]
-fn deconvnet_is_captums() {
+fn deconvnet_equals_captums() {
     assert_captums_gradient("deconvnet");
 }
 
 #[test]
-fn input_times_gradient_is_captums() {
+fn input_times_gradient_equals_captums() {
     assert_captums_gradient("input-x-gradient");
 }
 
 #[test]
-fn occlusion_by_the_preset_captum_is_captums_also_where_windows_are_clipped() {
+fn occlusion_with_the_preset_captum_equals_captums_also_for_clipped_windows() {
     let (subject, references) = (small(), references());
     for (name, windows) in &described().occlusions {
         let [window, stride] = &windows.options();
@@ -187,16 +188,16 @@ fn occlusion_by_the_preset_captum_is_captums_also_where_windows_are_clipped() {
 }
 
 #[test]
-fn logits_under_each_window_are_those_of_a_slow_loop() {
+fn logits_for_each_window_equal_a_slow_implementation() {
     assert_window_scores("logit", "window_logits");
 }
 
 #[test]
-fn probabilities_under_each_window_are_those_of_a_slow_loop() {
+fn probabilities_for_each_window_equal_a_slow_implementation() {
     assert_window_scores("probability", "window_probabilities");
 }
 
-/// The small network with this behind its logits, and the meaning of its output.
+/// The small network with this after its logits, and what its output means.
 fn ending(output: Output, end: &dyn Fn(&mut Blueprint, NodeId) -> NodeId) -> Case {
     Case {
         network: Network::new(small_network_ending(end)).with_output(output),
@@ -209,7 +210,7 @@ fn softmax(net: &mut Blueprint, logits: NodeId) -> NodeId {
 }
 
 #[test]
-fn labels_are_explained_by_sigmoids_of_their_own() {
+fn labels_are_explained_by_their_own_sigmoids() {
     let sigmoid = |logit: f32| 1.0 / (1.0 + (-logit).exp());
     let labels = ending(Output::LabelLogits, &|_, logits| logits);
     assert_window_scores_of(&labels, "probability", "window_logits", &sigmoid);
@@ -237,9 +238,9 @@ fn probabilities_are_explained_without_a_second_softmax() {
     assert_window_scores_of(&logarithms, "probability", stored, &|p| p);
 }
 
-/// The score is the same, whatever the network itself computes of it: so are its gradients.
+/// The score is the same for all endings, so its gradients are, too.
 #[test]
-fn gradients_of_a_score_do_not_depend_on_what_the_network_ends_with() {
+fn gradients_of_a_score_do_not_depend_on_the_end_of_the_network() {
     let logits = small();
     let probabilities = ending(Output::Probabilities, &softmax);
     let logarithms = ending(Output::LogProbabilities, &|net, logits| {
@@ -256,7 +257,7 @@ fn gradients_of_a_score_do_not_depend_on_what_the_network_ends_with() {
             assert!(error <= TOLERANCE, "{score} is off by {error:e}");
         }
     }
-    // The nearest to a logit that probabilities have.
+    // For probabilities, the score `logit` is their logarithm.
     let usual = probabilities.map_of(1, "gradient", &[]);
     assert_eq!(usual.score, "log-probability");
 }

@@ -1,7 +1,7 @@
-//! The maps that do not look at the network.
+//! The maps that do not use the network.
 
 use dvm_attribution::metrics::controls::CONTROLS;
-use dvm_attribution::{Attribution, Method, Nature, Target};
+use dvm_attribution::{Attribution, Method, Target, ValueKind};
 use dvm_engine::seeded;
 use dvm_image::Picture;
 use serde_json::Value;
@@ -20,7 +20,7 @@ fn map(case: &Case, name: &str, seed: u64, class: usize) -> Attribution {
 }
 
 #[test]
-fn the_edges_are_scipys() {
+fn the_edges_equal_scipys() {
     let reference: Value =
         serde_json::from_str(include_str!("../references/controls.json")).unwrap();
     let side = |index: usize| reference["size"][index].as_u64().unwrap() as usize;
@@ -43,11 +43,11 @@ fn the_edges_are_scipys() {
             "{found} {expected}"
         );
     }
-    assert_eq!(edges.nature, Nature::Magnitude);
+    assert_eq!(edges.value_kind, ValueKind::Positive);
 }
 
 #[test]
-fn noise_follows_from_the_seed_alone() {
+fn noise_depends_only_on_the_seed() {
     let case = small();
     let noise = |seed, class| map(&case, "random", seed, class).map;
     assert_eq!(noise(3, 0), noise(3, 1));

@@ -1,9 +1,9 @@
-//! Metrics that cover more and more of a picture: against what a person can work out by hand, and against
-//! what holds for every network.
+//! Metrics that cover more and more of a picture: examples worked out by hand, and properties for
+//! every network.
 
 use dvm_attribution::metrics::{Candidate, Measurement, Metric, registry};
 use dvm_attribution::random::Stream;
-use dvm_attribution::{Array, Attribution, Nature, Settings, Target};
+use dvm_attribution::{Array, Attribution, Settings, Target, ValueKind};
 use dvm_engine::{Arithmetic, Network, seeded};
 use dvm_image::Picture;
 
@@ -28,7 +28,7 @@ fn metric(name: &str, options: &[(&str, &str)]) -> Box<dyn Metric> {
     registry::find(name).unwrap().metric(&settings).unwrap()
 }
 
-/// A map made by hand, of class `target`.
+/// A map made by hand, for class `target`.
 fn given(target: usize, size: (usize, usize), map: Vec<f32>) -> Attribution {
     Attribution {
         target: Target::Class(target),
@@ -39,7 +39,7 @@ fn given(target: usize, size: (usize, usize), map: Vec<f32>) -> Attribution {
         map,
         size,
         smooth: None,
-        nature: Nature::Signed,
+        value_kind: ValueKind::Signed,
         warnings: Vec::new(),
         checks: Vec::new(),
     }
@@ -66,7 +66,7 @@ fn row_of(values: &[u8]) -> (Case, Attribution) {
     (case, given(1, size, map))
 }
 
-/// The oracles speak of a score that is 1 for the whole picture: the logit is 30 times as large for
+/// The examples are for a score that is 1 for the whole picture: the logit is 30 times as large for
 /// values in hundredths.
 fn assert_row(values: &[u8], steps: &str, deletion: &[(f64, f64)], areas: (f64, f64)) {
     let (case, map) = row_of(values);
@@ -78,7 +78,7 @@ fn assert_row(values: &[u8], steps: &str, deletion: &[(f64, f64)], areas: (f64, 
     for (found, expected) in deleted.curves[0].points.iter().zip(deletion) {
         assert!((found.0 - expected.0).abs() < 1e-12, "{found:?}");
         assert!(close(found.1, expected.1), "{found:?}");
-        // What is covered and what is shown add up to the picture.
+        // The covered and the shown pixels add up to the picture.
         let shown = inserted.curves[0].points.iter().find(|p| p.0 == found.0);
         assert!(close(shown.unwrap().1, 1.0 - expected.1), "{shown:?}");
     }
@@ -102,7 +102,7 @@ fn five_pixels_in_three_steps_as_worked_out_by_hand() {
 }
 
 #[test]
-fn the_least_relevant_pixels_are_covered_first_on_the_way_back_of_insertion() {
+fn the_least_relevant_pixels_are_covered_first_by_insertion_in_reverse() {
     let (case, map) = row_of(&[30, 25, 20, 15, 10]);
     let options = [("steps", "3"), ("score", "logit")];
     let gain = measured(&case, &map, "symmetric-relevance-gain", &options);
@@ -143,7 +143,7 @@ fn regions_and_patches_of_a_sum_as_worked_out_by_hand() {
 }
 
 #[test]
-fn a_map_upside_down_is_found_out() {
+fn an_inverted_map_does_not_pass() {
     let (case, map) = row_of(&[30, 40, 10, 20]);
     let opposite = given(1, (1, 4), map.map.iter().map(|value| -value).collect());
     let options = [("score", "logit"), ("steps", "4")];
@@ -153,7 +153,7 @@ fn a_map_upside_down_is_found_out() {
     assert!(wrong.finding.unwrap().contains("matter no more"));
 }
 
-/// The map of a blob, whose rings are small at first, and one of noise, whose rings are everywhere.
+/// A map of a blob, whose first rings are small, and one of noise, whose rings are everywhere.
 fn maps_of(size: (usize, usize)) -> [Attribution; 2] {
     let pixels = || (0..size.0).flat_map(|y| (0..size.1).map(move |x| (y as f32, x as f32)));
     let blob = pixels().map(|(y, x)| -(y - 9.3).powi(2) - (x - 12.7).powi(2));
@@ -161,7 +161,7 @@ fn maps_of(size: (usize, usize)) -> [Attribution; 2] {
     [blob.collect(), noise].map(|map| given(3, size, map))
 }
 
-/// Largest difference of all points of curves, which must be of the same pixels.
+/// Largest difference of all points of curves, which must have the same pixels.
 fn difference(a: &Measurement, b: &Measurement) -> f64 {
     assert_eq!(a.curves.len(), b.curves.len());
     let points = |m: &Measurement| -> Vec<(f64, f64)> {
@@ -178,7 +178,7 @@ fn difference(a: &Measurement, b: &Measurement) -> f64 {
 }
 
 #[test]
-fn what_is_computed_incrementally_is_what_whole_pictures_give() {
+fn incremental_results_equal_those_of_whole_pictures() {
     let exact = Case {
         network: Network::new(small_network().with_arithmetic(Arithmetic::Exact)),
         ..small()
@@ -209,7 +209,7 @@ fn what_is_computed_incrementally_is_what_whole_pictures_give() {
 }
 
 #[test]
-fn neither_threads_nor_memory_change_a_figure_in_exact_arithmetic() {
+fn in_exact_arithmetic_figures_do_not_depend_on_threads_or_memory() {
     let case = |memory: usize| Case {
         network: Network::new(small_network().with_arithmetic(Arithmetic::Exact)),
         memory,
@@ -232,7 +232,7 @@ fn neither_threads_nor_memory_change_a_figure_in_exact_arithmetic() {
 #[test]
 fn the_gain_of_a_random_order_is_zero_within_its_standard_error() {
     let case = small();
-    // All pixels are alike: the seed alone says in which order they come.
+    // All pixels are equal: the order depends only on the seed.
     let map = given(3, (32, 28), vec![1.0; 32 * 28]);
     let gain = |seed: usize| {
         let seed = seed.to_string();
@@ -257,7 +257,7 @@ fn no_order_beats_the_true_ranking_of_a_linear_model() {
         as_it_is(size),
         noise_picture("true ranking", size),
     );
-    // What each pixel adds to logit 1 over a baseline of zero.
+    // The contribution of each pixel to logit 1 over a baseline of zero.
     let share = |pixel: usize| -> f32 {
         let channels = (0..3).map(|channel| channel * pixels + pixel);
         channels
@@ -293,7 +293,7 @@ fn no_order_beats_the_true_ranking_of_a_linear_model() {
 }
 
 #[test]
-fn pixels_of_equal_relevance_are_covered_in_an_order_that_only_the_seed_decides() {
+fn the_order_of_pixels_of_equal_relevance_depends_only_on_the_seed() {
     let (case, _) = row_of(&[9, 1, 5, 3, 7, 2]);
     let level = given(1, (1, 6), vec![0.5; 6]);
     let points = |seed: usize| {
@@ -303,7 +303,7 @@ fn pixels_of_equal_relevance_are_covered_in_an_order_that_only_the_seed_decides(
         deletion.curves[0].points.clone()
     };
     assert_eq!(points(4), points(4));
-    // The first step down says which pixel went first.
+    // The first step down shows which pixel was first.
     let first = |seed| {
         let points = points(seed);
         ((points[0].1 - points[1].1) / 3.0).round() as i64
@@ -318,7 +318,7 @@ fn pixels_of_equal_relevance_are_covered_in_an_order_that_only_the_seed_decides(
 }
 
 #[test]
-fn curves_are_computed_once_for_all_metrics_that_ask_alike() {
+fn curves_are_computed_once_for_all_metrics_with_the_same_settings() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     let asked = AtomicUsize::new(0);
     let count = |done: usize, all: usize| {
@@ -328,7 +328,7 @@ fn curves_are_computed_once_for_all_metrics_that_ask_alike() {
     };
     let case = small();
     let subject = case.subject();
-    let subject = subject.reporting_to(&count);
+    let subject = subject.with_progress(&count);
     let map = &maps_of((32, 28))[1];
     let candidate = Candidate::new(&subject, map).unwrap();
     let measure = |name: &str, seed| {
@@ -346,7 +346,7 @@ fn curves_are_computed_once_for_all_metrics_that_ask_alike() {
 }
 
 #[test]
-fn patches_that_are_larger_than_the_picture_are_refused() {
+fn patches_larger_than_the_picture_are_an_error() {
     let (case, map) = row_of(&[1, 2, 3]);
     let subject = case.subject();
     let candidate = Candidate::new(&subject, &map).unwrap();

@@ -1,20 +1,20 @@
-//! What covers a window, seen through a network whose logits are its input.
+//! The fill of a window, read from a network whose logits are its input.
 
 use dvm_image::{Picture, Preprocess};
 
 use crate::subject::{Case, as_it_is, mirror, noise_picture};
 
-/// Rows and columns of the picture, of its one window that is looked at, and where that lies.
+/// Rows and columns of the picture, and of its one window with its position.
 const SIZE: (usize, usize) = (5, 7);
 const WINDOW: (usize, usize) = (2, 3);
-/// With this stride the second window of the second row lies at (2, 3).
+/// With this stride the second window of the second row is at (2, 3).
 const WINDOW_AT: (usize, usize) = (2, 3);
 
 fn subject() -> Case {
     Case::new(mirror(SIZE), as_it_is(SIZE), noise_picture("fills", SIZE))
 }
 
-/// What the network is given with the window at [`WINDOW_AT`] covered, `[3, H, W]`.
+/// The input with the window at [`WINDOW_AT`] covered, `[3, H, W]`.
 fn covered(subject: &Case, fill: &str, space: &str, noise_seed: &str) -> Vec<f32> {
     let options = [
         ("window", "2x3"),
@@ -72,7 +72,7 @@ fn mean(picture: &Picture) -> [f32; 3] {
     })
 }
 
-/// The colour at one point under a Gaussian of standard deviation `sigma`, cut at three of them,
+/// The colour at one point under a Gaussian of standard deviation `sigma`, cut at 3 `sigma`, in
 /// both axes at once.
 fn blurred_at(picture: &Picture, sigma: f64, y: usize, x: usize) -> [f64; 3] {
     let radius = (3.0 * sigma).ceil() as isize;
@@ -127,7 +127,7 @@ fn the_fill_zero_is_exactly_zero_after_normalisation() {
 }
 
 #[test]
-fn the_fill_blur_is_the_picture_under_a_gaussian_of_half_the_longer_side_of_the_window() {
+fn the_fill_blur_is_a_gaussian_of_half_the_longer_side_of_the_window() {
     let subject = subject();
     let picture = subject.input.crop();
     let expected = expected(&subject, |y, x| {
@@ -140,7 +140,7 @@ fn the_fill_blur_is_the_picture_under_a_gaussian_of_half_the_longer_side_of_the_
 }
 
 #[test]
-fn noise_is_the_same_for_the_same_seed_and_another_for_another() {
+fn noise_depends_on_the_seed() {
     let noise = |seed| covered(&subject(), "noise", "input", seed);
     assert_eq!(noise("7"), noise("7"));
     let differing = noise("7")
@@ -152,7 +152,7 @@ fn noise_is_the_same_for_the_same_seed_and_another_for_another() {
 }
 
 #[test]
-fn noise_is_spread_evenly_over_the_whole_range() {
+fn noise_is_uniform_over_the_whole_range() {
     let size = (20, 20);
     let preprocess = Preprocess {
         mean: [0.0; 3],
@@ -235,7 +235,7 @@ fn an_array_file_covers_with_its_normalised_values() {
 }
 
 #[test]
-fn an_array_file_of_another_shape_is_refused() {
+fn an_array_file_of_another_shape_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cover.npy");
     std::fs::write(&file, dvm_image::encode_npy(&[3, 7, 5], &[0.0; 105])).unwrap();

@@ -1,4 +1,4 @@
-//! The first true gradient of a network is checked; maps by replaced rules are not gradients on purpose.
+//! The first true gradient of a network is checked; with replaced rules there is nothing to check.
 
 use dvm_attribution::Error;
 use dvm_engine::ops::{BackwardCall, ForwardCall, ForwardResult, Gradients, Op};
@@ -7,7 +7,7 @@ use dvm_image::{Picture, Preprocess};
 
 use crate::subject::Case;
 
-/// Hands its input on, and twice the gradient back.
+/// Passes its input on, and twice the gradient back.
 #[derive(Debug)]
 struct Doubled;
 
@@ -52,7 +52,7 @@ fn case() -> Case {
 }
 
 #[test]
-fn every_method_that_asks_for_a_true_gradient_refuses_a_wrong_one() {
+fn every_method_with_a_true_gradient_refuses_a_wrong_one() {
     for method in [
         "gradient",
         "input-x-gradient",

@@ -1,5 +1,5 @@
-//! Windows on the original picture, before it is resized and cropped, against a second, plain
-//! implementation: draw the rectangle, prepare the picture anew, ask the network.
+//! Windows on the original picture, before it is resized and cropped, compared with a second,
+//! simple implementation: draw the rectangle, prepare the picture again, run the network.
 
 use dvm_attribution::Attribution;
 use dvm_image::{Picture, Preprocess, Resize};
@@ -10,7 +10,7 @@ use dvm_engine::Arithmetic;
 const WINDOW: usize = 12;
 const STRIDE: usize = 7;
 
-/// A picture of 50 rows by 37 columns, resized to 32 by 24, of which the network sees 20 by 20.
+/// A picture of 50 rows by 37 columns, resized to 32 by 24, with a crop of 20 by 20.
 fn subject() -> Case {
     let preprocess = Preprocess {
         resize: Resize::ShortSide(24),
@@ -54,7 +54,7 @@ fn nearest_windows(points: &[f64], windows: usize, length: usize) -> Vec<usize> 
 }
 
 #[test]
-fn scores_are_those_of_pictures_covered_and_prepared_one_by_one() {
+fn scores_equal_those_of_pictures_covered_and_prepared_one_by_one() {
     let subject = subject();
     let raw = seed_preset(&subject, 0).raw().clone();
     for (row, column) in (0..7).flat_map(|row| (0..5).map(move |column| (row, column))) {
@@ -76,7 +76,7 @@ fn each_pixel_of_the_crop_shows_the_window_nearest_to_it_on_the_original() {
     let subject = subject();
     let attribution = seed_preset(&subject, 3);
     assert_eq!(attribution.size, (20, 20));
-    // The crop begins at row 6 of 32 and column 2 of 24 of the resized picture.
+    // The crop starts at row 6 of 32 and column 2 of 24 of the resized picture.
     let points = |origin: f64, scale: f64| -> Vec<f64> {
         (0..20)
             .map(|i| (f64::from(i) + 0.5 + origin) * scale)
@@ -93,8 +93,8 @@ fn each_pixel_of_the_crop_shows_the_window_nearest_to_it_on_the_original() {
 }
 
 #[test]
-fn a_window_that_misses_the_crop_keeps_the_score_of_the_whole_picture() {
-    // The outer of four windows across lie beyond the middle third that the network sees.
+fn a_window_outside_of_the_crop_keeps_the_score_of_the_whole_picture() {
+    // The outer of four windows across are outside of the middle third that is the crop.
     let picture = noise_picture("wide", (16, 48));
     let subject = Case::new(small_network(), as_it_is((16, 16)), picture);
     let options = [
@@ -114,10 +114,10 @@ fn a_window_that_misses_the_crop_keeps_the_score_of_the_whole_picture() {
 }
 
 #[test]
-fn without_resizing_windows_on_the_original_are_those_on_the_input() {
+fn without_resizing_windows_on_the_original_equal_those_on_the_input() {
     let size = (23, 31);
     let picture = noise_picture("spaces", size);
-    // What a window can change differs between the spaces, and with it which are batched.
+    // The spaces differ in what a window can change, and so in which windows are batched.
     let network = small_network().with_arithmetic(Arithmetic::Exact);
     let subject = Case::new(network, as_it_is(size), picture);
     for fill in ["black", "#ff8001"] {

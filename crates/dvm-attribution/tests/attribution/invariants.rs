@@ -1,4 +1,4 @@
-//! What holds for every network and picture.
+//! Properties that hold for every network and picture.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -13,7 +13,7 @@ use crate::subject::{
     small_network,
 };
 
-/// Overlapping windows of which the last are clipped, and little of what is drawn.
+/// Overlapping windows, the last of which are clipped, and few samples.
 const WINDOWS: [(&str, &str); 9] = [
     ("window", "7x6"),
     ("stride", "6x4"),
@@ -26,12 +26,12 @@ const WINDOWS: [(&str, &str); 9] = [
     ("mask-sigma", "8"),
 ];
 
-/// Methods whose map of a class is not the opposite of that against it: masks, means of scores, and the largest
-/// of the channels have no opposite.
+/// Methods whose map of a class is not the opposite of that against it: masks, means of scores, and
+/// the largest of the channels have no opposite.
 const WITHOUT_OPPOSITE: [&str; 3] = ["rise", "xrai", "extremal-perturbation"];
 
-/// One `[classes, rows, columns]` array of 5 · 6 · 7 scores, in bytes: with so little memory the
-/// small network sees one picture at a time.
+/// One `[classes, rows, columns]` array of 5 · 6 · 7 scores, in bytes: with so little memory, the
+/// small network computes one picture at a time.
 const SCORES: usize = 5 * 6 * 7 * size_of::<f32>();
 
 /// Maps of classes 0 and 3 by every method, in both spaces.
@@ -56,7 +56,7 @@ fn assert_same_bytes(a: &Attribution, b: &Attribution) {
     assert_eq!(a.warnings, b.warnings);
 }
 
-/// The small network seeing eight, five and one picture at a time.
+/// The small network with batches of eight, five and one picture.
 fn batches_of_eight_five_and_one(arithmetic: Arithmetic) -> [Case; 3] {
     let subject = |memory: usize| Case {
         network: Network::new(small_network().with_arithmetic(arithmetic)),
@@ -75,7 +75,7 @@ fn batches_of_eight_five_and_one(arithmetic: Arithmetic) -> [Case; 3] {
 }
 
 #[test]
-fn in_exact_arithmetic_maps_do_not_change_with_the_batch_size() {
+fn in_exact_arithmetic_maps_do_not_depend_on_the_batch_size() {
     let [expected, others @ ..] = batches_of_eight_five_and_one(Arithmetic::Exact);
     let expected = all_maps(&expected);
     for subject in others {
@@ -85,10 +85,10 @@ fn in_exact_arithmetic_maps_do_not_change_with_the_batch_size() {
     }
 }
 
-/// Whether Winograd's algorithm pays depends on how many pictures share its filters. What it may
-/// change is 1e-4 of the largest value; measured: 7e-6.
+/// Whether Winograd's algorithm is used depends on how many pictures share its filters. It may
+/// change maps by 1e-4 of the largest value; measured: 7e-6.
 #[test]
-fn in_fast_arithmetic_maps_change_with_the_batch_size_by_rounding_only() {
+fn in_fast_arithmetic_maps_depend_on_the_batch_size_by_rounding_only() {
     let [expected, others @ ..] = batches_of_eight_five_and_one(Arithmetic::Fast);
     let expected = all_maps(&expected);
     let mut worst = 0.0f32;
@@ -107,7 +107,7 @@ fn in_fast_arithmetic_maps_change_with_the_batch_size_by_rounding_only() {
 }
 
 #[test]
-fn gradients_need_no_memory_to_be_allowed() {
+fn gradients_work_with_a_memory_limit_of_zero() {
     let subject = Case {
         memory: 0,
         ..small()
@@ -121,7 +121,7 @@ fn gradients_need_no_memory_to_be_allowed() {
 }
 
 #[test]
-fn maps_are_the_same_bytes_whatever_the_number_of_threads() {
+fn maps_do_not_depend_on_the_number_of_threads() {
     let subject = small();
     let maps = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
@@ -136,7 +136,7 @@ fn maps_are_the_same_bytes_whatever_the_number_of_threads() {
 }
 
 #[test]
-fn windows_side_by_side_over_a_linear_model_lose_its_weights_times_the_change() {
+fn windows_side_by_side_on_a_linear_model_drop_by_weights_times_change() {
     let (size, patch) = ((6, 8), (3, 2));
     let weight = seeded::uniform("linear", 2 * 3 * 48, -1.0, 1.0);
     let graph = linear_network(size, &weight);
@@ -170,7 +170,7 @@ fn windows_side_by_side_over_a_linear_model_lose_its_weights_times_the_change() 
 }
 
 #[test]
-fn explaining_changes_neither_weights_nor_later_answers() {
+fn explaining_changes_neither_weights_nor_later_outputs() {
     let subject = small();
     let walks = |subject: &Case| {
         let batch = subject.subject().picture().clone();
@@ -184,7 +184,7 @@ fn explaining_changes_neither_weights_nor_later_answers() {
 }
 
 #[test]
-fn all_classes_from_one_sweep_are_those_of_one_sweep_each() {
+fn all_classes_from_one_run_equal_those_of_one_run_each() {
     let subject = small();
     let classes = [0, 1, 2, 3, 4];
     for entry in for_every_network() {
@@ -196,7 +196,7 @@ fn all_classes_from_one_sweep_are_those_of_one_sweep_each() {
 }
 
 #[test]
-fn maps_of_several_classes_come_in_the_order_asked_for_and_share_the_sweep() {
+fn maps_of_several_classes_are_in_the_order_of_the_targets_and_share_their_scores() {
     let maps = small().explain("occlusion", &WINDOWS, &[4, 0, 4]).unwrap();
     let targets: Vec<usize> = maps.iter().map(|m| m.target.class()).collect();
     assert_eq!(targets, [4, 0, 4]);
@@ -244,7 +244,7 @@ fn reader_of(size: (usize, usize), (y, x): (usize, usize)) -> Case {
 }
 
 #[test]
-fn a_network_that_reads_one_pixel_lights_up_exactly_the_windows_over_it() {
+fn a_network_that_reads_one_pixel_responds_only_to_windows_over_it() {
     let (size, window, stride) = ((11, 17), (3, 5), (2, 3));
     for space in ["input", "image"] {
         for pixel in [(9, 1), (2, 15), (5, 8)] {
@@ -274,7 +274,7 @@ fn a_network_that_reads_one_pixel_lights_up_exactly_the_windows_over_it() {
 }
 
 #[test]
-fn a_network_that_reads_one_pixel_has_its_gradient_there_and_nowhere_else() {
+fn a_network_that_reads_one_pixel_has_a_gradient_only_there() {
     let (size, pixel) = ((11, 17), (9, 14));
     for method in GRADIENTS {
         let attribution = reader_of(size, pixel).map_of(0, method, &[]);
@@ -285,7 +285,7 @@ fn a_network_that_reads_one_pixel_has_its_gradient_there_and_nowhere_else() {
     }
 }
 
-/// What occlusion tells its progress while it makes a map of 42 windows.
+/// The progress of occlusion for a map of 42 windows.
 fn steps_of(incremental: bool) -> Vec<usize> {
     let subject = Case {
         memory: SCORES,
@@ -297,7 +297,7 @@ fn steps_of(incremental: bool) -> Vec<usize> {
     let targets = [Target::Class(0), Target::Class(3)];
     made("occlusion", &WINDOWS)
         .unwrap()
-        .attribute(&whole.reporting_to(&tell), &targets)
+        .attribute(&whole.with_progress(&tell), &targets)
         .unwrap();
     let steps = steps.into_inner().unwrap();
     assert!(steps.iter().all(|&(_, all)| all == 42));
@@ -314,7 +314,7 @@ fn progress_counts_up_to_the_number_of_steps() {
 }
 
 #[test]
-fn a_single_number_speaks_for_its_yes_as_much_as_against_its_no() {
+fn a_single_output_counts_for_yes_as_much_as_against_no() {
     let size = (6, 5);
     let weight: Vec<f32> = seeded::uniform("single", 3 * 6 * 5, -0.2, 0.2);
     let subject = Case::new(
@@ -326,7 +326,7 @@ fn a_single_number_speaks_for_its_yes_as_much_as_against_its_no() {
         network: subject.network.with_output(Output::LabelLogits),
         ..subject
     };
-    // Class activation maps have no feature map to look at here; their test is in `cams`.
+    // This network has no feature map for class activation maps; their test is in `cams`.
     let methods = for_every_network().filter(|entry| entry.family != Family::Cam);
     for entry in methods {
         let options = [
@@ -373,7 +373,7 @@ fn a_single_number_speaks_for_its_yes_as_much_as_against_its_no() {
 }
 
 #[test]
-fn numbers_that_are_not_what_they_are_taken_for_are_never_explained() {
+fn outputs_of_another_kind_than_expected_are_an_error() {
     for entry in registry::ALL {
         let subject = Case {
             network: small().network.with_output(Output::Probabilities),

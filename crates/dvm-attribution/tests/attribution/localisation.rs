@@ -1,10 +1,10 @@
-//! Metrics that ask whether a map is on the object, against Quantus and torchray.
+//! Metrics of localisation, compared with Quantus and torchray.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use dvm_attribution::metrics::{Candidate, Measurement, registry};
-use dvm_attribution::{Attribution, Error, Nature, Settings, Target};
+use dvm_attribution::{Attribution, Error, Settings, Target, ValueKind};
 use dvm_engine::seeded;
 use serde::Deserialize;
 
@@ -57,7 +57,7 @@ impl Expected {
     }
 }
 
-/// What a metric measures of a map of a picture of this size, whose object is at `region`.
+/// The measurement for a map of a picture of this size, whose object is at `region`.
 fn measured(
     metric: &str,
     options: &[(&str, &str)],
@@ -78,7 +78,7 @@ fn measured(
         size,
         smooth: None,
         arrays: Vec::new(),
-        nature: Nature::Signed,
+        value_kind: ValueKind::Signed,
         warnings: Vec::new(),
         checks: Vec::new(),
     };
@@ -103,7 +103,7 @@ fn value_of(metric: &str, options: &[(&str, &str)], case: &Expected) -> f64 {
 }
 
 #[test]
-fn energy_inside_is_the_mass_accuracy_of_quantus() {
+fn energy_inside_equals_the_mass_accuracy_of_quantus() {
     for case in expected() {
         let value = value_of("energy-inside", &[], &case);
         let off = (value - case.energy_inside).abs() / case.energy_inside;
@@ -112,10 +112,10 @@ fn energy_inside_is_the_mass_accuracy_of_quantus() {
 }
 
 #[test]
-fn rank_accuracy_is_that_of_quantus_and_of_equal_pixels_the_mean_over_their_orders() {
+fn rank_accuracy_equals_quantus_and_for_equal_pixels_the_mean_over_their_orders() {
     for case in expected() {
         let value = value_of("rank-accuracy", &[], &case);
-        // Four standard errors of the orders that were drawn.
+        // Four standard errors of the drawn orders.
         let allowed = 1e-12 + 4.0 * case.rank_accuracy_error.unwrap_or(0.0);
         let off = (value - case.rank_accuracy).abs();
         assert!(off <= allowed, "{}: {value}", case.name);
@@ -123,7 +123,7 @@ fn rank_accuracy_is_that_of_quantus_and_of_equal_pixels_the_mean_over_their_orde
 }
 
 #[test]
-fn the_pointing_game_without_tolerance_is_that_of_quantus() {
+fn the_pointing_game_without_tolerance_equals_quantus() {
     let mut compared = 0;
     for case in expected() {
         if let Some(on_object) = case.on_object {
@@ -136,7 +136,7 @@ fn the_pointing_game_without_tolerance_is_that_of_quantus() {
 }
 
 #[test]
-fn the_pointing_game_with_a_tolerance_is_that_of_torchray() {
+fn the_pointing_game_with_a_tolerance_equals_torchray() {
     let mut hits = [0, 0];
     for case in expected() {
         for (&tolerance, &hit) in &case.within {
@@ -162,7 +162,7 @@ fn pointed_at(points: &[usize], tolerance: &str) -> Measurement {
 }
 
 #[test]
-fn a_point_as_far_from_the_object_as_the_tolerance_is_a_hit() {
+fn a_point_within_the_tolerance_is_a_hit() {
     // The shorter side has 4 pixels: 112 are 2 here. Pixel 19 is in the third row.
     let beside = pointed_at(&[19], "112");
     assert_eq!(beside.value, 1.0);
@@ -179,15 +179,15 @@ fn a_point_as_far_from_the_object_as_the_tolerance_is_a_hit() {
 }
 
 #[test]
-fn of_several_highest_points_the_part_that_is_on_the_object_counts() {
+fn several_highest_points_count_with_the_part_on_the_object() {
     assert_eq!(pointed_at(&[2, 3, 6, 30], "0").value, 0.5);
-    // A map that is the same everywhere gets what chance gets.
+    // A constant map has the result of chance.
     let all: Vec<usize> = (0..32).collect();
     assert_eq!(pointed_at(&all, "0").value, 4.0 / 32.0);
 }
 
 #[test]
-fn a_map_that_is_no_better_than_chance_is_told_so() {
+fn a_map_that_is_no_better_than_chance_does_not_pass() {
     let region: Vec<bool> = (0..32).map(|pixel| pixel < 8).collect();
     let off: Vec<f32> = (0..32).map(|pixel| pixel as f32).collect();
     let on: Vec<f32> = (0..32).map(|pixel| 31.0 - pixel as f32).collect();
@@ -202,14 +202,14 @@ fn a_map_that_is_no_better_than_chance_is_told_so() {
 }
 
 #[test]
-fn without_an_object_there_is_no_figure_but_a_reason() {
+fn without_an_object_the_error_says_why() {
     let map = vec![1.0; 32];
     for metric in ["pointing-game", "energy-inside", "rank-accuracy"] {
         let error = measured(metric, &[], (4, 8), map.clone(), None).unwrap_err();
         assert_eq!(error.to_string(), "the object is cut off");
         let nowhere = vec![false; 32];
         let error = measured(metric, &[], (4, 8), map.clone(), Some(&nowhere)).unwrap_err();
-        assert!(error.to_string().contains("no pixel that the network sees"));
+        assert!(error.to_string().contains("the object is outside of"));
     }
     let negative = vec![-1.0; 32];
     let everywhere = vec![true; 32];

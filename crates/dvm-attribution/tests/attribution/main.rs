@@ -1,5 +1,5 @@
-//! Tests of the attribution methods: against Captum, against what a person can work out by hand,
-//! and against what must hold for every network and picture.
+//! Tests of the attribution methods: comparison with Captum, examples worked out by hand, and
+//! properties that hold for every network and picture.
 
 mod brute_force;
 mod cams;

@@ -1,4 +1,4 @@
-//! Maps that a person can work out with a pencil.
+//! Maps worked out by hand.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
@@ -8,8 +8,8 @@ use dvm_image::Picture;
 use crate::subject::{Case, in_whole_colours, linear_network};
 
 /// The network of Captum's own tests: a 3×3 convolution of ones to two channels, biases −50 and
-/// −75, ReLU, a linear layer of five +1 and three −1, ReLU. Captum's has one input channel; here
-/// it is the red one, and green and blue have no weight.
+/// −75, ReLU, a linear layer of five +1 and three −1, ReLU. Captum's has one input channel; here it
+/// is red, and green and blue have no weight.
 fn captums_tiny_network() -> Graph {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -29,7 +29,7 @@ fn captums_tiny_network() -> Graph {
     .unwrap()
 }
 
-/// Red is 0 … 15, row by row; the other colours are what must not matter.
+/// Red is 0 … 15, row by row; the other colours must not matter.
 pub fn captums_tiny_picture() -> Case {
     let pixels = (0..16).flat_map(|red| [red, 200 - red, 77]).collect();
     let picture = Picture::new(4, 4, pixels);
@@ -78,7 +78,7 @@ fn occlusion_of_captums_tiny_network() {
         49.0, 49.0, 44.5, 40.0, //
         54.0, 54.0, 50.5, 47.0,
     ];
-    // 7 / 255 divided by 1 / 255 is 7 but for the last bit.
+    // 7 / 255 divided by 1 / 255 is 7 within rounding.
     for (actual, expected) in attribution.map.iter().zip(expected) {
         assert!((actual - expected).abs() < 1e-4, "{:?}", attribution.map);
     }
@@ -100,7 +100,7 @@ fn occlusion_of_pair_where_windows_are_summed() {
         ("score", "logit"),
         ("overlap", "sum"),
     ];
-    // The network has a single number, which is about class 1.
+    // The network has a single output, for class 1.
     let attribution = subject.map_of(1, "occlusion", &options);
     let expected = [
         3.0, 6.0, 6.0, 3.0, 0.0, //

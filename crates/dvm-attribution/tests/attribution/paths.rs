@@ -1,5 +1,5 @@
-//! Path, noise and DeepLIFT attributions: what a person can work out with a pencil, what Captum and
-//! PAIR's saliency find for the small network, and what must always hold.
+//! Path, noise and DeepLIFT attributions: examples worked out by hand, comparison with Captum and
+//! PAIR saliency on the small network, and properties that always hold.
 
 use std::path::Path;
 
@@ -19,8 +19,8 @@ use crate::subject::{
     small_network_ending,
 };
 
-/// Methods whose values add up to the rise of the score from a baseline to the picture, with settings that
-/// make that good.
+/// Methods whose values add up to the rise of the score from a baseline to the picture, with
+/// settings that make this accurate.
 const COMPLETE: [(&str, &[(&str, &str)]); 4] = [
     ("integrated-gradients", &[("steps", "100")]),
     ("blur-ig", &[("steps", "400"), ("sigma", "4")]),
@@ -28,8 +28,8 @@ const COMPLETE: [(&str, &[(&str, &str)]); 4] = [
     ("deeplift", &[]),
 ];
 
-/// What the sum may be off, in parts of the sum of all magnitudes: DeepLIFT has no quadrature, that of
-/// integrated gradients is a good one, and PAIR's are sums over the beginnings of steps.
+/// Tolerance of the sum, in parts of the sum of all magnitudes: DeepLIFT has no quadrature, that of
+/// integrated gradients is accurate, and PAIR's sums use the start of each step.
 fn allowed(method: &str) -> f64 {
     match method {
         "deeplift" => 1e-5,
@@ -38,7 +38,7 @@ fn allowed(method: &str) -> f64 {
     }
 }
 
-/// The methods that this file is about, with settings that keep them short.
+/// The methods of this file, with settings that keep them fast.
 const SHORT: [(&str, &[(&str, &str)]); 6] = [
     (
         "integrated-gradients",
@@ -57,7 +57,7 @@ fn one_pixel(graph: Graph, colours: [u8; 3]) -> Case {
     Case::new(graph, in_whole_colours((1, 1)), picture)
 }
 
-/// A network of fully connected layers on the three values of a pixel: `build` gets their node.
+/// A network of fully connected layers on the three values of a pixel; `build` gets their node.
 fn of_three(build: &dyn Fn(&mut Blueprint, NodeId) -> NodeId, values: &[(&str, &[f32])]) -> Graph {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -111,7 +111,8 @@ fn integrated_gradients_of_net_m() {
     // The slope of one unit jumps on the way: the quadrature is off by up to a step.
     assert_near(raw(&map), &[78.0, 195.0, 117.0], 0.1);
     assert!(gap(&map).abs() < 0.2);
-    // DeepLIFT has no quadrature. Only one unit changes its slope, by the same factor for all inputs.
+    // DeepLIFT has no quadrature. Only one unit changes its slope, by the same factor for all
+    // inputs.
     let lifted = case.map_of(0, "deeplift", &[]);
     assert_near(raw(&lifted), &[78.0, 195.0, 117.0], 1e-4);
 }
@@ -171,7 +172,7 @@ fn two_networks_that_compute_the_same_have_the_same_integrated_gradients() {
 }
 
 #[test]
-fn guided_ig_of_a_linear_function_is_the_weight_times_the_way() {
+fn guided_ig_of_a_linear_function_is_the_weight_times_the_difference() {
     let weight = [2.0, 1.0, -0.5, 0.0, 0.0, 0.0];
     let case = one_pixel(linear_network((1, 1), &weight), [10, 5, 4]);
     for options in [&[][..], &[("distance", "1"), ("steps", "3")]] {
@@ -268,7 +269,8 @@ fn stored() -> (serde_json::Value, Weights) {
     (serde_json::from_slice(&json).unwrap(), weights)
 }
 
-/// The array of the small network's class 3, with the settings of the references and these.
+/// Compares the array of the small network's class 3 with the reference, with its settings and
+/// these.
 fn assert_stored(method: &str, key: &str, more: &[(&str, &str)]) {
     let (described, references) = stored();
     let settings = described["settings"][method].as_object().unwrap();
@@ -294,7 +296,7 @@ fn assert_stored(method: &str, key: &str, more: &[(&str, &str)]) {
 }
 
 #[test]
-fn path_methods_are_captums_and_pairs() {
+fn path_methods_equal_captum_and_pair() {
     for method in [
         "integrated-gradients",
         "expected-gradients",
@@ -306,7 +308,7 @@ fn path_methods_are_captums_and_pairs() {
 }
 
 #[test]
-fn smoothgrad_in_all_its_kinds_is_captums() {
+fn smoothgrad_with_every_statistic_equals_captum() {
     for kind in ["mean", "square", "variance"] {
         assert_stored(
             "smoothgrad",
@@ -319,7 +321,7 @@ fn smoothgrad_in_all_its_kinds_is_captums() {
 }
 
 #[test]
-fn deeplift_and_deepshap_are_captums() {
+fn deeplift_and_deepshap_equal_captum() {
     let several = stored().0["several"].as_str().unwrap().to_owned();
     assert_stored("deeplift", "deeplift", &[]);
     assert_stored("deeplift", "deeplift.several", &[("baseline", &several)]);
@@ -351,7 +353,7 @@ fn values_add_up_to_the_rise_of_the_score() {
 }
 
 #[test]
-fn values_add_up_for_networks_that_end_in_probabilities_or_one_number() {
+fn values_add_up_for_networks_with_probabilities_or_a_single_output() {
     let softmax = small_network_ending(&|net, logits| {
         net.node("softmax", Softmax { axis: 1 }, &[logits], &[])
     });
@@ -419,7 +421,7 @@ fn the_mean_of_the_square_is_variance_plus_the_square_of_the_mean() {
 }
 
 #[test]
-fn results_depend_neither_on_memory_nor_on_threads() {
+fn results_do_not_depend_on_memory_or_threads() {
     let exact = |memory| Case {
         network: Network::new(
             small()
@@ -454,7 +456,7 @@ fn results_depend_neither_on_memory_nor_on_threads() {
 }
 
 #[test]
-fn another_seed_is_another_map_and_the_same_seed_the_same() {
+fn the_map_depends_on_the_seed() {
     let case = small();
     for method in ["smoothgrad", "expected-gradients"] {
         let map = |seed| raw(&case.map_of(3, method, &[("samples", "3"), ("seed", seed)])).to_vec();
@@ -487,7 +489,7 @@ fn several_baselines_are_averaged() {
 }
 
 #[test]
-fn a_picture_that_is_its_own_baseline_has_no_attribution() {
+fn a_picture_equal_to_its_baseline_has_no_attribution() {
     let size = (5, 4);
     let graph = linear_network(size, &seeded::uniform("own", 2 * 60, -1.0, 1.0));
     let case = Case::new(graph, as_it_is(size), Picture::filled(5, 4, [0; 3]));
@@ -500,8 +502,8 @@ fn a_picture_that_is_its_own_baseline_has_no_attribution() {
 }
 
 #[test]
-fn too_few_steps_are_told() {
-    // Half way to the picture the second rectifier is still shut.
+fn too_few_steps_give_a_warning() {
+    // Half way to the picture the second ReLU is still 0.
     let options = [("steps", "1")];
     let map = shifted_rectifiers().map_of(0, "integrated-gradients", &options);
     assert_near(raw(&map), &[2.0, 0.0, 0.0], 1e-5);
@@ -514,7 +516,7 @@ fn too_few_steps_are_told() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused() {
+fn invalid_settings_are_an_error() {
     for (method, option, value) in [
         ("integrated-gradients", "steps", "0"),
         ("integrated-gradients", "steps", "1000000"),

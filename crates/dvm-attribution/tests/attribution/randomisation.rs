@@ -1,11 +1,11 @@
-//! Randomisation tests of maps: what must hold whatever they find.
+//! Randomisation tests of maps: properties that always hold.
 
 use dvm_attribution::metrics::{Candidate, Measurement, registry};
 use dvm_attribution::{Settings, Target};
 
 use crate::subject::{made, small};
 
-/// What the three tests find of a map of the small network.
+/// The results of the three tests for a map of the small network.
 fn figures() -> Vec<Measurement> {
     let case = small();
     let subject = case.subject();

@@ -1,4 +1,4 @@
-//! What is refused, and how it is said.
+//! Errors and their messages.
 
 use dvm_attribution::{Error, registry};
 use dvm_engine::ops::activation::Activation;
@@ -21,7 +21,7 @@ fn refused(subject: &Case, method: &str, options: &[(&str, &str)], target: usize
 }
 
 #[test]
-fn a_class_that_the_network_does_not_have_is_refused_by_every_method() {
+fn a_class_that_does_not_exist_is_an_error_for_every_method() {
     for entry in registry::ALL {
         let error = refused(&small(), entry.name, &WINDOWS, 5);
         assert!(matches!(
@@ -33,13 +33,13 @@ fn a_class_that_the_network_does_not_have_is_refused_by_every_method() {
         ));
         assert_eq!(
             error.to_string(),
-            "class 5 was asked for, but the network has 5 (0 to 4)"
+            "class 5 does not exist: the network has 5 classes (0 to 4)"
         );
     }
 }
 
 #[test]
-fn a_network_whose_weights_are_nan_is_refused_by_every_method() {
+fn a_network_with_nan_weights_is_an_error_for_every_method() {
     for damaged in ["conv1.weight", "conv2.bias", "fc.weight"] {
         for value in [f32::NAN, f32::INFINITY] {
             let replaced = |name: &str| (name == damaged).then_some(value);
@@ -55,7 +55,7 @@ fn a_network_whose_weights_are_nan_is_refused_by_every_method() {
 }
 
 #[test]
-fn an_answer_that_overflows_only_under_a_window_is_refused() {
+fn an_output_that_overflows_only_for_a_window_is_an_error() {
     let graph = linear_network((4, 4), &[3e38; 48]);
     let black = Picture::filled(4, 4, [0; 3]);
     let subject = Case::new(graph, in_whole_colours((4, 4)), black);
@@ -65,7 +65,7 @@ fn an_answer_that_overflows_only_under_a_window_is_refused() {
 }
 
 #[test]
-fn a_gradient_that_overflows_although_the_logits_do_not_is_refused() {
+fn a_gradient_that_overflows_although_the_logits_do_not_is_an_error() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("conv", x, Conv2d::square(1), 3, 2, false);
@@ -83,7 +83,7 @@ fn a_gradient_that_overflows_although_the_logits_do_not_is_refused() {
 }
 
 #[test]
-fn a_window_larger_than_the_picture_is_refused_with_both_sizes() {
+fn a_window_larger_than_the_picture_is_an_error_with_both_sizes() {
     for (window, space) in [("33x4", "input"), ("4x29", "input"), ("33x4", "image")] {
         let error = refused(
             &small(),
@@ -99,14 +99,14 @@ fn a_window_larger_than_the_picture_is_refused_with_both_sizes() {
 }
 
 #[test]
-fn a_window_as_large_as_the_picture_is_taken() {
+fn a_window_as_large_as_the_picture_is_valid() {
     let options = [("window", "32x28"), ("stride", "1")];
     let attribution = small().map_of(0, "occlusion", &options);
     assert_eq!(attribution.raw().shape, [5, 1, 1]);
 }
 
 #[test]
-fn more_scores_than_memory_are_refused_before_the_network_is_asked() {
+fn scores_that_exceed_the_memory_are_an_error_before_the_network_runs() {
     let subject = Case {
         memory: 7 * 6 * 5 * size_of::<f32>() - 1,
         ..small()
@@ -126,7 +126,7 @@ fn more_scores_than_memory_are_refused_before_the_network_is_asked() {
 }
 
 #[test]
-fn gradients_that_do_not_fit_into_memory_are_refused_with_need_and_memory() {
+fn gradients_that_exceed_the_memory_are_an_error_with_need_and_limit() {
     let size = (1000, 1200);
     let picture = Picture::filled(size.0, size.1, [0; 3]);
     let subject = Case {
@@ -138,7 +138,7 @@ fn gradients_that_do_not_fit_into_memory_are_refused_with_need_and_memory() {
         let message = error.to_string();
         assert!(matches!(error, Error::Unfit(_)), "{message}");
         assert!(message.contains("1000×1200"), "{message}");
-        assert!(message.contains("96.0 MiB are allowed"), "{message}");
+        assert!(message.contains("the limit is 96.0 MiB"), "{message}");
     }
 }
 
@@ -159,7 +159,7 @@ fn windows_with_gaps_between_them_cannot_be_averaged_or_summed() {
 }
 
 #[test]
-fn values_that_an_option_does_not_take_are_refused_by_name() {
+fn an_invalid_value_is_an_error_with_the_option() {
     for (method, option, value) in [
         ("occlusion", "window", "0"),
         ("occlusion", "stride", "4x"),

@@ -1,7 +1,7 @@
-//! Metrics that draw at random: what a person can work out by hand, and what must hold for every method.
+//! Metrics with random samples: examples worked out by hand, and properties for every method.
 
 use dvm_attribution::metrics::{self, Candidate, Measurement};
-use dvm_attribution::{Attribution, Error, Nature, Settings, Subject, Target};
+use dvm_attribution::{Attribution, Error, Settings, Subject, Target, ValueKind};
 use dvm_engine::{Graph, seeded};
 use dvm_image::{Input, Picture, Preprocess, Resize};
 
@@ -15,14 +15,14 @@ const SIZE: (usize, usize) = (18, 21);
 
 fn linear() -> (Case, Vec<f32>) {
     let mut weight = seeded::uniform("weight", 3 * SIZE.0 * SIZE.1, -1.0, 1.0);
-    // A second class of no score: a single number would be that of *yes* against *no*.
+    // A second class without score: a single output would be that of *yes* against *no*.
     weight.resize(2 * weight.len(), 0.0);
     let picture = noise_picture("linear", SIZE);
     let case = Case::new(linear_network(SIZE, &weight), as_it_is(SIZE), picture);
     (case, weight)
 }
 
-/// What each pixel adds to the score of a linear network: weight × value, over channels.
+/// The contribution of each pixel to the score of a linear network: weight × value, over channels.
 fn shares(case: &Case, weight: &[f32]) -> Vec<f32> {
     let pixels = SIZE.0 * SIZE.1;
     let product = |at: usize| weight[at] * case.input.values()[at];
@@ -34,7 +34,7 @@ fn shares(case: &Case, weight: &[f32]) -> Vec<f32> {
     (0..pixels).map(sum).collect()
 }
 
-fn attribution(map: Vec<f32>, size: (usize, usize), nature: Nature) -> Attribution {
+fn attribution(map: Vec<f32>, size: (usize, usize), value_kind: ValueKind) -> Attribution {
     Attribution {
         target: Target::Class(0),
         title: "given".into(),
@@ -44,7 +44,7 @@ fn attribution(map: Vec<f32>, size: (usize, usize), nature: Nature) -> Attributi
         size,
         smooth: None,
         arrays: Vec::new(),
-        nature,
+        value_kind,
         warnings: Vec::new(),
         checks: Vec::new(),
     }
@@ -60,7 +60,7 @@ fn measured(
         .iter()
         .fold(Settings::new(), |s, (k, v)| s.with(k, v));
     let entry = metrics::registry::find(metric).unwrap();
-    let attribution = attribution(map, subject.size(), Nature::Signed);
+    let attribution = attribution(map, subject.size(), ValueKind::Signed);
     let candidate = Candidate::new(subject, &attribution)?;
     entry.metric(&settings).unwrap().measure(&candidate)
 }
@@ -71,10 +71,10 @@ fn figure(found: &Measurement, name: &str) -> f64 {
 }
 
 #[test]
-fn mu_fidelity_of_a_linear_score_with_its_own_shares_is_1_and_with_their_negative_minus_1() {
+fn mu_fidelity_of_the_contributions_to_a_linear_score_is_1_and_of_their_negative_minus_1() {
     let (case, weight) = linear();
     let map = shares(&case, &weight);
-    // One cell at a time is computed incrementally, many as a whole.
+    // One cell at a time is computed incrementally, many cells as a whole.
     for subset in ["0.2", "0.01"] {
         let options = [("subset", subset), ("samples", "50")];
         let found = measured(&case.subject(), "mu-fidelity", &options, map.clone()).unwrap();
@@ -89,7 +89,7 @@ fn mu_fidelity_of_a_linear_score_with_its_own_shares_is_1_and_with_their_negativ
 }
 
 #[test]
-fn infidelity_of_the_shares_of_a_linear_score_is_0() {
+fn infidelity_of_the_contributions_to_a_linear_score_is_0() {
     let (case, weight) = linear();
     for perturbation in ["square", "pixels"] {
         let options = [("perturbation", perturbation), ("samples", "20")];
@@ -100,7 +100,8 @@ fn infidelity_of_the_shares_of_a_linear_score_is_0() {
         assert!(figure(&found, "without scaling") < 1e-8);
         assert_eq!(found.finding, None);
     }
-    // Noise is taken away in all channels alike, so the slope of a pixel is the sum of its weights.
+    // The same noise is subtracted from all channels, so the slope of a pixel is the sum of its
+    // weights.
     let pixels = SIZE.0 * SIZE.1;
     let slope = |pixel: usize| (0..3).map(|c| weight[c * pixels + pixel]).sum();
     let slopes = (0..pixels).map(slope).collect();
@@ -121,7 +122,7 @@ fn infidelity_of_integrated_gradients_on_a_linear_network_is_0() {
 }
 
 #[test]
-fn squares_are_asked_about_incrementally_with_the_same_figure() {
+fn squares_are_computed_incrementally_with_the_same_figure() {
     let case = small();
     let map = case.map_of(3, "gradient", &[("channels", "sum")]).map;
     let find = |subject: &Subject| measured(subject, "infidelity", &[], map.clone()).unwrap();
@@ -133,8 +134,9 @@ fn squares_are_asked_about_incrementally_with_the_same_figure() {
 }
 
 #[test]
-fn road_of_a_network_that_looks_at_a_few_pixels_is_best_for_the_map_of_them() {
-    // The score is the contrast of a bright square with what is around: what is imputed has the colour around.
+fn road_of_a_network_that_reads_a_few_pixels_is_best_for_a_map_of_these() {
+    // The score is the contrast of a bright square to its surroundings; imputed pixels have the
+    // surrounding colour.
     let (height, width) = SIZE;
     let inside = |at: usize| {
         let (y, x) = (at / width, at % width);
@@ -174,11 +176,15 @@ fn road_of_a_network_that_looks_at_a_few_pixels_is_best_for_the_map_of_them() {
 }
 
 #[test]
-fn no_map_is_refused_for_what_a_metric_does_not_need_and_none_passes_without_what_it_needs() {
+fn a_metric_that_lacks_something_is_an_error() {
     let case = small();
     let map = vec![1.0; 32 * 28];
     let error = measured(&case.subject(), "max-sensitivity", &[], map.clone()).unwrap_err();
-    assert!(error.to_string().contains("which method made the map"));
+    assert!(
+        error
+            .to_string()
+            .contains("the method that made the map is not known")
+    );
     let error = measured(&case.subject(), "mu-fidelity", &[("grid", "29")], map).unwrap_err();
     assert!(error.to_string().contains("29×29"));
 }
@@ -213,14 +219,14 @@ fn two_pictures(graph: Graph) -> (Case, Input) {
 }
 
 #[test]
-fn every_method_sees_the_values_of_a_changed_picture() {
+fn every_method_uses_the_values_of_a_changed_picture() {
     let (first, changed) = two_pictures(small_network());
     let second = first.preprocess.apply(noise_picture("second", (32, 28)));
     let second = second.unwrap();
-    // The segments of XRAI are made of the crop, too.
+    // The segments of XRAI also depend on the crop.
     for entry in for_every_network().filter(|entry| entry.name != "xrai") {
         let mut options = Vec::new();
-        // The pixels of the crop are rounded: what is made of them may differ a little.
+        // The pixels of the crop are rounded, so results from them may differ a little.
         for (option, value) in [
             ("baseline", "zero"),
             ("fill", "zero"),
@@ -240,7 +246,7 @@ fn every_method_sees_the_values_of_a_changed_picture() {
             method.attribute(subject, &target).unwrap().remove(0).map
         };
         let own = map(&first.subject());
-        let found = map(&first.subject().about(&changed));
+        let found = map(&first.subject().with_input(&changed));
         let other = Subject::new(&first.network, &second, &first.preprocess);
         let expected = map(&other.with_memory(first.memory));
         assert_eq!(found, expected, "{}", entry.name);
@@ -249,7 +255,7 @@ fn every_method_sees_the_values_of_a_changed_picture() {
 }
 
 #[test]
-fn windows_on_the_original_leave_the_noise_of_a_changed_picture_where_they_have_no_influence() {
+fn windows_on_the_original_keep_the_noise_of_a_changed_picture_where_they_have_no_influence() {
     let preprocess = Preprocess {
         resize: Resize::ShortSide(24),
         crop: (20, 20),
@@ -273,7 +279,7 @@ fn windows_on_the_original_leave_the_noise_of_a_changed_picture_where_they_have_
         ("value", "raw"),
     ];
     let method = made("occlusion", &options).unwrap();
-    let subject = case.subject().about(&changed);
+    let subject = case.subject().with_input(&changed);
     let target = [Target::Class(0)];
     let raw = method.attribute(&subject, &target).unwrap().remove(0);
     let raw = raw.raw();

@@ -1,5 +1,5 @@
-//! Methods that cover segments or masks, on networks that a person can work out with a pencil, and what must
-//! hold for all of them.
+//! Methods that cover segments or masks: examples worked out by hand, and properties of all of
+//! them.
 
 use dvm_attribution::{Array, Attribution, Target};
 use dvm_engine::ops::activation::Activation;
@@ -34,7 +34,7 @@ fn net_m(red: [u8; 3]) -> Case {
     Case::new(graph, in_whole_colours((1, 3)), Picture::new(1, 3, pixels))
 }
 
-/// The map of three pixels, where each is a segment or the first two are one.
+/// The map of three pixels; each is a segment, or the first two are one.
 fn assert_net_m(method: &str, red: [u8; 3], grouped: bool, baseline: &str, expected: [f32; 3]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("labels.png");
@@ -44,7 +44,7 @@ fn assert_net_m(method: &str, red: [u8; 3], grouped: bool, baseline: &str, expec
     let options = [("segments", segments), ("baseline", baseline)];
     let map = net_m(red).map_of(0, method, &options).map;
     for (found, expected) in map.iter().zip(expected) {
-        // Colours are whole numbers but for the last bit.
+        // Colours are whole numbers within rounding.
         assert!((found - expected).abs() < 2e-4, "{method} {red:?}: {map:?}");
     }
 }
@@ -59,7 +59,7 @@ fn feature_ablation_of_three_inputs() {
 }
 
 #[test]
-fn shapley_values_of_three_inputs_where_all_coalitions_fit() {
+fn shapley_values_of_three_inputs_with_all_coalitions() {
     let method = "kernel-shap";
     let expected = [230.0 / 3.0, 590.0 / 3.0, 350.0 / 3.0];
     assert_net_m(method, [20, 50, 30], false, "zero", expected);
@@ -68,8 +68,9 @@ fn shapley_values_of_three_inputs_where_all_coalitions_fit() {
 }
 
 #[test]
-fn shapley_sampling_of_two_segments_comes_near_their_shapley_values() {
-    // The two orders give 280 and 270 for the first: of 2,000 the mean is within 4 standard errors, 0.45.
+fn shapley_sampling_of_two_segments_is_close_to_their_shapley_values() {
+    // The two orders give 280 and 270 for the first: the mean of 2,000 is within 4 standard errors,
+    // 0.45.
     let options = [("segments", "grid:1x3"), ("samples", "2000")];
     let attribution = net_m([20, 50, 30]).map_of(0, "shapley-sampling", &options);
     let expected = [230.0 / 3.0, 590.0 / 3.0, 350.0 / 3.0];
@@ -127,8 +128,8 @@ fn rise_with_masks_of_one_cell_is_the_drop_of_the_whole_picture() {
 }
 
 #[test]
-fn the_mean_where_a_pixel_shows_is_that_of_the_score_where_nothing_depends_on_it() {
-    // A network of zeros answers 0 whatever it sees: two classes of probability one half each.
+fn for_a_constant_score_the_mean_where_a_pixel_is_shown_is_the_score() {
+    // A network of zeros outputs 0 for any input: two classes with probability one half each.
     let graph = linear_network((8, 8), &vec![0.0; 2 * 192]);
     let case = Case::new(graph, as_it_is((8, 8)), noise_picture("even", (8, 8)));
     let options = [("masks", "4000"), ("cells", "4")];
@@ -170,7 +171,7 @@ fn the_map_shows_the_value_of_each_segment_on_its_pixels() {
 }
 
 #[test]
-fn shapley_values_add_up_to_the_score_less_that_of_the_baseline() {
+fn shapley_values_add_up_to_the_score_minus_that_of_the_baseline() {
     let case = small();
     let grey = Case::new(
         crate::subject::small_network(),
@@ -204,7 +205,7 @@ fn shapley_values_add_up_to_the_score_less_that_of_the_baseline() {
 }
 
 #[test]
-fn segments_of_a_linear_model_are_worth_its_weights_times_their_change() {
+fn values_of_segments_of_a_linear_model_are_its_weights_times_their_change() {
     let size = (6, 8);
     let weight = seeded::uniform("segments", 2 * 3 * 48, -1.0, 1.0);
     let case = Case::new(
@@ -276,7 +277,7 @@ fn the_map_of_a_difference_is_the_difference_of_the_maps() {
 
 #[test]
 fn superpixels_follow_the_picture() {
-    // Two halves, of which the border leans.
+    // Two halves with a slanted border.
     let mut picture = Picture::filled(24, 30, [20, 30, 200]);
     let is_left = |y: usize, x: usize| x < 10 + y / 3;
     for y in 0..24 {
@@ -305,7 +306,7 @@ fn superpixels_follow_the_picture() {
 }
 
 #[test]
-fn labels_of_the_original_picture_are_cut_as_the_picture_is() {
+fn labels_of_the_original_picture_are_cropped_like_the_picture() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("labels.png");
     // Columns 0, 1, … 11, of which the crop has 2 … 9.
@@ -325,7 +326,7 @@ fn labels_of_the_original_picture_are_cut_as_the_picture_is() {
 }
 
 #[test]
-fn an_extremal_mask_shows_what_the_network_reads() {
+fn an_extremal_mask_shows_the_part_that_the_network_reads() {
     // The logit is the red of the upper right quarter.
     let size = (16, 16);
     let mut weight = vec![0.0; 2 * 3 * 256];
@@ -350,7 +351,7 @@ fn an_extremal_mask_shows_what_the_network_reads() {
         pixels.map(|at| attribution.map[at]).sum::<f32>() / 64.0
     };
     let read = mean(0..8, 8..16);
-    // Every other step sees the picture in a mirror, where the left quarter is read.
+    // Every second step uses the mirrored picture, where the left quarter is read.
     let others = [mean(8..16, 0..8), mean(8..16, 8..16)];
     assert!(
         read > 0.7 && others.iter().all(|other| read > 1.5 * other),
@@ -360,7 +361,7 @@ fn an_extremal_mask_shows_what_the_network_reads() {
 }
 
 #[test]
-fn xrai_puts_the_segment_first_that_the_network_reads() {
+fn xrai_ranks_the_segment_first_that_the_network_reads() {
     let size = (12, 12);
     let mut weight = vec![0.0; 2 * 3 * 144];
     for at in (6..12).flat_map(|y| (0..6).map(move |x| y * 12 + x)) {
@@ -387,7 +388,7 @@ fn xrai_puts_the_segment_first_that_the_network_reads() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_what_to_do() {
+fn segments_and_masks_that_do_not_fit_are_an_error_with_advice() {
     let refused = |method: &str, options: &[(&str, &str)]| {
         let error = small().explain(method, options, &[0]).unwrap_err();
         error.to_string()
@@ -395,12 +396,12 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
     let error = refused("lime", &[("segments", "grid:40")]);
     assert!(error.contains("fewer cells"), "{error}");
     let error = refused("kernel-shap", &[("segments", "grid:5"), ("samples", "8")]);
-    assert!(error.contains("give more `samples`"), "{error}");
+    assert!(error.contains("choose more `samples`"), "{error}");
     let error = refused(
         "lime",
         &[("segments", "grid:5"), ("samples", "8"), ("ridge", "0")],
     );
-    assert!(error.contains("give more `samples`"), "{error}");
+    assert!(error.contains("choose more `samples`"), "{error}");
     let error = refused("rise", &[("cells", "29")]);
     assert!(error.contains("does not fit"), "{error}");
     let error = refused("extremal-perturbation", &[("mask-sigma", "33")]);
@@ -416,7 +417,7 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn values_that_an_option_does_not_take_are_refused() {
+fn an_invalid_value_is_an_error_with_the_option() {
     for (method, option, value) in [
         ("lime", "kernel-width", "0"),
         ("lime", "segments", "pixels"),

@@ -1,4 +1,4 @@
-//! A network and a picture to explain, and the networks that the tests are about.
+//! A network with a picture to explain, and the networks of the tests.
 
 use dvm_attribution::{Attribution, Error, SettingError, Settings, Target, registry};
 use dvm_engine::ops::activation::Activation;
@@ -7,7 +7,7 @@ use dvm_engine::ops::pool::Pool;
 use dvm_engine::{Blueprint, Graph, Network, NodeId, Tensor, seeded};
 use dvm_image::{Channels, Input, Interpolation, Picture, Preprocess, Resize};
 
-/// A network, a picture prepared for it, and the room to work in.
+/// A network, a picture prepared for it, and the memory limit.
 pub struct Case {
     pub network: Network,
     pub preprocess: Preprocess,
@@ -43,7 +43,7 @@ impl Case {
         method.attribute(&self.subject(), &targets)
     }
 
-    /// The map of one class, where nothing may go wrong.
+    /// The map of one class, without errors.
     pub fn map_of(&self, target: usize, method: &str, options: &[(&str, &str)]) -> Attribution {
         let mut maps = self.explain(method, options, &[target]).unwrap();
         assert_eq!(maps.len(), 1);
@@ -51,7 +51,7 @@ impl Case {
         maps.remove(0)
     }
 
-    /// The logits of another crop, by the graph as it was written, one picture at a time.
+    /// The logits of another crop, by the original graph, one picture at a time.
     pub fn logits_of(&self, crop: &Picture) -> Vec<f32> {
         let shape = [1, 3, crop.height(), crop.width()];
         let values = self.preprocess.normalise(crop);
@@ -84,13 +84,13 @@ pub fn made(
     registry::find(method).unwrap().method(&settings)
 }
 
-/// The methods that explain networks without attention, too.
-pub fn for_every_network() -> impl Iterator<Item = &'static registry::Entry> {
+/// The methods that also work without attention.
+pub fn for_every_network() -> impl Iterator<Item = &'static registry::MethodEntry> {
     let all = registry::ALL.iter();
     all.filter(|entry| entry.family != registry::Family::Transformer)
 }
 
-/// Names of the methods that walk the network backwards.
+/// Names of the methods with a single backward pass.
 pub const GRADIENTS: [&str; 4] = [
     "gradient",
     "guided-backprop",
@@ -98,7 +98,7 @@ pub const GRADIENTS: [&str; 4] = [
     "input-x-gradient",
 ];
 
-/// Names of the methods that replace the rule of rectifiers.
+/// Names of the methods that replace the rule of ReLU.
 pub const RULES_FOR_RECTIFIERS: [&str; 2] = ["guided-backprop", "deconvnet"];
 
 /// conv1 3→8, relu1, max-pool, conv2 8→16, relu2, mean over the plane, fc 16→5: the network of
@@ -112,7 +112,7 @@ pub fn small_network_with(activation: Activation, replaced: &dyn Fn(&str) -> Opt
     built(activation, replaced, &|_, logits| logits)
 }
 
-/// The same with what `end` puts behind the logits.
+/// The same with `end` after the logits.
 pub fn small_network_ending(end: &dyn Fn(&mut Blueprint, NodeId) -> NodeId) -> Graph {
     built(Activation::Relu, &|_| None, end)
 }
@@ -157,7 +157,7 @@ pub fn linear_network((height, width): (usize, usize), weight: &[f32]) -> Graph 
     .unwrap()
 }
 
-/// A network whose logits are its input, `[3 · H · W]`: it shows what it was given.
+/// A network whose logits are its input, `[3 · H · W]`.
 pub fn mirror((height, width): (usize, usize)) -> Graph {
     let inputs = 3 * height * width;
     let mut weight = vec![0.0; inputs * inputs];
@@ -165,14 +165,14 @@ pub fn mirror((height, width): (usize, usize)) -> Graph {
     linear_network((height, width), &weight)
 }
 
-/// A picture whose every byte follows from `name`: `floor(256 · seeded::unit)`.
+/// A picture whose bytes follow from `name`: `floor(256 · seeded::unit)`.
 pub fn noise_picture(name: &str, (height, width): (usize, usize)) -> Picture {
     let unit = seeded::unit(name, height * width * 3);
     let bytes = unit.iter().map(|u| (u * 256.0) as u8).collect();
     Picture::new(height, width, bytes)
 }
 
-/// Pictures are taken as they are, and normalised as ImageNet's.
+/// Pictures are not resized, and normalised with ImageNet's values.
 pub fn as_it_is(crop: (usize, usize)) -> Preprocess {
     Preprocess {
         resize: Resize::None,
@@ -181,7 +181,7 @@ pub fn as_it_is(crop: (usize, usize)) -> Preprocess {
     }
 }
 
-/// Pictures are taken as they are, and their values stay 0 … 255 but for the last bit.
+/// Pictures are not resized, and their values stay 0 … 255 within rounding.
 pub fn in_whole_colours(crop: (usize, usize)) -> Preprocess {
     Preprocess {
         range: dvm_image::Range::File,

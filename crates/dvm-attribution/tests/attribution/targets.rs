@@ -4,7 +4,7 @@ use dvm_attribution::{Attribution, Target};
 
 use crate::subject::{made, relative_error, small};
 
-/// The map of a target by a method, of logits.
+/// The map of a target by a method, for the score `logit`.
 fn map_of(method: &str, options: &[(&str, &str)], target: Target) -> Attribution {
     let case = small();
     let options = [options, &[("score", "logit")]].concat();
@@ -19,7 +19,7 @@ fn combined(a: &[f32], factor: f32, b: &[f32]) -> Vec<f32> {
 }
 
 #[test]
-fn logits_of_differences_and_sums_are_explained_by_those_of_their_classes() {
+fn maps_of_differences_and_sums_of_logits_are_those_of_their_classes_combined() {
     let occlusion: &[(&str, &str)] = &[("window", "8"), ("stride", "8")];
     for (method, options) in [
         ("gradient", &[("channels", "sum")][..]),
@@ -38,7 +38,7 @@ fn logits_of_differences_and_sums_are_explained_by_those_of_their_classes() {
 }
 
 #[test]
-fn a_class_that_the_network_does_not_have_is_refused_in_every_target() {
+fn a_class_that_does_not_exist_is_an_error_in_every_target() {
     let case = small();
     for target in [
         Target::Class(5),
@@ -51,7 +51,7 @@ fn a_class_that_the_network_does_not_have_is_refused_in_every_target() {
                 .attribute(&case.subject(), std::slice::from_ref(&target))
                 .unwrap_err();
             assert!(
-                error.to_string().starts_with("class 5 was asked for"),
+                error.to_string().starts_with("class 5 does not exist"),
                 "{error}"
             );
         }

@@ -1,4 +1,4 @@
-//! Attention of tiny transformers, worked out by hand or by small steps.
+//! Attention of small transformers, worked out by hand or by finite differences.
 
 use dvm_attribution::{Score, Target};
 use dvm_engine::ops::activation::Activation;
@@ -11,11 +11,11 @@ use dvm_engine::{Blueprint, Error, Graph, NodeId, Tensor, seeded};
 use crate::subject::{Case, as_it_is, noise_picture, relative_error};
 
 const WIDTH: usize = 6;
-/// A class token and 2 × 3 places.
+/// A class token and 2 × 3 patches.
 const TOKENS: usize = 7;
 const SIZE: (usize, usize) = (4, 6);
 
-/// Patches of 2 × 2 pixels, a class token, so many blocks, three classes.
+/// Patches of 2 × 2 pixels, a class token, this number of blocks, three classes.
 fn network(blocks: usize, value: &dyn Fn(&str) -> Option<f32>) -> Graph {
     let mut net = Blueprint::new(3);
     let picture = net.input();
@@ -48,7 +48,7 @@ fn network(blocks: usize, value: &dyn Fn(&str) -> Option<f32>) -> Graph {
     filled(net.ending_at(x), value)
 }
 
-/// The class token's way to three logits.
+/// From the class token to three logits.
 fn ending(net: &mut Blueprint, x: NodeId) -> NodeId {
     let x = net.layer_norm("norm", x, WIDTH, 1e-6);
     let class = Slice {
@@ -79,7 +79,7 @@ fn case(graph: Graph) -> Case {
 
 #[test]
 fn rollout_of_uniform_attention_is_uniform() {
-    // Queries and keys of 0 look at all tokens alike: A = 1 / T, and
+    // With queries and keys of 0, all tokens get the same attention: A = 1 / T, and
     // (A / 2 + I / 2)³ has (1 − 2⁻³) / T beside its diagonal.
     let uniform = |name: &str| name.contains("qkv").then_some(0.0);
     let found = case(network(3, &uniform)).map_of(0, "attention-rollout", &[]);
@@ -93,7 +93,7 @@ fn rollout_of_uniform_attention_is_uniform() {
 }
 
 #[test]
-fn attention_that_does_not_move_the_class_is_of_no_relevance() {
+fn attention_without_influence_on_the_class_has_no_relevance() {
     let blind = |name: &str| name.contains("projection").then_some(0.0);
     let found = case(network(2, &blind)).map_of(1, "attention-relevance", &[]);
     assert!(found.map.iter().all(|&value| value == 0.0));
@@ -106,7 +106,7 @@ fn attention_that_does_not_move_the_class_is_of_no_relevance() {
 }
 
 #[test]
-fn rollout_says_that_it_is_the_same_for_every_class() {
+fn rollout_warns_that_it_is_the_same_for_every_class() {
     let case = case(network(1, &|_| None));
     let maps = case.explain("attention-rollout", &[], &[0, 2]).unwrap();
     assert_eq!(maps[0].map, maps[1].map);
@@ -118,7 +118,7 @@ fn rollout_says_that_it_is_the_same_for_every_class() {
     );
 }
 
-/// One attention as exporters write it: queries are the tokens, keys too, values half of them.
+/// One attention as exporters write it: queries and keys are the tokens, values half of them.
 fn with_a_softmax() -> Graph {
     let mut net = Blueprint::new(3);
     let picture = net.input();
@@ -145,7 +145,7 @@ fn with_a_softmax() -> Graph {
 }
 
 #[test]
-fn gradients_of_attention_are_the_differences_of_the_score() {
+fn gradients_of_attention_equal_finite_differences_of_the_score() {
     let case = case(with_a_softmax());
     let subject = case.subject();
     let attentions = subject.attentions().unwrap();
@@ -174,7 +174,7 @@ fn gradients_of_attention_are_the_differences_of_the_score() {
     let mut logits = Vec::new();
     let count = 2 * TOKENS * TOKENS;
     subject
-        .answers_from((graph, at), count, &moved, &mut |_, numbers| {
+        .outputs_from((graph, at), count, &moved, &mut |_, numbers| {
             logits.push(numbers[2]);
             Ok(())
         })
@@ -184,13 +184,13 @@ fn gradients_of_attention_are_the_differences_of_the_score() {
         .map(|two| (two[0] - two[1]) / (2.0 * step))
         .collect();
     assert!(relative_error(&gradients, &slopes) < 2e-3);
-    // Only the class token's attention moves the answer.
+    // Only the attention of the class token influences the output.
     assert!(gradients[TOKENS..].iter().all(|&gradient| gradient == 0.0));
 }
 
 #[test]
-fn by_the_rules_of_libragrad_the_picture_shares_out_the_whole_logit() {
-    // Without biases, and with nothing but the picture in its tokens, input × gradient is complete.
+fn with_the_rules_of_libragrad_input_times_gradient_adds_up_to_the_logit() {
+    // Without biases, class token and positions, input × gradient is complete.
     let bare = |name: &str| {
         let adds = name.ends_with("bias") || name == "class_token" || name == "positions";
         adds.then_some(0.0)
@@ -211,7 +211,7 @@ fn by_the_rules_of_libragrad_the_picture_shares_out_the_whole_logit() {
 }
 
 #[test]
-fn rules_of_libragrad_that_apply_nowhere_are_said_aloud() {
+fn rules_of_libragrad_that_apply_nowhere_give_a_warning() {
     let found = crate::subject::small().map_of(1, "gradient", &[("attention-rules", "libra")]);
     let plain = crate::subject::small().map_of(1, "gradient", &[]);
     assert_eq!(found.map, plain.map);
@@ -231,16 +231,16 @@ fn all_of_the_attention_cannot_be_discarded() {
     };
     assert_eq!(
         refused("1"),
-        "the option `discard` does not take `1`: something must be left: it is less than 1"
+        "invalid value `1` for the option `discard`: it must be less than 1"
     );
-    assert!(refused("-0.1").contains("the option `discard` does not take `-0.1`"));
+    assert!(refused("-0.1").contains("invalid value `-0.1` for the option `discard`"));
 }
 
-/// Names of the methods that look at attention.
+/// Names of the methods that use attention.
 const METHODS: [&str; 3] = ["attention-rollout", "attention-relevance", "legrad"];
 
 #[test]
-fn maps_of_attention_are_the_same_bytes_whatever_the_number_of_threads() {
+fn maps_of_attention_do_not_depend_on_the_number_of_threads() {
     let case = case(network(2, &|_| None));
     let maps = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
@@ -260,8 +260,8 @@ fn maps_of_attention_are_the_same_bytes_whatever_the_number_of_threads() {
 }
 
 #[test]
-fn the_score_of_a_probability_is_explained_by_its_slope() {
-    // Softmax: the gradient of a class's probability p is p times what its logit has over the mean.
+fn the_map_of_a_probability_uses_its_gradient() {
+    // Softmax: the gradient of a probability p is p times (that of its logit minus the mean).
     let case = case(network(2, &|_| None));
     let subject = case.subject();
     let attentions = subject.attentions().unwrap();

@@ -1,4 +1,4 @@
-//! What a reader of a map is told.
+//! Warnings of maps.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
@@ -19,7 +19,7 @@ fn on(graph: Graph) -> Case {
     Case::new(graph, as_it_is(SIZE), noise_picture("warnings", SIZE))
 }
 
-/// ReLU, then channels weighed by a gate of their own means, as squeeze-and-excite does.
+/// ReLU, then channels weighted by a gate of their own means, as in squeeze-and-excite.
 fn gated_network() -> Graph {
     let mut net = Blueprint::new(3);
     let x = net.input();
@@ -36,7 +36,7 @@ fn gated_network() -> Graph {
 }
 
 #[test]
-fn a_network_of_relus_gives_no_reason_to_warn() {
+fn a_network_of_relus_gives_no_warning() {
     for method in GRADIENTS {
         assert!(small().map_of(0, method, &[]).warnings.is_empty());
     }
@@ -45,7 +45,7 @@ fn a_network_of_relus_gives_no_reason_to_warn() {
 }
 
 #[test]
-fn rules_for_rectifiers_say_that_the_papers_define_them_for_relu_only() {
+fn rules_for_relu_warn_that_the_papers_define_them_for_relu_only() {
     for (activation, name) in [
         (Activation::Silu, "silu"),
         (Activation::Hardswish, "hardswish"),
@@ -73,7 +73,7 @@ fn rules_for_rectifiers_say_that_the_papers_define_them_for_relu_only() {
 }
 
 #[test]
-fn rules_for_rectifiers_take_bounded_relus_as_the_papers_relu() {
+fn rules_for_relu_treat_bounded_relus_like_relu() {
     for activation in [Activation::Relu6, Activation::ClippedRelu(20.0)] {
         let subject = on(small_network_with(activation, &|_| None));
         for method in RULES_FOR_RECTIFIERS {
@@ -83,7 +83,7 @@ fn rules_for_rectifiers_take_bounded_relus_as_the_papers_relu() {
 }
 
 #[test]
-fn a_prelu_is_named_once_however_many_there_are() {
+fn several_prelus_give_one_warning() {
     let mut net = Blueprint::new(3);
     let mut x = net.input();
     for (layer, channels) in [("a", 3), ("b", 4)] {
@@ -100,12 +100,12 @@ fn a_prelu_is_named_once_however_many_there_are() {
     for method in RULES_FOR_RECTIFIERS {
         let warnings = subject.map_of(0, method, &[]).warnings;
         assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].contains("uses prelu;"), "{warnings:?}");
+        assert!(warnings[0].contains("uses prelu, but"), "{warnings:?}");
     }
 }
 
 #[test]
-fn rules_for_rectifiers_name_the_gates_that_keep_their_gradient() {
+fn rules_for_relu_name_the_gates_that_keep_their_gradient() {
     let subject = on(gated_network());
     for method in RULES_FOR_RECTIFIERS {
         let warnings = subject.map_of(0, method, &[]).warnings;
@@ -115,7 +115,7 @@ fn rules_for_rectifiers_name_the_gates_that_keep_their_gradient() {
 }
 
 #[test]
-fn rules_for_rectifiers_say_that_without_one_they_are_the_plain_gradient() {
+fn rules_for_relu_warn_that_without_one_they_are_the_plain_gradient() {
     let weight = seeded::uniform("plain", 3 * SIZE.0 * SIZE.1, -1.0, 1.0);
     let subject = on(linear_network(SIZE, &weight));
     let plain = subject.map_of(0, "gradient", &[]);
@@ -124,12 +124,12 @@ fn rules_for_rectifiers_say_that_without_one_they_are_the_plain_gradient() {
         let attribution = subject.map_of(0, method, &[]);
         assert_eq!(attribution.map, plain.map);
         assert_eq!(attribution.warnings.len(), 1);
-        assert!(attribution.warnings[0].contains("no rectifier"));
+        assert!(attribution.warnings[0].contains("no ReLU"));
     }
 }
 
 #[test]
-fn the_true_gradient_never_warns_of_activations() {
+fn the_true_gradient_gives_no_warning_about_activations() {
     for graph in [
         gated_network(),
         small_network_with(Activation::Silu, &|_| None),
@@ -142,7 +142,7 @@ fn the_true_gradient_never_warns_of_activations() {
 }
 
 #[test]
-fn a_map_that_is_zero_everywhere_says_so() {
+fn a_map_that_is_zero_everywhere_gives_a_warning() {
     let replaced = |name: &str| (name == "fc.weight").then_some(0.0);
     let subject = on(small_network_with(Activation::Relu, &replaced));
     for method in GRADIENTS.into_iter().chain(["occlusion"]) {
@@ -154,7 +154,7 @@ fn a_map_that_is_zero_everywhere_says_so() {
 }
 
 #[test]
-fn windows_that_change_nothing_lose_exactly_nothing() {
+fn windows_that_change_nothing_have_a_drop_of_exactly_zero() {
     let picture = Picture::filled(SIZE.0, SIZE.1, [32, 64, 96]);
     let subject = Case::new(small_network(), as_it_is(SIZE), picture);
     for fill in ["#204060", "mean"] {
@@ -166,7 +166,7 @@ fn windows_that_change_nothing_lose_exactly_nothing() {
 }
 
 #[test]
-fn a_level_of_zero_is_no_reason_to_warn() {
+fn a_raw_score_of_zero_gives_no_warning() {
     let replaced = |name: &str| name.starts_with("fc").then_some(0.0);
     let subject = on(small_network_with(Activation::Relu, &replaced));
     let options = [&WINDOWS[..], &[("score", "logit"), ("value", "raw")]].concat();
@@ -176,7 +176,7 @@ fn a_level_of_zero_is_no_reason_to_warn() {
 }
 
 #[test]
-fn windows_with_gaps_between_them_say_what_was_never_covered() {
+fn windows_with_gaps_between_them_give_a_warning() {
     for stride in ["4x5", "5x4"] {
         let options = [("window", "4"), ("stride", stride)];
         let warnings = small().map_of(0, "occlusion", &options).warnings;
@@ -186,7 +186,7 @@ fn windows_with_gaps_between_them_say_what_was_never_covered() {
 }
 
 #[test]
-fn the_labels_of_a_map_say_which_windows_and_what_is_measured() {
+fn the_title_and_quantity_of_a_map_name_the_windows_and_the_score() {
     let labels = |options: &[(&str, &str)]| {
         let attribution = small().map_of(0, "occlusion", options);
         [attribution.title, attribution.quantity]

@@ -86,7 +86,7 @@ fn every_metric_is_listed_with_its_options() {
     for entry in dvm::metrics::registry::ALL {
         assert!(list.contains(&format!("  {} ", entry.name)), "{list}");
         let shown = dvm(&["metrics", "show", entry.name]).stdout;
-        assert!(shown.contains(entry.question.asked()), "{shown}");
+        assert!(shown.contains(entry.question.text()), "{shown}");
         for option in entry.options {
             let flag = format!("--set {}.{}=<", entry.name, option.name);
             assert!(shown.contains(&flag), "{shown}");

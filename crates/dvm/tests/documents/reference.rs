@@ -87,7 +87,7 @@ fn metrics_page() -> String {
             page,
             "\n## {}\n\n{}\n",
             capital(question.name()),
-            question.asked()
+            question.text()
         )
         .unwrap();
         for entry in metrics::ALL

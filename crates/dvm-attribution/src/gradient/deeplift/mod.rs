@@ -11,20 +11,24 @@ use serde_json::{Map, Value};
 
 use self::reference::Reference;
 use self::rescale::{Kind, Rescale, is_nonlinear, kind};
-use super::attributor::{Attributor, BASELINE, Begun, Each, Found, Question, Shown, completeness};
+use super::attributor::{
+    AttributionRequest, Attributor, AttributorMethod, BASELINE, InputAttribution, OnAttribution,
+    Prepared, completeness,
+};
 use super::quadrature::gauss_legendre;
 use super::{CHANNELS, Shared};
 use crate::options::{SCORE, SEED};
-use crate::probe::Ask;
-use crate::registry::{Entry, Family, Published, Reference as Paper};
+use crate::probe::GradientRequest;
+use crate::registry::{Family, MethodEntry, Published, Reference as Paper};
 use crate::{Baselines, Error, SettingError, Settings, Subject};
 
-/// Differences from a baseline, handed back through the network.
-pub const DEEPLIFT: Entry = Entry {
+/// Differences from a baseline, propagated back through the network.
+pub const DEEPLIFT: MethodEntry = MethodEntry {
     name: "deeplift",
     title: "DeepLIFT",
-    summary: "each value's share of what the score rises by from a baseline to the picture, by differences \
-              that are handed back layer by layer (rescale rule; several baselines: DeepSHAP)",
+    summary: "each value's contribution to the rise of the score from a baseline to the picture: \
+              differences of activations, propagated back layer by layer (rescale rule; DeepSHAP \
+              with several baselines)",
     reference: Paper {
         authors: "Shrikumar, Greenside, Kundaje",
         year: 2017,
@@ -33,12 +37,12 @@ pub const DEEPLIFT: Entry = Entry {
     },
     family: Family::Gradient,
     cost: "1 pass forward, and 1 forward and 1 back for each baseline",
-    networks: "all; products, softmax, normalisation of layers and attention by a rule of their own, with a \
-               warning",
+    networks: "all; with a warning for products, softmax, layer norms and attention, which the \
+               paper has no rule for",
     options: &[CHANNELS, SCORE, BASELINE, SEED],
     presets: &[],
     build: |settings| {
-        Ok(Box::new(Shown {
+        Ok(Box::new(AttributorMethod {
             attributor: DeepLift::new(settings)?,
             shared: Shared::new(settings)?,
         }))
@@ -48,7 +52,7 @@ pub const DEEPLIFT: Entry = Entry {
 /// The method with its settings.
 pub(super) struct DeepLift {
     baselines: Baselines,
-    /// Of the baseline `noise`.
+    /// Seed of the baseline `noise`.
     seed: u64,
 }
 
@@ -81,13 +85,13 @@ impl Attributor for DeepLift {
         parameters
     }
 
-    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Begun<'a>, Error> {
+    fn begin<'a>(&'a self, subject: &'a Subject<'a>) -> Result<Prepared<'a>, Error> {
         let pictures = self.baselines.0.iter();
         let pictures = pictures.map(|baseline| baseline.of_whole(subject, self.seed));
         let pictures: Vec<Tensor> = pictures.collect::<Result<_, _>>()?;
         let warnings = warnings(subject.network().folded());
-        Ok(Begun {
-            ask: Box::new(move |question, each| walk(subject, &pictures, question, each)),
+        Ok(Prepared {
+            attribute: Box::new(move |request, each| walk(subject, &pictures, request, each)),
             warnings,
         })
     }
@@ -96,16 +100,16 @@ impl Attributor for DeepLift {
 fn walk(
     subject: &Subject,
     baselines: &[Tensor],
-    question: &Question,
-    each: &mut Each,
+    request: &AttributionRequest,
+    each: &mut OnAttribution,
 ) -> Result<(), Error> {
     let graph = subject.network().folded();
-    // The walk back of the picture itself comes first.
+    // The backward pass of the picture takes its memory first.
     let allowed = subject.memory() / size_of::<f32>();
     let taken = subject.segments(graph)?.values();
     let allowed = allowed.saturating_sub(taken).max(allowed / 4);
-    question
-        .pictures
+    request
+        .inputs
         .one_by_one(subject, &mut |index, picture, is_own| {
             let mut sums = vec![0.0; picture.len()];
             let mut at_baseline = 0.0;
@@ -114,51 +118,52 @@ fn walk(
                 let rule = Rescale::new(graph, Arc::new(reference));
                 let composite =
                     Composite::new().with(Where::Chosen("nonlinear nodes", is_nonlinear), rule);
-                let ask = Ask {
-                    target: question.target,
-                    score: question.score,
+                let ask = GradientRequest {
+                    target: request.target,
+                    score: request.score,
                     composite: &composite,
                     graph,
                     nodes: &[graph.input()],
                 };
                 let other =
                     (!is_own).then(|| Tensor::from_stored(&subject.shape(), picture.to_vec()));
-                let slopes = |own: &[f32]| multipliers_of_score(subject, question, &numbers, own);
+                let slopes = |own: &[f32]| multipliers_of_score(subject, request, &numbers, own);
                 let answer = subject.gradients_from(other.as_ref(), &ask, &slopes)?;
                 let ways = picture.iter().zip(baseline.data());
                 let multipliers = answer.gradients[0].data();
                 for (sum, ((&x, &b), &m)) in sums.iter_mut().zip(ways.zip(multipliers)) {
                     *sum += f64::from(x - b) * f64::from(m) / baselines.len() as f64;
                 }
-                let score = question
+                let score = request
                     .target
-                    .score(question.score, subject.output(), &numbers)?;
+                    .score(request.score, subject.output(), &numbers)?;
                 at_baseline += f64::from(score) / baselines.len() as f64;
                 if is_own {
                     subject.progress(done + 1, baselines.len());
                 }
             }
-            let mut found = Found::new(&sums);
+            let mut found = InputAttribution::new(&sums);
             if is_own {
-                found = completeness(subject, question, (found, at_baseline), None)?;
+                found = completeness(subject, request, (found, at_baseline), None)?;
             }
             each(index, found)
         })
 }
 
-/// Places on the line at which the slopes of the score are averaged.
+/// Points on the line at which the gradient of the score is averaged.
 const PLACES: usize = 64;
 
-/// What stands for the slopes of the score with respect to the network's numbers: the score is a function
-/// of several values, too. They are averaged along the line from the baseline's numbers to the picture's,
-/// and what the quadrature leaves is made up for, so that they account for the whole rise.
+/// The multipliers that replace the gradient of the score with respect to the network's outputs,
+/// because the score can be a function of several outputs. The gradient is averaged along the line
+/// from the baseline's outputs to the picture's, then scaled so that the multipliers account for
+/// the whole rise.
 fn multipliers_of_score(
     subject: &Subject,
-    question: &Question,
+    request: &AttributionRequest,
     baseline: &[f32],
     own: &[f32],
 ) -> Result<Vec<f32>, Error> {
-    let Question { target, score, .. } = question;
+    let AttributionRequest { target, score, .. } = request;
     let output = subject.output();
     let mut sums = vec![0.0; own.len()];
     for (place, weight) in gauss_legendre(PLACES) {
@@ -168,7 +173,7 @@ fn multipliers_of_score(
             .collect();
         for (sum, slope) in sums
             .iter_mut()
-            .zip(target.slopes(*score, output, &between)?)
+            .zip(target.output_gradient(*score, output, &between)?)
         {
             *sum += weight * f64::from(slope);
         }
@@ -184,7 +189,7 @@ fn multipliers_of_score(
         parts.iter().sum::<f64>(),
         parts.iter().map(|p| p.abs()).sum::<f64>(),
     );
-    // Where parts cancel, the quotient would be rounding.
+    // If parts cancel, the quotient would be rounding only.
     let factor = if found.abs() > 1e-3 * size {
         rise / found
     } else {
@@ -193,7 +198,7 @@ fn multipliers_of_score(
     Ok(sums.into_iter().map(|sum| (sum * factor) as f32).collect())
 }
 
-/// What must be said where the network has more than the paper's rule is about.
+/// Warnings for networks with ops that the paper has no rule for.
 fn warnings(graph: &Graph) -> Vec<String> {
     let mut kinds: Vec<&str> = Vec::new();
     for id in graph.ids() {
@@ -206,9 +211,10 @@ fn warnings(graph: &Graph) -> Vec<String> {
         return Vec::new();
     }
     vec![format!(
-        "the paper has no rule for {}: its gradient is averaged along the line from the baseline's values to \
-         the picture's, so that all shares add up (for a function of one value that is the rescale rule); \
-         Captum takes the gradient at the picture there, and its shares do not add up",
+        "the paper has no rule for {}: dvm averages its gradient along the line from the \
+         baseline's values to the picture's, so that the values add up to the rise of the score \
+         (for a function of one value this is the rescale rule); Captum uses the gradient at the \
+         picture there, and its values do not add up",
         kinds.join(", ")
     )]
 }

@@ -1,4 +1,4 @@
-//! The values of the baseline, which the picture's are compared with on the walk back.
+//! The values of the network for the baseline, which those for the picture are compared with.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,31 +9,31 @@ use dvm_engine::{Activations, Graph, Keep, Mode, Node, NodeId, Tensor};
 use super::rescale::is_nonlinear;
 use crate::Error;
 
-/// What nonlinear nodes were given for a baseline. Where memory does not hold all of it, only a part of
-/// the network's nodes is held at a time, and the walk with the baseline is made again for the next.
+/// The inputs of nonlinear nodes for a baseline. If they do not fit in memory, only those of a part
+/// of the network are saved, and the forward pass is repeated for the next part.
 pub(super) struct Reference {
     /// Positions of the nodes by name.
     places: BTreeMap<String, usize>,
     parts: Vec<Part>,
-    /// What makes the walk again; `None` where there is a single part.
+    /// The graph and the baseline for further forward passes; `None` if there is a single part.
     walk: Option<(Graph, Tensor)>,
-    held: Mutex<Held>,
+    saved: Mutex<SavedPart>,
 }
 
-/// A range of nodes, and what the nonlinear ones among them read.
+/// A range of nodes, and the inputs of its nonlinear nodes.
 struct Part {
     nodes: Range<usize>,
     read: Vec<NodeId>,
 }
 
-struct Held {
+struct SavedPart {
     part: usize,
     values: Arc<Activations>,
 }
 
 impl Reference {
-    /// Walks with `baseline` `[1, C, H, W]` and keeps about `allowed` values at most. Returns the
-    /// network's numbers, too.
+    /// Runs the network for `baseline` `[1, C, H, W]` and keeps about `allowed` values at most.
+    /// Returns the network's outputs, too.
     ///
     /// # Errors
     /// [`Error::Network`].
@@ -44,7 +44,7 @@ impl Reference {
     ) -> Result<(Self, Vec<f32>), Error> {
         let parts = parts(graph, baseline.shape(), allowed)?;
         let last = parts.len() - 1;
-        // The walk back begins at the end.
+        // The backward pass starts at the end.
         let values = graph.forward(&baseline, Mode::Inference, Keep::Nodes(&parts[last].read))?;
         let numbers = values.output().data().to_vec();
         let names = graph.nodes().iter().enumerate();
@@ -54,7 +54,7 @@ impl Reference {
                 .collect(),
             walk: (last > 0).then(|| (graph.clone(), baseline)),
             parts,
-            held: Mutex::new(Held {
+            saved: Mutex::new(SavedPart {
                 part: last,
                 values: Arc::new(values),
             }),
@@ -62,10 +62,10 @@ impl Reference {
         Ok((reference, numbers))
     }
 
-    /// The position of a nonlinear node, and what it was given.
+    /// The position of a nonlinear node, and its inputs for the baseline.
     ///
     /// # Errors
-    /// What went wrong, as the end of a sentence.
+    /// What is wrong, as the end of a sentence.
     pub(super) fn inputs(&self, node: &Node) -> Result<(usize, Vec<Tensor>), String> {
         let place = *self
             .places
@@ -74,30 +74,30 @@ impl Reference {
         let values = self.part_of(place)?;
         let inputs = node.inputs.iter().map(|&id| {
             let value = values.get(id).cloned();
-            value.ok_or_else(|| "has inputs that the baseline's walk did not keep".into())
+            value.ok_or_else(|| "has inputs that the baseline's forward pass did not keep".into())
         });
         Ok((place, inputs.collect::<Result<_, String>>()?))
     }
 
     /// The values of the part that a node is in.
     fn part_of(&self, place: usize) -> Result<Arc<Activations>, String> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.parts[held.part].nodes.contains(&place) {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.parts[saved.part].nodes.contains(&place) {
             let part = self
                 .parts
                 .iter()
                 .position(|part| part.nodes.contains(&place));
-            held.part = part.expect("the parts are all nodes");
+            saved.part = part.expect("the parts cover all nodes");
             let (graph, baseline) = self.walk.as_ref().expect("there are several parts");
-            let keep = Keep::Nodes(&self.parts[held.part].read);
+            let keep = Keep::Nodes(&self.parts[saved.part].read);
             let values = graph.forward(baseline, Mode::Inference, keep);
-            held.values = Arc::new(values.map_err(|error| error.to_string())?);
+            saved.values = Arc::new(values.map_err(|error| error.to_string())?);
         }
-        Ok(Arc::clone(&held.values))
+        Ok(Arc::clone(&saved.values))
     }
 }
 
-/// The nodes in ranges whose nonlinear nodes read about `allowed` values at most.
+/// Splits the nodes into ranges whose nonlinear nodes have about `allowed` input values at most.
 fn parts(graph: &Graph, shape: &[usize], allowed: usize) -> Result<Vec<Part>, Error> {
     let shapes = graph.shapes(shape)?;
     let mut parts = Vec::new();

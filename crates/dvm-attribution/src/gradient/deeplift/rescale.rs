@@ -1,4 +1,4 @@
-//! The multipliers of DeepLIFT: what stands for the gradient at every nonlinear node.
+//! The multipliers of DeepLIFT, which replace the gradient at every nonlinear node.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use rayon::prelude::*;
 use super::reference::Reference;
 use crate::gradient::quadrature::gauss_legendre;
 
-/// What a node is to the rescale rule.
+/// How the rescale rule treats a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A function of each value alone: change of the output over change of the input.
     Elementwise,
-    /// A maximum (or minimum) of several values: what the output changes by is shared between the value
-    /// that is largest in the picture and the one that is largest in the baseline.
+    /// A maximum (or minimum) of several values: the change of the output is shared between the
+    /// value that is largest for the picture and the one that is largest for the baseline.
     Extreme {
         /// Whether it is a minimum.
         is_least: bool,
     },
-    /// Every other function of several values that change: its gradient is averaged along the line from
-    /// the baseline's values to the picture's.
+    /// Any other function of several values: its gradient is averaged along the line from the
+    /// baseline's values to the picture's.
     Line,
 }
 
-/// Ops whose gradient is the same everywhere.
+/// Linear ops: their gradient is the same everywhere.
 const AFFINE: [&str; 22] = [
     "input",
     "conv2d",
@@ -59,7 +59,7 @@ const AFFINE: [&str; 22] = [
     "reduce_mean",
 ];
 
-/// What a node is to the rule; `None` where the gradient is the same everywhere.
+/// How the rule treats a node; `None` if its gradient is the same everywhere.
 pub(super) fn kind(graph: &Graph, id: NodeId) -> Option<Kind> {
     let node = graph.node(id);
     let extreme = |is_least| Some(Kind::Extreme { is_least });
@@ -92,7 +92,7 @@ pub(super) fn kind(graph: &Graph, id: NodeId) -> Option<Kind> {
     (!AFFINE.contains(&node.op.kind())).then_some(Kind::Line)
 }
 
-/// Whether the rule is for this node.
+/// Whether the rule applies to this node.
 pub(super) fn is_nonlinear(graph: &Graph, id: NodeId) -> bool {
     kind(graph, id).is_some()
 }
@@ -101,18 +101,18 @@ pub(super) fn is_nonlinear(graph: &Graph, id: NodeId) -> bool {
 pub(super) struct Rescale {
     reference: Arc<Reference>,
     kinds: Vec<Option<Kind>>,
-    /// Places on the line and their weights, for [`Kind::Line`].
+    /// Points on the line and their weights, for [`Kind::Line`].
     line: Vec<(f64, f64)>,
     /// The same for inputs of [`Kind::Elementwise`] that hardly change.
     short: Vec<(f64, f64)>,
 }
 
-/// Places at which the gradient of a [`Kind::Line`] is asked for. With the 64 of the references the
-/// arrays of a vision transformer differ by less than f32 rounds.
+/// Points at which the gradient of a [`Kind::Line`] is computed. Compared with the 64 of the
+/// references, the arrays of a vision transformer differ by less than the rounding of f32.
 const LINE: usize = 16;
 
 impl Rescale {
-    /// Against the baseline that `reference` walked with.
+    /// For the baseline of `reference`.
     pub(super) fn new(graph: &Graph, reference: Arc<Reference>) -> Self {
         Self {
             reference,
@@ -182,7 +182,7 @@ impl Rescale {
         } else {
             None
         };
-        // Read only where something is near.
+        // Used only if some values are near.
         let near = near.unwrap_or_else(|| grad.clone());
         let outputs = call.output.data().par_iter().zip(start.data());
         let gradients = grad.data().par_iter().zip(near.data());
@@ -198,15 +198,15 @@ impl Rescale {
     }
 }
 
-/// When an input has changed too little for a quotient of differences, of which rounding would leave
-/// nothing; the gradient averaged along the short way stands for it.
+/// When the change of an input is too small for the quotient of differences, which would be
+/// rounding only. The gradient averaged along the line is used instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Nearness {
-    /// ReLU, of which the quotient is exact as long as anything changes.
+    /// ReLU: the quotient is exact for any change.
     Equal,
-    /// A function with a kink, near which its average would not be exact.
+    /// A function with a kink: near it, the average would not be exact.
     Kinked,
-    /// A function whose slope changes slowly.
+    /// A smooth function.
     Smooth,
 }
 
@@ -243,8 +243,9 @@ impl Nearness {
     }
 }
 
-/// What the maximum changes by, shared among its inputs and divided by what they change by: as Captum's
-/// rule for max-pools, but what overlapping windows give to one value is added.
+/// The multipliers of a maximum: the change of the output, shared among its inputs and divided by
+/// their change. As Captum's rule for max-pools, but contributions of overlapping windows are
+/// added.
 fn extreme(
     node: &Node,
     call: &BackwardCall,
@@ -301,8 +302,8 @@ fn extreme(
     Ok(multiplied.collect())
 }
 
-/// The node's gradient averaged over places on the line from the baseline's inputs (0) to the picture's
-/// (1).
+/// The node's gradient averaged over points on the line from the baseline's inputs (0) to the
+/// picture's (1).
 fn averaged(
     node: &Node,
     call: &BackwardCall,
@@ -359,7 +360,7 @@ fn forward(node: &Node, call: &BackwardCall, inputs: &[&Tensor]) -> ForwardResul
     })
 }
 
-/// The node's true gradients at other inputs, with what its forward call made of them.
+/// The node's true gradients at other inputs.
 fn backward(
     node: &Node,
     call: &BackwardCall,

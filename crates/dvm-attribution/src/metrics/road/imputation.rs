@@ -1,18 +1,19 @@
-//! What a picture could show where pixels are missing: noisy linear imputation (Rong et al. 2022).
+//! Replacing missing pixels: noisy linear imputation (Rong et al. 2022).
 //!
-//! A missing pixel is the weighted mean of its eight neighbours, those that are missing too included, which is
-//! a system of equations; then noise is added. The equations are solved by conjugate gradients with
-//! `multigrid`.
+//! A missing pixel is the weighted mean of its eight neighbours, missing ones included; this is a
+//! system of equations. Then noise is added. The equations are solved by conjugate gradients with
+//! `multigrid` as the preconditioner.
 
 use super::multigrid::{Multigrid, Values, bytes_per_pixel};
 
-/// When the equations count as solved: the L2 norm of what they still lack, relative to that of the right side.
+/// The equations count as solved when the L2 norm of the residual, relative to that of the right
+/// side, is below this.
 const SOLVED: f64 = 1e-12;
 
-/// More rounds than any mask needs; ten to twenty are usual.
+/// Largest number of rounds; ten to twenty are usual.
 const MOST_ROUNDS: usize = 1000;
 
-/// The weights of the neighbours: those of the authors, by how many rows and columns they are apart.
+/// The weights of the neighbours, by their distance in rows and columns, as in the authors' code.
 fn weight(down: usize, across: usize) -> f64 {
     match (down, across) {
         (0, 1) | (1, 0) => 1.0 / 6.0,
@@ -20,14 +21,15 @@ fn weight(down: usize, across: usize) -> f64 {
     }
 }
 
-/// Bytes that imputing one picture takes at once.
+/// Bytes needed to impute one picture.
 pub(super) fn bytes((height, width): (usize, usize), channels: usize) -> usize {
     let pixels = (height + 2).saturating_mul(width + 2);
     pixels.saturating_mul(bytes_per_pixel(channels))
 }
 
-/// The values of a picture, `H, W, C` as stored, with every missing pixel replaced by the weighted mean of its
-/// neighbours, and how many rounds that took. `missing` is `[H, W]`; if no pixel is known, all stay.
+/// The values of a picture, as stored (`H, W, C`), with every missing pixel replaced by the
+/// weighted mean of its neighbours, and the number of rounds. `missing` is `[H, W]`; if all pixels
+/// are missing, nothing is replaced.
 pub(super) fn imputed(
     size: (usize, usize),
     picture: &[f32],
@@ -67,7 +69,7 @@ fn solve<const N: usize>(
     let unknown = grid.unknown().to_vec();
     let stride = width + 2;
     let pixel = |at: usize| (at / stride - 1, at % stride - 1);
-    // The right side: what is known around.
+    // The right side: the known neighbours.
     let mut rest = vec![[0.0; N]; grid.len()];
     for &at in &unknown {
         let (y, x) = pixel(at);
@@ -96,7 +98,8 @@ fn solve<const N: usize>(
     rounds
 }
 
-/// Solves the equations whose right side is `rest`, beginning at `found = 0`, all channels side by side.
+/// Solves the equations with the right side `rest`, starting at `found = 0`, for all channels at
+/// once.
 fn conjugate_gradients<const N: usize>(
     grid: &mut Multigrid<N>,
     unknown: &[usize],
@@ -112,7 +115,7 @@ fn conjugate_gradients<const N: usize>(
         }
         sums
     };
-    // A channel that is solved, or that was zero from the start, moves no more.
+    // A channel that is solved, or was zero from the start, does not change any more.
     let ratio = |a: Values<N>, b: Values<N>| -> Values<N> {
         std::array::from_fn(|c| if b[c] > 0.0 { a[c] / b[c] } else { 0.0 })
     };
@@ -215,14 +218,14 @@ mod tests {
         Stream::new("picture", 0).normal(size.0 * size.1 * channels)
     }
 
-    /// Every pixel with a probability.
+    /// Every pixel with this probability.
     fn scattered(size: (usize, usize), share: f32) -> Vec<bool> {
         let drawn = Stream::new("scattered", 0).uniform(size.0 * size.1);
         drawn.into_iter().map(|unit| unit < share).collect()
     }
 
     #[test]
-    fn missing_pixels_are_what_elimination_makes_of_the_equations() {
+    fn missing_pixels_equal_the_solution_by_elimination() {
         for size in [(1, 9), (7, 1), (5, 6), (12, 13), (16, 16)] {
             for channels in [1, 3, 4] {
                 let picture = picture(size, channels);
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn around_one_colour_everything_has_this_colour() {
+    fn missing_pixels_in_a_single_colour_get_this_colour() {
         let (found, _) = imputed((20, 21), &vec![0.7; 420], &scattered((20, 21), 0.9));
         assert!(found.iter().all(|value| (value - 0.7).abs() < 1e-6));
     }

@@ -1,4 +1,4 @@
-//! ROAD: replace pixels by what their neighbours suggest, most or least relevant first.
+//! ROAD: replaces the most or the least relevant pixels by interpolating their neighbours.
 
 mod imputation;
 mod multigrid;
@@ -24,22 +24,23 @@ const PERCENT: OptionSpec = OptionSpec {
     name: "percent",
     takes: Takes::Text("N,…"),
     default: "10,20,30,40,50,60,70,80,90",
-    help: "how many of 100 pixels are replaced, one after the other",
+    help: "percentages of pixels to replace, one after the other",
 };
 
 const NOISE: OptionSpec = OptionSpec {
     name: "noise",
     takes: Takes::Text("S"),
     default: "0.01",
-    help: "standard deviation of the noise that replaced pixels get, in normalised values",
+    help: "standard deviation of the noise added to replaced pixels, in normalised values",
 };
 
 /// Half the difference of the scores with the least and with the most relevant pixels replaced.
 pub const ROAD: MetricEntry = MetricEntry {
     name: "road",
     title: "ROAD",
-    summary: "replaces pixels by what their neighbours suggest, so that no covered shape shows: the mean score \
-              with the least relevant pixels replaced less that with the most relevant ones, halved",
+    summary: "half the difference of the mean scores with the least and with the most relevant \
+              pixels replaced; replaced pixels are interpolated from their neighbours, so that no \
+              covered shape is visible",
     reference: Reference {
         authors: "Rong, Leemann, Borisov, Kasneci, Kasneci",
         year: 2022,
@@ -49,12 +50,12 @@ pub const ROAD: MetricEntry = MetricEntry {
     question: Question::Faithfulness,
     better: Better::Higher,
     needs: Needs::Map,
-    cost: "two forward passes per number of `percent`: 18 if not said",
+    cost: "two forward passes per number in `percent`; 18 by default",
     options: &[PERCENT, NOISE, SEED, SCORE],
     build: |settings| Ok(Box::new(Road::new(settings)?)),
 };
 
-/// How many of 100 pixels are replaced: rising numbers from 1 to 99.
+/// Percentages of pixels to replace: rising numbers from 1 to 99.
 #[derive(Clone, Debug, PartialEq)]
 struct Percents(Vec<usize>);
 
@@ -63,7 +64,7 @@ impl FromStr for Percents {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let expected =
-            "it is one or several rising whole numbers from 1 to 99, separated by commas";
+            "it must be one or several rising whole numbers from 1 to 99, separated by commas";
         let one = |text: &str| text.trim().parse().map_err(|_| expected);
         let all: Vec<usize> = text.split(',').map(one).collect::<Result<_, _>>()?;
         let rises = all.windows(2).all(|pair| pair[0] < pair[1]);
@@ -82,7 +83,7 @@ impl fmt::Display for Percents {
     }
 }
 
-/// Which pixels go first.
+/// Which pixels are replaced first.
 #[derive(Clone, Copy, PartialEq)]
 enum First {
     Most,
@@ -116,15 +117,15 @@ impl Road {
         })
     }
 
-    /// All pixels, the most relevant first. Equal ones come in a random order, the stream `road ties`: in that
-    /// of rows, the top of the picture would always go first.
+    /// All pixels, the most relevant first. Equal ones come in a random order, the stream `road
+    /// ties`: row by row, the top of the picture would always come first.
     fn order(&self, relevance: &[f32]) -> Vec<usize> {
         let mut order = Stream::new("road ties", self.seed).permutation(relevance.len());
         order.sort_by(|&a, &b| relevance[b].total_cmp(&relevance[a]));
         order
     }
 
-    /// What is asked, in the order of the scores: for either order all numbers of pixels.
+    /// All pictures to compute, in the order of the scores: all percentages in both orders.
     fn questions(&self) -> Vec<(First, usize)> {
         let of = |first: First| self.percents.0.iter().map(move |&percent| (first, percent));
         of(First::Most).chain(of(First::Least)).collect()
@@ -161,7 +162,7 @@ impl Road {
         values
     }
 
-    /// How many pictures are made side by side.
+    /// How many pictures are made in parallel.
     fn lanes(&self, subject: &Subject, questions: usize) -> Result<usize, Error> {
         let [_, channels, height, width] = subject.shape();
         let kept = questions * channels * height * width * size_of::<f32>();
@@ -169,8 +170,9 @@ impl Road {
         let allowed = subject.memory().max(ALWAYS_ALLOWED_BACK);
         if kept + each > allowed {
             return Err(Error::Unfit(format!(
-                "replacing pixels of {height}×{width} in {questions} ways takes {} MiB, more than the {} MiB \
-                 allowed; choose fewer numbers of `percent` or a smaller crop, or allow more memory",
+                "replacing pixels of {height}×{width} in {questions} ways needs {} MiB; the limit \
+                 is {} MiB: choose fewer numbers in `percent`, a smaller crop or a higher memory \
+                 limit",
                 (kept + each).div_ceil(1 << 20),
                 subject.memory() >> 20
             )));
@@ -179,7 +181,7 @@ impl Road {
     }
 }
 
-/// How many of `pixels` are replaced: those not below the percentile of the others, as NumPy has it and so
+/// How many of `pixels` are replaced: those at or above the percentile of NumPy, as in
 /// pytorch-grad-cam.
 fn replaced_of(pixels: usize, percent: usize) -> usize {
     1 + (pixels - 1) * percent / 100
@@ -235,8 +237,8 @@ impl Metric for Road {
         };
         let value = (mean(least) - mean(most)) / 2.0;
         let finding = (value <= 0.0).then(|| {
-            "Replacing the pixels that the map calls most relevant lowers the score no more than replacing the \
-             least relevant ones."
+            "Replacing the pixels that the map calls most relevant lowers the score no more than \
+             replacing the least relevant ones."
                 .into()
         });
         Ok(Measurement::of(value)
@@ -248,7 +250,7 @@ impl Metric for Road {
     }
 }
 
-/// Pictures that are ready.
+/// Pictures that are already computed.
 struct Replaced(Vec<Vec<f32>>);
 
 impl Variants for Replaced {
@@ -271,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_pixels_are_rising_and_below_a_hundred() {
+    fn percentages_are_rising_and_below_100() {
         assert_eq!("10, 90".parse(), Ok(Percents(vec![10, 90])));
         for wrong in ["", "0", "100", "20,10", "10,10", "1.5"] {
             assert!(wrong.parse::<Percents>().is_err(), "{wrong}");
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_pixels_are_replaced_as_numpy_finds_at_or_above_the_percentile() {
+    fn the_number_of_replaced_pixels_follows_the_percentile_of_numpy() {
         // numpy.percentile(range(50176), 90) is 45157.5.
         assert_eq!(replaced_of(50_176, 10), 50_176 - 45_158);
         assert_eq!(replaced_of(50_176, 90), 50_176 - 5_018);

@@ -1,19 +1,19 @@
-//! A multigrid preconditioner for equations between neighbours on a grid, some of whose pixels are unknown.
+//! A multigrid preconditioner for equations between neighbours on a grid with some unknown pixels.
 //!
-//! Each level is a grid of half as many rows and columns as the one before. Values between two pixels of a
-//! coarse grid are their mean, and the equations of a coarse grid are those of the fine one for such values
-//! (Galerkin), so that they keep the form: every pixel and its eight neighbours. One cycle smooths the error
-//! once before the coarser grid, forwards, and once behind it, backwards; so it is symmetric, as conjugate
-//! gradients need. Sums have a fixed order.
+//! Each level is a grid with half the rows and columns of the one before. Values between two pixels
+//! of a coarse grid are their mean, and the equations of a coarse grid are those of the fine one
+//! for such values (Galerkin), so that they keep their form: every pixel and its eight neighbours.
+//! One cycle smooths the error once before the coarser grid, forwards, and once after it,
+//! backwards, so that it is symmetric, as conjugate gradients need. Sums have a fixed order.
 
-/// `N` channels, solved together.
+/// The values of `N` channels, which are solved together.
 pub(super) type Values<const N: usize> = [f64; N];
 
-/// Equations `d·x − Σ c·x' = b` of the pixels of a grid with a border of one pixel that is never unknown.
+/// Equations `d·x − Σ c·x' = b` for the pixels of a grid with a border of one known pixel.
 struct Equations {
     /// Rows and columns, without the border.
     size: (usize, usize),
-    /// For every pixel, border included, its own factor; 0 if it is not unknown.
+    /// The factor `d` of every pixel, border included; 0 for known pixels.
     own: Vec<f64>,
     /// The factors to the neighbours on the right, below to the left, below, and below to the right.
     ahead: [Vec<f64>; 4],
@@ -21,7 +21,7 @@ struct Equations {
     unknown: Vec<usize>,
 }
 
-/// One grid with room to work in.
+/// One grid with its working memory.
 struct Level<const N: usize> {
     equations: Equations,
     /// The right side.
@@ -46,12 +46,12 @@ impl Equations {
         }
     }
 
-    /// How far apart rows lie.
+    /// The distance between rows.
     fn stride(&self) -> usize {
         self.size.1 + 2
     }
 
-    /// How far the neighbours in `ahead` lie.
+    /// The distance of the neighbours in `ahead`.
     fn steps(&self) -> [usize; 4] {
         let stride = self.stride();
         [1, stride - 1, stride, stride + 1]
@@ -83,7 +83,7 @@ impl Equations {
         sum
     }
 
-    /// The equations of the grid of half as many rows and columns.
+    /// The equations of the next coarser grid.
     fn coarser(&self) -> Self {
         let (height, width) = self.size;
         let mut coarse = Self::empty((height.div_ceil(2), width.div_ceil(2)));
@@ -92,7 +92,8 @@ impl Equations {
         let steps = self.steps();
         for &at in &self.unknown {
             let (y, x) = (at / stride - 1, at % stride - 1);
-            // What the equation of this pixel says of the coarse pixels around: a window of 3 × 3.
+            // The part of this pixel's equation that belongs to each coarse pixel around: a window
+            // of 3 × 3.
             let first = (rows[y].0[0].max(1) - 1, columns[x].0[0].max(1) - 1);
             let mut window = [[0.0; 3]; 3];
             let mut see = |at: usize, factor: f64| {
@@ -141,7 +142,8 @@ fn add<const N: usize>(sum: &mut Values<N>, factor: f64, x: &Values<N>) {
     }
 }
 
-/// The one or two rows (or columns) of the coarser grid that a row of this one is made of, with their shares.
+/// The one or two rows (or columns) of the coarser grid that a row of this one is interpolated
+/// from, with their weights.
 struct Parents([usize; 2], [f64; 2]);
 
 impl Parents {
@@ -151,8 +153,9 @@ impl Parents {
     }
 }
 
-/// The parents of all rows of a grid with so many. An even row is a row of the coarser grid, an odd row is the mean of two.
-/// If the number of rows is even, the last one has no row behind it and takes the value of the row before.
+/// The parents of all rows of a grid with this many rows. An even row is a row of the coarser grid,
+/// an odd row is the mean of two. If the number of rows is even, the last one takes the value of
+/// the row before.
 fn parents(rows: usize) -> Vec<Parents> {
     let coarse = rows.div_ceil(2);
     let of_row = |row: usize| match row % 2 == 1 && row / 2 + 1 < coarse {
@@ -162,22 +165,22 @@ fn parents(rows: usize) -> Vec<Parents> {
     (0..rows).map(of_row).collect()
 }
 
-/// Bytes that a grid with a border takes for each pixel, all coarser grids included: the factors, a list of
+/// Bytes per pixel of a grid with a border, all coarser grids included: the factors, the list of
 /// unknown pixels, and three values per level, with those of conjugate gradients on the finest.
 pub(super) const fn bytes_per_pixel(channels: usize) -> usize {
     ((5 + 1) * 8 + 3 * 8 * channels) * 4 / 3 + 4 * 8 * channels
 }
 
 impl<const N: usize> Multigrid<N> {
-    /// For `[H, W]` pixels of which some are unknown. `weight(y, x)` is how much two pixels have to do with
-    /// each other that lie so many rows and columns apart, each 0 or 1; every unknown pixel is the mean of its
-    /// neighbours, so weighed.
+    /// For `[H, W]` pixels, some unknown. `weight(y, x)` is the weight of a neighbour that is `y`
+    /// rows and `x` columns apart, each 0 or 1; every unknown pixel is the weighted mean of its
+    /// neighbours.
     pub fn new(size: (usize, usize), unknown: &[bool], weight: fn(usize, usize) -> f64) -> Self {
         let (height, width) = size;
         let mut finest = Equations::empty(size);
         let stride = finest.stride();
         let is_unknown = |y: usize, x: usize| {
-            // Border included; `wrapping_sub` takes it out of the picture.
+            // The border is included; `wrapping_sub` moves it outside of the picture.
             let (y, x) = (y.wrapping_sub(1), x.wrapping_sub(1));
             y < height && x < width && unknown[y * width + x]
         };
@@ -219,8 +222,8 @@ impl<const N: usize> Multigrid<N> {
         }
     }
 
-    /// The unknown pixels of the finest grid, with the border counted: pixel `(y, x)` of a picture of `width`
-    /// is `(y + 1) · (width + 2) + x + 1`.
+    /// The unknown pixels of the finest grid, border included: pixel `(y, x)` of a picture of
+    /// `width` is `(y + 1) · (width + 2) + x + 1`.
     pub fn unknown(&self) -> &[usize] {
         &self.levels[0].equations.unknown
     }
@@ -242,7 +245,7 @@ impl<const N: usize> Multigrid<N> {
         std::array::from_fn(|channel| own * x[at][channel] - ahead[channel] - behind[channel])
     }
 
-    /// What must about be added to `x` where the equations still lack `rest`.
+    /// About what must be added to `x` when the residual is `rest`.
     pub fn correction(&mut self, rest: &[Values<N>]) -> &[Values<N>] {
         self.levels[0].wanted.copy_from_slice(rest);
         cycle(&mut self.levels);
@@ -250,7 +253,7 @@ impl<const N: usize> Multigrid<N> {
     }
 }
 
-/// The nine places around a pixel and itself, shifted by one so that none is negative, without itself.
+/// The eight neighbours of a pixel, shifted by one so that none is negative.
 fn neighbours() -> impl Iterator<Item = (usize, usize)> {
     let all = (0..3).flat_map(|down| (0..3).map(move |across| (down, across)));
     all.filter(|&place| place != (1, 1))
@@ -268,7 +271,7 @@ fn cycle<const N: usize>(levels: &mut [Level<N>]) {
         rest,
     } = level;
     let steps = equations.steps();
-    // Forwards from zero: nothing is known ahead.
+    // Forwards from zero: nothing ahead is known yet.
     found.fill([0.0; N]);
     for &at in &equations.unknown {
         let behind = equations.behind(found, at, steps);
@@ -278,7 +281,7 @@ fn cycle<const N: usize>(levels: &mut [Level<N>]) {
     let Some(next) = coarser.first_mut() else {
         return;
     };
-    // What was taken as zero ahead is what is lacking now.
+    // The values ahead were taken as zero: this is their residual.
     for &at in &equations.unknown {
         rest[at] = equations.ahead(found, at, steps);
     }

@@ -1,10 +1,11 @@
-//! How far a mask is from one of a given area: its values in order, against zeros and then ones.
+//! The distance of a mask from one of a given area: its sorted values are compared with zeros and
+//! then ones.
 
 /// Values that differ by no more than this are equal.
 const EQUAL: f64 = 1e-9;
 
-/// What each value should be if the largest `area` (0 … 1) of them were 1 and the others 0. Equal values,
-/// which have no order, share the mean.
+/// The target of each value: 1 for the largest `area` (0 … 1) of them, 0 for the others. Equal
+/// values share the mean of their targets.
 pub(super) fn wanted(values: &[f64], area: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -36,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_values_share_their_places() {
+    fn equal_values_share_the_mean_of_their_targets() {
         assert_eq!(
             wanted(&[0.5, 0.5, 0.1, 0.5], 0.5),
             [2.0 / 3.0, 2.0 / 3.0, 0.0, 2.0 / 3.0]

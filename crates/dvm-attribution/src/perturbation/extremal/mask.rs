@@ -1,5 +1,5 @@
-//! Smooth masks: a few parameters, each the height of a hump, and the soft maximum of all humps at each
-//! pixel.
+//! Smooth masks: each parameter is the height of a bump, and the mask is the soft maximum of all
+//! bumps at each pixel.
 
 use rayon::prelude::*;
 
@@ -12,29 +12,31 @@ pub(super) struct SmoothMask {
     size: (usize, usize),
     /// Rows and columns of the parameters.
     pub parameters: (usize, usize),
-    /// Pixels between two humps.
+    /// Pixels between two bumps.
     step: usize,
-    /// Pixels around the mask on which humps beyond the border end; their values count for the area.
+    /// Width of the margin around the mask; bumps at the border extend into it, and its values
+    /// count for the area.
     margin: usize,
-    /// Rows and columns with the margin.
+    /// Rows and columns including the margin.
     pub with_margin: (usize, usize),
-    /// Humps that reach a pixel, along one axis.
+    /// Bumps that reach a pixel, along one axis.
     humps: usize,
-    /// Parameters that are 0, beyond the border, along one axis.
+    /// Parameters outside of the border, which are 0, along one axis.
     outside: usize,
-    /// `[step, step, humps, humps]`: what share of each hump a pixel has, by its place within a step.
+    /// `[step, step, bumps, bumps]`: the height of each bump at a pixel, by its position within a
+    /// step.
     shares: Vec<f64>,
 }
 
 impl SmoothMask {
-    /// Masks `[H, W]` with humps every `step` pixels that are about `sigma` pixels wide.
+    /// Masks `[H, W]` with bumps every `step` pixels that are about `sigma` pixels wide.
     pub fn new(size: (usize, usize), step: usize, sigma: usize) -> Self {
         let reach = 1 + sigma.div_ceil(step);
         let outside = 1 + (2 * sigma).div_ceil(step);
         let humps = 2 * reach + 1;
         let parameters = (size.0.div_ceil(step), size.1.div_ceil(step));
         let length = |count: usize| (count + 2 * (outside - reach)) * step - step + 1;
-        // From a pixel at a place within a step to the middle of a hump, along one axis.
+        // From a pixel at a position within a step to the centre of a bump, along one axis.
         let away = |place: usize, hump: usize| {
             place as f64 - sigma as f64 - step as f64 * (hump as f64 - outside as f64)
         };
@@ -74,7 +76,7 @@ impl SmoothMask {
         by_row.concat()
     }
 
-    /// The part of a mask with its margin that lies on the picture, `[H, W]`.
+    /// A mask without its margin, `[H, W]`.
     pub fn without_margin<T: Copy>(&self, values: &[T]) -> Vec<T> {
         let columns = self.with_margin.1;
         let start = |y: usize| (y + self.margin) * columns + self.margin;
@@ -83,7 +85,7 @@ impl SmoothMask {
             .collect()
     }
 
-    /// Adds values `[H, W]` of the picture's pixels to those of a mask with its margin.
+    /// Adds values `[H, W]` to a mask with its margin.
     pub fn add_within_margin(&self, all: &mut [f64], within: &[f64]) {
         let columns = self.with_margin.1;
         for (y, row) in within.chunks_exact(self.size.1).enumerate() {
@@ -94,7 +96,8 @@ impl SmoothMask {
         }
     }
 
-    /// The gradient with respect to the parameters, given that with respect to the mask with its margin.
+    /// The gradient with respect to the parameters, from that with respect to the mask with its
+    /// margin.
     pub fn backward(&self, parameters: &[f64], gradient: &[f64]) -> Vec<f64> {
         let (rows, columns) = self.with_margin;
         let of_row = |y: usize| {
@@ -114,7 +117,7 @@ impl SmoothMask {
             sums
         };
         let by_row: Vec<Vec<f64>> = (0..rows).into_par_iter().map(of_row).collect();
-        // In the order of the rows, so that the sum does not depend on threads.
+        // The order of the rows is fixed, so that the sum does not depend on threads.
         let mut sums = vec![0.0; parameters.len()];
         for row in by_row {
             for (sum, value) in sums.iter_mut().zip(row) {
@@ -124,12 +127,12 @@ impl SmoothMask {
         sums
     }
 
-    /// The soft maximum of the humps at a pixel, and those humps.
+    /// The soft maximum of the bumps at a pixel, and those bumps.
     fn soft_maximum(
         &self,
         parameters: &[f64],
         (y, x): (usize, usize),
-        humps: &mut Vec<Hump>,
+        humps: &mut Vec<Bump>,
     ) -> f64 {
         humps.clear();
         let at = (y % self.step * self.step + x % self.step) * self.humps * self.humps;
@@ -145,7 +148,7 @@ impl SmoothMask {
                 let parameter = row.zip(column).map(|(r, c)| r * self.parameters.1 + c);
                 let share = shares[hump_y * self.humps + hump_x];
                 let height = parameter.map_or(0.0, |parameter| share * parameters[parameter]);
-                humps.push(Hump {
+                humps.push(Bump {
                     parameter,
                     share,
                     height,
@@ -159,9 +162,9 @@ impl SmoothMask {
     }
 }
 
-/// A hump at one pixel.
-struct Hump {
-    /// The parameter that it is the hump of; `None` beyond the border.
+/// A bump at one pixel.
+struct Bump {
+    /// Its parameter; `None` outside of the border.
     parameter: Option<usize>,
     /// Its height for a parameter of 1.
     share: f64,
@@ -175,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mask_of_no_humps_is_zero_and_of_full_ones_nearly_one_inside() {
+    fn a_mask_without_bumps_is_zero_and_one_of_full_bumps_nearly_one_inside() {
         let maker = SmoothMask::new((30, 23), 4, 6);
         let (rows, columns) = maker.parameters;
         assert_eq!((rows, columns), (8, 6));
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gradient_is_that_of_finite_differences() {
+    fn the_gradient_equals_finite_differences() {
         let maker = SmoothMask::new((9, 13), 3, 4);
         let count = maker.parameters.0 * maker.parameters.1;
         let value = |i: usize, of: usize| ((i * of) % 17) as f64 / 17.0;

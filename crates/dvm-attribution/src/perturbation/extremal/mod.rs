@@ -13,26 +13,27 @@ use serde_json::{Map, Value};
 use self::mask::SmoothMask;
 use self::pyramid::Pyramid;
 use crate::options::SCORE;
-use crate::probe::Ask;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::probe::GradientRequest;
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::subject::ALWAYS_ALLOWED_BACK;
 use crate::{
-    Array, Attribution, Check, Error, Method, Nature, Observation, OptionSpec, Score, Subject,
-    Target, Walks,
+    Array, Attribution, Check, Error, Method, Observation, OptionSpec, Score, Subject, Target,
+    ValueKind, Walks,
 };
 
 const AREAS: OptionSpec = OptionSpec {
     name: "areas",
     takes: Takes::Text("A,…"),
     default: "0.1",
-    help: "which part of the picture shows, above 0 and below 1; the masks of several areas are averaged",
+    help: "part of the picture that is shown, greater than 0 and less than 1; the masks of several \
+           areas are averaged",
 };
 
 const ITERATIONS: OptionSpec = OptionSpec {
     name: "iterations",
     takes: Takes::Text("N"),
     default: "800",
-    help: "steps of the search for the mask, each one pass forward and back",
+    help: "number of optimisation steps, each one pass forward and back",
 };
 
 const MASK_STEP: OptionSpec = OptionSpec {
@@ -46,11 +47,11 @@ const MASK_SIGMA: OptionSpec = OptionSpec {
     name: "mask-sigma",
     takes: Takes::Text("N"),
     default: "21",
-    help: "how wide the hump of a parameter is, in pixels; wider ones make smoother masks",
+    help: "width of the bump of a parameter, in pixels; larger values give smoother masks",
 };
 
 /// The mask of a given area that keeps the score largest.
-pub const EXTREMAL_PERTURBATION: Entry = Entry {
+pub const EXTREMAL_PERTURBATION: MethodEntry = MethodEntry {
     name: "extremal-perturbation",
     title: "extremal perturbation",
     summary: "the smooth mask of a given area that keeps the class's score largest while the rest of the \
@@ -69,18 +70,18 @@ pub const EXTREMAL_PERTURBATION: Entry = Entry {
     build: |settings| Ok(Box::new(Extremal::new(settings)?)),
 };
 
-/// How far parameters move along the gradient.
+/// Step size of the parameters along the gradient.
 const RATE: f64 = 0.01;
 
-/// What a step keeps of the direction of the steps before.
+/// Momentum.
 const MOMENTUM: f64 = 0.9;
 
-/// How much the distance from the wanted area counts beside the score, and by what factor it counts more
-/// with each step.
+/// Weight of the distance from the target area relative to the score, and its growth factor per
+/// step.
 const WEIGHT: f64 = 300.0;
 const GROWTH: f64 = 1.0035;
 
-/// Parts of the picture.
+/// Areas as parts of the picture.
 #[derive(Clone, Debug, PartialEq)]
 struct Areas(Vec<f64>);
 
@@ -94,7 +95,8 @@ impl FromStr for Areas {
         };
         let all: Option<Vec<f64>> = text.split(',').map(area).collect();
         all.map(Self).ok_or(
-            "it is a number above 0 and below 1, or several with commas, such as 0.05,0.1,0.2",
+            "it must be one or several numbers greater than 0 and less than 1, separated by \
+             commas, such as 0.05,0.1,0.2",
         )
     }
 }
@@ -120,21 +122,21 @@ impl Extremal {
         })
     }
 
-    /// Refuses masks that are coarser than the picture, and work that memory does not hold.
+    /// Refuses masks that do not fit the picture or memory.
     fn check(&self, subject: &Subject) -> Result<(), Error> {
         let (height, width) = subject.size();
         if self.step > height.min(width) || self.sigma > height.max(width) {
             return Err(Error::Unfit(format!(
-                "a mask with a `mask-step` of {} and a `mask-sigma` of {} does not fit on {height}×{width} \
-                 pixels; choose smaller ones",
+                "a mask with a `mask-step` of {} and a `mask-sigma` of {} does not fit on \
+                 {height}×{width} pixels; choose smaller values",
                 self.step, self.sigma
             )));
         }
         let needed = Pyramid::bytes(subject.picture().len());
         if needed > subject.memory().max(ALWAYS_ALLOWED_BACK) {
             return Err(Error::Unfit(format!(
-                "the picture at several levels of blur takes {} MiB, more than the {} MiB allowed; allow more \
-                 memory",
+                "the picture at several levels of blur needs {} MiB; the limit is {} MiB: choose a \
+                 higher memory limit",
                 needed.div_ceil(1 << 20),
                 subject.memory() >> 20
             )));
@@ -142,7 +144,7 @@ impl Extremal {
         Ok(())
     }
 
-    /// The masks `[H, W]` of all areas, and the score under each of them.
+    /// The masks `[H, W]` of all areas, and the score for each.
     fn masks(
         &self,
         subject: &Subject,
@@ -150,7 +152,7 @@ impl Extremal {
         target: &Target,
     ) -> Result<Vec<Found>, Error> {
         let graph = subject.network().folded();
-        let ask = Ask {
+        let ask = GradientRequest {
             target,
             score: self.score,
             composite: &self.composite,
@@ -167,7 +169,7 @@ impl Extremal {
                 .map(|s| maker.values(&s.parameters))
                 .collect();
             let shown: Vec<Vec<f64>> = masks.iter().map(|m| maker.without_margin(m)).collect();
-            // Every other picture is seen in a mirror, so that the mask does not fit one view only.
+            // Every second picture is mirrored, so that the mask does not fit a single view.
             let turned = iteration % 2 == 0;
             let make = |index: usize| {
                 let picture = pyramid.perturbed(&shown[index]);
@@ -186,7 +188,7 @@ impl Extremal {
                 let of_score = pyramid.backward(&shown[index], &gradient);
                 let wanted = area::wanted(&masks[index], self.areas[index]);
                 let scale = 2.0 * weight / masks[index].len() as f64;
-                // Upwards for the score, downwards for the distance from the area.
+                // Maximises the score, minimises the distance from the area.
                 let away = masks[index].iter().zip(&wanted);
                 let mut slope: Vec<f64> = away
                     .map(|(mask, wanted)| -scale * (mask - wanted))
@@ -206,7 +208,7 @@ impl Extremal {
             pyramid.perturbed(&mask)
         };
         let mut scores = Vec::new();
-        let mut read = |_: usize, reading: crate::probe::Reading| {
+        let mut read = |_: usize, reading: crate::probe::ActivationResult| {
             scores.push(target.score(self.score, subject.output(), &reading.numbers)?);
             Ok(())
         };
@@ -226,22 +228,22 @@ impl Extremal {
 struct Found {
     /// `[H, W]`
     mask: Vec<f32>,
-    /// The score under it.
+    /// The score with this mask.
     score: f32,
 }
 
-/// The search for the mask of one area.
+/// The optimisation of the mask of one area.
 #[derive(Clone)]
 struct Search {
     parameters: Vec<f64>,
-    /// The direction of the steps so far.
+    /// The momentum.
     velocity: Vec<f64>,
-    /// The last mask that was tried, `[H, W]`.
+    /// The latest mask, `[H, W]`.
     mask: Vec<f32>,
 }
 
 impl Search {
-    /// From a mask that shows everything.
+    /// Starts with a mask that shows everything.
     fn new(parameters: usize) -> Self {
         Self {
             parameters: vec![1.0; parameters],
@@ -250,7 +252,7 @@ impl Search {
         }
     }
 
-    /// Up along the slope.
+    /// One step of gradient ascent.
     fn step(&mut self, slope: &[f64], is_first: bool) {
         let moved = self.parameters.iter_mut().zip(&mut self.velocity);
         for ((parameter, velocity), slope) in moved.zip(slope) {
@@ -263,7 +265,7 @@ impl Search {
     }
 }
 
-/// A picture, stored `H, W, C`, as a mirror shows it.
+/// A picture, stored `H, W, C`, mirrored left to right.
 fn mirrored(values: &[f32], width: usize, channels: usize) -> Vec<f32> {
     let rows = values.chunks_exact(width * channels);
     rows.flat_map(|row| row.chunks_exact(channels).rev().flatten().copied())
@@ -320,16 +322,16 @@ impl Method for Extremal {
                     name: "shown area",
                     value: shown,
                     meaning: format!(
-                        "mean of the mask; near {wanted:.3}, the area asked for, the search has come to its end, \
-                         otherwise more iterations are needed"
+                        "mean of the mask; it should be near the requested area, {wanted:.3}, \
+                         otherwise more `iterations` are needed"
                     ),
                 },
                 Check {
                     name: "score under the mask",
                     value: f64::from(found.iter().map(|f| f.score).sum::<f32>() / number),
                     meaning: format!(
-                        "the {score} while only the masked area shows; the whole picture has {whole:.4}, and a \
-                         mask that has found what matters comes near or above it"
+                        "the {score} while only the masked area is shown; the whole picture has \
+                         {whole:.4}, and a good mask comes near it or exceeds it"
                     ),
                 },
             ];
@@ -346,7 +348,7 @@ impl Method for Extremal {
                 map,
                 size: (height, width),
                 smooth: None,
-                nature: Nature::Magnitude,
+                value_kind: ValueKind::Positive,
                 warnings: Vec::new(),
                 checks,
             }
@@ -360,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mirror_turns_columns_and_keeps_channels() {
+    fn mirroring_reverses_columns_and_keeps_channels() {
         let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]; // [2, 2, 2]
         assert_eq!(
             mirrored(&values, 2, 2),
@@ -369,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn areas_are_parts_of_the_picture() {
+    fn areas_are_between_0_and_1() {
         assert_eq!("0.05, 0.2".parse(), Ok(Areas(vec![0.05, 0.2])));
         for text in ["0", "1", "0.1,", "x"] {
             assert!(text.parse::<Areas>().is_err(), "{text}");

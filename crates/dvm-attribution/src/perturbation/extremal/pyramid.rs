@@ -1,4 +1,4 @@
-//! The picture at several levels of blur, and between them.
+//! The picture at several levels of blur, with interpolation between them.
 
 use rayon::prelude::*;
 
@@ -16,7 +16,7 @@ pub(super) struct Pyramid {
 }
 
 impl Pyramid {
-    /// The levels of a normalised picture, stored `[H, W, C]`. Beyond its border it is zero.
+    /// The levels of a normalised picture, stored `[H, W, C]`. Outside of its border it is zero.
     pub fn new(picture: &[f32], (height, width): (usize, usize), channels: usize) -> Self {
         let level = |level: usize| {
             let sigma = (1.0 - level as f64 / (LEVELS - 1) as f64) * LARGEST_BLUR;
@@ -28,20 +28,20 @@ impl Pyramid {
         }
     }
 
-    /// Bytes that the levels of such a picture take.
+    /// Bytes for the levels of such a picture.
     pub fn bytes(values: usize) -> usize {
         LEVELS * values * size_of::<f32>()
     }
 
-    /// The two levels between which a pixel lies, and how far it is from the first to the second.
+    /// The two levels around the level of a pixel, and the fraction from the first to the second.
     fn between(mask: f64) -> (usize, usize, f64) {
         let at = mask * (LEVELS - 1) as f64;
         let low = (at.max(0.0) as usize).min(LEVELS - 1);
         (low, (low + 1).min(LEVELS - 1), at - low as f64)
     }
 
-    /// The picture `[H, W, C]` with each pixel at the level that the mask `[H, W]` says: blurred at 0,
-    /// itself at 1.
+    /// The picture `[H, W, C]` with each pixel at the level given by the mask `[H, W]`: 0 is the
+    /// strongest blur, 1 no blur.
     pub fn perturbed(&self, mask: &[f64]) -> Vec<f32> {
         let mut values = Vec::with_capacity(mask.len() * self.channels);
         for (pixel, &mask) in mask.iter().enumerate() {
@@ -54,7 +54,7 @@ impl Pyramid {
         values
     }
 
-    /// The gradient with respect to the mask `[H, W]`, given that with respect to the picture.
+    /// The gradient with respect to the mask `[H, W]`, from that with respect to the picture.
     pub fn backward(&self, mask: &[f64], gradient: &[f32]) -> Vec<f64> {
         let of_pixel = |(pixel, &mask): (usize, &f64)| {
             let (low, high, _) = Self::between(mask);
@@ -68,7 +68,8 @@ impl Pyramid {
     }
 }
 
-/// Under a Gaussian of standard deviation `sigma` that is cut at four of them; zero beyond the border.
+/// Blurred with a Gaussian of standard deviation `sigma`, cut at 4 `sigma`; zero outside of the
+/// border.
 fn blurred(
     values: &[f32],
     (height, width): (usize, usize),
@@ -86,7 +87,7 @@ fn blurred(
         })
         .collect();
     let total: f64 = weights.iter().sum();
-    // One pass along an axis of `length` positions that lie `step` values apart.
+    // One pass along an axis of `length` positions that are `step` values apart.
     let pass = |values: &[f32], length: usize, step: usize| -> Vec<f32> {
         let blur = |at: usize| {
             let position = (at / step % length) as isize;
@@ -125,7 +126,7 @@ mod tests {
     fn the_gradient_is_the_difference_of_the_levels_around() {
         let picture: Vec<f32> = (0..4 * 3).map(|v| (v * v % 11) as f32).collect();
         let pyramid = Pyramid::new(&picture, (4, 3), 1);
-        // Well between two levels each.
+        // Both pixels are well between two levels.
         let mask: Vec<f64> = (0..12).map(|i| (f64::from(i % 7) + 0.4) / 7.0).collect();
         let ones = vec![1.0; 12];
         for (at, slope) in pyramid.backward(&mask, &ones).into_iter().enumerate() {

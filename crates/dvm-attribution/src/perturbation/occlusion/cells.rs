@@ -1,12 +1,12 @@
-//! From one value per window to one per pixel, where windows overlap.
+//! Combines overlapping windows: from one value per window to one value per pixel.
 
 use dvm_image::HeatMap;
 use dvm_options::words;
 
 words! {
-    /// What a pixel under several windows shows.
+    /// The value of a pixel under several windows.
     pub(super) enum Overlap {
-        /// The window whose centre is nearest.
+        /// That of the window with the nearest centre.
         Cell = "cell",
         /// The mean of all windows over it.
         Average = "average",
@@ -16,9 +16,9 @@ words! {
 }
 
 impl Overlap {
-    /// One value at each pair of `ys` and `xs` (points of the picture that windows are laid on, in
-    /// pixels); `None` where the map stays one of cells. A point beyond the picture is under no
-    /// window; its mean is `uncovered`, what a window would have that changes nothing.
+    /// One value at each pair of `ys` and `xs` (positions in pixels on the picture that windows are
+    /// laid on); `None` if the map keeps its cells. A point outside of the picture is under no
+    /// window; its mean is `uncovered`, the value of a window without effect.
     pub fn combined(
         self,
         cells: &HeatMap,
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_beyond_the_picture_is_under_no_window() {
+    fn a_point_outside_of_the_picture_is_under_no_window() {
         let points: (&[f64], &[f64]) = (&[0.5], &[-1.0, 1.5, 4.5]);
         let mean = Overlap::Average.combined(&three_windows(), points, 9.0);
         assert_eq!(mean.unwrap(), [9.0, 2.0, 9.0]);

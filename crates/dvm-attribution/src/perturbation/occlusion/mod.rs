@@ -1,4 +1,4 @@
-//! Occlusion: cover the picture window by window and see what the network loses.
+//! Occlusion: covers the picture window by window and measures the change of the score.
 
 mod cells;
 mod windows;
@@ -16,33 +16,33 @@ pub(super) use self::windows::BLUR;
 use self::windows::Windows;
 use crate::options;
 use crate::probe::Variants;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{
-    Array, Attribution, Baseline, Cells, Error, Method, Nature, Observation, OptionSpec, Preset,
-    Score, SettingError, Settings, Subject, Target, Walks,
+    Array, Attribution, Baseline, Cells, Error, Method, Observation, OptionSpec, Preset, Score,
+    SettingError, Settings, Subject, Target, ValueKind, Walks,
 };
 
 const WINDOW: OptionSpec = OptionSpec {
     name: "window",
     takes: Takes::Text("N|HxW"),
     default: "20",
-    help: "rows and columns that are covered at a time, in pixels",
+    help: "rows and columns of a window, in pixels",
 };
 
 const STRIDE: OptionSpec = OptionSpec {
     name: "stride",
     takes: Takes::Text("N|HxW"),
     default: "10",
-    help: "rows and columns from one window to the next, in pixels",
+    help: "distance from one window to the next, in pixels",
 };
 
 const FILL: OptionSpec = OptionSpec {
     name: "fill",
     takes: Takes::Text("mean|black|white|grey|zero|blur|noise|#RRGGBB|FILE"),
     default: "mean",
-    help: "what covers: the picture's mean colour, black, white, grey (127.5), zero after \
-           normalisation, the picture blurred, noise, a colour, a picture file, or (space `input`) a .npy file of \
-           normalised values (float32 [C, H, W])",
+    help: "what covers the window: mean (the picture's mean colour), black, white, grey (127.5), \
+           zero (after normalisation), blur (the picture blurred), noise, a colour, a picture \
+           file, or (with space `input`) a .npy file of normalised values (float32 [C, H, W])",
 };
 
 const NOISE_SEED: OptionSpec = OptionSpec {
@@ -54,26 +54,26 @@ const NOISE_SEED: OptionSpec = OptionSpec {
 
 const VALUE: OptionSpec = OptionSpec {
     name: "value",
-    takes: Takes::Text("drop|raw"),
+    takes: Takes::Text(Value::FORM),
     default: "drop",
-    help: "score of the whole picture minus the covered one (positive: the place supports \
-           the class), or the covered score as it is",
+    help: "drop (score of the whole picture minus that of the covered one: positive where the \
+           picture supports the class) or raw (score of the covered picture)",
 };
 
 const OVERLAP: OptionSpec = OptionSpec {
     name: "overlap",
-    takes: Takes::Text("cell|average|sum"),
+    takes: Takes::Text(Overlap::FORM),
     default: "cell",
-    help: "what a pixel under several windows shows: the window whose centre is nearest, \
-           their mean, or their sum",
+    help: "value of a pixel under several windows: cell (that of the window with the nearest \
+           centre), average (their mean), or sum",
 };
 
 const SPACE: OptionSpec = OptionSpec {
     name: "space",
-    takes: Takes::Text("input|image"),
+    takes: Takes::Text(Space::FORM),
     default: "input",
-    help: "where windows are laid: on the crop that the network sees, or on the original \
-           picture before it is resized",
+    help: "where windows are laid: input (the crop that the network gets) or image (the original \
+           picture before it is resized)",
 };
 
 const SCORE: OptionSpec = OptionSpec {
@@ -81,11 +81,12 @@ const SCORE: OptionSpec = OptionSpec {
     ..options::SCORE
 };
 
-/// What the network loses when a window of the picture is covered.
-pub const OCCLUSION: Entry = Entry {
+/// The drop of the score when a window of the picture is covered.
+pub const OCCLUSION: MethodEntry = MethodEntry {
     name: "occlusion",
     title: "occlusion",
-    summary: "what the class loses when a window of the picture is covered, for windows all over it",
+    summary: "drop of the class's score when a window of the picture is covered, for windows all \
+              over the picture",
     reference: Reference {
         authors: "Zeiler, Fergus",
         year: 2013,
@@ -101,7 +102,8 @@ pub const OCCLUSION: Entry = Entry {
     presets: &[
         Preset {
             name: "seed",
-            summary: "the Deep Vision Mask experiments: probability under a black square on the original picture",
+            summary: "the Deep Vision Mask experiments: probability under a black square on the \
+                      original picture",
             options: &[
                 ("window", "20"),
                 ("stride", "10"),
@@ -129,7 +131,7 @@ pub const OCCLUSION: Entry = Entry {
 };
 
 words! {
-    /// What a cell of the map says.
+    /// The value of a cell of the map.
     enum Value {
         /// Score of the whole picture minus that of the covered one.
         Drop = "drop",
@@ -150,23 +152,24 @@ words! {
 
 /// Rows and columns, written `N` or `HxW`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Extent(usize, usize);
+struct Sides(usize, usize);
 
-impl FromStr for Extent {
+impl FromStr for Sides {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (rows, columns) = text.split_once(['x', '×']).unwrap_or((text, text));
         match (rows.trim().parse(), columns.trim().parse()) {
             (Ok(rows), Ok(columns)) if rows > 0 && columns > 0 => Ok(Self(rows, columns)),
-            _ => {
-                Err("it is a number of pixels above 0, or two as ROWSxCOLUMNS, such as 20 or 20x30")
-            }
+            _ => Err(
+                "it must be one number of pixels greater than 0, or two as ROWSxCOLUMNS, such as \
+                 20 or 20x30",
+            ),
         }
     }
 }
 
-impl fmt::Display for Extent {
+impl fmt::Display for Sides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == self.1 {
             write!(f, "{}", self.0)
@@ -178,8 +181,8 @@ impl fmt::Display for Extent {
 
 /// The method with its settings.
 struct Occlusion {
-    window: Extent,
-    stride: Extent,
+    window: Sides,
+    stride: Sides,
     fill: Baseline,
     noise_seed: u64,
     score: Score,
@@ -204,7 +207,8 @@ impl Occlusion {
             return Err(STRIDE.refuse(
                 occlusion.stride,
                 format!(
-                    "pixels between windows of {} would never be covered, so the option `overlap` with `{}` has no value for them",
+                    "pixels between windows of {} would never be covered, so the option `overlap` \
+                     with `{}` has no value for them; choose a smaller `stride`",
                     occlusion.window,
                     occlusion.overlap.word()
                 ),
@@ -213,7 +217,7 @@ impl Occlusion {
         Ok(occlusion)
     }
 
-    /// What a value of the map is, given what its scores are called.
+    /// What a value of the map is, from the name of its score.
     fn quantity(&self, score: &str) -> String {
         let of = match self.value {
             Value::Drop => "drop in ",
@@ -246,8 +250,8 @@ impl Occlusion {
         };
         if self.window.0 > height || self.window.1 > width {
             return Err(Error::Unfit(format!(
-                "the window of {} is larger than the picture of {height}×{width} that it is laid on; \
-                 choose a smaller window",
+                "the window of {} is larger than the picture of {height}×{width}; choose a smaller \
+                 `window`",
                 self.window
             )));
         }
@@ -259,7 +263,7 @@ impl Occlusion {
         })
     }
 
-    /// Where the pixels of the map lie on the picture that windows are laid on.
+    /// The positions of the map's pixels on the picture that windows are laid on.
     fn points(&self, subject: &Subject) -> (Vec<f64>, Vec<f64>) {
         let crop = subject.input().crop();
         let (ys, xs) = Grid::pixels(crop.height(), crop.width()).pixel_centres();
@@ -305,9 +309,9 @@ impl Method for Occlusion {
         };
         let count = windows.count();
         subject.allow_scores(count, whole.len())?;
-        // All classes come from one sweep.
+        // One run over the windows gives all classes.
         let mut covered = vec![0.0; count * whole.len()];
-        subject.answers(&windows, &mut |window, numbers| {
+        subject.outputs_of(&windows, &mut |window, numbers| {
             let of_classes = self.score.of(output, numbers);
             for (class, score) in of_classes.into_iter().enumerate() {
                 covered[class * count + window] = score;
@@ -336,7 +340,7 @@ impl Method for Occlusion {
     }
 
     fn parameters(&self) -> Map<String, Json> {
-        let extent = |e: Extent| Json::from(vec![e.0, e.1]);
+        let extent = |e: Sides| Json::from(vec![e.0, e.1]);
         [
             ("window", extent(self.window)),
             ("stride", extent(self.stride)),
@@ -353,17 +357,17 @@ impl Method for Occlusion {
     }
 }
 
-/// The scores of all classes under all windows of one picture.
+/// The scores of all classes for all windows of one picture.
 struct Scores<'a> {
     method: &'a Occlusion,
     grid: Grid,
     /// The scores of the whole picture, one per class.
     whole: Vec<f32>,
-    /// What they are called.
+    /// The name of the score.
     score: &'static str,
     /// `[K, rows, columns]`
     raw: Array,
-    /// Where the rows and columns of the map lie on the picture under the windows.
+    /// The positions of the map's rows and columns on the picture that windows are laid on.
     points: (Vec<f64>, Vec<f64>),
     /// Rows and columns of the map.
     size: (usize, usize),
@@ -400,7 +404,8 @@ impl Scores<'_> {
         let mut warnings = Vec::new();
         if method.leaves_gaps() {
             warnings.push(format!(
-                "windows of {} lie {} apart: the pixels between them were never covered",
+                "windows of {} are {} apart: the pixels between them were never covered; choose a \
+                 smaller `stride` to cover all",
                 method.window, method.stride
             ));
         }
@@ -413,9 +418,9 @@ impl Scores<'_> {
             size: self.size,
             smooth,
             arrays: vec![self.raw.clone()],
-            nature: match method.value {
-                Value::Drop => Nature::Signed,
-                Value::Raw => Nature::Level,
+            value_kind: match method.value {
+                Value::Drop => ValueKind::Signed,
+                Value::Raw => ValueKind::ScoreIfHidden,
             },
             warnings,
             checks: Vec::new(),

@@ -11,11 +11,11 @@ use crate::baseline::{Baseline, Cover};
 use crate::probe::Variants;
 use crate::{Error, Subject};
 
-/// Standard deviation of a blurred cover in parts of the window's longer side: at half the window nothing
-/// that fits into it is left to see.
+/// Standard deviation of the fill `blur` in parts of the window's longer side: at half the window,
+/// nothing that fits in it is visible.
 pub const BLUR: f64 = 0.5;
 
-/// Every window of a grid over one picture, and how to make the covered versions of it.
+/// All windows of a grid over one picture.
 pub(super) struct Windows<'a> {
     subject: &'a Subject<'a>,
     grid: Grid,
@@ -23,16 +23,16 @@ pub(super) struct Windows<'a> {
 }
 
 enum Covering<'a> {
-    /// Windows on the network's input: the normalised cover, stored as the input is, `H, W, C`.
+    /// Windows on the network's input: the normalised fill, stored as the input is, `H, W, C`.
     Input { cover: Vec<f32> },
-    /// Windows on the original picture: the cover is rounded to whole colours.
+    /// Windows on the original picture: the fill is rounded to whole colours.
     Image {
         original: &'a Picture,
         cover: Cover,
-        /// The normalised values of the crop without a window, as stored: what the network is given, unless
-        /// noise was added to that.
+        /// The normalised values of the crop without a window, as stored: equal to the input,
+        /// unless noise was added to that.
         uncovered: Vec<f32>,
-        /// Copies of the original to draw windows on, as many as threads ask for one at a time.
+        /// Copies of the original to draw windows on, one for each thread that works.
         canvases: Mutex<Vec<Picture>>,
     },
 }
@@ -55,8 +55,9 @@ impl<'a> Windows<'a> {
         })
     }
 
-    /// Windows on the original picture, before it is resized and cropped. Values of the network's input that
-    /// no longer follow from the original, such as those with noise, stay wherever a window has no influence.
+    /// Windows on the original picture, before it is resized and cropped. Values of the input that
+    /// differ from the prepared original, such as those with noise, are kept where a window has no
+    /// influence.
     pub fn over_image(
         subject: &'a Subject<'a>,
         grid: Grid,
@@ -85,7 +86,7 @@ impl<'a> Windows<'a> {
         (sigma, format!("occlusion noise {noise_seed}"))
     }
 
-    /// Rows and columns of the picture that the windows are laid on, under one of them.
+    /// Rows and columns of the picture under a window.
     fn pixels_of(&self, window: usize) -> (Range<usize>, Range<usize>) {
         let columns = self.grid.columns();
         self.grid.pixels_of(window / columns, window % columns)
@@ -115,10 +116,10 @@ impl Variants for Windows<'_> {
         let (rows, columns) = self.pixels_of(window);
         let channels = match &self.covering {
             Covering::Input { .. } => subject.preprocess().channels.count(),
-            // A picture has three, whatever the network takes.
+            // A picture has three channels, even if the network has another number.
             Covering::Image { .. } => 3,
         };
-        // The same stretch of each covered row, in values.
+        // The same range of each covered row, in values.
         let spans = rows.clone().map(|y| {
             let start = (y * self.grid.width + columns.start) * channels;
             start..start + columns.len() * channels
@@ -173,7 +174,8 @@ impl Variants for Windows<'_> {
 }
 
 impl Windows<'_> {
-    /// Puts a part of a covered crop into the network's values, wherever it is not as `uncovered`.
+    /// Copies a part of a covered crop into the input's values, wherever it differs from
+    /// `uncovered`.
     fn put(&self, part: &Picture, at: &Rectangle, uncovered: &[f32], values: &mut [f32]) {
         let (rows, columns) = at.size();
         let channels = self.subject.preprocess().channels.count();
@@ -192,13 +194,13 @@ impl Windows<'_> {
     }
 }
 
-/// The part of the crop that these pixels of the original have an influence on: as far as the
-/// resizing filter reaches. Empty where they were cut off.
+/// The part of the crop that these pixels of the original influence, which depends on the resizing
+/// filter. Empty if they are outside of the crop.
 fn influence_on_crop(subject: &Subject, rows: &Range<usize>, columns: &Range<usize>) -> Rectangle {
     let placement = subject.input().placement();
     let scale = placement.scale();
     let widened = |pixels: &Range<usize>, scale: f64| {
-        // Shrinking widens the filter; one pixel more covers its rounding.
+        // Shrinking widens the filter; one pixel is added for rounding.
         let reach = subject.preprocess().interpolation.support() * (1.0 / scale).max(1.0) + 1.0;
         pixels.start as f64 - reach..pixels.end as f64 + reach
     };

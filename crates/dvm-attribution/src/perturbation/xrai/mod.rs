@@ -12,25 +12,26 @@ use serde_json::{Map, Value};
 use self::ranking::ranked;
 use super::felzenszwalb::felzenszwalb;
 use super::segments::Segmentation;
+use crate::gradient::legendre_roots;
 use crate::options::{self, SCORE, SEED};
-use crate::probe::Ask;
-use crate::registry::{Entry, Family, Published, Reference};
+use crate::probe::GradientRequest;
+use crate::registry::{Family, MethodEntry, Published, Reference};
 use crate::{
-    Array, Attribution, Baselines, Error, Method, Nature, Observation, OptionSpec, Score, Subject,
-    Target,
+    Array, Attribution, Baselines, Error, Method, Observation, OptionSpec, Score, Subject, Target,
+    ValueKind,
 };
 
 const SEGMENTS: OptionSpec = OptionSpec {
     name: "segments",
     takes: Takes::Text("felzenszwalb|slic:N|grid:N|grid:ROWSxCOLUMNS|file:PATH"),
     default: "felzenszwalb",
-    help: "what is ranked: overlapping segments of six scales (Felzenszwalb and Huttenlocher 2004), or the \
-           segments of one kind, as other methods have them",
+    help: "the segments: felzenszwalb (overlapping segments of six scales, Felzenszwalb and \
+           Huttenlocher 2004), or those of one kind, as for other methods",
 };
 
 const BASELINE: OptionSpec = OptionSpec {
     default: "black,white",
-    help: "where the paths of the integrated gradients begin; those of several are averaged",
+    help: "start of the paths of the integrated gradients; those of several baselines are averaged",
     ..options::BASELINE
 };
 
@@ -38,15 +39,15 @@ const STEPS: OptionSpec = OptionSpec {
     name: "steps",
     takes: Takes::Text("N"),
     default: "50",
-    help: "points on each path, by Gauss and Legendre",
+    help: "number of points on each path (Gauss-Legendre quadrature)",
 };
 
 /// Segments by the density of the integrated gradients in them.
-pub const XRAI: Entry = Entry {
+pub const XRAI: MethodEntry = MethodEntry {
     name: "xrai",
     title: "XRAI",
-    summary: "segments of several scales one after another, always the one whose new pixels have the largest \
-              integrated gradients on average",
+    summary: "ranks segments of several scales: the next one is always that whose new pixels have \
+              the largest mean integrated gradient",
     reference: Reference {
         authors: "Kapishnikov, Bolukbasi, Viégas, Terry",
         year: 2019,
@@ -54,27 +55,28 @@ pub const XRAI: Entry = Entry {
         published: Published::Arxiv("1906.02825"),
     },
     family: Family::Perturbation,
-    cost: "one pass forward and back per step and baseline: 100 if not said",
+    cost: "one pass forward and back per step and baseline; 100 by default",
     networks: "all",
     options: &[SEGMENTS, BASELINE, STEPS, SEED, SCORE],
     presets: &[],
     build: |settings| Ok(Box::new(Xrai::new(settings)?)),
 };
 
-/// The scales of the segments, how few pixels one may have, by how many pixels it is widened, and how many
-/// new ones it must add: all for a picture of this many pixels, and larger with larger ones.
+/// The scales of the segments, their smallest size, the width by which they are dilated, and the
+/// number of new pixels that each must add, for a picture of this many pixels; scaled for other
+/// sizes.
 const SCALES: [f64; 6] = [50.0, 100.0, 150.0, 250.0, 500.0, 1200.0];
 const SMALLEST: f64 = 150.0;
 const WIDENED: f64 = 5.0;
 const SMALLEST_ADDED: f64 = 50.0;
 const PIXELS: f64 = 224.0 * 224.0;
 
-/// What is ranked.
+/// The segments that are ranked.
 #[derive(Clone, Debug, PartialEq)]
 enum Ranked {
     /// Segments of several scales.
     Scales,
-    /// Those that other methods have.
+    /// Those of other methods.
     One(Segmentation),
 }
 
@@ -86,7 +88,7 @@ impl FromStr for Ranked {
             return Ok(Self::Scales);
         }
         let other = text.parse().map(Self::One);
-        other.map_err(|expected: &str| format!("it is felzenszwalb, or {expected}"))
+        other.map_err(|expected: &str| format!("{expected}; or felzenszwalb"))
     }
 }
 
@@ -120,7 +122,7 @@ impl Xrai {
         })
     }
 
-    /// The pixels of every segment, and how many new ones each must add.
+    /// The pixels of every segment, and the number of new pixels that each must add.
     fn pixels(&self, subject: &Subject) -> Result<(Vec<Vec<u32>>, usize), Error> {
         let size = subject.size();
         let area = (size.0 * size.1) as f64 / PIXELS;
@@ -146,7 +148,8 @@ impl Xrai {
         }
     }
 
-    /// The integrated gradients of a target, averaged over the baselines: the largest of the channels, `[H, W]`.
+    /// The integrated gradients of a target, averaged over the baselines: the largest over the
+    /// channels, `[H, W]`.
     fn integrated(
         &self,
         subject: &Subject,
@@ -154,7 +157,7 @@ impl Xrai {
         target: &Target,
     ) -> Result<Vec<f64>, Error> {
         let graph = subject.network().folded();
-        let ask = Ask {
+        let ask = GradientRequest {
             target,
             score: self.score,
             composite: &self.composite,
@@ -162,7 +165,8 @@ impl Xrai {
             nodes: &[graph.input()],
         };
         let picture = subject.picture().data();
-        let nodes = gauss_legendre(self.steps);
+        let roots = legendre_roots(self.steps).into_iter();
+        let nodes: Vec<(f64, f64)> = roots.map(|(x, w)| ((1.0 - x) / 2.0, w)).collect();
         let count = baselines.len() * self.steps;
         let make = |index: usize| {
             let at = nodes[index % self.steps].0;
@@ -202,7 +206,7 @@ fn members(labels: &[u32]) -> Vec<Vec<u32>> {
     members
 }
 
-/// All pixels that lie within `radius` of some, in order.
+/// All pixels within `radius` of the given ones, in order.
 fn widened(pixels: &[u32], (height, width): (usize, usize), radius: usize) -> Vec<u32> {
     let reach = radius as isize;
     let disk: Vec<(isize, isize)> = (-reach..=reach)
@@ -226,32 +230,6 @@ fn widened(pixels: &[u32], (height, width): (usize, usize), radius: usize) -> Ve
     all.filter(|(_, within)| **within)
         .map(|(pixel, _)| pixel as u32)
         .collect()
-}
-
-/// Points in 0 … 1 and their weights, which add up to 1, for the mean of a function (Gauss and Legendre).
-fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
-    let n = count as f64;
-    let node = |index: usize| {
-        // The root of the Legendre polynomial, from where it nearly is, by Newton.
-        let mut x = (std::f64::consts::PI * (index as f64 + 0.75) / (n + 0.5)).cos();
-        let mut slope = 1.0;
-        for _ in 0..100 {
-            let (mut value, mut before) = (1.0, 0.0);
-            for k in 1..=count {
-                let k = k as f64;
-                let next = ((2.0 * k - 1.0) * x * value - (k - 1.0) * before) / k;
-                (before, value) = (value, next);
-            }
-            slope = n * (x * value - before) / (x * x - 1.0);
-            let step = value / slope;
-            x -= step;
-            if step.abs() < 1e-15 {
-                break;
-            }
-        }
-        ((1.0 - x) / 2.0, 1.0 / ((1.0 - x * x) * slope * slope))
-    };
-    (0..count).map(node).collect()
 }
 
 impl Method for Xrai {
@@ -303,7 +281,7 @@ impl Method for Xrai {
                     Array::new(Array::RAW, &[height, width], integrated),
                     Array::new(Array::SEGMENTS, &[height, width], ranks),
                 ],
-                nature: Nature::Signed,
+                value_kind: ValueKind::Signed,
                 warnings: Vec::new(),
                 checks: Vec::new(),
             }
@@ -315,20 +293,6 @@ impl Method for Xrai {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_points_of_gauss_and_legendre_are_exact_for_polynomials() {
-        for count in [1, 2, 5, 50] {
-            let nodes = gauss_legendre(count);
-            for power in 0..2 * count.min(12) {
-                let sum: f64 = nodes.iter().map(|(x, w)| w * x.powi(power as i32)).sum();
-                assert!(
-                    (sum - 1.0 / (power as f64 + 1.0)).abs() < 1e-13,
-                    "{count} {power}"
-                );
-            }
-        }
-    }
 
     #[test]
     fn a_pixel_is_widened_to_a_disk() {

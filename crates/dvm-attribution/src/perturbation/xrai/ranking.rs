@@ -1,17 +1,18 @@
-//! Segments one after another by the density of the attribution that each adds (Kapishnikov, Bolukbasi,
+//! Ranks segments by the mean attribution of the new pixels that each adds (Kapishnikov, Bolukbasi,
 //! Viégas, Terry 2019, arXiv 1906.02825, algorithm 1).
 
 /// The result for one picture.
 pub(super) struct Ranking {
-    /// `[H, W]`: the density that the segment of each pixel had when it was taken; pixels of none have the
-    /// mean of their attribution.
+    /// `[H, W]`: the mean attribution of the segment of each pixel when it was taken; pixels
+    /// without a segment share the mean of theirs.
     pub map: Vec<f32>,
-    /// `[H, W]`: whether the pixel was taken first (1), second, …; pixels of no segment come last.
+    /// `[H, W]`: the rank of each pixel, 1 for the first; pixels without a segment come last.
     pub ranks: Vec<u32>,
 }
 
-/// Takes `segments`, lists of pixels that may overlap, one after another: always the one whose new pixels
-/// have the largest mean of `attribution` `[H, W]`. Those with fewer than `smallest` new pixels are left out.
+/// Takes `segments`, lists of pixels that may overlap, one after another: always the one whose new
+/// pixels have the largest mean of `attribution` `[H, W]`. Those with fewer than `smallest` new
+/// pixels are left out.
 pub(super) fn ranked(attribution: &[f64], segments: &[Vec<u32>], smallest: usize) -> Ranking {
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); attribution.len()];
     for (segment, pixels) in segments.iter().enumerate() {
@@ -32,7 +33,7 @@ pub(super) fn ranked(attribution: &[f64], segments: &[Vec<u32>], smallest: usize
         let mut best: Option<(usize, f64)> = None;
         for &segment in &waiting {
             let density = density(segment);
-            // Of equal ones the first.
+            // The first of equal ones.
             if best.is_none_or(|(_, most)| density > most) {
                 best = Some((segment, density));
             }
@@ -59,7 +60,7 @@ pub(super) fn ranked(attribution: &[f64], segments: &[Vec<u32>], smallest: usize
     }
 }
 
-/// Pixels of no segment share what they have.
+/// Pixels without a segment share the mean of their attribution.
 fn fill_the_rest(attribution: &[f64], taken: &[Option<u32>], map: &mut [f32]) {
     let rest = || (0..taken.len()).filter(|&pixel| taken[pixel].is_none());
     let sum: f64 = rest().map(|pixel| attribution[pixel]).sum();
@@ -69,7 +70,7 @@ fn fill_the_rest(attribution: &[f64], taken: &[Option<u32>], map: &mut [f32]) {
     }
 }
 
-/// Places by gain, the largest first.
+/// Ranks by gain, the largest first.
 fn ranks(taken: &[Option<u32>], gains: &[f64]) -> Vec<u32> {
     let mut order: Vec<usize> = (0..gains.len()).collect();
     order.sort_by(|&a, &b| gains[b].total_cmp(&gains[a]));
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_densest_segment_comes_first_and_others_count_what_they_add() {
+    fn the_densest_segment_comes_first_and_others_count_with_their_new_pixels() {
         let attribution = [5.0, 1.0, 4.0, 0.0, 2.0];
         // The second shares its best pixel with the first.
         let segments = [vec![0], vec![0, 1], vec![2, 3]];
@@ -117,7 +118,7 @@ mod against_pair {
     use super::*;
 
     #[test]
-    fn segments_are_taken_in_the_order_of_pair_saliency() {
+    fn segments_are_taken_in_the_same_order_as_in_pair_saliency() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references");
         let references = Weights::read(&folder.join("segments.safetensors")).unwrap();
         let values = |name: &str| references.get(name).unwrap().values.clone();

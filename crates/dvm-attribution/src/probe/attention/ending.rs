@@ -1,4 +1,4 @@
-//! Which tokens a network's answer is made of.
+//! Finds the tokens that a network's output is computed from.
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::add::Add;
@@ -17,17 +17,17 @@ use dvm_engine::ops::stochastic_depth::StochasticDepth;
 use dvm_engine::ops::unary::Unary;
 use dvm_engine::{Graph, Node, NodeId};
 
-/// Tokens of a value, each along with what is computed of it alone.
+/// The tokens of a value whose features depend on one token each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Along {
-    /// The axis they lie along.
+    /// Their axis.
     axis: usize,
-    /// Which they are.
+    /// Their indices.
     tokens: Vec<usize>,
 }
 
-/// Behind the node `start`, whose value has all `tokens` along an axis: those that something reads that mixes
-/// them, or that the answer itself is made of, in order.
+/// The tokens of the node `start`, whose value has all `tokens` along an axis, that the output or
+/// an op that mixes tokens is computed from, in order.
 pub(super) fn tokens_read(
     graph: &Graph,
     shapes: &[Vec<usize>],
@@ -77,7 +77,7 @@ fn leading_to_the_output(graph: &Graph) -> Vec<bool> {
     leads
 }
 
-/// The tokens of a node's value, given those of its inputs; `None` if it mixes them.
+/// The tokens of a node's value, from those of its inputs; `None` if the node mixes them.
 fn behind(node: &Node, from: &[(&Along, &[usize])], shape: &[usize]) -> Option<Along> {
     let (first, source) = from[0];
     if from.iter().any(|(along, _)| *along != first) {
@@ -102,7 +102,7 @@ fn behind(node: &Node, from: &[(&Along, &[usize])], shape: &[usize]) -> Option<A
         return at(permute.axes.iter().position(|&from| from == axis)?);
     }
     if node.op_as::<Reshape>().is_some() || node.op_as::<Flatten>().is_some() {
-        // As many values before them, as many of them, and so as many behind.
+        // The sides before and at the axis are the same, so those after it are, too.
         let before: usize = source[..axis].iter().product();
         let matches = |&to: &usize| {
             shape[to] == tokens.len() && shape[..to].iter().product::<usize>() == before
@@ -110,7 +110,7 @@ fn behind(node: &Node, from: &[(&Along, &[usize])], shape: &[usize]) -> Option<A
         return at((0..shape.len()).find(matches)?);
     }
     if node.op_as::<Linear>().is_some() || node.op_as::<LayerNorm>().is_some() {
-        // What is joined are the features: the last axis, or the channels of a map.
+        // Only features may be joined: the last axis, or the channels of a map.
         let features = if source.len() == 4 {
             1
         } else {

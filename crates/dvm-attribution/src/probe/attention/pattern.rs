@@ -1,4 +1,5 @@
-//! Attention in a graph: the zoo's own op, or a softmax between two products, as exporters write it.
+//! Finds attention in a graph: the zoo's own op, or a softmax between two products, as exporters
+//! write it.
 
 use dvm_engine::ops::add::Add;
 use dvm_engine::ops::attention::Attention;
@@ -11,10 +12,10 @@ use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::softmax::Softmax;
 use dvm_engine::{Graph, Node, NodeId};
 
-/// Where the probabilities come from.
+/// Where the probabilities are computed.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    /// The zoo's op, which reads queries, keys and values, `[1, T, 3 · D]`.
+    /// The zoo's op, with queries, keys and values as its input, `[1, T, 3 · D]`.
     Op {
         op: Attention,
         qkv: NodeId,
@@ -31,13 +32,13 @@ pub(super) struct Found {
     pub node: NodeId,
     pub source: Source,
     pub heads: usize,
-    /// How many tokens look, and at how many.
+    /// The number of queries and keys.
     pub sides: (usize, usize),
-    /// The value that follows from it, and the axis along which its queries lie.
+    /// The value of the attention, and the axis of its queries.
     pub behind: (NodeId, usize),
 }
 
-/// All attentions of a graph whose values have these shapes, for a batch of one, in order.
+/// All attentions of a graph with values of these shapes, for a batch of one, in order.
 pub(super) fn attentions(graph: &Graph, shapes: &[Vec<usize>]) -> Vec<Found> {
     let consumers = graph.consumers();
     let of_node = |id: NodeId| {
@@ -80,7 +81,8 @@ pub(super) fn attentions(graph: &Graph, shapes: &[Vec<usize>]) -> Vec<Found> {
     graph.ids().filter_map(of_node).collect()
 }
 
-/// Whether a node is the softmax of an attention: what it reads comes from a product, and goes into one.
+/// Whether a node is the softmax of an attention: its input comes from a product, and its value
+/// goes into one.
 pub(crate) fn is_softmax_of_attention(graph: &Graph, id: NodeId) -> bool {
     if graph.node(id).op_as::<Softmax>().is_none() || behind(graph, id).is_none() {
         return false;
@@ -105,7 +107,7 @@ fn only_moves(node: &Node) -> bool {
         || node.op_as::<Dropout>().is_some()
 }
 
-/// The product that a softmax's scores come from, scaled, masked, and moved.
+/// The product that the input of a softmax comes from, before scaling, masks and moves.
 fn behind(graph: &Graph, id: NodeId) -> Option<NodeId> {
     let mut next = graph.node(id).inputs.clone();
     while let Some(id) = next.pop() {
@@ -123,8 +125,8 @@ fn behind(graph: &Graph, id: NodeId) -> Option<NodeId> {
     None
 }
 
-/// The product that a softmax along axis `keys` goes into, with the axis along which its queries lie there,
-/// and the softmax's own axis of queries: the one that the product leaves.
+/// The product that a softmax along axis `keys` goes into, with the axis of the queries there, and
+/// the softmax's own axis of queries: the one that the product keeps.
 fn ahead(
     graph: &Graph,
     consumers: &[Vec<NodeId>],
@@ -132,7 +134,7 @@ fn ahead(
     id: NodeId,
     keys: usize,
 ) -> Option<((NodeId, usize), usize)> {
-    // For each axis of the value at hand the softmax's.
+    // For each axis of the current value, the axis of the softmax.
     let rank = shapes[id.index()].len();
     let mut axes: Vec<Option<usize>> = (0..rank).map(Some).collect();
     let mut at = id;
@@ -144,7 +146,7 @@ fn ahead(
         let (from, to) = (&shapes[at.index()], &shapes[next.index()]);
         if node.op_as::<BatchedProduct>().is_some() {
             let rank = axes.len();
-            // The first factor's columns are summed over, or the second one's rows.
+            // The columns of the first factor are summed over, or the rows of the second.
             let (summed, left) = match node.inputs[0] == at {
                 true => (rank - 1, rank - 2),
                 false => (rank - 2, rank - 1),
@@ -164,7 +166,7 @@ fn ahead(
     }
 }
 
-/// The axes behind a reshape that only puts in or leaves out sides of 1.
+/// The axes after a reshape that only adds or removes sides of 1.
 fn without_ones(
     axes: &[Option<usize>],
     from: &[usize],

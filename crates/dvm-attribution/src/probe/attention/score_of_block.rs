@@ -1,5 +1,5 @@
-//! Gradients of attention of the score that each block's own tokens would have: the network's end applied to
-//! them, as if the blocks behind were not there.
+//! Gradients of attention with respect to the score of each block's own tokens: the network's end
+//! is applied to them, without the blocks in between.
 
 use dvm_engine::ops::add::Add;
 use dvm_engine::ops::binary::{Binary, Function};
@@ -11,22 +11,22 @@ use crate::subject::finite;
 use crate::{Error, Score, Subject, Target};
 
 words! {
-    /// What the network's end is given of a block's tokens.
+    /// Which tokens of a block the network's end gets.
     pub enum Pool {
-        /// The mean of all tokens, in the place of those that it reads.
+        /// The mean of all tokens, in place of those that it reads.
         Mean = "mean",
-        /// The tokens as they are.
+        /// The unchanged tokens.
         Read = "read",
     }
 }
 
 impl Subject<'_> {
-    /// Hands `each` the probabilities of every block, the last one first, with the gradients of a score of its
-    /// own: the target's, if the network's end read this block's tokens.
+    /// Calls `each` with the probabilities of every block, the last one first, and the gradients of
+    /// the target's score that the network's end computes from this block's tokens.
     ///
     /// # Errors
-    /// [`Error::Unfit`] if the blocks' tokens go several ways; as [`Subject::gradients`], and whatever `each`
-    /// returns.
+    /// [`Error::Unfit`] if the blocks do not pass on a single sequence of tokens; as
+    /// [`Subject::gradients`], and those of `each`.
     pub(crate) fn attention_gradients_of_blocks(
         &self,
         all: &Attentions,
@@ -46,7 +46,7 @@ impl Subject<'_> {
             let (first, last) = (cuts[index], cuts[index + 1]);
             let (front, _) = passes::cut(graph, last, &shape)?;
             let (_, part) = passes::cut(&front, first, &shape)?;
-            // The part begins with the node it was cut at.
+            // The part starts with the node before it.
             let moved = |id: NodeId| {
                 let mut ids = part.ids();
                 ids.nth(id.index() - first.index())
@@ -71,8 +71,8 @@ impl Subject<'_> {
         Ok(())
     }
 
-    /// The gradient of the target's score with respect to tokens that the network's end reads: `[1, T, D]`, or a
-    /// map, of which the features of a token lie side by side, too.
+    /// The gradient of the target's score with respect to the tokens that the network's end reads:
+    /// `[1, T, D]`, or a map, whose features of a token are also stored together.
     fn gradient_of_end(
         &self,
         end: &Graph,
@@ -102,8 +102,8 @@ impl Subject<'_> {
         let kept = end.forward(&given, Mode::Inference, Keep::All)?;
         let numbers = kept.output();
         finite("a block's tokens", numbers.data())?;
-        let slopes = target.slopes(score, self.output(), numbers.data())?;
-        let seed = Tensor::from_stored(numbers.shape(), slopes);
+        let output_gradient = target.output_gradient(score, self.output(), numbers.data())?;
+        let seed = Tensor::from_stored(numbers.shape(), output_gradient);
         let input = end.input();
         let found = end.backward(&kept, &[(end.output(), seed)], &Request::nodes(&[input]))?;
         let Some(gradient) = found.node(input) else {
@@ -112,20 +112,20 @@ impl Subject<'_> {
         let Pool::Mean = pool else {
             return Ok(gradient.clone());
         };
-        // Every token has its part of the mean.
+        // Every token contributes equally to the mean.
         let row: Vec<f32> = mean(gradient, &mut all.read.iter().copied()).collect();
         Ok(Tensor::from_stored(tokens.shape(), row.repeat(all.tokens)))
     }
 }
 
-/// The nodes with the tokens in front of the first block and behind every one: sums that everything behind
-/// them is computed from.
+/// The nodes with the tokens before the first block and after every block: sums that everything
+/// after them is computed from.
 fn cuts(
     all: &Attentions,
     (shapes, places): (&[Vec<usize>], &[Option<SpatialLayout>]),
 ) -> Result<Vec<NodeId>, Error> {
     let graph = all.graph;
-    // How far back the nodes from each on read.
+    // For each node, the earliest input of all nodes from it on.
     let mut reads_from = vec![usize::MAX; graph.nodes().len() + 1];
     for (id, node) in graph.nodes().iter().enumerate().rev() {
         let nearest = node.inputs.iter().map(|input| input.index()).min();
@@ -158,9 +158,9 @@ fn cuts(
         return Ok(cuts);
     }
     Err(Error::Unfit(
-        "the blocks of this network do not pass on all they know as one sequence of tokens, so they have no \
-         scores of their own; take the gradient of the network's score (the option `score-from` with the \
-         value `end`)"
+        "the blocks of this network do not pass on everything as one sequence of tokens, so they \
+         have no scores of their own; use the gradient of the network's score (the option \
+         `score-from` with the value `end`)"
             .into(),
     ))
 }

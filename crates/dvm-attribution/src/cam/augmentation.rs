@@ -1,30 +1,30 @@
-//! The picture itself, or the six pictures of test-time augmentation.
+//! The unchanged picture, or the six pictures of test-time augmentation.
 
 use super::RawMap;
 use crate::Subject;
 
-/// A picture as it is asked about.
+/// An augmentation of the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct View {
-    /// Whether left and right are exchanged.
+pub(crate) struct Augmentation {
+    /// Whether the picture is mirrored left to right.
     mirrored: bool,
-    /// What the normalised values are multiplied by.
+    /// The factor of the normalised values.
     factor: f32,
 }
 
-/// The picture itself.
-const ITSELF: [View; 1] = [View {
+/// The unchanged picture.
+const UNCHANGED: [Augmentation; 1] = [Augmentation {
     mirrored: false,
     factor: 1.0,
 }];
 
 /// Those of pytorch-grad-cam's `aug_smooth`.
-const AUGMENTED: [View; 6] = {
-    let mut all = [ITSELF[0]; 6];
+const AUGMENTED: [Augmentation; 6] = {
+    let mut all = [UNCHANGED[0]; 6];
     let factors = [0.9, 1.0, 1.1];
     let mut index = 0;
     while index < 6 {
-        all[index] = View {
+        all[index] = Augmentation {
             mirrored: index >= 3,
             factor: factors[index % 3],
         };
@@ -33,12 +33,12 @@ const AUGMENTED: [View; 6] = {
     all
 };
 
-/// All pictures that are asked about.
-pub(crate) fn views(augment: bool) -> &'static [View] {
-    if augment { &AUGMENTED } else { &ITSELF }
+/// The augmentations that are averaged.
+pub(crate) fn augmentations(augment: bool) -> &'static [Augmentation] {
+    if augment { &AUGMENTED } else { &UNCHANGED }
 }
 
-impl View {
+impl Augmentation {
     /// Its values as stored (`H, W, C`, normalised).
     pub fn of(&self, subject: &Subject) -> Vec<f32> {
         let [_, channels, _, width] = subject.shape();
@@ -56,7 +56,7 @@ impl View {
         values
     }
 
-    /// A map of it, turned back to the picture's own left and right.
+    /// Mirrors a map of it back.
     fn back(&self, mut map: RawMap) -> RawMap {
         if self.mirrored {
             let rows = map.values.chunks_exact_mut(map.size.1);
@@ -66,17 +66,23 @@ impl View {
     }
 }
 
-/// The mean of the maps of all views, in their order.
-pub(crate) fn mean(views: &[View], maps: impl IntoIterator<Item = RawMap>) -> RawMap {
-    let mut maps = views.iter().zip(maps).map(|(view, map)| view.back(map));
-    let first = maps.next().expect("there is at least one view");
+/// The mean of the maps of all augmentations, in their order.
+pub(crate) fn mean(
+    augmentations: &[Augmentation],
+    maps: impl IntoIterator<Item = RawMap>,
+) -> RawMap {
+    let mut maps = augmentations
+        .iter()
+        .zip(maps)
+        .map(|(augmentation, map)| augmentation.back(map));
+    let first = maps.next().expect("there is at least one augmentation");
     let mut sums: Vec<f64> = first.values.iter().map(|&v| f64::from(v)).collect();
     for map in maps {
         for (sum, v) in sums.iter_mut().zip(map.values) {
             *sum += f64::from(v);
         }
     }
-    let count = views.len() as f64;
+    let count = augmentations.len() as f64;
     RawMap {
         size: first.size,
         values: sums.into_iter().map(|sum| (sum / count) as f32).collect(),
@@ -88,29 +94,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn maps_of_mirror_images_are_turned_back() {
+    fn maps_of_mirrored_pictures_are_mirrored_back() {
         let map = |values: [f32; 4]| RawMap {
             size: (2, 2),
             values: values.to_vec(),
         };
-        let mirrored = View {
+        let mirrored = Augmentation {
             mirrored: true,
             factor: 1.0,
         };
         let found = mean(
-            &[ITSELF[0], mirrored],
+            &[UNCHANGED[0], mirrored],
             [map([1.0, 2.0, 3.0, 4.0]), map([2.0, 1.0, 4.0, 7.0])],
         );
         assert_eq!(found, map([1.0, 2.0, 5.0, 4.0]));
     }
 
     #[test]
-    fn six_views_are_two_sides_by_three_factors() {
-        let all = views(true);
+    fn the_six_augmentations_are_two_mirrorings_by_three_factors() {
+        let all = augmentations(true);
         assert_eq!(all.len(), 6);
-        assert_eq!(all.iter().filter(|view| view.mirrored).count(), 3);
-        let sum: f32 = all.iter().map(|view| view.factor).sum();
+        assert_eq!(
+            all.iter()
+                .filter(|augmentation| augmentation.mirrored)
+                .count(),
+            3
+        );
+        let sum: f32 = all.iter().map(|augmentation| augmentation.factor).sum();
         assert!((sum - 6.0).abs() < 1e-6);
-        assert_eq!(views(false), ITSELF);
+        assert_eq!(augmentations(false), UNCHANGED);
     }
 }

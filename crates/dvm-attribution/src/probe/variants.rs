@@ -1,5 +1,5 @@
-//! What the network answers for changed versions of the picture: computed from its values for the picture
-//! itself where a version differs in a rectangle, or as a whole.
+//! Outputs for changed versions of the picture. If a version differs only in a rectangle, it is
+//! computed from the values of the unchanged picture, otherwise as a whole.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,44 +14,45 @@ use crate::{Error, Score, Subject, Target};
 
 /// Changed versions of the picture.
 pub trait Variants: Sync {
-    /// How many there are.
+    /// Number of variants.
     fn count(&self) -> usize;
 
-    /// The part of the picture outside which a variant is the picture itself; `None` if it may differ
+    /// The rectangle outside of which a variant equals the picture; `None` if it may differ
     /// anywhere.
     fn rectangle(&self, index: usize) -> Option<Rectangle>;
 
-    /// Whether each variant is the picture with one window covered: what people can follow while it is computed.
+    /// Whether each variant is the picture with one window covered: users can watch these while
+    /// they are computed.
     fn are_windows(&self) -> bool {
         false
     }
 
-    /// The values of a variant, given those of the picture, both as stored (`H, W, C`, normalised);
-    /// `None` if it is the picture itself.
+    /// The values of a variant, from those of the picture, both as stored (`H, W, C`, normalised);
+    /// `None` if it equals the picture.
     fn variant(&self, picture: &[f32], index: usize) -> Option<Vec<f32>>;
 }
 
-/// Groups of variants that are worked on side by side at most. Each has this part of the memory
-/// with any number of threads, so that no result depends on it.
+/// Largest number of groups of variants computed in parallel. Each gets this part of the memory for
+/// any number of threads, so that results do not depend on it.
 const MOST_LANES: usize = 8;
 
-/// Variants whose last layers are computed together, so that these read their parameters once.
+/// Variants whose last layers are computed together, so that the parameters are read once.
 const BUNDLE: usize = 32;
 
 impl Subject<'_> {
-    /// Hands `each` the numbers `[K]` that the network answers for every variant, in any order, with its
-    /// index.
+    /// Calls `each` with the index of every variant and the network's outputs `[K]` for it, in any
+    /// order.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] if an answer is not a number, [`Error::Network`].
-    pub fn answers(
+    /// [`Error::NotFinite`] if an output is not finite, [`Error::Network`].
+    pub fn outputs_of(
         &self,
         variants: &dyn Variants,
         each: &mut (dyn FnMut(usize, &[f32]) + Send),
     ) -> Result<(), Error> {
         let whole = self.numbers()?;
-        let asking = Asking::new(self, variants)?;
-        let bundles = asking.bundles(self, variants);
+        let runner = VariantRunner::new(self, variants)?;
+        let bundles = runner.bundles(self, variants);
         let count = variants.count();
         let found = Mutex::new(Found {
             each,
@@ -66,7 +67,7 @@ impl Subject<'_> {
                 let Some(bundle) = bundles.get(index).filter(|_| lock().failed.is_none()) else {
                     return;
                 };
-                let answers = asking.answers(self, variants, bundle);
+                let answers = runner.outputs(self, variants, bundle);
                 let mut found = lock();
                 match answers {
                     Err(error) => found.fail(index, error),
@@ -75,18 +76,18 @@ impl Subject<'_> {
                             let numbers = numbers.as_deref().unwrap_or(&whole);
                             (found.each)(variant, numbers);
                             if variants.are_windows() {
-                                self.show(variants.rectangle(variant), numbers);
+                                self.report_window(variants.rectangle(variant), numbers);
                             }
                         }
                         found.done += bundle.iter().map(Vec::len).sum::<usize>();
-                        // Told under the lock, so that the count never goes back.
+                        // Reported under the lock, so that the count never decreases.
                         self.progress(found.done, count);
                     }
                 }
             }
         };
         rayon::scope(|scope| {
-            for _ in 0..asking.lanes {
+            for _ in 0..runner.lanes {
                 scope.spawn(|_| lane());
             }
         });
@@ -100,7 +101,7 @@ impl Subject<'_> {
     /// The scores of every variant, `[variants, targets]`.
     ///
     /// # Errors
-    /// As [`Subject::answers`]; [`Error::Unfit`] if they take more memory than is allowed;
+    /// As [`Subject::outputs_of`]; [`Error::Unfit`] if they need too much memory;
     /// [`Error::Class`].
     pub fn scores(
         &self,
@@ -115,7 +116,7 @@ impl Subject<'_> {
             .try_for_each(|target| target.check(classes))?;
         self.allow_scores(variants.count(), targets.len())?;
         let mut scores = vec![0.0; variants.count() * targets.len()];
-        self.answers(variants, &mut |index, numbers| {
+        self.outputs_of(variants, &mut |index, numbers| {
             let of_classes = score.of(output, numbers);
             let own = scores[index * targets.len()..].iter_mut();
             for (own, target) in own.zip(targets) {
@@ -125,7 +126,7 @@ impl Subject<'_> {
         Ok(scores)
     }
 
-    /// Refuses to keep more scores than memory holds.
+    /// Refuses scores that do not fit in memory.
     pub(crate) fn allow_scores(&self, variants: usize, each: usize) -> Result<(), Error> {
         let needed = variants
             .saturating_mul(each)
@@ -134,28 +135,27 @@ impl Subject<'_> {
             return Ok(());
         }
         Err(Error::Unfit(format!(
-            "{variants} changed pictures with {each} scores each take {} MiB, more than the {} MiB \
-             allowed; ask for fewer of them (a larger stride, fewer samples) or allow more memory",
+            "{variants} changed pictures with {each} scores each need {} MiB; the limit is {} MiB: \
+             choose fewer of them (a larger stride, fewer samples) or a higher memory limit",
             needed.div_ceil(1 << 20),
             self.memory() >> 20
         )))
     }
 
-    /// How many pictures may be worked on at once so that `graph`'s activations stay within
-    /// [`Subject::memory`].
+    /// The largest batch whose activations stay within [`Subject::memory`].
     ///
     /// # Errors
-    /// [`Error::Network`] if the graph cannot take the picture.
+    /// [`Error::Network`] if the picture does not fit the graph.
     pub fn batch_size(&self, graph: &Graph) -> Result<usize, Error> {
         let values = graph.peak_values(&self.shape())?;
         Ok((self.memory() / (values * size_of::<f32>())).clamp(1, LARGEST_BATCH))
     }
 }
 
-/// What the lanes have found.
+/// The results of all lanes.
 struct Found<'e> {
     each: &'e mut (dyn FnMut(usize, &[f32]) + Send),
-    /// Variants that are done.
+    /// Number of finished variants.
     done: usize,
     /// The first group, in order, that failed.
     failed: Option<(usize, Error)>,
@@ -169,29 +169,29 @@ impl Found<'_> {
     }
 }
 
-/// A variant's index with its numbers `[K]`; `None` if it is the picture itself.
-type Answered = (usize, Option<Vec<f32>>);
+/// A variant's index with its outputs `[K]`; `None` if it equals the picture.
+type VariantOutput = (usize, Option<Vec<f32>>);
 
-/// A network that is asked about groups of variants.
-struct Asking<'a> {
-    way: Way<'a>,
-    /// Groups that may be asked about side by side.
+/// Computes the outputs of groups of variants.
+struct VariantRunner<'a> {
+    strategy: Strategy<'a>,
+    /// Number of groups computed in parallel.
     lanes: usize,
 }
 
-enum Way<'a> {
+enum Strategy<'a> {
     /// Only what a variant can change is computed.
     Incremental {
         incremental: Incremental<'a>,
-        /// Values that a group may have alive at once.
+        /// Values that a group may use at once.
         values: usize,
     },
     /// Every variant is computed as a whole, in batches of this size.
     Whole { graph: &'a Graph, batch: usize },
 }
 
-impl<'a> Asking<'a> {
-    /// Asks as the subject wants, within its memory.
+impl<'a> VariantRunner<'a> {
+    /// Chooses the strategy by the subject's settings and memory.
     fn new(subject: &Subject<'a>, variants: &dyn Variants) -> Result<Self, Error> {
         let graph = subject.network().fused();
         let is_local = (0..variants.count()).any(|index| variants.rectangle(index).is_some());
@@ -199,7 +199,7 @@ impl<'a> Asking<'a> {
         let Some(incremental) = changes else {
             let batch = subject.batch_size(graph)?;
             return Ok(Self {
-                way: Way::Whole { graph, batch },
+                strategy: Strategy::Whole { graph, batch },
                 lanes: 1,
             });
         };
@@ -208,7 +208,7 @@ impl<'a> Asking<'a> {
         let side_by_side = room / graph.peak_values(&subject.shape())?.max(1);
         let threads = rayon::current_num_threads();
         Ok(Self {
-            way: Way::Incremental {
+            strategy: Strategy::Incremental {
                 incremental,
                 values: room / MOST_LANES,
             },
@@ -223,41 +223,41 @@ impl<'a> Asking<'a> {
         for group in self.groups(subject, variants) {
             if group.len() > room {
                 bundles.push(Vec::new());
-                room = match self.way {
-                    Way::Incremental { .. } => BUNDLE,
-                    // A group is all that memory holds.
-                    Way::Whole { .. } => 0,
+                room = match self.strategy {
+                    Strategy::Incremental { .. } => BUNDLE,
+                    // A group already fills the memory.
+                    Strategy::Whole { .. } => 0,
                 };
             }
             room = room.saturating_sub(group.len());
-            bundles.last_mut().expect("pushed at first").push(group);
+            bundles.last_mut().expect("one was pushed").push(group);
         }
         bundles
     }
 
-    /// Indices of variants, group by group.
+    /// Indices of variants, by group.
     fn groups(&self, subject: &Subject, variants: &dyn Variants) -> Vec<Vec<usize>> {
-        match &self.way {
-            Way::Incremental { incremental, .. } => {
+        match &self.strategy {
+            Strategy::Incremental { incremental, .. } => {
                 let all = || Rectangle::whole(subject.size());
                 let rectangles: Vec<Rectangle> = (0..variants.count())
                     .map(|index| variants.rectangle(index).unwrap_or_else(all))
                     .collect();
                 incremental.groups(&rectangles)
             }
-            Way::Whole { batch, .. } => {
+            Strategy::Whole { batch, .. } => {
                 let all: Vec<usize> = (0..variants.count()).collect();
                 all.chunks(*batch).map(<[usize]>::to_vec).collect()
             }
         }
     }
 
-    fn answers(
+    fn outputs(
         &self,
         subject: &Subject,
         variants: &dyn Variants,
         bundle: &[Vec<usize>],
-    ) -> Result<Vec<Answered>, Error> {
+    ) -> Result<Vec<VariantOutput>, Error> {
         let picture = subject.picture();
         let changed = |&index: &usize| {
             let values = variants.variant(picture.data(), index);
@@ -266,7 +266,7 @@ impl<'a> Asking<'a> {
                 values.and_then(|values| self.change(picture, values)),
             )
         };
-        let mut answers: Vec<Answered> = Vec::new();
+        let mut answers: Vec<VariantOutput> = Vec::new();
         let (mut asked, mut groups): (Vec<usize>, Vec<Vec<Change>>) = Default::default();
         for group in bundle {
             let changed: Vec<(usize, Option<Change>)> = group.par_iter().map(changed).collect();
@@ -283,7 +283,7 @@ impl<'a> Asking<'a> {
         if asked.is_empty() {
             return Ok(answers);
         }
-        subject.walking();
+        subject.before_walk();
         let logits = self.logits(picture, &groups)?;
         finite("a changed picture", logits.data())?;
         let classes = logits.len() / asked.len();
@@ -293,31 +293,33 @@ impl<'a> Asking<'a> {
         Ok(answers)
     }
 
-    /// What is to be known of a variant with these values, stored `H, W, C`.
+    /// The change of a variant with these values, stored `H, W, C`; `None` if there is none.
     fn change(&self, picture: &Tensor, values: Vec<f32>) -> Option<Change> {
         let &[_, channels, height, width] = picture.shape() else {
             unreachable!("a picture is [1, C, H, W]");
         };
-        match self.way {
-            Way::Incremental { .. } => Change::between(picture.data(), &values, width, channels),
-            Way::Whole { .. } => Some(Change {
+        match self.strategy {
+            Strategy::Incremental { .. } => {
+                Change::between(picture.data(), &values, width, channels)
+            }
+            Strategy::Whole { .. } => Some(Change {
                 rectangle: Rectangle::whole((height, width)),
                 values,
             }),
         }
     }
 
-    /// The numbers `[N, K]` of the picture with each change of these groups.
+    /// The outputs `[N, K]` of the picture with each change of these groups.
     fn logits(&self, picture: &Tensor, groups: &[Vec<Change>]) -> Result<Tensor, Error> {
-        match &self.way {
-            Way::Incremental {
+        match &self.strategy {
+            Strategy::Incremental {
                 incremental,
                 values,
             } => {
                 let groups: Vec<&[Change]> = groups.iter().map(|group| &group[..]).collect();
                 Ok(incremental.logits(&groups, *values)?)
             }
-            Way::Whole { graph, .. } => {
+            Strategy::Whole { graph, .. } => {
                 let pictures: Vec<&[f32]> =
                     groups.iter().flatten().map(|c| &c.values[..]).collect();
                 let mut shape = picture.shape().to_vec();
