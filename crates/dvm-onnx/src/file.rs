@@ -54,9 +54,9 @@ impl OnnxFile {
             let read = tensor::array(initializer, false);
             let read =
                 read.and_then(|array| Ok((array.shape.clone(), array.as_floats()?.to_vec())));
-            let (shape, values) = read.map_err(|trouble| {
+            let (shape, values) = read.map_err(|error| {
                 let place = format!("initializer `{}` ", initializer.name);
-                failure(&self.name, place, trouble)
+                failure(&self.name, place, error)
             })?;
             arrays.insert(initializer.name.clone(), Array { shape, values });
         }

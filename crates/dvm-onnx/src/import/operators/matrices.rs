@@ -210,14 +210,14 @@ impl Import<'_> {
         let last = x.rank() - 1;
         let mut view = x.clone();
         let one = |view: &View| view.axes[last].len() == 1 && view.axes[last] != [0];
-        let lies = |import: &Self, view: &View| {
+        let is_last = |import: &Self, view: &View| {
             let rank = import.graph.nodes[view.node].shape.len();
             let features = if rank == 4 { 1 } else { rank - 1 };
             one(view) && view.axes[last][0] == features
         };
         // A row that was flattened after a global pool is not treated as a feature map of one pixel.
         let is_row = view.rank() == 2 && self.graph.nodes[view.node].shape.len() > 2;
-        if !lies(self, &view) || is_row {
+        if !is_last(self, &view) || is_row {
             view = self.graph.for_last_axis(&view, &name)?;
         }
         if weight.shape[1] == 1 && view.axes[last].is_empty() {
@@ -245,10 +245,10 @@ impl Import<'_> {
             return Ok(self.graph.without_ones(view.of(node)));
         }
         // All axes between the batch and the features are merged.
-        let places: usize = shape[1..rank - 1].iter().product();
+        let tokens: usize = shape[1..rank - 1].iter().product();
         let rows = self
             .graph
-            .reshape_node(view.node, &[1, places, shape[rank - 1]], &name)?;
+            .reshape_node(view.node, &[1, tokens, shape[rank - 1]], &name)?;
         let rows = self.graph.emit(&name, Linear, &[rows], &parameters)?;
         let mut back = shape;
         back[rank - 1] = weight.shape[0];

@@ -43,14 +43,14 @@ fn scatter_elements(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>
     }
     let side = from[along].known().ok_or_else(no_block)?;
     // The positions must be the same along all other axes.
-    let places = indices.as_known()?;
+    let positions = indices.as_known()?;
     let step = strides(&indices.shape)[along];
     let count = indices.shape[along];
-    let start = axis(places[0], side as usize)?;
-    let mut all = places.iter().enumerate();
-    let is_block = all.all(|(at, &place)| {
+    let start = axis(positions[0], side as usize)?;
+    let mut all = positions.iter().enumerate();
+    let is_block = all.all(|(at, &found)| {
         let position = (start + at / step % count) as i64;
-        place == position || place.checked_add(side) == Some(position)
+        found == position || found.checked_add(side) == Some(position)
     });
     if !is_block || start + count > side as usize {
         return Err(no_block());
@@ -104,14 +104,17 @@ fn block(
     if depth != outer.len() || depth > from.len() || outer.contains(&0) {
         return Err(no_block());
     }
-    let places = indices.as_known()?;
-    let first = &places[..depth];
+    let positions = indices.as_known()?;
+    let first = &positions[..depth];
     // A step along an axis of the indices must be a step along the same axis of the value.
     let steps = strides(outer);
-    let is_block = places.chunks_exact(depth).enumerate().all(|(at, place)| {
-        let along = |axis: usize| (at / steps[axis] % outer[axis]) as i64;
-        (0..depth).all(|axis| Some(place[axis]) == first[axis].checked_add(along(axis)))
-    });
+    let is_block = positions
+        .chunks_exact(depth)
+        .enumerate()
+        .all(|(at, position)| {
+            let along = |axis: usize| (at / steps[axis] % outer[axis]) as i64;
+            (0..depth).all(|axis| Some(position[axis]) == first[axis].checked_add(along(axis)))
+        });
     if !is_block {
         return Err(no_block());
     }
@@ -181,11 +184,11 @@ fn of_constants(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, No
     }
     let steps = strides(&array.shape);
     let size: usize = array.shape[depth..].iter().product();
-    let places = indices.as_known()?;
-    let mut starts = Vec::with_capacity(places.len() / depth);
-    for place in places.chunks_exact(depth) {
+    let positions = indices.as_known()?;
+    let mut starts = Vec::with_capacity(positions.len() / depth);
+    for position in positions.chunks_exact(depth) {
         let mut start = 0;
-        for (index, &position) in place.iter().enumerate() {
+        for (index, &position) in position.iter().enumerate() {
             start += axis(position, array.shape[index])? * steps[index];
         }
         starts.push(start);

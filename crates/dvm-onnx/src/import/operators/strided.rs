@@ -24,8 +24,8 @@ fn strides(positions: &Array, values: i64) -> Option<Vec<(usize, usize)>> {
     let steps: Vec<i64> = (0..shape.len())
         .map(|axis| if shape[axis] > 1 { at[inner[axis]] } else { 0 })
         .collect();
-    let even = at.iter().enumerate().all(|(place, &position)| {
-        let along = |axis: usize| (place / inner[axis] % shape[axis]) as i64;
+    let even = at.iter().enumerate().all(|(index, &position)| {
+        let along = |axis: usize| (index / inner[axis] % shape[axis]) as i64;
         let sum: i64 = (0..shape.len()).map(|axis| along(axis) * steps[axis]).sum();
         sum == position
     });
@@ -60,8 +60,8 @@ impl Import<'_> {
         to.extend(steps.iter().map(|&(_, side)| SymInt::from(side as i64)));
         let split = self.graph.reshape(view, &to, name)?;
         let mut order = vec![0; to.len()];
-        for (place, (axis, _)) in steps.into_iter().enumerate() {
-            order[axis] = place + 1;
+        for (index, (axis, _)) in steps.into_iter().enumerate() {
+            order[axis] = index + 1;
         }
         Ok(Some(split.transposed(&order)))
     }

@@ -131,17 +131,18 @@ fn multi_head(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, Node
     let name = ctx.name;
     let heads = ctx.int("num_heads", 0);
     let given = [0, 1, 2].map(|input| ctx.optional(input));
-    let places: Vec<(usize, Option<usize>)> = match given.map(|value| value.is_some()) {
+    // Queries, keys and values: their input, and their index if it is packed.
+    let sources: Vec<(usize, Option<usize>)> = match given.map(|value| value.is_some()) {
         [true, true, true] => vec![(0, None), (1, None), (2, None)],
         [true, true, false] => vec![(0, None), (1, Some(0)), (1, Some(1))],
         [true, false, false] => vec![(0, Some(0)), (0, Some(1)), (0, Some(2))],
         _ => return Err(invalid("has no queries, or no keys")),
     };
     let mut parts = Vec::new();
-    for (index, (input, place)) in places.into_iter().enumerate() {
+    for (index, (input, packed_at)) in sources.into_iter().enumerate() {
         let mut view = ctx.view(input)?.clone();
-        if let Some(place) = place {
-            view = packed(import, &view, place, name)?;
+        if let Some(at) = packed_at {
+            view = packed(import, &view, at, name)?;
         }
         if let Some(bias) = ctx.optional(3) {
             view = with_bias(import, &view, bias, (index, heads), name)?;
@@ -154,12 +155,12 @@ fn multi_head(import: &mut Import, ctx: &NodeContext) -> Result<Vec<Value>, Node
 }
 
 /// One of the values packed as `[N, T, heads, values, d]`, as `[N, T, heads · d]`.
-fn packed(import: &mut Import, view: &View, place: usize, name: &str) -> Result<View, NodeError> {
+fn packed(import: &mut Import, view: &View, index: usize, name: &str) -> Result<View, NodeError> {
     if view.rank() != 5 {
         return Err(invalid("has no keys and values"));
     }
     let whole = Value::Computed(view.clone());
-    let part = import.slice_axis(&whole, 3, place..place + 1, name)?;
+    let part = import.slice_axis(&whole, 3, index..index + 1, name)?;
     let Value::Computed(part) = part else {
         return Err(unsupported("is attention of constants"));
     };
