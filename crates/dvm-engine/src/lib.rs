@@ -21,13 +21,15 @@ pub use graph::initialisation::{Initialisation, Initialiser};
 pub use graph::network::Network;
 pub use graph::output::Output;
 pub use graph::{Graph, Node, NodeId, Parameter, Role, passes, seeded};
-pub use ops::{Arithmetic, InstructionSet, Mode};
+pub use ops::layout::{Arrangement, SpatialLayout};
+pub use ops::{Arithmetic, Mode};
+pub use runtime::instruction_set::InstructionSet;
 pub use runtime::stopwatch::{Lap, Stopwatch, Walk};
 pub use tensor::Tensor;
 pub use topology::block_outputs::BlockOutput;
 pub use topology::last_stage::FeatureMap;
 pub use topology::receptive_field::{FieldAxis, ReceptiveField};
-pub use topology::spatial_layout::{Arrangement, SpatialLayout};
+
 pub use walk::backward::{Gradients, Request};
 pub use walk::forward::{Activations, Keep};
 pub use walk::gradient_check::GradientCheck;

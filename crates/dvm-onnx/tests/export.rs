@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::ops::{BackwardCall, ForwardCall, ForwardResult, Gradients, Op};
+use dvm_engine::ops::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use dvm_engine::ops::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Op, Reach};
 use dvm_engine::{Blueprint, Graph, Tensor, passes, seeded};
 use dvm_onnx::{Export, ExportError, structure, to_onnx};
 
@@ -129,6 +130,22 @@ struct Magic;
 impl Op for Magic {
     fn kind(&self) -> &'static str {
         "magic"
+    }
+
+    fn class(&self) -> Class {
+        Class::Arithmetic
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -191,7 +191,7 @@ impl Classifier {
             "{} {} {c}x{h}x{w} {arithmetic:?} {:?} {}",
             self.weights_sha256(),
             self.name(),
-            InstructionSet::best(),
+            InstructionSet::in_use(),
             env!("CARGO_PKG_VERSION"),
         );
         if let Some(part) = self.weights_part() {

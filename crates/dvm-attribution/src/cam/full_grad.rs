@@ -3,8 +3,6 @@
 use dvm_engine::ops::batch_norm::BatchNorm;
 use dvm_engine::ops::binary::{Binary, Function, Other};
 use dvm_engine::ops::channel_affine::ChannelAffine;
-use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::ops::linear::Linear;
 use dvm_engine::rules::Composite;
 use dvm_engine::{FeatureMap, Graph, NodeId};
 use dvm_options::{OptionSpec, Takes, words};
@@ -114,7 +112,7 @@ fn bias(graph: &Graph, id: NodeId) -> Option<Vec<f64>> {
         let values = graph.values()[*node.parameters.get(index)?].data();
         Some(values.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>())
     };
-    if node.op_as::<Conv2d>().is_some() || node.op_as::<Linear>().is_some() {
+    if node.op.class().is_layer() {
         return parameter(1);
     }
     if let Some(norm) = node.op_as::<BatchNorm>() {

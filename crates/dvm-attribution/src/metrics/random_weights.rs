@@ -21,9 +21,7 @@
 //! one nearest to the output.
 
 use dvm_engine::ops::batch_norm::BatchNorm;
-use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::layer_norm::LayerNorm;
-use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::{Graph, Network, Node, Role, Tensor, seeded};
 use dvm_options::{OptionSpec, Takes, words};
@@ -163,7 +161,7 @@ pub(super) fn groups(
 /// The random values of parameter number `slot` of a node.
 fn fresh(graph: &Graph, node: &Node, slot: usize, initialisation: Initialisation) -> RandomValues {
     let parameter = |slot: usize| &graph.parameters()[node.parameters[slot]];
-    if node.op_as::<Conv2d>().is_some() || node.op_as::<Linear>().is_some() {
+    if node.op.class().is_layer() {
         let fan_in: usize = parameter(0).shape.iter().skip(1).product();
         let fan_in = fan_in.max(1) as f64;
         return match initialisation {

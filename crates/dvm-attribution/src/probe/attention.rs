@@ -8,7 +8,7 @@ mod score_of_block;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use dvm_engine::ops::window_attention::WindowAttention;
+use dvm_engine::ops::Class;
 use dvm_engine::rules::TRUE_GRADIENT;
 use dvm_engine::{Arrangement, Graph, NodeId, SpatialLayout, Tensor};
 
@@ -204,7 +204,7 @@ impl Subject<'_> {
         let graph = self.network().folded();
         let shapes = graph.shapes(&self.shape())?;
         let places = graph.spatial_layouts(&self.shape())?;
-        let within = |id: &NodeId| graph.node(*id).op_as::<WindowAttention>().is_some();
+        let within = |id: &NodeId| graph.node(*id).op.class() == Class::WindowAttention;
         if let Some(id) = graph.ids().find(within) {
             let name = &graph.node(id).name;
             return Err(unfit(format!(

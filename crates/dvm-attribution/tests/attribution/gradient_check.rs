@@ -1,7 +1,8 @@
 //! The first true gradient of a network is checked; with replaced rules there is nothing to check.
 
 use dvm_attribution::Error;
-use dvm_engine::ops::{BackwardCall, ForwardCall, ForwardResult, Gradients, Op};
+use dvm_engine::ops::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use dvm_engine::ops::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Op, Reach};
 use dvm_engine::{Blueprint, Graph, Tensor, seeded};
 use dvm_image::{Picture, Preprocess};
 
@@ -14,6 +15,22 @@ struct Doubled;
 impl Op for Doubled {
     fn kind(&self) -> &'static str {
         "doubled"
+    }
+
+    fn class(&self) -> Class {
+        Class::Arithmetic
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -198,7 +198,7 @@ impl Report {
                 Arithmetic::Exact => "exact",
             },
             incremental: arguments.covers().then_some(!arguments.no_incremental),
-            instruction_set: InstructionSet::best().name(),
+            instruction_set: InstructionSet::in_use().name(),
             seconds: Seconds {
                 min: measured.seconds[0],
                 median: measured.median(),

@@ -6,13 +6,14 @@ use rayon::prelude::*;
 
 use self::by_vector::Values;
 use super::exponential::{exp, exp_minus_1, normal_cdf, sigmoid, tanh, tanh_softplus};
-use super::simd::InstructionSet;
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
-    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, map2,
-    map2_into,
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
+    map2, map2_into,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::InstructionSet;
 
 /// `$body` with `$f` a constant, for the functions that loops are vectorised for.
 macro_rules! with_constant {
@@ -385,6 +386,18 @@ impl Op for Activation {
         self.name()
     }
 
+    fn class(&self) -> Class {
+        Class::Activation
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         match inputs {
             [x] => Ok(x.to_vec()),
@@ -406,7 +419,7 @@ impl Op for Activation {
     fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let x = call.inputs[0];
         let mut output = Buffer::unspecified(x.len());
-        let set = InstructionSet::best();
+        let set = InstructionSet::in_use();
         output
             .par_chunks_mut(TASK)
             .zip(x.data().par_chunks(TASK))

@@ -1,6 +1,9 @@
 //! Addition.
 
-use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, map2};
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use super::{
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, map2,
+};
 use crate::Tensor;
 
 /// The sum of two inputs of the same shape.
@@ -10,6 +13,22 @@ pub struct Add;
 impl Op for Add {
     fn kind(&self) -> &'static str {
         "add"
+    }
+
+    fn class(&self) -> Class {
+        Class::Sum
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -5,11 +5,13 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::exponential::exp;
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::matmul::{Matrix, matmul};
 use super::simd::Shared;
-use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, vectorised};
+use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::vectorised;
 
 /// Scaled dot-product attention of several heads (arXiv 1706.03762): queries, keys and values side by
 /// side, `[N, T, 3 · D]`, become `[N, T, D]`. Head `h` has the features `h · D / heads …` of each.
@@ -271,6 +273,22 @@ impl Attention {
 impl Op for Attention {
     fn kind(&self) -> &'static str {
         "attention"
+    }
+
+    fn class(&self) -> Class {
+        Class::Attention
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -4,8 +4,10 @@ mod kernels;
 
 use self::kernels::{Affine, Moments, Slopes, apply, apply_back, moments, sums_back};
 use super::activation::Activation;
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
-    BackwardCall, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach, check_inputs,
+    BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach,
+    check_inputs,
 };
 use crate::Tensor;
 
@@ -70,6 +72,25 @@ impl BatchNorm {
 impl Op for BatchNorm {
     fn kind(&self) -> &'static str {
         "batch_norm"
+    }
+
+    fn class(&self) -> Class {
+        Class::Normalisation
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        match shape.len() {
+            4 => SpatialLayout::of_map(shape),
+            _ => SpatialLayout::unmoved(inputs, shape),
+        }
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        self.activation.is_none()
     }
 
     fn output_shape(

@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::matmul::{Matrix, matmul};
 use super::strided::{broadcast, summed_to};
-use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op};
+use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
 /// `a · b` of `[…, M, K]` and `[…, K, N]`, sides of 1 before the last two being repeated.
@@ -87,6 +88,22 @@ impl BatchedProduct {
 impl Op for BatchedProduct {
     fn kind(&self) -> &'static str {
         "matmul"
+    }
+
+    fn class(&self) -> Class {
+        Class::MatrixProduct
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

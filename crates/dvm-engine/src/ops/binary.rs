@@ -2,13 +2,15 @@
 
 use rayon::prelude::*;
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::strided::{Path, broadcast, broadcast_steps, spread, summed_to};
 use super::{
-    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, map, map2,
-    map2_into, vectorised,
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
+    map, map2, map2_into,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::vectorised;
 
 /// `f(a, b)` at every value, sides of 1 being repeated as in NumPy. `a` is the first input; `b` the
 /// second, a parameter or a constant. (Sums and products of whole feature maps have ops of their own,
@@ -224,6 +226,31 @@ pub(super) fn is_flat(shape: &[usize]) -> bool {
 impl Op for Binary {
     fn kind(&self) -> &'static str {
         self.function.name()
+    }
+
+    fn class(&self) -> Class {
+        match (self.function, &self.other) {
+            (Function::Add, Other::Input) => Class::Sum,
+            _ => Class::Arithmetic,
+        }
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::broadcast(input, node, None)
+    }
+
+    fn is_affine(&self) -> bool {
+        let is_fixed = self.other != Other::Input;
+        match self.function {
+            Function::Add | Function::Sub => true,
+            Function::Mul => is_fixed,
+            Function::Div => is_fixed && !self.swapped,
+            Function::Pow | Function::Min | Function::Max => false,
+        }
     }
 
     fn output_shape(

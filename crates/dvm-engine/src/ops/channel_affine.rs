@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
-    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
     feature_map,
 };
 use crate::Tensor;
@@ -43,6 +44,22 @@ impl ChannelAffine {
 impl Op for ChannelAffine {
     fn kind(&self) -> &'static str {
         "channel_affine"
+    }
+
+    fn class(&self) -> Class {
+        Class::Arithmetic
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -2,8 +2,9 @@
 
 use rayon::prelude::*;
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
-    BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, feature_map,
+    BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, feature_map,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
@@ -48,6 +49,22 @@ fn transposed(x: &Tensor, rows: usize) -> Tensor {
 impl Op for ChannelShuffle {
     fn kind(&self) -> &'static str {
         "channel_shuffle"
+    }
+
+    fn class(&self) -> Class {
+        Class::Rearrangement
+    }
+
+    fn layout(&self, _: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::of_map(shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -2,12 +2,14 @@
 
 use rayon::prelude::*;
 
+use super::layout::{Arrangement, NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::strided::{gather, place, strides};
 use super::{
-    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, vectorised,
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::vectorised;
 
 /// Inputs side by side along one axis: 1 for the channels, `[N, Cᵢ, …]` to `[N, Σ Cᵢ, …]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,22 @@ fn copy(to: &mut [f32], from: &[f32]) {
 impl Op for Concat {
     fn kind(&self) -> &'static str {
         "concat"
+    }
+
+    fn class(&self) -> Class {
+        Class::Copying
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        self.joined_layout(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::broadcast(input, node, Some(self.axis))
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
@@ -143,6 +161,26 @@ impl Op for Concat {
 }
 
 impl Concat {
+    /// The layout of the first input that has one, behind the tokens of those before it.
+    fn joined_layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        let at = inputs.iter().position(|input| input.layout.is_some())?;
+        let layout = inputs[at].layout?;
+        if !layout.axes().contains(&self.axis) {
+            return layout.within(shape);
+        }
+        let tokens: usize = inputs[..at].iter().map(|i| i.shape[self.axis]).sum();
+        let arrangement = match layout.arrangement {
+            Arrangement::Tokens { before } => Arrangement::Tokens {
+                before: before + tokens,
+            },
+            Arrangement::TokensLast { before } => Arrangement::TokensLast {
+                before: before + tokens,
+            },
+            Arrangement::Map | Arrangement::ChannelsLast => return None,
+        };
+        layout.arranged(arrangement).within(shape)
+    }
+
     /// Along an axis that is not stored innermost.
     fn joined(&self, call: &ForwardCall) -> Tensor {
         let mut output = Buffer::unspecified(call.output_shape.iter().product());

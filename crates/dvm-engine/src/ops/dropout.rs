@@ -1,8 +1,9 @@
 //! Dropout.
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
-    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach, map2,
-    map2_into,
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach,
+    map2, map2_into,
 };
 use crate::{Tensor, seeded};
 
@@ -20,6 +21,22 @@ pub struct Dropout {
 impl Op for Dropout {
     fn kind(&self) -> &'static str {
         "dropout"
+    }
+
+    fn class(&self) -> Class {
+        Class::Identity
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

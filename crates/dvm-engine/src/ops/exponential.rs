@@ -270,7 +270,7 @@ mod tests {
         use pulp::{Simd, WithSimd};
 
         use super::super::activation::Activation;
-        use super::super::simd::InstructionSet;
+        use crate::runtime::instruction_set::InstructionSet;
 
         struct Apply<'a>(Activation, &'a mut [f32]);
         impl WithSimd for Apply<'_> {

@@ -1,6 +1,7 @@
 //! Flattening.
 
-use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op};
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
 /// `[N, …]` as `[N, D]`, in row-major order of the named shape (so feature maps flatten channel
@@ -11,6 +12,26 @@ pub struct Flatten;
 impl Op for Flatten {
     fn kind(&self) -> &'static str {
         "flatten"
+    }
+
+    fn class(&self) -> Class {
+        Class::Rearrangement
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        inputs[0].layout?.reshaped(inputs[0].shape, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::moved(input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

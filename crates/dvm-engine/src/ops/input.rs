@@ -1,6 +1,7 @@
 //! The place where a picture enters.
 
-use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op};
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
 /// The input of a network: pictures `[N, C, H, W]` with a fixed number of channels.
@@ -20,6 +21,26 @@ pub(crate) struct Sequence {
 impl Op for Sequence {
     fn kind(&self) -> &'static str {
         "input"
+    }
+
+    fn class(&self) -> Class {
+        Class::Input
+    }
+
+    fn layout(&self, _: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::of_map(shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
@@ -48,6 +69,26 @@ impl Op for Sequence {
 impl Op for Input {
     fn kind(&self) -> &'static str {
         "input"
+    }
+
+    fn class(&self) -> Class {
+        Class::Input
+    }
+
+    fn layout(&self, _: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::of_map(shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::{
-    BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, vectorised,
-};
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK};
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::vectorised;
 
 /// `(x − mean) / √(variance + eps) · weight + bias` (arXiv 1607.06450) over the features of each place:
 /// the last axis of `[N, D]` and `[N, T, D]`, the channels of feature maps `[N, C, H, W]`. Weight and
@@ -59,6 +59,18 @@ const SUMMED_ROWS: usize = 64;
 impl Op for LayerNorm {
     fn kind(&self) -> &'static str {
         "layer_norm"
+    }
+
+    fn class(&self) -> Class {
+        Class::Normalisation
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_token(self, input, node)
     }
 
     fn output_shape(

@@ -11,15 +11,17 @@ use rayon::prelude::*;
 pub use self::fused::FusedLinear;
 use self::packed::Packed;
 use super::activation::Activation;
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::matmul::{Matrix, matmul};
 use super::panels::{Finish, Residual, load};
-use super::simd::{InstructionSet, Shared, multiply_add};
+use super::simd::{Shared, multiply_add};
 use super::{
-    Arithmetic, BackwardCall, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Prepared,
-    Reach, channel_sums,
+    Arithmetic, BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op,
+    Prepared, Reach, channel_sums,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::InstructionSet;
 
 /// `x · Wᵀ + b` for weights `[O, I]` and, if there is a second parameter, a bias `[O]`: of rows
 /// `[N, I]`, of the tokens of `[N, T, I]`, or of the pixels of feature maps `[N, I, H, W]`.
@@ -316,14 +318,14 @@ fn computed(call: &ForwardCall, activation: Option<Activation>) -> ForwardResult
             bias,
             size: (n, o, i),
         };
-        dots.compute(InstructionSet::best(), &mut output);
+        dots.compute(InstructionSet::in_use(), &mut output);
     }
     // The bias is there already.
     let finish = Finish {
         bias: None,
         ..finish
     };
-    InstructionSet::best().run(FinishRows {
+    InstructionSet::in_use().run(FinishRows {
         finish,
         columns: o,
         output: &mut output,
@@ -354,6 +356,22 @@ impl Op for Linear {
         "linear"
     }
 
+    fn class(&self) -> Class {
+        Class::Linear
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_token(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
+    }
+
     fn output_shape(
         &self,
         inputs: &[&[usize]],
@@ -379,7 +397,7 @@ impl Op for Linear {
     }
 
     fn prepare(&self) -> Option<Prepared> {
-        Some(Box::new(Packed::new(InstructionSet::best())))
+        Some(Box::new(Packed::new(InstructionSet::in_use())))
     }
 
     fn forward(&self, call: &ForwardCall) -> ForwardResult {

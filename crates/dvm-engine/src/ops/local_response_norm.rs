@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK};
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK};
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
@@ -51,6 +52,18 @@ fn channels(shape: &[usize]) -> usize {
 impl Op for LocalResponseNorm {
     fn kind(&self) -> &'static str {
         "local_response_norm"
+    }
+
+    fn class(&self) -> Class {
+        Class::Normalisation
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

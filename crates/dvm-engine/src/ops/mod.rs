@@ -12,6 +12,7 @@ pub mod binary;
 mod bounds;
 pub mod channel_affine;
 pub mod channel_shuffle;
+mod class;
 pub mod concat;
 pub mod conv2d;
 pub mod dropout;
@@ -19,6 +20,7 @@ mod exponential;
 pub mod flatten;
 pub mod input;
 pub mod layer_norm;
+pub mod layout;
 pub mod linear;
 pub mod local_response_norm;
 mod matmul;
@@ -51,10 +53,12 @@ use std::fmt::Debug;
 use rayon::prelude::*;
 
 pub use self::bounds::Bounds;
+pub use self::class::Class;
+use self::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 pub use self::reach::{Axis, Reach};
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
-pub use simd::InstructionSet;
+use crate::runtime::instruction_set::vectorised;
 
 /// What a graph computes at one node.
 ///
@@ -64,6 +68,9 @@ pub use simd::InstructionSet;
 pub trait Op: Any + Debug + Send + Sync {
     /// The kind, for messages and tables, such as `conv2d`.
     fn kind(&self) -> &'static str;
+
+    /// What the op does to values: for those who walk a graph and ask for no particular op.
+    fn class(&self) -> Class;
 
     /// The shape of the output for these inputs and parameters, none of whose sides is 0. Graphs
     /// come from files that nobody vouches for, so whatever the op's own fields are: what cannot be
@@ -86,12 +93,24 @@ pub trait Op: Any + Debug + Send + Sync {
     /// The value of the node.
     fn forward(&self, call: &ForwardCall) -> ForwardResult;
 
-    /// How far the op looks at one of its inputs, counted from 0, in inference; `inputs` are the
-    /// shapes of all of them, `parameters` those of its parameters, which fit. Where only a part of a
-    /// picture changes, no more is computed again than this says. To look at everything is always
-    /// right.
-    fn reach(&self, _input: usize, _inputs: &[&[usize]], _parameters: &[&[usize]]) -> Reach {
-        Reach::Everything
+    /// The layout of the value of this shape, given those of the inputs; `None` if it has no rows and
+    /// columns of positions. [`SpatialLayout::unmoved`] fits ops that move no value.
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout>;
+
+    /// Which positions of one of its inputs, counted from 0, one position of the value is computed
+    /// from. [`Reads::by_reach`] fits ops that work on feature maps.
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads;
+
+    /// Which pixels of one of its inputs, counted from 0, a pixel of the value is computed from in
+    /// inference, if they are feature maps; `inputs` and `parameters` are shapes that fit. Where only a
+    /// part of the input changes, occlusion computes nothing beyond it again.
+    /// [`Reach::Everything`] is always correct.
+    fn reach(&self, input: usize, inputs: &[&[usize]], parameters: &[&[usize]]) -> Reach;
+
+    /// Whether the value is an affine function of the inputs in inference, so that its gradient is the
+    /// same everywhere. `false` is always correct.
+    fn is_affine(&self) -> bool {
+        false
     }
 
     /// Between which bounds the values of the output lie in inference, if those of the inputs lie
@@ -287,21 +306,6 @@ fn check_inputs(inputs: &[&[usize]], residual: bool) -> Result<(), String> {
 
 /// Values that one task works on: large enough that handing out tasks costs nothing.
 const TASK: usize = 1 << 14;
-
-/// Runs `work` with the widest vector instructions of this machine, chosen at run time. The
-/// compiler vectorises the loops inside, so they must be inlined into the closure.
-#[inline(always)]
-fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    struct Work<F>(F);
-    impl<R, F: FnOnce() -> R> pulp::WithSimd for Work<F> {
-        type Output = R;
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _: S) -> R {
-            (self.0)()
-        }
-    }
-    InstructionSet::best().run(Work(work))
-}
 
 /// Fills `output` from `input`, value by value, in parallel.
 pub(crate) fn map(input: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {

@@ -2,12 +2,14 @@
 
 use rayon::prelude::*;
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
-    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
-    feature_map, map2, vectorised,
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
+    feature_map, map2,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::vectorised;
 
 /// The product of two inputs of the same shape, or of feature maps `[N, C, H, W]` and one number
 /// per channel, `[N, C, 1, 1]` (squeeze-and-excite), in either order.
@@ -83,6 +85,18 @@ fn summed(a: &Tensor, b: &Tensor) -> Tensor {
 impl Op for Mul {
     fn kind(&self) -> &'static str {
         "mul"
+    }
+
+    fn class(&self) -> Class {
+        Class::Arithmetic
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

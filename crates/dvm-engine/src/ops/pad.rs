@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::conv2d::{Border, LONGEST_SIDE};
+use super::layout::{NodeShapes, Reads, SpatialLayout, Steps, ValueShape};
 use super::strided::{gather, place, strides};
 use super::{
-    Axis, BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, feature_map,
+    Axis, BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, feature_map,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
@@ -45,6 +46,22 @@ impl Pad {
 impl Op for Pad {
     fn kind(&self) -> &'static str {
         "pad"
+    }
+
+    fn class(&self) -> Class {
+        Class::Padding
+    }
+
+    fn layout(&self, _: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::of_map(shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
@@ -117,6 +134,29 @@ pub struct CropLike;
 impl Op for CropLike {
     fn kind(&self) -> &'static str {
         "crop_like"
+    }
+
+    fn class(&self) -> Class {
+        Class::Copying
+    }
+
+    fn layout(&self, _: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::of_map(shape)
+    }
+
+    fn reads(&self, input: usize, _: &NodeShapes) -> Reads {
+        match input {
+            0 => Reads::Window(Steps::EACH, Steps::EACH),
+            _ => Reads::Nothing,
+        }
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -16,9 +16,9 @@ use rayon::prelude::*;
 
 use self::tile::{Ahead, Tile, tile_of};
 use super::activation::Activation;
-use super::simd::InstructionSet;
-use super::vectorised;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::InstructionSet;
+use crate::runtime::instruction_set::vectorised;
 
 /// Rows of the highest tile.
 pub(super) const TILE: usize = 14;

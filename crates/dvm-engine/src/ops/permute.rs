@@ -1,7 +1,8 @@
 //! Axes in another order.
 
+use super::layout::{Arrangement, NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::strided::{gather, strides};
-use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op};
+use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
 /// Axis `i` of the output is axis `axes[i]` of the input; the first, that of the pictures, may move, too.
@@ -14,6 +15,35 @@ pub struct Permute {
 impl Op for Permute {
     fn kind(&self) -> &'static str {
         "permute"
+    }
+
+    fn class(&self) -> Class {
+        Class::Rearrangement
+    }
+
+    fn layout(&self, inputs: &[ValueShape], _: &[usize]) -> Option<SpatialLayout> {
+        let layout = inputs[0].layout?;
+        let arrangement = match (layout.arrangement, &self.axes[..]) {
+            (any, axes) if axes.iter().copied().eq(0..axes.len()) => any,
+            (Arrangement::Map, [0, 2, 3, 1]) => Arrangement::ChannelsLast,
+            (Arrangement::ChannelsLast, [0, 3, 1, 2]) => Arrangement::Map,
+            (Arrangement::Tokens { before }, [0, 2, 1]) => Arrangement::TokensLast { before },
+            (Arrangement::TokensLast { before }, [0, 2, 1]) => Arrangement::Tokens { before },
+            _ => return None,
+        };
+        Some(layout.arranged(arrangement))
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::moved(input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

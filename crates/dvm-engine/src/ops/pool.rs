@@ -6,12 +6,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::conv2d::Border;
+use super::layout::{NodeShapes, Reads, SpatialLayout, Steps, ValueShape};
 use super::{
-    Axis, BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach,
-    feature_map, vectorised,
+    Axis, BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach,
+    feature_map,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::vectorised;
 
 /// What a pool takes from its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,12 +192,68 @@ fn sliding(
         .collect())
 }
 
+impl Pool {
+    /// The windows through which one position of the output reads a map of shape `source`.
+    fn windows_read(&self, source: &[usize], shape: &[usize]) -> Reads {
+        match self.windows {
+            Windows::Sliding {
+                kernel,
+                stride,
+                padding,
+                ..
+            } => {
+                let steps = |kernel, stride, before| {
+                    Steps::from(Axis {
+                        kernel,
+                        stride,
+                        before,
+                    })
+                };
+                Reads::Window(
+                    steps(kernel.0, stride.0, padding.top),
+                    steps(kernel.1, stride.1, padding.left),
+                )
+            }
+            Windows::Adaptive { output } => match (source, shape) {
+                _ if output == (1, 1) => Reads::All,
+                (&[_, _, h, w], &[_, _, rows, columns])
+                    if rows > 0 && columns > 0 && h % rows == 0 && w % columns == 0 =>
+                {
+                    let side = |side: usize| Steps {
+                        kernel: side,
+                        stride: side,
+                        first: 0,
+                    };
+                    Reads::Window(side(h / rows), side(w / columns))
+                }
+                _ => Reads::All,
+            },
+        }
+    }
+}
+
 impl Op for Pool {
     fn kind(&self) -> &'static str {
         match self.reduction {
             Reduction::Max => "max_pool",
             Reduction::Mean { .. } => "avg_pool",
         }
+    }
+
+    fn class(&self) -> Class {
+        Class::Pooling
+    }
+
+    fn layout(&self, _: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::of_map(shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        self.windows_read(node.inputs[input].shape, node.output.shape)
+    }
+
+    fn is_affine(&self) -> bool {
+        self.reduction != Reduction::Max
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -1,8 +1,9 @@
 //! A leaky ReLU whose slopes are learned.
 
 use super::binary::{is_flat, zipped};
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::strided::{broadcast, summed_to};
-use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
+use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
 /// x where it is positive, slope · x elsewhere (arXiv 1502.01852). The slopes are a parameter whose sides
@@ -14,6 +15,18 @@ pub struct PRelu;
 impl Op for PRelu {
     fn kind(&self) -> &'static str {
         "prelu"
+    }
+
+    fn class(&self) -> Class {
+        Class::Activation
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
     }
 
     fn output_shape(

@@ -1,8 +1,11 @@
 //! Sums, means and maxima along axes.
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::reshape::reshaped;
 use super::strided::{broadcast_steps, spread, summed_to};
-use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, map2};
+use super::{
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, map2,
+};
 use crate::Tensor;
 
 /// What is left of a tensor when the values along some axes become one.
@@ -65,6 +68,24 @@ impl Op for Reduce {
             How::Mean => "reduce_mean",
             How::Max => "reduce_max",
         }
+    }
+
+    fn class(&self) -> Class {
+        Class::Pooling
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        let layout = inputs[0].layout?;
+        let stays = self.keeps && !layout.axes().iter().any(|a| self.axes.contains(a));
+        layout.within(shape).filter(|_| stays)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::unless_along(&self.axes, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        self.how != How::Max
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -1,7 +1,8 @@
 //! The same values for every picture.
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::strided::{spread, summed_to};
-use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
+use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
 /// Its only parameter `[1, …]` once for each picture of its input `[N, …]`, of which nothing else is
@@ -12,6 +13,22 @@ pub struct Repeat;
 impl Op for Repeat {
     fn kind(&self) -> &'static str {
         "repeat"
+    }
+
+    fn class(&self) -> Class {
+        Class::Constant
+    }
+
+    fn layout(&self, _: &[ValueShape], _: &[usize]) -> Option<SpatialLayout> {
+        None
+    }
+
+    fn reads(&self, _: usize, _: &NodeShapes) -> Reads {
+        Reads::Nothing
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::conv2d::{Border, LONGEST_SIDE};
-use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, feature_map};
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use super::{
+    BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, feature_map,
+};
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
@@ -334,6 +337,22 @@ impl Resample {
 impl Op for Resample {
     fn kind(&self) -> &'static str {
         "resample"
+    }
+
+    fn class(&self) -> Class {
+        Class::Resampling
+    }
+
+    fn layout(&self, _: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::of_map(shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -1,6 +1,7 @@
 //! The same values under another shape.
 
-use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op};
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
 /// The values in row-major order of the named shape under other sides, as PyTorch's `reshape`. One
@@ -14,6 +15,26 @@ pub struct Reshape {
 impl Op for Reshape {
     fn kind(&self) -> &'static str {
         "reshape"
+    }
+
+    fn class(&self) -> Class {
+        Class::Rearrangement
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        inputs[0].layout?.reshaped(inputs[0].shape, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::moved(input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -2,8 +2,10 @@
 
 use rayon::prelude::*;
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
-    BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK, channel_sums_of,
+    BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
+    channel_sums_of,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
@@ -33,6 +35,22 @@ fn scaled(x: &Tensor, factors: &Tensor) -> Tensor {
 impl Op for Scale {
     fn kind(&self) -> &'static str {
         "scale"
+    }
+
+    fn class(&self) -> Class {
+        Class::Arithmetic
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(

@@ -1,7 +1,8 @@
 //! A part of a tensor along one axis.
 
+use super::layout::{Arrangement, NodeShapes, Reads, SpatialLayout, Steps, ValueShape};
 use super::strided::{gather, place, strides};
-use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
+use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
@@ -52,6 +53,57 @@ impl Slice {
 impl Op for Slice {
     fn kind(&self) -> &'static str {
         "slice"
+    }
+
+    fn class(&self) -> Class {
+        Class::Copying
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        let layout = inputs[0].layout?;
+        if !layout.axes().contains(&self.axis) {
+            return layout.within(shape);
+        }
+        let left = |before: usize| before.checked_sub(self.start);
+        let arrangement = match layout.arrangement {
+            Arrangement::Map | Arrangement::ChannelsLast => return layout.within(shape),
+            Arrangement::Tokens { before } => Arrangement::Tokens {
+                before: left(before)?,
+            },
+            Arrangement::TokensLast { before } => Arrangement::TokensLast {
+                before: left(before)?,
+            },
+        };
+        let has_all = self.step == 1;
+        layout
+            .arranged(arrangement)
+            .within(shape)
+            .filter(|_| has_all)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        let Some(layout) = node.inputs[input].layout else {
+            return Reads::All;
+        };
+        let steps = Steps {
+            kernel: 1,
+            stride: self.step,
+            first: i64::try_from(self.start).unwrap_or(i64::MAX),
+        };
+        match (layout.arrangement, self.axis) {
+            (_, axis) if !layout.axes().contains(&axis) => Reads::Same,
+            (Arrangement::Map, 2) | (Arrangement::ChannelsLast, 1) => {
+                Reads::Window(steps, Steps::EACH)
+            }
+            (Arrangement::Map | Arrangement::ChannelsLast, _) => Reads::Window(Steps::EACH, steps),
+            // The rest of a sequence has all of its positions, or it consists of other tokens.
+            _ if node.output.layout.is_some() => Reads::Same,
+            _ => Reads::OtherTokens,
+        }
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -3,10 +3,12 @@
 use rayon::prelude::*;
 
 use super::attention::soften;
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
-    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, TASK, vectorised,
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, TASK,
 };
 use crate::Tensor;
+use crate::runtime::instruction_set::vectorised;
 
 /// `exp(x) / Σ exp(x)` over one axis: 1 for the classes of logits `[N, K]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,22 @@ pub fn probabilities(logits: &[f32]) -> Vec<f32> {
 impl Op for Softmax {
     fn kind(&self) -> &'static str {
         "softmax"
+    }
+
+    fn class(&self) -> Class {
+        Class::Softmax
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::unless_along(&[self.axis], input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -1,6 +1,9 @@
 //! Stochastic depth.
 
-use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach};
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
+use super::{
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach,
+};
 use crate::{Tensor, seeded};
 
 /// In training, zeroes a residual branch of each picture with probability `p` and divides the others by
@@ -24,6 +27,22 @@ fn scaled(mut x: Tensor, factors: &[f32]) -> Tensor {
 impl Op for StochasticDepth {
     fn kind(&self) -> &'static str {
         "stochastic_depth"
+    }
+
+    fn class(&self) -> Class {
+        Class::Identity
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

@@ -1,6 +1,10 @@
 //! The pixels of a feature map as a sequence, and back.
 
-use super::{BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, feature_map};
+use super::layout::{Arrangement, NodeShapes, Reads, SpatialLayout, ValueShape};
+use super::{
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach,
+    feature_map,
+};
 use crate::Tensor;
 
 /// Feature maps `[N, C, H, W]` as `[N, H · W, C]`, row by row: each pixel a token.
@@ -10,6 +14,28 @@ pub struct Tokens;
 impl Op for Tokens {
     fn kind(&self) -> &'static str {
         "tokens"
+    }
+
+    fn class(&self) -> Class {
+        Class::Rearrangement
+    }
+
+    fn layout(&self, inputs: &[ValueShape], _: &[usize]) -> Option<SpatialLayout> {
+        let layout = inputs[0].layout?;
+        let tokens = Arrangement::Tokens { before: 0 };
+        (layout.arrangement == Arrangement::Map).then(|| layout.arranged(tokens))
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::moved(input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
@@ -51,6 +77,29 @@ pub struct Grid {
 impl Op for Grid {
     fn kind(&self) -> &'static str {
         "grid"
+    }
+
+    fn class(&self) -> Class {
+        Class::Rearrangement
+    }
+
+    fn layout(&self, inputs: &[ValueShape], _: &[usize]) -> Option<SpatialLayout> {
+        let layout = inputs[0].layout?;
+        let is_same = layout.arrangement == Arrangement::Tokens { before: 0 }
+            && (layout.rows, layout.columns) == (self.rows, self.columns);
+        is_same.then(|| layout.arranged(Arrangement::Map))
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::moved(input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

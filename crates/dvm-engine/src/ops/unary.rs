@@ -1,7 +1,9 @@
 //! Functions of one number that are no activations.
 
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
-    BackwardCall, Bounds, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, map, map2_into,
+    BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, map,
+    map2_into,
 };
 use crate::Tensor;
 
@@ -78,6 +80,22 @@ impl Op for Unary {
             Self::Erf => "erf",
             Self::Clip { .. } => "clip",
         }
+    }
+
+    fn class(&self) -> Class {
+        Class::Arithmetic
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        *self == Self::Neg
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

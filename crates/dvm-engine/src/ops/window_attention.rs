@@ -3,9 +3,12 @@
 use rayon::prelude::*;
 
 use super::attention::Head;
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::matmul::Matrix;
 use super::simd::Shared;
-use super::{BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, feature_map};
+use super::{
+    BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach, feature_map,
+};
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
@@ -137,6 +140,22 @@ impl Window {
 impl Op for WindowAttention {
     fn kind(&self) -> &'static str {
         "window_attention"
+    }
+
+    fn class(&self) -> Class {
+        Class::WindowAttention
+    }
+
+    fn layout(&self, _: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::of_map(shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
     }
 
     fn output_shape(

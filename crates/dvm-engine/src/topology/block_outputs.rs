@@ -1,7 +1,6 @@
 //! The outputs of a network's blocks and stages: where it can be cut, found in the graph.
 
-use crate::ops::add::Add;
-use crate::ops::binary::{Binary, Function, Other};
+use crate::ops::Class;
 use crate::ops::channel_shuffle::ChannelShuffle;
 use crate::ops::concat::Concat;
 use crate::ops::conv2d::Conv2d;
@@ -36,7 +35,7 @@ impl Graph {
     /// # Errors
     /// As [`Graph::shapes`].
     pub fn block_outputs(&self, input: &[usize]) -> Result<Vec<BlockOutput>, Error> {
-        let geometry = crate::topology::spatial_layout::Geometry::new(self, input)?;
+        let geometry = crate::topology::geometry::Geometry::new(self, input)?;
         let cut_nodes = cut_nodes(&geometry);
         let Some(last) = last_of(&geometry, &cut_nodes) else {
             return Ok(Vec::new());
@@ -155,10 +154,8 @@ enum Meets {
 
 fn meets(node: &Node, map: Option<&FeatureMap>) -> Meets {
     let several = node.inputs.iter().any(|input| *input != node.inputs[0]);
-    let binary = node.op_as::<Binary>();
-    let sum = node.op_as::<Add>().is_some()
-        || binary.is_some_and(|b| b.function == Function::Add && b.other == Other::Input)
-        || node.op_as::<Conv2d>().is_some_and(|conv| conv.residual);
+    let sum =
+        node.op.class() == Class::Sum || node.op_as::<Conv2d>().is_some_and(|conv| conv.residual);
     // A class token in front of others is no branch.
     let beside = node.op_as::<Concat>().zip(map);
     let beside = beside.is_some_and(|(concat, map)| concat.axis == map.layout.channel_axis());
@@ -174,8 +171,7 @@ fn meets(node: &Node, map: Option<&FeatureMap>) -> Meets {
 fn followers(graph: &Graph, cuts: &[Cut]) -> usize {
     let belongs = |cut: &&Cut| {
         let node = graph.node(cut.id);
-        let idle =
-            crate::rules::activation(node).is_some() || node.op_as::<ChannelShuffle>().is_some();
+        let idle = node.op.class() == Class::Activation || node.op_as::<ChannelShuffle>().is_some();
         cut.meets == Meets::Not && idle
     };
     cuts.iter().take_while(belongs).count()

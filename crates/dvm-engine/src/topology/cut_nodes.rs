@@ -1,7 +1,8 @@
 //! Waists: nodes that everything the output depends on goes through.
 
 use crate::NodeId;
-use crate::topology::spatial_layout::{Geometry, Reads};
+use crate::ops::layout::Reads;
+use crate::topology::geometry::Geometry;
 
 /// What of a value the output depends on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -18,7 +18,7 @@ impl Graph {
         let mut id = end;
         loop {
             let node = self.node(id);
-            if matches!(node.op.kind(), "conv2d" | "linear") {
+            if node.op.class().is_layer() {
                 return Some(id);
             }
             // What has a number for each class is made for as many.

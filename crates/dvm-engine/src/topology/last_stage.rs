@@ -1,16 +1,13 @@
 //! The last stage of a network, its layers at the coarsest resolution, or its last blocks: where it
 //! begins, and the feature map that it ends with.
 
-use crate::ops::attention::Attention;
+use crate::ops::Class;
 use crate::ops::binary::Binary;
-use crate::ops::conv2d::Conv2d;
-use crate::ops::dropout::Dropout;
-use crate::ops::linear::Linear;
+use crate::ops::layout::{Arrangement, SpatialLayout};
 use crate::ops::pool::{Pool, Reduction};
-use crate::ops::stochastic_depth::StochasticDepth;
 use crate::passes::last_cut;
 use crate::topology::cut_nodes::cut_nodes;
-use crate::topology::spatial_layout::{Arrangement, Geometry, SpatialLayout};
+use crate::topology::geometry::Geometry;
 use crate::{Error, Graph, NodeId};
 
 /// A node whose value has rows and columns of places, as a feature map or as tokens.
@@ -87,10 +84,7 @@ impl Graph {
 
     /// The first convolution or linear layer whose map is as small as that of any.
     fn first_at_coarsest(&self, shapes: &[Vec<usize>]) -> Option<NodeId> {
-        let is_layer = |id: NodeId| {
-            let node = self.node(id);
-            node.op_as::<Conv2d>().is_some() || node.op_as::<Linear>().is_some()
-        };
+        let is_layer = |id: NodeId| self.node(id).op.class().is_layer();
         let pixels = |id: NodeId| match shapes[id.0][..] {
             [_, _, h, w] if h * w > 1 && is_layer(id) => Some(h * w),
             _ => None,
@@ -101,7 +95,7 @@ impl Graph {
 
     /// The layer in front of the first attention of the last quarter of them.
     fn first_of_last_attentions(&self) -> Option<NodeId> {
-        let is_attention = |id: &NodeId| self.node(*id).op_as::<Attention>().is_some();
+        let is_attention = |id: &NodeId| self.node(*id).op.class() == Class::Attention;
         let all: Vec<NodeId> = self.ids().filter(is_attention).collect();
         let mut id = *all.get(all.len() - all.len().div_ceil(4))?;
         while self.node(id).parameters.is_empty() {
@@ -138,16 +132,15 @@ fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
     let node = geometry.graph.node(map.node);
     let pool = node.op_as::<Pool>();
     let means = pool.is_some_and(|pool| pool.reduction != Reduction::Max);
-    let unrolls = matches!(node.op.kind(), "reshape" | "permute" | "tokens" | "flatten")
-        && map.layout.arrangement != Arrangement::Map;
-    let idle = node.op_as::<Dropout>().is_some() || node.op_as::<StochasticDepth>().is_some();
-    means || unrolls || idle || projects_tokens(geometry, map)
+    let class = node.op.class();
+    let unrolls = class == Class::Rearrangement && map.layout.arrangement != Arrangement::Map;
+    means || unrolls || class == Class::Identity || projects_tokens(geometry, map)
 }
 
 /// Whether it is a linear layer on tokens, or its bias: the queries, keys and values of an attention
 /// are no map of their own.
 fn projects_tokens(geometry: &Geometry, map: &FeatureMap) -> bool {
-    let is_linear = |id: NodeId| geometry.graph.node(id).op_as::<Linear>().is_some();
+    let is_linear = |id: NodeId| geometry.graph.node(id).op.class() == Class::Linear;
     let node = geometry.graph.node(map.node);
     let on_tokens = matches!(map.layout.arrangement, Arrangement::Tokens { .. });
     let bias = node.op_as::<Binary>().is_some() && node.inputs.len() == 1;

@@ -3,7 +3,7 @@
 
 pub(crate) mod block_outputs;
 pub(crate) mod cut_nodes;
+pub(crate) mod geometry;
 mod heads;
 pub(crate) mod last_stage;
 pub(crate) mod receptive_field;
-pub(crate) mod spatial_layout;

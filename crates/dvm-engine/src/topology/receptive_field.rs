@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use crate::topology::spatial_layout::{Geometry, Reads, Steps};
+use crate::ops::layout::{Reads, Steps};
+use crate::topology::geometry::Geometry;
 use crate::{Error, Graph};
 
 /// What of the picture the value of a node at one place is computed from.

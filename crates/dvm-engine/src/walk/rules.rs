@@ -7,9 +7,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::graph::Node;
-use crate::ops::BackwardCall;
 use crate::ops::activation::Activation;
 use crate::ops::prelu::PRelu;
+use crate::ops::{BackwardCall, Class};
 use crate::{Graph, NodeId, Tensor};
 
 /// Replaces the gradient of one node.
@@ -57,7 +57,7 @@ impl Where {
             Self::Rectifiers => {
                 matches!(activation(node), Some((Kind::Relu | Kind::Rectifier, _)))
             }
-            Self::Activations => activation(node).is_some(),
+            Self::Activations => node.op.class() == Class::Activation,
             Self::Ops(kind) => node.op.kind() == *kind,
             Self::Node(name) => node.name == *name,
             Self::Chosen(_, is_meant) => is_meant(graph, id),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use accuracy::relative_error;
 use alone::Alone;
-use dvm_engine::ops::{Mode, Op, ForwardResult};
+use dvm_engine::ops::{ForwardResult, Mode, Op};
 use dvm_engine::{Tensor, seeded};
 use slow::Array;
 

@@ -2,8 +2,9 @@
 
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::conv2d::{Border, Conv2d, Padding};
+use dvm_engine::ops::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use dvm_engine::ops::pool::Pool;
-use dvm_engine::ops::{BackwardCall, ForwardCall, ForwardResult, Gradients, Op};
+use dvm_engine::ops::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Op, Reach};
 use dvm_engine::rules::TRUE_GRADIENT;
 use dvm_engine::{Blueprint, Error, GradientCheck, Graph, Network, NodeId, Tensor, seeded};
 
@@ -19,6 +20,22 @@ struct Joined {
 impl Op for Joined {
     fn kind(&self) -> &'static str {
         "joined"
+    }
+
+    fn class(&self) -> Class {
+        Class::Arithmetic
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn reach(&self, _: usize, _: &[&[usize]], _: &[&[usize]]) -> Reach {
+        Reach::Everything
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {

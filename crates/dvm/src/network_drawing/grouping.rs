@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dvm_engine::ops::Class;
 use dvm_engine::{Graph, Node, NodeId};
 
 /// Layers in groups, each behind all that lead to it.
@@ -135,30 +136,19 @@ fn follow(graph: &Graph, leader: &mut [usize], alone: &[bool]) {
 
 /// Whether a layer works on each value, or each place, alone and has few parameters.
 fn is_light(node: &Node) -> bool {
-    use dvm_engine::ops::activation::Activation;
-    use dvm_engine::ops::unary::Unary;
-    let kind = matches!(
-        node.op.kind(),
-        "batch_norm"
-            | "layer_norm"
-            | "local_response_norm"
-            | "prelu"
-            | "channel_affine"
-            | "scale"
-            | "dropout"
-            | "stochastic_depth"
-            | "flatten"
-            | "reshape"
-            | "permute"
-            | "tokens"
-            | "channel_shuffle"
-            | "softmax"
-    );
-    let single = node.inputs.len() == 1;
-    let arithmetic = node.op_as::<dvm_engine::ops::binary::Binary>().is_some() && single;
-    kind || arithmetic || node.op_as::<Activation>().is_some() || node.op_as::<Unary>().is_some()
+    match node.op.class() {
+        Class::Arithmetic => node.inputs.len() == 1,
+        class => matches!(
+            class,
+            Class::Normalisation
+                | Class::Activation
+                | Class::Softmax
+                | Class::Identity
+                | Class::Rearrangement
+        ),
+    }
 }
 
 fn joins_what_prepares_it(node: &Node) -> bool {
-    matches!(node.op.kind(), "conv2d" | "linear")
+    node.op.class().is_layer()
 }

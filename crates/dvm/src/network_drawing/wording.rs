@@ -1,11 +1,9 @@
 //! What stands in the boxes of a network's drawing.
 
-use dvm_engine::ops::activation::Activation;
+use dvm_engine::ops::Class;
 use dvm_engine::ops::attention::Attention;
-use dvm_engine::ops::binary::Binary;
 use dvm_engine::ops::conv2d::Conv2d;
 use dvm_engine::ops::pool::{Pool, Reduction, Windows};
-use dvm_engine::ops::unary::Unary;
 use dvm_engine::ops::window_attention::WindowAttention;
 use dvm_engine::{BlockOutput, Graph, Node, NodeId, Role};
 use dvm_render::DiagramBox;
@@ -89,33 +87,22 @@ pub fn boxed(graph: &Graph, shapes: &[Vec<usize>], group: &[NodeId]) -> DiagramB
 }
 
 fn kind(node: &Node) -> usize {
-    if node.op_as::<Activation>().is_some() || node.op_as::<Unary>().is_some() {
-        return 6;
-    }
-    match node.op.kind() {
-        "input" => 0,
-        "conv2d" => 1,
-        "linear" | "matmul" => 2,
-        "attention" | "window_attention" => 3,
-        "max_pool" | "avg_pool" | "reduce_sum" | "reduce_mean" | "reduce_max" => 4,
-        "add" | "mul" | "concat" => 5,
-        "batch_norm"
-        | "layer_norm"
-        | "local_response_norm"
-        | "channel_affine"
-        | "scale"
-        | "prelu"
-        | "dropout"
-        | "softmax"
-        | "stochastic_depth"
-        | "flatten"
-        | "reshape"
-        | "permute"
-        | "tokens"
-        | "channel_shuffle" => 6,
-        _ if node.op_as::<Binary>().is_some() && node.inputs.len() > 1 => 5,
-        _ if node.op_as::<Binary>().is_some() => 6,
-        _ => 8,
+    match node.op.class() {
+        Class::Input => 0,
+        Class::Convolution => 1,
+        Class::Linear | Class::MatrixProduct => 2,
+        Class::Attention | Class::WindowAttention => 3,
+        Class::Pooling => 4,
+        Class::Sum => 5,
+        Class::Arithmetic if node.inputs.len() > 1 => 5,
+        Class::Copying if node.op.kind() == "concat" => 5,
+        Class::Normalisation
+        | Class::Activation
+        | Class::Softmax
+        | Class::Arithmetic
+        | Class::Identity
+        | Class::Rearrangement => 6,
+        Class::Constant | Class::Resampling | Class::Padding | Class::Copying => 8,
     }
 }
 

@@ -4,12 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::binary::{Binary, Function, Other};
-use dvm_engine::ops::pool::{Pool, Reduction};
-use dvm_engine::ops::prelu::PRelu;
-use dvm_engine::ops::reduce::{How, Reduce};
+use dvm_engine::ops::binary::{Binary, Function};
 use dvm_engine::ops::unary::Unary;
-use dvm_engine::ops::{BackwardCall, ForwardCall, ForwardResult, Mode};
+use dvm_engine::ops::{BackwardCall, Class, ForwardCall, ForwardResult, Mode};
 use dvm_engine::rules::Rule;
 use dvm_engine::{Graph, Node, NodeId, Tensor};
 use rayon::prelude::*;
@@ -33,63 +30,21 @@ pub(super) enum Kind {
     Line,
 }
 
-/// Linear ops: their gradient is the same everywhere.
-const AFFINE: [&str; 22] = [
-    "input",
-    "conv2d",
-    "linear",
-    "batch_norm",
-    "channel_affine",
-    "scale",
-    "add",
-    "concat",
-    "flatten",
-    "reshape",
-    "permute",
-    "pad",
-    "crop_like",
-    "slice",
-    "repeat",
-    "tokens",
-    "channel_shuffle",
-    "dropout",
-    "stochastic_depth",
-    "resample",
-    "reduce_sum",
-    "reduce_mean",
-];
-
 /// How the rule treats a node; `None` if its gradient is the same everywhere.
 pub(super) fn kind(graph: &Graph, id: NodeId) -> Option<Kind> {
     let node = graph.node(id);
+    if node.op.is_affine() {
+        return None;
+    }
     let extreme = |is_least| Some(Kind::Extreme { is_least });
-    if node.op_as::<Activation>().is_some() || node.op_as::<PRelu>().is_some() {
-        return Some(Kind::Elementwise);
+    let binary = node.op_as::<Binary>().map(|binary| binary.function);
+    match (node.op.class(), binary) {
+        (Class::Activation, _) => Some(Kind::Elementwise),
+        (Class::Pooling, _) | (_, Some(Function::Max)) => extreme(false),
+        (_, Some(Function::Min)) => extreme(true),
+        _ if node.op_as::<Unary>().is_some() => Some(Kind::Elementwise),
+        _ => Some(Kind::Line),
     }
-    if let Some(unary) = node.op_as::<Unary>() {
-        return (*unary != Unary::Neg).then_some(Kind::Elementwise);
-    }
-    if let Some(pool) = node.op_as::<Pool>() {
-        return match pool.reduction {
-            Reduction::Max => extreme(false),
-            Reduction::Mean { .. } => None,
-        };
-    }
-    if let Some(Reduce { how: How::Max, .. }) = node.op_as() {
-        return extreme(false);
-    }
-    if let Some(binary) = node.op_as::<Binary>() {
-        let is_fixed = binary.other != Other::Input;
-        return match binary.function {
-            Function::Add | Function::Sub => None,
-            Function::Mul if is_fixed => None,
-            Function::Div if is_fixed && !binary.swapped => None,
-            Function::Min => extreme(true),
-            Function::Max => extreme(false),
-            Function::Mul | Function::Div | Function::Pow => Some(Kind::Line),
-        };
-    }
-    (!AFFINE.contains(&node.op.kind())).then_some(Kind::Line)
 }
 
 /// Whether the rule applies to this node.

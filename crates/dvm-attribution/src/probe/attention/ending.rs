@@ -1,20 +1,11 @@
 //! Finds the tokens that a network's output is computed from.
 
-use dvm_engine::ops::activation::Activation;
-use dvm_engine::ops::add::Add;
-use dvm_engine::ops::binary::Binary;
-use dvm_engine::ops::dropout::Dropout;
+use dvm_engine::ops::Class;
 use dvm_engine::ops::flatten::Flatten;
 use dvm_engine::ops::layer_norm::LayerNorm;
-use dvm_engine::ops::linear::Linear;
-use dvm_engine::ops::mul::Mul;
 use dvm_engine::ops::permute::Permute;
-use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::ops::reshape::Reshape;
-use dvm_engine::ops::scale::Scale;
 use dvm_engine::ops::slice::Slice;
-use dvm_engine::ops::stochastic_depth::StochasticDepth;
-use dvm_engine::ops::unary::Unary;
 use dvm_engine::{Graph, Node, NodeId};
 
 /// The tokens of a value whose features depend on one token each.
@@ -109,7 +100,7 @@ fn behind(node: &Node, from: &[(&Along, &[usize])], shape: &[usize]) -> Option<A
         };
         return at((0..shape.len()).find(matches)?);
     }
-    if node.op_as::<Linear>().is_some() || node.op_as::<LayerNorm>().is_some() {
+    if node.op.class() == Class::Linear || node.op_as::<LayerNorm>().is_some() {
         // Only features may be joined: the last axis, or the channels of a map.
         let features = if source.len() == 4 {
             1
@@ -118,17 +109,8 @@ fn behind(node: &Node, from: &[(&Along, &[usize])], shape: &[usize]) -> Option<A
         };
         return if axis == features { None } else { at(axis) };
     }
-    let is_value_by_value = node.op_as::<Activation>().is_some()
-        || node.op_as::<Add>().is_some()
-        || node.op_as::<Binary>().is_some()
-        || node.op_as::<Dropout>().is_some()
-        || node.op_as::<Mul>().is_some()
-        || node.op_as::<PRelu>().is_some()
-        || node.op_as::<Scale>().is_some()
-        || node.op_as::<StochasticDepth>().is_some()
-        || node.op_as::<Unary>().is_some();
     let alike = source.len() == shape.len() && shape[axis] == tokens.len();
-    if is_value_by_value && alike {
+    if node.op.class().is_value_by_value() && alike {
         at(axis)
     } else {
         None

@@ -1,12 +1,8 @@
 //! Finds attention in a graph: the zoo's own op, or a softmax between two products, as exporters
 //! write it.
 
-use dvm_engine::ops::add::Add;
+use dvm_engine::ops::Class;
 use dvm_engine::ops::attention::Attention;
-use dvm_engine::ops::batched_product::BatchedProduct;
-use dvm_engine::ops::binary::Binary;
-use dvm_engine::ops::dropout::Dropout;
-use dvm_engine::ops::mul::Mul;
 use dvm_engine::ops::permute::Permute;
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::softmax::Softmax;
@@ -84,14 +80,14 @@ pub(super) fn attentions(graph: &Graph, shapes: &[Vec<usize>]) -> Vec<Found> {
 /// Whether a node is the softmax of an attention: its input comes from a product, and its value
 /// goes into one.
 pub(crate) fn is_softmax_of_attention(graph: &Graph, id: NodeId) -> bool {
-    if graph.node(id).op_as::<Softmax>().is_none() || behind(graph, id).is_none() {
+    if graph.node(id).op.class() != Class::Softmax || behind(graph, id).is_none() {
         return false;
     }
     let consumers = graph.consumers();
     let mut next = consumers[id.index()].clone();
     while let Some(id) = next.pop() {
         let node = graph.node(id);
-        if node.op_as::<BatchedProduct>().is_some() {
+        if node.op.class() == Class::MatrixProduct {
             return true;
         }
         if only_moves(node) {
@@ -102,9 +98,7 @@ pub(crate) fn is_softmax_of_attention(graph: &Graph, id: NodeId) -> bool {
 }
 
 fn only_moves(node: &Node) -> bool {
-    node.op_as::<Permute>().is_some()
-        || node.op_as::<Reshape>().is_some()
-        || node.op_as::<Dropout>().is_some()
+    matches!(node.op.class(), Class::Rearrangement | Class::Identity)
 }
 
 /// The product that the input of a softmax comes from, before scaling, masks and moves.
@@ -112,12 +106,10 @@ fn behind(graph: &Graph, id: NodeId) -> Option<NodeId> {
     let mut next = graph.node(id).inputs.clone();
     while let Some(id) = next.pop() {
         let node = graph.node(id);
-        if node.op_as::<BatchedProduct>().is_some() {
+        if node.op.class() == Class::MatrixProduct {
             return Some(id);
         }
-        let changes = node.op_as::<Binary>().is_some()
-            || node.op_as::<Add>().is_some()
-            || node.op_as::<Mul>().is_some();
+        let changes = matches!(node.op.class(), Class::Sum | Class::Arithmetic);
         if only_moves(node) || changes {
             next.extend(&node.inputs);
         }
@@ -144,7 +136,7 @@ fn ahead(
         };
         let node = graph.node(next);
         let (from, to) = (&shapes[at.index()], &shapes[next.index()]);
-        if node.op_as::<BatchedProduct>().is_some() {
+        if node.op.class() == Class::MatrixProduct {
             let rank = axes.len();
             // The columns of the first factor are summed over, or the rows of the second.
             let (summed, left) = match node.inputs[0] == at {
@@ -159,7 +151,7 @@ fn ahead(
             axes = permute.axes.iter().map(|&axis| axes[axis]).collect();
         } else if node.op_as::<Reshape>().is_some() {
             axes = without_ones(&axes, from, to)?;
-        } else if node.op_as::<Dropout>().is_none() {
+        } else if node.op.class() != Class::Identity {
             return None;
         }
         at = next;

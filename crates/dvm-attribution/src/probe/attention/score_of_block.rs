@@ -1,8 +1,7 @@
 //! Gradients of attention with respect to the score of each block's own tokens: the network's end
 //! is applied to them, without the blocks in between.
 
-use dvm_engine::ops::add::Add;
-use dvm_engine::ops::binary::{Binary, Function};
+use dvm_engine::ops::Class;
 use dvm_engine::{Graph, Keep, Mode, NodeId, Request, SpatialLayout, Tensor, passes};
 use dvm_options::words;
 
@@ -138,9 +137,7 @@ fn cuts(
     };
     let is_sum = |id: NodeId| {
         let node = graph.node(id);
-        let binary = node.op_as::<Binary>();
-        let adds = binary.is_some_and(|binary| matches!(binary.function, Function::Add));
-        (adds || node.op_as::<Add>().is_some()) && node.inputs.len() == 2
+        node.op.class() == Class::Sum && node.inputs.len() == 2
     };
     let attentions: Vec<NodeId> = all.blocks.iter().map(|block| block.node).collect();
     let before = graph.ids().filter(|&id| id < attentions[0] && is_way(id));

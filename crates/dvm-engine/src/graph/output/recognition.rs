@@ -1,6 +1,6 @@
 //! What a graph's own end says about its output.
 
-use crate::ops::Bounds;
+use crate::ops::{Bounds, Class};
 use crate::{Error, Graph, Output, Tensor};
 
 impl Graph {
@@ -22,13 +22,10 @@ impl Graph {
     /// Whether the numbers at the end are those of a convolution or linear layer, in whatever shape.
     fn ends_with_layer(&self) -> bool {
         let mut node = self.node(self.output());
-        while matches!(
-            node.op.kind(),
-            "flatten" | "reshape" | "permute" | "dropout"
-        ) {
+        while matches!(node.op.class(), Class::Rearrangement | Class::Identity) {
             node = self.node(node.inputs[0]);
         }
-        matches!(node.op.kind(), "conv2d" | "linear")
+        node.op.class().is_layer()
     }
 }
 

@@ -4,14 +4,12 @@
 use std::sync::Arc;
 
 use super::KeepNode;
-use crate::ops::Op;
 use crate::ops::activation::Activation;
 use crate::ops::add::Add;
 use crate::ops::batch_norm::BatchNorm;
 use crate::ops::conv2d::Conv2d;
-use crate::ops::dropout::Dropout;
 use crate::ops::linear::{FusedLinear, Linear};
-use crate::ops::stochastic_depth::StochasticDepth;
+use crate::ops::{Class, Op};
 use crate::{Graph, Node, NodeId};
 
 /// Merges `convolution → add → activation` chains (either follower may be missing) into one node
@@ -173,7 +171,7 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode, idle: fn(&Node) -> bool) -> G
 
 /// Whether a node hands on what it gets when a network is used, though not in training.
 fn is_idle(node: &Node) -> bool {
-    node.op_as::<Dropout>().is_some() || node.op_as::<StochasticDepth>().is_some()
+    node.op.class() == Class::Identity
 }
 
 #[derive(Clone)]

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use super::KeepNode;
+use crate::ops::Class;
 use crate::ops::activation::Activation;
 use crate::ops::add::Add;
-use crate::ops::attention::Attention;
-use crate::ops::dropout::Dropout;
 use crate::ops::layer_norm::LayerNorm;
-use crate::ops::linear::Linear;
 use crate::ops::slice::Slice;
-use crate::ops::stochastic_depth::StochasticDepth;
 use crate::{Graph, Node, NodeId};
 
 /// Takes the tokens that a slice of `[N, T, D]` reads, such as a class token, as early as nothing else
@@ -33,12 +30,11 @@ fn is_of_tokens(node: &Node) -> bool {
 
 /// Whether an op treats each token of `[N, T, D]` by itself, and alike.
 fn is_by_token(node: &Node) -> bool {
-    node.op_as::<Linear>().is_some()
+    node.op.class() == Class::Linear
         || node.op_as::<LayerNorm>().is_some()
         || node.op_as::<Activation>().is_some()
         || node.op_as::<Add>().is_some()
-        || node.op_as::<Dropout>().is_some()
-        || node.op_as::<StochasticDepth>().is_some()
+        || node.op.class() == Class::Identity
 }
 
 /// A slice that can be taken earlier.
@@ -68,10 +64,10 @@ impl Move {
         // Attention makes `[N, T, D]`. Layers between it and the slice leave the number of axes as it
         // is, so the slice takes tokens: of `[N, D]` it would take features.
         let sources = found.sources(graph);
-        let is_attention = |id: &NodeId| graph.node(*id).op_as::<Attention>().is_some();
+        let is_attention = |id: &NodeId| graph.node(*id).op.class() == Class::Attention;
         let is_behind_attention = sources.iter().any(is_attention);
         let mut moved = graph.ids().filter(|id| found.behind[id.0]);
-        let saves = moved.any(|id| graph.node(id).op_as::<Linear>().is_some());
+        let saves = moved.any(|id| graph.node(id).op.class() == Class::Linear);
         (is_behind_attention && saves && graph.output() != slice).then_some(found)
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::ops::Op;
+use crate::ops::layout::Arrangement;
 use crate::ops::reduce::{How, Reduce};
 use crate::ops::slice::Slice;
-use crate::topology::spatial_layout::{Arrangement, Geometry};
+use crate::topology::geometry::Geometry;
 use crate::{Error, Graph, Node, NodeId};
 
 /// The graph up to the node `at`, whose output `[N, C]` is, for each of the node's channels, the mean over

@@ -7,9 +7,9 @@
 use rayon::prelude::*;
 
 use super::super::activation::Activation;
-use super::super::vectorised;
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::vectorised;
 
 /// Values of one block: so many stay in a core's first cache while they are read twice.
 const BLOCK: usize = 1 << 13;

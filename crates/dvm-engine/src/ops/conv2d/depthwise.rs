@@ -9,11 +9,12 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::super::panels::{Finish, activate, is_in_registers, load, store};
-use super::super::simd::{InstructionSet, multiply_add};
+use super::super::simd::multiply_add;
 use super::super::{BackwardCall, ForwardCall};
 use super::{Conv2d, feature_map};
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::InstructionSet;
 
 /// Pairs of a tap and the position in the source that it reads, for each position of the target
 /// along one axis.

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::super::panels::Panels;
-use super::super::simd::InstructionSet;
 use super::super::transpose::transposed;
 use super::backward::Phase;
 use super::{Conv2d, winograd};
 use crate::Tensor;
+use crate::runtime::instruction_set::InstructionSet;
 use crate::runtime::lazy::get_or_make;
 
 /// The forms of one convolution's weights.

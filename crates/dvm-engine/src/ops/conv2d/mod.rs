@@ -15,14 +15,15 @@ use self::direct::Lattice;
 use self::filters::Filters;
 use self::winograd::Winograd;
 use super::activation::Activation;
+use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::panels::{Finish, Residual};
-use super::simd::InstructionSet;
 use super::{
-    Arithmetic, Axis, BackwardCall, ForwardCall, ForwardResult, Gradients, Needs, Op, Prepared,
-    Reach, check_inputs, feature_map,
+    Arithmetic, Axis, BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op,
+    Prepared, Reach, check_inputs, feature_map,
 };
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::InstructionSet;
 
 /// A convolution (cross-correlation, as every framework means it) of feature maps
 /// `[N, C, H, W]` with weights `[O, C / groups, kh, kw]` and, if there is a second parameter, a
@@ -228,6 +229,22 @@ impl Op for Conv2d {
         "conv2d"
     }
 
+    fn class(&self) -> Class {
+        Class::Convolution
+    }
+
+    fn layout(&self, _: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::of_map(shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        self.activation.is_none()
+    }
+
     fn output_shape(
         &self,
         inputs: &[&[usize]],
@@ -275,7 +292,7 @@ impl Op for Conv2d {
     }
 
     fn prepare(&self) -> Option<Prepared> {
-        Some(Box::new(Filters::new(InstructionSet::best())))
+        Some(Box::new(Filters::new(InstructionSet::in_use())))
     }
 
     fn forward(&self, call: &ForwardCall) -> ForwardResult {

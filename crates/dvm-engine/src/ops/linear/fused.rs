@@ -1,8 +1,9 @@
 //! A fully connected layer with what follows it.
 
 use super::super::activation::Activation;
+use super::super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::super::{
-    BackwardCall, ForwardCall, ForwardResult, Gradients, Op, Prepared, Reach, check_inputs,
+    BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Op, Prepared, Reach, check_inputs,
 };
 use super::{Linear, computed};
 use crate::Tensor;
@@ -20,6 +21,22 @@ pub struct FusedLinear {
 impl Op for FusedLinear {
     fn kind(&self) -> &'static str {
         Linear.kind()
+    }
+
+    fn class(&self) -> Class {
+        Class::Linear
+    }
+
+    fn layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
+        SpatialLayout::unmoved(inputs, shape)
+    }
+
+    fn reads(&self, input: usize, node: &NodeShapes) -> Reads {
+        Reads::by_reach(self, input, node)
+    }
+
+    fn is_affine(&self) -> bool {
+        self.activation.is_none()
     }
 
     fn output_shape(

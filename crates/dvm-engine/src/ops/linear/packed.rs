@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::super::panels::{Finish, Panels, Product, TILE, roomy, whole_tiles, with_room};
-use super::super::simd::{InstructionSet, Shared};
+use super::super::simd::Shared;
 use super::super::transpose::transposed;
 use crate::Tensor;
+use crate::runtime::instruction_set::InstructionSet;
 use crate::runtime::lazy::get_or_make;
 
 /// The weights packed for many rows, in the way of the panels, each form made when it is first asked

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dvm_engine::ops::Class;
 use dvm_engine::ops::activation::Activation;
 use dvm_engine::ops::binary::Function;
 
@@ -265,7 +266,7 @@ impl Import<'_> {
     fn may_be_negative(&self, node: usize, depth: usize) -> bool {
         let made = &self.graph.nodes[node];
         let kind = made.op.kind();
-        if made.op_as::<Activation>().is_some() {
+        if made.op.class() == Class::Activation {
             return !matches!(
                 kind,
                 "relu"

@@ -148,7 +148,7 @@ fn the_same_bits_come_from_one_and_two_threads() {
             let [one, two] = [1, 2].map(|threads| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
                 pool.unwrap().install(|| {
-                    let prepared = prepared(InstructionSet::best());
+                    let prepared = prepared(InstructionSet::in_use());
                     let output = layer.output_of(&layer.input(), &prepared, arithmetic);
                     let plain = Layer {
                         conv: Conv2d {

@@ -112,7 +112,7 @@ fn a_border_of_three_pixels_has_the_same_gradient() {
         outputs: 32,
         bias: false,
     };
-    let set = InstructionSet::best();
+    let set = InstructionSet::in_use();
     check(&layer, &prepared(set), Arithmetic::Fast, DIRECT, set.name());
 }
 
@@ -120,7 +120,7 @@ fn a_border_of_three_pixels_has_the_same_gradient() {
 #[test]
 fn the_same_filters_serve_inputs_of_several_sizes() {
     for (kernel, stride) in [(3, 2), (5, 2), (5, 3), (3, 3)] {
-        let set = InstructionSet::best();
+        let set = InstructionSet::in_use();
         let prepared = prepared(set);
         let layer = Layer {
             conv: Conv2d::square(kernel).stride(stride).padding(Padding::Same),

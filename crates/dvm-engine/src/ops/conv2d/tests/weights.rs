@@ -128,7 +128,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
     for layer in layers.chain([direct, depthwise]) {
         let with_threads = |threads: usize| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-            let set = InstructionSet::best();
+            let set = InstructionSet::in_use();
             pool.expect("threads can be had")
                 .install(|| bits(&layer.weight_gradient(&prepared(set), Arithmetic::Fast)))
         };

@@ -11,10 +11,11 @@ use rayon::prelude::*;
 
 use super::super::super::BackwardCall;
 use super::super::super::panels::{load, store};
-use super::super::super::simd::{InstructionSet, multiply_add};
+use super::super::super::simd::multiply_add;
 use super::super::depthwise::{Taps, inside};
 use super::super::{Conv2d, feature_map};
 use crate::Tensor;
+use crate::runtime::instruction_set::InstructionSet;
 
 /// Partial sums: enough tasks for any number of cores.
 const PARTIAL: usize = 32;

@@ -5,9 +5,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::super::outer::{self, Outer};
-use super::super::super::simd::{InstructionSet, Shared};
+use super::super::super::simd::Shared;
 use super::super::direct::Lattice;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::InstructionSet;
 
 /// Windows that are multiplied at a time, so that what they see stays in cache while all tiles of the
 /// result look at it.

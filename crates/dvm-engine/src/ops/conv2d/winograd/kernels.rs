@@ -10,10 +10,11 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::super::super::panels::{activate, is_in_registers, load, store};
-use super::super::super::simd::{InstructionSet, Shared};
+use super::super::super::simd::Shared;
 use super::tiles::{Tile, Tiles};
 use super::transform::{self, LARGEST, NEEDED_BY, POINTS};
 use super::{Place, Winograd};
+use crate::runtime::instruction_set::InstructionSet;
 
 /// Something done to one tile of `Y` × `X` outputs.
 pub(super) trait ByTile: Copy {

@@ -20,9 +20,10 @@ use self::tiles::{Rows, Tiles, sides};
 use self::transform::POINTS;
 pub(super) use self::weights::{WeightGradient, weight_gradient_is_cheaper};
 use super::super::panels::{Finish, Panels, Product, TILE, roomy};
-use super::super::simd::{InstructionSet, Shared};
-use super::super::vectorised;
+use super::super::simd::Shared;
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::InstructionSet;
+use crate::runtime::instruction_set::vectorised;
 
 /// Pairs of points.
 const PAIRS: usize = POINTS * POINTS;

@@ -12,12 +12,13 @@ use rayon::prelude::*;
 
 use super::super::super::outer::Outer;
 use super::super::super::panels::{load, store};
-use super::super::super::simd::{InstructionSet, Shared};
+use super::super::super::simd::Shared;
 use super::kernels::{ByTile, Each, Enter, EnterGradient, Pixels};
 use super::tiles::{Rows, Tiles, sides};
 use super::transform::{self, POINTS};
 use super::{CLOSE, PAIRS, Place, Room, transformed_pixels};
 use crate::runtime::buffer::Buffer;
+use crate::runtime::instruction_set::InstructionSet;
 
 /// Cost in multiply-adds of the direct way and of this one, as [`super::is_cheaper`] counts; the sums
 /// at the points are written once and read once.
