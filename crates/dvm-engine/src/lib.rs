@@ -17,6 +17,7 @@ pub mod weights;
 
 pub use error::Error;
 pub use graph::blueprint::Blueprint;
+pub use graph::gradient_check::GradientCheck;
 pub use graph::initialisation::{Initialisation, Initialiser};
 pub use graph::network::Network;
 pub use graph::output::Output;
@@ -32,6 +33,5 @@ pub use topology::receptive_field::{FieldAxis, ReceptiveField};
 
 pub use walk::backward::{Gradients, Request};
 pub use walk::forward::{Activations, Keep};
-pub use walk::gradient_check::GradientCheck;
 pub use walk::segments::Segments;
 pub use walk::{incremental, rules};

@@ -6,26 +6,52 @@ mod reference;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use accuracy::relative_error;
 use alone::Alone;
 use dvm_engine::ops::Mode;
 use dvm_engine::ops::activation::Activation;
-use dvm_engine::{Blueprint, Error, Graph, Keep, Request, Tensor};
+use dvm_engine::{Blueprint, Error, Graph, InstructionSet, Keep, Request, Tensor};
 use reference::Case;
 use safetensors::SafeTensors;
 
 /// Largest difference from PyTorch, relative to the largest value.
 const TOLERANCE: f64 = 1e-5;
 
+/// The instruction set for a run of this file in a process of its own.
+const INSTRUCTIONS: &str = "DVM_TEST_INSTRUCTIONS";
+
 #[test]
 fn every_case_gives_what_pytorch_gives() {
+    if let Ok(word) = std::env::var(INSTRUCTIONS) {
+        let mut sets = InstructionSet::available().into_iter();
+        let set = sets.find(|set| set.word() == word).expect("available");
+        InstructionSet::limit(set).expect("nothing has run before");
+    }
     let tensors = reference::tensors();
     let failures: Vec<String> = reference::cases()
         .iter()
         .flat_map(|case| differences(case, &tensors))
         .collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn every_instruction_set_gives_what_pytorch_gives() {
+    for set in InstructionSet::available() {
+        let run = Command::new(std::env::current_exe().expect("the test has a path"))
+            .args(["--exact", "every_case_gives_what_pytorch_gives"])
+            .env(INSTRUCTIONS, set.word())
+            .output()
+            .expect("the test can run itself");
+        let printed = String::from_utf8_lossy(&run.stdout);
+        assert!(
+            run.status.success() && printed.contains("1 passed"),
+            "{}:\n{printed}",
+            set.name()
+        );
+    }
 }
 
 /// A sentence for each result of a case that is off.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::graph::{Node, NodeId, Parameter, Role};
+use crate::graph::node::{Node, NodeId, Parameter, Role};
 use crate::ops::Op;
 use crate::ops::activation::Activation;
 use crate::ops::add::Add;

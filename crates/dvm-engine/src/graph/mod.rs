@@ -1,78 +1,24 @@
 //! The network: named nodes in the order in which they are computed, and their parameters.
 
 pub(crate) mod blueprint;
+pub(crate) mod gradient_check;
 pub(crate) mod initialisation;
 pub(crate) mod network;
+pub(crate) mod node;
 pub(crate) mod output;
 pub mod passes;
 pub mod seeded;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use rayon::prelude::*;
 
+pub use self::node::{Node, NodeId, Parameter, Role};
 use crate::ops::input::Input;
 use crate::ops::{Arithmetic, Op, Prepared};
-use crate::runtime::threads::in_thread_pool;
-use crate::{Blueprint, Error, GradientCheck, Stopwatch, Tensor};
-
-/// A node's position in its graph. The input is always the first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(pub(crate) usize);
-
-impl NodeId {
-    /// The position, from 0.
-    pub fn index(self) -> usize {
-        self.0
-    }
-}
-
-/// One step of the computation: an op, what it reads, and a name to ask for it by.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// The name: the state-dict path of the layer, such as `layer1.0.conv1`.
-    pub name: String,
-    /// What is computed.
-    pub op: Arc<dyn Op>,
-    /// The nodes whose values it reads.
-    pub inputs: Vec<NodeId>,
-    /// Positions of its parameters in [`Graph::parameters`], in the op's order.
-    pub parameters: Vec<usize>,
-    /// Names of nodes that a pass merged into this one; their own values no longer exist.
-    pub merged: Vec<String>,
-}
-
-impl Node {
-    /// The op as a certain type, if it is of that type.
-    pub fn op_as<T: Op>(&self) -> Option<&T> {
-        let any: &dyn std::any::Any = &*self.op;
-        any.downcast_ref()
-    }
-}
-
-/// What a parameter is to training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The weights of a convolution or linear layer.
-    Weight,
-    /// An additive bias.
-    Bias,
-    /// The factor of a normalisation.
-    Scale,
-    /// A running statistic: saved and loaded, but moved by the forward pass instead of a gradient.
-    Statistic,
-}
-
-/// A parameter's name, shape and role, as an architecture declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parameter {
-    /// State-dict name, such as `layer1.0.conv1.weight`.
-    pub name: String,
-    /// Shape as in the state dict.
-    pub shape: Vec<usize>,
-    /// What it is to training.
-    pub role: Role,
-}
+use crate::runtime::threads::{in_thread_pool, wake_threads};
+use crate::{Blueprint, Error, GradientCheck, Lap, Stopwatch, Tensor, Walk};
 
 /// A network with its weights: what every walk (forward, backward, occlusion) goes over. It never
 /// changes while it is walked.
@@ -454,6 +400,37 @@ impl Graph {
         self.prepared[id.0]
             .get_or_init(|| self.nodes[id.0].op.prepare())
             .as_ref()
+    }
+
+    /// Runs the work of one node on one walk, and wakes the pool's threads for it; measures it if the graph
+    /// has a stopwatch. `shape` is that of the node's value, `multiply_adds` the number per value: of a
+    /// forward call, or on a walk back of each operand whose gradient is wanted.
+    pub(crate) fn timed<R>(
+        &self,
+        (walk, id): (Walk, NodeId),
+        shape: &[usize],
+        multiply_adds: u64,
+        work: impl FnOnce() -> R,
+    ) -> R {
+        wake_threads();
+        let Some(stopwatch) = self.stopwatch() else {
+            return work();
+        };
+        let start = Instant::now();
+        let result = work();
+        let seconds = start.elapsed().as_secs_f64();
+        let node = self.node(id);
+        let values: usize = shape.iter().product();
+        stopwatch.add(Lap {
+            walk,
+            node: node.name.clone(),
+            kind: node.op.kind(),
+            shape: shape.to_vec(),
+            calls: 1,
+            seconds,
+            multiply_adds: values as u64 * multiply_adds,
+        });
+        result
     }
 }
 

@@ -5,7 +5,8 @@ use super::{
     BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach,
     map2, map2_into,
 };
-use crate::{Tensor, seeded};
+use crate::Tensor;
+use crate::runtime::splitmix;
 
 /// In training, zeroes each value with probability `p` and divides the rest by `1 − p`
 /// (arXiv 1207.0580); in inference, nothing.
@@ -62,7 +63,7 @@ impl Op for Dropout {
             return x.clone().into();
         };
         let kept = 1.0 / (1.0 - self.p);
-        let mask = seeded::unit(&format!("dropout {seed} {}", call.random_stream), x.len())
+        let mask = splitmix::unit(&format!("dropout {seed} {}", call.random_stream), x.len())
             .into_iter()
             .map(|u| if u < self.p { 0.0 } else { kept })
             .collect();

@@ -4,7 +4,8 @@ use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
     BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Mode, Needs, Op, Reach,
 };
-use crate::{Tensor, seeded};
+use crate::Tensor;
+use crate::runtime::splitmix;
 
 /// In training, zeroes a residual branch of each picture with probability `p` and divides the others by
 /// `1 − p` (arXiv 1603.09382, torchvision's mode `row`); in inference, nothing. The mask follows from the
@@ -67,7 +68,7 @@ impl Op for StochasticDepth {
         };
         let kept = 1.0 / (1.0 - self.p);
         let name = format!("stochastic depth {seed} {}", call.random_stream);
-        let factors: Vec<f32> = seeded::unit(&name, x.shape()[0])
+        let factors: Vec<f32> = splitmix::unit(&name, x.shape()[0])
             .into_iter()
             .map(|u| if u < self.p { 0.0 } else { kept })
             .collect();

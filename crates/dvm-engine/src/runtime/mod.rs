@@ -5,5 +5,6 @@ pub(crate) mod instruction_set;
 pub(crate) mod lazy;
 #[cfg(target_os = "linux")]
 pub(crate) mod pages;
+pub(crate) mod splitmix;
 pub(crate) mod stopwatch;
 pub(crate) mod threads;

@@ -2,10 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
-
-use crate::runtime::threads::wake_threads;
-use crate::{Graph, NodeId};
 
 /// Adds up what each node of a network costs, over all walks of all its forms, until it is read. A
 /// network carries it by [`Network::with_stopwatch`](crate::Network::with_stopwatch); one without
@@ -85,7 +81,7 @@ impl Stopwatch {
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, lap: Lap) {
+    pub(crate) fn add(&self, lap: Lap) {
         let mut sums = self.sums();
         let key = (lap.walk, lap.node.clone());
         if let Some(&place) = sums.places.get(&key) {
@@ -98,39 +94,5 @@ impl Stopwatch {
             sums.places.insert(key, place);
             sums.laps.push(lap);
         }
-    }
-}
-
-impl Graph {
-    /// Does the work of one node on one walk, to which all cores are called; if the graph carries a stopwatch, with the time
-    /// taken. `shape` is that of the node's value, `multiply_adds` how many the work makes for each of
-    /// its values: those of a forward call forwards, backwards as many for each operand whose gradient
-    /// is wanted.
-    pub(crate) fn timed<R>(
-        &self,
-        (walk, id): (Walk, NodeId),
-        shape: &[usize],
-        multiply_adds: u64,
-        work: impl FnOnce() -> R,
-    ) -> R {
-        wake_threads();
-        let Some(stopwatch) = self.stopwatch() else {
-            return work();
-        };
-        let start = Instant::now();
-        let result = work();
-        let seconds = start.elapsed().as_secs_f64();
-        let node = self.node(id);
-        let values: usize = shape.iter().product();
-        stopwatch.add(Lap {
-            walk,
-            node: node.name.clone(),
-            kind: node.op.kind(),
-            shape: shape.to_vec(),
-            calls: 1,
-            seconds,
-            multiply_adds: values as u64 * multiply_adds,
-        });
-        result
     }
 }

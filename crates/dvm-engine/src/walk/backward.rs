@@ -7,6 +7,7 @@ use crate::graph::{Graph, NodeId, Parameter};
 use crate::ops::{self, BackwardCall, Mode, Needs};
 use crate::rules::{self, Composite};
 use crate::runtime::threads::in_thread_pool;
+use crate::walk::forward::SavedActivations;
 use crate::{Activations, Error, Tensor, Walk};
 
 /// What a backward pass is to find.
@@ -48,14 +49,6 @@ impl Gradients {
     }
 }
 
-/// What is left of a walk forward on the walk back.
-pub(crate) struct SavedActivations {
-    pub(crate) values: Vec<Option<Tensor>>,
-    pub(crate) saved: Vec<Vec<Tensor>>,
-    shapes: Vec<Vec<usize>>,
-    pub(crate) mode: Mode,
-}
-
 /// A walk back under way.
 pub(crate) struct BackwardWalk<'a> {
     request: &'a Request<'a>,
@@ -64,18 +57,6 @@ pub(crate) struct BackwardWalk<'a> {
     /// Gradients that nodes have got so far.
     pending: Vec<Option<Tensor>>,
     pub(crate) found: Gradients,
-}
-
-impl SavedActivations {
-    /// Everything, for others to use, too.
-    pub(crate) fn of(activations: &Activations) -> Self {
-        Self {
-            values: activations.values.clone(),
-            saved: activations.saved.clone(),
-            shapes: activations.shapes.clone(),
-            mode: activations.mode,
-        }
-    }
 }
 
 impl Graph {
@@ -315,14 +296,6 @@ impl Graph {
             kind: node.op.kind(),
             detail,
         }
-    }
-}
-
-impl SavedActivations {
-    /// Lets go of a node that the walk is past.
-    fn release(&mut self, id: usize) {
-        self.values[id] = None;
-        self.saved[id] = Vec::new();
     }
 }
 

@@ -8,7 +8,6 @@ use crate::graph::{Graph, NodeId, shape_of};
 use crate::ops::{ForwardCall, Mode};
 use crate::runtime::buffer::for_training;
 use crate::runtime::threads::in_thread_pool;
-use crate::walk::backward::SavedActivations;
 use crate::{Error, Tensor, Walk};
 
 /// Which values a forward pass holds on to; all others are given back as soon as the last node
@@ -101,6 +100,32 @@ impl Activations {
     /// training step stores them with [`Graph::set_value`]. Empty in inference.
     pub fn statistics(&self) -> &[(usize, Tensor)] {
         &self.statistics
+    }
+}
+
+/// The activations that a walk back still holds.
+pub(crate) struct SavedActivations {
+    pub(crate) values: Vec<Option<Tensor>>,
+    pub(crate) saved: Vec<Vec<Tensor>>,
+    pub(crate) shapes: Vec<Vec<usize>>,
+    pub(crate) mode: Mode,
+}
+
+impl SavedActivations {
+    /// All that were kept, shared with `activations`.
+    pub(crate) fn of(activations: &Activations) -> Self {
+        Self {
+            values: activations.values.clone(),
+            saved: activations.saved.clone(),
+            shapes: activations.shapes.clone(),
+            mode: activations.mode,
+        }
+    }
+
+    /// Gives back those of a node.
+    pub(crate) fn release(&mut self, id: usize) {
+        self.values[id] = None;
+        self.saved[id] = Vec::new();
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::graph::{Graph, NodeId};
 use crate::ops::Mode;
 use crate::runtime::threads::in_thread_pool;
-use crate::walk::backward::SavedActivations;
+use crate::walk::forward::SavedActivations;
 use crate::{Activations, Error, Gradients, Keep, Request, Tensor};
 
 /// How the nodes of a graph are cut for the walk back.
