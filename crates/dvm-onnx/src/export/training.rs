@@ -1,7 +1,7 @@
 //! Ops for training only.
 
+use dvm_engine::ops::Class;
 use dvm_engine::ops::dropout::Dropout;
-use dvm_engine::ops::stochastic_depth::StochasticDepth;
 
 use super::Purpose;
 use super::writer::{ExportContext, Writer, Written};
@@ -11,7 +11,6 @@ pub(super) fn write(writer: &mut Writer, ctx: &ExportContext) -> Written {
         let share = writer.scalar(dropout.p);
         return writer.last(ctx, "Dropout", &[ctx.inputs[0], &share], vec![]);
     }
-    let idle =
-        ctx.node.op_as::<Dropout>().is_some() || ctx.node.op_as::<StochasticDepth>().is_some();
+    let idle = ctx.node.op.class() == Class::Identity;
     Ok(idle.then(|| ctx.inputs[0].to_owned()))
 }

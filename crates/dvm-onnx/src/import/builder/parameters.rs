@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use dvm_engine::ops::Op;
-use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::prelu::PRelu;
 use dvm_engine::{Parameter, Role, Tensor};
 
@@ -99,7 +97,7 @@ impl GraphBuilder {
     /// For weights that are not floats.
     pub fn scale_outputs(&mut self, node: usize, factors: &[f32]) -> Result<bool, NodeError> {
         let made = &self.nodes[node];
-        let is_layer = made.op_as::<Linear>().is_some() || made.op_as::<Conv2d>().is_some();
+        let is_layer = made.op.class().is_layer();
         let (&[weight], true) = (&made.parameters[..], is_layer) else {
             return Ok(false);
         };

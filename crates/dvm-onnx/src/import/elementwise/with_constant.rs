@@ -1,8 +1,7 @@
 //! Arithmetic on a computed value and a constant.
 
+use dvm_engine::ops::Class;
 use dvm_engine::ops::binary::{Binary, Function};
-use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::scale::Scale;
 use dvm_engine::{Role, Tensor};
@@ -221,7 +220,7 @@ impl Import<'_> {
             && is_reshaped
             && let shape = made.shape.clone()
             && let layer = &self.graph.nodes[made.inputs[0]]
-            && layer.op_as::<Linear>().is_some()
+            && layer.op.class() == Class::Linear
             && layer.shape.len() == 3
             && layer.shape[2] == features
             && let &[weight] = &layer.parameters[..]
@@ -237,7 +236,7 @@ impl Import<'_> {
             let node = self.graph.reshape_node(node, &shape, &name)?;
             return Ok(Some(x.of(node)));
         }
-        let is_layer = made.op_as::<Linear>().is_some() || made.op_as::<Conv2d>().is_some();
+        let is_layer = made.op.class().is_layer();
         let array = constant.reshaped(&[features])?;
         if is_layer && function == Function::Add && made.parameters.len() == 1 {
             let weight = made.parameters[0];

@@ -6,13 +6,6 @@ use std::collections::{BTreeSet, HashMap};
 
 use dvm_engine::Tensor;
 use dvm_engine::ops::binary::{Binary, Function, Other};
-use dvm_engine::ops::channel_shuffle::ChannelShuffle;
-use dvm_engine::ops::concat::Concat;
-use dvm_engine::ops::flatten::Flatten;
-use dvm_engine::ops::permute::Permute;
-use dvm_engine::ops::reshape::Reshape;
-use dvm_engine::ops::slice::Slice;
-use dvm_engine::ops::tokens::{Grid, Tokens};
 
 use crate::import::builder::{BuilderNode, GraphBuilder, forward, output_shape};
 use crate::import::value::array::count;
@@ -25,14 +18,7 @@ const MOST_INDICES: usize = 1 << 24;
 
 /// Whether an op only moves values.
 pub(super) fn is_move(made: &BuilderNode) -> bool {
-    made.op_as::<Permute>().is_some()
-        || made.op_as::<Reshape>().is_some()
-        || made.op_as::<Flatten>().is_some()
-        || made.op_as::<Tokens>().is_some()
-        || made.op_as::<Grid>().is_some()
-        || made.op_as::<Slice>().is_some()
-        || made.op_as::<Concat>().is_some()
-        || made.op_as::<ChannelShuffle>().is_some()
+    made.op.class().is_movement()
 }
 
 /// The number that an op multiplies all values by, if that is all it does.

@@ -7,16 +7,11 @@
 mod range;
 mod trace;
 
-use dvm_engine::ops::concat::Concat;
-use dvm_engine::ops::pad::Pad;
-use dvm_engine::ops::permute::Permute;
-use dvm_engine::ops::reshape::Reshape;
-use dvm_engine::ops::slice::Slice;
-
 use self::trace::{MOST_CHANNELS, Trace};
 use crate::Pixels;
 use crate::import::Import;
 use crate::import::input::PICTURE;
+use dvm_engine::ops::Class;
 
 impl Import<'_> {
     /// Whether a node's value is the moved pixels of a file that takes integers.
@@ -27,11 +22,8 @@ impl Import<'_> {
         let (mut nodes, mut steps) = (vec![node], 0);
         while let Some(node) = nodes.pop() {
             let made = &self.graph.nodes[node];
-            let moves = made.op_as::<Slice>().is_some()
-                || made.op_as::<Concat>().is_some()
-                || made.op_as::<Permute>().is_some()
-                || made.op_as::<Reshape>().is_some()
-                || made.op_as::<Pad>().is_some();
+            let class = made.op.class();
+            let moves = class.is_movement() || class == Class::Padding;
             steps += 1;
             if node != PICTURE && (!moves || steps > MOST_CHANNELS) {
                 return false;

@@ -1,15 +1,13 @@
 //! The picture followed through a graph, channel by channel.
 
+use dvm_engine::ops::Class;
 use dvm_engine::ops::batch_norm::BatchNorm;
 use dvm_engine::ops::binary::{Binary, Function, Other};
 use dvm_engine::ops::channel_affine::ChannelAffine;
 use dvm_engine::ops::concat::Concat;
 use dvm_engine::ops::conv2d::Conv2d;
-use dvm_engine::ops::dropout::Dropout;
 use dvm_engine::ops::flatten::Flatten;
-use dvm_engine::ops::pad::Pad;
 use dvm_engine::ops::permute::Permute;
-use dvm_engine::ops::resample::Resample;
 use dvm_engine::ops::reshape::Reshape;
 use dvm_engine::ops::slice::Slice;
 use dvm_engine::ops::tokens::{Grid, Tokens};
@@ -141,9 +139,10 @@ impl Trace {
                 ..self.clone()
             });
         }
-        let moves = node.op_as::<Pad>().is_some()
-            || node.op_as::<Resample>().is_some()
-            || node.op_as::<Dropout>().is_some();
+        let moves = matches!(
+            node.op.class(),
+            Class::Padding | Class::Resampling | Class::Identity
+        );
         if moves {
             return (node.shape.get(self.axis) == before.get(self.axis)).then(|| self.clone());
         }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dvm_engine::Role;
-use dvm_engine::ops::batched_product::BatchedProduct;
+use dvm_engine::ops::Class;
 use dvm_engine::ops::tokens::{Grid, Tokens};
 
 use self::scores::{FARTHEST, Layout, Scores};
@@ -42,7 +42,7 @@ pub(crate) fn recognise(graph: &mut GraphBuilder, output: usize) -> Result<usize
     let mut found = BTreeMap::new();
     for node in 0..graph.nodes.len() {
         if lives[node]
-            && graph.nodes[node].op_as::<BatchedProduct>().is_some()
+            && graph.nodes[node].op.class() == Class::MatrixProduct
             && let Some(one) = find(graph, &lives, &readers, node)
         {
             found.insert(one.end, one);

@@ -1,7 +1,7 @@
 //! Scores of attention, and what its queries, keys and values are slices of.
 
 use dvm_engine::Tensor;
-use dvm_engine::ops::batched_product::BatchedProduct;
+use dvm_engine::ops::Class;
 use dvm_engine::ops::binary::{Binary, Function, Other};
 use dvm_engine::ops::softmax::Softmax;
 
@@ -51,7 +51,7 @@ impl Scores {
         // The nodes from the softmax back to the product of queries and keys.
         let mut steps = Vec::new();
         let mut at = graph.nodes[softmax].inputs[0];
-        while graph.nodes[at].op_as::<BatchedProduct>().is_none() {
+        while graph.nodes[at].op.class() != Class::MatrixProduct {
             if steps.len() == FARTHEST || !changes_scores(&graph.nodes[at]) {
                 return None;
             }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dvm_engine::Tensor;
+use dvm_engine::ops::Class;
 use dvm_engine::ops::Op;
 use dvm_engine::ops::linear::Linear;
 use dvm_engine::ops::window_attention::{UNSEEN, WindowAttention};
@@ -211,7 +212,7 @@ fn reversed(
     let last = (product + FARTHEST).min(graph.nodes.len() - 1);
     let layer = (product..=last).find(|&node| {
         let made = &graph.nodes[node];
-        let is_layer = lives[node] && made.op_as::<Linear>().is_some();
+        let is_layer = lives[node] && made.op.class() == Class::Linear;
         is_layer && graph.origin(made.inputs[0], false) == product
     })?;
     let rows = moves.at(graph, graph.nodes[layer].inputs[0])?;
