@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
 
-use crate::failure::{Failure, cannot_write, plain};
+use crate::failure::{Failure, cannot_write};
 use crate::manifest::{self, ClassResult, Line, unfinished};
 use crate::report;
 
@@ -48,7 +48,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
     let Command::Fiftyone(arguments) = command;
     let results = &arguments.results;
     let failed = |path: &Path, why: &str| Failure::Request(format!("{}: {why}", path.display()));
-    let manifests = manifest::all_in(results).map_err(|error| failed(results, &plain(&error)))?;
+    let manifests =
+        manifest::all_in(results).map_err(|error| failed(results, &dvm::system_words(&error)))?;
     if manifests.is_empty() {
         let why = "holds no manifest; `dvm explain --manifest jsonl` writes one";
         return Err(failed(results, why));
@@ -56,7 +57,8 @@ pub fn run(command: Command) -> Result<(), Failure> {
     let out = arguments.out.unwrap_or_else(|| results.join("fiftyone"));
     refuse_foreign(&out).map_err(|why| failed(&out, &why))?;
     fs::create_dir_all(&out).map_err(|error| cannot_write(&out, &error))?;
-    let results = std::path::absolute(results).map_err(|error| failed(results, &plain(&error)))?;
+    let results = std::path::absolute(results)
+        .map_err(|error| failed(results, &dvm::system_words(&error)))?;
     let samples = out.join("samples.json");
     let counts = write_samples(&manifests, &results, &samples)?;
     let name = results.file_name().unwrap_or_default().to_string_lossy();
@@ -127,8 +129,13 @@ fn write_samples(manifests: &[PathBuf], results: &Path, path: &Path) -> Result<C
     let mut file = BufWriter::new(file);
     let mut counts = Counts::default();
     let mut write = |text: &str| -> Result<(), String> {
-        file.write_all(text.as_bytes())
-            .map_err(|error| format!("cannot write {}: {}", path.display(), plain(&error)))
+        file.write_all(text.as_bytes()).map_err(|error| {
+            format!(
+                "cannot write {}: {}",
+                path.display(),
+                dvm::system_words(&error)
+            )
+        })
     };
     write("{\"samples\": [").map_err(Failure::Request)?;
     manifest::each_picture(manifests, |_, lines| {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use dvm::models::LoadError;
+use dvm::system_words;
 
 use crate::interruption;
 use crate::report::{escaped_lines, say, say_lines};
@@ -44,7 +45,7 @@ impl Failure {
             Self::Output(error) => {
                 say(&format!(
                     "error: cannot write to standard output: {}",
-                    plain(&error)
+                    system_words(&error)
                 ));
                 1
             }
@@ -132,7 +133,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// An error with all its causes, each once, without the words of the operating system.
+/// An error with all its causes, each once.
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
     if let Some(dvm::Error::Output { .. }) = error.downcast_ref() {
@@ -150,13 +151,13 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
         expected,
     }) = refused
     {
-        words = format!("--{option} does not take `{value}`: {expected}");
+        words = format!("invalid value `{value}` for --{option}: {expected}");
     }
-    words = without_system_words(dvm::with_causes(words, error));
+    words = dvm::with_causes(words, error);
     if words.ends_with("see the list of class names") {
         words += " (`dvm models show --class-names`)";
     }
-    if words.ends_with("allow more memory") {
+    if words.ends_with("higher memory limit") {
         words += " (--memory)";
     }
     words
@@ -165,7 +166,11 @@ pub fn in_words(error: &(dyn Error + 'static)) -> String {
 /// Like [`in_words`], without the file's name at the start, for lines that begin with it.
 pub fn in_words_about(file: &Path, error: &(dyn Error + 'static)) -> String {
     let mut words = in_words(error);
-    if words.contains("megapixels; ") {
+    let limits = [
+        " megapixels; the limit is ",
+        " of memory to decode; the limit is ",
+    ];
+    if limits.iter().any(|limit| words.contains(limit)) {
         words += " (--max-pixels raises the limit)";
     }
     match words.strip_prefix(&file.display().to_string()) {
@@ -176,70 +181,11 @@ pub fn in_words_about(file: &Path, error: &(dyn Error + 'static)) -> String {
 
 /// The failure of writing a file.
 pub fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::Request(format!("cannot write {}: {}", path.display(), plain(error)))
-}
-
-/// An error of the operating system in plain words; other errors keep theirs.
-pub fn plain(error: &io::Error) -> String {
-    use io::ErrorKind as Kind;
-    let words = match error.kind() {
-        _ if error.get_ref().is_some() => return without_system_words(error.to_string()),
-        Kind::NotFound => "no such file or folder; check the path",
-        Kind::PermissionDenied => "permission denied; check who may read and write it",
-        Kind::AlreadyExists => "a file or folder of this name exists already",
-        Kind::IsADirectory => "it is a folder, not a file",
-        Kind::NotADirectory => "a part of the path is a file, not a folder",
-        Kind::DirectoryNotEmpty => "the folder is not empty",
-        Kind::StorageFull => "the disk is full",
-        Kind::QuotaExceeded => "your disk quota is used up",
-        Kind::ReadOnlyFilesystem => "the disk is read-only",
-        Kind::FileTooLarge => "the file is too large for this disk",
-        Kind::InvalidFilename => "the name is too long or not valid",
-        Kind::CrossesDevices => "the files are on different disks",
-        Kind::AddrInUse => "another program uses this address",
-        Kind::AddrNotAvailable => "this machine does not have this address",
-        Kind::BrokenPipe => "the reader has closed the connection",
-        Kind::ConnectionRefused => "the connection was refused",
-        Kind::ConnectionReset => "the connection was closed",
-        Kind::TimedOut => "it took too long",
-        Kind::OutOfMemory => "there is not enough memory",
-        Kind::InvalidData => "it is not text in UTF-8",
-        Kind::UnexpectedEof => "the file ends too early",
-        _ => {
-            let words = error.to_string();
-            let words = words.split(" (os error").next().unwrap_or_default();
-            return words.to_lowercase();
-        }
-    };
-    words.into()
-}
-
-/// The text with each error of the operating system in plain words: libraries print `No such file or directory (os
-/// error 2)`.
-fn without_system_words(mut text: String) -> String {
-    const CODE: &str = " (os error ";
-    while let Some((_, rest)) = text.split_once(CODE) {
-        let code = rest.split_once(')').and_then(|(code, _)| code.parse().ok());
-        let Some(error) = code.map(io::Error::from_raw_os_error) else {
-            break;
-        };
-        let system = error.to_string();
-        match text.contains(&system) {
-            true => text = text.replace(&system, &plain(&error)),
-            false => break,
-        }
-    }
-    // tempfile adds the name of the temporary file.
-    if let Some((before, rest)) = text.split_once(" at path \"")
-        && let Some((_, after)) = rest.split_once('"')
-    {
-        text = format!("{before}{after}");
-    }
-    let text = text.replace("failed to fill whole buffer", "the file ends too early");
-    text.replace(
-        "stream did not contain valid UTF-8",
-        "it is not text in UTF-8",
-    )
+    Failure::Request(format!(
+        "cannot write {}: {}",
+        path.display(),
+        system_words(error)
+    ))
 }
 
 #[cfg(test)]
@@ -259,30 +205,6 @@ mod tests {
             in_words(&save_error()),
             "cannot write maps/input.png: disk full"
         );
-    }
-
-    #[test]
-    fn errors_of_the_system_are_in_plain_words() {
-        let missing = io::Error::from_raw_os_error(2);
-        let text = without_system_words(format!("a.png: cannot be read: {missing}"));
-        assert_eq!(
-            text,
-            "a.png: cannot be read: no such file or folder; check the path"
-        );
-        for code in 1..=133 {
-            let error = io::Error::from_raw_os_error(code);
-            let text = without_system_words(format!("{error}; {error}"));
-            assert!(!text.contains("os error"), "{text}");
-        }
-        assert_eq!(plain(&io::Error::other("disk full")), "disk full");
-        let temporary = "Permission denied (os error 13) at path \"/x/.dvm-1.part\"; try again";
-        let text = without_system_words(temporary.to_owned());
-        assert_eq!(
-            text,
-            format!("{}; try again", plain(&io::Error::from_raw_os_error(13)))
-        );
-        let foreign = "it has a (os error x)".to_owned();
-        assert_eq!(without_system_words(foreign.clone()), foreign);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use dvm::data::formats::Wanted;
 use dvm::data::{Dataset, Split};
 use dvm::{Limits, Source};
 
-use crate::failure::{in_words_about, plain};
+use crate::failure::in_words_about;
 
 pub use naming::{Folders, class_folder};
 pub use table::Columns;
@@ -204,14 +204,14 @@ impl Images {
         let found = match walk::search(folder) {
             Ok(found) => found,
             Err(error) => {
-                let why = format!("the folder cannot be read: {}", plain(&error));
+                let why = format!("the folder cannot be read: {}", dvm::system_words(&error));
                 return self.nothing(folder.into(), why);
             }
         };
         for (path, error) in found.unreadable {
             self.nothing(
                 path,
-                format!("the folder cannot be read: {}", plain(&error)),
+                format!("the folder cannot be read: {}", dvm::system_words(&error)),
             );
         }
         if let Some(first) = found.foreign.first() {
@@ -256,7 +256,7 @@ impl Images {
         match text_of(list) {
             Ok(text) => self.add_lines(list, &text, list.parent(), wanted),
             Err(error) => {
-                let why = format!("the list cannot be read: {}", plain(&error));
+                let why = format!("the list cannot be read: {}", dvm::system_words(&error));
                 self.nothing(list.into(), why);
             }
         }
@@ -315,7 +315,10 @@ impl Images {
         if let Err(error) = input.by_ref().take(most + 1).read_to_end(&mut bytes) {
             return self.nothing(
                 "-".into(),
-                format!("standard input cannot be read: {}", plain(&error)),
+                format!(
+                    "standard input cannot be read: {}",
+                    dvm::system_words(&error)
+                ),
             );
         }
         if bytes.is_empty() {

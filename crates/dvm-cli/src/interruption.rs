@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::failure::{Failure, plain};
+use crate::failure::Failure;
 use crate::report::say;
 
 /// Number of the first signal received; 0 if none was.
@@ -31,8 +31,12 @@ struct State {
 /// # Errors
 /// [`Failure::Request`] if the system does not allow it.
 pub fn listen() -> Result<(), Failure> {
-    register()
-        .map_err(|error| Failure::Request(format!("cannot listen for Ctrl-C: {}", plain(&error))))
+    register().map_err(|error| {
+        Failure::Request(format!(
+            "cannot listen for Ctrl-C: {}",
+            dvm::system_words(&error)
+        ))
+    })
 }
 
 /// SIGHUP keeps the setting of the shell, so that `nohup` works.

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 pub use line::{ClassResult, Line, Map};
 
 use crate::explain::Shard;
-use crate::failure::plain;
 
 /// Longest line, in bytes.
 const LONGEST: u64 = 64 << 20;
@@ -260,7 +259,7 @@ impl<'a> Lines<'a> {
             let mut bytes = Vec::new();
             let mut bounded = Read::take(&mut self.reader, LONGEST);
             let read = bounded.read_until(b'\n', &mut bytes);
-            read.map_err(|error| format!("cannot be read: {}", plain(&error)))?;
+            read.map_err(|error| format!("cannot be read: {}", dvm::system_words(&error)))?;
             if bytes.last() != Some(&b'\n') {
                 return Ok(None);
             }
@@ -306,7 +305,7 @@ pub fn each_picture(
             let file = File::open(path)?;
             Ok((file.metadata()?.modified()?, path, file))
         };
-        files.push(open().map_err(|error| of(path, &plain(&error)))?);
+        files.push(open().map_err(|error| of(path, &dvm::system_words(&error)))?);
     }
     files.sort_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1)));
     let mut last: HashMap<u64, (usize, u64)> = HashMap::new();

@@ -12,7 +12,7 @@ use dvm::Classifier;
 use dvm_web::server::{self, Config, Limits, Log};
 use serde::Serialize;
 
-use crate::failure::{Failure, in_words, plain};
+use crate::failure::{Failure, in_words};
 use crate::interruption;
 use crate::options::{
     MODEL_DETAILS, ModelOptions, NetworkOptions, RunOptions, model_help, size, whole,
@@ -256,7 +256,7 @@ impl AccessOptions {
             Err(error) => Err(Failure::Request(format!(
                 "--token-file {}: cannot be read: {}",
                 file.display(),
-                plain(&error)
+                dvm::system_words(&error)
             ))),
         }
     }

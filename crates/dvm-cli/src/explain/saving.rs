@@ -14,7 +14,6 @@ use serde_json::Value;
 use super::checks::{CheckLine, checks_of};
 use super::loading::{About, Problem};
 use super::reporting::Reporting;
-use crate::failure::plain;
 use crate::images;
 use crate::manifest::{ClassResult, Line, Manifest};
 use crate::preprocess_options;
@@ -438,7 +437,7 @@ impl Work<'_> {
             let why = format!(
                 "cannot write {}: {}",
                 manifest.path().display(),
-                plain(&error)
+                dvm::system_words(&error)
             );
             self.stop(why);
         }

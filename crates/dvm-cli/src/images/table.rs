@@ -12,7 +12,6 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use super::LONGEST_LIST;
-use crate::failure::plain;
 
 /// Names of the column of paths, if `--column` is not given; the first that the table has.
 const USUAL: [&str; 6] = [
@@ -142,7 +141,7 @@ fn read_csv(path: &Path, delimiter: u8, columns: &Columns) -> Result<Vec<TableRo
 /// The file and its metadata.
 fn open(path: &Path) -> Result<(File, Metadata), String> {
     let file = File::open(path).and_then(|file| file.metadata().map(|kind| (file, kind)));
-    file.map_err(|error| format!("it cannot be read: {}", plain(&error)))
+    file.map_err(|error| format!("it cannot be read: {}", dvm::system_words(&error)))
 }
 
 /// An error of a CSV file in plain words.
@@ -150,7 +149,7 @@ fn csv_words(error: &csv::Error) -> String {
     use csv::ErrorKind as Kind;
     let line = error.position().map_or(0, csv::Position::line);
     match error.kind() {
-        Kind::Io(error) => plain(error),
+        Kind::Io(error) => dvm::system_words(error),
         Kind::UnequalLengths {
             expected_len, len, ..
         } => {

@@ -13,7 +13,6 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::{Line, Lines};
-use crate::failure::plain;
 
 /// The columns, in the order of [`write_rows`]. The maps of a line are three lists: methods, map_min, map_max.
 const SCHEMA: &str = "
@@ -44,20 +43,23 @@ const ROWS: usize = 20_000;
 
 /// Writes the lines of a manifest to `path`. A failed write leaves no file.
 pub fn write(manifest: &Path, path: &Path) -> Result<(), String> {
-    let file = File::open(manifest).map_err(|error| plain(&error))?;
+    let file = File::open(manifest).map_err(|error| dvm::system_words(&error))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let new = super::unfinished().tempfile_in(folder);
-    let mut new = new.map_err(|error| plain(&error))?;
+    let mut new = new.map_err(|error| dvm::system_words(&error))?;
     write_to(&file, new.as_file_mut())?;
-    new.as_file().sync_all().map_err(|error| plain(&error))?;
-    new.persist(path).map_err(|error| plain(&error.error))?;
+    new.as_file()
+        .sync_all()
+        .map_err(|error| dvm::system_words(&error))?;
+    new.persist(path)
+        .map_err(|error| dvm::system_words(&error.error))?;
     Ok(())
 }
 
 fn write_to(manifest: &File, to: impl Write + Send) -> Result<(), String> {
     let failed = |error: ParquetError| match error {
         ParquetError::External(cause) => match cause.downcast::<io::Error>() {
-            Ok(error) => plain(&error),
+            Ok(error) => dvm::system_words(&error),
             Err(error) => error.to_string(),
         },
         error => error.to_string(),

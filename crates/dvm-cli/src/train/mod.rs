@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use dvm::Classifier;
 use dvm::training::{
-    Config, EpochRecord, Existing, PRESETS, TrainingResult, RunFolder, Training, TrainingEvent,
+    Config, EpochRecord, Existing, PRESETS, RunFolder, RunReport, Training, TrainingEvent,
 };
 use dvm_web::report::{self as sections, Head, Kind};
 use dvm_web::view::Warning;
 use serde::Serialize;
 
 use crate::evaluate::{Entries, name_skipped, sections_of};
-use crate::failure::{Failure, cannot_write, plain};
+use crate::failure::{Failure, cannot_write};
 use crate::html_report::{self, ReportOption};
 use crate::interruption;
 use crate::options::{RunOptions, whole};
@@ -265,7 +265,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
 fn html_head(
     training: &Training,
     records: &[EpochRecord],
-    reported: Option<&TrainingResult>,
+    reported: Option<&RunReport>,
     shown: usize,
 ) -> Result<Head, Failure> {
     let title = training.title();
@@ -309,7 +309,7 @@ impl Arguments {
                 Failure::Request(format!(
                     "{}: cannot be read: {}",
                     path.display(),
-                    plain(&error)
+                    dvm::system_words(&error)
                 ))
             })
         });

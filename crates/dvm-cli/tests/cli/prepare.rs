@@ -113,7 +113,7 @@ fn errors_say_what_to_do() {
     let missing = refused("folder", &home.path().join("missing"), &[]);
     assert!(missing.contains("missing: "), "{missing}");
     let share = refused("folder", &source, &["--val", "-0.1"]);
-    assert!(share.contains("--val does not take `-0.1`"), "{share}");
+    assert!(share.contains("invalid value `-0.1` for --val"), "{share}");
     let group = refused("folder", &source, &["--group", "^(Q)"]);
     assert!(
         group.contains("P0_500.png: the file name does not match the option `group`"),
