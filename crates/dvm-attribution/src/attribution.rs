@@ -123,8 +123,7 @@ impl Attribution {
         );
         if !is_score && self.map.iter().all(|&v| v == 0.0) {
             self.warnings.push(
-                "the map is zero everywhere: by this method, no pixel has an influence on this \
-                 class"
+                "the map is zero everywhere: by this method, no pixel has an influence on this class"
                     .into(),
             );
         }

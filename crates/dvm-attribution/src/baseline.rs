@@ -168,8 +168,7 @@ impl Baseline {
             }
             Self::Values(path) => {
                 return Err(Error::Unfit(format!(
-                    "the baseline `{}` holds normalised values, but colours are needed here: give \
-                     a picture file",
+                    "the baseline `{}` holds normalised values, but colours are needed here: give a picture file",
                     path.display()
                 )));
             }

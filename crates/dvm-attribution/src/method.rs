@@ -14,15 +14,13 @@ pub trait Method: Send + Sync {
         Walks::default()
     }
 
-    /// Whether the maps of all targets come from the same passes, so that further targets cost
-    /// nearly nothing.
+    /// Whether the maps of all targets come from the same passes, so that further targets cost nearly nothing.
     fn shares_walks(&self) -> bool {
         false
     }
 
-    /// Runs everything that the targets have in common, and returns the function that makes the map
-    /// of each. Maps are made one at a time, so that a thousand targets need no more memory than
-    /// one.
+    /// Runs everything that the targets have in common, and returns the function that makes the map of each. Maps are
+    /// made one at a time, so that a thousand targets need no more memory than one.
     ///
     /// # Errors
     /// [`Error`] instead of a wrong map.

@@ -42,6 +42,5 @@ pub(crate) const LAYER: OptionSpec = OptionSpec {
     name: "layer",
     takes: Takes::Text("NAME,…"),
     default: "",
-    help: "layers by name; the maps of several are averaged; if none is given, the last layer with \
-           a feature map",
+    help: "layers by name; the maps of several are averaged; if none is given, the last layer with a feature map",
 };

@@ -1,5 +1,4 @@
-//! What methods work on: a network with a prepared picture, and a cache of what was computed for
-//! it.
+//! What methods work on: a network with a prepared picture, and a cache of what was computed for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,12 +20,10 @@ pub struct Subject<'a> {
 /// Called with the number of finished steps and of all steps, from any thread.
 pub type Progress<'a> = dyn Fn(usize, usize) + Sync + 'a;
 
-/// Called before every pass through the network, from any thread. The caller can panic here to stop
-/// the work.
+/// Called before every pass through the network, from any thread. The caller can panic here to stop the work.
 pub type BeforeWalk<'a> = dyn Fn() + Sync + 'a;
 
-/// Called with a window and the outputs `[K]` of the network while it was covered, in any order and
-/// from any thread.
+/// Called with a window and the outputs `[K]` of the network while it was covered, in any order and from any thread.
 pub type WindowObserver<'a> = dyn Fn(&Rectangle, &[f32]) + Sync + 'a;
 
 /// What was computed for a picture, for later use ([`Subject::cache`], [`Subject::with_cache`]).
@@ -263,8 +260,7 @@ impl<'a> Subject<'a> {
         subject
     }
 
-    /// Sets what will be needed of the picture, so that one forward pass serves all; frees
-    /// everything else.
+    /// Sets what will be needed of the picture, so that one forward pass serves all; frees everything else.
     pub fn expect_walks(&self, walks: Walks) {
         let mut found = self.found();
         found.expected = walks;
@@ -331,8 +327,7 @@ impl<'a> Subject<'a> {
         found.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The outputs `[K]` of the network for the picture; [`Subject::output`] says what they mean.
-    /// Computed once.
+    /// The outputs `[K]` of the network for the picture; [`Subject::output`] says what they mean. Computed once.
     ///
     /// # Errors
     /// [`Error::NotFinite`] if any of them is not finite; [`Error::Output`] if they contradict
@@ -405,8 +400,7 @@ impl<'a> Subject<'a> {
         Ok(self.data.incremental && self.allow(base).is_ok())
     }
 
-    /// Takes the values to compute changes from out of the forward pass for gradients, if there was
-    /// one.
+    /// Takes the values to compute changes from out of the forward pass for gradients, if there was one.
     fn share_base(&self, found: &mut Computed) {
         if let (None, Some(forward)) = (&found.base, &found.forward)
             && self.keeps_base().unwrap_or(false)
@@ -431,8 +425,7 @@ impl<'a> Subject<'a> {
         Ok(base)
     }
 
-    /// Every value of the picture, to compute changes from; `None` if this is turned off or needs
-    /// too much memory.
+    /// Every value of the picture, to compute changes from; `None` if this is turned off or needs too much memory.
     pub(crate) fn changes(&self) -> Result<Option<Incremental<'a>>, Error> {
         if !self.keeps_base()? {
             return Ok(None);
@@ -442,8 +435,7 @@ impl<'a> Subject<'a> {
         Ok(Some(Incremental::on(graph, base, &self.shape())?))
     }
 
-    /// Refuses work on one picture that needs too much memory; [`ALWAYS_ALLOWED`] is always
-    /// allowed.
+    /// Refuses work on one picture that needs too much memory; [`ALWAYS_ALLOWED`] is always allowed.
     pub(crate) fn allow(&self, values: usize) -> Result<(), Error> {
         self.allow_from(values, ALWAYS_ALLOWED)
     }

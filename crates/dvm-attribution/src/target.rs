@@ -21,8 +21,7 @@ words! {
     pub enum Score {
         /// The probability, 0 … 1; computed by softmax or sigmoid if the network outputs logits.
         Probability = "probability",
-        /// The logit; the logarithm of the probability if the network outputs probabilities of
-        /// exclusive classes.
+        /// The logit; the logarithm of the probability if the network outputs probabilities of exclusive classes.
         Logit = "logit",
         /// The natural logarithm of the probability.
         LogProbability = "log-probability",

@@ -31,9 +31,8 @@ impl Upsampling {
     }
 }
 
-/// Values `[rows, columns]` upsampled to `[H, W]`, bilinear with half-pixel centres (as
-/// `cv2.resize` with INTER_LINEAR and `interpolate` with `align_corners=False`). Values at the
-/// border are repeated outside.
+/// Values `[rows, columns]` upsampled to `[H, W]`, bilinear with half-pixel centres (as `cv2.resize` with
+/// INTER_LINEAR and `interpolate` with `align_corners=False`). Values at the border are repeated outside.
 pub(crate) fn bilinear(
     values: &[f32],
     (rows, columns): (usize, usize),
@@ -57,8 +56,7 @@ pub(crate) fn bilinear(
     all
 }
 
-/// For each of `to` points: the two of `from` that it lies between, and its position between them,
-/// 0 … 1.
+/// For each of `to` points: the two of `from` that it lies between, and its position between them, 0 … 1.
 fn between(from: usize, to: usize) -> Vec<(usize, usize, f64)> {
     let scale = from as f64 / to as f64;
     let point = |index: usize| {

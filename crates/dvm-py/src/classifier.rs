@@ -50,8 +50,7 @@ type Ranked = (usize, String, f32);
 /// Classes with their probabilities, most probable first, and the logits, one per class.
 type Classified = (Vec<Ranked>, Vec<f32>);
 
-/// A layer: its name, its kind, the shape of its value for one picture, and whether it has a
-/// feature map.
+/// A layer: its name, its kind, the shape of its value for one picture, and whether it has a feature map.
 type Layer = (String, &'static str, Vec<usize>, bool);
 
 /// Opens a network by name, or from a file.
@@ -71,8 +70,7 @@ pub fn load(
 ) -> PyResult<Classifier> {
     let output = match output.as_deref() {
         None => None,
-        // As on the command line, `labels` are logits or probabilities, as the network computes
-        // them.
+        // As on the command line, `labels` are logits or probabilities, as the network computes them.
         Some("labels") => Some(Output::LabelLogits),
         Some(word) => Some(word.parse::<Output>().map_err(|why| {
             failure::usage(py, format!("`output` does not take `{word}`: {why}"))
@@ -238,8 +236,7 @@ impl Classifier {
         })
     }
 
-    /// The value of a layer for prepared pictures `[N, C, H, W]`; feature maps have their channels
-    /// first.
+    /// The value of a layer for prepared pictures `[N, C, H, W]`; feature maps have their channels first.
     fn activation<'py>(
         &self,
         py: Python<'py>,
@@ -366,8 +363,8 @@ impl Classifier {
                 });
             }
             (Some(_), None) => {
-                let words = "boxes and masks need the file name of the picture: give the picture's \
-                             path";
+                let words =
+                    "boxes and masks need the file name of the picture: give the picture's path";
                 return Err(failure::usage(py, words));
             }
             (None, _) => {

@@ -12,8 +12,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::picture::Origin;
 use crate::{failure, work};
 
-/// The result of a metric: its name, its title, its value, and what is wrong with the map or why
-/// there is no value.
+/// The result of a metric: its name, its title, its value, and what is wrong with the map or why there is no value.
 type Check = (String, String, Option<f64>, Option<String>);
 
 /// The explanation of one class of one picture.

@@ -22,9 +22,8 @@ pub enum PythonPicture {
 }
 
 impl PythonPicture {
-    /// A `str` or path is a file, `bytes` are the bytes of one, `uint8` arrays `[H, W, 3]` are
-    /// pixels and `float32` arrays `[C, H, W]` are a prepared input. `slice` selects a picture of a
-    /// volume.
+    /// A `str` or path is a file, `bytes` are the bytes of one, `uint8` arrays `[H, W, 3]` are pixels and `float32`
+    /// arrays `[C, H, W]` are a prepared input. `slice` selects a picture of a volume.
     pub fn of(picture: &Bound<'_, PyAny>, slice: Option<usize>) -> PyResult<Self> {
         let py = picture.py();
         if let Ok(bytes) = picture.cast::<PyBytes>() {
@@ -72,8 +71,7 @@ impl PythonPicture {
                 let channels = preprocess.channels.count();
                 if values.len() != channels * height * width || values.is_empty() {
                     return Err(dvm::Error::Usage(format!(
-                        "the input must have the shape ({channels}, rows, columns), not ({}, \
-                         {height}, {width})",
+                        "the input must have the shape ({channels}, rows, columns), not ({}, {height}, {width})",
                         values.len() / (height * width).max(1)
                     )));
                 }

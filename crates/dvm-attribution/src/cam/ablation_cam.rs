@@ -13,12 +13,10 @@ use crate::{Error, Method, Observation, Subject, Target};
 
 const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, SMOOTH];
 
-/// Every channel weighted by the drop of the score when the channel is set to 0: `(y − y without c)
-/// / |y|`.
+/// Every channel weighted by the drop of the score when the channel is set to 0: `(y − y without c) / |y|`.
 ///
-/// The paper and pytorch-grad-cam divide by `y`: for a negative score, this flips every sign. In
-/// layers with negative values pytorch-grad-cam sets channels to −10⁷; dvm sets them to 0, as in
-/// the paper.
+/// The paper and pytorch-grad-cam divide by `y`: for a negative score, this flips every sign. In layers with negative
+/// values pytorch-grad-cam sets channels to −10⁷; dvm sets them to 0, as in the paper.
 pub const ABLATION_CAM: MethodEntry = MethodEntry {
     name: "ablation-cam",
     title: "Ablation-CAM",

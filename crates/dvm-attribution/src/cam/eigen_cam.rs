@@ -23,8 +23,7 @@ const CENTRE: OptionSpec = OptionSpec {
 
 const OPTIONS: &[OptionSpec] = &[LAYER, AUGMENT, CENTRE];
 
-/// The projection of the activations on their first principal component. It does not depend on the
-/// class.
+/// The projection of the activations on their first principal component. It does not depend on the class.
 pub const EIGEN_CAM: MethodEntry = MethodEntry {
     name: "eigen-cam",
     title: "Eigen-CAM",

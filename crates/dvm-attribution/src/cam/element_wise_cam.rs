@@ -7,8 +7,7 @@ use crate::registry::{Family, MethodEntry, Published, Reference};
 pub const ELEMENT_WISE_CAM: MethodEntry = MethodEntry {
     name: "element-wise-cam",
     title: "element-wise Grad-CAM",
-    summary: "the positive part of activation times gradient at each position and channel, summed \
-              over channels",
+    summary: "the positive part of activation times gradient at each position and channel, summed over channels",
     reference: Reference {
         authors: "Gildenblat and contributors",
         year: 2021,

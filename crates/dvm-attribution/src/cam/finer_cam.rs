@@ -31,9 +31,8 @@ const COMPARISON: OptionSpec = OptionSpec {
     name: "comparison",
     takes: Takes::OneOf(Weighting::WORDS),
     default: "mean",
-    help: "how the scores of the similar classes are averaged: mean (the paper), or softmax \
-           (weighted by the softmax of their logits, which the gradient includes; \
-           pytorch-grad-cam)",
+    help: "how the scores of the similar classes are averaged: mean (the paper), or softmax (weighted by the \
+           softmax of their logits, which the gradient includes; pytorch-grad-cam)",
 };
 
 words! {
@@ -136,8 +135,7 @@ impl Comparison {
             let class_alone = Target::Class(class);
             weighted_targets.push((class_alone.clone(), score, -self.alpha * weight));
             if self.weighting == Weighting::Softmax {
-                // The weight depends on the class's logit, too: d w_i = w_i (d z_i − Σ_j w_j d
-                // z_j).
+                // The weight depends on the class's logit, too: d w_i = w_i (d z_i − Σ_j w_j d z_j).
                 let growth = weight * (f64::from(scores[class]) - mean);
                 weighted_targets.push((class_alone, Score::Logit, -self.alpha * growth));
             }

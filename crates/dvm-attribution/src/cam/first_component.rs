@@ -18,9 +18,8 @@ const NOTHING: f64 = 1e-13;
 /// vector of the matrix `[places, channels]`; if `centred`, the mean of every channel is subtracted
 /// first. Its sign is arbitrary. Zero if all values are equal.
 ///
-/// A full decomposition would compute all vectors. This needs only products with the matrix and its
-/// transpose (Lanczos with full orthogonalisation, restarted from the best vector), in f64 and
-/// always in the same order.
+/// A full decomposition would compute all vectors. This needs only products with the matrix and its transpose
+/// (Lanczos with full orthogonalisation, restarted from the best vector), in f64 and always in the same order.
 pub(crate) fn first_component(values: &[f32], channels: usize, centred: bool) -> Vec<f64> {
     let places = values.len() / channels.max(1);
     let mut rows: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();

@@ -290,10 +290,9 @@ impl FullGrad {
                 name: "completeness gap",
                 value: gap,
                 meaning:
-                    "how far the sum of all parts is from the score, relative to it: 0 within \
-                     rounding for networks of convolutions, linear layers, batch-norms, ReLUs and \
-                     pools; the parts of other layers are missing, and the gap shows how much they \
-                     matter"
+                    "how far the sum of all parts is from the score, relative to it: 0 within rounding for \
+                     networks of convolutions, linear layers, batch-norms, ReLUs and pools; the parts of other \
+                     layers are missing, and the gap shows how much they matter"
                         .into(),
             }],
         };

@@ -34,8 +34,7 @@ impl LayerGradients {
         self.size.0 * self.size.1
     }
 
-    /// The activations of each channel times its weight, which `weight` computes from its
-    /// activations and gradients.
+    /// The activations of each channel times its weight, which `weight` computes from its activations and gradients.
     pub fn weighted(&self, weight: impl Fn(&[f32], &[f32]) -> f64) -> Vec<f32> {
         let places = self.places();
         let channels = self.activations.chunks_exact(places);
@@ -69,8 +68,7 @@ pub(crate) enum Reduction {
     Sum,
     /// Their first principal component, with the sign that correlates with the sum.
     Smooth,
-    /// Their first principal component, with the sign that makes its value of largest magnitude
-    /// positive.
+    /// Their first principal component, with the sign that makes its value of largest magnitude positive.
     FirstComponent,
 }
 

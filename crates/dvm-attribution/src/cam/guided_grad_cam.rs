@@ -22,8 +22,7 @@ const UPSAMPLING: OptionSpec = OptionSpec {
     name: "upsampling",
     takes: Takes::OneOf(Upsampling::WORDS),
     default: "bilinear",
-    help: "how the map of the layer is upsampled to the size of the picture; Captum's default is \
-           nearest",
+    help: "how the map of the layer is upsampled to the size of the picture; Captum's default is nearest",
 };
 
 const OPTIONS: &[OptionSpec] = &[LAYER, SCORE, CHANNELS, UPSAMPLING];

@@ -94,10 +94,9 @@ impl CamLayers<'_> {
     }
 }
 
-/// The default layer of class activation maps for inputs of this shape: the network's last feature
-/// map ([`Graph::last_feature_map`]). If that is the norm after the last block of a transformer
-/// that averages its tokens (Swin), it is the last norm inside that block, as in pytorch-grad-cam's
-/// example.
+/// The default layer of class activation maps for inputs of this shape: the network's last feature map
+/// ([`Graph::last_feature_map`]). If that is the norm after the last block of a transformer that averages its tokens
+/// (Swin), it is the last norm inside that block, as in pytorch-grad-cam's example.
 ///
 /// # Errors
 /// [`Error::Unfit`] if there is none; [`Error::Network`].
@@ -138,8 +137,7 @@ fn named(
     let unfit = |id: NodeId| {
         let shapes = graph.shapes(shape)?;
         Err(Error::Unfit(format!(
-            "the layer `{}` has a value of shape {:?}, without rows and columns; choose a layer \
-             with a feature map",
+            "the layer `{}` has a value of shape {:?}, without rows and columns; choose a layer with a feature map",
             graph.node(id).name,
             shapes[id.index()]
         )))
@@ -190,8 +188,7 @@ fn unknown(graph: &Graph, name: &str) -> String {
     let last = &graph.node(graph.output()).name;
     if near.is_empty() {
         return format!(
-            "the network has no layer or module `{name}`; its layers have names like `{}` and \
-             `{last}`",
+            "the network has no layer or module `{name}`; its layers have names like `{}` and `{last}`",
             graph.nodes()[graph.nodes().len() / 2].name
         );
     }

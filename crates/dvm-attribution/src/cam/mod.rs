@@ -1,10 +1,9 @@
 //! Class activation maps: which positions of a layer's feature map contribute to a target.
 //!
-//! A layer has activations `A` `[C, P]` (channels, positions) and the gradient `G` of the target's
-//! score with respect to them. Most methods are one formula for the contribution of every channel
-//! and position; the map is the sum over channels. The map at the layer's resolution, signed, is
-//! the raw array; the map `[H, W]` is its positive part, upsampled bilinearly to the size of the
-//! picture, not rescaled.
+//! A layer has activations `A` `[C, P]` (channels, positions) and the gradient `G` of the target's score with respect
+//! to them. Most methods are one formula for the contribution of every channel and position; the map is the sum over
+//! channels. The map at the layer's resolution, signed, is the raw array; the map `[H, W]` is its positive part,
+//! upsampled bilinearly to the size of the picture, not rescaled.
 
 mod ablation_cam;
 mod augmentation;

@@ -11,8 +11,7 @@ const EPSILON: f64 = 1e-7;
 pub const XGRAD_CAM: MethodEntry = MethodEntry {
     name: "xgrad-cam",
     title: "XGrad-CAM",
-    summary: "Grad-CAM with gradients weighted by the activations; the map has the same sum as \
-              that of HiResCAM",
+    summary: "Grad-CAM with gradients weighted by the activations; the map has the same sum as that of HiResCAM",
     reference: Reference {
         authors: "Fu, Hu, Dong, Guo, Gao, Li",
         year: 2020,

@@ -1,5 +1,4 @@
-//! The common part of gradient methods that can be averaged: one value for every value of any
-//! input.
+//! The common part of gradient methods that can be averaged: one value for every value of any input.
 
 use dvm_engine::Tensor;
 use dvm_options::{OptionSpec, Takes};
@@ -161,10 +160,9 @@ impl<A: Attributor> AttributorMethod<A> {
 /// The start of the paths; the maps of several baselines are averaged.
 pub(super) const BASELINE: OptionSpec = OptionSpec {
     takes: Takes::Text("zero|black|white|grey|mean|blur|noise|#RRGGBB|FILE[,…]"),
-    help: "the input without information: zero (after normalisation), black, white, grey (127.5), \
-           mean (the picture's mean colour), blur (the picture blurred), noise, a colour, a \
-           picture file, or a .npy file of normalised values (float32 [C, H, W]); the maps of \
-           several, separated by commas, are averaged",
+    help: "the input without information: zero (after normalisation), black, white, grey (127.5), mean (the \
+           picture's mean colour), blur (the picture blurred), noise, a colour, a picture file, or a .npy file of \
+           normalised values (float32 [C, H, W]); the maps of several, separated by commas, are averaged",
     ..options::BASELINE
 };
 

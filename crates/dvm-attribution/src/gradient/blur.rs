@@ -144,8 +144,7 @@ impl Blurring {
                         .expect("it was found with the picture");
                     let gradient = answer.gradients[0].data();
                     for (sum, (slope, &g)) in sums.iter_mut().zip(slope.into_iter().zip(gradient)) {
-                        // The path goes from the blurred picture to the sharp one, opposite to the
-                        // slope.
+                        // The path goes from the blurred picture to the sharp one, opposite to the slope.
                         *sum -= step * slope * f64::from(g);
                     }
                     if is_own {

@@ -1,5 +1,4 @@
-//! Gaussian blur in f64: Blur IG uses the difference of two nearly equal blurs, which f32 would
-//! lose.
+//! Gaussian blur in f64: Blur IG uses the difference of two nearly equal blurs, which f32 would lose.
 
 use rayon::prelude::*;
 
@@ -7,9 +6,8 @@ use rayon::prelude::*;
 const REACH: f64 = 4.0;
 
 /// `picture`, stored `[H, W, C]`, blurred with standard deviation `sigma` in pixels. Outside of the
-/// border it is 0, which in a normalised picture is the mean colour of the training data. The
-/// kernel has `floor(4 σ + 0.5)` pixels on each side, as SciPy's `gaussian_filter` with
-/// `mode="constant"`.
+/// border it is 0, which in a normalised picture is the mean colour of the training data. The kernel has `floor(4 σ +
+/// 0.5)` pixels on each side, as SciPy's `gaussian_filter` with `mode="constant"`.
 pub(super) fn blurred(picture: &[f64], (width, channels): (usize, usize), sigma: f64) -> Vec<f64> {
     let kernel = kernel(sigma);
     if kernel.len() == 1 {

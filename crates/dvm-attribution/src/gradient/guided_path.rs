@@ -1,5 +1,4 @@
-//! The path of Guided Integrated Gradients: at each step, the values with the smallest gradients
-//! move.
+//! The path of Guided Integrated Gradients: at each step, the values with the smallest gradients move.
 
 /// Differences of distances below this, relative or absolute, are rounding.
 const CLOSE: f64 = 1e-9;
@@ -11,8 +10,7 @@ pub(super) struct Path {
     pub(super) steps: usize,
     /// The part of all values that moves in a step, 0 … 1.
     pub(super) fraction: f64,
-    /// The largest distance of a value from its position on the straight line, in parts of the
-    /// line.
+    /// The largest distance of a value from its position on the straight line, in parts of the line.
     pub(super) distance: f64,
 }
 
@@ -54,9 +52,8 @@ impl Path {
         Ok(sums)
     }
 
-    /// Moves values until the distance to the picture is `left`, those with the smallest gradients
-    /// first. `within` is the range of positions on the line from baseline to picture where a value
-    /// may be.
+    /// Moves values until the distance to the picture is `left`, those with the smallest gradients first. `within` is
+    /// the range of positions on the line from baseline to picture where a value may be.
     fn step(
         &self,
         (picture, baseline): (&[f64], &[f64]),

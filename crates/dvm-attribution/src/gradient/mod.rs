@@ -1,9 +1,8 @@
 //! Methods that use backward passes to the picture: the gradient of a target's score with respect
 //! to the picture, with the true rules or with replaced ones.
 //!
-//! A method with one backward pass is a table of rules and a formula; the engine makes the pass.
-//! The others use gradients of several pictures, or a baseline. Each is an `attributor`, which
-//! `smoothgrad` can average.
+//! A method with one backward pass is a table of rules and a formula; the engine makes the pass. The others use
+//! gradients of several pictures, or a baseline. Each is an `attributor`, which `smoothgrad` can average.
 
 mod attributor;
 mod blur;
@@ -305,8 +304,7 @@ pub(crate) fn rectifier_warnings(graph: &Graph) -> Vec<String> {
     }
     if !gates.is_empty() {
         warnings.push(format!(
-            "{gates} are gates, not rectifiers: the rule does not apply to them, they keep their \
-             true gradient"
+            "{gates} are gates, not rectifiers: the rule does not apply to them, they keep their true gradient"
         ));
     }
     warnings

@@ -20,8 +20,7 @@ const OF: OptionSpec = OptionSpec {
     name: "of",
     takes: Takes::Text("METHOD[:OPTION=VALUE]…"),
     default: "gradient",
-    help: "the gradient method to average, with its options after colons, such as \
-           `integrated-gradients:steps=20`",
+    help: "the gradient method to average, with its options after colons, such as `integrated-gradients:steps=20`",
 };
 
 const STATISTIC: OptionSpec = OptionSpec {

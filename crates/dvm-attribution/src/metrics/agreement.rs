@@ -1,8 +1,7 @@
 //! The similarity of two maps: rank correlation, linear correlation, structural similarity.
 //!
-//! Maps `[H, W]` are compared value by value. All figures are finite for finite maps. A correlation
-//! is not defined if a map is the same at every pixel: it is then 1 if both maps are, and 0 if only
-//! one is.
+//! Maps `[H, W]` are compared value by value. All figures are finite for finite maps. A correlation is not defined if
+//! a map is the same at every pixel: it is then 1 if both maps are, and 0 if only one is.
 
 /// The similarity of two maps by four measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,13 +110,12 @@ const STABILISERS: [f64; 2] = [0.01, 0.03];
 /// The mean structural similarity of two maps `[H, W]`, −1 … 1 (Wang, Bovik, Sheikh, Simoncelli 2004,
 /// doi 10.1109/TIP.2003.819861), computed in f64.
 ///
-/// Each map is first divided by its largest magnitude (a map of zeros is not changed). Means,
-/// variances and the covariance are taken under a Gaussian window of 11×11 pixels with standard
-/// deviation 1.5, at all places where the window is inside the map; K₁ is 0.01, K₂ 0.03, and the
-/// range L goes from the smallest to the largest value of both maps. This is scikit-image's
-/// `structural_similarity` with `gaussian_weights` and `use_sample_covariance=False`. If a map has
-/// less than 11 rows or columns, the window has the largest odd side that fits. Two maps that are
-/// equal after the division have a similarity of 1, constant maps included.
+/// Each map is first divided by its largest magnitude (a map of zeros is not changed). Means, variances and the
+/// covariance are taken under a Gaussian window of 11×11 pixels with standard deviation 1.5, at all places where the
+/// window is inside the map; K₁ is 0.01, K₂ 0.03, and the range L goes from the smallest to the largest value of both
+/// maps. This is scikit-image's `structural_similarity` with `gaussian_weights` and `use_sample_covariance=False`. If
+/// a map has less than 11 rows or columns, the window has the largest odd side that fits. Two maps that are equal
+/// after the division have a similarity of 1, constant maps included.
 ///
 /// # Panics
 /// If a map does not have H · W values.

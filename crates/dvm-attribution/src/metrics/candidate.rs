@@ -95,9 +95,8 @@ impl<'a> Candidate<'a> {
         self.attribution
     }
 
-    /// The relevance of each pixel, `[H, W]`: higher values support the target, negative values
-    /// against it. This is the map, except for [`ValueKind::ScoreIfHidden`], where it is the drop
-    /// of the score.
+    /// The relevance of each pixel, `[H, W]`: higher values support the target, negative values against it. This is
+    /// the map, except for [`ValueKind::ScoreIfHidden`], where it is the drop of the score.
     pub fn relevance(&self) -> &[f32] {
         &self.relevance
     }

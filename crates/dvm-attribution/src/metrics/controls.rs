@@ -29,8 +29,7 @@ pub static CONTROLS: &[Control] = &[
     Control {
         name: "edges",
         title: "edges",
-        summary: "the strength of edges in the picture (Sobel): the result of a map that only \
-                  repeats the picture",
+        summary: "the strength of edges in the picture (Sobel): the result of a map that only repeats the picture",
         build: |_| Box::new(Edges),
     },
 ];
@@ -111,8 +110,7 @@ fn luma(pixel: &[u8]) -> f64 {
     (0.299 * red + 0.587 * green + 0.114 * blue) / 255.0
 }
 
-/// The magnitude of the Sobel filter of a picture `[H, W]`. Pixels at the border are repeated
-/// outside.
+/// The magnitude of the Sobel filter of a picture `[H, W]`. Pixels at the border are repeated outside.
 fn sobel(grey: &[f64], (height, width): (usize, usize)) -> Vec<f32> {
     let at = |y: usize, x: usize, dy: isize, dx: isize| {
         let inside = |value: usize, step: isize, count: usize| {

@@ -1,15 +1,13 @@
 //! Covering the pixels of a picture step by step: the common part of deletion, insertion and the
 //! symmetric relevance gain.
 //!
-//! Pixels are sorted by relevance, the most relevant first. Pixels of equal relevance come in a
-//! random order that follows from the option `seed`: maps that consist of cells have many of them,
-//! and a fixed order, such as row by row, would count as part of the map. Other tools use the order
-//! of their sort.
+//! Pixels are sorted by relevance, the most relevant first. Pixels of equal relevance come in a random order that
+//! follows from the option `seed`: maps that consist of cells have many of them, and a fixed order, such as row by
+//! row, would count as part of the map. Other tools use the order of their sort.
 //!
-//! With `steps` steps and `n` pixels, `⌈k · n / steps⌉` pixels are covered, or shown, after step
-//! `k`. The most relevant pixels are covered step by step (deletion), or shown step by step on the
-//! baseline (insertion). Covering the least relevant pixels first gives the pictures of insertion
-//! in reverse order, so two curves are enough.
+//! With `steps` steps and `n` pixels, `⌈k · n / steps⌉` pixels are covered, or shown, after step `k`. The most
+//! relevant pixels are covered step by step (deletion), or shown step by step on the baseline (insertion). Covering
+//! the least relevant pixels first gives the pictures of insertion in reverse order, so two curves are enough.
 
 use std::sync::Arc;
 
@@ -32,8 +30,7 @@ const STEPS: OptionSpec = OptionSpec {
 
 /// The seed of these metrics.
 pub(super) const ORDER_SEED: OptionSpec = OptionSpec {
-    help: "seed of the random numbers: the order of pixels of equal relevance, and the baseline \
-           `noise`",
+    help: "seed of the random numbers: the order of pixels of equal relevance, and the baseline `noise`",
     ..SEED
 };
 
@@ -119,8 +116,7 @@ impl Covering {
         candidate.shared(&key, compute)
     }
 
-    /// The score after each step, while pixels become those of `becomes`. The first step is the
-    /// picture, or `begins`.
+    /// The score after each step, while pixels become those of `becomes`. The first step is the picture, or `begins`.
     fn scores(
         &self,
         candidate: &Candidate,
@@ -166,8 +162,7 @@ pub(super) fn score_name(subject: &Subject, score: Score) -> Result<&'static str
     Ok(score.name(subject.output(), subject.numbers()?.len()))
 }
 
-/// The positions of `relevance` from the highest value to the lowest; equal values in a random
-/// order.
+/// The positions of `relevance` from the highest value to the lowest; equal values in a random order.
 pub(super) fn order<T: PartialOrd + Copy>(relevance: &[T], seed: u64) -> Vec<usize> {
     let mut order = Stream::new("covering order", seed).permutation(relevance.len());
     // The sort is stable: equal values keep their random order.

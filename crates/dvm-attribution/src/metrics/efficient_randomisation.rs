@@ -1,5 +1,4 @@
-//! Efficient model randomisation: does the entropy of the map rise when the network's weights are
-//! random?
+//! Efficient model randomisation: does the entropy of the map rise when the network's weights are random?
 
 use dvm_options::{Count, Takes};
 use serde_json::{Map, Value};

@@ -59,9 +59,8 @@ const SCORE: OptionSpec = OptionSpec {
 pub const INFIDELITY: MetricEntry = MetricEntry {
     name: "infidelity",
     title: "infidelity",
-    summary: "how badly the map predicts the effect of random changes of the picture: the mean \
-              squared error of the predicted change of the score, after the map is multiplied by \
-              the factor that fits best",
+    summary: "how badly the map predicts the effect of random changes of the picture: the mean squared error of \
+              the predicted change of the score, after the map is multiplied by the factor that fits best",
     reference: Reference {
         authors: "Yeh, Hsieh, Suggala, Inouye, Ravikumar",
         year: 2019,
@@ -167,8 +166,7 @@ impl Metric for Infidelity {
 }
 
 impl Infidelity {
-    /// The figures: `drops` is how much each change lowers the score, `predicted` what the unscaled
-    /// map predicts.
+    /// The figures: `drops` is how much each change lowers the score, `predicted` what the unscaled map predicts.
     fn measured(&self, drops: &[f64], predicted: &[f64]) -> Measurement {
         let count = drops.len() as f64;
         let mean = |value: &dyn Fn(f64, f64) -> f64| {
@@ -223,8 +221,7 @@ impl Perturbed<'_> {
         }
     }
 
-    /// How much each pixel is changed, `[H, W]`: 1 where it is covered, or the noise that is
-    /// subtracted.
+    /// How much each pixel is changed, `[H, W]`: 1 where it is covered, or the noise that is subtracted.
     fn changes(&self, sample: usize) -> Vec<f32> {
         let (height, width) = self.size;
         let pixels = height * width;

@@ -27,8 +27,7 @@ const SAMPLES: OptionSpec = OptionSpec {
 pub const MAX_SENSITIVITY: MetricEntry = MetricEntry {
     name: "max-sensitivity",
     title: "max-sensitivity",
-    summary: "largest change of the map, relative to the map, over some pictures with a little \
-              random noise",
+    summary: "largest change of the map, relative to the map, over some pictures with a little random noise",
     reference: Reference {
         authors: "Yeh, Hsieh, Suggala, Inouye, Ravikumar",
         year: 2019,

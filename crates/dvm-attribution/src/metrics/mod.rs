@@ -53,7 +53,6 @@ pub trait Metric: Send + Sync {
     /// Measures one map.
     ///
     /// # Errors
-    /// [`Error`] instead of a wrong figure; [`Error::Unfit`] if the candidate lacks something
-    /// ([`registry::Needs`]).
+    /// [`Error`] instead of a wrong figure; [`Error::Unfit`] if the candidate lacks something ([`registry::Needs`]).
     fn measure(&self, candidate: &Candidate) -> Result<Measurement, Error>;
 }

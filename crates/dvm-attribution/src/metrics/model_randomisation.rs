@@ -43,8 +43,7 @@ const NOISE: OptionSpec = OptionSpec {
     name: "noise",
     takes: Takes::Text("X"),
     default: "0.1",
-    help: "standard deviation of the noise of `samples`, in parts of the range of the picture's \
-           normalised values",
+    help: "standard deviation of the noise of `samples`, in parts of the range of the picture's normalised values",
 };
 
 words! {
@@ -63,9 +62,8 @@ words! {
 pub const MODEL_RANDOMISATION: MetricEntry = MetricEntry {
     name: "model-randomisation",
     title: "model randomisation",
-    summary: "similarity of the map to that of the same network with random weights (rank \
-              correlation of absolute values): close to 1 if the map does not depend on the \
-              trained weights",
+    summary: "similarity of the map to that of the same network with random weights (rank correlation of absolute \
+              values): close to 1 if the map does not depend on the trained weights",
     reference: Reference {
         authors: "Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim",
         year: 2018,
@@ -103,22 +101,19 @@ impl ModelRandomisation {
     }
 }
 
-/// The rank correlation from which a map counts as hardly changed. Maps of unrelated networks are a
-/// little similar, too, because both follow the picture. Measured with SqueezeNet 1.1 on two
-/// photographs, several seeds and both initialisations: 0.20 to 0.42 for the gradient, 0.19 to 0.51
-/// for input × gradient and integrated gradients, 0.54 to 0.58 for deconvnet, 0.58 to 0.64 for
-/// guided backprop (once 0.32).
+/// The rank correlation from which a map counts as hardly changed. Maps of unrelated networks are a little similar,
+/// too, because both follow the picture. Measured with SqueezeNet 1.1 on two photographs, several seeds and both
+/// initialisations: 0.20 to 0.42 for the gradient, 0.19 to 0.51 for input × gradient and integrated gradients, 0.54
+/// to 0.58 for deconvnet, 0.58 to 0.64 for guided backprop (once 0.32).
 const HARDLY_CHANGED: f64 = 0.5;
 
-/// The rank correlation of a map that hardly changes must also be this many times as high as by
-/// chance: a smooth map with few places is similar to any other by chance, and one random network
-/// is not enough to judge it.
+/// The rank correlation of a map that hardly changes must also be this many times as high as by chance: a smooth map
+/// with few places is similar to any other by chance, and one random network is not enough to judge it.
 const ABOVE_CHANCE: f64 = 3.0;
 
 /// The finding if a map hardly changes.
-const INDEPENDENT_OF_WEIGHTS: &str = "randomising the network's weights hardly changes this map: \
-                                      it shows edges of the picture more than what the network \
-                                      learned";
+const INDEPENDENT_OF_WEIGHTS: &str = "randomising the network's weights hardly changes this map: it shows edges of \
+                                      the picture more than what the network learned";
 
 impl Metric for ModelRandomisation {
     fn parameters(&self) -> Map<String, Value> {
@@ -181,8 +176,7 @@ impl Metric for ModelRandomisation {
 }
 
 impl ModelRandomisation {
-    /// The mean of the maps of the noisy pictures and the picture without noise, or of the latter
-    /// alone.
+    /// The mean of the maps of the noisy pictures and the picture without noise, or of the latter alone.
     fn smoothed(
         &self,
         subject: &Subject,

@@ -103,8 +103,7 @@ impl MuFidelity {
         let (height, width) = subject.size();
         if self.grid > height.min(width) {
             return Err(Error::Unfit(format!(
-                "a `grid` of {0}×{0} cells does not fit on {height}×{width} pixels; choose a \
-                 smaller `grid`",
+                "a `grid` of {0}×{0} cells does not fit on {height}×{width} pixels; choose a smaller `grid`",
                 self.grid
             )));
         }
@@ -189,8 +188,7 @@ struct Subsets<'a> {
 }
 
 impl<'a> Subsets<'a> {
-    /// Draws the cells: for each sample the first of a permutation, the stream `mu-fidelity
-    /// <sample>`.
+    /// Draws the cells: for each sample the first of a permutation, the stream `mu-fidelity <sample>`.
     fn new(metric: &MuFidelity, size: (usize, usize), baseline: &'a [f32]) -> Self {
         let (grid, covered) = (metric.grid, metric.covered());
         let draw = |sample: usize| {
@@ -212,8 +210,7 @@ impl<'a> Subsets<'a> {
             let (rows, columns) = rectangle.size();
             rows * columns
         };
-        // Many cells are spread over the whole picture: computing whole pictures in batches is then
-        // faster.
+        // Many cells are spread over the whole picture: computing whole pictures in batches is then faster.
         let changed: usize = rectangles.iter().map(area).sum();
         let is_local = changed < size.0 * size.1 * rectangles.len() / 2;
         subsets.rectangles = is_local.then_some(rectangles);

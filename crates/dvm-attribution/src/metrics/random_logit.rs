@@ -76,8 +76,7 @@ impl RandomLogit {
         }
         let others: Vec<usize> = (0..classes).filter(|&class| !is_own(class)).collect();
         if others.is_empty() {
-            let what = "the map explains all classes of the network, so there is no other class to \
-                        compare with";
+            let what = "the map explains all classes of the network, so there is no other class to compare with";
             return Err(Error::Unfit(what.into()));
         }
         Ok(others[Stream::new("random-logit", self.seed).below(others.len())])
@@ -91,9 +90,8 @@ impl RandomLogit {
 const HARDLY_DIFFERENT: (f64, f64) = (0.9, 0.9);
 
 /// The finding if the maps of two classes are nearly the same.
-const INDEPENDENT_OF_CLASS: &str = "the map of another class is nearly the same: this map hardly \
-                                    depends on the class, so it does not show why the network \
-                                    chose this one";
+const INDEPENDENT_OF_CLASS: &str = "the map of another class is nearly the same: this map hardly depends on the \
+                                    class, so it does not show why the network chose this one";
 
 impl Metric for RandomLogit {
     fn parameters(&self) -> Map<String, Value> {

@@ -1,7 +1,6 @@
 //! Copies of a network with random weights, layer after layer.
 //!
-//! The random values are those of PyTorch's `reset_parameters` for each layer
-//! ([`Initialisation::Pytorch`]):
+//! The random values are those of PyTorch's `reset_parameters` for each layer ([`Initialisation::Pytorch`]):
 //!
 //! | parameter | becomes |
 //! |---|---|
@@ -15,10 +14,9 @@
 //! | everything else: positions, class tokens, summands outside of layers | normal, standard
 //! deviation 0.02 |
 //!
-//! Constants of a graph are not changed. The values of a parameter are the stream `"randomised
-//! <name>"` with the seed, row-major in the order of the state dict, so they depend neither on
-//! threads nor on other layers or their order. A parameter that several layers share belongs to the
-//! one nearest to the output.
+//! Constants of a graph are not changed. The values of a parameter are the stream `"randomised <name>"` with the
+//! seed, row-major in the order of the state dict, so they depend neither on threads nor on other layers or their
+//! order. A parameter that several layers share belongs to the one nearest to the output.
 
 use dvm_engine::ops::batch_norm::BatchNorm;
 use dvm_engine::ops::layer_norm::LayerNorm;

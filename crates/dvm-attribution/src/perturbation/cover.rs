@@ -8,9 +8,8 @@ use dvm_engine::incremental::Rectangle;
 use crate::probe::Variants;
 use crate::{Baseline, Error, Subject};
 
-/// The outputs `[K]` of the network while these rows and columns of its input are covered with
-/// `fill`, in the same way as by occlusion. Only what the window can change is computed
-/// ([`Subject::incremental`]).
+/// The outputs `[K]` of the network while these rows and columns of its input are covered with `fill`, in the same
+/// way as by occlusion. Only what the window can change is computed ([`Subject::incremental`]).
 ///
 /// # Errors
 /// [`Error::Unfit`] for a window that is empty or outside of the picture, or a `fill` that does not

@@ -14,8 +14,7 @@ use crate::{Error, Method, Observation, Subject, Target, Walks};
 pub const FEATURE_ABLATION: MethodEntry = MethodEntry {
     name: "feature-ablation",
     title: "feature ablation",
-    summary: "drop of the class's score when one segment of the picture is covered, for each \
-              segment",
+    summary: "drop of the class's score when one segment of the picture is covered, for each segment",
     reference: Reference {
         authors: "Zeiler, Fergus",
         year: 2013,

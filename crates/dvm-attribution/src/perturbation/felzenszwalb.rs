@@ -85,8 +85,7 @@ fn stretched(picture: &Picture) -> Vec<[f64; 3]> {
     pixels.map(|pixel| pixel.map(stretch)).collect()
 }
 
-/// Blurred with a Gaussian that is cut at four standard deviations; the picture is mirrored at the
-/// border.
+/// Blurred with a Gaussian that is cut at four standard deviations; the picture is mirrored at the border.
 fn blurred(values: &[[f64; 3]], height: usize, width: usize) -> Vec<[f64; 3]> {
     let radius = (4.0 * BLUR + 0.5) as isize;
     let weights: Vec<f64> = (-radius..=radius)
@@ -119,8 +118,7 @@ fn mirrored(position: isize, length: usize) -> isize {
     within.min(2 * length - 1 - within)
 }
 
-/// Sets of connected pixels: each pixel points to another of its set, and the first pixel to
-/// itself.
+/// Sets of connected pixels: each pixel points to another of its set, and the first pixel to itself.
 struct Parts {
     parents: Vec<u32>,
     /// Number of pixels of a set, at its first pixel.

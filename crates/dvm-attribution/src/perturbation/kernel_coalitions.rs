@@ -55,8 +55,7 @@ pub(super) fn weighted(count: usize, samples: usize, stream: Stream) -> Weighted
     }
 }
 
-/// The part of all weight that coalitions of 1, 2, … segments have, including those of the
-/// complementary size.
+/// The part of all weight that coalitions of 1, 2, … segments have, including those of the complementary size.
 fn shares(count: usize, sizes: usize, paired: usize) -> Vec<f64> {
     let weight = |size: usize| {
         let sides = if size <= paired { 2.0 } else { 1.0 };
@@ -86,8 +85,7 @@ impl Found {
         self.weights.push(weight);
     }
 
-    /// Adds all coalitions of `size` segments, in the order of their members, and their
-    /// complements.
+    /// Adds all coalitions of `size` segments, in the order of their members, and their complements.
     fn take_all(&mut self, size: usize, is_paired: bool, weight: f64) {
         let mut members: Vec<usize> = (0..size).collect();
         loop {

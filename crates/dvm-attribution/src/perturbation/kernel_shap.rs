@@ -21,9 +21,8 @@ const SAMPLES: OptionSpec = OptionSpec {
 pub const KERNEL_SHAP: MethodEntry = MethodEntry {
     name: "kernel-shap",
     title: "Kernel SHAP",
-    summary: "mean contribution of each segment to the class's score over coalitions of segments \
-              (Shapley values), by weighted least squares; the values add up to the score of the \
-              picture minus that of the baseline",
+    summary: "mean contribution of each segment to the class's score over coalitions of segments (Shapley values), \
+              by weighted least squares; the values add up to the score of the picture minus that of the baseline",
     reference: Reference {
         authors: "Lundberg, Lee",
         year: 2017,

@@ -6,8 +6,7 @@ pub(super) struct Fit {
     pub coefficients: Vec<f64>,
     /// The fitted score where every column is zero.
     pub intercept: f64,
-    /// Part of the weighted variance of the scores that the fit explains, 1 at best; `None` if all
-    /// scores are equal.
+    /// Part of the weighted variance of the scores that the fit explains, 1 at best; `None` if all scores are equal.
     pub r2: Option<f64>,
 }
 

@@ -1,5 +1,4 @@
-//! RISE: the mean score of the picture under random smooth masks, weighted at each pixel by the
-//! masks.
+//! RISE: the mean score of the picture under random smooth masks, weighted at each pixel by the masks.
 
 use dvm_engine::incremental::Rectangle;
 use dvm_options::{Count, Takes, words};
@@ -57,8 +56,7 @@ const ESTIMATE: OptionSpec = OptionSpec {
 pub const RISE: MethodEntry = MethodEntry {
     name: "rise",
     title: "RISE",
-    summary: "mean score of the class under random smooth masks, for each pixel over the masks \
-              that show it",
+    summary: "mean score of the class under random smooth masks, for each pixel over the masks that show it",
     reference: Reference {
         authors: "Petsiuk, Das, Saenko",
         year: 2018,
@@ -115,8 +113,7 @@ impl Rise {
         let (height, width) = subject.size();
         if self.cells > height.min(width) {
             return Err(Error::Unfit(format!(
-                "a mask of {0}×{0} `cells` does not fit on {height}×{width} pixels; choose fewer \
-                 `cells`",
+                "a mask of {0}×{0} `cells` does not fit on {height}×{width} pixels; choose fewer `cells`",
                 self.cells
             )));
         }
@@ -295,8 +292,7 @@ impl Masks {
         }
     }
 
-    /// Sums over all masks at each pixel: of the masks, of masks times scores, and of the squares
-    /// of these.
+    /// Sums over all masks at each pixel: of the masks, of masks times scores, and of the squares of these.
     fn sums(&self, scores: &[f64]) -> Vec<Sums> {
         let (height, width) = self.size;
         let of_row = |y: usize| {
@@ -325,9 +321,8 @@ struct Sums {
     squares: f64,
 }
 
-/// The positions on a grid of `cells` of the pixels of the enlarged grid, which is one cell larger,
-/// with `length` pixels per cell. Outside of the centres of the outermost cells the grid is
-/// mirrored, as in the authors' code.
+/// The positions on a grid of `cells` of the pixels of the enlarged grid, which is one cell larger, with `length`
+/// pixels per cell. Outside of the centres of the outermost cells the grid is mirrored, as in the authors' code.
 fn places(cells: usize, length: usize) -> Vec<Place> {
     let enlarged = (cells + 1) * length;
     let place = |pixel: usize| {

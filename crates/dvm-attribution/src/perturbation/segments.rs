@@ -1,5 +1,4 @@
-//! Segments of a picture: superpixels, a grid, or a label file; the option that all methods over
-//! segments share.
+//! Segments of a picture: superpixels, a grid, or a label file; the option that all methods over segments share.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -83,8 +82,7 @@ impl Segmentation {
     /// The segments of the network's input.
     ///
     /// # Errors
-    /// [`Error::Unfit`] for a grid with more cells than pixels, and for a file that cannot be read
-    /// or does not fit.
+    /// [`Error::Unfit`] for a grid with more cells than pixels, and for a file that cannot be read or does not fit.
     pub fn of(&self, input: &Input) -> Result<Segments, Error> {
         let [_, height, width] = input.shape();
         let labels = match self {

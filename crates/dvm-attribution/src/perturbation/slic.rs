@@ -22,8 +22,7 @@ const LARGEST: f64 = 3.0;
 /// No label yet.
 const NONE: u32 = u32::MAX;
 
-/// About `count` connected segments of similar colour: labels `[H, W]`, row-major, from 0 without
-/// gaps.
+/// About `count` connected segments of similar colour: labels `[H, W]`, row-major, from 0 without gaps.
 pub(super) fn slic(picture: &Picture, count: usize) -> Vec<u32> {
     let size = (picture.height(), picture.width());
     let colours = scaled_lab(picture);
@@ -101,8 +100,7 @@ fn grid((height, width): (usize, usize), count: usize) -> ((f64, f64), Vec<Centr
     ((whole(rows), whole(columns)), centres)
 }
 
-/// Moves each centre to the mean of its pixels; returns whether any moved. A centre without pixels
-/// does not move.
+/// Moves each centre to the mean of its pixels; returns whether any moved. A centre without pixels does not move.
 fn move_centres(
     centres: &mut [Centre],
     labels: &[u32],

@@ -20,8 +20,7 @@ pub struct ActivationResult {
 type OnOutput<'e> = dyn FnMut(usize, &[f32]) -> Result<(), Error> + 'e;
 
 impl Subject<'_> {
-    /// The values of these nodes of `graph`, a form of the network, for the unchanged picture, each
-    /// a batch of one.
+    /// The values of these nodes of `graph`, a form of the network, for the unchanged picture, each a batch of one.
     ///
     /// # Errors
     /// [`Error::NotFinite`], [`Error::Network`]; [`Error::Unfit`] if it needs too much memory.

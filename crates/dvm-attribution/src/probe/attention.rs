@@ -21,8 +21,7 @@ pub(crate) use score_of_block::Pool;
 /// One self-attention of all tokens.
 #[derive(Clone, Debug)]
 pub struct AttentionBlock {
-    /// The name of its node: the zoo's attention op, or the softmax between two products of an
-    /// imported graph.
+    /// The name of its node: the zoo's attention op, or the softmax between two products of an imported graph.
     pub name: String,
     /// The number of heads.
     pub heads: usize,
@@ -197,8 +196,7 @@ impl Subject<'_> {
     /// The attentions of the network, in the order in which they are computed.
     ///
     /// # Errors
-    /// [`Error::Unfit`] if it has none, or if some are within windows or of other tokens, as in
-    /// Swin;
+    /// [`Error::Unfit`] if it has none, or if some are within windows or of other tokens, as in Swin;
     /// [`Error::Network`].
     pub fn attentions(&self) -> Result<Attentions<'_>, Error> {
         let graph = self.network().folded();
@@ -273,8 +271,7 @@ impl Subject<'_> {
         })
     }
 
-    /// Calls `each` with the probabilities of every block, the last one first; the gradients are
-    /// empty.
+    /// Calls `each` with the probabilities of every block, the last one first; the gradients are empty.
     ///
     /// # Errors
     /// As [`Subject::activations`], and those of `each`.

@@ -54,8 +54,7 @@ impl Subject<'_> {
     /// [`dvm_engine::Network::folded`] share one forward pass.
     ///
     /// # Errors
-    /// [`Error::NotFinite`], [`Error::Class`], [`Error::Network`]; [`Error::Unfit`] if it needs too
-    /// much memory.
+    /// [`Error::NotFinite`], [`Error::Class`], [`Error::Network`]; [`Error::Unfit`] if it needs too much memory.
     pub fn gradients(&self, ask: &GradientRequest) -> Result<GradientResult, Error> {
         self.gradients_from(None, ask, &output_gradient_of(self, ask))
     }
@@ -92,9 +91,8 @@ impl Subject<'_> {
         Ok(found.remove(0))
     }
 
-    /// The same for `count` other pictures of the same size: `make` returns the values of each as
-    /// stored (`H, W, C`, normalised), `each` is called with the results in order. Batches are as
-    /// large as memory allows.
+    /// The same for `count` other pictures of the same size: `make` returns the values of each as stored (`H, W, C`,
+    /// normalised), `each` is called with the results in order. Batches are as large as memory allows.
     ///
     /// # Errors
     /// As [`Subject::gradients`], and those of `each`.
@@ -135,9 +133,8 @@ impl Subject<'_> {
         Ok(())
     }
 
-    /// Checks the gradient of the network ([`dvm_engine::Graph::gradient_check`]), as the first
-    /// backward pass with the true rules does; done once for all forms of a network and all
-    /// subjects.
+    /// Checks the gradient of the network ([`dvm_engine::Graph::gradient_check`]), as the first backward pass with
+    /// the true rules does; done once for all forms of a network and all subjects.
     ///
     /// # Errors
     /// [`Error::Network`] with [`dvm_engine::Error::Gradient`] if it is certainly wrong.

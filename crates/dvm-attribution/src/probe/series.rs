@@ -21,9 +21,8 @@ pub trait Series: Sync {
     fn change(&self, picture: &mut [f32], index: usize);
 }
 
-/// If steps of a series need more than this part of the multiplications of whole pictures, whole
-/// pictures are computed instead: this needs no assembling of patches, and no values of the picture
-/// before.
+/// If steps of a series need more than this part of the multiplications of whole pictures, whole pictures are
+/// computed instead: this needs no assembling of patches, and no values of the picture before.
 const WORTH_IT: f64 = 0.8;
 
 impl Subject<'_> {
@@ -113,8 +112,7 @@ impl Subject<'_> {
         all
     }
 
-    /// The stretches, from the first step, that are worth computing incrementally: the number that
-    /// saves most.
+    /// The stretches, from the first step, that are worth computing incrementally: the number that saves most.
     fn worth_it(
         &self,
         incremental: &Incremental,

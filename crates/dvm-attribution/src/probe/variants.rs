@@ -17,12 +17,10 @@ pub trait Variants: Sync {
     /// Number of variants.
     fn count(&self) -> usize;
 
-    /// The rectangle outside of which a variant equals the picture; `None` if it may differ
-    /// anywhere.
+    /// The rectangle outside of which a variant equals the picture; `None` if it may differ anywhere.
     fn rectangle(&self, index: usize) -> Option<Rectangle>;
 
-    /// Whether each variant is the picture with one window covered: users can watch these while
-    /// they are computed.
+    /// Whether each variant is the picture with one window covered: users can watch these while they are computed.
     fn are_windows(&self) -> bool {
         false
     }
@@ -40,8 +38,7 @@ const MOST_LANES: usize = 8;
 const BUNDLE: usize = 32;
 
 impl Subject<'_> {
-    /// Calls `each` with the index of every variant and the network's outputs `[K]` for it, in any
-    /// order.
+    /// Calls `each` with the index of every variant and the network's outputs `[K]` for it, in any order.
     ///
     /// # Errors
     /// [`Error::NotFinite`] if an output is not finite, [`Error::Network`].
@@ -101,8 +98,7 @@ impl Subject<'_> {
     /// The scores of every variant, `[variants, targets]`.
     ///
     /// # Errors
-    /// As [`Subject::outputs_of`]; [`Error::Unfit`] if they need too much memory;
-    /// [`Error::Class`].
+    /// As [`Subject::outputs_of`]; [`Error::Unfit`] if they need too much memory; [`Error::Class`].
     pub fn scores(
         &self,
         variants: &dyn Variants,

@@ -58,8 +58,7 @@ impl Method for AttentionRelevance {
         Ok(Box::new(move |target| {
             let _held = &forward;
             let first = rows_read(&attentions);
-            // R ← R + C · R from the first block on equals r ← r + r · C for one row from the last
-            // block on.
+            // R ← R + C · R from the first block on equals r ← r + r · C for one row from the last block on.
             let mut row = first.clone();
             let asked = (target, self.score);
             subject.attention_gradients(

@@ -11,8 +11,7 @@ use crate::{Error, Method, Observation, OptionSpec, Subject, Target};
 pub const ATTENTION_ROLLOUT: MethodEntry = MethodEntry {
     name: "attention-rollout",
     title: "attention rollout",
-    summary: "the attention of the class token, multiplied through all blocks; the same for every \
-              class",
+    summary: "the attention of the class token, multiplied through all blocks; the same for every class",
     reference: Reference {
         authors: "Abnar, Zuidema",
         year: 2020,
@@ -47,8 +46,7 @@ const DISCARD: OptionSpec = OptionSpec {
     name: "discard",
     takes: Takes::From(0.0, 1.0),
     default: "0",
-    help: "part of each block's attention that is set to 0, the smallest values first \
-           (vit-explain: 0.9)",
+    help: "part of each block's attention that is set to 0, the smallest values first (vit-explain: 0.9)",
 };
 
 words! {
@@ -148,9 +146,8 @@ impl Heads {
     }
 }
 
-/// Sets this part of the values to 0, the smallest first. The first value, the attention of the
-/// class token to itself, is kept, as in vit-explain. Among equal values the first are set to 0
-/// first.
+/// Sets this part of the values to 0, the smallest first. The first value, the attention of the class token to
+/// itself, is kept, as in vit-explain. Among equal values the first are set to 0 first.
 fn discard(values: &mut [f64], part: f64) {
     let count = (values.len() as f64 * part) as usize;
     if count == 0 {

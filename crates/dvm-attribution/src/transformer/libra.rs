@@ -1,11 +1,10 @@
 //! Backward rules of LibraGrad for the blocks of transformers: "LibraGrad: Balancing Gradient Flow for
 //! Universally Better Vision Transformer Attributions", Mehri, Baghshah, Pilehvar 2024, arXiv 2411.16760.
 //!
-//! The true gradient of a transformer does not distribute its output: inputs times gradients and
-//! biases times gradients do not add up to it, because attention, norms and gated activations
-//! multiply values by factors that depend on the same input. Here one of the factors is a constant
-//! in the backward pass: the attention probabilities, the standard deviation in layer norms, and
-//! the gate g(x) of an activation x · g(x).
+//! The true gradient of a transformer does not distribute its output: inputs times gradients and biases times
+//! gradients do not add up to it, because attention, norms and gated activations multiply values by factors that
+//! depend on the same input. Here one of the factors is a constant in the backward pass: the attention probabilities,
+//! the standard deviation in layer norms, and the gate g(x) of an activation x · g(x).
 
 use dvm_engine::ops::BackwardCall;
 use dvm_engine::ops::activation::Activation;
@@ -59,8 +58,7 @@ impl AttentionRules {
         let rules = libra();
         let applies = || graph.ids().any(|id| rules.rule_at(graph, id).is_some());
         (self == Self::Libra && !applies()).then(|| {
-            "the network has no attention, layer norm or gated activation, so the rules of \
-             LibraGrad apply nowhere"
+            "the network has no attention, layer norm or gated activation, so the rules of LibraGrad apply nowhere"
                 .into()
         })
     }

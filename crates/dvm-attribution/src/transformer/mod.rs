@@ -1,6 +1,5 @@
-//! Methods that use the attention of vision transformers. Each is a formula over the attention
-//! probabilities `[heads, T, T]` of every block and their gradients, which come from
-//! [`crate::probe::Attentions`].
+//! Methods that use the attention of vision transformers. Each is a formula over the attention probabilities `[heads,
+//! T, T]` of every block and their gradients, which come from [`crate::probe::Attentions`].
 
 mod attention_relevance;
 mod attention_rollout;
@@ -70,8 +69,7 @@ fn attribution(
     .checked())
 }
 
-/// The row that a matrix product starts with: the mean of the unit rows of the tokens that are
-/// read.
+/// The row that a matrix product starts with: the mean of the unit rows of the tokens that are read.
 fn rows_read(attentions: &Attentions) -> Vec<f64> {
     let mut row = vec![0.0; attentions.tokens];
     for &token in &attentions.read {

@@ -287,8 +287,7 @@ fn an_unknown_layer_is_an_error_with_similar_names() {
 fn a_layer_without_rows_and_columns_is_an_error() {
     assert_eq!(
         refusal("grad-cam", &[("layer", "fc")]),
-        "the layer `fc` has a value of shape [1, 5], without rows and columns; choose a layer with \
-         a feature map"
+        "the layer `fc` has a value of shape [1, 5], without rows and columns; choose a layer with a feature map"
     );
 }
 
@@ -341,8 +340,7 @@ fn ablation_cam_weights_channels_by_the_drop_of_the_logit() {
         .unwrap();
     let weight = &graph.values()[weight].data()[3 * 16..4 * 16];
     let activations = last_activations(&case);
-    // The layer is followed by a mean and a linear layer, so a channel's part of the logit is
-    // known.
+    // The layer is followed by a mean and a linear layer, so a channel's part of the logit is known.
     let mut expected = vec![0.0f64; 224];
     for (channel, &weight) in activations.chunks_exact(224).zip(weight) {
         let mean = channel.iter().map(|&a| f64::from(a)).sum::<f64>() / 224.0;

@@ -11,12 +11,10 @@ use serde::Deserialize;
 
 use crate::subject::{Case, relative_error, small, small_network_ending};
 
-/// Tolerance between f32 and the references' f64, relative to the largest value. Direct sums differ
-/// by 6e-7.
+/// Tolerance between f32 and the references' f64, relative to the largest value. Direct sums differ by 6e-7.
 const TOLERANCE: f32 = 1e-5;
 
-/// The same for drops: differences of logits that are over ten times as large. Direct sums differ
-/// by 8e-6.
+/// The same for drops: differences of logits that are over ten times as large. Direct sums differ by 8e-6.
 const TOLERANCE_OF_DROPS: f32 = 1e-4;
 
 /// The part of `methods.json` that describes the tests.
@@ -87,8 +85,7 @@ fn assert_close(what: &str, actual: &[f32], expected: &[f32]) {
     assert!(error <= TOLERANCE, "{what} is off by {error:e}");
 }
 
-/// The array `[3, H, W]` of a gradient method equals Captum's, and the map is its largest
-/// magnitude.
+/// The array `[3, H, W]` of a gradient method equals Captum's, and the map is its largest magnitude.
 fn assert_captums_gradient(method: &str) {
     let (subject, references) = (small(), references());
     for target in described().targets {

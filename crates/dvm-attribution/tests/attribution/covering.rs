@@ -1,5 +1,4 @@
-//! Metrics that cover more and more of a picture: examples worked out by hand, and properties for
-//! every network.
+//! Metrics that cover more and more of a picture: examples worked out by hand, and properties for every network.
 
 use dvm_attribution::metrics::{Candidate, Measurement, Metric, registry};
 use dvm_attribution::random::Stream;

@@ -72,8 +72,7 @@ fn mean(picture: &Picture) -> [f32; 3] {
     })
 }
 
-/// The colour at one point under a Gaussian of standard deviation `sigma`, cut at 3 `sigma`, in
-/// both axes at once.
+/// The colour at one point under a Gaussian of standard deviation `sigma`, cut at 3 `sigma`, in both axes at once.
 fn blurred_at(picture: &Picture, sigma: f64, y: usize, x: usize) -> [f64; 3] {
     let radius = (3.0 * sigma).ceil() as isize;
     let clamped = |at: usize, d: isize, length: usize| {

@@ -111,8 +111,7 @@ fn integrated_gradients_of_net_m() {
     // The slope of one unit jumps on the way: the quadrature is off by up to a step.
     assert_near(raw(&map), &[78.0, 195.0, 117.0], 0.1);
     assert!(gap(&map).abs() < 0.2);
-    // DeepLIFT has no quadrature. Only one unit changes its slope, by the same factor for all
-    // inputs.
+    // DeepLIFT has no quadrature. Only one unit changes its slope, by the same factor for all inputs.
     let lifted = case.map_of(0, "deeplift", &[]);
     assert_near(raw(&lifted), &[78.0, 195.0, 117.0], 1e-4);
 }
@@ -269,8 +268,7 @@ fn stored() -> (serde_json::Value, Weights) {
     (serde_json::from_slice(&json).unwrap(), weights)
 }
 
-/// Compares the array of the small network's class 3 with the reference, with its settings and
-/// these.
+/// Compares the array of the small network's class 3 with the reference, with its settings and these.
 fn assert_stored(method: &str, key: &str, more: &[(&str, &str)]) {
     let (described, references) = stored();
     let settings = described["settings"][method].as_object().unwrap();

@@ -100,8 +100,7 @@ fn infidelity_of_the_contributions_to_a_linear_score_is_0() {
         assert!(figure(&found, "without scaling") < 1e-8);
         assert_eq!(found.finding, None);
     }
-    // The same noise is subtracted from all channels, so the slope of a pixel is the sum of its
-    // weights.
+    // The same noise is subtracted from all channels, so the slope of a pixel is the sum of its weights.
     let pixels = SIZE.0 * SIZE.1;
     let slope = |pixel: usize| (0..3).map(|c| weight[c * pixels + pixel]).sum();
     let slopes = (0..pixels).map(slope).collect();
@@ -135,8 +134,7 @@ fn squares_are_computed_incrementally_with_the_same_figure() {
 
 #[test]
 fn road_of_a_network_that_reads_a_few_pixels_is_best_for_a_map_of_these() {
-    // The score is the contrast of a bright square to its surroundings; imputed pixels have the
-    // surrounding colour.
+    // The score is the contrast of a bright square to its surroundings; imputed pixels have the surrounding colour.
     let (height, width) = SIZE;
     let inside = |at: usize| {
         let (y, x) = (at / width, at % width);

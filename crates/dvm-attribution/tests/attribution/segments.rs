@@ -1,5 +1,4 @@
-//! Methods that cover segments or masks: examples worked out by hand, and properties of all of
-//! them.
+//! Methods that cover segments or masks: examples worked out by hand, and properties of all of them.
 
 use dvm_attribution::{Array, Attribution, Target};
 use dvm_engine::ops::activation::Activation;
@@ -69,8 +68,7 @@ fn shapley_values_of_three_inputs_with_all_coalitions() {
 
 #[test]
 fn shapley_sampling_of_two_segments_is_close_to_their_shapley_values() {
-    // The two orders give 280 and 270 for the first: the mean of 2,000 is within 4 standard errors,
-    // 0.45.
+    // The two orders give 280 and 270 for the first: the mean of 2,000 is within 4 standard errors, 0.45.
     let options = [("segments", "grid:1x3"), ("samples", "2000")];
     let attribution = net_m([20, 50, 30]).map_of(0, "shapley-sampling", &options);
     let expected = [230.0 / 3.0, 590.0 / 3.0, 350.0 / 3.0];

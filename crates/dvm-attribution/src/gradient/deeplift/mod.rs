@@ -26,9 +26,8 @@ use crate::{Baselines, Error, SettingError, Settings, Subject};
 pub const DEEPLIFT: MethodEntry = MethodEntry {
     name: "deeplift",
     title: "DeepLIFT",
-    summary: "each value's contribution to the rise of the score from a baseline to the picture: \
-              differences of activations, propagated back layer by layer (rescale rule; DeepSHAP \
-              with several baselines)",
+    summary: "each value's contribution to the rise of the score from a baseline to the picture: differences of \
+              activations, propagated back layer by layer (rescale rule; DeepSHAP with several baselines)",
     reference: Paper {
         authors: "Shrikumar, Greenside, Kundaje",
         year: 2017,
@@ -153,10 +152,9 @@ fn walk(
 /// Points on the line at which the gradient of the score is averaged.
 const PLACES: usize = 64;
 
-/// The multipliers that replace the gradient of the score with respect to the network's outputs,
-/// because the score can be a function of several outputs. The gradient is averaged along the line
-/// from the baseline's outputs to the picture's, then scaled so that the multipliers account for
-/// the whole rise.
+/// The multipliers that replace the gradient of the score with respect to the network's outputs, because the score
+/// can be a function of several outputs. The gradient is averaged along the line from the baseline's outputs to the
+/// picture's, then scaled so that the multipliers account for the whole rise.
 fn multipliers_of_score(
     subject: &Subject,
     request: &AttributionRequest,
@@ -211,10 +209,9 @@ fn warnings(graph: &Graph) -> Vec<String> {
         return Vec::new();
     }
     vec![format!(
-        "the paper has no rule for {}: dvm averages its gradient along the line from the \
-         baseline's values to the picture's, so that the values add up to the rise of the score \
-         (for a function of one value this is the rescale rule); Captum uses the gradient at the \
-         picture there, and its values do not add up",
+        "the paper has no rule for {}: dvm averages its gradient along the line from the baseline's values to the \
+         picture's, so that the values add up to the rise of the score (for a function of one value this is the \
+         rescale rule); Captum uses the gradient at the picture there, and its values do not add up",
         kinds.join(", ")
     )]
 }

@@ -198,9 +198,8 @@ impl Nearness {
     }
 }
 
-/// The multipliers of a maximum: the change of the output, shared among its inputs and divided by
-/// their change. As Captum's rule for max-pools, but contributions of overlapping windows are
-/// added.
+/// The multipliers of a maximum: the change of the output, shared among its inputs and divided by their change. As
+/// Captum's rule for max-pools, but contributions of overlapping windows are added.
 fn extreme(
     node: &Node,
     call: &BackwardCall,
@@ -257,8 +256,7 @@ fn extreme(
     Ok(multiplied.collect())
 }
 
-/// The node's gradient averaged over points on the line from the baseline's inputs (0) to the
-/// picture's (1).
+/// The node's gradient averaged over points on the line from the baseline's inputs (0) to the picture's (1).
 fn averaged(
     node: &Node,
     call: &BackwardCall,

@@ -6,8 +6,7 @@
 
 use super::multigrid::{Multigrid, Values, bytes_per_pixel};
 
-/// The equations count as solved when the L2 norm of the residual, relative to that of the right
-/// side, is below this.
+/// The equations count as solved when the L2 norm of the residual, relative to that of the right side, is below this.
 const SOLVED: f64 = 1e-12;
 
 /// Largest number of rounds; ten to twenty are usual.
@@ -27,9 +26,8 @@ pub(super) fn bytes((height, width): (usize, usize), channels: usize) -> usize {
     pixels.saturating_mul(bytes_per_pixel(channels))
 }
 
-/// The values of a picture, as stored (`H, W, C`), with every missing pixel replaced by the
-/// weighted mean of its neighbours, and the number of rounds. `missing` is `[H, W]`; if all pixels
-/// are missing, nothing is replaced.
+/// The values of a picture, as stored (`H, W, C`), with every missing pixel replaced by the weighted mean of its
+/// neighbours, and the number of rounds. `missing` is `[H, W]`; if all pixels are missing, nothing is replaced.
 pub(super) fn imputed(
     size: (usize, usize),
     picture: &[f32],
@@ -98,8 +96,7 @@ fn solve<const N: usize>(
     rounds
 }
 
-/// Solves the equations with the right side `rest`, starting at `found = 0`, for all channels at
-/// once.
+/// Solves the equations with the right side `rest`, starting at `found = 0`, for all channels at once.
 fn conjugate_gradients<const N: usize>(
     grid: &mut Multigrid<N>,
     unknown: &[usize],

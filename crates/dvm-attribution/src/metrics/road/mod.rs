@@ -38,9 +38,8 @@ const NOISE: OptionSpec = OptionSpec {
 pub const ROAD: MetricEntry = MetricEntry {
     name: "road",
     title: "ROAD",
-    summary: "half the difference of the mean scores with the least and with the most relevant \
-              pixels replaced; replaced pixels are interpolated from their neighbours, so that no \
-              covered shape is visible",
+    summary: "half the difference of the mean scores with the least and with the most relevant pixels replaced; \
+              replaced pixels are interpolated from their neighbours, so that no covered shape is visible",
     reference: Reference {
         authors: "Rong, Leemann, Borisov, Kasneci, Kasneci",
         year: 2022,
@@ -170,9 +169,8 @@ impl Road {
         let allowed = subject.memory().max(ALWAYS_ALLOWED_BACK);
         if kept + each > allowed {
             return Err(Error::Unfit(format!(
-                "replacing pixels of {height}×{width} in {questions} ways needs {} MiB; the limit \
-                 is {} MiB: choose fewer numbers in `percent`, a smaller crop or a higher memory \
-                 limit",
+                "replacing pixels of {height}×{width} in {questions} ways needs {} MiB; the limit is {} MiB: \
+                 choose fewer numbers in `percent`, a smaller crop or a higher memory limit",
                 (kept + each).div_ceil(1 << 20),
                 subject.memory() >> 20
             )));
@@ -181,8 +179,7 @@ impl Road {
     }
 }
 
-/// How many of `pixels` are replaced: those at or above the percentile of NumPy, as in
-/// pytorch-grad-cam.
+/// How many of `pixels` are replaced: those at or above the percentile of NumPy, as in pytorch-grad-cam.
 fn replaced_of(pixels: usize, percent: usize) -> usize {
     1 + (pixels - 1) * percent / 100
 }

@@ -92,8 +92,7 @@ impl Equations {
         let steps = self.steps();
         for &at in &self.unknown {
             let (y, x) = (at / stride - 1, at % stride - 1);
-            // The part of this pixel's equation that belongs to each coarse pixel around: a window
-            // of 3 × 3.
+            // The part of this pixel's equation that belongs to each coarse pixel around: a window of 3 × 3.
             let first = (rows[y].0[0].max(1) - 1, columns[x].0[0].max(1) - 1);
             let mut window = [[0.0; 3]; 3];
             let mut see = |at: usize, factor: f64| {
@@ -153,9 +152,8 @@ impl Parents {
     }
 }
 
-/// The parents of all rows of a grid with this many rows. An even row is a row of the coarser grid,
-/// an odd row is the mean of two. If the number of rows is even, the last one takes the value of
-/// the row before.
+/// The parents of all rows of a grid with this many rows. An even row is a row of the coarser grid, an odd row is the
+/// mean of two. If the number of rows is even, the last one takes the value of the row before.
 fn parents(rows: usize) -> Vec<Parents> {
     let coarse = rows.div_ceil(2);
     let of_row = |row: usize| match row % 2 == 1 && row / 2 + 1 < coarse {
@@ -172,9 +170,8 @@ pub(super) const fn bytes_per_pixel(channels: usize) -> usize {
 }
 
 impl<const N: usize> Multigrid<N> {
-    /// For `[H, W]` pixels, some unknown. `weight(y, x)` is the weight of a neighbour that is `y`
-    /// rows and `x` columns apart, each 0 or 1; every unknown pixel is the weighted mean of its
-    /// neighbours.
+    /// For `[H, W]` pixels, some unknown. `weight(y, x)` is the weight of a neighbour that is `y` rows and `x`
+    /// columns apart, each 0 or 1; every unknown pixel is the weighted mean of its neighbours.
     pub fn new(size: (usize, usize), unknown: &[bool], weight: fn(usize, usize) -> f64) -> Self {
         let (height, width) = size;
         let mut finest = Equations::empty(size);

@@ -1,5 +1,4 @@
-//! The distance of a mask from one of a given area: its sorted values are compared with zeros and
-//! then ones.
+//! The distance of a mask from one of a given area: its sorted values are compared with zeros and then ones.
 
 /// Values that differ by no more than this are equal.
 const EQUAL: f64 = 1e-9;

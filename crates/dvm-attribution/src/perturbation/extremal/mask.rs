@@ -1,5 +1,4 @@
-//! Smooth masks: each parameter is the height of a bump, and the mask is the soft maximum of all
-//! bumps at each pixel.
+//! Smooth masks: each parameter is the height of a bump, and the mask is the soft maximum of all bumps at each pixel.
 
 use rayon::prelude::*;
 
@@ -14,8 +13,7 @@ pub(super) struct SmoothMask {
     pub parameters: (usize, usize),
     /// Pixels between two bumps.
     step: usize,
-    /// Width of the margin around the mask; bumps at the border extend into it, and its values
-    /// count for the area.
+    /// Width of the margin around the mask; bumps at the border extend into it, and its values count for the area.
     margin: usize,
     /// Rows and columns including the margin.
     pub with_margin: (usize, usize),
@@ -96,8 +94,7 @@ impl SmoothMask {
         }
     }
 
-    /// The gradient with respect to the parameters, from that with respect to the mask with its
-    /// margin.
+    /// The gradient with respect to the parameters, from that with respect to the mask with its margin.
     pub fn backward(&self, parameters: &[f64], gradient: &[f64]) -> Vec<f64> {
         let (rows, columns) = self.with_margin;
         let of_row = |y: usize| {

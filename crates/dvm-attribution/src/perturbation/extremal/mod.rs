@@ -76,8 +76,7 @@ const RATE: f64 = 0.01;
 /// Momentum.
 const MOMENTUM: f64 = 0.9;
 
-/// Weight of the distance from the target area relative to the score, and its growth factor per
-/// step.
+/// Weight of the distance from the target area relative to the score, and its growth factor per step.
 const WEIGHT: f64 = 300.0;
 const GROWTH: f64 = 1.0035;
 

@@ -68,8 +68,7 @@ impl Pyramid {
     }
 }
 
-/// Blurred with a Gaussian of standard deviation `sigma`, cut at 4 `sigma`; zero outside of the
-/// border.
+/// Blurred with a Gaussian of standard deviation `sigma`, cut at 4 `sigma`; zero outside of the border.
 fn blurred(
     values: &[f32],
     (height, width): (usize, usize),

@@ -85,8 +85,7 @@ const SCORE: OptionSpec = OptionSpec {
 pub const OCCLUSION: MethodEntry = MethodEntry {
     name: "occlusion",
     title: "occlusion",
-    summary: "drop of the class's score when a window of the picture is covered, for windows all \
-              over the picture",
+    summary: "drop of the class's score when a window of the picture is covered, for windows all over the picture",
     reference: Reference {
         authors: "Zeiler, Fergus",
         year: 2013,
@@ -102,8 +101,7 @@ pub const OCCLUSION: MethodEntry = MethodEntry {
     presets: &[
         Preset {
             name: "seed",
-            summary: "the Deep Vision Mask experiments: probability under a black square on the \
-                      original picture",
+            summary: "the Deep Vision Mask experiments: probability under a black square on the original picture",
             options: &[
                 ("window", "20"),
                 ("stride", "10"),
@@ -162,8 +160,7 @@ impl FromStr for Sides {
         match (rows.trim().parse(), columns.trim().parse()) {
             (Ok(rows), Ok(columns)) if rows > 0 && columns > 0 => Ok(Self(rows, columns)),
             _ => Err(
-                "it must be one number of pixels greater than 0, or two as ROWSxCOLUMNS, such as \
-                 20 or 20x30",
+                "it must be one number of pixels greater than 0, or two as ROWSxCOLUMNS, such as 20 or 20x30",
             ),
         }
     }
@@ -250,8 +247,7 @@ impl Occlusion {
         };
         if self.window.0 > height || self.window.1 > width {
             return Err(Error::Unfit(format!(
-                "the window of {} is larger than the picture of {height}×{width}; choose a smaller \
-                 `window`",
+                "the window of {} is larger than the picture of {height}×{width}; choose a smaller `window`",
                 self.window
             )));
         }

@@ -55,9 +55,8 @@ impl<'a> Windows<'a> {
         })
     }
 
-    /// Windows on the original picture, before it is resized and cropped. Values of the input that
-    /// differ from the prepared original, such as those with noise, are kept where a window has no
-    /// influence.
+    /// Windows on the original picture, before it is resized and cropped. Values of the input that differ from the
+    /// prepared original, such as those with noise, are kept where a window has no influence.
     pub fn over_image(
         subject: &'a Subject<'a>,
         grid: Grid,
@@ -174,8 +173,7 @@ impl Variants for Windows<'_> {
 }
 
 impl Windows<'_> {
-    /// Copies a part of a covered crop into the input's values, wherever it differs from
-    /// `uncovered`.
+    /// Copies a part of a covered crop into the input's values, wherever it differs from `uncovered`.
     fn put(&self, part: &Picture, at: &Rectangle, uncovered: &[f32], values: &mut [f32]) {
         let (rows, columns) = at.size();
         let channels = self.subject.preprocess().channels.count();

@@ -62,9 +62,8 @@ pub const XRAI: MethodEntry = MethodEntry {
     build: |settings| Ok(Box::new(Xrai::new(settings)?)),
 };
 
-/// The scales of the segments, their smallest size, the width by which they are dilated, and the
-/// number of new pixels that each must add, for a picture of this many pixels; scaled for other
-/// sizes.
+/// The scales of the segments, their smallest size, the width by which they are dilated, and the number of new pixels
+/// that each must add, for a picture of this many pixels; scaled for other sizes.
 const SCALES: [f64; 6] = [50.0, 100.0, 150.0, 250.0, 500.0, 1200.0];
 const SMALLEST: f64 = 150.0;
 const WIDENED: f64 = 5.0;
@@ -148,8 +147,7 @@ impl Xrai {
         }
     }
 
-    /// The integrated gradients of a target, averaged over the baselines: the largest over the
-    /// channels, `[H, W]`.
+    /// The integrated gradients of a target, averaged over the baselines: the largest over the channels, `[H, W]`.
     fn integrated(
         &self,
         subject: &Subject,

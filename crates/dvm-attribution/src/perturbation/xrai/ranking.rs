@@ -10,9 +10,8 @@ pub(super) struct Ranking {
     pub ranks: Vec<u32>,
 }
 
-/// Takes `segments`, lists of pixels that may overlap, one after another: always the one whose new
-/// pixels have the largest mean of `attribution` `[H, W]`. Those with fewer than `smallest` new
-/// pixels are left out.
+/// Takes `segments`, lists of pixels that may overlap, one after another: always the one whose new pixels have the
+/// largest mean of `attribution` `[H, W]`. Those with fewer than `smallest` new pixels are left out.
 pub(super) fn ranked(attribution: &[f64], segments: &[Vec<u32>], smallest: usize) -> Ranking {
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); attribution.len()];
     for (segment, pixels) in segments.iter().enumerate() {

@@ -1,5 +1,4 @@
-//! Finds attention in a graph: the zoo's own op, or a softmax between two products, as exporters
-//! write it.
+//! Finds attention in a graph: the zoo's own op, or a softmax between two products, as exporters write it.
 
 use dvm_engine::ops::Class;
 use dvm_engine::ops::attention::Attention;
@@ -77,8 +76,7 @@ pub(super) fn attentions(graph: &Graph, shapes: &[Vec<usize>]) -> Vec<Found> {
     graph.ids().filter_map(of_node).collect()
 }
 
-/// Whether a node is the softmax of an attention: its input comes from a product, and its value
-/// goes into one.
+/// Whether a node is the softmax of an attention: its input comes from a product, and its value goes into one.
 pub(crate) fn is_softmax_of_attention(graph: &Graph, id: NodeId) -> bool {
     if graph.node(id).op.class() != Class::Softmax || behind(graph, id).is_none() {
         return false;

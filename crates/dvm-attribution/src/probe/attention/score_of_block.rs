@@ -155,9 +155,8 @@ fn cuts(
         return Ok(cuts);
     }
     Err(Error::Unfit(
-        "the blocks of this network do not pass on everything as one sequence of tokens, so they \
-         have no scores of their own; use the gradient of the network's score (the option \
-         `score-from` with the value `end`)"
+        "the blocks of this network do not pass on everything as one sequence of tokens, so they have no scores of \
+         their own; use the gradient of the network's score (the option `score-from` with the value `end`)"
             .into(),
     ))
 }
