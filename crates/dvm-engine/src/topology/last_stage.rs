@@ -140,7 +140,11 @@ fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
 /// Whether it is a linear layer on tokens, or its bias: the queries, keys and values of an attention
 /// are no map of their own.
 fn projects_tokens(geometry: &Geometry, map: &FeatureMap) -> bool {
-    let is_linear = |id: NodeId| geometry.graph.node(id).op.class() == Class::Linear;
+    // One that also adds a residual or activates is more than a projection.
+    let is_linear = |id: NodeId| {
+        let node = geometry.graph.node(id);
+        node.op.class() == Class::Linear && node.op.is_affine() && node.inputs.len() == 1
+    };
     let node = geometry.graph.node(map.node);
     let on_tokens = matches!(map.layout.arrangement, Arrangement::Tokens { .. });
     let bias = node.op_as::<Binary>().is_some() && node.inputs.len() == 1;
