@@ -12,7 +12,7 @@ use super::field::field;
 use super::moved;
 use crate::ops::Mode;
 use crate::rules::Composite;
-use crate::walk::backward::SavedActivations;
+use crate::walk::forward::SavedActivations;
 use crate::{Activations, Error, Gradients, Graph, Keep, NodeId, Request, Tensor, seeded};
 
 /// A node whose two sums are apart by less than this part in the mean of the first two walks is right.
