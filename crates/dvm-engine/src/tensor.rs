@@ -6,14 +6,13 @@ use rayon::prelude::*;
 
 use crate::runtime::buffer::Buffer;
 
-/// An f32 array with a shape, cheap to clone (the values are shared until one side changes them).
+/// An f32 array with a shape, cheap to clone: values are shared until one owner changes them.
 ///
-/// **Layout.** A tensor of rank 4 is a batch of feature maps, `[N, C, H, W]` by name and always
-/// *stored channels last* (`N, H, W, C`), so that a pixel's channels lie side by side: a 1×1
-/// convolution is then one matrix product, and every pool and depthwise convolution runs along
-/// the channels. Convolution weights `[O, I, kh, kw]` follow the same rule
-/// and lie as `O, kh, kw, I`. Every other rank is row-major. [`Tensor::from_nchw`] and
-/// [`Tensor::to_nchw`] cross the border to the rest of the world, which is row-major throughout.
+/// **Layout.** A tensor of rank 4 is a batch of feature maps, `[N, C, H, W]` by name and *stored
+/// channels last* (`N, H, W, C`), so that a pixel's channels are adjacent: a 1×1 convolution is then one
+/// matrix product, and pools and depthwise convolutions run along the channels. Convolution weights `[O,
+/// I, kh, kw]` are stored as `O, kh, kw, I`. All other ranks are row-major. [`Tensor::from_nchw`] and
+/// [`Tensor::to_nchw`] convert from and to row-major order.
 #[derive(Clone)]
 pub struct Tensor {
     shape: Vec<usize>,
@@ -21,7 +20,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Wraps values that already lie as this crate stores them (see [`Tensor`]).
+    /// A tensor of values in the order in which this crate stores them (see [`Tensor`]).
     ///
     /// # Panics
     /// If the number of values is not the product of `shape`.
@@ -41,7 +40,7 @@ impl Tensor {
         }
     }
 
-    /// The shape of a tensor whose values nobody holds any more: it has no data.
+    /// A shape without values, in place of a tensor that was released.
     pub(crate) fn shape_only(shape: &[usize]) -> Self {
         Self {
             shape: shape.to_vec(),
@@ -49,7 +48,7 @@ impl Tensor {
         }
     }
 
-    /// Takes row-major values, as PyTorch and NumPy write them.
+    /// A tensor of row-major values, as in PyTorch and NumPy.
     ///
     /// # Panics
     /// If the number of values is not the product of `shape`.
@@ -77,7 +76,7 @@ impl Tensor {
         Self::from_buffer(shape, data)
     }
 
-    /// The values in row-major order, as PyTorch and NumPy read them.
+    /// The values in row-major order, as in PyTorch and NumPy.
     pub fn to_nchw(&self) -> Vec<f32> {
         let &[n, c, h, w] = &self.shape[..] else {
             return self.data().to_vec();
@@ -98,7 +97,7 @@ impl Tensor {
         values
     }
 
-    /// The same values, as they are stored, under another shape.
+    /// The same stored values with another shape.
     ///
     /// # Panics
     /// If the number of values is not the product of `shape`.
@@ -120,10 +119,10 @@ impl Tensor {
         Self::from_stored(&shape, self.data().repeat(n))
     }
 
-    /// One of the `[n, …]` parts of a batch, as `[1, …]`.
+    /// Element `index` of a batch `[n, …]`, as `[1, …]`.
     ///
     /// # Panics
-    /// If there is no such part.
+    /// If there is no such element.
     pub fn part(&self, index: usize) -> Self {
         let mut shape = self.shape.clone();
         let n = std::mem::replace(&mut shape[0], 1);
@@ -134,7 +133,7 @@ impl Tensor {
         Self::from_stored(&shape, self.data()[index * len..][..len].to_vec())
     }
 
-    /// All values alike.
+    /// All values equal.
     pub fn full(shape: &[usize], value: f32) -> Self {
         Self::from_stored(shape, vec![value; shape.iter().product()])
     }
@@ -144,7 +143,7 @@ impl Tensor {
         Self::full(shape, 0.0)
     }
 
-    /// The shape; `[N, C, H, W]` for feature maps, whatever the storage.
+    /// The shape; `[N, C, H, W]` for feature maps, independent of the storage.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
@@ -164,18 +163,18 @@ impl Tensor {
         &self.data
     }
 
-    /// The values as stored, to be changed in place; copies them first if they are shared.
+    /// The values as stored, for changes in place; copies them first if they are shared.
     pub fn data_mut(&mut self) -> &mut [f32] {
         let data: &mut Buffer = Arc::make_mut(&mut self.data);
         data
     }
 
-    /// Whether nobody else holds the values.
+    /// Whether the values are not shared.
     pub(crate) fn is_held_once(&self) -> bool {
         Arc::strong_count(&self.data) == 1
     }
 
-    /// The values as stored, to be changed in place, if nobody else holds them.
+    /// The values as stored, for changes in place; `None` if they are shared.
     pub(crate) fn own_data_mut(&mut self) -> Option<&mut [f32]> {
         let data: &mut Buffer = Arc::get_mut(&mut self.data)?;
         Some(data)

@@ -1,4 +1,4 @@
-//! Heads beside the trunk that only training looks at.
+//! Heads beside the trunk that only training reads.
 
 use dvm_engine::ops::{conv2d::Conv2d, pool::Pool};
 use dvm_engine::passes::{cut, fuse_for_training};
@@ -26,7 +26,7 @@ fn pictures() -> Tensor {
 }
 
 #[test]
-fn a_network_in_use_has_neither_the_heads_nor_their_parameters() {
+fn inference_has_no_auxiliary_heads() {
     let network = Network::new(seeded::graph(blueprint()));
     assert_eq!(network.whole().parameters().len(), 8);
     assert_eq!(network.graph().parameters().len(), 6);
@@ -37,7 +37,7 @@ fn a_network_in_use_has_neither_the_heads_nor_their_parameters() {
 }
 
 #[test]
-fn a_step_of_training_keeps_their_logits_in_the_form_it_runs_too() {
+fn training_keeps_the_logits_of_auxiliary_heads() {
     let whole = seeded::graph(blueprint());
     for graph in [fuse_for_training(&whole), whole] {
         let [(head, weight)] = graph.auxiliaries()[..] else {

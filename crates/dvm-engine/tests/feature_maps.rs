@@ -193,7 +193,7 @@ fn a_transformer_that_takes_the_mean_has_its_last_map_at_the_end() {
 }
 
 #[test]
-fn attention_is_counted_alike_in_one_op_and_spelled_out() {
+fn attention_has_the_same_multiply_adds_as_one_op_and_spelled_out() {
     let count = |attend: Attend| {
         let graph = transformer(attend, true);
         graph.multiply_adds(&INPUT).unwrap()
@@ -261,7 +261,7 @@ fn names_make_no_difference_to_residual_blocks() {
 }
 
 #[test]
-fn maps_with_their_axes_turned_are_followed() {
+fn permuted_maps_keep_their_layout() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("stem", x, Conv2d::square(4).stride(4), 3, 4, true);
@@ -307,7 +307,7 @@ fn channels_shuffled_by_reshapes_lead_back_to_maps() {
 }
 
 #[test]
-fn towers_that_meet_behind_their_pools_have_their_last_map_where_they_part() {
+fn branches_that_meet_after_their_pools_have_the_last_map_before_them() {
     let mut net = Blueprint::new(3);
     let x = net.input();
     let x = net.conv2d("stem", x, padded(3), 3, 4, true);

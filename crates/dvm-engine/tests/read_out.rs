@@ -22,7 +22,7 @@ fn picture() -> Tensor {
 }
 
 #[test]
-fn a_read_out_is_the_mean_of_a_channel_or_its_value_at_a_place() {
+fn a_read_out_is_the_mean_of_a_channel_or_its_value_at_a_position() {
     let (graph, picture) = (network(), picture());
     let at = graph.find("conv").unwrap();
     let kept = graph
@@ -52,7 +52,7 @@ fn a_read_out_is_the_mean_of_a_channel_or_its_value_at_a_place() {
 }
 
 #[test]
-fn a_row_of_numbers_is_read_as_it_is_and_has_no_places() {
+fn a_row_of_numbers_has_no_positions() {
     let (graph, picture) = (network(), picture());
     let at = graph.find("fc").unwrap();
     let whole = read_out(&graph, at, picture.shape(), None).unwrap();
@@ -67,7 +67,7 @@ fn a_row_of_numbers_is_read_as_it_is_and_has_no_places() {
 }
 
 #[test]
-fn a_place_beyond_the_map_is_refused_with_its_size() {
+fn a_position_outside_of_the_map_is_an_error() {
     let (graph, picture) = (network(), picture());
     let at = graph.find("conv").unwrap();
     let error = read_out(&graph, at, picture.shape(), Some((3, 0)))

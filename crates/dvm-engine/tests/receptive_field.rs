@@ -123,7 +123,7 @@ fn rows_and_columns_have_fields_of_their_own() {
 }
 
 #[test]
-fn gates_see_the_whole_picture_beside_the_window_and_heads_nothing_else() {
+fn gates_depend_on_the_whole_input() {
     let mut net = Blueprint::new(1);
     let input = net.input();
     let x = net.conv2d("conv", input, Conv2d::square(3), 1, 4, false);
@@ -198,7 +198,7 @@ fn paths_of_unequal_strides_have_no_field_where_they_meet() {
 }
 
 #[test]
-fn strides_without_end_are_no_overflow() {
+fn huge_strides_do_not_overflow() {
     let graph = chain(&[(1, 1 << 20, 0); 9]);
     let (rows, _) = field(&graph, graph.output(), &[1, 1, 4, 4]).local.unwrap();
     assert_eq!((rows.size, rows.stride), (1, u64::MAX));

@@ -31,7 +31,7 @@ use crate::ops::stochastic_depth::StochasticDepth;
 use crate::ops::tokens::Tokens;
 use crate::ops::window_attention::WindowAttention;
 
-/// Nodes and declared parameters, written down layer by layer:
+/// Nodes and declared parameters, one layer after the other:
 ///
 /// ```
 /// use dvm_engine::{Blueprint, Graph, seeded};
@@ -87,9 +87,8 @@ impl Blueprint {
         self
     }
 
-    /// Declares further logits `[N, K]`, of a head beside the network's trunk that helps it learn: in
-    /// training their loss, times `weight`, is added to that of the network's own. They are not
-    /// computed in inference.
+    /// Declares the logits `[N, K]` of an auxiliary head. In training, their loss times `weight` is
+    /// added to the loss of the network's own logits. They are not computed in inference.
     pub fn auxiliary(&mut self, logits: NodeId, weight: f32) {
         self.auxiliaries.push((logits, weight));
     }
@@ -99,11 +98,11 @@ impl Blueprint {
         &self.parameters
     }
 
-    /// Appends a node with any op; `parameters` are declared as `<name>.<suffix>`, or as `<name>` where
-    /// the suffix is empty: such a node is named after its only parameter.
+    /// Appends a node with any op. Its parameters are declared as `<name>.<suffix>`, or as `<name>` if
+    /// the suffix is empty.
     ///
     /// # Panics
-    /// If the name is taken: two layers of one name are a mistake in an architecture file.
+    /// If the name is taken.
     pub fn node(
         &mut self,
         name: &str,
@@ -136,7 +135,7 @@ impl Blueprint {
         NodeId(self.nodes.len() - 1)
     }
 
-    /// Declares a parameter of any name, for [`Blueprint::node_of`]: its position.
+    /// Declares a parameter of any name, for [`Blueprint::node_of`], and returns its position.
     pub fn parameter(&mut self, name: &str, shape: &[usize], role: Role) -> usize {
         self.parameters.push(Parameter {
             name: name.into(),
@@ -146,9 +145,9 @@ impl Blueprint {
         self.parameters.len() - 1
     }
 
-    /// Appends a node that reads parameters which were declared before ([`Blueprint::parameter`]), by
-    /// their positions; nodes may share them. Networks of files are written down with it: names there
-    /// follow no rule, but no two nodes, and no two parameters, may have the same.
+    /// Appends a node that reads declared parameters ([`Blueprint::parameter`]), by their positions;
+    /// nodes may share parameters. Importers use it: names in files follow no rule, but two nodes, or
+    /// two parameters, must not have the same name.
     pub fn node_of(
         &mut self,
         name: &str,
@@ -258,8 +257,8 @@ impl Blueprint {
         self.node(name, ChannelAffine { factor, shift }, &[x], &[])
     }
 
-    /// Attention of `heads` heads over queries, keys and values side by side, `[N, T, 3 · D]` to
-    /// `[N, T, D]`. The linear layers before and behind it are nodes of their own.
+    /// Attention with `heads` heads over queries, keys and values that are concatenated, `[N, T, 3 · D]`
+    /// to `[N, T, D]`. The linear layers before and after it are nodes of their own.
     pub fn attention(&mut self, name: &str, qkv: NodeId, heads: usize) -> NodeId {
         self.node(name, Attention { heads }, &[qkv], &[])
     }
@@ -278,14 +277,14 @@ impl Blueprint {
         self.node(name, attention, &[qkv], &[table])
     }
 
-    /// A learned summand of this shape, a parameter of the node's own name; sides of 1 are repeated
-    /// (the position embedding `[1, T, D]` of tokens `[N, T, D]`).
+    /// Adds a trained parameter of this shape, named as the node; sides of 1 are repeated (the position
+    /// embedding `[1, T, D]` of tokens `[N, T, D]`).
     pub fn add_parameter(&mut self, name: &str, x: NodeId, shape: &[usize]) -> NodeId {
         let op = Binary::parameter(Function::Add);
         self.node(name, op, &[x], &[("", shape, Role::Bias)])
     }
 
-    /// A parameter `[1, …]` of the node's own name, once for each picture of `x` (a class token).
+    /// A parameter `[1, …]`, named as the node, once for each picture of `x` (a class token).
     pub fn repeat(&mut self, name: &str, x: NodeId, shape: &[usize]) -> NodeId {
         self.node(name, Repeat, &[x], &[("", shape, Role::Bias)])
     }
@@ -310,12 +309,12 @@ impl Blueprint {
         self.node(name, Mul, &[a, b], &[])
     }
 
-    /// Inputs side by side along the channels.
+    /// Concatenation along the channels.
     pub fn concat(&mut self, name: &str, inputs: &[NodeId]) -> NodeId {
         self.node(name, Concat::CHANNELS, inputs, &[])
     }
 
-    /// Inputs side by side along any axis, from 0.
+    /// Concatenation along any axis, from 0.
     pub fn concat_along(&mut self, name: &str, axis: usize, inputs: &[NodeId]) -> NodeId {
         self.node(name, Concat { axis }, inputs, &[])
     }
@@ -347,7 +346,7 @@ impl Blueprint {
         self.node(name, Permute { axes }, &[x], &[])
     }
 
-    /// The same values in row-major order under other sides, at most one of which is open.
+    /// The same values in row-major order with another shape; at most one side may be left open.
     pub fn reshape(&mut self, name: &str, x: NodeId, sides: &[Option<usize>]) -> NodeId {
         let sides = sides.to_vec();
         self.node(name, Reshape { sides }, &[x], &[])
@@ -397,7 +396,7 @@ impl Blueprint {
     }
 }
 
-/// What a graph is made of, but for the values of its parameters.
+/// The parts of a graph, without the values of its parameters.
 pub(crate) struct Parts {
     pub(crate) nodes: Vec<Node>,
     pub(crate) parameters: Vec<Parameter>,

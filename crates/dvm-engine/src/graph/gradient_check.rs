@@ -1,26 +1,27 @@
-//! What a check of the gradient found, kept with the graph.
+//! The result of a check of the gradient, stored with the graph.
 
-/// What a check of a gradient found: it agrees, as far as that could be told.
+/// The result of a check of the gradient that found no error.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct GradientCheck {
-    /// How many directional derivatives were compared.
+    /// Number of directional derivatives that were compared.
     pub compared: usize,
-    /// How many of them rounding or kinks of the network hid.
+    /// Number of these that could not be decided because of rounding or kinks of the network.
     pub undecided: usize,
-    /// The largest mismatch of the others along the gradient itself, relative to the larger figure; 0 if there
-    /// are none.
+    /// The largest difference of the others along the gradient itself, relative to the larger value; 0
+    /// if there are none.
     pub along_gradient: f64,
-    /// The largest mismatch of the others along random directions, relative to the larger figure, or to the root
-    /// mean square of these derivatives where that is more; 0 if there are none.
+    /// The largest difference of the others along random directions, relative to the larger value, or to
+    /// the root mean square of these derivatives if that is larger; 0 if there are none.
     pub along_random: f64,
-    /// How many nodes were compared on their own; 0 where memory does not hold what that takes.
+    /// Number of nodes that were compared one by one; 0 if the memory limit does not allow it.
     pub nodes: usize,
-    /// The largest mismatch of a node, relative to what arrives there; of those that kinks do not explain.
+    /// The largest difference at a node that kinks do not explain, relative to the gradient that arrives
+    /// there.
     pub at_node: f64,
 }
 
 impl GradientCheck {
-    /// Whether a check can have found this: what is read from a file may be anything.
+    /// Whether the values are possible: they may come from a file.
     pub fn is_plausible(&self) -> bool {
         let shares = [self.along_gradient, self.along_random, self.at_node];
         self.compared > 0

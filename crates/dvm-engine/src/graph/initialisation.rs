@@ -1,27 +1,25 @@
-//! How weights begin when nothing is learnt yet: data beside an architecture. Numbers are drawn by
-//! who trains.
+//! Initial weights of an architecture, as data. `dvm-train` draws the numbers.
 
-/// A distribution of fresh weights, by the shape `[O, I, kh, kw]` or `[O, I]` of the parameter;
-/// fan-in is the product of all but the first dimension, fan-out of all but the second.
+/// The distribution of an initial weight of shape `[O, I, kh, kw]` or `[O, I]`. Fan-in is the product of
+/// all dimensions except the first, fan-out of all except the second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Initialiser {
     /// Normal of variance 2 / fan-out (arXiv 1502.01852), as `torch.nn.init.kaiming_normal_`.
     KaimingNormal,
-    /// As [`Initialiser::KaimingNormal`], but a filter that sees one channel is taken for depthwise, and
-    /// its fan-out is its size: TensorFlow's and timm's way.
+    /// As [`Initialiser::KaimingNormal`], but the fan-out of a depthwise filter is its area, as in
+    /// TensorFlow and timm.
     KaimingNormalPerGroup,
-    /// Normal of variance 2 / fan-in (arXiv 1502.01852), as `torch.nn.init.kaiming_normal_` does it
-    /// when nothing else is said.
+    /// Normal of variance 2 / fan-in (arXiv 1502.01852), the default of `torch.nn.init.kaiming_normal_`.
     KaimingNormalFanIn,
     /// Uniform of variance 2 / fan-in (arXiv 1502.01852), as `torch.nn.init.kaiming_uniform_`.
     KaimingUniform,
     /// Uniform of variance 2 / (fan-in + fan-out), by Glorot and Bengio 2010, as
     /// `torch.nn.init.xavier_uniform_`.
     XavierUniform,
-    /// As [`Initialiser::XavierUniform`], but square weights as [`Initialiser::UniformFanIn`]: what
-    /// torchvision's vision transformers begin with, where only the layer behind an attention is square.
+    /// As [`Initialiser::XavierUniform`], but square weights as [`Initialiser::UniformFanIn`].
+    /// torchvision's vision transformers use this; only the layer after an attention is square.
     XavierUniformUnlessSquare,
-    /// Uniform in ±1/√fan-in: what a layer of PyTorch begins with.
+    /// Uniform in ±1/√fan-in, the default of PyTorch's layers.
     UniformFanIn,
     /// Uniform in ±1/√O.
     UniformByOutputs,
@@ -29,12 +27,12 @@ pub enum Initialiser {
     NormalFanIn,
     /// Normal of this standard deviation.
     Normal(f64),
-    /// Nothing but 0.
+    /// All 0.
     Zero,
 }
 
-/// How the weights of an architecture begin. Biases are 0, normalisations change nothing; positions of
-/// tokens are normal of deviation 0.02, and layer scales 1e-6.
+/// Initial weights of an architecture. Biases are 0, factors of normalisations 1 and their shifts 0,
+/// position embeddings normal with deviation 0.02, and layer scales 1e-6.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Initialisation {
     /// Weights of convolutions.
@@ -43,18 +41,18 @@ pub struct Initialisation {
     pub linear: Initialiser,
     /// Weights of the layer whose outputs are the classes.
     pub head: Initialiser,
-    /// Weights that begin otherwise than their kind, by name; none of them in the last layer.
+    /// Exceptions by parameter name, none of them in the last layer.
     pub others: &'static [(&'static str, Initialiser)],
 }
 
 impl Initialisation {
-    /// The same with another last layer.
+    /// The same with another initialiser of the last layer.
     #[must_use]
     pub fn with_head(self, head: Initialiser) -> Self {
         Self { head, ..self }
     }
 
-    /// How the weight of this name begins, if it does otherwise than its kind.
+    /// The exception for the weight of this name.
     pub fn other(&self, name: &str) -> Option<Initialiser> {
         let mut others = self.others.iter();
         others.find(|(other, _)| *other == name).map(|&(_, s)| s)

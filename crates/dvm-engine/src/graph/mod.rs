@@ -20,8 +20,7 @@ use crate::ops::{Arithmetic, Op, Prepared};
 use crate::runtime::threads::{in_thread_pool, wake_threads};
 use crate::{Blueprint, Error, GradientCheck, Lap, Stopwatch, Tensor, Walk};
 
-/// A network with its weights: what every walk (forward, backward, occlusion) goes over. It never
-/// changes while it is walked.
+/// A network with its weights. A walk (forward, backward, occlusion) never changes it.
 pub struct Graph {
     nodes: Vec<Node>,
     output: NodeId,
@@ -30,13 +29,13 @@ pub struct Graph {
     values: Vec<Tensor>,
     arithmetic: Arithmetic,
     stopwatch: Option<Stopwatch>,
-    /// Per node, its parameters as its kernels want them, made at first use.
+    /// Packed parameters of each node, made at first use.
     prepared: Vec<OnceLock<Option<Prepared>>>,
-    /// What was found of its gradient, shared by all forms of the network.
+    /// The result of the gradient check, shared by all forms of the network.
     gradient_check: Arc<OnceLock<GradientCheck>>,
 }
 
-/// The values are shared until one side changes them.
+/// Values are shared until one of the two graphs changes them.
 impl Clone for Graph {
     fn clone(&self) -> Self {
         let parts = (self.nodes.clone(), self.output, self.parameters.clone());
@@ -48,7 +47,7 @@ impl Clone for Graph {
 }
 
 impl Graph {
-    /// Gives a blueprint its weights.
+    /// A graph from a blueprint and the values of its parameters.
     ///
     /// # Errors
     /// What `value` returns, or [`Error::Parameter`] if a value's shape is not the declared one.
@@ -89,7 +88,7 @@ impl Graph {
         }
     }
 
-    /// The same graph with these heads for training.
+    /// The same graph with these auxiliary heads.
     pub(crate) fn with_auxiliaries(self, auxiliaries: Vec<(NodeId, f32)>) -> Self {
         Self {
             auxiliaries,
@@ -97,13 +96,13 @@ impl Graph {
         }
     }
 
-    /// The same graph computed with these kernels.
+    /// The same graph with another arithmetic.
     #[must_use]
     pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
         Self { arithmetic, ..self }
     }
 
-    /// Which kernels compute it.
+    /// The arithmetic that kernels use.
     pub fn arithmetic(&self) -> Arithmetic {
         self.arithmetic
     }
@@ -117,13 +116,13 @@ impl Graph {
         self.stopwatch.as_ref()
     }
 
-    /// The same graph run as `other` is: with its kernels, under its stopwatch.
+    /// The same graph with the arithmetic and the stopwatch of `other`.
     pub(crate) fn run_like(self, other: &Self) -> Self {
         self.with_arithmetic(other.arithmetic)
             .with_stopwatch(other.stopwatch.clone())
     }
 
-    /// The same graph, another form of `other`: what is found of the gradient of one holds for both.
+    /// The same graph, which shares the gradient check of `other`.
     pub(crate) fn checked_like(self, other: &Self) -> Self {
         let gradient_check = Arc::clone(&other.gradient_check);
         Self {
@@ -132,18 +131,18 @@ impl Graph {
         }
     }
 
-    /// What was found of the gradient ([`Graph::gradient_check`]), if it was checked.
+    /// The result of the gradient check ([`Graph::gradient_check`]), if it was made.
     pub fn known_gradient_check(&self) -> Option<GradientCheck> {
         self.gradient_check.get().copied()
     }
 
-    /// The place where what is found of the gradient will be, for all forms of the network.
+    /// The cell that holds the result of the gradient check, for all forms of the network.
     pub fn gradient_checked(&self) -> &Arc<OnceLock<GradientCheck>> {
         &self.gradient_check
     }
 
-    /// Takes over what was found of the gradient of this network before, so that it is not checked again;
-    /// the first that is told stays.
+    /// Stores the result of an earlier gradient check of this network, so that it is not made again. The
+    /// first result stays.
     pub fn note_gradient_check(&self, found: GradientCheck) {
         let _ = self.gradient_check.set(found);
     }
@@ -163,7 +162,7 @@ impl Graph {
         &self.nodes[id.0]
     }
 
-    /// The node that stands for the picture.
+    /// The input node.
     pub fn input(&self) -> NodeId {
         NodeId(0)
     }
@@ -173,8 +172,8 @@ impl Graph {
         self.output
     }
 
-    /// Further logits that only training looks at, each with the weight of its loss
-    /// ([`Blueprint::auxiliary`]).
+    /// Logits of auxiliary heads, each with the weight of its loss ([`Blueprint::auxiliary`]). Only
+    /// training uses them.
     pub fn auxiliaries(&self) -> &[(NodeId, f32)] {
         &self.auxiliaries
     }
@@ -182,7 +181,7 @@ impl Graph {
     /// The node of this name.
     ///
     /// # Errors
-    /// [`Error::NoSuchNode`], saying into which node it was merged, or naming some that come near.
+    /// [`Error::NoSuchNode`], with the node that it was merged into, or with similar names.
     pub fn find(&self, name: &str) -> Result<NodeId, Error> {
         if let Some(id) = self.nodes.iter().position(|node| node.name == name) {
             return Ok(NodeId(id));
@@ -263,9 +262,9 @@ impl Graph {
             .checked_like(self))
     }
 
-    /// Changes parameters in place, several at a time: `change` gets each one's index, what it is
-    /// and its values as stored (rank 4: channels last). What kernels had made of the old values is
-    /// made anew at the next walk.
+    /// Changes parameters in place, in parallel. `change` gets the index of each parameter, its
+    /// declaration, and its values as stored (rank 4: channels last). Packed parameters are made again
+    /// at the next walk.
     pub fn update(&mut self, change: impl Fn(usize, &Parameter, &mut [f32]) + Sync) {
         let Self {
             values, parameters, ..
@@ -278,7 +277,7 @@ impl Graph {
         self.prepared = self.nodes.iter().map(|_| OnceLock::new()).collect();
     }
 
-    /// Channels of the pictures that the graph takes.
+    /// Channels of the input.
     pub fn channels(&self) -> usize {
         let input = self.node(self.input()).op_as::<Input>();
         input.expect("a graph begins with its input").channels
@@ -287,7 +286,7 @@ impl Graph {
     /// The shape of every node's value for an input `[N, C, H, W]`.
     ///
     /// # Errors
-    /// [`Error::Node`] at the first node that cannot work on what reaches it.
+    /// [`Error::Node`] at the first node whose inputs do not fit.
     pub fn shapes(&self, input: &[usize]) -> Result<Vec<Vec<usize>>, Error> {
         let mut shapes: Vec<Vec<usize>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -302,8 +301,8 @@ impl Graph {
         Ok(shapes)
     }
 
-    /// For each node, whether its value for a batch is that of picture after picture, for pictures of
-    /// this shape: graphs of other frameworks may put other axes first in between.
+    /// For each node, whether the first axis of its value is the batch, for inputs of this shape. Graphs
+    /// of other frameworks may move the batch to another axis.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
@@ -314,7 +313,7 @@ impl Graph {
             self.shapes(&input)
         };
         let one = batch(1)?;
-        // A graph that takes a single picture at a time.
+        // The graph takes one picture at a time.
         let Ok(two) = batch(2) else {
             return Ok(vec![false; one.len()]);
         };
@@ -335,8 +334,8 @@ impl Graph {
         consumers
     }
 
-    /// Number of multiply-adds that convolutions, linear layers, attention and products of matrices
-    /// make for one input of this shape.
+    /// Multiply-adds of convolutions, linear layers, attention and matrix products for one input of this
+    /// shape.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
@@ -345,7 +344,7 @@ impl Graph {
         Ok(by_node.into_iter().fold(0, u64::saturating_add))
     }
 
-    /// The same for each node alone, whose values have these shapes ([`Graph::shapes`]).
+    /// The same per node, given the shapes of all values ([`Graph::shapes`]).
     pub fn multiply_adds_by_node(&self, shapes: &[Vec<usize>]) -> Vec<u64> {
         let of_node = |(node, shape): (&Node, &Vec<usize>)| {
             let sides = shape.iter().map(|&side| side as u64);
@@ -355,8 +354,8 @@ impl Graph {
         self.nodes.iter().zip(shapes).map(of_node).collect()
     }
 
-    /// Number of multiply-adds of a forward pass and of a walk back to all parameters for one input of
-    /// this shape; the gradient of the input itself is not among them.
+    /// Multiply-adds of a forward pass and of a walk back to all parameters, for one input of this
+    /// shape. The gradient of the input is not included.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
@@ -374,7 +373,7 @@ impl Graph {
         Ok(sum)
     }
 
-    /// Multiply-adds for each value of a node, with these shapes of all nodes.
+    /// Multiply-adds per value of a node, given the shapes of all values.
     pub(crate) fn multiply_adds_per_value(&self, node: &Node, shapes: &[Vec<usize>]) -> u64 {
         let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
         node.op
@@ -390,7 +389,7 @@ impl Graph {
         node.parameters.iter().map(|&p| &self.values[p]).collect()
     }
 
-    /// The node's position before passes merged others into it and into those before it.
+    /// The node's position before passes merged nodes.
     pub(crate) fn place(&self, id: NodeId) -> usize {
         let merged = self.nodes[..=id.0].iter().map(|node| node.merged.len());
         id.0 + merged.sum::<usize>()
@@ -434,8 +433,7 @@ impl Graph {
     }
 }
 
-/// The shape of what `op`, the op of the node of this name, makes of these inputs, with the node
-/// named in what goes wrong.
+/// The shape of the value of a node; an error names the node.
 pub(crate) fn shape_of(
     op: &dyn Op,
     name: &str,
@@ -468,7 +466,7 @@ pub(crate) fn shape_of(
         })
 }
 
-/// Values of one node at most, 8 GiB: a network from a hostile file must not ask for more.
+/// Values of one node, at most: 8 GiB. It protects against hostile files.
 const MOST_VALUES: usize = 1 << 31;
 
 fn check(parameter: &Parameter, value: &Tensor) -> Result<(), Error> {

@@ -1,12 +1,11 @@
-//! One network in the forms in which it is walked.
+//! A network in the three forms that walks use.
 
 use std::sync::OnceLock;
 
 use crate::runtime::lazy::get_or_make;
 use crate::{Arithmetic, Graph, Output, Stopwatch, passes};
 
-/// A network with its weights, ready for use. The rewritten forms are made when first asked for
-/// and then kept.
+/// A network with its weights. Its rewritten forms are made at first use and kept.
 pub struct Network {
     graph: Graph,
     /// The graph with its auxiliary heads, if it has any.
@@ -17,7 +16,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Takes a graph as its architecture wrote it, whose output is logits ([`Network::with_output`]).
+    /// A network from the graph of its architecture, whose output is logits ([`Network::with_output`]).
     pub fn new(graph: Graph) -> Self {
         let (graph, whole) = if graph.auxiliaries().is_empty() {
             (graph, None)
@@ -33,25 +32,25 @@ impl Network {
         }
     }
 
-    /// The same network, whose output means this.
+    /// The same network with another meaning of its output.
     #[must_use]
     pub fn with_output(self, output: Output) -> Self {
         Self { output, ..self }
     }
 
-    /// What the numbers at its end mean.
+    /// The meaning of its output.
     pub fn output(&self) -> Output {
         self.output
     }
 
-    /// The same network computed with these kernels in every form.
+    /// The same network with another arithmetic in every form.
     #[must_use]
     pub fn with_arithmetic(self, arithmetic: Arithmetic) -> Self {
         let output = self.output;
         Self::new(self.into_whole().with_arithmetic(arithmetic)).with_output(output)
     }
 
-    /// The same network with a stopwatch that every walk of every form reports to.
+    /// The same network with a stopwatch that measures all walks of all forms.
     #[must_use]
     pub fn with_stopwatch(self, stopwatch: Stopwatch) -> Self {
         let output = self.output;
@@ -63,7 +62,7 @@ impl Network {
         self.graph.stopwatch()
     }
 
-    /// All that the architecture wrote, auxiliary heads among it: what is trained and saved.
+    /// The graph with auxiliary heads, if the architecture has any: this is trained and saved.
     pub fn whole(&self) -> &Graph {
         self.whole.as_ref().unwrap_or(&self.graph)
     }
@@ -72,20 +71,21 @@ impl Network {
         self.whole.unwrap_or(self.graph)
     }
 
-    /// Every layer that leads to the logits a node of its own, parameters as in the weight file.
+    /// The graph as the architecture defines it, without auxiliary heads; parameters are those of the
+    /// weight file.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// Batch-norms folded into convolutions, activations still nodes: for backward walks.
+    /// The graph with batch-norms folded into convolutions; activations are still nodes. For walks back.
     pub fn folded(&self) -> &Graph {
         get_or_make(&self.folded, || {
             passes::fold_batch_norm(&self.graph, &|_| false)
         })
     }
 
-    /// Convolutions with all that follows them in one node, and no token computed that is not read: for
-    /// forward walks.
+    /// The graph with convolutions that add and activate, and without tokens that are never read. For
+    /// walks forward.
     pub fn fused(&self) -> &Graph {
         get_or_make(&self.fused, || {
             let graph = passes::only_read_tokens(self.folded(), &|_| false);

@@ -1,4 +1,4 @@
-//! What a graph consists of: nodes and declared parameters.
+//! Nodes, and the parameters that an architecture declares.
 
 use std::sync::Arc;
 
@@ -15,23 +15,24 @@ impl NodeId {
     }
 }
 
-/// One step of the computation: an op, what it reads, and a name to ask for it by.
+/// One value of the graph: a name, the op that computes it, and what the op reads.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The name: the state-dict path of the layer, such as `layer1.0.conv1`.
     pub name: String,
-    /// What is computed.
+    /// The op.
     pub op: Arc<dyn Op>,
-    /// The nodes whose values it reads.
+    /// The nodes that it reads.
     pub inputs: Vec<NodeId>,
     /// Positions of its parameters in [`Graph::parameters`], in the op's order.
     pub parameters: Vec<usize>,
-    /// Names of nodes that a pass merged into this one; their own values no longer exist.
+    /// Names of nodes that a pass merged into this one; they have no value of their own.
     pub merged: Vec<String>,
 }
 
 impl Node {
-    /// The op as a certain type, if it is of that type.
+    /// The op as a type, if it is of that type. Only for code that needs the fields of one op; other
+    /// code asks [`Op::class`].
     pub fn op_as<T: Op>(&self) -> Option<&T> {
         let any: &dyn std::any::Any = &*self.op;
         any.downcast_ref()
@@ -47,7 +48,7 @@ pub enum Role {
     Bias,
     /// The factor of a normalisation.
     Scale,
-    /// A running statistic: saved and loaded, but moved by the forward pass instead of a gradient.
+    /// A running statistic: saved and loaded, but updated by the forward pass instead of a gradient.
     Statistic,
 }
 

@@ -1,4 +1,4 @@
-//! What the numbers at the end of a network mean.
+//! The meaning of a network's output.
 
 mod recognition;
 
@@ -7,37 +7,37 @@ use std::str::FromStr;
 
 use crate::ops::softmax::probabilities;
 
-/// What the numbers `[N, K]` at the end of a network mean.
+/// The meaning of a network's output `[N, K]`.
 ///
-/// A network with a single number (K = 1) answers yes or no: it has two classes, *no* and *yes*, and its
-/// number is about *yes*. Its logit is that of a sigmoid, as `BCEWithLogitsLoss` trains it.
+/// A network with one output value (K = 1) has two classes, *no* and *yes*; the value is about *yes*.
+/// Its logit is that of a sigmoid, as in `BCEWithLogitsLoss`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Output {
-    /// Logits of classes of which one is right: their softmax gives probabilities.
+    /// Logits of exclusive classes: their softmax gives probabilities.
     #[default]
     Logits,
-    /// Logarithms of the probabilities of classes of which one is right.
+    /// Logarithms of the probabilities of exclusive classes.
     LogProbabilities,
-    /// Probabilities of classes of which one is right: from 0 to 1, adding up to 1.
+    /// Probabilities of exclusive classes: from 0 to 1, with sum 1.
     Probabilities,
     /// Logits of labels of which several can be right: the sigmoid of each gives its probability.
     LabelLogits,
     /// Probabilities of labels of which several can be right: each from 0 to 1.
     LabelProbabilities,
-    /// Activations of the channels of some layer, which are no answer of the network
-    /// ([`crate::passes::read_out`]): they have no probabilities, and stand for themselves.
+    /// Activations of the channels of a layer ([`crate::passes::read_out`]): no output of a classifier,
+    /// so they have no probabilities.
     Activations,
 }
 
-/// How far probabilities may be from adding up to 1: what rounding to 16-bit floats, or clipping very
-/// small ones, does to them.
+/// Largest difference of the sum of probabilities from 1: rounding to 16-bit floats, or clipping of very
+/// small ones, causes it.
 const SUM_TOLERANCE: f64 = 5e-3;
 
-/// Smallest probability whose logarithm is taken; smaller ones count as this.
+/// Smallest probability whose logarithm is taken; smaller ones are set to it.
 const LEAST: f64 = f32::MIN_POSITIVE as f64;
 
 impl Output {
-    /// All that a whole network can have.
+    /// All outputs of a complete network.
     pub const ALL: [Self; 5] = [
         Self::Logits,
         Self::LogProbabilities,
@@ -58,7 +58,7 @@ impl Output {
         }
     }
 
-    /// One sentence for people.
+    /// A sentence that describes it.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Logits => "logits of classes of which one is right (softmax)",
@@ -70,22 +70,22 @@ impl Output {
         }
     }
 
-    /// Number of classes of a network with so many numbers: one number stands for *no* and *yes*.
+    /// Number of classes for this number of output values: one value has the classes *no* and *yes*.
     pub fn classes(outputs: usize) -> usize {
         if outputs == 1 { 2 } else { outputs }
     }
 
-    /// Whether the numbers are probabilities already, so that no softmax or sigmoid may follow.
+    /// Whether the values are probabilities already, so that no softmax or sigmoid may follow.
     pub fn is_probability(self) -> bool {
         matches!(self, Self::Probabilities | Self::LabelProbabilities)
     }
 
-    /// Whether several of the K numbers can be right at once.
+    /// Whether several of the K classes can be right at once.
     pub fn is_of_labels(self) -> bool {
         matches!(self, Self::LabelLogits | Self::LabelProbabilities)
     }
 
-    /// The probability of each class, 0 … 1, for the numbers `[K]` of one picture.
+    /// The probability of each class, 0 … 1, for the output `[K]` of one picture.
     pub fn probabilities(self, values: &[f32]) -> Vec<f32> {
         if self == Self::Activations {
             return values.to_vec();
@@ -97,7 +97,7 @@ impl Output {
                 Self::Probabilities | Self::LabelProbabilities | Self::Activations => value.into(),
             };
             let no = match self {
-                // 1 − p would lose what is left of a small p.
+                // 1 − p would round away a small p.
                 Self::Logits | Self::LabelLogits => sigmoid(-f64::from(value)),
                 _ => 1.0 - yes,
             };
@@ -114,10 +114,9 @@ impl Output {
         }
     }
 
-    /// The logit of each class for the numbers `[K]` of one picture. Of probabilities of which one is
-    /// right these are the logarithms, of which the probabilities are a softmax; of all others they are
-    /// what a sigmoid makes probabilities of. Probabilities of 0 (and of 1, where a sigmoid's logit is
-    /// wanted) have the logit of the nearest number that f32 can hold.
+    /// The logit of each class for the output `[K]` of one picture. For exclusive probabilities these
+    /// are logarithms (their softmax gives the probabilities); for labels, logits of a sigmoid.
+    /// Probabilities of 0 (or of 1, for a sigmoid) get the logit of the nearest f32.
     pub fn logits(self, values: &[f32]) -> Vec<f32> {
         if self == Self::Activations {
             return values.to_vec();
@@ -140,7 +139,7 @@ impl Output {
         }
     }
 
-    /// What [`Output::logits`] are called: `logit`, or `log-probability`.
+    /// The name of [`Output::logits`]: `logit`, or `log-probability`.
     pub fn logit_name(self, outputs: usize) -> &'static str {
         match self {
             Self::Activations => "activation",
@@ -149,10 +148,10 @@ impl Output {
         }
     }
 
-    /// Whether the numbers `[K]` of one picture can be what this says.
+    /// Whether the output `[K]` of one picture is possible for this meaning.
     ///
     /// # Errors
-    /// What is wrong with them, as the end of a sentence that begins with "the network's output".
+    /// What is wrong, as the end of a sentence that begins with "the network's output".
     pub fn check(self, values: &[f32]) -> Result<(), String> {
         let outside = |low: f32, high: f32| {
             let found = values.iter().copied().enumerate();
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_sigmoids_of_their_own() {
+    fn labels_are_independent_sigmoids() {
         // σ(0) = 0.5, σ(ln 3) = 0.75
         near(
             &Output::LabelLogits.probabilities(&[0.0, 3f32.ln(), -(3f32.ln())]),
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_give_their_probabilities_back() {
+    fn probabilities_of_logits_are_inverse() {
         let p = [0.5, 0.3, 0.2];
         near(&probabilities(&Output::Probabilities.logits(&p)), &p);
         near(
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_not_what_is_said_are_named() {
+    fn impossible_outputs_are_an_error() {
         assert!(Output::Probabilities.check(&[0.7, 0.3]).is_ok());
         let not_one = Output::Probabilities.check(&[0.7, 0.7]).unwrap_err();
         assert!(not_one.contains("add up to 1.4"), "{not_one}");
@@ -303,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_is_read() {
+    fn every_name_is_parsed() {
         for output in Output::ALL {
             assert_eq!(output.word().parse(), Ok(output));
         }

@@ -32,7 +32,7 @@ macro_rules! with_constant {
             Activation::Mish => with_constant!(=Mish, $f => $body),
             Activation::SquaredRelu => with_constant!(=SquaredRelu, $f => $body),
             Activation::Softsign => with_constant!(=Softsign, $f => $body),
-            // In these the kind of function is a constant, too, but not its numbers.
+            // In these the kind of function is a constant, but its numbers are not.
             Activation::LeakyRelu(slope) => with_constant!(Activation::LeakyRelu(slope), =$f => $body),
             Activation::Elu(factor) => with_constant!(Activation::Elu(factor), =$f => $body),
             Activation::ClippedRelu(high) => with_constant!(Activation::ClippedRelu(high), =$f => $body),
@@ -133,7 +133,7 @@ impl Activation {
     #[inline(always)]
     pub fn value(self, x: f32) -> f32 {
         match self {
-            // A NaN stays one: a broken network must not look like a dead one.
+            // NaN stays NaN, so that a broken network does not look like one without activity.
             Self::Relu => {
                 if x < 0.0 {
                     0.0
@@ -305,9 +305,8 @@ impl Activation {
         }
     }
 
-    /// Whether it passes what is positive and holds back what is negative, as the rules of guided
-    /// backprop and deconvnet need it; sigmoids, tanh and their like, which treat both sides alike, keep
-    /// their true gradient.
+    /// Whether it passes positive values and suppresses negative ones, as guided backprop and deconvnet
+    /// need. Sigmoids, tanh and similar functions are symmetric and keep their true gradient.
     pub fn is_rectifier(self) -> bool {
         !matches!(
             self,
@@ -348,8 +347,7 @@ impl Activation {
         }
     }
 
-    /// Applies the function to every value of a slice, with the choice of function made once outside the
-    /// loop.
+    /// Applies the function to every value of a slice; the function is chosen once, outside of the loop.
     #[inline(always)]
     pub(super) fn apply(self, values: &mut [f32]) {
         with_constant!(self, f => values.iter_mut().for_each(|v| *v = f.value(*v)));
@@ -358,7 +356,7 @@ impl Activation {
 
 const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 
-/// min(max(x, 0), high), where a NaN stays one.
+/// min(max(x, 0), high), where NaN stays NaN.
 #[inline(always)]
 fn clipped(x: f32, high: f32) -> f32 {
     let x = if x < 0.0 { 0.0 } else { x };
@@ -401,7 +399,7 @@ impl Op for Activation {
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         match inputs {
             [x] => Ok(x.to_vec()),
-            _ => Err(format!("takes one input, not {}", inputs.len())),
+            _ => Err(format!("expects one input, not {}", inputs.len())),
         }
     }
 
@@ -468,7 +466,7 @@ impl Op for Activation {
 }
 
 impl Activation {
-    /// Whether its output tells its derivative: 1 strictly between its bounds, 0 elsewhere.
+    /// Whether its derivative follows from its output: 1 strictly between its bounds, 0 elsewhere.
     pub(crate) fn is_clamp(self) -> bool {
         matches!(self, Self::Relu | Self::Relu6)
     }

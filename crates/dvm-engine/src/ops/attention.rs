@@ -13,15 +13,16 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// Scaled dot-product attention of several heads (arXiv 1706.03762): queries, keys and values side by
-/// side, `[N, T, 3 · D]`, become `[N, T, D]`. Head `h` has the features `h · D / heads …` of each.
+/// Scaled dot-product attention with several heads (arXiv 1706.03762): queries, keys and values,
+/// concatenated as `[N, T, 3 · D]`, become `[N, T, D]`. Head `h` has the features `h · D / heads …` of
+/// each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attention {
     /// Number of heads; divides D.
     pub heads: usize,
 }
 
-/// Queries whose scores are in work at a time: so a long sequence needs no table of all pairs.
+/// Queries that are processed at a time, so that a long sequence needs no table of all pairs.
 pub(super) const QUERIES: usize = 64;
 
 /// Sums side by side, which the compiler keeps in vectors.
@@ -75,7 +76,7 @@ pub(super) fn soften_back(probabilities: &[f32], grad: &mut [f32]) {
     }
 }
 
-/// Queries, keys and values of one head, `[T, d]` each, where they lie.
+/// Queries, keys and values of one head, `[T, d]` each, in place.
 pub(super) struct Head<'a> {
     pub q: Matrix<'a>,
     pub k: Matrix<'a>,
@@ -118,8 +119,8 @@ impl<'a> Head<'a> {
         starts.map(move |first| first..(first + QUERIES).min(tokens))
     }
 
-    /// Whom these queries look at, `[queries, T]`; `change` alters the scores of each, which stand
-    /// for a token of the sequence, before the softmax.
+    /// The attention probabilities of these queries, `[queries, T]`; `change` changes the scores of each
+    /// query before the softmax.
     pub fn probabilities(
         &self,
         queries: &Range<usize>,
@@ -143,7 +144,7 @@ impl<'a> Head<'a> {
         scores
     }
 
-    /// The mean of the values that each query looks at, `[queries, d]`.
+    /// The weighted mean of the values for each query, `[queries, d]`.
     pub fn attended(&self, probabilities: &[f32]) -> Vec<f32> {
         let (t, d) = (self.tokens, self.width);
         let rows = probabilities.len() / t;
@@ -206,8 +207,8 @@ impl<'a> Head<'a> {
 }
 
 impl Attention {
-    /// How much each token looks at each other one, `[N · heads, T, T]`, queries along the rows: computed
-    /// again from the queries, keys and values `[N, T, 3 · D]` that the op reads. Every row adds up to 1.
+    /// The attention probabilities, `[N · heads, T, T]`, queries along the rows: computed again from the
+    /// queries, keys and values `[N, T, 3 · D]` that the op reads. Every row has the sum 1.
     ///
     /// # Panics
     /// If the op does not take values of this shape.
@@ -221,8 +222,7 @@ impl Attention {
     }
 
     /// The gradient with respect to [`Attention::probabilities`], `[N · heads, T, T]`, given that of the
-    /// op's value, `[N, T, D]`: how the score changes if a query looks more at a token, and no less at
-    /// the others.
+    /// op's value, `[N, T, D]`. The probabilities of a query count as independent.
     ///
     /// # Panics
     /// If the op does not take values of this shape, or does not make values like `grad_output` of them.
@@ -301,7 +301,7 @@ impl Op for Attention {
                 Ok(vec![*n, *t, wide / 3])
             }
             _ => Err(format!(
-                "takes queries, keys and values [N, T, 3 · D] of {} heads, not {inputs:?}",
+                "expects queries, keys and values [N, T, 3 · D] of {} heads, not {inputs:?}",
                 self.heads
             )),
         }
@@ -323,7 +323,7 @@ impl Op for Attention {
                 let own = self.head(call.inputs[0], picture, head);
                 let attended = own.attended(&own.probabilities(queries, |_, _| {}));
                 for (query, values) in queries.clone().zip(attended.chunks_exact(width)) {
-                    // SAFETY: this head's features of this token are this task's alone, and lie
+                    // SAFETY: this head's features of this token are written by this task only, and lie
                     // inside.
                     unsafe {
                         let first = target.at((picture * t + query) * wide + head * width);
@@ -361,7 +361,7 @@ impl Op for Attention {
             for (which, values) in [found.q, found.k, found.v].iter().enumerate() {
                 let first = picture * t * wide + which * features + head * width;
                 for (token, values) in values.chunks_exact(width).enumerate() {
-                    // SAFETY: these features of this token are this task's alone, and lie inside.
+                    // SAFETY: these features of this token are written by this task only, and inside the buffer.
                     unsafe {
                         let first = target.at(first + token * wide);
                         std::slice::from_raw_parts_mut(first, width)

@@ -25,16 +25,16 @@ use crate::Tensor;
 pub struct BatchNorm {
     /// Added to the variance.
     pub eps: f32,
-    /// How far the running statistics move towards those of a batch.
+    /// Share of a batch's statistics in the new running statistics.
     pub momentum: f32,
     /// Whether a second input is added before the activation (set by fusion).
     pub residual: bool,
-    /// What is applied last (set by fusion): a function whose output tells its derivative.
+    /// The activation after it (set by fusion): a function whose derivative follows from its output.
     pub activation: Option<Activation>,
 }
 
 impl BatchNorm {
-    /// Nothing else fused into it.
+    /// Without fused ops.
     pub fn new(eps: f32, momentum: f32) -> Self {
         Self {
             eps,
@@ -44,7 +44,7 @@ impl BatchNorm {
         }
     }
 
-    /// Whether it does more than its name says.
+    /// Whether other ops were fused into it.
     pub(crate) fn is_fused(&self) -> bool {
         self.residual || self.activation.is_some()
     }
@@ -101,11 +101,11 @@ impl Op for BatchNorm {
         check_inputs(inputs, self.residual)?;
         let x = inputs[0];
         if !matches!(x.len(), 2 | 4) {
-            return Err(format!("takes [N, C, H, W] or [N, C], not {x:?}"));
+            return Err(format!("expects [N, C, H, W] or [N, C], not {x:?}"));
         }
         if parameters.len() != 4 || parameters.iter().any(|p| *p != [x[1]]) {
             return Err(format!(
-                "takes weight, bias, mean and variance of [{}], not {parameters:?}",
+                "expects weight, bias, mean and variance of [{}], not {parameters:?}",
                 x[1]
             ));
         }

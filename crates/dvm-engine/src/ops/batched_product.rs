@@ -1,4 +1,4 @@
-//! Products of matrices that are both computed.
+//! Products of matrices that are both values of nodes.
 
 use rayon::prelude::*;
 

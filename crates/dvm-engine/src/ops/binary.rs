@@ -1,4 +1,4 @@
-//! Arithmetic on two tensors of shapes that go together.
+//! Arithmetic on two tensors with broadcasting.
 
 use rayon::prelude::*;
 
@@ -12,8 +12,8 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// `f(a, b)` at every value, sides of 1 being repeated as in NumPy. `a` is the first input; `b` the
-/// second, a parameter or a constant. (Sums and products of whole feature maps have ops of their own,
+/// `f(a, b)` at every value, with broadcasting as in NumPy. `a` is the first input; `b` is the second
+/// input, a parameter or a constant. (Sums and products of whole feature maps are ops of their own,
 /// [`super::add::Add`] and [`super::mul::Mul`].)
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binary {
@@ -66,7 +66,7 @@ impl Function {
             Self::Div => a / b,
             Self::Pow if b == 2.0 => a * a,
             Self::Pow => a.powf(b),
-            // A NaN stays one.
+            // NaN stays NaN.
             Self::Min if b < a || b.is_nan() => b,
             Self::Max if b > a || b.is_nan() => b,
             Self::Min | Self::Max => a,
@@ -270,7 +270,7 @@ impl Op for Binary {
             (Other::Input, [a, b], []) | (Other::Parameter, [a], [b]) => broadcast(a, b),
             (Other::Constant(b), [a], []) => broadcast(a, b.shape()),
             _ => Err(format!(
-                "takes two operands, not {inputs:?} and {parameters:?}"
+                "expects two operands, not {inputs:?} and {parameters:?}"
             )),
         }
     }
@@ -286,7 +286,7 @@ impl Op for Binary {
             true => (other, inputs[0]),
         };
         match self.function {
-            // A quotient grows without bound as its divisor nears 0.
+            // A quotient is unbounded near a divisor of 0.
             Function::Div if b.low <= 0.0 && b.high >= 0.0 => Bounds::ALL,
             Function::Pow if a.low < 0.0 || b.low < 0.0 => Bounds::ALL,
             function => a.between(b, |a, b| function.value(a, b)),
@@ -325,7 +325,7 @@ impl Op for Binary {
                 if first { by_a } else { by_b }
             };
             let whole = match self.function {
-                // Neither operand need be there any more.
+                // The operands may have been released.
                 Function::Add => grad_output.clone(),
                 Function::Sub => {
                     let sign = by_operand(0.0, 0.0);

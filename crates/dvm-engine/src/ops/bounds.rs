@@ -1,6 +1,6 @@
-//! Between which bounds the values of an op lie.
+//! Bounds of the values of an op.
 
-/// All values of a tensor lie in `low..=high`, for every picture and in exact arithmetic.
+/// All values of a tensor are in `low..=high`, for every input and in exact arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
     /// The lower bound; may be −∞.
@@ -10,7 +10,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Nothing is known.
+    /// Unknown.
     pub const ALL: Self = Self {
         low: f32::NEG_INFINITY,
         high: f32::INFINITY,
@@ -22,7 +22,7 @@ impl Bounds {
         high: 1.0,
     };
 
-    /// The bounds of these values; [`Bounds::ALL`] if one is not a number or there is none.
+    /// The bounds of these values; [`Bounds::ALL`] if there are none or one is NaN.
     pub fn of(values: &[f32]) -> Self {
         if values.is_empty() || values.iter().any(|v| v.is_nan()) {
             return Self::ALL;
@@ -33,7 +33,7 @@ impl Bounds {
         }
     }
 
-    /// The narrowest bounds that hold both.
+    /// The narrowest bounds that contain both.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
         Self {
@@ -42,19 +42,19 @@ impl Bounds {
         }
     }
 
-    /// Whether all values lie in `other`, but for rounding.
+    /// Whether all values are in `other`, except for rounding.
     pub fn is_within(self, other: Self) -> bool {
         const ROUNDING: f32 = 1e-5;
         self.low >= other.low - ROUNDING && self.high <= other.high + ROUNDING
     }
 
-    /// The bounds of a function that never falls.
+    /// The bounds of a monotonically increasing function.
     #[must_use]
     pub fn rising(self, f: impl Fn(f32) -> f32) -> Self {
         Self::checked(f(self.low), f(self.high))
     }
 
-    /// The bounds of a function of two numbers that takes its extremes where both numbers do.
+    /// The bounds of a function of two numbers that is extreme where both numbers are.
     #[must_use]
     pub fn between(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
         let corners = [

@@ -64,7 +64,7 @@ impl Op for ChannelAffine {
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
-            return Err(format!("takes one input, not {}", inputs.len()));
+            return Err(format!("expects one input, not {}", inputs.len()));
         };
         let (_, c, _, _) = feature_map(x)?;
         if c == 0 || c != self.factor.len() || c != self.shift.len() {

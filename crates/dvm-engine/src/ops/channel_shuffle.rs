@@ -1,4 +1,4 @@
-//! Channels of groups interleaved.
+//! Channel shuffle.
 
 use rayon::prelude::*;
 
@@ -9,8 +9,8 @@ use super::{
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
-/// The channels of feature maps dealt out anew: of `groups` groups that lie one after the other, first
-/// the first channel of each, then the second of each (ShuffleNet, arXiv 1707.01083).
+/// The channels of feature maps in another order: first the first channel of each of `groups` groups,
+/// then the second of each (ShuffleNet, arXiv 1707.01083).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelShuffle {
     /// Number of groups; divides the number of channels.
@@ -69,7 +69,7 @@ impl Op for ChannelShuffle {
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
-            return Err(format!("takes one input, not {}", inputs.len()));
+            return Err(format!("expects one input, not {}", inputs.len()));
         };
         let (_, c, _, _) = feature_map(x)?;
         if c == 0 || self.groups == 0 || !c.is_multiple_of(self.groups) {

@@ -11,7 +11,7 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// Inputs side by side along one axis: 1 for the channels, `[N, Cᵢ, …]` to `[N, Σ Cᵢ, …]`.
+/// Concatenation along one axis: 1 for the channels, `[N, Cᵢ, …]` to `[N, Σ Cᵢ, …]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Concat {
     /// The axis, from 0.
@@ -22,13 +22,13 @@ impl Concat {
     /// Along the channels.
     pub const CHANNELS: Self = Self { axis: 1 };
 
-    /// Whether the axis is stored innermost, so that whole runs can be copied.
+    /// Whether the axis is stored innermost, so that consecutive values can be copied.
     fn is_innermost(&self, rank: usize) -> bool {
         self.axis == if rank == 4 { 1 } else { rank - 1 }
     }
 }
 
-/// Copies a few values; without a call, which would take longer than the copying.
+/// Copies a few values without a call, which would take longer than the copy.
 #[inline(always)]
 fn copy(to: &mut [f32], from: &[f32]) {
     let (to, rest) = to.as_chunks_mut::<16>();
@@ -161,7 +161,7 @@ impl Op for Concat {
 }
 
 impl Concat {
-    /// The layout of the first input that has one, behind the tokens of those before it.
+    /// The layout of the first input that has one, after the tokens of the inputs before it.
     fn joined_layout(&self, inputs: &[ValueShape], shape: &[usize]) -> Option<SpatialLayout> {
         let at = inputs.iter().position(|input| input.layout.is_some())?;
         let layout = inputs[at].layout?;

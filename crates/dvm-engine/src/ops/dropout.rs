@@ -11,8 +11,8 @@ use crate::runtime::splitmix;
 /// In training, zeroes each value with probability `p` and divides the rest by `1 − p`
 /// (arXiv 1207.0580); in inference, nothing.
 ///
-/// The mask follows from the step's seed and the node's position alone, so it does not depend on
-/// threads, and a resumed training draws the same masks.
+/// The mask depends only on the step's seed and the node's position, so a resumed training draws the
+/// same masks.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {
     /// Probability that a value is dropped, in [0, 1).
@@ -49,7 +49,7 @@ impl Op for Dropout {
         }
         match inputs {
             [x] => Ok(x.to_vec()),
-            _ => Err(format!("takes one input, not {}", inputs.len())),
+            _ => Err(format!("expects one input, not {}", inputs.len())),
         }
     }
 

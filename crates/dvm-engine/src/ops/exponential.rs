@@ -1,11 +1,11 @@
-//! The exponential and its kin without calls: of single values, so that loops over them are vectorised by
-//! the compiler, and of vectors ([`of_vectors`]).
+//! The exponential and related functions without calls: of single values, so that the compiler
+//! vectorises loops over them, and of vectors ([`of_vectors`]).
 
-/// ln 2 in two parts, of which whole numbers times the first are exact.
+/// ln 2 in two parts; whole numbers times the first are exact.
 const LN_2_HIGH: f32 = 0.693_359_4;
 const LN_2_LOW: f32 = -2.121_944_4e-4;
 
-/// Adding and taking away 1.5 · 2²³ rounds to a whole number.
+/// Adding and subtracting 1.5 · 2²³ rounds to a whole number.
 const ROUNDING: f32 = 12_582_912.0;
 
 /// The parts of `eˣ`: a whole number `n` and `eʳ − 1` with `eˣ = 2ⁿ · eʳ`.
@@ -24,20 +24,20 @@ fn parts(bounded: f32) -> (i32, f32) {
     ] {
         p = p * r + factor;
     }
-    // The number itself stands in the last bits of the large sum.
+    // The number is in the last bits of the large sum.
     let n = rounded.to_bits().wrapping_sub(ROUNDING.to_bits());
     (n as i32, p * r * r + r)
 }
 
 /// `eˣ` within 2e-7 of the true value, relative: by 2ⁿ · eʳ with |r| ≤ ln 2 / 2 and the polynomial of
-/// Moshier's Cephes library. A NaN stays one.
+/// Moshier's Cephes library. NaN stays NaN.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     let (n, p) = parts(x.clamp(-88.0, 88.8));
     let p = p + 1.0;
-    // In two steps, for 2¹²⁸ is no f32.
+    // In two steps, because 2¹²⁸ is not an f32.
     let half = n >> 1;
-    // Wrapping, for a check in a loop would keep it from being vectorised.
+    // Wrapping, because a check in a loop would prevent vectorisation.
     let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32).wrapping_shl(23));
     let value = p * power(half) * power(n.wrapping_sub(half));
     if x < -87.33 { 0.0 } else { value }
@@ -108,9 +108,8 @@ pub(super) fn normal_cdf(x: f32) -> f32 {
     if x > 0.0 { 1.0 - tail } else { tail }
 }
 
-/// The same of vectors, as kernels apply them to what they have just computed: within 2e-7 of the true
-/// value, relative for the exponential, absolute for the others. A NaN stays one, except in [`of_vectors::exp`], which
-/// leaves that to those who call it.
+/// The same for vectors: within 2e-7 of the true value, relative for the exponential, absolute for the
+/// others. NaN stays NaN, except in [`of_vectors::exp`], whose callers handle it.
 pub(super) mod of_vectors {
     use pulp::Simd;
 
@@ -126,7 +125,7 @@ pub(super) mod of_vectors {
         sum
     }
 
-    /// `x`, or the bound that it is beyond.
+    /// `x`, limited to these bounds.
     #[inline(always)]
     fn bounded<S: Simd>(simd: S, x: S::f32s, low: f32, high: f32) -> S::f32s {
         let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));

@@ -37,7 +37,7 @@ impl Op for Flatten {
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         match inputs {
             [[n, rest @ ..]] => Ok(vec![*n, rest.iter().product()]),
-            _ => Err(format!("takes one input [N, …], not {inputs:?}")),
+            _ => Err(format!("expects one input [N, …], not {inputs:?}")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The place where a picture enters.
+//! The input.
 
 use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
@@ -47,7 +47,7 @@ impl Op for Sequence {
         match inputs {
             [[n, t, d]] if *d == self.features && n * t > 0 => Ok(inputs[0].to_vec()),
             _ => Err(format!(
-                "this part takes [N, T, {}], not {inputs:?}",
+                "this part expects [N, T, {}], not {inputs:?}",
                 self.features
             )),
         }
@@ -95,7 +95,7 @@ impl Op for Input {
         match inputs {
             [[n, c, h, w]] if *c == self.channels && n * h * w > 0 => Ok(inputs[0].to_vec()),
             _ => Err(format!(
-                "the network takes [N, {}, H, W], not {inputs:?}",
+                "the network expects [N, {}, H, W], not {inputs:?}",
                 self.channels
             )),
         }

@@ -8,16 +8,16 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// `(x − mean) / √(variance + eps) · weight + bias` (arXiv 1607.06450) over the features of each place:
-/// the last axis of `[N, D]` and `[N, T, D]`, the channels of feature maps `[N, C, H, W]`. Weight and
-/// bias are `[D]`. Mean and variance are summed in f64.
+/// `(x − mean) / √(variance + eps) · weight + bias` (arXiv 1607.06450) over the features of each
+/// position: the last axis of `[N, D]` and `[N, T, D]`, the channels of feature maps `[N, C, H, W]`.
+/// Weight and bias are `[D]`. Mean and variance are summed in f64.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerNorm {
     /// Added to the variance.
     pub eps: f32,
 }
 
-/// The features of a shape, which lie side by side.
+/// The number of features, which are adjacent in memory.
 fn features(shape: &[usize]) -> usize {
     match shape {
         [_, c, _, _] => *c,
@@ -86,7 +86,7 @@ impl Op for LayerNorm {
                 Err(format!("normalises {w} features, not {x:?}"))
             }
             _ => Err(format!(
-                "takes [N, D], [N, T, D] or [N, C, H, W], a weight and a bias, not {inputs:?} and \
+                "expects [N, D], [N, T, D] or [N, C, H, W], a weight and a bias, not {inputs:?} and \
                  {parameters:?}"
             )),
         }

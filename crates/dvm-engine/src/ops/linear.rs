@@ -31,14 +31,14 @@ pub struct Linear;
 /// Output columns of one task.
 const COLUMNS: usize = 128;
 
-/// Rows from which on the weights are better read once for many rows.
+/// From this number of rows, weights are read once for many rows.
 const MANY: usize = 48;
 
-/// Weights up to which they are packed for many rows, and kept like that: beyond, in the last layers of
-/// old networks, a second copy would cost more memory than it is worth.
+/// Up to this number, weights are packed for many rows and kept packed. For more, in the last layers of
+/// old networks, a second copy would need too much memory.
 const PACKED: usize = 1 << 23;
 
-/// Rows from which on weights are packed that are used only once, as in a step of training.
+/// From this number of rows, weights are packed even if used once, as in a training step.
 const MANY_ONCE: usize = 256;
 
 /// Whether weights `[O, I]` are packed for this many rows.
@@ -59,7 +59,7 @@ fn packed(prepared: Option<&Prepared>) -> &Packed {
 /// Rows and columns of one task of [`rows_product`].
 const BLOCK: (usize, usize) = (192, 512);
 
-/// Rows of the weights' gradient that are one task.
+/// Rows of the weights' gradient per task.
 const OUTPUT_ROWS: usize = 64;
 
 /// `a · b + bias` for many rows `a` `[m, k]`, in blocks that are the same for any number of threads.
@@ -87,7 +87,7 @@ fn rows_product(
             let own = Matrix::rows(&a[row * k..], k);
             matmul((m, n_here, k), own, part, &mut block, n_here, false);
             for (line, values) in block.chunks_exact(n_here).enumerate() {
-                // SAFETY: this part of this row is this task's alone, and lies inside.
+                // SAFETY: this part of this row is written by this task only, and inside the buffer.
                 let target = unsafe {
                     let first = output.at((row + line) * n + column);
                     std::slice::from_raw_parts_mut(first, n_here)
@@ -105,8 +105,8 @@ fn rows_product(
         });
 }
 
-/// `a · b` for `a` `[m, k]`, split by the columns of `b` so that a single row keeps several cores
-/// busy; always the same blocks, whatever the number of threads.
+/// `a · b` for `a` `[m, k]`, split by the columns of `b`, so that a single row uses several cores. The
+/// blocks do not depend on the number of threads.
 fn product(a: &[f32], b: Matrix, (m, n, k): (usize, usize, usize)) -> Vec<f32> {
     let blocks: Vec<Vec<f32>> = (0..n.div_ceil(COLUMNS))
         .into_par_iter()
@@ -139,8 +139,8 @@ fn product(a: &[f32], b: Matrix, (m, n, k): (usize, usize, usize)) -> Vec<f32> {
     c
 }
 
-/// `rows · weightsᵀ + bias`, all read where they lie: a network's last layers are used once per
-/// pass, so rearranging their weights would cost more than it saves, and twice the memory.
+/// `rows · weightsᵀ + bias`, all read as stored: a network's last layers are used once per pass, so
+/// packing their weights would cost more than it saves, and twice the memory.
 struct Dots<'a> {
     /// `[N, I]`
     rows: &'a [f32],
@@ -154,11 +154,10 @@ struct Dots<'a> {
 /// Outputs of one task.
 const OUTPUTS: usize = 16;
 
-/// Products that are summed in one stretch: so many of a task's weights stay in cache while all rows
-/// pass by.
+/// Products per stretch, so that a task's weights stay in cache for all rows.
 const STRETCH: usize = 4096;
 
-/// Outputs whose sums are kept in registers at a time, for as many rows as there is room for.
+/// Outputs whose sums are in registers at a time, for as many rows as fit.
 const TILE: usize = 4;
 
 impl Dots<'_> {
@@ -177,7 +176,7 @@ impl Dots<'_> {
                 sums: &mut sums,
             });
             for (row, sums) in sums.chunks_exact(outputs.len()).enumerate() {
-                // SAFETY: these outputs of each row are this task's alone, and lie inside.
+                // SAFETY: these outputs of each row are written by this task only, and inside the buffer.
                 let target = unsafe {
                     let first = output.at(row * o + outputs.start);
                     std::slice::from_raw_parts_mut(first, outputs.len())
@@ -241,7 +240,7 @@ impl Stretches<'_> {
         let lanes = S::F32_LANES;
         let part = |values: &'_ [f32], line: usize| values[line * i..][stretch.clone()].as_ptr();
         let rows: [*const f32; R] = std::array::from_fn(|r| part(self.dots.rows, row + r));
-        // A tile that has fewer outputs computes its last one again.
+        // A tile with fewer outputs computes its last one several times.
         let last = self.outputs.end - 1;
         let weights: [*const f32; O] =
             std::array::from_fn(|o| part(self.dots.weights, (output + o).min(last)));
@@ -278,12 +277,12 @@ impl Stretches<'_> {
     }
 }
 
-/// `activation(x · Wᵀ + b + residual)`, of which a second input, if there is one, is the residual.
+/// `activation(x · Wᵀ + b + residual)`; the residual is the second input, if there is one.
 fn computed(call: &ForwardCall, activation: Option<Activation>) -> ForwardResult {
     let &[o, i] = call.parameters[0].shape() else {
         unreachable!("output_shape checked the rank");
     };
-    // All that lies side by side is one row, whatever the rank.
+    // Adjacent values form one row, for any rank.
     let n = call.inputs[0].len() / i;
     let mut output = Buffer::unspecified(n * o);
     let bias = call.parameters.get(1).map(|bias| bias.data());
@@ -297,7 +296,7 @@ fn computed(call: &ForwardCall, activation: Option<Activation>) -> ForwardResult
         residual,
         activation,
     };
-    // In exact arithmetic the number of pictures must not choose the kernel.
+    // In exact arithmetic the number of pictures must not change the kernel.
     let exact = call.arithmetic == Arithmetic::Exact;
     let pack = match exact {
         true => x.shape().len() > 2 && weight.len() <= PACKED,
@@ -320,7 +319,7 @@ fn computed(call: &ForwardCall, activation: Option<Activation>) -> ForwardResult
         };
         dots.compute(InstructionSet::in_use(), &mut output);
     }
-    // The bias is there already.
+    // The bias is included.
     let finish = Finish {
         bias: None,
         ..finish
@@ -333,7 +332,7 @@ fn computed(call: &ForwardCall, activation: Option<Activation>) -> ForwardResult
     Tensor::from_buffer(call.output_shape, output).into()
 }
 
-/// What is done to sums that are stored.
+/// What is applied to sums that are stored.
 struct FinishRows<'a> {
     finish: Finish<'a>,
     columns: usize,
@@ -382,7 +381,7 @@ impl Op for Linear {
             [[o, i], [b]] if b == o => (*o, *i),
             _ => {
                 return Err(format!(
-                    "takes a weight [O, I] and perhaps a bias [O], not {parameters:?}"
+                    "expects a weight [O, I] and perhaps a bias [O], not {parameters:?}"
                 ));
             }
         };
@@ -391,7 +390,7 @@ impl Op for Linear {
             [[n, t, d]] if *d == i && *d > 0 => Ok(vec![*n, *t, o]),
             [[n, d, h, w]] if *d == i && *d > 0 => Ok(vec![*n, o, *h, *w]),
             _ => Err(format!(
-                "takes [N, {i}], [N, T, {i}] or [N, {i}, H, W], not {inputs:?}"
+                "expects [N, {i}], [N, T, {i}] or [N, {i}, H, W], not {inputs:?}"
             )),
         }
     }

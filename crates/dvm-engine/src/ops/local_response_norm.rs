@@ -7,9 +7,9 @@ use super::{BackwardCall, Class, ForwardCall, ForwardResult, Gradients, Needs, O
 use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
-/// The local response normalisation of AlexNet: each value of feature maps `[N, C, H, W]` or rows `[N, C]`
-/// is divided by `(bias + alpha / size · Σ x²) ^ beta`, where the sum is over the `size` channels from
-/// `before` in front of its own to `after` behind it; channels that do not exist count as 0.
+/// The local response normalisation of AlexNet: each value of feature maps `[N, C, H, W]` or rows `[N,
+/// C]` is divided by `(bias + alpha / size · Σ x²) ^ beta`. The sum is over the `size` channels from
+/// `before` before its own to `after` after it; missing channels count as 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LocalResponseNorm {
     /// Channels in front that are summed, too.
@@ -75,7 +75,7 @@ impl Op for LocalResponseNorm {
             )),
             [x] if matches!(x.len(), 2 | 4) => Ok(x.to_vec()),
             _ => Err(format!(
-                "takes feature maps [N, C, H, W] or rows [N, C], not {inputs:?}"
+                "expects feature maps [N, C, H, W] or rows [N, C], not {inputs:?}"
             )),
         }
     }

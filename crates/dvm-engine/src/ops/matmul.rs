@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_the_same_bits_however_many_rows_there_are() {
+    fn a_row_has_the_same_bits_for_any_number_of_rows() {
         for (n, k) in [(1, 700), (3, 27), (16, 256), (70, 300), (512, 1100)] {
             let a = crate::seeded::uniform("a", 90 * k, -1.0, 1.0);
             let b = crate::seeded::uniform("b", k * n, -1.0, 1.0);

@@ -1,7 +1,7 @@
-//! The operations: one file each, holding its kernel, its type, its forward and its backward.
+//! The ops, one file each: kernel, type, forward and backward. `docs/adding-an-op.md` is the checklist
+//! for a new one.
 //!
-//! A new operation is a new file here with a type that implements [`Op`], a constructor line in
-//! [`crate::Blueprint`] and a reference case in `references/ops.py`.
+//! An op does not see the graph: it gets values, shapes and its parameters.
 
 pub mod activation;
 pub mod add;
@@ -60,21 +60,21 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// What a graph computes at one node.
+/// What a node of a graph computes.
 ///
-/// [`Op::output_shape`] is asked before every [`Op::forward`], so kernels may rely on shapes that
-/// fit. An op never changes its parameters: what training would update (the statistics of
-/// batch-norm) comes back in [`ForwardResult::statistics`].
+/// [`Op::output_shape`] is called before every [`Op::forward`], so kernels may rely on shapes that fit.
+/// An op never changes its parameters: updated statistics of a batch-norm are in
+/// [`ForwardResult::statistics`].
 pub trait Op: Any + Debug + Send + Sync {
     /// The kind, for messages and tables, such as `conv2d`.
     fn kind(&self) -> &'static str;
 
-    /// What the op does to values: for those who walk a graph and ask for no particular op.
+    /// What the op does to values, for code that does not care which op it is.
     fn class(&self) -> Class;
 
-    /// The shape of the output for these inputs and parameters, none of whose sides is 0. Graphs
-    /// come from files that nobody vouches for, so whatever the op's own fields are: what cannot be
-    /// computed is refused here.
+    /// The shape of the value for these inputs and parameters, none of whose sides is 0. Graphs come
+    /// from untrusted files, so this must refuse everything that cannot be computed, for any values of
+    /// the op's fields.
     ///
     /// # Errors
     /// What does not fit, with the shapes, as the end of a sentence.
@@ -84,8 +84,8 @@ pub trait Op: Any + Debug + Send + Sync {
         parameters: &[&[usize]],
     ) -> Result<Vec<usize>, String>;
 
-    /// A place where the op keeps what its kernels make of its parameters, if they want them
-    /// otherwise than stored. The graph holds it as long as the parameters stay the same.
+    /// Storage for packed parameters, if kernels need them in another form than stored. The graph keeps
+    /// it as long as the parameters stay the same.
     fn prepare(&self) -> Option<Prepared> {
         None
     }
@@ -101,10 +101,10 @@ pub trait Op: Any + Debug + Send + Sync {
     /// from. [`Reads::by_reach`] fits ops that work on feature maps.
     fn reads(&self, input: usize, node: &NodeShapes) -> Reads;
 
-    /// Which pixels of one of its inputs, counted from 0, a pixel of the value is computed from in
-    /// inference, if they are feature maps; `inputs` and `parameters` are shapes that fit. Where only a
-    /// part of the input changes, occlusion computes nothing beyond it again.
-    /// [`Reach::Everything`] is always correct.
+    /// The pixels of one of its inputs, counted from 0, that a pixel of the value is computed from in
+    /// inference, if both are feature maps; `inputs` and `parameters` are shapes that fit. If a part of
+    /// the input changes, occlusion computes only what this reaches. [`Reach::Everything`] is always
+    /// correct.
     fn reach(&self, input: usize, inputs: &[&[usize]], parameters: &[&[usize]]) -> Reach;
 
     /// Whether the value is an affine function of the inputs in inference, so that its gradient is the
@@ -113,33 +113,33 @@ pub trait Op: Any + Debug + Send + Sync {
         false
     }
 
-    /// Between which bounds the values of the output lie in inference, if those of the inputs lie
-    /// between `inputs`. To know nothing ([`Bounds::ALL`]) is always right.
+    /// Bounds of the value in inference, given the bounds of the inputs. [`Bounds::ALL`] (unknown) is
+    /// always correct.
     fn bounds(&self, _inputs: &[Bounds], _parameters: &[&Tensor]) -> Bounds {
         Bounds::ALL
     }
 
-    /// Multiply-adds of a forward call for each value of the output, for these shapes; 0 where nothing
-    /// is summed but by the way.
+    /// Multiply-adds of a forward call per value of the output, for these shapes; 0 for ops that are not
+    /// made of sums of products.
     fn multiply_adds(&self, _inputs: &[&[usize]], _parameters: &[&[usize]]) -> usize {
         0
     }
 
-    /// Which values [`Op::backward`] looks at: in training all others are given back before. Shapes
-    /// are always there.
+    /// The values that [`Op::backward`] reads: training releases all others before. Shapes are always
+    /// available.
     fn needs(&self) -> Needs {
         Needs::INPUTS_AND_OUTPUT
     }
 
-    /// The true gradients, by the chain rule. The gradient of the output may be changed in place
-    /// where nobody else holds it.
+    /// The true gradients, by the chain rule. The gradient of the output may be changed in place if it
+    /// is not shared.
     ///
     /// # Errors
-    /// Where the op cannot be walked backwards, as the end of a sentence.
+    /// Why the op cannot be walked backward, as the end of a sentence.
     fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String>;
 }
 
-/// What a walk back has to find of the walk forward.
+/// What a walk back needs of the walk forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// The values of the node's inputs.
@@ -149,7 +149,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Shapes alone, and what the forward call saved.
+    /// Only shapes, and what the forward call saved.
     pub const NOTHING: Self = Self {
         inputs: false,
         output: false,
@@ -174,10 +174,10 @@ impl Needs {
     };
 }
 
-/// What an op keeps between calls: forms of its parameters, each made when first needed.
+/// Packed forms of an op's parameters, each made at first use.
 pub type Prepared = Box<dyn Any + Send + Sync>;
 
-/// Whether the network is being used or trained.
+/// Inference or training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Batch-norm uses its running statistics; dropout does nothing.
@@ -189,15 +189,15 @@ pub enum Mode {
     },
 }
 
-/// How far kernels may depart from summing products one after the other.
+/// Which kernels may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arithmetic {
-    /// Whatever is fastest and keeps a convolution within 1e-4 of the direct one, relative to its
-    /// largest value: Winograd's transforms, and kernels chosen by the size of the batch.
+    /// The fastest kernels that keep a convolution within 1e-4 of the direct one, relative to its
+    /// largest value: Winograd's transforms, and kernels chosen by the batch size.
     #[default]
     Fast,
-    /// Direct kernels only, every sum in one fixed order: a value has the same bits in whatever
-    /// batch or part of a picture it is computed.
+    /// Direct kernels only, and every sum in a fixed order: a value has the same bits in every batch and
+    /// every patch.
     Exact,
 }
 
@@ -215,8 +215,8 @@ pub struct ForwardCall<'a> {
     pub mode: Mode,
     /// Which kernels may be used.
     pub arithmetic: Arithmetic,
-    /// Which stream of random numbers the node draws from, beside the step's seed: its position in the
-    /// graph before passes merged nodes.
+    /// The stream of random numbers for the node, beside the step's seed: its position in the graph
+    /// before passes merged nodes.
     pub random_stream: usize,
 }
 
@@ -224,7 +224,7 @@ pub struct ForwardCall<'a> {
 pub struct ForwardResult {
     /// The value of the node.
     pub value: Tensor,
-    /// What backward will want to see again, in the op's own order.
+    /// What the backward call needs, in the op's own order.
     pub saved: Vec<Tensor>,
     /// New values of the statistics among the parameters, in their order (training only).
     pub statistics: Vec<Tensor>,
@@ -240,7 +240,7 @@ impl From<Tensor> for ForwardResult {
     }
 }
 
-/// The place in a network where a gradient arrives: all that a backward rule may look at.
+/// One backward call of an op or a rule.
 pub struct BackwardCall<'a> {
     /// Values of its inputs.
     pub inputs: &'a [&'a Tensor],
@@ -256,13 +256,13 @@ pub struct BackwardCall<'a> {
     pub mode: Mode,
     /// Which kernels may be used.
     pub arithmetic: Arithmetic,
-    /// For each input, whether anybody wants its gradient; the rest is not computed.
+    /// For each input, whether its gradient is needed.
     pub wants_input: &'a [bool],
-    /// For each parameter, whether anybody wants its gradient; the rest is not computed.
+    /// For each parameter, whether its gradient is needed.
     pub wants_parameter: &'a [bool],
 }
 
-/// Gradients at one node; `None` where nobody asked or where it is not defined (statistics).
+/// Gradients at one node; `None` if not needed or not defined (statistics).
 #[derive(Debug, Default)]
 pub struct Gradients {
     /// One per input.
@@ -288,23 +288,23 @@ impl Gradients {
 fn feature_map(shape: &[usize]) -> Result<(usize, usize, usize, usize), String> {
     match *shape {
         [n, c, h, w] => Ok((n, c, h, w)),
-        _ => Err(format!("takes feature maps [N, C, H, W], not {shape:?}")),
+        _ => Err(format!("expects feature maps [N, C, H, W], not {shape:?}")),
     }
 }
 
-/// Checks that there is one input, and a second one if there is a residual to be added.
+/// Checks that there is one input, and a second one for a residual.
 ///
 /// # Errors
-/// If there are more or fewer.
+/// If there are more or fewer inputs.
 fn check_inputs(inputs: &[&[usize]], residual: bool) -> Result<(), String> {
     let expected = 1 + usize::from(residual);
     if inputs.len() != expected {
-        return Err(format!("takes {expected} input(s), not {}", inputs.len()));
+        return Err(format!("expects {expected} input(s), not {}", inputs.len()));
     }
     Ok(())
 }
 
-/// Values that one task works on: large enough that handing out tasks costs nothing.
+/// Values per task: enough to make the cost of a task negligible.
 const TASK: usize = 1 << 14;
 
 /// Fills `output` from `input`, value by value, in parallel.
@@ -347,8 +347,7 @@ pub(crate) fn map2(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -
     Tensor::from_buffer(a.shape(), output)
 }
 
-/// Changes `values` by those of `other`, value by value, in parallel: in place where nobody else
-/// holds them.
+/// Changes `values` by those of `other`, value by value, in parallel; in place if they are not shared.
 pub(crate) fn map2_into(
     mut values: Tensor,
     other: &Tensor,
@@ -373,10 +372,10 @@ pub(crate) fn map2_into(
     values
 }
 
-/// Rows that are summed as one partial sum.
+/// Rows per partial sum.
 const SUMMED_ROWS: usize = 256;
 
-/// Sums over everything but the channels, `[C]`: of feature maps `[N, C, H, W]` or rows `[N, C]`.
+/// Sums over all axes except the channels, `[C]`: of feature maps `[N, C, H, W]` or rows `[N, C]`.
 /// Partial sums of a fixed number of rows are added in f64, in order.
 fn channel_sums(tensor: &Tensor) -> Tensor {
     let sums = channel_sums_of(tensor, &|_, value| f64::from(value));

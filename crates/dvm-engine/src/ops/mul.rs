@@ -34,7 +34,7 @@ fn per_channel(a: &[usize], b: &[usize]) -> Option<usize> {
 fn scaled(map: &Tensor, scale: &Tensor) -> Tensor {
     let (_, c, h, w) = feature_map(map.shape()).expect("checked");
     let mut output = Buffer::unspecified(map.len());
-    // Rows of a picture that are one task: even a single picture keeps several cores busy.
+    // Rows of a picture that are one task: even a single picture uses several cores.
     let rows = (TASK / (w * c)).clamp(1, h);
     let pictures = output.par_chunks_mut(h * w * c);
     let maps = map.data().par_chunks(h * w * c);
@@ -109,7 +109,7 @@ impl Op for Mul {
                     "multiplies two inputs of one shape, or [N, C, H, W] by [N, C, 1, 1], not {inputs:?}"
                 )),
             },
-            _ => Err(format!("takes two inputs, not {}", inputs.len())),
+            _ => Err(format!("expects two inputs, not {}", inputs.len())),
         }
     }
 

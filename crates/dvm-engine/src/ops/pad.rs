@@ -1,4 +1,4 @@
-//! A border around feature maps, and what takes it away again.
+//! A border around feature maps, and the crop that removes it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct Pad {
 /// How many pixels a [`Pad`] adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// Always as many.
+    /// A fixed border.
     Fixed(Border),
     /// Below and to the right until both sides are multiples of this.
     ToMultiple(usize),
@@ -66,7 +66,7 @@ impl Op for Pad {
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
-            return Err(format!("takes one input, not {}", inputs.len()));
+            return Err(format!("expects one input, not {}", inputs.len()));
         };
         let (n, c, h, w) = feature_map(x)?;
         if self.amount == Amount::ToMultiple(0) {

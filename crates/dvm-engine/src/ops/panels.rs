@@ -3,7 +3,7 @@
 //!
 //! The idea is that of Goto and van de Geijn (ACM TOMS 34, 2008): a small tile of the result stays
 //! in registers while the depth runs by. The rows are reached through pointers, so that what a
-//! convolution sees under its windows is multiplied where it lies: no panel of activations is
+//! convolution sees under its windows is multiplied as stored: no panel of activations is
 //! gathered, nothing is copied. Where the depth is long, it is taken in stretches, whose sums wait in the
 //! result. Every value of the result is one sum in the order of the depth, whichever rows stand beside it.
 
@@ -96,7 +96,7 @@ impl Panels {
                         || {
                             for (matrix, row) in rows.chunks_exact(panel.used).enumerate() {
                                 let target = &mut values[(matrix * depth + k) * width..];
-                                // Whole vectors, so that nobody is called for so few values.
+                                // Whole vectors, so that no call is needed for so few values.
                                 let (row, rest) = row.as_chunks::<16>();
                                 let (whole, beyond) = target.as_chunks_mut::<16>();
                                 for (target, row) in whole.iter_mut().zip(row) {
@@ -224,7 +224,7 @@ impl Product<'_> {
     ///
     /// # Safety
     /// Every pointer of `sources` must be valid for reads of `run` values, every one of `targets`
-    /// for writes of the columns of `panels` (counted from column 0), and nobody else may access
+    /// for writes of the columns of `panels` (counted from column 0), and no other owner may access
     /// these meanwhile.
     ///
     /// # Panics
@@ -479,7 +479,7 @@ pub(super) fn is_in_registers(activation: Activation) -> bool {
     matches!(activation, Activation::Relu | Activation::Relu6)
 }
 
-/// Rectifies a vector; a NaN stays one.
+/// Rectifies a vector; NaN stays NaN.
 #[inline(always)]
 pub(super) fn activate<S: Simd>(
     simd: S,

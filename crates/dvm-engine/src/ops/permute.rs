@@ -5,7 +5,7 @@ use super::strided::{gather, strides};
 use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
-/// Axis `i` of the output is axis `axes[i]` of the input; the first, that of the pictures, may move, too.
+/// Axis `i` of the output is axis `axes[i]` of the input. The batch axis may move, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permute {
     /// Each axis of the input once.

@@ -15,7 +15,7 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// What a pool takes from its window.
+/// The reduction over a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reduction {
     /// The largest value. Padding never wins.
@@ -27,7 +27,7 @@ pub enum Reduction {
     },
 }
 
-/// Where the windows of a pool lie.
+/// The windows of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Windows {
     /// A window that slides.
@@ -38,7 +38,7 @@ pub enum Windows {
         stride: (usize, usize),
         /// Pixels around the input.
         padding: Border,
-        /// Whether a last window that hangs over the edge is kept.
+        /// Whether a last window that crosses the edge is kept.
         ceil: bool,
     },
     /// Windows that divide the input into this many rows and columns, as PyTorch's adaptive
@@ -52,9 +52,9 @@ pub enum Windows {
 /// A pool over feature maps `[N, C, H, W]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// What is taken from a window.
+    /// The reduction.
     pub reduction: Reduction,
-    /// Where the windows lie.
+    /// The windows.
     pub windows: Windows,
 }
 
@@ -134,7 +134,7 @@ impl Pool {
 struct Span {
     /// The pixels of the input that it covers.
     inside: Range<usize>,
-    /// Its length with the padding that it covers (but not what hangs over the padding).
+    /// Its length including padding (but not pixels beyond the padding).
     padded: usize,
 }
 
@@ -162,7 +162,7 @@ fn sliding(
     (before, after): (usize, usize),
     ceil: bool,
 ) -> Result<Vec<Span>, String> {
-    // A window wholly inside the padding would have no value at all.
+    // A window that is completely in the padding would have no value.
     if before >= kernel || after >= kernel {
         return Err(format!(
             "its padding {before}, {after} is not smaller than its window {kernel}"
@@ -170,11 +170,11 @@ fn sliding(
     }
     let padded = length.saturating_add(before).saturating_add(after);
     let outputs = if ceil && stride > 0 && padded < kernel && kernel - padded < stride {
-        // The only window hangs over the edge.
+        // The only window crosses the edge.
         1
     } else {
         let outputs = super::conv2d::slide(length, before, after, kernel, 1, stride)?;
-        // A window that hangs over the edge is kept only if it starts inside the input or the padding
+        // A window that crosses the edge is kept only if it starts inside the input or the padding
         // before it (PyTorch's rule).
         let rest = (padded - kernel) % stride;
         outputs + usize::from(ceil && rest > 0 && outputs * stride < length + before)
@@ -258,7 +258,7 @@ impl Op for Pool {
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
-            return Err(format!("takes one input, not {}", inputs.len()));
+            return Err(format!("expects one input, not {}", inputs.len()));
         };
         let (n, c, h, w) = feature_map(x)?;
         let (rows, columns) = self.axes(h, w)?;
@@ -281,7 +281,7 @@ impl Op for Pool {
         let (rows, columns) = self.axes(h, w).expect("checked");
         let input = call.inputs[0].data();
         let mut output = Buffer::unspecified(call.output_shape.iter().product());
-        // One row of windows is a task, and of a single window some of its channels.
+        // One row of windows is a task; if there is only one window, a part of its channels is.
         let task = if columns.len() * rows.len() == 1 {
             CHANNELS
         } else {
@@ -345,8 +345,8 @@ impl Op for Pool {
                 vectorised(
                     #[inline(always)]
                     || {
-                        // A window over the edge of the band is looked at by both bands, and each
-                        // keeps what falls on its own rows.
+                        // A window across the edge of the band is processed for both bands, and each
+                        // keeps its own rows.
                         let over =
                             |row: &Span| row.inside.start < own.end && row.inside.end > own.start;
                         let all = rows.iter().zip(grad_output.chunks_exact(windows));
@@ -395,7 +395,7 @@ impl Op for Pool {
                     let full = kernel.0 * kernel.1;
                     columns.iter().all(|column| divisor(row, column) == full)
                 });
-                // Without its border a mean is always divided by the number of all its pixels.
+                // Without its border a mean is always divided by the number of pixels in the window.
                 if !alike {
                     return Reach::Everything;
                 }
@@ -456,7 +456,7 @@ impl Pool {
     }
 }
 
-/// Channels whose values under a window are looked at together, in registers.
+/// Channels that are processed together, in registers.
 const BLOCK: usize = 16;
 
 /// Channels of one task, where a map has only one window.
@@ -476,7 +476,7 @@ impl Pool {
     ) {
         let is_max = self.reduction == Reduction::Max;
         let mut found = [if is_max { f32::NEG_INFINITY } else { 0.0 }; L];
-        // Apart from the values, so that no step of the one waits for the other.
+        // Separate from the values, so that steps of the two do not wait for each other.
         let mut is_lost = [0u32; L];
         for y in row.inside.clone() {
             for x in column.inside.clone() {
@@ -493,7 +493,7 @@ impl Pool {
                 }
             }
         }
-        // A NaN wins, as in PyTorch, and is not hidden.
+        // NaN wins, as in PyTorch.
         for (p, lost) in found.iter_mut().zip(is_lost) {
             *p = if lost == 0 { *p } else { f32::NAN };
         }
@@ -567,7 +567,7 @@ fn to_largest(
         for x in column.inside.clone() {
             let here = (y * w + x) as u32;
             let pixel = &mut gradient[((y - own.start) * w + x) * c..][..c];
-            // Every channel is asked, so that the compiler can take many at a time.
+            // All channels are tested, so that the compiler can vectorise the loop.
             for ((p, &g), &found) in pixel.iter_mut().zip(grad).zip(found) {
                 *p += if found == here { g } else { 0.0 };
             }

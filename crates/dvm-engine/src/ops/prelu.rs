@@ -1,4 +1,4 @@
-//! A leaky ReLU whose slopes are learned.
+//! PReLU: a leaky ReLU with trained slopes.
 
 use super::binary::{is_flat, zipped};
 use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
@@ -36,7 +36,7 @@ impl Op for PRelu {
     ) -> Result<Vec<usize>, String> {
         let ([x], [slopes]) = (inputs, parameters) else {
             return Err(format!(
-                "takes one input and its slopes, not {inputs:?} and {parameters:?}"
+                "expects one input and its slopes, not {inputs:?} and {parameters:?}"
             ));
         };
         let fits = broadcast(x, slopes).is_ok_and(|shape| shape == *x);
@@ -45,13 +45,13 @@ impl Op for PRelu {
         if fits && for_all {
             Ok(x.to_vec())
         } else {
-            Err(format!("takes slopes that fit {x:?}, not {slopes:?}"))
+            Err(format!("expects slopes that fit {x:?}, not {slopes:?}"))
         }
     }
 
     fn forward(&self, call: &ForwardCall) -> ForwardResult {
         let (x, slopes) = (call.inputs[0], call.parameters[0]);
-        // A NaN stays one.
+        // NaN stays NaN.
         let value = |x: f32, slope: f32| if x < 0.0 { slope * x } else { x };
         zipped(x, slopes, x.shape(), value).into()
     }
@@ -60,7 +60,7 @@ impl Op for PRelu {
         Needs::INPUTS
     }
 
-    /// At 0 the derivative is the slope, as PyTorch takes it.
+    /// At 0 the derivative is the slope, as in PyTorch.
     fn backward(&self, call: &BackwardCall, grad_output: Tensor) -> Result<Gradients, String> {
         let (x, slopes) = (call.inputs[0], call.parameters[0]);
         let input = call.wants_input[0].then(|| {

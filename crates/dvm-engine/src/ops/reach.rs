@@ -1,4 +1,4 @@
-//! How far an op looks: which of its outputs can differ when only a part of its input does.
+//! The reach of an op: which outputs can change if a part of its input changes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,50 +7,50 @@ use super::Op;
 use super::conv2d::Border;
 use super::resample::Continuation;
 
-/// Which part of a feature map an output value is computed from.
+/// The part of a feature map that an output value is computed from.
 #[derive(Clone, Debug)]
 pub enum Reach {
-    /// From the pixel at the same place.
+    /// The pixel at the same position.
     Pointwise,
-    /// From the pixels under a window that slides over the map.
+    /// The pixels in a window that slides over the map.
     Sliding {
         /// The window from row to row.
         rows: Axis,
         /// The window from column to column.
         columns: Axis,
-        /// What stands where the window hangs over the edge of the map.
+        /// The value of pixels outside of the map.
         border: f32,
-        /// The same op for an input that brings its border with it: it pads nothing and takes the
-        /// same parameters, prepared or not.
+        /// The same op without padding, for an input that includes its border. It has the same
+        /// parameters, packed or not.
         unpadded: Arc<dyn Op>,
     },
-    /// From the pixel at the same place of a map that goes on beyond its edges.
+    /// The pixel at the same position of a map that is continued beyond its edges.
     Continued {
-        /// How many pixels stand around the map.
+        /// Number of pixels around the map.
         border: Border,
-        /// Which of the map's own pixels they are.
+        /// Which pixels of the map they repeat.
         by: Continuation,
-        /// The same op for an input that brings its border with it.
+        /// The same op without padding, for an input that includes its border.
         unpadded: Arc<dyn Op>,
     },
-    /// From the whole map.
+    /// The whole map.
     Everything,
 }
 
-/// A window that slides along one axis: output `i` is computed from the input positions
-/// `i · stride − before .. i · stride − before + kernel`, some of which may lie off the map.
+/// A window that slides along one axis: output `i` is computed from the input positions `i · stride −
+/// before .. i · stride − before + kernel`, some of which may be outside of the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Axis {
     /// Positions from the first that the window reads to the last, both counted.
     pub kernel: usize,
     /// Positions from window to window.
     pub stride: usize,
-    /// Positions of the first window that lie before the map.
+    /// Positions of the first window that are before the map.
     pub before: usize,
 }
 
 impl Axis {
-    /// The windows, of `outputs`, that read any of these input positions.
+    /// The windows, of `outputs` windows, that read any of these input positions.
     pub fn reached(self, inputs: &Range<usize>, outputs: usize) -> Range<usize> {
         if inputs.is_empty() {
             return 0..0;
@@ -63,12 +63,12 @@ impl Axis {
         passed.min(outputs)..end.min(outputs)
     }
 
-    /// The first input position that this window reads; negative where it lies before the map.
+    /// The first input position that this window reads; negative if it is before the map.
     pub fn origin(self, output: usize) -> isize {
         (output * self.stride) as isize - self.before as isize
     }
 
-    /// Input positions from the first to the last that this many windows in a row read.
+    /// Input positions, from first to last, that this many consecutive windows read.
     pub fn span(self, outputs: usize) -> usize {
         outputs.saturating_sub(1) * self.stride + self.kernel
     }

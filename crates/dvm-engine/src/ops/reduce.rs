@@ -8,10 +8,10 @@ use super::{
 };
 use crate::Tensor;
 
-/// What is left of a tensor when the values along some axes become one.
+/// A reduction along some axes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reduce {
-    /// How they become one.
+    /// The reduction.
     pub how: How,
     /// The axes, from 0, each once.
     pub axes: Vec<usize>,
@@ -51,7 +51,7 @@ impl Reduce {
             let start = path.row_start(row, &steps);
             for (index, &value) in own.iter().enumerate() {
                 let largest = &mut values[start + index * step];
-                // A NaN wins, and is not hidden.
+                // NaN wins, so that it is not hidden.
                 if value > *largest || value.is_nan() {
                     *largest = value;
                 }
@@ -100,14 +100,14 @@ impl Op for Reduce {
                 let stays = |(axis, &side)| (!self.axes.contains(&axis)).then_some(side);
                 Ok(x.iter().enumerate().filter_map(stays).collect())
             }
-            _ => Err(format!("takes the axes {:?}, not {inputs:?}", self.axes)),
+            _ => Err(format!("expects the axes {:?}, not {inputs:?}", self.axes)),
         }
     }
 
     fn bounds(&self, inputs: &[Bounds], _: &[&Tensor]) -> Bounds {
         match self.how {
             How::Mean | How::Max => inputs[0],
-            // How many values are summed is not known here, only on which side of 0 they lie.
+            // The number of summed values is unknown here; only their sign is known.
             How::Sum => inputs[0].rising(|x| {
                 if x == 0.0 {
                     0.0

@@ -5,8 +5,8 @@ use super::strided::{spread, summed_to};
 use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
-/// Its only parameter `[1, …]` once for each picture of its input `[N, …]`, of which nothing else is
-/// looked at: a class token.
+/// Its only parameter `[1, …]`, repeated for each picture of its input `[N, …]`, of which only the shape
+/// is used: a class token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeat;
 

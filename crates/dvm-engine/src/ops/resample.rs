@@ -1,5 +1,5 @@
-//! Feature maps of another size, whose pixels are made of those of the map before: enlarged and
-//! reduced maps, and borders that mirror or repeat what lies within.
+//! Feature maps of another size, made of the pixels of the input map: resizing, and borders that mirror
+//! or repeat pixels.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::runtime::buffer::Buffer;
 /// channel, and its weights are those of its row times those of its column.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Resample {
-    /// A border of the map's own pixels around it.
+    /// A border of the map's own pixels.
     Continued {
-        /// How many on each side.
+        /// Its width on each side.
         border: Border,
-        /// Which ones.
+        /// The pixels that it repeats.
         by: Continuation,
     },
     /// Another number of rows and columns, as ONNX's `Resize` defines it.
@@ -31,12 +31,12 @@ pub enum Resample {
         rows: Sampling,
         /// From columns to columns.
         columns: Sampling,
-        /// How a pixel is made of its neighbours.
+        /// The interpolation.
         interpolation: Interpolation,
-        /// Where a pixel lies in the map before.
+        /// The position of a pixel in the input map.
         coordinates: Coordinates,
     },
-    /// The map mirrored.
+    /// The mirrored map.
     Flipped {
         /// Whether the first row becomes the last.
         rows: bool,
@@ -45,7 +45,7 @@ pub enum Resample {
     },
 }
 
-/// What stands beyond the edge of a map, as PyTorch's `pad` calls it.
+/// The pixels beyond the edge of a map, as PyTorch's `pad` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Continuation {
     /// The pixels within from the edge on, backwards, without the edge itself (`reflect`).
@@ -54,16 +54,16 @@ pub enum Continuation {
     Repeated,
 }
 
-/// How many pixels there will be along an axis.
+/// The number of output pixels along an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sampling {
     /// That number.
     pub output: usize,
-    /// Pixels for each pixel before; not always the quotient of the sides, which are whole.
+    /// A factor; not always the quotient of the sides, which are whole numbers.
     pub factor: f32,
 }
 
-/// How a pixel is made of those around its place.
+/// The interpolation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Interpolation {
     /// The nearest one.
@@ -72,17 +72,17 @@ pub enum Interpolation {
     Linear,
     /// The four nearest along each axis, with Keys' kernel of this parameter (−0.75 in PyTorch).
     Cubic(f32),
-    /// All that lie under a kernel, which is widened where the map becomes smaller, so that every pixel
-    /// counts (Pillow's way).
+    /// All pixels in a kernel, which is widened when the map is reduced, so that every pixel counts (as
+    /// in Pillow).
     Antialiased {
         /// The kernel.
         kernel: Kernel,
-        /// What stands for pixels beyond the edge.
+        /// The treatment of pixels beyond the edge.
         beyond: Beyond,
     },
 }
 
-/// A kernel that pixels are weighed by.
+/// An interpolation kernel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kernel {
     /// 1 − |d| up to a distance of 1.
@@ -91,10 +91,10 @@ pub enum Kernel {
     Cubic(f32),
 }
 
-/// What stands for pixels beyond the edge of a map.
+/// The treatment of pixels beyond the edge of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beyond {
-    /// Nothing: the pixels within share the whole weight.
+    /// The kernel is cut at the edge and normalised.
     Nothing,
     /// The pixel at the edge.
     Edge,
@@ -156,25 +156,25 @@ impl Kernel {
     }
 }
 
-/// Which of two pixels is the nearest.
+/// The choice between two neighbouring pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounding {
-    /// The one before, always.
+    /// Always the one before.
     Floor,
-    /// The one after, always.
+    /// Always the one after.
     Ceil,
-    /// The nearer one, the one before where both are as near.
+    /// The nearer one; the one before if both are equally near.
     PreferFloor,
-    /// The nearer one, the one after where both are as near.
+    /// The nearer one; the one after if both are equally near.
     PreferCeil,
 }
 
-/// Where the pixel `x` of the map that is made lies in the map before.
+/// The position of the output pixel `x` in the input map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coordinates {
     /// `(x + ½) / factor − ½`
     HalfPixel,
-    /// The same, and 0 where one pixel only is made.
+    /// The same, and 0 if there is only one output pixel.
     PytorchHalfPixel,
     /// `x · (before − 1) / (after − 1)`
     AlignCorners,
@@ -182,14 +182,14 @@ pub enum Coordinates {
     Asymmetric,
 }
 
-/// The least number of pixels for each pixel before.
+/// The smallest factor.
 const LEAST_FACTOR: f32 = 1.0 / LONGEST_SIDE as f32;
 
-/// For every pixel along an axis the pixels that it is made of, with their weights.
+/// For every output pixel along an axis, the input pixels that it is made of, with their weights.
 type Taps = Vec<Vec<(usize, f32)>>;
 
 impl Continuation {
-    /// The pixel, of `side` along an axis, that stands at this place, which may lie beyond the edge.
+    /// The pixel, of `side` along an axis, at this position, which may be beyond the edge.
     pub(crate) fn pixel(self, at: isize, side: usize) -> usize {
         let last = side as isize - 1;
         let within = match self {
@@ -201,8 +201,8 @@ impl Continuation {
         within as usize
     }
 
-    /// The smallest range of places, counted from the beginning of the border, that holds all where one of
-    /// these pixels stands: of `side` along an axis with `before` and `after` around them.
+    /// The smallest range of positions, counted from the start of the border, that contains all copies
+    /// of these pixels: of `side` along an axis with `before` and `after` around them.
     pub(crate) fn reached(
         self,
         pixels: &Range<usize>,
@@ -212,8 +212,8 @@ impl Continuation {
         if pixels.is_empty() {
             return 0..0;
         }
-        // How far beyond an edge one of these pixels stands at most; the first and the last of them lie this
-        // far from that edge.
+        // The largest distance beyond an edge of a copy of these pixels; the first and the last pixel
+        // have this distance from that edge.
         let beyond = |first: usize, last: usize, most: usize| match self {
             Self::Repeated if first == 0 => most,
             Self::Mirrored if first <= most => last.min(most),
@@ -248,7 +248,7 @@ impl Continuation {
 }
 
 impl Coordinates {
-    // In single precision, as runtimes compute it: which pixel is the nearest hangs on it.
+    // In single precision, as in ONNX runtimes, because the nearest pixel depends on it.
     fn place(self, at: usize, side: usize, scale: Sampling) -> f32 {
         let x = at as f32;
         match self {
@@ -357,7 +357,7 @@ impl Op for Resample {
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
-            return Err(format!("takes one input, not {}", inputs.len()));
+            return Err(format!("expects one input, not {}", inputs.len()));
         };
         let (n, c, h, w) = feature_map(x)?;
         let (rows, columns) = match *self {
@@ -376,7 +376,7 @@ impl Op for Resample {
             Self::Scaled { rows, columns, .. } => {
                 for scale in [rows, columns] {
                     let is_size = (1..=LONGEST_SIDE).contains(&scale.output);
-                    // What is made smaller looks at no more pixels than a map may have.
+                    // A reduced map reads at most as many pixels as a map may have.
                     let is_factor = scale.factor.is_normal() && scale.factor > LEAST_FACTOR;
                     if !is_size || !is_factor {
                         return Err(format!(
@@ -428,7 +428,7 @@ impl Op for Resample {
     }
 }
 
-/// For every pixel before, those that are made of it.
+/// For every input pixel, the output pixels that are made of it.
 fn turned(taps: &Taps, side: usize) -> Taps {
     let mut turned = vec![Vec::new(); side];
     for (made, taps) in taps.iter().enumerate() {
@@ -454,7 +454,7 @@ fn sampled(x: &Tensor, rows: &Taps, columns: &Taps) -> Tensor {
                 let source = &x.data()[picture + row * w * c..][..w * c];
                 let is_only = taps.len() == 1 && of_row == 1.0;
                 for (pixel, taps) in made.chunks_exact_mut(c).zip(columns) {
-                    // A copy has every bit, the sign of a zero too.
+                    // A copy is exact, including the sign of a zero.
                     if let (true, &[(column, 1.0)]) = (is_only, &taps[..]) {
                         pixel.copy_from_slice(&source[column * c..][..c]);
                         continue;
@@ -477,7 +477,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pixels_are_found_wherever_a_border_repeats_them() {
+    fn pixels_are_found_in_borders_that_repeat_them() {
         for by in [Continuation::Mirrored, Continuation::Repeated] {
             for (side, before, after) in [(7, 3, 2), (5, 4, 4), (4, 0, 3), (6, 2, 0), (1, 0, 0)] {
                 let all = 0..side + before + after;

@@ -1,11 +1,11 @@
-//! The same values under another shape.
+//! The same values with another shape.
 
 use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{BackwardCall, Bounds, Class, ForwardCall, ForwardResult, Gradients, Needs, Op, Reach};
 use crate::Tensor;
 
-/// The values in row-major order of the named shape under other sides, as PyTorch's `reshape`. One
-/// side may be left open: it takes what the others leave, so that any number of pictures fits.
+/// The values in row-major order with other sides, as PyTorch's `reshape`. One side may be left open, so
+/// that any batch size fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reshape {
     /// The sides; at most one is open.
@@ -39,7 +39,7 @@ impl Op for Reshape {
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
-            return Err(format!("takes one input, not {}", inputs.len()));
+            return Err(format!("expects one input, not {}", inputs.len()));
         };
         let values: usize = x.iter().product();
         let known = self.sides.iter().flatten();
@@ -78,7 +78,7 @@ impl Op for Reshape {
     }
 }
 
-/// The same values in row-major order; only those of rank 4 are stored otherwise and have to move.
+/// The same values in row-major order; only those of rank 4 are stored in another order and must move.
 pub(super) fn reshaped(x: &Tensor, shape: &[usize]) -> Tensor {
     match (x.shape().len(), shape.len()) {
         (4, 4) if x.shape() == shape => x.clone(),

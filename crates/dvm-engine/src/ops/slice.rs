@@ -15,7 +15,7 @@ pub struct Slice {
     pub start: usize,
     /// From one position to the next, from 1.
     pub step: usize,
-    /// How many positions; `None` for all to the end.
+    /// Number of positions; `None` for all to the end.
     pub count: Option<usize>,
 }
 
@@ -40,7 +40,7 @@ impl Slice {
         }
     }
 
-    /// Where the part begins, and the steps through it.
+    /// The start of the slice, and its steps.
     fn path(&self, shape: &[usize]) -> (usize, Vec<usize>) {
         let mut steps = strides(shape);
         let base = self.start * steps[self.axis];
@@ -107,7 +107,7 @@ impl Op for Slice {
     }
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
-        let refuse = || format!("takes {self:?} of one input, not of {inputs:?}");
+        let refuse = || format!("expects {self:?} of one input, not of {inputs:?}");
         let [x] = inputs else { return Err(refuse()) };
         let side = *x.get(self.axis).ok_or_else(refuse)?;
         let there = side.saturating_sub(self.start).div_ceil(self.step.max(1));

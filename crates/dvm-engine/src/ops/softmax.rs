@@ -54,7 +54,7 @@ impl Op for Softmax {
         match inputs {
             [x] if x.get(self.axis).is_some_and(|&side| side > 0) => Ok(x.to_vec()),
             _ => Err(format!(
-                "takes axis {} of one input, not {inputs:?}",
+                "expects axis {} of one input, not {inputs:?}",
                 self.axis
             )),
         }
@@ -116,7 +116,7 @@ impl Softmax {
         rows.collect()
     }
 
-    /// The way back.
+    /// The backward pass.
     fn tensor_of(&self, shape: &[usize], rows: Vec<f32>) -> Tensor {
         let (side, inner) = self.sides(shape);
         if inner == 1 {

@@ -8,8 +8,8 @@ use crate::Tensor;
 use crate::runtime::splitmix;
 
 /// In training, zeroes a residual branch of each picture with probability `p` and divides the others by
-/// `1 − p` (arXiv 1603.09382, torchvision's mode `row`); in inference, nothing. The mask follows from the
-/// step's seed and the node's position alone.
+/// `1 − p` (arXiv 1603.09382, torchvision's mode `row`); in inference, does nothing. The mask depends
+/// only on the step's seed and the node's position.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StochasticDepth {
     /// Probability that a picture's branch is dropped, in [0, 1).
@@ -53,7 +53,7 @@ impl Op for StochasticDepth {
         }
         match inputs {
             [x] if !x.is_empty() => Ok(x.to_vec()),
-            _ => Err(format!("takes one input [N, …], not {inputs:?}")),
+            _ => Err(format!("expects one input [N, …], not {inputs:?}")),
         }
     }
 

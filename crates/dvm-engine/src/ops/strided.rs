@@ -1,5 +1,4 @@
-//! Values picked from a tensor by steps along its axes: what permutations, slices and broadcasts have
-//! in common.
+//! Reads and writes with a step per axis: the common part of permutations, slices and broadcasts.
 
 use rayon::prelude::*;
 
@@ -15,7 +14,7 @@ fn stored_axes(rank: usize) -> Vec<usize> {
     }
 }
 
-/// How far apart neighbours along each axis are stored.
+/// The distance in memory of neighbours along each axis.
 pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![0; shape.len()];
     let mut step = 1;
@@ -26,8 +25,8 @@ pub(super) fn strides(shape: &[usize]) -> Vec<usize> {
     strides
 }
 
-/// The steps of a tensor of shape `from` through a broadcast to `to`: axes are aligned at the last, and
-/// a side of 1 is read again and again.
+/// The steps of a tensor of shape `from` in a broadcast to `to`: axes are aligned at the last, and a
+/// side of 1 is repeated.
 pub(super) fn broadcast_steps(from: &[usize], to: &[usize]) -> Vec<usize> {
     let missing = to.len() - from.len();
     let own = strides(from);
@@ -42,7 +41,7 @@ pub(super) fn broadcast_steps(from: &[usize], to: &[usize]) -> Vec<usize> {
 /// The shape that two shapes are broadcast to, as NumPy does.
 ///
 /// # Errors
-/// The end of a sentence, if some side is neither the same nor 1.
+/// If a side is neither equal nor 1, as the end of a sentence.
 pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> {
     let rank = a.len().max(b.len());
     let side = |shape: &[usize], axis: usize| match (axis + shape.len()).checked_sub(rank) {
@@ -55,13 +54,13 @@ pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Result<Vec<usize>, String> 
             (1, b) => Ok(b),
             (a, 1) => Ok(a),
             _ => Err(format!(
-                "takes shapes that go together, not {a:?} and {b:?}"
+                "expects shapes that go together, not {a:?} and {b:?}"
             )),
         })
         .collect()
 }
 
-/// A way through a tensor's stored values, row by row of a result: an index of the result is read at
+/// A path through a tensor's stored values, row by row of a result: an index of the result is read at
 /// `base + Σ index · step`.
 pub(super) struct Path<'a> {
     shape: &'a [usize],
@@ -87,7 +86,7 @@ impl<'a> Path<'a> {
         self.order.last().map_or(0, |&axis| steps[axis])
     }
 
-    /// Where row `row` begins.
+    /// The start of row `row`.
     pub fn row_start(&self, row: usize, steps: &[usize]) -> usize {
         let mut rest = row;
         let mut offset = 0;
@@ -145,7 +144,7 @@ pub(super) fn place(values: &Tensor, target: &mut [f32], base: usize, steps: &[u
     }
 }
 
-/// The sums of `values` over all that was broadcast from `shape`, in f64, in order.
+/// The sums of `values` over all positions that were broadcast from `shape`, in f64, in order.
 pub(super) fn summed_to(values: &Tensor, shape: &[usize]) -> Tensor {
     if values.shape() == shape {
         return values.clone();
@@ -166,7 +165,7 @@ pub(super) fn summed_to(values: &Tensor, shape: &[usize]) -> Tensor {
     Tensor::from_stored(shape, sums)
 }
 
-/// The same tensor under a shape that it is broadcast to.
+/// The same tensor, broadcast to a shape.
 pub(super) fn spread(values: &Tensor, shape: &[usize]) -> Tensor {
     if values.shape() == shape {
         return values.clone();

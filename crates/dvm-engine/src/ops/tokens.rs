@@ -40,7 +40,7 @@ impl Op for Tokens {
 
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
-            return Err(format!("takes one input, not {}", inputs.len()));
+            return Err(format!("expects one input, not {}", inputs.len()));
         };
         let (n, c, h, w) = feature_map(x)?;
         Ok(vec![n, h * w, c])
@@ -65,7 +65,7 @@ impl Op for Tokens {
     }
 }
 
-/// Tokens `[N, H · W, C]` as feature maps `[N, C, H, W]`: what [`Tokens`] makes of them, turned round.
+/// Tokens `[N, H · W, C]` as feature maps `[N, C, H, W]`: the inverse of [`Tokens`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
     /// H.
@@ -108,7 +108,7 @@ impl Op for Grid {
                 Ok(vec![*n, *c, self.rows, self.columns])
             }
             _ => Err(format!(
-                "takes tokens [N, {} · {}, C], not {inputs:?}",
+                "expects tokens [N, {} · {}, C], not {inputs:?}",
                 self.rows, self.columns
             )),
         }

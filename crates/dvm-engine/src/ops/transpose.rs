@@ -1,10 +1,10 @@
-//! Turning a matrix on its side.
+//! Transposition of matrices.
 
 use rayon::prelude::*;
 
 use crate::runtime::buffer::Buffer;
 
-/// Rows and columns of a block that is turned in a core's first cache.
+/// Rows and columns of a block that fits in a core's first-level cache.
 const SIDE: usize = 32;
 
 /// The matrix `[rows, columns]` as `[columns, rows]`.

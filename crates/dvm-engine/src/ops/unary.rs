@@ -1,4 +1,4 @@
-//! Functions of one number that are no activations.
+//! Functions of one number other than activations.
 
 use super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
 use super::{
@@ -44,7 +44,7 @@ impl Unary {
             Self::Sqrt => x.sqrt(),
             Self::Reciprocal => 1.0 / x,
             Self::Erf => libm::erf(f64::from(x)) as f32,
-            // A NaN stays one.
+            // NaN stays NaN.
             Self::Clip { low, high } => {
                 let x = if x < low { low } else { x };
                 if x > high { high } else { x }
@@ -52,7 +52,7 @@ impl Unary {
         }
     }
 
-    /// The derivative; 0 at the kinks of |x|, 1 at the bounds of a clip, as PyTorch takes them.
+    /// The derivative; 0 at the kinks of |x|, 1 at the bounds of a clip, as in PyTorch.
     pub fn derivative(self, x: f32) -> f32 {
         match self {
             Self::Neg => -1.0,
@@ -101,7 +101,7 @@ impl Op for Unary {
     fn output_shape(&self, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Vec<usize>, String> {
         match inputs {
             [x] => Ok(x.to_vec()),
-            _ => Err(format!("takes one input, not {}", inputs.len())),
+            _ => Err(format!("expects one input, not {}", inputs.len())),
         }
     }
 

@@ -13,10 +13,11 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 
 /// Attention among the pixels of each window of a feature map (Swin, arXiv 2103.14030): queries, keys
-/// and values side by side in the channels, `[N, 3 · C, H, W]`, become `[N, C, H, W]`. Both sides are
-/// multiples of the window. Its parameter `[(2 · window − 1)², heads]` is added to the scores by how far
-/// two pixels are apart. Windows begin `shift` pixels further down and to the right, those over the edge
-/// taking up what the first ones leave, but pixels that are no neighbours do not see each other.
+/// and values, concatenated in the channels, `[N, 3 · C, H, W]`, become `[N, C, H, W]`. Both sides are
+/// multiples of the window. The parameter `[(2 · window − 1)², heads]` is added to the scores by the
+/// offset of two pixels. Windows begin `shift` pixels further down and to the right; those at the end
+/// also take the pixels before the first window, but pixels that are no neighbours do not attend to each
+/// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowAttention {
     /// Number of heads; divides C.
@@ -27,7 +28,7 @@ pub struct WindowAttention {
     pub shift: usize,
 }
 
-/// Rows and columns of a window at most: the bias of all pairs of its pixels is laid out.
+/// Largest number of rows and columns of a window: the bias of all pairs of its pixels is stored.
 const LARGEST: usize = 64;
 
 /// One window of a map.
@@ -35,13 +36,13 @@ const LARGEST: usize = 64;
 pub struct Window {
     /// Its pixels, row by row of the window: each is `row · W + column` of the map.
     pub pixels: Vec<usize>,
-    /// For each pixel its region; pixels of different regions do not see each other.
+    /// For each pixel its region; pixels of different regions do not attend to each other.
     pub regions: Vec<usize>,
     /// Whether there are several regions.
     is_mixed: bool,
 }
 
-/// What is added to the score of two pixels that do not see each other, as in torchvision.
+/// Added to the score of two pixels that do not attend to each other, as in torchvision.
 pub const UNSEEN: f32 = -100.0;
 
 impl WindowAttention {
@@ -84,7 +85,7 @@ impl WindowAttention {
         windows
     }
 
-    /// The row of the table for two pixels of a window, the one that looks and the one that is looked at:
+    /// The row of the table for two pixels of a window, the one that looks and the one that is read:
     /// their positions in [`Window::pixels`].
     pub fn table_row(&self, from: usize, to: usize) -> usize {
         let m = self.window;
@@ -164,7 +165,7 @@ impl Op for WindowAttention {
         parameters: &[&[usize]],
     ) -> Result<Vec<usize>, String> {
         let [x] = inputs else {
-            return Err(format!("takes one input, not {}", inputs.len()));
+            return Err(format!("expects one input, not {}", inputs.len()));
         };
         let (n, wide, h, w) = feature_map(x)?;
         let m = self.window;
@@ -179,7 +180,7 @@ impl Op for WindowAttention {
             && parameters == [&table[..]];
         if !fits {
             return Err(format!(
-                "takes [N, 3 · C, H, W] of {} heads with sides that are multiples of {m}, at most \
+                "expects [N, 3 · C, H, W] of {} heads with sides that are multiples of {m}, at most \
                  {LARGEST}, and a table \
                  {table:?}, not {inputs:?} and {parameters:?}",
                 self.heads

@@ -1,8 +1,8 @@
-//! Storage that is used again.
+//! Memory that is used again.
 //!
-//! A forward pass asks for tens of large arrays and gives them back a moment later. Fresh memory
-//! from the operating system costs a page fault every 4 KiB, which took a third of the time of a
-//! small network; so what is given back is kept for the next one who asks.
+//! A forward pass allocates tens of large arrays and releases them soon after. Fresh memory from the
+//! operating system costs a page fault every 4 KiB, a third of the time of a small network; so released
+//! arrays are kept for the next request.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Shorter arrays are cheap to allocate: 64 KiB.
 const SHORTEST: usize = 1 << 14;
 
-/// Values kept at most: 64 MiB. What has waited longest goes first, so arrays of a batch size that
-/// is no longer used do not stay. A network under training keeps more, see [`for_training`].
+/// Values that are kept, at most: 64 MiB. The oldest are released first, so that arrays of an unused
+/// batch size do not stay. Training keeps more, see [`for_training`].
 const MOST: usize = 1 << 24;
 
 /// An array of f32 whose memory is used again after it is dropped.
 pub(crate) struct Buffer {
-    /// At least `len` values; what lies beyond is left from earlier use.
+    /// At least `len` values; the rest is left from earlier use.
     array: Array,
     len: usize,
 }
@@ -67,7 +67,7 @@ impl DerefMut for Array {
     }
 }
 
-/// Arrays waiting to be used again, the longest waiting first.
+/// Arrays that wait for use, the oldest first.
 struct Shelf {
     arrays: Vec<Array>,
     /// Values of these.
@@ -80,9 +80,9 @@ struct Shelf {
 
 static SHELF: Mutex<Shelf> = Mutex::new(Shelf::new());
 
-/// What a step of training gives back on its way back, the next step takes on its way forward: as long
-/// as steps follow each other, as much is kept as they had in use at a time, and no more. The first
-/// walk for another purpose ends this.
+/// Arrays that a training step releases on its way back are used by the next step: while steps follow
+/// each other, as many values are kept as one step has in use at a time. The first walk for another
+/// purpose ends this.
 pub(crate) fn for_training(training: bool) {
     let mut shelf = shelf();
     if training != shelf.peak.is_some() {
@@ -101,11 +101,9 @@ impl Shelf {
         }
     }
 
-    /// An array that holds `len` values: of those not more than twice as long the one that was used
-    /// last, for its values are most likely still in cache; or else the shortest. However much
-    /// longer that is: a pass has only a few arrays in use at a time, and the next pass finds all
-    /// of them here again. A step of training has many in use and would be without the long ones, so
-    /// it takes none that are too long.
+    /// An array of at least `len` values. Of those up to twice as long, the one used last, because it is
+    /// probably still in cache; else the shortest. A pass has few arrays in use at a time, so a long one
+    /// may serve a short request. A training step has many in use, and takes none that is too long.
     fn take(&mut self, len: usize) -> Option<Array> {
         let near = self
             .arrays
@@ -144,12 +142,12 @@ impl Shelf {
 }
 
 fn shelf() -> MutexGuard<'static, Shelf> {
-    // A panic elsewhere cannot leave the shelf half changed in a way that matters.
+    // No panic leaves the arrays in a bad state.
     SHELF.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Buffer {
-    /// `len` values that are to be overwritten: what they are is left open.
+    /// `len` values of unspecified content, to be overwritten.
     pub fn unspecified(len: usize) -> Self {
         if len < SHORTEST {
             return vec![0.0; len].into();
@@ -171,7 +169,7 @@ impl Buffer {
         buffer
     }
 
-    /// Changes the number of values; all of them are then left open.
+    /// Changes the number of values; their content is then unspecified.
     pub fn resize(&mut self, len: usize) {
         if len > self.array.len() {
             *self = Self::unspecified(len);
@@ -246,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_much_longer_array_is_better_than_none_and_the_shortest_is_best() {
+    fn a_much_longer_array_is_used_if_there_is_no_other() {
         let mut shelf = shelf_of(&[400, 300, 500]);
         assert!(shelf.take(501).is_none());
         assert_eq!(shelf.take(100).map(|a| a.len()), Some(300));
@@ -254,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waited_longest_makes_room() {
+    fn the_oldest_array_is_released_first() {
         let shelf = shelf_of(&[MOST / 2, MOST / 4, MOST / 2]);
         let lengths: Vec<usize> = shelf.arrays.iter().map(|array| array.len()).collect();
         assert_eq!(lengths, [MOST / 4, MOST / 2]);
@@ -262,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_training_find_all_that_they_had_in_use() {
+    fn training_steps_reuse_all_their_memory() {
         let mut shelf = Shelf::new();
         shelf.peak = Some(0);
         shelf.count(MOST);
@@ -279,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn zeroed_values_are_zero_whoever_used_them_before() {
+    fn zeroed_values_are_zero_after_any_use() {
         for _ in 0..3 {
             let mut buffer = Buffer::zeroed(SHORTEST);
             assert!(buffer.iter().all(|&v| v == 0.0));

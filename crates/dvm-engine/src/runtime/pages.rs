@@ -1,28 +1,28 @@
 //! Long arrays in large pages.
 //!
-//! A processor keeps the addresses of only some thousand pages at hand. With pages of 4 KiB that is a few
-//! MiB, so reading the weights of a network waits for addresses as well as for memory; with pages of 2 MiB
-//! the same memory is read up to twice as fast. Linux gives them to whom asks (`madvise`), and this is asking.
+//! A processor caches the addresses of some thousand pages. With pages of 4 KiB that covers a few MiB,
+//! so reading the weights of a network also waits for addresses. With pages of 2 MiB the same memory is
+//! read up to twice as fast. Linux provides them on request (`madvise`).
 
 use memmap2::{Advice, MmapMut, MmapOptions};
 
 /// Bytes of a large page.
 const PAGE: usize = 1 << 21;
 
-/// Shorter arrays stay as they are: 1 MiB. An array between this and a page takes a whole page.
+/// Shorter arrays use normal memory: 1 MiB. An array between this and a page takes a whole page.
 const SHORTEST: usize = 1 << 20;
 
-/// An array of f32 in large pages, where the operating system has some; zeros at first.
+/// An array of f32 in large pages, if the operating system has some; zeros at first.
 pub(crate) struct Pages {
     map: MmapMut,
-    /// Where in the mapping the array begins: pages begin at multiples of their size.
+    /// Offset of the array in the mapping: pages begin at multiples of their size.
     start: usize,
     /// Bytes.
     len: usize,
 }
 
 impl Pages {
-    /// `len` zeros. `None` if they are too few, or if the operating system refuses.
+    /// `len` zeros; `None` if they are too few, or if the operating system refuses.
     pub fn zeros(len: usize) -> Option<Self> {
         let len = len.checked_mul(size_of::<f32>())?;
         if len < SHORTEST {
@@ -33,7 +33,7 @@ impl Pages {
             .map_anon()
             .ok()?;
         let start = map.as_mut_ptr().align_offset(PAGE);
-        // Without large pages, it works all the same.
+        // It works without large pages, too.
         let _ = map.advise_range(Advice::HugePage, start, len.max(PAGE));
         Some(Self { map, start, len })
     }
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_array_gets_none() {
+    fn a_short_array_has_no_large_pages() {
         assert!(Pages::zeros(SHORTEST / size_of::<f32>() - 1).is_none());
         assert!(Pages::zeros(SHORTEST / size_of::<f32>()).is_some());
     }

@@ -1,11 +1,10 @@
-//! Where the time of walks goes, node by node.
+//! Time per node.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Adds up what each node of a network costs, over all walks of all its forms, until it is read. A
-/// network carries it by [`Network::with_stopwatch`](crate::Network::with_stopwatch); one without
-/// never looks at the clock.
+/// Adds up the time of each node over all walks of all forms of a network. A network has one by
+/// [`Network::with_stopwatch`](crate::Network::with_stopwatch); without one, no time is measured.
 ///
 /// ```
 /// use dvm_engine::{Blueprint, Network, Stopwatch, Tensor, Walk, seeded};
@@ -32,52 +31,52 @@ struct Sums {
     places: BTreeMap<(Walk, String), usize>,
 }
 
-/// Which way a graph was walked.
+/// The kind of walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Walk {
-    /// From the picture to the logits.
+    /// From the input to the logits.
     Forward,
-    /// From the logits to the picture.
+    /// From the logits to the input.
     Backward,
-    /// From changes of the picture to the logits, where they reach.
+    /// From changes of the input to the logits, as far as they reach.
     Incremental,
 }
 
-/// What one node cost on all walks of one kind.
+/// The cost of one node, over all walks of one kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lap {
-    /// Which way the graph was walked.
+    /// The kind of walk.
     pub walk: Walk,
     /// Name of the node.
     pub node: String,
     /// Its op's kind, such as `conv2d`.
     pub kind: &'static str,
-    /// The shape of its value when it was first walked over.
+    /// The shape of its value in the first walk.
     pub shape: Vec<usize>,
-    /// How often it was walked over.
+    /// Number of calls.
     pub calls: usize,
-    /// Seconds, all calls together. Walks that run side by side each count, so the sum over all nodes
-    /// can be more than the time that passed.
+    /// Seconds of all calls. Parallel walks each count, so the sum over all nodes can exceed the time
+    /// that passed.
     pub seconds: f64,
-    /// Multiply-adds of the direct computation, all calls together; 0 but for convolutions and
-    /// linear layers. Kernels that get by with fewer are credited with all.
+    /// Multiply-adds of the direct computation, for all calls; 0 for ops other than convolutions, linear
+    /// layers, attention and products. Kernels that need fewer are credited with all.
     pub multiply_adds: u64,
 }
 
 impl Stopwatch {
-    /// What was measured since the beginning or the last [`Stopwatch::reset`]: one lap per node and
-    /// kind of walk, in the order in which they were first walked over.
+    /// The measurements since the start or the last [`Stopwatch::reset`]: one lap per node and kind of
+    /// walk, in the order of their first call.
     pub fn laps(&self) -> Vec<Lap> {
         self.sums().laps.clone()
     }
 
-    /// Forgets what was measured.
+    /// Removes all measurements.
     pub fn reset(&self) {
         *self.sums() = Sums::default();
     }
 
     fn sums(&self) -> MutexGuard<'_, Sums> {
-        // No panic can leave the sums half changed.
+        // No panic leaves the sums in a bad state.
         self.sums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

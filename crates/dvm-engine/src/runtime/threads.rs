@@ -1,32 +1,31 @@
-//! Keeping the cores awake while a network is walked, and no longer than they are of use.
+//! Keeps the threads of the pool awake during a walk.
 //!
-//! A walk is a hundred short parallel loops. A thread of the pool that finds nothing to do between
-//! two of them falls asleep within microseconds, and waking it takes longer than a small layer. So at
-//! every node a walk asks the other threads to look for work, and they go on looking through short
-//! gaps. Where there is none for a while they fall asleep all the same, and all the while that they look
-//! they let other programs go first: a core that only waits is never kept from work.
+//! A walk is a hundred short parallel loops. An idle thread of the pool falls asleep within
+//! microseconds, and waking it takes longer than a small layer. So at every node a walk asks the other
+//! threads to look for work, and they continue through short gaps. Without work they fall asleep after a
+//! while, and while they look they yield their core to other programs.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a thread looks for work in vain before it falls asleep: longer than the gap between two
-/// layers, or than a small layer that is not split.
+/// How long a thread looks for work before it falls asleep: longer than the gap between two layers, or
+/// than a small layer that is not split.
 const PATIENCE: Duration = Duration::from_micros(100);
 
-/// How long it looks without asking the system whether others want its core.
+/// How long it looks before it begins to yield its core to other programs.
 const AT_ONCE: Duration = Duration::from_micros(5);
 
-/// How long a thread answers to one request, whatever it finds. It may have come to it while it waited for
-/// its part of another walk, which it must get back to.
+/// How long a thread follows one request, even if it finds work. It may have come to it while it waited
+/// for its part of another walk, which it must return to.
 const LONGEST: Duration = Duration::from_millis(5);
 
-/// How many threads of the pool were asked to look for work since one of them last gave up: of whichever
-/// walk, for all of them do whatever work there is.
+/// Number of threads of the pool that were asked to look for work since one of them last gave up. One
+/// number for all walks, because a thread takes work of any walk.
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 
-/// A walk under way.
+/// A walk in progress.
 #[derive(Default)]
 struct Walking {
     done: AtomicBool,
@@ -40,14 +39,14 @@ thread_local! {
     static LOOKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `walk` inside the pool. At its nodes it calls [`wake_threads`].
+/// Runs `walk` inside the pool. It calls [`wake_threads`] at each node.
 pub(crate) fn in_thread_pool<R: Send>(walk: impl FnOnce() -> R + Send) -> R {
     if rayon::current_thread_index().is_some() {
         // Part of other work, which keeps the threads busy.
         return walk();
     }
     rayon::scope(|_| {
-        /// Even if the walk panics, its end is known to all who look for its work.
+        /// Marks the end of the walk, even if it panics.
         struct Led(Option<Arc<Walking>>);
         impl Drop for Led {
             fn drop(&mut self) {
@@ -67,7 +66,7 @@ pub(crate) fn in_thread_pool<R: Send>(walk: impl FnOnce() -> R + Send) -> R {
     })
 }
 
-/// Asks the threads that sleep to look for work of the walk that this thread leads, if it leads one.
+/// Asks sleeping threads to look for work of the walk that this thread leads, if it leads one.
 pub(crate) fn wake_threads() {
     LED.with_borrow(|led| {
         let Some(walking) = led else { return };
@@ -91,7 +90,7 @@ pub(crate) fn wake_threads() {
 }
 
 impl Walking {
-    /// Works at whatever there is, until the walk is over or there has been nothing for a while.
+    /// Works until the walk is over or there was no work for a while.
     fn look_for_work(&self) {
         let begin = Instant::now();
         let mut idle_since = begin;
@@ -120,7 +119,7 @@ impl Walking {
 mod tests {
     use super::*;
 
-    /// A walk of a few short parallel loops within each other, and its result.
+    /// A walk of short nested parallel loops, and its result.
     fn walk(depth: u32) -> u64 {
         if depth == 0 {
             return 1;
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn walks_end_however_many_begin_at_once() {
+    fn parallel_walks_end() {
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
@@ -144,16 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn a_walk_that_has_nothing_to_share_leaves_the_other_threads_asleep() {
+    fn threads_without_work_fall_asleep() {
         let walking = Walking::default();
         let begin = Instant::now();
         walking.look_for_work();
-        // It looks for a tenth of a millisecond; a busy machine may take it off its core meanwhile.
+        // It looks for 0.1 ms; a busy machine may interrupt it.
         assert!(begin.elapsed() < Duration::from_secs(1));
     }
 
     #[test]
-    fn a_walk_that_panics_leads_no_longer() {
+    fn a_walk_that_panics_ends() {
         let walk =
             || in_thread_pool(|| assert!(rayon::current_thread_index().is_none(), "as it must"));
         assert!(std::panic::catch_unwind(walk).is_err());

@@ -1,4 +1,4 @@
-//! The outputs of a network's blocks and stages: where it can be cut, found in the graph.
+//! The outputs of a network's blocks and stages, found in the graph.
 
 use crate::ops::Class;
 use crate::ops::channel_shuffle::ChannelShuffle;
@@ -8,15 +8,15 @@ use crate::topology::cut_nodes::cut_nodes;
 use crate::topology::last_stage::{last_of, map_at};
 use crate::{Error, FeatureMap, Graph, Node, NodeId};
 
-/// What a block of layers gives to those behind it.
+/// The output of a block of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockOutput {
     /// Its node, channels, rows and columns.
     pub map: FeatureMap,
-    /// Pixels of the picture from one place to its neighbour, down and to the right.
+    /// Pixels of the input from one position to the next, down and to the right.
     pub stride: (usize, usize),
-    /// The stage that the block is in, from 1: blocks of one stride are a stage (C1, C2, … of feature
-    /// pyramids, if the first has stride 2).
+    /// The stage of the block, from 1. Blocks of one stride are a stage (C1, C2, … of feature pyramids,
+    /// if the first has stride 2).
     pub stage: usize,
     /// Whether it is the output of the whole stage.
     pub ends_stage: bool,
@@ -26,10 +26,10 @@ impl Graph {
     /// The outputs of the network's blocks in order, up to the last feature map, for inputs
     /// `[N, C, H, W]` of this shape. All paths from the picture to the logits go through each of them.
     ///
-    /// A block ends where branches meet in a sum or side by side, with the activation that follows;
-    /// where the next residual block begins; at a bottleneck, which has fewer channels than what comes
-    /// before and behind it; and with the last feature map. Of the two sums of a transformer's block only
-    /// the second counts, told by the path of their names. A stage that has none of these ends with its
+    /// A block ends with a sum or concatenation of branches and the activation after it; before the next
+    /// residual block; at a bottleneck, which has fewer channels than the layers before and after it;
+    /// and with the last feature map. Of the two sums of a transformer block only the second counts; the
+    /// path of their names shows that they belong together. A stage without any of these ends with its
     /// last layer.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Graph {
         let ends = self.ends(&cuts);
         let mut outputs: Vec<BlockOutput> = Vec::new();
         let mut from = 0;
-        // Stages: stretches of one stride.
+        // Stages: nodes of one stride.
         while from < cuts.len() {
             let Some(first) = &cuts[from].map else {
                 from += 1;
@@ -79,7 +79,7 @@ impl Graph {
             }
             if found.is_empty() {
                 let others = cuts[places].iter().rev().filter_map(|cut| cut.map.as_ref());
-                // Pictures that were only normalised are no stage.
+                // An input that was only normalised is no stage.
                 let made = |map: &&FeatureMap| own != (1, 1) || Some(&map.channels) != input.get(1);
                 found.extend(others.filter(made).take(1));
             }
@@ -98,7 +98,7 @@ impl Graph {
         Ok(outputs)
     }
 
-    /// For each of these cuts whether a block ends there.
+    /// For each cut node whether a block ends there.
     fn ends(&self, cuts: &[Cut]) -> Vec<bool> {
         let mut ends = vec![false; cuts.len()];
         let narrower = bottlenecks(cuts);
@@ -120,13 +120,13 @@ impl Graph {
             } else if narrower[index] {
                 ends[index] = true;
             }
-            // Where a residual block begins, something ends, unless it is between the two sums of one.
+            // A block ends before a residual block, except between the two sums of one block.
             let opens = next.is_some_and(|next| next.meets == Meets::Sum);
             if opens && index > 0 {
                 ends[index] = true;
             }
         }
-        // The last cut is the last feature map.
+        // The last cut node is the last feature map.
         if let Some(end) = ends.last_mut() {
             *end = true;
         }
@@ -134,14 +134,14 @@ impl Graph {
     }
 }
 
-/// A node that everything goes through.
+/// A cut node.
 struct Cut {
     id: NodeId,
     meets: Meets,
     map: Option<FeatureMap>,
 }
 
-/// How a node brings branches together.
+/// How a node joins branches.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meets {
     /// It has one input.
@@ -156,7 +156,7 @@ fn meets(node: &Node, map: Option<&FeatureMap>) -> Meets {
     let several = node.inputs.iter().any(|input| *input != node.inputs[0]);
     let sum =
         node.op.class() == Class::Sum || node.op_as::<Conv2d>().is_some_and(|conv| conv.residual);
-    // A class token in front of others is no branch.
+    // A class token before other tokens is no branch.
     let beside = node.op_as::<Concat>().zip(map);
     let beside = beside.is_some_and(|(concat, map)| concat.axis == map.layout.channel_axis());
     match () {
@@ -167,7 +167,7 @@ fn meets(node: &Node, map: Option<&FeatureMap>) -> Meets {
     }
 }
 
-/// How many of the cuts that follow a sum or concatenation belong to it.
+/// How many of the cut nodes after a sum or concatenation belong to it.
 fn followers(graph: &Graph, cuts: &[Cut]) -> usize {
     let belongs = |cut: &&Cut| {
         let node = graph.node(cut.id);
@@ -177,8 +177,8 @@ fn followers(graph: &Graph, cuts: &[Cut]) -> usize {
     cuts.iter().take_while(belongs).count()
 }
 
-/// For each cut whether it is the last of some that have fewer channels than what comes before and
-/// what a single layer makes of them.
+/// For each cut node whether it is the last of a bottleneck: fewer channels than the nodes before, and
+/// than the single layer after it.
 fn bottlenecks(cuts: &[Cut]) -> Vec<bool> {
     let channels = |cut: &Cut| cut.map.as_ref().map(|map| map.channels);
     let mut narrower = vec![false; cuts.len()];

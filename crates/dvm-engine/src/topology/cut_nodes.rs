@@ -1,21 +1,21 @@
-//! Waists: nodes that everything the output depends on goes through.
+//! Cut nodes: nodes that all paths from the input to the output go through.
 
 use crate::NodeId;
 use crate::ops::layout::Reads;
 use crate::topology::geometry::Geometry;
 
-/// What of a value the output depends on.
+/// The part of a value that the output depends on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Need {
     Nothing,
-    /// Only what stands for no place of the picture, such as the class token.
+    /// Only tokens without a position, such as the class token.
     OtherTokens,
     All,
 }
 
-/// In order, the nodes that every path from the picture to the output goes through and whose value
-/// matters at every place. In the last block of a network that reads a class token only, the sums no
-/// longer matter but at that token; the node that its attention reads still does everywhere.
+/// The cut nodes in order: every path from the input to the output goes through them, and the output
+/// depends on their value at every position. In the last block of a network that reads only a class
+/// token, the sums matter only at that token; the node that its attention reads matters everywhere.
 pub(crate) fn cut_nodes(geometry: &Geometry) -> Vec<NodeId> {
     let graph = geometry.graph;
     let nodes = graph.nodes();

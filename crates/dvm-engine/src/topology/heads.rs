@@ -21,17 +21,17 @@ impl Graph {
             if node.op.class().is_layer() {
                 return Some(id);
             }
-            // What has a number for each class is made for as many.
+            // A constant per class is made for this number of classes.
             let each = match node.op_as::<Binary>().map(|binary| &binary.other) {
                 Some(Other::Constant(constant)) => constant.len() > 1,
                 _ => false,
             };
-            // A sum over classes is none of them.
+            // A sum over classes mixes them.
             let mixes = |reduce: &Reduce| reduce.axes.contains(&1);
             if each || node.op_as::<Reduce>().is_some_and(mixes) {
                 return None;
             }
-            // Pools, activations and the like pass classes on.
+            // Pools, activations and similar ops keep classes apart.
             match (&node.inputs[..], &node.parameters[..]) {
                 (&[input], []) => id = input,
                 _ => return None,
@@ -48,10 +48,10 @@ impl Graph {
     }
 
     /// The same network for another number of classes: [`Graph::heads`] get as many filters, with the
-    /// values that `fresh` has for them; all else stays.
+    /// values that `fresh` returns; everything else stays.
     ///
     /// # Errors
-    /// [`Error::Node`] if the layer before the logits is none that can be replaced.
+    /// [`Error::Node`] if the logits are not the output of a layer that can be replaced.
     pub fn for_classes(
         &self,
         classes: usize,

@@ -1,5 +1,5 @@
-//! The last stage of a network, its layers at the coarsest resolution, or its last blocks: where it
-//! begins, and the feature map that it ends with.
+//! The last stage of a network, that is its layers at the coarsest resolution or its last blocks: the
+//! node before it, and the feature map at its end.
 
 use crate::ops::Class;
 use crate::ops::binary::Binary;
@@ -10,25 +10,25 @@ use crate::topology::cut_nodes::cut_nodes;
 use crate::topology::geometry::Geometry;
 use crate::{Error, Graph, NodeId};
 
-/// A node whose value has rows and columns of places, as a feature map or as tokens.
+/// A node whose value is a feature map or tokens with positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeatureMap {
     /// The node.
     pub node: NodeId,
     /// Channels of a map, features of a token.
     pub channels: usize,
-    /// Its rows and columns, and how they lie in the value.
+    /// Its rows and columns, and their order in the value.
     pub layout: SpatialLayout,
 }
 
 impl Graph {
-    /// The node whose value the last stage begins with, for inputs of this shape: the last one that
-    /// the network can be cut at in front of the first convolution, or linear layer on feature maps, whose
-    /// map is as small as that of any. All nodes after it belong to the stage (`layer4` and `fc` of a
-    /// ResNet). Layers that see a single pixel, behind a global pool, do not count.
+    /// The node before the last stage, for inputs of this shape: the last one after which the network
+    /// can be cut before the first convolution, or linear layer on feature maps, of the smallest map.
+    /// All later nodes belong to the stage (`layer4` and `fc` of a ResNet). Layers after a global pool
+    /// do not count.
     ///
-    /// Where all tokens look at each other (ViT) there is but one resolution: the last quarter of the
-    /// attentions counts as the stage, as of the blocks of a ResNet-18.
+    /// With attention among all tokens (ViT) there is only one resolution: the last quarter of the
+    /// attentions is the stage, like the blocks of a ResNet-18.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
@@ -45,16 +45,15 @@ impl Graph {
         last_cut(self, input, |parameter| parameter.name == *name)
     }
 
-    /// The last feature map: where class activation maps look (Grad-CAM, arXiv 1610.02391), for inputs
-    /// of this shape. Of the nodes that all paths from the picture to the logits go through, it is the
-    /// last before the layer whose outputs are the classes that has more than one place and whose value
-    /// matters at every place. Mean pools, dropout, the unrolling to tokens and projections of tokens at
-    /// its end are left off: the last ReLU of a ResNet, the last max pool of a VGG, the last concatenation
-    /// of a SqueezeNet, the last norm of a Swin transformer. A vision transformer that reads its class
-    /// token only has it before the last attention, behind which the other tokens go nowhere.
+    /// The last feature map, for inputs of this shape: what class activation maps use (Grad-CAM, arXiv
+    /// 1610.02391). It is the last cut node before the layer whose outputs are the classes that has more
+    /// than one position. Mean pools, dropout, rearrangement to tokens and projections of tokens at its
+    /// end are skipped: the result is the last ReLU of a ResNet, the last max pool of a VGG, the last
+    /// concatenation of a SqueezeNet, the last norm of a Swin transformer. For a vision transformer that
+    /// reads only its class token it is before the last attention.
     ///
-    /// `None` if there is none: the network has branches that meet only behind their global pools, or
-    /// looks at single pixels.
+    /// `None` if there is none: branches that meet only after their global pools, or a network of single
+    /// pixels.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
@@ -63,9 +62,8 @@ impl Graph {
         Ok(last_of(&geometry, &cut_nodes(&geometry)))
     }
 
-    /// The value of each node as a feature map, for inputs of this shape, even if it has a single place.
-    /// `None` where it has no rows and columns of places: it is a row of features, or its axes stand for
-    /// something else.
+    /// The value of each node as a feature map, for inputs of this shape, even with a single position.
+    /// `None` if it has no rows and columns of positions.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
@@ -82,7 +80,7 @@ impl Graph {
         Ok(self.ids().map(map).collect())
     }
 
-    /// The first convolution or linear layer whose map is as small as that of any.
+    /// The first convolution or linear layer with the smallest map.
     fn first_at_coarsest(&self, shapes: &[Vec<usize>]) -> Option<NodeId> {
         let is_layer = |id: NodeId| self.node(id).op.class().is_layer();
         let pixels = |id: NodeId| match shapes[id.0][..] {
@@ -93,7 +91,7 @@ impl Graph {
         self.ids().find(|&id| pixels(id) == Some(smallest))
     }
 
-    /// The layer in front of the first attention of the last quarter of them.
+    /// The layer before the first of the last quarter of attentions.
     fn first_of_last_attentions(&self) -> Option<NodeId> {
         let is_attention = |id: &NodeId| self.node(*id).op.class() == Class::Attention;
         let all: Vec<NodeId> = self.ids().filter(is_attention).collect();
@@ -127,7 +125,8 @@ pub(crate) fn map_at(geometry: &Geometry, id: NodeId) -> Option<FeatureMap> {
     })
 }
 
-/// Whether the node that it comes from says the same with more places, or as a map.
+/// Whether it holds no more than the node before it: that one has the same content with more positions,
+/// or as a map.
 fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
     let node = geometry.graph.node(map.node);
     let pool = node.op_as::<Pool>();
@@ -137,8 +136,7 @@ fn only_passes_on(geometry: &Geometry, map: &FeatureMap) -> bool {
     means || unrolls || class == Class::Identity || projects_tokens(geometry, map)
 }
 
-/// Whether it is a linear layer on tokens, or its bias: the queries, keys and values of an attention
-/// are no map of their own.
+/// Whether it is a linear layer on tokens, or its bias: queries, keys and values are no feature map.
 fn projects_tokens(geometry: &Geometry, map: &FeatureMap) -> bool {
     // One that also adds a residual or activates is more than a projection.
     let is_linear = |id: NodeId| {

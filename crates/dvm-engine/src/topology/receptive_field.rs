@@ -1,10 +1,10 @@
-//! Receptive fields: which pixels of the picture a value is computed from.
+//! Receptive fields: the pixels of the input that a value is computed from.
 //!
 //! After Araujo, Norris, Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill
-//! 2019 (doi 10.23915/distill.00021). Along each axis a layer whose window has `k` positions, steps by
-//! `s` and begins `p` before the map turns the field of its input (size `r`, stride `j`, first pixel
-//! `f`) into size `r + (k − 1) · j`, stride `j · s` and first pixel `f − p · j`. Where paths meet, the
-//! field is the smallest that holds those of all of them.
+//! 2019 (doi 10.23915/distill.00021). Along each axis a layer whose window has `k` positions, stride `s`
+//! and padding `p` turns the field of its input (size `r`, stride `j`, first pixel `f`) into size `r +
+//! (k − 1) · j`, stride `j · s` and first pixel `f − p · j`. Where paths meet, the field is the smallest
+//! that contains all of theirs.
 
 use std::ops::Range;
 
@@ -12,27 +12,27 @@ use crate::ops::layout::{Reads, Steps};
 use crate::topology::geometry::Geometry;
 use crate::{Error, Graph};
 
-/// What of the picture the value of a node at one place is computed from.
+/// The part of the input that one position of a node's value is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceptiveField {
-    /// Rows and columns of the picture, where windows slide all the way from it to the node. As in the
-    /// literature, what hangs over the edge of the picture is counted, too; a border that repeats or mirrors
-    /// pixels counts as lying where it stands.
+    /// Rows and columns of the input, if windows slide all the way from it to the node. As in the
+    /// literature, pixels beyond the edge of the input are counted; pixels of a border that repeats or
+    /// mirrors others count at their own position.
     pub local: Option<(FieldAxis, FieldAxis)>,
-    /// Whether the value depends on the whole picture as well: behind a global pool, a gate such as
-    /// squeeze-and-excitation, or attention. With neither this nor [`ReceptiveField::local`] the value is
-    /// always the same.
+    /// Whether the value also depends on the whole input: after a global pool, a gate such as
+    /// squeeze-and-excitation, or attention. Without this and without [`ReceptiveField::local`] the
+    /// value is constant.
     pub whole: bool,
 }
 
-/// A receptive field along one axis of the picture.
+/// A receptive field along one axis of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldAxis {
     /// Pixels from the first to the last, both counted.
     pub size: u64,
-    /// Pixels from the field of one place to that of its neighbour.
+    /// Pixels from the field of one position to that of the next.
     pub stride: u64,
-    /// The first pixel of the first place's field; negative before the edge of the picture.
+    /// The first pixel of the field of the first position; negative before the edge of the input.
     pub start: i64,
 }
 
@@ -44,13 +44,14 @@ impl FieldAxis {
         start: 0,
     };
 
-    /// The pixels that the place of this index, from 0, is computed from; some may lie off the picture.
+    /// The pixels of the field of the position with this index, from 0; some may be outside of the
+    /// input.
     pub fn pixels(self, index: usize) -> Range<i64> {
         let start = (self.start).saturating_add(signed(self.stride.saturating_mul(index as u64)));
         start..start.saturating_add(signed(self.size))
     }
 
-    /// The middle of those pixels, where the first pixel of the picture goes from 0 to 1.
+    /// The middle of these pixels; the first pixel of the input spans 0 to 1.
     pub fn centre(self, index: usize) -> f64 {
         let pixels = self.pixels(index);
         (pixels.start as f64 + pixels.end as f64) / 2.0
@@ -65,7 +66,7 @@ impl FieldAxis {
         }
     }
 
-    /// The smallest that holds both, if they go in equal steps.
+    /// The smallest that contains both, if their strides are equal.
     fn joined(self, other: Self) -> Option<Self> {
         let start = self.start.min(other.start);
         let end = self.pixels(0).end.max(other.pixels(0).end);
@@ -91,7 +92,7 @@ impl ReceptiveField {
         whole: true,
     };
 
-    /// `None` if both slide, but not in equal steps.
+    /// `None` if both slide with different strides.
     fn joined(self, other: Self) -> Option<Self> {
         let local = match (self.local, other.local) {
             (Some((rows, columns)), Some((others, beside))) => {
@@ -107,8 +108,8 @@ impl ReceptiveField {
 }
 
 impl Graph {
-    /// The receptive field of every node, in order, for an input `[N, C, H, W]` of this shape. `None`
-    /// where paths meet that do not go over the picture in equal steps, and behind such a place.
+    /// The receptive field of every node, in order, for inputs `[N, C, H, W]` of this shape. `None`
+    /// where paths of different strides meet, and after such a node.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
@@ -132,7 +133,7 @@ impl Graph {
     }
 }
 
-/// The field of what looks in this way at a value with that field.
+/// The field after an op that reads a value with this field.
 fn through(view: Reads, field: Option<ReceptiveField>) -> Option<ReceptiveField> {
     match (view, field) {
         (Reads::Nothing, _) => Some(ReceptiveField::NOTHING),

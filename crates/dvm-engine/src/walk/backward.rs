@@ -1,4 +1,4 @@
-//! The walk back from the logits: gradients of the input, of any node and of any parameter.
+//! The walk back from the logits: gradients of the input, of nodes and of parameters.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,13 +10,13 @@ use crate::runtime::threads::in_thread_pool;
 use crate::walk::forward::SavedActivations;
 use crate::{Activations, Error, Tensor, Walk};
 
-/// What a backward pass is to find.
+/// What a backward pass computes.
 pub struct Request<'a> {
     /// Nodes whose gradients are wanted, such as [`Graph::input`].
     pub nodes: &'a [NodeId],
     /// Whether a parameter's gradient is wanted.
     pub parameters: &'a (dyn Fn(&Parameter) -> bool + Sync),
-    /// Which rule each node gets.
+    /// The rules.
     pub rules: &'a Composite,
 }
 
@@ -31,41 +31,41 @@ impl Request<'_> {
     }
 }
 
-/// What a backward pass found.
+/// The result of a backward pass.
 pub struct Gradients {
     nodes: BTreeMap<NodeId, Tensor>,
     parameters: BTreeMap<usize, Tensor>,
 }
 
 impl Gradients {
-    /// The gradient of a node that was asked for; `None` if it has no influence on the seeds.
+    /// The gradient of a requested node; `None` if the seeds do not depend on it.
     pub fn node(&self, id: NodeId) -> Option<&Tensor> {
         self.nodes.get(&id)
     }
 
-    /// The gradient of the parameter of this index, if it was asked for and has an influence.
+    /// The gradient of the parameter of this index, if it was requested and the seeds depend on it.
     pub fn parameter(&self, index: usize) -> Option<&Tensor> {
         self.parameters.get(&index)
     }
 }
 
-/// A walk back under way.
+/// A walk back in progress.
 pub(crate) struct BackwardWalk<'a> {
     request: &'a Request<'a>,
     /// By [`Graph::leads_to_request`].
     leads_to_request: Vec<bool>,
-    /// Gradients that nodes have got so far.
+    /// The gradients so far.
     pending: Vec<Option<Tensor>>,
     pub(crate) found: Gradients,
 }
 
 impl Graph {
-    /// Walks back from `seeds`, gradients of some score with respect to the values of nodes
-    /// (usually one, of the logits). Nothing is computed that nobody asked for.
+    /// Walks back from `seeds`: gradients of a score with respect to the values of nodes, usually of the
+    /// logits. Computes only what the request needs.
     ///
     /// # Errors
     /// [`Error::NotKept`] if the forward pass did not keep what is needed, [`Error::Node`] where a
-    /// node cannot be walked backwards.
+    /// node cannot be walked backward.
     pub fn backward(
         &self,
         activations: &Activations,
@@ -76,8 +76,8 @@ impl Graph {
         in_thread_pool(|| self.walk_back(held, seeds.to_vec(), request))
     }
 
-    /// The same for a step of training: every activation and every gradient that nobody asked for is
-    /// given back as soon as the walk is past it.
+    /// The same for a training step: activations and gradients are released as soon as the walk has
+    /// passed them.
     ///
     /// # Errors
     /// As [`Graph::backward`].
@@ -114,7 +114,7 @@ impl Graph {
         Ok(way.found)
     }
 
-    /// A walk back that has got the seeds.
+    /// A walk back that begins with the seeds.
     pub(crate) fn begin_back<'a>(
         &self,
         held: &SavedActivations,
@@ -150,7 +150,7 @@ impl Graph {
         })
     }
 
-    /// Walks back over these nodes, of which everything is held.
+    /// Walks back over these nodes, whose activations must all be held.
     pub(crate) fn back_over(
         &self,
         nodes: Range<usize>,
@@ -212,8 +212,8 @@ impl Graph {
         parameter.role != crate::Role::Statistic && (request.parameters)(parameter)
     }
 
-    /// Whether a gradient at a node is of use: the node, one of its parameters or something before
-    /// it was asked for.
+    /// Whether the gradient at each node is needed: the node itself, one of its parameters or an earlier
+    /// node was requested.
     fn leads_to_request(&self, request: &Request) -> Vec<bool> {
         let mut leads = vec![false; self.nodes().len()];
         for (id, node) in self.nodes().iter().enumerate() {
@@ -224,7 +224,7 @@ impl Graph {
         leads
     }
 
-    /// One node: by its rule, or else by its op.
+    /// One node, by its rule or else by its op.
     pub(crate) fn step(
         &self,
         held: &SavedActivations,
@@ -239,7 +239,7 @@ impl Graph {
             Some(_) => Needs::INPUTS_AND_OUTPUT,
             None => node.op.needs(),
         };
-        // What is not needed may be gone; its shape is there.
+        // A value that is not needed may have been released; its shape is known.
         let value = |id: NodeId, needed: bool| match &held.values[id.0] {
             Some(value) => Ok(value.clone()),
             None if needed => Err(self.not_kept(id)),
@@ -299,7 +299,7 @@ impl Graph {
     }
 }
 
-/// Adds a gradient to a sum, in the place of either if nobody else holds it.
+/// Adds a gradient to a sum, in place if one of the two is not shared.
 fn accumulate(sum: &mut Option<Tensor>, gradient: Tensor) {
     *sum = Some(match sum.take() {
         None => gradient,

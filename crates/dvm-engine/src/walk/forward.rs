@@ -1,4 +1,4 @@
-//! The walk from the picture to the logits.
+//! The walk forward, from the input to the logits.
 
 mod parts;
 
@@ -10,18 +10,17 @@ use crate::runtime::buffer::for_training;
 use crate::runtime::threads::in_thread_pool;
 use crate::{Error, Tensor, Walk};
 
-/// Which values a forward pass holds on to; all others are given back as soon as the last node
-/// that reads them is done.
+/// Which values a forward pass keeps; all others are released after their last reader.
 #[derive(Clone, Copy, Debug)]
 pub enum Keep<'a> {
     /// Only the logits.
     Output,
     /// The logits and these.
     Nodes(&'a [NodeId]),
-    /// Everything: what a backward pass needs, whatever its rules.
+    /// All values: a backward pass with any rules needs them.
     All,
-    /// The logits, those of auxiliary heads, and what a walk back with the true gradients needs: as a
-    /// step of training does.
+    /// The logits, those of auxiliary heads, and what a walk back with the true gradients needs (a
+    /// training step).
     Backward,
 }
 
@@ -49,7 +48,7 @@ impl Activations {
         self.values[id.0].as_ref()
     }
 
-    /// Takes the value of a node out, if it was kept; [`Activations::put`] brings it back.
+    /// Takes the value of a node, if it was kept; [`Activations::put`] returns it.
     pub(crate) fn take(&mut self, id: NodeId) -> Option<Tensor> {
         self.values[id.0].take()
     }
@@ -59,9 +58,9 @@ impl Activations {
         self.values[id.0] = Some(value);
     }
 
-    /// The values of the nodes of `graph`, a rewritten form of `of`, which these are the values of: those
-    /// of one name and shape are the same, and what is missing besides (a class token of its own) is computed from
-    /// them, with all that follows from it. `None` if the picture itself was not kept.
+    /// The same activations for `graph`, a rewritten form of `of`. Nodes with the same name and shape
+    /// have the same value; missing ones (a class token as a node of its own) and those that depend on
+    /// them are computed. `None` if the input was not kept.
     pub fn in_the_form_of(&self, graph: &Graph, of: &Graph) -> Option<Self> {
         let by_name: std::collections::HashMap<&str, usize> = of
             .nodes()
@@ -129,10 +128,10 @@ impl SavedActivations {
     }
 }
 
-/// A forward pass under way.
+/// A forward pass in progress.
 struct Pass<'g> {
     graph: &'g Graph,
-    /// What a stopwatch takes it for.
+    /// The kind of walk, for the stopwatch.
     walk: Walk,
     mode: Mode,
     last_use: Vec<usize>,
@@ -157,7 +156,7 @@ impl<'g> Pass<'g> {
         }
     }
 
-    /// Computes these nodes; what they read from before them must be among the values.
+    /// Computes these nodes. Earlier values that they read must be there.
     fn run(&mut self, nodes: Range<usize>, pictures: &Tensor) -> Result<(), Error> {
         let graph = self.graph;
         for id in nodes {
@@ -175,7 +174,7 @@ impl<'g> Pass<'g> {
             let input_shapes: Vec<&[usize]> = inputs.iter().map(|i| i.shape()).collect();
             let parameter_shapes: Vec<&[usize]> = parameters.iter().map(|p| p.shape()).collect();
             let output_shape = shape_of(&*node.op, &node.name, &input_shapes, &parameter_shapes)?;
-            // A step of training uses what kernels make of the parameters only once.
+            // A training step uses packed parameters only once.
             let own = (self.mode != Mode::Inference).then(|| node.op.prepare());
             let call = ForwardCall {
                 inputs: &inputs,
@@ -222,7 +221,7 @@ impl Graph {
             .clone())
     }
 
-    /// Walks the graph and keeps what is asked for.
+    /// Walks forward and keeps what `keep` selects.
     ///
     /// # Errors
     /// [`Error::Node`] at the first node that cannot work on what reaches it.
@@ -248,12 +247,12 @@ impl Graph {
         })
     }
 
-    /// The logits `[N, K]` for N pictures for which the node `at` has these values `[N, …]`, and all that
-    /// does not follow from it has the values of one picture, `base`.
+    /// The logits `[N, K]` for N values `[N, …]` of the node `at`; all nodes that do not depend on it
+    /// have the values of one picture, `base`.
     ///
     /// # Errors
-    /// [`Error::NotKept`] if `base` lacks what is read besides, [`Error::Node`] at the first node that
-    /// cannot work on what reaches it.
+    /// [`Error::NotKept`] if `base` lacks a value that is read, [`Error::Node`] at the first node whose
+    /// inputs do not fit.
     pub fn logits_from(
         &self,
         at: NodeId,
@@ -263,7 +262,7 @@ impl Graph {
         self.logits_behind(at, value, base, Walk::Forward)
     }
 
-    /// The same as part of this walk.
+    /// The same, as part of this walk.
     pub(crate) fn logits_behind(
         &self,
         at: NodeId,
@@ -288,15 +287,15 @@ impl Graph {
         Ok(output.expect("the output is always kept"))
     }
 
-    /// The nodes besides `at` whose values [`Graph::logits_from`] reads.
+    /// The nodes in addition to `at` whose values [`Graph::logits_from`] reads.
     pub fn read_beside(&self, at: NodeId) -> Vec<NodeId> {
         let last_use = self.last_use(Keep::Output);
         let beside = (0..at.0).filter(|&id| last_use[id] > at.0);
         beside.map(NodeId).collect()
     }
 
-    /// Computes these nodes again, and keeps all of their values; what they read from before them
-    /// must be held.
+    /// Computes these nodes again and keeps all of their values. Earlier values that they read must be
+    /// held.
     pub(crate) fn compute_again(
         &self,
         nodes: Range<usize>,
@@ -313,8 +312,8 @@ impl Graph {
         Ok(())
     }
 
-    /// For each node the last node that reads it (itself, if none does); beyond the end if its
-    /// value is to be kept.
+    /// For each node the last node that reads it (itself, if none does); beyond the end if its value is
+    /// kept.
     pub(crate) fn last_use(&self, keep: Keep) -> Vec<usize> {
         let count = self.nodes().len();
         let mut last: Vec<usize> = (0..count).collect();
@@ -345,8 +344,7 @@ impl Graph {
         last
     }
 
-    /// The nodes whose values nobody reads any more once node `id` has been computed, each once,
-    /// given their [`Graph::last_use`].
+    /// The nodes whose last reader is node `id`, each once, given [`Graph::last_use`].
     pub(crate) fn done_after(
         &self,
         id: usize,
@@ -360,8 +358,8 @@ impl Graph {
         done.into_iter()
     }
 
-    /// The largest number of values that are alive at once in a forward pass that keeps only the
-    /// logits: what one picture of a batch costs, in f32 values.
+    /// The largest number of f32 values that exist at once in a forward pass that keeps only the logits,
+    /// for one picture of a batch.
     ///
     /// # Errors
     /// As [`Graph::shapes`].

@@ -1,7 +1,7 @@
-//! Backward rules: what to do with a gradient at one node.
+//! Backward rules: what replaces the gradient of a node.
 //!
-//! A saliency method is a [`Composite`], a table that says which nodes get which [`Rule`]; the rest
-//! keep the true gradient. The graph itself is never touched.
+//! A gradient method is a [`Composite`], a table of nodes and their [`Rule`]s; other nodes keep the true
+//! gradient. The graph is not changed.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ pub enum Where {
 }
 
 impl Where {
-    /// Whether a node is meant.
+    /// Whether a node is selected.
     pub fn is_at(&self, graph: &Graph, id: NodeId) -> bool {
         let node = graph.node(id);
         match self {
@@ -64,7 +64,7 @@ impl Where {
         }
     }
 
-    /// What it says in a record.
+    /// The name in a record.
     pub fn name(&self) -> &str {
         match self {
             Self::Rectifiers => "rectifiers",
@@ -76,7 +76,7 @@ impl Where {
     }
 }
 
-/// A table of rules: each node has the first one that is meant for it, or the true gradient.
+/// A table of rules: each node has the first one that selects it, or the true gradient.
 #[derive(Clone, Debug, Default)]
 pub struct Composite {
     rules: Vec<(Where, Arc<dyn Rule>)>,
@@ -91,28 +91,28 @@ impl Composite {
         Self::default()
     }
 
-    /// The same with one more rule, for nodes that have none yet.
+    /// The same with another rule, for nodes that have none yet.
     #[must_use]
     pub fn with(mut self, at: Where, rule: impl Rule + 'static) -> Self {
         self.rules.push((at, Arc::new(rule)));
         self
     }
 
-    /// The same with all rules of another table behind its own.
+    /// The same followed by all rules of another table.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.rules.extend(other.rules);
         self
     }
 
-    /// The rule of a node; `None` is the true gradient.
+    /// The rule of a node; `None` for the true gradient.
     pub fn rule_at(&self, graph: &Graph, id: NodeId) -> Option<&dyn Rule> {
         let mut rules = self.rules.iter();
         let (_, rule) = rules.find(|(at, _)| at.is_at(graph, id))?;
         Some(&**rule)
     }
 
-    /// The table: for which nodes, which rule.
+    /// The nodes and rules of the table.
     pub fn rules(&self) -> impl Iterator<Item = (&Where, &dyn Rule)> {
         self.rules.iter().map(|(at, rule)| (at, &**rule))
     }
@@ -129,15 +129,15 @@ pub fn deconvnet() -> Composite {
     Composite::new().with(Where::Rectifiers, Rectified::Deconvnet)
 }
 
-/// What an activation is to the rules of guided backprop and deconvnet.
+/// How guided backprop and deconvnet treat an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// ReLU or ReLU with an upper bound: the rules are defined for it.
     Relu,
-    /// Another function that passes what is positive and holds back what is negative: the rules are
-    /// carried over to it.
+    /// Another function that passes positive values and suppresses negative ones: the rules are applied
+    /// to it as to ReLU.
     Rectifier,
-    /// A function that treats both sides alike, such as a sigmoid: it keeps its true gradient.
+    /// A function that is symmetric, such as a sigmoid: it keeps its true gradient.
     Gate,
 }
 
@@ -175,7 +175,7 @@ impl Rule for Rectified {
         call: &BackwardCall,
         grad_output: &Tensor,
     ) -> Result<Vec<Option<Tensor>>, String> {
-        // A NaN stays one: what overflowed must not look like what is held back.
+        // NaN stays NaN, so that overflow is not hidden.
         let positive = |g: f32| if g < 0.0 { 0.0 } else { g };
         if matches!(self, Self::Deconvnet) {
             return Ok(vec![Some(crate::ops::map(grad_output, positive))]);

@@ -1,8 +1,9 @@
-//! The walk back with only a part of the activations in memory: the rest is computed again on the way.
+//! The walk back with a part of the activations in memory; the rest is computed again (gradient
+//! checkpointing).
 //!
-//! The nodes are cut into segments. The walk forward keeps the values that are read across a cut;
-//! the walk back computes each segment again from them, walks back over it and gives it back (Chen et
-//! al. 2016, arXiv 1604.06174). Every number is the same as with all activations kept.
+//! The nodes are cut into segments. The walk forward keeps the values that are read across a cut. The
+//! walk back computes each segment again from them, walks back over it and releases it (Chen et al.
+//! 2016, arXiv 1604.06174). Results are identical to those with all activations kept.
 
 use std::ops::Range;
 
@@ -22,7 +23,7 @@ pub struct Segments {
     values: usize,
 }
 
-/// How many segments are tried.
+/// Numbers of segments that are tried.
 const COUNTS: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96];
 
 impl Segments {
@@ -31,22 +32,22 @@ impl Segments {
         self.values
     }
 
-    /// How many segments there are; with one, nothing is computed again.
+    /// The number of segments; with one, nothing is computed again.
     pub fn count(&self) -> usize {
         self.ranges.len()
     }
 }
 
 impl Graph {
-    /// The fewest segments of which the walks on input `[N, C, H, W]` keep at most `allowed` values in
-    /// memory; if none are that few, those that keep the fewest.
+    /// The fewest segments for which the walks on inputs `[N, C, H, W]` keep at most `allowed` values in
+    /// memory; if there are none, those that keep the fewest values.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
     pub fn segments(&self, input: &[usize], allowed: usize) -> Result<Segments, Error> {
         let shapes = self.shapes(input)?;
         let sizes: Vec<usize> = shapes.iter().map(|s| s.iter().product()).collect();
-        // As many values are under way between the nodes on the walk back as on the walk forward.
+        // Between two nodes, the walk back holds as many values as the walk forward.
         let between = self.peak_values(input)?;
         let last_use = self.last_use(Keep::Output);
         let mut best: Option<Segments> = None;
@@ -63,7 +64,7 @@ impl Graph {
         Ok(best.expect("one segment is always tried"))
     }
 
-    /// About so many segments, all about as large.
+    /// About this many segments of similar size.
     fn cut_into(
         &self,
         count: usize,
@@ -121,7 +122,7 @@ impl Graph {
         self.forward_in_segments_keeping(pictures, segments, &[])
     }
 
-    /// The same, keeping the values of these nodes, too.
+    /// The same, and keeps the values of these nodes.
     ///
     /// # Errors
     /// As [`Graph::forward`].

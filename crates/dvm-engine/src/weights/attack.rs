@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_told_from_weights() {
+    fn programs_are_distinguished_from_weights() {
         for class in [
             "posix.system",
             "os.path.join",

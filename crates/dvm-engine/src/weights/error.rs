@@ -1,19 +1,19 @@
-//! What can go wrong while weights are read.
+//! Errors of reading weights.
 
 use std::io;
 
 pub use super::format::ForeignFormat;
 
-/// Why a file of weights could not be read. Every message names the file and says what to do.
+/// Why a file of weights cannot be read. Every message names the file and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// The operating system refused.
+    /// An error of the operating system.
     #[error("{file}: {source}")]
     Io {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The error.
         source: io::Error,
     },
     /// A folder, a pipe or a device.
@@ -22,15 +22,15 @@ pub enum WeightsError {
         /// The path.
         file: String,
     },
-    /// The file is of another kind.
+    /// The file has another format.
     #[error("{file}: {format}")]
     NotWeights {
         /// The file.
         file: String,
-        /// What it is instead.
+        /// The format.
         format: ForeignFormat,
     },
-    /// The file contradicts itself.
+    /// The file is inconsistent.
     #[error(
         "{file}: damaged {format} file: {reason}; it may have been cut short or altered: fetch \
          or save it again"
@@ -38,9 +38,9 @@ pub enum WeightsError {
     Damaged {
         /// The file.
         file: String,
-        /// What it looked like at first.
+        /// Its format.
         format: &'static str,
-        /// Where it breaks off.
+        /// Where the inconsistency is.
         reason: String,
     },
     /// A tensor whose elements have no f32 value.
@@ -56,7 +56,7 @@ pub enum WeightsError {
         /// The element type, as the file calls it.
         element: String,
     },
-    /// Python objects that only their own code could turn into weights.
+    /// Python objects that cannot be read without running their code.
     #[error("{file}: holds {object}, which cannot be read without running its code: {advice}")]
     Code {
         /// The file.
@@ -66,7 +66,7 @@ pub enum WeightsError {
         /// How to save the weights instead.
         advice: &'static str,
     },
-    /// A checkpoint of something else than named tensors: a lone tensor, a list, an object.
+    /// A checkpoint without a dictionary of tensors: a lone tensor, a list, an object.
     #[error(
         "{file}: holds an object of type {found} in place of a dictionary of weights: save the \
          weights with torch.save(model.state_dict(), ...)"
@@ -77,7 +77,7 @@ pub enum WeightsError {
         /// The type, as Python calls it.
         found: String,
     },
-    /// A pickle that would run a program if Python loaded it. Nothing was run.
+    /// A pickle that would run a program if Python loaded it. dvm does not run it.
     #[error(
         "{file}: names the function {function}, which weights never do: this file attacks \
          whoever loads it in Python; delete it"
@@ -88,7 +88,7 @@ pub enum WeightsError {
         /// The function.
         function: String,
     },
-    /// The file asks for more memory or work than its length justifies.
+    /// The file needs more memory or work than its length allows.
     #[error(
         "{file}: refused: {claim}; if the file can be trusted, save its weights anew, alone and \
          uncompressed"
@@ -96,7 +96,7 @@ pub enum WeightsError {
     Excessive {
         /// The file.
         file: String,
-        /// What it asks for, and the limit.
+        /// What it needs, and the limit.
         claim: String,
     },
     /// A readable file without weights.

@@ -1,8 +1,8 @@
-//! What kind of file this is, told from its first bytes.
+//! The format of a file, recognised by its first bytes.
 
 use std::fmt;
 
-/// How many bytes of a file [`Format::of`] looks at.
+/// How many bytes of a file [`Format::of`] reads.
 pub(super) const HEAD: u64 = 1024;
 
 /// A container of weights.
@@ -20,11 +20,11 @@ pub(super) enum Format {
     Pickle,
 }
 
-/// A file that holds no weights, as far as its first bytes tell.
+/// A format that holds no weights, recognised by its first bytes.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ForeignFormat {
-    /// No byte at all.
+    /// An empty file.
     Empty,
     /// A web page, usually saved in place of the download it links to.
     Html,
@@ -39,7 +39,7 @@ pub enum ForeignFormat {
 }
 
 impl Format {
-    /// Tells the format of the file that begins with `head` (its first [`HEAD`] bytes, or all).
+    /// The format of the file that begins with `head` (its first [`HEAD`] bytes, or all).
     pub fn of(head: &[u8]) -> Result<Self, ForeignFormat> {
         if head.is_empty() {
             Err(ForeignFormat::Empty)
@@ -120,7 +120,7 @@ impl fmt::Display for ForeignFormat {
     }
 }
 
-/// Formats that are mistaken for weights: first bytes, name, advice.
+/// Other formats: first bytes, name, advice.
 const KNOWN: &[(&[u8], &str, &str)] = &[
     (
         b"\x89HDF\r\n\x1a\n",
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn containers_are_told_by_their_first_bytes() {
+    fn containers_are_recognised_by_their_first_bytes() {
         let safetensors = b"\x80\0\0\0\0\0\0\0{\"a\":";
         let legacy = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
         let mut tar = vec![b'a'; 512];

@@ -1,7 +1,7 @@
-//! A file's claims, weighed against its length before anything acts on them.
+//! Limits of what a file may claim, in proportion to its length.
 //!
-//! Compressed entries, views that repeat one value, sparse tar entries: what a file comes to is limited
-//! in proportion to its length, so that a small file can only cost little.
+//! Compressed entries, views that repeat one value and sparse tar entries can describe much more data
+//! than the file has. The limits keep the cost of a small file small.
 
 use std::io;
 
@@ -9,9 +9,9 @@ use std::io;
 pub(super) enum Objection {
     /// Unreadable; the reason.
     Damaged(String),
-    /// More than the file's length justifies; the claim.
+    /// More than the file's length allows; the claim.
     Excessive(String),
-    /// Entirely another kind of archive.
+    /// Another kind of archive.
     Foreign(&'static str),
     /// It names a function that runs programs.
     Attack(String),
@@ -37,9 +37,9 @@ impl From<io::Error> for Objection {
     }
 }
 
-/// How many bytes a file of `length` bytes may come to once it is unpacked and converted: 16
-/// times its length and 16 MiB, at most 16 GiB. A genuine checkpoint stays below 8 times (bytes
-/// or booleans as f32, twice under two names).
+/// The most bytes that a file of `length` bytes may need once it is unpacked and converted: 16 times its
+/// length and 16 MiB, at most 16 GiB. A genuine checkpoint needs less than 8 times its length (bytes or
+/// booleans as f32, twice under two names).
 fn allowance(length: u64) -> u64 {
     length
         .saturating_mul(16)

@@ -1,4 +1,4 @@
-//! Finding a network's parameters among a file's names.
+//! Finds a network's parameters among a file's names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,9 +8,9 @@ use super::Array;
 /// How many names of a list [`Mismatch`] shows.
 const SHOWN: usize = 10;
 
-/// How a file's names differ from the names a network wants.
+/// The differences between a file's names and the names of a network.
 ///
-/// Displayed with the shortest list first, since that is mostly the cause of the others.
+/// The shortest list comes first, because it is usually the cause of the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mismatch {
     /// The file.
@@ -25,7 +25,7 @@ pub struct Mismatch {
     pub unexpected: Vec<String>,
     /// Name, shape wanted, shape found; in the network's order.
     pub misshapen: Vec<(String, Vec<usize>, Vec<usize>)>,
-    /// Whether nothing differs but how many outputs the last layer has.
+    /// Whether only the number of outputs of the last layer differs.
     pub last_layer_only: bool,
 }
 

@@ -1,8 +1,8 @@
-//! Which networks a file holds: the prefixes under which all names of a network are found.
+//! The networks in a file: the prefixes under which all names of a network are found.
 //!
-//! Training scripts keep a network in dictionaries and in other networks (`state_dict.module.`,
-//! `resnet.`), and often more than one of it: its moving average, its teacher. Each prefix under which
-//! a network is complete is a [`Part`].
+//! Training scripts store a network in dictionaries and in other networks (`state_dict.module.`,
+//! `resnet.`), and often several forms of it: its moving average, its teacher. Each prefix with a
+//! complete network is a [`Part`].
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,10 +23,10 @@ pub struct Part {
     inner: String,
 }
 
-/// What a part is to the other parts of its file, by the words in its name.
+/// The role of a part, by the words in its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Its name says nothing.
+    /// Unknown.
     Plain,
     /// The moving average of another one: `ema`, `swa`.
     Averaged,
@@ -38,7 +38,7 @@ pub enum Role {
     Momentum,
 }
 
-/// What a file holds of a network.
+/// What a file contains of a network.
 #[derive(Clone, Debug, Default)]
 pub struct Parts {
     /// Where all of its tensors are, by name.
@@ -56,7 +56,7 @@ pub struct Parts {
 /// Tensors of a file that are no part of the network that was chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Beside {
-    /// What training keeps for itself: losses, metrics, counters.
+    /// Tensors of training: losses, metrics, counters.
     pub of_training: Vec<String>,
     /// Other networks, by their prefix, and how many tensors they have.
     pub networks: BTreeMap<String, usize>,
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_several_networks_is_told_from_a_layer() {
+    fn a_prefix_of_a_network_is_distinguished_from_a_layer() {
         for prefix in [
             "model_a",
             "net1",

@@ -63,7 +63,7 @@ fn more_tokens_than_are_taken_at_a_time() {
 }
 
 #[test]
-fn a_token_that_all_look_at_lets_nothing_overflow() {
+fn large_scores_do_not_overflow() {
     let mut x = Draw::new("a loud token", 0).tensor(&[1, 4, 6], -1.0, 1.0);
     x.data_mut()[..4].fill(100.0);
     let alone = alone(Attention { heads: 1 }, Mode::Inference, vec![x], vec![]);

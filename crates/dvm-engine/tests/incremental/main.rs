@@ -55,7 +55,7 @@ fn kinds(graph: &Graph) -> String {
 }
 
 #[test]
-fn changes_of_random_networks_give_what_they_give_computed_anew() {
+fn changes_of_random_networks_equal_full_passes() {
     for seed in 0..300 {
         let (graph, picture, changes) = drawn(seed);
         let network = Network::new(graph);
@@ -75,7 +75,7 @@ fn changes_of_random_networks_give_what_they_give_computed_anew() {
 }
 
 #[test]
-fn with_exact_arithmetic_every_bit_is_that_of_the_picture_computed_anew() {
+fn in_exact_arithmetic_changes_equal_full_passes_exactly() {
     for seed in 0..300 {
         let (graph, picture, changes) = drawn(seed);
         let network = Network::new(graph).with_arithmetic(Arithmetic::Exact);
@@ -93,7 +93,7 @@ fn with_exact_arithmetic_every_bit_is_that_of_the_picture_computed_anew() {
 }
 
 #[test]
-fn groups_of_changes_together_give_what_each_gives_alone() {
+fn groups_of_changes_equal_single_changes() {
     for seed in 0..100 {
         let (graph, picture, changes) = drawn(seed);
         let network = Network::new(graph).with_arithmetic(Arithmetic::Exact);
@@ -147,7 +147,7 @@ fn layers_of_many_parameters_read_them_once_for_all_groups() {
 }
 
 #[test]
-fn the_number_of_threads_makes_no_difference_and_in_exact_arithmetic_that_of_a_batch_neither() {
+fn results_do_not_depend_on_threads_or_in_exact_arithmetic_on_the_batch() {
     for seed in 0..40 {
         let (graph, picture, changes) = drawn(seed);
         let exact = drawn(seed).0.with_arithmetic(Arithmetic::Exact);
@@ -202,7 +202,7 @@ fn drawn_series(seed: usize) -> (Graph, Tensor, Vec<Change>) {
 }
 
 #[test]
-fn changes_on_top_of_each_other_have_every_bit_of_whole_pictures_in_exact_arithmetic() {
+fn series_of_changes_equal_full_passes_exactly_in_exact_arithmetic() {
     for seed in 0..200 {
         let (graph, picture, changes) = drawn_series(seed);
         let network = Network::new(graph).with_arithmetic(Arithmetic::Exact);
@@ -217,7 +217,7 @@ fn changes_on_top_of_each_other_have_every_bit_of_whole_pictures_in_exact_arithm
 }
 
 #[test]
-fn changes_on_top_of_each_other_give_what_whole_pictures_give_but_for_rounding() {
+fn series_of_changes_equal_full_passes_up_to_rounding() {
     for seed in 0..100 {
         let (graph, picture, changes) = drawn_series(seed);
         let network = Network::new(graph);
@@ -230,7 +230,7 @@ fn changes_on_top_of_each_other_give_what_whole_pictures_give_but_for_rounding()
 }
 
 #[test]
-fn a_series_leaves_the_values_that_it_began_with_to_their_other_owners() {
+fn a_series_does_not_change_shared_values() {
     let graph = one_convolution();
     let picture = picture("owners", (20, 20));
     let base = graph.forward(&picture, Mode::Inference, Keep::All).unwrap();
@@ -328,7 +328,7 @@ fn only_what_a_window_can_reach_is_computed() {
 }
 
 #[test]
-fn groups_hold_every_change_once_and_only_changes_that_are_nearly_alike() {
+fn groups_contain_every_change_once_with_similar_rectangles() {
     let graph = one_convolution();
     let incremental = Incremental::new(&graph, &picture("groups", (64, 64))).unwrap();
     let rectangles: Vec<Rectangle> = (0..20)
@@ -382,7 +382,7 @@ fn behind_a_border(by: Continuation) -> Graph {
 }
 
 #[test]
-fn behind_a_border_that_repeats_or_mirrors_no_more_is_computed_than_behind_zeros() {
+fn borders_that_repeat_or_mirror_cost_no_more_than_zeros() {
     let at = |rows, columns| Rectangle { rows, columns };
     for by in [Continuation::Repeated, Continuation::Mirrored] {
         let graph = behind_a_border(by);

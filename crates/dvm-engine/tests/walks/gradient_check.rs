@@ -127,7 +127,7 @@ fn a_wrong_gradient_is_found_in_segments() {
 }
 
 #[test]
-fn a_network_that_answers_the_same_to_every_picture_has_nothing_to_compare() {
+fn a_constant_network_has_nothing_to_compare() {
     let network = graph(RIGHT);
     let dead = network
         .with_values(|_, parameter| Tensor::zeros(&parameter.shape))

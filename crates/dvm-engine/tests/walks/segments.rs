@@ -78,7 +78,7 @@ fn gradients_have_the_bits_of_those_with_everything_kept() {
 }
 
 #[test]
-fn less_memory_takes_more_segments_and_the_least_is_given_where_nothing_fits() {
+fn less_memory_needs_more_segments() {
     let graph = network();
     let whole = graph.segments(&INPUT, usize::MAX).unwrap();
     assert!(whole.values() > graph.peak_values(&INPUT).unwrap());

@@ -210,7 +210,7 @@ fn a_file_by_pytorch_whose_name_has_21_letters_is_read() {
 }
 
 #[test]
-fn what_lies_beside_the_weights_does_not_matter() {
+fn other_content_of_a_checkpoint_is_ignored() {
     let weights: Weights = read("training_state.pth");
     let raw = ramp(&[2], 1.0, 1.0);
     let found: Vec<&str> = weights.names().collect();

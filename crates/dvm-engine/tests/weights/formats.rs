@@ -1,4 +1,4 @@
-//! What is in a file comes out of it, whatever the format.
+//! What is in a file comes out of it, for any format.
 
 use dvm_engine::weights::{ForeignFormat, Weights, WeightsError};
 
@@ -127,7 +127,7 @@ fn elements_without_a_value_are_refused_by_tensor() {
 }
 
 #[test]
-fn what_only_python_can_read_says_how_to_save_it_anew() {
+fn objects_that_only_python_can_read_are_an_error_with_advice() {
     let error = refused("torchscript.pt");
     assert!(matches!(error, WeightsError::Code { .. }), "{error:?}");
     let message = error.to_string();
@@ -145,7 +145,7 @@ fn what_only_python_can_read_says_how_to_save_it_anew() {
 }
 
 #[test]
-fn files_that_are_no_weights_are_called_by_their_name() {
+fn files_without_weights_are_named() {
     for (bytes, what) in [
         (&b""[..], "the file is empty"),
         (b"<!doctype html><title>Sign in", "this is a web page"),
@@ -175,7 +175,7 @@ fn files_that_are_no_weights_are_called_by_their_name() {
 }
 
 #[test]
-fn an_archive_of_something_else_is_no_checkpoint() {
+fn another_archive_is_not_a_checkpoint() {
     for (entry, what) in [
         ("arr_0.npy", "a zip archive of NumPy arrays"),
         ("readme", "no data.pkl"),

@@ -92,7 +92,7 @@ fn an_average_without_all_names_is_incomplete() {
 }
 
 #[test]
-fn what_only_training_needs_is_no_part_of_a_network() {
+fn tensors_of_training_are_no_part_of_a_network() {
     let mut all = behind("resnet.");
     all.push(("criterion.weight".into(), vec![3]));
     all.push(("resnet.train_acc.total".into(), vec![]));
@@ -108,7 +108,7 @@ fn what_only_training_needs_is_no_part_of_a_network() {
 }
 
 #[test]
-fn a_layer_behind_the_network_is_not_dropped_unless_the_network_is_asked_for() {
+fn a_layer_outside_of_the_prefix_is_kept_unless_the_prefix_is_given() {
     let mut all = behind("resnet.");
     all.push(("head.weight".into(), vec![2, 3]));
     let weights = holding(&all);
@@ -178,7 +178,7 @@ fn names_left_over_beside_a_prefix_are_unexpected() {
 }
 
 #[test]
-fn another_number_of_classes_is_called_by_its_name() {
+fn another_number_of_classes_is_named() {
     let mismatch = mismatch(&[
         ("conv.weight", &[2, 3, 2, 2]),
         ("bn.running_mean", &[2]),

@@ -1,10 +1,10 @@
-//! What a graph's own end says about its output.
+//! The meaning of an output, recognised by the last operations of a graph.
 
 use crate::ops::{Bounds, Class};
 use crate::{Error, Graph, Output, Tensor};
 
 impl Graph {
-    /// Between which bounds the numbers at the end lie, as far as the operations tell.
+    /// Bounds of the output values, as far as the operations give them.
     pub fn output_bounds(&self) -> Bounds {
         let mut bounds: Vec<Bounds> = Vec::with_capacity(self.nodes().len());
         for node in self.nodes() {
@@ -19,7 +19,7 @@ impl Graph {
         bounds[self.output().index()]
     }
 
-    /// Whether the numbers at the end are those of a convolution or linear layer, in whatever shape.
+    /// Whether the output is that of a convolution or linear layer, in any shape.
     fn ends_with_layer(&self) -> bool {
         let mut node = self.node(self.output());
         while matches!(node.op.class(), Class::Rearrangement | Class::Identity) {
@@ -30,9 +30,9 @@ impl Graph {
 }
 
 impl Output {
-    /// What the output of a graph is by its operations and by what it answers for `pictures`
-    /// `[N, C, H, W]`; `None` where nothing tells, as behind a last linear layer: what it computes are
-    /// mostly logits.
+    /// The meaning of a graph's output, by its operations and by its values for `pictures` `[N, C, H,
+    /// W]`. `None` if it cannot be recognised, as for a last linear layer, whose values are usually
+    /// logits.
     ///
     /// # Errors
     /// [`Error`] where the graph cannot take the pictures.
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_layer_tells_nothing() {
+    fn a_last_linear_layer_is_not_recognised() {
         assert_eq!(recognised(4, |_, x| x), None);
         assert_eq!(recognised(1, |_, x| x), None);
         assert_eq!(
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probability_beside_its_complement_makes_two_classes() {
+    fn a_probability_and_its_complement_are_two_classes() {
         let both: End = |net, x| {
             let yes = net.activation("sigmoid", x, Activation::Sigmoid);
             let no = net.node("no", constant(Function::Sub, 1.0, true), &[yes], &[]);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn logarithms_of_probabilities_are_told_from_logits() {
+    fn log_probabilities_are_distinguished_from_logits() {
         let logarithms: End = |net, x| {
             let x = softmax(net, x);
             net.node("log", Unary::Log, &[x], &[])
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_bounded_by_0_and_1_is_a_probability() {
+    fn values_between_0_and_1_are_probabilities() {
         let clipped: End = |net, x| net.activation("clip", x, Activation::ClippedRelu(1.0));
         let hard: End = |net, x| {
             let hard = Activation::HardsigmoidOf {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_can_pass_1_are_no_probabilities() {
+    fn values_above_1_are_no_probabilities() {
         let rectified: End = |net, x| net.activation("relu", x, Activation::Relu);
         assert_eq!(recognised(4, rectified), None);
         let sum_of_sigmoids: End = |net, x| {

@@ -1,4 +1,4 @@
-//! A network in two: the part that stays as it is, and the part that is trained.
+//! A network cut in two: the part that stays fixed, and the part that is trained.
 
 use std::sync::Arc;
 
@@ -6,9 +6,8 @@ use crate::ops::Op;
 use crate::ops::input::{Input, Sequence};
 use crate::{Error, Graph, Node, NodeId, Tensor};
 
-/// Cuts a graph after the node `at`: the first graph ends there, the second begins with its value
-/// `[N, C, H, W]` or `[N, T, D]` and ends where the whole one does. Names stay. Running one after the other is
-/// running the whole.
+/// Cuts a graph after the node `at`. The first graph ends there; the second begins with its value `[N,
+/// C, H, W]` or `[N, T, D]` and ends where the whole graph ends. Names stay the same.
 ///
 /// # Errors
 /// [`Error::Node`] if a node after `at` reads something before it, if the value of `at`, for an
@@ -67,10 +66,9 @@ pub fn cut(graph: &Graph, at: NodeId, input: &[usize]) -> Result<(Graph, Graph),
     Ok((front, back.with_auxiliaries(auxiliaries)))
 }
 
-/// The last node at which the network can be cut in front of everything that `moves` names: no node
-/// after it reads anything before it, its value is a feature map or tokens, and no parameter before it
-/// is to move, nor a dropout. (Stochastic depth may come before it: there it drops nothing.) The input if
-/// there is no other.
+/// The last node after which the network can be cut so that all parameters that `moves` selects come
+/// later: no later node reads anything earlier, its value is a feature map or tokens, and no dropout
+/// comes earlier. (Stochastic depth may: there it drops nothing.) The input if there is no other.
 ///
 /// # Errors
 /// As [`Graph::shapes`].
@@ -86,7 +84,7 @@ pub fn last_cut(
     };
     let end = graph.nodes().iter().position(moving);
     let end = end.unwrap_or(graph.nodes().len());
-    // How far back the nodes from each on read.
+    // The earliest node that any node from each position on reads.
     let mut reads_from = vec![usize::MAX; graph.nodes().len() + 1];
     for (id, node) in graph.nodes().iter().enumerate().rev() {
         let nearest = node.inputs.iter().map(|i| i.0).min();
@@ -100,7 +98,7 @@ pub fn last_cut(
 }
 
 impl Graph {
-    /// Some of its nodes as a graph of their own, with the parameters that they read.
+    /// Some of the nodes as a graph, with the parameters that they read.
     pub(super) fn part(&self, mut nodes: Vec<Node>, output: NodeId) -> Graph {
         let mut places: Vec<usize> = nodes.iter().flat_map(|n| n.parameters.clone()).collect();
         places.sort_unstable();

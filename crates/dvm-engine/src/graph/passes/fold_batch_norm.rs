@@ -1,5 +1,4 @@
-//! Batch-norm in inference is a factor and a shift per channel: the convolution before it takes
-//! them into its own weights and bias.
+//! Folds batch-norm into convolutions: in inference it is a factor and a shift per channel.
 
 use std::sync::Arc;
 
@@ -11,14 +10,14 @@ use crate::ops::conv2d::Conv2d;
 use crate::runtime::buffer::Buffer;
 use crate::{Graph, Node, NodeId, Parameter, Role, Tensor};
 
-/// Merges every batch-norm into the convolution before it where nothing else reads that
-/// convolution and `keep` does not ask for it. The merged node has the batch-norm's name and
-/// value. The result is for inference only.
+/// Merges every batch-norm into the convolution before it, if nothing else reads that convolution and
+/// `keep` does not select it. The merged node has the name and value of the batch-norm. The result is
+/// for inference only.
 pub fn fold_batch_norm(graph: &Graph, keep: &KeepNode) -> Graph {
     let consumers = graph.consumers();
     let mut parameters = graph.parameters().to_vec();
     let mut values = graph.values().to_vec();
-    // For each old node, its place in the new graph.
+    // The new position of each old node.
     let mut moved: Vec<NodeId> = Vec::with_capacity(graph.nodes().len());
     let mut nodes: Vec<Node> = Vec::new();
     for id in graph.ids() {
@@ -103,7 +102,7 @@ fn folded(norm: &BatchNorm, norm_parameters: &[&Tensor], conv: &[&Tensor]) -> (T
     )
 }
 
-/// Drops the parameters that no node reads any more.
+/// Removes parameters that no node reads.
 fn used(
     nodes: &mut [Node],
     parameters: Vec<Parameter>,

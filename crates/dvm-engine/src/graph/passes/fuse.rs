@@ -1,5 +1,5 @@
-//! A convolution can add a residual and apply an activation while its result is still in cache; so can
-//! a fully connected layer, and a batch-norm that no convolution took in.
+//! Fuses sums and activations into the layer before them: a convolution, linear layer or batch-norm adds
+//! a residual and applies an activation while its result is in cache.
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ use crate::ops::linear::{FusedLinear, Linear};
 use crate::ops::{Class, Op};
 use crate::{Graph, Node, NodeId};
 
-/// Merges `convolution → add → activation` chains (either follower may be missing) into one node
-/// with the last one's name and value, wherever nobody else reads what lies between and `keep`
-/// does not ask for it; then the same of fully connected layers, and of what is left of batch-norms, with
-/// ReLU and ReLU6. The result can only be walked forwards.
+/// Merges `convolution → add → activation` chains (the sum or the activation may be missing) into one
+/// node with the name and value of the last one, if nothing else reads the values between and `keep`
+/// does not select them. Then the same for linear layers, and for remaining batch-norms with ReLU or
+/// ReLU6. The result can only be walked forward.
 pub fn fuse(graph: &Graph, keep: &KeepNode) -> Graph {
     let graph = merge::<Conv2d>(graph, keep, is_idle);
     let graph = merge::<Linear>(&graph, keep, is_idle);
     merge::<BatchNorm>(&graph, keep, is_idle)
 }
 
-/// The same with `batch-norm → add → activation`, of activations that are undone by looking at their
-/// output: for training, where no value between is then kept. Parameters stay as they are, so the
-/// graph can be trained in the place of the one that it came from.
+/// The same for `batch-norm → add → activation`, with activations whose input follows from their output:
+/// in training, no value between is stored. Parameters stay the same, so the result can be trained in
+/// place of the original.
 pub fn fuse_for_training(graph: &Graph) -> Graph {
     merge::<BatchNorm>(graph, &|_| false, |_| false)
 }
 
 /// An op that can add a residual and apply an activation.
 trait Start: Op + Sized {
-    /// Whether it adds a residual already, and what it applies.
+    /// Whether it adds a residual already, and the activation that it applies.
     fn fused(&self) -> (bool, Option<Activation>);
 
-    /// Whether it can apply this.
+    /// Whether it can apply this activation.
     fn applies(activation: Activation) -> bool;
 
     /// The same with these.
@@ -94,11 +94,11 @@ impl Start for BatchNorm {
     }
 }
 
-/// Merges chains that begin with a `T`, past nodes that are `idle`.
+/// Merges chains that begin with a `T`, across nodes that are `idle`.
 fn merge<T: Start>(graph: &Graph, keep: &KeepNode, idle: fn(&Node) -> bool) -> Graph {
     let consumers = graph.consumers();
     let is_head = |id: NodeId| graph.auxiliaries().iter().any(|&(head, _)| head == id);
-    // The only reader of a node whose own value nobody asks for.
+    // The only reader of a node whose own value is not needed.
     let next = |id: NodeId| match consumers[id.0][..] {
         [only] if id != graph.output() && !is_head(id) && !keep(graph.node(id)) => Some(only),
         _ => None,
@@ -116,7 +116,7 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode, idle: fn(&Node) -> bool) -> G
             residual: None,
             activation,
         };
-        // What does nothing when a network is used is passed over.
+        // Nodes that do nothing in inference are skipped.
         let after = |chain: &mut Chain| {
             let mut end = chain.nodes[chain.nodes.len() - 1];
             while let Some(passed) = next(end).filter(|&id| idle(graph.node(id))) {
@@ -169,7 +169,7 @@ fn merge<T: Start>(graph: &Graph, keep: &KeepNode, idle: fn(&Node) -> bool) -> G
     graph.rewritten(nodes, &moved)
 }
 
-/// Whether a node hands on what it gets when a network is used, though not in training.
+/// Whether a node does nothing in inference.
 fn is_idle(node: &Node) -> bool {
     node.op.class() == Class::Identity
 }

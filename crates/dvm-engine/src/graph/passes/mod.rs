@@ -1,5 +1,5 @@
-//! Rewrites of a graph that compute the same with less work. Each takes a graph and returns
-//! another; nodes that `keep` names stay nodes of their own, so that they can still be read.
+//! Rewrites of a graph that compute the same with less work. Each takes a graph and returns another.
+//! Nodes that `keep` selects stay nodes, so that their values can be read.
 
 mod cut;
 mod fold_batch_norm;
@@ -17,12 +17,12 @@ pub use without_auxiliaries::without_auxiliaries;
 
 use crate::{Graph, Node, NodeId};
 
-/// Whether a node must stay a node of its own.
+/// Selects nodes that must stay nodes.
 pub type KeepNode<'a> = dyn Fn(&Node) -> bool + 'a;
 
 impl Graph {
-    /// The graph of these nodes, with the same parameters, outputs and ways; `moved` says where each of its
-    /// nodes is now.
+    /// A graph of these nodes with the same parameters and outputs; `moved` maps old positions of nodes
+    /// to new ones.
     fn rewritten(&self, nodes: Vec<Node>, moved: &[NodeId]) -> Self {
         let heads = self.auxiliaries().iter();
         let auxiliaries = heads.map(|&(id, weight)| (moved[id.0], weight)).collect();

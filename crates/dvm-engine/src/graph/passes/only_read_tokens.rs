@@ -1,4 +1,4 @@
-//! Behind the last attention, only the tokens that are read are computed.
+//! After the last attention, computes only the tokens that are read.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::ops::layer_norm::LayerNorm;
 use crate::ops::slice::Slice;
 use crate::{Graph, Node, NodeId};
 
-/// Takes the tokens that a slice of `[N, T, D]` reads, such as a class token, as early as nothing else
-/// needs the others: behind the last attention, in front of the layers that treat each token by itself.
-/// For a ViT with a class token that saves most of its last block, 6 % of ViT-B/16. Nodes that `keep`
-/// asks for stay whole. The result can only be walked forwards.
+/// Moves a slice of tokens `[N, T, D]`, such as of the class token, to directly after the last
+/// attention, before the layers that treat each token alone. For a ViT with a class token this saves
+/// most of the last block (6 % of ViT-B/16). Nodes that `keep` selects stay whole. The result can only
+/// be walked forward.
 pub fn only_read_tokens(graph: &Graph, keep: &KeepNode) -> Graph {
     let slices = graph.ids().filter(|&id| is_of_tokens(graph.node(id)));
     let moves = slices.map(|slice| Move::new(graph, keep, slice));
@@ -23,12 +23,12 @@ pub fn only_read_tokens(graph: &Graph, keep: &KeepNode) -> Graph {
     found.made(graph)
 }
 
-/// Whether a node may take some of the tokens of `[N, T, D]`.
+/// Whether a node is a slice of tokens `[N, T, D]`.
 fn is_of_tokens(node: &Node) -> bool {
     node.op_as::<Slice>().is_some_and(|slice| slice.axis == 1)
 }
 
-/// Whether an op treats each token of `[N, T, D]` by itself, and alike.
+/// Whether an op treats each token of `[N, T, D]` alone, and all in the same way.
 fn is_by_token(node: &Node) -> bool {
     node.op.class() == Class::Linear
         || node.op_as::<LayerNorm>().is_some()
@@ -37,10 +37,10 @@ fn is_by_token(node: &Node) -> bool {
         || node.op.class() == Class::Identity
 }
 
-/// A slice that can be taken earlier.
+/// A slice that can be moved earlier.
 struct Move {
     slice: NodeId,
-    /// For each node, whether it comes behind the slice from now on.
+    /// For each node, whether it comes after the slice in the new graph.
     behind: Vec<bool>,
 }
 
@@ -71,7 +71,7 @@ impl Move {
         (is_behind_attention && saves && graph.output() != slice).then_some(found)
     }
 
-    /// The nodes whose values the slice is taken of from now on; some several times.
+    /// The nodes that the slice is taken of in the new graph, some several times.
     fn sources(&self, graph: &Graph) -> Vec<NodeId> {
         let nodes = graph.nodes().iter().zip(&self.behind);
         let behind = nodes.filter(|(_, behind)| **behind);
@@ -83,7 +83,7 @@ impl Move {
         let slice = graph.node(self.slice);
         let sources = self.sources(graph);
         let mut nodes: Vec<Node> = Vec::with_capacity(graph.nodes().len() + sources.len());
-        // Where each node is now, and its slice.
+        // The new position of each node, and of its slice.
         let mut moved = vec![NodeId(usize::MAX); graph.nodes().len()];
         let mut sliced = moved.clone();
         for id in graph.ids() {

@@ -1,4 +1,4 @@
-//! A network that ends at a layer: its numbers are the activations there.
+//! A network that ends at a layer: its output is the activations there.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::ops::slice::Slice;
 use crate::topology::geometry::Geometry;
 use crate::{Error, Graph, Node, NodeId};
 
-/// The graph up to the node `at`, whose output `[N, C]` is, for each of the node's channels, the mean over
-/// all places, or the value at one place (row, column), for inputs `[N, C, H, W]` of this shape. Special
-/// tokens are no places.
+/// The graph up to the node `at`, whose output `[N, C]` is, for each channel of the node, the mean over
+/// all positions, or the value at one position (row, column), for inputs `[N, C, H, W]` of this shape.
+/// Tokens without a position do not count.
 ///
 /// # Errors
-/// [`Error::Node`] if the value of the node is neither a feature map, nor tokens, nor a row of numbers, or
-/// does not have this place.
+/// [`Error::Node`] if the value of the node is not a feature map, tokens or a row of numbers, or does
+/// not have this position.
 pub fn read_out(
     graph: &Graph,
     at: NodeId,

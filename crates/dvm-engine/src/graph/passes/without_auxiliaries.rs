@@ -1,4 +1,4 @@
-//! What only training computes is left out.
+//! Removes what only training computes.
 
 use crate::graph::blueprint::Parts;
 use crate::{Blueprint, Graph, Node, NodeId};

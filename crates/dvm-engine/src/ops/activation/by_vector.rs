@@ -7,8 +7,8 @@ use super::super::panels::{activate, load, store};
 use super::Activation;
 
 impl Activation {
-    /// The same by a kernel's own instructions, to what it has just stored. A value becomes the same, to the
-    /// last bit, wherever it stands.
+    /// The same by a kernel's own instructions, applied to values that it has just stored. A value has
+    /// the same bits at any position.
     #[inline(always)]
     pub(in crate::ops) fn finish<S: Simd>(self, simd: S, values: &mut [f32]) {
         match self {
@@ -101,7 +101,7 @@ impl WithSimd for Values<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // So few at a time that what is copied is still in cache when it is changed.
+        // A few at a time, so that copied values are in cache when they are changed.
         const CLOSE: usize = 1024;
         let chunks = self.input.chunks(CLOSE);
         for (output, input) in self.output.chunks_mut(CLOSE).zip(chunks) {

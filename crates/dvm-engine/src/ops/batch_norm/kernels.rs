@@ -1,8 +1,8 @@
-//! Passes over feature maps as they lie, pixel by pixel, with numbers that belong to channels.
+//! Passes over feature maps as stored, pixel by pixel, with a number per channel.
 //!
-//! What belongs to the channels is laid out over a stretch of several pixels, so that a loop is as
-//! long as vectors like it, however few the channels. All sums are taken over blocks whose size
-//! depends on the channels alone, a few dozen values in f32 at a time, and added in order in f64.
+//! Numbers per channel are repeated over a stretch of several pixels, so that loops are long enough for
+//! vectors, even with few channels. Sums are taken over blocks whose size depends only on the channels,
+//! a few dozen values in f32 at a time, and added in order in f64.
 
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::Tensor;
 use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::vectorised;
 
-/// Values of one block: so many stay in a core's first cache while they are read twice.
+/// Values of one block: they fit in a core's first-level cache while they are read twice.
 const BLOCK: usize = 1 << 13;
 
 /// Values of one task: a few blocks.
@@ -22,7 +22,7 @@ fn pixels_per_stretch(channels: usize) -> usize {
     (512 / channels).max(1)
 }
 
-/// What belongs to the channels, for every value of a stretch.
+/// Numbers per channel, repeated for every value of a stretch.
 fn stretched(by_channel: &[f32]) -> Vec<f32> {
     by_channel.repeat(pixels_per_stretch(by_channel.len()))
 }
@@ -203,7 +203,7 @@ fn bounds(activation: Activation) -> (f32, f32) {
     }
 }
 
-/// Lets through what belongs to outputs inside the bounds, and makes the rest zero.
+/// Passes values whose outputs are inside the bounds, and zeroes the rest.
 #[inline(always)]
 fn let_through(gradient: &mut [f32], output: &[f32], (low, high): (f32, f32)) {
     for (g, &y) in gradient.iter_mut().zip(output) {
@@ -211,8 +211,7 @@ fn let_through(gradient: &mut [f32], output: &[f32], (low, high): (f32, f32)) {
     }
 }
 
-/// `Σ g` and `Σ g · (x − centre)` per channel, where `g` is what the activation lets through of the
-/// gradient.
+/// `Σ g` and `Σ g · (x − centre)` per channel, where `g` is the gradient that passes the activation.
 pub(super) fn sums_back(
     gradient: &Tensor,
     clamped: Clamped,
@@ -272,23 +271,22 @@ pub(super) fn sums_back(
     total
 }
 
-/// How the gradient of the input follows from that of the output: `g · factor`, and where the
-/// statistics are the batch's own, `+ x · slope + shift`.
+/// The gradient of the input from that of the output: `g · factor`, and for the batch's own statistics
+/// `+ x · slope + shift`.
 pub(super) struct Slopes<'a> {
     pub factors: Vec<f32>,
     pub through_statistics: Option<(&'a Tensor, Affine)>,
 }
 
-/// The gradients of the input and, if it is wanted, of the residual: what the activation lets through
-/// as it is.
+/// The gradients of the input and, if needed, of the residual, which is the gradient that passes the
+/// activation.
 pub(super) fn apply_back(
     mut gradient: Tensor,
     clamped: Clamped,
     slopes: &Slopes,
     wants_residual: bool,
 ) -> (Tensor, Option<Tensor>) {
-    // The gradient of the output becomes that of the residual, if that is wanted, or else that of the
-    // input.
+    // The gradient of the output becomes that of the residual, if it is needed, else that of the input.
     let mut apart = wants_residual.then(|| Buffer::unspecified(gradient.len()));
     let task = task_of(slopes.factors.len());
     let back = Back {
@@ -312,7 +310,7 @@ pub(super) fn apply_back(
     }
 }
 
-/// [`apply_back`] with everything laid out over a stretch.
+/// [`apply_back`] with numbers repeated over a stretch.
 struct Back<'a> {
     clamped: Option<((f32, f32), &'a [f32])>,
     factors: Vec<f32>,

@@ -76,8 +76,8 @@ impl Phase {
     }
 }
 
-/// Up to this many channels, as in the layer that sees the picture, a product with one column per
-/// channel would leave most of each vector register empty.
+/// Up to this many channels, as in the first layer, a product with one column per channel would leave
+/// most of each vector register empty.
 const FEW_CHANNELS: usize = 8;
 
 /// The gradient with respect to the input.
@@ -143,8 +143,8 @@ pub(super) fn input_gradient(conv: &Conv2d, call: &BackwardCall, grad_output: &T
 /// Rows of the input that one task of [`input_gradient_of_few_channels`] computes.
 const FEW_CHANNELS_BAND: usize = 28;
 
-/// The same for an input of few channels: what every window hands to every pixel under it is one
-/// product (its columns are taps × channels), and each pixel then sums what it was handed.
+/// The same for an input of few channels: one product (columns: taps × channels) computes what each
+/// window adds to each pixel in it, and each pixel sums its parts.
 fn input_gradient_of_few_channels(
     conv: &Conv2d,
     call: &BackwardCall,
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_way_back_uses_the_instructions_that_the_filters_are_for() {
+    fn the_backward_pass_uses_the_instructions_of_the_filters() {
         let conv = Conv2d::square(3).stride(2);
         let weight = Tensor::full(&[16, 16, 3, 3], 1.0);
         for set in InstructionSet::available() {

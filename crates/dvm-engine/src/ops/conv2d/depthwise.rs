@@ -83,7 +83,7 @@ struct Depthwise<'a> {
     columns: &'a Taps,
     /// At least as many as there are channels.
     zeros: &'a [f32],
-    /// Whether neighbouring taps look at neighbouring pixels, in this order.
+    /// Whether neighbouring taps read neighbouring pixels, in this order.
     is_dense: bool,
     finish: Finish<'a>,
 }
@@ -322,7 +322,7 @@ pub(super) fn input_gradient(conv: &Conv2d, call: &BackwardCall, grad_output: &T
     let filters = super::filters(call.prepared);
     let mut rows = windows_over(oh, h, border.top, conv.along_rows());
     let mut columns = windows_over(ow, w, border.left, conv.along_columns());
-    // Turned by half a turn, the filters of a stride of 1 look at neighbouring pixels in order.
+    // Rotated by 180°, the filters of a stride of 1 read neighbouring pixels in order.
     let mut weights = filters.by_tap(call.parameters[0]).to_vec();
     let turned = conv.stride == (1, 1) && conv.dilation == (1, 1) && border.left < conv.kernel.1;
     if turned {

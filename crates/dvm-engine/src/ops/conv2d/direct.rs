@@ -1,4 +1,4 @@
-//! Convolution computed directly: what each window sees, times the filters.
+//! Direct convolution: the pixels in each window times the filters.
 
 use rayon::prelude::*;
 
@@ -6,7 +6,7 @@ use super::super::panels::{Finish, Panels, Product, TILE, roomy, whole_tiles, wi
 use super::super::simd::Shared;
 use crate::runtime::buffer::Buffer;
 
-/// Windows on a lattice over feature maps, and where their results go.
+/// Windows on a lattice over feature maps, and the positions of their results.
 pub(super) struct Lattice<'a> {
     /// Feature maps as stored, `N, H, W, C`.
     pub input: &'a [f32],
@@ -24,11 +24,11 @@ pub(super) struct Lattice<'a> {
     pub places: ((usize, usize), (usize, usize)),
 }
 
-/// Windows that one task takes through all its panels, so that each panel is read from cache once
-/// for all of them.
+/// Windows that one task multiplies with all its panels, so that each panel is read from cache once for
+/// all of them.
 const TASK: usize = TILE * 8;
 
-/// Tasks that even a small layer is split into, so that no core waits long for the last one.
+/// Number of tasks for a small layer, so that cores do not wait long for the last one.
 const TASKS: usize = 12;
 
 impl Lattice<'_> {
@@ -47,7 +47,7 @@ impl Lattice<'_> {
         self.maps.3 < 16 && self.taps.len() > 1
     }
 
-    /// Calls `then` with the same lattice over maps that hold all that the windows look at, so that
+    /// Calls `then` with the same lattice over maps that hold all that the windows read, so that
     /// taps side by side are one run.
     pub(super) fn padded<R>(&self, then: impl FnOnce(&Lattice) -> R) -> R {
         let (n, h, w, c) = self.maps;

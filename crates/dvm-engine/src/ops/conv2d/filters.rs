@@ -1,4 +1,4 @@
-//! The weights of a convolution as its kernels want them, each form made when it is first asked for.
+//! The packed forms of a convolution's weights, each made at first use.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -23,14 +23,14 @@ pub(super) struct Filters {
 /// The phases for a border of so many rows above and columns to the left.
 type Phases = ((usize, usize), Arc<Vec<Phase>>);
 
-/// How many groups of so many filters are computed as one: as many as fill a vector.
+/// Number of groups of this many filters that are computed as one: as many as fill a vector.
 fn together(groups: usize, filters: usize, lanes: usize) -> usize {
     let fits = |&joined: &usize| joined * filters <= lanes && groups.is_multiple_of(joined);
     (1..=lanes.min(groups)).filter(fits).max().unwrap_or(1)
 }
 
 impl Filters {
-    /// Nothing yet; everything will be made for these instructions.
+    /// Empty; all forms are made for these instructions.
     pub fn new(set: InstructionSet) -> Self {
         Self {
             set,
@@ -48,7 +48,7 @@ impl Filters {
     }
 
     /// For each group `[kh·kw·I, O / groups]`; small groups side by side as one, with zeros where an
-    /// output does not look at an input: a vector is then full, and runs of inputs are longer.
+    /// output does not read an input: a vector is then full, and runs of inputs are longer.
     pub fn direct(&self, conv: &Conv2d, weight: &Tensor) -> &Vec<Panels> {
         get_or_make(&self.direct, || {
             let filters = weight.shape()[0] / conv.groups;
@@ -92,7 +92,7 @@ impl Filters {
         })
     }
 
-    /// For Winograd on the way back: each filter turned by half a turn, outputs in the place of
+    /// For Winograd in the backward pass: each filter rotated by 180°, outputs in the place of
     /// inputs.
     pub fn turned(&self, weight: &Tensor) -> &Panels {
         get_or_make(&self.turned, || {
@@ -106,7 +106,7 @@ impl Filters {
         })
     }
 
-    /// For the way back through any stride, where the input has so many rows above and columns to
+    /// For the backward pass through any stride, where the input has so many rows above and columns to
     /// the left of it: these depend on its size, if the padding does.
     pub fn phases(
         &self,

@@ -45,11 +45,11 @@ pub struct Conv2d {
     pub groups: usize,
     /// Whether a second input is added before the activation (set by fusion).
     pub residual: bool,
-    /// What is applied last (set by fusion).
+    /// The activation after it (set by fusion).
     pub activation: Option<Activation>,
 }
 
-/// Pixels around a feature map: zeros for convolutions, nothing at all for max pools.
+/// Pixels around a feature map: zeros for convolutions, ignored by max pools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Border {
     /// Rows above.
@@ -257,7 +257,7 @@ impl Op for Conv2d {
             [weight, bias] if bias.len() == 1 && bias[0] == weight[0] => feature_map(weight)?,
             _ => {
                 return Err(format!(
-                    "takes a weight [O, I, kh, kw] and perhaps a bias [O], not {parameters:?}"
+                    "expects a weight [O, I, kh, kw] and perhaps a bias [O], not {parameters:?}"
                 ));
             }
         };

@@ -1,4 +1,4 @@
-//! A fully connected layer with what follows it.
+//! A linear layer with a residual and an activation.
 
 use super::super::activation::Activation;
 use super::super::layout::{NodeShapes, Reads, SpatialLayout, ValueShape};
@@ -9,12 +9,12 @@ use super::{Linear, computed};
 use crate::Tensor;
 
 /// [`Linear`] that also adds a residual (a second input of the output's shape) and applies an activation:
-/// `activation(x · Wᵀ + b + residual)`. Fusion makes it; it can only be walked forwards.
+/// `activation(x · Wᵀ + b + residual)`. Fusion makes it; it can only be walked forward.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FusedLinear {
     /// Whether a second input is added before the activation.
     pub residual: bool,
-    /// What is applied last.
+    /// The activation after it.
     pub activation: Option<Activation>,
 }
 

@@ -1,4 +1,4 @@
-//! Many rows times weights that are packed once, as convolutions do it.
+//! Products of many rows with packed weights, as in convolutions.
 
 use std::sync::OnceLock;
 
@@ -11,8 +11,7 @@ use crate::Tensor;
 use crate::runtime::instruction_set::InstructionSet;
 use crate::runtime::lazy::get_or_make;
 
-/// The weights packed for many rows, in the way of the panels, each form made when it is first asked
-/// for.
+/// The weights packed into panels for many rows, each form made at first use.
 pub(super) struct Packed {
     set: InstructionSet,
     forward: OnceLock<Panels>,
@@ -20,7 +19,7 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Nothing yet; everything will be made for these instructions.
+    /// Empty; all forms are made for these instructions.
     pub fn new(set: InstructionSet) -> Self {
         Self {
             set,
@@ -51,14 +50,14 @@ impl Packed {
     }
 }
 
-/// Rows that one task takes through its panels.
+/// Rows that one task multiplies with its panels.
 const PACKED_ROWS: usize = TILE * 8;
 
 /// Tasks that even few rows are split into.
 const TASKS: usize = 8;
 
-/// `rows · weights` with packed weights, and its finish: every value is one sum in the order of the depth,
-/// however many rows there are.
+/// `rows · weights` with packed weights, and its finish. Every value is one sum in the order of the
+/// depth, for any number of rows.
 pub(super) fn product(rows: &[f32], weights: &Panels, finish: Finish, output: &mut [f32]) {
     let (depth, columns) = (weights.depth(), weights.columns());
     let count = rows.len() / depth;
@@ -90,7 +89,7 @@ pub(super) fn product(rows: &[f32], weights: &Panels, finish: Finish, output: &m
             finish,
         };
         // SAFETY: every source is a whole row of the depth, every target one of all columns; the columns
-        // of these panels of these rows are this task's alone.
+        // of these panels of these rows are written by this task only.
         unsafe { product.compute() };
     });
 }

@@ -136,7 +136,7 @@ fn packed_weights_give_the_sum_of_products_for_many_rows() {
 }
 
 #[test]
-fn weights_packed_for_the_way_back_give_the_gradient_of_the_rows() {
+fn packed_weights_give_the_gradient_of_the_rows() {
     let (n, o, i) = (60, 21, 37);
     let layer = Layer::seeded((n, o, i));
     let weight = Tensor::from_stored(&[o, i], layer.weights.clone());

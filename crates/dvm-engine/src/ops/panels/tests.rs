@@ -16,7 +16,7 @@ struct Case {
     activation: Option<Activation>,
 }
 
-/// Values between two runs and between two rows of the result: nobody may read or write there.
+/// Values between two runs and between two rows of the result: no one may read or write there.
 const GAP: usize = 3;
 
 /// Which of the three packed matrices is meant.
@@ -133,7 +133,7 @@ impl Case {
             finish,
         };
         // SAFETY: each source is the start of a run inside `values`; each target is the start of a
-        // row inside `output`, which nobody else touches.
+        // row inside `output`, which no other owner touches.
         unsafe { product.compute() };
     }
 }
@@ -202,7 +202,7 @@ fn a_deep_product_is_the_finished_sum() {
 }
 
 #[test]
-fn a_row_has_the_same_bits_whichever_rows_stand_beside_it() {
+fn a_row_has_the_same_bits_beside_any_other_rows() {
     for set in InstructionSet::available() {
         for columns in [1, 16, 23, 32, 48, 70] {
             let all = Case {

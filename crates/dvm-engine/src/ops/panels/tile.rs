@@ -204,7 +204,7 @@ impl Tile<'_> {
                 }
                 return;
             }
-            // What lies beyond the tile's rows or the matrix's columns goes to waste.
+            // What lies beyond the tile's rows or the matrix's columns is discarded.
             let mut waste = [[const { MaybeUninit::<f32>::uninit() }; WIDE * MOST_LANES]; M];
             for m in 0..M {
                 let waste: *mut f32 = waste[m].as_mut_ptr().cast();

@@ -1,7 +1,7 @@
-//! A batch in parts: where feature maps are large and filters few, pictures go through the first
-//! layers one by one, each on a core of its own. What one layer writes is then still in cache when
-//! the next one reads it; a whole batch would go through memory at every layer. Further on, where
-//! filters outweigh the maps, the batch comes together, so that each filter is read once for all.
+//! A batch in parts. Where feature maps are large and filters few, pictures go through the first layers
+//! one by one, each on its own core, so that a layer reads what the layer before wrote from cache.
+//! Later, where filters are larger than maps, the batch is joined, so that each filter is read once for
+//! all pictures.
 
 use rayon::prelude::*;
 
@@ -9,11 +9,11 @@ use super::{Keep, Pass};
 use crate::runtime::buffer::Buffer;
 use crate::{Error, Graph, Mode, NodeId, Tensor};
 
-/// Values that a layer may read and write for one part: so many stay in a core's cache.
+/// Values that a layer may read and write for one part, so that they stay in a core's cache.
 const CLOSE: usize = 1 << 18;
 
-/// Computes the first layers of a batch in parts, and returns the node to go on from: 0, if it is
-/// better to go on with the whole batch from the start.
+/// Computes the first layers of a batch in parts, and returns the next node; 0 if the whole batch should
+/// be computed from the start.
 pub(super) fn start(pass: &mut Pass, pictures: &Tensor) -> Result<usize, Error> {
     let graph = pass.graph;
     let batch = pictures.shape().first().copied().unwrap_or(0);
@@ -40,7 +40,7 @@ pub(super) fn start(pass: &mut Pass, pictures: &Tensor) -> Result<usize, Error> 
         pass.run(0..joint + 1, &Tensor::from_buffer(&shape, copy))?;
         Ok(pass.values[joint].take().expect("it is kept"))
     };
-    // The first part alone: what kernels make of the parameters is then there for all others.
+    // The first part runs alone, so that packed parameters exist for all others.
     let (first, rest) = pictures.data().split_at(part * values);
     let mut results = vec![compute(first)?];
     let rest: Result<Vec<Tensor>, Error> = rest.par_chunks(part * values).map(compute).collect();
@@ -57,12 +57,11 @@ pub(super) fn start(pass: &mut Pass, pictures: &Tensor) -> Result<usize, Error> 
     Ok(joint + 1)
 }
 
-/// The last node that all later ones depend on alone, with only blocks before it whose maps outweigh
-/// their parameters; and the most values that one of these layers reads and writes for one picture.
+/// The last node that separates the graph such that all blocks before it have maps larger than their
+/// parameters; and the most values that one of these layers reads and writes for one picture.
 ///
-/// A block is what lies between two nodes that all later ones depend on alone: of a block that gates its
-/// maps by a few numbers of their own (squeeze-and-excite), the layers that compute these have many
-/// parameters and hardly any values, and count with the rest.
+/// A block is the part between two such nodes. In a block with squeeze-and-excitation, the gating layers
+/// have many parameters and few values, and are counted with the rest of the block.
 fn joint(graph: &Graph, picture: &[usize]) -> Result<Option<(usize, usize)>, Error> {
     let shapes = graph.shapes(picture)?;
     let are_batches = graph.are_batches(picture)?;
@@ -80,7 +79,7 @@ fn joint(graph: &Graph, picture: &[usize]) -> Result<Option<(usize, usize)>, Err
         moved += own;
         largest = largest.max(own);
         open_until = open_until.max(last_use[id - 1]);
-        // Nothing before this node is read by anybody after it.
+        // No later node reads a value before this one.
         if open_until <= id && shapes[id].len() == 4 {
             if parameters > moved {
                 break;

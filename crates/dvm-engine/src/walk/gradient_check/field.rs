@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_follows_from_its_name_and_has_a_root_mean_square_of_1() {
+    fn a_field_depends_on_its_name_and_has_root_mean_square_1() {
         let shape = [1, 3, 40, 33];
         let one = field("one", shape);
         assert!((rms(one.data()) - 1.0).abs() < 1e-6);

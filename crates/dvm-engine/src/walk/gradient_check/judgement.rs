@@ -106,7 +106,7 @@ mod tests {
     /// Where the answer is nothing but rounding, both slopes are drawn at random, and by chance one comparison in a
     /// hundred looks certain. A network is called wrong only if at least half of its comparisons are.
     #[test]
-    fn rounding_that_hides_the_slope_hardly_ever_looks_like_a_mistake() {
+    fn rounding_is_not_reported_as_an_error() {
         let looks_wrong = |name: &u32| {
             let noise = |t: f64| f64::from(crate::seeded::unit(&format!("{name} {t}"), 1)[0]);
             let verdict = verdict(1e-6, |t| 1e-6 * t + 1e-5 * noise(t));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_never_changes_has_a_slope_of_0_and_nothing_to_compare() {
+    fn a_constant_function_has_slope_0_and_nothing_to_compare() {
         assert_eq!(verdict(0.0, |_| 1.0), Verdict::Undecided);
     }
 }

@@ -28,7 +28,7 @@ const TOLERANCE_ALONG: f64 = 0.02;
 /// The same along random directions, which take longer steps for the same change.
 const TOLERANCE_RANDOM: f64 = 0.1;
 
-/// How many scores are looked at, each a random sum of the network's numbers.
+/// How many scores are read, each a random sum of the network's numbers.
 const SCORES: usize = 2;
 
 /// How many random directions.

@@ -271,7 +271,7 @@ impl Graph {
 /// What a gradient says of the changes of a value from the walk here to the one above and from the one below to
 /// the one here, the usual size of such a sum, and that of the sum over the value itself.
 fn sums(gradient: &Tensor, [above, here, below]: &[Tensor; 3]) -> [f64; 4] {
-    // Partial sums of a fixed number of values are added in order, whatever the threads.
+    // Partial sums of a fixed number of values are added in order, for any threads.
     let part = |at: usize| {
         let values = at..(at + PART).min(gradient.len());
         let [above, here, below] = [above, here, below].map(|t| &t.data()[values.clone()]);

@@ -1,11 +1,11 @@
-//! What is computed at each node for a group of changes: pure geometry, no values.
+//! The plan of a group of changes: rectangles at each node, no values.
 
 use super::Rectangle;
 use crate::ops::resample::Continuation;
 use crate::ops::{Op, Reach};
 use crate::{Error, Graph, Node, NodeId};
 
-/// A graph for pictures of one shape: all that planning needs to know of it.
+/// What planning needs of a graph, for inputs of one shape.
 pub(super) struct Layout {
     /// One per node.
     pub nodes: Vec<Place>,
@@ -17,16 +17,16 @@ pub(super) struct Layout {
 pub(super) struct Place {
     /// The shape of its value for one picture.
     pub shape: Vec<usize>,
-    /// Whether its value for a batch is that of picture after picture.
+    /// Whether the first axis of its value is the batch.
     is_batch: bool,
-    /// How far it looks at each input.
+    /// The reach of each input.
     pub reaches: Vec<Reach>,
     /// Multiply-adds per value.
     pub multiply_adds_per_value: u64,
 }
 
 impl Place {
-    /// Rows and columns of its map; a value that is no map counts as one pixel.
+    /// Rows and columns of its map; (1, 1) for other values.
     pub fn extent(&self) -> (usize, usize) {
         match self.shape[..] {
             [_, _, h, w] if self.is_batch => (h, w),
@@ -40,7 +40,7 @@ impl Place {
         self.shape.iter().product::<usize>() / (h * w)
     }
 
-    /// Rows and columns that are computed where this many can differ.
+    /// Rows and columns to compute if this many can differ.
     pub fn computed(&self, (rows, columns): (usize, usize)) -> (usize, usize) {
         let (height, width) = self.extent();
         if rows * columns * NEARLY_WHOLE.1 >= height * width * NEARLY_WHOLE.0 {
@@ -81,7 +81,7 @@ impl Layout {
         let place = |(id, node): (usize, &Node)| {
             let inputs: Vec<&[usize]> = node.inputs.iter().map(|i| &shapes[i.0][..]).collect();
             let parameters = graph.parameter_shapes_of(node);
-            // Only of pictures one after the other it is known which axes are rows and columns.
+            // Axes are known to be rows and columns only if the first axis is the batch.
             let mapped = are_batches[id] && node.inputs.iter().all(|i| are_batches[i.0]);
             let reach = |input| match mapped {
                 true => node.op.reach(input, &inputs, &parameters),
@@ -100,7 +100,7 @@ impl Layout {
         })
     }
 
-    /// For each change, what of each node's value can differ.
+    /// For each change, the rectangle of each node's value that can differ.
     pub fn exact(&self, graph: &Graph, rectangles: &[Rectangle]) -> Vec<Vec<Rectangle>> {
         let mut exact: Vec<Vec<Rectangle>> = Vec::with_capacity(self.nodes.len());
         for (node, place) in graph.nodes().iter().zip(&self.nodes) {
@@ -121,7 +121,7 @@ impl Layout {
     }
 }
 
-/// What is computed at each node for a group of changes.
+/// The patches at each node for a group of changes.
 pub(super) struct Plan {
     /// Per node; `None` where nothing differs for any change of the group.
     pub nodes: Vec<Option<Patches>>,
@@ -131,14 +131,13 @@ pub(super) struct Plan {
 pub(super) struct Patches {
     /// Rows and columns of the patch.
     pub size: (usize, usize),
-    /// Where each patch lies on the map.
+    /// The position of each patch on the map.
     pub origins: Vec<(usize, usize)>,
-    /// What of each patch can differ: only this is handed on.
+    /// The part of each patch that can differ: only this is passed on.
     pub exact: Vec<Rectangle>,
 }
 
-/// A patch of at least this part of a map's pixels is computed as the whole map, which needs no
-/// border put together.
+/// A patch of at least this share of a map's pixels is computed as the whole map, which needs no border.
 const NEARLY_WHOLE: (usize, usize) = (9, 10);
 
 impl Plan {
@@ -165,7 +164,7 @@ impl Plan {
         Self { nodes }
     }
 
-    /// What one change of the group costs in multiply-adds.
+    /// The multiply-adds of one change of the group.
     pub fn multiply_adds(&self, layout: &Layout) -> u64 {
         let cost = |(patches, place): (&Option<Patches>, &Place)| {
             let patches = patches.as_ref();
@@ -174,7 +173,7 @@ impl Plan {
         self.nodes.iter().zip(&layout.nodes).map(cost).sum()
     }
 
-    /// The largest number of values that one change of the group has alive at once.
+    /// The largest number of values that one change of the group holds at once.
     pub fn peak_values(&self, graph: &Graph, layout: &Layout, last_use: &[usize]) -> usize {
         let places = &layout.nodes;
         let values = |id: usize, size: (usize, usize)| size.0 * size.1 * places[id].channels();
@@ -201,13 +200,13 @@ impl Plan {
 pub(super) struct Needed {
     /// Rows and columns.
     pub size: (usize, usize),
-    /// The top left corner for each change; outside the map where the window hangs over its edge.
+    /// The top left corner for each change; outside of the map if the window crosses its edge.
     pub origins: Vec<(isize, isize)>,
-    /// What stands outside the map.
+    /// The pixels outside of the map.
     pub outside: Outside,
 }
 
-/// What stands outside a map.
+/// The pixels outside of a map.
 #[derive(Clone, Copy)]
 pub(super) enum Outside {
     /// This number.
@@ -217,7 +216,7 @@ pub(super) enum Outside {
 }
 
 impl Outside {
-    /// Where no pixel outside is read.
+    /// None is read.
     pub const NOTHING: Self = Self::Value(0.0);
 }
 
@@ -227,14 +226,13 @@ impl Patches {
         self.size == place.extent()
     }
 
-    /// What `place`, the node that these patches belong to, reads of one of its inputs, a map of
-    /// this extent.
+    /// The part of an input, a map of this size, that `place`, the node of these patches, reads.
     pub fn needed(&self, place: &Place, input: usize, extent: (usize, usize)) -> Needed {
         let origins = |origin: &dyn Fn((usize, usize)) -> (isize, isize)| {
             self.origins.iter().map(|&at| origin(at)).collect()
         };
         match &place.reaches[input] {
-            // The op itself knows best what lies around a whole map.
+            // The op handles the border of a whole map itself.
             reach if self.are_whole(place) || matches!(reach, Reach::Everything) => Needed {
                 size: extent,
                 origins: origins(&|_| (0, 0)),
@@ -291,7 +289,7 @@ mod tests {
     use crate::{Blueprint, seeded};
 
     #[test]
-    fn a_change_reaches_a_place_if_and_only_if_it_lies_in_its_receptive_field() {
+    fn a_change_reaches_exactly_the_positions_whose_receptive_field_it_is_in() {
         let mut net = Blueprint::new(1);
         let input = net.input();
         let padded =
@@ -306,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_a_border_of_own_pixels_a_change_reaches_what_sees_it_and_no_more_but_at_the_edge() {
+    fn a_border_of_own_pixels_extends_a_change_at_the_edge_only() {
         for by in [Continuation::Mirrored, Continuation::Repeated] {
             let mut net = Blueprint::new(1);
             let input = net.input();

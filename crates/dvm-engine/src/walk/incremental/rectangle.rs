@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_nothing_takes_no_part_in_a_union() {
+    fn an_empty_rectangle_does_not_change_a_union() {
         let some = rectangle(5..6, 2..4);
         assert_eq!(some.clone().union(Rectangle::EMPTY), some);
         assert_eq!(Rectangle::EMPTY.union(some.clone()), some);

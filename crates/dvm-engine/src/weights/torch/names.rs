@@ -59,7 +59,7 @@ struct Walk<'a> {
     found: Found,
     /// The containers that the walk is in: one that contains itself is not entered again.
     open: Vec<Place>,
-    /// How many more values may be looked at.
+    /// How many more values may be read.
     left: usize,
 }
 
@@ -205,7 +205,7 @@ struct Tables {
     entries: Vec<(String, Place)>,
 }
 
-/// The tables of a pickled `torch.nn.Module`. Its class is not looked at, for a model is pickled under
+/// The tables of a pickled `torch.nn.Module`. Its class is not read, for a model is pickled under
 /// its own (`__main__.Net`).
 fn module(objects: &Objects, place: Place) -> Option<Tables> {
     let Node::Object(object) = objects.node(place) else {

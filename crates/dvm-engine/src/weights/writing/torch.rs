@@ -135,7 +135,7 @@ mod tests {
     use crate::weights::{Integers, Weights};
 
     #[test]
-    fn what_is_written_is_read_again_row_major_with_its_metadata() {
+    fn written_tensors_and_metadata_are_read_again() {
         let values: Vec<f32> = (0..24_u8).map(f32::from).collect();
         let filters = Tensor::from_nchw(&[2, 3, 2, 2], &values);
         let bias = Tensor::from_nchw(&[2], &[0.5, -1.0]);

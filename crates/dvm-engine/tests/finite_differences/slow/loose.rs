@@ -1,4 +1,4 @@
-//! What exported graphs are made of besides, done slowly.
+//! Slow implementations of the ops of exported graphs.
 
 use dvm_engine::ops::binary::Function;
 use dvm_engine::ops::conv2d::Border;

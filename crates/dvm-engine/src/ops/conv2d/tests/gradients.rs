@@ -23,7 +23,7 @@ fn check_exact(layer: &Layer) {
 }
 
 #[test]
-fn any_stride_hands_every_window_back_to_its_pixels() {
+fn input_gradients_of_any_stride_are_the_adjoint() {
     // Groups, and channels of the input and the output in each.
     let channels = [
         (1, 9, 5),
@@ -42,7 +42,7 @@ fn any_stride_hands_every_window_back_to_its_pixels() {
 }
 
 #[test]
-fn an_input_of_few_channels_gets_back_what_its_windows_hand_it() {
+fn the_gradient_of_an_input_of_few_channels_is_the_adjoint() {
     for round in 0..40 {
         let mut draw = Draw::new("gradient of few channels", round);
         let channels = 1 + round % 8;
@@ -60,14 +60,14 @@ fn an_input_of_few_channels_gets_back_what_its_windows_hand_it() {
 }
 
 #[test]
-fn depthwise_filters_hand_every_window_back_to_its_pixels() {
+fn depthwise_input_gradients_are_the_adjoint() {
     for layer in depthwise::layers() {
         check_exact(&layer);
     }
 }
 
 #[test]
-fn three_by_three_filters_turned_by_half_a_turn_give_the_gradient() {
+fn three_by_three_filters_rotated_by_180_degrees_give_the_gradient() {
     for (size, inputs, outputs) in [
         ((14, 14), 32, 40),
         ((9, 13), 40, 33),

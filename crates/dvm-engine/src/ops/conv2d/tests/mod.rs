@@ -178,7 +178,7 @@ impl Layer {
         }
     }
 
-    /// All output pixels, as they lie in memory.
+    /// All output pixels, as stored in memory.
     fn pixels(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
         let [n, _, oh, ow] = self.output_shape();
         (0..n * oh * ow).map(move |pixel| (pixel / (oh * ow), pixel / ow % oh, pixel % ow))

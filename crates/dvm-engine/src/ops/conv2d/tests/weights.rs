@@ -23,7 +23,7 @@ fn check(layer: &Layer, arithmetic: Arithmetic, tolerance: f64) {
 }
 
 #[test]
-fn any_stride_hands_every_tap_what_it_saw() {
+fn weight_gradients_of_any_stride_are_the_adjoint() {
     // Groups, and channels of the input and the output in each.
     let channels = [
         (1, 9, 5),
@@ -67,7 +67,7 @@ fn sums_over_many_pixels_are_added_in_parts() {
 }
 
 #[test]
-fn depthwise_taps_get_what_they_saw() {
+fn depthwise_weight_gradients_are_the_adjoint() {
     for layer in depthwise::layers() {
         check(&layer, Arithmetic::Exact, DIRECT);
     }
@@ -100,7 +100,7 @@ fn three_by_three() -> Vec<Layer> {
 }
 
 #[test]
-fn three_by_three_taps_get_what_they_saw_at_the_points() {
+fn three_by_three_weight_gradients_are_exact_at_the_points() {
     for layer in three_by_three() {
         let [n, o, rows, columns] = layer.output_shape();
         assert!(

@@ -143,7 +143,7 @@ fn the_same_bits_come_from_one_and_two_threads() {
 /// The layers of `references/ops.py` that are there for its sake must go this way, forwards and
 /// backwards, and not the direct one.
 #[test]
-fn layers_of_the_references_are_cheaper_this_way() {
+fn winograd_is_cheaper_for_layers_of_the_references() {
     for (maps, size, inputs, outputs) in [(1, (14, 14), 32, 32), (2, (13, 17), 32, 48)] {
         assert!(winograd::is_cheaper(maps, size, (inputs, outputs)));
         assert!(winograd::is_cheaper(maps, size, (outputs, inputs)));

@@ -79,7 +79,7 @@ struct Weights<'a> {
     columns: &'a Taps,
     /// Columns from window to window.
     step: usize,
-    /// Whether neighbouring taps look at neighbouring pixels.
+    /// Whether neighbouring taps read neighbouring pixels.
     is_dense: bool,
 }
 
@@ -101,7 +101,7 @@ impl Weights<'_> {
         }
     }
 
-    /// The columns of the output whose windows lie wholly inside the input.
+    /// The columns of the output whose windows lie completely inside the input.
     fn whole_columns(&self) -> std::ops::Range<usize> {
         let whole = |taps: &Vec<(usize, usize)>| taps.len() == self.kernel.1;
         let first = self.columns.iter().position(whole).unwrap_or(0);

@@ -11,7 +11,7 @@ use crate::runtime::buffer::Buffer;
 use crate::runtime::instruction_set::InstructionSet;
 
 /// Windows that are multiplied at a time, so that what they see stays in cache while all tiles of the
-/// result look at it.
+/// result read it.
 const STRETCH: usize = 128;
 
 /// Windows of one partial sum, at least.
@@ -144,7 +144,7 @@ impl Weights<'_> {
                             accumulate: start > windows.start,
                         };
                         // SAFETY: `look` found rows of both arrays; the columns of this part of this
-                        // partial sum are this task's alone.
+                        // partial sum are written by this task only.
                         unsafe { outer.compute(self.set, part.columns.clone()) };
                     }
                     start = stretch.end;

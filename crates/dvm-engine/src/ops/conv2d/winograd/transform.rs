@@ -2,7 +2,7 @@
 //!
 //! A tile of 2, 3 or 4 outputs is the product of two polynomials evaluated at the points 0, 1, −1,
 //! 1/2, −2 and ∞ (Toom–Cook): 4 outputs need all six, 3 go without −2, and 2 without 1/2 and −2. The
-//! filter's values at these points are the same whatever the tile, so one set of transformed
+//! filter's values at these points are the same for any tile, so one set of transformed
 //! filters serves tiles of all sizes; the factors that depend on the tile are in the transform of
 //! its input. With 1/2 in the place of the usual 2 less is lost to rounding (Barabasz et al., arXiv
 //! 1803.10986).
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_hands_every_tap_what_it_saw_times_the_gradient() {
+    fn winograd_weight_gradients_are_the_adjoint() {
         let d = [3.0, -1.0, 4.0, 1.0, -5.0, 9.0];
         let g = [2.0, -7.0, 1.0, 5.0];
         let expected = |m: usize, k: usize| (0..m).map(|i| d[i + k] * g[i]).sum::<f32>();

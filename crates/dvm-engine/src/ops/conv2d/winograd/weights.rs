@@ -38,7 +38,7 @@ pub(in super::super) fn weight_gradient_is_cheaper(
 /// What the gradient is made of.
 pub(in super::super) struct WeightGradient<'a> {
     pub set: InstructionSet,
-    /// The maps that the convolution looked at.
+    /// The maps that the convolution read.
     pub input: &'a [f32],
     /// Number, rows, columns and channels of these.
     pub maps: (usize, usize, usize, usize),
@@ -198,7 +198,7 @@ impl WeightGradient<'_> {
                 accumulate,
             };
             // SAFETY: both rooms hold a row for every pair and tile, written before; the sums of this
-            // pair are this task's alone.
+            // pair are written by this task only.
             unsafe { outer.compute(self.set, 0..size.1) };
             accumulate = true;
             rest = later;
