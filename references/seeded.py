@@ -1,4 +1,4 @@
-"""The same numbers as crates/dvm-engine/src/seeded.rs, computed from a name."""
+"""The same numbers as crates/dvm-engine/src/graph/seeded.rs, computed from a name."""
 
 import numpy as np
 
