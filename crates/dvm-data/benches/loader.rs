@@ -4,8 +4,8 @@
 //! cargo bench -p dvm-data --bench loader -- FOLDER [workers=2] [batch=20] [busy=0]
 //! ```
 //!
-//! `FOLDER` has one folder of pictures per class. `busy` threads count meanwhile as fast as they can,
-//! as the engine's do between two layers. Prints JSON; `benches/peers/loader.py` compares.
+//! `FOLDER` has one folder of pictures per class. `busy` threads use other cores meanwhile, as the engine does.
+//! Prints JSON; `benches/peers/loader.py` compares.
 
 use std::hint::spin_loop;
 use std::path::Path;
@@ -13,17 +13,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
-use dvm_data::{Loader, Loading, Sample};
+use dvm_data::{Loader, LoaderOptions, Sample};
 use dvm_image::Preprocess;
 
 fn main() {
-    // Cargo adds an option of its own.
+    // Cargo adds an option.
     let arguments: Vec<String> = env::args()
         .skip(1)
         .filter(|a| !a.starts_with("--"))
         .collect();
     let [folder, options @ ..] = arguments.as_slice() else {
-        println!("no folder of pictures was given: nothing is measured");
+        println!("no folder of pictures given; nothing is measured");
         return;
     };
     let option = |name: &str, default: usize| {
@@ -34,12 +34,12 @@ fn main() {
             number.parse().expect("options are numbers")
         })
     };
-    let loading = Loading {
+    let loading = LoaderOptions {
         workers: option("workers", 2),
-        ..Loading::training(Preprocess::imagenet(), option("batch", 20), 1)
+        ..LoaderOptions::training(Preprocess::imagenet(), option("batch", 20), 1)
     };
-    let loader = Loader::new(samples(Path::new(folder)), loading).expect("sound options");
-    // Once in vain: the files are then in memory.
+    let loader = Loader::new(samples(Path::new(folder)), loading).expect("valid options");
+    // A first run loads the files into memory.
     one_epoch(&loader, 0);
     let done = AtomicBool::new(false);
     let (seconds, first) = thread::scope(|scope| {
@@ -66,7 +66,7 @@ fn main() {
     );
 }
 
-/// How long all batches take, and how long the first.
+/// Time of all batches, and of the first.
 fn one_epoch(loader: &Loader, epoch: u64) -> (Duration, Duration) {
     let start = Instant::now();
     let mut first = None;

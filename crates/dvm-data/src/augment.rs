@@ -1,8 +1,8 @@
-//! Pictures changed at random while they are loaded, so that a network does not learn them by heart.
+//! Augmentation: random changes of pictures while they are loaded, against overfitting.
 //!
-//! Names and meanings are those of torchvision. Each augmentation is one file and one line of the
-//! list in this one.
+//! Names and options are torchvision's. Each augmentation is one file and one line of the list here.
 
+mod augmented_crop;
 mod bounds;
 mod colour_jitter;
 mod horizontal_flip;
@@ -13,7 +13,6 @@ mod references;
 mod rotation;
 mod switch;
 mod vertical_flip;
-mod view;
 
 use dvm_image::{Picture, Preprocess};
 use dvm_options::OptionSpec;
@@ -21,69 +20,68 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::random;
-use view::View;
+use augmented_crop::WorkingCrop;
 
+pub use augmented_crop::AugmentedCrop;
 pub use colour_jitter::ColourJitter;
 pub use horizontal_flip::HorizontalFlip;
 pub use random_erasing::RandomErasing;
 pub use random_resized_crop::RandomResizedCrop;
 pub use rotation::Rotation;
 pub use vertical_flip::VerticalFlip;
-pub use view::Seen;
 
-/// What the lists and help texts say of an augmentation.
+/// The description of an augmentation in lists and help texts.
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
     /// Its name in a configuration.
     pub name: &'static str,
-    /// Where it was described: an arXiv id with the year, or the library whose semantics it has.
+    /// Its paper (arXiv id and year), or the library whose behaviour it has.
     pub paper: &'static str,
-    /// What it does, in one sentence.
+    /// A summary of one sentence.
     pub summary: &'static str,
-    /// Its options. Defaults are written as JSON, which for numbers and lists of numbers is TOML as well.
+    /// Its options. Defaults are JSON, which for numbers and lists of numbers is also TOML.
     pub options: &'static [OptionSpec],
 }
 
-/// One way to change a picture at random.
+/// A random change of a picture.
 trait Augmentation {
-    /// What the lists say of it.
+    /// Its description.
     const DESCRIPTION: Description;
 
     /// Checks the options.
     fn validate(&self) -> Result<(), Invalid>;
 
-    /// Changes the view. What it draws comes from `random`, and from nothing else.
-    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng);
+    /// Changes the crop. All random numbers come from `random`.
+    fn apply(&self, crop: &mut WorkingCrop, random: &mut ChaCha8Rng);
 }
 
-/// An option that makes no sense; [`AugmentError`] adds the augmentation.
+/// An invalid option. [`AugmentError`] adds the augmentation.
 struct Invalid {
     option: &'static str,
     value: String,
     expected: &'static str,
 }
 
-/// An augmentation with an option that makes no sense.
+/// An invalid option of an augmentation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("augmentation {name}: \"{option}\" is {value}, but it is {expected}")]
+#[error("augmentation {name}: `{option}` must be {expected}, but is {value}")]
 pub struct AugmentError {
     /// The augmentation.
     pub name: &'static str,
     /// Its option.
     pub option: &'static str,
-    /// What the option is set to.
+    /// Its value.
     pub value: String,
-    /// What it could be.
+    /// The valid values.
     pub expected: &'static str,
 }
 
 macro_rules! augmentations {
     ($($number:literal $name:ident: $kind:ident = $default:expr;)*) => {
-        /// Which augmentations are on, and their options; those that are on are done in the order
-        /// of the fields.
+        /// The augmentations that are on, and their options. They are applied in the order of the fields.
         ///
-        /// In TOML and JSON each is `true` (on, with its default options), `false`, or a table of
-        /// options. What is not mentioned is as in [`Augment::default`]. It is written back in full.
+        /// In TOML and JSON each is `true` (on, with its default options), `false`, or a table of options.
+        /// Missing ones are as in [`Augment::default`]. All fields are written.
         ///
         /// ```
         /// use dvm_data::augment::{Augment, RandomResizedCrop};
@@ -104,22 +102,22 @@ macro_rules! augmentations {
         }
 
         impl Default for Augment {
-            /// A random resized crop and a horizontal flip: what ImageNet networks are trained with.
+            /// A random resized crop and a horizontal flip, the usual augmentation for ImageNet.
             fn default() -> Self {
                 Self { $($name: $default,)* }
             }
         }
 
         impl Augment {
-            /// None at all: pictures as validation sees them.
+            /// No augmentation: inputs are the same as in validation.
             pub fn none() -> Self {
                 Self { $($name: None,)* }
             }
 
-            /// Checks the options of all that are on.
+            /// Checks the options of the augmentations that are on.
             ///
             /// # Errors
-            /// Names the first option that makes no sense.
+            /// The first invalid option.
             pub fn validate(&self) -> Result<(), AugmentError> {
                 $(if let Some(augmentation) = &self.$name {
                     augmentation.validate().map_err(|invalid| AugmentError {
@@ -132,11 +130,11 @@ macro_rules! augmentations {
                 Ok(())
             }
 
-            /// What a network sees of `original` instead of the crop that `preprocess` makes.
+            /// The augmented crop of `original`, in place of the crop of `preprocess`.
             ///
-            /// `position` is that of the sample in its split. Every augmentation draws from a
-            /// stream of its own, `random::stream(seed, &[epoch, position, NUMBER])`: turning one
-            /// off changes nothing of the others, and the order of loading changes nothing at all.
+            /// `position` is the sample's index in its split. Each augmentation has a separate random stream,
+            /// `random::stream(seed, &[epoch, position, NUMBER])`, so results do not depend on the order of
+            /// loading, and switching one augmentation off does not change the others.
             pub fn apply(
                 &self,
                 original: &Picture,
@@ -144,22 +142,22 @@ macro_rules! augmentations {
                 seed: u64,
                 epoch: u64,
                 position: usize,
-            ) -> Seen {
-                let mut view = View::new(original, preprocess);
+            ) -> AugmentedCrop {
+                let mut crop = WorkingCrop::new(original, preprocess);
                 $(if let Some(augmentation) = &self.$name {
                     let mut random = random::stream(seed, &[epoch, position as u64, $number]);
-                    augmentation.apply(&mut view, &mut random);
+                    augmentation.apply(&mut crop, &mut random);
                 })*
-                view.seen()
+                crop.finish()
             }
         }
 
-        /// All augmentations, in the order in which they are done.
+        /// All augmentations, in the order in which they are applied.
         pub const ALL: &[Description] = &[$($kind::DESCRIPTION),*];
     };
 }
 
-// A number belongs to its augmentation for good: another would change what every seed draws.
+// The number of an augmentation must never change: it would change the results of every seed.
 augmentations! {
     1 random_resized_crop: RandomResizedCrop = Some(RandomResizedCrop::default());
     2 horizontal_flip: HorizontalFlip = Some(HorizontalFlip::default());

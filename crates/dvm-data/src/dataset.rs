@@ -1,4 +1,4 @@
-//! A data set as training reads it: classes, and labelled pictures in splits.
+//! A data set: classes, and labelled pictures in splits.
 
 mod layout;
 
@@ -14,11 +14,11 @@ use crate::prepare::{Record, Transfer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// What weights are fitted to.
+    /// Pictures that the network is trained on.
     Train,
-    /// What is looked at after each epoch, to choose between them.
+    /// Pictures that are evaluated after each epoch, to choose the best weights.
     Val,
-    /// What nobody looks at before the end.
+    /// Pictures for the final evaluation.
     Test,
 }
 
@@ -31,7 +31,7 @@ impl Split {
         self.folder_names()[0]
     }
 
-    /// The names that people give its folder, in lower case; the first is the usual one.
+    /// Usual names of its folder, in lower case. The first is the one that dvm writes.
     pub fn folder_names(self) -> &'static [&'static str] {
         match self {
             Self::Train => &["train", "training", "trn", "tr"],
@@ -40,7 +40,7 @@ impl Split {
         }
     }
 
-    /// The split of a folder of this name, in upper or lower case.
+    /// The split of a folder with this name, in upper or lower case.
     pub fn of_folder(name: &str) -> Option<Self> {
         let name = name.to_lowercase();
         let mut all = Self::ALL.into_iter();
@@ -51,7 +51,7 @@ impl Split {
 /// A picture with its class.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sample {
-    /// Where the picture is.
+    /// The picture's file.
     pub path: PathBuf,
     /// Index of its class in [`Dataset::classes`].
     pub class: usize,
@@ -60,27 +60,26 @@ pub struct Sample {
 /// Classes, and for each split the pictures with their class, by class and then by file name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
-    /// Where it was read from.
+    /// The folder it was read from.
     pub folder: PathBuf,
     /// Names of the classes, in alphabetical order.
     pub classes: Vec<String>,
-    /// What was left out while reading: folders that are no split, folders without pictures.
+    /// Messages about what was ignored: folders that are not splits, folders without pictures.
     pub(crate) left_out: Vec<String>,
     pub(crate) samples: [Vec<Sample>; 3],
 }
 
 impl Dataset {
-    /// Reads the layout `train/<class>/<picture>`, `val/…`, `test/…` (any of them may be missing,
-    /// but not all, and other usual names such as `valid` are known), or a manifest that `dvm prepare`
-    /// wrote. Files that are no pictures by their names are passed over; [`Dataset::remarks`] names
-    /// folders that are left out.
+    /// Reads the layout `train/<class>/<picture>`, `val/…`, `test/…`, or a manifest that `dvm prepare` wrote.
+    /// One split is enough, and other usual names such as `valid` are known. Files without the extension of
+    /// a picture are ignored; [`Dataset::remarks`] names ignored folders.
     ///
-    /// What `dvm prepare` was killed at is never such a folder: it grows in one of another name.
+    /// If `dvm prepare` is killed, it leaves no such folder: it writes to a folder with another name first.
     ///
     /// # Errors
-    /// [`Error::NotSplit`] for a folder that has neither, [`Error::Layout`] for one in which a split
-    /// has a class that `train` does not have, two folders are the same split, or no class has pictures;
-    /// [`Error::File`] for what cannot be read.
+    /// [`Error::NotSplit`] for a folder without splits and manifest, [`Error::Layout`] if a split has a class
+    /// that `train` does not have, two folders are the same split, or no class has pictures; [`Error::File`]
+    /// for a folder that cannot be read.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         match Record::read(folder)? {
             Some(record) if record.transfer == Transfer::Manifest => {
@@ -90,10 +89,10 @@ impl Dataset {
         }
     }
 
-    /// Reads one folder per class; all pictures are in `train`.
+    /// Reads one folder per class. All pictures are in `train`.
     ///
     /// # Errors
-    /// [`Error::Layout`] if there is no class folder, [`Error::File`] for what cannot be read.
+    /// [`Error::Layout`] if there is no class folder, [`Error::File`] for a folder that cannot be read.
     pub fn open_unsplit(folder: &Path) -> Result<Self, Error> {
         layout::unsplit(folder)
     }
@@ -115,7 +114,7 @@ impl Dataset {
         }
     }
 
-    /// The pictures of a split; none if it is missing.
+    /// The pictures of a split; empty if it does not exist.
     pub fn samples(&self, split: Split) -> &[Sample] {
         &self.samples[split as usize]
     }
@@ -129,13 +128,13 @@ impl Dataset {
         counts
     }
 
-    /// What is odd about the set and can spoil what is learnt or measured: folders that were left out, a
-    /// single class, classes without pictures in a split, no validation pictures.
+    /// Problems that can spoil training or evaluation: ignored folders, a single class, classes without
+    /// pictures in a split, no validation pictures.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = self.left_out.clone();
         if let [only] = &self.classes[..] {
             remarks.push(format!(
-                "there is only one class, `{only}`: a network cannot learn to tell classes apart"
+                "there is only one class, `{only}`, so a network cannot learn to tell classes apart"
             ));
         }
         for split in Split::ALL {
@@ -147,11 +146,11 @@ impl Dataset {
             let without: Vec<&str> = without.map(|(_, class)| &class[..]).collect();
             if !without.is_empty() {
                 let what = match split {
-                    Split::Train => "nothing is learnt of them",
-                    Split::Val | Split::Test => "nothing is measured of them",
+                    Split::Train => "the network does not learn them",
+                    Split::Val | Split::Test => "nothing is measured on them",
                 };
                 remarks.push(format!(
-                    "`{}` has no pictures of {}: {what}",
+                    "`{}` has no pictures of {}, so {what}",
                     split.name(),
                     names(&without)
                 ));
@@ -159,7 +158,7 @@ impl Dataset {
         }
         if self.samples(Split::Val).is_empty() && !self.samples(Split::Train).is_empty() {
             remarks.push(
-                "there are no validation pictures: nothing shows how well a network does".into(),
+                "there are no validation pictures, so the accuracy of the network cannot be measured".into(),
             );
         }
         remarks
@@ -176,7 +175,7 @@ pub(crate) fn names(all: &[&str]) -> String {
     }
 }
 
-/// What is in a folder, sorted; hidden things are left out.
+/// The files and folders in a folder, sorted, without hidden ones.
 pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::file(folder))? {

@@ -1,22 +1,22 @@
-//! What can be wrong with a folder of pictures.
+//! The errors of this crate.
 
 use std::path::PathBuf;
 
 use crate::formats::FormatError;
 
-/// Why a data set could not be read or written.
+/// Why a data set cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A folder is not what it should be.
+    /// A file or folder does not have the expected layout.
     #[error("{}: {detail}", path.display())]
     Layout {
         /// The folder or file.
@@ -24,7 +24,7 @@ pub enum Error {
         /// What is wrong and what to do.
         detail: String,
     },
-    /// An entry of a file of boxes or masks makes no sense.
+    /// An entry of a file of boxes or masks is invalid.
     #[error("{}: {entry}: {detail}", path.display())]
     Region {
         /// The file or folder.
@@ -36,48 +36,55 @@ pub enum Error {
     },
     /// A folder has no splits in it.
     #[error(
-        "{}: has no folder `train`, `val` or `test`; `dvm prepare folder` makes them from one folder \
-         per class",
+        "{} has no folder `train`, `val` or `test`; `dvm prepare folder` makes them from one folder per class",
         path.display()
     )]
     NotSplit {
         /// The folder.
         path: PathBuf,
     },
-    /// There is no room for what is to be written.
+    /// The folder contains another data set, or a damaged one.
+    #[error("{} {detail}; replace it, or choose another folder", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+        /// What it contains.
+        detail: String,
+    },
+    /// The disk is full.
     #[error(
-        "{}: the disk is full, and what was written of it was removed again; free some space, choose \
-         another disk, or have nothing copied (--link hard or manifest)",
+        "{}: the disk is full; dvm removed the unfinished data set; free some space, choose another disk, or \
+         link the pictures instead of copying them",
         path.display()
     )]
     Full {
-        /// The folder that was to be written.
+        /// The folder of the data set.
         path: PathBuf,
     },
-    /// An option has a value that it does not take.
+    /// An option has an invalid value.
     #[error(transparent)]
     Setting(#[from] dvm_options::SettingError),
-    /// The work was stopped before its end, as was asked.
-    #[error("{}: stopped before it was whole; nothing of it is left", path.display())]
+    /// The caller stopped the work.
+    #[error("{}: stopped; dvm removed the unfinished data set", path.display())]
     Stopped {
-        /// The folder that would have been made.
+        /// The folder of the data set.
         path: PathBuf,
     },
-    /// A file of arrays or slices is not read.
+    /// A file of arrays or slices cannot be read.
     #[error("{}: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: FormatError,
     },
     /// A picture cannot be decoded.
     #[error(transparent)]
     Picture(#[from] dvm_image::Error),
-    /// Preprocessing that no picture can go through.
+    /// The preprocessing is invalid.
     #[error(transparent)]
     Preprocess(#[from] dvm_image::PreprocessError),
-    /// An augmentation with an option that makes no sense.
+    /// An option of an augmentation is invalid.
     #[error(transparent)]
     Augment(#[from] crate::augment::AugmentError),
 }

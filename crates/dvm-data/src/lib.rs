@@ -1,10 +1,9 @@
 //! Folders of labelled pictures.
 //!
-//! A [`Dataset`] is what training reads: classes, and for each [`Split`] the pictures with their
-//! class. One is made from a source by a [`corpora::Corpus`], which plans what goes where, and
-//! [`prepare::Plan::write`], which carries that out. A [`Loader`] makes batches of pictures, changed
-//! at random by [`augment`] if wanted. [`audit`] tells what will hurt before that is done.
-//! [`regions`] reads where objects are in pictures.
+//! A [`Dataset`] has classes, and labelled pictures in each [`Split`]. A [`corpora::Corpus`] plans a data set
+//! from a source, and [`prepare::Plan::write`] writes it. A [`Loader`] makes batches of pictures, with
+//! random augmentation from [`augment`]. [`audit`] finds problems of a data set before training. [`regions`]
+//! reads boxes and masks of objects.
 
 pub mod audit;
 pub mod augment;
@@ -21,5 +20,5 @@ mod value_range;
 
 pub use dataset::{Dataset, Sample, Split};
 pub use error::Error;
-pub use loader::{Batch, Epoch, Loader, Loading, OnBroken, Order, Rest, broken};
+pub use loader::{Batch, Epoch, LastBatch, Loader, LoaderOptions, OnBroken, Order, broken};
 pub use value_range::range_warning;

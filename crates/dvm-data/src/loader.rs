@@ -1,8 +1,7 @@
-//! From labelled pictures to batches of numbers, ahead of the training that wants them.
+//! Makes batches of labelled pictures, ahead of training.
 //!
-//! Decoded pictures are not kept from one epoch to the next: decoding takes about half a
-//! millisecond of the tens that a training step takes per picture, and thousands of decoded
-//! pictures fill gigabytes.
+//! Decoded pictures are not kept for the next epoch: decoding takes about half a millisecond per picture, a
+//! training step tens of milliseconds, and thousands of decoded pictures would need gigabytes.
 
 mod check;
 mod epoch;
@@ -13,37 +12,37 @@ use dvm_image::{Limits, Picture, Preprocess, Reading};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::augment::{Augment, Seen};
+use crate::augment::{Augment, AugmentedCrop};
 use crate::{Error, Sample, random};
 
 pub use check::broken;
 pub use epoch::Epoch;
 
-/// How a [`Loader`] makes batches.
+/// Settings of a [`Loader`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Loading {
-    /// What picture files may ask for.
+pub struct LoaderOptions {
+    /// Limits of picture files.
     pub limits: Limits,
-    /// Size of the crop, mean and standard deviation; without augmentations the resizing, too.
+    /// Size of the crop, mean and standard deviation; without augmentation also the resizing.
     pub preprocess: Preprocess,
-    /// What changes pictures at random; without it they are as validation sees them.
+    /// Augmentation; without it, inputs are the same as in validation.
     pub augment: Option<Augment>,
     /// Pictures in a batch.
     pub batch: usize,
-    /// Which picture comes when.
+    /// Order of the pictures.
     pub order: Order,
-    /// What becomes of pictures that do not fill a batch.
-    pub rest: Rest,
-    /// What becomes of a picture that cannot be read.
+    /// What happens to the pictures that do not fill a batch.
+    pub rest: LastBatch,
+    /// What happens to a picture that cannot be read.
     pub on_broken: OnBroken,
-    /// What order and augmentations are drawn from, together with the epoch.
+    /// Random seed of order and augmentation, together with the epoch.
     pub seed: u64,
-    /// Threads that decode, at least one. They change nothing but the time.
+    /// Number of decoding threads, at least one. Results do not depend on it.
     pub workers: usize,
 }
 
-impl Loading {
-    /// For training: shuffled, augmented as by default, broken pictures are an error.
+impl LoaderOptions {
+    /// For training: shuffled, default augmentation, broken pictures are an error.
     pub fn training(preprocess: Preprocess, batch: usize, seed: u64) -> Self {
         Self {
             augment: Some(Augment::default()),
@@ -53,7 +52,7 @@ impl Loading {
         }
     }
 
-    /// For validation: each picture once, in order, resized and cropped as in use.
+    /// For validation: each picture once, in order, with the usual preprocessing.
     pub fn validation(preprocess: Preprocess, batch: usize) -> Self {
         Self {
             limits: Limits::default(),
@@ -61,7 +60,7 @@ impl Loading {
             augment: None,
             batch,
             order: Order::AsListed,
-            rest: Rest::Keep,
+            rest: LastBatch::Keep,
             on_broken: OnBroken::Fail,
             seed: 0,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -69,7 +68,7 @@ impl Loading {
     }
 }
 
-impl Loading {
+impl LoaderOptions {
     /// How picture files are read.
     pub fn reading(&self) -> Reading {
         Reading {
@@ -79,37 +78,37 @@ impl Loading {
     }
 }
 
-/// Which picture comes when.
+/// Order of the pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Each epoch in an order of its own, drawn from `random::stream(seed, &[epoch])`.
+    /// A random order in each epoch, drawn from `random::stream(seed, &[epoch])`.
     Shuffled,
-    /// As the samples are listed.
+    /// The order of the samples.
     AsListed,
 }
 
-/// What becomes of the pictures at the end of an epoch that do not fill a batch.
+/// What happens to the pictures at the end of an epoch that do not fill a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// They are a smaller batch. A single one joins the batch before it, which then has one picture
-    /// more than others: batch-norm cannot learn from one picture.
+pub enum LastBatch {
+    /// They form a smaller batch. A single picture is added to the batch before it, because batch-norm cannot
+    /// learn from one picture.
     Keep,
-    /// They are left out of this epoch, unless there is no other batch.
+    /// They are skipped in this epoch, unless there is no other batch.
     Drop,
 }
 
-/// What becomes of a picture that cannot be read or decoded. Truncated JPEGs can (see
+/// What happens to a picture that cannot be read or decoded. Truncated JPEGs can be decoded (see
 /// `dvm_image::decode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnBroken {
-    /// The epoch ends with the error, which names the file, in the place of its batch.
+    /// The epoch ends with an error, which names the file, instead of its batch.
     Fail,
-    /// It is left out of its batch and listed in [`Batch::skipped`].
+    /// It is skipped and listed in [`Batch::skipped`].
     Skip,
 }
 
-/// Pictures as a network takes them.
+/// A batch of inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// `[N, C, H, W]`.
@@ -120,23 +119,21 @@ pub struct Batch {
     pub classes: Vec<usize>,
     /// Position of each picture among the loader's samples.
     pub samples: Vec<usize>,
-    /// Positions of broken pictures that belonged to this batch, and what was wrong with each; the
-    /// message names the file. `N` can be zero.
+    /// Positions of broken pictures of this batch, with their errors, which name the file. `N` can be 0.
     pub skipped: Vec<(usize, String)>,
 }
 
-/// Makes batches of labelled pictures. Whatever the number of workers, batches come in the same
-/// order with the same bits.
+/// Makes batches of labelled pictures. Batches and their order do not depend on the number of workers.
 #[derive(Clone, Debug)]
 pub struct Loader {
     source: Arc<Source>,
 }
 
-/// What workers read.
+/// Data shared by the workers.
 #[derive(Debug)]
 struct Source {
     samples: Arc<[Sample]>,
-    loading: Loading,
+    loading: LoaderOptions,
     tables: Vec<[f32; 256]>,
 }
 
@@ -144,11 +141,11 @@ impl Loader {
     /// A loader of `samples`.
     ///
     /// # Errors
-    /// If preprocessing or an augmentation has an option that makes no sense.
+    /// If an option of preprocessing or augmentation is invalid.
     ///
     /// # Panics
-    /// If [`Loading::batch`] is zero.
-    pub fn new(samples: impl Into<Arc<[Sample]>>, loading: Loading) -> Result<Self, Error> {
+    /// If [`LoaderOptions::batch`] is zero.
+    pub fn new(samples: impl Into<Arc<[Sample]>>, loading: LoaderOptions) -> Result<Self, Error> {
         assert!(loading.batch > 0, "a batch has at least one picture");
         loading.preprocess.validate()?;
         if let Some(augment) = &loading.augment {
@@ -170,12 +167,12 @@ impl Loader {
         &self.source.samples
     }
 
-    /// How batches are made.
-    pub fn loading(&self) -> &Loading {
+    /// The settings.
+    pub fn loading(&self) -> &LoaderOptions {
         &self.source.loading
     }
 
-    /// Number of batches of an epoch, the same in all.
+    /// Number of batches per epoch.
     pub fn batches(&self) -> usize {
         self.source.bounds().len()
     }
@@ -187,14 +184,14 @@ impl Loader {
         bounds.map(|range| order[range].to_vec()).collect()
     }
 
-    /// The batches of an epoch from `first_batch` on, decoded and augmented ahead by threads of
-    /// their own. A run that was interrupted goes on in the middle: what came before is not decoded.
+    /// The batches of an epoch from `first_batch` on. Separate threads decode and augment ahead. Earlier
+    /// batches are not decoded, so an interrupted run can resume in the middle of an epoch.
     pub fn epoch(&self, epoch: u64, first_batch: usize) -> Epoch {
         Epoch::start(&self.source, epoch, first_batch)
     }
 
-    /// The pixels that the network sees in an epoch of the sample at `position`; what is erased has
-    /// the mean colour.
+    /// The pixels of the input of the sample at `position` in an epoch. The erased rectangle has the mean
+    /// colour.
     ///
     /// # Errors
     /// If the picture cannot be read.
@@ -202,8 +199,8 @@ impl Loader {
     /// # Panics
     /// If there is no sample at `position`.
     pub fn preview(&self, position: usize, epoch: u64) -> Result<Picture, Error> {
-        let seen = self.source.seen(position, epoch)?;
-        Ok(seen.picture(&self.source.loading.preprocess))
+        let crop = self.source.augmented(position, epoch)?;
+        Ok(crop.picture(&self.source.loading.preprocess))
     }
 }
 
@@ -217,7 +214,7 @@ impl Source {
         order
     }
 
-    /// Where each batch lies in the order of an epoch.
+    /// The range of each batch in the order of an epoch.
     fn bounds(&self) -> Vec<std::ops::Range<usize>> {
         let (count, batch) = (self.samples.len(), self.loading.batch);
         let mut bounds: Vec<_> = (0..count)
@@ -226,13 +223,13 @@ impl Source {
             .collect();
         if bounds.len() > 1 {
             match self.loading.rest {
-                Rest::Keep => {
+                LastBatch::Keep => {
                     if bounds.last().is_some_and(|last| last.len() == 1) && batch > 1 {
                         bounds.pop();
                         bounds.last_mut().expect("there were two").end = count;
                     }
                 }
-                Rest::Drop => {
+                LastBatch::Drop => {
                     bounds.pop_if(|last| last.len() < batch);
                 }
             }
@@ -240,10 +237,10 @@ impl Source {
         bounds
     }
 
-    fn seen(&self, position: usize, epoch: u64) -> Result<Seen, Error> {
+    fn augmented(&self, position: usize, epoch: u64) -> Result<AugmentedCrop, Error> {
         let reading = self.loading.reading();
         let original = dvm_image::read_as(&self.samples[position].path, &reading)?;
-        let Loading {
+        let LoaderOptions {
             preprocess,
             augment,
             seed,
@@ -254,8 +251,12 @@ impl Source {
         Ok(augment.apply(&original, preprocess, *seed, epoch, position))
     }
 
-    /// The batch that `seen` of the samples at `positions` makes.
-    fn batch(&self, positions: &[usize], seen: Vec<Result<Seen, Error>>) -> Result<Batch, Error> {
+    /// The batch of these crops of the samples at `positions`.
+    fn batch(
+        &self,
+        positions: &[usize],
+        crops: Vec<Result<AugmentedCrop, Error>>,
+    ) -> Result<Batch, Error> {
         let Preprocess {
             crop: (height, width),
             channels,
@@ -269,10 +270,10 @@ impl Source {
             samples: Vec::with_capacity(positions.len()),
             skipped: Vec::new(),
         };
-        for (&position, seen) in positions.iter().zip(seen) {
-            match (seen, self.loading.on_broken) {
-                (Ok(seen), _) => {
-                    seen.append_to(&mut batch.values, channels, &self.tables);
+        for (&position, crop) in positions.iter().zip(crops) {
+            match (crop, self.loading.on_broken) {
+                (Ok(crop), _) => {
+                    crop.append_to(&mut batch.values, channels, &self.tables);
                     batch.classes.push(self.samples[position].class);
                     batch.samples.push(position);
                 }

@@ -1,13 +1,13 @@
-//! Random numbers that depend on what they are for, not on who asks first.
+//! Random numbers that do not depend on the order of requests.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A stream of random numbers of its own for every list of numbers `of`, such as (epoch, sample):
-/// loading in another order, on more threads or after an interruption draws the same.
+/// A separate stream of random numbers for each list of numbers `of`, such as (epoch, sample). The numbers
+/// are the same in another order, on more threads and after an interruption.
 ///
-/// The key of ChaCha8 is filled by SplitMix64 over `seed` and `of`, so that streams of neighbouring
-/// numbers have nothing to do with each other.
+/// SplitMix64 over `seed` and `of` fills the key of ChaCha8, so streams of neighbouring numbers are
+/// independent.
 pub fn stream(seed: u64, of: &[u64]) -> ChaCha8Rng {
     let mut state = mix(seed.wrapping_add(GOLDEN));
     for &number in of {

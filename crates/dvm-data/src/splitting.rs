@@ -1,4 +1,4 @@
-//! Which picture goes into which split.
+//! Assigns pictures to splits.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::Split;
 use crate::random::stream;
 
-/// How much of each class goes into each split.
+/// The share of each class in each split.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Shares {
     val: f64,
@@ -16,13 +16,13 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    /// These shares for validation and test, and what is left for training; none if nothing is.
+    /// Shares of validation and test; the rest is for training. None if there is no rest.
     pub(crate) fn new(val: f64, test: f64) -> Option<Self> {
         (val >= 0.0 && test >= 0.0 && val + test < 1.0).then_some(Self { val, test })
     }
 
-    /// So many of `count` pictures go into train, val and test: train gets its share rounded down,
-    /// but at least one, and the two others divide what is left.
+    /// Number of pictures in train, val and test, of `count`. Train gets its share rounded down, but at least
+    /// one; val and test divide the rest.
     fn of(self, count: usize) -> [usize; 3] {
         if count == 0 {
             return [0; 3];
@@ -31,7 +31,7 @@ impl Shares {
         if held == 0.0 {
             return [count, 0, 0];
         }
-        // 0.8 · 5 is a little less than 4 in some shares' arithmetic.
+        // In floating point, 0.8 · 5 can be a little less than 4.
         let train = ((count as f64 * (1.0 - held) + 1e-9) as usize).max(1);
         let rest = count - train;
         let val = (rest as f64 * self.val / held).round() as usize;
@@ -39,8 +39,8 @@ impl Shares {
     }
 }
 
-/// The splits of the `count` pictures of a class, which is shuffled by itself: what other classes
-/// there are makes no difference.
+/// The splits of the `count` pictures of a class. Each class is shuffled separately, so other classes make
+/// no difference.
 pub(crate) fn by_picture(class: &str, count: usize, shares: Shares, seed: u64) -> Vec<Split> {
     let mut order: Vec<usize> = (0..count).collect();
     order.shuffle(&mut stream(seed, &[number(class)]));
@@ -56,8 +56,8 @@ pub(crate) fn by_picture(class: &str, count: usize, shares: Shares, seed: u64) -
     splits
 }
 
-/// A random part of what is counted from 0 to `count`, in order; of anything at least one. `of` names
-/// what is counted: each name has a random order of its own.
+/// A random part of the numbers below `count`, sorted, at least one. Each name `of` has its own random
+/// order.
 pub(crate) fn part(of: &str, count: usize, fraction: f64, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     order.shuffle(&mut stream(seed, &[number(of)]));
@@ -66,10 +66,10 @@ pub(crate) fn part(of: &str, count: usize, fraction: f64, seed: u64) -> Vec<usiz
     order
 }
 
-/// The splits of pictures whose groups are `groups[class][picture]`: a group is in one split.
+/// The splits of pictures with the groups `groups[class][picture]`. Each group is in one split.
 ///
-/// Groups come in a random order, the largest first, and each goes where it brings the classes'
-/// parts nearest to their shares, by the sum of squares. A class of one group is all in train.
+/// Groups are assigned in order of size, equal ones in random order. Each goes into the split that brings
+/// the classes closest to their shares (least sum of squares). A class of one group is in train.
 pub(crate) fn by_group(groups: &[Vec<String>], shares: Shares, seed: u64) -> Vec<Vec<Split>> {
     let classes = groups.len();
     let mut sizes: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -82,7 +82,7 @@ pub(crate) fn by_group(groups: &[Vec<String>], shares: Shares, seed: u64) -> Vec
     order.shuffle(&mut stream(seed, &[number("")]));
     order.sort_by(|(_, a), (_, b)| b.iter().sum::<f64>().total_cmp(&a.iter().sum()));
 
-    // How many pictures of each class each split still lacks, as parts of the class.
+    // The pictures of each class that each split still lacks, as a fraction of the class.
     let counts: Vec<f64> = groups.iter().map(|of| of.len() as f64).collect();
     let parts = [1.0 - shares.val - shares.test, shares.val, shares.test];
     let mut lacking = parts.map(|part| vec![part; classes]);
@@ -93,7 +93,7 @@ pub(crate) fn by_group(groups: &[Vec<String>], shares: Shares, seed: u64) -> Vec
     let mut chosen: BTreeMap<&str, Split> = BTreeMap::new();
     for (name, of) in order {
         let has = |class: &usize| of[*class] > 0.0;
-        // The last group of a class that train has nothing of.
+        // The last group of a class that is not yet in train.
         let needed = (0..classes)
             .filter(has)
             .any(|c| !trained[c] && left[c] == 1);
@@ -108,7 +108,7 @@ pub(crate) fn by_group(groups: &[Vec<String>], shares: Shares, seed: u64) -> Vec
             Split::Train
         } else {
             let splits = Split::ALL.into_iter().filter(open);
-            // Of equals the first.
+            // The first of equals.
             splits
                 .rev()
                 .max_by(|a, b| gain(*a).total_cmp(&gain(*b)))
@@ -125,7 +125,7 @@ pub(crate) fn by_group(groups: &[Vec<String>], shares: Shares, seed: u64) -> Vec
     groups.iter().map(of).collect()
 }
 
-/// A number that stands for a name.
+/// A hash of a name.
 fn number(name: &str) -> u64 {
     let hash = Sha256::digest(name);
     u64::from_le_bytes(*hash.first_chunk().expect("a SHA-256 has 32 bytes"))
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn training_gets_its_share_rounded_down_but_never_nothing() {
+    fn training_gets_its_share_rounded_down_but_at_least_one() {
         let thirds = Shares::new(0.2, 0.1).unwrap();
         // By hand: what 80 % or 70 % of the count are.
         for (count, expected, expected_thirds) in [
@@ -173,13 +173,13 @@ mod tests {
         assert_eq!(splits, by_picture("cats", 100, FIFTH, 1));
         assert_ne!(splits, by_picture("cats", 100, FIFTH, 2));
         assert_ne!(splits, by_picture("dogs", 100, FIFTH, 1));
-        // Not simply the last ones.
+        // Validation pictures are not simply the last ones.
         assert!(splits[..50].contains(&Split::Val));
         assert!(splits[50..].contains(&Split::Val));
     }
 
     #[test]
-    fn a_part_is_random_in_order_and_never_nothing() {
+    fn a_part_is_random_sorted_and_never_empty() {
         let tenth = part("train/cats", 200, 0.1, 1);
         assert_eq!(tenth.len(), 20);
         assert!(tenth.is_sorted_by(|a, b| a < b));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn no_group_is_on_both_sides_and_classes_keep_their_shares() {
+    fn each_group_is_in_one_split_and_classes_keep_their_shares() {
         let groups = patients();
         let shares = Shares::new(0.2, 0.1).unwrap();
         for seed in 0..20 {

@@ -1,11 +1,10 @@
-//! The brain corpora and volumes in class folders, on files that `references/data_files.py` made.
+//! The brain corpora and volumes in class folders, with files made by `references/data_files.py`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use dvm_data::corpora::{self, Settings};
-use dvm_data::formats::{Wanted, read_slices};
 use dvm_data::prepare::{Content, Plan};
 use dvm_data::{Error, Split};
 use serde_json::Value;
@@ -14,7 +13,7 @@ fn references() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/references/formats")
 }
 
-/// The kept slices, with the pictures that Python makes of them.
+/// The slices of the data set, with the pictures that Python makes from them.
 fn expected() -> Vec<Value> {
     let text = fs::read_to_string(references().join("data_files.json")).unwrap();
     let all: Value = serde_json::from_str(&text).unwrap();
@@ -62,7 +61,7 @@ fn expected_pictures(name: &str, modality: Option<&str>) -> BTreeMap<String, Vec
 }
 
 #[test]
-fn every_modality_is_a_data_set_of_its_own() {
+fn every_modality_is_a_separate_data_set() {
     let source = references().join("brain");
     let brain = corpora::find("brain").unwrap();
     let sets = brain.sets(&source, &Settings::new()).unwrap();
@@ -77,7 +76,7 @@ fn every_modality_is_a_data_set_of_its_own() {
         assert_eq!(plan.settings["modality"], place.to_str().unwrap());
         assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
     }
-    // One that is asked for is the destination itself.
+    // A requested one is the destination itself.
     let one = Settings::new().with("modality", "T1");
     let sets = brain.sets(&source, &one).unwrap();
     assert_eq!(sets.len(), 1);
@@ -90,7 +89,7 @@ fn every_modality_is_a_data_set_of_its_own() {
 }
 
 #[test]
-fn a_mix_pools_the_modalities_under_running_numbers() {
+fn a_mix_numbers_the_pictures_of_all_modalities() {
     let plan = plan("brain-mix", &references().join("brain"), &[]).unwrap();
     assert_eq!(pictures(&plan), expected_pictures("mixed", None));
     assert_eq!(plan.left_out["slices of class 2"], 6);
@@ -131,16 +130,16 @@ fn refusal(change: impl Fn(&Path)) -> String {
 }
 
 #[test]
-fn arrays_may_lie_in_the_source_itself() {
+fn arrays_may_be_in_the_source_itself() {
     let source = changed(|_| ());
     let plan = plan("brain", source.path(), &[("modality", "T1")]).unwrap();
     assert_eq!(pictures(&plan), expected_pictures("name", Some("T1")));
 }
 
 #[test]
-fn patients_on_both_sides_are_named() {
+fn patients_in_two_splits_are_a_warning() {
     let source = changed(|folder| {
-        // The validation's three patients are the first three of the test as well.
+        // The three validation patients are also the first three test patients.
         let copy = |part: &str| {
             let name = |split: &str| folder.join(format!("{split}_T1_{part}_all.pkl"));
             fs::copy(name("validation"), name("testing")).unwrap();
@@ -159,7 +158,7 @@ fn patients_on_both_sides_are_named() {
 }
 
 #[test]
-fn a_slice_that_holds_no_number_is_named_with_its_file() {
+fn the_error_for_a_nan_names_file_and_slice() {
     let message = refusal(|folder| {
         let path = folder.join("validation_T1_x_all.pkl");
         let mut bytes = fs::read(&path).unwrap();
@@ -174,15 +173,18 @@ fn a_slice_that_holds_no_number_is_named_with_its_file() {
     });
     assert!(message.contains("validation_T1_x_all.pkl"), "{message}");
     assert!(
-        message.contains("slice 1 holds NaN at row 1, column 2"),
+        message.contains("slice 1 contains NaN at row 1, column 2"),
         "{message}"
     );
 }
 
 #[test]
-fn arrays_that_do_not_fit_together_are_refused_by_name() {
+fn the_error_names_arrays_that_do_not_match() {
     let missing = refusal(|folder| fs::remove_file(folder.join("train_T1_y_all.pkl")).unwrap());
-    assert!(missing.contains("has no y beside it"), "{missing}");
+    assert!(
+        missing.contains("has no y of the same split beside it"),
+        "{missing}"
+    );
     let twice = refusal(|folder| {
         fs::copy(
             folder.join("train_T1_y_all.pkl"),
@@ -196,21 +198,24 @@ fn arrays_that_do_not_fit_together_are_refused_by_name() {
         let name = |split: &str| folder.join(format!("{split}_T1_y_all.pkl"));
         fs::copy(name("testing"), name("train")).map(drop).unwrap();
     });
-    assert!(unequal.contains("holds 5 slices, but"), "{unequal}");
+    assert!(unequal.contains("has 5 slices, but"), "{unequal}");
     let swapped = refusal(|folder| {
         let name = |part: &str| folder.join(format!("train_T1_{part}_all.pkl"));
         fs::copy(name("ID"), name("y")).map(drop).unwrap();
     });
-    assert!(swapped.contains("labels are numbers"), "{swapped}");
+    assert!(swapped.contains("labels must be numbers"), "{swapped}");
     let nothing = tempfile::tempdir().unwrap();
     let error = plan("brain-mix", nothing.path(), &[])
         .unwrap_err()
         .to_string();
-    assert!(error.contains("holds no arrays named such as"), "{error}");
+    assert!(error.contains("has no arrays named like"), "{error}");
 }
 
+#[cfg(feature = "medical")]
 #[test]
-fn volumes_in_class_folders_become_slices_that_stay_together() {
+fn slices_of_a_volume_are_in_the_same_split() {
+    use dvm_data::formats::{Wanted, read_slices};
+
     let folder = tempfile::tempdir().unwrap();
     for (file, place) in [
         ("ras.nii", "a/one.nii"),
@@ -249,7 +254,7 @@ fn volumes_in_class_folders_become_slices_that_stay_together() {
     );
     let error = plan("folder", folder.path(), &[("slices", "some")]).unwrap_err();
     assert!(
-        error.to_string().contains("`slices` does not take `some`"),
+        error.to_string().contains("`some` for the option `slices`"),
         "{error}"
     );
 }

@@ -1,4 +1,4 @@
-//! What each corpus makes of its source, and of a source that is not as it should be.
+//! The plans of all corpora, and errors for wrong sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -43,7 +43,7 @@ fn left_out(plan: &Plan) -> Vec<(&str, usize)> {
 }
 
 #[test]
-fn every_corpus_can_be_asked_for_and_its_defaults_are_taken_by_itself() {
+fn every_corpus_is_found_by_name_and_accepts_its_defaults() {
     let nowhere = Path::new("no such folder");
     for corpus in corpora::ALL {
         assert_eq!(corpora::find(corpus.name).unwrap().name, corpus.name);
@@ -59,7 +59,7 @@ fn every_corpus_can_be_asked_for_and_its_defaults_are_taken_by_itself() {
 }
 
 #[test]
-fn a_folder_is_split_class_by_class() {
+fn each_class_of_a_folder_is_split_separately() {
     let home = tempfile::tempdir().unwrap();
     for n in 0..20 {
         touch(home.path(), &[&format!("many/{n}.png")]);
@@ -97,7 +97,7 @@ fn a_folder_is_split_class_by_class() {
         left_out(&plan),
         [
             ("files beside the class folders", 1),
-            ("files that are no pictures by their names", 1),
+            ("files without the extension of a picture", 1),
             ("folders within class folders", 1),
         ]
     );
@@ -140,11 +140,11 @@ fn groups_are_found_in_file_names() {
     touch(home.path(), &["well/unknown.png"]);
     let error = refusal("folder", home.path(), &[("group", r"^(P\d+)_")]);
     assert!(
-        error.contains("well/unknown.png: does not match"),
+        error.contains("well/unknown.png: the file name does not match"),
         "{error}"
     );
     for (pattern, why) in [
-        ("(", "no regular expression"),
+        ("(", "not a regular expression"),
         ("P.", "one pair"),
         ("(P)(.)", "one pair"),
     ] {
@@ -154,22 +154,22 @@ fn groups_are_found_in_file_names() {
 }
 
 #[test]
-fn sources_that_are_no_class_folders_are_refused_with_what_to_do() {
+fn sources_without_class_folders_are_errors_with_advice() {
     let home = tempfile::tempdir().unwrap();
     let at = |name: &str| home.path().join(name);
     touch(&at("split"), &["train/a/1.png", "val/a/2.png"]);
-    assert!(refusal("folder", &at("split"), &[]).contains("split already"));
+    assert!(refusal("folder", &at("split"), &[]).contains("already split"));
     touch(&at("one"), &["a/1.png"]);
     assert!(refusal("folder", &at("one"), &[]).contains("at least two"));
     touch(&at("flat"), &["1.png", "2.png"]);
     assert!(refusal("folder", &at("flat"), &[]).contains("no folder"));
     touch(&at("empty"), &["a/1.png", "b/notes.txt"]);
-    assert!(refusal("folder", &at("empty"), &[]).contains("b: holds no picture"));
+    assert!(refusal("folder", &at("empty"), &[]).contains("b: contains no picture"));
     assert!(refusal("folder", &at("flat/1.png"), &[]).contains("flat/1.png: "));
 }
 
 #[test]
-fn shares_that_leave_nothing_to_train_are_refused() {
+fn shares_that_leave_no_training_pictures_are_errors() {
     let home = tempfile::tempdir().unwrap();
     touch(home.path(), &["a/1.png", "b/1.png"]);
     for (val, test) in [
@@ -181,16 +181,13 @@ fn shares_that_leave_nothing_to_train_are_refused() {
         ("x", "0"),
     ] {
         let error = refusal("folder", home.path(), &[("val", val), ("test", test)]);
-        assert!(
-            error.starts_with("the option `val` does not take"),
-            "{error}"
-        );
+        assert!(error.contains("for the option `val`"), "{error}");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn links_that_lead_nowhere_or_in_circles_are_left_out() {
+fn broken_and_circular_links_are_ignored() {
     use std::os::unix::fs::symlink;
     let home = tempfile::tempdir().unwrap();
     touch(home.path(), &["a/1.png", "b/1.png"]);
@@ -203,15 +200,15 @@ fn links_that_lead_nowhere_or_in_circles_are_left_out() {
     assert_eq!(
         left_out(&plan),
         [
+            ("broken links, and pipes or devices", 2),
             ("folders within class folders", 1),
-            ("links that lead nowhere, and things that are no files", 2),
         ]
     );
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn names_that_are_no_utf8_are_left_out_and_cannot_name_a_class() {
+fn names_that_are_not_utf8_are_ignored_and_cannot_be_classes() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let home = tempfile::tempdir().unwrap();
@@ -222,13 +219,16 @@ fn names_that_are_no_utf8_are_left_out_and_cannot_name_a_class() {
         .join(OsStr::from_bytes(b"k\xe4se.png"));
     fs::write(latin, b"").unwrap();
     let found = plan("folder", home.path(), &[]).unwrap();
-    assert_eq!(left_out(&found), [("files whose names are no UTF-8", 1)]);
+    assert_eq!(
+        left_out(&found),
+        [("files with names that are not UTF-8", 1)]
+    );
     fs::create_dir(home.path().join(OsStr::from_bytes(b"k\xe4se"))).unwrap();
     assert!(refusal("folder", home.path(), &[]).contains("rename it"));
 }
 
 #[test]
-fn flower_5_takes_four_fifths_of_five_classes() {
+fn flower_5_uses_four_fifths_of_five_classes_for_training() {
     let home = tempfile::tempdir().unwrap();
     let classes = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
     for class in classes {
@@ -240,7 +240,7 @@ fn flower_5_takes_four_fifths_of_five_classes() {
     let flowers = plan("flower_5", home.path(), &[]).unwrap();
     assert_eq!(
         left_out(&flowers),
-        [("folders of no class of this corpus", 1)]
+        [("folders that are not classes of this corpus", 1)]
     );
     let places = places(&flowers);
     for class in classes {
@@ -258,7 +258,7 @@ fn flower_5_takes_four_fifths_of_five_classes() {
     assert!(error.contains("lacks the class folder roses"), "{error}");
 }
 
-/// Tiles as the corpus names them: so many per class and split, and one of no split per class.
+/// Tiles with the names of the corpus: so many per class and split, and one without a split per class.
 fn tiles(home: &Path, count: usize) {
     for folder in ["TCGA-LUAD", "TCGA-LUSC", "normal"] {
         for split in ["train", "valid", "test"] {
@@ -271,7 +271,7 @@ fn tiles(home: &Path, count: usize) {
 }
 
 #[test]
-fn pathology_is_split_by_the_beginning_of_names() {
+fn pathology_is_split_by_the_start_of_file_names() {
     let home = tempfile::tempdir().unwrap();
     tiles(home.path(), 2);
     let plan = plan("pathology", home.path(), &[]).unwrap();
@@ -284,12 +284,12 @@ fn pathology_is_split_by_the_beginning_of_names() {
     assert_eq!(places(&plan), expected);
     assert_eq!(
         left_out(&plan),
-        [("files whose names begin with no split", 3)]
+        [("files whose names do not start with a split", 3)]
     );
 }
 
 #[test]
-fn a_fraction_of_pathology_is_taken_of_every_class_in_every_split() {
+fn a_fraction_of_pathology_applies_to_every_class_and_split() {
     let home = tempfile::tempdir().unwrap();
     tiles(home.path(), 20);
     let whole = places(&plan("pathology", home.path(), &[]).unwrap());
@@ -297,8 +297,8 @@ fn a_fraction_of_pathology_is_taken_of_every_class_in_every_split() {
     assert_eq!(
         left_out(&small),
         [
-            ("files that --fraction passes over", 135),
-            ("files whose names begin with no split", 3),
+            ("files not selected by `fraction`", 135),
+            ("files whose names do not start with a split", 3),
         ]
     );
     let small = places(&small);
@@ -316,5 +316,5 @@ fn a_fraction_of_pathology_is_taken_of_every_class_in_every_split() {
     );
     assert_ne!(places(&other.unwrap()), small);
     let error = refusal("pathology", home.path(), &[("fraction", "0")]);
-    assert!(error.contains("`fraction` does not take `0`"), "{error}");
+    assert!(error.contains("`0` for the option `fraction`"), "{error}");
 }

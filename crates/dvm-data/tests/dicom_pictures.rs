@@ -1,5 +1,5 @@
-//! DICOM files with windows, colours and compressed pixels, NIfTI volumes and arrays, compared with what
-//! pydicom, nibabel and NumPy make of them. Made by `references/dicom_pictures.py`.
+//! DICOM files with windows, colours and compressed pixels, NIfTI volumes and arrays, compared with pydicom,
+//! nibabel and NumPy. Made by `references/dicom_pictures.py`.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ fn bytes_of(hexadecimal: &str) -> Vec<u8> {
 }
 
 #[test]
-fn frames_are_what_pydicom_nibabel_and_numpy_read() {
+fn frames_equal_those_of_pydicom_nibabel_and_numpy() {
     let text = std::fs::read_to_string(folder().join("dicom_pictures.json")).unwrap();
     let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
     assert!(cases.len() > 40, "the list is complete");
@@ -88,7 +88,7 @@ fn a_secondary_capture_is_read_back_and_belongs_to_the_study() {
     std::fs::write(&path, &capture).unwrap();
     let read = pictures(&path, Range::File).unwrap();
     assert_eq!(read[0].rgb(), picture.rgb());
-    // Of another picture of the source the series is the same and the instance is not.
+    // Another picture of the source has the same series, but another instance.
     let find = |bytes: &[u8], text: &str| {
         let found = bytes
             .windows(text.len())
@@ -109,7 +109,7 @@ fn a_secondary_capture_is_read_back_and_belongs_to_the_study() {
 }
 
 #[test]
-fn compressed_pixels_that_are_damaged_are_an_error_and_no_crash() {
+fn damaged_compressed_pixels_are_an_error_and_do_not_panic() {
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("damaged.dcm");
     let mut random = 0x9E37_79B9_7F4A_7C15u64;
@@ -138,7 +138,7 @@ fn compressed_pixels_that_are_damaged_are_an_error_and_no_crash() {
                 damaged.truncate(next(damaged.len()));
             }
             std::fs::write(&path, &damaged).unwrap();
-            // Whatever is wrong, there is a picture or a reason.
+            // The result is a picture or an error.
             let _ = pictures(&path, Range::Auto);
         }
     }

@@ -1,11 +1,11 @@
-//! Batches come in order, whole and the same, whatever happens behind them.
+//! The loader: order and contents of batches, errors, and threads.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use dvm_data::augment::Augment;
-use dvm_data::{Batch, Loader, Loading, OnBroken, Order, Rest, Sample};
+use dvm_data::{Batch, LastBatch, Loader, LoaderOptions, OnBroken, Order, Sample};
 use dvm_image::{Channels, Interpolation, Picture, Preprocess, Resize, encode_png};
 
 fn preprocess() -> Preprocess {
@@ -20,7 +20,7 @@ fn preprocess() -> Preprocess {
     }
 }
 
-/// `count` pictures of noise, the class being the position modulo 3.
+/// `count` pictures of noise. The class is the position modulo 3.
 fn pictures(folder: &Path, count: usize) -> Vec<Sample> {
     (0..count)
         .map(|i| {
@@ -35,10 +35,10 @@ fn pictures(folder: &Path, count: usize) -> Vec<Sample> {
         .collect()
 }
 
-fn training(workers: usize) -> Loading {
-    Loading {
+fn training(workers: usize) -> LoaderOptions {
+    LoaderOptions {
         workers,
-        ..Loading::training(preprocess(), 4, 7)
+        ..LoaderOptions::training(preprocess(), 4, 7)
     }
 }
 
@@ -65,12 +65,12 @@ fn any_number_of_workers_gives_the_same_batches() {
 }
 
 #[test]
-fn an_epoch_that_begins_in_the_middle_goes_on_as_the_whole_one() {
+fn an_epoch_started_in_the_middle_has_the_same_batches() {
     let folder = tempfile::tempdir().unwrap();
     let mut samples = pictures(folder.path(), 23);
     let loader = Loader::new(samples.clone(), training(2)).unwrap();
     let whole = all(&loader, 5, 0);
-    // What came before is not even opened.
+    // Earlier pictures are not opened.
     for &position in whole[..4].iter().flat_map(|batch| &batch.samples) {
         samples[position].path = "missing".into();
     }
@@ -80,7 +80,7 @@ fn an_epoch_that_begins_in_the_middle_goes_on_as_the_whole_one() {
 }
 
 #[test]
-fn an_epoch_has_each_sample_once_with_its_class_in_an_order_of_its_own() {
+fn an_epoch_has_each_sample_once_in_a_new_order() {
     let folder = tempfile::tempdir().unwrap();
     let loader = Loader::new(pictures(folder.path(), 23), training(2)).unwrap();
     let order = |epoch| -> Vec<usize> {
@@ -102,10 +102,10 @@ fn an_epoch_has_each_sample_once_with_its_class_in_an_order_of_its_own() {
 }
 
 #[test]
-fn values_are_those_of_preprocessing_to_the_bit_but_channels_last() {
+fn values_are_identical_to_preprocessing_with_channels_last() {
     let folder = tempfile::tempdir().unwrap();
     let samples = pictures(folder.path(), 3);
-    let loader = Loader::new(samples.clone(), Loading::validation(preprocess(), 3)).unwrap();
+    let loader = Loader::new(samples.clone(), LoaderOptions::validation(preprocess(), 3)).unwrap();
     let batch = &all(&loader, 0, 0)[0];
     assert_eq!(batch.shape, [3, 3, 8, 6]);
     assert_eq!(batch.samples, [0, 1, 2]);
@@ -121,11 +121,11 @@ fn values_are_those_of_preprocessing_to_the_bit_but_channels_last() {
 }
 
 #[test]
-fn the_last_batch_is_smaller_or_left_out_but_never_a_single_picture() {
+fn the_last_batch_is_smaller_or_skipped_but_never_a_single_picture() {
     let folder = tempfile::tempdir().unwrap();
     let samples: Arc<[Sample]> = pictures(folder.path(), 11).into();
     let sizes = |batch, rest| -> Vec<usize> {
-        let loading = Loading {
+        let loading = LoaderOptions {
             rest,
             batch,
             ..training(2)
@@ -135,22 +135,22 @@ fn the_last_batch_is_smaller_or_left_out_but_never_a_single_picture() {
         assert_eq!(loader.batches(), sizes.len());
         sizes
     };
-    assert_eq!(sizes(4, Rest::Keep), [4, 4, 3]);
-    assert_eq!(sizes(5, Rest::Keep), [5, 6]);
-    assert_eq!(sizes(1, Rest::Keep), [1; 11]);
-    assert_eq!(sizes(4, Rest::Drop), [4, 4]);
-    assert_eq!(sizes(11, Rest::Drop), [11]);
-    assert_eq!(sizes(99, Rest::Drop), [11]);
+    assert_eq!(sizes(4, LastBatch::Keep), [4, 4, 3]);
+    assert_eq!(sizes(5, LastBatch::Keep), [5, 6]);
+    assert_eq!(sizes(1, LastBatch::Keep), [1; 11]);
+    assert_eq!(sizes(4, LastBatch::Drop), [4, 4]);
+    assert_eq!(sizes(11, LastBatch::Drop), [11]);
+    assert_eq!(sizes(99, LastBatch::Drop), [11]);
 }
 
 #[test]
-fn a_broken_picture_ends_the_epoch_with_an_error_that_names_its_file() {
+fn a_broken_picture_ends_the_epoch_with_an_error_that_names_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let samples = pictures(folder.path(), 9);
     for position in [5, 6] {
         fs::write(&samples[position].path, b"no picture").unwrap();
     }
-    let loading = Loading {
+    let loading = LoaderOptions {
         order: Order::AsListed,
         ..training(3)
     };
@@ -162,13 +162,13 @@ fn a_broken_picture_ends_the_epoch_with_an_error_that_names_its_file() {
 }
 
 #[test]
-fn broken_pictures_can_be_left_out_and_are_listed() {
+fn broken_pictures_can_be_skipped_and_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     let samples = pictures(folder.path(), 8);
     for position in [1, 4, 5, 6, 7] {
         fs::write(&samples[position].path, b"no picture").unwrap();
     }
-    let loading = Loading {
+    let loading = LoaderOptions {
         order: Order::AsListed,
         on_broken: OnBroken::Skip,
         ..training(3)
@@ -200,7 +200,7 @@ fn an_epoch_can_be_dropped_at_any_time() {
 }
 
 #[test]
-fn a_preview_shows_the_pixels_that_the_batch_holds() {
+fn a_preview_shows_the_pixels_of_the_batch() {
     let folder = tempfile::tempdir().unwrap();
     let loader = Loader::new(pictures(folder.path(), 5), training(2)).unwrap();
     let tables = preprocess().tables();
@@ -222,7 +222,7 @@ fn batches_have_the_channels_of_the_network() {
     let samples = pictures(folder.path(), 3);
     for channels in [Channels::Rgb, Channels::Bgr, Channels::Grey] {
         let preprocess = preprocess().with_channels(channels);
-        let loading = Loading::validation(preprocess.clone(), 3);
+        let loading = LoaderOptions::validation(preprocess.clone(), 3);
         let loader = Loader::new(samples.clone(), loading).unwrap();
         let batch = loader.epoch(0, 0).next().unwrap().unwrap();
         let (height, width) = preprocess.crop;
@@ -246,14 +246,14 @@ fn batches_have_the_channels_of_the_network() {
 }
 
 #[test]
-fn options_that_make_no_sense_are_refused_when_the_loader_is_made() {
+fn invalid_options_are_errors_when_the_loader_is_made() {
     let mut augment = Augment::default();
     augment.random_resized_crop.as_mut().unwrap().scale = (0.5, 0.1);
-    let loading = Loading {
+    let loading = LoaderOptions {
         augment: Some(augment),
         ..training(1)
     };
     let error = Loader::new(Vec::new(), loading).unwrap_err().to_string();
     assert!(error.contains("random_resized_crop"), "{error}");
-    assert!(error.contains("\"scale\" is (0.5, 0.1)"), "{error}");
+    assert!(error.contains("is (0.5, 0.1)"), "{error}");
 }

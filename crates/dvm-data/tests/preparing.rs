@@ -1,13 +1,15 @@
-//! Plans carried out: what is written, what is refused, what a second run does.
+//! Writing planned data sets: results, errors, and second runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use dvm_data::corpora::{Settings, find};
-use dvm_data::prepare::{Content, Outcome, Plan, Planned, RECORD, Transfer, Writing, Written};
+use dvm_data::prepare::{
+    Content, Plan, Planned, PrepareOutcome, PreparedDataset, RECORD, Transfer, WriteOptions,
+};
 use dvm_data::{Dataset, Error, Split};
 
-/// A folder with two classes of ten and five files, whose bytes are their names.
+/// A folder with two classes of ten and five files. The bytes of a file are its name.
 fn source(home: &Path) -> PathBuf {
     let source = home.join("source");
     for (class, count) in [("cats", 10), ("dogs", 5)] {
@@ -25,18 +27,18 @@ fn plan(source: &Path) -> Plan {
     folder.plan(source, &Settings::new()).unwrap()
 }
 
-fn write(plan: &Plan, destination: &Path, transfer: Transfer) -> Result<Written, Error> {
-    let how = Writing {
+fn write(plan: &Plan, destination: &Path, transfer: Transfer) -> Result<PreparedDataset, Error> {
+    let how = WriteOptions {
         transfer,
         replace: false,
     };
     plan.write(destination, &how, &|_, _| {})
 }
 
-fn replace(plan: &Plan, destination: &Path) -> Result<Written, Error> {
-    let how = Writing {
+fn replace(plan: &Plan, destination: &Path) -> Result<PreparedDataset, Error> {
+    let how = WriteOptions {
         replace: true,
-        ..Writing::default()
+        ..WriteOptions::default()
     };
     plan.write(destination, &how, &|_, _| {})
 }
@@ -49,7 +51,7 @@ fn names(data: &Dataset, split: Split) -> Vec<(usize, String)> {
 }
 
 #[test]
-fn every_way_gives_the_same_data_set() {
+fn every_transfer_gives_the_same_data_set() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());
     let plan = plan(&source);
@@ -57,7 +59,7 @@ fn every_way_gives_the_same_data_set() {
     for transfer in Transfer::ALL {
         let destination = home.path().join(transfer.name());
         let written = write(&plan, &destination, transfer).unwrap();
-        assert_eq!(written.outcome, Outcome::Made);
+        assert_eq!(written.outcome, PrepareOutcome::Made);
         let data = Dataset::open(&destination).unwrap();
         assert_eq!(data.classes, ["cats", "dogs"]);
         for split in Split::ALL {
@@ -77,7 +79,7 @@ fn every_way_gives_the_same_data_set() {
 }
 
 #[test]
-fn nothing_is_left_beside_the_data_set() {
+fn no_temporary_files_are_left() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());
     write(&plan(&source), &home.path().join("a/b/set"), Transfer::Copy).unwrap();
@@ -93,7 +95,7 @@ fn the_second_run_does_nothing() {
         let first = write(&plan(&source), &set, transfer).unwrap();
         let time = fs::metadata(set.join(RECORD)).unwrap().modified().unwrap();
         let second = write(&plan(&source), &set, transfer).unwrap();
-        assert_eq!(second.outcome, Outcome::AlreadyThere);
+        assert_eq!(second.outcome, PrepareOutcome::AlreadyThere);
         assert_eq!(second.record, first.record);
         assert_eq!(
             fs::metadata(set.join(RECORD)).unwrap().modified().unwrap(),
@@ -103,7 +105,7 @@ fn the_second_run_does_nothing() {
 }
 
 #[test]
-fn another_data_set_is_replaced_only_when_asked() {
+fn another_data_set_is_replaced_only_on_request() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());
     let set = home.path().join("set");
@@ -111,23 +113,23 @@ fn another_data_set_is_replaced_only_when_asked() {
     let bytes = fs::read(source.join("cats/cats0.jpg")).unwrap();
     fs::write(source.join("cats/new.jpg"), bytes).unwrap();
     let error = write(&plan(&source), &set, Transfer::Copy).unwrap_err();
-    assert!(error.to_string().contains("--replace"), "{error}");
+    assert!(error.to_string().contains("replace it"), "{error}");
     assert!(error.to_string().contains("15 pictures"), "{error}");
     let written = replace(&plan(&source), &set).unwrap();
-    assert_eq!(written.outcome, Outcome::Replaced);
+    assert_eq!(written.outcome, PrepareOutcome::Replaced);
     assert_eq!(written.record.pictures(), 16);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2);
 }
 
 #[test]
-fn files_of_other_origin_are_never_removed() {
+fn other_files_are_never_removed() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());
     let set = home.path().join("set");
     fs::create_dir(&set).unwrap();
     fs::write(set.join("thesis.tex"), b"").unwrap();
     let error = replace(&plan(&source), &set).unwrap_err().to_string();
-    assert!(error.contains("dvm did not write it"), "{error}");
+    assert!(error.contains("dvm did not write"), "{error}");
     fs::remove_file(set.join("thesis.tex")).unwrap();
     write(&plan(&source), &set, Transfer::Copy).unwrap();
     for stray in ["notes.txt", "train/cats/mine.jpg", "train/birds"] {
@@ -138,11 +140,11 @@ fn files_of_other_origin_are_never_removed() {
         fs::remove_file(set.join(stray)).unwrap();
     }
     let again = write(&plan(&source), &set, Transfer::Copy).unwrap();
-    assert_eq!(again.outcome, Outcome::AlreadyThere);
+    assert_eq!(again.outcome, PrepareOutcome::AlreadyThere);
 }
 
 #[test]
-fn a_picture_that_was_removed_or_cut_is_noticed() {
+fn a_removed_or_truncated_picture_is_found() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());
     let set = home.path().join("set");
@@ -155,12 +157,12 @@ fn a_picture_that_was_removed_or_cut_is_noticed() {
     let error = write(&plan(&source), &set, Transfer::Copy).unwrap_err();
     assert!(error.to_string().contains(&picture), "{error}");
     let again = replace(&plan(&source), &set).unwrap();
-    assert_eq!(again.outcome, Outcome::Replaced);
+    assert_eq!(again.outcome, PrepareOutcome::Replaced);
     assert!(set.join(&picture).exists());
 }
 
 #[test]
-fn a_failure_leaves_nothing() {
+fn a_failure_leaves_no_files() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());
     let mut plan = plan(&source);
@@ -185,7 +187,7 @@ fn a_failure_leaves_nothing() {
 }
 
 #[test]
-fn a_full_disk_is_called_that() {
+fn a_full_disk_has_its_own_error() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());
     let mut plan = plan(&source);
@@ -211,7 +213,7 @@ fn a_full_disk_is_called_that() {
 }
 
 #[test]
-fn a_record_that_is_none_is_refused() {
+fn an_invalid_record_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let refusal = |text: &str| {
         fs::write(folder.path().join(RECORD), text).unwrap();
@@ -226,7 +228,7 @@ fn a_record_that_is_none_is_refused() {
         &"[".repeat(100_000),
     ] {
         let error = refusal(damaged);
-        assert!(error.contains("is no record of a data set"), "{error}");
+        assert!(error.contains("is not the record of a data set"), "{error}");
     }
     let record = |format: u32, classes: &str, class: &str| {
         format!(
@@ -235,7 +237,7 @@ fn a_record_that_is_none_is_refused() {
         )
     };
     let later = refusal(&record(2, r#"["cats"]"#, "cats"));
-    assert!(later.contains("form 2"), "{later}");
+    assert!(later.contains("format version 2"), "{later}");
     let stray = refusal(&record(1, r#"["cats"]"#, "dogs"));
     assert!(stray.contains("`dogs` in train"), "{stray}");
     let twice = refusal(&record(1, r#"["cats", "cats"]"#, "cats"));
@@ -249,7 +251,7 @@ fn a_record_that_is_none_is_refused() {
 }
 
 #[test]
-fn pictures_that_are_made_are_written_but_not_pointed_at() {
+fn made_pictures_are_written_but_not_listed_in_a_manifest() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());
     let mut plan = plan(&source);
@@ -263,39 +265,39 @@ fn pictures_that_are_made_are_written_but_not_pointed_at() {
     write(&plan, &set, Transfer::Hard).unwrap();
     assert_eq!(fs::read(set.join("train/dogs/made.png")).unwrap(), b"made");
     let again = write(&plan, &set, Transfer::Hard).unwrap();
-    assert_eq!(again.outcome, Outcome::AlreadyThere);
+    assert_eq!(again.outcome, PrepareOutcome::AlreadyThere);
     let error = write(&plan, &home.path().join("other"), Transfer::Manifest).unwrap_err();
-    assert!(error.to_string().contains("--link copy"), "{error}");
+    assert!(error.to_string().contains("copy them instead"), "{error}");
 }
 
 #[test]
-fn a_destination_within_the_source_is_refused() {
+fn a_destination_within_the_source_is_an_error() {
     let home = tempfile::tempdir().unwrap();
     let source = source(home.path());
     for inside in [source.join("split"), source.join("a/b"), source.clone()] {
         let error = write(&plan(&source), &inside, Transfer::Copy).unwrap_err();
-        assert!(error.to_string().contains("lies within"), "{error}");
+        assert!(error.to_string().contains("is within"), "{error}");
     }
 }
 
 #[test]
-fn a_stop_leaves_nothing_of_a_new_data_set_and_all_of_an_old_one() {
+fn a_stop_removes_the_new_data_set_and_keeps_the_old_one() {
     let home = tempfile::tempdir().unwrap();
     let plan = plan(&source(home.path()));
     let destination = home.path().join("set");
-    let how = Writing::default();
+    let how = WriteOptions::default();
     let stopped = plan.write_unless(&|| true, &destination, &how, &|_, _| {});
     assert!(matches!(stopped, Err(Error::Stopped { .. })), "{stopped:?}");
     assert!(!destination.exists());
     write(&plan, &destination, Transfer::Copy).unwrap();
-    let how = Writing {
+    let how = WriteOptions {
         transfer: Transfer::Manifest,
         replace: true,
     };
     let stopped = plan.write_unless(&|| true, &destination, &how, &|_, _| {});
     assert!(matches!(stopped, Err(Error::Stopped { .. })), "{stopped:?}");
     let there = write(&plan, &destination, Transfer::Copy).unwrap();
-    assert_eq!(there.outcome, Outcome::AlreadyThere);
+    assert_eq!(there.outcome, PrepareOutcome::AlreadyThere);
     let hidden = fs::read_dir(home.path()).unwrap().flatten();
     assert!(
         hidden

@@ -1,16 +1,16 @@
-//! Where publishers have their files.
+//! URLs of published files.
 
 use std::path::{Component, Path, PathBuf};
 
-/// A published file, by who publishes it.
+/// A published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address<'a> {
-    /// A file of torchvision's.
+    /// A file of torchvision.
     Torchvision {
         /// Its name, such as `resnet18-f37072fd.pth`.
         file: &'a str,
     },
-    /// A file of timm's on GitHub, from before there was a hub.
+    /// A file of timm on GitHub, older than the Hugging Face hub.
     Timm {
         /// Its name, such as `tf_efficientnet_lite0-0aa007d2.pth`.
         file: &'a str,
@@ -39,9 +39,8 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// Where the file is asked for: at its publisher's, or at a mirror whose URL is `base`. There,
-    /// files of torchvision and timm lie side by side, files of the hub as the hub has them:
-    /// `BASE/OWNER/NAME/resolve/main/FILE`.
+    /// The URL of the file at its publisher, or at a mirror with the URL `base`. A mirror has files of
+    /// torchvision and timm as `BASE/FILE`, and files of the hub as `BASE/OWNER/NAME/resolve/main/FILE`.
     pub fn url(&self, base: Option<&str>) -> String {
         let usual = match self {
             Self::Torchvision { .. } => TORCHVISION,
@@ -57,8 +56,8 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// The first digits of the file's SHA-256, which torchvision and timm write behind the last dash
-    /// of its name.
+    /// The first digits of the file's SHA-256. torchvision and timm write them after the last dash of the
+    /// file's name.
     pub fn digits(&self) -> Option<&'a str> {
         let (Self::Torchvision { file } | Self::Timm { file }) = *self else {
             return None;
@@ -69,7 +68,7 @@ impl<'a> Address<'a> {
         ((8..=64).contains(&digits.len()) && digits.chars().all(is_digit)).then_some(digits)
     }
 
-    /// Where the file lies in a cache: files of one name from two publishers do not meet.
+    /// The path in a cache. Each publisher has a folder, because two publishers may use the same name.
     pub(crate) fn place(&self) -> PathBuf {
         match self {
             Self::Torchvision { file } => Path::new("torchvision").join(file),
@@ -80,8 +79,7 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// Whether the names can stand in a path and in a URL as they are: no step upwards, nothing that
-    /// would have to be escaped.
+    /// Whether the names can be used in a path and in a URL unchanged: no `..`, nothing to escape.
     pub(crate) fn is_plain(&self) -> bool {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
         let names = match self {
@@ -113,7 +111,7 @@ mod tests {
     };
 
     #[test]
-    fn each_publisher_has_its_address() {
+    fn the_url_follows_the_publisher() {
         assert_eq!(
             RESNET.url(None),
             "https://download.pytorch.org/models/resnet18-f37072fd.pth"
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_takes_the_place_of_all_of_them() {
+    fn a_mirror_replaces_every_publisher() {
         let mirror = Some("http://127.0.0.1:8000/weights/");
         assert_eq!(
             RESNET.url(mirror),
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_read_from_names_that_have_them() {
+    fn digits_are_read_from_the_file_name() {
         assert_eq!(LITE.digits(), Some("0aa007d2"));
         assert_eq!(VIT.digits(), None);
         for file in [
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_elsewhere_are_not_plain() {
+    fn names_with_other_characters_or_folders_are_not_plain() {
         assert!(RESNET.is_plain() && VIT.is_plain());
         for file in ["", "../a.pth", "/a.pth", "a b.pth", "a?b", "a%2e", "a\\b"] {
             assert!(!Address::Timm { file }.is_plain(), "{file}");

@@ -1,23 +1,23 @@
-//! What a fetch may take.
+//! Limits of a fetch.
 
 use std::time::Duration;
 
-/// How long is waited, how much is taken, how often it is tried.
+/// Timeouts, sizes and retries.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// For a connection, with the host's name and TLS.
+    /// Timeout of name resolution, connection and TLS.
     pub connecting: Duration,
-    /// For an answer to begin, and then for anything more to come.
+    /// Timeout until the answer begins, and between two pieces of it.
     pub stall: Duration,
-    /// Bytes that must come in each such time: a server that sends them one by one stalls as well.
+    /// Least bytes in each such time. A server that sends fewer counts as stalled.
     pub least_bytes_per_stall: u64,
-    /// Bytes of a file.
+    /// Most bytes of a file.
     pub most_bytes: u64,
-    /// Redirects from one address to the next.
+    /// Most redirects.
     pub redirects: usize,
-    /// Attempts after the first that bring nothing new.
+    /// Attempts after the first without progress.
     pub retries: u32,
-    /// Before the first of them; twice as long before each that follows.
+    /// Pause before the first retry; doubled for each further one.
     pub pause: Duration,
     /// The longest pause that a server may ask for.
     pub longest_pause: Duration,

@@ -1,4 +1,4 @@
-//! The folder that keeps fetched files.
+//! The folder of fetched files.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use crate::sha256::{absorb, hexadecimal, whole};
 use crate::{Address, FetchError};
 
-/// The environment variable that names the folder.
+/// The environment variable with the folder.
 pub const CACHE_VARIABLE: &str = "DVM_CACHE";
 
-/// A folder of fetched files, in `weights/` by who published them. Beside each file lies its SHA-256
-/// as `FILE.sha256`, which `sha256sum --check` reads, too.
+/// A folder of fetched files, under `weights/` by publisher. The SHA-256 of each file is in `FILE.sha256`
+/// beside it, in the format of `sha256sum --check`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     folder: PathBuf,
@@ -22,29 +22,28 @@ pub struct Cache {
 /// A file of a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cached {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// The SHA-256 that was recorded when it came: 64 hexadecimal digits. Who puts a file there by
-    /// hand needs none.
+    /// The SHA-256 recorded when it was fetched, 64 hexadecimal digits. A file that was put there by hand
+    /// has none.
     pub recorded: Option<String>,
-    /// The first digits of its SHA-256 by its published name.
+    /// The first digits of its SHA-256, from its published name.
     digits: Option<String>,
 }
 
 impl Cache {
-    /// The cache in this folder, which need not exist.
+    /// The cache in this folder. The folder may not exist yet.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
         }
     }
 
-    /// The cache of this user: the folder that `DVM_CACHE` names, or by the convention of the
-    /// platform `$XDG_CACHE_HOME/dvm` or `~/.cache/dvm`, on macOS `~/Library/Caches/dvm`, on Windows
-    /// `%LOCALAPPDATA%\dvm\cache`.
+    /// The cache of this user: the folder in `DVM_CACHE`, or the platform's: `$XDG_CACHE_HOME/dvm` or
+    /// `~/.cache/dvm`, on macOS `~/Library/Caches/dvm`, on Windows `%LOCALAPPDATA%\dvm\cache`.
     ///
     /// # Errors
-    /// [`FetchError::NoCache`] where the environment has none of these.
+    /// [`FetchError::NoCache`] if none of these variables is set.
     pub fn usual() -> Result<Self, FetchError> {
         usual_folder(std::env::consts::OS, |name| std::env::var_os(name))
             .map(Self::at)
@@ -56,12 +55,12 @@ impl Cache {
         &self.folder
     }
 
-    /// Where the file lies, or would lie.
+    /// The path of the file in the cache, whether it exists or not.
     pub fn path(&self, address: &Address) -> PathBuf {
         self.folder.join("weights").join(address.place())
     }
 
-    /// The file, if it is there. Nothing of it is read.
+    /// The file, if it exists. It is not read.
     pub fn find(&self, address: &Address) -> Option<Cached> {
         let path = self.path(address);
         path.is_file().then(|| Cached {
@@ -87,7 +86,7 @@ impl Cached {
         Ok((hexadecimal(hasher), bytes))
     }
 
-    /// Takes the file and its record out of the cache.
+    /// Deletes the file and its recorded checksum.
     ///
     /// # Errors
     /// [`FetchError::Cache`] if it cannot be deleted.
@@ -97,11 +96,11 @@ impl Cached {
         fs::remove_file(&path).map_err(|source| FetchError::Cache { path, source })
     }
 
-    /// Whether the file, whose SHA-256 is `found`, is what came when it was fetched, or of one that
-    /// somebody put there, what its published name says.
+    /// Compares `found`, the file's SHA-256, with the recorded one, or with the digits in the published name
+    /// if none is recorded.
     ///
     /// # Errors
-    /// [`FetchError::Damaged`] if it is not.
+    /// [`FetchError::Damaged`] if they differ.
     pub fn check(&self, found: &str) -> Result<(), FetchError> {
         let should = match (&self.recorded, &self.digits) {
             (Some(recorded), _) if found != recorded => format!("be {recorded}"),
@@ -127,14 +126,14 @@ fn usual_folder(system: &str, variable: impl Fn(&str) -> Option<OsString>) -> Op
         "windows" => folder("LOCALAPPDATA").map(|local| local.join("dvm").join("cache")),
         "macos" => folder("HOME").map(|home| home.join("Library/Caches/dvm")),
         _ => folder("XDG_CACHE_HOME")
-            // The specification wants relative ones to be ignored.
+            // The specification says to ignore relative ones.
             .filter(|folder| folder.is_absolute())
             .or_else(|| folder("HOME").map(|home| home.join(".cache")))
             .map(|caches| caches.join("dvm")),
     }
 }
 
-/// The file beside `path` of that ending: `weights.pth.sha256`.
+/// `path` with an ending added to its name: `weights.pth.sha256`.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(ending);
@@ -143,25 +142,25 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
 
 const RECORD: &str = ".sha256";
 
-/// The SHA-256 that was recorded beside the file.
+/// The SHA-256 recorded beside the file.
 fn recorded(path: &Path) -> Option<String> {
     let text = fs::read_to_string(beside(path, RECORD)).ok()?;
     whole(text.split_whitespace().next()?)
 }
 
-/// Records the SHA-256 of the file, as `sha256sum` writes it.
+/// Records the SHA-256 of the file, in the format of `sha256sum`.
 pub fn record(path: &Path, sha256: &str) -> Result<(), FetchError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     write_whole(&beside(path, RECORD), &format!("{sha256}  {name}\n"))
 }
 
-/// Writes a small file whole or not at all.
+/// Writes a small file completely or not at all.
 pub fn write_whole(path: &Path, text: &str) -> Result<(), FetchError> {
     use std::io::Write as _;
     let write = || {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
-        // Caches are shared: others may read what is recorded, as they may read the file.
+        // Caches may be shared: other users may read the record, as they may read the file.
         #[cfg(unix)]
         let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         #[cfg(unix)]
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn each_platform_has_its_folder() {
+    fn the_folder_follows_the_platform() {
         let home = ("HOME", "/home/ada");
         let is = |folder: &str| Some(PathBuf::from(folder));
         assert_eq!(usual("linux", &[home]), is("/home/ada/.cache/dvm"));
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_checksum_is_what_the_file_must_have() {
+    fn the_recorded_checksum_counts_before_the_digits_of_the_name() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path());
         let address = Address::Torchvision {

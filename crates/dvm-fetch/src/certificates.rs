@@ -1,4 +1,4 @@
-//! Whom a connection trusts.
+//! The certificates that connections trust.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-/// Names a file of PEM certificates that are trusted instead of those that come with the program.
+/// The environment variable with a file of PEM certificates, to trust instead of the built-in ones.
 const VARIABLE: &str = "SSL_CERT_FILE";
 
-/// The certificates that a connection may rest on: Mozilla's list, which comes with the program, or
-/// those of the file that `SSL_CERT_FILE` names, as with OpenSSL and curl.
+/// The trusted certificates: Mozilla's built-in list, or the file in `SSL_CERT_FILE`, as with OpenSSL and
+/// curl.
 ///
 /// # Errors
 /// What is wrong with that file, as a sentence.
@@ -24,7 +24,7 @@ pub fn trusted() -> Result<TlsConfig, String> {
 }
 
 fn of_file(file: &PathBuf) -> Result<RootCerts, String> {
-    let fail = |why: String| format!("{} ({VARIABLE}): {why}", file.display());
+    let fail = |why: String| format!("{} (from {VARIABLE}): {why}", file.display());
     let text = fs::read(file).map_err(|error| fail(error.to_string()))?;
     let certificates: Vec<Certificate<'static>> = parse_pem(&text)
         .filter_map(|item| match item {
@@ -33,7 +33,7 @@ fn of_file(file: &PathBuf) -> Result<RootCerts, String> {
         })
         .collect();
     if certificates.is_empty() {
-        return Err(fail("holds no PEM certificate".into()));
+        return Err(fail("contains no PEM certificate".into()));
     }
     Ok(RootCerts::Specific(Arc::new(certificates)))
 }
@@ -45,7 +45,10 @@ mod tests {
     #[test]
     fn a_file_without_certificates_is_named() {
         let why = of_file(&"Cargo.toml".into()).unwrap_err();
-        assert_eq!(why, "Cargo.toml (SSL_CERT_FILE): holds no PEM certificate");
+        assert_eq!(
+            why,
+            "Cargo.toml (from SSL_CERT_FILE): contains no PEM certificate"
+        );
         assert!(of_file(&"missing.pem".into()).is_err());
     }
 }

@@ -1,25 +1,24 @@
-//! What can keep a file from coming.
+//! Errors of this crate.
 
 use std::io;
 use std::path::PathBuf;
 
-/// An error of this crate; the message says what to do.
+/// Why a file was not fetched, or cannot be used. The message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The file is not in the cache, and nothing may be fetched.
+    /// The file is not in the cache, and fetching is switched off.
     #[error(
-        "offline, nothing is fetched: bring {url} to this machine by other means and put it where it \
-         is looked for, {}",
+        "not in the cache, and dvm is offline: download {url} on another machine and save it as {}",
         path.display()
     )]
     Offline {
         /// Where it is published.
         url: String,
-        /// Where it would have to lie.
+        /// Where dvm looks for it.
         path: PathBuf,
     },
-    /// The URL is none to fetch from.
+    /// The URL cannot be fetched from.
     #[error("{url} {why}")]
     Address {
         /// The URL.
@@ -27,106 +26,106 @@ pub enum FetchError {
         /// What is wrong with it.
         why: String,
     },
-    /// No connection, or none that can be trusted.
+    /// There is no connection, or it is not trusted.
     #[error("cannot reach {url}: {why}")]
     Unreachable {
         /// The URL.
         url: String,
-        /// What the system, TLS or the proxy says.
+        /// The reason, from the system, TLS or the proxy.
         why: String,
     },
-    /// The server does not give the file.
+    /// The server does not send the file.
     #[error("{url}: the server answers {status}{hint}")]
     Status {
         /// The URL.
         url: String,
         /// The HTTP status.
         status: u16,
-        /// What it may mean.
+        /// What it probably means.
         hint: &'static str,
     },
-    /// The server leads elsewhere, and that is not followed.
-    #[error("{url} redirects to {to}, which {why}; that is not followed")]
+    /// The server redirects to a URL that is not allowed.
+    #[error("{url} redirects to {to}, which {why}; dvm does not follow it")]
     Redirect {
         /// The URL that redirects.
         url: String,
-        /// Where to.
+        /// The URL that it redirects to.
         to: String,
-        /// Why not.
+        /// Why it is not followed.
         why: String,
     },
-    /// The server redirects on and on.
+    /// The server redirects too often.
     #[error("{url} redirects more than {most} times")]
     Redirects {
-        /// The URL that was asked for.
+        /// The URL of the first request.
         url: String,
-        /// The bound.
+        /// The limit.
         most: usize,
     },
-    /// A web page comes instead of the file.
+    /// The server sends a web page instead of the file.
     #[error(
-        "{url} sends a web page instead of a file: perhaps there is a page to log in to, or a proxy \
-         or mirror that does not know the file"
+        "{url} sends a web page instead of a file: it may be a login page, or the error page of a proxy or \
+         a mirror"
     )]
     WebPage {
         /// The URL.
         url: String,
     },
-    /// The server's answer is not to be understood.
+    /// The server's answer is invalid.
     #[error("{url}: {why}")]
-    Answer {
+    InvalidResponse {
         /// The URL.
         url: String,
         /// What is wrong with it.
         why: String,
     },
-    /// The file is larger than any that is fetched.
-    #[error("{url} sends more than {most} bytes, the most that are taken")]
+    /// The file is too large.
+    #[error("{url}: the file has more than {most} bytes, the limit")]
     TooLarge {
         /// The URL.
         url: String,
-        /// The bound.
+        /// The limit.
         most: u64,
     },
-    /// The server is silent, or nearly so.
-    #[error("{url} sends nothing any more, for {seconds} s; ask again to go on")]
+    /// The server sends nothing, or almost nothing.
+    #[error("{url} stopped sending for {seconds} s; fetch it again to resume")]
     Stalled {
         /// The URL.
         url: String,
-        /// How long it was waited for.
+        /// How long dvm waited.
         seconds: f64,
     },
-    /// The connection ended before the file did.
-    #[error("{url}: the connection ended after {received}{of} bytes; ask again to go on")]
+    /// The connection ended before the file was complete.
+    #[error("{url}: the connection ended after {received}{of} bytes; fetch it again to resume")]
     Cut {
         /// The URL.
         url: String,
-        /// Bytes of the file that are here.
+        /// Bytes received so far.
         received: u64,
-        /// Of how many, if that is known: ` of 7`.
+        /// The length, if it is known: ` of 7`.
         of: String,
     },
-    /// What came is not what was published.
+    /// The file is not the published one.
     #[error(
-        "what {url} sent is not the published file: its SHA-256 is {found} and should {should}; it \
-         was deleted"
+        "{url} sent a file that is not the published one: its SHA-256 is {found} and should {should}; dvm \
+         deleted it"
     )]
     Checksum {
         /// The URL.
         url: String,
         /// Its SHA-256.
         found: String,
-        /// What it should be or begin with.
+        /// What it should be: `be …` or `begin with …`.
         should: String,
     },
-    /// A file in the cache is not what it was.
-    #[error("{}: is damaged: its SHA-256 is {found} and should {should}", path.display())]
+    /// A file in the cache has changed.
+    #[error("{} is damaged: its SHA-256 is {found} and should {should}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// Its SHA-256.
         found: String,
-        /// What it should be or begin with.
+        /// What it should be: `be …` or `begin with …`.
         should: String,
     },
     /// The cache cannot be read or written.
@@ -134,12 +133,10 @@ pub enum FetchError {
     Cache {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is no place for a cache.
-    #[error(
-        "there is no folder to keep fetched files in; name one in the environment variable DVM_CACHE"
-    )]
+    /// There is no folder for the cache.
+    #[error("no folder for fetched files is known; set the environment variable DVM_CACHE to one")]
     NoCache,
 }

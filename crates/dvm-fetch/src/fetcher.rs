@@ -1,4 +1,4 @@
-//! Bringing a file, from the question whether it is there to its final name.
+//! Fetching a file: looks in the cache, downloads, checks, renames.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,103 +8,103 @@ use std::time::Duration;
 use crate::cache::record;
 use crate::location::Location;
 use crate::part::{Lock, Part};
-use crate::transfer::{Problem, Transfer};
+use crate::transfer::{Failure, Transfer};
 use crate::{Address, Bounds, Cache, FetchError, Proxies, certificates};
 
-/// The environment variable that keeps the program from the network: anything but `0` or nothing.
+/// The environment variable that switches fetching off. Any value does, except `0` and an empty one.
 pub const OFFLINE_VARIABLE: &str = "DVM_OFFLINE";
 
-/// The environment variable that names a mirror.
+/// The environment variable with the URL of a mirror.
 pub const BASE_URL_VARIABLE: &str = "DVM_BASE_URL";
 
-/// Brings published files into a cache.
+/// Downloads published files into a cache.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
-    /// Where they are put.
+    /// The cache.
     pub cache: Cache,
-    /// A mirror to ask instead of the publishers ([`Address::url`]).
+    /// The URL of a mirror, instead of the publishers' ([`Address::url`]).
     pub base_url: Option<String>,
-    /// Whether the network must not be touched.
+    /// Whether the network must not be used.
     pub offline: bool,
-    /// Proxies to go through.
+    /// The proxies.
     pub proxies: Proxies,
-    /// How long is waited, how much is taken, how often it is tried.
+    /// Timeouts, sizes and retries.
     pub bounds: Bounds,
 }
 
-/// What happens while a file is brought.
+/// Progress of a fetch.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// Another process fetches the same file, and it is waited for.
+    /// Another process is fetching the same file; this one waits.
     Waiting,
-    /// So many bytes are here.
+    /// Bytes arrived.
     Received {
-        /// Bytes that are here, those of an earlier attempt included.
+        /// Bytes received so far, with those of an earlier attempt.
         bytes: u64,
-        /// Bytes of the whole file, if the server says it.
+        /// Length of the file, if the server states it.
         total: Option<u64>,
     },
-    /// An attempt failed, another follows.
+    /// An attempt failed; another follows.
     Retrying {
-        /// What happened.
+        /// The error.
         why: &'a FetchError,
-        /// How long it is waited before.
+        /// The pause before the next attempt.
         pause: Duration,
     },
-    /// What there was is of no use, and the file is fetched from its beginning.
+    /// The part on disk cannot be used; the download starts over.
     StartingOver {
-        /// Why, as a sentence without its end.
+        /// The reason, as a sentence without a full stop.
         why: &'a str,
     },
 }
 
-/// A file that is in the cache now.
+/// A file in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
     /// Its length.
     pub bytes: u64,
     /// Its SHA-256, 64 hexadecimal digits.
     pub sha256: String,
-    /// What that was compared with.
+    /// What the SHA-256 was compared with.
     pub checked: Checked,
-    /// Whether it was fetched.
-    pub outcome: Outcome,
-    /// Where it is published, or at which mirror it was asked for.
+    /// Whether it was downloaded.
+    pub outcome: FetchOutcome,
+    /// Its URL, at the publisher or the mirror.
     pub url: String,
 }
 
-/// Whether anything was fetched.
+/// Whether a file was downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// All of it.
+pub enum FetchOutcome {
+    /// It was downloaded.
     Fetched,
-    /// What an earlier attempt had not brought.
+    /// An interrupted download was completed.
     Resumed,
-    /// Nothing: it was there.
+    /// It was in the cache.
     AlreadyThere,
 }
 
-/// What a checksum was compared with.
+/// What a file's SHA-256 was compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checked {
     /// The digits in the file's published name.
     Name,
-    /// What the hub announced.
+    /// The SHA-256 that the hub announced.
     Announced,
-    /// What was recorded when it was fetched.
+    /// The SHA-256 that was recorded when it was fetched.
     Recorded,
-    /// Nothing: nobody says what it should be.
+    /// Nothing: no checksum is known for this file.
     Nothing,
 }
 
-/// As much news gives a connection that breaks a new set of retries.
-const NEWS: u64 = 1 << 20;
+/// After so many new bytes, the retries are counted from 0 again.
+const PROGRESS: u64 = 1 << 20;
 
 impl Fetcher {
-    /// Fetches into this cache as the environment says: `DVM_BASE_URL`, `DVM_OFFLINE` and the
-    /// variables of [`Proxies`].
+    /// Fetches into this cache, with the settings of the environment: `DVM_BASE_URL`, `DVM_OFFLINE` and
+    /// the variables of [`Proxies`].
     pub fn from_environment(cache: Cache) -> Self {
         let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
@@ -116,12 +116,12 @@ impl Fetcher {
         }
     }
 
-    /// Sees that the file is in the cache, whole and with the checksum that it should have. What an
-    /// earlier attempt brought is gone on with; what is damaged is fetched again. Two processes that
-    /// fetch one file at once take turns.
+    /// Makes sure that the file is in the cache, complete and with the right checksum. An interrupted
+    /// download is resumed; a damaged file is fetched again. Two processes that fetch the same file take
+    /// turns.
     ///
     /// # Errors
-    /// [`FetchError`] says why it is not. A part that may be gone on with stays; nothing else does.
+    /// [`FetchError`]. A part that can be resumed is kept; everything else is deleted.
     pub fn fetch(
         &self,
         address: &Address,
@@ -129,11 +129,11 @@ impl Fetcher {
     ) -> Result<Fetched, FetchError> {
         let url = address.url(self.base_url.as_deref());
         if !address.is_plain() {
-            let why = "has a name that is not fit for a URL and a path".into();
+            let why = "has a file name that cannot be used in a URL and a path".into();
             return Err(FetchError::Address { url, why });
         }
         let path = self.cache.path(address);
-        match self.there(address, &url) {
+        match self.cached(address, &url) {
             Ok(Some(there)) => return Ok(there),
             Ok(None) if self.offline => return Err(FetchError::Offline { url, path }),
             Err(error) if self.offline => return Err(error),
@@ -154,8 +154,8 @@ impl Fetcher {
             source,
         })?;
         let _lock = Lock::take(&path, || watch(Event::Waiting))?;
-        // Another process may have brought it meanwhile.
-        match self.there(address, &url) {
+        // Another process may have fetched it meanwhile.
+        match self.cached(address, &url) {
             Ok(Some(there)) => return Ok(there),
             Ok(None) => {}
             Err(FetchError::Damaged { .. }) => watch(Event::StartingOver {
@@ -171,16 +171,16 @@ impl Fetcher {
             tls,
         };
         let mut part = Part::open(&path)?;
-        let mut brought = self.bring(&transfer, &mut part, watch);
-        if matches!(brought, Err(FetchError::Checksum { .. })) && part.is_pieced {
-            // Perhaps the pieces are of two files.
-            let why = "the pieces do not make up the published file";
+        let mut result = self.download(&transfer, &mut part, watch);
+        if matches!(result, Err(FetchError::Checksum { .. })) && part.is_pieced {
+            // The pieces may be of two different files.
+            let why = "the resumed download has a wrong checksum";
             watch(Event::StartingOver { why });
             part.restart()?;
-            brought = self.bring(&transfer, &mut part, watch);
+            result = self.download(&transfer, &mut part, watch);
         }
-        if let Err(error) = brought {
-            if part.length() == 0 || !may_go_on(&error) {
+        if let Err(error) = result {
+            if part.length() == 0 || !is_resumable(&error) {
                 part.remove()?;
             }
             return Err(error);
@@ -193,8 +193,8 @@ impl Fetcher {
         };
         record(&path, &sha256)?;
         let outcome = match part.is_pieced {
-            true => Outcome::Resumed,
-            false => Outcome::Fetched,
+            true => FetchOutcome::Resumed,
+            false => FetchOutcome::Fetched,
         };
         part.finish(&path)?;
         Ok(Fetched {
@@ -207,9 +207,9 @@ impl Fetcher {
         })
     }
 
-    /// The file, if it is in the cache and what it should be. One that was put there by hand is
-    /// recorded now.
-    fn there(&self, address: &Address, url: &str) -> Result<Option<Fetched>, FetchError> {
+    /// The file, if it is in the cache with the right checksum. The checksum of a file that was put there by
+    /// hand is recorded now.
+    fn cached(&self, address: &Address, url: &str) -> Result<Option<Fetched>, FetchError> {
         let Some(cached) = self.cache.find(address) else {
             return Ok(None);
         };
@@ -221,7 +221,7 @@ impl Fetcher {
             (None, None) => Checked::Nothing,
         };
         if cached.recorded.is_none() {
-            // A cache that cannot be written can still be used.
+            // A read-only cache can still be used.
             let _ = record(&cached.path, &sha256);
         }
         Ok(Some(Fetched {
@@ -229,13 +229,13 @@ impl Fetcher {
             bytes,
             sha256,
             checked,
-            outcome: Outcome::AlreadyThere,
+            outcome: FetchOutcome::AlreadyThere,
             url: url.to_owned(),
         }))
     }
 
-    /// Attempts until the part is whole and what was published, or none helps.
-    fn bring(
+    /// Tries until the part is complete and has the right checksum, or no attempt is left.
+    fn download(
         &self,
         transfer: &Transfer,
         part: &mut Part,
@@ -244,27 +244,27 @@ impl Fetcher {
         let (mut failures, mut pause) = (0, self.bounds.pause);
         let mut furthest = part.length();
         loop {
-            let problem = match transfer.run(part, watch) {
+            let failure = match transfer.run(part, watch) {
                 Ok(()) => return verify(transfer, part),
-                Err(problem) => problem,
+                Err(failure) => failure,
             };
-            if part.length() >= furthest + NEWS {
+            if part.length() >= furthest + PROGRESS {
                 (failures, pause) = (0, self.bounds.pause);
             }
             furthest = furthest.max(part.length());
             failures += 1;
-            match problem {
-                Problem::Final(error) => return Err(error),
-                Problem::Stale(why) => {
+            match failure {
+                Failure::Permanent(error) => return Err(error),
+                Failure::PartUnusable(why) => {
                     if failures > self.bounds.retries {
-                        let why = format!("the file cannot be put together: {why}");
+                        let why = format!("the download cannot be resumed: {why}");
                         let url = transfer.start.shown();
-                        return Err(FetchError::Answer { url, why });
+                        return Err(FetchError::InvalidResponse { url, why });
                     }
                     watch(Event::StartingOver { why });
                     part.restart()?;
                 }
-                Problem::Passing(error, asked) => {
+                Failure::Temporary(error, asked) => {
                     let pause_now = asked.unwrap_or(pause);
                     if failures > self.bounds.retries || pause_now > self.bounds.longest_pause {
                         return Err(error);
@@ -282,7 +282,7 @@ impl Fetcher {
     }
 }
 
-/// Whether what came is what was published.
+/// Checks the SHA-256 of the complete file.
 fn verify(transfer: &Transfer, part: &Part) -> Result<(), FetchError> {
     let found = part.sha256();
     let should = match (transfer.address.digits(), &part.origin().sha256) {
@@ -297,15 +297,15 @@ fn verify(transfer: &Transfer, part: &Part) -> Result<(), FetchError> {
     })
 }
 
-/// Whether another fetch may go on with what came before this.
-fn may_go_on(error: &FetchError) -> bool {
+/// Whether a later fetch may resume what was received before this error.
+fn is_resumable(error: &FetchError) -> bool {
     !matches!(
         error,
         FetchError::Checksum { .. } | FetchError::TooLarge { .. }
     )
 }
 
-/// A URL that cannot be read, without a password that it may hold.
+/// An invalid URL for messages, without a password that it may contain.
 fn shown(url: &str) -> String {
     match url.rsplit_once('@') {
         Some((before, after)) => {

@@ -1,9 +1,9 @@
-//! Published weights, brought from where their publishers have them into a cache on this machine.
+//! Downloads published weights into a cache on this machine.
 //!
-//! A [`Fetcher`] brings one file: it asks an [`Address`], follows redirects within bounds, goes on
-//! with what an interrupted attempt left, checks the SHA-256 and gives the file its final name only
-//! then. A [`Cache`] knows where files lie and with which checksum they came. This crate knows
-//! nothing of networks, and no other crate speaks HTTP.
+//! A [`Fetcher`] downloads the file of an [`Address`]. It follows a limited number of redirects, resumes
+//! an interrupted download and checks the SHA-256 before the file gets its final name. A [`Cache`] knows
+//! the files' paths and recorded checksums. This crate knows no networks, and no other crate sends HTTP
+//! requests.
 //!
 //! ```
 //! let address = dvm_fetch::Address::Torchvision { file: "resnet18-f37072fd.pth" };
@@ -15,7 +15,7 @@
 //! ```
 
 mod address;
-mod answer;
+
 mod bounds;
 mod cache;
 mod certificates;
@@ -24,6 +24,7 @@ mod fetcher;
 mod location;
 mod part;
 mod proxies;
+mod response;
 mod sha256;
 mod transfer;
 
@@ -31,6 +32,8 @@ pub use address::Address;
 pub use bounds::Bounds;
 pub use cache::{CACHE_VARIABLE, Cache, Cached};
 pub use error::FetchError;
-pub use fetcher::{BASE_URL_VARIABLE, Checked, Event, Fetched, Fetcher, OFFLINE_VARIABLE, Outcome};
+pub use fetcher::{
+    BASE_URL_VARIABLE, Checked, Event, FetchOutcome, Fetched, Fetcher, OFFLINE_VARIABLE,
+};
 pub use proxies::Proxies;
 pub use sha256::{sha256_of, sha256_of_bytes};

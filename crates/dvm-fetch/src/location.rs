@@ -1,10 +1,10 @@
-//! A URL on the way to a file, and where it may lead.
+//! URLs, and which redirects are followed.
 
 use std::net::IpAddr;
 
 use ureq::http::Uri;
 
-const NO_URL: &str = "is no URL of http or https";
+const NO_URL: &str = "is not an http or https URL";
 
 /// A URL of http or https with a host.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// Reads a whole URL.
+    /// Parses an absolute URL.
     ///
     /// # Errors
     /// What is wrong with it, as the end of a sentence.
@@ -21,24 +21,28 @@ impl Location {
         let uri: Uri = text.parse().map_err(|_| NO_URL.to_owned())?;
         match uri.scheme_str() {
             Some("http" | "https") => {}
-            Some(other) => return Err(format!("is of `{other}`; only http and https are fetched")),
+            Some(other) => {
+                return Err(format!(
+                    "has the scheme `{other}`; only http and https are supported"
+                ));
+            }
             None => return Err(NO_URL.into()),
         }
-        let authority = uri.authority().ok_or("names no host")?;
+        let authority = uri.authority().ok_or("has no host")?;
         if authority.as_str().contains('@') {
-            return Err("holds a user's name, which is not sent".into());
+            return Err("contains a user name, which dvm does not send".into());
         }
         if authority.host().is_empty() {
-            return Err("names no host".into());
+            return Err("has no host".into());
         }
         Ok(Self { uri })
     }
 
-    /// Where a redirect from here leads.
+    /// The URL that a redirect from here leads to.
     ///
     /// # Errors
-    /// Why it is not followed, as the end of a sentence: what was asked for by TLS is not taken
-    /// without it, and nobody out there leads to a server on this machine.
+    /// Why it is not followed, as the end of a sentence: from https to http, or from another machine to this
+    /// one.
     pub fn redirected(&self, location: &str) -> Result<Self, String> {
         let next = Self::parse(&self.joined(location))?;
         if self.is_secure() && !next.is_secure() && !self.is_loopback() {
@@ -50,7 +54,7 @@ impl Location {
         Ok(next)
     }
 
-    /// The URL that `location` means here (RFC 3986, section 5.2, without dots).
+    /// `location` relative to this URL (RFC 3986, section 5.2, without `..`).
     fn joined(&self, location: &str) -> String {
         let scheme = self.uri.scheme_str().unwrap_or_default();
         let authority = self.uri.authority().map_or("", |a| a.as_str());
@@ -68,31 +72,31 @@ impl Location {
         format!("{scheme}://{authority}{folder}{location}")
     }
 
-    /// The URL as it is asked for.
+    /// The URL of the request.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// The URL for messages: what follows a question mark is long and may be a key.
+    /// The URL for messages, without its query, which is long and may be a key.
     pub fn shown(&self) -> String {
         let authority = self.uri.authority().map_or("", |a| a.as_str());
         let scheme = self.uri.scheme_str().unwrap_or_default();
         format!("{scheme}://{authority}{}", self.uri.path())
     }
 
-    /// The host, an IPv6 address without its brackets.
+    /// The host; an IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         let host = self.uri.host().unwrap_or_default();
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
         bare.unwrap_or(host)
     }
 
-    /// The port, if the URL names it.
+    /// The port, if the URL has one.
     pub fn port(&self) -> Option<u16> {
         self.uri.port_u16()
     }
 
-    /// Whether TLS protects it.
+    /// Whether it is https.
     pub fn is_secure(&self) -> bool {
         self.uri.scheme_str() == Some("https")
     }
@@ -127,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_may_be_whole_or_relative() {
+    fn a_redirect_may_be_absolute_or_relative() {
         let from = "https://hub.example/a/b?c=d";
         let goes = |to: &str| led(from, to).unwrap();
         assert_eq!(
@@ -140,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn https_never_leads_to_http() {
+    fn a_redirect_from_https_to_http_is_refused() {
         let refused = led("https://hub.example/a", "http://hub.example/a");
         assert_eq!(refused.unwrap_err(), "leads from https to http");
         assert!(led("https://localhost/a", "http://localhost/a").is_ok());
@@ -149,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_out_there_leads_to_this_machine() {
+    fn a_redirect_from_another_machine_to_this_one_is_refused() {
         for here in [
             "localhost",
             "127.0.0.1",
@@ -164,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_and_no_urls_are_refused() {
+    fn other_schemes_and_invalid_urls_are_refused() {
         for to in [
             "file:///etc/passwd",
             "ftp://a/b",

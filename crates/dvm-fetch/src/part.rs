@@ -1,4 +1,4 @@
-//! What has come of a file so far.
+//! The received part of a file.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -11,41 +11,41 @@ use crate::FetchError;
 use crate::cache::{beside, write_whole};
 use crate::sha256::{absorb, hexadecimal};
 
-/// The beginning of a file, `FILE.part`, with a note of where it is from, `FILE.part.json`.
+/// The received beginning of a file, `FILE.part`, with its origin in `FILE.part.json`.
 pub struct Part {
     path: PathBuf,
     file: File,
     length: u64,
     hasher: Sha256,
     origin: Origin,
-    /// Whether it was put together from several answers.
+    /// Whether its bytes are from several responses.
     pub is_pieced: bool,
 }
 
-/// Where a beginning is from, and what tells whether the file there is still the same.
+/// Where the bytes are from, and how to find out whether the file there has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The URL that was asked for.
+    /// The URL of the request.
     pub url: String,
-    /// The strong `ETag` of the answer, or its `Last-Modified`.
+    /// The strong `ETag` of the response, or its `Last-Modified`.
     pub validator: Option<String>,
-    /// Bytes of the whole file.
+    /// Length of the complete file.
     pub total: Option<u64>,
-    /// The SHA-256 that was announced.
+    /// The SHA-256 that the server announced.
     pub sha256: Option<String>,
 }
 
-/// How to ask for the rest.
+/// A request for the rest.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Rest {
-    /// The first byte that is missing.
+pub struct RangeRequest {
+    /// The first missing byte.
     pub from: u64,
-    /// Only if the file there is still this one.
+    /// The value of `If-Range`.
     pub only_if: Option<String>,
 }
 
 impl Part {
-    /// What there is of the file that will be named `path`; nothing, if there is nothing.
+    /// Opens the part of the file `path`, or an empty one.
     pub fn open(path: &Path) -> Result<Self, FetchError> {
         let part = beside(path, ".part");
         let open = || {
@@ -81,30 +81,30 @@ impl Part {
         Ok(found)
     }
 
-    /// Bytes that are here.
+    /// Bytes received so far.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Where they are from.
+    /// Where the bytes are from.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// How to go on from `url`, if that is safe: the server can be asked for the rest of this very
-    /// file only, or the sum over all of it will tell (`is_checked`).
-    pub fn rest(&self, url: &str, is_checked: bool) -> Option<Rest> {
+    /// The request that resumes from `url`, if that is safe: the server can check that the file is the same,
+    /// or the complete file is checked by its SHA-256 (`is_checked`).
+    pub fn rest(&self, url: &str, is_checked: bool) -> Option<RangeRequest> {
         let only_if = (self.origin.url == url)
             .then(|| self.origin.validator.clone())
             .flatten();
         let is_safe = only_if.is_some() || is_checked || self.origin.sha256.is_some();
-        (self.length > 0 && is_safe).then_some(Rest {
+        (self.length > 0 && is_safe).then_some(RangeRequest {
             from: self.length,
             only_if,
         })
     }
 
-    /// Forgets all that came.
+    /// Deletes everything received.
     pub fn restart(&mut self) -> Result<(), FetchError> {
         self.origin = Origin::default();
         self.length = 0;
@@ -115,7 +115,7 @@ impl Part {
         emptied.map(|_| ()).map_err(|source| self.failed(source))
     }
 
-    /// Notes where the next bytes are from.
+    /// Records where the next bytes are from.
     pub fn begin(&mut self, origin: Origin) -> Result<(), FetchError> {
         self.is_pieced |= self.length > 0;
         if origin != self.origin {
@@ -135,24 +135,24 @@ impl Part {
         Ok(())
     }
 
-    /// SHA-256 of all that came.
+    /// SHA-256 of all bytes received.
     pub fn sha256(&self) -> String {
         hexadecimal(self.hasher.clone())
     }
 
-    /// Gives it the final name, once it is on the disk.
+    /// Writes it to the disk and gives it the final name.
     pub fn finish(self, path: &Path) -> Result<(), FetchError> {
         self.file.sync_all().map_err(|source| self.failed(source))?;
         let Self {
             path: part, file, ..
         } = self;
-        // Windows renames no open file.
+        // Windows cannot rename an open file.
         drop(file);
         fs::rename(&part, path).map_err(|source| FetchError::Cache {
             path: path.to_owned(),
             source,
         })?;
-        // All that follows is housekeeping.
+        // The file is complete: errors from here on do not matter.
         let _ = fs::remove_file(beside(&part, ".json"));
         #[cfg(unix)]
         let _ = path
@@ -177,14 +177,14 @@ impl Part {
     }
 }
 
-/// While it lives, no other process fetches the same file.
+/// Keeps other processes from fetching the same file.
 pub struct Lock {
     _file: Option<File>,
 }
 
 impl Lock {
-    /// Takes the lock of the file named `path`; `waiting` is called if another process has it. The
-    /// lock's own file stays: to delete it would let two others have it at once.
+    /// Locks the file `path`. Calls `waiting` if another process has the lock. The lock file is not deleted,
+    /// because two processes could then have the lock at once.
     pub fn take(path: &Path, waiting: impl FnOnce()) -> Result<Self, FetchError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let lock = path.with_file_name(format!(".{name}.lock"));
@@ -197,7 +197,7 @@ impl Lock {
                     file.lock()?;
                     Ok(Some(file))
                 }
-                // Some network drives know no locks; on them, people must take turns by themselves.
+                // Some network drives have no locks.
                 Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => Ok(None),
                 Err(TryLockError::Error(error)) => Err(error),
             }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_is_found_again_with_where_it_is_from() {
+    fn a_part_is_found_again_with_its_origin() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.pth");
         let mut part = Part::open(&path).unwrap();
@@ -237,7 +237,7 @@ mod tests {
         let rest = part.rest("here", false).unwrap();
         assert_eq!((rest.from, rest.only_if.as_deref()), (3, Some("\"v1\"")));
         assert_eq!(part.rest("elsewhere", false), None);
-        let unconditional = Some(Rest {
+        let unconditional = Some(RangeRequest {
             from: 3,
             only_if: None,
         });
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_from_nobody_knows_where_is_dropped() {
+    fn a_part_without_an_origin_is_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.pth");
         fs::write(folder.path().join("a.pth.part"), "abc").unwrap();

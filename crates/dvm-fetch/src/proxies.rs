@@ -1,26 +1,26 @@
-//! Through which proxy a URL is asked for.
+//! The proxy for each URL.
 
 use ureq::Proxy;
 
 use crate::location::Location;
 
-/// The proxies of a machine, as most programs read them from the environment: `HTTPS_PROXY`,
-/// `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, or the same in small letters.
+/// The proxies in the usual environment variables: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`,
+/// or the same in lower case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
     /// For https: `http://host:port`, `https://…`, `socks5://…`.
     pub https: Option<String>,
     /// For http.
     pub http: Option<String>,
-    /// For both, where there is none of their own.
+    /// For https and http without a proxy of their own.
     pub all: Option<String>,
-    /// Hosts that are asked without one, separated by commas: `example.org` with all below it,
-    /// `192.168.1.7`, `host:8080`, `*`.
+    /// Hosts that need no proxy, separated by commas: `example.org` with its subdomains, `192.168.1.7`,
+    /// `host:8080`, `*`.
     pub except: String,
 }
 
 impl Proxies {
-    /// What the environment says.
+    /// Reads the environment variables.
     pub fn from_environment() -> Self {
         Self::read(|name| std::env::var(name).ok())
     }
@@ -39,10 +39,10 @@ impl Proxies {
         }
     }
 
-    /// The proxy for this URL. Servers on this machine are asked without one.
+    /// The proxy for this URL; none for servers on this machine.
     ///
     /// # Errors
-    /// A sentence if the proxy's own URL is none; it may hold a password and is not repeated.
+    /// A sentence if the proxy's URL is invalid. It does not repeat the URL, which may contain a password.
     pub(crate) fn of(&self, location: &Location) -> Result<Option<Proxy>, String> {
         let (name, own) = match location.is_secure() {
             true => ("HTTPS_PROXY", &self.https),
@@ -57,7 +57,7 @@ impl Proxies {
             return Ok(None);
         }
         let proxy = Proxy::new(proxy).map_err(|_| {
-            format!("{name} is no URL of a proxy, such as http://proxy.example.org:3128")
+            format!("{name} is not the URL of a proxy, such as http://proxy.example.org:3128")
         })?;
         Ok(Some(proxy))
     }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn each_scheme_has_its_own_or_that_of_all() {
+    fn a_scheme_uses_its_own_proxy_or_the_one_for_all() {
         let proxies = proxies();
         assert_eq!(
             host(&proxies, "https://a.example").unwrap(),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_and_this_machine_are_asked_directly() {
+    fn exceptions_and_this_machine_need_no_proxy() {
         let proxies = proxies();
         for direct in [
             "https://inside.example",
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn small_letters_win_as_with_curl() {
+    fn lower_case_variables_win_as_with_curl() {
         let read = Proxies::read(|name| match name {
             "https_proxy" => Some("http://small".into()),
             "HTTPS_PROXY" => Some("http://large".into()),
@@ -158,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_an_error_that_keeps_passwords() {
+    fn an_invalid_proxy_is_an_error_without_the_password() {
         let proxies = Proxies {
             all: Some("gopher://me:secret@proxy".into()),
             ..Proxies::default()
         };
         let location = Location::parse("https://a.example").unwrap();
         let why = proxies.of(&location).unwrap_err();
-        assert!(why.starts_with("ALL_PROXY is no URL"), "{why}");
+        assert!(why.starts_with("ALL_PROXY is not the URL"), "{why}");
         assert!(!why.contains("secret"), "{why}");
     }
 }

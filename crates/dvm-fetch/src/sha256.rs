@@ -7,14 +7,14 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// Bytes that are read at once.
+/// Bytes per read.
 pub const BLOCK: usize = 64 << 10;
 
 /// 64 lower-case hexadecimal digits.
 pub fn hexadecimal(hasher: Sha256) -> String {
     let mut text = String::with_capacity(64);
     for byte in hasher.finalize() {
-        write!(text, "{byte:02x}").expect("a string takes all");
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
     }
     text
 }
@@ -36,7 +36,7 @@ pub fn sha256_of_bytes(bytes: &[u8]) -> String {
     hexadecimal(hasher)
 }
 
-/// Takes in all that is left to read; its number of bytes.
+/// Hashes everything left to read and returns the number of bytes.
 pub fn absorb(hasher: &mut Sha256, reader: &mut impl Read) -> io::Result<u64> {
     let (mut block, mut bytes) = (vec![0; BLOCK], 0);
     loop {
@@ -51,7 +51,7 @@ pub fn absorb(hasher: &mut Sha256, reader: &mut impl Read) -> io::Result<u64> {
     }
 }
 
-/// The digits, if the text is a whole SHA-256.
+/// The digits in lower case, if the text is a complete SHA-256.
 pub fn whole(text: &str) -> Option<String> {
     let is_whole = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_whole.then(|| text.to_ascii_lowercase())
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_that_of_the_standard() {
+    fn the_example_of_the_standard_is_right() {
         // FIPS 180-2, appendix B.1.
         let mut hasher = Sha256::new();
         assert_eq!(absorb(&mut hasher, &mut &b"abc"[..]).unwrap(), 3);

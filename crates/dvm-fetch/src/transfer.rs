@@ -1,4 +1,4 @@
-//! One attempt to bring a file, or what is missing of it.
+//! One attempt to download a file or its missing rest.
 
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
@@ -7,29 +7,29 @@ use ureq::http::{Response, header};
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body, Timeout};
 
-use crate::answer::{Announced, Answer, hint, is_passing};
 use crate::location::Location;
-use crate::part::{Origin, Part, Rest};
+use crate::part::{Origin, Part, RangeRequest};
+use crate::response::{Announced, ResponseHead, hint, is_temporary};
 use crate::sha256::BLOCK;
 use crate::{Address, Bounds, Event, FetchError, Proxies};
 
-/// Why an attempt did not bring the whole file.
-pub enum Problem {
-    /// Another attempt may, perhaps after a pause that the server asks for.
-    Passing(FetchError, Option<Duration>),
-    /// None will.
-    Final(FetchError),
-    /// What is here does not go with what is there: it must begin anew.
-    Stale(&'static str),
+/// Why an attempt did not complete the file.
+pub enum Failure {
+    /// Another attempt may succeed, after the pause that the server asks for, if any.
+    Temporary(FetchError, Option<Duration>),
+    /// Another attempt would fail, too.
+    Permanent(FetchError),
+    /// The part on disk does not fit the file on the server: the download must start over.
+    PartUnusable(&'static str),
 }
 
-impl From<FetchError> for Problem {
+impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
-        Self::Final(error)
+        Self::Permanent(error)
     }
 }
 
-/// Whom to ask, and how.
+/// What to download, and how.
 pub struct Transfer<'a> {
     pub address: &'a Address<'a>,
     pub start: Location,
@@ -38,40 +38,40 @@ pub struct Transfer<'a> {
     pub tls: TlsConfig,
 }
 
-/// An answer with what was announced on the way to it.
-struct Found {
+/// A response that is not a redirect, with what the hub announced before it.
+struct FinalResponse {
     at: Location,
-    answer: Answer,
+    head: ResponseHead,
     linked: Announced,
     body: Body,
 }
 
 impl Transfer<'_> {
-    /// Asks for what `part` lacks and adds what comes. What the hub announced about the file is in the
-    /// part's origin afterwards.
-    pub fn run(&self, part: &mut Part, watch: &mut dyn FnMut(Event)) -> Result<(), Problem> {
+    /// Requests what `part` lacks and appends it. What the hub announced about the file is then in the part's
+    /// origin.
+    pub fn run(&self, part: &mut Part, watch: &mut dyn FnMut(Event)) -> Result<(), Failure> {
         let url = self.start.uri().to_string();
         let rest = part.rest(&url, self.address.digits().is_some());
         if rest.is_none() && part.length() > 0 {
             part.restart()?;
         }
-        let Found {
+        let FinalResponse {
             at,
-            answer,
+            head,
             linked,
             body,
         } = self.ask(rest.as_ref())?;
         let answers_wrong = |why: String| {
             let url = at.shown();
-            Problem::Final(FetchError::Answer { url, why })
+            Failure::Permanent(FetchError::InvalidResponse { url, why })
         };
-        let gives = matches!(answer.status, 200 | 206);
-        // Before anything is forgotten for it: the page may be gone the next time.
-        if gives && answer.is_page {
-            return Err(Problem::Final(FetchError::WebPage { url: at.shown() }));
+        let gives = matches!(head.status, 200 | 206);
+        // Checked before the part is restarted: the page may be gone the next time.
+        if gives && head.is_page {
+            return Err(Failure::Permanent(FetchError::WebPage { url: at.shown() }));
         }
-        if gives && answer.is_encoded {
-            let why = "sends the file compressed, which was not asked for";
+        if gives && head.is_encoded {
+            let why = "sends the file compressed, although dvm asked for it uncompressed";
             return Err(answers_wrong(why.into()));
         }
         let known = &part.origin().sha256;
@@ -80,51 +80,53 @@ impl Transfer<'_> {
             && known.is_some()
             && linked.sha256 != *known
         {
-            return Err(Problem::Stale("the publisher replaced the file"));
+            return Err(Failure::PartUnusable("the publisher replaced the file"));
         }
-        match answer.status {
+        match head.status {
             200 if part.length() > 0 => {
-                let why = "the file there was changed, or the server sends it only whole";
+                let why = "the file on the server has changed, or the server cannot resume";
                 watch(Event::StartingOver { why });
                 part.restart()?;
             }
             200 => {}
-            206 => goes_on(part, &answer)?,
+            206 => check_continues(part, &head)?,
             416 if part.length() > 0 => {
-                let total = answer.range.and_then(|range| range.total);
+                let total = head.range.and_then(|range| range.total);
                 return match total == Some(part.length()) {
-                    // All of it is here; its checksum will tell.
+                    // The part is complete; its checksum is compared next.
                     true => Ok(()),
-                    false => Err(Problem::Stale("the file there has another length")),
+                    false => Err(Failure::PartUnusable(
+                        "the file on the server has another length",
+                    )),
                 };
             }
             status => {
                 let url = at.shown();
                 let hint = hint(status);
                 let error = FetchError::Status { url, status, hint };
-                return Err(match is_passing(status) {
-                    true => Problem::Passing(error, answer.pause),
-                    false => Problem::Final(error),
+                return Err(match is_temporary(status) {
+                    true => Failure::Temporary(error, head.pause),
+                    false => Failure::Permanent(error),
                 });
             }
         }
-        let sent = answer
+        let sent = head
             .length
             .map(|length| length.saturating_add(part.length()));
         if let (Some(sent), Some(announced)) = (sent, linked.bytes)
             && sent != announced
         {
             return Err(answers_wrong(format!(
-                "sends a file of {sent} bytes where one of {announced} was announced"
+                "sends a file of {sent} bytes, but announced {announced} bytes"
             )));
         }
-        let total = sent.or(answer.range.and_then(|r| r.total)).or(linked.bytes);
+        let total = sent.or(head.range.and_then(|r| r.total)).or(linked.bytes);
         if total.is_some_and(|total| total > self.bounds.most_bytes) {
             return Err(self.too_large(&at));
         }
         part.begin(Origin {
             url,
-            validator: answer.validator(),
+            validator: head.validator(),
             total,
             sha256: linked.sha256.or_else(|| part.origin().sha256.clone()),
         })?;
@@ -139,7 +141,7 @@ impl Transfer<'_> {
         part: &mut Part,
         total: Option<u64>,
         watch: &mut dyn FnMut(Event),
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Failure> {
         let mut reader = body.into_reader();
         let mut block = vec![0; BLOCK];
         let (mut since, mut bytes) = (Instant::now(), 0);
@@ -153,7 +155,7 @@ impl Transfer<'_> {
                 Err(error) => return Err(self.interrupted(at, error, part, total)),
             };
             if part.length() == 0 && looks_like_a_page(&block[..read]) {
-                return Err(Problem::Final(FetchError::WebPage { url: at.shown() }));
+                return Err(Failure::Permanent(FetchError::WebPage { url: at.shown() }));
             }
             if part.length() + read as u64 > self.bounds.most_bytes {
                 return Err(self.too_large(at));
@@ -170,7 +172,7 @@ impl Transfer<'_> {
         }
         match total {
             Some(total) if part.length() < total => Err(cut(at, part, Some(total))),
-            _ if part.length() == 0 => Err(Problem::Final(FetchError::Answer {
+            _ if part.length() == 0 => Err(Failure::Permanent(FetchError::InvalidResponse {
                 url: at.shown(),
                 why: "sends an empty file".into(),
             })),
@@ -178,34 +180,34 @@ impl Transfer<'_> {
         }
     }
 
-    /// Asks, and asks where it is sent to, until somebody answers with something else.
-    fn ask(&self, rest: Option<&Rest>) -> Result<Found, Problem> {
+    /// Sends the request and follows redirects.
+    fn ask(&self, rest: Option<&RangeRequest>) -> Result<FinalResponse, Failure> {
         let mut at = self.start.clone();
         let mut linked = Announced::default();
         let is_hub = matches!(self.address, Address::HuggingFace { .. });
         for _ in 0..=self.bounds.redirects {
             let response = self.call(&at, rest)?;
-            let answer = Answer::of(response.status(), response.headers());
+            let head = ResponseHead::of(response.status(), response.headers());
             if is_hub {
-                // Who is asked first knows best: the hub, not its storage.
-                linked.sha256 = linked.sha256.or_else(|| answer.linked.sha256.clone());
-                linked.bytes = linked.bytes.or(answer.linked.bytes);
+                // The first response counts: the hub's, not its storage's.
+                linked.sha256 = linked.sha256.or_else(|| head.linked.sha256.clone());
+                linked.bytes = linked.bytes.or(head.linked.bytes);
             }
-            if !answer.is_redirect() {
-                if is_hub && matches!(answer.status, 200 | 206) {
-                    linked.sha256 = linked.sha256.or_else(|| answer.tag_as_sha256());
+            if !head.is_redirect() {
+                if is_hub && matches!(head.status, 200 | 206) {
+                    linked.sha256 = linked.sha256.or_else(|| head.tag_as_sha256());
                 }
                 let body = response.into_body();
-                return Ok(Found {
+                return Ok(FinalResponse {
                     at,
-                    answer,
+                    head,
                     linked,
                     body,
                 });
             }
-            let to = answer.location.ok_or_else(|| FetchError::Answer {
+            let to = head.location.ok_or_else(|| FetchError::InvalidResponse {
                 url: at.shown(),
-                why: "redirects without saying where to".into(),
+                why: "redirects without a URL".into(),
             })?;
             let next = at.redirected(&to);
             at = next.map_err(|why| FetchError::Redirect {
@@ -214,14 +216,14 @@ impl Transfer<'_> {
                 why,
             })?;
         }
-        Err(Problem::Final(FetchError::Redirects {
+        Err(Failure::Permanent(FetchError::Redirects {
             url: self.start.shown(),
             most: self.bounds.redirects,
         }))
     }
 
-    /// One request, one answer.
-    fn call(&self, at: &Location, rest: Option<&Rest>) -> Result<Response<Body>, Problem> {
+    /// One request.
+    fn call(&self, at: &Location, rest: Option<&RangeRequest>) -> Result<Response<Body>, Failure> {
         let proxy = self.proxies.of(at).map_err(|why| FetchError::Unreachable {
             url: at.shown(),
             why,
@@ -252,11 +254,11 @@ impl Transfer<'_> {
         }
         request
             .call()
-            .map_err(|error| self.unanswered(at, error, proxied.as_deref()))
+            .map_err(|error| self.no_response(at, error, proxied.as_deref()))
     }
 
-    /// What it means that there is no answer.
-    fn unanswered(&self, at: &Location, error: ureq::Error, proxy: Option<&str>) -> Problem {
+    /// The failure of a request without a response.
+    fn no_response(&self, at: &Location, error: ureq::Error, proxy: Option<&str>) -> Failure {
         let url = at.shown();
         let through = proxy.map_or(String::new(), |proxy| format!(" through the proxy {proxy}"));
         let unreachable = |why: String| FetchError::Unreachable {
@@ -266,55 +268,56 @@ impl Transfer<'_> {
         match error {
             ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
                 let seconds = self.bounds.connecting.as_secs_f64();
-                Problem::Passing(
+                Failure::Temporary(
                     unreachable(format!("no connection within {seconds} s")),
                     None,
                 )
             }
             ureq::Error::Timeout(_) => self.stalled(at),
             ureq::Error::HostNotFound => {
-                Problem::Passing(unreachable("no host of this name is known".into()), None)
+                Failure::Temporary(unreachable("the host is not known".into()), None)
             }
-            // A certificate that is not trusted comes as invalid data.
+            // Untrusted certificates are reported as invalid data.
             ureq::Error::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
-                Problem::Passing(unreachable(error.to_string()), None)
+                Failure::Temporary(unreachable(error.to_string()), None)
             }
             ureq::Error::ConnectionFailed => {
-                Problem::Passing(unreachable("the connection failed".into()), None)
+                Failure::Temporary(unreachable("the connection failed".into()), None)
             }
-            ureq::Error::Protocol(why) => Problem::Final(FetchError::Answer {
+            ureq::Error::Protocol(why) => Failure::Permanent(FetchError::InvalidResponse {
                 url,
-                why: format!("does not speak HTTP as it should: {why}"),
+                why: format!("the server violates the HTTP protocol: {why}"),
             }),
-            ureq::Error::LargeResponseHeader(..) => Problem::Final(FetchError::Answer {
-                url,
-                why: "sends headers without end".into(),
-            }),
-            ureq::Error::ConnectProxyFailed(why) => Problem::Final(unreachable(why)),
+            ureq::Error::LargeResponseHeader(..) => {
+                Failure::Permanent(FetchError::InvalidResponse {
+                    url,
+                    why: "sends too many headers".into(),
+                })
+            }
+            ureq::Error::ConnectProxyFailed(why) => Failure::Permanent(unreachable(why)),
             ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Io(_) => {
-                Problem::Final(unreachable(format!(
-                    "{error}; behind a proxy that reads along, SSL_CERT_FILE must name a file with \
-                     its certificate"
+                Failure::Permanent(unreachable(format!(
+                    "{error}; if a proxy decrypts connections, set SSL_CERT_FILE to a file with its certificate"
                 )))
             }
-            error => Problem::Final(unreachable(error.to_string())),
+            error => Failure::Permanent(unreachable(error.to_string())),
         }
     }
 
-    /// What it means that a body does not go on.
+    /// The failure of a body that ends early.
     fn interrupted(
         &self,
         at: &Location,
         error: io::Error,
         part: &Part,
         total: Option<u64>,
-    ) -> Problem {
+    ) -> Failure {
         match ureq::Error::from(error) {
             ureq::Error::Timeout(_) => self.stalled(at),
-            ureq::Error::Protocol(why) => Problem::Passing(
-                FetchError::Answer {
+            ureq::Error::Protocol(why) => Failure::Temporary(
+                FetchError::InvalidResponse {
                     url: at.shown(),
-                    why: format!("does not speak HTTP as it should: {why}"),
+                    why: format!("the server violates the HTTP protocol: {why}"),
                 },
                 None,
             ),
@@ -322,54 +325,54 @@ impl Transfer<'_> {
         }
     }
 
-    fn stalled(&self, at: &Location) -> Problem {
+    fn stalled(&self, at: &Location) -> Failure {
         let error = FetchError::Stalled {
             url: at.shown(),
             seconds: self.bounds.stall.as_secs_f64(),
         };
-        Problem::Passing(error, None)
+        Failure::Temporary(error, None)
     }
 
-    fn too_large(&self, at: &Location) -> Problem {
-        Problem::Final(FetchError::TooLarge {
+    fn too_large(&self, at: &Location) -> Failure {
+        Failure::Permanent(FetchError::TooLarge {
             url: at.shown(),
             most: self.bounds.most_bytes,
         })
     }
 }
 
-/// Whether a partial answer continues what is here.
-fn goes_on(part: &Part, answer: &Answer) -> Result<(), Problem> {
-    let range = answer.range;
+/// Checks that a partial response continues the part.
+fn check_continues(part: &Part, head: &ResponseHead) -> Result<(), Failure> {
+    let range = head.range;
     if part.length() == 0 || range.and_then(|r| r.first) != Some(part.length()) {
-        return Err(Problem::Stale(
-            "the server sends another part than was asked for",
+        return Err(Failure::PartUnusable(
+            "the server sends another part than requested",
         ));
     }
-    let changed = Problem::Stale("the file there was changed");
+    let changed = Failure::PartUnusable("the file on the server has changed");
     let (total, before) = (range.and_then(|r| r.total), part.origin().total);
     if total.is_some() && before.is_some() && total != before {
         return Err(changed);
     }
     let before = part.origin().validator.as_deref();
     let before = before.filter(|validator| validator.starts_with('"'));
-    match (&answer.tag, before) {
-        // Another server's tag for the same file may differ; then there was no condition either.
+    match (&head.tag, before) {
+        // Another server may have another tag for the same file; such a request had no condition.
         (Some(now), Some(before)) if now != before => Err(changed),
         _ => Ok(()),
     }
 }
 
-fn cut(at: &Location, part: &Part, total: Option<u64>) -> Problem {
+fn cut(at: &Location, part: &Part, total: Option<u64>) -> Failure {
     let error = FetchError::Cut {
         url: at.shown(),
         received: part.length(),
         of: total.map_or(String::new(), |total| format!(" of {total}")),
     };
-    Problem::Passing(error, None)
+    Failure::Temporary(error, None)
 }
 
-/// Whether a file begins as web pages and XML do; no weight file begins with a `<`.
+/// Whether a file begins like a web page or XML; no weight file begins with `<`.
 fn looks_like_a_page(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     text.trim_ascii_start().starts_with(b"<")

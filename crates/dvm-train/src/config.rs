@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use dvm_data::augment::Augment;
-use dvm_data::{Loading, OnBroken};
+use dvm_data::{LoaderOptions, OnBroken};
 use dvm_image::{Limits, Preprocess, Range};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -273,16 +273,16 @@ impl Config {
     }
 
     /// How training pictures are loaded, for networks that are used with this preprocessing.
-    pub fn loading(&self, preprocess: &Preprocess) -> Loading {
+    pub fn loading(&self, preprocess: &Preprocess) -> LoaderOptions {
         let mut preprocess = preprocess.clone();
         if self.train_side > 0 {
             preprocess.crop = (self.train_side, self.train_side);
         }
-        Loading {
+        LoaderOptions {
             augment: (self.augment != Augment::none()).then(|| self.augment.clone()),
             on_broken: self.on_broken,
             limits: self.limits(),
-            ..Loading::training(preprocess, self.batch, self.seed)
+            ..LoaderOptions::training(preprocess, self.batch, self.seed)
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use dvm_fetch::{Address, Cache, Cached, Checked, Event, Fetched, Fetcher, Outcome};
+use dvm_fetch::{Address, Cache, Cached, Checked, Event, FetchOutcome, Fetched, Fetcher};
 use dvm_zoo::{Architecture, Pretrained, Published, Source};
 
 use crate::Error;
@@ -52,7 +52,7 @@ pub fn fetch(
 ) -> Result<Fetched, Error> {
     let address = address(published);
     let fetched = fetcher.fetch(&address, watch)?;
-    let is_new = fetched.outcome != Outcome::AlreadyThere;
+    let is_new = fetched.outcome != FetchOutcome::AlreadyThere;
     if is_new
         && fetched.checked == Checked::Nothing
         && let Err(error) = Pretrained::read(&fetched.path, Some(architecture))

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dvm::fetch::{Bounds, Cache, Checked, Fetcher, Outcome, Proxies};
+use dvm::fetch::{Bounds, Cache, Checked, FetchOutcome, Fetcher, Proxies};
 use dvm::models::{Architecture, Published, Source};
 use dvm::{Classifier, weights};
 
@@ -50,7 +50,7 @@ fn what_is_fetched_is_a_network() {
     let folder = tempfile::tempdir().unwrap();
     let fetcher = fetcher(&server, folder.path());
     let fetched = weights::fetch(architecture, &on_the_hub(), &fetcher, &mut |_| {}).unwrap();
-    assert_eq!(fetched.outcome, Outcome::Fetched);
+    assert_eq!(fetched.outcome, FetchOutcome::Fetched);
     assert_eq!(fetched.checked, Checked::Nothing);
     let network = Classifier::open("squeezenet1_1", Some(&fetched.path)).unwrap();
     assert_eq!(network.weights_sha256(), fetched.sha256);

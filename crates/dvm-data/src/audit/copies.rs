@@ -1,10 +1,10 @@
-//! What it means that pictures are copies of each other.
+//! Findings about copies of pictures.
 
-use crate::audit::survey::Surveyed;
+use crate::audit::survey::SurveyedPicture;
 use crate::audit::{Finding, Group, Severity, Survey, counted};
 
-/// Findings of one kind about sets of copies, given by their indices: those of different classes,
-/// those in different splits, and all others. A set that is both is of the first sort.
+/// Findings of one kind about sets of copies, given by their indices: sets in different classes, sets in
+/// different splits, and all others. A set in both belongs to the first.
 pub(super) fn findings(
     survey: &Survey,
     sets: Vec<Vec<usize>>,
@@ -13,8 +13,9 @@ pub(super) fn findings(
 ) -> Vec<Finding> {
     let mut sorted: [Vec<Group>; 3] = Default::default();
     for set in sets {
-        let pictures: Vec<&Surveyed> = set.iter().map(|&i| &survey.pictures[i]).collect();
-        let differ = |of: fn(&Surveyed) -> usize| pictures.iter().any(|p| of(p) != of(pictures[0]));
+        let pictures: Vec<&SurveyedPicture> = set.iter().map(|&i| &survey.pictures[i]).collect();
+        let differ =
+            |of: fn(&SurveyedPicture) -> usize| pictures.iter().any(|p| of(p) != of(pictures[0]));
         let leaks = differ(|picture| picture.split as usize);
         let sort = match (differ(|picture| picture.class), leaks) {
             (true, _) => 0,
@@ -32,7 +33,7 @@ pub(super) fn findings(
     let about = |groups: &[Group], where_: &str| {
         let pictures: usize = groups.iter().map(|group| group.pictures.len()).sum();
         let sets = counted(groups.len(), words.one, words.more);
-        format!("{pictures} pictures make {sets}{where_}")
+        format!("{pictures} pictures form {sets}{where_}")
     };
     let [conflicting, across, within] = sorted;
     [
@@ -40,20 +41,20 @@ pub(super) fn findings(
             conflicting,
             words.conflicting,
             " in different classes",
-            "decide which class is right and remove the others: with two truths a network can only \
-             be wrong",
+            "decide which class is right and remove the other copies; a network cannot learn contradictory \
+             labels",
         ),
         (
             across,
             words.across,
             " in different splits",
-            "keep each in one split: a network that remembers it looks better than it is",
+            "keep each picture in one split only; otherwise the results on val and test are too good",
         ),
         (
             within,
             Severity::Note,
             " in the same class and split",
-            "keep one of each: they count more than once",
+            "keep one of each; copies count more than once",
         ),
     ]
     .into_iter()
@@ -68,14 +69,14 @@ pub(super) fn findings(
     .collect()
 }
 
-/// How findings of a kind are worded and how much they matter.
+/// The words and severities of a kind of copies.
 pub(super) struct Words {
-    /// What a set of copies is.
+    /// The name of one set of copies.
     pub(super) one: &'static str,
-    /// What several sets are.
+    /// The name of several sets.
     pub(super) more: &'static str,
-    /// How much copies in different classes matter.
+    /// Severity of copies in different classes.
     pub(super) conflicting: Severity,
-    /// How much copies in different splits matter.
+    /// Severity of copies in different splits.
     pub(super) across: Severity,
 }

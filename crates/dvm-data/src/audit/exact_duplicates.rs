@@ -1,4 +1,4 @@
-//! Files of the same bytes.
+//! Files with identical bytes.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use crate::audit::{Kind, Severity, Survey};
 
 pub(super) const EXACT_DUPLICATES: Kind = Kind {
     name: "exact-duplicates",
-    summary: "files of the same bytes",
+    summary: "files with identical bytes",
     find: |survey, _| {
         let mut sets = sets(survey);
         sets.retain(|set| set.len() > 1);
         let words = Words {
-            one: "set of the same bytes",
-            more: "sets of the same bytes",
+            one: "set of identical files",
+            more: "sets of identical files",
             conflicting: Severity::Serious,
             across: Severity::Serious,
         };
@@ -21,7 +21,7 @@ pub(super) const EXACT_DUPLICATES: Kind = Kind {
     },
 };
 
-/// The pictures that can be read, those of the same bytes together, in the order of the first.
+/// The readable pictures, grouped by identical bytes, in the order of the first of each group.
 pub(super) fn sets(survey: &Survey) -> Vec<Vec<usize>> {
     let mut of: BTreeMap<[u8; 32], usize> = BTreeMap::new();
     let mut sets: Vec<Vec<usize>> = Vec::new();

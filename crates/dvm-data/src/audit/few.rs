@@ -1,11 +1,11 @@
-//! Classes with one picture, or none, where some are needed.
+//! Classes with one picture or none in a split.
 
 use crate::Split;
 use crate::audit::{Finding, Kind, Severity, counted};
 
 pub(super) const FEW_PICTURES: Kind = Kind {
     name: "few-pictures",
-    summary: "classes with no picture or one in a split",
+    summary: "classes with only one picture or none in a split",
     find: |survey, _| {
         let mut findings = Vec::new();
         for split in Split::ALL {
@@ -38,10 +38,10 @@ pub(super) const FEW_PICTURES: Kind = Kind {
                         classes.join(", ")
                     ),
                     advice: match split {
-                        Split::Train => "add pictures, or leave the class out",
+                        Split::Train => "add pictures, or remove the class",
                         _ => {
-                            "add pictures, or hold back a larger share: of such a class the \
-                              accuracy says nothing"
+                            "add pictures, or use a larger share for this split; the accuracy of such a class \
+                             is meaningless"
                         }
                     },
                     groups: Vec::new(),

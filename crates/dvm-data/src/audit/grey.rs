@@ -1,10 +1,10 @@
-//! Grey pictures among coloured ones, or the other way round.
+//! Grey pictures among coloured ones, or coloured pictures among grey ones.
 
 use crate::audit::{Finding, Kind, Severity, counted};
 
 pub(super) const GREY_AMONG_COLOUR: Kind = Kind {
     name: "grey-among-colour",
-    summary: "grey pictures among coloured ones, or coloured ones among grey",
+    summary: "grey pictures among coloured ones, or coloured pictures among grey ones",
     find: |survey, _| {
         let mut of_class = vec![(0, 0); survey.classes.len()];
         for (_, picture, facts) in survey.readable() {
@@ -40,7 +40,7 @@ pub(super) const GREY_AMONG_COLOUR: Kind = Kind {
                 Severity::Note
             },
             what: format!(
-                "{} among {}; grey are of {}",
+                "{} among {}; shares of grey pictures: {}",
                 match is_rare_grey {
                     true => counted(rare.len(), "grey picture is", "grey pictures are"),
                     false => counted(rare.len(), "coloured picture is", "coloured pictures are"),
@@ -50,15 +50,14 @@ pub(super) const GREY_AMONG_COLOUR: Kind = Kind {
             ),
             advice: match tells {
                 true => {
-                    "a network may learn the class from that alone: make all pictures grey, or \
-                         balance them"
+                    "a network may learn the class from this alone; make all pictures grey, or balance them"
                 }
-                false => "look whether they belong to the set",
+                false => "check whether they belong to the data set",
             },
             groups: rare,
         }]
     },
 };
 
-/// Classes whose shares of grey pictures differ by more can be told apart by that.
+/// If the shares of grey pictures differ by more than this, the classes can be told apart by it.
 const TELLING: f64 = 0.2;

@@ -1,15 +1,15 @@
-//! Groups, such as patients, that are on both sides of a split.
+//! Groups, such as patients, in more than one split.
 
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
 
-use crate::audit::survey::Surveyed;
+use crate::audit::survey::SurveyedPicture;
 use crate::audit::{Finding, Group, Kind, Severity, Survey, counted};
 
 pub(super) const LEAKED_GROUPS: Kind = Kind {
     name: "leaked-groups",
-    summary: "groups, such as patients, that are in two splits (needs --group)",
+    summary: "groups, such as patients, in more than one split (needs the option `group`)",
     find: |survey, pattern| match pattern {
         Some(pattern) => find(survey, pattern),
         None => Vec::new(),
@@ -17,7 +17,7 @@ pub(super) const LEAKED_GROUPS: Kind = Kind {
 };
 
 fn find(survey: &Survey, pattern: &Regex) -> Vec<Finding> {
-    let mut groups: BTreeMap<String, Vec<&Surveyed>> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<&SurveyedPicture>> = BTreeMap::new();
     let mut unknown = Vec::new();
     for picture in &survey.pictures {
         let name = picture.path.file_name().unwrap_or_default();
@@ -48,8 +48,8 @@ fn find(survey: &Survey, pattern: &Regex) -> Vec<Finding> {
                 "{} in more than one split, of {all}",
                 counted(leaked.len(), "group is", "groups are")
             ),
-            advice: "prepare the set again with --group: a network that knows the group looks \
-                     better than it is",
+            advice: "prepare the data set again with the option `group`; otherwise the results on val and test \
+                     are too good",
             groups: leaked,
         });
     }
@@ -58,10 +58,10 @@ fn find(survey: &Survey, pattern: &Regex) -> Vec<Finding> {
             kind: LEAKED_GROUPS.name,
             severity: Severity::Warning,
             what: format!(
-                "{} not match --group: which group they are of is not known",
+                "{} not match the pattern of `group`, so the group is not known",
                 counted(unknown.len(), "file name does", "file names do")
             ),
-            advice: "mend the pattern, or rename the files",
+            advice: "correct the pattern, or rename the files",
             groups: unknown,
         });
     }

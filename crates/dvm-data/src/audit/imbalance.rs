@@ -3,7 +3,7 @@
 use crate::Split;
 use crate::audit::{Finding, Kind, Severity};
 
-/// How many times as many pictures the largest class may have.
+/// Largest ratio of the number of pictures of two classes.
 const USUAL: usize = 3;
 
 pub(super) const IMBALANCE: Kind = Kind {
@@ -26,12 +26,12 @@ pub(super) const IMBALANCE: Kind = Kind {
             kind: IMBALANCE.name,
             severity: Severity::Warning,
             what: format!(
-                "`{frequent}` has {most} pictures to train with, `{rare}` has {least}: {:.1} times \
-                 as many",
+                "`{frequent}` has {most} training pictures, {:.1} times as many as `{rare}` with {least}",
                 most as f64 / least as f64
             ),
-            advice: "weigh classes when training, add pictures of the rare ones, and look at the \
-                     balanced accuracy: always saying the most frequent class scores well",
+            advice: "use class weights in training, add pictures of the rare classes, and use the balanced \
+                     accuracy; the plain accuracy is high even if a network always predicts the most frequent \
+                     class",
             groups: Vec::new(),
         }]
     },

@@ -1,11 +1,11 @@
-//! Folders that are not what they should be.
+//! Problems of the folders.
 
 use crate::Split;
 use crate::audit::{Finding, Kind, Severity, Survey};
 
 pub(super) const LAYOUT: Kind = Kind {
     name: "layout",
-    summary: "folders that are left out, a single class, no validation pictures",
+    summary: "ignored folders, a single class, no validation pictures",
     find: |survey, _| {
         let finding = |severity, what: String, advice| Finding {
             kind: LAYOUT.name,
@@ -15,7 +15,7 @@ pub(super) const LAYOUT: Kind = Kind {
             groups: Vec::new(),
         };
         let left_out = survey.left_out.iter().map(|what| {
-            let advice = "move them if they hold pictures that belong to the set, or remove them";
+            let advice = "move them if they contain pictures of the data set, or remove them";
             finding(Severity::Warning, what.clone(), advice)
         });
         let only = only_class(survey).map(|class| {
@@ -29,7 +29,8 @@ pub(super) const LAYOUT: Kind = Kind {
         let is_without_val = survey.is_split && survey.counts(Split::Val).iter().all(|&n| n == 0);
         let no_val = is_without_val.then(|| {
             let what = "there are no validation pictures".into();
-            let advice = "without a folder `val` nothing shows how well a network does";
+            let advice =
+                "add a folder `val`; without it the accuracy of a network cannot be measured";
             finding(Severity::Warning, what, advice)
         });
         left_out.chain(only).chain(no_val).collect()

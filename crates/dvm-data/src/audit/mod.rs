@@ -1,8 +1,9 @@
-//! What will hurt when a network is trained on these pictures.
+//! Finds problems of a data set before training.
 //!
-//! [`audit`] reads every picture of a set once and asks every [`Kind`] of the list [`KINDS`] what it
-//! finds. A new kind of finding is one file and one line.
+//! [`audit`] reads each picture once and runs each [`Kind`] of the list [`KINDS`]. A new kind of finding is
+//! one file and one line.
 
+mod appearance;
 mod copies;
 mod exact_duplicates;
 mod few;
@@ -10,7 +11,6 @@ mod grey;
 mod groups;
 mod imbalance;
 mod layout;
-mod look;
 mod near;
 mod near_duplicates;
 mod shapes;
@@ -25,7 +25,7 @@ use dvm_image::Reading;
 use regex_lite::Regex;
 use serde::Serialize;
 
-use crate::audit::survey::{Survey, Surveyed};
+use crate::audit::survey::{Survey, SurveyedPicture};
 use crate::corpora::group_pattern;
 use crate::prepare::Progress;
 use crate::{Error, Split};
@@ -34,9 +34,9 @@ use crate::{Error, Split};
 pub struct Kind {
     /// Its name in tables and JSON.
     pub name: &'static str,
-    /// What it is, in one line.
+    /// A summary of one line.
     pub summary: &'static str,
-    /// Looks for it.
+    /// The function that finds it.
     find: fn(&Survey, Option<&Regex>) -> Vec<Finding>,
 }
 
@@ -55,20 +55,20 @@ pub static KINDS: &[Kind] = &[
     grey::GREY_AMONG_COLOUR,
 ];
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Training stops at it, or figures of accuracy will be wrong.
+    /// Training fails, or the measured accuracy is wrong.
     Serious,
-    /// Accuracy suffers.
+    /// The accuracy may suffer.
     Warning,
-    /// Good to know.
+    /// For information.
     Note,
 }
 
 impl Severity {
-    /// The word for it.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Serious => "serious",
@@ -78,71 +78,71 @@ impl Severity {
     }
 }
 
-/// Something that was found.
+/// A finding.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
     /// Name of its [`Kind`].
     pub kind: &'static str,
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
-    /// What it is, with numbers.
+    /// The problem, with numbers.
     pub what: String,
     /// What to do about it.
     pub advice: &'static str,
-    /// The pictures it is about, those together that belong together; none if it is about classes.
+    /// Its pictures, in groups; empty if it is about classes.
     pub groups: Vec<Group>,
 }
 
 /// Pictures that belong together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Group {
-    /// What is to be said of them; may be empty.
+    /// A remark; may be empty.
     pub detail: String,
-    /// Which they are.
+    /// The pictures.
     pub pictures: Vec<Place>,
 }
 
-/// A picture and where it belongs.
+/// A picture with its split and class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
-    /// From the set's folder, if it lies within.
+    /// Its path, relative to the data set if it is inside.
     pub path: PathBuf,
-    /// Its split, in a set that is split.
+    /// Its split, if the data set is split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
     /// Name of its class.
     pub class: String,
 }
 
-/// All that was found in a set.
+/// All findings about a data set.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The set.
+    /// The folder.
     pub folder: PathBuf,
     /// Whether it is split.
     pub is_split: bool,
     /// Names of its classes.
     pub classes: Vec<String>,
-    /// Number of all pictures.
+    /// Number of pictures.
     pub pictures: usize,
-    /// What was found, the most serious first.
+    /// The findings, the most serious first.
     pub findings: Vec<Finding>,
 }
 
-/// Looks over a prepared data set, or a folder with one folder per class. `group`, if given, is a
-/// pattern with one pair of parentheses that finds a picture's group in its file name, such as the
-/// patient: no group should be in two splits. `progress` is told of every picture, from any thread.
+/// Checks a prepared data set, or a folder with one folder per class. `group` is a pattern with one pair of
+/// parentheses that finds a picture's group, such as the patient, in its file name; a group should be in one
+/// split only. `progress` is called for every picture, from any thread.
 ///
 /// Pictures are read in parallel; the report does not depend on the number of threads.
 ///
 /// # Errors
-/// What [`crate::Dataset::open`] fails with, [`Error::Setting`] for a pattern that is none. A picture
-/// that cannot be read is a finding, no error.
+/// As [`crate::Dataset::open`], and [`Error::Setting`] for an invalid pattern. A picture that cannot be read
+/// is a finding, not an error.
 pub fn audit(folder: &Path, group: Option<&str>, progress: Progress<'_>) -> Result<Report, Error> {
     audit_as(folder, group, &Reading::default(), progress)
 }
 
-/// As [`audit`], pictures being read as `reading` says.
+/// As [`audit`], with other settings for reading pictures.
 ///
 /// # Errors
 /// As [`audit`].
@@ -169,7 +169,7 @@ pub fn audit_as(
 }
 
 impl Survey {
-    fn place(&self, picture: &Surveyed) -> Place {
+    fn place(&self, picture: &SurveyedPicture) -> Place {
         let within = picture.path.strip_prefix(&self.folder);
         Place {
             path: within.unwrap_or(&picture.path).into(),
@@ -178,8 +178,8 @@ impl Survey {
         }
     }
 
-    /// One picture with what is to be said of it.
-    fn alone(&self, picture: &Surveyed, detail: impl Into<String>) -> Group {
+    /// A group of one picture with a remark.
+    fn alone(&self, picture: &SurveyedPicture, detail: impl Into<String>) -> Group {
         Group {
             detail: detail.into(),
             pictures: vec![self.place(picture)],

@@ -1,21 +1,21 @@
-//! Hashes that differ in few bits, found without comparing all with all.
+//! Finds hashes that differ in few bits, without comparing all pairs.
 
-/// Most bits in which hashes may differ to be near.
+/// Most bits in which near hashes differ.
 pub(super) const RADIUS: u32 = 11;
 
-/// Hashes are cut into so many bands: of two that differ in at most 11 bits, one band differs in at
-/// most two.
+/// Number of bands of a hash. If two hashes differ in at most 11 bits, one of their bands differs in at most
+/// two.
 const BANDS: u32 = 4;
 const BAND_BITS: u32 = 64 / BANDS;
 const BAND_VALUES: usize = 1 << BAND_BITS;
 
-/// Calls `pair(i, j)`, i < j, for every two of the hashes that differ in at most [`RADIUS`] bits, in
-/// an order that depends on nothing but the hashes; a pair may come more than once.
+/// Calls `pair(i, j)`, i < j, for each two hashes that differ in at most [`RADIUS`] bits. The order depends
+/// only on the hashes; a pair may occur more than once.
 ///
-/// Multi-index hashing (Norouzi, Punjani, Fleet 2012, arXiv:1307.2982): n hashes take n · 548 looks
-/// into tables of n / 65536 entries each, where hashes are spread evenly.
+/// Multi-index hashing (Norouzi, Punjani, Fleet 2012, arXiv:1307.2982): n uniformly distributed hashes need
+/// n · 548 look-ups in lists of n / 65536 entries each.
 pub(super) fn pairs(hashes: &[u64], mut pair: impl FnMut(usize, usize)) {
-    // No bit, one bit, two bits of a band.
+    // Flips of no bit, one bit and two bits of a band.
     let bit = |bit| 1usize << bit;
     let mut masks = vec![0];
     for first in 0..BAND_BITS {
@@ -41,7 +41,7 @@ pub(super) fn pairs(hashes: &[u64], mut pair: impl FnMut(usize, usize)) {
 
 /// The hashes by the value of one band.
 struct Table {
-    /// Where the entries of each value begin.
+    /// Start of the entries of each value.
     starts: Vec<u32>,
     entries: Vec<u32>,
 }
@@ -80,10 +80,10 @@ mod tests {
     use crate::random::stream;
 
     #[test]
-    fn it_finds_what_comparing_all_with_all_finds() {
+    fn it_finds_the_same_pairs_as_comparing_all() {
         let mut random = stream(1, &[]);
         let mut hashes: Vec<u64> = (0..300).map(|_| random.next_u64()).collect();
-        // Each of them again, with up to 14 bits flipped anywhere.
+        // Each hash again, with up to 14 bits flipped.
         for n in 0..300 {
             let bits = (0..n % 15).map(|_| 1u64 << (random.next_u32() % 64));
             hashes.push(bits.fold(hashes[n], |hash, bit| hash ^ bit));

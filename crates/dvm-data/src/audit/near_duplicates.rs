@@ -1,19 +1,18 @@
-//! Pictures that show the same, though their files differ: another size, another compression,
-//! a little brighter, slightly cut.
+//! Different files of the same scene: another size, another compression, slightly brighter or cropped.
 
 use std::collections::BTreeMap;
 
+use crate::audit::appearance::Appearance;
 use crate::audit::copies::{Words, findings};
-use crate::audit::look::Look;
 use crate::audit::{Kind, Severity, Survey, exact_duplicates, near};
 
 pub(super) const NEAR_DUPLICATES: Kind = Kind {
     name: "near-duplicates",
-    summary: "pictures that show the same though their files differ",
+    summary: "different files that show the same scene",
     find: |survey, _| {
         let words = Words {
-            one: "set of nearly the same scene",
-            more: "sets of nearly the same scene",
+            one: "set of nearly identical pictures",
+            more: "sets of nearly identical pictures",
             conflicting: Severity::Warning,
             across: Severity::Warning,
         };
@@ -21,13 +20,13 @@ pub(super) const NEAR_DUPLICATES: Kind = Kind {
     },
 };
 
-/// Sets of pictures, each like another of its set, that are not all of the same bytes.
+/// Sets of similar pictures with different bytes.
 fn sets(survey: &Survey) -> Vec<Vec<usize>> {
     let copies = exact_duplicates::sets(survey);
-    let looks: Vec<&Look> = copies
+    let looks: Vec<&Appearance> = copies
         .iter()
         .map(|set| match &survey.pictures[set[0]].facts {
-            Ok(facts) => &facts.look,
+            Ok(facts) => &facts.appearance,
             Err(_) => unreachable!("these can be read"),
         })
         .collect();
@@ -45,11 +44,11 @@ fn sets(survey: &Survey) -> Vec<Vec<usize>> {
         .collect()
 }
 
-/// For each look the first one that it is like, directly or by others between them.
-fn alike(looks: &[&Look]) -> Vec<usize> {
+/// For each picture the first similar one, directly or through others.
+fn alike(looks: &[&Appearance]) -> Vec<usize> {
     let mut union = Union::new(looks.len());
-    // Blank or nearly blank pictures can have one hash by the thousand: each is compared to one of
-    // every set that there is, not to all.
+    // Thousands of blank pictures can have the same hash, so each is compared with one picture of each set,
+    // not with all.
     let mut of_hash: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
     for (index, look) in looks.iter().enumerate() {
         let firsts = of_hash.entry(look.hash).or_default();
@@ -69,7 +68,7 @@ fn alike(looks: &[&Look]) -> Vec<usize> {
     (0..looks.len()).map(|index| union.root(index)).collect()
 }
 
-/// Sets that grow together.
+/// A union-find structure.
 struct Union {
     parents: Vec<usize>,
 }

@@ -1,19 +1,18 @@
-//! Pictures that are small, long, or of a size unlike the others.
+//! Pictures that are small, elongated or of an unusual size.
 
 use crate::audit::survey::Facts;
 use crate::audit::{Finding, Kind, Severity, Survey, counted};
 
-/// Rows and columns that most networks look at.
+/// Input size of most networks, in pixels.
 const NETWORK: usize = 224;
-/// How many times the short side the long one may be: of a longer picture the centre crop shows
-/// less than a third.
+/// Largest ratio of the long to the short side. The centre crop of a longer picture shows less than a third.
 const LONG: usize = 3;
-/// How many times the usual number of pixels, or which part of it, is unusual.
+/// A picture is unusual if its number of pixels differs from the median by this factor.
 const UNUSUAL: usize = 16;
 
 pub(super) const ODD_SIZES: Kind = Kind {
     name: "odd-sizes",
-    summary: "pictures that are small, long, or of a size unlike the others",
+    summary: "pictures that are small, elongated or of an unusual size",
     find: |survey, _| {
         let mut pixels: Vec<usize> = survey.readable().map(|(_, _, f)| area(f)).collect();
         pixels.sort_unstable();
@@ -42,26 +41,27 @@ pub(super) const ODD_SIZES: Kind = Kind {
                     let count = counted(count, "picture has", "pictures have");
                     format!("{count} a side of less than {NETWORK} pixels, of {all}")
                 },
-                "they are enlarged for most networks: look for larger originals, or train at a \
-                 smaller size",
+                "most networks need them enlarged; find larger originals, or train with a smaller input size",
             ),
             with(
                 long,
                 Severity::Warning,
                 &|count| {
-                    let count = counted(count, "picture is", "pictures are");
-                    format!("{count} more than {LONG} times as long as wide, or as wide as long")
+                    let count = counted(count, "picture has", "pictures have");
+                    format!("{count} a long side of more than {LONG} times the short side")
                 },
-                "networks see the square in the middle: cut them where the class is to be seen",
+                "networks see only the square in the middle; crop them to the object",
             ),
             with(
                 unusual,
                 Severity::Note,
                 &|count| {
                     let count = counted(count, "picture has", "pictures have");
-                    format!("{count} {UNUSUAL} times more or less pixels than the usual {usual}")
+                    format!(
+                        "{count} more than {UNUSUAL} times more or fewer pixels than the median, {usual}"
+                    )
                 },
-                "look whether they belong to the set",
+                "check whether they belong to the data set",
             ),
         ];
         findings.into_iter().flatten().collect()
@@ -72,7 +72,7 @@ fn area(facts: &Facts) -> usize {
     facts.height * facts.width
 }
 
-/// The pictures of which this holds, each with its size.
+/// The pictures with this property, each with its size.
 fn finding(survey: &Survey, holds: impl Fn(&Facts) -> bool) -> Option<Finding> {
     let odd: Vec<_> = survey
         .readable()

@@ -1,4 +1,4 @@
-//! All pictures of a set, each read once.
+//! All pictures of a data set, each read once.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,42 +7,42 @@ use dvm_image::{Picture, Reading};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::audit::look::Look;
+use crate::audit::appearance::Appearance;
 use crate::{Dataset, Error, Split};
 
-/// A set of labelled pictures with all that findings are made from.
+/// A data set with the facts that findings are based on.
 pub(super) struct Survey {
     pub(super) folder: PathBuf,
     pub(super) classes: Vec<String>,
-    /// Whether it is split; if not, all pictures count as training pictures.
+    /// Whether it is split. If not, all pictures are training pictures.
     pub(super) is_split: bool,
-    /// Folders that were left out.
+    /// Messages about ignored folders.
     pub(super) left_out: Vec<String>,
     /// By split, class and path.
-    pub(super) pictures: Vec<Surveyed>,
+    pub(super) pictures: Vec<SurveyedPicture>,
 }
 
 /// One picture.
-pub(super) struct Surveyed {
+pub(super) struct SurveyedPicture {
     pub(super) path: PathBuf,
     pub(super) split: Split,
     /// Index of its class.
     pub(super) class: usize,
-    /// What is on it, or why that cannot be told.
+    /// Facts about the picture, or why it cannot be read.
     pub(super) facts: Result<Facts, String>,
 }
 
-/// What is known of a picture that can be read.
+/// Facts about a readable picture.
 pub(super) struct Facts {
     pub(super) sha256: [u8; 32],
     pub(super) height: usize,
     pub(super) width: usize,
-    /// Whether no part of the file is missing.
+    /// Whether the file is complete.
     pub(super) is_whole: bool,
     pub(super) is_grey: bool,
-    /// What is doubtful about the range of its values.
+    /// A warning about the range of its values.
     pub(super) range_warning: Option<String>,
-    pub(super) look: Look,
+    pub(super) appearance: Appearance,
 }
 
 impl Survey {
@@ -68,7 +68,7 @@ impl Survey {
         let survey = |(split, sample): &(Split, &crate::Sample)| {
             let facts = Facts::of(&sample.path, reading);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all.len());
-            Surveyed {
+            SurveyedPicture {
                 path: sample.path.clone(),
                 split: *split,
                 class: sample.class,
@@ -85,8 +85,8 @@ impl Survey {
         })
     }
 
-    /// The pictures that can be read, with their indices.
-    pub(super) fn readable(&self) -> impl Iterator<Item = (usize, &Surveyed, &Facts)> {
+    /// The readable pictures, with their indices.
+    pub(super) fn readable(&self) -> impl Iterator<Item = (usize, &SurveyedPicture, &Facts)> {
         let pictures = self.pictures.iter().enumerate();
         pictures.filter_map(|(index, picture)| Some((index, picture, picture.facts.as_ref().ok()?)))
     }
@@ -107,7 +107,7 @@ impl Survey {
 
 impl Facts {
     fn of(path: &Path, reading: &Reading) -> Result<Self, String> {
-        // The file's name stands beside the reason already.
+        // The file's name is already shown beside the reason.
         let bytes = dvm_image::bytes_of(path, &reading.limits).map_err(|error| match error {
             dvm_image::Error::Unreadable { reason, .. } => format!("cannot be read: {reason}"),
             dvm_image::Error::TooLarge { limit, .. } => format!("has more than {limit} bytes"),
@@ -121,12 +121,12 @@ impl Facts {
             is_whole: picture.is_whole(),
             is_grey: is_grey(&picture),
             range_warning: picture.levels().and_then(dvm_image::Levels::warning),
-            look: Look::of(&picture),
+            appearance: Appearance::of(&picture),
         })
     }
 }
 
-/// What the channels of a grey pixel may differ by: a JPEG that stores colours rounds them.
+/// Largest difference of the channels of a grey pixel: JPEGs with colours are rounded.
 const GREY: u8 = 4;
 
 fn is_grey(picture: &Picture) -> bool {

@@ -1,10 +1,10 @@
-//! JPEGs whose end is missing.
+//! Truncated JPEG files.
 
 use crate::audit::{Finding, Kind, Severity, counted};
 
 pub(super) const TRUNCATED: Kind = Kind {
     name: "truncated",
-    summary: "JPEGs whose end is missing",
+    summary: "truncated JPEG files",
     find: |survey, _| {
         let cut: Vec<_> = survey
             .readable()
@@ -14,12 +14,12 @@ pub(super) const TRUNCATED: Kind = Kind {
         if cut.is_empty() {
             return Vec::new();
         }
-        let count = counted(cut.len(), "JPEG lacks its", "JPEGs lack their");
+        let count = counted(cut.len(), "JPEG is", "JPEGs are");
         vec![Finding {
             kind: TRUNCATED.name,
             severity: Severity::Warning,
-            what: format!("{count} end: the rest is read, what is missing is grey"),
-            advice: "get them again, or remove those that lack much",
+            what: format!("{count} truncated; the missing part is read as grey"),
+            advice: "download or copy them again, or remove those that lack a large part",
             groups: cut,
         }]
     },

@@ -1,10 +1,10 @@
-//! Files that give no picture.
+//! Files that cannot be read as a picture.
 
 use crate::audit::{Finding, Kind, Severity, counted};
 
 pub(super) const UNREADABLE: Kind = Kind {
     name: "unreadable",
-    summary: "files that give no picture",
+    summary: "files that cannot be read as a picture",
     find: |survey, _| {
         let pictures = survey.pictures.iter();
         let broken: Vec<_> = pictures
@@ -21,7 +21,7 @@ pub(super) const UNREADABLE: Kind = Kind {
             kind: UNREADABLE.name,
             severity: Severity::Serious,
             what: format!("{count} be read as a picture"),
-            advice: "get them again, or remove them",
+            advice: "download or copy them again, or remove them",
             groups: broken,
         }]
     },

@@ -1,10 +1,10 @@
-//! Pictures that use a small part of the range of their values, such as 12 bits in 16.
+//! Pictures that use only a small part of their range of values, such as 12 of 16 bits.
 
 use crate::audit::{Finding, Kind, Severity, counted};
 
 pub(super) const VALUE_RANGE: Kind = Kind {
     name: "value-range",
-    summary: "pictures that use a small part of the range of their values, such as 12 bits in 16",
+    summary: "pictures that use only a small part of their range of values, such as 12 of 16 bits",
     find: |survey, _| {
         let doubtful: Vec<_> = survey
             .readable()
@@ -20,11 +20,10 @@ pub(super) const VALUE_RANGE: Kind = Kind {
             kind: VALUE_RANGE.name,
             severity: Severity::Warning,
             what: format!(
-                "{count} nearly black, nearly white or without contrast: the range of values does not \
-                 fit"
+                "{count} nearly black, nearly white or without contrast, because the range of values does not fit"
             ),
-            advice: "give the range of their values, such as 0..4095, wherever these pictures are read, \
-                     or make 8-bit pictures of them when the set is prepared",
+            advice: "set the range of values, such as 0..4095, whenever these pictures are read, or convert them \
+                     to 8 bits when you prepare the data set",
             groups: doubtful,
         }]
     },

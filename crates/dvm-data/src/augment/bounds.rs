@@ -1,4 +1,4 @@
-//! What options may be.
+//! Checks of options.
 
 use super::Invalid;
 
@@ -7,27 +7,27 @@ pub(super) fn probability(option: &'static str, p: f64) -> Result<(), Invalid> {
         (0.0..=1.0).contains(&p),
         option,
         p,
-        "a probability of 0 to 1",
+        "a probability from 0 to 1",
     )
 }
 
-/// A part of the picture's area, from the first to the second.
+/// A range of shares of the picture's area.
 pub(super) fn scale(option: &'static str, scale: (f64, f64)) -> Result<(), Invalid> {
     check(
         scale.0 > 0.0 && scale.0 <= scale.1 && scale.1 <= 1.0,
         option,
         scale,
-        "two shares of the area, above 0 and up to 1, the smaller first",
+        "two shares of the area, greater than 0 and at most 1, the smaller one first",
     )
 }
 
-/// Width by height, or the reverse, from the first to the second.
+/// A range of the ratio of two sides.
 pub(super) fn ratio(option: &'static str, ratio: (f64, f64)) -> Result<(), Invalid> {
     check(
         ratio.0 >= 0.01 && ratio.0 <= ratio.1 && ratio.1 <= 100.0,
         option,
         ratio,
-        "two ratios of the sides, 0.01 to 100, the smaller first",
+        "two ratios of the sides, from 0.01 to 100, the smaller one first",
     )
 }
 

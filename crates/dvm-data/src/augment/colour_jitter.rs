@@ -1,4 +1,4 @@
-//! Other light, other colours.
+//! Random brightness, contrast, saturation and hue.
 
 use dvm_image::{Picture, luma};
 use dvm_options::{OptionSpec, Takes};
@@ -7,29 +7,29 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::view::View;
+use super::augmented_crop::WorkingCrop;
 use super::{Augmentation, Description, Invalid, bounds};
 
-/// Changes brightness, contrast, saturation and hue, in random order, as torchvision's `ColorJitter`
-/// does on 8-bit pictures; pixels are those of Pillow.
+/// Changes brightness, contrast, saturation and hue in random order, as torchvision's `ColorJitter` on 8-bit
+/// pictures. Pixels are identical to Pillow's.
 ///
-/// Of the first three, `v` draws a factor evenly from `max(0, 1 − v) … 1 + v`; hue is turned by
-/// `−hue … hue` of the full circle. 0 leaves a property as it is.
+/// The factor of the first three is uniform in `max(0, 1 − v) … 1 + v`; hue is rotated by `−hue … hue` of
+/// the full circle. 0 does not change a property.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ColourJitter {
-    /// How far the factor of brightness is from 1.
+    /// Largest difference of the brightness factor from 1.
     pub brightness: f64,
-    /// How far the factor of contrast is from 1.
+    /// Largest difference of the contrast factor from 1.
     pub contrast: f64,
-    /// How far the factor of saturation is from 1.
+    /// Largest difference of the saturation factor from 1.
     pub saturation: f64,
-    /// Largest turn of the hue, 0 … 0.5.
+    /// Largest rotation of the hue, 0 … 0.5 of the circle.
     pub hue: f64,
 }
 
 impl Default for ColourJitter {
-    /// 0.4 of everything but hue, as timm has it.
+    /// 0.4, and 0 for the hue, as in timm.
     fn default() -> Self {
         Self {
             brightness: 0.4,
@@ -50,25 +50,25 @@ impl Augmentation for ColourJitter {
                 name: "brightness",
                 takes: Takes::Text("NUMBER"),
                 default: "0.4",
-                help: "how far the factor is from 1",
+                help: "largest difference of the factor from 1",
             },
             OptionSpec {
                 name: "contrast",
                 takes: Takes::Text("NUMBER"),
                 default: "0.4",
-                help: "how far the factor is from 1",
+                help: "largest difference of the factor from 1",
             },
             OptionSpec {
                 name: "saturation",
                 takes: Takes::Text("NUMBER"),
                 default: "0.4",
-                help: "how far the factor is from 1",
+                help: "largest difference of the factor from 1",
             },
             OptionSpec {
                 name: "hue",
                 takes: Takes::Text("NUMBER"),
                 default: "0.0",
-                help: "largest turn, as a part of the circle, 0 to 0.5",
+                help: "largest rotation, from 0 to 0.5 of the circle",
             },
         ],
     };
@@ -80,22 +80,22 @@ impl Augmentation for ColourJitter {
             ("saturation", self.saturation),
         ] {
             let holds = (0.0..=100.0).contains(&value);
-            bounds::check(holds, option, value, "a number of 0 to 100")?;
+            bounds::check(holds, option, value, "a number from 0 to 100")?;
         }
         let holds = (0.0..=0.5).contains(&self.hue);
-        bounds::check(holds, "hue", self.hue, "a number of 0 to 0.5")
+        bounds::check(holds, "hue", self.hue, "a number from 0 to 0.5")
     }
 
-    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
+    fn apply(&self, crop: &mut WorkingCrop, random: &mut ChaCha8Rng) {
         for change in self.changes(random) {
-            change.apply(view.crop());
+            change.apply(crop.picture());
         }
     }
 }
 
 impl ColourJitter {
-    /// What is done to a picture, one after the other. Draws the order and then all four, whichever
-    /// are 0, so that an option changes nothing of the others.
+    /// The changes of a picture, in order. Draws the order and then all four values, even those that are 0, so
+    /// an option does not change the others.
     fn changes(&self, random: &mut ChaCha8Rng) -> Vec<Change> {
         let mut order = [0, 1, 2, 3];
         order.shuffle(random);
@@ -137,7 +137,7 @@ impl Change {
             }
             Self::Saturation(factor) => blend(picture, factor, luma),
             Self::Hue(turn) => {
-                // To the whole steps of 255 in which Pillow counts hues, toward zero.
+                // Pillow's hues are integers from 0 to 255, rounded towards zero.
                 let steps = (turn * 255.0) as i32 as u8;
                 for pixel in picture.rgb_mut().as_chunks_mut::<3>().0 {
                     let [hue, saturation, value] = hsv(*pixel);
@@ -148,13 +148,13 @@ impl Change {
     }
 }
 
-/// Moves every value away from, or for a `factor` below 1 towards, what `origin` gives for its
-/// pixel: Pillow's `Image.blend`, in `f32`, cut off behind the point.
+/// Moves each value away from the `origin` of its pixel, or towards it for a `factor` below 1: Pillow's
+/// `Image.blend`, in `f32`, truncated.
 fn blend(picture: &mut Picture, factor: f64, origin: impl Fn([u8; 3]) -> u8) {
     let factor = factor as f32;
     for pixel in picture.rgb_mut().as_chunks_mut::<3>().0 {
         let origin = f32::from(origin(*pixel));
-        // A cast of a value beyond 0 … 255 stops at the end.
+        // The cast saturates at 0 and 255.
         *pixel = pixel.map(|value| (origin + factor * (f32::from(value) - origin)) as u8);
     }
 }
@@ -165,8 +165,8 @@ fn mean_luma(picture: &Picture) -> u8 {
     (sum as f64 / pixels.len() as f64 + 0.5) as u8
 }
 
-/// Hue, saturation and value as Pillow's `HSV` has them: 0 … 255 each, cut off behind the point, in
-/// the mixture of `f32` and `f64` of its C.
+/// Hue, saturation and value of Pillow's `HSV`, 0 … 255 each, truncated, with the same mix of `f32` and
+/// `f64` as its C code.
 fn hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     let most = r.max(g).max(b);
     let range = most - r.min(g).min(b);
@@ -188,7 +188,7 @@ fn hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     [scaled(hue), scaled(saturation), most]
 }
 
-/// Back from [`hsv`], as Pillow does.
+/// The inverse of [`hsv`], as in Pillow.
 fn rgb([hue, saturation, value]: [u8; 3]) -> [u8; 3] {
     if saturation == 0 {
         return [value; 3];
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_change_gives_pillows_pixels() {
+    fn every_change_has_pillows_pixels() {
         type Make = fn(f64) -> Change;
         let all: [(&str, Make); 4] = [
             ("brightness", Change::Brightness),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_zero_is_left_out_and_changes_nothing_of_the_rest() {
+    fn an_option_of_zero_is_skipped_and_does_not_change_the_others() {
         let jitter = |contrast| ColourJitter {
             brightness: 0.4,
             contrast,

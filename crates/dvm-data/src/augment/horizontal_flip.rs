@@ -1,18 +1,18 @@
-//! Left becomes right.
+//! Random horizontal flip.
 
 use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::view::View;
+use super::augmented_crop::WorkingCrop;
 use super::{Augmentation, Description, Invalid, bounds};
 
 /// Mirrors a picture left to right, as torchvision's `RandomHorizontalFlip`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HorizontalFlip {
-    /// How probable it is, 0 … 1.
+    /// Probability, 0 … 1.
     pub p: f64,
 }
 
@@ -31,7 +31,7 @@ impl Augmentation for HorizontalFlip {
             name: "p",
             takes: Takes::Text("NUMBER"),
             default: "0.5",
-            help: "how probable it is, 0 to 1",
+            help: "probability, from 0 to 1",
         }],
     };
 
@@ -39,11 +39,11 @@ impl Augmentation for HorizontalFlip {
         bounds::probability("p", self.p)
     }
 
-    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
+    fn apply(&self, crop: &mut WorkingCrop, random: &mut ChaCha8Rng) {
         if random.random::<f64>() < self.p {
-            let crop = view.crop();
-            let stride = crop.width() * 3;
-            for row in crop.rgb_mut().chunks_exact_mut(stride) {
+            let picture = crop.picture();
+            let stride = picture.width() * 3;
+            for row in picture.rgb_mut().chunks_exact_mut(stride) {
                 row.as_chunks_mut::<3>().0.reverse();
             }
         }

@@ -1,25 +1,25 @@
-//! A rectangle that is not there.
+//! Random erasing of a rectangle.
 
 use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::augmented_crop::WorkingCrop;
 use super::random_resized_crop::sides;
-use super::view::View;
 use super::{Augmentation, Description, Invalid, bounds};
 
-/// Random erasing (Zhong et al. 2017, arXiv 1708.04896), as torchvision's `RandomErasing` with the
-/// value 0: a rectangle of random size, proportions and place is zero after normalising, which is
-/// the mean colour. If none of ten rectangles fits, nothing is erased.
+/// Random erasing (Zhong et al. 2017, arXiv 1708.04896), as torchvision's `RandomErasing` with value 0: sets
+/// a rectangle of random size, ratio and position to 0 after normalisation, which is the mean colour. If none
+/// of ten rectangles fits, nothing is erased.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RandomErasing {
-    /// How probable it is, 0 … 1.
+    /// Probability, 0 … 1.
     pub p: f64,
-    /// Least and greatest share of the crop's area, evenly distributed.
+    /// Smallest and largest share of the crop's area, uniformly distributed.
     pub scale: (f64, f64),
-    /// Least and greatest height divided by width, its logarithm evenly distributed.
+    /// Smallest and largest height divided by width; its logarithm is uniformly distributed.
     pub ratio: (f64, f64),
 }
 
@@ -37,25 +37,25 @@ impl Augmentation for RandomErasing {
     const DESCRIPTION: Description = Description {
         name: "random_erasing",
         paper: "1708.04896 (2017)",
-        summary: "sets a rectangle of random size and place to the mean colour",
+        summary: "sets a rectangle of random size and position to the mean colour",
         options: &[
             OptionSpec {
                 name: "p",
                 takes: Takes::Text("NUMBER"),
                 default: "0.5",
-                help: "how probable it is, 0 to 1",
+                help: "probability, from 0 to 1",
             },
             OptionSpec {
                 name: "scale",
                 takes: Takes::Text("[LOW, HIGH]"),
                 default: "[0.02, 0.33]",
-                help: "least and greatest share of the picture's area",
+                help: "smallest and largest share of the picture's area",
             },
             OptionSpec {
                 name: "ratio",
                 takes: Takes::Text("[LOW, HIGH]"),
                 default: "[0.3, 3.3]",
-                help: "least and greatest height divided by width",
+                help: "smallest and largest height divided by width",
             },
         ],
     };
@@ -66,18 +66,18 @@ impl Augmentation for RandomErasing {
         bounds::ratio("ratio", self.ratio)
     }
 
-    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
+    fn apply(&self, crop: &mut WorkingCrop, random: &mut ChaCha8Rng) {
         const TRIES: usize = 10;
         if random.random::<f64>() >= self.p {
             return;
         }
-        let (height, width) = view.preprocess.crop;
+        let (height, width) = crop.preprocess.crop;
         for _ in 0..TRIES {
             let (down, across) = sides((height * width) as f64, self.scale, self.ratio, random);
             if down < height && across < width {
                 let top = random.random_range(0..=height - down);
                 let left = random.random_range(0..=width - across);
-                view.erased = Some((top..top + down, left..left + across));
+                crop.erased = Some((top..top + down, left..left + across));
                 return;
             }
         }

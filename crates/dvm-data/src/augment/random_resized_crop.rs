@@ -1,4 +1,4 @@
-//! A part of random size, proportions and place, brought to the size of the crop.
+//! A random part of the picture, resized to the crop.
 
 use std::ops::Range;
 
@@ -8,21 +8,20 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::view::View;
+use super::augmented_crop::WorkingCrop;
 use super::{Augmentation, Description, Invalid, bounds};
 
-/// The "Inception crop" (Szegedy et al. 2014, arXiv 1409.4842), as torchvision's
-/// `RandomResizedCrop` takes it: a rectangle of the decoded picture, straight to the size of the
-/// crop with the interpolation of the preprocessing, whatever that resizes to.
+/// The "Inception crop" (Szegedy et al. 2014, arXiv 1409.4842), as torchvision's `RandomResizedCrop`: resizes
+/// a rectangle of the decoded picture directly to the crop, with the interpolation of the preprocessing.
 ///
-/// Ten times an area and a ratio are drawn; the first rectangle that fits is taken, at a random
-/// place. If none fits: the largest in the middle whose ratio is allowed.
+/// An area and a ratio are drawn up to ten times; the first rectangle that fits is used, at a random
+/// position. If none fits, the largest central rectangle with an allowed ratio is used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RandomResizedCrop {
-    /// Least and greatest share of the picture's area, evenly distributed.
+    /// Smallest and largest share of the picture's area, uniformly distributed.
     pub scale: (f64, f64),
-    /// Least and greatest width divided by height, its logarithm evenly distributed.
+    /// Smallest and largest width divided by height; its logarithm is uniformly distributed.
     pub ratio: (f64, f64),
 }
 
@@ -39,19 +38,19 @@ impl Augmentation for RandomResizedCrop {
     const DESCRIPTION: Description = Description {
         name: "random_resized_crop",
         paper: "1409.4842 (2014)",
-        summary: "shows a part of random size, proportions and place",
+        summary: "resizes a part of random size, ratio and position to the crop",
         options: &[
             OptionSpec {
                 name: "scale",
                 takes: Takes::Text("[LOW, HIGH]"),
                 default: "[0.08, 1.0]",
-                help: "least and greatest share of the picture's area",
+                help: "smallest and largest share of the picture's area",
             },
             OptionSpec {
                 name: "ratio",
                 takes: Takes::Text("[LOW, HIGH]"),
                 default: "[0.75, 1.3333333333333333]",
-                help: "least and greatest width divided by height",
+                help: "smallest and largest width divided by height",
             },
         ],
     };
@@ -61,16 +60,17 @@ impl Augmentation for RandomResizedCrop {
         bounds::ratio("ratio", self.ratio)
     }
 
-    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
-        let (rows, columns) = self.rectangle(view.original.height(), view.original.width(), random);
-        let crop = resize_crop(
-            &view.original,
+    fn apply(&self, crop: &mut WorkingCrop, random: &mut ChaCha8Rng) {
+        let original = &crop.original;
+        let (rows, columns) = self.rectangle(original.height(), original.width(), random);
+        let picture = resize_crop(
+            original,
             rows,
             columns,
-            view.preprocess.crop,
-            view.preprocess.interpolation,
+            crop.preprocess.crop,
+            crop.preprocess.interpolation,
         );
-        view.set_crop(crop);
+        crop.set_picture(picture);
     }
 }
 
@@ -97,7 +97,7 @@ impl RandomResizedCrop {
         (top..top + down, left..left + across)
     }
 
-    /// Height and width of the largest rectangle whose ratio is allowed.
+    /// Height and width of the largest rectangle with an allowed ratio.
     fn central(&self, height: usize, width: usize) -> (usize, usize) {
         let ratio = width as f64 / height as f64;
         if ratio < self.ratio.0 {
@@ -112,8 +112,8 @@ impl RandomResizedCrop {
     }
 }
 
-/// Two sides of a rectangle whose area is a share, drawn from `scale`, of `area`, the first divided
-/// by the second being drawn from `ratio`; rounded, and so perhaps zero.
+/// Two random sides of a rectangle, rounded, so they may be 0. Its share of `area` is drawn from `scale`, and
+/// the first side divided by the second from `ratio`.
 pub(super) fn sides(
     area: f64,
     scale: (f64, f64),
@@ -121,7 +121,7 @@ pub(super) fn sides(
     random: &mut impl Rng,
 ) -> (usize, usize) {
     let area = area * random.random_range(scale.0..=scale.1);
-    // `libm` has the same bits on every machine, the system's functions do not.
+    // `libm` gives the same bits on every machine; the system's functions do not.
     let ratio = libm::exp(random.random_range(libm::log(ratio.0)..=libm::log(ratio.1)));
     let rounded = |side: f64| side.sqrt().round_ties_even() as usize;
     (rounded(area * ratio), rounded(area / ratio))
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crops_are_torchvisions() {
+    fn crops_are_the_same_as_torchvisions() {
         for case in references::cases("crop") {
             let [top, left, height, width]: [usize; 4] = case.parameter("box");
             let cropped = resize_crop(
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn rectangles_have_areas_ratios_and_places_as_asked() {
+    fn rectangles_have_the_requested_areas_ratios_and_positions() {
         const DRAWS: usize = 4000;
         let crop = RandomResizedCrop {
             scale: (0.1, 0.3),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_too_long_gives_the_largest_allowed_part_of_its_middle() {
+    fn of_a_picture_that_is_too_long_the_largest_allowed_central_part_is_used() {
         let crop = RandomResizedCrop {
             scale: (1.0, 1.0),
             ..RandomResizedCrop::default()

@@ -1,4 +1,4 @@
-//! What torchvision makes of pictures when nothing is left to chance (`references/augmentations.py`).
+//! Pictures augmented by torchvision with fixed parameters (`references/augmentations.py`).
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A picture, a change with its parameters, and what came out.
+/// A picture, an augmentation with its parameters, and the result.
 pub(super) struct Case {
     listed: Listed,
     original: Picture,
@@ -51,7 +51,7 @@ pub(super) fn cases(kind: &str) -> Vec<Case> {
 }
 
 impl Case {
-    /// The picture before.
+    /// The picture before the augmentation.
     pub fn original(&self) -> &Picture {
         &self.original
     }
@@ -61,7 +61,7 @@ impl Case {
         T::deserialize(&self.listed.parameters[name]).unwrap()
     }
 
-    /// Fails unless `actual` is the picture after.
+    /// Panics if `actual` is not the expected picture.
     pub fn check(&self, actual: &Picture) {
         if *actual == self.expected {
             return;

@@ -1,4 +1,4 @@
-//! A turn by a small angle.
+//! Random rotation.
 
 use dvm_image::Picture;
 use dvm_options::{OptionSpec, Takes};
@@ -6,16 +6,15 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::view::{View, mean_colour};
+use super::augmented_crop::{WorkingCrop, mean_colour};
 use super::{Augmentation, Description, Invalid, bounds};
 
-/// Turns the crop about its centre, as torchvision's `RandomRotation` with bilinear interpolation;
-/// the corners that come into view have the mean colour of the preprocessing, about zero for the
-/// network.
+/// Rotates the crop about its centre, as torchvision's `RandomRotation` with bilinear interpolation. The
+/// corners get the mean colour of the preprocessing, about 0 for the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rotation {
-    /// The largest angle, either way, 0 … 180; angles are evenly distributed.
+    /// Largest angle in both directions, 0 … 180; angles are uniformly distributed.
     pub degrees: f64,
 }
 
@@ -29,12 +28,12 @@ impl Augmentation for Rotation {
     const DESCRIPTION: Description = Description {
         name: "rotation",
         paper: "torchvision RandomRotation",
-        summary: "turns the picture about its centre, corners filled with the mean colour",
+        summary: "rotates the picture about its centre; the corners get the mean colour",
         options: &[OptionSpec {
             name: "degrees",
             takes: Takes::Text("NUMBER"),
             default: "15.0",
-            help: "the largest angle, either way, 0 to 180",
+            help: "largest angle in both directions, from 0 to 180",
         }],
     };
 
@@ -43,27 +42,27 @@ impl Augmentation for Rotation {
             (0.0..=180.0).contains(&self.degrees),
             "degrees",
             self.degrees,
-            "an angle of 0 to 180",
+            "an angle from 0 to 180",
         )
     }
 
-    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
+    fn apply(&self, crop: &mut WorkingCrop, random: &mut ChaCha8Rng) {
         let angle = random.random_range(-self.degrees..=self.degrees);
-        let fill = mean_colour(view.preprocess);
-        let turned = rotated(view.crop(), angle, fill);
-        view.set_crop(turned);
+        let fill = mean_colour(crop.preprocess);
+        let turned = rotated(crop.picture(), angle, fill);
+        crop.set_picture(turned);
     }
 }
 
-/// `picture` turned counter-clockwise by `degrees`, value for value as Pillow's `Image.rotate` does
-/// it with `BILINEAR` and a fill colour: cut off, not rounded, behind the point.
+/// `picture` rotated counter-clockwise by `degrees`, identical to Pillow's `Image.rotate` with `BILINEAR` and
+/// a fill colour: values are truncated, not rounded.
 fn rotated(picture: &Picture, degrees: f64, fill: [u8; 3]) -> Picture {
     let (height, width) = (picture.height(), picture.width());
-    // `libm` has the same bits on every machine, the system's functions do not.
+    // `libm` gives the same bits on every machine; the system's functions do not.
     let angle = -degrees.to_radians();
     let (cos, sin) = (digits(libm::cos(angle)), digits(libm::sin(angle)));
     let centre = (width as f64 / 2.0, height as f64 / 2.0);
-    // From a point of the turned picture to that of the original.
+    // From a point of the rotated picture to a point of the original.
     let shift_x = cos * -centre.0 + sin * -centre.1 + centre.0;
     let shift_y = -sin * -centre.0 + cos * -centre.1 + centre.1;
     let mut turned = Picture::filled(height, width, fill);
@@ -80,8 +79,8 @@ fn rotated(picture: &Picture, degrees: f64, fill: [u8; 3]) -> Picture {
     turned
 }
 
-/// The colour at a point of the grid whose whole numbers are the centres of pixels; beyond the
-/// outermost centres the border's colour goes on.
+/// The interpolated colour at a point; the centres of pixels have integer coordinates. Beyond the outermost
+/// centres, the colour is that of the border.
 fn between(picture: &Picture, y: f64, x: f64) -> [u8; 3] {
     let (top, left) = (y.floor(), x.floor());
     let (down, across) = (y - top, x - left);
@@ -99,9 +98,9 @@ fn between(picture: &Picture, y: f64, x: f64) -> [u8; 3] {
     })
 }
 
-/// To 15 digits behind the point, as Pillow rounds, so that a right angle has no cosine of 1e-17.
+/// Rounded to 15 decimal places, as in Pillow, so that the cosine of a right angle is 0, not 1e-17.
 fn digits(value: f64) -> f64 {
-    // A product with 1e15 would itself be rounded, and sometimes to the wrong side.
+    // Multiplication by 1e15 would round, too, and sometimes in the wrong direction.
     format!("{value:.15}").parse().expect("digits are a number")
 }
 
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turned_pictures_are_pillows() {
+    fn rotated_pictures_are_the_same_as_pillows() {
         for case in references::cases("rotation") {
             let (degrees, fill) = (case.parameter("degrees"), case.parameter("fill"));
             case.check(&rotated(case.original(), degrees, fill));

@@ -1,4 +1,4 @@
-//! What holds for all augmentations.
+//! Tests of all augmentations.
 
 use dvm_image::{Interpolation, Resize};
 use serde_json::{Value, json};
@@ -22,14 +22,14 @@ fn picture() -> Picture {
     Picture::new(40, 30, rgb)
 }
 
-/// `apply` of `augment` to the same picture in many epochs.
-fn seen(augment: &Augment) -> Vec<Seen> {
+/// `augment` applied to the same picture in many epochs.
+fn seen(augment: &Augment) -> Vec<AugmentedCrop> {
     (0..20)
         .map(|epoch| augment.apply(&picture(), &preprocess(), 1, epoch, 5))
         .collect()
 }
 
-/// Those in `names` with default options, and no others.
+/// The augmentations in `names` with default options, without others.
 fn only(names: &[&str]) -> Augment {
     let all = ALL.iter().map(|description| description.name);
     let config: serde_json::Map<String, Value> = all
@@ -39,7 +39,7 @@ fn only(names: &[&str]) -> Augment {
 }
 
 #[test]
-fn with_none_a_picture_is_as_validation_sees_it() {
+fn without_augmentation_the_input_is_that_of_validation() {
     for seen in seen(&Augment::none()) {
         assert_eq!(
             seen.picture(&preprocess()),
@@ -49,7 +49,7 @@ fn with_none_a_picture_is_as_validation_sees_it() {
 }
 
 #[test]
-fn each_changes_the_picture_and_draws_anew_in_every_epoch() {
+fn each_augmentation_changes_the_picture_differently_in_every_epoch() {
     for description in ALL {
         let all = seen(&only(&[description.name]));
         let different = all.iter().filter(|seen| **seen != all[0]).count();
@@ -64,7 +64,7 @@ fn each_changes_the_picture_and_draws_anew_in_every_epoch() {
 }
 
 #[test]
-fn another_seed_and_another_sample_draw_something_else() {
+fn another_seed_or_sample_has_another_result() {
     let augment = Augment::default();
     let with = |seed, position| augment.apply(&picture(), &preprocess(), seed, 0, position);
     assert_ne!(with(1, 0), with(2, 0));
@@ -72,14 +72,14 @@ fn another_seed_and_another_sample_draw_something_else() {
 }
 
 #[test]
-fn turning_one_off_changes_nothing_of_what_the_others_draw() {
+fn switching_one_off_does_not_change_the_others() {
     let all: Vec<&str> = ALL.iter().map(|description| description.name).collect();
     let (all, without_crop) = (only(&all), only(&all[1..]));
     assert_eq!(without_crop.random_resized_crop, None);
     for (with, without) in seen(&all).into_iter().zip(seen(&without_crop)) {
         assert_eq!(with.erased(), without.erased());
     }
-    // A flip of what the crop alone shows is what the crop and the flip show.
+    // The crop alone, then flipped, is the same as crop and flip together.
     let (crop, both) = (
         seen(&only(&["random_resized_crop"])),
         seen(&Augment::default()),
@@ -100,7 +100,7 @@ fn turning_one_off_changes_nothing_of_what_the_others_draw() {
 }
 
 #[test]
-fn flips_are_torchvisions() {
+fn flips_are_the_same_as_torchvisions() {
     for name in ["horizontal_flip", "vertical_flip"] {
         let config =
             json!({"random_resized_crop": false, "horizontal_flip": false, (name): {"p": 1}});
@@ -119,7 +119,7 @@ fn flips_are_torchvisions() {
 }
 
 #[test]
-fn what_is_erased_is_zero_among_the_values_and_the_mean_colour_on_the_preview() {
+fn an_erased_rectangle_is_zero_in_the_values_and_the_mean_colour_in_the_preview() {
     let preprocess = preprocess();
     let mut erased = 0;
     for (seen, plain) in seen(&only(&["random_erasing"]))
@@ -149,7 +149,7 @@ fn what_is_erased_is_zero_among_the_values_and_the_mean_colour_on_the_preview() 
 }
 
 #[test]
-fn the_list_has_every_field_once_with_its_options_and_defaults() {
+fn the_list_has_every_field_with_its_options_and_defaults() {
     let Value::Object(fields) = serde_json::to_value(Augment::none()).unwrap() else {
         panic!("an object");
     };
@@ -170,7 +170,7 @@ fn the_list_has_every_field_once_with_its_options_and_defaults() {
 }
 
 #[test]
-fn what_is_written_is_read_back_as_the_same() {
+fn a_written_configuration_is_read_back_unchanged() {
     for augment in [
         Augment::default(),
         Augment::none(),
@@ -182,7 +182,7 @@ fn what_is_written_is_read_back_as_the_same() {
 }
 
 #[test]
-fn what_is_not_mentioned_is_as_by_default() {
+fn missing_fields_have_their_defaults() {
     let read = |json: Value| serde_json::from_value::<Augment>(json).unwrap();
     assert_eq!(read(json!({})), Augment::default());
     let rotation = read(json!({"rotation": true, "horizontal_flip": {}}));
@@ -194,7 +194,7 @@ fn what_is_not_mentioned_is_as_by_default() {
 }
 
 #[test]
-fn names_that_do_not_exist_are_refused() {
+fn unknown_names_are_errors() {
     let refused = |json: Value| {
         let error = serde_json::from_value::<Augment>(json).unwrap_err();
         error.to_string()
@@ -210,7 +210,7 @@ fn names_that_do_not_exist_are_refused() {
 }
 
 #[test]
-fn options_that_make_no_sense_are_refused_by_name() {
+fn errors_name_invalid_options() {
     for (name, option, value) in [
         ("random_resized_crop", "scale", json!([0.0, 1.0])),
         ("random_resized_crop", "scale", json!([0.5, 1.1])),
@@ -227,7 +227,7 @@ fn options_that_make_no_sense_are_refused_by_name() {
         let augment: Augment = serde_json::from_value(config).unwrap();
         let error = augment.validate().unwrap_err().to_string();
         assert!(
-            error.starts_with(&format!("augmentation {name}: \"{option}\" is ")),
+            error.starts_with(&format!("augmentation {name}: `{option}` must be ")),
             "{error}"
         );
     }

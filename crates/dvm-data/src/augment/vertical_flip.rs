@@ -1,18 +1,18 @@
-//! Top becomes bottom.
+//! Random vertical flip.
 
 use dvm_options::{OptionSpec, Takes};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::view::View;
+use super::augmented_crop::WorkingCrop;
 use super::{Augmentation, Description, Invalid, bounds};
 
 /// Mirrors a picture top to bottom, as torchvision's `RandomVerticalFlip`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct VerticalFlip {
-    /// How probable it is, 0 … 1.
+    /// Probability, 0 … 1.
     pub p: f64,
 }
 
@@ -31,7 +31,7 @@ impl Augmentation for VerticalFlip {
             name: "p",
             takes: Takes::Text("NUMBER"),
             default: "0.5",
-            help: "how probable it is, 0 to 1",
+            help: "probability, from 0 to 1",
         }],
     };
 
@@ -39,11 +39,11 @@ impl Augmentation for VerticalFlip {
         bounds::probability("p", self.p)
     }
 
-    fn apply(&self, view: &mut View, random: &mut ChaCha8Rng) {
+    fn apply(&self, crop: &mut WorkingCrop, random: &mut ChaCha8Rng) {
         if random.random::<f64>() < self.p {
-            let crop = view.crop();
-            let (half, stride) = (crop.height() / 2, crop.width() * 3);
-            let rgb = crop.rgb_mut();
+            let picture = crop.picture();
+            let (half, stride) = (picture.height() / 2, picture.width() * 3);
+            let rgb = picture.rgb_mut();
             let below = rgb.len() - half * stride;
             let (above, below) = rgb.split_at_mut(below);
             let above = above.chunks_exact_mut(stride);

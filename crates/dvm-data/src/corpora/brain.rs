@@ -1,4 +1,4 @@
-//! Slices of brain tumours in magnetic resonance, one data set per modality.
+//! MRI slices of brain tumours, one data set per modality.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use crate::prepare::{Content, Plan, Planned};
 pub(super) const BRAIN: Corpus = Corpus {
     name: "brain",
     summary: "Brain slices in pickled NumPy arrays, one data set per modality",
-    rule: "SOURCE holds folders such as T1_all and T1_FL_all, and each of these pickled arrays (of \
-           Python 2 or 3; .npy will do) named <split>_<modality>_<x, y or ID>: slices, one-hot \
-           labels or classes, and patients, of the splits train, validation and testing. Slices of \
-           class 2 are left out; the others become 8-bit grey PNG files, each scaled from its least \
-           value to its largest. Every modality becomes a data set of its own, DEST/<modality>.",
+    rule: "SOURCE contains folders such as T1_all and T1_FL_all. Each of them contains arrays (pickled by \
+           Python 2 or 3, or .npy) named <split>_<modality>_<x, y or ID>: slices, classes or one-hot \
+           labels, and patients, of the splits train, validation and testing. Slices of class 2 are left \
+           out. The others become 8-bit grey PNG files, each scaled from its smallest to its largest value. \
+           Each modality becomes a data set DEST/<modality>.",
     options: &[MODALITY],
     sets: Some((&MODALITY, modalities)),
     plan,
@@ -28,7 +28,7 @@ const MODALITY: OptionSpec = OptionSpec {
     name: "modality",
     takes: Takes::Text("NAME"),
     default: "",
-    help: "Only this modality, such as T1_FL, as the data set DEST itself",
+    help: "Only this modality, such as T1_FL; the data set is DEST itself",
 };
 
 fn modalities(source: &Path) -> Result<Vec<String>, Error> {

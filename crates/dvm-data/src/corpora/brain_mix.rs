@@ -1,4 +1,4 @@
-//! Slices of brain tumours in magnetic resonance, all modalities in one data set.
+//! MRI slices of brain tumours, all modalities in one data set.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::prepare::{Content, Plan, Planned};
 pub(super) const BRAIN_MIX: Corpus = Corpus {
     name: "brain-mix",
     summary: "The brain slices of all modalities in one data set",
-    rule: "SOURCE is that of `brain`. All modalities are pooled: a file is named \
-           <patient>+<modality>+<n>.png, and n runs through all of them.",
+    rule: "SOURCE is the same as for `brain`. Files are named <patient>+<modality>+<n>.png, where n counts \
+           the pictures of all modalities.",
     options: &[],
     sets: None,
     plan,

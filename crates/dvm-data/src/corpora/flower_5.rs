@@ -13,9 +13,8 @@ use crate::splitting::{Shares, by_picture};
 pub(super) const FLOWER_5: Corpus = Corpus {
     name: "flower_5",
     summary: "Photos of five kinds of flowers",
-    rule: "SOURCE holds the folders daisy, dandelion, roses, sunflowers and tulips; others are \
-           left out. Each class is shuffled, the first 80 % are for training, the others for \
-           validation.",
+    rule: "SOURCE contains the folders daisy, dandelion, roses, sunflowers and tulips; other folders are left \
+           out. Each class is shuffled; the first 80 % are for training, the others for validation.",
     options: &[SEED],
     sets: None,
     plan,

@@ -1,4 +1,4 @@
-//! Any set with one folder of pictures per class.
+//! Any data set with one folder of pictures per class.
 
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,11 @@ use crate::{Error, range_warning};
 /// One folder per class.
 pub(super) const FOLDER: Corpus = Corpus {
     name: "folder",
-    summary: "Any set with one folder of pictures per class",
-    rule: "SOURCE holds one folder per class, and each of these holds pictures. Every class is \
-           shuffled and split by itself, so that all splits have the same mix of classes. With \
-           --group, pictures of one group, such as one patient's, stay together. \
-           NIfTI volumes and DICOM files (.nii, .nii.gz, .dcm) become grey PNG files, one per slice, \
-           and those of one file stay together.",
+    summary: "Any data set with one folder of pictures per class",
+    rule: "SOURCE contains one folder of pictures per class. Each class is shuffled and split separately, so \
+           all splits have the same mix of classes. With `group`, pictures of the same group, such as a \
+           patient, stay in one split. NIfTI volumes and DICOM files (.nii, .nii.gz, .dcm) become grey PNG \
+           files, one per slice; slices of one file stay in one split.",
     options: &[VAL, TEST, SEED, GROUP, SLICES, RANGE],
     sets: None,
     plan,
@@ -32,40 +31,39 @@ const VAL: OptionSpec = OptionSpec {
     name: "val",
     takes: Takes::Text("SHARE"),
     default: "0.2",
-    help: "Which part of each class is for validation",
+    help: "Share of each class for validation, from 0 to 1",
 };
 
 const TEST: OptionSpec = OptionSpec {
     name: "test",
     takes: Takes::Text("SHARE"),
     default: "0",
-    help: "Which part of each class is for the test at the end",
+    help: "Share of each class for the test split, from 0 to 1",
 };
 
 const GROUP: OptionSpec = OptionSpec {
     name: "group",
     takes: Takes::Text("PATTERN"),
     default: "",
-    help: "A regular expression whose one pair of parentheses finds a picture's group in its file \
-           name, such as `^(TCGA-..-....)`; no group is on both sides",
+    help: "A regular expression with one pair of parentheses, which finds a picture's group in its file \
+           name, such as `^(TCGA-..-....)`; each group is in one split only",
 };
 
 const SLICES: OptionSpec = OptionSpec {
     name: "slices",
     takes: Takes::Text("all|middle|A..B"),
     default: "all",
-    help: "Which slices of each volume are taken; 40..60 are the slices 40 to 59, counted from 0 at \
-           the feet",
+    help: "Slices of each volume to use; 40..60 are the slices 40 to 59, counted from 0 at the feet",
 };
 
 const RANGE: OptionSpec = OptionSpec {
     name: "range",
     takes: Takes::Text("RANGE"),
     default: "",
-    help: "Make 8-bit PNG files of all pictures, with this range of values from black to white: \
-           `0..4095`, `auto` (each picture's own), `percentile`, or `file` (that of the type, or the \
-           window of a DICOM file). Without it pictures are taken as they are, and each slice of a \
-           volume has its own range",
+    help: "Convert all pictures to 8-bit PNG files, with this range of values from black to white: \
+           `0..4095`, `auto` (each picture's own range), `percentile`, or `file` (the range of the file's \
+           type, or the window of a DICOM file). By default pictures are used as stored, and each slice of \
+           a volume has its own range",
 };
 
 fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
@@ -73,7 +71,7 @@ fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
     let shares = Shares::new(val.0, test.0).ok_or_else(|| {
         VAL.refuse(
             val.0.to_string(),
-            "with the option `test` it leaves nothing to train",
+            "together with `test` it leaves no pictures for training",
         )
     })?;
     let seed = SEED.of(settings)?;
@@ -117,7 +115,7 @@ fn groups(classes: &[Class], pattern: &str) -> Result<Vec<Vec<String>>, Error> {
         let group = pattern.captures(name).and_then(|found| found.get(1));
         let group = group.ok_or_else(|| Error::Layout {
             path: class.folder.join(name),
-            detail: format!("does not match --group {pattern}: which group is it of?"),
+            detail: format!("the file name does not match the option `group`, {pattern}"),
         })?;
         Ok(group.as_str().to_owned())
     };
@@ -134,13 +132,13 @@ fn groups(classes: &[Class], pattern: &str) -> Result<Vec<Vec<String>>, Error> {
 /// [`Error::Setting`] for any other.
 pub(crate) fn group_pattern(text: &str) -> Result<Regex, Error> {
     let pattern = Regex::new(text)
-        .map_err(|why| GROUP.refuse(text, format!("it is no regular expression: {why}")))?;
+        .map_err(|why| GROUP.refuse(text, format!("it is not a regular expression: {why}")))?;
     match pattern.captures_len() {
         2 => Ok(pattern),
         _ => Err(GROUP
             .refuse(
                 text,
-                "it needs one pair of parentheses, around what names the group",
+                "it needs one pair of parentheses, around the group's name",
             )
             .into()),
     }

@@ -20,17 +20,17 @@ use crate::prepare::Plan;
 
 /// A kind of source that a data set can be prepared from.
 pub struct Corpus {
-    /// The name to ask for it by.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// What it is, in one line.
+    /// A description of one line.
     pub summary: &'static str,
-    /// What the source looks like and what is done with it, in a few sentences.
+    /// The layout of the source and what is made from it, in a few sentences.
     pub rule: &'static str,
     /// Its options.
     pub options: &'static [OptionSpec],
-    /// For a source that holds several data sets, their names and the option that chooses one.
+    /// For a source with several data sets: the option that selects one, and their names.
     pub sets: Option<(&'static OptionSpec, Sets)>,
-    /// Looks at the source and decides what goes where; options of other corpora are ignored.
+    /// Makes the plan of a source. Options of other corpora are ignored.
     pub plan: fn(source: &Path, settings: &Settings) -> Result<Plan, Error>,
 }
 
@@ -52,8 +52,8 @@ pub fn find(name: &str) -> Option<&'static Corpus> {
 }
 
 impl Corpus {
-    /// The data sets to make of a source: where in the destination each goes (nowhere but into it, if
-    /// there is one only), and the settings to plan it with.
+    /// The data sets of a source: the folder of each within the destination (empty if there is only one), and
+    /// its settings.
     ///
     /// # Errors
     /// As [`plan`](Self::plan).
@@ -76,11 +76,11 @@ impl Corpus {
         }
     }
 
-    /// The plan for a source, with what was asked for in its record.
+    /// The plan of a source, with all settings for its record.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a value that an option does not take, [`Error::Layout`] for a source
-    /// that is not as the corpus expects, [`Error::File`] for what cannot be read.
+    /// [`Error::Setting`] for an invalid value of an option, [`Error::Layout`] for a source without the
+    /// expected layout, [`Error::File`] for a file that cannot be read.
     pub fn plan(&self, source: &Path, settings: &Settings) -> Result<Plan, Error> {
         let mut plan = (self.plan)(source, settings)?;
         for option in self.options {

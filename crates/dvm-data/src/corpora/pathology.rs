@@ -1,4 +1,4 @@
-//! Tiles of lung tissue: two kinds of cancer, and none.
+//! Tiles of lung tissue: two kinds of cancer, and normal tissue.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,9 +16,8 @@ use crate::{Error, Split};
 pub(super) const PATHOLOGY: Corpus = Corpus {
     name: "pathology",
     summary: "Tiles of lung tissue: adenocarcinoma, squamous-cell carcinoma, normal",
-    rule: "SOURCE holds the folders TCGA-LUAD, TCGA-LUSC and normal, which become the classes LUAD, \
-           LUSC and NORM. The beginning of a file's name says its split: train, valid or test; \
-           other files are left out.",
+    rule: "SOURCE contains the folders TCGA-LUAD, TCGA-LUSC and normal, which become the classes LUAD, LUSC \
+           and NORM. File names start with the split: train, valid or test; other files are left out.",
     options: &[FRACTION, SEED],
     sets: None,
     plan,
@@ -28,7 +27,7 @@ const FRACTION: OptionSpec = OptionSpec {
     name: "fraction",
     takes: Takes::Text("SHARE"),
     default: "1",
-    help: "Take only a random part of each class in each split",
+    help: "Use only a random part of each class in each split, from 0 to 1",
 };
 
 const FOLDERS: [(&str, &str); 3] = [
@@ -46,7 +45,7 @@ const PREFIXES: [(&str, Split); 3] = [
 fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
     let Share(fraction) = FRACTION.of(settings)?;
     if fraction == 0.0 {
-        return Err(FRACTION.refuse("0", "it leaves nothing").into());
+        return Err(FRACTION.refuse("0", "it must be greater than 0").into());
     }
     let seed = SEED.of(settings)?;
     let mut plan = Plan::new(PATHOLOGY.name, source);
@@ -56,14 +55,14 @@ fn plan(source: &Path, settings: &Settings) -> Result<Plan, Error> {
             let found = PREFIXES.iter().find(|(word, _)| picture.starts_with(word));
             match found {
                 Some((_, split)) => splits.entry(*split).or_default().push(picture),
-                None => plan.leave_out("files whose names begin with no split"),
+                None => plan.leave_out("files whose names do not start with a split"),
             }
         }
         for (split, pictures) in splits {
             let of = format!("{}/{}", split.name(), class.name);
             let taken = part(&of, pictures.len(), fraction, seed);
             for _ in taken.len()..pictures.len() {
-                plan.leave_out("files that --fraction passes over");
+                plan.leave_out("files not selected by `fraction`");
             }
             let pictures = taken.into_iter().map(|n| pictures[n].clone()).collect();
             let class = Class {

@@ -1,11 +1,11 @@
-//! Options that several corpora have.
+//! Options of several corpora.
 
 pub use dvm_options::{OptionSpec, Settings, Share, Takes};
 
-/// The seed of all that is random.
+/// The random seed.
 pub(crate) const SEED: OptionSpec = OptionSpec {
     name: "seed",
     takes: Takes::Text("N"),
     default: "1",
-    help: "Which of the random orders is taken; the same number gives the same split",
+    help: "Random seed; the same seed gives the same split",
 };

@@ -1,4 +1,4 @@
-//! Folders of pictures as people have them.
+//! Source folders with one folder per class.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,8 +34,8 @@ impl Class {
         }
     }
 
-    /// The same where some of its files are volumes; all slices of one go where the volume goes. With a
-    /// `range`, pictures become 8-bit PNG files.
+    /// As [`Class::plan`], for a class that may contain volumes. All slices of a volume go into its split.
+    /// With a `range`, pictures become 8-bit PNG files.
     ///
     /// # Errors
     /// As [`Volumes::pictures`].
@@ -68,7 +68,7 @@ impl Class {
     }
 }
 
-/// Folders that unpacking and file managers leave behind: never a class.
+/// Folders that archives and file managers leave behind; they are never a class.
 const NO_CLASSES: [&str; 5] = [
     "__MACOSX",
     "@eaDir",
@@ -77,7 +77,7 @@ const NO_CLASSES: [&str; 5] = [
     "System Volume Information",
 ];
 
-/// A picture as an 8-bit PNG file whose values have this range.
+/// A picture as an 8-bit PNG file, with this range of values.
 fn in_eight_bits(path: PathBuf, range: Range) -> (String, Content) {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = format!("{stem}.png");
@@ -91,12 +91,12 @@ fn in_eight_bits(path: PathBuf, range: Range) -> (String, Content) {
     (name, Content::Made(Box::new(make)))
 }
 
-/// The class folders of `source`, sorted by name, with the pictures and volumes in them. What is
-/// neither is counted in the plan.
+/// The class folders of `source`, sorted by name, with their pictures and volumes. Other files are counted
+/// in the plan.
 ///
 /// # Errors
-/// [`Error::Layout`] if there are less than two, one is empty, has a name that is no UTF-8, or they
-/// are splits; [`Error::File`] for what cannot be read.
+/// [`Error::Layout`] if there are fewer than two, one is empty or has a name that is not UTF-8, or they are
+/// splits; [`Error::File`] for a folder that cannot be read.
 pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Error> {
     let mut classes = Vec::new();
     for path in entries(source)? {
@@ -105,7 +105,7 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
             continue;
         }
         if NO_CLASSES.iter().any(|name| path.ends_with(name)) {
-            plan.leave_out("folders that unpacking or the system left behind");
+            plan.leave_out("folders of archive programs or the system");
             continue;
         }
         classes.push(class(&path, true, plan)?);
@@ -114,8 +114,8 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
     if classes.len() > 1 && classes.iter().all(is_split) {
         return Err(Error::Layout {
             path: source.into(),
-            detail: "is split already; it needs no preparing if each of its folders holds one \
-                     folder per class: look it over with `dvm prepare audit`"
+            detail: "is already split into train, val or test, so there is nothing to prepare; check it with \
+                     `dvm prepare audit`"
                 .into(),
         });
     }
@@ -124,7 +124,7 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
         return Err(Error::Layout {
             path: source.into(),
             detail: format!(
-                "holds {} with pictures; it must hold one per class, at least two",
+                "contains {} with pictures; it must contain at least two, one per class",
                 match classes.len() {
                     0 => "no folder",
                     _ => "one folder",
@@ -135,11 +135,10 @@ pub(super) fn classes(source: &Path, plan: &mut Plan) -> Result<Vec<Class>, Erro
     Ok(classes)
 }
 
-/// The folders of `source` that are named here, each with the name of its class. Other folders and
-/// files are counted in the plan.
+/// The given folders of `source`, each with its class. Other folders and files are counted in the plan.
 ///
 /// # Errors
-/// [`Error::Layout`] if one is missing or empty; [`Error::File`] for what cannot be read.
+/// [`Error::Layout`] if one is missing or empty; [`Error::File`] for a folder that cannot be read.
 pub(super) fn named(
     source: &Path,
     folders: &[(&str, &str)],
@@ -150,7 +149,7 @@ pub(super) fn named(
         if !path.is_dir() {
             plan.leave_out("files beside the class folders");
         } else if folders.iter().all(|(folder, _)| name != *folder) {
-            plan.leave_out("folders of no class of this corpus");
+            plan.leave_out("folders that are not classes of this corpus");
         }
     }
     let absent = |(folder, _): &&(&str, &str)| !source.join(folder).is_dir();
@@ -160,7 +159,7 @@ pub(super) fn named(
         return Err(Error::Layout {
             path: source.into(),
             detail: format!(
-                "lacks the class folder {}; it must hold {}",
+                "lacks the class folder {}; it must contain {}",
                 missing.join(", "),
                 all.join(", ")
             ),
@@ -184,14 +183,14 @@ fn refuse_empty(classes: &[Class]) -> Result<(), Error> {
         Some(empty) => Err(Error::Layout {
             path: empty.folder.clone(),
             detail: format!(
-                "holds no picture ({}); a class needs some: add them, or remove the folder",
+                "contains no picture ({}); add some, or remove the folder",
                 dvm_image::ENDINGS.join(", ")
             ),
         }),
     }
 }
 
-/// One class folder, with pictures and perhaps `volumes`. Folders in it are not entered.
+/// One class folder with its pictures and, if `volumes`, its volumes. Subfolders are ignored.
 ///
 /// # Errors
 /// As [`classes`].
@@ -199,7 +198,7 @@ fn class(folder: &Path, volumes: bool, plan: &mut Plan) -> Result<Class, Error> 
     let name = folder.file_name().and_then(|name| name.to_str());
     let name = name.ok_or_else(|| Error::Layout {
         path: folder.into(),
-        detail: "has a name that is no UTF-8 and cannot name a class; rename it".into(),
+        detail: "has a name that is not UTF-8, so it cannot be a class; rename it".into(),
     })?;
     let mut pictures = Vec::new();
     for path in entries(folder)? {
@@ -208,13 +207,13 @@ fn class(folder: &Path, volumes: bool, plan: &mut Plan) -> Result<Class, Error> 
         } else if !(dvm_image::is_named_as_picture(&path)
             || volumes && volume_name(&path).is_some())
         {
-            plan.leave_out("files that are no pictures by their names");
+            plan.leave_out("files without the extension of a picture");
         } else if !path.is_file() {
-            plan.leave_out("links that lead nowhere, and things that are no files");
+            plan.leave_out("broken links, and pipes or devices");
         } else if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
             pictures.push(name.to_owned());
         } else {
-            plan.leave_out("files whose names are no UTF-8");
+            plan.leave_out("files with names that are not UTF-8");
         }
     }
     Ok(Class {

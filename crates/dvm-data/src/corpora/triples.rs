@@ -1,4 +1,4 @@
-//! Slices, labels and patients in three arrays per split, as the brain corpora have them.
+//! Slices, labels and patients of the brain corpora, in three arrays per split.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,35 +16,34 @@ pub(super) struct Triple {
     pub(super) split: Split,
     /// Slices: `[N, H, W]`, or `[N, H · H]`.
     x: PathBuf,
-    /// Labels: `[N]`, or `[N, classes]` of which the largest counts.
+    /// Labels: `[N]`, or one-hot `[N, classes]`.
     y: PathBuf,
     /// Patients: `[N]`.
     id: PathBuf,
 }
 
-/// A slice that is kept.
+/// A slice of the data set.
 pub(super) struct Labelled {
-    /// Its place in the arrays.
+    /// Its index in the arrays.
     pub(super) row: usize,
-    /// 0 or 1.
+    /// The class, 0 or 1.
     pub(super) class: String,
     pub(super) patient: String,
     /// The bytes of a PNG file.
     pub(super) png: Vec<u8>,
 }
 
-/// The label whose slices are left out.
+/// Slices of this label are left out.
 const DROPPED: usize = 2;
 
-/// How many patients a warning names.
+/// Most patients in a warning.
 const NAMED: usize = 100;
 
-/// The triples of every modality in `source`: in the folder itself, and in the folders in it. What is
-/// no part of one is counted in the plan.
+/// The triples of each modality in `source` and its subfolders. Other files are counted in the plan.
 ///
 /// # Errors
-/// [`Error::Layout`] if there are none, if one lacks a part or has it twice; [`Error::File`] for what
-/// cannot be read.
+/// [`Error::Layout`] if there are none, if one lacks a part or has it twice; [`Error::File`] for a folder
+/// that cannot be read.
 pub(super) fn triples(
     source: &Path,
     plan: &mut Plan,
@@ -52,13 +51,13 @@ pub(super) fn triples(
     let mut found: BTreeMap<String, BTreeMap<Split, [Option<PathBuf>; 3]>> = BTreeMap::new();
     let mut add = |folder: &Path, path: PathBuf, plan: &mut Plan| {
         let Some((modality, split, part)) = parsed(folder, &path) else {
-            plan.leave_out("files whose names do not say split and x, y or ID");
+            plan.leave_out("files whose names lack the split or x, y or ID");
             return Ok(());
         };
         let place = &mut found.entry(modality).or_default().entry(split).or_default()[part];
         if let Some(other) = place.replace(path) {
             let detail = format!(
-                "and {} are the same part of the same split; keep one of them here",
+                "and {} are the same part of the same split; keep only one of them",
                 place.as_deref().unwrap_or(&other).display()
             );
             return Err(Error::Layout {
@@ -84,8 +83,8 @@ pub(super) fn triples(
     if found.is_empty() {
         return Err(Error::Layout {
             path: source.into(),
-            detail: "holds no arrays named such as train_T1_x, train_T1_y and train_T1_ID, nor do \
-                     the folders in it; give the folder that holds T1_all, T2_all and so on"
+            detail: "has no arrays named like train_T1_x, train_T1_y and train_T1_ID, and neither have its \
+                     subfolders; give the folder that contains T1_all, T2_all and so on"
                 .into(),
         });
     }
@@ -96,10 +95,7 @@ pub(super) fn triples(
                 let lacks = PARTS.iter().zip(&parts).filter(|(_, path)| path.is_none());
                 let lacks: Vec<&str> = lacks.map(|(name, _)| *name).collect();
                 let there = parts.into_iter().flatten().next().unwrap_or_default();
-                let detail = format!(
-                    "has no {} beside it, of the same split",
-                    lacks.join(" and ")
-                );
+                let detail = format!("has no {} of the same split beside it", lacks.join(" and "));
                 Err(Error::Layout {
                     path: there,
                     detail,
@@ -114,8 +110,8 @@ pub(super) fn triples(
 
 const PARTS: [&str; 3] = ["x", "y", "ID"];
 
-/// Modality, split and part of a file named `<split>_<modality>_<x|y|ID>…`. The modality is the
-/// folder's if that is named `<modality>_all`.
+/// Modality, split and part of a file named `<split>_<modality>_<x|y|ID>…`. A folder named `<modality>_all`
+/// overrides the modality.
 fn parsed(folder: &Path, path: &Path) -> Option<(String, Split, usize)> {
     let name = path.file_name()?.to_str()?;
     let words: Vec<&str> = name.split(['_', '.']).collect();
@@ -143,11 +139,11 @@ fn parsed(folder: &Path, path: &Path) -> Option<(String, Split, usize)> {
 }
 
 impl Triple {
-    /// Its slices of the classes 0 and 1, in order; the others are counted in the plan.
+    /// The slices of the classes 0 and 1, in order. The others are counted in the plan.
     ///
     /// # Errors
-    /// [`Error::Layout`] if the arrays do not fit together, [`Error::Format`] for what is no array or
-    /// a slice that holds no number, [`Error::File`] for what cannot be read.
+    /// [`Error::Layout`] if the arrays do not match, [`Error::Format`] for a file that is not an array and a
+    /// slice with an infinity or NaN, [`Error::File`] for a file that cannot be read.
     pub(super) fn read(&self, plan: &mut Plan) -> Result<Vec<Labelled>, Error> {
         let labels = labels(&read_array(&self.y)?).map_err(|detail| misfit(&self.y, detail))?;
         let patients = patients(&read_array(&self.id)?).map_err(|why| misfit(&self.id, why))?;
@@ -157,7 +153,7 @@ impl Triple {
             return Err(misfit(
                 &self.x,
                 format!(
-                    "holds {} slices, but {} has {} labels and {} has {} patients",
+                    "has {} slices, but {} has {} labels and {} has {} patients",
                     counts.0,
                     self.y.display(),
                     counts.1,
@@ -173,8 +169,7 @@ impl Triple {
                 0 | 1 => kept.push((row, label, patient)),
                 DROPPED => plan.leave_out("slices of class 2"),
                 _ => {
-                    let detail =
-                        format!("says that slice {row} is of class {label}; 0 to 2 are known");
+                    let detail = format!("has class {label} for slice {row}; it must be 0, 1 or 2");
                     return Err(misfit(&self.y, detail));
                 }
             }
@@ -196,7 +191,7 @@ impl Triple {
                 })
             })
             .collect();
-        // Of several errors the first, whichever thread was faster.
+        // The first of several errors, whichever thread was faster.
         made.into_iter().collect()
     }
 }
@@ -209,7 +204,7 @@ fn misfit(path: &Path, detail: String) -> Error {
 /// Height and width of the slices.
 fn sides(x: &Array) -> Result<(usize, usize), String> {
     if x.texts().is_some() {
-        return Err("holds texts in place of slices".into());
+        return Err("contains texts instead of slices".into());
     }
     // [N, 1, H, W] and [N, H, W, 1] are [N, H, W].
     let mut sides = x.shape().get(1..).unwrap_or_default().to_vec();
@@ -222,31 +217,31 @@ fn sides(x: &Array) -> Result<(usize, usize), String> {
         }
         [height, width] if height > 0 && width > 0 => Ok((height, width)),
         _ => Err(format!(
-            "has the shape {:?}; slices are [N, H, W], or [N, H · W] if they are square",
+            "has shape {:?}; slices must have shape [N, H, W], or [N, H · W] if they are square",
             x.shape()
         )),
     }
 }
 
-/// The class of each row: the number itself, or the place of the largest of several.
+/// The class of each row: the number itself, or the index of the largest of several.
 fn labels(y: &Array) -> Result<Vec<usize>, String> {
     let length = y.row_length();
     if y.shape().len() > 2 || y.shape().is_empty() || y.texts().is_some() || length == 0 {
         return Err(format!(
-            "has the shape {:?}; labels are numbers of the shape [N], or [N, classes]",
+            "has shape {:?}; labels must be numbers of shape [N] or [N, classes]",
             y.shape()
         ));
     }
     let label = |row: usize| {
         let values = y.row(row).unwrap_or_default();
         if let Some(odd) = values.iter().find(|value| !value.is_finite()) {
-            return Err(format!("has {odd} in row {row}, which is no label"));
+            return Err(format!("has {odd} in row {row}, which is not a label"));
         }
         if let [value] = values[..] {
             return if value >= 0.0 && value.fract() == 0.0 {
                 Ok(value as usize)
             } else {
-                Err(format!("has {value} in row {row}, which is no class"))
+                Err(format!("has {value} in row {row}, which is not a class"))
             };
         }
         let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -259,7 +254,7 @@ fn labels(y: &Array) -> Result<Vec<usize>, String> {
 fn patients(id: &Array) -> Result<Vec<String>, String> {
     if id.shape().is_empty() || id.rows() > 0 && id.row_length() != 1 {
         return Err(format!(
-            "has the shape {:?}; patients are of the shape [N]",
+            "has shape {:?}; patients must have shape [N]",
             id.shape()
         ));
     }
@@ -274,12 +269,12 @@ fn patients(id: &Array) -> Result<Vec<String>, String> {
     };
     let odd = |text: &&String| text.is_empty() || text.contains(|c: char| c.is_control());
     match texts.iter().find(odd) {
-        Some(odd) => Err(format!("has {odd:?} in place of a patient")),
+        Some(odd) => Err(format!("has {odd:?} instead of a patient number")),
         None => Ok(texts),
     }
 }
 
-/// Warns of patients whose slices are in more than one split.
+/// Warns of patients with slices in more than one split.
 pub(super) fn warn_of_leaks<'a>(
     slices: impl Iterator<Item = (&'a str, Split)>,
     warnings: &mut Vec<String>,
@@ -304,8 +299,8 @@ pub(super) fn warn_of_leaks<'a>(
         more => format!(" and {more} more"),
     };
     warnings.push(format!(
-        "{} of {} patients have slices in more than one split, which makes validation look better \
-         than it is: {}{more}",
+        "{} of {} patients have slices in more than one split, so the validation results are too good: \
+         {}{more}",
         leaked.len(),
         splits.len(),
         leaked[..leaked.len().min(NAMED)].join(", ")
@@ -317,7 +312,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_say_modality_split_and_part() {
+    fn modality_split_and_part_are_read_from_names() {
         let parsed = |path: &str| {
             let path = Path::new(path);
             parsed(path.parent().unwrap(), path)

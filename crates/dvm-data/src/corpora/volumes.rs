@@ -1,4 +1,4 @@
-//! Slices of volumes in class folders, made when they are written.
+//! Slices of volumes in class folders, made while they are written.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,22 @@ use crate::Error;
 use crate::formats::{Wanted, each_frame, slice_count, volume_name};
 use crate::prepare::Content;
 
-/// The volumes that were cut last: the slices of one are written one after the other, and cutting it
-/// anew for each would unpack it as often.
+/// A cache of the last volumes. Slices of a volume are written one after the other; without the cache, the
+/// volume would be unpacked for each of them.
 pub(super) struct Volumes {
     wanted: Wanted,
     range: Range,
     recent: Mutex<VecDeque<(PathBuf, Cut)>>,
 }
 
-/// The slices of a volume, once they are made. Whoever needs them first makes them; the others wait.
+/// The slices of a volume. The first thread that needs them makes them; the others wait.
 type Cut = Arc<Mutex<Option<Arc<Vec<Png>>>>>;
 
 /// A slice's number and the bytes of its file.
 type Png = (usize, Vec<u8>);
 
 impl Volumes {
-    /// Of which these slices are wanted, with this range of values.
+    /// A cache for these slices and this range of values.
     pub(super) fn new(wanted: Wanted, range: Range) -> Arc<Self> {
         Arc::new(Self {
             wanted,
@@ -58,7 +58,7 @@ impl Volumes {
         let slice = slices.iter().find(|(known, _)| *known == index);
         let (_, bytes) = slice.ok_or_else(|| Error::Layout {
             path: path.into(),
-            detail: "has changed while its slices were written".into(),
+            detail: "changed while its slices were written".into(),
         })?;
         Ok(bytes.clone())
     }
@@ -84,7 +84,7 @@ impl Volumes {
         let entry = entry.unwrap_or_else(|| (path.to_owned(), Cut::default()));
         let cut = entry.1.clone();
         recent.push_front(entry);
-        // Every thread may be at a volume of its own.
+        // Each thread may work on a different volume.
         recent.truncate(rayon::current_num_threads() + 1);
         cut
     }

@@ -1,4 +1,4 @@
-//! Folders that become a data set: one per split, with one per class in each.
+//! Data sets with one folder per split and one folder per class in each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use super::{Dataset, Sample, Split, entries, names};
 use crate::Error;
 
-/// What one split's folder holds.
-struct Found {
+/// The contents of a split's folder.
+struct SplitFolder {
     folder: PathBuf,
-    /// Pictures by class, sorted; classes without pictures, too.
+    /// Sorted pictures by class, including classes without pictures.
     classes: BTreeMap<String, Vec<PathBuf>>,
-    /// Folders within class folders, which are not entered.
+    /// Number of folders within class folders. They are ignored.
     nested: usize,
-    /// Pictures beside the class folders.
+    /// Number of pictures beside the class folders.
     loose: usize,
 }
 
-impl Found {
+impl SplitFolder {
     fn read(folder: PathBuf) -> Result<Self, Error> {
         let mut found = Self {
             classes: BTreeMap::new(),
@@ -33,7 +33,7 @@ impl Found {
             let name = path.file_name().and_then(|name| name.to_str());
             let name = name.map(str::to_owned).ok_or_else(|| Error::Layout {
                 path: path.clone(),
-                detail: "has a name that is no UTF-8 and cannot name a class; rename it".into(),
+                detail: "has a name that is not UTF-8, so it cannot be a class; rename it".into(),
             })?;
             let mut pictures = Vec::new();
             for path in entries(&path)? {
@@ -54,7 +54,7 @@ impl Found {
         classes.filter_map(|(name, pictures)| (!pictures.is_empty()).then_some(name))
     }
 
-    /// What is left out of it, if anything.
+    /// Messages about ignored pictures and folders.
     fn left_out(&self, root: &Path) -> Vec<String> {
         let place = self.folder.strip_prefix(root).unwrap_or(&self.folder);
         let place = match place.as_os_str().is_empty() {
@@ -64,13 +64,13 @@ impl Found {
         let mut left_out = Vec::new();
         if self.loose > 0 {
             left_out.push(format!(
-                "pictures{place} that are in no class folder are left out: {}",
+                "{} pictures{place} are in no class folder and are ignored",
                 self.loose
             ));
         }
         if self.nested > 0 {
             left_out.push(format!(
-                "folders within class folders{place} are not entered: {}",
+                "{} folders within class folders{place} are ignored",
                 self.nested
             ));
         }
@@ -87,7 +87,7 @@ fn is_picture(path: &Path) -> bool {
 /// # Errors
 /// As [`Dataset::open`].
 pub(super) fn split(root: &Path) -> Result<Dataset, Error> {
-    let mut found: BTreeMap<Split, Found> = BTreeMap::new();
+    let mut found: BTreeMap<Split, SplitFolder> = BTreeMap::new();
     let mut others = Vec::new();
     for path in entries(root)?.into_iter().filter(|path| path.is_dir()) {
         let name = path
@@ -109,7 +109,7 @@ pub(super) fn split(root: &Path) -> Result<Dataset, Error> {
                 ),
             });
         }
-        found.insert(split, Found::read(path)?);
+        found.insert(split, SplitFolder::read(path)?);
     }
     if found.is_empty() {
         return Err(Error::NotSplit { path: root.into() });
@@ -118,7 +118,7 @@ pub(super) fn split(root: &Path) -> Result<Dataset, Error> {
     if !others.is_empty() {
         let others: Vec<&str> = others.iter().map(|name| &name[..]).collect();
         left_out.push(format!(
-            "folders that are no split are left out: {} (splits are train, val and test)",
+            "these folders are not splits and are ignored: {} (splits are train, val and test)",
             names(&others)
         ));
     }
@@ -130,11 +130,11 @@ pub(super) fn split(root: &Path) -> Result<Dataset, Error> {
 /// # Errors
 /// As [`Dataset::open_unsplit`].
 pub(super) fn unsplit(root: &Path) -> Result<Dataset, Error> {
-    let found = Found::read(root.into())?;
+    let found = SplitFolder::read(root.into())?;
     if found.classes.is_empty() {
         return Err(Error::Layout {
             path: root.into(),
-            detail: "holds no folder; it must hold one folder of pictures per class".into(),
+            detail: "contains no folder; it must contain one folder of pictures per class".into(),
         });
     }
     collected(root, BTreeMap::from([(Split::Train, found)]), Vec::new())
@@ -142,11 +142,14 @@ pub(super) fn unsplit(root: &Path) -> Result<Dataset, Error> {
 
 fn collected(
     root: &Path,
-    found: BTreeMap<Split, Found>,
+    found: BTreeMap<Split, SplitFolder>,
     mut left_out: Vec<String>,
 ) -> Result<Dataset, Error> {
-    let with_pictures: BTreeSet<&String> = found.values().flat_map(Found::with_pictures).collect();
-    // Those of the first split decide: of training, if there is one.
+    let with_pictures: BTreeSet<&String> = found
+        .values()
+        .flat_map(SplitFolder::with_pictures)
+        .collect();
+    // The classes are those of the first split: of train, if it exists.
     let (first, decides) = found.iter().next().expect("a split was found");
     let classes: Vec<String> = decides.classes.keys().cloned().collect();
     let classes: Vec<String> = classes
@@ -168,8 +171,8 @@ fn collected(
             let class = classes.binary_search(name).map_err(|_| Error::Layout {
                 path: of.folder.join(name),
                 detail: format!(
-                    "is a class that `{}` does not have: there are {}; add training pictures of it, or \
-                     move its folder away",
+                    "this class does not exist in `{}`, which has {}; add training pictures of it, or move its \
+                     folder away",
                     first.name(),
                     names(&classes.iter().map(|name| &name[..]).collect::<Vec<_>>())
                 ),
@@ -180,7 +183,7 @@ fn collected(
     }
     if !empty.is_empty() {
         left_out.push(format!(
-            "folders without pictures are no classes and are left out: {}",
+            "these folders contain no pictures and are ignored: {}",
             names(&empty.into_iter().collect::<Vec<_>>())
         ));
     }
@@ -188,8 +191,8 @@ fn collected(
         return Err(Error::Layout {
             path: decides.folder.clone(),
             detail: format!(
-                "holds no class folder with pictures ({}); put the pictures of each class into a folder \
-                 of its name",
+                "contains no class folder with pictures ({}); put the pictures of each class into a folder \
+                 with its name",
                 dvm_image::ENDINGS.join(", ")
             ),
         });
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn usual_names_of_splits_are_known_in_any_case() {
+    fn usual_names_of_splits_are_known_in_upper_and_lower_case() {
         for (name, split) in [
             ("valid", Split::Val),
             ("Validation", Split::Val),
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_that_are_no_split_are_named() {
+    fn folders_that_are_not_splits_are_reported() {
         let data = read(&[
             "train/a/1.png",
             "train/b/1.png",
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_without_pictures_are_no_classes_and_are_named() {
+    fn folders_without_pictures_are_not_classes_and_are_reported() {
         let data = read(&[
             "train/__MACOSX/",
             "train/__MACOSX/._1.png",
@@ -286,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_a_split_lacks_keeps_its_index_and_is_named() {
+    fn a_class_missing_in_a_split_keeps_its_index_and_is_reported() {
         let data = read(&[
             "train/a/1.png",
             "train/b/1.png",
@@ -300,24 +303,24 @@ mod tests {
         let remarks = data.remarks();
         assert_eq!(
             remarks,
-            ["`val` has no pictures of `b`: nothing is measured of them"]
+            ["`val` has no pictures of `b`, so nothing is measured on them"]
         );
-        // The same where the class has an empty folder in `train`.
+        // The same if the class has an empty folder in `train`.
         let data = read(&["train/a/", "train/b/1.png", "val/a/1.png", "val/b/1.png"]);
         assert_eq!(data.classes, ["a", "b"]);
         assert_eq!(data.counts(Split::Train), [0, 1]);
-        assert!(data.remarks()[0].contains("nothing is learnt"));
+        assert!(data.remarks()[0].contains("does not learn them"));
     }
 
     #[test]
-    fn one_class_and_no_validation_are_named() {
+    fn one_class_and_no_validation_are_reported() {
         let remarks = read(&["train/a/1.png"]).remarks().join("\n");
         assert!(remarks.contains("only one class, `a`"), "{remarks}");
         assert!(remarks.contains("no validation pictures"), "{remarks}");
     }
 
     #[test]
-    fn pictures_that_are_not_read_are_counted() {
+    fn ignored_pictures_and_folders_are_counted() {
         let data = read(&[
             "train/a/1.png",
             "train/a/more/2.png",
@@ -326,17 +329,17 @@ mod tests {
         ]);
         let remarks = data.remarks().join("\n");
         assert!(
-            remarks.contains("in no class folder are left out: 1"),
+            remarks.contains("1 pictures in `train` are in no class folder"),
             "{remarks}"
         );
         assert!(
-            remarks.contains("within class folders in `train` are not entered: 1"),
+            remarks.contains("1 folders within class folders in `train` are ignored"),
             "{remarks}"
         );
     }
 
     #[test]
-    fn splits_without_class_folders_are_refused() {
+    fn splits_without_class_folders_are_errors() {
         let folder = folder(&["train/1.png", "val/2.png"]);
         let error = Dataset::open(folder.path()).unwrap_err().to_string();
         assert!(error.contains("no class folder with pictures"), "{error}");

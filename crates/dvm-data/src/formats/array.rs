@@ -1,4 +1,4 @@
-//! An array in memory, whatever file it came from.
+//! Arrays in memory.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -8,7 +8,7 @@ use super::element::Element;
 use super::{FormatError, npy, numpy};
 use crate::Error;
 
-/// Numbers or texts along any number of axes.
+/// An array of numbers or texts with any number of axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Array {
     pub(super) shape: Vec<usize>,
@@ -20,28 +20,27 @@ pub(super) enum Content {
     Numbers {
         element: Element,
         big_endian: bool,
-        /// Whether the first axis runs fastest (Fortran), not the last (C).
+        /// Whether values are stored in Fortran order, not in C order.
         first_axis_fastest: bool,
-        /// As many as the shape and the element say.
+        /// The stored values. Their number matches the shape and the element.
         bytes: Vec<u8>,
     },
     /// In C order.
     Texts(Vec<String>),
 }
 
-/// Reads an array from a pickle of any protocol or from an `.npy` file, told apart by their first
-/// bytes.
+/// Reads an array from a pickle of any protocol or from an `.npy` file, recognised by the first bytes.
 ///
-/// A pickle may hold a NumPy array of numbers or texts (or of objects that are), or lists and tuples
-/// of these. Takes as much memory as the file is long, and as much again for texts.
+/// A pickle may contain a NumPy array of numbers or texts (or of objects that are numbers or texts), or
+/// lists and tuples of these. Needs as much memory as the file's length, and as much again for texts.
 ///
 /// # Errors
-/// [`Error::File`] for what cannot be read, [`Error::Format`] for what is no array.
+/// [`Error::File`] for a file that cannot be read, [`Error::Format`] for a file that is not an array.
 pub fn read_array(path: &Path) -> Result<Array, Error> {
     let metadata = std::fs::metadata(path).map_err(Error::file(path))?;
-    // Opening a named pipe would wait for ever.
+    // Opening a named pipe would block for ever.
     if !metadata.is_file() {
-        let detail = "is no file; give a pickled array or an .npy file".into();
+        let detail = "is not a file; give a pickled array or an .npy file".into();
         let path = path.into();
         return Err(Error::Layout { path, detail });
     }
@@ -61,20 +60,20 @@ pub fn read_array(path: &Path) -> Result<Array, Error> {
     array.map_err(|error| error.at(path))
 }
 
-/// Why a reader gave up, before the path is known.
-pub(super) enum Stop {
+/// The error of a reader, without the path.
+pub(super) enum ReadError {
     Io(std::io::Error),
     Format(FormatError),
 }
 
-impl From<FormatError> for Stop {
+impl From<FormatError> for ReadError {
     fn from(error: FormatError) -> Self {
         Self::Format(error)
     }
 }
 
-impl Stop {
-    /// For `map_err` on reads: the end of the file is damage, all else the system's fault.
+impl ReadError {
+    /// For `map_err` on reads: a file that ends too early is damaged; other errors are the system's.
     pub fn reading(format: &'static str) -> impl Fn(std::io::Error) -> Self {
         move |error| {
             if error.raw_os_error().is_some() {
@@ -115,7 +114,7 @@ impl Array {
         self.shape.iter().skip(1).product()
     }
 
-    /// The texts, in C order, if that is what it holds.
+    /// The texts in C order, if it contains texts.
     pub fn texts(&self) -> Option<&[String]> {
         match &self.content {
             Content::Texts(texts) => Some(texts),
@@ -123,7 +122,7 @@ impl Array {
         }
     }
 
-    /// The numbers at `row` of the first axis, in C order; `None` if it holds texts.
+    /// The numbers at `row` of the first axis, in C order; `None` if it contains texts.
     ///
     /// # Panics
     /// If `row` is not less than [`rows`](Self::rows).
@@ -144,7 +143,7 @@ impl Array {
         if !first_axis_fastest {
             return Some((row * length..(row + 1) * length).map(value).collect());
         }
-        // A step along an axis is as long as all axes before it.
+        // The step along an axis is the product of the axes before it.
         let mut step = self.shape[0];
         let mut steps = Vec::new();
         for &side in &self.shape[1..] {
@@ -163,9 +162,9 @@ impl Array {
     }
 }
 
-/// How many values an array of this shape has, if that can be counted.
+/// Number of values of an array of this shape, if it does not overflow.
 pub(super) fn count(shape: &[usize]) -> Option<usize> {
-    // An axis of no length leaves nothing, however long the others claim to be.
+    // With an axis of length 0 there are no values, whatever the other axes are.
     if shape.contains(&0) {
         return Some(0);
     }
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_that_cannot_be_counted_are_noticed() {
+    fn the_number_of_values_may_overflow() {
         assert_eq!(count(&[usize::MAX, 2]), None);
         assert_eq!(count(&[usize::MAX, 2, 0]), Some(0));
         assert_eq!(count(&[]), Some(1));

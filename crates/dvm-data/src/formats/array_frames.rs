@@ -1,4 +1,4 @@
-//! Pictures in NumPy's arrays.
+//! Pictures in NumPy arrays.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -7,19 +7,19 @@ use std::path::Path;
 use dvm_image::Whole;
 
 use super::FormatError;
-use super::array::{Array, Content, Stop};
+use super::array::{Array, Content, ReadError};
 use super::element::Element;
 use super::frame::{Frame, Values};
 use super::npy;
 use super::slices::Wanted;
 
-/// Where the pictures of an array lie.
+/// The layout of the pictures in an array.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Layout {
     count: usize,
     height: usize,
     width: usize,
-    /// Values of a pixel that are stored, of which a fourth is not used.
+    /// Stored channels. A fourth is ignored.
     stored: usize,
     /// Whether channels come first.
     is_planar: bool,
@@ -53,9 +53,9 @@ impl Layout {
     }
 }
 
-fn open(path: &Path) -> Result<(Array, Layout, Whole), Stop> {
-    let file = File::open(path).map_err(Stop::Io)?;
-    let length = file.metadata().map_err(Stop::Io)?.len();
+fn open(path: &Path) -> Result<(Array, Layout, Whole), ReadError> {
+    let file = File::open(path).map_err(ReadError::Io)?;
+    let length = file.metadata().map_err(ReadError::Io)?.len();
     let array = npy::read(BufReader::with_capacity(1 << 16, file), length)?;
     let unsupported = |what: String, advice| FormatError::Unsupported { what, advice };
     let Content::Numbers { element, .. } = &array.content else {
@@ -78,24 +78,23 @@ fn open(path: &Path) -> Result<(Array, Layout, Whole), Stop> {
     };
     let layout = Layout::of(array.shape()).ok_or_else(|| {
         let what = format!("an array of shape {:?}", array.shape());
-        let advice = "save it as [height, width], [height, width, 3], or a number of these one after \
-                      the other";
+        let advice = "save it with shape [H, W], [H, W, 3], [N, H, W] or [N, H, W, 3]";
         unsupported(what, advice)
     })?;
     Ok((array, layout, whole))
 }
 
-/// How many pictures the array holds.
-pub(super) fn count(path: &Path) -> Result<usize, Stop> {
+/// Number of pictures in the array.
+pub(super) fn count(path: &Path) -> Result<usize, ReadError> {
     Ok(open(path)?.1.count)
 }
 
-/// Hands on the pictures, one after the other.
+/// Calls `each` with one picture after the other.
 pub(super) fn each_frame(
     path: &Path,
     wanted: &Wanted,
-    each: &mut dyn FnMut(Frame) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+    each: &mut dyn FnMut(Frame) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
     let (array, layout, whole) = open(path)?;
     let pixels = layout.height * layout.width;
     for index in wanted.of(layout.count) {

@@ -1,9 +1,8 @@
 //! DICOM files: <https://dicom.nema.org/medical/dicom/current/output/html/part05.html>.
 //!
-//! Read by `dicom-parser`'s tokens, not into a `dicom-object`: that one builds sequences within
-//! sequences by calling itself, and takes the memory that a value declares, so that a small file can
-//! overflow the stack or ask for 4 GiB. Of the tokens, some thirty values are kept and all else is
-//! read over.
+//! Read with the tokens of `dicom-parser`, not with `dicom-object`: that crate reads nested sequences
+//! recursively and allocates the declared length of a value, so a small file can overflow the stack or
+//! allocate 4 GiB. About thirty values are kept; the other tokens are skipped.
 
 mod compressed;
 mod elements;
@@ -15,26 +14,26 @@ mod tags;
 use std::path::Path;
 
 use super::FormatError;
-use super::array::Stop;
+use super::array::ReadError;
 use super::frame::Frame;
 use super::slices::Wanted;
 use elements::Elements;
 use image::Image;
-pub use secondary_capture::{Description, Study};
+pub use secondary_capture::Study;
 
 const FORMAT: &str = "DICOM";
 
-/// How many frames the file says it has.
-pub(super) fn slice_count(path: &Path) -> Result<usize, Stop> {
+/// Number of frames, from the file's elements.
+pub(super) fn slice_count(path: &Path) -> Result<usize, ReadError> {
     Ok(Image::of(&Elements::read(path)?)?.frames)
 }
 
-/// Hands on the frames as they are stored, one after the other.
+/// Calls `each` with one stored frame after the other.
 pub(super) fn each_frame(
     path: &Path,
     wanted: &Wanted,
-    each: &mut dyn FnMut(Frame) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+    each: &mut dyn FnMut(Frame) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
     let elements = Elements::read(path)?;
     let image = Image::of(&elements)?;
     for index in wanted.of(image.frames) {
@@ -43,12 +42,12 @@ pub(super) fn each_frame(
     Ok(())
 }
 
-/// Whose picture it is, of which study.
-pub(super) fn study(path: &Path) -> Result<Study, Stop> {
+/// The patient and study of the picture.
+pub(super) fn study(path: &Path) -> Result<Study, ReadError> {
     Study::of(&Elements::read(path)?)
 }
 
-fn damaged(detail: impl Into<String>) -> Stop {
+fn damaged(detail: impl Into<String>) -> ReadError {
     FormatError::Damaged {
         format: FORMAT,
         detail: detail.into(),
@@ -56,7 +55,7 @@ fn damaged(detail: impl Into<String>) -> Stop {
     .into()
 }
 
-fn unsupported(what: impl Into<String>, advice: &'static str) -> Stop {
+fn unsupported(what: impl Into<String>, advice: &'static str) -> ReadError {
     let what = what.into();
     FormatError::Unsupported { what, advice }.into()
 }

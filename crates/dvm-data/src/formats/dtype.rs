@@ -1,7 +1,7 @@
-//! Types of elements as NumPy names them, and arrays of them.
+//! NumPy's element types, and arrays of them.
 
 use super::FormatError;
-use super::array::{Array, Content, Stop, count};
+use super::array::{Array, Content, ReadError, count};
 use super::element::Element;
 
 /// Longest text of an array of texts, in bytes.
@@ -11,15 +11,15 @@ pub(super) const TEXT: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum DType {
     Number(Element),
-    /// Latin-1 or UTF-8 of so many bytes, filled up with zeros.
+    /// Latin-1 or UTF-8 of so many bytes, padded with zeros.
     Bytes(usize),
-    /// UTF-32 of so many characters, filled up with zeros.
+    /// UTF-32 of so many characters, padded with zeros.
     Text(usize),
     Object,
 }
 
 impl DType {
-    /// By NumPy's name without the byte order, such as `f4`.
+    /// The type with NumPy's name, without the byte order, such as `f4`.
     pub fn of(name: &str) -> Option<Self> {
         let size = || name[1..].parse::<usize>().ok();
         Some(Self::Number(match name {
@@ -53,7 +53,7 @@ impl DType {
     }
 }
 
-/// An array of numbers or texts whose bytes lie in one piece.
+/// An array of numbers or texts in contiguous bytes.
 pub(super) struct Plain<B> {
     pub shape: Vec<usize>,
     pub dtype: DType,
@@ -63,16 +63,15 @@ pub(super) struct Plain<B> {
 }
 
 impl Plain<Vec<u8>> {
-    /// The array, if it has as many bytes as its shape says.
-    pub fn array(self) -> Result<Array, Stop> {
+    /// The array, if the number of bytes matches the shape.
+    pub fn array(self) -> Result<Array, ReadError> {
         let bytes = self.bytes;
         let size = self.dtype.size();
         let values = count(&self.shape);
         let shape = &self.shape;
         if values.and_then(|values| values.checked_mul(size)) != Some(bytes.len()) {
             return Err(damaged(format!(
-                "an array of shape {shape:?} with {size} bytes per element is said to have {} \
-                 bytes",
+                "an array of shape {shape:?} with {size} bytes per element has {} bytes",
                 bytes.len()
             )));
         }
@@ -105,7 +104,7 @@ impl Plain<Vec<u8>> {
     }
 }
 
-/// Bytes as text: UTF-8 if they are, else Latin-1, without the zeros that fill up.
+/// Bytes as text: UTF-8 if valid, else Latin-1, without the padding.
 pub(super) fn text_of(bytes: &[u8]) -> String {
     let end = bytes
         .iter()
@@ -132,7 +131,7 @@ fn utf_32(bytes: &[u8], big_endian: bool) -> Option<String> {
     text.map(|text| text.trim_end_matches('\0').to_owned())
 }
 
-fn damaged(detail: String) -> Stop {
+fn damaged(detail: String) -> ReadError {
     FormatError::Damaged {
         format: "NumPy",
         detail,
@@ -140,8 +139,8 @@ fn damaged(detail: String) -> Stop {
     .into()
 }
 
-/// The refusal of what is no array of numbers or texts.
-pub(super) fn unsupported(what: String) -> Stop {
+/// The error for a value that is not an array of numbers or texts.
+pub(super) fn unsupported(what: String) -> ReadError {
     FormatError::Unsupported {
         what,
         advice: "save it as a plain array of numbers or texts: numpy.asarray(…)",

@@ -1,6 +1,6 @@
-//! Types of numbers and their way to f64.
+//! Types of numbers, and their conversion to f64.
 
-/// A type of numbers as files store them.
+/// A type of stored numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
     Bool,
@@ -28,8 +28,7 @@ impl Element {
         }
     }
 
-    /// The number in `bytes`, of which there are [`size`](Self::size); 64-bit integers are rounded
-    /// to the nearest f64.
+    /// The number in the first [`size`](Self::size) bytes. 64-bit integers are rounded to the nearest f64.
     pub fn value(self, bytes: &[u8], big_endian: bool) -> f64 {
         let mut all = [0; 8];
         let size = self.size();
@@ -53,7 +52,7 @@ impl Element {
     }
 }
 
-/// The number whose IEEE 754 half-precision form this is.
+/// The value of an IEEE 754 half-precision number.
 fn half(bits: u16) -> f64 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff));
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_signed_and_ordered_as_their_type_says() {
+    fn sign_and_byte_order_are_respected() {
         assert_eq!(Element::I8.value(&[0xff], false), -1.0);
         assert_eq!(Element::U8.value(&[0xff], false), 255.0);
         assert_eq!(Element::I16.value(&[0x80, 0x01], true), -32767.0);

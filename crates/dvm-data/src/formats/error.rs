@@ -1,52 +1,61 @@
-//! What can be wrong with a file of arrays or slices.
+//! Errors of files of arrays and slices.
 
-/// Why a file is not read. The file's name stands before it, in [`Error::Format`](crate::Error).
+/// Why a file cannot be read. [`Error::Format`](crate::Error) adds the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormatError {
     /// The file contradicts itself or ends too early.
-    #[error(
-        "damaged {format} file: {detail}; it may have been cut short or altered: fetch or save it again"
-    )]
+    #[error("the {format} file is damaged: {detail}; download or save it again")]
     Damaged {
-        /// What it looked like at first.
+        /// The format that it starts with.
         format: &'static str,
-        /// Where it breaks off.
+        /// What is wrong.
         detail: String,
     },
-    /// A pickle that names a class or function which arrays do without. Nothing was run.
+    /// A pickle with a class or function that arrays do not need. Nothing was run.
     #[error(
-        "names `{name}`, which is not run: only arrays, lists, numbers and texts are read. If you \
+        "contains `{name}`, which dvm does not run: it reads only arrays, lists, numbers and texts. If you \
          trust the file, save it in Python as a plain array: numpy.save(…, numpy.asarray(…))"
     )]
     Code {
         /// The class or function.
         name: String,
     },
-    /// More memory or work than the file's length justifies.
-    #[error("refused: {claim}")]
+    /// The file needs more memory or work than allowed.
+    #[error("is too large: {claim}")]
     Excessive {
-        /// What it asks for, and the limit.
+        /// What it needs, and the limit.
         claim: String,
     },
-    /// Whole, but of a kind that is not read.
-    #[error("holds {what}, which is not read: {advice}")]
+    /// The file is of a kind that is not supported.
+    #[error("contains {what}, which is not supported: {advice}")]
     Unsupported {
-        /// What it holds.
+        /// What it contains.
         what: String,
         /// What to do.
         advice: &'static str,
     },
-    /// A slice with a value that is no number or infinite.
-    #[error("slice {slice} holds {value} at row {row}, column {column}; slices must be finite")]
+    /// A format that this build does not read.
+    #[error(
+        "this build of dvm does not read {format} files; build it with the cargo feature `medical`, which is on \
+         by default"
+    )]
+    NotBuilt {
+        /// The format.
+        format: &'static str,
+    },
+    /// A slice with an infinity or NaN.
+    #[error(
+        "slice {slice} contains {value} at row {row}, column {column}; all values must be finite"
+    )]
     NotFinite {
-        /// Which slice, from 0.
+        /// The slice, from 0.
         slice: usize,
         /// The row, from 0.
         row: usize,
         /// The column, from 0.
         column: usize,
-        /// What stands there.
+        /// The value.
         value: String,
     },
 }

@@ -1,23 +1,23 @@
-//! One picture of a file that holds several.
+//! One picture of a file with several.
 
 use dvm_image::{NotFinite, Picture, Range, Raster, Samples, Whole};
 
 use super::FormatError;
 use super::grey::Slice;
 
-/// A picture of a medical file or an array, before its values are brought to 8 bits.
+/// A picture of a medical file or an array, before conversion to 8 bits.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// Its place in the file, from 0.
+    /// Its index in the file, from 0.
     pub index: usize,
-    /// How many the file holds.
+    /// Number of pictures in the file.
     pub count: usize,
     pub(super) height: usize,
     pub(super) width: usize,
     pub(super) channels: usize,
     /// `[H, W, channels]`.
     pub(super) values: Values,
-    /// What [`Range::File`] means for it.
+    /// The range of [`Range::File`].
     pub(super) whole: Whole,
     /// Whether small values are bright.
     pub(super) is_negative: bool,
@@ -25,17 +25,21 @@ pub struct Frame {
 
 /// Values of a frame.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "medical"),
+    expect(dead_code, reason = "only DICOM pictures are bytes")
+)]
 pub(super) enum Values {
     Bytes(Vec<u8>),
     Numbers(Vec<f64>),
 }
 
 impl Frame {
-    /// The 8-bit picture. [`Range::File`] is the window that a DICOM file states, or the range of an
-    /// array's type; without them the least and the largest value of the frame.
+    /// The 8-bit picture. [`Range::File`] is the window of a DICOM file, or the range of an array's type, or
+    /// else from the smallest to the largest value of the frame.
     ///
     /// # Errors
-    /// [`FormatError::NotFinite`] for a value that is infinite or not a number.
+    /// [`FormatError::NotFinite`] for an infinity or NaN.
     pub fn picture(self, range: Range) -> Result<Picture, FormatError> {
         let samples = match self.values {
             Values::Bytes(bytes) => Samples::U8(bytes),
@@ -48,15 +52,14 @@ impl Frame {
             slice: self.index,
             row,
             column,
-            value: "infinity or no number".into(),
+            value: "an infinity or NaN".into(),
         })
     }
 
-    /// The grey picture whose least value is black and whose largest is white, as `dvm prepare` makes
-    /// it.
+    /// The grey picture from its smallest value (black) to its largest (white), as `dvm prepare` makes it.
     ///
     /// # Errors
-    /// [`FormatError::NotFinite`], and [`FormatError::Unsupported`] for a coloured one.
+    /// [`FormatError::NotFinite`], and [`FormatError::Unsupported`] for a coloured picture.
     pub(super) fn slice(self) -> Result<Slice, FormatError> {
         let mut numbers = match self.values {
             Values::Numbers(numbers) if self.channels == 1 => numbers,
@@ -76,7 +79,7 @@ impl Frame {
         Slice::scaled(self.index, self.height, self.width, &numbers)
     }
 
-    /// The bytes of a PNG file: grey, or RGB where the frame is coloured.
+    /// The bytes of a PNG file: grey, or RGB if the frame is coloured.
     ///
     /// # Errors
     /// As [`Frame::picture`].

@@ -5,7 +5,7 @@ use super::FormatError;
 /// A slice of a volume as an 8-bit grey picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slice {
-    /// Its place in the volume, from 0.
+    /// Its index in the volume, from 0.
     pub index: usize,
     /// Number of rows.
     pub height: usize,
@@ -16,14 +16,14 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// Scales `values`, row after row, so that the least of them becomes 0 and the largest 255,
-    /// rounded half up; if all are equal, all become 0.
+    /// Scales `values` (row-major) from 0 for the smallest to 255 for the largest, rounded half up. If all are
+    /// equal, all become 0.
     ///
     /// # Errors
-    /// [`FormatError::NotFinite`] with the first value that is infinite or no number.
+    /// [`FormatError::NotFinite`] with the first infinity or NaN.
     ///
     /// # Panics
-    /// If there are not `height × width` values.
+    /// If the number of values is not `height × width`.
     pub fn scaled(
         index: usize,
         height: usize,
@@ -41,7 +41,7 @@ impl Slice {
         }
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // Halved, because the difference of two finite numbers may be infinite.
+        // Halved, because the difference of two finite numbers may overflow.
         let range = largest / 2.0 - least / 2.0;
         let grey = |&value: &f64| {
             if range > 0.0 {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_value_is_black_and_the_largest_white() {
+    fn the_smallest_value_is_black_and_the_largest_white() {
         let grey = |values: &[f64]| Slice::scaled(0, 1, values.len(), values).unwrap().grey;
         assert_eq!(grey(&[-1.0, 0.0, 1.0]), [0, 128, 255]);
         assert_eq!(grey(&[0.0, 1.4, 1.6, 255.0]), [0, 1, 2, 255]);
@@ -83,12 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_number_is_named_by_its_place() {
+    fn the_error_gives_the_position_of_a_nan() {
         let mut values = [0.0; 6];
         values[4] = f64::NAN;
         let error = Slice::scaled(3, 2, 3, &values).unwrap_err().to_string();
         assert!(
-            error.contains("slice 3 holds NaN at row 1, column 1"),
+            error.contains("slice 3 contains NaN at row 1, column 1"),
             "{error}"
         );
     }

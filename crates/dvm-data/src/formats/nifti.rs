@@ -9,7 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 use nifti::{Endianness, NiftiError, NiftiHeader, NiftiType};
 
 use super::FormatError;
-use super::array::Stop;
+use super::array::ReadError;
 use super::element::Element;
 use super::frame::{Frame, Values};
 use super::orientation::{Axial, directions};
@@ -17,45 +17,45 @@ use super::slices::{MOST_BYTES, Wanted};
 
 const FORMAT: &str = "NIfTI";
 
-/// Bytes before anything else may come: the header and four that announce extensions.
+/// Bytes of the header.
 const HEADER: u64 = 348;
 
-/// How many bytes one byte of gzip can become, at most.
+/// Most bytes that one byte of gzip can become.
 const DEFLATION: u64 = 1032;
 
-/// A volume whose header was read and believed.
+/// A volume with a valid header.
 struct Volume {
     source: Box<dyn Read>,
     element: Element,
     big_endian: bool,
-    /// What a stored value is multiplied with, and what is added then.
+    /// A value is `slope × stored + intercept`.
     slope: f64,
     intercept: f64,
     axial: Axial,
-    /// What the header says is to be black and white.
+    /// The header's range from black to white.
     whole: Whole,
-    /// Volumes one after the other, such as times.
+    /// Number of volumes in the file, such as time steps.
     times: usize,
-    /// Where the voxels begin.
+    /// Position of the first voxel, in bytes.
     offset: u64,
 }
 
-/// How many axial slices the volume has.
-pub(super) fn slice_count(path: &Path) -> Result<usize, Stop> {
+/// Number of axial slices.
+pub(super) fn slice_count(path: &Path) -> Result<usize, ReadError> {
     let volume = Volume::open(path)?;
     Ok(volume.axial.depth * volume.times)
 }
 
-/// Hands on axial slices; those of a second volume in the same file follow those of the first.
+/// Calls `each` with one axial slice after the other. Slices of a second volume follow those of the first.
 pub(super) fn each_frame(
     path: &Path,
     wanted: &Wanted,
-    each: &mut dyn FnMut(Frame) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+    each: &mut dyn FnMut(Frame) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
     let mut volume = Volume::open(path)?;
     let gap = volume.offset - HEADER;
     let skipped = io::copy(&mut (&mut volume.source).take(gap), &mut io::sink());
-    skipped.map_err(Stop::reading(FORMAT))?;
+    skipped.map_err(ReadError::reading(FORMAT))?;
     let axial = &volume.axial;
     let (voxels, size) = (
         axial.width * axial.height * axial.depth,
@@ -64,12 +64,12 @@ pub(super) fn each_frame(
     let count = axial.depth * volume.times;
     let indices = wanted.of(count);
     let mut bytes = Vec::new();
-    // What lies behind the last slice that is wanted is not read.
+    // Volumes after the last wanted slice are not read.
     for time in 0..volume.times.min(indices.end.div_ceil(axial.depth)) {
         bytes.clear();
         let read = (&mut volume.source).take((voxels * size) as u64);
         let read = { read }.read_to_end(&mut bytes);
-        read.map_err(Stop::reading(FORMAT))?;
+        read.map_err(ReadError::reading(FORMAT))?;
         if bytes.len() < voxels * size {
             return Err(damaged("it ends before its last voxel".into()));
         }
@@ -98,7 +98,7 @@ pub(super) fn each_frame(
     Ok(())
 }
 
-fn damaged(detail: String) -> Stop {
+fn damaged(detail: String) -> ReadError {
     FormatError::Damaged {
         format: FORMAT,
         detail,
@@ -107,13 +107,13 @@ fn damaged(detail: String) -> Stop {
 }
 
 impl Volume {
-    fn open(path: &Path) -> Result<Self, Stop> {
-        let file = File::open(path).map_err(Stop::Io)?;
-        let length = file.metadata().map_err(Stop::Io)?.len();
+    fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = File::open(path).map_err(ReadError::Io)?;
+        let length = file.metadata().map_err(ReadError::Io)?.len();
         let mut file = BufReader::with_capacity(1 << 16, file);
         let zipped = file
             .fill_buf()
-            .map_err(Stop::Io)?
+            .map_err(ReadError::Io)?
             .starts_with(&[0x1f, 0x8b]);
         let (mut source, most): (Box<dyn Read>, u64) = if zipped {
             let most = length.saturating_mul(DEFLATION);
@@ -124,7 +124,7 @@ impl Volume {
         let mut start = [0; HEADER as usize];
         source
             .read_exact(&mut start)
-            .map_err(Stop::reading(FORMAT))?;
+            .map_err(ReadError::reading(FORMAT))?;
         let size = i32::from_le_bytes([start[0], start[1], start[2], start[3]]);
         if size == 540 || size.swap_bytes() == 540 {
             return Err(unsupported(
@@ -138,16 +138,15 @@ impl Volume {
         })?;
         if &header.magic == b"ni1\0" {
             return Err(unsupported(
-                "a NIfTI header whose voxels are in a file of their own".into(),
+                "a NIfTI header with the voxels in another file".into(),
                 "save both as one .nii file, in Python: nibabel.save(nibabel.load(…), 'one.nii')",
             ));
         }
         Self::new(source, &header, most)
     }
 
-    /// The volume that the header describes, if it can come from a file that holds at most `most`
-    /// bytes.
-    fn new(source: Box<dyn Read>, header: &NiftiHeader, most: u64) -> Result<Self, Stop> {
+    /// The volume of the header, if it fits into a file with at most `most` bytes.
+    fn new(source: Box<dyn Read>, header: &NiftiHeader, most: u64) -> Result<Self, ReadError> {
         let dim = header.dim().map_err(|error| damaged(error.to_string()))?;
         let side = |axis: usize| usize::from(dim.get(axis).copied().unwrap_or(1).max(1));
         let sides = [side(0), side(1), side(2)];
@@ -160,19 +159,21 @@ impl Volume {
         let all = bytes.saturating_mul(times);
         let offset = f64::from(header.vox_offset);
         if !(0.0..=1e9).contains(&offset) {
-            return Err(damaged(format!("its voxels are said to begin at {offset}")));
+            return Err(damaged(format!(
+                "its header says that voxels start at byte {offset}"
+            )));
         }
         let offset = (offset as u64).max(HEADER + 4);
         if all.saturating_add(offset) > most {
             return Err(damaged(format!(
-                "its header claims voxels of {all} bytes ({dim:?}), more than the file can hold"
+                "its header declares voxels of {all} bytes ({dim:?}), but the file is shorter"
             )));
         }
         if bytes > MOST_BYTES {
-            let claim = format!("a volume of {bytes} bytes, the limit is {MOST_BYTES}");
+            let claim = format!("a volume has {bytes} bytes; the limit is {MOST_BYTES}");
             return Err(FormatError::Excessive { claim }.into());
         }
-        // As in nibabel, a slope that is zero or no number says that nothing is scaled.
+        // As in nibabel, a slope of 0 or NaN means that values are not scaled.
         let (slope, intercept) = match (header.scl_slope, header.scl_inter) {
             (slope, _) if slope == 0.0 || !slope.is_finite() => (1.0, 0.0),
             (slope, intercept) if intercept.is_finite() => (slope.into(), intercept.into()),
@@ -196,11 +197,11 @@ impl Volume {
     }
 }
 
-fn unsupported(what: String, advice: &'static str) -> Stop {
+fn unsupported(what: String, advice: &'static str) -> ReadError {
     FormatError::Unsupported { what, advice }.into()
 }
 
-/// The range of values that the header wants to be shown, if it says one.
+/// The header's range of values to show, if it has one.
 fn window(header: &NiftiHeader) -> Whole {
     let (black, white) = (f64::from(header.cal_min), f64::from(header.cal_max));
     match black.is_finite() && white.is_finite() && black < white {
@@ -209,7 +210,7 @@ fn window(header: &NiftiHeader) -> Whole {
     }
 }
 
-fn element(header: &NiftiHeader) -> Result<Element, Stop> {
+fn element(header: &NiftiHeader) -> Result<Element, ReadError> {
     let kind = header
         .data_type()
         .map_err(|error| damaged(error.to_string()))?;

@@ -1,45 +1,45 @@
-//! NumPy's own files:
+//! NumPy's `.npy` files:
 //! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
 use std::io::BufRead;
 
 use super::FormatError;
-use super::array::{Array, Stop, count};
+use super::array::{Array, ReadError, count};
 use super::dtype::{DType, Plain};
 
-/// The first bytes of every such file.
+/// The first bytes of each file.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
 const FORMAT: &str = "NumPy (.npy)";
 
-/// Longest header that is read; NumPy's own limit is 10,000 characters.
+/// Longest header. NumPy's limit is 10,000 characters.
 const HEADER: usize = 1 << 16;
 
 /// The array in a file of `length` bytes.
-pub(super) fn read(mut reader: impl BufRead, length: u64) -> Result<Array, Stop> {
+pub(super) fn read(mut reader: impl BufRead, length: u64) -> Result<Array, ReadError> {
     let mut start = [0; 8];
     reader
         .read_exact(&mut start)
-        .map_err(Stop::reading(FORMAT))?;
-    // Version 1.0 has two bytes for the length of its header, the others four.
+        .map_err(ReadError::reading(FORMAT))?;
+    // The header's length has two bytes in version 1.0, and four in later ones.
     let wide = start[6] > 1;
     let mut size = [0; 4];
     let width = if wide { 4 } else { 2 };
     let read = reader.read_exact(&mut size[..width]);
-    read.map_err(Stop::reading(FORMAT))?;
+    read.map_err(ReadError::reading(FORMAT))?;
     let size = u32::from_le_bytes(size) as usize;
     if size > HEADER {
-        let claim = format!("its header is said to have {size} bytes, the limit is {HEADER}");
+        let claim = format!("its header has {size} bytes; the limit is {HEADER}");
         return Err(FormatError::Excessive { claim }.into());
     }
     let mut header = vec![0; size];
     reader
         .read_exact(&mut header)
-        .map_err(Stop::reading(FORMAT))?;
+        .map_err(ReadError::reading(FORMAT))?;
     let header = String::from_utf8_lossy(&header);
     let (name, first_axis_fastest, shape) = fields(&header).ok_or_else(|| {
         let start: String = header.chars().take(60).collect();
-        damaged(format!("its header {start:?} is not as NumPy writes it"))
+        damaged(format!("its header {start:?} is not in NumPy's format"))
     })?;
     let plain = name.trim_start_matches(['<', '>', '|', '=']);
     let dtype = DType::of(plain).filter(|&dtype| dtype != DType::Object);
@@ -57,7 +57,7 @@ pub(super) fn read(mut reader: impl BufRead, length: u64) -> Result<Array, Stop>
     let mut bytes = vec![0; claimed];
     reader
         .read_exact(&mut bytes)
-        .map_err(Stop::reading(FORMAT))?;
+        .map_err(ReadError::reading(FORMAT))?;
     Plain {
         shape,
         dtype,
@@ -68,7 +68,7 @@ pub(super) fn read(mut reader: impl BufRead, length: u64) -> Result<Array, Stop>
     .array()
 }
 
-fn damaged(detail: String) -> Stop {
+fn damaged(detail: String) -> ReadError {
     FormatError::Damaged {
         format: FORMAT,
         detail,
@@ -78,7 +78,7 @@ fn damaged(detail: String) -> Stop {
 
 /// Type, order and shape from `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`.
 ///
-/// NumPy writes the dictionary of exactly these three with `repr`: all that varies is their order.
+/// NumPy writes a dictionary of exactly these three with `repr`; only the order varies.
 fn fields(header: &str) -> Option<(&str, bool, Vec<usize>)> {
     let value = |key: &str| Some(header.split_once(key)?.1.trim_start_matches([':', ' ']));
     let descr = value("'descr'")?.strip_prefix('\'')?;
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_are_read_in_any_order_of_their_keys() {
+    fn headers_are_read_with_keys_in_any_order() {
         let expected = Some(("<f4", false, vec![2, 3]));
         for header in [
             "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n",

@@ -1,60 +1,62 @@
-//! Arrays as `pickle.dump` writes them, in every protocol and by Python 2 and 3.
+//! Pickled arrays, in every protocol of Python 2 and 3.
 
 use std::io::BufRead;
 
 use dvm_pickle::{Document, DocumentError, Limits, Node, Reference};
 
 use super::FormatError;
-use super::array::{Array, Content, Stop};
-use super::collected::Collected;
+use super::array::{Array, Content, ReadError};
 use super::dtype::{DType, Plain, TEXT, text_of, unsupported};
 use super::element::Element;
+use super::nested::NestedValues;
 
 const FORMAT: &str = "pickle";
 
-/// Most opcodes that are followed. Arrays take a few dozen, a list of a million numbers as many.
+/// Most opcodes. Arrays need a few dozen, a list of a million numbers a million.
 const STEPS: u64 = 4_000_000;
 
-/// Lists within lists within lists: most axes of an array.
+/// Most axes of an array: depth of nested lists.
 pub(super) const AXES: usize = 8;
 
-/// What the pickles of arrays name. All else is refused.
+/// The globals in pickles of arrays. All others are an error.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Known {
-    /// An array, empty until it gets its state.
+pub(super) enum ArrayGlobal {
+    /// Makes an empty array, which then gets its state.
     Reconstruct,
     /// The class of arrays.
     NdArray,
-    /// A type of elements.
+    /// An element type.
     DType,
-    /// A number by itself.
+    /// Makes a NumPy scalar.
     Scalar,
-    /// An array on bytes that stand beside it.
+    /// Makes an array from bytes.
     FromBuffer,
-    /// Bytes written as text, by Python 3 for Python 2.
+    /// Makes bytes from text, as Python 3 writes for Python 2.
     Encode,
-    /// Bytes, of nothing or of bytes.
+    /// Makes bytes, empty or from bytes.
     Bytes,
 }
 
-fn resolve(module: &str, name: &str) -> Option<Known> {
+fn resolve(module: &str, name: &str) -> Option<ArrayGlobal> {
     Some(match (module, name) {
-        ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Known::Reconstruct,
-        ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Known::Scalar,
-        ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Known::FromBuffer,
-        ("numpy", "ndarray") => Known::NdArray,
-        ("numpy", "dtype") => Known::DType,
-        ("_codecs", "encode") => Known::Encode,
-        ("__builtin__" | "builtins", "bytes" | "bytearray") => Known::Bytes,
+        ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
+            ArrayGlobal::Reconstruct
+        }
+        ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => ArrayGlobal::Scalar,
+        ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => ArrayGlobal::FromBuffer,
+        ("numpy", "ndarray") => ArrayGlobal::NdArray,
+        ("numpy", "dtype") => ArrayGlobal::DType,
+        ("_codecs", "encode") => ArrayGlobal::Encode,
+        ("__builtin__" | "builtins", "bytes" | "bytearray") => ArrayGlobal::Bytes,
         _ => return None,
     })
 }
 
 /// The array in a pickle of `length` bytes.
-pub(super) fn read(mut reader: impl BufRead, length: u64) -> Result<Array, Stop> {
+pub(super) fn read(mut reader: impl BufRead, length: u64) -> Result<Array, ReadError> {
     let document = Document::read(&mut reader, Limits { steps: STEPS }, resolve);
     let mut document = document.map_err(|error| match error {
-        dvm_pickle::Error::Io(error) => Stop::Io(error),
+        dvm_pickle::Error::Io(error) => ReadError::Io(error),
         dvm_pickle::Error::Broken { at, reason } => damaged(format!("{reason} (after {at} bytes)")),
         dvm_pickle::Error::Refused(DocumentError::UnknownGlobal { module, name }) => {
             let name = format!("{module}.{name}");
@@ -63,13 +65,15 @@ pub(super) fn read(mut reader: impl BufRead, length: u64) -> Result<Array, Stop>
         dvm_pickle::Error::Refused(DocumentError::TooManySteps(steps)) => excessive(format!(
             "its pickle has more than {steps} steps; save large lists as arrays: numpy.asarray(…)"
         )),
-        dvm_pickle::Error::Refused(DocumentError::Unsupported(what)) => unsupported(what.to_owned()),
+        dvm_pickle::Error::Refused(DocumentError::Unsupported(what)) => {
+            unsupported(what.to_owned())
+        }
     })?;
     let root = document.root();
     if let Some(plain) = plain(&document, root)? {
         return plain.array(&mut document);
     }
-    let mut collected = Collected::within(length.saturating_mul(4).saturating_add(1 << 20));
+    let mut collected = NestedValues::within(length.saturating_mul(4).saturating_add(1 << 20));
     let shape = collected.add(&document, root, 0)?;
     let content = match (collected.numbers, collected.texts) {
         (numbers, texts) if texts.is_empty() => Content::Numbers {
@@ -84,7 +88,7 @@ pub(super) fn read(mut reader: impl BufRead, length: u64) -> Result<Array, Stop>
     Ok(Array { shape, content })
 }
 
-pub(super) fn damaged(detail: String) -> Stop {
+pub(super) fn damaged(detail: String) -> ReadError {
     FormatError::Damaged {
         format: FORMAT,
         detail,
@@ -92,13 +96,13 @@ pub(super) fn damaged(detail: String) -> Stop {
     .into()
 }
 
-pub(super) fn excessive(claim: String) -> Stop {
+pub(super) fn excessive(claim: String) -> ReadError {
     FormatError::Excessive { claim }.into()
 }
 
 impl Plain<Reference> {
-    /// Takes the bytes out of the document.
-    fn array(self, document: &mut Document<Known>) -> Result<Array, Stop> {
+    /// Moves the bytes out of the document.
+    fn array(self, document: &mut Document<ArrayGlobal>) -> Result<Array, ReadError> {
         let place = encoded(document, self.bytes).unwrap_or(self.bytes);
         let bytes = match document.take(place) {
             Node::Bytes(bytes) => Some(bytes),
@@ -110,7 +114,7 @@ impl Plain<Reference> {
     }
 
     /// The array with these bytes.
-    pub(super) fn with(self, bytes: Option<Vec<u8>>) -> Result<Array, Stop> {
+    pub(super) fn with(self, bytes: Option<Vec<u8>>) -> Result<Array, ReadError> {
         let bytes = bytes.ok_or_else(|| damaged("an array has no bytes".into()))?;
         Plain {
             shape: self.shape,
@@ -123,19 +127,19 @@ impl Plain<Reference> {
     }
 }
 
-/// The text that Python 3 wrote for bytes so that Python 2 understands it.
-pub(super) fn encoded(document: &Document<Known>, reference: Reference) -> Option<Reference> {
+/// The text that Python 3 wrote for bytes, for Python 2.
+pub(super) fn encoded(document: &Document<ArrayGlobal>, reference: Reference) -> Option<Reference> {
     let (function, arguments, _) = object(document, reference)?;
     match (function, document.items(arguments)?) {
-        (Known::Encode, [text, ..]) | (Known::Bytes, [text]) => Some(*text),
-        // `bytes()` is empty, as the empty tuple has no bytes either.
-        (Known::Bytes, []) => Some(arguments),
+        (ArrayGlobal::Encode, [text, ..]) | (ArrayGlobal::Bytes, [text]) => Some(*text),
+        // `bytes()` has an empty tuple of arguments and means empty bytes.
+        (ArrayGlobal::Bytes, []) => Some(arguments),
         _ => None,
     }
 }
 
-/// Bytes without taking them; Latin-1 where they were written as text.
-pub(super) fn bytes_at(document: &Document<Known>, reference: Reference) -> Option<Vec<u8>> {
+/// A copy of bytes, decoded as Latin-1 if they were written as text.
+pub(super) fn bytes_at(document: &Document<ArrayGlobal>, reference: Reference) -> Option<Vec<u8>> {
     match document.node(encoded(document, reference).unwrap_or(reference)) {
         Node::Bytes(bytes) => Some(bytes.clone()),
         Node::Text(text) => latin_1(text.clone()),
@@ -144,7 +148,7 @@ pub(super) fn bytes_at(document: &Document<Known>, reference: Reference) -> Opti
     }
 }
 
-/// The bytes whose values are the text's characters, in the text's memory.
+/// Converts a text of characters up to U+00FF to bytes, in the text's memory.
 fn latin_1(text: String) -> Option<Vec<u8>> {
     let mut bytes = text.into_bytes();
     let (mut read, mut write) = (0, 0);
@@ -161,11 +165,11 @@ fn latin_1(text: String) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A call: what, its arguments, the state its result was given.
+/// A call: the function, its arguments, and the state of the result.
 pub(super) fn object(
-    document: &Document<Known>,
+    document: &Document<ArrayGlobal>,
     reference: Reference,
-) -> Option<(Known, Reference, Option<Reference>)> {
+) -> Option<(ArrayGlobal, Reference, Option<Reference>)> {
     let Node::Object {
         function,
         arguments,
@@ -180,8 +184,8 @@ pub(super) fn object(
     }
 }
 
-/// A short text, in whatever form Python 2 and 3 write one.
-pub(super) fn text_at(document: &Document<Known>, reference: Reference) -> Option<String> {
+/// A short text, as Python 2 or 3 writes it.
+pub(super) fn text_at(document: &Document<ArrayGlobal>, reference: Reference) -> Option<String> {
     match document.node(reference) {
         Node::Text(text) if text.len() <= TEXT => Some(text.clone()),
         Node::Bytes(bytes) if bytes.len() <= TEXT => Some(text_of(bytes)),
@@ -199,7 +203,7 @@ pub(super) fn text_at(document: &Document<Known>, reference: Reference) -> Optio
     }
 }
 
-pub(super) fn sides(document: &Document<Known>, reference: Reference) -> Option<Vec<usize>> {
+pub(super) fn sides(document: &Document<ArrayGlobal>, reference: Reference) -> Option<Vec<usize>> {
     let side = |&reference: &Reference| match document.node(reference) {
         Node::Int(side) => usize::try_from(*side).ok(),
         _ => None,
@@ -209,9 +213,13 @@ pub(super) fn sides(document: &Document<Known>, reference: Reference) -> Option<
 }
 
 /// `dtype('f4', …)` with its state `(3, '<', …)`; the second value is whether it is big-endian.
-fn dtype_at(document: &Document<Known>, reference: Reference) -> Result<(DType, bool), Stop> {
-    let strange = || damaged("an array's type of elements is not as NumPy writes it".into());
-    let (Known::DType, arguments, state) = object(document, reference).ok_or_else(strange)? else {
+fn dtype_at(
+    document: &Document<ArrayGlobal>,
+    reference: Reference,
+) -> Result<(DType, bool), ReadError> {
+    let strange = || damaged("the element type of an array is not in NumPy's format".into());
+    let (ArrayGlobal::DType, arguments, state) = object(document, reference).ok_or_else(strange)?
+    else {
         return Err(strange());
     };
     let arguments = document.items(arguments).ok_or_else(strange)?;
@@ -237,14 +245,14 @@ fn shortened(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// The array at `reference`, unless it is none or one of objects.
+/// The array at `reference`; `None` if it is not an array, or one of objects.
 pub(super) fn plain(
-    document: &Document<Known>,
+    document: &Document<ArrayGlobal>,
     reference: Reference,
-) -> Result<Option<Plain<Reference>>, Stop> {
-    let strange = || damaged("an array is not as NumPy writes it".into());
+) -> Result<Option<Plain<Reference>>, ReadError> {
+    let strange = || damaged("an array is not in NumPy's format".into());
     let (shape, dtype, first_axis_fastest, bytes) = match object(document, reference) {
-        Some((Known::Reconstruct, _, state)) => {
+        Some((ArrayGlobal::Reconstruct, _, state)) => {
             let Some([_, shape, dtype, fortran, bytes]) =
                 state.and_then(|state| document.items(state))
             else {
@@ -257,14 +265,14 @@ pub(super) fn plain(
             };
             (*shape, *dtype, fortran, *bytes)
         }
-        Some((Known::FromBuffer, arguments, _)) => {
+        Some((ArrayGlobal::FromBuffer, arguments, _)) => {
             let Some([bytes, dtype, shape, order]) = document.items(arguments) else {
                 return Err(strange());
             };
             let order = text_at(document, *order).ok_or_else(strange)?;
             (*shape, *dtype, order == "F", *bytes)
         }
-        Some((Known::Scalar, arguments, _)) => {
+        Some((ArrayGlobal::Scalar, arguments, _)) => {
             let Some([dtype, bytes]) = document.items(arguments) else {
                 return Err(strange());
             };

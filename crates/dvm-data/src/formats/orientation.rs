@@ -1,19 +1,18 @@
-//! Where a volume's axes point.
+//! Directions of a volume's axes.
 
 use nifti::NiftiHeader;
 
-/// How axial slices lie in a volume whose first axis runs fastest.
+/// The positions of axial slices in a volume in Fortran order.
 ///
-/// Slices run from the patient's feet to the head; in each, the patient's front is at the top and the
-/// right side on the left, as radiologists look at them. What nibabel calls `as_closest_canonical`,
-/// seen from below: `canonical[::-1, ::-1, k].T`.
+/// Slices go from the patient's feet to the head. In each slice the patient's front is at the top and the
+/// right side on the left, the convention of radiology. In nibabel: `as_closest_canonical`, then
+/// `canonical[::-1, ::-1, k].T`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Axial {
     pub height: usize,
     pub width: usize,
     pub depth: usize,
-    /// The place of the top left voxel of the first slice, and the steps to the next row, column and
-    /// slice.
+    /// Index of the top left voxel of the first slice, and the steps to the next row, column and slice.
     start: usize,
     row: isize,
     column: isize,
@@ -21,15 +20,15 @@ pub(super) struct Axial {
 }
 
 impl Axial {
-    /// For a volume of these sides whose axes point along the columns of `affine`: rows of the matrix
-    /// are right, front, up.
+    /// For a volume of these sides. Its axes point along the columns of `affine`, whose rows are right, front
+    /// and up.
     pub fn new(sides: [usize; 3], affine: [[f64; 3]; 3]) -> Self {
         let steps = [1, sides[0], sides[0] * sides[1]];
         let mut axes = [None; 3];
         let mut free = [true; 3];
         let columns = [0, 1, 2].map(|axis| affine.map(|row| row[axis]));
         for (axis, column) in columns.iter().enumerate() {
-            // As nibabel: each axis takes the direction, of those left, that it is nearest to.
+            // As in nibabel, each axis takes the closest direction that is still free.
             let length = |direction: usize| column[direction].abs();
             let nearest = (0..3)
                 .filter(|&direction| free[direction])
@@ -64,10 +63,10 @@ impl Axial {
         }
     }
 
-    /// The voxels of a slice, row after row.
+    /// Indices of the voxels of a slice, row by row.
     ///
     /// # Panics
-    /// If there is no such slice.
+    /// If the slice does not exist.
     pub fn places(&self, slice: usize) -> impl Iterator<Item = usize> {
         assert!(slice < self.depth, "slice {slice} of {}", self.depth);
         let first = self.start as isize + slice as isize * self.slice;
@@ -77,8 +76,8 @@ impl Axial {
     }
 }
 
-/// Where the axes of a NIfTI volume point: by its sform, else its qform, else along x to the left as
-/// nibabel takes files that do not say. Columns have length 1.
+/// Directions of a NIfTI volume's axes: from its sform, else its qform, else nibabel's default with x to the
+/// left. Columns have length 1.
 pub(super) fn directions(header: &NiftiHeader) -> [[f64; 3]; 3] {
     let matrix = if header.sform_code > 0 {
         [header.srow_x, header.srow_y, header.srow_z]
@@ -130,12 +129,12 @@ mod tests {
 
     #[test]
     fn the_patients_right_front_is_top_left() {
-        // Sides 2 × 3 × 1, axes to the right, front, up: the voxel at the end of both comes first.
+        // Sides 2 × 3 × 1, axes to the right, front, up: the last voxel of both axes comes first.
         let ras = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
         let axial = Axial::new([2, 3, 1], ras);
         assert_eq!((axial.height, axial.width, axial.depth), (3, 2, 1));
         assert_eq!(axial.places(0).collect::<Vec<_>>(), [5, 4, 3, 2, 1, 0]);
-        // To the left, back, up, as most scanners write: already as it should be.
+        // To the left, back, up, as most scanners write: the order does not change.
         let lps = [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]];
         let axial = Axial::new([2, 3, 1], lps);
         assert_eq!(axial.places(0).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_matrix_of_nothing_is_no_crash() {
+    fn a_matrix_of_zeros_does_not_panic() {
         let axial = Axial::new([2, 3, 4], [[0.0; 3]; 3]);
         assert_eq!((axial.width, axial.height, axial.depth), (2, 3, 4));
     }

@@ -1,4 +1,4 @@
-//! Slices of whatever is cut into slices.
+//! Slices of volumes, frames of DICOM files and pictures of arrays.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,24 +6,24 @@ use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::array::Stop;
-use super::dicom::Study;
+use super::array::ReadError;
 use super::frame::Frame;
 use super::grey::Slice;
-use super::{array_frames, dicom, nifti};
+use super::{Study, array_frames, dicom, nifti};
 use crate::Error;
 
-/// Most bytes that the voxels of one volume may take: 512 slices of 512 × 512 doubles.
+/// Most bytes of a volume: 512 slices of 512 × 512 doubles.
+#[cfg(feature = "medical")]
 pub(super) const MOST_BYTES: u64 = 1 << 30;
 
-/// Which slices of a volume are taken.
+/// The wanted slices of a volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// Every one.
+    /// All slices.
     All,
-    /// The one in the middle; of an even number, the upper of the two.
+    /// The middle slice; of an even number, the upper of the two.
     Middle,
-    /// Those of these numbers, from 0, as far as there are any.
+    /// The slices with these numbers, from 0, if they exist.
     Range(Range<usize>),
 }
 
@@ -43,8 +43,8 @@ impl FromStr for Wanted {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "it is `all`, `middle`, a number from 0, or numbers such as 40..60, which are the slices \
-             40 to 59";
+        const EXPECTED: &str = "it must be `all`, `middle`, a number from 0, or a range such as 40..60 (the \
+             slices 40 to 59)";
         match text {
             "all" => return Ok(Self::All),
             "middle" => return Ok(Self::Middle),
@@ -62,7 +62,7 @@ impl FromStr for Wanted {
     }
 }
 
-/// Endings of the names of files that hold slices, in lower case.
+/// Extensions of files with slices, in lower case.
 const ENDINGS: [(&str, Kind); 5] = [
     (".nii", Kind::Nifti),
     (".nii.gz", Kind::Nifti),
@@ -88,8 +88,7 @@ impl Kind {
     }
 }
 
-/// Whether a file's name says that it is a NIfTI volume or a DICOM file, and if so its name without
-/// the ending.
+/// The name without the extension, if the file is a NIfTI volume or a DICOM file by its extension.
 pub fn volume_name(path: &Path) -> Option<&str> {
     Kind::of(path).filter(|kind| *kind != Kind::Numpy)?;
     let name = path.file_name()?.to_str()?;
@@ -101,22 +100,22 @@ pub fn volume_name(path: &Path) -> Option<&str> {
     ENDINGS.iter().find_map(|(ending, _)| cut(ending))
 }
 
-/// Whether a file holds pictures that [`each_frame`] reads: by its name that of a NIfTI volume, a DICOM
-/// file or a NumPy array, or by its first bytes a DICOM file, which often has no ending.
+/// Whether [`each_frame`] reads the file: NIfTI volumes, DICOM files and NumPy arrays by their extension, and
+/// DICOM files by their first bytes, too, because they often have no extension.
 pub fn holds_frames(path: &Path) -> bool {
     Kind::of(path).is_some() || is_dicom(path)
 }
 
-/// Whether a file says in its first bytes that it is a DICOM file.
+/// Whether a file is a DICOM file by its first bytes.
 pub fn is_dicom(path: &Path) -> bool {
     let mut start = [0; 132];
-    // Opening a named pipe would wait for ever.
+    // Opening a named pipe would block for ever.
     let is_file = std::fs::metadata(path).is_ok_and(|kind| kind.is_file());
     let read = |start: &mut [u8]| File::open(path)?.read_exact(start);
     is_file && read(&mut start).is_ok() && start.ends_with(b"DICM")
 }
 
-/// How many slices a NIfTI volume (axial ones) or a DICOM file (its frames) has, from its header.
+/// Number of axial slices of a NIfTI volume, frames of a DICOM file or pictures of an array, from the header.
 ///
 /// # Errors
 /// As [`read_slices`].
@@ -129,15 +128,15 @@ pub fn slice_count(path: &Path) -> Result<usize, Error> {
     count.map_err(|stop| stop.at(path))
 }
 
-/// The slices of a NIfTI volume or of a DICOM file as grey pictures, each scaled by itself.
+/// The slices of a NIfTI volume or DICOM file as grey pictures, each scaled separately.
 ///
-/// NIfTI: axial slices from the feet to the head, the patient's front at the top and the right side on
-/// the left, whatever the order in the file. DICOM: the frames as they are stored, turned to black
-/// where 0 means white. Scales and intercepts are applied.
+/// NIfTI: axial slices from the feet to the head, with the patient's front at the top and the right side on
+/// the left, whatever the order in the file. DICOM: the stored frames, inverted if 0 means white. Slopes
+/// and intercepts are applied.
 ///
 /// # Errors
-/// [`Error::File`] for what cannot be read, [`Error::Format`] for what is damaged, claims more than
-/// its length allows, is not finite or of a kind that is not read.
+/// [`Error::File`] for a file that cannot be read, [`Error::Format`] for a file that is damaged, too large,
+/// not supported or contains an infinity or NaN.
 pub fn read_slices(path: &Path, wanted: &Wanted) -> Result<Vec<Slice>, Error> {
     let mut slices = Vec::new();
     let each = &mut |frame: Frame| {
@@ -148,12 +147,12 @@ pub fn read_slices(path: &Path, wanted: &Wanted) -> Result<Vec<Slice>, Error> {
     Ok(slices)
 }
 
-/// Hands on the pictures of a NIfTI volume (axial slices, as [`read_slices`] describes), of a DICOM file
-/// (its frames, grey or coloured, also compressed by run lengths, JPEG or JPEG 2000) or of a NumPy array
-/// (`[H, W]`, `[H, W, 3]`, `[3, H, W]`, or a number of these one after the other), one at a time.
+/// Calls `each` with one picture after the other: axial slices of a NIfTI volume (see [`read_slices`]), frames
+/// of a DICOM file (grey or coloured; also compressed with RLE, JPEG or JPEG 2000), or pictures of a NumPy
+/// array (`[H, W]`, `[H, W, 3]`, `[3, H, W]`, or several of these along a first axis).
 ///
 /// # Errors
-/// As [`read_slices`], and whatever `each` returns.
+/// As [`read_slices`], and errors of `each`.
 pub fn each_frame<E: From<Error>>(
     path: &Path,
     wanted: &Wanted,
@@ -163,7 +162,7 @@ pub fn each_frame<E: From<Error>>(
     let hand_on = &mut |frame: Frame| {
         each(frame).map_err(|error| {
             failure = Some(error);
-            Stop::Io(std::io::Error::other("the reader of the frames stopped"))
+            ReadError::Io(std::io::Error::other("the reader of the frames stopped"))
         })
     };
     let kind = if Kind::of(path).is_none() && is_dicom(path) {
@@ -182,8 +181,8 @@ fn each_of(
     kind: Kind,
     path: &Path,
     wanted: &Wanted,
-    each: &mut dyn FnMut(Frame) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+    each: &mut dyn FnMut(Frame) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
     match kind {
         Kind::Nifti => nifti::each_frame(path, wanted, each),
         Kind::Dicom => dicom::each_frame(path, wanted, each),
@@ -191,7 +190,7 @@ fn each_of(
     }
 }
 
-/// Whose picture a DICOM file is, to make further files of the same study.
+/// The patient and study of a DICOM file, to write other files of the same study.
 ///
 /// # Errors
 /// As [`read_slices`].
@@ -207,7 +206,10 @@ fn kind(path: &Path) -> Result<Kind, Error> {
         .filter(|_| is_file)
         .ok_or_else(|| Error::Layout {
             path: path.into(),
-            detail: "is no file that ends in .nii, .nii.gz, .dcm, .dicom or .npy".into(),
+            detail: format!(
+                "is not a file with one of the extensions {}",
+                ENDINGS.map(|(e, _)| e).join(", ")
+            ),
         })
 }
 
@@ -216,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_are_chosen_by_word_or_number() {
+    fn slices_are_selected_by_word_or_number() {
         let of = |text: &str, count| text.parse::<Wanted>().map(|wanted| wanted.of(count));
         assert_eq!(of("all", 5), Ok(0..5));
         assert_eq!(of("middle", 5), Ok(2..3));
@@ -232,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn volumes_are_known_by_their_names() {
+    fn volumes_are_recognised_by_their_extension() {
         for (name, stem) in [
             ("a/b.nii", Some("b")),
             ("b.NII.gz", Some("b")),

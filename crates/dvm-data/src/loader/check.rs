@@ -1,4 +1,4 @@
-//! Broken pictures, found before anything depends on them.
+//! Finds broken pictures before training.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -8,10 +8,9 @@ use dvm_image::Reading;
 
 use crate::Sample;
 
-/// The samples whose pictures cannot be read, by position, with what is wrong; the message names the
-/// file. Every picture is decoded as a [`super::Loader`] with this `reading` does, by as many threads as `workers`
-/// says. `done` is told how many are through, and ends the search by returning false: none is then
-/// returned.
+/// The positions of samples whose pictures cannot be read, with the errors, which name the file. Each picture
+/// is decoded as by a [`super::Loader`] with this `reading`, on `workers` threads. `done` gets the number of
+/// checked pictures; if it returns false, the search stops and `None` is returned.
 pub fn broken(
     samples: &[Sample],
     reading: &Reading,
@@ -44,7 +43,7 @@ pub fn broken(
             count += 1;
             broken.extend(why.map(|why| (position, why)));
             if !done(count) {
-                // Workers have nothing left to take.
+                // No picture is left for the workers.
                 next.store(samples.len(), Ordering::Relaxed);
                 return false;
             }
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_where_it_is_stopped() {
+    fn it_stops_on_request() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(
             broken(&samples(folder.path()), &Reading::default(), 2, |done| done

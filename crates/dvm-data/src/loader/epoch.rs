@@ -1,4 +1,4 @@
-//! The threads behind an epoch, and the queue between them and whoever wants its batches.
+//! The threads of an epoch, and the queue of its batches.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -8,16 +8,15 @@ use std::thread::{self, JoinHandle};
 
 use super::{Batch, Source};
 use crate::Error;
-use crate::augment::Seen;
+use crate::augment::AugmentedCrop;
 
-/// Batches that are finished or being made at a time: one more than a training step can want at
-/// once, and two for steps that are faster than others.
+/// Most batches that are finished or in progress: one for the next training step, and two in reserve.
 const AHEAD: usize = 3;
 
 /// The batches of an epoch, in order. Ends after an error.
 ///
-/// Threads of its own work ahead of it, on at most three batches; dropping it stops them and waits
-/// until each is done with the picture at hand.
+/// Separate threads work ahead on at most three batches. Dropping it stops them and waits until each has
+/// finished its picture.
 #[derive(Debug)]
 pub struct Epoch {
     desk: Arc<Desk>,
@@ -42,7 +41,7 @@ impl Epoch {
                 thread::Builder::new()
                     .name(format!("loader {number}"))
                     .spawn(move || desk.work(&source))
-                    .expect("the system gives a thread")
+                    .expect("a thread can be started")
             })
             .collect();
         Self { desk, workers }
@@ -69,18 +68,18 @@ impl Drop for Epoch {
     fn drop(&mut self) {
         self.desk.stop();
         for worker in self.workers.drain(..) {
-            // A panic was handed on by `next`, or nobody waits for what it prevented.
+            // `next` has passed a panic on, or its batch is not wanted any more.
             let _ = worker.join();
         }
     }
 }
 
-/// Where work is handed out and collected.
+/// The queue of work and results.
 #[derive(Debug)]
 struct Desk {
     order: Vec<usize>,
     epoch: u64,
-    /// Where the batches that are to be made lie in `order`.
+    /// The ranges of the remaining batches in `order`.
     bounds: Vec<Range<usize>>,
     state: Mutex<State>,
     changed: Condvar,
@@ -88,45 +87,44 @@ struct Desk {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Batches that were taken away.
+    /// Number of batches taken from the queue.
     taken: usize,
-    /// The batches after those, finished or begun.
-    begun: VecDeque<Begun>,
+    /// The following batches, finished or in progress.
+    unfinished: VecDeque<UnfinishedBatch>,
     stopped: bool,
     panicked: bool,
 }
 
-/// A batch in the making.
+/// A batch in progress.
 #[derive(Debug)]
-struct Begun {
-    /// Pictures that were handed out.
+struct UnfinishedBatch {
+    /// Number of pictures assigned to workers.
     handed_out: usize,
-    /// Pictures that are not yet there.
+    /// Number of missing pictures.
     missing: usize,
-    pictures: Vec<Option<Result<Seen, Error>>>,
+    pictures: Vec<Option<Result<AugmentedCrop, Error>>>,
     batch: Option<Result<Batch, Error>>,
 }
 
 impl Desk {
-    /// What a worker does until there is nothing left to do.
+    /// Runs a worker until no work is left.
     fn work(&self, source: &Source) {
-        let _alarm = Alarm(self);
+        let _alarm = PanicGuard(self);
         while let Some((number, slot)) = self.hand_out() {
             let positions = &self.order[self.bounds[number].clone()];
-            let seen = source.seen(positions[slot], self.epoch);
-            if let Some(pictures) = self.collect(number, slot, seen) {
-                // The last picture of a batch: who brought it makes the batch.
+            let crop = source.augmented(positions[slot], self.epoch);
+            if let Some(pictures) = self.collect(number, slot, crop) {
+                // The worker with the last picture of a batch makes the batch.
                 let batch = source.batch(positions, pictures);
                 let mut state = self.state();
                 let at = number - state.taken;
-                state.begun[at].batch = Some(batch);
+                state.unfinished[at].batch = Some(batch);
                 self.changed.notify_all();
             }
         }
     }
 
-    /// The next picture to be decoded: which batch, and which of its pictures. Waits while enough
-    /// batches are begun.
+    /// The next picture to decode: its batch and its index there. Waits while enough batches are in progress.
     fn hand_out(&self) -> Option<(usize, usize)> {
         let mut state = self.state();
         loop {
@@ -134,19 +132,20 @@ impl Desk {
                 return None;
             }
             let taken = state.taken;
-            let wanted = |begun: &Begun| begun.handed_out < begun.pictures.len();
-            if let Some(at) = state.begun.iter().position(wanted) {
-                let slot = state.begun[at].handed_out;
-                state.begun[at].handed_out += 1;
+            let wanted =
+                |unfinished: &UnfinishedBatch| unfinished.handed_out < unfinished.pictures.len();
+            if let Some(at) = state.unfinished.iter().position(wanted) {
+                let slot = state.unfinished[at].handed_out;
+                state.unfinished[at].handed_out += 1;
                 return Some((taken + at, slot));
             }
-            let number = taken + state.begun.len();
+            let number = taken + state.unfinished.len();
             if number == self.bounds.len() {
                 return None;
             }
-            if state.begun.len() < AHEAD {
+            if state.unfinished.len() < AHEAD {
                 let count = self.bounds[number].len();
-                state.begun.push_back(Begun {
+                state.unfinished.push_back(UnfinishedBatch {
                     handed_out: 0,
                     missing: count,
                     pictures: (0..count).map(|_| None).collect(),
@@ -158,30 +157,34 @@ impl Desk {
         }
     }
 
-    /// Takes in a picture; gives all of its batch if it was the last.
+    /// Stores a picture; returns all of its batch if it was the last.
     fn collect(
         &self,
         number: usize,
         slot: usize,
-        seen: Result<Seen, Error>,
-    ) -> Option<Vec<Result<Seen, Error>>> {
+        crop: Result<AugmentedCrop, Error>,
+    ) -> Option<Vec<Result<AugmentedCrop, Error>>> {
         let mut state = self.state();
         let at = number - state.taken;
-        let begun = &mut state.begun[at];
-        begun.pictures[slot] = Some(seen);
-        begun.missing -= 1;
-        (begun.missing == 0).then(|| begun.pictures.drain(..).flatten().collect())
+        let unfinished = &mut state.unfinished[at];
+        unfinished.pictures[slot] = Some(crop);
+        unfinished.missing -= 1;
+        (unfinished.missing == 0).then(|| unfinished.pictures.drain(..).flatten().collect())
     }
 
-    /// The next batch, as soon as it is there.
+    /// The next batch; waits for it.
     fn take(&self) -> Option<Result<Batch, Error>> {
         let mut state = self.state();
         loop {
             if state.stopped || state.taken == self.bounds.len() {
                 return None;
             }
-            if let Some(batch) = state.begun.front_mut().and_then(|begun| begun.batch.take()) {
-                state.begun.pop_front();
+            if let Some(batch) = state
+                .unfinished
+                .front_mut()
+                .and_then(|unfinished| unfinished.batch.take())
+            {
+                state.unfinished.pop_front();
                 state.taken += 1;
                 state.stopped = batch.is_err();
                 self.changed.notify_all();
@@ -197,7 +200,7 @@ impl Desk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that can panic is done while the lock is held.
+        // Nothing panics while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -208,10 +211,10 @@ impl Desk {
     }
 }
 
-/// Tells whoever waits for a worker that it panicked.
-struct Alarm<'a>(&'a Desk);
+/// Reports the panic of a worker to the thread that waits for its batch.
+struct PanicGuard<'a>(&'a Desk);
 
-impl Drop for Alarm<'_> {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.0.state().panicked = true;

@@ -1,7 +1,7 @@
-//! What a prepared data set will hold, and writing it so that it is there whole or not at all.
+//! Plans of data sets, and writing them completely or not at all.
 //!
-//! A corpus (see [`crate::corpora`]) looks at its source and makes a [`Plan`]: for every picture its
-//! split, class, name and where its bytes come from. [`Plan::write`] carries a plan out.
+//! A corpus (see [`crate::corpora`]) makes a [`Plan`] from its source: the split, class, name and content of
+//! each picture. [`Plan::write`] writes the data set.
 
 mod plan;
 mod record;
@@ -12,4 +12,4 @@ mod write;
 pub use plan::{Content, Make, Plan, Planned};
 pub use record::{RECORD, Record};
 pub use transfer::Transfer;
-pub use write::{Outcome, Progress, Writing, Written};
+pub use write::{PrepareOutcome, PreparedDataset, Progress, WriteOptions};

@@ -1,4 +1,4 @@
-//! What goes where.
+//! The plan of a data set.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -6,42 +6,42 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Split};
 
-/// What a prepared data set will hold.
+/// The contents of a data set, before it is written.
 #[derive(Debug)]
 pub struct Plan {
     /// Name of the corpus.
     pub corpus: &'static str,
-    /// Where its source is.
+    /// The path of its source.
     pub source: PathBuf,
-    /// What was asked for, as text, by name: part of the data set's record.
+    /// The settings by name, as text, for the data set's record.
     pub settings: BTreeMap<String, String>,
     /// The pictures, in any order; [`Plan::write`] sorts them.
     pub pictures: Vec<Planned>,
-    /// How many things of the source are in no split, by the reason.
+    /// Number of files and folders of the source that are in no split, by reason.
     pub left_out: BTreeMap<String, usize>,
-    /// What is wrong with the source, though the data set can be made.
+    /// Problems of the source that do not prevent the data set.
     pub warnings: Vec<String>,
 }
 
 /// One picture of a plan.
 #[derive(Debug)]
 pub struct Planned {
-    /// Where it goes.
+    /// Its split.
     pub split: Split,
-    /// Name of its class: a folder.
+    /// Its class, which is the name of its folder.
     pub class: String,
     /// Its file name.
     pub name: String,
-    /// Where its bytes come from.
+    /// The source of its bytes.
     pub content: Content,
 }
 
-/// Where the bytes of a picture come from.
+/// The source of a picture's bytes.
 pub enum Content {
-    /// An existing file, which is copied, linked or pointed at.
+    /// An existing file, which is copied, linked or listed.
     File(PathBuf),
-    /// Bytes made when they are needed, such as a PNG of an array. Called on any thread, perhaps
-    /// more than once; the bytes must be the same every time.
+    /// A function that makes the bytes, such as a PNG of an array. It is called on any thread, possibly more
+    /// than once, and must always return the same bytes.
     Made(Make),
 }
 
@@ -70,8 +70,8 @@ impl Plan {
         }
     }
 
-    /// One more thing of the source that is in no split, and why: a phrase in the plural such as
-    /// `files that are no pictures`.
+    /// Counts a file or folder of the source that is in no split, by a reason in the plural, such as `files
+    /// without a class`.
     pub fn leave_out(&mut self, reason: &str) {
         *self.left_out.entry(reason.to_owned()).or_default() += 1;
     }
@@ -79,9 +79,9 @@ impl Plan {
     /// The pictures by split, class and name.
     ///
     /// # Errors
-    /// [`Error::Layout`] if there are none to train with, if a class or file name cannot be one, if
-    /// two pictures would get the same name (upper and lower case taken for the same, as some file
-    /// systems do), or if a split has a class that `train` does not have.
+    /// [`Error::Layout`] if there are no pictures for training, if a class or file name is not a valid file
+    /// name, if two pictures get the same name (ignoring upper and lower case, as some file systems do), or if
+    /// a split has a class that `train` does not have.
     pub(super) fn sorted(&self) -> Result<Vec<&Planned>, Error> {
         let fail = |detail: String| Error::Layout {
             path: self.source.clone(),
@@ -103,7 +103,7 @@ impl Plan {
             );
             if let Some(other) = taken.insert(key, *picture) {
                 return Err(fail(format!(
-                    "two pictures would become {}: {} and {}; rename one",
+                    "two pictures would get the name {}: {} and {}; rename one of them",
                     picture.shown(),
                     other.origin(),
                     picture.origin()
@@ -116,13 +116,13 @@ impl Plan {
         };
         if let Some(stray) = pictures.iter().find(|picture| !trained(&picture.class)) {
             return Err(fail(format!(
-                "{} would have pictures of class `{}`, but train none",
+                "{} would have pictures of class `{}`, but train would have none",
                 stray.split.name(),
                 stray.class
             )));
         }
         if pictures.is_empty() {
-            return Err(fail("there is no picture to train with".into()));
+            return Err(fail("there are no pictures for training".into()));
         }
         Ok(pictures)
     }
@@ -140,21 +140,21 @@ impl Planned {
     fn origin(&self) -> String {
         match &self.content {
             Content::File(path) => path.display().to_string(),
-            Content::Made(_) => "one made from the source".into(),
+            Content::Made(_) => "a picture made from the source".into(),
         }
     }
 }
 
-/// Why no file or folder that a data set shows can have this name.
+/// Why a file or folder of a data set cannot have this name.
 fn unfit(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("it is empty")
     } else if name.starts_with('.') {
-        Some("files that begin with a dot are hidden")
+        Some("a file whose name starts with a dot is hidden")
     } else if name.len() > 255 {
         Some("it is longer than 255 bytes")
     } else if name.contains(['/', '\\', '\0']) {
-        Some("it has a separator in it")
+        Some("it contains a separator")
     } else {
         None
     }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn two_pictures_of_one_name_are_refused_whatever_their_case() {
+    fn two_pictures_of_one_name_are_an_error_in_upper_and_lower_case() {
         let error = refusal(vec![
             planned(Split::Train, "a", "Photo.jpg"),
             planned(Split::Train, "a", "photo.jpg"),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_lead_elsewhere_are_refused() {
+    fn names_that_are_not_file_names_are_errors() {
         for name in ["..", "", "a/b", "a\\b", ".hidden"] {
             let error = refusal(vec![planned(Split::Train, "a", name)]);
             assert!(error.contains("cannot be a file name"), "{name}: {error}");
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_without_training_pictures_is_refused() {
+    fn a_class_without_training_pictures_is_an_error() {
         let error = refusal(vec![
             planned(Split::Train, "a", "1"),
             planned(Split::Test, "b", "1"),
@@ -222,6 +222,6 @@ mod tests {
             error.contains("test would have pictures of class `b`"),
             "{error}"
         );
-        assert!(refusal(Vec::new()).contains("no picture"));
+        assert!(refusal(Vec::new()).contains("no pictures"));
     }
 }

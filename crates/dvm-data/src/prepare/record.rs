@@ -1,4 +1,4 @@
-//! What a prepared data set says of itself.
+//! The record of a prepared data set.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,42 +10,41 @@ use serde::{Deserialize, Serialize};
 use crate::prepare::Transfer;
 use crate::{Error, Split};
 
-/// The file in a data set's folder that says what was prepared; where the data set was made by
-/// [`Transfer::Manifest`], it is the data set.
+/// The file in a data set's folder that describes it. With [`Transfer::Manifest`] it is the only file.
 pub const RECORD: &str = "dvm-dataset.json";
 
-/// More bytes than this are not read: a million pictures take a tenth.
+/// Largest record. A million pictures take a tenth of this.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// The version of the file's form.
+/// The version of the file's format.
 const FORMAT: u32 = 1;
 
-/// What was prepared.
+/// The description of a prepared data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// The version of this file's form.
+    /// The version of this file's format.
     pub(crate) format: u32,
     /// Name of the corpus.
     pub corpus: String,
-    /// What was asked for.
+    /// The settings.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
-    /// How pictures got here.
+    /// How the pictures were transferred.
     pub transfer: Transfer,
     /// SHA-256 of the names and bytes of all pictures.
     pub sha256: String,
-    /// How many things of the source are in no split, by the reason.
+    /// Number of files and folders of the source that are in no split, by reason.
     #[serde(default)]
     pub left_out: BTreeMap<String, usize>,
     /// Names of the classes, sorted.
     pub classes: Vec<String>,
-    /// For each split and class the file names, or in a manifest the paths of the pictures, from
-    /// the manifest's folder if they are relative.
+    /// For each split and class the file names, or in a manifest the paths of the pictures. Relative paths
+    /// start at the manifest's folder.
     pub splits: BTreeMap<Split, BTreeMap<String, Vec<String>>>,
 }
 
 impl Record {
-    /// A record of this version's form.
+    /// A record of this version.
     pub(super) fn new(corpus: &str, transfer: Transfer, sha256: String) -> Self {
         Self {
             format: FORMAT,
@@ -62,12 +61,12 @@ impl Record {
     /// The record in a folder, if it has one.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be read, [`Error::Layout`] if it is none, or of a later version.
+    /// [`Error::File`] if it cannot be read, [`Error::Layout`] if it is not a record, or of a later version.
     pub fn read(folder: &Path) -> Result<Option<Self>, Error> {
         let path = folder.join(RECORD);
         let file = match File::open(&path) {
             Ok(file) => file,
-            // Where there is no folder, others say so better.
+            // A missing folder is reported later.
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
@@ -82,7 +81,7 @@ impl Record {
             }
             Error::Layout {
                 path: path.clone(),
-                detail: format!("is no record of a data set: {error}"),
+                detail: format!("is not the record of a data set: {error}"),
             }
         })?;
         record.check(&path)?;
@@ -98,19 +97,21 @@ impl Record {
         };
         if self.format != FORMAT {
             return fail(format!(
-                "is of form {}, which this version of dvm does not know; it knows {FORMAT}",
+                "has format version {}; this version of dvm reads version {FORMAT}",
                 self.format
             ));
         }
         if !self.classes.is_sorted_by(|a, b| a < b) {
-            return fail("lists classes twice or not in alphabetical order".into());
+            return fail(
+                "lists a class twice, or the classes are not in alphabetical order".into(),
+            );
         }
         for (split, classes) in &self.splits {
             for class in classes.keys() {
                 if self.classes.binary_search(class).is_err() {
                     let split = split.name();
                     return fail(format!(
-                        "has pictures of class `{class}` in {split}, but does not list that class"
+                        "lists pictures of class `{class}` in {split}, but not the class itself"
                     ));
                 }
             }
@@ -125,13 +126,13 @@ impl Record {
         self.classes.iter().map(count).collect()
     }
 
-    /// Number of all pictures.
+    /// Total number of pictures.
     pub fn pictures(&self) -> usize {
         let classes = self.splits.values().flat_map(BTreeMap::values);
         classes.map(Vec::len).sum()
     }
 
-    /// Where the pictures of a class in a split are, the record being in `folder`.
+    /// The paths of the pictures of a class in a split, for a record in `folder`.
     pub(crate) fn paths(&self, folder: &Path, split: Split, class: &str) -> Vec<PathBuf> {
         let names = self.splits.get(&split).and_then(|of| of.get(class));
         let base = match self.transfer {

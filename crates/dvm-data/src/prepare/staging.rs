@@ -1,4 +1,4 @@
-//! The folder beside the destination in which a data set grows until it is whole.
+//! The temporary folder beside the destination in which a data set is written.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -6,24 +6,24 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// A hidden folder `.<destination>.part` that this process alone writes into. It is removed with
-/// all that is in it when this is dropped, and by the next run if this one is killed.
+/// A hidden folder `.<destination>.part` that only this process writes to. It is removed on drop, and by the
+/// next run if this one is killed.
 pub(super) struct Staging {
     destination: PathBuf,
     folder: PathBuf,
-    /// Held open: the system gives the lock free when the process ends, however it ends.
+    /// Kept open: the system releases the lock when the process ends.
     _lock: File,
 }
 
-/// The file that is locked.
+/// The lock file.
 const LOCK: &str = "lock";
-/// The data set that grows.
+/// The unfinished data set.
 const NEW: &str = "new";
-/// The data set that is being replaced.
+/// The data set to be replaced.
 const OLD: &str = "old";
 
 impl Staging {
-    /// Makes the folder, and that in which it lies. What a killed run left is cleared away.
+    /// Makes the folder and its parent folder. Removes the files of a killed run.
     pub(super) fn begin(destination: &Path) -> Result<Self, Error> {
         let folder = part(destination)?;
         let parent = folder.parent().expect("it was joined to one");
@@ -34,8 +34,7 @@ impl Staging {
                 if !folder.join(LOCK).is_file() {
                     return Err(Error::Layout {
                         path: folder,
-                        detail: "stands where the data set would grow until it is whole; remove \
-                                 or rename it"
+                        detail: "is in the way: dvm needs this name for a temporary folder; remove or rename it"
                             .into(),
                     });
                 }
@@ -49,10 +48,10 @@ impl Staging {
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::Layout {
                     path: destination.into(),
-                    detail: "is being written by another dvm; wait for it to end".into(),
+                    detail: "is being written by another dvm process; wait for it to end".into(),
                 });
             }
-            // Some network disks have no locks; then nobody can be asked.
+            // Some network drives have no locks.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(Error::file(path)(error)),
         }
@@ -65,7 +64,7 @@ impl Staging {
         Ok(staging)
     }
 
-    /// Puts back what a run that was killed while it replaced a data set had taken away.
+    /// Restores the old data set after a run that was killed while it replaced it.
     pub(super) fn recover(destination: &Path) -> Result<(), Error> {
         if part(destination)?.join(LOCK).is_file() {
             Self::begin(destination)?;
@@ -73,13 +72,13 @@ impl Staging {
         Ok(())
     }
 
-    /// Where to write.
+    /// The folder to write to.
     pub(super) fn folder(&self) -> PathBuf {
         self.folder.join(NEW)
     }
 
-    /// Gives what was written its name. A folder of that name must be empty or, with `replace`, is
-    /// taken away first and removed after.
+    /// Gives the data set its final name. A folder with that name must be empty; with `replace` it is moved
+    /// away first and removed afterwards.
     pub(super) fn publish(self, replace: bool) -> Result<(), Error> {
         let (new, old) = (self.folder(), self.folder.join(OLD));
         if self.destination.exists() {
@@ -97,8 +96,7 @@ impl Staging {
             return Err(Error::file(&self.destination)(error));
         }
         if let Some(parent) = self.folder.parent() {
-            // So that the new name outlasts a loss of power; where a folder cannot be synced, the
-            // system does it in its own time.
+            // The new name survives a power failure. Where a folder cannot be synced, the system does it later.
             let _ = File::open(parent).and_then(|parent| parent.sync_all());
         }
         Ok(())
@@ -130,7 +128,7 @@ impl Drop for Staging {
 fn part(destination: &Path) -> Result<PathBuf, Error> {
     let name = destination.file_name().ok_or_else(|| Error::Layout {
         path: destination.into(),
-        detail: "cannot be the folder of a data set; name one that is not there yet".into(),
+        detail: "cannot be the folder of a data set; give a folder that does not exist yet".into(),
     })?;
     let mut part = std::ffi::OsString::from(".");
     part.push(name);
@@ -155,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_has_the_final_name_until_it_is_published() {
+    fn the_final_name_appears_when_it_is_published() {
         let home = tempfile::tempdir().unwrap();
         let destination = home.path().join("set");
         let staging = Staging::begin(&destination).unwrap();
@@ -167,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_writes_at_a_time() {
+    fn only_one_process_writes_at_a_time() {
         let home = tempfile::tempdir().unwrap();
         let destination = home.path().join("set");
         let first = Staging::begin(&destination).unwrap();
@@ -177,7 +175,7 @@ mod tests {
         Staging::begin(&destination).unwrap();
     }
 
-    /// As a killed process leaves it: the folder and the lock file are there, the lock is not held.
+    /// A killed process leaves the folder and the lock file, but no lock.
     fn killed(home: &Path) -> PathBuf {
         let part = home.join(".set.part");
         fs::create_dir_all(part.join(NEW)).unwrap();
@@ -187,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_is_cleared_away() {
+    fn files_of_a_killed_run_are_removed() {
         let home = tempfile::tempdir().unwrap();
         killed(home.path());
         let staging = Staging::begin(&home.path().join("set")).unwrap();
@@ -195,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_set_that_a_killed_run_took_away_comes_back() {
+    fn a_data_set_moved_away_by_a_killed_run_is_restored() {
         let home = tempfile::tempdir().unwrap();
         let part = killed(home.path());
         fs::create_dir(part.join(OLD)).unwrap();
@@ -207,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_somebody_else_is_left_alone() {
+    fn a_folder_with_other_files_is_kept() {
         let home = tempfile::tempdir().unwrap();
         let part = home.path().join(".set.part");
         fs::create_dir(&part).unwrap();

@@ -1,4 +1,4 @@
-//! Carrying a plan out: the data set is there whole, or not at all.
+//! Writing a planned data set completely or not at all.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
@@ -13,72 +13,73 @@ use crate::prepare::staging::{Staging, is_free};
 use crate::prepare::{Content, Plan, Planned, RECORD, Record, Transfer};
 use crate::{Error, Split};
 
-/// How a plan is carried out.
+/// How a data set is written.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Writing {
-    /// How pictures get there.
+pub struct WriteOptions {
+    /// How pictures are transferred.
     pub transfer: Transfer,
-    /// Whether another data set that dvm prepared may be replaced.
+    /// Whether dvm may replace another data set that it prepared.
     pub replace: bool,
 }
 
-/// A data set that is there now.
+/// A written data set.
 #[derive(Clone, Debug)]
-pub struct Written {
-    /// What was done.
-    pub outcome: Outcome,
-    /// What it holds.
+pub struct PreparedDataset {
+    /// What dvm did.
+    pub outcome: PrepareOutcome,
+    /// Its record.
     pub record: Record,
 }
 
-/// What carrying out a plan came to.
+/// What [`Plan::write`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was made.
+pub enum PrepareOutcome {
+    /// It made the data set.
     Made,
-    /// It took the place of another.
+    /// It replaced another data set.
     Replaced,
-    /// It was there already, and nothing was done.
+    /// Nothing: the data set existed already.
     AlreadyThere,
 }
 
-/// Told of how many pictures of how many are done; called from any thread.
+/// Called with the number of pictures done and of all pictures, from any thread.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
-/// Told as [`Progress`]; an error ends the work.
+/// As [`Progress`]; an error stops the work.
 type Step<'a> = &'a (dyn Fn(usize, usize) -> Result<(), Error> + Sync);
 
 impl Plan {
-    /// Makes the data set in the folder `destination`.
+    /// Writes the data set into the folder `destination`.
     ///
-    /// It grows in a hidden folder beside it, `.<name>.part`, and is renamed when all of it is on
-    /// the disk: a folder of the final name is whole, whatever happens. If the same data set is
-    /// there already, nothing is done; nothing that dvm did not write is ever removed.
+    /// The pictures are written into a hidden folder beside it, `.<name>.part`, which is renamed at the end:
+    /// a folder with the final name is always complete. If the same data set exists already, nothing is
+    /// written. Files that dvm did not write are never removed.
     ///
     /// # Errors
-    /// [`Error::Layout`] if the plan is none (see [`Plan`]), or if something else is in the folder,
-    /// [`Error::Full`] if the disk is, [`Error::File`] for what cannot be read or written, and what
-    /// [`Content::Made`] fails with. What was written is removed again.
+    /// [`Error::Layout`] if the plan is invalid, or if the folder contains other files, [`Error::Exists`] if
+    /// it contains another data set, [`Error::Full`] if the disk is full, [`Error::File`] for a file that
+    /// cannot be read or written, and errors of [`Content::Made`]. The unfinished data set is removed.
     pub fn write(
         &self,
         destination: &Path,
-        how: &Writing,
+        how: &WriteOptions,
         progress: Progress<'_>,
-    ) -> Result<Written, Error> {
+    ) -> Result<PreparedDataset, Error> {
         self.write_unless(&|| false, destination, how, progress)
     }
 
-    /// As [`Plan::write`], until `stops` says so: it is asked after each picture, from any thread.
+    /// As [`Plan::write`], and stops when `stops` returns true. It is called after each picture, from any
+    /// thread.
     ///
     /// # Errors
-    /// As [`Plan::write`], and [`Error::Stopped`]; nothing of the new data set is left then.
+    /// As [`Plan::write`], and [`Error::Stopped`]. The unfinished data set is removed.
     pub fn write_unless(
         &self,
         stops: &(dyn Fn() -> bool + Sync),
         destination: &Path,
-        how: &Writing,
+        how: &WriteOptions,
         progress: Progress<'_>,
-    ) -> Result<Written, Error> {
+    ) -> Result<PreparedDataset, Error> {
         let step = |done, all| {
             progress(done, all);
             match stops() {
@@ -95,10 +96,10 @@ impl Plan {
         Staging::recover(&destination)?;
         let free = is_free(&destination)?;
         if !free {
-            let there = self.look(&destination, &pictures, how, step)?;
+            let there = self.check_existing(&destination, &pictures, how, step)?;
             if let Some(record) = there {
-                return Ok(Written {
-                    outcome: Outcome::AlreadyThere,
+                return Ok(PreparedDataset {
+                    outcome: PrepareOutcome::AlreadyThere,
                     record,
                 });
             }
@@ -112,23 +113,23 @@ impl Plan {
         dvm_image::write_atomic(&path, &record.bytes())
             .map_err(|error| full_if_full(Error::file(path)(error), &destination))?;
         staging.publish(!free)?;
-        Ok(Written {
+        Ok(PreparedDataset {
             outcome: if free {
-                Outcome::Made
+                PrepareOutcome::Made
             } else {
-                Outcome::Replaced
+                PrepareOutcome::Replaced
             },
             record,
         })
     }
 
-    /// A data set within its own source would be part of the source the next time.
+    /// Refuses a destination within the source: the data set would be part of the source in the next run.
     fn check_apart(&self, destination: &Path) -> Result<(), Error> {
         let Ok(source) = fs::canonicalize(&self.source) else {
             return Ok(());
         };
         let whole = std::path::absolute(destination).map_err(Error::file(destination))?;
-        // Of a destination that is not there yet, the part that is.
+        // The existing part of the destination's path.
         let real = whole
             .ancestors()
             .find_map(|path| fs::canonicalize(path).ok());
@@ -136,7 +137,7 @@ impl Plan {
             return Err(Error::Layout {
                 path: destination.into(),
                 detail: format!(
-                    "lies within the source {}; choose a folder outside",
+                    "is within the source {}; choose a folder outside it",
                     self.source.display()
                 ),
             });
@@ -144,13 +145,13 @@ impl Plan {
         Ok(())
     }
 
-    /// What to do about a folder that is not empty: the record if it is this data set already, none
-    /// if it may be replaced, else an error.
-    fn look(
+    /// Checks a folder that is not empty: returns its record if it is this data set, none if it may be
+    /// replaced, else an error.
+    fn check_existing(
         &self,
         destination: &Path,
         pictures: &[&Planned],
-        how: &Writing,
+        how: &WriteOptions,
         step: Step<'_>,
     ) -> Result<Option<Record>, Error> {
         let fail = |detail: String| {
@@ -161,7 +162,7 @@ impl Plan {
         };
         let Some(record) = Record::read(destination)? else {
             return fail(
-                "is not empty, and dvm did not write it; choose another folder or empty this one"
+                "contains files that dvm did not write; choose another folder or empty this one"
                     .into(),
             );
         };
@@ -170,20 +171,20 @@ impl Plan {
         let same = record.transfer == planned.transfer
             && record.sha256 == planned.sha256
             && record.splits == planned.splits;
-        let stranger = stranger(destination, &record)?;
+        let foreign = foreign_file(destination, &record)?;
         let missing = missing(destination, &record);
         if same
-            && stranger.is_none()
+            && foreign.is_none()
             && missing.is_none()
             && !is_cut(destination, pictures, &prints, &record)
         {
             return Ok(Some(record));
         }
-        if let Some(stranger) = stranger {
+        if let Some(foreign) = foreign {
             return fail(format!(
-                "holds {}, which dvm did not put there, so the folder is not touched; choose \
-                 another one, or move that away",
-                stranger.display()
+                "contains {}, which dvm did not write, so dvm does not replace the folder; move that file \
+                 away, or choose another folder",
+                foreign.display()
             ));
         }
         if how.replace {
@@ -191,19 +192,25 @@ impl Plan {
         }
         if same {
             let example = missing.map_or(String::new(), |m| format!(" ({})", m.display()));
-            return fail(format!(
-                "was prepared like this, but pictures have been removed or changed since{example}; \
-                 --replace makes it anew"
-            ));
+            return Err(Error::Exists {
+                path: destination.into(),
+                detail: format!(
+                    "is the same data set, but pictures have been removed or changed since it was \
+                     prepared{example}"
+                ),
+            });
         }
-        let settings = record.settings.iter().map(|(k, v)| format!(" --{k} {v}"));
-        fail(format!(
-            "holds another data set, of `{}{}` with {} pictures; --replace puts the new one in its \
-             place, or choose another folder",
-            record.corpus,
-            settings.collect::<String>(),
-            record.pictures(),
-        ))
+        let settings = record.settings.iter().map(|(k, v)| format!("{k} {v}"));
+        let settings: Vec<String> = settings.collect();
+        Err(Error::Exists {
+            path: destination.into(),
+            detail: format!(
+                "contains another data set, of the corpus `{}` ({}) with {} pictures",
+                record.corpus,
+                settings.join(", "),
+                record.pictures(),
+            ),
+        })
     }
 
     /// Writes all pictures below `folder`.
@@ -219,8 +226,8 @@ impl Plan {
                 return Err(Error::Layout {
                     path: self.source.clone(),
                     detail: format!(
-                        "pictures such as {} are made, not found: a manifest cannot point at them; \
-                         use --link copy",
+                        "pictures such as {} are made while the data set is written, so a manifest cannot list \
+                         them; copy them instead",
                         made.name
                     ),
                 });
@@ -254,7 +261,7 @@ impl Plan {
         let mut whole = Sha256::new();
         let mut splits: BTreeMap<Split, BTreeMap<String, Vec<String>>> = BTreeMap::new();
         for (picture, print) in pictures.iter().zip(prints) {
-            // No name has a zero byte in it, so that no two lists of names give the same bytes.
+            // No name contains a zero byte, so different lists of names have different bytes.
             let place = [picture.split.name(), &picture.class, &picture.name, ""];
             whole.update(place.join("\0"));
             whole.update(print.sha256);
@@ -294,7 +301,7 @@ impl Planned {
     }
 }
 
-/// What the bytes of a picture are known by.
+/// Checksum and length of a picture's bytes.
 struct Fingerprint {
     sha256: [u8; 32],
     length: u64,
@@ -309,7 +316,7 @@ impl Fingerprint {
     }
 }
 
-/// Does something with every picture, in parallel; the results are in the pictures' order.
+/// Calls `work` for every picture, in parallel. The results are in the order of the pictures.
 fn each<T: Send>(
     pictures: &[&Planned],
     step: Step<'_>,
@@ -324,12 +331,12 @@ fn each<T: Send>(
     pictures.par_iter().map(one).collect()
 }
 
-/// Reads a file to its end, and writes it to another one on the way if there is one.
+/// Reads a file and, if `to` is given, copies it.
 fn copy(from: &Path, to: Option<&Path>) -> Result<Fingerprint, Error> {
     let read = Error::file(from);
-    // A named pipe would block for ever.
+    // Reading a named pipe would block for ever.
     match fs::metadata(from) {
-        Ok(kind) if !kind.is_file() => return Err(read(std::io::Error::other("it is no file"))),
+        Ok(kind) if !kind.is_file() => return Err(read(std::io::Error::other("it is not a file"))),
         Ok(_) => {}
         Err(error) => return Err(read(error)),
     }
@@ -372,7 +379,7 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn link(from: &Path, to: &Path) -> Result<Fingerprint, Error> {
-    // A second name of a symbolic link would lead nowhere from its new place.
+    // A hard link to a relative symbolic link would point to another place.
     let real = fs::canonicalize(from).map_err(Error::file(from))?;
     let print = copy(&real, None)?;
     fs::hard_link(&real, to).map_err(|error| match error.kind() {
@@ -380,8 +387,8 @@ fn link(from: &Path, to: &Path) -> Result<Fingerprint, Error> {
             Error::Layout {
                 path: from.into(),
                 detail: format!(
-                    "cannot have a second name there ({error}): hard links need one disk that \
-                     knows them, and files that you may write; use --link copy or manifest"
+                    "cannot be hard-linked ({error}): source and destination must be on the same disk, and \
+                     the files must be yours; copy them, or write a manifest"
                 ),
             }
         }
@@ -396,7 +403,9 @@ fn absolute(path: &Path) -> Result<String, Error> {
         .into_string()
         .map_err(|path| Error::Layout {
             path: path.into(),
-            detail: "is no UTF-8 and cannot stand in a manifest; use --link copy or hard".into(),
+            detail:
+                "has a name that is not UTF-8, so a manifest cannot list it; copy or hard-link it"
+                    .into(),
         })
 }
 
@@ -416,11 +425,11 @@ fn full_if_full(error: Error, destination: &Path) -> Error {
     }
 }
 
-/// Files that systems put into folders by themselves.
-const LITTER: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
+/// Files that operating systems write into folders.
+const SYSTEM_FILES: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
 
-/// A file in the folder that its record does not know.
-fn stranger(folder: &Path, record: &Record) -> Result<Option<PathBuf>, Error> {
+/// A file in the folder that its record does not list.
+fn foreign_file(folder: &Path, record: &Record) -> Result<Option<PathBuf>, Error> {
     let mut known: HashSet<PathBuf> = HashSet::from([folder.join(RECORD)]);
     let mut folders = vec![folder.to_owned()];
     if record.transfer != Transfer::Manifest {
@@ -440,8 +449,8 @@ fn stranger(folder: &Path, record: &Record) -> Result<Option<PathBuf>, Error> {
         for entry in entries {
             let entry = entry.map_err(Error::file(&folder))?;
             let path = entry.path();
-            let litter = LITTER.iter().any(|name| entry.file_name() == *name);
-            if !litter && !known.contains(&path) && !within.contains(&path) {
+            let is_system = SYSTEM_FILES.iter().any(|name| entry.file_name() == *name);
+            if !is_system && !known.contains(&path) && !within.contains(&path) {
                 return Ok(Some(path));
             }
         }
@@ -449,7 +458,7 @@ fn stranger(folder: &Path, record: &Record) -> Result<Option<PathBuf>, Error> {
     Ok(None)
 }
 
-/// A picture that the record lists and that is not there.
+/// A picture that the record lists, but that does not exist.
 fn missing(folder: &Path, record: &Record) -> Option<PathBuf> {
     let mut lists = record.splits.iter();
     lists.find_map(|(split, classes)| {
@@ -460,7 +469,7 @@ fn missing(folder: &Path, record: &Record) -> Option<PathBuf> {
     })
 }
 
-/// Whether a file of the folder has not the length it should have.
+/// Whether a file of the folder has a wrong length.
 fn is_cut(folder: &Path, pictures: &[&Planned], prints: &[Fingerprint], record: &Record) -> bool {
     record.transfer != Transfer::Manifest
         && pictures.iter().zip(prints).any(|(picture, print)| {

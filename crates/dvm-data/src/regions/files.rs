@@ -1,4 +1,4 @@
-//! The files that say where objects are.
+//! Files with boxes and masks.
 
 use std::collections::HashSet;
 use std::fs;
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// Files that are looked at in one folder.
+/// Most files in one folder.
 const MOST_FILES: usize = 5_000_000;
 
-/// The files in `folder` and in the folders in it, from it, sorted; hidden ones are left out.
-pub(super) fn look_through(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+/// The files in `folder` and its subfolders, as relative paths, sorted, without hidden ones.
+pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
-    // Links may lead back to where they are.
+    // Links may form loops.
     let mut entered: HashSet<PathBuf> = fs::canonicalize(folder).into_iter().collect();
     let mut folders = vec![PathBuf::new()];
     while let Some(within) = folders.pop() {
@@ -35,7 +35,7 @@ pub(super) fn look_through(folder: &Path) -> Result<Vec<PathBuf>, Error> {
             if found.len() > MOST_FILES {
                 return Err(Error::Layout {
                     path: folder.into(),
-                    detail: format!("holds more than {MOST_FILES} files, the most that are read"),
+                    detail: format!("contains more than {MOST_FILES} files, the limit"),
                 });
             }
         }
@@ -44,14 +44,14 @@ pub(super) fn look_through(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-/// Whether a file's name ends so, in any case.
+/// Whether a file's name has this ending, in upper or lower case.
 pub(super) fn ends_with(file: &Path, ending: &str) -> bool {
     let own = file.extension().unwrap_or_default();
     own.eq_ignore_ascii_case(ending)
 }
 
-/// The first bytes of a file, without the spaces and the mark of UTF-8 before them.
-pub(super) fn beginning(path: &Path) -> Result<Vec<u8>, Error> {
+/// The first bytes of a file, after spaces and the UTF-8 byte order mark.
+pub(super) fn start(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     fs::File::open(path)
         .and_then(|file| file.take(1 << 12).read_to_end(&mut bytes))
@@ -60,7 +60,7 @@ pub(super) fn beginning(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(rest.trim_ascii_start().to_vec())
 }
 
-/// The bytes of a file that has no more than `most`.
+/// The bytes of a file with at most `most` bytes.
 pub(super) fn bytes_of(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     fs::File::open(path)
@@ -72,11 +72,11 @@ pub(super) fn bytes_of(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// That a file is larger than any of its kind.
+/// The error for a file that is too large.
 pub(super) fn too_large(path: &Path, most: u64) -> Error {
     Error::Layout {
         path: path.into(),
-        detail: format!("has more than {} MB, the most that is read", most >> 20),
+        detail: format!("has more than {} MB, the limit", most >> 20),
     }
 }
 

@@ -1,25 +1,25 @@
-//! Which picture an entry is about.
+//! Matches entries with pictures.
 
 use std::fmt;
 use std::path::Path;
 
-/// The picture that an entry is about: its name, and the folders that the entry says it is in.
+/// The picture of an entry: its name, and the folders that the entry gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
-    /// Folders from the outermost on, then the name.
+    /// Folders, from the outermost, then the name.
     parts: Box<[Box<str>]>,
-    /// Whether the name is one without an ending.
+    /// Whether the name has no extension.
     has_no_ending: bool,
 }
 
 impl Key {
-    /// The picture that a file calls so, with `/` or `\` between folders; none if there is no name.
+    /// The picture with this path, with `/` or `\` between folders; `None` if there is no name.
     pub(super) fn named(text: &str) -> Option<Self> {
         let mut parts: Vec<Box<str>> = Vec::new();
         for part in text.split(['/', '\\']) {
             match part {
                 "" | "." => {}
-                // What is above is not known.
+                // The folders above are not known.
                 ".." => parts.clear(),
                 part => parts.push(part.into()),
             }
@@ -33,7 +33,7 @@ impl Key {
         })
     }
 
-    /// The picture of the same name as a file of one's own, but for the ending, in the folder of the same name.
+    /// The picture with the same name as this file except for the extension, in the folder of the same name.
     pub(super) fn without_ending(file: &Path) -> Option<Self> {
         let mut parts = Vec::new();
         for part in file.with_extension("").iter() {
@@ -50,12 +50,12 @@ impl Key {
         self.parts.last().map_or("", |name| name)
     }
 
-    /// How many folders are known, and the name.
+    /// Number of known folders, plus 1 for the name.
     pub(super) fn depth(&self) -> usize {
         self.parts.len()
     }
 
-    /// Whether a picture is the one that is meant: it has the name, and is in these folders.
+    /// Whether this is the picture: it has the name and is in these folders.
     pub(super) fn fits(&self, picture: &Path) -> bool {
         let is = |own: &str, part: Option<&std::ffi::OsStr>| part.is_some_and(|part| part == own);
         let name = self.name();
@@ -67,7 +67,7 @@ impl Key {
     }
 }
 
-/// The names by which entries may call a picture: its own, and that without the ending.
+/// The names that entries may use for a picture: with and without extension.
 pub(super) fn names_of(picture: &Path) -> impl Iterator<Item = String> {
     let name =
         |name: Option<&std::ffi::OsStr>| name.and_then(|name| name.to_str().map(str::to_owned));
@@ -91,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_folders_fits_in_any_folder() {
+    fn a_name_without_folders_matches_in_any_folder() {
         assert!(fits("x.jpg", "/data/a/x.jpg"));
         assert!(!fits("x.jpg", "/data/a/xx.jpg"));
         assert!(!fits("x.jpg", "/data/x.jpg/y.jpg"));
     }
 
     #[test]
-    fn folders_that_are_named_must_be_the_pictures_own() {
+    fn given_folders_must_match_the_pictures() {
         assert!(fits("a/x.jpg", "/data/a/x.jpg"));
         assert!(!fits("a/x.jpg", "/data/b/x.jpg"));
         assert!(!fits("data/a/x.jpg", "a/x.jpg"));
@@ -107,10 +107,10 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_counts_if_the_entry_has_one() {
+    fn an_extension_must_match_if_the_entry_has_one() {
         assert!(!fits("x.jpg", "/data/x.png"));
         assert!(fits("x", "/data/x.png"));
-        // A picture `x.jpg.png` is not the picture `x.jpg`.
+        // The picture `x.jpg.png` is not `x.jpg`.
         assert!(!fits("x.jpg", "/data/x.jpg.png"));
         let mask = Key::without_ending(Path::new("a/x.png")).unwrap();
         assert!(mask.fits(Path::new("/photos/a/x.jpg")));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_no_picture() {
+    fn a_folder_is_not_a_picture() {
         for text in ["", ".", "a/", "a/..", "/", "\\"] {
             assert_eq!(Key::named(text), None, "{text}");
         }

@@ -1,4 +1,4 @@
-//! From the original picture to the pixels that a network sees.
+//! Objects in the pixels of a network's input.
 
 use std::collections::BTreeSet;
 
@@ -6,30 +6,30 @@ use dvm_image::{Placement, Rectangle};
 
 use super::shape::{Object, between};
 
-/// What is known of where the objects of a picture are in a network's input.
+/// The objects of a picture in a network's input.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Located {
-    /// They are here.
+    /// The input shows them.
     Seen(Region),
-    /// The network does not see them: the crop leaves them out, or they are smaller than a pixel. Figures
-    /// about the object cannot be told; the sentence says why.
+    /// The input does not show them: they are outside the crop or smaller than a pixel, so metrics of the
+    /// object cannot be computed. The text is the reason.
     Unseen(String),
-    /// Nothing is known of this picture, or of this class in it; the sentence says so.
+    /// There is no entry for this picture, or for this class in it. The text is the reason.
     Unknown(String),
 }
 
-/// The pixels of a network's input that show objects.
+/// The pixels of objects in a network's input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Region {
-    /// Whether each pixel of the input does, `[H, W]`; at least one does.
+    /// Whether each pixel of the input is on an object, `[H, W]`; at least one is.
     pub pixels: Vec<bool>,
-    /// What the entry of the picture is called in its file, such as `images[3]`.
+    /// Name of the picture's entry in its file, such as `images[3]`.
     pub entry: String,
-    /// How many objects these are.
+    /// Number of objects.
     pub objects: usize,
-    /// How much of their area the network sees, 0 … 1; to about 0.01.
+    /// Share of their area in the input, 0 … 1, to about 0.01.
     pub seen: f64,
-    /// What its user should know: a part that is cut off.
+    /// Warnings, such as a part that is cut off.
     pub warnings: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Located {
         }
     }
 
-    /// What its user should know.
+    /// The warnings.
     pub fn warnings(&self) -> Vec<String> {
         match self {
             Self::Seen(region) => region.warnings.clone(),
@@ -51,7 +51,7 @@ impl Located {
     }
 }
 
-/// The pixels of the objects of a class; or the object that does not fit the picture, and why.
+/// The pixels of the objects of a class; or the object that does not match the picture, and why.
 pub(super) fn locate<'o>(
     objects: &'o [Object],
     class: Option<&str>,
@@ -82,7 +82,7 @@ pub(super) fn locate<'o>(
         1 => ("the object", "is"),
         _ => ("all objects", "are"),
     };
-    let empty = || format!("{them} of {entry} {are} empty: no pixel of the picture shows one");
+    let empty = || format!("{them} of {entry} {are} empty: no pixel of the picture belongs to it");
     let Some(bounds) = bounds(&meant) else {
         return Ok(Located::Unseen(empty()));
     };
@@ -96,10 +96,10 @@ pub(super) fn locate<'o>(
     };
     if !is_seen {
         return Ok(Located::Unseen(match seen > 0.0 {
-            true => format!("{them} {are} smaller than a pixel of what the network sees"),
+            true => format!("{them} {are} smaller than a pixel of the input"),
             false => format!(
-                "{them} {are} cut off: the network sees only the centre of this picture; resize the whole \
-                 picture to {height}×{width} to see all of it, with its proportions changed"
+                "{them} {are} cut off, because the input is only the centre of this picture; to see all of it, \
+                 resize the whole picture to {height}×{width}, which changes its proportions"
             ),
         }));
     }
@@ -116,14 +116,12 @@ pub(super) fn locate<'o>(
             "the objects"
         };
         warnings.push(format!(
-            "{share} % of {of} is cut off: the network sees only the centre of this picture, and figures \
-             about the object count what it sees"
+            "{share} % of {of} is cut off, because the input is only the centre of this picture; metrics of the \
+             object use the visible part"
         ));
     }
     if !pixels.contains(&false) {
-        warnings.push(
-            "the object fills all that the network sees, so every map is on the object".into(),
-        );
+        warnings.push("the object fills the whole input, so every map is on the object".into());
     }
     Ok(Located::Seen(Region {
         pixels,
@@ -134,12 +132,12 @@ pub(super) fn locate<'o>(
     }))
 }
 
-/// Sets the points that the objects take within the picture.
+/// Sets the points of the objects within the picture.
 fn paint(objects: &[&Object], placement: &Placement, ys: &[f64], xs: &[f64], grid: &mut [bool]) {
     for object in objects {
         object.shape.paint(ys, xs, grid);
     }
-    // Boxes may reach beyond the picture, where the crop may be padded.
+    // Boxes may extend beyond the picture, where the crop may be padded.
     let (height, width) = placement.original_size();
     let rows = between(ys, 0.0, height as f64);
     let columns = between(xs, 0.0, width as f64);
@@ -153,10 +151,10 @@ fn paint(objects: &[&Object], placement: &Placement, ys: &[f64], xs: &[f64], gri
     }
 }
 
-/// Points along each side of the rectangle around the objects at which is looked to tell how much is seen.
+/// Sampled points along each side of the bounding rectangle, to estimate the visible share.
 const POINTS: usize = 256;
 
-/// Rows and columns of the smallest rectangle around the objects; none if they have no pixel.
+/// Rows and columns of the bounding rectangle of the objects; `None` if they have no pixel.
 fn bounds(objects: &[&Object]) -> Option<Rectangle> {
     let bounds = objects.iter().filter_map(|object| object.shape.bounds());
     bounds.reduce(|(rows, columns), (r, c)| {
@@ -167,7 +165,7 @@ fn bounds(objects: &[&Object]) -> Option<Rectangle> {
     })
 }
 
-/// Whether the crop shows all of a rectangle that is on the picture.
+/// Whether the crop contains the whole rectangle.
 fn is_shown((rows, columns): &Rectangle, placement: &Placement) -> bool {
     let (height, width) = placement.original_size();
     let (shown_rows, shown_columns) = placement.shown();
@@ -177,7 +175,7 @@ fn is_shown((rows, columns): &Rectangle, placement: &Placement) -> bool {
         && columns.end.min(width as f64) <= shown_columns.end
 }
 
-/// How much of the area of objects within these bounds the crop shows, 0 … 1; none if they have no area.
+/// Share of the area of objects within these bounds in the crop, 0 … 1; `None` if they have no area.
 fn seen(objects: &[&Object], (rows, columns): &Rectangle, placement: &Placement) -> Option<f64> {
     let (height, width) = placement.original_size();
     let spread = |from: f64, to: f64| -> Vec<f64> {
@@ -211,12 +209,12 @@ fn count(grid: &[bool]) -> usize {
     grid.iter().filter(|&&is_object| is_object).count()
 }
 
-/// A class name as it is compared with others.
+/// A class name for comparison with others.
 fn plain(name: &str) -> String {
     name.trim().replace('_', " ").to_lowercase()
 }
 
-/// Names of classes that a message lists.
+/// Most class names in a message.
 const NAMED: usize = 8;
 
 fn no_object(objects: &[Object], class: Option<&str>, entry: &str) -> String {
@@ -274,8 +272,8 @@ mod tests {
 
     #[test]
     fn a_box_goes_through_resizing_and_cropping_of_a_wide_picture() {
-        // 8×16 to 4×8, of which the columns 2 to 5 are seen: column j of the crop shows x = 2 (j + 2.5) of the
-        // original, 5, 7, 9, 11; row i shows y = 1, 3, 5, 7.
+        // 8×16 to 4×8, of which the crop has the columns 2 to 5: column j of the crop is x = 2 (j + 2.5) of the
+        // original, 5, 7, 9, 11; row i is y = 1, 3, 5, 7.
         let placement = placement(Resize::ShortSide(4), (4, 4), (8, 16));
         let found = located(&[object("a", 2.0, 7.0, 3.0, 4.0)], None, &placement);
         assert_eq!(seen_rows(&found, 4), ["....", ".##.", "....", "...."]);
@@ -284,7 +282,7 @@ mod tests {
 
     #[test]
     fn rows_and_columns_are_not_confused_in_a_tall_picture() {
-        // 16×8 resized to 8×4, rows 2 to 5 seen: y = 5, 7, 9, 11; x = 1, 3, 5, 7.
+        // 16×8 resized to 8×4, cropped to rows 2 to 5: y = 5, 7, 9, 11; x = 1, 3, 5, 7.
         let placement = placement(Resize::ShortSide(4), (4, 4), (16, 8));
         let found = located(&[object("a", 7.0, 2.0, 4.0, 3.0)], None, &placement);
         assert_eq!(seen_rows(&found, 4), ["....", ".#..", ".#..", "...."]);
@@ -307,8 +305,8 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_cut_off_comes_with_a_warning() {
-        // The columns 2 to 5 of 8 are seen; of the box's columns 0 to 3 that is half.
+    fn a_part_that_is_cut_off_is_a_warning() {
+        // The crop has the columns 2 to 5 of 8, half of the box's columns 0 to 3.
         let placement = placement(Resize::None, (4, 4), (4, 8));
         let found = located(&[object("a", 0.0, 0.0, 4.0, 4.0)], None, &placement);
         assert_eq!(seen_rows(&found, 4), ["##.."; 4]);
@@ -324,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_is_cut_off_as_a_whole_is_not_seen() {
+    fn an_object_that_is_cut_off_completely_is_not_seen() {
         let placement = placement(Resize::None, (4, 4), (4, 8));
         let found = located(&[object("a", 0.0, 6.0, 4.0, 2.0)], None, &placement);
         assert_eq!(found.pixels(), None);
@@ -351,14 +349,14 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_fills_the_picture_comes_with_a_warning() {
+    fn an_object_that_fills_the_picture_is_a_warning() {
         let placement = placement(Resize::None, (4, 4), (4, 4));
         let found = located(&[object("a", 0.0, 0.0, 4.0, 4.0)], None, &placement);
         assert!(found.warnings()[0].contains("every map is on the object"));
     }
 
     #[test]
-    fn only_objects_of_the_class_count_and_names_need_not_be_written_alike() {
+    fn only_objects_of_the_class_count_and_case_and_underscores_do_not_matter() {
         let placement = placement(Resize::None, (1, 4), (1, 4));
         let objects = [
             object("Tiger_cat", 0.0, 0.0, 1.0, 1.0),

@@ -1,4 +1,4 @@
-//! Masks: one PNG file per picture, of the same size; a pixel that is not zero is the object.
+//! Masks: one PNG file per picture, of the same size. Non-zero pixels are the object.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -17,8 +17,8 @@ use crate::Error;
 /// PNG masks.
 pub(super) const MASKS: Format = Format {
     name: "masks",
-    summary: "a folder of masks (PNG, one per picture and named like it, not zero where the object is)",
-    is_begun_by: |bytes| bytes.starts_with(b"\x89PNG"),
+    summary: "a folder of masks (PNG, one per picture with its name, non-zero on the object)",
+    recognises: |bytes| bytes.starts_with(b"\x89PNG"),
     ending: Some("png"),
     open,
 };
@@ -48,18 +48,18 @@ fn read(path: &Path, size: (usize, usize)) -> Result<Described<'static>, Error> 
     })
 }
 
-/// Which pixels are not zero, `[H, W]`, of a mask of this size: of a palette the number counts and not the
-/// colour, of a colour any of its channels, and what is fully transparent is not the object.
+/// The non-zero pixels, `[H, W]`, of a mask of this size. With a palette, the index counts and not the colour;
+/// of colours, any channel counts; fully transparent pixels are not the object.
 fn decoded(bytes: &[u8], size: (usize, usize), limits: &Limits) -> Result<Arc<[bool]>, String> {
-    let broken = |error: png::DecodingError| format!("is no PNG mask that can be read: {error}");
+    let broken = |error: png::DecodingError| format!("is not a readable PNG mask: {error}");
     let memory = usize::try_from(limits.memory).unwrap_or(usize::MAX);
     let mut decoder = Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: memory });
-    // A few kilobytes of these can inflate to gigabytes, and they change no pixel.
+    // A few kilobytes of text chunks can inflate to gigabytes, and they do not affect pixels.
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::IDENTITY);
     let header = decoder.read_header_info().map_err(broken)?;
-    // Before memory is taken for what the header claims: the picture of this size is there already.
+    // Checked before memory is allocated: a picture of this size is already in memory.
     let own = (header.height as usize, header.width as usize);
     if own != size {
         return Err(another_size(own, size));
@@ -96,7 +96,7 @@ fn decoded(bytes: &[u8], size: (usize, usize), limits: &Limits) -> Result<Arc<[b
         }));
     }
     if pixels.len() != size.0 * size.1 {
-        return Err("has fewer pixels than it says".into());
+        return Err("has fewer pixels than its header declares".into());
     }
     Ok(pixels.into())
 }

@@ -1,10 +1,10 @@
-//! Where objects are in pictures: boxes, outlines and masks that people drew.
+//! Annotated objects in pictures: boxes, outlines and masks.
 //!
-//! [`Regions::open`] reads a file or a folder of one of the formats in [`ALL`], told from its content;
-//! [`Regions::locate`] says which pixels of a network's input show the objects of one picture. A new format
+//! [`Regions::open`] reads a file or a folder in one of the formats in [`ALL`], recognised by its content.
+//! [`Regions::locate`] finds the pixels of a network's input that show the objects of a picture. A new format
 //! is one file and one line in [`ALL`].
 //!
-//! All of them take files from strangers: what a file claims is bounded before memory or time is spent on it.
+//! Files may be hostile: sizes they declare are checked before memory or time is spent.
 
 mod coco;
 mod files;
@@ -26,15 +26,15 @@ pub use located::{Located, Region};
 pub use shape::{Object, Shape};
 use store::{Described, Store};
 
-/// A format in which people say where objects are.
+/// A format of boxes or masks.
 pub struct Format {
     /// Its name, such as `Pascal VOC`.
     pub name: &'static str,
-    /// What it looks like, in one line.
+    /// A summary of one line.
     pub summary: &'static str,
-    /// Whether a file that begins with these bytes, spaces left out, is one of it.
-    is_begun_by: fn(&[u8]) -> bool,
-    /// For a format with one file per picture, how the names of these files end.
+    /// Whether a file that starts with these bytes (after spaces) has this format.
+    recognises: fn(&[u8]) -> bool,
+    /// The extension of the files, for a format with one file per picture.
     ending: Option<&'static str>,
     /// Opens these files of a folder.
     open: Open,
@@ -42,10 +42,10 @@ pub struct Format {
 
 type Open = fn(folder: &Path, files: Vec<PathBuf>) -> Result<(Vec<Key>, Box<dyn Store>), Error>;
 
-/// All formats. If a folder has files of several, the first of them counts.
+/// All formats. If a folder has files of several, the first format is used.
 pub static ALL: &[Format] = &[coco::COCO, voc::VOC, masks::MASKS];
 
-/// Where objects are in some pictures.
+/// Annotated objects of some pictures.
 pub struct Regions {
     path: PathBuf,
     format: &'static Format,
@@ -55,24 +55,24 @@ pub struct Regions {
 }
 
 impl Regions {
-    /// Reads a COCO file, a folder of Pascal VOC files or a folder of masks. Of folders only the names are
-    /// looked at; each file is read when its picture is asked for.
+    /// Reads a COCO file, a folder of Pascal VOC files or a folder of masks. Files in a folder are read when
+    /// their picture is needed.
     ///
     /// # Errors
-    /// [`Error::File`] for what cannot be read, [`Error::Layout`] for what is none of these,
-    /// [`Error::Region`] for an entry that makes no sense, or two of the same picture.
+    /// [`Error::File`] for a file that cannot be read, [`Error::Layout`] for another format, [`Error::Region`]
+    /// for an invalid entry, or two entries of the same picture.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let (format, folder, files) = found(path)?;
         let (keys, store) = (format.open)(&folder, files)?;
         let mut by_name: HashMap<String, Vec<u32>> = HashMap::with_capacity(keys.len());
         for (index, key) in keys.iter().enumerate() {
             let same_name = by_name.entry(key.name().to_owned()).or_default();
-            // Looked through one by one: a file with a million pictures of one name is no data set.
+            // The list is searched linearly; real data sets do not have so many pictures of one name.
             if same_name.len() >= MOST_OF_ONE_NAME {
                 return Err(Error::Layout {
                     path: path.into(),
                     detail: format!(
-                        "names more than {MOST_OF_ONE_NAME} pictures `{}`",
+                        "there are more than {MOST_OF_ONE_NAME} pictures named `{}`",
                         key.name()
                     ),
                 });
@@ -85,7 +85,7 @@ impl Regions {
                     path: path.into(),
                     entry: store.name(index),
                     detail: format!(
-                        "is about the same picture as {}: `{key}`",
+                        "is for the same picture as {}: `{key}`",
                         store.name(other as usize)
                     ),
                 });
@@ -111,19 +111,18 @@ impl Regions {
         self.format
     }
 
-    /// How many pictures it is about.
+    /// Number of pictures with an entry.
     pub fn pictures(&self) -> usize {
         self.keys.len()
     }
 
-    /// Which pixels of a network's input show the objects of a picture: those whose centres are on an object,
-    /// where `placement` says where the input is on the picture. Only the objects of `class` count, if one
-    /// is given; names are compared without regard to case, and `_` is a space. Objects without a class, such
-    /// as masks, count for every class.
+    /// The pixels of a network's input whose centres are on an object of the picture; `placement` is the
+    /// position of the input on the picture. With a `class`, only its objects count; names are compared
+    /// ignoring case, and `_` is a space. Objects without a class, such as masks, count for every class.
     ///
     /// # Errors
-    /// [`Error::Region`] if the entry of the picture makes no sense, is about a picture of another size, or
-    /// several entries fit; [`Error::File`] and [`Error::Layout`] for files that cannot be read.
+    /// [`Error::Region`] if the entry of the picture is invalid or for a picture of another size, or several
+    /// entries match; [`Error::File`] and [`Error::Layout`] for files that cannot be read.
     pub fn locate(
         &self,
         picture: &Path,
@@ -142,8 +141,7 @@ impl Regions {
         })
     }
 
-    /// Refuses pictures of which two have the same entry: of `a/x.jpg` and `b/x.jpg`, one is not the picture
-    /// that a file means by `x.jpg`.
+    /// Checks that no two pictures have the same entry: `x.jpg` in a file can be `a/x.jpg` or `b/x.jpg`.
     ///
     /// # Errors
     /// [`Error::Region`] with the two pictures, and as [`Regions::locate`].
@@ -162,8 +160,8 @@ impl Regions {
                     return Err(self.wrong(
                         self.store.name(index),
                         format!(
-                            "does not say whether it is about {other} or {this}: give the folder of one of \
-                             them alone, or name pictures with their folders"
+                            "may be for {other} or {this}: explain the folder of only one of them, or add the \
+                             folders to the names in the file"
                         ),
                     ));
                 }
@@ -173,7 +171,7 @@ impl Regions {
         Ok(())
     }
 
-    /// The entry of a picture: the one that names it with the most of its folders.
+    /// The entry of a picture: the matching one with the most folders.
     fn entry(&self, picture: &Path) -> Result<Option<usize>, Error> {
         let whole = std::path::absolute(picture).map_err(Error::file(picture))?;
         let mut fitting: Vec<usize> = key::names_of(&whole)
@@ -193,7 +191,7 @@ impl Regions {
             [first, second, ..] => Err(self.wrong(
                 self.store.name(second),
                 format!(
-                    "is about {} as much as {} is: remove one of them",
+                    "matches {} as well as {} does: remove one of them",
                     picture.display(),
                     self.store.name(first)
                 ),
@@ -201,23 +199,23 @@ impl Regions {
         }
     }
 
-    /// That no entry is about this picture, and which come near.
+    /// The message that no entry matches this picture, with similar entries.
     fn nothing_about(&self, picture: &Path) -> String {
         let near = key::names_of(picture)
             .filter_map(|name| self.by_name.get(&name))
             .flatten()
             .map(|&index| format!("`{}`", self.keys[index as usize]))
             .next();
-        let near = near.map(|near| format!("; {near} is in another folder or has another ending"));
+        let near = near.map(|near| format!("; {near} has another folder or extension"));
         format!(
-            "{} says nothing about {}{}",
+            "{} has no entry for {}{}",
             self.path.display(),
             picture.display(),
             near.unwrap_or_default()
         )
     }
 
-    /// Refuses an entry about a picture of another size, and more objects than any picture has.
+    /// Refuses an entry for a picture of another size, and too many objects.
     fn check(&self, entry: &str, described: &Described, size: (usize, usize)) -> Result<(), Error> {
         let wrong = |detail| Err(self.wrong(entry.into(), detail));
         if let Some(stated) = described.size.filter(|&stated| stated != size) {
@@ -226,13 +224,13 @@ impl Regions {
         if described.objects.len() > MOST_OBJECTS {
             let objects = described.objects.len();
             return wrong(format!(
-                "has {objects} objects; the most that are read of one picture are {MOST_OBJECTS}"
+                "has {objects} objects; the limit per picture is {MOST_OBJECTS}"
             ));
         }
         let numbers: usize = described.objects.iter().map(|o| o.shape.numbers()).sum();
         if numbers > MOST_NUMBERS {
             return wrong(format!(
-                "has outlines of {numbers} numbers; the most that are read of one picture are {MOST_NUMBERS}"
+                "has outlines of {numbers} numbers; the limit per picture is {MOST_NUMBERS}"
             ));
         }
         Ok(())
@@ -247,11 +245,11 @@ impl Regions {
     }
 }
 
-/// Pictures of one name in different folders.
+/// Most pictures of one name in different folders.
 const MOST_OF_ONE_NAME: usize = 10_000;
-/// Objects of one picture.
+/// Most objects of one picture.
 const MOST_OBJECTS: usize = 10_000;
-/// Coordinates and run lengths of the objects of one picture.
+/// Most coordinates and run lengths of the objects of one picture.
 const MOST_NUMBERS: usize = 500_000;
 
 fn another_size(stated: (usize, usize), size: (usize, usize)) -> String {
@@ -260,13 +258,13 @@ fn another_size(stated: (usize, usize), size: (usize, usize)) -> String {
         false => "",
     };
     format!(
-        "is about a picture of {}×{} pixels (rows × columns), but this one has {}×{}{turned}; boxes and masks \
-         must be those of the picture itself, not of a resized one",
+        "is for a picture of {}×{} pixels (rows × columns), but this one has {}×{}{turned}; boxes and masks must \
+         match the picture itself, not a resized copy",
         stated.0, stated.1, size.0, size.1
     )
 }
 
-/// The format of a file or folder, and the files that are of it, from the folder that they are in.
+/// The format of a file or folder, and the files with it, relative to the folder.
 fn found(path: &Path) -> Result<(&'static Format, PathBuf, Vec<PathBuf>), Error> {
     let layout = |detail: String| Error::Layout {
         path: path.into(),
@@ -278,7 +276,7 @@ fn found(path: &Path) -> Result<(&'static Format, PathBuf, Vec<PathBuf>), Error>
     };
     let kind = std::fs::metadata(path).map_err(Error::file(path))?;
     if kind.is_dir() {
-        let files = files::look_through(path)?;
+        let files = files::list(path)?;
         for format in ALL {
             let Some(ending) = format.ending else {
                 continue;
@@ -295,7 +293,7 @@ fn found(path: &Path) -> Result<(&'static Format, PathBuf, Vec<PathBuf>), Error>
         let json = files.iter().find(|file| files::ends_with(file, "json"));
         let hint = json.map(|file| format!("; for COCO, give the file itself: {}", file.display()));
         return Err(layout(format!(
-            "holds no boxes or masks: {}{}",
+            "contains no boxes or masks: {}{}",
             known(),
             hint.unwrap_or_default()
         )));
@@ -303,14 +301,16 @@ fn found(path: &Path) -> Result<(&'static Format, PathBuf, Vec<PathBuf>), Error>
     if !kind.is_file() {
         return Err(layout("is neither a file nor a folder".into()));
     }
-    let beginning = files::beginning(path)?;
-    let format = ALL.iter().find(|format| (format.is_begun_by)(&beginning));
+    let beginning = files::start(path)?;
+    let format = ALL.iter().find(|format| (format.recognises)(&beginning));
     let format = format.ok_or_else(|| {
         let list = match beginning.first() {
-            Some(b'[') => "is a list; a COCO file is an object with `images` and `annotations`. ",
+            Some(b'[') => {
+                "is a list, but a COCO file is an object with `images` and `annotations`; it "
+            }
             _ => "",
         };
-        layout(format!("{list}is none of these: {}", known()))
+        layout(format!("{list}must be one of these: {}", known()))
     })?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let name = path.file_name().unwrap_or_default();

@@ -8,17 +8,17 @@ use super::coco::Runs;
 /// An object in a picture.
 #[derive(Clone, Debug)]
 pub struct Object {
-    /// The name of its class, if that is known.
+    /// The name of its class, if known.
     pub class: Option<Arc<str>>,
-    /// Which pixels it takes.
+    /// Its shape.
     pub shape: Shape,
-    /// Which one it is in its file, from 0.
+    /// Its index in the file, from 0.
     pub(super) index: u32,
 }
 
-/// Which pixels of the original picture an object takes. Coordinates are in pixels, continuous, with the
-/// origin at the outer corner of the top left pixel: pixel `i` has its centre at `i + 0.5`. A point on the top
-/// or left edge is inside, one on the bottom or right edge is not.
+/// The shape of an object on the original picture. Coordinates are in pixels, continuous, with the origin at
+/// the outer corner of the top left pixel: the centre of pixel `i` is `i + 0.5`. Points on the top or left edge
+/// are inside, points on the bottom or right edge are not.
 #[derive(Clone, Debug)]
 pub enum Shape {
     /// A rectangle.
@@ -28,10 +28,9 @@ pub enum Shape {
         /// From the left edge to the right edge.
         columns: Range<f64>,
     },
-    /// All that is inside of one of these outlines (`x`, `y` of each corner; where an outline crosses itself,
-    /// what it surrounds an odd number of times).
+    /// The union of these outlines (`x`, `y` of each corner; even-odd rule where an outline crosses itself).
     Polygons(Box<[Box<[[f32; 2]]>]>),
-    /// A mask as lengths of runs, column by column.
+    /// A run-length encoded mask, column by column.
     Runs(Runs),
     /// A mask, `[H, W]`.
     Mask {
@@ -42,11 +41,11 @@ pub enum Shape {
     },
 }
 
-/// How far a shape may reach beyond its picture, in pixels: coordinates are rounded.
+/// How far a shape may extend beyond its picture, in pixels, because coordinates are rounded.
 const OVERHANG: f64 = 1.0;
 
 impl Shape {
-    /// How many numbers describe it, but for a mask of a file of its own.
+    /// How many numbers describe it; 0 for a mask file.
     pub(super) fn numbers(&self) -> usize {
         match self {
             Self::Box { .. } => 4,
@@ -56,7 +55,7 @@ impl Shape {
         }
     }
 
-    /// Rows and columns of the smallest rectangle around it; none if it has no pixel.
+    /// Rows and columns of its bounding rectangle; `None` if it has no pixel.
     pub(super) fn bounds(&self) -> Option<(Range<f64>, Range<f64>)> {
         match self {
             Self::Box { rows, columns } => Some((rows.clone(), columns.clone())),
@@ -66,7 +65,7 @@ impl Shape {
         }
     }
 
-    /// Why it does not fit a picture of so many rows and columns, if it does not.
+    /// Why it does not match a picture of so many rows and columns, if it does not.
     pub(super) fn misfit(&self, (height, width): (usize, usize)) -> Option<String> {
         if let Self::Runs(runs) = self
             && runs.size() != (height, width)
@@ -82,13 +81,13 @@ impl Shape {
         ];
         let (side, by) = beyond.into_iter().find(|(_, by)| *by > OVERHANG)?;
         Some(format!(
-            "reaches {by} pixels beyond the {side} edge of its picture of {height}×{width} pixels; is it of \
-             another picture, or of this one at another size?"
+            "extends {by} pixels beyond the {side} edge of its picture of {height}×{width} pixels; check that it \
+             belongs to this picture, at this size"
         ))
     }
 
-    /// Sets the points `(ys[i], xs[j])` of the original that it takes to `true` in `grid`, `[ys, xs]`. Both
-    /// rise.
+    /// Sets `grid` (`[ys, xs]`) to `true` at the points `(ys[i], xs[j])` of the original that are inside. Both
+    /// lists are increasing.
     pub(super) fn paint(&self, ys: &[f64], xs: &[f64], grid: &mut [bool]) {
         match self {
             Self::Box { rows, columns } => {
@@ -117,7 +116,8 @@ impl Shape {
     }
 }
 
-/// The indices of rising values in `from .. to`.
+// Whether an odd number of edges is crossed between the point before and this one.
+/// The indices of increasing values in `from .. to`.
 pub(super) fn between(values: &[f64], from: f64, to: f64) -> Range<usize> {
     let start = values.partition_point(|&value| value < from);
     let end = values.partition_point(|&value| value < to);
@@ -189,7 +189,7 @@ fn paint_polygon(outline: &[[f32; 2]], ys: &[f64], xs: &[f64], grid: &mut [bool]
 mod tests {
     use super::*;
 
-    /// Rows of `#` and `.`: which of the pixels of a grid have their centres in a shape.
+    /// The pixels of a grid with the centre in a shape, as rows of `#` and `.`.
     fn painted(shape: &Shape, height: usize, width: usize) -> Vec<String> {
         let centres = |count| (0..count).map(|i| i as f64 + 0.5).collect::<Vec<_>>();
         let mut grid = vec![false; height * width];
@@ -205,13 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pixel_is_in_a_box_if_its_centre_is_and_the_top_left_edge_belongs_to_it() {
+    fn a_pixel_is_in_a_box_if_its_centre_is_inside_or_on_the_top_left_edge() {
         let shape = Shape::Box {
             rows: 0.5..1.5,
             columns: 0.51..3.5,
         };
         assert_eq!(painted(&shape, 3, 5), [".##..", ".....", "....."]);
-        // Two boxes side by side share no pixel and leave none out.
+        // Two adjacent boxes share no pixel and leave no gap.
         let right = Shape::Box {
             rows: 0.5..1.5,
             columns: 3.5..9.0,
@@ -220,14 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn a_triangle_takes_the_centres_on_its_side_of_the_slope() {
-        // The slope x + y = 4 goes through the centres (0.5, 3.5) … (3.5, 0.5), which are not inside.
+    fn a_triangle_contains_the_centres_on_its_side_of_the_slope() {
+        // The slope x + y = 4 goes through the centres (0.5, 3.5) … (3.5, 0.5), which are outside.
         let shape = polygon(&[[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]]);
         assert_eq!(painted(&shape, 4, 4), ["###.", "##..", "#...", "...."]);
     }
 
     #[test]
-    fn what_an_outline_surrounds_twice_is_outside_and_outlines_are_united() {
+    fn outlines_follow_the_even_odd_rule_and_are_united() {
         let square = [[0.0, 0.0], [5.0, 0.0], [5.0, 5.0], [0.0, 5.0]];
         let hole = [
             [0.0, 0.0],
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_may_reach_beyond_its_picture_by_a_pixel() {
+    fn a_shape_may_extend_beyond_its_picture_by_a_pixel() {
         let of = |columns| Shape::Box {
             rows: 0.0..1.0,
             columns,
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_of_a_mask_are_those_of_its_pixels() {
+    fn the_bounds_of_a_mask_are_those_of_its_pixels() {
         let mut pixels = [false; 12];
         assert_eq!(bounds_of_mask(4, &pixels), None);
         (pixels[6], pixels[9]) = (true, true);

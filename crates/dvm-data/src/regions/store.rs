@@ -1,4 +1,4 @@
-//! What formats give: the objects of each entry.
+//! Entries of a file or folder, with their objects.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -10,25 +10,25 @@ use crate::Error;
 
 /// The entries of a file or a folder.
 pub(super) trait Store: Send + Sync {
-    /// What the entry of this index says of a picture of so many rows and columns.
+    /// The entry of this index, for a picture of so many rows and columns.
     fn describe(&self, index: usize, size: (usize, usize)) -> Result<Described<'_>, Error>;
 
-    /// What the entry is called, such as `images[3]`.
+    /// The name of an entry, such as `images[3]`.
     fn name(&self, index: usize) -> String;
 
-    /// What its object of this index is called, such as `annotations[17]`.
+    /// The name of its object of this index, such as `annotations[17]`.
     fn name_of_object(&self, index: usize, object: &Object) -> String;
 }
 
-/// What an entry says of its picture.
+/// An entry.
 pub(super) struct Described<'a> {
-    /// Rows and columns of the picture, if it says so.
+    /// Rows and columns of the picture, if the entry gives them.
     pub(super) size: Option<(usize, usize)>,
     /// The objects.
     pub(super) objects: Cow<'a, [Object]>,
 }
 
-/// One file per picture, read when it is asked for.
+/// One file per picture, read when it is needed.
 pub(super) struct Files {
     folder: PathBuf,
     files: Vec<PathBuf>,
@@ -39,7 +39,7 @@ pub(super) struct Files {
 pub(super) type Read = fn(&Path, (usize, usize)) -> Result<Described<'static>, Error>;
 
 impl Files {
-    /// These files of a folder. Each is about the picture of its name, in the folder of the same name.
+    /// These files of a folder. Each is for the picture with its name, in the folder of the same name.
     pub(super) fn open(
         folder: &Path,
         files: Vec<PathBuf>,
@@ -48,7 +48,7 @@ impl Files {
         let key = |file: &PathBuf| {
             Key::without_ending(file).ok_or_else(|| Error::Layout {
                 path: folder.join(file),
-                detail: "has a name that is not text in UTF-8".into(),
+                detail: "has a name that is not UTF-8".into(),
             })
         };
         let keys = files.iter().map(key).collect::<Result<_, _>>()?;

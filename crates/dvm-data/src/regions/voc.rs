@@ -1,11 +1,10 @@
 //! Pascal VOC: one XML file per picture.
 //!
-//! Corners of boxes are pixels counted from 1, both of which belong to the box, as the development kit of
-//! Pascal VOC counts them: a box from 1 to 1 is the first pixel. A box that begins at 0 is read as one that
-//! begins at 1.
+//! As in the development kit of Pascal VOC, corners of boxes are pixels counted from 1, and both belong to the
+//! box: a box from 1 to 1 is the first pixel. A box that starts at 0 is read as if it started at 1.
 //!
-//! The file is read as a stream of events (`quick-xml`), of which attributes are skipped. `roxmltree`, which finding
-//! fonts needs anyway, compares every attribute of an element with all others: 40,000 of them take seconds.
+//! The file is read as a stream of events (`quick-xml`), without attributes. `roxmltree`, a dependency already,
+//! compares each attribute of an element with all others, so 40,000 attributes take seconds.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -22,16 +21,16 @@ use crate::Error;
 /// Pascal VOC's XML.
 pub(super) const VOC: Format = Format {
     name: "Pascal VOC",
-    summary: "a folder of Pascal VOC files (XML, one per picture and named like it)",
-    is_begun_by: |bytes| bytes.starts_with(b"<"),
+    summary: "a folder of Pascal VOC files (XML, one per picture with its name)",
+    recognises: |bytes| bytes.starts_with(b"<"),
     ending: Some("xml"),
     open,
 };
 
-/// Longest file that is read: 10,000 objects have less.
+/// Longest file. 10,000 objects need less.
 const LONGEST: u64 = 8 << 20;
 
-/// How deep elements are nested at most; parts of objects are five deep.
+/// Deepest nesting of elements. Parts of objects are five deep.
 const DEEPEST: usize = 32;
 
 fn open(folder: &Path, files: Vec<PathBuf>) -> Result<(Vec<Key>, Box<dyn Store>), Error> {
@@ -47,10 +46,10 @@ fn read(path: &Path, _: (usize, usize)) -> Result<Described<'static>, Error> {
     })
 }
 
-/// Where it is wrong, and what.
+/// An error, with its position.
 type Wrong = (String, String);
 
-/// What was read of an object so far.
+/// An object, as far as it has been read.
 #[derive(Default)]
 struct Unfinished {
     name: Option<String>,
@@ -58,18 +57,18 @@ struct Unfinished {
     has_box: bool,
 }
 
-/// The names of the corners, and what they count.
+/// The names of the corners, and their axes.
 const CORNERS: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 
 fn parsed(bytes: &[u8]) -> Result<Described<'static>, Wrong> {
     let source = std::str::from_utf8(bytes).map_err(|error| {
-        let detail = "the file is not text in UTF-8; save it as such".to_owned();
+        let detail = "the file is not UTF-8; save it as UTF-8".to_owned();
         (format!("byte {}", error.valid_up_to()), detail)
     })?;
     let source = source.trim_start_matches('\u{feff}');
     let mut reader = Reader::from_str(source);
     let mut found = Annotation::default();
-    // The names of the elements around, from the outermost on, and the text of the innermost.
+    // The names of the open elements, from the outermost, and the text of the innermost.
     let mut around: Vec<String> = Vec::new();
     let mut text = String::new();
     let mut is_closed = false;
@@ -77,7 +76,7 @@ fn parsed(bytes: &[u8]) -> Result<Described<'static>, Wrong> {
         let position = reader.buffer_position();
         let broken = |detail: String| (format!("byte {position}"), detail);
         let event = reader.read_event();
-        match event.map_err(|error| broken(format!("the XML is broken: {error}")))? {
+        match event.map_err(|error| broken(format!("the XML is invalid: {error}")))? {
             Event::Start(_) | Event::Empty(_) if is_closed => {
                 return Err(broken("there is more than one `annotation`".into()));
             }
@@ -108,16 +107,19 @@ fn parsed(bytes: &[u8]) -> Result<Described<'static>, Wrong> {
             Event::GeneralRef(reference) => {
                 let known = character(&reference.into_inner());
                 text.push(
-                    known.ok_or_else(|| broken("a reference to an entity is not read".into()))?,
+                    known
+                        .ok_or_else(|| broken("references to entities are not supported".into()))?,
                 );
             }
             Event::DocType(_) => {
-                return Err(broken("a document type (`<!DOCTYPE`) is not read".into()));
+                return Err(broken(
+                    "a document type (`<!DOCTYPE`) is not supported".into(),
+                ));
             }
             Event::Eof if around.is_empty() && is_closed => return Ok(found.described()),
             Event::Eof => {
                 let open = around.last().map_or("annotation", |name| name);
-                return Err(broken(format!("the file ends before `{open}` does")));
+                return Err(broken(format!("the file ends before the end of `{open}`")));
             }
             Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
         }
@@ -128,7 +130,7 @@ fn name(start: &BytesStart) -> String {
     start.local_name().as_ref().to_owned()
 }
 
-/// The character that XML itself has a name or a number for.
+/// The character of a predefined entity or a character reference.
 fn character(reference: &str) -> Option<char> {
     match reference {
         "lt" => Some('<'),
@@ -147,7 +149,7 @@ fn character(reference: &str) -> Option<char> {
     }
 }
 
-/// What was read of a file so far.
+/// A file, as far as it has been read.
 #[derive(Default)]
 struct Annotation {
     objects: Vec<Object>,
@@ -156,13 +158,13 @@ struct Annotation {
 }
 
 impl Annotation {
-    /// An element begins: the last of these.
+    /// The last of these elements starts.
     fn begin(&mut self, around: &[String]) -> Result<(), String> {
         let names: Vec<&str> = around.iter().map(String::as_str).collect();
         match names[..] {
             ["annotation"] => {}
             [other] => {
-                return Err(format!("begins with `{other}`, not with `annotation`"));
+                return Err(format!("starts with `{other}`, not with `annotation`"));
             }
             ["annotation", "object"] => self.object = Unfinished::default(),
             ["annotation", "object", "bndbox"] => {
@@ -172,21 +174,21 @@ impl Annotation {
                 self.object.has_box = true;
             }
             [.., "object"] if names.len() > 2 => {
-                return Err("an `object` is inside of another element than `annotation`".into());
+                return Err("an `object` is not directly inside `annotation`".into());
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// An element ends: the last of these, with this text.
+    /// The last of these elements ends, with this text.
     fn end(&mut self, around: &[String], text: &str) -> Result<(), Wrong> {
         let names: Vec<&str> = around.iter().map(String::as_str).collect();
         match names[..] {
             ["annotation", "size", side @ ("height" | "width")] => {
                 let side = usize::from(side == "width");
                 let pixels = text.parse().map_err(|_| {
-                    let detail = format!("`{text}` is no number of pixels");
+                    let detail = format!("`{text}` is not a number of pixels");
                     (format!("size, {}", names[2]), detail)
                 })?;
                 self.sides[side] = Some(pixels);
@@ -196,7 +198,10 @@ impl Annotation {
                 if let Some(place) = CORNERS.iter().position(|known| *known == corner) {
                     let value = text.parse().ok().filter(|value: &f64| value.is_finite());
                     let value = value.ok_or_else(|| {
-                        (self.current(), format!("`{corner}` is `{text}`, no number"))
+                        (
+                            self.current(),
+                            format!("`{corner}` is `{text}`, which is not a number"),
+                        )
                     })?;
                     if self.object.corners[place].replace(value).is_some() {
                         return Err((self.current(), format!("has two values of `{corner}`")));
@@ -233,8 +238,8 @@ impl Annotation {
         let [left, top, right, bottom] = corners.map(Option::unwrap_or_default);
         if left < 0.0 || top < 0.0 || right < left || bottom < top {
             return Err(format!(
-                "its box is from ({left}, {top}) to ({right}, {bottom}) (x, y): corners are counted from 1, \
-                 and the second is right of and below the first"
+                "its box is from ({left}, {top}) to ({right}, {bottom}) (x, y); corners are counted from 1, and \
+                 the second must be right of and below the first"
             ));
         }
         let name = name.filter(|name| !name.is_empty());
@@ -249,7 +254,7 @@ impl Annotation {
     }
 
     fn described(self) -> Described<'static> {
-        // Some programs write a size of 0 where they do not know it.
+        // Some programs write a size of 0 if they do not know it.
         let size = match self.sides {
             [Some(height), Some(width)] if height > 0 && width > 0 => Some((height, width)),
             _ => None,

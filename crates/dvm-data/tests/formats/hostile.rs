@@ -1,4 +1,4 @@
-//! Damaged files and attacks: refused with a message, in little time and memory.
+//! Damaged and hostile files are errors, with little time and memory.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use dvm_data::formats::{Array, FormatError, Wanted, read_array, read_slices};
 
 use super::{cases, folder};
 
-/// The error for a file of these bytes, which must not take long.
+/// The error for a file of these bytes, which must be found quickly.
 fn refused<T>(name: &str, bytes: &[u8], read: impl Fn(&Path) -> Result<T, Error>) -> FormatError {
     let folder = tempfile::tempdir().unwrap();
     refused_at(&folder.path().join(name), bytes, read)
@@ -43,7 +43,7 @@ fn slices_refused(name: &str, bytes: &[u8]) -> FormatError {
 }
 
 #[test]
-fn a_file_cut_short_is_an_error_wherever_it_is_cut() {
+fn a_file_truncated_anywhere_is_an_error() {
     let parts = tempfile::tempdir().unwrap();
     for case in cases("arrays") {
         let name = case["file"].as_str().unwrap();
@@ -67,7 +67,7 @@ fn a_file_cut_short_is_an_error_wherever_it_is_cut() {
 }
 
 #[test]
-fn a_file_with_flipped_bits_is_read_or_refused_but_never_crashes() {
+fn a_file_with_flipped_bits_never_panics() {
     let mut state = 0x9E37_79B9_7F4A_7C15u64;
     let mut next = || {
         state ^= state << 13;
@@ -112,13 +112,13 @@ fn whole(array: &Array) {
 }
 
 #[test]
-fn a_pickle_that_runs_a_program_is_refused_by_name_and_not_run() {
+fn a_pickle_that_runs_a_program_is_an_error_and_not_run() {
     let program = b"cposix\nsystem\n(S'touch created-by-an-array'\ntR.";
     let error = array_refused(program);
     let name = "posix.system".to_owned();
     assert_eq!(error, FormatError::Code { name });
     assert!(!Path::new("created-by-an-array").exists());
-    // Known names are not called either, whatever they are given.
+    // Known names are not called either.
     for pickle in [
         &b"c_codecs\nencode\n(c_codecs\nencode\nS'x'\ntR."[..],
         b"cnumpy\ndtype\n(S'f4'\ntR.",
@@ -149,7 +149,7 @@ fn array_pickle(shape: &[u64], element: &str, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_hand_made_pickle_is_an_array() {
+fn the_hand_made_pickle_is_read_as_an_array() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.pkl");
     fs::write(&path, array_pickle(&[2, 1], "f4", &[0; 8])).unwrap();
@@ -157,7 +157,7 @@ fn the_hand_made_pickle_is_an_array() {
 }
 
 #[test]
-fn claims_beyond_the_file_are_refused() {
+fn declared_sizes_beyond_the_file_are_errors() {
     let most = i64::MAX as u64;
     for (shape, element) in [
         (&[1_000_000_000_000][..], "f4"),
@@ -204,11 +204,11 @@ fn claims_beyond_the_file_are_refused() {
 }
 
 #[test]
-fn pickles_out_of_proportion_are_refused() {
+fn pickles_that_expand_too_much_are_errors() {
     let mut deep = b"]".to_vec();
     deep.extend(b"\x85".repeat(1_000_000));
     deep.push(b'.');
-    // Each list holds the one before ten times: 10^7 numbers, and 10^40.
+    // Each list contains the one before ten times: 10^7 numbers, and 10^40.
     let repeated = |times: usize| {
         let mut pickle = b"]K\x01aq\0".to_vec();
         for _ in 0..times {
@@ -249,7 +249,7 @@ fn reference(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn volumes_that_claim_more_than_they_hold_are_refused() {
+fn volumes_with_wrong_sizes_are_errors() {
     let plain = reference("ras.nii");
     let set = |at: usize, value: &[u8]| {
         let mut bytes = plain.clone();
@@ -257,7 +257,7 @@ fn volumes_that_claim_more_than_they_hold_are_refused() {
         bytes
     };
     for bytes in [
-        // Sides: enormous, none, too many axes; a type of no numbers; an offset beyond the end, or none.
+        // Sides: too large, 0, too many axes; a type that is not a number; an offset beyond the end, or invalid.
         set(42, &[0xff; 6]),
         set(42, &[0; 2]),
         set(40, &[8, 0]),
@@ -280,7 +280,7 @@ fn volumes_that_claim_more_than_they_hold_are_refused() {
 }
 
 #[test]
-fn a_small_archive_of_a_large_volume_is_refused() {
+fn a_small_archive_of_a_large_volume_is_an_error() {
     use std::io::Write;
     let mut volume = reference("ras.nii");
     // 60,000 × 60,000 bytes.
@@ -297,18 +297,18 @@ fn a_small_archive_of_a_large_volume_is_refused() {
 }
 
 #[test]
-fn a_value_that_is_no_number_is_named_by_its_slice() {
+fn the_error_for_a_nan_names_the_slice() {
     let mut bytes = reference("ras.nii");
     let last = bytes.len() - 4;
     bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
     let error = slices_refused("a.nii", &bytes);
-    // The last voxel is the highest, leftmost, foremost: the first of the last slice.
-    let message = "slice 2 holds NaN at row 0, column 0";
+    // The last voxel is the top left one of the last slice.
+    let message = "slice 2 contains NaN at row 0, column 0";
     assert!(error.to_string().contains(message), "{error}");
 }
 
 #[test]
-fn dicom_sequences_may_be_as_deep_as_they_like() {
+fn dicom_sequences_may_be_nested_to_any_depth() {
     let plain = reference("u8.dcm");
     let rows = plain
         .windows(8)
@@ -322,7 +322,7 @@ fn dicom_sequences_may_be_as_deep_as_they_like() {
 }
 
 #[test]
-fn dicom_lengths_beyond_the_file_are_refused() {
+fn dicom_lengths_beyond_the_file_are_errors() {
     let plain = reference("u8.dcm");
     let pixels = plain
         .windows(8)
@@ -353,7 +353,7 @@ fn dicom_lengths_beyond_the_file_are_refused() {
 }
 
 #[test]
-fn a_dicom_file_whose_highest_bit_cannot_be_is_refused() {
+fn a_dicom_file_with_an_impossible_high_bit_is_an_error() {
     let mut bytes = reference("u8.dcm");
     let high = bytes
         .windows(8)

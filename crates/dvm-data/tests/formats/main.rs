@@ -1,5 +1,5 @@
-//! Files that NumPy, nibabel and pydicom wrote, compared with what they read back themselves; and
-//! files that nobody should have written. Made by `references/data_files.py`.
+//! Files written by NumPy, nibabel and pydicom, compared with what these read; and hostile files. Made by
+//! `references/data_files.py`.
 
 mod hostile;
 
@@ -25,7 +25,7 @@ fn numbers<T>(list: &Value, number: impl Fn(&Value) -> T) -> Vec<T> {
 }
 
 #[test]
-fn arrays_are_what_numpy_reads() {
+fn arrays_equal_those_of_numpy() {
     for case in cases("arrays") {
         let name = case["file"].as_str().unwrap();
         let array = read_array(&folder().join(name)).unwrap_or_else(|error| panic!("{error}"));
@@ -45,7 +45,7 @@ fn arrays_are_what_numpy_reads() {
 }
 
 #[test]
-fn slices_are_what_nibabel_and_pydicom_read() {
+fn slices_equal_those_of_nibabel_and_pydicom() {
     for case in cases("volumes") {
         let name = case["file"].as_str().unwrap();
         let path = folder().join(name);
@@ -67,9 +67,9 @@ fn slices_are_what_nibabel_and_pydicom_read() {
 }
 
 #[test]
-fn what_is_compressed_in_a_rare_way_or_coloured_is_refused_with_what_to_do() {
+fn unsupported_compression_and_colour_are_errors_with_advice() {
     let refusal = |path: &Path| read_slices(path, &Wanted::All).unwrap_err().to_string();
-    // JPEG-LS, which no decoder here knows, by its number instead of that of JPEG 2000.
+    // The transfer syntax of JPEG-LS, which is not supported, instead of that of JPEG 2000.
     let jpeg_2000 = folder().join("../dicom_pictures/jpeg-2000.dcm");
     let mut bytes = std::fs::read(jpeg_2000).unwrap();
     let uid = b"1.2.840.10008.1.2.4.90";

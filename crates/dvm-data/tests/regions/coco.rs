@@ -1,4 +1,4 @@
-//! COCO files, against pycocotools and scikit-image.
+//! COCO files, compared with pycocotools and scikit-image.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ struct ExpectedObject {
 }
 
 #[test]
-fn masks_and_outlines_take_the_pixels_that_pycocotools_and_scikit_image_give_them() {
+fn masks_and_outlines_have_the_pixels_of_pycocotools_and_scikit_image() {
     let json = std::fs::read(reference("expected.json")).unwrap();
     let expected: Expected = serde_json::from_slice(&json).unwrap();
     let regions = Regions::open(&reference("coco.json")).unwrap();
@@ -54,20 +54,20 @@ const BOXES: &str = r#"{
 }"#;
 
 #[test]
-fn boxes_are_left_top_width_and_height_and_crowds_count() {
+fn boxes_are_left_top_width_height_and_crowds_count() {
     let regions = opened("boxes.json", BOXES.as_bytes()).unwrap();
     let of = |class| {
         let located = regions.locate(Path::new("x.jpg"), class, &as_it_is(3, 6));
         rows(&located.unwrap(), 6)
     };
-    // The object whose class is not known counts for every class.
+    // An object without a known class counts for every class.
     assert_eq!(of(Some("cat")), [".##...", "......", "#....."]);
     assert_eq!(of(Some("dog")), ["......", "....#.", "#....."]);
     assert_eq!(of(None), [".##...", "....#.", "#....."]);
 }
 
 #[test]
-fn a_picture_without_objects_is_named_as_such() {
+fn a_picture_without_objects_is_reported() {
     let regions = opened("boxes.json", BOXES.as_bytes()).unwrap();
     let located = regions.locate(Path::new("none.jpg"), None, &as_it_is(3, 6));
     assert_eq!(
@@ -77,7 +77,7 @@ fn a_picture_without_objects_is_named_as_such() {
 }
 
 #[test]
-fn what_is_seen_is_recorded_with_its_entry() {
+fn a_visible_object_has_the_name_of_its_entry() {
     let regions = opened("boxes.json", BOXES.as_bytes()).unwrap();
     let located = regions.locate(Path::new("x.jpg"), None, &as_it_is(3, 6));
     let Located::Seen(region) = located.unwrap() else {

@@ -1,4 +1,4 @@
-//! Boxes, outlines and masks: which pixels they take, which picture they are about, and what is refused.
+//! Boxes, outlines and masks: their pixels, their pictures, and errors.
 
 mod coco;
 mod hostile;
@@ -31,7 +31,7 @@ pub fn opened(name: &str, bytes: &[u8]) -> Result<Regions, Error> {
     Regions::open(&folder.path().join(name))
 }
 
-/// A picture of so many rows and columns that the network sees as it is.
+/// The placement of an input that is the whole picture of so many rows and columns.
 pub fn as_it_is(height: usize, width: usize) -> Placement {
     let preprocess = Preprocess {
         resize: Resize::None,
@@ -41,7 +41,7 @@ pub fn as_it_is(height: usize, width: usize) -> Placement {
     preprocess.placement(height, width)
 }
 
-/// Rows of `#`, where an object is, and `.`.
+/// Rows of `#` (object) and `.`.
 pub fn rows(located: &Located, width: usize) -> Vec<String> {
     let mark = |&is_object: &bool| if is_object { '#' } else { '.' };
     let pixels = located.pixels().unwrap_or_else(|| panic!("{located:?}"));
@@ -55,7 +55,7 @@ pub fn reference(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// The error of a result that has no debugging form.
+/// The error of a result without `Debug`.
 pub fn refused<T>(result: Result<T, Error>) -> String {
     match result {
         Ok(_) => panic!("it was read"),

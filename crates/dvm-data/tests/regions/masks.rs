@@ -14,7 +14,7 @@ pub fn png(size: (u32, u32), colour: ColorType, depth: BitDepth, samples: &[u8])
     encoder.set_color(colour);
     encoder.set_depth(depth);
     if colour == ColorType::Indexed {
-        // The first colour is white and the second black: the number counts, not the colour.
+        // The first colour is white and the second black: the index counts, not the colour.
         encoder.set_palette(&[255, 255, 255, 0, 0, 0, 9, 9, 9, 7, 7, 7][..]);
     }
     let mut writer = encoder.write_header().unwrap();
@@ -32,7 +32,7 @@ fn seen(bytes: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a_pixel_that_is_not_zero_is_the_object_in_every_kind_of_png() {
+fn non_zero_pixels_are_the_object_in_every_kind_of_png() {
     let expected = ["#..", ".##"];
     let size = (2, 3);
     let grey = [1, 0, 0, 0, 255, 7];
@@ -80,7 +80,7 @@ fn a_pixel_that_is_not_zero_is_the_object_in_every_kind_of_png() {
             BitDepth::Eight,
             &[[0, 0, 1], [0; 3], [0; 3], [0; 3], [9, 0, 0], [0, 255, 0]].concat(),
         ),
-        // What is fully transparent is not the object, whatever its colour.
+        // Fully transparent pixels are not the object.
         png(
             size,
             ColorType::Rgba,
@@ -108,21 +108,21 @@ fn a_pixel_that_is_not_zero_is_the_object_in_every_kind_of_png() {
 }
 
 #[test]
-fn a_mask_of_another_size_than_its_picture_is_refused() {
+fn a_mask_of_another_size_than_its_picture_is_an_error() {
     let mask = png((3, 2), ColorType::Grayscale, BitDepth::Eight, &[1; 6]);
     let folder = folder(&[("deep/x.png", &mask)]);
     let regions = Regions::open(folder.path()).unwrap();
     let located = regions.locate(Path::new("deep/x.jpg"), None, &as_it_is(2, 3));
     let error = refused(located);
     assert!(
-        error.contains("x.png: is about a picture of 3×2 pixels"),
+        error.contains("x.png: is for a picture of 3×2 pixels"),
         "{error}"
     );
     assert!(error.contains("this one has 2×3, upright"), "{error}");
 }
 
 #[test]
-fn a_mask_of_zeros_says_that_it_is_empty() {
+fn a_mask_of_zeros_is_reported_as_empty() {
     let mask = png((2, 3), ColorType::Grayscale, BitDepth::Eight, &[0; 6]);
     let folder = folder(&[("x.png", &mask)]);
     let regions = Regions::open(&folder.path().join("x.png")).unwrap();
@@ -135,12 +135,12 @@ fn a_mask_of_zeros_says_that_it_is_empty() {
 }
 
 #[test]
-fn two_masks_of_one_picture_are_refused() {
+fn two_masks_of_one_picture_are_an_error() {
     let mask = png((2, 3), ColorType::Grayscale, BitDepth::Eight, &[1; 6]);
     let folder = folder(&[("a/x.png", &mask), ("a/x.PNG", &mask)]);
     let error = refused(Regions::open(folder.path()));
     assert!(
-        error.contains("a/x.png: is about the same picture as a/x.PNG: `a/x`"),
+        error.contains("a/x.png: is for the same picture as a/x.PNG: `a/x`"),
         "{error}"
     );
 }

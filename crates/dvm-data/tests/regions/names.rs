@@ -1,4 +1,4 @@
-//! Which entry is about which picture.
+//! Matching of entries and pictures.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use dvm_data::regions::{Located, Regions};
 
 use crate::{as_it_is, folder, opened, refused, rows};
 
-/// A COCO file about pictures of 1×4 pixels, of which each has the pixel of its place as object.
+/// A COCO file for pictures of 1×4 pixels. The object of a picture is the pixel at its index.
 fn about(names: &[&str]) -> Regions {
     let images = names.iter().enumerate().map(|(index, name)| {
         format!(r#"{{"id": {index}, "file_name": "{name}", "height": 1, "width": 4}}"#)
@@ -27,19 +27,19 @@ fn located(regions: &Regions, picture: &str) -> Located {
 }
 
 #[test]
-fn pictures_of_one_name_in_two_folders_are_told_apart_by_their_folders() {
+fn pictures_with_the_same_name_are_told_apart_by_their_folders() {
     let regions = about(&["a/x.jpg", "b/x.jpg"]);
     assert_eq!(rows(&located(&regions, "photos/a/x.jpg"), 4), ["#..."]);
     assert_eq!(rows(&located(&regions, "/photos/b/x.jpg"), 4), [".#.."]);
     let Located::Unknown(why) = located(&regions, "photos/c/x.jpg") else {
         panic!()
     };
-    assert!(why.contains("says nothing about photos/c/x.jpg"), "{why}");
-    assert!(why.contains("`a/x.jpg` is in another folder"), "{why}");
+    assert!(why.contains("has no entry for photos/c/x.jpg"), "{why}");
+    assert!(why.contains("`a/x.jpg` has another folder"), "{why}");
 }
 
 #[test]
-fn the_entry_with_most_folders_wins() {
+fn the_entry_with_most_folders_is_used() {
     let regions = about(&["x.jpg", "a/x.jpg", "z/a/x.jpg"]);
     assert_eq!(rows(&located(&regions, "photos/x.jpg"), 4), ["#..."]);
     assert_eq!(rows(&located(&regions, "photos/a/x.jpg"), 4), [".#.."]);
@@ -47,13 +47,13 @@ fn the_entry_with_most_folders_wins() {
 }
 
 #[test]
-fn two_pictures_of_one_entry_are_refused_when_all_pictures_are_known() {
+fn two_pictures_of_one_entry_are_an_error_if_all_pictures_are_known() {
     let regions = about(&["x.jpg", "b/y.jpg"]);
     let check = |pictures: &[&str]| {
         regions.check_pictures(pictures.iter().map(|picture| Path::new(*picture)))
     };
     check(&["a/x.jpg", "a/y.jpg", "b/y.jpg", "c/z.jpg"]).unwrap();
-    // The same picture twice is no doubt.
+    // The same picture twice is not ambiguous.
     check(&["a/x.jpg", "a/x.jpg"]).unwrap();
     let error = refused(check(&["a/x.jpg", "b/x.jpg"]));
     assert!(error.contains("boxes.json: images[0]: "), "{error}");
@@ -61,17 +61,17 @@ fn two_pictures_of_one_entry_are_refused_when_all_pictures_are_known() {
 }
 
 #[test]
-fn entries_that_fit_alike_are_refused() {
-    // One names the picture with its ending, one without.
+fn two_equally_matching_entries_are_an_error() {
+    // One entry has the extension, the other does not.
     let regions = about(&["x.jpg", "x"]);
     let located = regions.locate(Path::new("x.jpg"), None, &as_it_is(1, 4));
     let error = refused(located);
     assert!(error.contains("images[1]"), "{error}");
-    assert!(error.contains("as much as images[0] is"), "{error}");
+    assert!(error.contains("as well as images[0] does"), "{error}");
 }
 
 #[test]
-fn a_picture_of_another_size_is_refused() {
+fn a_picture_of_another_size_is_an_error() {
     let regions = about(&["x.jpg"]);
     let of = |height, width| {
         let located = regions.locate(Path::new("x.jpg"), None, &as_it_is(height, width));
@@ -79,7 +79,7 @@ fn a_picture_of_another_size_is_refused() {
     };
     let error = of(2, 8);
     assert!(
-        error.contains("boxes.json: images[0]: is about a picture of 1×4"),
+        error.contains("boxes.json: images[0]: is for a picture of 1×4"),
         "{error}"
     );
     assert!(error.contains("but this one has 2×8;"), "{error}");
@@ -87,7 +87,7 @@ fn a_picture_of_another_size_is_refused() {
 }
 
 #[test]
-fn the_kind_is_told_from_the_content_and_not_from_the_name() {
+fn the_format_is_recognised_by_content_not_by_name() {
     let folder = folder(&[
         ("boxes", b" \n{\"images\": [], \"annotations\": []}"),
         ("list.xml", b"[]"),
@@ -99,16 +99,16 @@ fn the_kind_is_told_from_the_content_and_not_from_the_name() {
     assert_eq!(open("boxes").ok().unwrap().format().name, "COCO");
     let error = refused(open("list.xml"));
     assert!(
-        error.contains("list.xml: is a list; a COCO file is an object"),
+        error.contains("list.xml: is a list, but a COCO file is an object"),
         "{error}"
     );
     let error = refused(open("text.json"));
     assert!(
-        error.contains("text.json: is none of these: a COCO file"),
+        error.contains("text.json: must be one of these: a COCO file"),
         "{error}"
     );
     let error = refused(open("folder"));
-    assert!(error.contains("holds no boxes or masks"), "{error}");
+    assert!(error.contains("contains no boxes or masks"), "{error}");
     assert!(
         error.contains("give the file itself: deep/instances.json"),
         "{error}"
@@ -118,7 +118,7 @@ fn the_kind_is_told_from_the_content_and_not_from_the_name() {
 
 #[cfg(unix)]
 #[test]
-fn links_in_circles_end() {
+fn circular_links_are_handled() {
     let folder = folder(&[("a/x.xml", b"<annotation></annotation>")]);
     std::os::unix::fs::symlink(folder.path(), folder.path().join("a/round")).unwrap();
     assert_eq!(Regions::open(folder.path()).ok().unwrap().pictures(), 1);

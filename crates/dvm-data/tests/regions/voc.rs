@@ -6,7 +6,7 @@ use dvm_data::regions::Regions;
 
 use crate::{as_it_is, folder, refused, rows};
 
-/// As LabelImg and the development kit write it.
+/// A file as written by LabelImg and the development kit.
 const TWO: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 <annotation verified="yes">
     <folder>photos</folder>
@@ -43,7 +43,7 @@ fn with_box(corners: &str) -> String {
 }
 
 #[test]
-fn corners_are_counted_from_1_and_both_belong_to_the_box() {
+fn corners_are_counted_from_1_and_are_inside_the_box() {
     let dog = [".##...", ".##...", "......", "......"];
     assert_eq!(described(TWO, Some("dog")).unwrap(), dog);
     let cat = ["......", "......", ".....#", ".....#"];
@@ -53,7 +53,7 @@ fn corners_are_counted_from_1_and_both_belong_to_the_box() {
 }
 
 #[test]
-fn a_box_that_begins_at_0_begins_at_the_edge() {
+fn a_box_that_starts_at_0_starts_at_the_edge() {
     let xml = with_box("<xmin>0</xmin><ymin>0</ymin><xmax>2</xmax><ymax>1</ymax>");
     assert_eq!(
         described(&xml, None).unwrap(),
@@ -62,7 +62,7 @@ fn a_box_that_begins_at_0_begins_at_the_edge() {
 }
 
 #[test]
-fn a_file_alone_is_about_the_picture_of_its_name() {
+fn a_single_file_is_for_the_picture_with_its_name() {
     let folder = folder(&[("x.xml", TWO.as_bytes())]);
     let regions = Regions::open(&folder.path().join("x.xml")).unwrap();
     assert_eq!(regions.format().name, "Pascal VOC");
@@ -71,7 +71,7 @@ fn a_file_alone_is_about_the_picture_of_its_name() {
 }
 
 #[test]
-fn pictures_beside_the_files_do_not_make_them_masks() {
+fn png_pictures_beside_the_files_are_not_masks() {
     let folder = folder(&[("a/x.XML", TWO.as_bytes()), ("a/x.png", b"a picture")]);
     let regions = Regions::open(folder.path()).unwrap();
     assert_eq!(regions.format().name, "Pascal VOC");
@@ -79,19 +79,19 @@ fn pictures_beside_the_files_do_not_make_them_masks() {
     assert_eq!(rows(&located.unwrap(), 6)[0], ".##...");
     let error = refused(regions.locate(Path::new("photos/a/x.png"), None, &as_it_is(4, 7)));
     assert!(
-        error.contains("a/x.XML: is about a picture of 4×6"),
+        error.contains("a/x.XML: is for a picture of 4×6"),
         "{error}"
     );
 }
 
 #[test]
-fn a_size_of_0_is_one_that_is_not_known() {
+fn a_size_of_0_is_unknown() {
     let xml = TWO.replace("<width>6</width>", "<width>0</width>");
     assert!(described(&xml, None).is_ok());
 }
 
 #[test]
-fn what_is_wrong_is_named_with_the_file_and_the_object() {
+fn errors_name_file_and_object() {
     for (xml, expected) in [
         (
             with_box("<xmin>-3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax>"),
@@ -103,11 +103,11 @@ fn what_is_wrong_is_named_with_the_file_and_the_object() {
         ),
         (
             with_box("<xmin>NaN</xmin><ymin>1</ymin><xmax>2</xmax><ymax>1</ymax>"),
-            "x.xml: object 1: `xmin` is `NaN`, no number",
+            "x.xml: object 1: `xmin` is `NaN`, which is not a number",
         ),
         (
             with_box("<xmin>1</xmin><ymin>1</ymin><xmax>1e999</xmax><ymax>1</ymax>"),
-            "x.xml: object 1: `xmax` is `1e999`, no number",
+            "x.xml: object 1: `xmax` is `1e999`, which is not a number",
         ),
         (
             with_box("<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>"),
@@ -119,7 +119,7 @@ fn what_is_wrong_is_named_with_the_file_and_the_object() {
         ),
         (
             with_box("<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>90</ymax>"),
-            "x.xml, object 1: reaches 86 pixels beyond the bottom edge",
+            "x.xml, object 1: extends 86 pixels beyond the bottom edge",
         ),
         (
             TWO.replace("<name><![CDATA[cat]]></name>", ""),
@@ -131,15 +131,15 @@ fn what_is_wrong_is_named_with_the_file_and_the_object() {
         ),
         (
             TWO.replace("<width>6<", "<width>six<"),
-            "x.xml: size, width: `six` is no number of pixels",
+            "x.xml: size, width: `six` is not a number of pixels",
         ),
         (
             "<annotation><size><object/></size></annotation>".into(),
-            "an `object` is inside of another element",
+            "an `object` is not directly inside",
         ),
         (
             "<html></html>".into(),
-            "begins with `html`, not with `annotation`",
+            "starts with `html`, not with `annotation`",
         ),
         (
             "<annotation/><annotation/>".into(),

@@ -1,17 +1,17 @@
-//! What lies in the cache, and what is made of it.
+//! Files in the cache.
 
 use std::fs;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use dvm_fetch::{Address, Checked, Fetcher, Outcome};
+use dvm_fetch::{Address, Checked, FetchOutcome, Fetcher};
 
 use crate::server::{Server, Step, whole};
 use crate::{Desk, HUB, named, sha256, weights};
 
 #[test]
-fn a_file_comes_whole_with_its_checksum_beside_it() {
+fn a_fetched_file_has_its_checksum_beside_it() {
     let bytes = weights();
     let server = Server::new(move |_, _| whole(&weights(), &[]));
     let mut desk = Desk::new(&server);
@@ -21,7 +21,7 @@ fn a_file_comes_whole_with_its_checksum_beside_it() {
     assert_eq!(fetched.bytes, bytes.len() as u64);
     assert_eq!(fetched.sha256, sha256(&bytes));
     assert_eq!(fetched.checked, Checked::Name);
-    assert_eq!(fetched.outcome, Outcome::Fetched);
+    assert_eq!(fetched.outcome, FetchOutcome::Fetched);
     assert_eq!(fetched.url, server.url(&format!("/{file}")));
     assert_eq!(desk.files(), [file.clone(), format!("{file}.sha256")]);
     let record = fs::read_to_string(fetched.path.with_file_name(format!("{file}.sha256")));
@@ -32,19 +32,19 @@ fn a_file_comes_whole_with_its_checksum_beside_it() {
 }
 
 #[test]
-fn what_is_there_is_not_fetched_again() {
+fn a_cached_file_is_not_fetched_again() {
     let bytes = weights();
     let server = Server::new(move |_, _| whole(&weights(), &[]));
     let mut desk = Desk::new(&server);
     let first = desk.torchvision(&named(&bytes)).unwrap();
     let second = desk.torchvision(&named(&bytes)).unwrap();
-    assert_eq!(second.outcome, Outcome::AlreadyThere);
+    assert_eq!(second.outcome, FetchOutcome::AlreadyThere);
     assert_eq!((second.path, second.sha256), (first.path, first.sha256));
     assert_eq!(server.asked().len(), 1);
 }
 
 #[test]
-fn a_damaged_file_is_noticed_and_fetched_again() {
+fn a_damaged_file_is_fetched_again() {
     let bytes = weights();
     let server = Server::new(move |_, _| whole(&weights(), &[]));
     let mut desk = Desk::new(&server);
@@ -55,13 +55,19 @@ fn a_damaged_file_is_noticed_and_fetched_again() {
     let why = desk.torchvision(&file).unwrap_err().to_string();
     assert!(why.contains("is damaged"), "{why}");
     desk.fetcher.offline = false;
-    assert_eq!(desk.torchvision(&file).unwrap().outcome, Outcome::Fetched);
-    assert_eq!(desk.events, ["anew: the file in the cache is damaged"]);
+    assert_eq!(
+        desk.torchvision(&file).unwrap().outcome,
+        FetchOutcome::Fetched
+    );
+    assert_eq!(
+        desk.events,
+        ["start over: the file in the cache is damaged"]
+    );
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
 #[test]
-fn offline_nothing_is_asked_and_the_place_is_named() {
+fn offline_the_error_names_url_and_path() {
     let server = Server::new(|_, _| whole(&weights(), &[]));
     let mut desk = Desk::new(&server);
     desk.fetcher.offline = true;
@@ -77,7 +83,7 @@ fn offline_nothing_is_asked_and_the_place_is_named() {
 }
 
 #[test]
-fn a_file_that_was_put_there_by_hand_is_taken_and_recorded() {
+fn a_file_put_there_by_hand_is_accepted_and_recorded() {
     let bytes = weights();
     let mut desk = Desk::at("http://127.0.0.1:9");
     desk.fetcher.offline = true;
@@ -89,7 +95,7 @@ fn a_file_that_was_put_there_by_hand_is_taken_and_recorded() {
     let there = desk.fetch(&address).unwrap();
     assert_eq!(
         (there.outcome, there.checked),
-        (Outcome::AlreadyThere, Checked::Name)
+        (FetchOutcome::AlreadyThere, Checked::Name)
     );
     assert_eq!(desk.files(), [file.clone(), format!("{file}.sha256")]);
     fs::write(&path, "another file of that name").unwrap();
@@ -102,7 +108,7 @@ fn a_file_that_was_put_there_by_hand_is_taken_and_recorded() {
 }
 
 #[test]
-fn two_who_fetch_the_same_file_take_turns() {
+fn two_fetches_of_the_same_file_take_turns() {
     let bytes = weights();
     let (begun, has_begun) = mpsc::channel();
     let server = Server::new(move |_, _| {
@@ -122,14 +128,17 @@ fn two_who_fetch_the_same_file_take_turns() {
     };
     has_begun.recv().unwrap();
     let second = desk.torchvision(&file).unwrap();
-    assert_eq!(first.join().unwrap().unwrap().outcome, Outcome::Fetched);
-    assert_eq!(second.outcome, Outcome::AlreadyThere);
+    assert_eq!(
+        first.join().unwrap().unwrap().outcome,
+        FetchOutcome::Fetched
+    );
+    assert_eq!(second.outcome, FetchOutcome::AlreadyThere);
     assert_eq!(desk.events, ["waiting"]);
     assert_eq!(server.asked().len(), 1);
 }
 
 #[test]
-fn a_cache_that_cannot_be_written_is_named() {
+fn the_error_names_a_cache_that_cannot_be_written() {
     let server = Server::new(|_, _| whole(&weights(), &[]));
     let mut desk = Desk::new(&server);
     let blocked = desk.folder.path().join("file");

@@ -1,4 +1,4 @@
-//! Servers that do not answer, or not now; and proxies.
+//! Servers that do not answer, servers that answer later, and proxies.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use dvm_fetch::{Address, Proxies};
 use crate::server::{Server, Step, reply, whole};
 use crate::{Desk, HUB, named, sha256, weights};
 
-/// A server that answers with this status once, then as it should.
+/// A server that answers with this status once, then with the file.
 fn once(status: &'static str, headers: &'static [(&str, &str)]) -> Server {
     Server::new(move |_, before| match before {
         0 => reply(
@@ -21,7 +21,7 @@ fn once(status: &'static str, headers: &'static [(&str, &str)]) -> Server {
 }
 
 #[test]
-fn what_passes_is_tried_again() {
+fn temporary_errors_are_retried() {
     for status in [
         "500 Oops",
         "502 Bad Gateway",
@@ -37,7 +37,7 @@ fn what_passes_is_tried_again() {
 }
 
 #[test]
-fn what_does_not_pass_is_asked_once() {
+fn permanent_errors_are_not_retried() {
     for status in [
         "404 Not Found",
         "403 Forbidden",
@@ -57,22 +57,22 @@ fn what_does_not_pass_is_asked_once() {
 }
 
 #[test]
-fn attempts_are_counted() {
+fn the_number_of_attempts_is_limited() {
     let server = Server::new(|_, _| reply("503 Busy", &[("content-length", "0")], b""));
     let mut desk = Desk::new(&server);
     let why = desk.refused(&HUB);
-    assert!(why.contains("503 (the fault is the server's)"), "{why}");
+    assert!(why.contains("503 (an error of the server)"), "{why}");
     assert_eq!(server.asked().len(), 4);
     assert_eq!(desk.events.len(), 3);
     assert!(desk.files().is_empty());
 }
 
 #[test]
-fn a_pause_that_the_server_asks_for_is_kept_or_too_long() {
+fn a_pause_that_the_server_asks_for_is_kept_or_an_error() {
     let server = once("429 Slowly", &[("retry-after", "1")]);
     let mut desk = Desk::new(&server);
     assert!(desk.torchvision(&named(&weights())).is_ok());
-    assert!(desk.events[0].starts_with("again in 1s: "));
+    assert!(desk.events[0].starts_with("retry in 1s: "));
     let server = once("429 Slowly", &[("retry-after", "3600")]);
     let why = Desk::new(&server).refused(&HUB);
     assert!(why.contains("too many requests"), "{why}");
@@ -80,7 +80,7 @@ fn a_pause_that_the_server_asks_for_is_kept_or_too_long() {
 }
 
 #[test]
-fn a_server_that_falls_silent_is_left_and_asked_again() {
+fn a_server_that_stops_sending_is_asked_again() {
     let stall = Step::Wait(Duration::from_secs(3));
     for silent_after in [0, 1, 2] {
         let stall = stall.clone();
@@ -94,7 +94,7 @@ fn a_server_that_falls_silent_is_left_and_asked_again() {
             }
             let mut steps = whole(&weights(), &[]);
             let Step::Say(body) = steps.pop().unwrap() else {
-                panic!("an answer ends with its body");
+                panic!("the last step is the body");
             };
             steps.push(Step::Say(body[..1000].to_vec()));
             steps.insert(silent_after, stall.clone());
@@ -104,12 +104,12 @@ fn a_server_that_falls_silent_is_left_and_asked_again() {
         desk.fetcher.bounds.stall = Duration::from_millis(200);
         let fetched = desk.torchvision(&named(&weights())).unwrap();
         assert_eq!(fetched.sha256, sha256(&weights()));
-        assert!(desk.events[0].contains("nothing any more, for 0.2 s"));
+        assert!(desk.events[0].contains("stopped sending for 0.2 s"));
     }
 }
 
 #[test]
-fn a_server_that_drips_is_left_as_one_that_is_silent() {
+fn a_server_that_sends_too_slowly_counts_as_stalled() {
     let server = Server::new(|_, _| {
         let mut steps = whole(&weights(), &[]);
         steps.pop();
@@ -123,11 +123,11 @@ fn a_server_that_drips_is_left_as_one_that_is_silent() {
     desk.fetcher.bounds.stall = Duration::from_millis(150);
     desk.fetcher.bounds.retries = 0;
     let why = desk.refused(&HUB);
-    assert!(why.contains("sends nothing any more"), "{why}");
+    assert!(why.contains("stopped sending"), "{why}");
 }
 
 #[test]
-fn a_host_that_is_not_there_is_named() {
+fn the_error_names_a_missing_host() {
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -144,11 +144,11 @@ fn a_host_that_is_not_there_is_named() {
 }
 
 #[test]
-fn base_urls_that_are_none_are_refused() {
+fn invalid_base_urls_are_errors() {
     for (base, words) in [
         ("mirror.example.org/weights", "http"),
         ("ftp://mirror.example.org", "only http and https"),
-        ("http://me:secret@mirror.example.org", "user's name"),
+        ("http://me:secret@mirror.example.org", "user name"),
     ] {
         let mut desk = Desk::at(base);
         let why = desk.refused(&HUB);
@@ -157,15 +157,15 @@ fn base_urls_that_are_none_are_refused() {
 }
 
 #[test]
-fn names_that_lead_out_of_the_cache_are_refused() {
+fn file_names_that_leave_the_cache_are_errors() {
     let mut desk = Desk::at("http://127.0.0.1:9");
     let file = "../../../escaped.pth";
     let why = desk.refused(&Address::Torchvision { file });
-    assert!(why.contains("not fit for a URL and a path"), "{why}");
+    assert!(why.contains("cannot be used in a URL and a path"), "{why}");
 }
 
 #[test]
-fn a_proxy_is_asked_for_a_host_that_nobody_else_knows() {
+fn a_proxy_resolves_the_host() {
     let proxy = Server::new(|asked, _| {
         assert_eq!(asked.method, "CONNECT");
         reply(
@@ -192,8 +192,8 @@ fn a_proxy_is_asked_for_a_host_that_nobody_else_knows() {
 }
 
 #[test]
-fn what_comes_through_a_proxy_is_the_file() {
-    // After CONNECT, the server at the other end speaks: here it is the proxy itself.
+fn a_file_is_fetched_through_a_proxy() {
+    // After CONNECT, the proxy itself answers in place of the server.
     let proxy = Server::new(|_, _| {
         let tunnel = Step::Say(b"HTTP/1.1 200 Connected\r\n\r\n".to_vec());
         let pause = Step::Wait(Duration::from_millis(100));

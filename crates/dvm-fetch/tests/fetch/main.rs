@@ -1,11 +1,11 @@
-//! Fetching from a server on this machine, which tells the truth or does not.
+//! Fetching from a server on this machine that sends right or wrong answers.
 
 mod cache;
 mod failures;
-mod lies;
 mod redirects;
 mod resuming;
 mod server;
+mod wrong_answers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const HUB: Address = Address::HuggingFace {
     file: "model.safetensors",
 };
 
-/// What is fetched in these tests: 300 kB that compare well.
+/// The file of these tests: 300 kB.
 fn weights() -> Vec<u8> {
     (0..300_000_u32).map(|i| (i * 7 / 3) as u8).collect()
 }
@@ -33,16 +33,16 @@ fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The name that torchvision would give a file with these bytes.
+/// torchvision's name of a file with these bytes.
 fn named(bytes: &[u8]) -> String {
     format!("tiny-{}.pth", &sha256(bytes)[..8])
 }
 
-/// A cache that is empty at first, and what fetches into it.
+/// An empty cache and a fetcher.
 struct Desk {
     folder: TempDir,
     fetcher: Fetcher,
-    /// What happened, in words.
+    /// The events as text.
     events: Vec<String>,
 }
 
@@ -77,22 +77,22 @@ impl Desk {
         self.fetcher.fetch(address, &mut |event| match event {
             Event::Received { .. } => {}
             Event::Waiting => events.push("waiting".into()),
-            Event::Retrying { why, pause } => events.push(format!("again in {pause:?}: {why}")),
-            Event::StartingOver { why } => events.push(format!("anew: {why}")),
+            Event::Retrying { why, pause } => events.push(format!("retry in {pause:?}: {why}")),
+            Event::StartingOver { why } => events.push(format!("start over: {why}")),
         })
     }
 
-    /// Torchvision's file of that name.
+    /// torchvision's file of that name.
     fn torchvision(&mut self, file: &str) -> Result<Fetched, FetchError> {
         self.fetch(&Address::Torchvision { file })
     }
 
-    /// The words of an error.
+    /// The message of the error.
     fn refused(&mut self, address: &Address) -> String {
         self.fetch(address).unwrap_err().to_string()
     }
 
-    /// Names of all files in the cache, but for locks.
+    /// Names of all files in the cache, without locks.
     fn files(&self) -> Vec<String> {
         let mut found = Vec::new();
         collect(self.folder.path(), &mut found);

@@ -1,6 +1,6 @@
-//! Whom a redirect leads to, and what the hub announces with it.
+//! Redirects, and the checksums that the hub announces with them.
 
-use dvm_fetch::{Checked, Outcome};
+use dvm_fetch::{Checked, FetchOutcome};
 
 use crate::server::{Server, redirect, reply, whole};
 use crate::{Desk, HUB, named, sha256, weights};
@@ -29,7 +29,7 @@ fn a_relative_redirect_is_followed() {
 }
 
 #[test]
-fn a_loop_of_redirects_ends() {
+fn a_loop_of_redirects_is_an_error() {
     let server = Server::new(|asked, _| redirect(&asked.path.clone()));
     let mut desk = Desk::new(&server);
     desk.fetcher.bounds.redirects = 5;
@@ -40,7 +40,7 @@ fn a_loop_of_redirects_ends() {
 }
 
 #[test]
-fn a_redirect_to_no_web_address_is_not_followed() {
+fn a_redirect_to_another_scheme_is_not_followed() {
     for to in [
         "file:///etc/passwd",
         "ftp://example.org/a",
@@ -50,16 +50,16 @@ fn a_redirect_to_no_web_address_is_not_followed() {
         let server = Server::new(move |_, _| redirect(to));
         let mut desk = Desk::new(&server);
         let why = desk.refused(&HUB);
-        assert!(why.contains("that is not followed"), "{why}");
+        assert!(why.contains("does not follow it"), "{why}");
         assert!(desk.files().is_empty());
     }
     let server = Server::new(|_, _| reply("302 Found", &[("content-length", "0")], b""));
     let why = Desk::new(&server).refused(&HUB);
-    assert!(why.contains("without saying where to"), "{why}");
+    assert!(why.contains("redirects without a URL"), "{why}");
 }
 
 #[test]
-fn keys_of_a_storage_do_not_appear_in_messages() {
+fn messages_do_not_show_the_query() {
     let storage = Server::new(|_, _| reply("404 Not Found", &[("content-length", "0")], b""));
     let to = storage.url("/blob?key=secret");
     let server = Server::new(move |_, _| redirect(&to));
@@ -82,14 +82,14 @@ fn hub(announced: String, size: usize, bytes: Vec<u8>) -> Server {
 }
 
 #[test]
-fn a_file_of_the_hub_is_held_against_what_the_hub_announces() {
+fn a_file_of_the_hub_is_compared_with_the_announced_checksum() {
     let bytes = weights();
     let server = hub(sha256(&bytes), bytes.len(), bytes.clone());
     let mut desk = Desk::new(&server);
     let fetched = desk.fetch(&HUB).unwrap();
     assert_eq!(
         (fetched.checked, fetched.outcome),
-        (Checked::Announced, Outcome::Fetched)
+        (Checked::Announced, FetchOutcome::Fetched)
     );
     let path = "cache/weights/huggingface/timm/tiny.in1k/model.safetensors";
     assert_eq!(fetched.path, desk.folder.path().join(path));
@@ -99,7 +99,7 @@ fn a_file_of_the_hub_is_held_against_what_the_hub_announces() {
 }
 
 #[test]
-fn a_storage_that_sends_something_else_than_the_hub_announced_is_refused() {
+fn a_file_other_than_announced_by_the_hub_is_an_error() {
     let bytes = weights();
     let mut desk = Desk::new(&hub(sha256(b"other"), bytes.len(), bytes.clone()));
     let why = desk.refused(&HUB);
@@ -110,15 +110,12 @@ fn a_storage_that_sends_something_else_than_the_hub_announced_is_refused() {
     assert!(desk.files().is_empty());
     let mut desk = Desk::new(&hub(sha256(&bytes), 7, bytes));
     let why = desk.refused(&HUB);
-    assert!(
-        why.contains("300000 bytes where one of 7 was announced"),
-        "{why}"
-    );
+    assert!(why.contains("300000 bytes, but announced 7 bytes"), "{why}");
     assert!(desk.files().is_empty());
 }
 
 #[test]
-fn a_mirror_may_announce_the_checksum_as_the_tag_of_the_file() {
+fn a_mirror_may_announce_the_checksum_as_the_etag() {
     let tag = |bytes: &[u8]| format!("\"{}\"", sha256(bytes));
     let right = Server::new(move |_, _| whole(&weights(), &[("etag", &tag(&weights()))]));
     assert_eq!(
@@ -129,6 +126,6 @@ fn a_mirror_may_announce_the_checksum_as_the_tag_of_the_file() {
     assert!(
         Desk::new(&wrong)
             .refused(&HUB)
-            .contains("is not the published file")
+            .contains("is not the published one")
     );
 }

@@ -1,8 +1,8 @@
-//! Going on with what an interrupted attempt left.
+//! Resuming an interrupted download.
 
 use std::fs;
 
-use dvm_fetch::{Checked, Outcome};
+use dvm_fetch::{Checked, FetchOutcome};
 
 use crate::server::{Asked, Server, Step, rest, whole};
 use crate::{Desk, HUB, named, sha256, weights};
@@ -10,7 +10,7 @@ use crate::{Desk, HUB, named, sha256, weights};
 /// Where the first connection breaks.
 const HALF: usize = 150_000;
 
-/// A file of that tag, of which the first answer breaks in the middle.
+/// A file with this tag. The first response ends in the middle.
 fn breaking(tag: &'static str) -> impl Fn(&Asked, usize) -> Vec<Step> {
     move |asked, before| match (before, asked.from()) {
         (0, _) => cut(whole(&weights(), &[("etag", tag)])),
@@ -19,16 +19,16 @@ fn breaking(tag: &'static str) -> impl Fn(&Asked, usize) -> Vec<Step> {
     }
 }
 
-/// The same answer, but the body breaks off after its half.
+/// The same response with half of the body.
 fn cut(mut steps: Vec<Step>) -> Vec<Step> {
     let Some(Step::Say(body)) = steps.last_mut() else {
-        panic!("an answer ends with its body");
+        panic!("the last step is the body");
     };
     body.truncate(HALF);
     steps
 }
 
-/// A desk on which an attempt without retries left half of the file.
+/// A cache in which an attempt without retries left half of the file.
 fn half_done(server: &Server, file: &str) -> Desk {
     let mut desk = Desk::new(server);
     desk.fetcher.bounds.retries = 0;
@@ -41,12 +41,12 @@ fn half_done(server: &Server, file: &str) -> Desk {
 }
 
 #[test]
-fn a_broken_connection_is_gone_on_with_at_once() {
+fn a_broken_connection_is_resumed_at_once() {
     let bytes = weights();
     let server = Server::new(breaking("\"v1\""));
     let mut desk = Desk::new(&server);
     let fetched = desk.torchvision(&named(&bytes)).unwrap();
-    assert_eq!(fetched.outcome, Outcome::Resumed);
+    assert_eq!(fetched.outcome, FetchOutcome::Resumed);
     assert_eq!(fs::read(fetched.path).unwrap(), bytes);
     let asked = server.asked();
     assert_eq!(asked.len(), 2);
@@ -56,19 +56,19 @@ fn a_broken_connection_is_gone_on_with_at_once() {
 }
 
 #[test]
-fn another_run_goes_on_where_the_first_was_interrupted() {
+fn a_second_run_resumes_the_download() {
     let bytes = weights();
     let server = Server::new(breaking("\"v1\""));
     let mut desk = half_done(&server, &named(&bytes));
     let fetched = desk.torchvision(&named(&bytes)).unwrap();
-    assert_eq!(fetched.outcome, Outcome::Resumed);
+    assert_eq!(fetched.outcome, FetchOutcome::Resumed);
     assert_eq!(fetched.sha256, sha256(&bytes));
     assert_eq!(server.asked()[1].from(), Some(HALF));
     assert_eq!(desk.files(), [named(&bytes), named(&bytes) + ".sha256"]);
 }
 
 #[test]
-fn a_server_that_sends_the_whole_file_again_is_taken_at_its_word() {
+fn a_server_may_send_the_complete_file_again() {
     let bytes = weights();
     let server = Server::new(|_, before| match before {
         0 => cut(whole(&weights(), &[])),
@@ -76,15 +76,15 @@ fn a_server_that_sends_the_whole_file_again_is_taken_at_its_word() {
     });
     let mut desk = half_done(&server, &named(&bytes));
     let fetched = desk.torchvision(&named(&bytes)).unwrap();
-    assert_eq!(fetched.outcome, Outcome::Fetched);
+    assert_eq!(fetched.outcome, FetchOutcome::Fetched);
     assert_eq!(fs::read(fetched.path).unwrap(), bytes);
     assert_eq!(server.asked().len(), 2);
-    assert!(desk.events[0].starts_with("anew: the file there was changed, or"));
+    assert!(desk.events[0].starts_with("start over: the file on the server has changed, or"));
 }
 
 #[test]
-fn a_file_that_was_replaced_in_between_is_fetched_from_its_beginning() {
-    // Without a checksum, only the server's condition protects what is put together.
+fn a_replaced_file_is_fetched_from_the_start() {
+    // Without a checksum, only `If-Range` protects against mixing two files.
     let server = Server::new(|asked, before| {
         let (old, new) = (vec![b'o'; 300_000], vec![b'n'; 300_000]);
         match before {
@@ -101,7 +101,7 @@ fn a_file_that_was_replaced_in_between_is_fetched_from_its_beginning() {
 }
 
 #[test]
-fn a_server_that_ignores_the_condition_is_found_out_by_its_tag() {
+fn a_replaced_file_is_recognised_by_its_tag_if_the_server_ignores_the_condition() {
     let server = Server::new(|asked, before| {
         let (old, new) = (vec![b'o'; 300_000], vec![b'n'; 300_000]);
         match (before, asked.from()) {
@@ -113,14 +113,17 @@ fn a_server_that_ignores_the_condition_is_found_out_by_its_tag() {
     let mut desk = Desk::new(&server);
     let fetched = desk.fetch(&HUB).unwrap();
     assert_eq!(fs::read(fetched.path).unwrap(), vec![b'n'; 300_000]);
-    assert_eq!(desk.events[1], "anew: the file there was changed");
+    assert_eq!(
+        desk.events[1],
+        "start over: the file on the server has changed"
+    );
     assert_eq!(server.asked().len(), 3);
 }
 
 #[test]
-fn pieces_of_two_files_are_found_out_by_the_checksum() {
+fn a_mix_of_two_files_is_recognised_by_the_checksum() {
     let bytes = weights();
-    // No tag, no date: nothing but the sum over all of it can tell.
+    // No tag and no date: only the checksum of the complete file shows it.
     let server = Server::new(|asked, before| match (before, asked.from()) {
         (0, _) => cut(whole(&vec![b'o'; 300_000], &[])),
         (_, Some(from)) => rest(&weights(), from, &[]),
@@ -128,16 +131,16 @@ fn pieces_of_two_files_are_found_out_by_the_checksum() {
     });
     let mut desk = half_done(&server, &named(&bytes));
     let fetched = desk.torchvision(&named(&bytes)).unwrap();
-    assert_eq!(fetched.outcome, Outcome::Fetched);
+    assert_eq!(fetched.outcome, FetchOutcome::Fetched);
     assert_eq!(
         desk.events,
-        ["anew: the pieces do not make up the published file"]
+        ["start over: the resumed download has a wrong checksum"]
     );
     assert_eq!(server.asked().len(), 3);
 }
 
 #[test]
-fn without_tag_and_checksum_nothing_is_put_together() {
+fn without_tag_and_checksum_a_download_is_not_resumed() {
     let server = Server::new(|_, before| match before {
         0 => cut(whole(&weights(), &[])),
         _ => whole(&weights(), &[]),
@@ -148,7 +151,7 @@ fn without_tag_and_checksum_nothing_is_put_together() {
 }
 
 #[test]
-fn a_file_that_was_whole_but_for_its_name_is_not_fetched_again() {
+fn a_complete_part_is_not_fetched_again() {
     let bytes = weights();
     let server = Server::new(|asked, before| match (before, asked.from()) {
         (0, _) => cut(whole(&weights(), &[])),
@@ -170,7 +173,7 @@ fn a_file_that_was_whole_but_for_its_name_is_not_fetched_again() {
 }
 
 #[test]
-fn a_part_that_is_longer_than_the_file_is_dropped() {
+fn a_part_longer_than_the_file_is_deleted() {
     let bytes = weights();
     let server = Server::new(|asked, before| match (before, asked.from()) {
         (0, _) => cut(whole(&weights(), &[])),
@@ -186,11 +189,14 @@ fn a_part_that_is_longer_than_the_file_is_dropped() {
     let part = desk.fetcher.cache.path(&address).with_extension("pth.part");
     fs::write(part, [0; 300_001]).unwrap();
     assert_eq!(desk.torchvision(&file).unwrap().sha256, sha256(&bytes));
-    assert_eq!(desk.events[0], "anew: the file there has another length");
+    assert_eq!(
+        desk.events[0],
+        "start over: the file on the server has another length"
+    );
 }
 
 #[test]
-fn the_rest_of_another_part_than_was_asked_for_is_not_taken() {
+fn another_part_than_requested_is_not_used() {
     let bytes = weights();
     let server = Server::new(|asked, before| match (before, asked.from()) {
         (0, _) => cut(whole(&weights(), &[])),
@@ -202,11 +208,11 @@ fn the_rest_of_another_part_than_was_asked_for_is_not_taken() {
         desk.torchvision(&named(&bytes)).unwrap().sha256,
         sha256(&bytes)
     );
-    assert!(desk.events[0].contains("another part than was asked for"));
+    assert!(desk.events[0].contains("another part than requested"));
 }
 
 #[test]
-fn a_login_page_does_not_cost_what_came_before() {
+fn a_login_page_does_not_delete_the_part() {
     let bytes = weights();
     let page = |_: &Asked| whole(b"<html>log in</html>", &[("content-type", "text/html")]);
     let server = Server::new(move |asked, before| match (before, asked.from()) {
@@ -219,6 +225,6 @@ fn a_login_page_does_not_cost_what_came_before() {
     assert!(why.contains("a web page"), "{why}");
     assert_eq!(
         desk.torchvision(&named(&bytes)).unwrap().outcome,
-        Outcome::Resumed
+        FetchOutcome::Resumed
     );
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dvm_data::augment::Augment;
-use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split, broken};
+use dvm_data::{Dataset, Loader, LoaderOptions, OnBroken, Sample, Split, broken};
 use dvm_image::Reading;
 use sha2::{Digest, Sha256};
 
@@ -199,7 +199,7 @@ fn supplies(
         return Err(layout("has no training pictures").into());
     }
     let same = config.augment == Augment::none() && config.mixup == 0.0;
-    let loading = Loading {
+    let loading = LoaderOptions {
         workers: task.workers,
         ..config.loading(task.preprocess)
     };
@@ -207,11 +207,11 @@ fn supplies(
     let validation = match task.data.samples(Split::Val) {
         [] => None,
         samples => {
-            let loading = Loading {
+            let loading = LoaderOptions {
                 on_broken: config.on_broken,
                 workers: task.workers,
                 limits: config.limits(),
-                ..Loading::validation(task.preprocess.clone(), config.batch)
+                ..LoaderOptions::validation(task.preprocess.clone(), config.batch)
             };
             Some(Loader::new(samples, loading)?)
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dvm_data::{Dataset, Loader, Loading, OnBroken, Sample, Split};
+use dvm_data::{Dataset, Loader, LoaderOptions, OnBroken, Sample, Split};
 use dvm_engine::Output;
 use dvm_image::encode_png;
 use dvm_train::metrics::{Bootstrap, predictions};
@@ -45,10 +45,10 @@ impl Classifier {
         done: impl FnMut(usize),
     ) -> Result<Evaluated, Error> {
         let samples = self.labelled(data, split)?;
-        let loading = Loading {
+        let loading = LoaderOptions {
             on_broken,
             limits: self.reading().limits,
-            ..Loading::validation(self.preprocess().clone(), BATCH)
+            ..LoaderOptions::validation(self.preprocess().clone(), BATCH)
         };
         let loader = Loader::new(Arc::from(&samples[..]), loading)?;
         let answers = answers(self.network(), loader.epoch(0, 0), done)?;

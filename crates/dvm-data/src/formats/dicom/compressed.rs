@@ -1,4 +1,4 @@
-//! Pixels of DICOM files that are compressed.
+//! Compressed pixels of DICOM files.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,27 +6,27 @@ use dicom_encoding::transfer_syntax::TransferSyntax;
 use dvm_image::Limits;
 use jpeg_decoder::PixelFormat;
 
-use super::super::array::Stop;
+use super::super::array::ReadError;
 use super::{damaged, rle, unsupported};
 
-/// How pixels are compressed.
+/// A compression of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
     RunLengths,
-    /// Of 8 bits, with losses.
+    /// Lossy, 8 bits.
     Jpeg,
     JpegLossless,
     Jpeg2000,
 }
 
-/// What a decoder gives: one value after the other, colours side by side.
+/// Decoded values, with the channels of a pixel side by side.
 pub(super) struct Plain {
     pub values: Vec<u16>,
-    /// Whether these are red, green and blue whatever the file's elements say.
+    /// Whether the channels are red, green and blue, whatever the file's elements say.
     pub is_rgb: bool,
 }
 
-/// What a frame should be, by the file's elements.
+/// The shape of a frame, from the file's elements.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
     pub rows: usize,
@@ -34,12 +34,12 @@ pub(super) struct Shape {
     pub samples: usize,
     /// Bytes of a value.
     pub size: usize,
-    /// Bits of a value that count.
+    /// Used bits of a value.
     pub bits: u32,
 }
 
 impl Compression {
-    /// The compression of a transfer syntax, if it is one that is read.
+    /// The compression of a transfer syntax, if it is supported.
     pub fn of(syntax: &TransferSyntax) -> Option<Self> {
         Some(match syntax.uid() {
             "1.2.840.10008.1.2.5" => Self::RunLengths,
@@ -51,20 +51,20 @@ impl Compression {
     }
 
     /// The values of one frame.
-    pub fn decode(self, frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
+    pub fn decode(self, frame: &[u8], shape: Shape) -> Result<Plain, ReadError> {
         let decode = || match self {
             Self::RunLengths => run_lengths(frame, shape),
             Self::Jpeg => jpeg(frame, shape),
             Self::JpegLossless => jpeg_lossless(frame, shape),
             Self::Jpeg2000 => jpeg_2000(frame, shape),
         };
-        // A decoder that panics on a damaged file must not end a run over a thousand files.
+        // A decoder may panic on a damaged file; this must not stop a run over many files.
         let plain = catch_unwind(AssertUnwindSafe(decode))
-            .unwrap_or_else(|_| Err(damaged("the decoder of its pixels gave up")))?;
+            .unwrap_or_else(|_| Err(damaged("its pixels cannot be decoded")))?;
         let expected = shape.rows * shape.columns * shape.samples;
         if plain.values.len() != expected {
             return Err(damaged(format!(
-                "a compressed frame holds {} values instead of {expected}",
+                "a compressed frame has {} values instead of {expected}",
                 plain.values.len()
             )));
         }
@@ -72,10 +72,10 @@ impl Compression {
     }
 }
 
-fn run_lengths(frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
+fn run_lengths(frame: &[u8], shape: Shape) -> Result<Plain, ReadError> {
     let pixels = shape.rows * shape.columns;
     let planes = rle::planes(frame, shape.samples * shape.size, pixels);
-    let planes = planes.ok_or_else(|| damaged("its run lengths contradict its size"))?;
+    let planes = planes.ok_or_else(|| damaged("its run lengths do not match its size"))?;
     let mut values = vec![0; pixels * shape.samples];
     for (sample, planes) in planes.chunks_exact(shape.size).enumerate() {
         for plane in planes {
@@ -91,18 +91,18 @@ fn run_lengths(frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
     })
 }
 
-fn wrong_size(height: usize, width: usize, shape: Shape) -> Stop {
+fn wrong_size(height: usize, width: usize, shape: Shape) -> ReadError {
     damaged(format!(
         "a compressed frame has {height} rows and {width} columns instead of {} and {}",
         shape.rows, shape.columns
     ))
 }
 
-fn jpeg(frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
+fn jpeg(frame: &[u8], shape: Shape) -> Result<Plain, ReadError> {
     let limits = Limits::up_to((shape.rows * shape.columns) as u64);
     let picture = dvm_image::decode(frame, &limits).map_err(|error| match error {
         dvm_image::DecodeError::Unsupported { .. } => unsupported(
-            format!("a JPEG of more than 8 bits or of a rare kind ({error})"),
+            format!("a JPEG of more than 8 bits or an unusual kind ({error})"),
             super::DECOMPRESS,
         ),
         error => damaged(format!("a compressed frame {error}")),
@@ -118,16 +118,16 @@ fn jpeg(frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
     })
 }
 
-fn jpeg_lossless(frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
+fn jpeg_lossless(frame: &[u8], shape: Shape) -> Result<Plain, ReadError> {
     let mut decoder = jpeg_decoder::Decoder::new(frame);
     let broken = |error: jpeg_decoder::Error| match error {
         jpeg_decoder::Error::Unsupported(what) => unsupported(
-            format!("a lossless JPEG of a rare kind ({what:?})"),
+            format!("a lossless JPEG of an unusual kind ({what:?})"),
             super::DECOMPRESS,
         ),
-        error => damaged(format!("a compressed frame is broken: {error}")),
+        error => damaged(format!("a compressed frame cannot be decoded: {error}")),
     };
-    // Colours of lossless files are stored as the file's elements say.
+    // The file's elements define the colours of lossless files.
     decoder.set_color_transform(jpeg_decoder::ColorTransform::None);
     decoder.read_info().map_err(broken)?;
     let info = decoder
@@ -151,8 +151,8 @@ fn jpeg_lossless(frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
     })
 }
 
-fn jpeg_2000(frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
-    let broken = |error| damaged(format!("a compressed frame is broken: {error}"));
+fn jpeg_2000(frame: &[u8], shape: Shape) -> Result<Plain, ReadError> {
+    let broken = |error| damaged(format!("a compressed frame cannot be decoded: {error}"));
     let settings = hayro_jpeg2000::DecodeSettings {
         strict: true,
         ..Default::default()
@@ -179,7 +179,7 @@ fn jpeg_2000(frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
             shape.samples
         )));
     }
-    // The decoder takes signed values for unsigned ones and adds half of their range.
+    // The decoder treats signed values as unsigned and adds half of their range.
     let is_signed = is_signed(frame);
     let half = 1i32 << (precision - 1);
     let value = |sample: f32| {
@@ -201,8 +201,8 @@ fn jpeg_2000(frame: &[u8], shape: Shape) -> Result<Plain, Stop> {
     })
 }
 
-/// Whether the first channel of a JPEG 2000 codestream is signed: the highest bit of its depth in the
-/// segment SIZ.
+/// Whether the first channel of a JPEG 2000 codestream is signed (the highest bit of its depth in the SIZ
+/// segment).
 fn is_signed(frame: &[u8]) -> bool {
     let siz = frame
         .windows(4)
@@ -211,15 +211,15 @@ fn is_signed(frame: &[u8]) -> bool {
         .is_some_and(|depth| depth & 0x80 != 0)
 }
 
-/// The bytes of each frame, of fragments as they stand in the file; the first item is the table of
-/// offsets, which may be empty.
-pub(super) fn frames(items: &[Vec<u8>], count: usize) -> Result<Vec<Vec<u8>>, Stop> {
+/// The bytes of each frame, from the file's fragments. The first item is the offset table, which may be
+/// empty.
+pub(super) fn frames(items: &[Vec<u8>], count: usize) -> Result<Vec<Vec<u8>>, ReadError> {
     let Some((table, fragments)) = items.split_first() else {
         return Err(damaged("it has no pixels"));
     };
     if fragments.len() < count {
         return Err(damaged(format!(
-            "it holds {} compressed fragments for {count} frames",
+            "it has {} compressed fragments for {count} frames",
             fragments.len()
         )));
     }
@@ -237,7 +237,7 @@ pub(super) fn frames(items: &[Vec<u8>], count: usize) -> Result<Vec<Vec<u8>>, St
         .collect();
     if offsets.len() != count || !offsets.is_sorted() {
         return Err(unsupported(
-            "frames in several pieces without a table of where they begin",
+            "frames in several fragments without an offset table",
             super::DECOMPRESS,
         ));
     }
@@ -247,7 +247,7 @@ pub(super) fn frames(items: &[Vec<u8>], count: usize) -> Result<Vec<Vec<u8>>, St
         let frame = offsets.partition_point(|&offset| offset <= place);
         let frame = frame
             .checked_sub(1)
-            .ok_or_else(|| damaged("its table of frames is wrong"))?;
+            .ok_or_else(|| damaged("its offset table is wrong"))?;
         frames[frame].extend_from_slice(fragment);
         place += 8 + fragment.len();
     }
@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fragments_are_joined_by_the_table_of_offsets() {
+    fn fragments_are_joined_by_the_offset_table() {
         let table = [0u32, 18].map(u32::to_le_bytes).concat();
         let items = [table, vec![1, 2], vec![], vec![3, 4], vec![5]];
         // The first frame: items at 0 and 10; the second: from 18 on.

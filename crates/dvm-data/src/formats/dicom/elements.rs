@@ -1,4 +1,4 @@
-//! The elements of a DICOM file that are needed of it.
+//! The needed elements of a DICOM file.
 
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek};
@@ -10,39 +10,39 @@ use dicom_parser::dataset::LazyDataToken;
 use dicom_parser::dataset::lazy_read::LazyDataSetReader;
 use dicom_transfer_syntax_registry::{TransferSyntaxRegistry, entries};
 
-use super::super::array::Stop;
+use super::super::array::ReadError;
 use super::super::slices::MOST_BYTES;
 use super::compressed::Compression;
 use super::{DECOMPRESS, FORMAT, SAVE_GREY, damaged, tags, unsupported};
 
-/// Longest file meta information that is read; it is some 200 bytes.
+/// Longest file meta information. Usually it has about 200 bytes.
 const META: u32 = 1 << 16;
 
-/// Longest value that is kept, but for the pixels.
+/// Longest value, except for pixels.
 const VALUE: u32 = 1024;
 
-/// How many bytes one byte of a deflated data set can become, at most.
+/// Most bytes that one byte of a deflated data set can become.
 const DEFLATION: u64 = 1032;
 
-/// The values kept of a file, undecoded.
+/// Values of a file, not decoded.
 #[derive(Default)]
 pub(super) struct Elements {
     values: Vec<(Tag, Vec<u8>)>,
     pub big_endian: bool,
-    /// How the pixels are compressed, if they are.
+    /// The compression of the pixels, if any.
     pub compression: Option<Compression>,
-    /// Of compressed pixels the table of offsets and the fragments.
+    /// The offset table and the fragments of compressed pixels.
     pub items: Vec<Vec<u8>>,
 }
 
 impl Elements {
-    pub fn read(path: &Path) -> Result<Self, Stop> {
-        let file = File::open(path).map_err(Stop::Io)?;
-        let length = file.metadata().map_err(Stop::Io)?.len();
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let file = File::open(path).map_err(ReadError::Io)?;
+        let length = file.metadata().map_err(ReadError::Io)?.len();
         let mut file = BufReader::with_capacity(1 << 16, file);
         let uid = transfer_syntax(&mut file)?;
         let syntax = TransferSyntaxRegistry.get(&uid).ok_or_else(|| {
-            let advice = "save it in explicit little endian, the usual form";
+            let advice = "save it in explicit little endian, the usual transfer syntax";
             unsupported(format!("a data set in the transfer syntax {uid:?}"), advice)
         })?;
         let mut elements = Self {
@@ -58,7 +58,7 @@ impl Elements {
                 let mut bytes = Vec::new();
                 let inflated = adapter.adapt_reader(Box::new(file));
                 let read = inflated.take(most).read_to_end(&mut bytes);
-                read.map_err(Stop::reading(FORMAT))?;
+                read.map_err(ReadError::reading(FORMAT))?;
                 let length = bytes.len() as u64;
                 elements.collect(Cursor::new(bytes), syntax, length)?;
             }
@@ -71,25 +71,25 @@ impl Elements {
         Ok(elements)
     }
 
-    /// Keeps the values of [`tags::KEPT`] that stand in no sequence.
+    /// Keeps the values of [`tags::KEPT`], except those in sequences.
     fn collect(
         &mut self,
         source: impl Read + Seek,
         syntax: &TransferSyntax,
         length: u64,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReadError> {
         let broken = |error: &dyn std::fmt::Display| damaged(error.to_string());
         let mut reader =
             LazyDataSetReader::new_with_ts(source, syntax).map_err(|error| broken(&error))?;
         let mut depth = 0usize;
         let mut is_in_pixels = false;
-        // Icons within sequences may be compressed, too.
+        // Icons in sequences may be compressed, too.
         let mut is_in_icon = false;
         while let Some(token) = reader.advance() {
             match token.map_err(|error| broken(&error))? {
                 LazyDataToken::SequenceStart { tag, .. } => {
                     if depth == 0 && tag == tags::MODALITY_LUT {
-                        return Err(unsupported("values in a table of their own", SAVE_GREY));
+                        return Err(unsupported("a modality lookup table", SAVE_GREY));
                     }
                     depth += 1;
                 }
@@ -107,7 +107,7 @@ impl Elements {
                 LazyDataToken::LazyItemValue { len, decoder } if is_in_pixels => {
                     let token = LazyDataToken::LazyItemValue { len, decoder };
                     if u64::from(len) > length {
-                        let lie = format!("a fragment of its pixels is said to have {len} bytes");
+                        let lie = format!("a fragment of its pixels declares {len} bytes");
                         return Err(damaged(lie));
                     }
                     let mut value = Vec::new();
@@ -135,7 +135,7 @@ impl Elements {
                     };
                     if u64::from(declared) > most {
                         return Err(damaged(format!(
-                            "its element {tag} is said to have {declared} bytes"
+                            "its element {tag} declares {declared} bytes"
                         )));
                     }
                     let mut value = Vec::new();
@@ -170,14 +170,14 @@ impl Elements {
         })
     }
 
-    /// A text without what fills it up.
+    /// A text without its padding.
     pub fn text(&self, tag: Tag) -> Option<String> {
         let text = String::from_utf8_lossy(self.value(tag)?);
         Some(text.trim_matches(['\0', ' ']).to_owned())
     }
 
-    /// A number in digits, or `default` if there is none.
-    pub fn number(&self, tag: Tag, default: f64) -> Result<f64, Stop> {
+    /// A number written as text, or `default` if the element is missing.
+    pub fn number(&self, tag: Tag, default: f64) -> Result<f64, ReadError> {
         let Some(text) = self.text(tag).filter(|text| !text.is_empty()) else {
             return Ok(default);
         };
@@ -186,24 +186,24 @@ impl Elements {
     }
 }
 
-fn compressed(syntax: &TransferSyntax) -> Stop {
+fn compressed(syntax: &TransferSyntax) -> ReadError {
     let what = format!("pixels in the transfer syntax {}", syntax.name());
     unsupported(what, DECOMPRESS)
 }
 
-/// Reads what stands before the data set, which says how it is encoded.
-fn transfer_syntax(file: &mut impl Read) -> Result<String, Stop> {
-    let none = || damaged("it has no `DICM` where DICOM files have it");
+/// Reads the file meta information, which names the encoding.
+fn transfer_syntax(file: &mut impl Read) -> Result<String, ReadError> {
+    let none = || damaged("it has no `DICM` at byte 128");
     let mut start = [0; 132];
     let read = file.read_exact(&mut start);
-    read.map_err(Stop::reading(FORMAT))?;
+    read.map_err(ReadError::reading(FORMAT))?;
     if &start[128..] != b"DICM" {
         return Err(none());
     }
     // The length of the group is its first element: (0002,0000) UL, four bytes.
     let mut first = [0; 12];
     let read = file.read_exact(&mut first);
-    read.map_err(Stop::reading(FORMAT))?;
+    read.map_err(ReadError::reading(FORMAT))?;
     let [head @ .., a, b, c, d] = first;
     let length = u32::from_le_bytes([a, b, c, d]);
     if &head != b"\x02\0\0\0UL\x04\0" || length > META {
@@ -211,7 +211,7 @@ fn transfer_syntax(file: &mut impl Read) -> Result<String, Stop> {
     }
     let mut group = Vec::new();
     let read = file.take(length.into()).read_to_end(&mut group);
-    read.map_err(Stop::reading(FORMAT))?;
+    read.map_err(ReadError::reading(FORMAT))?;
     let mut meta = Elements::default();
     let explicit = TransferSyntaxRegistry.get(entries::EXPLICIT_VR_LITTLE_ENDIAN.uid());
     let explicit = explicit.ok_or_else(none)?;

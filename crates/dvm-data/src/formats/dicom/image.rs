@@ -2,13 +2,13 @@
 
 use dvm_image::Whole;
 
-use super::super::array::Stop;
+use super::super::array::ReadError;
 use super::super::frame::{Frame, Values};
 use super::compressed::{self, Shape};
 use super::elements::Elements;
 use super::{DECOMPRESS, SAVE_GREY, damaged, tags, unsupported};
 
-/// Pictures of one size.
+/// Frames of the same size.
 pub(super) struct Image<'a> {
     rows: usize,
     columns: usize,
@@ -17,7 +17,7 @@ pub(super) struct Image<'a> {
     /// Bytes of a stored value: one or two.
     size: usize,
     big_endian: bool,
-    /// Bits of a stored value, of which the lowest is `shift`.
+    /// Number of used bits of a stored value. The lowest is bit `shift`.
     bits: u32,
     shift: u32,
     signed: bool,
@@ -32,7 +32,7 @@ enum Pixels<'a> {
     Compressed(compressed::Compression, Vec<Vec<u8>>),
 }
 
-/// What a value of a pixel is.
+/// The meaning of a pixel's values.
 #[derive(Clone, Copy, PartialEq)]
 enum Colours {
     Grey {
@@ -41,13 +41,13 @@ enum Colours {
     Rgb {
         planar: bool,
     },
-    /// Luma and two differences of colour of 8 bits each (ITU-R BT.601, full range).
+    /// Luma and two colour differences of 8 bits each (ITU-R BT.601, full range).
     Ybr {
         planar: bool,
     },
 }
 
-/// What the file says is to be black and white.
+/// The file's range from black to white.
 #[derive(Clone, Copy)]
 enum Window {
     None,
@@ -55,10 +55,14 @@ enum Window {
 }
 
 impl<'a> Image<'a> {
-    pub fn of(elements: &'a Elements) -> Result<Self, Stop> {
+    pub fn of(elements: &'a Elements) -> Result<Self, ReadError> {
         let need = |tag| {
             let value = elements.short(tag);
-            value.ok_or_else(|| damaged(format!("it has no element {tag}, so it holds no picture")))
+            value.ok_or_else(|| {
+                damaged(format!(
+                    "it has no element {tag}, so it contains no picture"
+                ))
+            })
         };
         let (rows, columns) = (need(tags::ROWS)?.into(), need(tags::COLUMNS)?.into());
         let colours = colours(elements)?;
@@ -76,7 +80,7 @@ impl<'a> Image<'a> {
             .unwrap_or(stored.saturating_sub(1));
         if stored == 0 || high >= allocated || stored > high + 1 {
             return Err(damaged(format!(
-                "its pixels are said to have {stored} of {allocated} bits, up to bit {high}"
+                "its pixels declare {stored} of {allocated} bits, up to bit {high}"
             )));
         }
         if elements.big_endian && allocated == 8 {
@@ -86,7 +90,7 @@ impl<'a> Image<'a> {
         let frames = elements.number(tags::FRAMES, 1.0)?;
         if rows * columns == 0 || !(1.0..=65536.0).contains(&frames) || frames.fract() != 0.0 {
             return Err(damaged(format!(
-                "{frames} pictures of {rows} rows and {columns} columns cannot be"
+                "it declares {frames} pictures of {rows} rows and {columns} columns"
             )));
         }
         let size = usize::from(allocated / 8);
@@ -101,8 +105,8 @@ impl<'a> Image<'a> {
                 let needed = (rows * columns * size * colours.samples()) as f64 * frames;
                 if needed > pixels.len() as f64 {
                     return Err(damaged(format!(
-                        "{frames} pictures of {rows} rows and {columns} columns take {needed} bytes, \
-                         and it has {}",
+                        "{frames} pictures of {rows} rows and {columns} columns need {needed} bytes, but it \
+                         has {}",
                         pixels.len()
                     )));
                 }
@@ -126,8 +130,8 @@ impl<'a> Image<'a> {
         })
     }
 
-    /// A frame, slope and intercept applied.
-    pub fn frame(&self, index: usize) -> Result<Frame, Stop> {
+    /// A frame, with slope and intercept applied.
+    pub fn frame(&self, index: usize) -> Result<Frame, ReadError> {
         let length = self.rows * self.columns * self.colours.samples();
         let (words, is_rgb): (Vec<u16>, bool) = match &self.pixels {
             Pixels::Plain(pixels) => {
@@ -169,7 +173,7 @@ impl<'a> Image<'a> {
             let values = words.into_iter().map(|word| self.value(word)).collect();
             return Ok(frame(1, Values::Numbers(values), self.window.whole()));
         }
-        // A decoder gives colours side by side, and turns luma into red, green and blue.
+        // Decoders return the channels of a pixel side by side, and convert luma to red, green and blue.
         let is_compressed = matches!(self.pixels, Pixels::Compressed(..));
         let (is_planar, is_ybr) = match self.colours {
             Colours::Ybr { planar } => (planar && !is_compressed, !is_rgb),
@@ -213,7 +217,7 @@ impl Colours {
     }
 }
 
-fn colours(elements: &Elements) -> Result<Colours, Stop> {
+fn colours(elements: &Elements) -> Result<Colours, ReadError> {
     let photometric = elements.text(tags::PHOTOMETRIC).unwrap_or_default();
     let samples = elements.short(tags::SAMPLES).unwrap_or(1);
     let planar = elements.short(tags::PLANAR) == Some(1);
@@ -222,7 +226,7 @@ fn colours(elements: &Elements) -> Result<Colours, Stop> {
         ("MONOCHROME2", 1) => Colours::Grey { is_negative: false },
         ("RGB" | "YBR_RCT" | "YBR_ICT", 3) => Colours::Rgb { planar },
         ("YBR_FULL", 3) => Colours::Ybr { planar },
-        // Uncompressed, this one leaves out every other difference of colour.
+        // Uncompressed YBR_FULL_422 has only every second colour difference, and is not supported.
         ("YBR_FULL_422" | "YBR_PARTIAL_420", 3) if elements.compression.is_some() => {
             Colours::Ybr { planar: false }
         }
@@ -237,7 +241,7 @@ fn colours(elements: &Elements) -> Result<Colours, Stop> {
     })
 }
 
-/// Red, green and blue of luma and differences of colour, as PS3.3, C.7.6.3.1.2 defines YBR_FULL.
+/// Red, green and blue from luma and colour differences (YBR_FULL in PS3.3, C.7.6.3.1.2).
 fn rgb_of([y, cb, cr]: [u8; 3]) -> [u8; 3] {
     let [y, cb, cr] = [f64::from(y), f64::from(cb) - 128.0, f64::from(cr) - 128.0];
     [
@@ -250,8 +254,8 @@ fn rgb_of([y, cb, cr]: [u8; 3]) -> [u8; 3] {
 
 impl Window {
     /// The first window of the file.
-    fn of(elements: &Elements) -> Result<Self, Stop> {
-        let first = |tag| -> Result<Option<f64>, Stop> {
+    fn of(elements: &Elements) -> Result<Self, ReadError> {
+        let first = |tag| -> Result<Option<f64>, ReadError> {
             let text = elements.text(tag).unwrap_or_default();
             let text = text
                 .split('\\')
@@ -267,7 +271,7 @@ impl Window {
             number.map(Some).ok_or_else(wrong)
         };
         let (centre, width) = (first(tags::WINDOW_CENTRE)?, first(tags::WINDOW_WIDTH)?);
-        // A table instead of a window, or a curve: the picture's own values are the range then.
+        // Without a window, and with a sigmoid, the range is that of the picture's values.
         let function = elements.text(tags::WINDOW_FUNCTION).unwrap_or_default();
         let (Some(centre), Some(width)) = (centre, width) else {
             return Ok(Self::None);

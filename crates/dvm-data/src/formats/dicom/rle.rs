@@ -1,10 +1,10 @@
-//! DICOM's run lengths (PS3.5, annex G).
+//! DICOM's run-length encoding (PS3.5, annex G).
 
-/// Longest header: how many segments there are, and where each begins.
+/// Bytes of the header: the number of segments, and the start of each.
 const HEADER: usize = 64;
 
-/// The bytes of one frame: for each sample its bytes in planes, the highest byte first, each plane of
-/// `plane` bytes. `None` for what is damaged.
+/// The bytes of one frame in planes of `plane` bytes: for each sample its bytes, the highest byte first.
+/// `None` if the frame is damaged.
 pub(super) fn planes(fragment: &[u8], count: usize, plane: usize) -> Option<Vec<Vec<u8>>> {
     let number = |at: usize| -> Option<usize> {
         let bytes = fragment.get(4 * at..4 * at + 4)?.first_chunk()?;
@@ -25,8 +25,8 @@ pub(super) fn planes(fragment: &[u8], count: usize, plane: usize) -> Option<Vec<
     Some(planes)
 }
 
-/// PackBits: a byte `n` below 128 stands before `n + 1` bytes as they are, one above before a byte
-/// that comes `257 − n` times.
+/// PackBits: after a byte `n` below 128 follow `n + 1` literal bytes; after one above 128 follows a byte that
+/// is repeated `257 − n` times.
 fn unpacked(mut packed: &[u8], length: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(length.min(packed.len().saturating_mul(128)));
     while bytes.len() < length {
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn runs_and_literals_are_unpacked() {
-        // The standard's rule: 2 literals, 3 times 7, nothing, 1 literal.
+        // 2 literals, 3 times 7, nothing, 1 literal.
         let packed = [1, 10, 11, 254, 7, 128, 0, 5];
         assert_eq!(unpacked(&packed, 6), Some(vec![10, 11, 7, 7, 7, 5]));
         assert_eq!(unpacked(&packed, 4), Some(vec![10, 11, 7, 7]));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_that_are_not_there_are_noticed() {
+    fn missing_segments_are_errors() {
         let mut fragment = vec![0; HEADER];
         fragment[0] = 1;
         fragment[4] = 64;

@@ -1,39 +1,29 @@
-//! A picture as a DICOM file of its own: secondary capture (PS3.3, A.8.1), which every viewer shows.
+//! Writes a picture as a DICOM secondary capture (PS3.3, A.8.1), which every viewer shows.
 
 use dicom_core::Tag;
 use dvm_image::Picture;
 use sha2::{Digest, Sha256};
 
-use super::super::array::Stop;
+use super::super::Description;
+use super::super::array::ReadError;
 use super::elements::Elements;
 use super::tags;
 
-/// The class of such files.
+/// The SOP class of the files.
 const CLASS: &str = "1.2.840.10008.5.1.4.1.1.7";
 
-/// How their bytes are encoded: explicit little endian.
+/// The transfer syntax: explicit little endian.
 const SYNTAX: &str = "1.2.840.10008.1.2.1";
 
-/// Whose picture a DICOM file is, of which study and series.
+/// The patient, study and series of a DICOM file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Study {
-    /// Elements of [`tags::IDENTITY`], as they are stored.
+    /// Stored values of [`tags::IDENTITY`].
     values: Vec<(Tag, Vec<u8>)>,
 }
 
-/// What a secondary capture says of itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Description<'a> {
-    /// What the series is, such as the name of the network.
-    pub series: &'a str,
-    /// How the picture was made.
-    pub derivation: &'a str,
-    /// Number of the picture in its series, from 1.
-    pub number: usize,
-}
-
 impl Study {
-    pub(super) fn of(elements: &Elements) -> Result<Self, Stop> {
+    pub(super) fn of(elements: &Elements) -> Result<Self, ReadError> {
         let known = tags::IDENTITY.iter();
         let values = known.filter_map(|(tag, _)| Some((*tag, elements.value(*tag)?.to_vec())));
         Ok(Self {
@@ -48,14 +38,13 @@ impl Study {
 
     fn uid(&self, tag: Tag) -> &[u8] {
         let value = self.value(tag);
-        // A zero or a space makes the length even.
+        // A zero or a space pads the length to an even number.
         let end = value.iter().rposition(|byte| !matches!(byte, 0 | b' '));
         &value[..end.map_or(0, |end| end + 1)]
     }
 
-    /// The bytes of a DICOM file that shows `picture`, of the same patient and study, as a picture that
-    /// was derived from the source. Its own identifiers follow from its contents and the source: the
-    /// same picture gets the same ones.
+    /// The bytes of a DICOM file of the same patient and study that shows `picture`, derived from the source.
+    /// Its identifiers are a hash of its contents and the source: the same picture gets the same ones.
     pub fn secondary_capture(&self, picture: &Picture, of: &Description) -> Vec<u8> {
         let source = self.uid(tags::INSTANCE_UID);
         let series = uid(&[
@@ -113,7 +102,7 @@ impl Study {
                 (tags::HIGH_BIT, _) => data.add(*tag, vr, &short(7)),
                 (BURNED_IN, _) => data.text(*tag, vr, "NO"),
                 (tags::PIXELS, _) => data.add(*tag, vr, picture.rgb()),
-                // Of the patient and the study; the standard wants some of them even if empty.
+                // Patient and study. The standard requires some of these elements, even if empty.
                 (tag, vr) if REQUIRED.contains(&tag) => data.add(tag, vr, self.value(tag)),
                 (tag, vr) => data.optional(tag, vr, self.value(tag)),
             }
@@ -137,7 +126,7 @@ const VERSION: Tag = Tag(0x0018, 0x1019);
 const INSTANCE_NUMBER: Tag = Tag(0x0020, 0x0013);
 const BURNED_IN: Tag = Tag(0x0028, 0x0301);
 
-/// All elements of such a file, in the order of their numbers, with their types.
+/// All elements of the file with their types, sorted by number.
 const ELEMENTS: &[(Tag, &[u8; 2])] = &[
     (tags::CHARACTER_SET, b"CS"),
     (IMAGE_TYPE, b"CS"),
@@ -179,7 +168,7 @@ const ELEMENTS: &[(Tag, &[u8; 2])] = &[
     (tags::PIXELS, b"OB"),
 ];
 
-/// Elements that must be there, if only with an empty value (type 2).
+/// Required elements, which may be empty (type 2).
 const REQUIRED: [Tag; 10] = [
     Tag(0x0008, 0x0020),
     Tag(0x0008, 0x0030),
@@ -200,7 +189,7 @@ struct DataSet {
 }
 
 impl DataSet {
-    /// Adds an element; its value is filled up to an even length.
+    /// Adds an element. Its value is padded to an even length.
     fn add(&mut self, Tag(group, element): Tag, vr: &[u8; 2], value: &[u8]) {
         let padding = match vr {
             b"UI" | b"OB" | b"SQ" => 0,
@@ -256,7 +245,7 @@ fn meta(instance: &str) -> Vec<u8> {
     meta.bytes
 }
 
-/// An identifier that follows from `parts`: a number of 128 bits below 2.25 (PS3.5, B.2).
+/// An identifier from a hash of `parts`: a number of 128 bits below 2.25 (PS3.5, B.2).
 fn uid(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -270,7 +259,7 @@ fn uid(parts: &[&[u8]]) -> String {
     format!("2.25.{number}")
 }
 
-/// A text that every character set of DICOM can write, no longer than it may be.
+/// A text in printable ASCII, at most `most` characters long.
 fn ascii(text: &str, most: usize) -> String {
     let plain = |c: char| match c {
         ' '..='~' if c != '\\' => c,

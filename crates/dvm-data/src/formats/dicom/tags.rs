@@ -1,4 +1,4 @@
-//! Elements of DICOM files by their numbers: <https://dicom.nema.org/medical/dicom/current/output/html/part06.html>.
+//! Numbers of DICOM elements: <https://dicom.nema.org/medical/dicom/current/output/html/part06.html>.
 
 use dicom_core::Tag;
 
@@ -21,7 +21,7 @@ pub(super) const WINDOW_FUNCTION: Tag = Tag(0x0028, 0x1056);
 pub(super) const MODALITY_LUT: Tag = Tag(0x0028, 0x3000);
 pub(super) const PIXELS: Tag = Tag(0x7fe0, 0x0010);
 
-/// Elements without which there is no picture.
+/// Elements of the picture that are kept.
 pub(super) const KEPT: &[Tag] = &[
     TRANSFER_SYNTAX,
     SAMPLES,
@@ -48,7 +48,7 @@ pub(super) const INSTANCE_UID: Tag = Tag(0x0008, 0x0018);
 pub(super) const STUDY_UID: Tag = Tag(0x0020, 0x000d);
 pub(super) const SERIES_UID: Tag = Tag(0x0020, 0x000e);
 
-/// Elements that say whose picture it is, of which study, with their types, by number.
+/// Elements of the patient, study and series, with their types, sorted by number.
 pub(super) const IDENTITY: &[(Tag, &[u8; 2])] = &[
     (CHARACTER_SET, b"CS"),
     (CLASS_UID, b"UI"),
@@ -72,5 +72,5 @@ pub(super) const IDENTITY: &[(Tag, &[u8; 2])] = &[
     (SERIES_UID, b"UI"),
     // Study number.
     (Tag(0x0020, 0x0010), b"SH"),
-    // Frame of reference is left out: the overlay lies on the crop, not on the patient.
+    // No frame of reference: the overlay is in the coordinates of the crop, not of the patient.
 ];

@@ -1,4 +1,4 @@
-//! What a COCO file holds, as it is read: lists are bounded while they are read, and an error names the element.
+//! The contents of a COCO file. Lists are limited while they are read, and errors name the element.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -52,7 +52,7 @@ pub(super) struct Category {
     pub(super) name: String,
 }
 
-/// An object, or with `iscrowd` a group of them: both are where the class is.
+/// An object, or with `iscrowd` a group of objects.
 #[derive(Deserialize)]
 pub(super) struct Annotation {
     pub(super) image_id: i64,
@@ -65,7 +65,7 @@ pub(super) struct Annotation {
 }
 
 impl Annotation {
-    /// Its outline or mask if it has one, otherwise its box.
+    /// Its outline or mask if it has one, else its box.
     pub(super) fn shape(self, size: Option<(usize, usize)>) -> Result<Shape, String> {
         if let Some([x, y, width, height]) = self.bbox
             && (width < 0.0 || height < 0.0)
@@ -99,10 +99,10 @@ impl Annotation {
 pub(super) trait Element: for<'de> Deserialize<'de> {
     /// The name of the list.
     const LIST: &'static str;
-    /// How many are read.
+    /// Most elements.
     const MOST: usize;
 
-    /// Numbers that its outline or mask is made of.
+    /// Number of coordinates or run lengths of its outline or mask.
     fn numbers(&self) -> usize {
         0
     }
@@ -131,13 +131,13 @@ impl Element for Annotation {
     }
 }
 
-/// Coordinates and run lengths of a whole file; those of COCO's training pictures are 40 million.
+/// Most coordinates and run lengths of a file; COCO's training pictures have 40 million.
 const MOST_NUMBERS: usize = 100_000_000;
 
-/// Coordinates or run lengths of one object.
+/// Most coordinates or run lengths of one object.
 pub(super) const MOST_OF_ONE: usize = 500_000;
 
-/// A list of objects, no longer than is allowed.
+/// A list of objects of limited length.
 pub(super) struct List<T>(pub(super) Vec<T>);
 
 impl<T> Default for List<T> {
@@ -170,14 +170,14 @@ impl<'de, T: Element> Deserialize<'de> for List<T> {
                     numbers += element.numbers();
                     if index >= T::MOST {
                         return Err(A::Error::custom(format_args!(
-                            "`{}` has more than {} elements, the most that are read",
+                            "`{}` has more than {} elements, the limit",
                             T::LIST,
                             T::MOST
                         )));
                     }
                     if numbers > MOST_NUMBERS {
                         return Err(A::Error::custom(format_args!(
-                            "its outlines have more than {MOST_NUMBERS} numbers, the most that are read"
+                            "its outlines have more than {MOST_NUMBERS} numbers, the limit"
                         )));
                     }
                     elements.push(element);
@@ -188,7 +188,7 @@ impl<'de, T: Element> Deserialize<'de> for List<T> {
     }
 }
 
-/// Something that is written as an object: a list in its place would pass for one with its fields in order.
+/// A JSON object. Serde would also accept a list with the fields in order.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -216,7 +216,7 @@ fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Re
 /// The outline or mask of an object.
 #[derive(Default)]
 enum Segmentation {
-    /// There is none.
+    /// No outline or mask.
     #[default]
     None,
     /// Outlines, `x` and `y` of each corner.
@@ -272,10 +272,10 @@ impl<'de> Deserialize<'de> for Segmentation {
     }
 }
 
-/// That an object has more numbers than any.
+/// The error for an object with too many numbers.
 pub(super) fn too_many<E: de::Error>(most: usize) -> E {
     E::custom(format_args!(
-        "`segmentation` has more than {most} numbers, the most that are read of one object"
+        "`segmentation` has more than {most} numbers, the limit per object"
     ))
 }
 
@@ -297,9 +297,7 @@ impl<'de> Deserialize<'de> for Outline {
                 while let Some(x) = list.next_element::<f32>()? {
                     let y = list.next_element::<f32>()?;
                     let y = y.ok_or_else(|| {
-                        A::Error::custom(
-                            "an outline of `segmentation` ends with an x that has no y",
-                        )
+                        A::Error::custom("an outline of `segmentation` ends with an x without a y")
                     })?;
                     if 2 * corners.len() >= MOST_OF_ONE {
                         return Err(too_many(MOST_OF_ONE));

@@ -1,4 +1,4 @@
-//! COCO: one JSON file about all pictures: <https://cocodataset.org/#format-data>.
+//! COCO: one JSON file for all pictures: <https://cocodataset.org/#format-data>.
 
 mod document;
 mod runs;
@@ -25,21 +25,21 @@ use crate::Error;
 pub(super) const COCO: Format = Format {
     name: "COCO",
     summary: "a COCO file (JSON with `images`, `annotations` and `categories`)",
-    is_begun_by: |bytes| bytes.starts_with(b"{"),
+    recognises: |bytes| bytes.starts_with(b"{"),
     ending: None,
     open,
 };
 
-/// Longest file that is read: that of COCO's 118,287 training pictures has 448 MB.
+/// Longest file. COCO's 118,287 training pictures have 448 MB.
 const LONGEST: u64 = 512 << 20;
 
-/// What a file says, its objects in the order of the pictures.
+/// The contents of a file, with the objects in the order of the pictures.
 struct Contents {
     objects: Vec<Object>,
     images: Vec<Pictured>,
 }
 
-/// Rows and columns of a picture, if they are stated, and which of the objects are its own.
+/// Rows and columns of a picture, if given, and the range of its objects.
 type Pictured = (Option<(usize, usize)>, Range<u32>);
 
 impl Store for Contents {
@@ -88,7 +88,7 @@ fn open(folder: &Path, files: Vec<PathBuf>) -> Result<(Vec<Key>, Box<dyn Store>)
     Ok((keys, Box::new(contents)))
 }
 
-/// Skips the mark of UTF-8 that some editors write first.
+/// Skips the UTF-8 byte order mark.
 fn skip_mark(reader: &mut impl std::io::BufRead) -> std::io::Result<()> {
     if reader.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
         reader.consume(3);
@@ -96,7 +96,7 @@ fn skip_mark(reader: &mut impl std::io::BufRead) -> std::io::Result<()> {
     Ok(())
 }
 
-/// An entry, and what is wrong with it.
+/// An entry, and its error.
 type Wrong = (String, String);
 
 fn arranged(document: Document) -> Result<(Vec<Key>, Contents), Wrong> {
@@ -108,7 +108,7 @@ fn arranged(document: Document) -> Result<(Vec<Key>, Contents), Wrong> {
         let entry = || format!("images[{index}]");
         keys.push(Key::named(&image.file_name).ok_or_else(|| {
             let detail = format!(
-                "has the file name `{}`, which names no file",
+                "has the file name `{}`, which is not a file name",
                 image.file_name
             );
             (entry(), detail)
@@ -127,7 +127,7 @@ fn arranged(document: Document) -> Result<(Vec<Key>, Contents), Wrong> {
         let of_image = by_id.get(&annotation.image_id).copied();
         let made = match of_image {
             None => Err(format!(
-                "is about an image of id {}, which `images` does not have",
+                "is for an image with id {}, which `images` does not contain",
                 annotation.image_id
             )),
             Some(image) => object(annotation, index as u32, sizes[image], &classes)
@@ -135,7 +135,7 @@ fn arranged(document: Document) -> Result<(Vec<Key>, Contents), Wrong> {
         };
         objects.push(made.map_err(|detail| (format!("annotations[{index}]"), detail))?);
     }
-    // Those of one picture keep their order.
+    // The objects of one picture keep their order.
     objects.sort_by_key(|(image, _)| *image);
     let mut images: Vec<Pictured> = sizes.into_iter().map(|size| (size, 0..0)).collect();
     for (place, (image, _)) in objects.iter().enumerate() {
@@ -193,7 +193,7 @@ fn object(
             Some((name, _)) => Some(name.clone()),
             None => {
                 return Err(format!(
-                    "is of a category of id {id}, which `categories` does not have"
+                    "has a category with id {id}, which `categories` does not contain"
                 ));
             }
         },

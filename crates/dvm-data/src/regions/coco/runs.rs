@@ -1,4 +1,4 @@
-//! COCO's masks: lengths of runs, column by column, plain or compressed as `pycocotools` does.
+//! COCO's run-length encoded masks, column by column, plain or compressed as in `pycocotools`.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,34 +9,34 @@ use serde::{Deserialize, de};
 use super::document::{MOST_OF_ONE, too_many};
 use crate::regions::shape::between;
 
-/// A mask as lengths of runs: pixels column by column, the first run outside of the object.
+/// A run-length encoded mask: pixels column by column; the first run is outside the object.
 #[derive(Clone, Debug)]
 pub struct Runs {
     height: u32,
     width: u32,
-    /// Where each run ends; the last one with the picture.
+    /// The end of each run; the last one is the end of the picture.
     ends: Box<[u32]>,
 }
 
-/// Pixels of a mask; those of the largest picture that is read.
+/// Most pixels of a mask; those of the largest picture that is read.
 const MOST_PIXELS: u64 = 1 << 28;
 
 impl Runs {
-    /// The mask of these lengths.
+    /// The mask with these run lengths.
     ///
     /// # Errors
-    /// What is wrong if they are not those of a mask of this size.
+    /// A message if they do not match a mask of this size.
     fn new([height, width]: [u32; 2], counts: Counts) -> Result<Self, String> {
         let pixels = u64::from(height) * u64::from(width);
         if pixels == 0 || pixels > MOST_PIXELS {
             return Err(format!(
-                "has a mask of {height}×{width} pixels; a mask has 1 to {MOST_PIXELS}"
+                "has a mask of {height}×{width} pixels; it must have 1 to {MOST_PIXELS}"
             ));
         }
         let mut sum = 0u64;
         let ends = counts.0.iter().map(|&count| {
             sum += u64::from(count);
-            // Bounded, so that the sum of a million fits.
+            // Limited, so that the sum of a million does not overflow.
             sum.min(pixels) as u32
         });
         let ends: Box<[u32]> = ends.collect();
@@ -57,18 +57,18 @@ impl Runs {
         (self.height as usize, self.width as usize)
     }
 
-    /// How many runs there are.
+    /// Number of runs.
     pub(in crate::regions) fn count(&self) -> usize {
         self.ends.len()
     }
 
-    /// The runs of the object: from which pixel to which, column by column.
+    /// The runs of the object, as ranges of pixels, column by column.
     fn objects(&self) -> impl Iterator<Item = Range<u32>> {
         let pairs = self.ends.chunks_exact(2).map(|pair| pair[0]..pair[1]);
         pairs.filter(|run| !run.is_empty())
     }
 
-    /// Rows and columns of the smallest rectangle around the object; none if there is none.
+    /// Rows and columns of the object's bounding rectangle; `None` if there is no object.
     pub(in crate::regions) fn bounds(&self) -> Option<(Range<usize>, Range<usize>)> {
         let mut bounds: Option<(Range<u32>, Range<u32>)> = None;
         for run in self.objects() {
@@ -91,7 +91,7 @@ impl Runs {
         for column in between(xs, 0.0, f64::from(self.width)) {
             let start = xs[column] as u32 * height;
             let mut run = self.ends.partition_point(|&end| end <= start);
-            // Every second run is the object's.
+            // Every second run belongs to the object.
             run += usize::from(run.is_multiple_of(2));
             while run < self.ends.len() && self.ends[run - 1] < start + height {
                 let from = self.ends[run - 1].max(start) - start;
@@ -128,7 +128,9 @@ impl<'de> Deserialize<'de> for Counts {
             type Value = Counts;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("`counts`: a list of lengths of runs, or these compressed as a text")
+                f.write_str(
+                    "`counts`: a list of run lengths, or a text with compressed run lengths",
+                )
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Counts, A::Error> {
@@ -154,9 +156,9 @@ impl<'de> Deserialize<'de> for Counts {
     }
 }
 
-/// The lengths in a text: five bits a character from 48 on, the least first; a sixth says that more follow, the
-/// highest of the last five is the sign. From the fourth length on, it is the difference to the one before the
-/// last. This is `rleFrString` of `pycocotools`.
+/// The lengths in a text: five bits per character (from 48), the lowest first; a sixth bit means that more
+/// follow, and the highest of the last five is the sign. From the fourth length on, it is the difference to the
+/// length two before. This is `rleFrString` of `pycocotools`.
 fn unpacked(text: &[u8]) -> Result<Vec<u32>, String> {
     let mut counts: Vec<u32> = Vec::new();
     let mut at = 0;
@@ -167,10 +169,10 @@ fn unpacked(text: &[u8]) -> Result<Vec<u32>, String> {
                 return Err("its `counts` end in the middle of a number".into());
             };
             let code = character.wrapping_sub(48);
-            // 35 bits hold every length.
+            // 35 bits are enough for every length.
             if code >= 64 || bits >= 35 {
                 return Err(format!(
-                    "its `counts` are no compressed lengths: see character {at}"
+                    "its `counts` are not valid compressed lengths, at character {at}"
                 ));
             }
             value |= i64::from(code & 31) << bits;
@@ -222,12 +224,12 @@ mod tests {
         assert_eq!(mask.bounds(), Some((0..3, 0..3)));
         assert_eq!(painted(&runs([2, 2], &[0, 4])), ["##", "##"]);
         assert_eq!(runs([2, 2], &[4]).bounds(), None);
-        // Runs of no length are there, but show nothing.
+        // Runs may have length 0.
         assert_eq!(painted(&runs([2, 2], &[1, 0, 1, 2, 0, 0])), [".#", ".#"]);
     }
 
     #[test]
-    fn lengths_that_do_not_add_up_are_refused() {
+    fn lengths_with_a_wrong_sum_are_errors() {
         let of = |size, counts: &[u32]| Runs::new(size, Counts(counts.to_vec())).unwrap_err();
         assert!(of([3, 4], &[1, 3]).contains("add up to 4, but 3×4 pixels are 12"));
         assert!(of([3, 4], &[u32::MAX; 9]).contains("add up to 38654705655"));
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_no_lengths_are_refused() {
+    fn texts_that_are_not_lengths_are_errors() {
         let why = |text: &str| unpacked(text.as_bytes()).unwrap_err();
         assert!(why("1P").contains("in the middle of a number"));
         assert!(why("1 2").contains("character 1"));

@@ -1,22 +1,22 @@
-//! What a network will see of a picture, while it is made and afterwards.
+//! The augmented crop of a picture, during and after augmentation.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use dvm_image::{Channels, Picture, Preprocess};
 
-/// A picture on its way through the augmentations.
-pub(super) struct View<'a> {
-    /// The picture as it was decoded, or its luma for a grey network.
+/// A crop during augmentation.
+pub(super) struct WorkingCrop<'a> {
+    /// The decoded picture, or its luma for a grey network.
     pub original: Cow<'a, Picture>,
     /// The size of the crop, the filter, the mean.
     pub preprocess: &'a Preprocess,
     crop: Option<Picture>,
-    /// Rows and columns of the crop that will be zero after normalising.
+    /// Rows and columns of the crop that are set to 0 after normalisation.
     pub erased: Option<(Range<usize>, Range<usize>)>,
 }
 
-impl<'a> View<'a> {
+impl<'a> WorkingCrop<'a> {
     pub fn new(original: &'a Picture, preprocess: &'a Preprocess) -> Self {
         Self {
             original: preprocess.channels.of(original),
@@ -26,41 +26,40 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Decides what is cut out of the original.
-    pub fn set_crop(&mut self, crop: Picture) {
+    /// Replaces the crop.
+    pub fn set_picture(&mut self, crop: Picture) {
         self.crop = Some(crop);
     }
 
-    /// The crop; that of validation where no other was chosen.
-    pub fn crop(&mut self) -> &mut Picture {
+    /// The crop; by default the same as in validation.
+    pub fn picture(&mut self) -> &mut Picture {
         self.crop
             .get_or_insert_with(|| self.preprocess.crop_of(&self.original))
     }
 
-    pub fn seen(mut self) -> Seen {
-        self.crop();
-        Seen {
+    pub fn finish(mut self) -> AugmentedCrop {
+        self.picture();
+        AugmentedCrop {
             crop: self.crop.expect("it was made in the line above"),
             erased: self.erased,
         }
     }
 }
 
-/// What a network sees of a picture: a crop of `Preprocess::crop` rows and columns, of which a
-/// rectangle may be erased.
+/// A crop of `Preprocess::crop` rows and columns, in which a rectangle may be erased.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub struct AugmentedCrop {
     crop: Picture,
     erased: Option<(Range<usize>, Range<usize>)>,
 }
 
-impl Seen {
-    /// Rows and columns that are erased.
+impl AugmentedCrop {
+    /// The erased rows and columns.
     pub fn erased(&self) -> Option<(Range<usize>, Range<usize>)> {
         self.erased.clone()
     }
 
-    /// Its pixels; what is erased has the mean colour, whose normalised value is nearest to zero.
+    /// Its pixels. The erased rectangle has the mean colour, whose normalised value is nearest to 0.
     pub fn picture(mut self, preprocess: &Preprocess) -> Picture {
         if let Some((rows, columns)) = self.erased {
             let colour = mean_colour(preprocess);
@@ -73,13 +72,13 @@ impl Seen {
         self.crop
     }
 
-    /// Appends the normalised values, `[H, W, C]`, looked up in the [`Preprocess::tables`] of
-    /// `channels`; what is erased is zero.
+    /// Appends the normalised values `[H, W, C]`, from the [`Preprocess::tables`] of `channels`. The erased
+    /// rectangle is 0.
     pub fn append_to(&self, values: &mut Vec<f32>, channels: Channels, tables: &[[f32; 256]]) {
         let start = values.len();
         let pixels = self.crop.rgb().as_chunks::<3>().0;
         let count = match (channels.sources(), tables) {
-            // Colours in a loop that the compiler unrolls.
+            // The compiler unrolls this loop over the colours.
             (&[first, second, third], [a, b, c]) => {
                 values.extend(pixels.iter().flat_map(|pixel| {
                     [
@@ -113,7 +112,7 @@ impl Seen {
     }
 }
 
-/// The colour that the mean of `preprocess` is, to the nearest 8 bits.
+/// The mean of `preprocess` as an 8-bit colour.
 pub(super) fn mean_colour(preprocess: &Preprocess) -> [u8; 3] {
     preprocess.mean_colour().map(|value| value.round() as u8)
 }

@@ -1,23 +1,23 @@
-//! What lists of numbers, texts and arrays come to as one array.
+//! Lists of numbers, texts and arrays as one array.
 
 use dvm_pickle::{Document, Node, Reference};
 
-use super::array::{Array, Content, Stop, count};
+use super::array::{Array, Content, ReadError, count};
 use super::dtype::{TEXT, unsupported};
 use super::numpy::{
-    AXES, Known, bytes_at, damaged, encoded, excessive, object, plain, sides, text_at,
+    AXES, ArrayGlobal, bytes_at, damaged, encoded, excessive, object, plain, sides, text_at,
 };
 
-/// What lists of lists of arrays come to.
-pub(super) struct Collected {
+/// The values of nested lists and arrays.
+pub(super) struct NestedValues {
     pub numbers: Vec<f64>,
     pub texts: Vec<String>,
-    /// How many bytes may still be collected.
+    /// Bytes that may still be added.
     budget: u64,
 }
 
-impl Collected {
-    /// Nothing yet, and at most `budget` bytes.
+impl NestedValues {
+    /// An empty collection for at most `budget` bytes.
     pub fn within(budget: u64) -> Self {
         Self {
             numbers: Vec::new(),
@@ -26,24 +26,24 @@ impl Collected {
         }
     }
 
-    fn spend(&mut self, bytes: usize) -> Result<(), Stop> {
+    fn spend(&mut self, bytes: usize) -> Result<(), ReadError> {
         let left = self.budget.checked_sub(bytes as u64 + 8);
         self.budget = left.ok_or_else(|| {
-            excessive("its lists repeat values that come to more than the file's length".into())
+            excessive("its lists repeat values, so they are larger than the file".into())
         })?;
         Ok(())
     }
 
-    /// Adds the value at `reference`; its shape.
+    /// Adds the value at `reference`; returns its shape.
     pub fn add(
         &mut self,
-        document: &Document<Known>,
+        document: &Document<ArrayGlobal>,
         reference: Reference,
         depth: usize,
-    ) -> Result<Vec<usize>, Stop> {
+    ) -> Result<Vec<usize>, ReadError> {
         if depth > AXES {
             return Err(unsupported(format!(
-                "lists within lists, more than {AXES} deep"
+                "lists that are nested more than {AXES} deep"
             )));
         }
         if let Some(plain) = plain(document, reference)? {
@@ -56,8 +56,8 @@ impl Collected {
             let bytes = bytes_at(document, plain.bytes);
             return self.add_array(plain.with(bytes)?);
         }
-        if let Some((Known::Reconstruct, _, Some(state))) = object(document, reference) {
-            // An array of objects: its shape, and its items in a list.
+        if let Some((ArrayGlobal::Reconstruct, _, Some(state))) = object(document, reference) {
+            // An array of objects: a shape and a list of items.
             if let Some([_, shape, _, _, items]) = document.items(state) {
                 let shape = sides(document, *shape);
                 let shape = shape.ok_or_else(|| damaged("an array has no shape".into()))?;
@@ -65,7 +65,7 @@ impl Collected {
                 let items = document.items(*items).map(<[_]>::len);
                 if count(&shape) != items {
                     return Err(damaged(format!(
-                        "an array of shape {shape:?} has another number of objects"
+                        "the number of objects of an array does not match its shape {shape:?}"
                     )));
                 }
                 return Ok([shape, inner].concat());
@@ -85,13 +85,13 @@ impl Collected {
                 let items = document.items(reference).map_or(0, <[_]>::len);
                 return Ok([vec![items], inner].concat());
             }
-            Node::None => return Err(unsupported("None in place of an array".into())),
+            Node::None => return Err(unsupported("None instead of an array".into())),
             Node::Long => return Err(unsupported("integers of more than 64 bits".into())),
             Node::Text(_) | Node::Bytes(_) => {
                 return Err(unsupported(format!("a text of more than {TEXT} bytes")));
             }
             Node::Global(_) | Node::Object { .. } => {
-                return Err(unsupported("an object that is no array".into()));
+                return Err(unsupported("an object that is not an array".into()));
             }
         };
         self.spend(8)?;
@@ -99,13 +99,13 @@ impl Collected {
         Ok(Vec::new())
     }
 
-    /// Adds all items of a list; the shape that each of them has.
+    /// Adds all items of a list; returns the shape that they have in common.
     fn add_items(
         &mut self,
-        document: &Document<Known>,
+        document: &Document<ArrayGlobal>,
         list: Reference,
         depth: usize,
-    ) -> Result<Vec<usize>, Stop> {
+    ) -> Result<Vec<usize>, ReadError> {
         let items = document.items(list);
         let items = items.ok_or_else(|| unsupported("a dictionary or a set".into()))?;
         let mut shape: Option<Vec<usize>> = None;
@@ -115,7 +115,7 @@ impl Collected {
             match &shape {
                 Some(first) if *first != this => {
                     return Err(unsupported(format!(
-                        "a list of arrays of unequal shapes ({first:?} and {this:?})"
+                        "a list of arrays of different shapes ({first:?} and {this:?})"
                     )));
                 }
                 Some(_) => {}
@@ -125,7 +125,7 @@ impl Collected {
         Ok(shape.unwrap_or_default())
     }
 
-    fn add_array(&mut self, array: Array) -> Result<Vec<usize>, Stop> {
+    fn add_array(&mut self, array: Array) -> Result<Vec<usize>, ReadError> {
         match array.content {
             Content::Texts(texts) => self.texts.extend(texts),
             Content::Numbers { .. } if array.shape.is_empty() => {

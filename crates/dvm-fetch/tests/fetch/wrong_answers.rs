@@ -1,10 +1,10 @@
-//! Servers that send something else than they should. Nothing of it gets the file's name.
+//! Servers that send a wrong file. It never gets the final name.
 
 use crate::server::{Server, reply, whole};
 use crate::{Desk, HUB, named, weights};
 
-/// The fetch fails with these words and leaves nothing.
-fn nothing_stays(server: &Server, words: &str) {
+/// Checks that the fetch fails with these words and leaves no file.
+fn fails_without_files(server: &Server, words: &str) {
     let mut desk = Desk::new(server);
     let why = desk
         .torchvision(&named(&weights()))
@@ -15,23 +15,23 @@ fn nothing_stays(server: &Server, words: &str) {
 }
 
 #[test]
-fn wrong_bytes_are_deleted_and_named() {
+fn a_file_with_a_wrong_checksum_is_deleted() {
     let server = Server::new(|_, _| {
         let mut bytes = weights();
         bytes[123_456] ^= 1;
         whole(&bytes, &[])
     });
-    nothing_stays(&server, "is not the published file: its SHA-256 is ");
+    fails_without_files(&server, "is not the published one: its SHA-256 is ");
     assert_eq!(server.asked().len(), 1);
 }
 
 #[test]
-fn a_web_page_never_becomes_weights() {
+fn a_web_page_is_an_error() {
     let page = b"<!DOCTYPE html><title>Log in</title>";
     for kind in ["text/html; charset=utf-8", "application/octet-stream", ""] {
         let server = Server::new(move |_, _| whole(page, &[("content-type", kind)]));
-        nothing_stays(&server, "sends a web page instead of a file");
-        // Where nobody says what its checksum should be, it is recognised all the same.
+        fails_without_files(&server, "sends a web page instead of a file");
+        // It is recognised without a checksum, too.
         let mut desk = Desk::new(&server);
         assert!(desk.refused(&HUB).contains("a web page"));
         assert!(desk.files().is_empty());
@@ -39,8 +39,8 @@ fn a_web_page_never_becomes_weights() {
 }
 
 #[test]
-fn more_than_was_announced_is_not_taken() {
-    // What follows the announced length is another answer's, by the rules of HTTP.
+fn bytes_after_the_announced_length_are_ignored() {
+    // In HTTP, they belong to the next response.
     let server = Server::new(|_, _| {
         let bytes = [weights(), b"and more".to_vec()].concat();
         let length = weights().len().to_string();
@@ -51,49 +51,44 @@ fn more_than_was_announced_is_not_taken() {
 }
 
 #[test]
-fn less_than_the_file_is_found_out_even_if_it_is_announced_so() {
+fn a_shorter_file_is_an_error_with_and_without_a_length() {
     let server = Server::new(|_, _| whole(&weights()[..1000], &[]));
-    nothing_stays(&server, "is not the published file");
-    // And if nothing is announced.
+    fails_without_files(&server, "is not the published one");
     let server = Server::new(|_, _| reply("200 OK", &[], &weights()[..1000]));
-    nothing_stays(&server, "is not the published file");
+    fails_without_files(&server, "is not the published one");
 }
 
 #[test]
-fn an_empty_file_is_not_the_published_one() {
+fn an_empty_file_is_an_error() {
     let server = Server::new(|_, _| whole(b"", &[]));
-    nothing_stays(&server, "sends an empty file");
+    fails_without_files(&server, "sends an empty file");
 }
 
 #[test]
-fn a_file_larger_than_any_is_refused_before_and_while_it_comes() {
+fn a_file_above_the_limit_is_an_error_with_and_without_a_length() {
     let mut announced = Desk::new(&Server::new(|_, _| {
         reply("200 OK", &[("content-length", "999999999999")], &weights())
     }));
     assert!(
         announced
             .refused(&HUB)
-            .contains("sends more than 8589934592 bytes")
+            .contains("has more than 8589934592 bytes")
     );
     assert!(announced.files().is_empty());
     let mut silent = Desk::new(&Server::new(|_, _| reply("200 OK", &[], &weights())));
     silent.fetcher.bounds.most_bytes = 100_000;
-    assert!(
-        silent
-            .refused(&HUB)
-            .contains("sends more than 100000 bytes")
-    );
+    assert!(silent.refused(&HUB).contains("has more than 100000 bytes"));
     assert!(silent.files().is_empty());
 }
 
 #[test]
-fn compression_that_nobody_asked_for_is_refused() {
+fn a_compressed_body_is_an_error() {
     let server = Server::new(|_, _| whole(&weights(), &[("content-encoding", "gzip")]));
-    nothing_stays(&server, "compressed");
+    fails_without_files(&server, "compressed");
 }
 
 #[test]
-fn what_is_not_http_is_refused() {
+fn an_answer_that_is_not_http_is_an_error() {
     for noise in [
         &b"SSH-2.0-OpenSSH_9.6\r\n"[..],
         b"HTTP/1.1 banana\r\n\r\n",

@@ -1,27 +1,27 @@
-//! What a picture looks like, in so few numbers that any two can be compared.
+//! A perceptual hash and a thumbnail of a picture, to find similar pictures.
 
 use dvm_image::{Interpolation, Picture, resize};
 
-/// Rows and columns of the picture whose frequencies are hashed.
+/// Rows and columns of the reduced picture for the hash.
 const SIDE: usize = 32;
-/// Lowest frequencies along each side that are part of the hash.
+/// Number of lowest frequencies in the hash, along each side.
 const FREQUENCIES: usize = 8;
 /// Rows and columns of the thumbnail.
 const THUMBNAIL: usize = 16;
 
-/// How a picture looks.
+/// Hash, mean colour and thumbnail of a picture.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Look {
-    /// One bit for each of the 64 lowest frequencies of the grey picture: whether its part is above
-    /// their median. Compression, size and brightness hardly change it.
+pub(super) struct Appearance {
+    /// One bit for each of the 64 lowest frequencies of the grey picture: whether its coefficient is above the
+    /// median. Compression, size and brightness hardly change it.
     pub(super) hash: u64,
     /// Means of red, green and blue.
     means: [i16; 3],
-    /// The thumbnail, 16 × 16 × RGB, less these means.
+    /// The thumbnail, 16 × 16 × RGB, minus these means.
     thumbnail: Vec<i16>,
 }
 
-impl Look {
+impl Appearance {
     pub(super) fn of(picture: &Picture) -> Self {
         let small = resize(picture, SIDE, SIDE, Interpolation::Bilinear);
         let thumbnail = resize(&small, THUMBNAIL, THUMBNAIL, Interpolation::Bilinear);
@@ -40,8 +40,8 @@ impl Look {
         }
     }
 
-    /// Whether both show the same, as far as thumbnails tell: these correlate. Hashes forgive much
-    /// and agree by chance now and then; two white balls before something dark are enough.
+    /// Whether both pictures show the same scene, by the correlation of their thumbnails. Hashes alone
+    /// sometimes agree by chance.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let (mut ab, mut aa, mut bb) = (0i64, 0i64, 0i64);
         for (&a, &b) in self.thumbnail.iter().zip(&other.thumbnail) {
@@ -51,7 +51,7 @@ impl Look {
             bb += b * b;
         }
         if aa.max(bb) <= FLAT * self.thumbnail.len() as i64 {
-            // Where nothing is to be seen there is nothing to correlate.
+            // Blank pictures have no correlation.
             let means = self.means.iter().zip(&other.means);
             return means.into_iter().all(|(a, b)| (a - b).abs() <= SAME_COLOUR);
         }
@@ -59,19 +59,19 @@ impl Look {
     }
 }
 
-/// Least correlation of thumbnails that show the same. Of the pairs of flower_5 whose hashes are
-/// near, all above 0.93 are one scene to the eye, and about half of those from 0.80 to 0.90.
+/// Least correlation of thumbnails of the same scene. Of the pairs in flower_5 with similar hashes, all above
+/// 0.93 show the same scene, and about half of those from 0.80 to 0.90.
 const ALIKE: f64 = 0.93;
-/// Variance of a thumbnail on which nothing is to be seen.
+/// Largest variance of a blank thumbnail.
 const FLAT: i64 = 4;
-/// What the means of two blank pictures may differ by.
+/// Largest difference of the means of two equal blank pictures.
 const SAME_COLOUR: i16 = 8;
 
 /// The perceptual hash by the discrete cosine transform (Zauner 2010, "Implementation and
 /// benchmarking of perceptual image hash functions").
 fn hash(small: &Picture) -> u64 {
     let grey: Vec<f64> = small.rgb().chunks_exact(3).map(luma).collect();
-    // cosines[k][x] of DCT-II. The system's cosine may differ in its last bit; this one does not.
+    // cosines[k][x] of the DCT-II. Unlike the system's cosine, `libm` gives the same bits on every machine.
     let cosines: [[f64; SIDE]; FREQUENCIES] = std::array::from_fn(|k| {
         std::array::from_fn(|x| {
             let angle = std::f64::consts::PI * k as f64 * (x as f64 + 0.5) / SIDE as f64;
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_that_of_the_cosine_sums_as_they_are_written() {
+    fn the_hash_equals_that_of_the_written_out_cosine_sums() {
         for seed in 0..5 {
             let picture = noise(SIDE, seed);
             let mut parts = Vec::new();
@@ -150,10 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn another_size_and_another_brightness_look_alike() {
+    fn pictures_of_another_size_and_brightness_are_similar() {
         let small = noise(6, 1);
         let picture = resize(&small, 96, 96, Interpolation::Bicubic);
-        let look = Look::of(&picture);
+        let look = Appearance::of(&picture);
         let other_size = resize(&picture, 61, 70, Interpolation::Bilinear);
         let change = |change: fn([u8; 3]) -> [u8; 3]| {
             let mut changed = picture.clone();
@@ -163,19 +163,19 @@ mod tests {
         };
         let darker = change(|rgb| rgb.map(|v| (f64::from(v) * 0.7) as u8));
         for like in [other_size, darker] {
-            let like = Look::of(&like);
+            let like = Appearance::of(&like);
             assert!((look.hash ^ like.hash).count_ones() <= 6);
             assert!(look.is_like(&like));
         }
         for seed in 2..20 {
-            let other = Look::of(&resize(&noise(6, seed), 96, 96, Interpolation::Bicubic));
+            let other = Appearance::of(&resize(&noise(6, seed), 96, 96, Interpolation::Bicubic));
             assert!(!look.is_like(&other), "{seed}");
         }
     }
 
     #[test]
-    fn blank_pictures_are_alike_if_their_colours_are() {
-        let look = |colour| Look::of(&Picture::filled(40, 40, colour));
+    fn blank_pictures_of_similar_colour_are_similar() {
+        let look = |colour| Appearance::of(&Picture::filled(40, 40, colour));
         assert!(look([0, 0, 0]).is_like(&look([3, 2, 0])));
         assert!(!look([0, 0, 0]).is_like(&look([255, 255, 255])));
         assert!(!look([200, 0, 0]).is_like(&look([0, 0, 200])));

@@ -1,4 +1,4 @@
-//! What a server says of the file before it sends it.
+//! The head of an HTTP response.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use ureq::http::{HeaderMap, HeaderName, StatusCode, header};
 
 use crate::sha256::whole;
 
-/// The headers of an answer, as far as they matter here.
+/// The status and the headers that are used here.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ResponseHead {
     pub status: u16,
     /// `Content-Length`.
     pub length: Option<u64>,
@@ -18,13 +18,13 @@ pub struct Answer {
     pub tag: Option<String>,
     /// `Last-Modified`.
     pub modified: Option<String>,
-    /// Where a redirect leads.
+    /// The URL that a redirect leads to.
     pub location: Option<String>,
-    /// Whether it is a web page.
+    /// Whether the body is a web page.
     pub is_page: bool,
-    /// Whether it is compressed, which nobody asked for.
+    /// Whether the body is compressed; dvm does not request that.
     pub is_encoded: bool,
-    /// How long the server asks to be left alone.
+    /// `Retry-After`, in seconds.
     pub pause: Option<Duration>,
     /// SHA-256 and size of the file that the hub announces when it redirects to its storage.
     pub linked: Announced,
@@ -37,7 +37,7 @@ pub struct Range {
     pub total: Option<u64>,
 }
 
-/// What the hub announces.
+/// SHA-256 and size of a file, from the hub's headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Announced {
     pub sha256: Option<String>,
@@ -47,7 +47,7 @@ pub struct Announced {
 const LINKED_TAG: HeaderName = HeaderName::from_static("x-linked-etag");
 const LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 
-impl Answer {
+impl ResponseHead {
     /// Reads the headers.
     pub fn of(status: StatusCode, headers: &HeaderMap) -> Self {
         let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
@@ -76,17 +76,17 @@ impl Answer {
         }
     }
 
-    /// Whether it leads elsewhere.
+    /// Whether it is a redirect.
     pub fn is_redirect(&self) -> bool {
         matches!(self.status, 301 | 302 | 303 | 307 | 308)
     }
 
-    /// What tells whether the file is still the same.
+    /// The tag or date for a conditional request.
     pub fn validator(&self) -> Option<String> {
         self.tag.clone().or_else(|| self.modified.clone())
     }
 
-    /// The `ETag`, where it is a SHA-256: mirrors of the hub send it with the file.
+    /// The `ETag`, if it is a SHA-256, as mirrors of the hub send it.
     pub fn tag_as_sha256(&self) -> Option<String> {
         whole(unquoted(self.tag.as_deref()?))
     }
@@ -107,20 +107,20 @@ fn unquoted(tag: &str) -> &str {
     tag.trim_matches('"')
 }
 
-/// What a status may mean.
+/// What a status probably means.
 pub fn hint(status: u16) -> &'static str {
     match status {
-        401 | 403 => " (not allowed): the publisher or the mirror does not give it to everyone",
-        404 | 410 => " (not found): it was moved, or the mirror does not have it",
-        407 => " (the proxy wants a name and a password)",
+        401 | 403 => " (not allowed): the publisher or the mirror requires a login",
+        404 | 410 => " (not found): the file was moved, or the mirror does not have it",
+        407 => " (the proxy requires a name and a password)",
         429 => " (too many requests): try again later",
-        500..=599 => " (the fault is the server's): try again later",
+        500..=599 => " (an error of the server): try again later",
         _ => "",
     }
 }
 
 /// Whether the same request may succeed a little later.
-pub fn is_passing(status: u16) -> bool {
+pub fn is_temporary(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 
@@ -128,16 +128,16 @@ pub fn is_passing(status: u16) -> bool {
 mod tests {
     use super::*;
 
-    fn answer(headers: &[(&'static str, &str)]) -> Answer {
+    fn answer(headers: &[(&'static str, &str)]) -> ResponseHead {
         let headers = headers.iter().map(|(name, value)| {
             let name = HeaderName::from_static(name);
             (name, value.parse().unwrap())
         });
-        Answer::of(StatusCode::OK, &headers.collect())
+        ResponseHead::of(StatusCode::OK, &headers.collect())
     }
 
     #[test]
-    fn ranges_are_read_as_far_as_they_say_something() {
+    fn ranges_may_lack_the_start_or_the_total() {
         let range = |text: &str| answer(&[("content-range", text)]).range;
         let of = |first, total| Some(Range { first, total });
         assert_eq!(range("bytes 5-9/10"), of(Some(5), Some(10)));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn weak_tags_tell_nothing() {
+    fn weak_tags_are_ignored() {
         assert_eq!(answer(&[("etag", "W/\"a\"")]).validator(), None);
         assert_eq!(answer(&[("etag", "\"a\"")]).validator().unwrap(), "\"a\"");
         let modified = answer(&[("etag", "W/\"a\""), ("last-modified", "Monday")]);
@@ -164,7 +164,7 @@ mod tests {
         .linked;
         assert_eq!(linked.sha256.as_deref(), Some(&sum[..]));
         assert_eq!(linked.bytes, Some(46_830_571));
-        // Small files have a Git hash there.
+        // Small files have a Git hash instead.
         let git = answer(&[(
             "x-linked-etag",
             "\"0123456789abcdef0123456789abcdef01234567\"",
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_and_compression_are_noticed() {
+    fn web_pages_and_compression_are_recognised() {
         assert!(answer(&[("content-type", "Text/HTML; charset=utf-8")]).is_page);
         assert!(!answer(&[("content-type", "application/octet-stream")]).is_page);
         assert!(answer(&[("content-encoding", "gzip")]).is_encoded);
